@@ -1,0 +1,58 @@
+//! Life-cycle events: what the kernel side tells about processes, in the order it happened.
+
+/// Length of a task's name, `TASK_COMM_LEN` of the kernel.
+pub const COMM_BYTES: usize = 16;
+
+/// What happened to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum EventKind {
+    /// A traced process forked; `slot` is the child, `other_slot` the process whose memory it
+    /// inherited.
+    Fork = 1,
+    /// A traced process started a new program; `slot` is the fresh image, `other_slot` the image
+    /// it left.
+    Exec = 2,
+    /// The last task that used the address space of `slot` has left it.
+    Exit = 3,
+    /// The process got one more thread.
+    Thread = 4,
+}
+
+impl EventKind {
+    /// Reads the kind from its number; `None` for one this version does not know.
+    #[must_use]
+    pub const fn from_u32(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Fork),
+            2 => Some(Self::Exec),
+            3 => Some(Self::Exit),
+            4 => Some(Self::Thread),
+            _ => None,
+        }
+    }
+}
+
+/// One life-cycle event as it lies in the ring buffer.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Event {
+    /// Clock of the event: `CLOCK_MONOTONIC`, ns.
+    pub at_ns: u64,
+    /// When the image in `slot` began (see [`crate::process::Process::born_ns`]): tells it from
+    /// another that gets the same slot later.
+    pub born_ns: u64,
+    /// [`EventKind`] as a number.
+    pub kind: u32,
+    /// The process's slot.
+    pub slot: u32,
+    /// The other slot of the kind, 0 where it has none.
+    pub other_slot: u32,
+    /// The process's id in the initial pid namespace.
+    pub tgid: u32,
+    /// Name of the task that caused the event, NUL-padded.
+    pub comm: [u8; COMM_BYTES],
+}
+
+const _: () = assert!(size_of::<Event>() == 48);
+const _: () = assert!(core::mem::offset_of!(Event, comm) == 32);

@@ -1,0 +1,12 @@
+//! Types on both sides of the kernel boundary, one file a topic.
+//!
+//! Everything here is `#[repr(C)]` or a plain integer, has no padding, and has its size and
+//! offsets asserted at compile time: the kernel side writes these bytes, the user side maps or
+//! receives them and trusts nothing but the layout.
+#![no_std]
+
+pub mod event;
+pub mod loss;
+pub mod process;
+pub mod range;
+pub mod thread;

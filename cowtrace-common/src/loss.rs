@@ -1,0 +1,23 @@
+//! Losses: what could not be recorded in full detail, counted by cause in the kernel.
+
+/// Why something was not recorded in full detail. The number is the index into the loss counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Loss {
+    /// Write faults without a place in the histogram; the process's totals have them.
+    HistogramFull = 0,
+    /// Processes that share one overflow slot because the process table was full.
+    ProcessesFull = 1,
+    /// Tasks that are not traced at all because the thread table was full.
+    ThreadsFull = 2,
+    /// Tasks that are not traced because their id is past the table's end (`pid_max` was raised).
+    TaskIdsFull = 3,
+    /// Life-cycle events the ring buffer had no room for.
+    LifecycleDropped = 4,
+    /// Write faults that could not be followed to their outcome.
+    PendingDropped = 5,
+}
+
+/// How many causes there are.
+pub const LOSSES: usize = 6;
+const _: () = assert!(Loss::PendingDropped as usize + 1 == LOSSES);

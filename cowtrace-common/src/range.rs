@@ -1,0 +1,150 @@
+//! The histogram: counts per process, source and range of addresses, in one flat hash table.
+//!
+//! A range is a power-of-two slice of the address space. The kernel side finds its entry by open
+//! addressing over cache-line buckets; the user side reads the same memory through a shared
+//! mapping. An entry of an exited process is cleared by the user side, so a key may stand in two
+//! entries: readers add them up.
+
+use crate::process::Source;
+
+/// Entries in one bucket: 64 bytes, one cache line.
+pub const BUCKET_ENTRIES: usize = 4;
+
+/// Buckets a key may live in. With four entries each, a table filled to three quarters has
+/// room for all but 1 key in 5,000.
+pub const BUCKET_PROBES: u32 = 8;
+
+/// Buckets by default: 4 MiB, 262,144 ranges.
+pub const RANGE_BUCKETS: u32 = 65_536;
+
+/// Words in the map of split ranges, see [`split_bit`].
+pub const SPLIT_WORDS: u32 = 4_096;
+
+const SPLIT_FLAG: u64 = 1 << 63;
+const SLOT_SHIFT: u32 = 47;
+const SLOT_MASK: u64 = 0xffff;
+const SOURCE_SHIFT: u32 = 44;
+const SOURCE_MASK: u64 = 0x7;
+const NUMBER_MASK: u64 = (1 << SOURCE_SHIFT) - 1;
+
+/// Whose copies, of what, where: packed into one word so that finding it is one comparison.
+/// Bits 0-43 the range's number (address divided by its size), 44-46 the source, 47-62 the
+/// process slot, 63 set for a split range, whose number counts single pages.
+///
+/// Never 0, since slot 0 is no process: 0 marks an empty entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct RangeKey(pub u64);
+
+impl RangeKey {
+    /// Packs a key. `number` is the address shifted right by the range's (or page's) shift.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(slot: u32, source: u32, number: u64, split: bool) -> Self {
+        let flag = if split { SPLIT_FLAG } else { 0 };
+        Self(
+            flag | ((slot as u64 & SLOT_MASK) << SLOT_SHIFT)
+                | ((source as u64 & SOURCE_MASK) << SOURCE_SHIFT)
+                | (number & NUMBER_MASK),
+        )
+    }
+
+    /// The process's slot.
+    #[must_use]
+    pub const fn slot(self) -> u32 {
+        ((self.0 >> SLOT_SHIFT) & SLOT_MASK) as u32
+    }
+
+    /// The source of the copies.
+    #[must_use]
+    pub const fn source(self) -> Source {
+        Source::from_u32(((self.0 >> SOURCE_SHIFT) & SOURCE_MASK) as u32)
+    }
+
+    /// The range's number: address divided by the range's size, or by the page's if split.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0 & NUMBER_MASK
+    }
+
+    /// Whether this is a single page of a range that is split.
+    #[must_use]
+    pub const fn is_split(self) -> bool {
+        self.0 & SPLIT_FLAG != 0
+    }
+
+    /// Spreads the key over 64 bits; the upper half chooses the first bucket.
+    #[inline(always)]
+    #[must_use]
+    pub const fn hash(self) -> u64 {
+        // Fibonacci hashing (Knuth, TAOCP 3, 6.4): neighbouring ranges land far apart.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+/// Which word of the split map, and which bit in it, belongs to a range's number.
+///
+/// Ranges in which one mapping ends and another begins are counted page by page, so that each
+/// copy can be given to its own mapping. The map is a filter by hash: a bit that is set for
+/// another range costs some entries, never a wrong count.
+#[inline(always)]
+#[must_use]
+pub const fn split_bit(number: u64) -> (u32, u32) {
+    let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    ((hash >> 6) as u32 & (SPLIT_WORDS - 1), (hash & 63) as u32)
+}
+
+/// Counts of one range of one process.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct RangeEntry {
+    /// [`RangeKey`], 0 while the entry is empty.
+    pub key: u64,
+    /// Pages copied; more than the range holds if pages were copied again after another fork.
+    pub copied: u32,
+    /// Write faults that copied nothing.
+    pub reused: u32,
+}
+
+/// One cache line of entries.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct RangeBucket {
+    /// The entries, filled from the front.
+    pub entries: [RangeEntry; BUCKET_ENTRIES],
+}
+
+const _: () = assert!(size_of::<RangeEntry>() == 16);
+const _: () = assert!(size_of::<RangeBucket>() == 64);
+const _: () = assert!(SPLIT_WORDS.is_power_of_two() && RANGE_BUCKETS.is_power_of_two());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_gives_back_what_was_packed() {
+        let key = RangeKey::new(0xabcd, Source::Zero as u32, 0x7fff_ffff_ffff >> 12, true);
+        assert_eq!(key.slot(), 0xabcd);
+        assert_eq!(key.source(), Source::Zero);
+        assert_eq!(key.number(), 0x7fff_ffff_ffff >> 12);
+        assert!(key.is_split());
+    }
+
+    #[test]
+    fn five_level_addresses_fit() {
+        let last_user_page = ((1u64 << 56) - 1) >> 12;
+        let key = RangeKey::new(2, 0, last_user_page, false);
+        assert_eq!(key.number(), last_user_page);
+        assert_eq!(key.slot(), 2);
+        assert!(!key.is_split());
+    }
+
+    #[test]
+    fn split_bits_stay_in_the_map() {
+        for number in (0..1u64 << 44).step_by(1 << 33) {
+            let (word, bit) = split_bit(number);
+            assert!(word < SPLIT_WORDS && bit < 64);
+        }
+    }
+}

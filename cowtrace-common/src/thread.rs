@@ -1,0 +1,56 @@
+//! A traced thread's write fault in flight, and the table that tells which tasks are traced.
+
+/// Slots of traced threads; slot 0 means "not traced". Bounds the traced threads alive at one
+/// time, over all processes. 16,384 slots are 1 MiB.
+pub const THREAD_SLOTS: u32 = 16_384;
+
+/// Task ids whose slots lie together in one element of the task table: array elements are
+/// rounded up to 8 bytes, four 2-byte slots fill one.
+pub const TASKS_PER_CHUNK: u32 = 4;
+
+/// The slots of four neighbouring task ids, 0 for a task that is not traced. This is what a fault
+/// of any process of the machine asks first, so it is one indexed load and nothing else.
+pub type TaskChunk = [u16; TASKS_PER_CHUNK as usize];
+
+/// Which chunk, and which place in it, belongs to a task id.
+#[inline(always)]
+#[must_use]
+pub const fn task_place(tid: u32) -> (u32, usize) {
+    (tid / TASKS_PER_CHUNK, (tid % TASKS_PER_CHUNK) as usize)
+}
+
+/// No write fault is open on the thread.
+pub const FAULT_NONE: u32 = 0;
+/// A write fault began; nothing was copied yet.
+pub const FAULT_BEGUN: u32 = 1;
+/// A write fault copied a page, which may still be taken back if the fault lost a race.
+pub const FAULT_COPIED: u32 = 2;
+
+/// A traced thread. Only this thread's own faults write it (the user side does before the thread
+/// is traced), so nothing here needs to be atomic.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Thread {
+    /// Address the open fault wrote to.
+    pub address: u64,
+    /// Kernel address of the registers the fault saved (`struct pt_regs`).
+    pub registers: u64,
+    /// Instruction pointer of the write.
+    pub instruction: u64,
+    /// Kernel address of the page (`struct page`) that the fault allocated.
+    pub page: u64,
+    /// One of the `FAULT_` states.
+    pub state: u32,
+    /// Slot of the process whose address space the thread uses.
+    pub process: u32,
+    /// [`crate::process::Source`] the copy was counted under.
+    pub source: u32,
+    /// Task id in the initial pid namespace.
+    pub tid: u32,
+    /// Fills the cache line, so that two threads never share one.
+    pub padding: [u64; 2],
+}
+
+const _: () = assert!(size_of::<Thread>() == 64);
+const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
+const _: () = assert!(size_of::<TaskChunk>() == 8);

@@ -1,0 +1,36 @@
+//! Fork, exec and exit, from the scheduler's tracepoints.
+
+use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
+use aya_log_ebpf::info;
+
+use crate::{kernel::Task, process};
+
+/// `sched:sched_process_fork`: (parent task, child task). Fires for threads too, before the child
+/// first runs.
+#[inline(always)]
+pub fn fork(ctx: &RawTracePointContext) -> i32 {
+    match process::try_fork(ctx.pid(), Task(ctx.arg(0)), Task(ctx.arg(1))) {
+        Ok(slot) if slot != 0 => info!(ctx, "fork: task {} got process slot {}", ctx.pid(), slot),
+        Ok(_) => {}
+        Err(error) => info!(ctx, "fork: task {} cannot be read: {}", ctx.pid(), error),
+    }
+    0
+}
+
+/// `sched:sched_process_exec`: (task, task id before, binary). A thread that starts a program
+/// takes over its process's id, so the id before may be another.
+#[inline(always)]
+pub fn exec(ctx: &RawTracePointContext) -> i32 {
+    let slot = process::exec(ctx.pid(), ctx.tgid(), ctx.arg::<u64>(1) as u32);
+    if slot != 0 {
+        info!(ctx, "exec: task {} got process slot {}", ctx.pid(), slot);
+    }
+    0
+}
+
+/// `sched:sched_process_exit`: (task). The task is the current one.
+#[inline(always)]
+pub fn exit(ctx: &RawTracePointContext) -> i32 {
+    process::exit(ctx.pid(), ctx.tgid());
+    0
+}

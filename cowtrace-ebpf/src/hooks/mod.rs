@@ -1,0 +1,5 @@
+//! Reads a hook's arguments and says what they mean in [`crate::fault`]'s or
+//! [`crate::process`]'s words. Each hook knows one kernel interface and nothing of counting.
+
+pub mod lifecycle;
+pub mod tracepoint;

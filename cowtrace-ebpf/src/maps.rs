@@ -1,0 +1,155 @@
+//! Every map: its bound, who fills it, who drains it, what happens when it is full.
+//!
+//! The arrays are mappable (`BPF_F_MMAPABLE`, Linux 5.5): the user side reads them like memory,
+//! without a system call an entry.
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
+    macros::map,
+    maps::{Array, HashMap, Queue, RingBuf},
+};
+use cowtrace_common::{
+    loss::{LOSSES, Loss},
+    process::{PROCESS_SLOTS, Process},
+    range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
+    thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
+};
+
+use crate::atomic;
+
+/// Thread slot by task id. Bound: the machine's `pid_max` at load, 2 bytes an id (64 KiB to
+/// 8 MiB). Filled by fork and by the user side's scan, emptied by exit. An id past the end is
+/// counted as [`Loss::TaskIdsFull`].
+#[map]
+static TASKS: Array<TaskChunk> = Array::with_max_entries(32_768 / TASKS_PER_CHUNK, BPF_F_MMAPABLE);
+
+/// Traced threads by slot. When no slot is free the task is not traced: [`Loss::ThreadsFull`].
+#[map]
+static THREADS: Array<Thread> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
+
+/// Free slots of [`THREADS`]: filled by the user side at load and by exit, drained by fork.
+#[map]
+static FREE_THREADS: Queue<u32> = Queue::with_max_entries(THREAD_SLOTS, 0);
+
+/// Exact totals by process slot. When no slot is free, processes share the overflow slot:
+/// [`Loss::ProcessesFull`].
+#[map]
+static PROCESSES: Array<Process> = Array::with_max_entries(PROCESS_SLOTS, BPF_F_MMAPABLE);
+
+/// Free slots of [`PROCESSES`]: filled by the user side, at load and once it has read what an
+/// exited process counted; drained by fork and exec.
+#[map]
+static FREE_PROCESSES: Queue<u32> = Queue::with_max_entries(PROCESS_SLOTS, 0);
+
+/// The histogram, a flat hash table ([`crate::range`]). The user side clears the entries of
+/// exited processes. A count that finds no room in its buckets stays in the process's totals:
+/// [`Loss::HistogramFull`].
+#[map]
+static RANGES: Array<RangeBucket> = Array::with_max_entries(RANGE_BUCKETS, BPF_F_MMAPABLE);
+
+/// Entries of [`RANGES`] that a CPU is giving a key right now: a lock by insertion. Bound: far
+/// more than CPUs can insert at once; a full map only sends the count to another entry.
+#[map]
+static CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(1_024, 0);
+
+/// Bits of the ranges that are counted page by page, 32 KiB, set by the user side.
+#[map]
+static SPLITS: Array<u64> = Array::with_max_entries(SPLIT_WORDS, BPF_F_MMAPABLE);
+
+/// Loss counters by [`Loss`].
+#[map]
+static LOSS: Array<u64> = Array::with_max_entries(LOSSES as u32, BPF_F_MMAPABLE);
+
+/// Life-cycle events for the user side. An event that finds it full is dropped and counted as
+/// [`Loss::LifecycleDropped`]; the user side then finds the process by looking at the tables.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+
+/// The slot of a task, 0 for one that is not traced.
+#[inline(always)]
+pub fn task_slot(tid: u32) -> u32 {
+    let (chunk, place) = task_place(tid);
+    match TASKS.get(chunk) {
+        Some(slots) => u32::from(slots[place]),
+        None => 0,
+    }
+}
+
+/// Gives a task a slot, or 0 to stop tracing it. False if the id is past the table's end.
+#[inline(always)]
+pub fn set_task_slot(tid: u32, slot: u32) -> bool {
+    let (chunk, place) = task_place(tid);
+    let Some(slots) = TASKS.get_ptr_mut(chunk) else {
+        return false;
+    };
+    // SAFETY: a pointer into a live map value; a 2-byte store of the task's own place.
+    unsafe { (*slots)[place] = slot as u16 };
+    true
+}
+
+/// The thread in a slot; `None` for slot 0.
+#[inline(always)]
+pub fn thread(slot: u32) -> Option<*mut Thread> {
+    if slot == 0 {
+        return None;
+    }
+    THREADS.get_ptr_mut(slot)
+}
+
+/// The process in a slot.
+#[inline(always)]
+pub fn process(slot: u32) -> Option<*mut Process> {
+    PROCESSES.get_ptr_mut(slot)
+}
+
+/// The bucket at an index of the histogram.
+#[inline(always)]
+pub fn bucket(index: u32) -> Option<*mut RangeBucket> {
+    RANGES.get_ptr_mut(index)
+}
+
+/// The word of the split map at an index.
+#[inline(always)]
+pub fn split_word(index: u32) -> u64 {
+    SPLITS.get(index).copied().unwrap_or(0)
+}
+
+/// Takes a free thread slot.
+#[inline(always)]
+pub fn take_thread_slot() -> Option<u32> {
+    FREE_THREADS.pop().ok().flatten()
+}
+
+/// Gives a thread slot back.
+#[inline(always)]
+pub fn free_thread_slot(slot: u32) {
+    // Cannot fail: the queue has room for every slot there is.
+    let _ = FREE_THREADS.push(slot, 0);
+}
+
+/// Takes a free process slot.
+#[inline(always)]
+pub fn take_process_slot() -> Option<u32> {
+    FREE_PROCESSES.pop().ok().flatten()
+}
+
+/// Locks an entry of the histogram for giving it a key. Never waits: false if another CPU has it.
+#[inline(always)]
+pub fn claim(entry: u32) -> bool {
+    CLAIMS.insert(entry, 0, u64::from(BPF_NOEXIST)).is_ok()
+}
+
+/// Unlocks an entry.
+#[inline(always)]
+pub fn release_claim(entry: u32) {
+    let _ = CLAIMS.remove(entry);
+}
+
+/// Counts a loss.
+#[inline(always)]
+pub fn lose(cause: Loss) {
+    if let Some(counter) = LOSS.get_ptr_mut(cause as u32) {
+        // SAFETY: a pointer into a live map value.
+        unsafe { atomic::add_u64(counter, 1) };
+    }
+}

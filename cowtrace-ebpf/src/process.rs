@@ -1,0 +1,175 @@
+//! Which processes are traced: children of traced ones, from fork to exit, across exec.
+//!
+//! A process here is an address space: it lives while tasks use it. A `vfork` child shares its
+//! parent's until it starts a program, so what it copies is charged to the parent.
+
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns};
+use cowtrace_common::{
+    event::{Event, EventKind},
+    loss::Loss,
+    process::{OVERFLOW_SLOT, Process, SOURCES},
+    thread::{FAULT_NONE, Thread},
+};
+
+use crate::{
+    atomic,
+    fault::{self, TracedThread},
+    kernel::Task,
+    maps,
+};
+
+/// Follows a fork by the task `tid`. Returns the child's process slot, 0 if it is not traced.
+#[inline(always)]
+pub fn try_fork(tid: u32, parent: Task, child: Task) -> Result<u32, i32> {
+    let Some(forker) = TracedThread::find(tid) else {
+        return Ok(0);
+    };
+    let parent_slot = forker.get().process;
+    let child_tid = child.tid()?;
+    let child_tgid = child.tgid()?;
+    let shares_memory = child.mm()? == parent.mm()?;
+    let Some(thread_slot) = maps::take_thread_slot() else {
+        maps::lose(Loss::ThreadsFull);
+        return Ok(0);
+    };
+    let process_slot = if shares_memory {
+        add_task(parent_slot);
+        if child_tgid == parent.tgid()? {
+            send(EventKind::Thread, parent_slot, 0, child_tgid);
+        }
+        parent_slot
+    } else {
+        let slot = open(child_tgid, parent_slot);
+        send(EventKind::Fork, slot, parent_slot, child_tgid);
+        slot
+    };
+    trace_task(child_tid, thread_slot, process_slot);
+    Ok(process_slot)
+}
+
+/// Follows a task into a new program. Returns the fresh image's process slot, 0 if not traced.
+#[inline(always)]
+pub fn exec(tid: u32, tgid: u32, tid_before: u32) -> u32 {
+    let thread_slot = maps::task_slot(tid_before);
+    let Some(mut thread) = TracedThread::in_slot(thread_slot) else {
+        return 0;
+    };
+    fault::ended(thread);
+    if tid != tid_before {
+        maps::set_task_slot(tid_before, 0);
+        maps::set_task_slot(tid, thread_slot);
+        thread.get_mut().tid = tid;
+    }
+    let left = thread.get().process;
+    let slot = open(tgid, left);
+    thread.get_mut().process = slot;
+    send(EventKind::Exec, slot, left, tgid);
+    remove_task(left, tgid);
+    slot
+}
+
+/// Stops tracing a task that exits.
+#[inline(always)]
+pub fn exit(tid: u32, tgid: u32) {
+    let thread_slot = maps::task_slot(tid);
+    let Some(thread) = TracedThread::in_slot(thread_slot) else {
+        return;
+    };
+    fault::ended(thread);
+    maps::set_task_slot(tid, 0);
+    remove_task(thread.get().process, tgid);
+    maps::free_thread_slot(thread_slot);
+}
+
+#[inline(always)]
+fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
+    let Some(mut thread) = TracedThread::in_slot(thread_slot) else {
+        return;
+    };
+    *thread.get_mut() = Thread {
+        state: FAULT_NONE,
+        process: process_slot,
+        tid,
+        ..Thread::default()
+    };
+    // Last: from here on the task's faults are counted.
+    if !maps::set_task_slot(tid, thread_slot) {
+        maps::lose(Loss::TaskIdsFull);
+        remove_task(process_slot, tid);
+        maps::free_thread_slot(thread_slot);
+    }
+}
+
+/// Opens a process image with one task.
+#[inline(always)]
+fn open(tgid: u32, parent: u32) -> u32 {
+    let Some(slot) = maps::take_process_slot() else {
+        maps::lose(Loss::ProcessesFull);
+        add_task(OVERFLOW_SLOT);
+        return OVERFLOW_SLOT;
+    };
+    if let Some(process) = maps::process(slot) {
+        // SAFETY: a pointer into a live map value that no task uses yet.
+        unsafe {
+            *process = Process {
+                copied: [0; SOURCES],
+                born_ns: bpf_ktime_get_ns(),
+                tasks: 1,
+                tgid,
+                parent,
+                ..Process::default()
+            };
+        }
+    }
+    slot
+}
+
+#[inline(always)]
+fn add_task(slot: u32) {
+    if let Some(process) = maps::process(slot) {
+        // SAFETY: a pointer into a live map value.
+        unsafe { atomic::add_u32(&raw mut (*process).tasks, 1) };
+    }
+}
+
+/// Takes a task off a process and says so when it was the last. Two tasks that leave at once may
+/// both say it; the user side hears the second one as nothing new.
+#[inline(always)]
+fn remove_task(slot: u32, tgid: u32) {
+    let Some(process) = maps::process(slot) else {
+        return;
+    };
+    // SAFETY: a pointer into a live map value.
+    let left = unsafe {
+        let tasks = &raw mut (*process).tasks;
+        atomic::add_u32(tasks, u32::MAX);
+        tasks.read_volatile()
+    };
+    if left == 0 && slot != OVERFLOW_SLOT {
+        send(EventKind::Exit, slot, 0, tgid);
+    }
+}
+
+#[inline(always)]
+fn send(kind: EventKind, slot: u32, other_slot: u32, tgid: u32) {
+    let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) else {
+        maps::lose(Loss::LifecycleDropped);
+        return;
+    };
+    let born_ns = match maps::process(slot) {
+        // SAFETY: a pointer into a live map value.
+        Some(process) => unsafe { (*process).born_ns },
+        None => 0,
+    };
+    entry.write(Event {
+        // SAFETY: a helper without arguments.
+        at_ns: unsafe { bpf_ktime_get_ns() },
+        born_ns,
+        kind: kind as u32,
+        slot,
+        other_slot,
+        tgid,
+        comm: bpf_get_current_comm().unwrap_or_default(),
+    });
+    entry.submit(0);
+}

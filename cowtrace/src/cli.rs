@@ -1,0 +1,314 @@
+//! Arguments: what the user typed, checked and resolved in one place. Afterwards nobody looks at
+//! arguments again.
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo cowtrace --pid 4242                 until Ctrl-C, then the report
+  sudo cowtrace --pid 4242 -d 30s -f json  30 seconds, for scripts
+  sudo cowtrace -- python3 app.py          start a command and trace it
+  sudo cowtrace doctor                     what this kernel allows";
+
+/// Shows which process of a prefork service copies which of its master's memory on write.
+#[derive(Debug, Parser)]
+#[command(name = "cowtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true)]
+pub struct Cli {
+    /// What to do other than tracing.
+    #[command(subcommand)]
+    pub command: Option<Subcommands>,
+
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// Everything but the main job.
+#[derive(Debug, Subcommand)]
+pub enum Subcommands {
+    /// Tell what this kernel allows, found by trying
+    Doctor,
+    /// Start a small prefork service and trace it
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Become a command once traced
+    #[command(name = crate::targets::LAUNCHER, hide = true)]
+    Become {
+        /// The command
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// The demo's service where there is no python3
+    #[command(name = crate::command::NATIVE_SERVICE, hide = true)]
+    NativeService(LoadArgs),
+}
+
+/// The main job's arguments.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Process to trace with all its descendants, now and later; may be given several times
+    #[arg(
+        short,
+        long = "pid",
+        value_name = "PID",
+        required_unless_present = "start",
+        conflicts_with = "start"
+    )]
+    pub pids: Vec<u32>,
+
+    /// How to trace and what to print.
+    #[command(flatten)]
+    pub options: TraceOptions,
+
+    /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
+    #[arg(short, long, value_parser = duration)]
+    pub duration: Option<Duration>,
+
+    /// Command to start and trace; under sudo it runs as the user who called sudo
+    #[arg(last = true, value_name = "COMMAND")]
+    pub start: Vec<OsString>,
+}
+
+/// How to trace and what to print.
+#[derive(Clone, Debug, Args)]
+pub struct TraceOptions {
+    /// Time between samples of the counters
+    #[arg(short, long, default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+
+    /// Format of the report on standard output
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// How to see page faults
+    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    pub backend: BackendName,
+
+    /// Size of the address ranges that are counted: a power of two from the page size up, such as
+    /// 4KiB or 1MiB, or auto
+    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = range)]
+    pub range: Range,
+
+    /// Name something about the run; kept in the report, may be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+
+    /// Say more about what happens (-v), also in the kernel (-vv)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The demo's arguments.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How to trace and what to print.
+    #[command(flatten)]
+    pub options: TraceOptions,
+
+    /// The service.
+    #[command(flatten)]
+    pub load: LoadArgs,
+}
+
+/// What the demo's service does.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LoadArgs {
+    /// Workers to fork
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub workers: u32,
+
+    /// Memory the master loads, MiB
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    pub megabytes: u32,
+
+    /// How long the workers read it, seconds
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub seconds: u32,
+}
+
+/// Formats of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// Everything, by the schema cowtrace.report/1
+    Json,
+    /// The histogram, one line a process and range
+    Csv,
+}
+
+/// Backends by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// The best this kernel allows
+    Auto,
+    /// Raw tracepoints (x86-64)
+    Tracepoint,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether output that is (or is not) a terminal gets colour.
+    #[must_use]
+    pub fn applies(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
+/// The size of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// Chosen so that the histogram holds all of the targets' memory.
+    Auto,
+    /// Bytes: a power of two, at least a page.
+    Bytes(u64),
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text),
+    };
+    match parsed {
+        Ok(duration) if duration.is_zero() => Err("must be longer than nothing".into()),
+        // Longer than any machine stays up; keeps deadlines within the clock's range.
+        Ok(duration) if duration > Duration::from_secs(10 * 365 * 86_400) => {
+            Err("must be under ten years".into())
+        }
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; write it like 10s, 5m or 1h30m")),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < Duration::from_millis(50) || interval > Duration::from_secs(3_600) {
+        return Err("must be from 50ms to 1h".into());
+    }
+    Ok(interval)
+}
+
+fn range(text: &str) -> Result<Range, String> {
+    if text == "auto" {
+        return Ok(Range::Auto);
+    }
+    let page = procfs::page_size();
+    let split = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err("write it like 4KiB, 64KiB or 1MiB, or auto".into()),
+    };
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    match bytes {
+        Some(bytes) if bytes.is_power_of_two() && bytes >= page && bytes <= 1 << 30 => {
+            Ok(Range::Bytes(bytes))
+        }
+        _ => Err(format!(
+            "must be a power of two from the page size ({page} bytes) to 1GiB"
+        )),
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write it like key=value".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_need_sense() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for bad in [
+            "",
+            "0",
+            "0s",
+            "-1",
+            "ten",
+            "10 parsecs",
+            "99999999999999",
+            "100years",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(interval("1ms").is_err() && interval("2h").is_err());
+    }
+
+    #[test]
+    fn ranges_are_powers_of_two_from_a_page_up() {
+        assert_eq!(range("auto"), Ok(Range::Auto));
+        assert_eq!(range("64KiB"), Ok(Range::Bytes(65_536)));
+        assert_eq!(range("1m"), Ok(Range::Bytes(1 << 20)));
+        for bad in [
+            "",
+            "0",
+            "1",
+            "3KiB",
+            "5000",
+            "64QiB",
+            "2GiB",
+            "-4KiB",
+            "99999999999999999999GiB",
+        ] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pid_or_a_command_is_needed_and_not_both() {
+        assert!(Cli::try_parse_from(["cowtrace"]).is_err());
+        assert!(Cli::try_parse_from(["cowtrace", "--pid", "1", "--", "ls"]).is_err());
+        assert!(Cli::try_parse_from(["cowtrace", "--pid", "1", "--pid", "2"]).is_ok());
+        assert!(Cli::try_parse_from(["cowtrace", "-d", "3s", "--", "ls", "-l"]).is_ok());
+        assert!(Cli::try_parse_from(["cowtrace", "doctor"]).is_ok());
+    }
+}

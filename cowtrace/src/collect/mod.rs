@@ -1,0 +1,380 @@
+//! One tracing as it goes: follows processes, reads mappings at each fork, drains counters, and
+//! ends in a [`Run`]. The only place where probe, /proc and model meet.
+
+mod adopt;
+mod assemble;
+mod layouts;
+mod record;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use cowtrace_common::{event::EventKind, loss::Loss as KernelLoss};
+use log::{debug, warn};
+
+use crate::{
+    memory,
+    probe::{Kernel, Lifecycle, Probe, ProbeError, Tables},
+    run::{Loss, Role, Sample, Timeline, attribution::RegionTable},
+};
+
+pub use adopt::AdoptError;
+pub use assemble::Meta;
+use layouts::Layouts;
+use record::{Record, Records};
+
+/// Live processes whose mappings are read again at one tick, in turn: bounds a tick's cost.
+const MAPPINGS_PER_TICK: usize = 8;
+/// Rows of exited processes kept in full detail: about 32 MiB.
+const MAX_EXITED_ROWS: usize = 262_144;
+/// Records of exited processes kept: about 24 MiB.
+const MAX_RECORDS: usize = 65_536;
+
+/// A tracing under way.
+pub struct Collector {
+    probe: Probe,
+    kernel: Kernel,
+    proc_root: PathBuf,
+    records: Records,
+    regions: RegionTable,
+    layouts: Layouts,
+    timeline: Timeline,
+    loss: Loss,
+    started_ns: u64,
+    exited_rows: usize,
+    lifecycle_dropped_seen: u64,
+    next_mappings: usize,
+    adopted_tasks: Vec<(u32, u32)>,
+}
+
+/// What has been counted so far, for the progress line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Time since the start, ns.
+    pub elapsed_ns: u64,
+    /// Pages copied.
+    pub copied_pages: u64,
+    /// Processes alive.
+    pub alive: usize,
+}
+
+impl Collector {
+    /// Begins with an attached probe; no process is traced yet.
+    #[must_use]
+    pub fn new(probe: Probe, kernel: Kernel, proc_root: PathBuf, interval_ns: u64) -> Self {
+        Self {
+            layouts: Layouts::new(proc_root.clone(), kernel.page_bytes),
+            probe,
+            kernel,
+            proc_root,
+            records: Records::default(),
+            regions: RegionTable::default(),
+            timeline: Timeline::new(interval_ns),
+            loss: Loss::default(),
+            started_ns: monotonic_ns(),
+            exited_rows: 0,
+            lifecycle_dropped_seen: 0,
+            next_mappings: 0,
+            adopted_tasks: Vec::new(),
+        }
+    }
+
+    /// Waits for the next event.
+    pub async fn wait(&self) -> std::io::Result<()> {
+        self.probe.wait().await
+    }
+
+    /// Whether every process the user gave has exited.
+    #[must_use]
+    pub fn masters_are_gone(&self) -> bool {
+        self.records.masters_are_gone()
+    }
+
+    /// Takes in the events that have come.
+    pub fn follow(&mut self) -> Result<(), ProbeError> {
+        for event in self.probe.events() {
+            debug!("{event:?}");
+            match event.kind {
+                EventKind::Fork => self.forked(&event),
+                EventKind::Exec => self.executed(&event),
+                EventKind::Exit => self.exited(&event),
+                EventKind::Thread => {
+                    if let Some(record) = self.records.in_slot(event.slot) {
+                        record.name_is_final = true;
+                    }
+                    self.probe.watch_frees()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forked(&mut self, event: &Lifecycle) {
+        let parent = self
+            .records
+            .in_slot(event.other_slot)
+            .map(|parent| (parent.id, parent.pid));
+        // Before anything else: the parent's mappings are only for a moment what they were.
+        let layout = match parent {
+            Some((id, pid)) => self
+                .layouts
+                .of(id, pid, &mut self.regions, &self.probe.tables),
+            None => None,
+        };
+        let layout = layout.or_else(|| {
+            // The parent is gone already: the child's mappings are a copy of its.
+            let (id, _) = parent?;
+            self.layouts
+                .of_copy(id, event.pid, &mut self.regions, &self.probe.tables)
+        });
+        if layout.is_none() {
+            self.loss.mappings_missed += 1;
+        }
+        if let (Some((id, _)), Some(layout)) = (parent, &layout) {
+            if let Some(parent) = self.records.get_mut(id) {
+                parent.own = Some(layout.clone());
+            }
+            self.regions.inherit(layout);
+        }
+        self.retire_other_image(event);
+        let record = Record {
+            parent: parent.map(|(id, _)| id),
+            inherited: layout,
+            started_ns: event.at_ns.saturating_sub(self.started_ns),
+            ..Record::new(
+                event.pid,
+                event.slot,
+                event.born_ns,
+                event.comm.clone(),
+                Role::Worker,
+            )
+        };
+        self.records.add(record);
+    }
+
+    fn executed(&mut self, event: &Lifecycle) {
+        let left = self.records.in_slot(event.other_slot);
+        let role = match &left {
+            Some(left) if left.pid == event.pid => left.role,
+            _ => Role::Worker,
+        };
+        let parent = left.map(|left| {
+            left.name_is_final |= left.pid == event.pid;
+            left.id
+        });
+        self.retire_other_image(event);
+        let record = Record {
+            parent,
+            started_ns: event.at_ns.saturating_sub(self.started_ns),
+            ..Record::new(
+                event.pid,
+                event.slot,
+                event.born_ns,
+                event.comm.clone(),
+                role,
+            )
+        };
+        let id = self.records.add(record);
+        if let (Some(parent), Role::Master) = (parent, role) {
+            self.records.succeed(parent, id);
+        }
+    }
+
+    /// A process has one image at a time. Another that seems alive in the same pid was adopted at
+    /// the very moment the kernel side saw it fork: the kernel's counts from here on.
+    fn retire_other_image(&mut self, event: &Lifecycle) {
+        if let Some(other) = self.records.alive_with_pid(event.pid, event.slot) {
+            other.exited_ns = Some(event.at_ns.saturating_sub(self.started_ns));
+        }
+    }
+
+    fn exited(&mut self, event: &Lifecycle) {
+        let at_ns = event.at_ns.saturating_sub(self.started_ns);
+        let Some(record) = self.records.in_slot(event.slot) else {
+            return;
+        };
+        if record.born_ns != event.born_ns || record.exited_ns.is_some() {
+            return;
+        }
+        record.exited_ns = Some(at_ns);
+        if !record.name_is_final {
+            record.comm.clone_from(&event.comm);
+        }
+    }
+
+    /// Reads the counters, closes what has exited, and keeps the tables from filling.
+    pub fn tick(&mut self) -> Progress {
+        self.find_lost_processes();
+        self.sweep();
+        self.drain_exited();
+        self.read_some_mappings();
+        self.probe.flush_log();
+        let sample = self.sample();
+        let progress = Progress {
+            elapsed_ns: sample.at_ns,
+            copied_pages: sample.copied_pages,
+            alive: self.records.alive().count(),
+        };
+        self.loss.samples_merged += self.timeline.push(sample);
+        progress
+    }
+
+    fn sample(&mut self) -> Sample {
+        let tables = &self.probe.tables;
+        for record in self.records.with_slot_mut() {
+            if let Some(slot) = record.slot {
+                record.totals = tables.totals(slot);
+            }
+        }
+        let counted: BTreeMap<u32, u64> = self
+            .records
+            .iter()
+            .map(|record| (record.id, record.totals.copied_pages()))
+            .filter(|(_, pages)| *pages > 0)
+            .collect();
+        Sample {
+            at_ns: monotonic_ns().saturating_sub(self.started_ns),
+            copied_pages: self
+                .records
+                .iter()
+                .map(|record| record.totals.copied_pages())
+                .sum(),
+            reused_faults: self.records.iter().map(|record| record.totals.reused).sum(),
+            by_process: counted,
+        }
+    }
+
+    /// Finds processes whose events the ring buffer had no room for.
+    fn find_lost_processes(&mut self) {
+        let dropped = self.probe.loss()[KernelLoss::LifecycleDropped as usize];
+        if dropped == self.lifecycle_dropped_seen {
+            return;
+        }
+        self.lifecycle_dropped_seen = dropped;
+        warn!("{dropped} process events were dropped; looking for their processes in the tables");
+        for slot in Tables::process_slots() {
+            let state = self.probe.tables.slot(slot);
+            let known = self
+                .records
+                .in_slot(slot)
+                .is_some_and(|record| record.born_ns == state.born_ns);
+            if state.tasks == 0 || state.born_ns == 0 || known {
+                continue;
+            }
+            let comm = memory::comm(&self.proc_root, state.pid);
+            let parent = self.records.in_slot(state.parent).map(|parent| parent.id);
+            let inherited = parent
+                .and_then(|id| self.records.get_mut(id))
+                .and_then(|parent| parent.own.clone());
+            self.records.add(Record {
+                parent,
+                inherited,
+                started_ns: state.born_ns.saturating_sub(self.started_ns),
+                ..Record::new(state.pid, slot, state.born_ns, comm, Role::Worker)
+            });
+        }
+    }
+
+    /// Ends processes whose exit was not heard of, and forgets tasks that ended while adopted.
+    fn sweep(&mut self) {
+        for (pid, tid) in std::mem::take(&mut self.adopted_tasks) {
+            let path = self.proc_root.join(format!("{pid}/task/{tid}"));
+            if !path.exists() {
+                self.probe.tables.forget_task(tid);
+            }
+        }
+        let now = monotonic_ns().saturating_sub(self.started_ns);
+        let tables = &self.probe.tables;
+        for record in self.records.with_slot_mut() {
+            let Some(slot) = record.slot else { continue };
+            let ended = tables.slot(slot).tasks == 0
+                || !self.proc_root.join(record.pid.to_string()).exists();
+            // Twice in a row: the event of a process that ended just now is still on its way.
+            if ended && record.exited_ns.is_none() && record.seemed_gone {
+                record.exited_ns = Some(now);
+            }
+            record.seemed_gone = ended;
+        }
+    }
+
+    /// Takes the final counts of exited processes and gives their slots back.
+    fn drain_exited(&mut self) {
+        let slots: Vec<u32> = self.records.exited_slots();
+        if slots.is_empty() {
+            return;
+        }
+        let mut counts = assemble::counts_by_slot(&self.probe.tables, |slot| slots.contains(&slot));
+        for &slot in &slots {
+            let totals = self.probe.tables.totals(slot);
+            let counts = counts.remove(&slot).unwrap_or_default();
+            let Some(record) = self.records.in_slot(slot) else {
+                continue;
+            };
+            record.totals = totals;
+            let mut rows = assemble::rows(record, &counts, self.probe.range_bytes, &mut self.loss);
+            for row in &rows {
+                if let Some(region) = row.region_id {
+                    self.regions.count(region, record.id, &row.copied);
+                }
+            }
+            if self.exited_rows + rows.len() > MAX_EXITED_ROWS {
+                self.loss.ranges_dropped += rows.len() as u64;
+                rows = assemble::without_ranges(rows);
+            }
+            self.exited_rows += rows.len();
+            record.rows = Some(rows);
+            record.inherited = None;
+            record.own = None;
+            record.current = None;
+            let id = record.id;
+            self.layouts.forget(id);
+            self.records.release(slot);
+        }
+        self.probe.tables.release(&slots);
+        self.loss.processes_folded += self.records.fold(MAX_RECORDS);
+    }
+
+    /// Reads the mappings of some live workers again, so that memory they mapped themselves has a
+    /// name even if they exit before the end.
+    fn read_some_mappings(&mut self) {
+        let ids: Vec<u32> = self
+            .records
+            .alive()
+            .filter(|record| record.totals.copied_pages() > 0)
+            .map(|record| record.id)
+            .collect();
+        let turn = ids
+            .iter()
+            .cycle()
+            .skip(self.next_mappings)
+            .take(MAPPINGS_PER_TICK.min(ids.len()));
+        for id in turn.copied().collect::<Vec<_>>() {
+            self.read_current_mappings(id);
+        }
+        self.next_mappings = if ids.is_empty() {
+            0
+        } else {
+            (self.next_mappings + MAPPINGS_PER_TICK) % ids.len()
+        };
+    }
+
+    fn read_current_mappings(&mut self, id: u32) {
+        let Some(record) = self.records.get_mut(id) else {
+            return;
+        };
+        let text = memory::read_layout_text(&self.proc_root, record.pid).unwrap_or_default();
+        if let Ok(mappings) = memory::read_mappings(&text, self.kernel.page_bytes)
+            && !mappings.is_empty()
+        {
+            record.current = Some(mappings);
+        }
+    }
+}
+
+/// `CLOCK_MONOTONIC`, ns: the clock of the kernel side (`bpf_ktime_get_ns`).
+fn monotonic_ns() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    now.map_or(0, |now| {
+        u64::try_from(now.tv_sec()).unwrap_or(0) * 1_000_000_000
+            + u64::try_from(now.tv_nsec()).unwrap_or(0)
+    })
+}

@@ -1,0 +1,287 @@
+//! What is known of each process image while the trace goes on, and which slot it counts in.
+
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use crate::{
+    probe::Totals,
+    run::{Mapping, Role, Row, attribution::Layout},
+};
+
+/// One process image.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub id: u32,
+    pub pid: u32,
+    /// None once the final counts are taken.
+    pub slot: Option<u32>,
+    pub born_ns: u64,
+    pub parent: Option<u32>,
+    pub comm: String,
+    pub role: Role,
+    pub started_ns: u64,
+    pub exited_ns: Option<u64>,
+    /// Whether `comm` must not be taken from the task that exits last: a thread may have a name of
+    /// its own, and after exec the task has the next program's.
+    pub name_is_final: bool,
+    /// Whether it only started the command that is traced: left out of the run.
+    pub is_launcher: bool,
+    pub seemed_gone: bool,
+    /// The parent's mappings at fork.
+    pub inherited: Option<Rc<Layout>>,
+    /// Present pages in them that it can copy.
+    pub inherited_pages: Option<u64>,
+    /// Its own mappings when it last forked.
+    pub own: Option<Rc<Layout>>,
+    /// Its own mappings as last read.
+    pub current: Option<Vec<Mapping>>,
+    pub totals: Totals,
+    /// Its histogram, once it has exited.
+    pub rows: Option<Vec<Row>>,
+}
+
+impl Record {
+    pub(super) fn new(pid: u32, slot: u32, born_ns: u64, comm: String, role: Role) -> Self {
+        Self {
+            id: 0,
+            pid,
+            slot: Some(slot),
+            born_ns,
+            parent: None,
+            comm,
+            role,
+            started_ns: 0,
+            exited_ns: None,
+            name_is_final: false,
+            is_launcher: false,
+            seemed_gone: false,
+            inherited: None,
+            inherited_pages: None,
+            own: None,
+            current: None,
+            totals: Totals::default(),
+            rows: None,
+        }
+    }
+}
+
+/// Every process image of the trace, by serial number and by slot.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    records: Vec<Record>,
+    by_slot: HashMap<u32, u32>,
+    next_id: u32,
+    masters: HashSet<u32>,
+}
+
+impl Records {
+    /// Adds a record under the next serial number.
+    pub(super) fn add(&mut self, mut record: Record) -> u32 {
+        record.id = self.next_id;
+        self.next_id += 1;
+        record.inherited_pages = record
+            .inherited
+            .as_ref()
+            .map(|layout| layout.inherited_pages());
+        if let Some(slot) = record.slot {
+            self.by_slot.insert(slot, record.id);
+        }
+        if record.role == Role::Master {
+            self.masters.insert(record.id);
+        }
+        let id = record.id;
+        self.records.push(record);
+        id
+    }
+
+    /// A master's next image takes its place.
+    pub(super) fn succeed(&mut self, before: u32, after: u32) {
+        self.masters.remove(&before);
+        self.masters.insert(after);
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
+        let index = self
+            .records
+            .binary_search_by_key(&id, |record| record.id)
+            .ok()?;
+        self.records.get_mut(index)
+    }
+
+    pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {
+        let id = *self.by_slot.get(&slot)?;
+        self.get_mut(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    pub(super) fn into_records(self) -> Vec<Record> {
+        self.records
+    }
+
+    pub(super) fn alive(&self) -> impl Iterator<Item = &Record> {
+        self.iter().filter(|record| record.exited_ns.is_none())
+    }
+
+    pub(super) fn with_slot_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+        self.records
+            .iter_mut()
+            .filter(|record| record.slot.is_some())
+    }
+
+    /// A living record of this pid in another slot.
+    pub(super) fn alive_with_pid(&mut self, pid: u32, slot: u32) -> Option<&mut Record> {
+        self.with_slot_mut().find(|record| {
+            record.pid == pid && record.slot != Some(slot) && record.exited_ns.is_none()
+        })
+    }
+
+    pub(super) fn exited_slots(&self) -> Vec<u32> {
+        self.iter()
+            .filter(|record| record.exited_ns.is_some())
+            .filter_map(|record| record.slot)
+            .collect()
+    }
+
+    /// Takes the slot off its record.
+    pub(super) fn release(&mut self, slot: u32) {
+        if let Some(record) = self.in_slot(slot) {
+            record.slot = None;
+        }
+        self.by_slot.remove(&slot);
+    }
+
+    pub(super) fn masters_are_gone(&self) -> bool {
+        !self.masters.is_empty()
+            && self
+                .iter()
+                .filter(|record| self.masters.contains(&record.id))
+                .all(|record| record.exited_ns.is_some())
+    }
+
+    /// Joins the oldest exited workers into one record while there are more than `most`. Returns
+    /// how many records were given up.
+    pub(super) fn fold(&mut self, most: usize) -> u64 {
+        let excess = self.records.len().saturating_sub(most);
+        if excess == 0 {
+            return 0;
+        }
+        // A quarter at once, so that this happens rarely.
+        let wanted = excess + most / 4;
+        let mut folded = 0u64;
+        let mut sum: Option<Record> = None;
+        let mut kept = Vec::with_capacity(self.records.len());
+        for mut record in std::mem::take(&mut self.records) {
+            if record.slot.is_some() || record.role == Role::Master || folded as usize >= wanted {
+                kept.push(record);
+                continue;
+            }
+            folded += 1;
+            match &mut sum {
+                None => {
+                    record.comm = "(earlier processes)".into();
+                    record.pid = 0;
+                    sum = Some(record);
+                }
+                Some(sum) => sum.absorb(record),
+            }
+        }
+        kept.extend(sum);
+        kept.sort_by_key(|record| record.id);
+        self.records = kept;
+        folded.saturating_sub(1)
+    }
+}
+
+impl Record {
+    fn absorb(&mut self, other: Self) {
+        for (sum, pages) in self.totals.copied.iter_mut().zip(other.totals.copied) {
+            *sum += pages;
+        }
+        self.totals.reused += other.totals.reused;
+        self.totals.unranged_copied += other.totals.unranged_copied;
+        self.totals.unranged_reused += other.totals.unranged_reused;
+        self.exited_ns = self.exited_ns.max(other.exited_ns);
+        self.inherited_pages = match (self.inherited_pages, other.inherited_pages) {
+            (None, None) => None,
+            (one, two) => Some(one.unwrap_or(0) + two.unwrap_or(0)),
+        };
+        let rows = self.rows.get_or_insert_default();
+        for mut row in other.rows.unwrap_or_default() {
+            row.process_id = self.id;
+            row.start = None;
+            row.mapping = None;
+            match rows
+                .iter_mut()
+                .find(|sum| sum.region_id == row.region_id && sum.start.is_none())
+            {
+                Some(sum) => {
+                    sum.copied.add(&row.copied);
+                    sum.reused_faults += row.reused_faults;
+                }
+                None => rows.push(row),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_keeps_totals_masters_and_the_living() {
+        let mut records = Records::default();
+        for pid in 0..100 {
+            let role = if pid == 0 { Role::Master } else { Role::Worker };
+            let id = records.add(Record::new(pid, pid + 2, 1, "w".into(), role));
+            let record = records.get_mut(id).unwrap();
+            record.totals.copied[0] = u64::from(pid);
+            if pid % 10 != 0 {
+                record.exited_ns = Some(5);
+                records.release(pid + 2);
+            }
+        }
+        let before: u64 = records
+            .iter()
+            .map(|record| record.totals.copied_pages())
+            .sum();
+        let folded = records.fold(40);
+        assert!(folded > 0 && records.iter().count() <= 40);
+        assert_eq!(
+            records
+                .iter()
+                .map(|record| record.totals.copied_pages())
+                .sum::<u64>(),
+            before
+        );
+        assert_eq!(
+            records
+                .iter()
+                .filter(|record| record.slot.is_some())
+                .count(),
+            10
+        );
+        assert!(
+            records
+                .get_mut(0)
+                .is_some_and(|record| record.role == Role::Master)
+        );
+    }
+
+    #[test]
+    fn a_masters_next_image_keeps_the_trace_going() {
+        let mut records = Records::default();
+        let before = records.add(Record::new(9, 2, 1, "sh".into(), Role::Master));
+        let after = records.add(Record::new(9, 3, 2, "python3".into(), Role::Master));
+        records.succeed(before, after);
+        records.get_mut(before).unwrap().exited_ns = Some(1);
+        assert!(!records.masters_are_gone());
+        records.get_mut(after).unwrap().exited_ns = Some(2);
+        assert!(records.masters_are_gone());
+    }
+}

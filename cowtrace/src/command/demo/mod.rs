@@ -1,0 +1,91 @@
+//! `cowtrace demo`: a service in the image of many real ones, traced for some seconds.
+
+mod native;
+
+use std::{ffi::OsString, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use super::trace::{observe_command, print, start_log};
+use crate::cli::{DemoArgs, Format, LoadArgs};
+
+pub use native::native_service;
+
+/// Name of the hidden subcommand that stands in where there is no python3.
+pub const NATIVE_SERVICE: &str = "__demo-service";
+
+/// A master with a large dict and workers that only read it.
+const SERVICE: &str = include_str!("service.py");
+
+/// Starts the service and traces it until it ends.
+pub fn demo(arguments: DemoArgs) -> Result<()> {
+    let DemoArgs { options, load } = arguments;
+    start_log(options.verbose);
+    let python = find_python();
+    let command = match &python {
+        Some(python) => python_service(python, load),
+        None => native_command(load)?,
+    };
+    eprintln!(
+        "cowtrace demo: a {} master loads {} MiB, then {} workers only read it for {} s",
+        if python.is_some() {
+            "Python"
+        } else {
+            "native (no python3 here)"
+        },
+        load.megabytes,
+        load.workers,
+        load.seconds
+    );
+    let run = observe_command(&command, None, &options)?;
+    print(&run, &options)?;
+    if options.format == Format::Text {
+        eprintln!(
+            "\nNobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
+            why(python.is_some())
+        );
+    }
+    Ok(())
+}
+
+const fn why(is_python: bool) -> &'static str {
+    if is_python {
+        "reading a Python object writes its reference count"
+    } else {
+        "the stand-in's readers write a counter into each object, as CPython's do"
+    }
+}
+
+fn find_python() -> Option<OsString> {
+    let works = Command::new("python3")
+        .args(["-c", "import os, sys; os.fork"])
+        .output();
+    works
+        .is_ok_and(|output| output.status.success())
+        .then(|| "python3".into())
+}
+
+fn python_service(python: &OsString, load: LoadArgs) -> Vec<OsString> {
+    let numbers = [load.workers, load.megabytes, load.seconds]
+        .map(|number| OsString::from(number.to_string()));
+    [python.clone(), "-c".into(), SERVICE.into()]
+        .into_iter()
+        .chain(numbers)
+        .collect()
+}
+
+fn native_command(load: LoadArgs) -> Result<Vec<OsString>> {
+    let itself = std::env::current_exe().context("cannot find this program")?;
+    let options = [
+        ("--workers", load.workers),
+        ("--megabytes", load.megabytes),
+        ("--seconds", load.seconds),
+    ];
+    let options = options
+        .into_iter()
+        .flat_map(|(name, number)| [OsString::from(name), number.to_string().into()]);
+    Ok([itself.into_os_string(), NATIVE_SERVICE.into()]
+        .into_iter()
+        .chain(options)
+        .collect())
+}

@@ -1,0 +1,327 @@
+//! The main job: trace a tree of processes, then print the report.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, MissedTickBehavior},
+};
+
+use crate::{
+    cli::{BackendName, Color, Format, Range, TraceArgs, TraceOptions},
+    collect::{Collector, Meta, Progress},
+    memory,
+    probe::{Backend, Kernel, Settings, Tracepoint},
+    report::{self, Style},
+    run::Run,
+    targets,
+};
+
+/// Half of the histogram's places: as many ranges are planned for.
+const PLANNED_RANGES: u64 = 131_072;
+/// Ranges finer than this show nothing more in a report of a service's hundreds of megabytes.
+const FINEST_AUTO_RANGE: u64 = 64 << 10;
+const COARSEST_AUTO_RANGE: u64 = 16 << 20;
+
+/// Which processes to trace.
+pub(super) enum Target {
+    /// Processes that are there.
+    Pids(Vec<u32>),
+    /// A command that waits to be started.
+    Command(targets::Command),
+}
+
+/// Traces, then reports.
+pub fn trace(arguments: TraceArgs) -> Result<()> {
+    let options = arguments.options;
+    start_log(options.verbose);
+    for &pid in &arguments.pids {
+        targets::check(Path::new("/proc"), pid)?;
+    }
+    let run = if arguments.start.is_empty() {
+        let mut pids = arguments.pids;
+        pids.sort_unstable();
+        pids.dedup();
+        observe(Target::Pids(pids), arguments.duration, &options)?
+    } else {
+        observe_command(&arguments.start, arguments.duration, &options)?
+    };
+    print(&run, &options)
+}
+
+/// Starts a command and traces it.
+pub(super) fn observe_command(
+    command: &[std::ffi::OsString],
+    duration: Option<Duration>,
+    options: &TraceOptions,
+) -> Result<Run> {
+    // Before anything is started: whether it can be traced at all.
+    can_run(
+        &Kernel::running().context("/proc cannot be read; is it mounted?")?,
+        options,
+    )?;
+    let command = targets::Command::prepare(command)?;
+    observe(Target::Command(command), duration, options)
+}
+
+/// Traces until the time is up, a signal comes or the masters are gone.
+pub(super) fn observe(
+    target: Target,
+    duration: Option<Duration>,
+    options: &TraceOptions,
+) -> Result<Run> {
+    let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
+    can_run(&kernel, options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(
+        Session {
+            kernel,
+            options,
+            duration,
+        }
+        .run(target),
+    )
+}
+
+fn can_run(kernel: &Kernel, options: &TraceOptions) -> Result<()> {
+    backend(options.backend)
+        .can_run(kernel)
+        .context("cannot trace here")
+}
+
+fn backend(name: BackendName) -> impl Backend {
+    match name {
+        BackendName::Auto | BackendName::Tracepoint => Tracepoint,
+    }
+}
+
+struct Session<'a> {
+    kernel: Kernel,
+    options: &'a TraceOptions,
+    duration: Option<Duration>,
+}
+
+impl Session<'_> {
+    async fn run(self, target: Target) -> Result<Run> {
+        // Before attaching, so that no signal ends the program without a report.
+        let mut ends = Ends::listen()?;
+        let pids = match &target {
+            Target::Pids(pids) => pids.clone(),
+            Target::Command(command) => vec![command.pid()],
+        };
+        let settings = Settings {
+            range_bytes: range_bytes(self.options.range, &pids, self.kernel.page_bytes),
+            diagnostics: self.options.verbose >= 2,
+        };
+        let probe = backend(self.options.backend)
+            .attach(&self.kernel, settings)
+            .context("cannot trace here")?;
+        let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
+        let mut collector = Collector::new(
+            probe,
+            self.kernel.clone(),
+            PathBuf::from("/proc"),
+            interval_ns,
+        );
+        let meta = self.meta(pids.clone())?;
+        match &target {
+            Target::Pids(pids) => collector.adopt(pids)?,
+            Target::Command(command) => {
+                collector.adopt_launcher(command.pid())?;
+                command.go_on().context("cannot let the command go on")?;
+            }
+        }
+        let progress = self.progress(&pids);
+        let cause = self.follow(&mut collector, &mut ends, &progress).await?;
+        progress.finish_and_clear();
+        log::info!("ends: {cause:?}");
+        let run = collector.finish(meta);
+        if let Target::Command(mut command) = target {
+            if command.could_not_start() {
+                bail!("the command could not be started");
+            }
+            command.terminate();
+        }
+        Ok(run)
+    }
+
+    async fn follow(
+        &self,
+        collector: &mut Collector,
+        ends: &mut Ends,
+        progress: &ProgressBar,
+    ) -> Result<End> {
+        let deadline = self.duration.map(|duration| Instant::now() + duration);
+        let mut ticks = tokio::time::interval(self.options.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = Progress::default();
+        loop {
+            tokio::select! {
+                end = ends.next() => return Ok(end),
+                () = at(deadline) => return Ok(End::Duration),
+                ready = collector.wait() => {
+                    ready.context("cannot wait for events of the kernel side")?;
+                    collector.follow()?;
+                }
+                _ = ticks.tick() => {
+                    let now = collector.tick();
+                    progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
+                    last = now;
+                }
+            }
+            if collector.masters_are_gone() {
+                return Ok(End::MastersGone);
+            }
+        }
+    }
+
+    fn progress(&self, pids: &[u32]) -> ProgressBar {
+        log::info!(
+            "tracing {} target(s) with the {} backend",
+            pids.len(),
+            backend(self.options.backend).name()
+        );
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar
+    }
+
+    fn meta(&self, targets: Vec<u32>) -> Result<Meta> {
+        let id =
+            fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name the run")?;
+        Ok(Meta {
+            id: id.trim().to_owned(),
+            started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            targets,
+            labels: self
+                .options
+                .labels
+                .iter()
+                .cloned()
+                .collect::<BTreeMap<_, _>>(),
+        })
+    }
+}
+
+/// Why a trace ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Duration,
+    Signal,
+    MastersGone,
+}
+
+/// The signals that end a trace with its report.
+struct Ends {
+    signals: [Signal; 3],
+}
+
+impl Ends {
+    fn listen() -> io::Result<Self> {
+        let signals = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ];
+        Ok(Self { signals })
+    }
+
+    async fn next(&mut self) -> End {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        End::Signal
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) -> String {
+    let seconds = now.elapsed_ns.saturating_sub(before.elapsed_ns) as f64 / 1e9;
+    let pages = now.copied_pages.saturating_sub(before.copied_pages);
+    let rate = if seconds > 0.0 {
+        (pages * page_bytes) as f64 / seconds
+    } else {
+        0.0
+    };
+    format!(
+        "{:>5}  {} copied  +{}/s  {} processes  (Ctrl-C ends with the report)",
+        report::seconds(now.elapsed_ns),
+        report::size(now.copied_pages * page_bytes),
+        report::size(rate as u64),
+        now.alive,
+    )
+}
+
+/// The range's size: what the user said, or the finest whose histogram holds the targets' memory.
+fn range_bytes(range: Range, pids: &[u32], page_bytes: u64) -> u64 {
+    let Range::Auto = range else {
+        let Range::Bytes(bytes) = range else {
+            return FINEST_AUTO_RANGE;
+        };
+        return bytes;
+    };
+    let root = Path::new("/proc");
+    let tree = memory::children_of(root, pids).unwrap_or_default();
+    let resident: u64 = tree
+        .iter()
+        .map(|process| memory::resident_pages(root, process.pid))
+        .sum();
+    let mut bytes = FINEST_AUTO_RANGE.max(page_bytes);
+    while resident * page_bytes / bytes > PLANNED_RANGES && bytes < COARSEST_AUTO_RANGE {
+        bytes *= 2;
+    }
+    bytes
+}
+
+/// Prints a run on standard output.
+pub(super) fn print(run: &Run, options: &TraceOptions) -> Result<()> {
+    let stdout = io::stdout();
+    let style = Style::of_terminal(stdout.is_terminal(), options.color);
+    let mut out = io::BufWriter::new(stdout.lock());
+    match options.format {
+        Format::Text => report::text(run, style, &mut out),
+        Format::Json => report::json(run, &mut out),
+        Format::Csv => report::csv(run, &mut out),
+    }
+    .and_then(|()| out.flush())
+    .context("cannot write the report to standard output")
+}
+
+pub(super) fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => log::LevelFilter::Warn,
+        1 => log::LevelFilter::Info,
+        _ => log::LevelFilter::Debug,
+    };
+    let color = Color::Auto.applies(io::stderr().is_terminal());
+    let style = if color {
+        env_logger::WriteStyle::Always
+    } else {
+        env_logger::WriteStyle::Never
+    };
+    let _ = env_logger::Builder::new()
+        .filter_level(level)
+        .write_style(style)
+        .format_timestamp_millis()
+        .try_init();
+}

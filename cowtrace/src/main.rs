@@ -1,0 +1,49 @@
+//! The `cowtrace` program: arguments, dispatch, exit status.
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use cowtrace::{
+    cli::{Cli, Color, Subcommands},
+    command, targets,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => command::trace(cli.trace),
+        Some(Subcommands::Doctor) => command::doctor(),
+        Some(Subcommands::Demo(arguments)) => command::demo(arguments),
+        Some(Subcommands::Completions { shell }) => command::completions(shell),
+        Some(Subcommands::Man) => command::man(),
+        Some(Subcommands::Become { command }) => {
+            return ExitCode::from(u8::try_from(targets::become_command(&command)).unwrap_or(1));
+        }
+        Some(Subcommands::NativeService(load)) => command::native_service(load),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let bold = Color::Auto.applies(io::stderr().is_terminal());
+            let name = if bold {
+                "\x1b[1;31merror\x1b[0m"
+            } else {
+                "error"
+            };
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The reader of the report has seen enough, as `head` does.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,199 @@
+//! Who a process is, what it runs as, and whose child: /proc/PID/stat, comm and task.
+
+use std::{fs, io, path::Path};
+
+use procfs::{FromRead as _, process::Stat};
+
+/// `PF_KTHREAD` of include/linux/sched.h: a thread of the kernel, without memory of its own.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+/// A process at one moment. Two with the same pid differ in when they started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Process id.
+    pub pid: u32,
+    /// Id of its parent process.
+    pub parent: u32,
+    /// Start time, clock ticks since boot.
+    pub started_ticks: u64,
+    /// Whether it has exited and waits to be reaped.
+    pub is_dead: bool,
+    /// Whether it is a thread of the kernel.
+    pub is_kernel_thread: bool,
+}
+
+/// A task (thread) of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Task id.
+    pub tid: u32,
+    /// Whether it has exited and waits to be reaped.
+    pub is_dead: bool,
+}
+
+/// Reads who a process is.
+pub fn identity(root: &Path, pid: u32) -> io::Result<Identity> {
+    let stat = read_stat(&root.join(pid.to_string()).join("stat"))?;
+    Ok(Identity {
+        pid,
+        parent: u32::try_from(stat.ppid).unwrap_or(0),
+        started_ticks: stat.starttime,
+        is_dead: is_dead(&stat),
+        is_kernel_thread: stat.flags & KERNEL_THREAD != 0,
+    })
+}
+
+/// Whether a process that was seen before is still there and has not exited.
+pub fn is_alive(root: &Path, before: &Identity) -> bool {
+    identity(root, before.pid)
+        .is_ok_and(|now| now.started_ticks == before.started_ticks && !now.is_dead)
+}
+
+/// Name of a process; empty if it is gone.
+pub fn comm(root: &Path, pid: u32) -> String {
+    let bytes = fs::read(root.join(pid.to_string()).join("comm")).unwrap_or_default();
+    String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned()
+}
+
+/// Present pages of a process (statm); 0 if it is gone.
+pub fn resident_pages(root: &Path, pid: u32) -> u64 {
+    let text = fs::read_to_string(root.join(pid.to_string()).join("statm")).unwrap_or_default();
+    text.split_ascii_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(0)
+}
+
+/// The tasks of a process.
+pub fn tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
+    let folder = root.join(pid.to_string()).join("task");
+    let ids = numbered(&folder)?;
+    // A task that ended meanwhile is left out.
+    let task = |tid: u32| {
+        let stat = read_stat(&folder.join(tid.to_string()).join("stat")).ok()?;
+        Some(Task {
+            tid,
+            is_dead: is_dead(&stat),
+        })
+    };
+    Ok(ids.into_iter().filter_map(task).collect())
+}
+
+/// Every process that is one of `pids` or descends from one, parents before children.
+pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
+    let mut rest: Vec<Identity> = numbered(root)?
+        .into_iter()
+        .filter_map(|pid| identity(root, pid).ok())
+        .collect();
+    let mut tree: Vec<Identity> = Vec::new();
+    loop {
+        let (found, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|process| {
+            pids.contains(&process.pid) || tree.iter().any(|parent| parent.pid == process.parent)
+        });
+        if found.is_empty() {
+            return Ok(tree);
+        }
+        tree.extend(found);
+        rest = others;
+    }
+}
+
+fn read_stat(path: &Path) -> io::Result<Stat> {
+    // The name in it may be any bytes.
+    let bytes = fs::read(path)?;
+    Stat::from_read(String::from_utf8_lossy(&bytes).as_bytes())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
+fn is_dead(stat: &Stat) -> bool {
+    matches!(stat.state, 'Z' | 'X' | 'x')
+}
+
+/// The entries of a folder whose names are numbers.
+fn numbered(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        numbers.extend(
+            entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok()),
+        );
+    }
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A /proc with the processes given as (pid, parent, name).
+    fn fixture(name: &str, processes: &[(u32, u32, &[u8])]) -> PathBuf {
+        let root =
+            std::env::temp_dir().join(format!("cowtrace-proc-{}-{name}", std::process::id()));
+        for (pid, parent, comm) in processes {
+            let folder = root.join(pid.to_string());
+            fs::create_dir_all(folder.join("task").join(pid.to_string())).unwrap();
+            let mut stat = format!("{pid} (").into_bytes();
+            stat.extend_from_slice(comm);
+            let rest = format!(") S {parent} 1 1 0 -1 4194304{}\n", " 7".repeat(43));
+            stat.extend_from_slice(rest.as_bytes());
+            fs::write(folder.join("stat"), &stat).unwrap();
+            fs::write(
+                folder.join("task").join(pid.to_string()).join("stat"),
+                &stat,
+            )
+            .unwrap();
+            fs::write(folder.join("comm"), [comm, &b"\n"[..]].concat()).unwrap();
+        }
+        fs::create_dir_all(root.join("sys")).unwrap();
+        root
+    }
+
+    #[test]
+    fn descendants_are_found_through_every_generation() {
+        let root = fixture(
+            "tree",
+            &[
+                (1, 0, b"init"),
+                (9, 1, b"master"),
+                (5, 9, b"worker"),
+                (7, 5, b"grandchild"),
+                (8, 1, b"other"),
+            ],
+        );
+        let tree: Vec<_> = children_of(&root, &[9])
+            .unwrap()
+            .iter()
+            .map(|process| process.pid)
+            .collect();
+        assert_eq!(tree, [9, 5, 7]);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_name_of_any_bytes_hides_no_process() {
+        let root = fixture("names", &[(9, 1, b"a) R 1 (\xff\xfe"), (5, 9, b"\x1b[31m")]);
+        assert_eq!(children_of(&root, &[9]).unwrap().len(), 2);
+        assert_eq!(identity(&root, 9).unwrap().parent, 1);
+        assert!(comm(&root, 9).starts_with("a) R 1 ("));
+        assert_eq!(
+            tasks(&root, 5).unwrap(),
+            [Task {
+                tid: 5,
+                is_dead: false
+            }]
+        );
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn the_kernels_threads_are_told_from_processes() {
+        let own = identity(Path::new("/proc"), std::process::id()).unwrap();
+        assert!(!own.is_kernel_thread && is_alive(Path::new("/proc"), &own));
+        if let Ok(kthreadd) = identity(Path::new("/proc"), 2) {
+            assert!(kthreadd.is_kernel_thread);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Offsets of kernel structure members from BTF, the type information the running kernel carries.
+//!
+//! Format: Documentation/bpf/btf.rst. Only what an offset needs is read: structures, unions and
+//! the names. Everything is bounds-checked; a damaged file gives an error, not a wrong offset.
+
+use std::{fs, io, path::Path};
+
+use thiserror::Error;
+
+const MAGIC: u16 = 0xeb9f;
+const HEADER_BYTES: usize = 24;
+const TYPE_BYTES: usize = 12;
+const MEMBER_BYTES: usize = 12;
+/// Anonymous structures nest two or three deep in the kernel.
+const MAX_DEPTH: u32 = 8;
+
+const KIND_ARRAY: u32 = 3;
+const KIND_STRUCT: u32 = 4;
+const KIND_UNION: u32 = 5;
+
+/// Why an offset is not known.
+#[derive(Debug, Error)]
+pub enum BtfError {
+    /// The kernel was built without `CONFIG_DEBUG_INFO_BTF`, or /sys is not mounted.
+    #[error(
+        "the kernel's type information {path} cannot be read ({source}); cowtrace needs a kernel with CONFIG_DEBUG_INFO_BTF=y"
+    )]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What reading it said.
+        source: io::Error,
+    },
+    /// The file is no BTF of this machine's byte order, or is cut short.
+    #[error("the kernel's type information is damaged: {0}")]
+    Damaged(&'static str),
+    /// This kernel has no such member.
+    #[error("this kernel's struct {structure} has no member {member}")]
+    NoMember {
+        /// Name of the structure.
+        structure: String,
+        /// Name of the member.
+        member: String,
+    },
+}
+
+/// The kernel's types, indexed by id.
+pub struct Btf {
+    bytes: Vec<u8>,
+    /// Where each type record begins in `bytes`; id 0 is void.
+    types: Vec<u32>,
+    strings: usize,
+}
+
+impl Btf {
+    /// Reads the running kernel's types.
+    pub fn of_running_kernel() -> Result<Self, BtfError> {
+        Self::from_file(Path::new("/sys/kernel/btf/vmlinux"))
+    }
+
+    /// Reads the types in a file.
+    pub fn from_file(path: &Path) -> Result<Self, BtfError> {
+        let bytes = fs::read(path).map_err(|source| BtfError::Unreadable {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Self::parse(bytes)
+    }
+
+    /// Reads types from memory.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
+        if bytes.get(..2) != Some(&MAGIC.to_ne_bytes()[..]) {
+            return Err(BtfError::Damaged("wrong magic number"));
+        }
+        let header = word(&bytes, 4)? as usize;
+        if header < HEADER_BYTES {
+            return Err(BtfError::Damaged("short header"));
+        }
+        let section = |at: usize| -> Result<(usize, usize), BtfError> {
+            let start = header.saturating_add(word(&bytes, at)? as usize);
+            let end = start.saturating_add(word(&bytes, at + 4)? as usize);
+            if end > bytes.len() {
+                return Err(BtfError::Damaged("section past the end"));
+            }
+            Ok((start, end))
+        };
+        let (mut at, types_end) = section(8)?;
+        let (strings, _) = section(16)?;
+        let mut types = vec![0];
+        while at < types_end {
+            types.push(u32::try_from(at).map_err(|_| BtfError::Damaged("too large"))?);
+            at += record_bytes(word(&bytes, at + 4)?)?;
+        }
+        Ok(Self {
+            bytes,
+            types,
+            strings,
+        })
+    }
+
+    /// Offset in bytes of a member of a structure, members of anonymous structures and unions
+    /// inside it included.
+    pub fn offset(&self, structure: &str, member: &str) -> Result<u32, BtfError> {
+        let ids = 1..self.types.len();
+        ids.filter(|&id| self.is_struct_named(id, structure))
+            .find_map(|id| self.find_member(id, member, 0))
+            .ok_or_else(|| BtfError::NoMember {
+                structure: structure.to_owned(),
+                member: member.to_owned(),
+            })
+    }
+
+    fn is_struct_named(&self, id: usize, name: &str) -> bool {
+        let Some((name_at, info, _)) = self.record(id) else {
+            return false;
+        };
+        kind(info) == KIND_STRUCT && self.name_is(name_at, name)
+    }
+
+    fn find_member(&self, id: usize, name: &str, depth: u32) -> Option<u32> {
+        let (_, info, at) = self.record(id)?;
+        if depth > MAX_DEPTH || !matches!(kind(info), KIND_STRUCT | KIND_UNION) {
+            return None;
+        }
+        let bit_fields = info >> 31 == 1;
+        (0..members(info) as usize).find_map(|index| {
+            let member = at + TYPE_BYTES + index * MEMBER_BYTES;
+            let name_at = word(&self.bytes, member).ok()?;
+            let type_id = word(&self.bytes, member + 4).ok()? as usize;
+            let raw = word(&self.bytes, member + 8).ok()?;
+            let bits = if bit_fields { raw & 0x00ff_ffff } else { raw };
+            if self.name_is(name_at, name) {
+                return Some(bits / 8);
+            }
+            if name_at != 0 && !self.name_is(name_at, "") {
+                return None;
+            }
+            Some(bits / 8 + self.find_member(type_id, name, depth + 1)?)
+        })
+    }
+
+    /// Name offset, info word and place of a type.
+    fn record(&self, id: usize) -> Option<(u32, u32, usize)> {
+        let at = *self.types.get(id)? as usize;
+        if id == 0 {
+            return None;
+        }
+        Some((
+            word(&self.bytes, at).ok()?,
+            word(&self.bytes, at + 4).ok()?,
+            at,
+        ))
+    }
+
+    fn name_is(&self, name_at: u32, name: &str) -> bool {
+        let start = self.strings.saturating_add(name_at as usize);
+        let wanted = self.bytes.get(start..start.saturating_add(name.len()));
+        let end = self.bytes.get(start.saturating_add(name.len()));
+        wanted == Some(name.as_bytes()) && end == Some(&0)
+    }
+}
+
+const fn kind(info: u32) -> u32 {
+    (info >> 24) & 0x1f
+}
+
+const fn members(info: u32) -> u32 {
+    info & 0xffff
+}
+
+/// Length of a type's record, by its kind.
+fn record_bytes(info: u32) -> Result<usize, BtfError> {
+    let count = members(info) as usize;
+    let extra = match kind(info) {
+        // integer, variable, declaration tag
+        1 | 14 | 17 => 4,
+        KIND_ARRAY => 12,
+        KIND_STRUCT | KIND_UNION | 15 | 19 => count * 12,
+        // enumeration, function prototype
+        6 | 13 => count * 8,
+        // pointer, forward, typedef, volatile, const, restrict, function, float, type tag
+        2 | 7..=12 | 16 | 18 => 0,
+        _ => return Err(BtfError::Damaged("unknown kind of type")),
+    };
+    Ok(TYPE_BYTES + extra)
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
+    let end = at.checked_add(4).ok_or(BtfError::Damaged("cut short"))?;
+    let bytes = bytes.get(at..end).ok_or(BtfError::Damaged("cut short"))?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| BtfError::Damaged("cut short"))?;
+    Ok(u32::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `struct s { int a; union { int b; struct { int c; int d; }; }; }`
+    fn sample() -> Vec<u8> {
+        let strings = b"\0s\0int\0a\0b\0c\0d\0";
+        let (s, int, a, b, c, d) = (1u32, 3u32, 7u32, 9u32, 11u32, 13u32);
+        let words: Vec<u32> = vec![
+            int,
+            1 << 24,
+            4,
+            32, // 1: int
+            0,
+            (4 << 24) | 2,
+            8,
+            c,
+            1,
+            0,
+            d,
+            1,
+            32, // 2: struct { c, d }
+            0,
+            (5 << 24) | 2,
+            8,
+            b,
+            1,
+            0,
+            0,
+            2,
+            0, // 3: union { b, struct 2 }
+            s,
+            (4 << 24) | 2,
+            12,
+            a,
+            1,
+            0,
+            0,
+            3,
+            32, // 4: struct s
+        ];
+        let types: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let mut bytes = Vec::new();
+        bytes.extend(MAGIC.to_ne_bytes());
+        bytes.extend([1, 0]);
+        for word in [
+            24,
+            0,
+            types.len() as u32,
+            types.len() as u32,
+            strings.len() as u32,
+        ] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.extend(types);
+        bytes.extend(strings);
+        bytes
+    }
+
+    #[test]
+    fn members_of_anonymous_structures_are_found() {
+        let btf = Btf::parse(sample()).unwrap();
+        assert_eq!(btf.offset("s", "a").unwrap(), 0);
+        assert_eq!(btf.offset("s", "b").unwrap(), 4);
+        assert_eq!(btf.offset("s", "d").unwrap(), 8);
+    }
+
+    #[test]
+    fn an_absent_member_is_named_in_the_error() {
+        let btf = Btf::parse(sample()).unwrap();
+        let error = btf.offset("s", "zz").unwrap_err().to_string();
+        assert!(error.contains("struct s has no member zz"), "{error}");
+        assert!(btf.offset("no_such", "a").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_types_never_crash(at in 0usize..200, value: u8, cut in 0usize..200) {
+            let mut bytes = sample();
+            let length = bytes.len();
+            bytes[at % length] = value;
+            bytes.truncate(length - cut % length);
+            if let Ok(btf) = Btf::parse(bytes) {
+                let _ = btf.offset("s", "d");
+            }
+        }
+    }
+}

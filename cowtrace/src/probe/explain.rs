@@ -1,0 +1,39 @@
+//! The kernel's refusals in plain words.
+
+use std::{error::Error, io};
+
+use nix::libc;
+
+/// An error with what it most likely means here.
+pub(super) fn error(error: &(dyn Error + 'static)) -> String {
+    let mut chain = vec![error];
+    let mut next = error.source();
+    while let Some(source) = next {
+        chain.push(source);
+        next = source.source();
+    }
+    let code = chain
+        .iter()
+        .find_map(|error| error.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
+    let said = chain.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let last = said.last().cloned().unwrap_or_default();
+    match code.and_then(meaning) {
+        Some(meaning) => format!("{last}: {meaning}"),
+        None => said.join(": "),
+    }
+}
+
+fn meaning(code: i32) -> Option<&'static str> {
+    Some(match code {
+        libc::EPERM | libc::EACCES => {
+            "not permitted, by missing capabilities, a security module or a hardened kernel"
+        }
+        libc::ENOENT => "this kernel has no such hook",
+        libc::ENOTSUP => "this kernel does not support it on this architecture",
+        libc::ENOMEM => "no memory for the tables, or the memory lock limit is too low (ulimit -l)",
+        libc::EINVAL => "this kernel is too old for it, or was built without it",
+        libc::ENOSYS => "this kernel was built without BPF (CONFIG_BPF_SYSCALL)",
+        _ => return None,
+    })
+}

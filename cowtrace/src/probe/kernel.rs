@@ -1,0 +1,152 @@
+//! What the running kernel is: release, architecture, page size, types, and what it lets this
+//! process do.
+
+use std::{fs, io, path::Path};
+
+use super::btf::{Btf, BtfError};
+
+/// Capabilities by their number, include/uapi/linux/capability.h.
+const CAPABILITIES: [(&str, u32); 3] =
+    [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYS_PTRACE", 19)];
+/// Stands for `CAP_BPF` and `CAP_PERFMON` (kernel/bpf/syscall.c), not for `CAP_SYS_PTRACE`.
+const CAP_SYS_ADMIN: u32 = 21;
+/// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of include/linux/proc_ns.h.
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Facts of the running kernel that do not change while it runs.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// Release, such as `6.12.9-amd64`.
+    pub release: String,
+    /// Architecture as Rust names it, such as `x86_64`.
+    pub arch: &'static str,
+    /// Bytes in a page.
+    pub page_bytes: u64,
+    /// Processors that are online.
+    pub cpus: usize,
+    /// Task ids are below this number.
+    pub pid_max: u32,
+}
+
+impl Kernel {
+    /// Asks the running kernel.
+    pub fn running() -> io::Result<Self> {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        let pid_max = fs::read_to_string("/proc/sys/kernel/pid_max")?;
+        Ok(Self {
+            release: release.trim().to_owned(),
+            arch: std::env::consts::ARCH,
+            page_bytes: procfs::page_size(),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            pid_max: pid_max
+                .trim()
+                .parse()
+                .map_err(|_| io::ErrorKind::InvalidData)?,
+        })
+    }
+}
+
+/// Offsets the kernel side needs, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offsets {
+    /// `task_struct.pid`.
+    pub task_pid: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+    /// `task_struct.mm`.
+    pub task_mm: u32,
+    /// `pt_regs.orig_ax`.
+    pub regs_orig_ax: u32,
+    /// `pt_regs.ip`.
+    pub regs_ip: u32,
+}
+
+impl Offsets {
+    /// Finds them in the kernel's types.
+    pub fn find(btf: &Btf) -> Result<Self, BtfError> {
+        Ok(Self {
+            task_pid: btf.offset("task_struct", "pid")?,
+            task_tgid: btf.offset("task_struct", "tgid")?,
+            task_mm: btf.offset("task_struct", "mm")?,
+            regs_orig_ax: btf.offset("pt_regs", "orig_ax")?,
+            regs_ip: btf.offset("pt_regs", "ip")?,
+        })
+    }
+}
+
+/// The capabilities cowtrace needs and this process has not.
+pub(super) fn missing_capabilities(root: &Path) -> Vec<&'static str> {
+    let status = fs::read_to_string(root.join("self/status")).unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    let has = |number: u32| effective & (1 << number) != 0;
+    CAPABILITIES
+        .iter()
+        .filter(|(name, number)| {
+            let covered = *name != "CAP_SYS_PTRACE" && has(CAP_SYS_ADMIN);
+            !has(*number) && !covered
+        })
+        .map(|(name, _)| *name)
+        .collect()
+}
+
+/// Whether this process sees the machine's own process ids.
+pub(super) fn in_initial_pid_namespace() -> bool {
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NAMESPACE)
+}
+
+/// Whether the kernel is locked down so far that BPF may not read its memory
+/// (`LOCKDOWN_BPF_READ_KERNEL`, kernel_lockdown(7)).
+pub(super) fn is_locked_down() -> bool {
+    fs::read_to_string("/sys/kernel/security/lockdown")
+        .is_ok_and(|text| text.contains("[confidentiality]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(mask: &str) -> Vec<&'static str> {
+        let root =
+            std::env::temp_dir().join(format!("cowtrace-caps-{}-{mask}", std::process::id()));
+        fs::create_dir_all(root.join("self")).unwrap();
+        fs::write(
+            root.join("self/status"),
+            format!("Name:\tx\nCapEff:\t{mask}\n"),
+        )
+        .unwrap();
+        let found = missing_capabilities(&root);
+        fs::remove_dir_all(&root).unwrap();
+        found
+    }
+
+    #[test]
+    fn root_misses_nothing_and_a_plain_user_everything() {
+        assert!(missing("000001ffffffffff").is_empty());
+        assert_eq!(
+            missing("0000000000000000"),
+            ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE"]
+        );
+    }
+
+    #[test]
+    fn sys_admin_stands_for_bpf_but_not_for_ptrace() {
+        assert_eq!(missing("0000000000200000"), ["CAP_SYS_PTRACE"]);
+    }
+
+    #[test]
+    fn the_running_kernels_offsets_are_plausible() {
+        let Ok(btf) = Btf::of_running_kernel() else {
+            eprintln!("skipped: this kernel has no BTF");
+            return;
+        };
+        if cfg!(target_arch = "x86_64") {
+            let offsets = Offsets::find(&btf).unwrap();
+            assert_eq!(offsets.task_tgid, offsets.task_pid + 4);
+            assert_eq!((offsets.regs_orig_ax, offsets.regs_ip), (120, 128));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Life-cycle events as they come out of the ring buffer, checked and named.
+
+use cowtrace_common::event::{COMM_BYTES, Event, EventKind};
+
+/// What happened to a traced process, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifecycle {
+    /// What happened.
+    pub kind: EventKind,
+    /// When: `CLOCK_MONOTONIC`, ns.
+    pub at_ns: u64,
+    /// When the image in the slot began: tells it from later users of the slot.
+    pub born_ns: u64,
+    /// The process's slot.
+    pub slot: u32,
+    /// The other slot of the kind: the parent for a fork, the image it left for an exec.
+    pub other_slot: u32,
+    /// Process id.
+    pub pid: u32,
+    /// Name of the task, as the kernel has it; may hold any bytes but NUL.
+    pub comm: String,
+}
+
+impl Lifecycle {
+    /// Reads an event from the ring buffer's bytes; `None` for one that is not of this version.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != size_of::<Event>() {
+            return None;
+        }
+        let u32_at = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let u64_at = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let comm_at = std::mem::offset_of!(Event, comm);
+        let comm = bytes.get(comm_at..comm_at + COMM_BYTES)?;
+        Some(Self {
+            kind: EventKind::from_u32(u32_at(std::mem::offset_of!(Event, kind))?)?,
+            at_ns: u64_at(std::mem::offset_of!(Event, at_ns))?,
+            born_ns: u64_at(std::mem::offset_of!(Event, born_ns))?,
+            slot: u32_at(std::mem::offset_of!(Event, slot))?,
+            other_slot: u32_at(std::mem::offset_of!(Event, other_slot))?,
+            pid: u32_at(std::mem::offset_of!(Event, tgid))?,
+            comm: text_of_comm(comm),
+        })
+    }
+}
+
+/// A NUL-padded task name as text; bytes that are no UTF-8 are replaced.
+fn text_of_comm(comm: &[u8]) -> String {
+    let end = comm
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(comm.len());
+    String::from_utf8_lossy(&comm[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_back_field_by_field() {
+        let mut bytes = Vec::new();
+        bytes.extend(7u64.to_ne_bytes());
+        bytes.extend(6u64.to_ne_bytes());
+        for word in [EventKind::Exec as u32, 3, 2, 4242] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.extend(*b"python3\0\0\0\0\0\0\0\0\0");
+        let event = Lifecycle::decode(&bytes).unwrap();
+        assert_eq!(event.kind, EventKind::Exec);
+        assert_eq!((event.at_ns, event.born_ns), (7, 6));
+        assert_eq!((event.slot, event.other_slot, event.pid), (3, 2, 4242));
+        assert_eq!(event.comm, "python3");
+    }
+
+    #[test]
+    fn foreign_bytes_are_no_event() {
+        assert_eq!(Lifecycle::decode(&[0; 48]), None);
+        assert_eq!(Lifecycle::decode(&[1; 47]), None);
+    }
+}

@@ -1,0 +1,220 @@
+//! Loads, attaches and drains the kernel side; the only room that knows aya.
+//!
+//! A backend is a way to see write faults. Each says itself whether it can run on this kernel and
+//! why not; all of them feed the same tables, so that nothing downstream knows which one ran.
+
+mod btf;
+mod explain;
+mod kernel;
+mod lifecycle;
+mod load;
+mod shared;
+mod tables;
+mod tracepoint;
+pub mod trial;
+
+use std::{io, path::Path};
+
+use aya::{
+    Ebpf, EbpfError,
+    maps::{MapData, MapError, RingBuf},
+    programs::{ProgramError, RawTracePoint},
+};
+use aya_log::EbpfLogger;
+use cowtrace_common::loss::LOSSES;
+use thiserror::Error;
+use tokio::io::unix::AsyncFd;
+
+pub use btf::{Btf, BtfError};
+pub use kernel::{Kernel, Offsets};
+pub use lifecycle::Lifecycle;
+pub use tables::{RangeCount, SlotState, Tables, Totals};
+pub use tracepoint::Tracepoint;
+
+/// Why the kernel side does not run.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// This process may not; root may.
+    #[error("not enough privilege: {} missing; run it with sudo, or give the binary these capabilities", .0.join(", "))]
+    Privilege(Vec<&'static str>),
+    /// The backend cannot see faults on this architecture.
+    #[error(
+        "the {backend} backend needs x86-64, and this is {arch}: other architectures have no page-fault tracepoints"
+    )]
+    Architecture {
+        /// Name of the backend.
+        backend: &'static str,
+        /// Architecture of this machine.
+        arch: &'static str,
+    },
+    /// Offsets cannot be had.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// BPF may not read kernel memory.
+    #[error(
+        "the kernel is locked down (confidentiality): BPF programs may not read kernel memory; boot with lockdown=integrity or without"
+    )]
+    Lockdown,
+    /// Process ids here are not the kernel's.
+    #[error(
+        "cowtrace runs in a pid namespace of its own and cannot tell which process a pid means; run it in the machine's (docker run --pid=host)"
+    )]
+    PidNamespace,
+    /// /proc does not tell the basics.
+    #[error("/proc cannot be read ({0}); is it mounted?")]
+    Proc(io::Error),
+    /// The kernel refused an object, a map or a program.
+    #[error("the kernel refused {what}: {reason}")]
+    Refused {
+        /// What was refused.
+        what: String,
+        /// In plain words, with the system's own.
+        reason: String,
+    },
+    /// The object was built for another version of this program.
+    #[error("the eBPF object has no map {0}: it was built from another version")]
+    NoMap(&'static str),
+    /// As [`ProbeError::NoMap`].
+    #[error("the eBPF object has no program {0}: it was built from another version")]
+    NoProgram(&'static str),
+    /// A table cannot be mapped into memory.
+    #[error("the table {name} cannot be mapped: {source}")]
+    Mapping {
+        /// Name of the map.
+        name: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ProbeError {
+    fn map(name: &'static str) -> impl Fn(MapError) -> Self {
+        move |error| Self::Refused {
+            what: format!("the map {name}"),
+            reason: explain::error(&error),
+        }
+    }
+
+    fn program(name: &str) -> impl Fn(ProgramError) -> Self + '_ {
+        move |error| Self::Refused {
+            what: format!("the hook {name}"),
+            reason: explain::error(&error),
+        }
+    }
+
+    fn object(error: &EbpfError) -> Self {
+        Self::Refused {
+            what: "the eBPF object".into(),
+            reason: explain::error(error),
+        }
+    }
+}
+
+/// What a trace asks of the kernel side.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Size of a range, bytes: a power of two, at least a page.
+    pub range_bytes: u64,
+    /// Whether the kernel side writes diagnostics.
+    pub diagnostics: bool,
+}
+
+/// A way to see write faults.
+pub trait Backend {
+    /// The name it goes by on the command line and in reports.
+    fn name(&self) -> &'static str;
+    /// Whether it can run here, found without side effects; trying is [`Backend::attach`].
+    fn can_run(&self, kernel: &Kernel) -> Result<(), ProbeError>;
+    /// Loads it and attaches its hooks. No process is traced yet.
+    fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError>;
+}
+
+/// What every backend needs, checked before anything is loaded so that the message names the
+/// cause rather than a failed system call.
+fn check_ground(root: &Path) -> Result<(), ProbeError> {
+    let missing = kernel::missing_capabilities(root);
+    if !missing.is_empty() {
+        return Err(ProbeError::Privilege(missing));
+    }
+    if kernel::is_locked_down() {
+        return Err(ProbeError::Lockdown);
+    }
+    if !kernel::in_initial_pid_namespace() {
+        return Err(ProbeError::PidNamespace);
+    }
+    Ok(())
+}
+
+/// The attached kernel side. Dropping it leaves nothing in the kernel.
+pub struct Probe {
+    /// Name of the backend.
+    pub backend: &'static str,
+    /// Size of a range, bytes.
+    pub range_bytes: u64,
+    /// The counters and slots.
+    pub tables: Tables,
+    events: AsyncFd<RingBuf<MapData>>,
+    log: Option<EbpfLogger<&'static dyn log::Log>>,
+    ebpf: Ebpf,
+    watches_frees: bool,
+}
+
+impl Probe {
+    /// Waits until events have come.
+    pub async fn wait(&self) -> io::Result<()> {
+        self.events.readable().await?.clear_ready();
+        Ok(())
+    }
+
+    /// The events that have come so far, oldest first.
+    pub fn events(&mut self) -> Vec<Lifecycle> {
+        let mut events = Vec::new();
+        while let Some(item) = self.events.get_mut().next() {
+            events.extend(Lifecycle::decode(&item));
+        }
+        events
+    }
+
+    /// Hands the kernel side's diagnostics to the log.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    /// Follows page frees too, so that a thread that lost a race for a page gives its copy back.
+    /// Called once a traced process has several threads: every free of the machine passes there.
+    pub fn watch_frees(&mut self) -> Result<(), ProbeError> {
+        if !self.watches_frees {
+            load::attach(&mut self.ebpf, "mm_page_free", "mm_page_free")?;
+            self.watches_frees = true;
+        }
+        Ok(())
+    }
+
+    /// Takes the hooks off. The tables stay readable.
+    pub fn detach(&mut self) -> u64 {
+        let misses = self.recursion_misses();
+        for (_, program) in self.ebpf.programs_mut() {
+            let unloaded: Result<&mut RawTracePoint, _> = program.try_into();
+            if let Ok(program) = unloaded {
+                let _ = program.unload();
+            }
+        }
+        misses
+    }
+
+    /// Loss counters of the kernel side, in the order of [`cowtrace_common::loss::Loss`].
+    pub fn loss(&self) -> [u64; LOSSES] {
+        self.tables.loss()
+    }
+
+    /// Runs of the hooks that the kernel skipped because the CPU was already in the same hook
+    /// (Linux 5.12 counts them; 0 before).
+    fn recursion_misses(&self) -> u64 {
+        self.ebpf
+            .programs()
+            .map(|(_, program)| load::recursion_misses(program))
+            .sum()
+    }
+}

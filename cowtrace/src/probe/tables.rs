@@ -1,0 +1,382 @@
+//! The kernel side's tables in this process's words: slots given out, counters read, entries
+//! cleared. Knows their layout; does not know what a run is.
+
+use std::{
+    io,
+    mem::offset_of,
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Map, MapData, Queue},
+};
+use cowtrace_common::{
+    loss::LOSSES,
+    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, Process, SOURCES, Source},
+    range::{
+        BUCKET_ENTRIES, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
+    },
+    thread::{
+        FAULT_BEGUN, FAULT_NONE, TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place,
+    },
+};
+
+use super::{ProbeError, shared::SharedArray};
+
+/// Totals of one process image, as counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Pages copied, by source.
+    pub copied: [u64; SOURCES],
+    /// Write faults that copied nothing.
+    pub reused: u64,
+    /// Of the copies, those that are in no range.
+    pub unranged_copied: u64,
+    /// Of the reuses, those that are in no range.
+    pub unranged_reused: u64,
+}
+
+impl Totals {
+    /// Pages copied, of whatever source.
+    pub fn copied_pages(&self) -> u64 {
+        self.copied.iter().sum()
+    }
+}
+
+/// Counts of one range of one process image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeCount {
+    /// First address.
+    pub start: u64,
+    /// Bytes: the range's size, or a page for a range that is split.
+    pub bytes: u64,
+    /// Source of the copies as the kernel side could tell.
+    pub source: Source,
+    /// Pages copied.
+    pub copied: u64,
+    /// Write faults that copied nothing.
+    pub reused: u64,
+}
+
+/// What is known of a slot that is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotState {
+    /// When its image began, `CLOCK_MONOTONIC`, ns.
+    pub born_ns: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Slot of the process it inherited from.
+    pub parent: u32,
+    /// Traced tasks in it; 0 once all have left.
+    pub tasks: u32,
+}
+
+/// The shared tables of a loaded kernel side.
+pub struct Tables {
+    tasks: SharedArray,
+    threads: SharedArray,
+    processes: SharedArray,
+    ranges: SharedArray,
+    splits: SharedArray,
+    loss: SharedArray,
+    free_threads: Queue<MapData, u32>,
+    free_processes: Queue<MapData, u32>,
+    range_shift: u32,
+    page_shift: u32,
+}
+
+impl Tables {
+    /// Takes the tables out of the loaded object and fills the lists of free slots.
+    pub fn take(
+        ebpf: &mut Ebpf,
+        task_ids: u32,
+        range_shift: u32,
+        page_shift: u32,
+    ) -> Result<Self, ProbeError> {
+        let chunks = task_ids.div_ceil(TASKS_PER_CHUNK);
+        let mut tables = Self {
+            tasks: array(ebpf, "TASKS", chunks, size_of::<TaskChunk>())?,
+            threads: array(ebpf, "THREADS", THREAD_SLOTS, size_of::<Thread>())?,
+            processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<Process>())?,
+            ranges: array(ebpf, "RANGES", RANGE_BUCKETS, size_of::<RangeBucket>())?,
+            splits: array(ebpf, "SPLITS", SPLIT_WORDS, size_of::<u64>())?,
+            loss: array(
+                ebpf,
+                "LOSS",
+                u32::try_from(LOSSES).unwrap_or(0),
+                size_of::<u64>(),
+            )?,
+            free_threads: queue(ebpf, "FREE_THREADS")?,
+            free_processes: queue(ebpf, "FREE_PROCESSES")?,
+            range_shift,
+            page_shift,
+        };
+        for slot in 1..THREAD_SLOTS {
+            tables
+                .free_threads
+                .push(slot, 0)
+                .map_err(ProbeError::map("FREE_THREADS"))?;
+        }
+        for slot in FIRST_FREE_SLOT..PROCESS_SLOTS {
+            tables
+                .free_processes
+                .push(slot, 0)
+                .map_err(ProbeError::map("FREE_PROCESSES"))?;
+        }
+        Ok(tables)
+    }
+
+    /// Opens a slot for a process that was there before the trace, without tasks yet; `None` if
+    /// none is free.
+    pub fn open_process(&mut self, pid: u32, parent: u32, now_ns: u64) -> Option<u32> {
+        let slot = self.free_processes.pop(0).ok()?;
+        let process = slot as usize;
+        self.clear_counters(process);
+        self.processes
+            .u64(process, offset_of!(Process, born_ns))
+            .store(now_ns, Relaxed);
+        self.processes
+            .u32(process, offset_of!(Process, tgid))
+            .store(pid, Relaxed);
+        self.processes
+            .u32(process, offset_of!(Process, parent))
+            .store(parent, Relaxed);
+        self.processes
+            .u32(process, offset_of!(Process, tasks))
+            .store(0, Release);
+        Some(slot)
+    }
+
+    fn clear_counters(&self, process: usize) {
+        for offset in (0..offset_of!(Process, born_ns)).step_by(8) {
+            self.processes.u64(process, offset).store(0, Relaxed);
+        }
+    }
+
+    /// Whether a task is traced already.
+    pub fn is_traced(&self, tid: u32) -> bool {
+        self.task(tid).is_some_and(|task| task.load(Acquire) != 0)
+    }
+
+    /// The process slot that a traced task counts for.
+    pub fn process_of(&self, tid: u32) -> Option<u32> {
+        let slot = self.task(tid)?.load(Acquire);
+        (slot != 0).then(|| {
+            self.threads
+                .u32(usize::from(slot), offset_of!(Thread, process))
+                .load(Relaxed)
+        })
+    }
+
+    /// Begins to trace a task as part of a process; false if the thread table is full, or if the
+    /// kernel side was faster.
+    pub fn trace_task(&mut self, tid: u32, process: u32) -> bool {
+        let Ok(slot) = self.free_threads.pop(0) else {
+            return false;
+        };
+        let thread = slot as usize;
+        self.threads
+            .u32(thread, offset_of!(Thread, state))
+            .store(FAULT_NONE, Relaxed);
+        self.threads
+            .u32(thread, offset_of!(Thread, process))
+            .store(process, Relaxed);
+        self.threads
+            .u32(thread, offset_of!(Thread, tid))
+            .store(tid, Relaxed);
+        let tasks = self
+            .processes
+            .u32(process as usize, offset_of!(Process, tasks));
+        tasks.fetch_add(1, Relaxed);
+        let traced = self.task(tid).is_some_and(|task| {
+            let slot = u16::try_from(slot).unwrap_or(0);
+            task.compare_exchange(0, slot, Release, Relaxed).is_ok()
+        });
+        if !traced {
+            tasks.fetch_sub(1, Relaxed);
+            let _ = self.free_threads.push(slot, 0);
+        }
+        traced
+    }
+
+    /// Stops tracing a task whose exit the kernel side did not see.
+    pub fn forget_task(&mut self, tid: u32) {
+        let Some(task) = self.task(tid) else { return };
+        let slot = task.swap(0, Release);
+        if slot == 0 {
+            return;
+        }
+        let process = self
+            .threads
+            .u32(usize::from(slot), offset_of!(Thread, process))
+            .load(Relaxed);
+        self.processes
+            .u32(process as usize, offset_of!(Process, tasks))
+            .fetch_sub(1, Relaxed);
+        let _ = self.free_threads.push(u32::from(slot), 0);
+    }
+
+    /// State of a slot.
+    pub fn slot(&self, slot: u32) -> SlotState {
+        let process = slot as usize;
+        SlotState {
+            born_ns: self
+                .processes
+                .u64(process, offset_of!(Process, born_ns))
+                .load(Acquire),
+            pid: self
+                .processes
+                .u32(process, offset_of!(Process, tgid))
+                .load(Relaxed),
+            parent: self
+                .processes
+                .u32(process, offset_of!(Process, parent))
+                .load(Relaxed),
+            tasks: self
+                .processes
+                .u32(process, offset_of!(Process, tasks))
+                .load(Relaxed),
+        }
+    }
+
+    /// Totals of a slot.
+    pub fn totals(&self, slot: u32) -> Totals {
+        let process = slot as usize;
+        let read = |offset| self.processes.u64(process, offset).load(Relaxed);
+        Totals {
+            copied: std::array::from_fn(|source| read(offset_of!(Process, copied) + source * 8)),
+            reused: read(offset_of!(Process, reused)),
+            unranged_copied: read(offset_of!(Process, unranged_copied)),
+            unranged_reused: read(offset_of!(Process, unranged_reused)),
+        }
+    }
+
+    /// Every count of the histogram, with its slot. A range may come more than once: add up.
+    pub fn ranges(&self) -> impl Iterator<Item = (u32, RangeCount)> + '_ {
+        self.entries()
+            .filter_map(|(bucket, place)| self.entry(bucket, place))
+    }
+
+    /// Clears the histogram of slots that no task uses any more, and gives the slots back.
+    pub fn release(&mut self, slots: &[u32]) {
+        for (bucket, place) in self.entries() {
+            let key = RangeKey(self.ranges.u64(bucket, place).load(Relaxed));
+            if key.0 != 0 && slots.contains(&key.slot()) {
+                self.ranges
+                    .u64(bucket, place + offset_of!(RangeEntry, copied))
+                    .store(0, Relaxed);
+                self.ranges.u64(bucket, place).store(0, Release);
+            }
+        }
+        for &slot in slots {
+            let _ = self.free_processes.push(slot, 0);
+        }
+    }
+
+    /// Counts the faults that are open on threads as re-used, and returns their ranges with their
+    /// slots: after the hooks are detached, nothing can follow them any more.
+    pub fn close_open_faults(&self) -> Vec<(u32, RangeCount)> {
+        let close = |thread| {
+            let state = self.threads.u32(thread, offset_of!(Thread, state));
+            if state.swap(FAULT_NONE, Relaxed) != FAULT_BEGUN {
+                return None;
+            }
+            let process = self
+                .threads
+                .u32(thread, offset_of!(Thread, process))
+                .load(Relaxed);
+            let address = self
+                .threads
+                .u64(thread, offset_of!(Thread, address))
+                .load(Relaxed);
+            self.processes
+                .u64(process as usize, offset_of!(Process, reused))
+                .fetch_add(1, Relaxed);
+            let counted = RangeCount {
+                start: address >> self.page_shift << self.page_shift,
+                bytes: 1 << self.page_shift,
+                source: Source::Unknown,
+                copied: 0,
+                reused: 1,
+            };
+            Some((process, counted))
+        };
+        (1..self.threads.len()).filter_map(close).collect()
+    }
+
+    /// Has the range around an address counted page by page from now on, unless the address is
+    /// where a range begins anyway.
+    pub fn split_at_boundary(&self, address: u64) {
+        let number = address >> self.range_shift;
+        if number << self.range_shift == address {
+            return;
+        }
+        let (word, bit) = split_bit(number);
+        self.splits
+            .u64(word as usize, 0)
+            .fetch_or(1 << bit, Relaxed);
+    }
+
+    /// Loss counters, in the order of [`cowtrace_common::loss::Loss`].
+    pub fn loss(&self) -> [u64; LOSSES] {
+        std::array::from_fn(|cause| self.loss.u64(cause, 0).load(Relaxed))
+    }
+
+    /// Slots that processes can be found in when their events were lost.
+    pub fn process_slots() -> impl Iterator<Item = u32> {
+        OVERFLOW_SLOT..PROCESS_SLOTS
+    }
+
+    fn task(&self, tid: u32) -> Option<&std::sync::atomic::AtomicU16> {
+        let (chunk, place) = task_place(tid);
+        ((chunk as usize) < self.tasks.len()).then(|| self.tasks.u16(chunk as usize, place * 2))
+    }
+
+    /// Bucket and byte offset in it of every entry.
+    fn entries(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let buckets = self.ranges.len();
+        (0..buckets).flat_map(|bucket| {
+            (0..BUCKET_ENTRIES).map(move |place| (bucket, place * size_of::<RangeEntry>()))
+        })
+    }
+
+    fn entry(&self, bucket: usize, place: usize) -> Option<(u32, RangeCount)> {
+        let key = RangeKey(self.ranges.u64(bucket, place).load(Acquire));
+        if key.0 == 0 {
+            return None;
+        }
+        let shift = if key.is_split() {
+            self.page_shift
+        } else {
+            self.range_shift
+        };
+        let count = |offset| u64::from(self.ranges.u32(bucket, place + offset).load(Relaxed));
+        let counted = RangeCount {
+            start: key.number() << shift,
+            bytes: 1 << shift,
+            source: key.source(),
+            copied: count(offset_of!(RangeEntry, copied)),
+            reused: count(offset_of!(RangeEntry, reused)),
+        };
+        Some((key.slot(), counted))
+    }
+}
+
+fn array(
+    ebpf: &Ebpf,
+    name: &'static str,
+    elements: u32,
+    element_bytes: usize,
+) -> Result<SharedArray, ProbeError> {
+    let Some(Map::Array(data)) = ebpf.map(name) else {
+        return Err(ProbeError::NoMap(name));
+    };
+    SharedArray::map(data.fd(), elements, element_bytes)
+        .map_err(|source: io::Error| ProbeError::Mapping { name, source })
+}
+
+fn queue(ebpf: &mut Ebpf, name: &'static str) -> Result<Queue<MapData, u32>, ProbeError> {
+    let map = ebpf.take_map(name).ok_or(ProbeError::NoMap(name))?;
+    Queue::try_from(map).map_err(ProbeError::map(name))
+}

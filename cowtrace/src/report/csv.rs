@@ -1,0 +1,73 @@
+//! The histogram as CSV (RFC 4180): one line a process, region and range.
+
+use std::io::{self, Write};
+
+use crate::run::Run;
+
+const COLUMNS: [&str; 12] = [
+    "process_id",
+    "pid",
+    "comm",
+    "role",
+    "region_id",
+    "region",
+    "kind",
+    "start",
+    "range_bytes",
+    "copied_pages",
+    "copied_bytes",
+    "reused_faults",
+];
+
+/// Writes the histogram of a run. Counts that found no room in it have no `start`.
+pub fn csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(out);
+    table.write_record(COLUMNS)?;
+    for row in &run.rows {
+        let process = run.process(row.process_id);
+        let region = row.region_id.and_then(|id| run.region(id));
+        let name = region
+            .map(|region| region.mapping.name.as_str())
+            .or(row.mapping.as_deref());
+        let copied = row.copied.total();
+        table.write_record([
+            row.process_id.to_string(),
+            process
+                .map(|process| process.pid.to_string())
+                .unwrap_or_default(),
+            process
+                .map(|process| inert(&process.comm))
+                .unwrap_or_default(),
+            process
+                .map_or("", |process| {
+                    if process.role == crate::run::Role::Master {
+                        "master"
+                    } else {
+                        "worker"
+                    }
+                })
+                .into(),
+            row.region_id.map(|id| id.to_string()).unwrap_or_default(),
+            inert(name.unwrap_or_default()),
+            region
+                .map_or("", |region| region.mapping.kind.name())
+                .into(),
+            row.start
+                .map(|start| format!("{start:#x}"))
+                .unwrap_or_default(),
+            run.range_bytes.to_string(),
+            copied.to_string(),
+            run.bytes(copied).to_string(),
+            row.reused_faults.to_string(),
+        ])?;
+    }
+    table.flush()
+}
+
+/// A foreign string that no spreadsheet takes for a formula.
+fn inert(text: &str) -> String {
+    match text.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
+        _ => text.to_owned(),
+    }
+}

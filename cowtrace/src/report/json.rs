@@ -1,0 +1,198 @@
+//! JSON by the schema `cowtrace.report/1`: additions are allowed, renames and removals are not.
+//! docs/json.md describes it for its users.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+
+use super::text::summary;
+use crate::run::{Loss, Process, Region, Role, Row, Run, Sources, Timeline};
+
+const SCHEMA: &str = "cowtrace.report/1";
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    tool: Tool<'a>,
+    host: &'a crate::run::Host,
+    run: Meta<'a>,
+    totals: Totals,
+    loss: BTreeMap<&'static str, u64>,
+    processes: Vec<ProcessOut<'a>>,
+    regions: Vec<RegionOut<'a>>,
+    histogram: Histogram<'a>,
+    timeline: &'a Timeline,
+    verdict: Verdict,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    version: &'a str,
+}
+
+#[derive(Serialize)]
+struct Meta<'a> {
+    id: &'a str,
+    started_at: &'a str,
+    duration_ns: u64,
+    backend: &'a str,
+    targets: &'a [u32],
+    labels: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    copied_pages: u64,
+    copied_bytes: u64,
+    reused_faults: u64,
+    by_source: Sources,
+}
+
+#[derive(Serialize)]
+struct ProcessOut<'a> {
+    id: u32,
+    pid: u32,
+    parent_id: Option<u32>,
+    comm: &'a str,
+    role: Role,
+    started_ns: u64,
+    exited_ns: Option<u64>,
+    copied_pages: u64,
+    reused_faults: u64,
+    inherited_pages: Option<u64>,
+    by_source: Sources,
+}
+
+#[derive(Serialize)]
+struct RegionOut<'a> {
+    id: u32,
+    process_id: u32,
+    start: String,
+    end: String,
+    name: &'a str,
+    kind: &'static str,
+    perms: &'a str,
+    size_bytes: u64,
+    resident_pages: u64,
+    copied_pages: u64,
+    unshared_fraction: Option<f64>,
+    inheritors: u64,
+    inherited_pages: u64,
+}
+
+#[derive(Serialize)]
+struct Histogram<'a> {
+    range_bytes: u64,
+    ranges: Vec<Range<'a>>,
+}
+
+#[derive(Serialize)]
+struct Range<'a> {
+    process_id: u32,
+    region_id: Option<u32>,
+    start: Option<String>,
+    copied_pages: u64,
+    reused_faults: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapping: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Verdict {
+    summary: String,
+    copied_bytes: u64,
+    ceiling_bytes: u64,
+}
+
+/// Writes a run as JSON.
+pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    let copied = run.copied();
+    let report = Report {
+        schema: SCHEMA,
+        tool: Tool {
+            version: &run.tool_version,
+        },
+        host: &run.host,
+        run: Meta {
+            id: &run.id,
+            started_at: &run.started_at,
+            duration_ns: run.duration_ns,
+            backend: &run.backend,
+            targets: &run.targets,
+            labels: &run.labels,
+        },
+        totals: Totals {
+            copied_pages: copied.total(),
+            copied_bytes: run.bytes(copied.total()),
+            reused_faults: run.reused_faults(),
+            by_source: copied,
+        },
+        loss: Loss::CAUSES
+            .iter()
+            .map(|cause| (cause.key, (cause.count)(&run.loss)))
+            .collect(),
+        processes: run.processes.iter().map(process).collect(),
+        regions: run.regions.iter().map(region).collect(),
+        histogram: Histogram {
+            range_bytes: run.range_bytes,
+            ranges: run.rows.iter().map(range).collect(),
+        },
+        timeline: &run.timeline,
+        verdict: Verdict {
+            summary: summary(run),
+            copied_bytes: run.bytes(copied.total()),
+            ceiling_bytes: run.ceiling_bytes(),
+        },
+    };
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    writeln!(out)
+}
+
+fn process(process: &Process) -> ProcessOut<'_> {
+    ProcessOut {
+        id: process.id,
+        pid: process.pid,
+        parent_id: process.parent_id,
+        comm: &process.comm,
+        role: process.role,
+        started_ns: process.started_ns,
+        exited_ns: process.exited_ns,
+        copied_pages: process.copied.total(),
+        reused_faults: process.reused_faults,
+        inherited_pages: process.inherited_pages,
+        by_source: process.copied,
+    }
+}
+
+fn region(region: &Region) -> RegionOut<'_> {
+    let mapping = &region.mapping;
+    RegionOut {
+        id: region.id,
+        process_id: region.process_id,
+        start: format!("{:#x}", mapping.start),
+        end: format!("{:#x}", mapping.end),
+        name: &mapping.name,
+        kind: mapping.kind.name(),
+        perms: &mapping.perms,
+        size_bytes: mapping.size_bytes(),
+        resident_pages: mapping.resident_pages,
+        copied_pages: region.copied_pages,
+        unshared_fraction: region.unshared_fraction(),
+        inheritors: region.inheritors,
+        inherited_pages: region.inherited_pages,
+    }
+}
+
+fn range(row: &Row) -> Range<'_> {
+    Range {
+        process_id: row.process_id,
+        region_id: row.region_id,
+        start: row.start.map(|start| format!("{start:#x}")),
+        copied_pages: row.copied.total(),
+        reused_faults: row.reused_faults,
+        mapping: row.mapping.as_deref(),
+    }
+}

@@ -1,0 +1,45 @@
+//! Renderers, one a format: a pure function of the run into any `Write`.
+
+mod csv;
+mod json;
+mod strip;
+mod text;
+mod words;
+
+pub use csv::csv;
+pub use json::json;
+pub use text::text;
+pub use words::{printable, seconds, size};
+
+use crate::cli::Color;
+
+/// How text may look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns.
+    pub width: usize,
+    /// Whether to use colour.
+    pub color: bool,
+}
+
+/// What a pipe or a file gets, and the least that text is laid out for.
+const NARROW: usize = 80;
+/// Wider lines are harder to read.
+const WIDE: usize = 160;
+
+impl Style {
+    /// What standard output can show.
+    #[must_use]
+    pub fn of_terminal(is_terminal: bool, color: Color) -> Self {
+        let width =
+            terminal_size::terminal_size().map_or(NARROW, |(width, _)| usize::from(width.0));
+        Self {
+            width: if is_terminal {
+                width.clamp(NARROW, WIDE)
+            } else {
+                NARROW
+            },
+            color: color.applies(is_terminal),
+        }
+    }
+}

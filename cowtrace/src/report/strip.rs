@@ -1,0 +1,129 @@
+//! A strip: where in a region the copies fall, one character a slice of addresses.
+
+use crate::run::{Region, Row};
+
+const SHADES: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The strip of a region over `width` characters. Full height: every page of the slice was copied
+/// by each of the processes that inherited the region.
+pub(super) fn strip(
+    region: &Region,
+    rows: &[Row],
+    range_bytes: u64,
+    page_bytes: u64,
+    width: usize,
+) -> String {
+    let size = region.mapping.size_bytes().max(1);
+    let mut copied = vec![0.0_f64; width];
+    let cell = size as f64 / width as f64;
+    for row in rows.iter().filter(|row| row.region_id == Some(region.id)) {
+        let Some(start) = row.start else { continue };
+        // The part of the range that lies in the region, spread over the cells it touches.
+        let from = start.max(region.mapping.start) - region.mapping.start;
+        let to = (start + range_bytes)
+            .min(region.mapping.end)
+            .saturating_sub(region.mapping.start);
+        spread(
+            &mut copied,
+            row.copied.total() as f64,
+            from as f64 / cell,
+            to as f64 / cell,
+        );
+    }
+    let copiers = region.inheritors.max(1) as f64;
+    let full = (cell / page_bytes as f64 * copiers).max(1.0);
+    copied
+        .into_iter()
+        .map(|pages| shade(pages / full))
+        .collect()
+}
+
+fn spread(cells: &mut [f64], pages: f64, from: f64, to: f64) {
+    let length = to - from;
+    if length <= 0.0 {
+        return;
+    }
+    let first = from.floor() as usize;
+    let last = (to.ceil() as usize).min(cells.len());
+    for (index, cell) in cells.iter_mut().enumerate().take(last).skip(first) {
+        let overlap = to.min(index as f64 + 1.0) - from.max(index as f64);
+        *cell += pages * overlap.max(0.0) / length;
+    }
+}
+
+fn shade(fraction: f64) -> char {
+    if fraction <= 0.0 {
+        return SHADES[0];
+    }
+    let last = SHADES.len() - 1;
+    SHADES[((fraction * last as f64).round() as usize).clamp(1, last)]
+}
+
+/// A bar of `width` characters, in eighths.
+pub(super) fn bar(fraction: f64, width: usize) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (fraction.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
+    let mut bar: String = "█".repeat(eighths / 8);
+    if eighths % 8 > 0 {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Kind, Mapping, Sources};
+
+    fn row(start: u64, pages: u64) -> Row {
+        Row {
+            process_id: 1,
+            region_id: Some(0),
+            start: Some(start),
+            mapping: None,
+            copied: Sources {
+                anon: pages,
+                ..Sources::default()
+            },
+            reused_faults: 0,
+        }
+    }
+
+    #[test]
+    fn the_strip_is_dark_where_copies_fall() {
+        let region = Region {
+            id: 0,
+            process_id: 0,
+            mapping: Mapping {
+                start: 0x10_0000,
+                end: 0x20_0000,
+                name: "[heap]".into(),
+                kind: Kind::Heap,
+                perms: "rw-p".into(),
+                offset: 0,
+                resident_pages: 256,
+                anonymous_pages: 256,
+                mergeable: false,
+            },
+            inheritors: 1,
+            inherited_pages: 256,
+            copied_pages: 48,
+            unshared_pages: 48,
+        };
+        let rows = [row(0x10_0000, 16), row(0x18_0000, 8)];
+        assert_eq!(
+            strip(&region, &rows, 0x1_0000, 4096, 16),
+            "█·······▄·······"
+        );
+        assert_eq!(strip(&region, &rows, 0x1_0000, 4096, 4), "▂·▁·");
+    }
+
+    #[test]
+    fn bars_grow_in_eighths() {
+        assert_eq!(
+            (bar(0.0, 4), bar(0.5, 4), bar(1.0, 2)),
+            (String::new(), "██".into(), "██".into())
+        );
+        assert_eq!(bar(0.125, 2), "▎");
+    }
+}

@@ -1,0 +1,187 @@
+//! Numbers and foreign strings as people read them.
+
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthChar as _;
+
+/// Bytes in the largest binary unit that leaves a number of three digits or so.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = usize::from(value < 99.95);
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// A time in ns as seconds, or minutes and seconds.
+#[must_use]
+pub fn seconds(ns: u64) -> String {
+    let tenths = (ns + 50_000_000) / 100_000_000;
+    let whole = tenths / 10;
+    match whole {
+        0..100 => format!("{whole}.{} s", tenths % 10),
+        100..7_200 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3_600, whole / 60 % 60),
+    }
+}
+
+/// A fraction as percent; never rounded to 0 or 100 unless it is.
+#[must_use]
+pub(super) fn percent(fraction: f64) -> String {
+    match fraction {
+        0.0 => "0 %".into(),
+        f if f < 0.005 => "<1 %".into(),
+        f if f < 1.0 && f >= 0.995 => ">99 %".into(),
+        f => format!("{:.0} %", f * 100.0),
+    }
+}
+
+/// A number with its thousands apart.
+#[must_use]
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut spaced = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            spaced.push(',');
+        }
+        spaced.push(digit);
+    }
+    spaced
+}
+
+/// `1 worker`, `2 workers`.
+#[must_use]
+pub(super) fn plural(number: usize, noun: &str) -> String {
+    format!(
+        "{} {noun}{}",
+        count(number as u64),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
+/// A string from outside made harmless for a terminal: control characters and those that change
+/// the direction or join of text are written as escapes.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let invisible = letter.width().unwrap_or(0) == 0
+            || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}');
+        if letter.is_control() || invisible {
+            let _ = write!(safe, "{}", letter.escape_unicode());
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+/// Cut in the middle to at most `width` columns, so that the ends of a path stay.
+#[must_use]
+pub(super) fn shorten(text: &str, width: usize) -> String {
+    let columns = |letters: &[char]| {
+        letters
+            .iter()
+            .map(|letter| letter.width().unwrap_or(0))
+            .sum::<usize>()
+    };
+    let letters: Vec<char> = text.chars().collect();
+    if columns(&letters) <= width {
+        return text.to_owned();
+    }
+    let (mut head, mut tail) = (0, letters.len());
+    while head < tail {
+        // The tail tells more: give it two columns for each one of the head.
+        let (front, back) = (columns(&letters[..head]), columns(&letters[tail..]));
+        let grows_head = front * 2 < back;
+        let next = if grows_head {
+            (head + 1, tail)
+        } else {
+            (head, tail - 1)
+        };
+        if columns(&letters[..next.0]) + columns(&letters[next.1..]) + 1 > width {
+            break;
+        }
+        (head, tail) = next;
+    }
+    let ends = [&letters[..head], &['…'][..], &letters[tail..]].concat();
+    ends.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_keep_about_three_digits() {
+        let told: Vec<_> = [
+            0,
+            1023,
+            1024,
+            1536,
+            102_400,
+            1_048_575,
+            1 << 20,
+            5_368_709_120,
+        ]
+        .map(size)
+        .into();
+        assert_eq!(
+            told,
+            [
+                "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "100 KiB", "1.0 MiB", "1.0 MiB", "5.0 GiB"
+            ]
+        );
+    }
+
+    #[test]
+    fn percents_never_round_to_nothing_or_all() {
+        let told: Vec<_> = [0.0, 0.001, 0.5, 0.999, 1.0].map(percent).into();
+        assert_eq!(told, ["0 %", "<1 %", "50 %", ">99 %", "100 %"]);
+    }
+
+    #[test]
+    fn times_are_read_at_a_glance() {
+        let told: Vec<_> = [
+            0,
+            1_260_000_000,
+            99_960_000_000,
+            3_725_000_000_000,
+            7_300_000_000_000,
+        ]
+        .map(seconds)
+        .into();
+        assert_eq!(
+            told,
+            ["0.0 s", "1.3 s", "1 min 40 s", "62 min 5 s", "2 h 1 min"]
+        );
+    }
+
+    #[test]
+    fn hostile_names_do_not_reach_the_terminal() {
+        assert_eq!(
+            printable("a\x1b[2Jb\n\u{202e}c"),
+            "a\\u{1b}[2Jb\\u{a}\\u{202e}c"
+        );
+        assert_eq!(printable("/srv/名前.so"), "/srv/名前.so");
+    }
+
+    #[test]
+    fn long_paths_keep_their_ends() {
+        assert_eq!(
+            shorten("/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0", 20),
+            "/usr/l…hon3.11.so.1.0"
+        );
+        assert_eq!(shorten("名前名前名前", 5), "…名前");
+        assert_eq!(shorten("short", 20), "short");
+    }
+}

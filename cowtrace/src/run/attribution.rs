@@ -1,0 +1,294 @@
+//! Which region a copy belongs to: the parent's mappings as they were at fork, against addresses.
+//!
+//! Addresses are equal in parent and child at fork, so a child's address finds its parent's
+//! region. Pure arithmetic; who reads the mappings, and when, is [`crate::collect`]'s affair.
+
+use std::rc::Rc;
+
+use super::{Kind, Mapping, Region, Sources};
+
+/// A process's mappings at one moment, each with the region it belongs to.
+#[derive(Debug, Default)]
+pub struct Layout {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    mapping: Mapping,
+    region: u32,
+}
+
+/// Where a range lies in a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The region.
+    pub region: u32,
+    /// The mapping, as it was when the layout was read.
+    pub mapping: &'a Mapping,
+    /// Whether another mapping, or none, also lies in the range.
+    pub is_mixed: bool,
+}
+
+impl Layout {
+    /// Where a range lies: the region that has most of it, none if no mapping has any of it.
+    #[must_use]
+    pub fn place(&self, start: u64, bytes: u64) -> Option<Place<'_>> {
+        let end = start.saturating_add(bytes);
+        let first = self
+            .entries
+            .partition_point(|entry| entry.mapping.end <= start);
+        let overlap = |entry: &Entry| entry.mapping.end.min(end) - entry.mapping.start.max(start);
+        let best = self.entries[first..]
+            .iter()
+            .take_while(|entry| entry.mapping.start < end)
+            .max_by_key(|entry| overlap(entry))?;
+        Some(Place {
+            region: best.region,
+            mapping: &best.mapping,
+            is_mixed: overlap(best) < bytes,
+        })
+    }
+
+    /// Every mapping, by address.
+    pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+        self.entries.iter().map(|entry| &entry.mapping)
+    }
+
+    /// Present pages that a child can copy.
+    #[must_use]
+    pub fn inherited_pages(&self) -> u64 {
+        self.mappings()
+            .filter(|mapping| mapping.is_copy_on_write())
+            .map(|mapping| mapping.resident_pages)
+            .sum()
+    }
+}
+
+/// The regions of a run, and which layouts they stand in.
+#[derive(Debug, Default)]
+pub struct RegionTable {
+    regions: Vec<Region>,
+}
+
+impl RegionTable {
+    /// Takes a process's mappings in. A mapping that was there before, grown or shrunk, stays the
+    /// same region.
+    pub fn layout(&mut self, process: u32, mut mappings: Vec<Mapping>) -> Rc<Layout> {
+        mappings.sort_by_key(|mapping| mapping.start);
+        let entries = mappings
+            .into_iter()
+            .map(|mapping| Entry {
+                region: self.region_of(process, &mapping),
+                mapping,
+            })
+            .collect();
+        Rc::new(Layout { entries })
+    }
+
+    fn region_of(&mut self, process: u32, mapping: &Mapping) -> u32 {
+        let same = |region: &&mut Region| {
+            let known = &region.mapping;
+            region.process_id == process
+                && known.kind == mapping.kind
+                && known.perms == mapping.perms
+                && known.name == mapping.name
+                && known.start < mapping.end
+                && mapping.start < known.end
+        };
+        if let Some(region) = self.regions.iter_mut().find(same) {
+            let (start, end) = (
+                region.mapping.start.min(mapping.start),
+                region.mapping.end.max(mapping.end),
+            );
+            region.mapping = Mapping {
+                start,
+                end,
+                ..mapping.clone()
+            };
+            return region.id;
+        }
+        let id = u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
+        self.regions.push(Region {
+            id,
+            process_id: process,
+            mapping: mapping.clone(),
+            inheritors: 0,
+            inherited_pages: 0,
+            copied_pages: 0,
+            unshared_pages: 0,
+        });
+        id
+    }
+
+    /// Notes that a process inherited a layout.
+    pub fn inherit(&mut self, layout: &Layout) {
+        for entry in layout
+            .entries
+            .iter()
+            .filter(|entry| entry.mapping.is_copy_on_write())
+        {
+            if let Some(region) = self.regions.get_mut(entry.region as usize) {
+                region.inheritors += 1;
+                region.inherited_pages += entry.mapping.resident_pages;
+            }
+        }
+    }
+
+    /// Adds copies to a region's sums.
+    pub fn count(&mut self, region: u32, process: u32, copied: &Sources) {
+        if let Some(region) = self.regions.get_mut(region as usize) {
+            region.copied_pages += copied.total();
+            if region.process_id != process {
+                region.unshared_pages += copied.total() - copied.zero;
+            }
+        }
+    }
+
+    /// The regions worth telling: those with copies, and all of the processes that `keep` names.
+    #[must_use]
+    pub fn into_regions(self, keep: impl Fn(u32) -> bool) -> Vec<Region> {
+        let told = |region: &Region| region.copied_pages > 0 || keep(region.process_id);
+        self.regions.into_iter().filter(told).collect()
+    }
+}
+
+/// The source of copies that the backend could not tell, from the mapping they were made in: only
+/// a private file mapping can hold both file and anonymous pages.
+#[must_use]
+pub fn refine_unknown(pages: u64, mapping: Option<&Mapping>) -> Sources {
+    let mut sources = Sources::default();
+    let is_file = |mapping: &Mapping| mapping.kind == Kind::File && mapping.resident_pages > 0;
+    match mapping {
+        Some(mapping) if mapping.mergeable => sources.unknown = pages,
+        Some(mapping) if mapping.kind.is_anonymous() => sources.anon = pages,
+        Some(mapping) if is_file(mapping) && mapping.anonymous_pages == 0 => sources.file = pages,
+        Some(mapping) if is_file(mapping) && mapping.anonymous_pages == mapping.resident_pages => {
+            sources.anon = pages
+        }
+        _ => sources.unknown = pages,
+    }
+    sources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(start: u64, end: u64, name: &str) -> Mapping {
+        Mapping {
+            start,
+            end,
+            name: name.into(),
+            kind: Kind::Anon,
+            perms: "rw-p".into(),
+            offset: 0,
+            resident_pages: (end - start) / 4096,
+            anonymous_pages: (end - start) / 4096,
+            mergeable: false,
+        }
+    }
+
+    #[test]
+    fn an_address_finds_the_mapping_around_it_and_none_in_a_hole() {
+        let mut table = RegionTable::default();
+        let layout = table.layout(
+            0,
+            vec![
+                mapping(0x20_0000, 0x30_0000, "b"),
+                mapping(0x1000, 0x2000, "a"),
+            ],
+        );
+        assert_eq!(layout.place(0x1000, 0x1000).unwrap().region, 0);
+        assert_eq!(layout.place(0x2f_f000, 0x1000).unwrap().region, 1);
+        assert_eq!(layout.place(0x2000, 0x1000), None);
+        assert_eq!(layout.place(0x30_0000, 0x1000), None);
+    }
+
+    #[test]
+    fn a_range_over_two_mappings_goes_to_the_larger_part_and_says_so() {
+        let mut table = RegionTable::default();
+        let layout = table.layout(
+            0,
+            vec![
+                mapping(0x1_0000, 0x1_3000, "a"),
+                mapping(0x1_3000, 0x3_0000, "b"),
+            ],
+        );
+        let place = layout.place(0x1_0000, 0x1_0000).unwrap();
+        assert_eq!(
+            (place.region, place.mapping.name.as_str(), place.is_mixed),
+            (1, "b", true)
+        );
+        assert!(!layout.place(0x2_0000, 0x1_0000).unwrap().is_mixed);
+    }
+
+    #[test]
+    fn a_grown_mapping_stays_the_same_region() {
+        let mut table = RegionTable::default();
+        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[heap]")]);
+        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[heap]")]);
+        assert_eq!(
+            before.place(0x1000, 0x1000).unwrap().region,
+            after.place(0x8000, 0x1000).unwrap().region
+        );
+        assert_eq!(
+            before.place(0x8000, 0x1000),
+            None,
+            "the worker forked before has no such memory"
+        );
+        assert_eq!(table.into_regions(|_| true).len(), 1);
+    }
+
+    #[test]
+    fn the_same_addresses_in_another_process_are_another_region() {
+        let mut table = RegionTable::default();
+        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[heap]")]);
+        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[heap]")]);
+        assert_ne!(
+            one.place(0x1000, 1).unwrap().region,
+            two.place(0x1000, 1).unwrap().region
+        );
+    }
+
+    #[test]
+    fn zero_page_fills_unshare_nothing() {
+        let mut table = RegionTable::default();
+        let layout = table.layout(0, vec![mapping(0x1000, 0x5000, "m")]);
+        table.inherit(&layout);
+        table.count(
+            0,
+            1,
+            &Sources {
+                anon: 1,
+                zero: 2,
+                ..Sources::default()
+            },
+        );
+        table.count(
+            0,
+            0,
+            &Sources {
+                anon: 1,
+                ..Sources::default()
+            },
+        );
+        let regions = table.into_regions(|_| false);
+        assert_eq!(regions[0].copied_pages, 4);
+        assert_eq!(regions[0].unshared_fraction(), Some(0.25));
+    }
+
+    #[test]
+    fn a_file_mapping_tells_its_source_only_when_all_its_pages_agree() {
+        let mut file = Mapping {
+            kind: Kind::File,
+            ..mapping(0x1000, 0x5000, "/lib/x.so")
+        };
+        assert_eq!(refine_unknown(3, Some(&file)).anon, 3);
+        file.anonymous_pages = 1;
+        assert_eq!(refine_unknown(3, Some(&file)).unknown, 3);
+        file.anonymous_pages = 0;
+        assert_eq!(refine_unknown(3, Some(&file)).file, 3);
+        assert_eq!(refine_unknown(3, None).unknown, 3);
+    }
+}

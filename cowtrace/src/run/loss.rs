@@ -1,0 +1,121 @@
+//! What could not be recorded in full detail, by cause.
+
+use serde::{Deserialize, Serialize};
+
+/// Losses of a run. Totals per process stay exact unless the cause says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Write faults without a place in the histogram.
+    pub histogram_full: u64,
+    /// Ranges of exited processes that were given up to stay within the memory bound.
+    pub ranges_dropped: u64,
+    /// Processes counted together because the process table was full.
+    pub processes_full: u64,
+    /// Exited processes whose records were given up to stay within the memory bound.
+    pub processes_folded: u64,
+    /// Tasks not traced because the thread table was full.
+    pub threads_full: u64,
+    /// Tasks not traced because their ids are past the table's end.
+    pub task_ids_full: u64,
+    /// Life-cycle events that found the ring buffer full.
+    pub lifecycle_dropped: u64,
+    /// Processes whose parent's mappings could not be read in time.
+    pub mappings_missed: u64,
+    /// Pages of ranges that lie in two mappings and were counted before that was known.
+    pub unsplit_pages: u64,
+    /// Write faults that could not be followed to their outcome.
+    pub pending_dropped: u64,
+    /// Runs of a hook that the kernel skipped.
+    pub recursion_misses: u64,
+    /// Timeline samples merged with their neighbours to stay within the memory bound.
+    pub samples_merged: u64,
+}
+
+/// One cause: how it is called and what it means for the figures.
+pub struct Cause {
+    /// Key in JSON.
+    pub key: &'static str,
+    /// What was lost, after the number.
+    pub meaning: &'static str,
+    /// Reads its count.
+    pub count: fn(&Loss) -> u64,
+    /// Whether totals may be too low because of it.
+    pub totals_suffer: bool,
+}
+
+macro_rules! cause {
+    ($field:ident, $totals_suffer:expr, $meaning:expr) => {
+        Cause {
+            key: stringify!($field),
+            meaning: $meaning,
+            count: |loss| loss.$field,
+            totals_suffer: $totals_suffer,
+        }
+    };
+}
+
+impl Loss {
+    /// Every cause, in the order they are shown.
+    pub const CAUSES: &[Cause] = &[
+        cause!(
+            histogram_full,
+            false,
+            "write faults found no room in the histogram; totals have them"
+        ),
+        cause!(
+            ranges_dropped,
+            false,
+            "ranges of exited processes given up; region sums have them"
+        ),
+        cause!(
+            processes_full,
+            false,
+            "processes are counted together: process table full"
+        ),
+        cause!(
+            processes_folded,
+            false,
+            "exited processes are counted together to save memory"
+        ),
+        cause!(threads_full, true, "tasks not traced: thread table full"),
+        cause!(
+            task_ids_full,
+            true,
+            "tasks not traced: pid_max was raised during the trace"
+        ),
+        cause!(
+            lifecycle_dropped,
+            false,
+            "process events dropped: event buffer full"
+        ),
+        cause!(
+            mappings_missed,
+            false,
+            "processes whose parent's mappings were gone before they could be read"
+        ),
+        cause!(
+            unsplit_pages,
+            false,
+            "copied pages lie in a range of two mappings and are given to the larger part"
+        ),
+        cause!(
+            pending_dropped,
+            true,
+            "write faults could not be followed to their outcome"
+        ),
+        cause!(recursion_misses, true, "hook runs skipped by the kernel"),
+        cause!(
+            samples_merged,
+            false,
+            "timeline samples merged to save memory"
+        ),
+    ];
+
+    /// The causes that happened, with their counts.
+    pub fn happened(&self) -> impl Iterator<Item = (&'static Cause, u64)> + '_ {
+        Self::CAUSES
+            .iter()
+            .map(|cause| (cause, (cause.count)(self)))
+            .filter(|(_, count)| *count > 0)
+    }
+}

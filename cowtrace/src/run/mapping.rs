@@ -1,0 +1,99 @@
+//! A mapping of an address space, as the kernel's /proc files describe it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a mapping is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The heap that `brk` grows.
+    Heap,
+    /// Anonymous memory.
+    Anon,
+    /// A privately mapped file.
+    File,
+    /// The main thread's stack.
+    Stack,
+    /// Shared memory or a shared file: never copied.
+    Shared,
+    /// The kernel's own: vdso, vvar, vsyscall.
+    Special,
+}
+
+impl Kind {
+    /// As it stands in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Heap => "heap",
+            Self::Anon => "anon",
+            Self::File => "file",
+            Self::Stack => "stack",
+            Self::Shared => "shared",
+            Self::Special => "special",
+        }
+    }
+
+    /// Whether its pages are anonymous from the start.
+    #[must_use]
+    pub const fn is_anonymous(self) -> bool {
+        matches!(self, Self::Heap | Self::Anon | Self::Stack)
+    }
+}
+
+/// One mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// Address after the last.
+    pub end: u64,
+    /// Path, or the kernel's name in brackets. From outside: may hold any character.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// Permissions as in /proc/PID/maps, such as `rw-p`.
+    pub perms: String,
+    /// Offset in the file, bytes; 0 for anonymous memory.
+    pub offset: u64,
+    /// Present pages; 0 if they were not counted.
+    pub resident_pages: u64,
+    /// Of these, pages that belong to no file.
+    pub anonymous_pages: u64,
+    /// Whether KSM may merge its pages.
+    pub mergeable: bool,
+}
+
+impl Mapping {
+    /// Bytes.
+    #[must_use]
+    pub const fn size_bytes(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether fork shares its pages copy-on-write and a write can come: private and writable.
+    #[must_use]
+    pub fn is_copy_on_write(&self) -> bool {
+        self.perms.contains('w') && self.perms.contains('p')
+    }
+
+    /// Whether an address is inside.
+    #[must_use]
+    pub const fn contains(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// Whether a later mapping at the same address is another one. Only files can tell: one piece
+    /// of anonymous memory looks like another.
+    #[must_use]
+    pub fn is_replaced_by(&self, later: &Self) -> bool {
+        let file = |mapping: &Self| matches!(mapping.kind, Kind::File | Kind::Shared);
+        let name = |mapping: &Self| mapping.name.trim_end_matches(" (deleted)").to_owned();
+        let base = |mapping: &Self| mapping.offset.wrapping_sub(mapping.start);
+        match (file(self), file(later)) {
+            (false, false) => false,
+            (true, true) => name(self) != name(later) || base(self) != base(later),
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The model: everything one tracing observed, as plain data plus arithmetic. No I/O, no kernel.
+//!
+//! Every view of a run is a pure function of [`Run`]. Counts are pages of
+//! [`Host::page_bytes`]; times are nanoseconds since the start of the run.
+
+pub mod attribution;
+pub mod loss;
+pub mod mapping;
+pub mod timeline;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use loss::Loss;
+pub use mapping::{Kind, Mapping};
+pub use timeline::{Sample, Timeline};
+
+/// Everything one tracing observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Version of the program that traced.
+    pub tool_version: String,
+    /// Where it ran.
+    pub host: Host,
+    /// Unique among all runs.
+    pub id: String,
+    /// Wall clock at the start, RFC 3339.
+    pub started_at: String,
+    /// How long it traced, ns.
+    pub duration_ns: u64,
+    /// The backend that saw the faults.
+    pub backend: String,
+    /// Process ids the user gave.
+    pub targets: Vec<u32>,
+    /// What the user called the run.
+    pub labels: BTreeMap<String, String>,
+    /// Process images, in the order they were found.
+    pub processes: Vec<Process>,
+    /// Mappings that copies were inherited from, and all of the targets' own.
+    pub regions: Vec<Region>,
+    /// Size of a range, bytes.
+    pub range_bytes: u64,
+    /// The histogram: one row a process, region and range. Sums of rows equal the totals.
+    pub rows: Vec<Row>,
+    /// What could not be recorded in full detail.
+    pub loss: Loss,
+    /// How the counts grew.
+    pub timeline: Timeline,
+}
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Kernel release.
+    pub kernel: String,
+    /// Architecture.
+    pub arch: String,
+    /// Bytes in a page.
+    pub page_bytes: u64,
+    /// Processors online.
+    pub cpus: usize,
+}
+
+/// Pages copied, by where their content came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// Anonymous memory, inherited by fork.
+    pub anon: u64,
+    /// Private file mappings.
+    pub file: u64,
+    /// The zero page: memory that had only been read so far. Nothing inherited is lost by it.
+    pub zero: u64,
+    /// Pages merged by KSM.
+    pub ksm: u64,
+    /// Huge pages of hugetlbfs.
+    pub hugetlb: u64,
+    /// The backend could not tell.
+    pub unknown: u64,
+}
+
+impl Sources {
+    /// Pages of all sources.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.anon + self.file + self.zero + self.ksm + self.hugetlb + self.unknown
+    }
+
+    /// Adds another count to this one.
+    pub const fn add(&mut self, other: &Self) {
+        self.anon += other.anon;
+        self.file += other.file;
+        self.zero += other.zero;
+        self.ksm += other.ksm;
+        self.hugetlb += other.hugetlb;
+        self.unknown += other.unknown;
+    }
+}
+
+/// Master or worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A target the user gave.
+    Master,
+    /// A descendant of one.
+    Worker,
+}
+
+/// One process image: from fork or exec to exec or exit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Serial number in this run; pids are reused, this is not.
+    pub id: u32,
+    /// Process id in the initial pid namespace.
+    pub pid: u32,
+    /// The process it inherited its memory from, if that is part of the run.
+    pub parent_id: Option<u32>,
+    /// Name. From outside: may hold any character.
+    pub comm: String,
+    /// Master or worker.
+    pub role: Role,
+    /// When it began; 0 if it was there before.
+    pub started_ns: u64,
+    /// When it ended; none if it was alive at the end.
+    pub exited_ns: Option<u64>,
+    /// Pages copied for it.
+    pub copied: Sources,
+    /// Write faults that copied nothing.
+    pub reused_faults: u64,
+    /// Present pages in private, writable mappings of the parent at fork: what it can copy.
+    /// None if unknown, or if it inherited nothing.
+    pub inherited_pages: Option<u64>,
+}
+
+/// A mapping that processes inherited from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Region {
+    /// Serial number in this run.
+    pub id: u32,
+    /// The process whose mapping it is.
+    pub process_id: u32,
+    /// The mapping, as it was at the last fork seen.
+    pub mapping: Mapping,
+    /// Processes that inherited it.
+    pub inheritors: u64,
+    /// Present pages at each fork, added up over the inheritors.
+    pub inherited_pages: u64,
+    /// Pages copied in it, by whomever.
+    pub copied_pages: u64,
+    /// Of these, pages copied by those who inherited it, zero-page fills left out.
+    pub unshared_pages: u64,
+}
+
+impl Region {
+    /// Pages that workers no longer share, of those they inherited; at most 1, none if nothing
+    /// was inherited.
+    #[must_use]
+    pub fn unshared_fraction(&self) -> Option<f64> {
+        (self.inherited_pages > 0)
+            .then(|| (self.unshared_pages as f64 / self.inherited_pages as f64).min(1.0))
+    }
+}
+
+/// Counts of one process in one range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Whose counts.
+    pub process_id: u32,
+    /// In which region; none for memory the process mapped itself, or when unknown.
+    pub region_id: Option<u32>,
+    /// First address of the range; none for counts that found no room in the histogram.
+    pub start: Option<u64>,
+    /// Name of the process's own mapping, if it is in no region and the mapping is known.
+    pub mapping: Option<String>,
+    /// Pages copied.
+    pub copied: Sources,
+    /// Write faults that copied nothing.
+    pub reused_faults: u64,
+}
+
+impl Run {
+    /// Pages copied by all processes, by source.
+    #[must_use]
+    pub fn copied(&self) -> Sources {
+        self.processes
+            .iter()
+            .fold(Sources::default(), |mut sum, process| {
+                sum.add(&process.copied);
+                sum
+            })
+    }
+
+    /// Write faults of all processes that copied nothing.
+    #[must_use]
+    pub fn reused_faults(&self) -> u64 {
+        self.processes
+            .iter()
+            .map(|process| process.reused_faults)
+            .sum()
+    }
+
+    /// Bytes in a number of pages.
+    #[must_use]
+    pub const fn bytes(&self, pages: u64) -> u64 {
+        pages * self.host.page_bytes
+    }
+
+    /// Workers: descendants of the targets.
+    pub fn workers(&self) -> impl Iterator<Item = &Process> {
+        self.processes
+            .iter()
+            .filter(|process| process.role == Role::Worker)
+    }
+
+    /// Bytes the workers inherited: copy-on-write can use no more than this.
+    #[must_use]
+    pub fn ceiling_bytes(&self) -> u64 {
+        self.bytes(
+            self.workers()
+                .filter_map(|worker| worker.inherited_pages)
+                .sum(),
+        )
+    }
+
+    /// A process by its serial number.
+    #[must_use]
+    pub fn process(&self, id: u32) -> Option<&Process> {
+        self.processes.iter().find(|process| process.id == id)
+    }
+
+    /// A region by its serial number.
+    #[must_use]
+    pub fn region(&self, id: u32) -> Option<&Region> {
+        self.regions.iter().find(|region| region.id == id)
+    }
+
+    /// Regions by copied pages, most first; those without copies left out.
+    #[must_use]
+    pub fn regions_by_copies(&self) -> Vec<&Region> {
+        let mut regions: Vec<_> = self
+            .regions
+            .iter()
+            .filter(|region| region.copied_pages > 0)
+            .collect();
+        regions.sort_by_key(|region| (std::cmp::Reverse(region.copied_pages), region.id));
+        regions
+    }
+}

@@ -1,0 +1,103 @@
+//! Which processes to trace: pids the user gave, or a command to start.
+
+mod spawn;
+
+use std::{fs, path::Path};
+
+use thiserror::Error;
+
+use crate::memory;
+
+pub use spawn::{Command, LAUNCHER, SpawnError, become_command};
+
+/// Why a pid cannot be a target.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum TargetError {
+    /// There is no such process.
+    #[error("there is no process {0}; `ps -e` lists those there are")]
+    NoSuchProcess(u32),
+    /// It has exited and waits for its parent.
+    #[error("process {0} has exited already (it is a zombie)")]
+    Dead(u32),
+    /// It has no memory of its own.
+    #[error(
+        "process {pid} ({comm}) is a thread of the kernel: it has no memory that could be copied"
+    )]
+    KernelThread {
+        /// Process id.
+        pid: u32,
+        /// Its name.
+        comm: String,
+    },
+    /// It is a thread, not a process.
+    #[error("{tid} is a thread of process {pid}; give --pid {pid}")]
+    Thread {
+        /// What the user gave.
+        tid: u32,
+        /// The process it belongs to.
+        pid: u32,
+    },
+}
+
+/// Checks that a pid is a process that can be traced.
+pub fn check(root: &Path, pid: u32) -> Result<(), TargetError> {
+    let identity = memory::identity(root, pid).map_err(|_| TargetError::NoSuchProcess(pid))?;
+    if identity.is_kernel_thread {
+        let comm = memory::comm(root, pid).escape_debug().to_string();
+        return Err(TargetError::KernelThread { pid, comm });
+    }
+    if identity.is_dead {
+        return Err(TargetError::Dead(pid));
+    }
+    match thread_group(root, pid) {
+        Some(group) if group != pid => Err(TargetError::Thread {
+            tid: pid,
+            pid: group,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn thread_group(root: &Path, pid: u32) -> Option<u32> {
+    let status = fs::read(root.join(pid.to_string()).join("status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_that_is_nobody_is_said_to_be_nobody() {
+        let root = Path::new("/proc");
+        assert_eq!(
+            check(root, u32::MAX),
+            Err(TargetError::NoSuchProcess(u32::MAX))
+        );
+        assert_eq!(check(root, std::process::id()), Ok(()));
+    }
+
+    #[test]
+    fn a_thread_is_told_from_its_process() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            send.send(nix::unistd::gettid()).unwrap();
+            let _ = stopped.recv();
+        });
+        let tid = receive.recv().unwrap().as_raw().unsigned_abs();
+        let pid = std::process::id();
+        assert_eq!(
+            check(Path::new("/proc"), tid),
+            Err(TargetError::Thread { tid, pid })
+        );
+        drop(stop);
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,134 @@
+//! `-- COMMAND`: a command started by cowtrace and traced from its first fork.
+//!
+//! The command begins as a copy of this program that stops itself. Once it is traced it goes on,
+//! becomes the user who called sudo, and starts the command: its first image, its first fork and
+//! all after them are seen.
+
+use std::{
+    env,
+    ffi::{CString, OsString},
+    io,
+    os::unix::process::CommandExt as _,
+    process,
+};
+
+use nix::{
+    sys::{
+        signal::{Signal, kill, raise},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::{Gid, Pid, Uid, User, initgroups, setgid, setuid},
+};
+use thiserror::Error;
+
+/// Name of the hidden subcommand.
+pub const LAUNCHER: &str = "__become";
+
+/// Exit status of a command that cannot be started, as of a shell.
+const CANNOT_START: i32 = 127;
+
+/// Why a command was not started.
+#[derive(Debug, Error)]
+pub enum SpawnError {
+    /// This program cannot be started again.
+    #[error("cannot start a process: {0}")]
+    Start(#[source] io::Error),
+    /// The new process ended before it was traced.
+    #[error("the process that was to become the command ended at once")]
+    Ended,
+}
+
+/// A command under way.
+#[derive(Debug)]
+pub struct Command {
+    child: process::Child,
+}
+
+impl Command {
+    /// Starts a process that waits to become the command.
+    pub fn prepare(command: &[OsString]) -> Result<Self, SpawnError> {
+        let itself = env::current_exe().map_err(SpawnError::Start)?;
+        let child = process::Command::new(itself)
+            .arg(LAUNCHER)
+            .arg("--")
+            .args(command)
+            .spawn()
+            .map_err(SpawnError::Start)?;
+        let command = Self { child };
+        match waitpid(command.raw_pid(), Some(WaitPidFlag::WUNTRACED)) {
+            Ok(WaitStatus::Stopped(..)) => Ok(command),
+            _ => Err(SpawnError::Ended),
+        }
+    }
+
+    /// Process id of the command.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets the process become the command.
+    pub fn go_on(&self) -> io::Result<()> {
+        kill(self.raw_pid(), Signal::SIGCONT).map_err(io::Error::from)
+    }
+
+    /// Asks the command to end; it may take its time.
+    pub fn terminate(&self) {
+        let _ = kill(self.raw_pid(), Signal::SIGTERM);
+    }
+
+    /// Whether the command has ended because it could not be started, which it has said itself.
+    pub fn could_not_start(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.code() == Some(CANNOT_START))
+    }
+
+    fn raw_pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0))
+    }
+}
+
+/// In the started process: waits to be traced, then becomes the command. Returns only if that is
+/// not possible, with the status to exit with.
+#[must_use]
+pub fn become_command(command: &[OsString]) -> i32 {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        eprintln!("cowtrace: cannot {what}: {error}");
+        CANNOT_START
+    };
+    if let Err(error) = raise(Signal::SIGSTOP) {
+        return failed("wait to be traced", &error);
+    }
+    if let Err(error) = drop_privileges() {
+        return failed("become the user who called sudo", &error);
+    }
+    let Some((program, arguments)) = command.split_first() else {
+        return CANNOT_START;
+    };
+    let error = process::Command::new(program).args(arguments).exec();
+    failed(&format!("start {}", program.display()), &error)
+}
+
+/// Under sudo, the command belongs to the user who called it, not to root.
+fn drop_privileges() -> nix::Result<()> {
+    let number = |name: &str| {
+        env::var(name)
+            .ok()
+            .and_then(|value| value.parse::<u32>().ok())
+    };
+    let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) else {
+        return Ok(());
+    };
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    match User::from_uid(uid)? {
+        Some(user) => initgroups(
+            &CString::new(user.name).map_err(|_| nix::Error::EINVAL)?,
+            gid,
+        )?,
+        None => nix::unistd::setgroups(&[gid])?,
+    }
+    setgid(gid)?;
+    setuid(uid)
+}
