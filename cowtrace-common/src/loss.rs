@@ -16,8 +16,11 @@ pub enum Loss {
     LifecycleDropped = 4,
     /// Write faults that could not be followed to their outcome.
     PendingDropped = 5,
+    /// Copies by processes with several threads while page frees were not followed yet: a copy
+    /// that lost a race is counted as one.
+    RacesUnwatched = 6,
 }
 
 /// How many causes there are.
-pub const LOSSES: usize = 6;
-const _: () = assert!(Loss::PendingDropped as usize + 1 == LOSSES);
+pub const LOSSES: usize = 7;
+const _: () = assert!(Loss::RacesUnwatched as usize + 1 == LOSSES);

@@ -47,8 +47,10 @@ pub struct Thread {
     pub source: u32,
     /// Task id in the initial pid namespace.
     pub tid: u32,
+    /// Digest of the registers of a kernel-mode fault, 0 for a user-mode one.
+    pub digest: u64,
     /// Fills the cache line, so that two threads never share one.
-    pub padding: [u64; 2],
+    pub padding: u64,
 }
 
 const _: () = assert!(size_of::<Thread>() == 64);

@@ -48,11 +48,23 @@ impl TracedThread {
     }
 }
 
+/// Which mode the processor was in when the fault happened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    User,
+    Kernel,
+}
+
 /// A write to a present, protected page faulted.
 #[inline(always)]
-pub fn begun(mut thread: TracedThread, address: u64, registers: u64) {
+pub fn begun(mut thread: TracedThread, address: u64, registers: u64, mode: Mode) {
     ended(thread);
-    let Ok(instruction) = Registers(registers).instruction() else {
+    let saved = Registers(registers);
+    let digest = match mode {
+        Mode::User => Ok(0),
+        Mode::Kernel => saved.digest(),
+    };
+    let (Ok(Some(instruction)), Ok(digest)) = (saved.exception(), digest) else {
         maps::lose(Loss::PendingDropped);
         return;
     };
@@ -60,6 +72,7 @@ pub fn begun(mut thread: TracedThread, address: u64, registers: u64) {
     fault.address = address;
     fault.registers = registers;
     fault.instruction = instruction;
+    fault.digest = digest;
     fault.state = FAULT_BEGUN;
 }
 
@@ -81,7 +94,12 @@ pub fn ended(mut thread: TracedThread) {
 #[inline(always)]
 pub fn in_progress(thread: TracedThread) -> bool {
     let fault = thread.get();
-    Registers(fault.registers).hold_exception_at(fault.instruction)
+    let saved = Registers(fault.registers);
+    if fault.digest == 0 {
+        saved.exception() == Ok(Some(fault.instruction))
+    } else {
+        saved.digest() == Ok(fault.digest)
+    }
 }
 
 /// The thread's fault copied a page: `page` is its kernel address.
@@ -91,6 +109,9 @@ pub fn copied(mut thread: TracedThread, page: u64, source: Source) {
     fault.state = FAULT_COPIED;
     fault.page = page;
     fault.source = source as u32;
+    if has_several_tasks(fault.process) && !maps::watches_frees() {
+        maps::lose(Loss::RacesUnwatched);
+    }
     add_copied(fault.process, fault.source, fault.address, 1);
 }
 
@@ -101,6 +122,15 @@ pub fn taken_back(mut thread: TracedThread) {
     fault.state = FAULT_NONE;
     add_copied(fault.process, fault.source, fault.address, -1);
     reused(fault.process, fault.address);
+}
+
+#[inline(always)]
+fn has_several_tasks(slot: u32) -> bool {
+    match maps::process(slot) {
+        // SAFETY: a pointer into a live map value.
+        Some(process) => unsafe { (*process).tasks > 1 },
+        None => false,
+    }
 }
 
 #[inline(always)]

@@ -12,12 +12,15 @@ static TASK_TGID: Global<u32> = Global::new(0);
 /// Offset of `mm` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_MM: Global<u32> = Global::new(0);
-/// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes.
+/// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes; `ip` follows it.
 #[unsafe(no_mangle)]
 static REGS_ORIG_AX: Global<u32> = Global::new(0);
-/// Offset of `ip` in `struct pt_regs` (x86-64), bytes.
-#[unsafe(no_mangle)]
-static REGS_IP: Global<u32> = Global::new(0);
+
+/// Words of `struct pt_regs` (x86-64).
+const REGISTERS: usize = 21;
+/// An exception saves this as `orig_ax` where a system call saves its number
+/// (arch/x86/entry/entry_64.S).
+const NO_SYSTEM_CALL: u64 = u64::MAX;
 
 #[inline(always)]
 fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
@@ -55,24 +58,29 @@ impl Task {
 pub struct Registers(pub u64);
 
 impl Registers {
-    /// The instruction pointer at the time of the fault.
+    /// Instruction pointer of the exception that saved these; `None` for a system call's.
+    ///
+    /// User-mode registers are always saved at the same place of a task's stack, so this tells a
+    /// fault that goes on from whatever came after it.
     #[inline(always)]
-    pub fn instruction(self) -> Result<u64, i32> {
-        read(self.0, REGS_IP.load())
+    pub fn exception(self) -> Result<Option<u64>, i32> {
+        let [orig_ax, instruction]: [u64; 2] = read(self.0, REGS_ORIG_AX.load())?;
+        Ok((orig_ax == NO_SYSTEM_CALL).then_some(instruction))
     }
 
-    /// Whether these are still the registers of an exception at `instruction`.
+    /// A digest of all registers, never 0.
     ///
-    /// An exception saves -1 as `orig_ax` where a system call saves its number
-    /// (arch/x86/entry/entry_64.S), so the registers of a fault that has ended are told from
-    /// those of the system call that follows on the same stack.
+    /// Kernel-mode registers lie in the middle of the stack and stay there, in part, after the
+    /// fault: two words may survive the calls that follow by chance, all of them do not.
     #[inline(always)]
-    pub fn hold_exception_at(self, instruction: u64) -> bool {
-        const NO_SYSTEM_CALL: i64 = -1;
-        let orig_ax: Result<i64, i32> = read(self.0, REGS_ORIG_AX.load());
-        if orig_ax != Ok(NO_SYSTEM_CALL) {
-            return false;
+    pub fn digest(self) -> Result<u64, i32> {
+        let words: [u64; REGISTERS] = read(self.0, 0)?;
+        let mut digest = 0u64;
+        for word in words {
+            digest = (digest ^ word)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29);
         }
-        self.instruction() == Ok(instruction)
+        Ok(digest | 1)
     }
 }

@@ -18,18 +18,21 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 
-use crate::hooks::{lifecycle, tracepoint};
+use crate::{
+    fault::Mode,
+    hooks::{lifecycle, tracepoint},
+};
 
 /// A user-mode page fault begins (x86-64).
 #[raw_tracepoint(tracepoint = "page_fault_user")]
 pub fn page_fault_user(ctx: RawTracePointContext) -> i32 {
-    tracepoint::page_fault(&ctx, tracepoint::Mode::User)
+    tracepoint::page_fault(&ctx, Mode::User)
 }
 
 /// A kernel-mode page fault begins (x86-64).
 #[raw_tracepoint(tracepoint = "page_fault_kernel")]
 pub fn page_fault_kernel(ctx: RawTracePointContext) -> i32 {
-    tracepoint::page_fault(&ctx, tracepoint::Mode::Kernel)
+    tracepoint::page_fault(&ctx, Mode::Kernel)
 }
 
 /// A page is allocated.

@@ -60,6 +60,10 @@ static SPLITS: Array<u64> = Array::with_max_entries(SPLIT_WORDS, BPF_F_MMAPABLE)
 #[map]
 static LOSS: Array<u64> = Array::with_max_entries(LOSSES as u32, BPF_F_MMAPABLE);
 
+/// One word, 1 once the user side has page frees followed.
+#[map]
+static WATCHES_FREES: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
 /// Life-cycle events for the user side. An event that finds it full is dropped and counted as
 /// [`Loss::LifecycleDropped`]; the user side then finds the process by looking at the tables.
 #[map]
@@ -112,6 +116,12 @@ pub fn bucket(index: u32) -> Option<*mut RangeBucket> {
 #[inline(always)]
 pub fn split_word(index: u32) -> u64 {
     SPLITS.get(index).copied().unwrap_or(0)
+}
+
+/// Whether page frees are followed, so that copies that lost a race are given back.
+#[inline(always)]
+pub fn watches_frees() -> bool {
+    WATCHES_FREES.get(0).is_some_and(|word| *word != 0)
 }
 
 /// Takes a free thread slot.

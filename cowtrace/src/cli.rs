@@ -47,6 +47,9 @@ pub enum Subcommands {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+    /// Attach programs that do nothing to the tracepoint backend's hooks, for the benchmark
+    #[command(name = "__empty-hooks", hide = true)]
+    EmptyHooks,
     /// The demo's service where there is no python3
     #[command(name = crate::command::NATIVE_SERVICE, hide = true)]
     NativeService(LoadArgs),

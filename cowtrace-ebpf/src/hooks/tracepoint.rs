@@ -10,7 +10,7 @@ use cowtrace_common::{
     thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_NONE},
 };
 
-use crate::fault::{self, TracedThread};
+use crate::fault::{self, Mode, TracedThread};
 
 /// Page present and access a write: bits 0 and 1 of x86's page-fault error code.
 const WRITE_TO_PRESENT: u64 = 0b11;
@@ -20,13 +20,6 @@ const GFP_USER_MOVABLE: u64 = 0x10_0cca;
 /// `__GFP_ZERO`: the page is filled with zeros, not copied.
 const GFP_ZERO: u64 = 0x100;
 
-/// Which of the two page-fault tracepoints fired.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    User,
-    Kernel,
-}
-
 /// `exceptions:page_fault_user`, `exceptions:page_fault_kernel`: (address, regs, error code).
 #[inline(always)]
 pub fn page_fault(ctx: &RawTracePointContext, mode: Mode) -> i32 {
@@ -35,7 +28,7 @@ pub fn page_fault(ctx: &RawTracePointContext, mode: Mode) -> i32 {
     };
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
-        fault::begun(thread, ctx.arg(0), ctx.arg(1));
+        fault::begun(thread, ctx.arg(0), ctx.arg(1), mode);
     } else if thread.get().state != FAULT_NONE {
         // A tracer that reads user memory at the fault faults again inside it, in kernel mode:
         // that does not end the outer fault.

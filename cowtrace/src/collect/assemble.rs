@@ -145,6 +145,7 @@ impl Collector {
             task_ids_full: count(KernelLoss::TaskIdsFull),
             lifecycle_dropped: count(KernelLoss::LifecycleDropped),
             pending_dropped: count(KernelLoss::PendingDropped),
+            races_unwatched: count(KernelLoss::RacesUnwatched),
             recursion_misses: misses,
             ..self.loss.clone()
         }

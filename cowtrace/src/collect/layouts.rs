@@ -13,7 +13,10 @@ use std::{
 use crate::{
     memory,
     probe::Tables,
-    run::attribution::{Layout, RegionTable},
+    run::{
+        Mapping,
+        attribution::{Layout, RegionTable},
+    },
 };
 
 /// Forks that follow within this time share one count of pages.
@@ -85,6 +88,15 @@ impl Layouts {
         self.known.remove(&id);
     }
 
+    /// Splits the ranges across a process's mappings as they are now.
+    pub(super) fn split(&self, pid: u32, tables: &Tables) {
+        let text = memory::read_layout_text(&self.proc_root, pid).unwrap_or_default();
+        split(
+            &memory::read_mappings(&text, self.page_bytes).unwrap_or_default(),
+            tables,
+        );
+    }
+
     fn read(
         &self,
         id: u32,
@@ -97,14 +109,16 @@ impl Layouts {
         if mappings.is_empty() {
             return None;
         }
-        for mapping in mappings
-            .iter()
-            .filter(|mapping| mapping.perms.contains('p'))
-        {
-            tables.split_at_boundary(mapping.start);
-            tables.split_at_boundary(mapping.end);
-        }
+        split(&mappings, tables);
         Some(regions.layout(id, mappings))
+    }
+}
+
+/// Only what can be copied matters: two such mappings in one range.
+fn split(mappings: &[Mapping], tables: &Tables) {
+    for mapping in mappings.iter().filter(|mapping| mapping.is_copy_on_write()) {
+        tables.split_at_boundary(mapping.start);
+        tables.split_at_boundary(mapping.end);
     }
 }
 

@@ -207,6 +207,7 @@ impl Collector {
         self.sweep();
         self.drain_exited();
         self.read_some_mappings();
+        self.split_before_forks();
         self.probe.flush_log();
         let sample = self.sample();
         let progress = Progress {
@@ -355,6 +356,18 @@ impl Collector {
         } else {
             (self.next_mappings + MAPPINGS_PER_TICK) % ids.len()
         };
+    }
+
+    /// Has ranges across mappings of the masters counted page by page before their next fork: the
+    /// children's first faults come sooner than the fork's event is read.
+    fn split_before_forks(&mut self) {
+        let masters = self
+            .records
+            .alive()
+            .filter(|record| record.role == Role::Master);
+        for master in masters {
+            self.layouts.split(master.pid, &self.probe.tables);
+        }
     }
 
     fn read_current_mappings(&mut self, id: u32) {

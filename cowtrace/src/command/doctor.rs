@@ -43,6 +43,16 @@ pub fn doctor() -> Result<()> {
     }
 }
 
+/// Attaches programs that do nothing where the tracepoint backend attaches its own, says `ready`,
+/// and stays until standard input ends: the floor that the benchmark measures against.
+pub fn empty_hooks() -> Result<()> {
+    let _hooks = trial::empty_hooks()?;
+    println!("ready");
+    io::copy(&mut io::stdin().lock(), &mut io::sink())
+        .context("cannot wait for the end of input")?;
+    Ok(())
+}
+
 fn paint(text: &str, code: &str, color: bool) -> String {
     if color {
         format!("\x1b[{code}m{text}\x1b[0m")

@@ -6,6 +6,6 @@ mod shell;
 mod trace;
 
 pub use demo::{NATIVE_SERVICE, demo, native_service};
-pub use doctor::doctor;
+pub use doctor::{doctor, empty_hooks};
 pub use shell::{completions, man};
 pub use trace::trace;

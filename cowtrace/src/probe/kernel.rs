@@ -55,10 +55,8 @@ pub struct Offsets {
     pub task_tgid: u32,
     /// `task_struct.mm`.
     pub task_mm: u32,
-    /// `pt_regs.orig_ax`.
+    /// `pt_regs.orig_ax`; `ip` is the next word (arch/x86/include/uapi/asm/ptrace.h).
     pub regs_orig_ax: u32,
-    /// `pt_regs.ip`.
-    pub regs_ip: u32,
 }
 
 impl Offsets {
@@ -69,7 +67,6 @@ impl Offsets {
             task_tgid: btf.offset("task_struct", "tgid")?,
             task_mm: btf.offset("task_struct", "mm")?,
             regs_orig_ax: btf.offset("pt_regs", "orig_ax")?,
-            regs_ip: btf.offset("pt_regs", "ip")?,
         })
     }
 }
@@ -146,7 +143,10 @@ mod tests {
         if cfg!(target_arch = "x86_64") {
             let offsets = Offsets::find(&btf).unwrap();
             assert_eq!(offsets.task_tgid, offsets.task_pid + 4);
-            assert_eq!((offsets.regs_orig_ax, offsets.regs_ip), (120, 128));
+            assert_eq!(
+                btf.offset("pt_regs", "ip").unwrap(),
+                offsets.regs_orig_ax + 8
+            );
         }
     }
 }

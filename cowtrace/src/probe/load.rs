@@ -58,6 +58,8 @@ pub(super) fn probe(
     {
         attach(&mut ebpf, hook, hook)?;
     }
+    // Attached when it is needed, which is then urgent.
+    load_program(&mut ebpf, "mm_page_free")?;
     Ok(Probe {
         backend,
         range_bytes: settings.range_bytes,
@@ -88,7 +90,6 @@ fn load(
         .override_global("TASK_TGID", &offsets.task_tgid, true)
         .override_global("TASK_MM", &offsets.task_mm, true)
         .override_global("REGS_ORIG_AX", &offsets.regs_orig_ax, true)
-        .override_global("REGS_IP", &offsets.regs_ip, true)
         .override_global("RANGE_SHIFT", &range_shift, true)
         .override_global("PAGE_SHIFT", &page_shift, true)
         .override_global("BUCKET_MASK", &bucket_mask, true)
@@ -112,19 +113,35 @@ fn loader<'a>() -> EbpfLoader<'a> {
     loader
 }
 
-/// Loads one program and attaches it to a raw tracepoint.
+/// Loads one program, which takes the verifier some milliseconds, without attaching it.
+fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
+    raw_tracepoint(ebpf, name)?
+        .load()
+        .map_err(ProbeError::program(name))
+}
+
+/// Attaches one program to a raw tracepoint; loads it first unless it is loaded.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     name: &'static str,
     tracepoint: &str,
 ) -> Result<(), ProbeError> {
-    let program = ebpf.program_mut(name).ok_or(ProbeError::NoProgram(name))?;
-    let program: &mut RawTracePoint = program.try_into().map_err(ProbeError::program(name))?;
-    program.load().map_err(ProbeError::program(name))?;
+    let program = raw_tracepoint(ebpf, name)?;
+    if program.fd().is_err() {
+        program.load().map_err(ProbeError::program(name))?;
+    }
     program
         .attach(tracepoint)
         .map_err(ProbeError::program(name))?;
     Ok(())
+}
+
+fn raw_tracepoint<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut RawTracePoint, ProbeError> {
+    let program = ebpf.program_mut(name).ok_or(ProbeError::NoProgram(name))?;
+    program.try_into().map_err(ProbeError::program(name))
 }
 
 /// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo.

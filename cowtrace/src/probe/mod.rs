@@ -187,6 +187,7 @@ impl Probe {
     pub fn watch_frees(&mut self) -> Result<(), ProbeError> {
         if !self.watches_frees {
             load::attach(&mut self.ebpf, "mm_page_free", "mm_page_free")?;
+            self.tables.set_watches_frees();
             self.watches_frees = true;
         }
         Ok(())

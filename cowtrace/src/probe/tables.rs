@@ -80,6 +80,7 @@ pub struct Tables {
     ranges: SharedArray,
     splits: SharedArray,
     loss: SharedArray,
+    watches_frees: SharedArray,
     free_threads: Queue<MapData, u32>,
     free_processes: Queue<MapData, u32>,
     range_shift: u32,
@@ -107,6 +108,7 @@ impl Tables {
                 u32::try_from(LOSSES).unwrap_or(0),
                 size_of::<u64>(),
             )?,
+            watches_frees: array(ebpf, "WATCHES_FREES", 1, size_of::<u64>())?,
             free_threads: queue(ebpf, "FREE_THREADS")?,
             free_processes: queue(ebpf, "FREE_PROCESSES")?,
             range_shift,
@@ -316,6 +318,11 @@ impl Tables {
         self.splits
             .u64(word as usize, 0)
             .fetch_or(1 << bit, Relaxed);
+    }
+
+    /// Tells the kernel side that page frees are followed from now on.
+    pub fn set_watches_frees(&self) {
+        self.watches_frees.u64(0, 0).store(1, Release);
     }
 
     /// Loss counters, in the order of [`cowtrace_common::loss::Loss`].

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::{
     Btf as KernelBtf, Ebpf,
-    programs::{FEntry, KProbe, RawTracePoint},
+    programs::{FEntry, KProbe},
 };
 
 use super::{
@@ -121,18 +121,26 @@ fn types() -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
+/// The empty program on each hook of a copy, attached until they are dropped.
+pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
+    ["page_fault_user", "page_fault_kernel", "mm_page_alloc"]
+        .into_iter()
+        .map(empty_hook)
+        .collect()
+}
+
 /// Attaches the empty program; every tracepoint gets a fresh one.
+fn empty_hook(tracepoint: &str) -> Result<Ebpf, ProbeError> {
+    let mut object = load::for_trial()?;
+    load::attach(&mut object, "empty", tracepoint)?;
+    Ok(object)
+}
+
 fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
-    let mut object = load::for_trial().map_err(|error| error.to_string())?;
-    let program = object
-        .program_mut("empty")
-        .ok_or("the object lacks the empty program")?;
-    let program: &mut RawTracePoint = program.try_into().map_err(|error| explain::error(&error))?;
-    program.load().map_err(|error| explain::error(&error))?;
-    program
-        .attach(tracepoint)
-        .map_err(|error| explain::error(&error))?;
-    Ok("attached".into())
+    match empty_hook(tracepoint) {
+        Ok(_) => Ok("attached".into()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn kprobe(object: &mut Ebpf) -> Result<String, String> {

@@ -26,12 +26,13 @@ pub struct Place<'a> {
     pub region: u32,
     /// The mapping, as it was when the layout was read.
     pub mapping: &'a Mapping,
-    /// Whether another mapping, or none, also lies in the range.
+    /// Whether another mapping that can be copied also lies in the range.
     pub is_mixed: bool,
 }
 
 impl Layout {
-    /// Where a range lies: the region that has most of it, none if no mapping has any of it.
+    /// Where a range lies: of the mappings in it that can be copied, the one that has most of it;
+    /// if none can, the one that has most of it; none if no mapping has any.
     #[must_use]
     pub fn place(&self, start: u64, bytes: u64) -> Option<Place<'_>> {
         let end = start.saturating_add(bytes);
@@ -39,14 +40,19 @@ impl Layout {
             .entries
             .partition_point(|entry| entry.mapping.end <= start);
         let overlap = |entry: &Entry| entry.mapping.end.min(end) - entry.mapping.start.max(start);
-        let best = self.entries[first..]
+        let inside: Vec<&Entry> = self.entries[first..]
             .iter()
             .take_while(|entry| entry.mapping.start < end)
-            .max_by_key(|entry| overlap(entry))?;
+            .collect();
+        let writable = |entry: &&Entry| entry.mapping.is_copy_on_write();
+        let candidates = inside.iter().copied().filter(writable).count();
+        let best = inside
+            .into_iter()
+            .max_by_key(|entry| (writable(entry), overlap(entry)))?;
         Some(Place {
             region: best.region,
             mapping: &best.mapping,
-            is_mixed: overlap(best) < bytes,
+            is_mixed: candidates > 1,
         })
     }
 
@@ -221,6 +227,19 @@ mod tests {
             (1, "b", true)
         );
         assert!(!layout.place(0x2_0000, 0x1_0000).unwrap().is_mixed);
+    }
+
+    #[test]
+    fn a_range_with_one_writable_mapping_is_that_mappings() {
+        let mut table = RegionTable::default();
+        let code = Mapping {
+            perms: "r-xp".into(),
+            ..mapping(0x1_0000, 0x1_f000, "/lib/x.so")
+        };
+        let data = mapping(0x1_f000, 0x2_1000, "/lib/x.so");
+        let layout = table.layout(0, vec![code, data]);
+        let place = layout.place(0x1_0000, 0x1_0000).unwrap();
+        assert_eq!((place.region, place.is_mixed), (1, false));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Loss {
     pub unsplit_pages: u64,
     /// Write faults that could not be followed to their outcome.
     pub pending_dropped: u64,
+    /// Copies of processes with several threads, counted before lost races could be told.
+    pub races_unwatched: u64,
     /// Runs of a hook that the kernel skipped.
     pub recursion_misses: u64,
     /// Timeline samples merged with their neighbours to stay within the memory bound.
@@ -102,6 +104,11 @@ impl Loss {
             pending_dropped,
             true,
             "write faults could not be followed to their outcome"
+        ),
+        cause!(
+            races_unwatched,
+            false,
+            "copies right after a process got threads; those that lost a race are counted too"
         ),
         cause!(recursion_misses, true, "hook runs skipped by the kernel"),
         cause!(

@@ -1,0 +1,79 @@
+//! Processes whose copies are known: one case a run, told by its name.
+//!
+//! It prepares its memory, prints `{"ready": …}` with the addresses, waits for a line on standard
+//! input, does the case, prints `{"done": …}` with what each process wrote and how many of its
+//! page frames changed (from the kernel's pagemap), and waits for the input's end.
+
+mod bench;
+mod cases;
+mod child;
+mod memory;
+mod tree;
+
+use std::{env, io, process};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use memory::Memory;
+
+/// Pages in a case, unless its name says otherwise.
+const PAGES: usize = 1000;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let Err(error) = run(&arguments) {
+        eprintln!("workload: {error:#}");
+        process::exit(1);
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let name = arguments.first().context("which case?")?.as_str();
+    if name == "bench" {
+        return bench::run(&arguments[1..]);
+    }
+    if let Some(case) = cases::ALL.iter().find(|case| case.name == name) {
+        let memory = (case.prepare)()?;
+        ready(&memory)?;
+        let writers = (case.run)(&memory)?;
+        return done(&json!({ "writers": writers }));
+    }
+    if let Some((_, run)) = tree::ALL.iter().find(|(known, _)| *known == name) {
+        let memory = Memory::anonymous(PAGES)?;
+        memory.write_all();
+        ready(&memory)?;
+        return done(&run(&memory)?);
+    }
+    bail!("there is no case {name}");
+}
+
+/// Tells that the memory is there, and waits to go on.
+fn ready(memory: &Memory) -> Result<()> {
+    say(
+        &json!({ "ready": { "start": memory.start(), "end": memory.end(), "pid": process::id() } }),
+    );
+    wait_for_line().context("nobody said go")
+}
+
+/// Tells what was done, and waits for the end of input or another line.
+fn done(truth: &Value) -> Result<()> {
+    say(&json!({ "done": truth }));
+    let _ = wait_for_line();
+    Ok(())
+}
+
+fn say(value: &Value) {
+    use io::Write as _;
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{value}");
+    let _ = out.flush();
+}
+
+fn wait_for_line() -> io::Result<()> {
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,102 @@
+//! The truth: which page frames a process has, from the kernel's pagemap (needs root).
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+};
+
+const PAGE: u64 = 4096;
+/// Documentation/admin-guide/mm/pagemap.rst: bits 0-54 the frame, bit 63 present.
+const FRAME: u64 = (1 << 55) - 1;
+const PRESENT: u64 = 1 << 63;
+
+/// A private, writable mapping and the frames of its pages.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    /// First address.
+    pub start: u64,
+    /// Frame of each page, 0 for one that is not present.
+    pub frames: Vec<u64>,
+}
+
+/// The frames of every private, writable mapping of a process, by its first address.
+///
+/// # Panics
+/// If /proc does not tell.
+#[must_use]
+pub fn frames(pid: u32) -> BTreeMap<u64, Frames> {
+    let maps = fs::read(format!("/proc/{pid}/maps")).expect("maps can be read");
+    let pagemap = File::open(format!("/proc/{pid}/pagemap")).expect("pagemap can be read");
+    let text = String::from_utf8_lossy(&maps);
+    let mappings = text.lines().filter_map(writable_mapping);
+    mappings
+        .map(|(start, end)| {
+            (
+                start,
+                Frames {
+                    start,
+                    frames: read(&pagemap, start, end),
+                },
+            )
+        })
+        .collect()
+}
+
+fn writable_mapping(line: &str) -> Option<(u64, u64)> {
+    let (range, rest) = line.split_once(' ')?;
+    let (start, end) = range.split_once('-')?;
+    let perms = rest.as_bytes().get(..4)?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    (perms[1] == b'w' && perms[3] == b'p').then_some((number(start)?, number(end)?))
+}
+
+fn read(pagemap: &File, start: u64, end: u64) -> Vec<u64> {
+    let mut bytes = vec![0; usize::try_from((end - start) / PAGE * 8).expect("a mapping fits")];
+    pagemap
+        .read_exact_at(&mut bytes, start / PAGE * 8)
+        .expect("pagemap has every page");
+    let entry = |word: &[u8]| u64::from_ne_bytes(word.try_into().expect("eight bytes"));
+    bytes
+        .chunks_exact(8)
+        .map(entry)
+        .map(|entry| {
+            if entry & PRESENT == 0 {
+                0
+            } else {
+                entry & FRAME
+            }
+        })
+        .collect()
+}
+
+impl Frames {
+    /// Address after the last page.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.start + self.frames.len() as u64 * PAGE
+    }
+
+    /// Pages of this mapping that were present and are in another frame in `later`.
+    #[must_use]
+    pub fn changed(&self, later: &BTreeMap<u64, Frames>) -> u64 {
+        let now = |address: u64| {
+            let (_, mapping) = later.range(..=address).next_back()?;
+            mapping
+                .frames
+                .get(usize::try_from((address - mapping.start) / PAGE).ok()?)
+                .copied()
+        };
+        let pages = self
+            .frames
+            .iter()
+            .enumerate()
+            .filter(|(_, frame)| **frame != 0);
+        pages
+            .filter(|(index, frame)| {
+                now(self.start + *index as u64 * PAGE)
+                    .is_some_and(|later| later != 0 && later != **frame)
+            })
+            .count() as u64
+    }
+}

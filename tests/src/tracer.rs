@@ -1,0 +1,147 @@
+//! cowtrace as its users run it: the program, its signals and its JSON report.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::report::Report;
+
+/// A program of this build.
+///
+/// # Panics
+/// If it was not built: `cargo xtask test` builds everything first.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    // target/PROFILE/deps/TEST -> target/PROFILE
+    let test = std::env::current_exe().expect("the test's own path");
+    let folder = test.ancestors().nth(2).expect("the folder of the build");
+    let path = folder.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there; run `cargo xtask test`",
+        path.display()
+    );
+    path
+}
+
+/// Whether this kernel lets cowtrace trace. Where it does not, the test is skipped by name; where
+/// it must (`COWTRACE_REQUIRE_KERNEL`), that is a failure.
+///
+/// # Panics
+/// If tracing is required and impossible.
+#[must_use]
+pub fn can_trace(test: &str) -> bool {
+    let doctor = Command::new(program("cowtrace"))
+        .arg("doctor")
+        .output()
+        .expect("doctor runs");
+    if doctor.status.success() {
+        return true;
+    }
+    let told = String::from_utf8_lossy(&doctor.stdout);
+    let why = told
+        .lines()
+        .rfind(|line| line.starts_with("no"))
+        .unwrap_or("no reason");
+    assert!(
+        std::env::var_os("COWTRACE_REQUIRE_KERNEL").is_none(),
+        "{test} must not be skipped: {why}"
+    );
+    println!("SKIPPED {test}: {why}");
+    false
+}
+
+/// A trace under way.
+pub struct Tracer {
+    child: Child,
+    errors: BufReader<ChildStderr>,
+}
+
+impl Tracer {
+    /// Traces a process by its pid with ranges of one page; returns once it does.
+    #[must_use]
+    pub fn of(pid: u32) -> Self {
+        Self::start(&["--pid", &pid.to_string(), "--range", "4KiB", "-i", "100ms"])
+    }
+
+    /// Starts cowtrace with these arguments; returns once it traces.
+    ///
+    /// # Panics
+    /// If it does not come to that.
+    #[must_use]
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(program("cowtrace"))
+            .args(["-v", "-f", "json"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("cowtrace starts");
+        let mut errors = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let mut said = String::new();
+        while !said.contains("tracing ") {
+            let bytes = errors
+                .read_line(&mut said)
+                .expect("standard error can be read");
+            assert!(bytes > 0, "cowtrace does not trace: {said}");
+        }
+        Self { child, errors }
+    }
+
+    /// Process id of cowtrace.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the trace with Ctrl-C's signal and takes its report.
+    #[must_use]
+    pub fn stop(self) -> Report {
+        self.end_with(Signal::SIGINT)
+    }
+
+    /// Ends the trace with a signal and takes its report.
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    #[must_use]
+    pub fn end_with(self, signal: Signal) -> Report {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("cowtrace is there");
+        self.wait()
+    }
+
+    /// Waits until the trace ends by itself and takes its report.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[must_use]
+    pub fn wait(self) -> Report {
+        let Self {
+            mut child,
+            mut errors,
+        } = self;
+        let mut text = String::new();
+        child
+            .stdout
+            .take()
+            .expect("standard output is piped")
+            .read_to_string(&mut text)
+            .expect("the report is text");
+        let mut said = String::new();
+        errors
+            .read_to_string(&mut said)
+            .expect("standard error is text");
+        let status = child.wait().expect("cowtrace can be waited for");
+        assert!(status.success(), "cowtrace failed: {status}\n{said}");
+        Report::parse(&text)
+    }
+}

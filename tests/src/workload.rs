@@ -1,0 +1,161 @@
+//! A process under the test's control that answers line by line: a case of the `workload` program
+//! or a script.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::tracer::program;
+
+/// A process that reads lines and answers each with a line of JSON.
+pub struct Service {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Service {
+    /// Starts a program.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let input = child.stdin.take().expect("standard input is piped");
+        let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        Self {
+            child,
+            input,
+            output,
+        }
+    }
+
+    /// The next line it prints.
+    ///
+    /// # Panics
+    /// If it ends instead, or prints something else.
+    pub fn answer(&mut self) -> Value {
+        let mut line = String::new();
+        let bytes = self
+            .output
+            .read_line(&mut line)
+            .expect("the service's output can be read");
+        assert!(
+            bytes > 0,
+            "the service ended without an answer: {:?}",
+            self.child.wait()
+        );
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+    }
+
+    /// Sends a line.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn say(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("the service reads its input");
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Closes its input and waits for its end.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn end(self) {
+        let Self {
+            mut child,
+            input,
+            output,
+        } = self;
+        drop(input);
+        drop(output);
+        let status = child.wait().expect("the service can be waited for");
+        assert!(status.success(), "the service failed: {status}");
+    }
+}
+
+/// A case of the `workload` program, waiting to begin.
+pub struct Workload {
+    service: Service,
+    /// First address of its memory.
+    pub start: u64,
+    /// Address after the last.
+    pub end: u64,
+}
+
+/// What a process of a case wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// Process id.
+    pub pid: u32,
+    /// Pages it wrote.
+    pub written: u64,
+    /// Of these, pages whose frame changed: what the kernel copied for it.
+    pub changed: u64,
+}
+
+impl Workload {
+    /// Starts a case; its memory is there when this returns.
+    #[must_use]
+    pub fn prepare(case: &str) -> Self {
+        let mut service = Service::start(Command::new(program("workload")).arg(case));
+        let ready = service.answer();
+        let address = |key: &str| ready["ready"][key].as_u64().expect("an address");
+        Self {
+            start: address("start"),
+            end: address("end"),
+            service,
+        }
+    }
+
+    /// Process id of the master.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.service.pid()
+    }
+
+    /// Does the case and tells everything it said.
+    pub fn run(&mut self) -> Value {
+        self.service.say("go");
+        self.service.answer()["done"].clone()
+    }
+
+    /// Does the case and tells who wrote what.
+    pub fn writers(&mut self) -> Vec<Writer> {
+        writers(&self.run())
+    }
+
+    /// Lets it end.
+    pub fn end(self) {
+        self.service.end();
+    }
+}
+
+/// The writers in what a case said.
+///
+/// # Panics
+/// If it said something else.
+#[must_use]
+pub fn writers(done: &Value) -> Vec<Writer> {
+    let writers = done["writers"].as_array().expect("a list of writers");
+    let number = |writer: &Value, key: &str| writer[key].as_u64().expect("a number");
+    let read = |writer: &Value| Writer {
+        pid: u32::try_from(number(writer, "pid")).expect("a pid"),
+        written: number(writer, "written"),
+        changed: number(writer, "changed"),
+    };
+    writers.iter().map(read).collect()
+}
