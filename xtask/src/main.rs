@@ -1,1 +1,85 @@
-fn main() {}
+//! The project's own chores, run as `cargo xtask …`: one file a subcommand. What they share is
+//! where things are (`workspace`), what runs as root (`privilege`) and what the distribution
+//! installs (`packages`).
+
+mod bench;
+mod demo;
+mod packages;
+mod privilege;
+mod setup;
+mod test;
+mod workspace;
+
+// The build script of cowtrace looks for the same things in the same way.
+#[path = "../../cowtrace/build/toolchain.rs"]
+#[allow(dead_code, reason = "parts of it serve the build script only")]
+mod toolchain;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Make sure of what builds the eBPF side: compiler, LLVM, linker
+    Setup,
+    /// Set up, build, and show cowtrace on a built-in prefork service
+    Demo(demo::Options),
+    /// Set up, build, and run all tests
+    Test(test::Options),
+    /// Measure what tracing costs for each copied page
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &Chore) -> Result<()> {
+    match chore {
+        Chore::Setup => setup::ensure(),
+        Chore::Demo(options) => demo::run(options),
+        Chore::Test(options) => test::run(options),
+        Chore::Bench(options) => bench::run(options),
+    }
+}
+
+/// Says what a chore is about to do. Results go to standard output, this does not.
+fn say(text: &str) {
+    eprintln!("xtask: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_two_dashes_goes_to_the_demo() {
+        let cli = Cli::try_parse_from(["xtask", "demo", "--", "--seconds", "3"]).unwrap();
+        let Chore::Demo(options) = cli.chore else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(options.arguments, ["--seconds", "3"]);
+    }
+}

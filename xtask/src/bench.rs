@@ -1,0 +1,83 @@
+//! `cargo xtask bench`: what tracing adds to the copy of a page, beside programs that do nothing
+//! and beside bpftrace; and what the program itself takes. One table on standard output.
+
+mod figures;
+mod pairing;
+mod rounds;
+mod statistics;
+mod tracer;
+mod upkeep;
+mod variant;
+mod workload;
+
+use std::{env, ffi::OsString, io, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, value_parser};
+
+use crate::{
+    packages::{self, Need},
+    privilege, setup, workspace,
+};
+
+const BPFTRACE: Need = Need {
+    program: "bpftrace",
+    packages: &["bpftrace"],
+    why: "the benchmark compares with a bpftrace script that counts the same",
+};
+
+/// How long to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Rounds: each measures every variant once, in another order
+    #[arg(long, default_value_t = 9, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) rounds: u32,
+    /// Inherited pages that a child writes at a time
+    #[arg(long, default_value_t = 65_536, value_parser = value_parser!(u32).range(1_024..=4_194_304))]
+    pub(crate) pages: u32,
+    /// Measure with what is built in this folder already; what the set-up starts as root
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
+}
+
+/// Sets up, builds, and measures.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if let Some(binaries) = &options.binaries {
+        return measure(options, binaries.clone());
+    }
+    setup::ensure()?;
+    packages::ensure(&[BPFTRACE])?;
+    workspace::run(&mut workspace::cargo_on_all("build")?)?;
+    let binaries = workspace::binaries()?;
+    if privilege::is_root() {
+        return measure(options, binaries);
+    }
+    let itself = env::current_exe().context("cannot find this program")?;
+    let arguments: [OsString; 7] = [
+        "bench".into(),
+        "--rounds".into(),
+        options.rounds.to_string().into(),
+        "--pages".into(),
+        options.pages.to_string().into(),
+        "--binaries".into(),
+        binaries.into(),
+    ];
+    workspace::run(&mut privilege::command(
+        "attach the tracers",
+        itself.as_os_str(),
+        arguments,
+    )?)
+}
+
+fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
+    let bench = rounds::Bench {
+        binaries,
+        pages: options.pages,
+    };
+    let machine = figures::machine();
+    let rounds = bench.run(options.rounds)?;
+    println!("{machine}");
+    figures::costs(options, &rounds, &mut io::stdout())?;
+    let upkeep = upkeep::measure(&bench.binaries)?;
+    figures::upkeep(&upkeep, &mut io::stdout())
+}

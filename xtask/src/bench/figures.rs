@@ -1,0 +1,158 @@
+//! The table: figures, then the goals and whether they are reached.
+
+use std::{fs, io::Write, thread};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    Options,
+    rounds::{self, Rounds},
+    statistics::{self, Summary},
+    upkeep::Upkeep,
+    variant::Variant,
+};
+
+/// Ratios of added costs that matter: what, of what, at most.
+const RATIOS: [(&str, Variant, Variant, f64); 3] = [
+    (
+        "cowtrace / empty programs",
+        Variant::Cowtrace,
+        Variant::Empty,
+        2.0,
+    ),
+    (
+        "cowtrace / bpftrace",
+        Variant::Cowtrace,
+        Variant::Bpftrace,
+        1.0 / 3.0,
+    ),
+    (
+        "other process / empty programs",
+        Variant::Outsider,
+        Variant::Empty,
+        1.3,
+    ),
+];
+/// At most this share of a core.
+const CPU_SHARE: f64 = 0.02;
+/// At most this much resident memory.
+const PEAK_KIB: f64 = 64.0 * 1024.0;
+
+/// What a copied page costs.
+pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "{} interleaved rounds, best of {} samples of {} pages in each\n",
+        options.rounds,
+        rounds::SAMPLES,
+        options.pages
+    )?;
+    writeln!(
+        out,
+        "{:<32} {:>12} {:>9}  {:>16}",
+        "ns a copied page (medians)", "whole", "added", "middle half"
+    )?;
+    for variant in Variant::ALL {
+        let whole = statistics::median(rounds.of(variant)).context("no rounds")?;
+        write!(out, "{:<32} {whole:>12.0}", variant.title())?;
+        if variant == Variant::Untraced {
+            writeln!(out)?;
+            continue;
+        }
+        let added = added(rounds, variant)?;
+        let half = format!("{:+.0} … {:+.0}", added.low_quartile, added.high_quartile);
+        writeln!(out, " {:>+9.0}  {half:>16}", added.median)?;
+    }
+    writeln!(out, "\n{:<32} {:>12} {:>9}", "added cost", "ratio", "goal")?;
+    for (title, of, to, most) in RATIOS {
+        let ratio = added(rounds, of)?.median / added(rounds, to)?.median;
+        goal(
+            title,
+            &format!("{ratio:.2}"),
+            &format!("{most:.2}"),
+            ratio <= most,
+            out,
+        )?;
+    }
+    Ok(())
+}
+
+/// What the program takes.
+pub(crate) fn upkeep(upkeep: &Upkeep, out: &mut impl Write) -> Result<()> {
+    let title = format!("cowtrace, {} live ranges", upkeep.ranges);
+    writeln!(out, "\n{title:<32} {:>12} {:>9}", "", "goal")?;
+    goal(
+        "share of a core, 1 drain/s",
+        &format!("{:.2} %", upkeep.cpu_share * 100.0),
+        &format!("{:.0} %", CPU_SHARE * 100.0),
+        upkeep.cpu_share < CPU_SHARE,
+        out,
+    )?;
+    let most = format!("{:.0} MiB", PEAK_KIB / 1024.0);
+    for (title, kib) in [
+        ("peak memory, tracing", upkeep.peak_kib),
+        ("peak memory, with the report", upkeep.peak_with_report_kib),
+    ] {
+        let peak = format!("{:.1} MiB", kib as f64 / 1024.0);
+        goal(title, &peak, &most, (kib as f64) < PEAK_KIB, out)?;
+    }
+    Ok(())
+}
+
+/// What the variant adds to an untraced page of the same round.
+fn added(rounds: &Rounds, variant: Variant) -> Result<Summary> {
+    let base = rounds.of(Variant::Untraced);
+    Summary::of(statistics::differences(rounds.of(variant), base)).context("no rounds")
+}
+
+fn goal(
+    title: &str,
+    figure: &str,
+    most: &str,
+    is_reached: bool,
+    out: &mut impl Write,
+) -> Result<()> {
+    let word = if is_reached { "reached" } else { "missed" };
+    writeln!(out, "{title:<32} {figure:>12} {most:>9}  {word}")?;
+    Ok(())
+}
+
+/// Where it is measured, and how busy that is before: the figures of a busy machine are poor.
+pub(crate) fn machine() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cpus = thread::available_parallelism().map_or(0, usize::from);
+    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu_model(&model).unwrap_or(std::env::consts::ARCH);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?");
+    format!(
+        "Linux {}, {cpus} CPUs, {model}, load {load} before",
+        release.trim()
+    )
+}
+
+fn cpu_model(cpuinfo: &str) -> Option<&str> {
+    let line = cpuinfo
+        .lines()
+        .find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_read_from_cpuinfo() {
+        let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.00GHz\n";
+        assert_eq!(cpu_model(cpuinfo), Some("Some CPU @ 2.00GHz"));
+        assert_eq!(cpu_model(""), None);
+    }
+
+    #[test]
+    fn a_goal_says_whether_it_is_reached() {
+        let mut out = Vec::new();
+        goal("share", "2.50 %", "2 %", false, &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().ends_with("2 %  missed\n"));
+    }
+}

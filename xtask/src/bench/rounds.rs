@@ -1,0 +1,97 @@
+//! The rounds: every variant once in each, in an order that rotates, on one workload.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use super::{variant::Variant, workload::Workload};
+use crate::say;
+
+/// Samples of a variant in a round, of which the fastest counts: other work on the machine only
+/// ever adds.
+pub(crate) const SAMPLES: u32 = 5;
+/// Samples before those, which pay for cold caches.
+const WARM_UPS: u32 = 1;
+
+/// What is measured.
+pub(crate) struct Bench {
+    /// Where cowtrace and the workload are.
+    pub(crate) binaries: PathBuf,
+    /// Inherited pages that a child writes in a sample.
+    pub(crate) pages: u32,
+}
+
+/// Nanoseconds a copied page of each variant, by round.
+pub(crate) struct Rounds([Vec<f64>; Variant::ALL.len()]);
+
+impl Rounds {
+    /// In the order of the rounds: the same place is the same round for every variant.
+    pub(crate) fn of(&self, variant: Variant) -> &[f64] {
+        &self.0[variant as usize]
+    }
+}
+
+impl Bench {
+    /// Measures, after a round that is not counted.
+    pub(crate) fn run(&self, rounds: u32) -> Result<Rounds> {
+        let mut workload = Workload::start(&self.binaries, "bench", self.pages)?;
+        let mut measured = Rounds(Default::default());
+        for round in 0..=rounds {
+            for variant in order(round) {
+                let cost = self
+                    .visit(variant, &mut workload)
+                    .with_context(|| format!("cannot measure: {}", variant.title()))?;
+                if round > 0 {
+                    measured.0[variant as usize].push(cost);
+                }
+            }
+            say(&format!("round {round} of {rounds} done"));
+        }
+        Ok(measured)
+    }
+
+    fn visit(&self, variant: Variant, workload: &mut Workload) -> Result<f64> {
+        let attached = variant.attach(&self.binaries, workload.pid())?;
+        for _ in 0..WARM_UPS {
+            workload.sample()?;
+        }
+        let mut fastest = f64::INFINITY;
+        for _ in 0..SAMPLES {
+            fastest = fastest.min(workload.sample()?);
+        }
+        attached.detach(u64::from(self.pages) * u64::from(WARM_UPS + SAMPLES))?;
+        Ok(fastest)
+    }
+}
+
+/// Another variant begins in each round, so that none always follows the same neighbour's start.
+fn order(round: u32) -> impl Iterator<Item = Variant> {
+    let count = Variant::ALL.len();
+    let first = round as usize % count;
+    (0..count).map(move |place| Variant::ALL[(first + place) % count])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_has_every_variant_and_another_first() {
+        for round in 0..5 {
+            let variants: Vec<Variant> = order(round).collect();
+            assert_eq!(variants[0], Variant::ALL[round as usize]);
+            assert!(
+                Variant::ALL
+                    .iter()
+                    .all(|variant| variants.contains(variant))
+            );
+        }
+    }
+
+    #[test]
+    fn a_variant_is_found_by_its_place() {
+        for (place, variant) in Variant::ALL.into_iter().enumerate() {
+            assert_eq!(variant as usize, place);
+        }
+    }
+}

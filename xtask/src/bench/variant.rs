@@ -1,0 +1,198 @@
+//! What is attached while the workload runs, and how to see that it really traced.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    pairing,
+    tracer::{Ending, Tracer},
+};
+
+/// One thing to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Nothing.
+    Untraced,
+    /// Programs that do nothing, on the hooks of cowtrace.
+    Empty,
+    /// cowtrace, tracing the workload.
+    Cowtrace,
+    /// cowtrace, tracing another process: what every other process of the machine pays.
+    Outsider,
+    /// bpftrace, counting the same.
+    Bpftrace,
+}
+
+impl Variant {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Untraced,
+        Self::Empty,
+        Self::Cowtrace,
+        Self::Outsider,
+        Self::Bpftrace,
+    ];
+
+    /// For the table.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Untraced => "untraced",
+            Self::Empty => "empty programs, same hooks",
+            Self::Cowtrace => "cowtrace",
+            Self::Outsider => "cowtrace, other process traced",
+            Self::Bpftrace => "bpftrace, fault + allocation",
+        }
+    }
+
+    /// Attaches it.
+    pub(crate) fn attach(self, binaries: &Path, workload: u32) -> Result<Attached> {
+        let cowtrace = binaries.join("cowtrace");
+        let mut bystander = None;
+        let tracer = match self {
+            Self::Untraced => None,
+            Self::Empty => {
+                let mut command = Command::new(cowtrace);
+                command.arg("__empty-hooks");
+                Some(Tracer::start(&mut command, "ready", Ending::EndOfInput)?)
+            }
+            Self::Cowtrace => Some(trace(&cowtrace, workload, &[])?),
+            Self::Outsider => {
+                let other = Bystander::start()?;
+                let tracer = trace(&cowtrace, other.0.id(), &[])?;
+                bystander = Some(other);
+                Some(tracer)
+            }
+            Self::Bpftrace => Some(Tracer::start(
+                &mut pairing::command(),
+                "ready",
+                Ending::Interrupt,
+            )?),
+        };
+        Ok(Attached {
+            variant: self,
+            tracer,
+            _bystander: bystander,
+        })
+    }
+}
+
+/// cowtrace on a process, with its histogram as CSV at the end.
+pub(crate) fn trace(cowtrace: &Path, pid: u32, more: &[&str]) -> Result<Tracer> {
+    let mut command = Command::new(cowtrace);
+    command
+        .args(["--pid", &pid.to_string(), "--format", "csv", "-v"])
+        .args(more);
+    Tracer::start(&mut command, "tracing", Ending::Interrupt)
+}
+
+/// A variant in place.
+pub(crate) struct Attached {
+    variant: Variant,
+    tracer: Option<Tracer>,
+    _bystander: Option<Bystander>,
+}
+
+impl Attached {
+    /// Detaches it, and fails if it did not see the copies that there were.
+    pub(crate) fn detach(self, copies: u64) -> Result<()> {
+        let Some(tracer) = self.tracer else {
+            return Ok(());
+        };
+        let output = tracer.finish()?;
+        let seen = match self.variant {
+            Variant::Cowtrace => histogram(&output)?.copied_pages,
+            Variant::Bpftrace => pairing::copies(&output),
+            Variant::Untraced | Variant::Empty | Variant::Outsider => return Ok(()),
+        };
+        check(self.variant.title(), seen, copies)
+    }
+}
+
+/// A fork and the workload's own code copy some pages more, never 2 %.
+fn check(title: &str, seen: u64, copies: u64) -> Result<()> {
+    if seen < copies || seen > copies + copies / 50 {
+        bail!("{title} saw {seen} copies of {copies}: its cost would say nothing");
+    }
+    Ok(())
+}
+
+/// A process that does nothing.
+struct Bystander(Child);
+
+impl Bystander {
+    fn start() -> Result<Self> {
+        let child = Command::new("sleep")
+            .arg("3600")
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot start sleep")?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What cowtrace's CSV adds up to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Histogram {
+    pub(crate) ranges: usize,
+    pub(crate) copied_pages: u64,
+}
+
+/// Reads the columns it needs by their names. No field before them has a comma or a line's end in
+/// it here: the workload's memory has plain names.
+pub(crate) fn histogram(csv: &str) -> Result<Histogram> {
+    let mut lines = csv.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let column = header
+        .iter()
+        .position(|name| *name == "copied_pages")
+        .context("cowtrace's CSV has no column copied_pages")?;
+    let counts = lines
+        .map(|line| {
+            let field = line.split(',').nth(column);
+            field
+                .and_then(|field| field.parse().ok())
+                .with_context(|| format!("cowtrace's CSV has a line without a count: {line}"))
+        })
+        .collect::<Result<Vec<u64>>>()?;
+    Ok(Histogram {
+        ranges: counts.iter().filter(|&&pages| pages > 0).count(),
+        copied_pages: counts.iter().sum(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_histogram_is_read_by_its_header() {
+        let csv = "pid,start,copied_pages,reused_faults\n7,0x1000,16,0\n7,0x11000,0,3\n8,,4,0\n";
+        assert_eq!(
+            histogram(csv).unwrap(),
+            Histogram {
+                ranges: 2,
+                copied_pages: 20
+            }
+        );
+        assert!(histogram("").is_err());
+        assert!(histogram("pid,copied_pages\n7").is_err());
+    }
+
+    #[test]
+    fn a_tracer_that_missed_copies_is_not_measured() {
+        assert!(check("a", 65_536, 65_536).is_ok());
+        assert!(check("a", 65_700, 65_536).is_ok());
+        assert!(check("a", 65_535, 65_536).is_err());
+        assert!(check("a", 131_072, 65_536).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! The process that is measured: one for all variants, so that all write the same memory.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A running `workload`, told what to do line by line.
+pub(crate) struct Workload {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Workload {
+    /// Starts `workload CASE PAGES` and waits until its memory is there.
+    pub(crate) fn start(binaries: &Path, case: &str, pages: u32) -> Result<Self> {
+        let program = binaries.join("workload");
+        let mut child = Command::new(&program)
+            .args([case, &pages.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().context("the workload has no output")?;
+        let mut workload = Self {
+            child,
+            input,
+            output: BufReader::new(output),
+        };
+        workload
+            .expect("ready")
+            .with_context(|| format!("`workload {case} {pages}` did not start"))?;
+        Ok(workload)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets a child write all pages; returns the nanoseconds it took for each.
+    pub(crate) fn sample(&mut self) -> Result<f64> {
+        self.go_on()?;
+        let line = self.line()?;
+        line.parse()
+            .with_context(|| format!("the workload said {line:?}, not how long a page took"))
+    }
+
+    /// Lets the workload do its next step.
+    pub(crate) fn go_on(&mut self) -> Result<()> {
+        let input = self.input.as_mut().context("the workload has no input")?;
+        input.write_all(b"\n").context("the workload has ended")
+    }
+
+    /// Waits for a line of its output.
+    pub(crate) fn expect(&mut self, word: &str) -> Result<()> {
+        let line = self.line()?;
+        if line != word {
+            bail!("the workload said {line:?} instead of {word:?}");
+        }
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            bail!("the workload has ended");
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Workload {
+    /// The end of its input is the end of it and of its children.
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,122 @@
+//! What the distribution installs: only what is missing, after saying what and why, and with the
+//! command to type where it cannot be done from here.
+
+use std::{
+    ffi::OsStr,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{privilege, say, workspace};
+
+/// A program that is needed, and the packages that have it.
+pub(crate) struct Need {
+    /// Looked for in `PATH`.
+    pub(crate) program: &'static str,
+    /// Debian's names.
+    pub(crate) packages: &'static [&'static str],
+    /// What it is for.
+    pub(crate) why: &'static str,
+}
+
+/// Installs what is not there.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    for need in needs {
+        if privilege::find_program(need.program).is_none() {
+            install(need.packages, need.why)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether packages can be installed from here at all.
+pub(crate) fn has_manager() -> bool {
+    privilege::find_program("apt-get").is_some()
+}
+
+/// Installs packages by name.
+pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
+    if !has_manager() {
+        bail!(
+            "{} must be installed by hand ({why}): there is no apt-get here",
+            packages.join(", ")
+        );
+    }
+    say(&format!("installing {}: {why}", packages.join(" ")));
+    if !packages.iter().all(|package| is_known(package)) {
+        update()?;
+    }
+    if apt_get(&install_arguments(packages)).is_err() {
+        // The lists may be older than the archive.
+        update()?;
+        apt_get(&install_arguments(packages))
+            .with_context(|| format!("cannot install {}", packages.join(" ")))?;
+    }
+    Ok(())
+}
+
+fn install_arguments<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(packages);
+    arguments
+}
+
+/// Refreshes the lists of packages.
+pub(crate) fn update() -> Result<()> {
+    say("refreshing the package lists: what is needed is not in them");
+    apt_get(&["update"])
+}
+
+/// Whether the package lists have it, without refreshing them.
+pub(crate) fn is_known(package: &str) -> bool {
+    Command::new("apt-cache")
+        .args(["show", "--no-all-versions", package])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let mut all = vec![
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        // Another installation may be under way.
+        "-oDPkg::Lock::Timeout=300",
+        "-qq",
+    ];
+    all.extend(arguments);
+    let mut command = privilege::command("install packages", OsStr::new("env"), all)?;
+    // Standard output belongs to results.
+    workspace::run(command.stdout(std::io::stderr()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_installed() {
+        let need = Need {
+            program: "sh",
+            packages: &["no-such-package"],
+            why: "nothing",
+        };
+        assert!(ensure(&[need]).is_ok());
+    }
+
+    #[test]
+    fn an_installation_asks_nothing_and_takes_only_what_is_needed() {
+        assert_eq!(
+            install_arguments(&["gcc", "libc6-dev"]),
+            [
+                "install",
+                "--yes",
+                "--no-install-recommends",
+                "gcc",
+                "libc6-dev"
+            ]
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! `cargo xtask test`: all tests. Those whose names begin with `kernel` trace the running kernel:
+//! they need root, and none of them is skipped unsaid.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, IsTerminal as _, Write},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::{
+    packages::{self, Need},
+    privilege, say, setup, workspace,
+};
+
+/// What the tests run beside cowtrace.
+const NEEDS: &[Need] = &[Need {
+    program: "python3",
+    packages: &["python3"],
+    why: "tests trace a CPython service",
+}];
+
+/// Begins the name of an integration test that needs root and a kernel that can be traced.
+const KERNEL: &str = "kernel";
+/// Begins a line by which a kernel test says that this kernel cannot run it.
+const SKIPPED: &str = "SKIPPED ";
+/// Makes a kernel test fail where it would skip.
+const REQUIRE_KERNEL: &str = "COWTRACE_REQUIRE_KERNEL";
+
+/// Which tests to run.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Leave out the tests that need root
+    #[arg(long)]
+    no_root: bool,
+    /// Fail where a kernel test would be skipped; always so where CI is set
+    #[arg(long, conflicts_with = "no_root")]
+    require_kernel: bool,
+}
+
+/// Runs everything, whatever fails, and fails if anything did.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::ensure()?;
+    packages::ensure(NEEDS)?;
+    // The kernel tests start these binaries.
+    workspace::run(&mut workspace::cargo_on_all("build")?)?;
+    let (kernel, plain) = integration_tests(&workspace::root())?;
+    let mut failed = Vec::new();
+    if !plain_tests(&plain)? {
+        failed.push("unit and integration tests");
+    }
+    if !doc_tests()? {
+        failed.push("documentation tests");
+    }
+    if options.no_root {
+        println!("{SKIPPED}{}: --no-root", kernel.join(", "));
+    } else if !kernel_tests(&kernel, options)? {
+        failed.push("kernel tests");
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}; see above", failed.join(", "));
+    }
+    say("all tests passed");
+    Ok(())
+}
+
+fn plain_tests(names: &[String]) -> Result<bool> {
+    let mut cargo = workspace::cargo_on_all("test")?;
+    cargo.args(["--no-fail-fast", "--lib", "--bins"]);
+    only(&mut cargo, names);
+    Ok(workspace::status(&mut cargo)?.success())
+}
+
+fn doc_tests() -> Result<bool> {
+    let mut cargo = workspace::cargo_on_all("test")?;
+    Ok(workspace::status(cargo.arg("--doc"))?.success())
+}
+
+/// Built by the user, run by root.
+fn kernel_tests(names: &[String], options: &Options) -> Result<bool> {
+    if names.is_empty() {
+        bail!("there are no kernel tests in the tree");
+    }
+    let mut cargo = workspace::cargo_on_all("test")?;
+    cargo.arg("--no-fail-fast");
+    only(&mut cargo, names);
+    if !privilege::is_root() {
+        if privilege::find_program("sudo").is_none() {
+            bail!(
+                "the kernel tests need root, and there is no sudo. As root, run `cargo xtask test`; without them, `cargo xtask test --no-root`"
+            );
+        }
+        say("sudo is used to run the kernel tests as root");
+        cargo.env(runner_variable(&host()?), "sudo -E");
+    }
+    if options.require_kernel || is_ci(env::var("CI").ok().as_deref()) {
+        cargo.env(REQUIRE_KERNEL, "1");
+    }
+    let skipped = run_and_find_skipped(&mut cargo)?;
+    Ok(skipped.report())
+}
+
+fn only(cargo: &mut Command, names: &[String]) {
+    for name in names {
+        cargo.args(["--test", name]);
+    }
+}
+
+/// How the kernel tests went.
+struct Outcome {
+    succeeded: bool,
+    skipped: Vec<String>,
+}
+
+impl Outcome {
+    /// Says again at the end what the kernel could not run, which scrolled by.
+    fn report(&self) -> bool {
+        for line in &self.skipped {
+            say(line);
+        }
+        self.succeeded
+    }
+}
+
+/// Shows the tests' output while looking through it. `--show-output`: a test that skips counts as
+/// passed, and the output of those is hidden otherwise.
+fn run_and_find_skipped(cargo: &mut Command) -> Result<Outcome> {
+    let color = if io::stdout().is_terminal() {
+        "--color=always"
+    } else {
+        "--color=auto"
+    };
+    cargo.args(["--", "--show-output", color]);
+    let mut child = cargo
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", workspace::words(cargo)))?;
+    let output = child.stdout.take().context("the tests' output is lost")?;
+    let skipped = pass_through(BufReader::new(output), &mut io::stdout())?;
+    Ok(Outcome {
+        succeeded: child.wait()?.success(),
+        skipped,
+    })
+}
+
+/// Copies lines, and returns those by which a test says that it was skipped.
+fn pass_through(mut from: impl BufRead, to: &mut impl Write) -> Result<Vec<String>> {
+    let mut skipped = Vec::new();
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        let text = String::from_utf8_lossy(&line);
+        if text.starts_with(SKIPPED) {
+            skipped.push(text.trim_end().to_owned());
+        }
+        line.clear();
+    }
+    Ok(skipped)
+}
+
+/// Names of the workspace's integration tests: those that need the kernel, and the others.
+fn integration_tests(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let mut names = Vec::new();
+    for member in fs::read_dir(root).context("cannot list the workspace")? {
+        // Most members have none.
+        let Ok(files) = fs::read_dir(member?.path().join("tests")) else {
+            continue;
+        };
+        for file in files {
+            names.extend(test_name(&file?.path()));
+        }
+    }
+    names.sort_unstable();
+    Ok(names.into_iter().partition(|name| name.starts_with(KERNEL)))
+}
+
+/// As cargo finds them: a file, or a folder with a `main.rs`.
+fn test_name(path: &Path) -> Option<String> {
+    let is_test = path.extension().is_some_and(|extension| extension == "rs")
+        || path.join("main.rs").is_file();
+    is_test.then(|| Some(path.file_stem()?.to_str()?.to_owned()))?
+}
+
+fn is_ci(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
+}
+
+/// The target that cargo builds for here.
+fn host() -> Result<String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot ask rustc which machine this is")?;
+    host_of(&String::from_utf8_lossy(&output.stdout)).context("rustc does not say its host")
+}
+
+fn host_of(version: &str) -> Option<String> {
+    version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+}
+
+/// Cargo's name for the program that starts what it built for a target.
+fn runner_variable(host: &str) -> String {
+    format!(
+        "CARGO_TARGET_{}_RUNNER",
+        host.to_uppercase().replace(['-', '.'], "_")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_is_set_for_the_host() {
+        let version =
+            "rustc 1.95.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0";
+        let host = host_of(version).unwrap();
+        assert_eq!(
+            runner_variable(&host),
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
+        );
+        assert_eq!(host_of("rustc 1.95.0"), None);
+    }
+
+    #[test]
+    fn a_skip_is_found_in_what_the_tests_print() {
+        let output = b"running 2 tests\nSKIPPED zero_page: no fault tracepoints\ntest ok\n\xff";
+        let mut shown = Vec::new();
+        let skipped = pass_through(&output[..], &mut shown).unwrap();
+        assert_eq!(skipped, ["SKIPPED zero_page: no fault tracepoints"]);
+        assert_eq!(shown, output);
+    }
+
+    #[test]
+    fn kernel_tests_are_told_apart_by_name() {
+        let (kernel, plain) = integration_tests(&workspace::root()).unwrap();
+        assert!(kernel.iter().all(|name| name.starts_with("kernel")));
+        assert!(!plain.iter().any(|name| name.starts_with("kernel")));
+        assert_eq!(
+            test_name(Path::new("tests/kernel_cases.rs")).as_deref(),
+            Some("kernel_cases")
+        );
+        assert_eq!(test_name(Path::new("tests/golden.json")), None);
+    }
+
+    #[test]
+    fn ci_is_on_unless_it_says_no() {
+        assert!(is_ci(Some("true")) && is_ci(Some("1")));
+        assert!(!is_ci(Some("false")) && !is_ci(Some("")) && !is_ci(None));
+    }
+}

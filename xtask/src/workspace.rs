@@ -1,0 +1,101 @@
+//! Where the workspace and its binaries are, and how cargo is called in it.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The crate of the kernel side: only cowtrace's build script can build it.
+const EBPF: &str = "cowtrace-ebpf";
+
+/// The workspace's folder. Cargo tells where this crate is now; where it was built is the answer
+/// for a binary started by itself.
+pub(crate) fn root() -> PathBuf {
+    let here = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map(Path::to_path_buf).unwrap_or(here)
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf> {
+    let Some(folder) = env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()) else {
+        return Ok(root().join("target"));
+    };
+    std::path::absolute(&folder)
+        .with_context(|| format!("CARGO_TARGET_DIR is {}", folder.display()))
+}
+
+/// Where the release binaries are.
+pub(crate) fn binaries() -> Result<PathBuf> {
+    Ok(target()?.join("release"))
+}
+
+/// A call of cargo in the workspace.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
+    let mut cargo = Command::new(cargo_program());
+    cargo
+        .args(arguments)
+        .current_dir(root())
+        .env("CARGO_TARGET_DIR", target()?);
+    Ok(cargo)
+}
+
+/// The cargo that runs this, else the one in `PATH`.
+pub(crate) fn cargo_program() -> PathBuf {
+    env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+}
+
+/// A call of cargo that is about every crate which is built for this machine.
+pub(crate) fn cargo_on_all(action: &str) -> Result<Command> {
+    cargo(&[action, "--release", "--workspace", "--exclude", EBPF])
+}
+
+/// Runs a command that shows its own output.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = status(command)?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", words(command));
+    }
+    Ok(())
+}
+
+/// Runs a command that shows its own output, and tells how it ended.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    command
+        .status()
+        .with_context(|| format!("cannot start `{}`", words(command)))
+}
+
+/// The command as a person would type it, near enough.
+pub(crate) fn words(command: &Command) -> String {
+    let name = Path::new(command.get_program()).file_name();
+    let name = name.unwrap_or(command.get_program()).to_string_lossy();
+    let arguments = command
+        .get_args()
+        .map(|argument| argument.to_string_lossy());
+    std::iter::once(name)
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_holds_the_workspace() {
+        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn a_command_reads_as_typed() {
+        let mut command = Command::new("/usr/bin/apt-get");
+        command.args(["install", "gcc"]);
+        assert_eq!(words(&command), "apt-get install gcc");
+    }
+}
