@@ -4,6 +4,14 @@
 //! offsets asserted at compile time: the kernel side writes these bytes, the user side maps or
 //! receives them and trusts nothing but the layout.
 #![no_std]
+#![expect(
+    clippy::inline_always,
+    reason = "the kernel side is one program without calls: a function not inlined costs a call a fault"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "fields are cut out of packed words on purpose"
+)]
 
 pub mod event;
 pub mod loss;

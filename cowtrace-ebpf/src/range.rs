@@ -57,11 +57,8 @@ pub fn count(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
 
 #[inline(always)]
 fn find(key: RangeKey) -> Option<*mut RangeEntry> {
-    let hash = key.hash();
     let mask = BUCKET_MASK.load();
-    // An odd step visits every bucket of a power-of-two table.
-    let step = (hash as u32) | 1;
-    let mut index = (hash >> 32) as u32;
+    let (mut index, step) = key.buckets();
     for _ in 0..BUCKET_PROBES {
         index &= mask;
         let bucket = maps::bucket(index)?;

@@ -204,7 +204,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     match parsed {
         Ok(duration) if duration.is_zero() => Err("must be longer than nothing".into()),
         // Longer than any machine stays up; keeps deadlines within the clock's range.
-        Ok(duration) if duration > Duration::from_secs(10 * 365 * 86_400) => {
+        Ok(duration) if duration > Duration::from_hours(87600) => {
             Err("must be under ten years".into())
         }
         Ok(duration) => Ok(duration),
@@ -214,7 +214,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = duration(text)?;
-    if interval < Duration::from_millis(50) || interval > Duration::from_secs(3_600) {
+    if interval < Duration::from_millis(50) || interval > Duration::from_hours(1) {
         return Err("must be from 50ms to 1h".into());
     }
     Ok(interval)

@@ -5,3 +5,18 @@ pub mod pagemap;
 pub mod report;
 pub mod tracer;
 pub mod workload;
+
+use std::process::Command;
+
+/// The interpreter itself, whatever `python3` is a wrapper of.
+///
+/// # Panics
+/// If there is no python3.
+#[must_use]
+pub fn python() -> String {
+    let output = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output();
+    let output = output.expect("python3 is there; `cargo xtask test` installs it");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}

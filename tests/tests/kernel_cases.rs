@@ -17,7 +17,7 @@ fn observe(case: &str) -> (Vec<(Writer, Counts)>, Report) {
     let report = tracer.stop();
     let counts = report.counts_in(workload.start, workload.end);
     workload.end();
-    assert_eq!(report.losses(), Default::default(), "{case}");
+    assert_eq!(report.losses(), std::collections::BTreeMap::new(), "{case}");
     let counted = writers
         .into_iter()
         .map(|writer| (writer, counts.get(&writer.pid).copied().unwrap_or_default()));

@@ -20,7 +20,7 @@ use crate::{
 /// tasks all the same.
 const MAX_SCANS: usize = 50;
 /// A task visible in /proc whose fork the kernel side has not announced yet: within this time it
-/// will (kernel_clone makes it visible some microseconds before the tracepoint).
+/// will (`kernel_clone` makes it visible some microseconds before the tracepoint).
 const FORK_SETTLES: Duration = Duration::from_millis(1);
 
 /// Why a process cannot be traced.

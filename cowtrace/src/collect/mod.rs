@@ -176,6 +176,7 @@ impl Collector {
         let id = self.records.add(record);
         if let (Some(parent), Role::Master) = (parent, role) {
             self.records.succeed(parent, id);
+            self.layouts.split(event.pid, &self.probe.tables);
         }
     }
 

@@ -70,7 +70,7 @@ impl Record {
 /// Every process image of the trace, by serial number and by slot.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    records: Vec<Record>,
+    all: Vec<Record>,
     by_slot: HashMap<u32, u32>,
     next_id: u32,
     masters: HashSet<u32>,
@@ -92,7 +92,7 @@ impl Records {
             self.masters.insert(record.id);
         }
         let id = record.id;
-        self.records.push(record);
+        self.all.push(record);
         id
     }
 
@@ -104,10 +104,10 @@ impl Records {
 
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
         let index = self
-            .records
+            .all
             .binary_search_by_key(&id, |record| record.id)
             .ok()?;
-        self.records.get_mut(index)
+        self.all.get_mut(index)
     }
 
     pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {
@@ -116,11 +116,11 @@ impl Records {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter()
+        self.all.iter()
     }
 
     pub(super) fn into_records(self) -> Vec<Record> {
-        self.records
+        self.all
     }
 
     pub(super) fn alive(&self) -> impl Iterator<Item = &Record> {
@@ -128,9 +128,7 @@ impl Records {
     }
 
     pub(super) fn with_slot_mut(&mut self) -> impl Iterator<Item = &mut Record> {
-        self.records
-            .iter_mut()
-            .filter(|record| record.slot.is_some())
+        self.all.iter_mut().filter(|record| record.slot.is_some())
     }
 
     /// A living record of this pid in another slot.
@@ -166,17 +164,17 @@ impl Records {
     /// Joins the oldest exited workers into one record while there are more than `most`. Returns
     /// how many records were given up.
     pub(super) fn fold(&mut self, most: usize) -> u64 {
-        let excess = self.records.len().saturating_sub(most);
+        let excess = self.all.len().saturating_sub(most);
         if excess == 0 {
             return 0;
         }
         // A quarter at once, so that this happens rarely.
         let wanted = excess + most / 4;
-        let mut folded = 0u64;
+        let mut folded = 0;
         let mut sum: Option<Record> = None;
-        let mut kept = Vec::with_capacity(self.records.len());
-        for mut record in std::mem::take(&mut self.records) {
-            if record.slot.is_some() || record.role == Role::Master || folded as usize >= wanted {
+        let mut kept = Vec::with_capacity(self.all.len());
+        for mut record in std::mem::take(&mut self.all) {
+            if record.slot.is_some() || record.role == Role::Master || folded >= wanted {
                 kept.push(record);
                 continue;
             }
@@ -192,8 +190,8 @@ impl Records {
         }
         kept.extend(sum);
         kept.sort_by_key(|record| record.id);
-        self.records = kept;
-        folded.saturating_sub(1)
+        self.all = kept;
+        (folded as u64).saturating_sub(1)
     }
 }
 

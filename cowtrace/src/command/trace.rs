@@ -256,18 +256,15 @@ async fn at(deadline: Option<Instant>) {
 }
 
 fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) -> String {
-    let seconds = now.elapsed_ns.saturating_sub(before.elapsed_ns) as f64 / 1e9;
+    let ns = now.elapsed_ns.saturating_sub(before.elapsed_ns).max(1);
     let pages = now.copied_pages.saturating_sub(before.copied_pages);
-    let rate = if seconds > 0.0 {
-        (pages * page_bytes) as f64 / seconds
-    } else {
-        0.0
-    };
+    // In 128 bits: bytes times ns leave 64 after some terabytes.
+    let rate = u128::from(pages * page_bytes) * 1_000_000_000 / u128::from(ns);
     format!(
         "{:>5}  {} copied  +{}/s  {} processes  (Ctrl-C ends with the report)",
         report::seconds(now.elapsed_ns),
         report::size(now.copied_pages * page_bytes),
-        report::size(rate as u64),
+        report::size(u64::try_from(rate).unwrap_or(u64::MAX)),
         now.alive,
     )
 }

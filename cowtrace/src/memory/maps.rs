@@ -85,11 +85,10 @@ fn kind(map: &MemoryMap) -> Kind {
     match &map.pathname {
         MMapPath::Heap => Kind::Heap,
         MMapPath::Stack | MMapPath::TStack(_) => Kind::Stack,
-        MMapPath::Vdso | MMapPath::Vvar | MMapPath::Vsyscall | MMapPath::Rollup => Kind::Special,
         MMapPath::Path(_) | MMapPath::Vsys(_) => Kind::File,
-        MMapPath::Other(name) if name.trim_start_matches('[').starts_with("anon") => Kind::Anon,
-        MMapPath::Other(_) => Kind::Special,
         MMapPath::Anonymous => Kind::Anon,
+        MMapPath::Other(name) if name.trim_start_matches('[').starts_with("anon") => Kind::Anon,
+        _ => Kind::Special,
     }
 }
 

@@ -44,18 +44,21 @@ pub fn identity(root: &Path, pid: u32) -> io::Result<Identity> {
 }
 
 /// Whether a process that was seen before is still there and has not exited.
+#[must_use]
 pub fn is_alive(root: &Path, before: &Identity) -> bool {
     identity(root, before.pid)
         .is_ok_and(|now| now.started_ticks == before.started_ticks && !now.is_dead)
 }
 
 /// Name of a process; empty if it is gone.
+#[must_use]
 pub fn comm(root: &Path, pid: u32) -> String {
     let bytes = fs::read(root.join(pid.to_string()).join("comm")).unwrap_or_default();
     String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned()
 }
 
 /// Present pages of a process (statm); 0 if it is gone.
+#[must_use]
 pub fn resident_pages(root: &Path, pid: u32) -> u64 {
     let text = fs::read_to_string(root.join(pid.to_string()).join("statm")).unwrap_or_default();
     text.split_ascii_whitespace()

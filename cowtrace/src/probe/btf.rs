@@ -195,6 +195,11 @@ fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::many_single_char_names,
+    reason = "a tiny BTF by hand"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -10,7 +10,7 @@ const CAPABILITIES: [(&str, u32); 3] =
     [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYS_PTRACE", 19)];
 /// Stands for `CAP_BPF` and `CAP_PERFMON` (kernel/bpf/syscall.c), not for `CAP_SYS_PTRACE`.
 const CAP_SYS_ADMIN: u32 = 21;
-/// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of include/linux/proc_ns.h.
+/// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Facts of the running kernel that do not change while it runs.
@@ -96,7 +96,7 @@ pub(super) fn in_initial_pid_namespace() -> bool {
 }
 
 /// Whether the kernel is locked down so far that BPF may not read its memory
-/// (`LOCKDOWN_BPF_READ_KERNEL`, kernel_lockdown(7)).
+/// (`LOCKDOWN_BPF_READ_KERNEL`, `kernel_lockdown(7)`).
 pub(super) fn is_locked_down() -> bool {
     fs::read_to_string("/sys/kernel/security/lockdown")
         .is_ok_and(|text| text.contains("[confidentiality]"))

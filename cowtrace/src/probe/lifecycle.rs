@@ -23,6 +23,7 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// Reads an event from the ring buffer's bytes; `None` for one that is not of this version.
+    #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != size_of::<Event>() {
             return None;

@@ -206,6 +206,7 @@ impl Probe {
     }
 
     /// Loss counters of the kernel side, in the order of [`cowtrace_common::loss::Loss`].
+    #[must_use]
     pub fn loss(&self) -> [u64; LOSSES] {
         self.tables.loss()
     }

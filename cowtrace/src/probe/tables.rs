@@ -39,6 +39,7 @@ pub struct Totals {
 
 impl Totals {
     /// Pages copied, of whatever source.
+    #[must_use]
     pub fn copied_pages(&self) -> u64 {
         self.copied.iter().sum()
     }
@@ -157,11 +158,13 @@ impl Tables {
     }
 
     /// Whether a task is traced already.
+    #[must_use]
     pub fn is_traced(&self, tid: u32) -> bool {
         self.task(tid).is_some_and(|task| task.load(Acquire) != 0)
     }
 
     /// The process slot that a traced task counts for.
+    #[must_use]
     pub fn process_of(&self, tid: u32) -> Option<u32> {
         let slot = self.task(tid)?.load(Acquire);
         (slot != 0).then(|| {
@@ -220,6 +223,7 @@ impl Tables {
     }
 
     /// State of a slot.
+    #[must_use]
     pub fn slot(&self, slot: u32) -> SlotState {
         let process = slot as usize;
         SlotState {
@@ -243,6 +247,7 @@ impl Tables {
     }
 
     /// Totals of a slot.
+    #[must_use]
     pub fn totals(&self, slot: u32) -> Totals {
         let process = slot as usize;
         let read = |offset| self.processes.u64(process, offset).load(Relaxed);
@@ -278,6 +283,7 @@ impl Tables {
 
     /// Counts the faults that are open on threads as re-used, and returns their ranges with their
     /// slots: after the hooks are detached, nothing can follow them any more.
+    #[must_use]
     pub fn close_open_faults(&self) -> Vec<(u32, RangeCount)> {
         let close = |thread| {
             let state = self.threads.u32(thread, offset_of!(Thread, state));
@@ -326,6 +332,7 @@ impl Tables {
     }
 
     /// Loss counters, in the order of [`cowtrace_common::loss::Loss`].
+    #[must_use]
     pub fn loss(&self) -> [u64; LOSSES] {
         std::array::from_fn(|cause| self.loss.u64(cause, 0).load(Relaxed))
     }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::text::summary;
+use super::answer::summary;
 use crate::run::{Loss, Process, Region, Role, Row, Run, Sources, Timeline};
 
 const SCHEMA: &str = "cowtrace.report/1";

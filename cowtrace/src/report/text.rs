@@ -9,14 +9,16 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{
     Style,
+    answer::{region_name, summary},
     strip::{bar, strip},
-    words::{count, percent, plural, printable, seconds, shorten, size},
+    words::{count, percent, printable, shorten, size},
 };
 use crate::run::{Process, Region, Role, Row, Run};
 
 const MOST_REGIONS: usize = 10;
 const MOST_PROCESSES: usize = 12;
 const MOST_STRIPS: usize = 3;
+const MOST_OWN: usize = 4;
 /// Regions below this share of all copies get no strip.
 const STRIP_SHARE: f64 = 0.02;
 
@@ -31,114 +33,71 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     lost(run, out)
 }
 
-/// The answer in one sentence.
-pub(super) fn summary(run: &Run) -> String {
-    let copied = run.copied();
-    let copiers = run
-        .workers()
-        .filter(|worker| worker.copied.total() > 0)
-        .count();
-    if copied.total() == 0 {
-        let workers = run.workers().count();
-        return format!(
-            "No page was copied on write in {} ({} seen)",
-            seconds(run.duration_ns),
-            plural(workers, "worker")
-        );
-    }
-    let by_workers: u64 = run.workers().map(|worker| worker.copied.total()).sum();
-    let who = match (copiers, by_workers == copied.total()) {
-        (0, _) => "the master".to_owned(),
-        (_, true) => plural(copiers, "worker"),
-        (_, false) => format!("{} and the master", plural(copiers, "worker")),
-    };
-    let mut text = format!(
-        "{} copied on write by {who} in {}: {} pages",
-        size(run.bytes(copied.total())),
-        seconds(run.duration_ns),
-        count(copied.total()),
-    );
-    if let Some(top) = run.regions_by_copies().first() {
-        let share = top.copied_pages as f64 / copied.total() as f64;
-        text += &format!(", {} of them in {}", percent(share), owned_name(run, top));
-    }
-    text
-}
-
 fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let summary = summary(run);
-    let mut lines = wrap(&summary, style.width).into_iter();
-    if let Some(first) = lines.next() {
-        writeln!(out, "{}", bold(&first, style))?;
-    }
-    for line in lines {
+    for line in wrap(&format!("{}.", summary(run)), style.width) {
         writeln!(out, "{}", bold(&line, style))?;
     }
+    let mut facts = Vec::new();
     let ceiling = run.ceiling_bytes();
-    let inherited: u64 = run.regions.iter().map(|region| region.unshared_pages).sum();
     if ceiling > 0 && run.copied().total() > 0 {
-        let share = run.bytes(inherited) as f64 / ceiling as f64;
-        let line = format!(
-            "That is {} of the {} that {} inherited; copying can use no more than that.",
+        let unshared: u64 = run.regions.iter().map(|region| region.unshared_pages).sum();
+        let share = run.bytes(unshared) as f64 / ceiling as f64;
+        facts.push(format!(
+            "The workers no longer share {} of the {} they inherited; they cannot copy more than that.",
             percent(share.min(1.0)),
             size(ceiling),
-            plural(run.workers().count(), "worker"),
-        );
-        for line in wrap(&line, style.width) {
-            writeln!(out, "{line}")?;
-        }
+        ));
     }
     if run.reused_faults() > 0 {
-        writeln!(
-            out,
+        facts.push(format!(
             "{} more write faults copied nothing and cost no memory.",
             count(run.reused_faults())
-        )?;
+        ));
     }
-    writeln!(
-        out,
-        "Measured with the {} backend on {}, {}, in ranges of {}.",
+    facts.push(format!(
+        "Measured with the {} backend on Linux {} ({}), in ranges of {}.",
         run.backend,
-        shorten(&printable(&run.host.kernel), 28),
+        shorten(&printable(&run.host.kernel), 24),
         run.host.arch,
         size(run.range_bytes)
-    )
+    ));
+    for line in wrap(&facts.join(" "), style.width) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
 fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let regions = run.regions_by_copies();
-    let mut table = table(
-        style,
-        &["copied", "of", "shared by", "unshared", "", "mapping"],
-        &[0, 1, 2, 3],
-    );
-    let name_width = style.width.saturating_sub(58).max(20);
+    let header = ["copied", "of", "unshared", "", "mapping"];
+    let mut table = table(style, &header, &[0, 1, 2]);
+    let name_width = style.width.saturating_sub(50);
     for region in regions.iter().take(MOST_REGIONS) {
         let fraction = region.unshared_fraction();
+        let resident = size(run.bytes(region.mapping.resident_pages));
         table.add_row([
             size(run.bytes(region.copied_pages)),
-            size(run.bytes(region.mapping.resident_pages)),
-            plural(
-                usize::try_from(region.inheritors).unwrap_or(usize::MAX),
-                "child",
-            )
-            .replace("childs", "children"),
+            format!("{resident} x {}", count(region.inheritors)),
             fraction.map(percent).unwrap_or_default(),
             bar(fraction.unwrap_or(0.0), 8),
             shorten(&region_name(run, region), name_width),
         ]);
     }
     for (name, pages) in rest(run, &regions) {
+        let name = shorten(&name, name_width);
         table.add_row([
             size(run.bytes(pages)),
             String::new(),
             String::new(),
             String::new(),
-            String::new(),
-            shorten(&name, name_width),
+            name,
         ]);
     }
-    section("WHERE THE COPIES COME FROM", style, out)?;
+    section(
+        "WHERE THE COPIES COME FROM (present memory x processes that inherited it)",
+        style,
+        out,
+    )?;
     writeln!(out, "{}", trimmed(&table))
 }
 
@@ -149,7 +108,12 @@ fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
     let others = regions.get(MOST_REGIONS..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|region| region.copied_pages).sum();
-        rest.push((format!("{} more", plural(others.len(), "mapping")), pages));
+        let noun = if others.len() == 1 {
+            "mapping"
+        } else {
+            "mappings"
+        };
+        rest.push((format!("{} more {noun}", others.len()), pages));
     }
     let mut own: BTreeMap<String, u64> = BTreeMap::new();
     for row in run.rows.iter().filter(|row| row.region_id.is_none()) {
@@ -157,112 +121,109 @@ fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
     }
     let mut own: Vec<_> = own.into_iter().filter(|(_, pages)| *pages > 0).collect();
     own.sort_by_key(|(name, pages)| (std::cmp::Reverse(*pages), name.clone()));
-    let tail: u64 = own.iter().skip(4).map(|(_, pages)| pages).sum();
-    own.truncate(4);
+    let tail: u64 = own.iter().skip(MOST_OWN).map(|(_, pages)| pages).sum();
+    own.truncate(MOST_OWN);
     rest.extend(own);
     if tail > 0 {
-        rest.push(("other memory mapped after the fork".into(), tail));
+        rest.push(("own memory: other mappings".into(), tail));
     }
     rest
 }
 
+/// Memory that is in nobody's region: mapped by the process itself after its fork.
 fn own_name(row: &Row) -> String {
     match (&row.mapping, row.start) {
-        (Some(name), _) => format!("{}, mapped after the fork", printable(name)),
-        (None, Some(_)) => "mapped after the fork".into(),
+        (Some(name), _) => {
+            let file = name.rsplit('/').next().unwrap_or(name);
+            format!("own memory: {}", printable(file))
+        }
+        (None, Some(_)) => "own memory: unknown mapping".into(),
         (None, None) => "not in the histogram".into(),
     }
 }
 
 fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let total = run.copied().total() as f64;
-    let large = |region: &&&Region| {
+    let large = |region: &&Region| {
         region.copied_pages as f64 >= total * STRIP_SHARE
             && region.mapping.size_bytes() > run.range_bytes
     };
-    let regions = run.regions_by_copies();
-    for (index, region) in regions.iter().filter(large).take(MOST_STRIPS).enumerate() {
-        if index == 0 {
-            section(
-                "WHERE IN IT, from low to high addresses; a full block is copied by every child",
-                style,
-                out,
-            )?;
-        }
-        let width = style.width - 2;
+    let regions: Vec<&Region> = run.regions_by_copies().into_iter().filter(large).collect();
+    if regions.is_empty() {
+        return Ok(());
+    }
+    section(
+        "WHERE IN THEM (from low to high addresses; full block: copied by all inheritors)",
+        style,
+        out,
+    )?;
+    let width = style.width - 2;
+    for region in regions.into_iter().take(MOST_STRIPS) {
         let cell = region.mapping.size_bytes() / width as u64;
-        let from = format!("{:#x}", region.mapping.start);
-        let name = shorten(
-            &region_name(run, region),
-            style.width.saturating_sub(from.len() + 34),
+        let legend = format!(", {} a character", size(cell));
+        let name = shorten(&region_name(run, region), width - legend.len());
+        let strip = strip(
+            region,
+            &run.rows,
+            run.range_bytes,
+            run.host.page_bytes,
+            width,
         );
-        writeln!(out, "  {name}, from {from}, {} a character", size(cell))?;
-        writeln!(
-            out,
-            "  {}",
-            strip(
-                region,
-                &run.rows,
-                run.range_bytes,
-                run.host.page_bytes,
-                width
-            )
-        )?;
+        writeln!(out, "  {name}{legend}\n  {strip}")?;
     }
     Ok(())
 }
 
 fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut processes: Vec<&Process> = run
-        .processes
-        .iter()
-        .filter(|process| process.copied.total() > 0 || process.role == Role::Master)
-        .collect();
+    let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
+    let mut processes: Vec<&Process> = run.processes.iter().filter(told).collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
-    let mut table = table(
-        style,
-        &["copied", "reused", "inherited", "pid", "", "process"],
-        &[0, 1, 2, 3],
-    );
-    let name_width = style.width.saturating_sub(58).max(16);
+    let header = ["copied", "reused", "inherited", "pid", "", "process"];
+    let mut table = table(style, &header, &[0, 1, 2, 3]);
+    let name_width = style.width.saturating_sub(58);
     for process in processes.iter().take(MOST_PROCESSES) {
+        let inherited = process.inherited_pages.map(|pages| size(run.bytes(pages)));
         let role = if process.role == Role::Master {
             "master"
         } else {
             "worker"
         };
+        let state = if process.exited_ns.is_some() {
+            ", exited"
+        } else {
+            ""
+        };
         table.add_row([
             size(run.bytes(process.copied.total())),
             count(process.reused_faults),
-            process
-                .inherited_pages
-                .map(|pages| size(run.bytes(pages)))
-                .unwrap_or_default(),
+            inherited.unwrap_or_default(),
             if process.pid == 0 {
                 String::new()
             } else {
                 process.pid.to_string()
             },
-            format!(
-                "{role}{}",
-                if process.exited_ns.is_some() {
-                    ", exited"
-                } else {
-                    ""
-                }
-            ),
+            format!("{role}{state}"),
             shorten(&printable(&process.comm), name_width),
         ]);
     }
-    let others = processes.get(MOST_PROCESSES..).unwrap_or_default();
-    section("WHO COPIED", style, out)?;
+    section(
+        "WHO COPIED (reused: write faults that copied nothing)",
+        style,
+        out,
+    )?;
     writeln!(out, "{}", trimmed(&table))?;
+    let others = processes.get(MOST_PROCESSES..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|process| process.copied.total()).sum();
+        let noun = if others.len() == 1 {
+            "process"
+        } else {
+            "processes"
+        };
         writeln!(
             out,
-            "  and {} more with {}",
-            plural(others.len(), "process").replace("processs", "processes"),
+            "  and {} more {noun} with {}",
+            others.len(),
             size(run.bytes(pages))
         )?;
     }
@@ -289,33 +250,6 @@ fn lost(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// `[heap]`, `/usr/lib/x.so rw-p`.
-fn region_name(run: &Run, region: &Region) -> String {
-    let name = printable(&region.mapping.name);
-    let targets = run
-        .processes
-        .iter()
-        .filter(|process| process.role == Role::Master)
-        .count();
-    let is_master = run
-        .process(region.process_id)
-        .is_some_and(|process| process.role == Role::Master);
-    if is_master && targets <= 1 {
-        name
-    } else {
-        owned_name(run, region)
-    }
-}
-
-/// `[heap] of python3 (4242)`.
-fn owned_name(run: &Run, region: &Region) -> String {
-    let name = printable(&region.mapping.name);
-    match run.process(region.process_id) {
-        Some(process) => format!("{name} of {} ({})", printable(&process.comm), process.pid),
-        None => name,
-    }
 }
 
 fn table(style: Style, header: &[&str], right: &[usize]) -> Table {

@@ -17,7 +17,7 @@ pub fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    let digits = usize::from(value < 99.95);
+    let digits = usize::from(value < 99.95 && value.fract() != 0.0);
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
@@ -39,7 +39,7 @@ pub(super) fn percent(fraction: f64) -> String {
     match fraction {
         0.0 => "0 %".into(),
         f if f < 0.005 => "<1 %".into(),
-        f if f < 1.0 && f >= 0.995 => ">99 %".into(),
+        f if (0.995..1.0).contains(&f) => ">99 %".into(),
         f => format!("{:.0} %", f * 100.0),
     }
 }
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "100 KiB", "1.0 MiB", "1.0 MiB", "5.0 GiB"
+                "0 B", "1023 B", "1 KiB", "1.5 KiB", "100 KiB", "1.0 MiB", "1 MiB", "5 GiB"
             ]
         );
     }
@@ -179,7 +179,7 @@ mod tests {
     fn long_paths_keep_their_ends() {
         assert_eq!(
             shorten("/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0", 20),
-            "/usr/l…hon3.11.so.1.0"
+            "/usr/l…on3.11.so.1.0"
         );
         assert_eq!(shorten("名前名前名前", 5), "…名前");
         assert_eq!(shorten("short", 20), "short");

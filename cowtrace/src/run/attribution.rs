@@ -170,7 +170,7 @@ pub fn refine_unknown(pages: u64, mapping: Option<&Mapping>) -> Sources {
         Some(mapping) if mapping.kind.is_anonymous() => sources.anon = pages,
         Some(mapping) if is_file(mapping) && mapping.anonymous_pages == 0 => sources.file = pages,
         Some(mapping) if is_file(mapping) && mapping.anonymous_pages == mapping.resident_pages => {
-            sources.anon = pages
+            sources.anon = pages;
         }
         _ => sources.unknown = pages,
     }

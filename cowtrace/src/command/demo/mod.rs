@@ -56,13 +56,12 @@ const fn why(is_python: bool) -> &'static str {
     }
 }
 
+/// The interpreter itself: python3 may be a wrapper that starts others first.
 fn find_python() -> Option<OsString> {
-    let works = Command::new("python3")
-        .args(["-c", "import os, sys; os.fork"])
-        .output();
-    works
-        .is_ok_and(|output| output.status.success())
-        .then(|| "python3".into())
+    let ask = "import os, sys; os.fork; print(sys.executable)";
+    let output = Command::new("python3").args(["-c", ask]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())
 }
 
 fn python_service(python: &OsString, load: LoadArgs) -> Vec<OsString> {

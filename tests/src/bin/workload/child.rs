@@ -25,7 +25,7 @@ impl Child {
     /// Forks a child that does `work`, tells its number, and stays until it is released.
     pub(crate) fn fork(work: impl FnOnce() -> Result<u64>) -> Result<Self> {
         let (result, tell) = pipe()?;
-        let (held, hold) = pipe()?;
+        let (gate, hold) = pipe()?;
         // SAFETY: the cases fork while they have one thread.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(Self {
@@ -37,7 +37,7 @@ impl Child {
                 drop(hold);
                 let number = work().unwrap_or(u64::MAX);
                 let _ = std::fs::File::from(tell).write_all(&number.to_ne_bytes());
-                wait_for_byte(held.as_fd());
+                wait_for_byte(gate.as_fd());
                 exit()
             }
         }

@@ -1,6 +1,7 @@
 //! Cases of processes that come and go in unusual ways. Each writes the inherited memory once.
 
 use std::{
+    os::fd::AsFd as _,
     os::unix::process::CommandExt as _,
     process::{self, Command},
     thread,
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     child::{Child, exit, writer},
-    memory::{Memory, changed_by},
+    memory::{Memory, changed_by, wait_for_byte},
 };
 
 type Case = fn(&Memory) -> Result<Value>;
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("leader-exits-first", leader_exits_first),
     ("remapped", remapped),
     ("grown", grown),
+    ("waiting-workers", waiting_workers),
 ];
 
 fn write_all(memory: &Memory) -> Result<u64> {
@@ -113,6 +115,29 @@ fn gone_at_once(memory: &Memory) -> Result<Value> {
     }
 }
 
+/// Workers that are forked at the first line and write at the second.
+fn waiting_workers(memory: &Memory) -> Result<Value> {
+    let mut workers = Vec::new();
+    let mut starters = Vec::new();
+    for _ in 0..3 {
+        let (wait, go) = nix::unistd::pipe()?;
+        workers.push(Child::fork(|| {
+            wait_for_byte(wait.as_fd());
+            write_all(memory)
+        })?);
+        starters.push(go);
+    }
+    crate::say(&json!({ "done": "forked" }));
+    crate::wait_for_line()?;
+    for starter in &starters {
+        nix::unistd::write(starter, &[1])?;
+    }
+    let tell = |worker: &mut Child| Ok(writer(worker.pid(), memory.pages(), worker.result()?));
+    let told: Result<Vec<Value>> = workers.iter_mut().map(tell).collect();
+    workers.into_iter().try_for_each(Child::release)?;
+    Ok(json!({ "writers": told? }))
+}
+
 /// 200 workers, up to ten at a time, each writing ten pages.
 fn many_workers(memory: &Memory) -> Result<Value> {
     const WORKERS: usize = 200;
@@ -136,7 +161,7 @@ fn many_workers(memory: &Memory) -> Result<Value> {
     Ok(json!({ "writers": writers }))
 }
 
-/// A program started the way runtimes do (vfork or posix_spawn): it shares the parent's memory
+/// A program started the way runtimes do (vfork or `posix_spawn)`: it shares the parent's memory
 /// until it execs, so nothing is copied by it.
 fn spawned_child(memory: &Memory) -> Result<Value> {
     let status = Command::new("true").status()?;

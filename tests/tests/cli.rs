@@ -1,0 +1,163 @@
+//! The contract of the command line: status codes, streams, and messages that say what to do.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    os::unix::process::CommandExt as _,
+    process::{Command, Output, Stdio},
+};
+
+use cowtrace_tests::tracer::program;
+
+fn cowtrace(arguments: &[&str]) -> Output {
+    Command::new(program("cowtrace"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("cowtrace runs")
+}
+
+/// Asserts a failure: its status, nothing on standard output, one line on standard error.
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, says: &str) {
+    let output = cowtrace(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{arguments:?}: {errors}"
+    );
+    assert!(output.stdout.is_empty(), "results only on standard output");
+    assert!(errors.contains(says), "{arguments:?}: {errors}");
+    if status == 1 {
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    fails(&[], 2, "--pid");
+    fails(&["--pid", "x"], 2, "invalid value");
+    fails(&["--pid", "1", "--", "ls"], 2, "cannot be used with");
+    fails(&["--nonsense"], 2, "unexpected argument");
+    fails(&["--pid", "1", "-f", "yaml"], 2, "possible values");
+}
+
+#[test]
+fn bad_durations_sizes_and_labels_say_what_is_right() {
+    fails(&["--pid", "1", "-d", "soon"], 2, "10s, 5m or 1h30m");
+    fails(&["--pid", "1", "-d", "0s"], 2, "longer than nothing");
+    fails(&["--pid", "1", "-i", "1ms"], 2, "50ms to 1h");
+    fails(&["--pid", "1", "--range", "5000"], 2, "power of two");
+    fails(&["--pid", "1", "--label", "novalue"], 2, "key=value");
+}
+
+#[test]
+fn a_pid_that_cannot_be_traced_is_one_line_and_status_1() {
+    fails(&["--pid", "4194304"], 1, "there is no process 4194304");
+    if std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name.trim() == "kthreadd") {
+        fails(&["--pid", "2"], 1, "thread of the kernel");
+    }
+}
+
+#[test]
+fn a_zombie_has_exited_already() {
+    let mut child = Command::new("true").spawn().expect("true runs");
+    let pid = child.id().to_string();
+    while !std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.contains(") Z "))
+    {
+        std::thread::yield_now();
+    }
+    fails(&["--pid", &pid], 1, "exited already");
+    child.wait().expect("true is ours");
+}
+
+#[test]
+fn without_privilege_the_capabilities_are_named() {
+    if !nix::unistd::Uid::effective().is_root() {
+        fails(&["--pid", &std::process::id().to_string()], 1, "CAP_BPF");
+        return;
+    }
+    let own = std::env::temp_dir().join(format!("cowtrace-cli-{}", std::process::id()));
+    std::fs::copy(program("cowtrace"), &own).expect("a copy that anybody may run");
+    let pid = std::process::id().to_string();
+    let output = Command::new(&own)
+        .args(["--pid", &pid])
+        .uid(65_534)
+        .gid(65_534)
+        .output()
+        .expect("it runs");
+    std::fs::remove_file(own).expect("the copy is there");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE") && errors.contains("sudo"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_closed_pipe_is_a_normal_end() {
+    let mut child = Command::new(program("cowtrace"))
+        .arg("man")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut errors)
+        .expect("text");
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(errors, "");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_status_1() {
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full is there");
+    for arguments in [&["man"][..], &["completions", "bash"]] {
+        let full = full.try_clone().expect("a second handle");
+        let output = Command::new(program("cowtrace"))
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(
+            errors.contains("cannot write") && errors.contains("No space left"),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn help_version_completions_and_manual_go_to_standard_output() {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["completions", "zsh"],
+        &["man"],
+        &["demo", "--help"],
+    ] {
+        let output = cowtrace(arguments);
+        assert!(output.status.success(), "{arguments:?}");
+        assert!(
+            !output.stdout.is_empty() && output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+    let help = String::from_utf8(cowtrace(&["--help"]).stdout).expect("text");
+    assert!(
+        !help.contains("__"),
+        "hidden subcommands stay hidden: {help}"
+    );
+}

@@ -1,0 +1,120 @@
+//! A CPython prefork service, counted per worker and mapping against the kernel's page tables.
+
+use std::process::Command;
+
+use cowtrace_tests::{
+    pagemap::frames,
+    python,
+    report::{Report, number},
+    tracer::{Tracer, can_trace},
+    workload::Service,
+};
+use serde_json::Value;
+
+/// A master with a dict and lists of strings, two workers; obeys one line after the other.
+const SERVICE: &str = include_str!("service.py");
+
+/// Copies of one worker in one mapping of its master may differ from pagemap by this share: a page
+/// can be freed and come back in another frame without having been copied.
+const TOLERANCE: f64 = 0.001;
+/// Pages below which that share is less than one page.
+const SMALL: u64 = 1000;
+
+fn start() -> (Service, Vec<u32>) {
+    let mut service = Service::start(Command::new(python()).args(["-c", SERVICE]));
+    let ready = service.answer();
+    let pids = ready["workers"]
+        .as_array()
+        .expect("workers")
+        .iter()
+        .filter_map(Value::as_u64);
+    let workers = pids.map(|pid| u32::try_from(pid).expect("a pid")).collect();
+    (service, workers)
+}
+
+fn ask(service: &mut Service, what: &str) {
+    service.say(what);
+    assert_eq!(service.answer()["done"], what);
+}
+
+#[test]
+fn reading_in_workers_copies_what_pagemap_says_by_mapping() {
+    if !can_trace("cpython") {
+        return;
+    }
+    let (mut service, workers) = start();
+    let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
+    let before: Vec<_> = workers.iter().map(|&pid| frames(pid)).collect();
+    ask(&mut service, "read");
+    let after: Vec<_> = workers.iter().map(|&pid| frames(pid)).collect();
+    let report = tracer.stop();
+    let mut compared = 0;
+    for ((pid, before), after) in workers.iter().zip(&before).zip(&after) {
+        for mapping in before.values() {
+            let truth = mapping.changed(after);
+            let counted = copied_in(&report, *pid, mapping.start, mapping.end());
+            let allowed = if truth < SMALL {
+                1
+            } else {
+                (truth as f64 * TOLERANCE) as u64
+            };
+            assert!(
+                counted.abs_diff(truth) <= allowed,
+                "pid {pid}, {:#x}: counted {counted}, pagemap {truth}",
+                mapping.start
+            );
+            compared += truth;
+        }
+    }
+    assert!(
+        compared > 10_000,
+        "the workers read 25 MB each: {compared} pages"
+    );
+    assert_eq!(report.losses(), std::collections::BTreeMap::new());
+    service.end();
+}
+
+#[test]
+fn a_master_that_reads_again_after_its_workers_have_gone_copies_nothing() {
+    if !can_trace("cpython-reuse") {
+        return;
+    }
+    let (mut service, workers) = start();
+    ask(&mut service, "end");
+    let pid = service.pid();
+    let before = frames(pid);
+    let tracer = Tracer::of(pid);
+    ask(&mut service, "read-master");
+    let report = tracer.stop();
+    let changed: u64 = before
+        .values()
+        .map(|mapping| mapping.changed(&frames(pid)))
+        .sum();
+    let totals = &report.0["totals"];
+    assert!(
+        number(totals, "reused_faults") > 5_000,
+        "{totals}; workers {workers:?}"
+    );
+    assert_eq!(number(totals, "copied_pages"), 0, "{totals}");
+    assert_eq!(changed, 0);
+    service.end();
+}
+
+/// What the report says a process copied in the region that begins or lies at these addresses.
+fn copied_in(report: &Report, pid: u32, start: u64, end: u64) -> u64 {
+    let ranges = report.0["histogram"]["ranges"]
+        .as_array()
+        .expect("ranges")
+        .iter();
+    let in_mapping = |range: &&Value| {
+        let Some(region) = report.region(range) else {
+            return false;
+        };
+        let at = |key: &str| cowtrace_tests::report::address(&region[key]).expect("an address");
+        report.pid_of(range) == pid && at("start") < end && start < at("end")
+    };
+    ranges
+        .filter(in_mapping)
+        .map(|range| number(range, "copied_pages"))
+        .sum()
+}

@@ -1,0 +1,203 @@
+//! Every way a trace ends gives its report, and every way it cannot begin says why.
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use cowtrace_tests::{
+    report::number,
+    tracer::{Tracer, can_trace, program},
+    workload::Workload,
+};
+use nix::sys::signal::Signal;
+
+/// A traced case, ended by `end`, with its copies counted.
+fn ends(test: &str, end: impl FnOnce(Tracer, Workload) -> cowtrace_tests::report::Report) {
+    if !can_trace(test) {
+        return;
+    }
+    let mut workload = Workload::prepare("child-writes");
+    let tracer = Tracer::of(workload.pid());
+    assert_eq!(workload.writers()[0].changed, 1000);
+    let report = end(tracer, workload);
+    assert!(number(&report.0["totals"], "copied_pages") >= 1000);
+}
+
+#[test]
+fn an_interrupt_ends_with_the_report() {
+    ends("interrupt", |tracer, _workload| {
+        tracer.end_with(Signal::SIGINT)
+    });
+}
+
+#[test]
+fn a_termination_ends_with_the_report() {
+    ends("termination", |tracer, _workload| {
+        tracer.end_with(Signal::SIGTERM)
+    });
+}
+
+#[test]
+fn a_hangup_ends_with_the_report() {
+    ends("hangup", |tracer, _workload| {
+        tracer.end_with(Signal::SIGHUP)
+    });
+}
+
+#[test]
+fn the_masters_exit_ends_with_the_report() {
+    ends("master's exit", |tracer, workload| {
+        workload.end();
+        tracer.wait()
+    });
+}
+
+#[test]
+fn the_duration_ends_with_the_report() {
+    if !can_trace("duration") {
+        return;
+    }
+    let mut workload = Workload::prepare("child-writes");
+    let begun = Instant::now();
+    let report = Tracer::start(&["--pid", &workload.pid().to_string(), "-d", "500ms"]).wait();
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+    assert!(number(&report.0["run"], "duration_ns") >= 500_000_000);
+    assert_eq!(number(&report.0["totals"], "copied_pages"), 0);
+    workload.run();
+    workload.end();
+}
+
+#[test]
+fn a_killed_tracer_leaves_the_service_and_the_kernel_as_they_were() {
+    if !can_trace("kill") {
+        return;
+    }
+    let mut workload = Workload::prepare("three-children");
+    let tracer = Tracer::of(workload.pid());
+    let pid = tracer.pid();
+    let programs = || program_ids_of(pid);
+    assert!(
+        programs().is_some_and(|ids| ids.len() >= 6),
+        "{:?}",
+        programs()
+    );
+    let ids = programs().unwrap_or_default();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid")),
+        Signal::SIGKILL,
+    )
+    .expect("it is ours");
+    assert_eq!(workload.writers().len(), 3, "the service goes on");
+    drop(tracer);
+    workload.end();
+    // The kernel frees programs some time after their last descriptor.
+    let gone = || ids.iter().all(|id| !loaded(*id));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !gone() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(gone(), "programs {ids:?} are still loaded");
+}
+
+/// Ids of the BPF programs that a process holds, from its descriptors.
+fn program_ids_of(pid: u32) -> Option<Vec<u32>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?;
+    let id = |text: String| {
+        text.lines()
+            .find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
+    };
+    Some(
+        entries
+            .filter_map(|entry| id(fs::read_to_string(entry.ok()?.path()).ok()?))
+            .collect(),
+    )
+}
+
+/// Whether any process still holds a program.
+fn loaded(id: u32) -> bool {
+    let processes = fs::read_dir("/proc")
+        .expect("/proc is there")
+        .filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(program_ids_of).any(|ids| ids.contains(&id))
+}
+
+#[test]
+fn a_command_that_cannot_be_started_says_so() {
+    if !can_trace("no such command") {
+        return;
+    }
+    let output = Command::new(program("cowtrace"))
+        .args(["--", "/no/such/command"])
+        .output()
+        .expect("cowtrace runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("cannot start /no/such/command: No such file"),
+        "{errors}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn under_sudo_a_command_runs_as_the_invoking_user() {
+    if !can_trace("sudo") {
+        return;
+    }
+    let report = |sudo: &[(&str, &str)]| {
+        let mut command = Command::new(program("cowtrace"));
+        command
+            .args(["-f", "json", "--", "sh", "-c", "id -u >&2; id -g >&2"])
+            .envs(sudo.iter().copied());
+        let output = command.output().expect("cowtrace runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(
+        report(&[("SUDO_UID", "65534"), ("SUDO_GID", "65534")]),
+        "65534\n65534\n"
+    );
+    assert_eq!(report(&[]), "0\n0\n");
+}
+
+#[test]
+fn a_command_outlived_by_its_trace_is_ended_after_the_duration() {
+    if !can_trace("outlived") {
+        return;
+    }
+    let begun = Instant::now();
+    let mut child = Command::new(program("cowtrace"))
+        .args(["-d", "300ms", "-f", "json", "--", "sleep", "60"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("cowtrace runs");
+    let status = child.wait().expect("it ends");
+    assert!(status.success() && status.signal().is_none(), "{status}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn the_report_to_a_full_disk_is_an_error() {
+    if !can_trace("full") {
+        return;
+    }
+    let full = fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full is there");
+    let output = Command::new(program("cowtrace"))
+        .args(["--", "true"])
+        .stdout(full)
+        .output()
+        .expect("cowtrace runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("cannot write the report") && errors.contains("No space left"),
+        "{errors}"
+    );
+}
