@@ -43,17 +43,25 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
             packages.join(", ")
         );
     }
-    say(&format!("installing {}: {why}", packages.join(" ")));
-    if !packages.iter().all(|package| is_known(package)) {
-        update()?;
+    let names = packages.join(" ");
+    let by_hand = format!("as root, run: apt-get update && apt-get install {names}");
+    if !privilege::is_within_reach() {
+        bail!(
+            "{names} must be installed ({why}), but this is not root and there is no sudo; {by_hand}"
+        );
     }
-    if apt_get(&install_arguments(packages)).is_err() {
-        // The lists may be older than the archive.
-        update()?;
-        apt_get(&install_arguments(packages))
-            .with_context(|| format!("cannot install {}", packages.join(" ")))?;
+    say(&format!("installing {names}: {why}"));
+    install_known_or_update(packages).with_context(|| format!("cannot install {names} ({by_hand})"))
+}
+
+fn install_known_or_update(packages: &[&str]) -> Result<()> {
+    let arguments = install_arguments(packages);
+    if packages.iter().all(|package| is_known(package)) && apt_get(&arguments).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    // Unknown, or the lists are older than the archive.
+    update()?;
+    apt_get(&arguments)
 }
 
 fn install_arguments<'a>(packages: &[&'a str]) -> Vec<&'a str> {
@@ -64,7 +72,7 @@ fn install_arguments<'a>(packages: &[&'a str]) -> Vec<&'a str> {
 
 /// Refreshes the lists of packages.
 pub(crate) fn update() -> Result<()> {
-    say("refreshing the package lists: what is needed is not in them");
+    say("refreshing the package lists: what is needed is not to be had by them");
     apt_get(&["update"])
 }
 
@@ -84,6 +92,7 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
         "apt-get",
         // Another installation may be under way.
         "-oDPkg::Lock::Timeout=300",
+        "-oDpkg::Use-Pty=0",
         "-qq",
     ];
     all.extend(arguments);

@@ -11,6 +11,11 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|folder| folder.uid() == 0)
 }
 
+/// Whether something can be run as root from here.
+pub(crate) fn is_within_reach() -> bool {
+    is_root() || find_program("sudo").is_some()
+}
+
 /// A program in `PATH`.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
@@ -32,7 +37,7 @@ where
     if is_root() {
         return Ok(plain);
     }
-    if find_program("sudo").is_none() {
+    if !is_within_reach() {
         bail!(
             "only root can {purpose}, and there is no sudo. As root, run: {}",
             typed(&plain)

@@ -96,7 +96,7 @@ fn compiler_packages(is_known: impl Fn(&str) -> bool) -> Option<[&'static str; 3
 /// Builds the linker against the LLVM that is inside the compiler.
 fn install_linker(llvm: &str) -> Result<()> {
     let by_hand = format!(
-        "install it by hand: `cargo install cargo-binstall && cargo binstall bpf-linker@{LINKER_VERSION}`"
+        "cannot build bpf-linker here (by hand: `cargo install cargo-binstall && cargo binstall bpf-linker@{LINKER_VERSION}`)"
     );
     let tools = llvm_tools(llvm);
     if !tools.join("llvm-config").is_file() {
@@ -123,6 +123,11 @@ fn install_linker(llvm: &str) -> Result<()> {
         "--locked",
         "--root",
     ])?;
+    // A quick build instead of a fast program, which spends its time inside LLVM anyway.
+    cargo
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     // Its objects are of no use afterwards: cargo builds them in a temporary folder.
     cargo
         .arg(&root)

@@ -88,7 +88,7 @@ fn kernel_tests(names: &[String], options: &Options) -> Result<bool> {
     cargo.arg("--no-fail-fast");
     only(&mut cargo, names);
     if !privilege::is_root() {
-        if privilege::find_program("sudo").is_none() {
+        if !privilege::is_within_reach() {
             bail!(
                 "the kernel tests need root, and there is no sudo. As root, run `cargo xtask test`; without them, `cargo xtask test --no-root`"
             );
