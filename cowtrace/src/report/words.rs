@@ -181,7 +181,7 @@ mod tests {
             shorten("/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0", 20),
             "/usr/l…on3.11.so.1.0"
         );
-        assert_eq!(shorten("名前名前名前", 5), "…名前");
+        assert_eq!(shorten("名前名前名前", 5), "名…前");
         assert_eq!(shorten("short", 20), "short");
     }
 }
