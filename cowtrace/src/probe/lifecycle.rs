@@ -1,6 +1,7 @@
 //! Life-cycle events as they come out of the ring buffer, checked and named.
 
-use cowtrace_common::event::{COMM_BYTES, Event, EventKind};
+use bytes::Buf as _;
+use cowtrace_common::event::{Event, EventKind};
 
 /// What happened to a traced process, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,22 +25,22 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// Reads an event from the ring buffer's bytes; `None` for one that is not of this version.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(mut bytes: &[u8]) -> Option<Self> {
         if bytes.len() != size_of::<Event>() {
             return None;
         }
-        let u32_at = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let u64_at = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let comm_at = std::mem::offset_of!(Event, comm);
-        let comm = bytes.get(comm_at..comm_at + COMM_BYTES)?;
+        // In the order of `Event`'s fields.
+        let (at_ns, born_ns) = (bytes.get_u64_ne(), bytes.get_u64_ne());
+        let kind = EventKind::from_u32(bytes.get_u32_ne())?;
+        let (slot, other_slot, pid) = (bytes.get_u32_ne(), bytes.get_u32_ne(), bytes.get_u32_ne());
         Some(Self {
-            kind: EventKind::from_u32(u32_at(std::mem::offset_of!(Event, kind))?)?,
-            at_ns: u64_at(std::mem::offset_of!(Event, at_ns))?,
-            born_ns: u64_at(std::mem::offset_of!(Event, born_ns))?,
-            slot: u32_at(std::mem::offset_of!(Event, slot))?,
-            other_slot: u32_at(std::mem::offset_of!(Event, other_slot))?,
-            pid: u32_at(std::mem::offset_of!(Event, tgid))?,
-            comm: text_of_comm(comm),
+            kind,
+            at_ns,
+            born_ns,
+            slot,
+            other_slot,
+            pid,
+            comm: text_of_comm(bytes),
         })
     }
 }
