@@ -32,6 +32,7 @@ impl Collector {
     #[must_use]
     pub fn finish(mut self, meta: Meta) -> Run {
         let misses = self.probe.detach();
+        self.probe.flush_log();
         let open = self.probe.tables.close_open_faults();
         // Events that came before the hooks went off.
         if let Err(error) = self.follow() {

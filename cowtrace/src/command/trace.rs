@@ -318,6 +318,9 @@ pub(super) fn start_log(verbose: u8) {
     };
     let _ = env_logger::Builder::new()
         .filter_level(level)
+        // What the loader says about itself helps nobody who looks for copies.
+        .filter_module("aya", level.min(log::LevelFilter::Warn))
+        .filter_module("aya_obj", level.min(log::LevelFilter::Warn))
         .write_style(style)
         .format_timestamp_millis()
         .try_init();
