@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-/// Attached in reverse order, so that the first probe speaks when the others are there. The
+/// bpftrace attaches from the last probe to the first, which speaks when the others are there. The
 /// allocation's mask is `GFP_HIGHUSER_MOVABLE` of the kernel's `include/linux/gfp_types.h`.
 const SCRIPT: &str = r#"
 interval:ms:50 /@said == 0/ { printf("ready\n"); @said = 1; }

@@ -64,11 +64,19 @@ impl Bench {
     }
 }
 
-/// Another variant begins in each round, so that none always follows the same neighbour's start.
+/// Another variant begins in each round, and every other round goes backwards: none always follows
+/// the same one.
 fn order(round: u32) -> impl Iterator<Item = Variant> {
     let count = Variant::ALL.len();
     let first = round as usize % count;
-    (0..count).map(move |place| Variant::ALL[(first + place) % count])
+    (0..count).map(move |place| {
+        let step = if round.is_multiple_of(2) {
+            place
+        } else {
+            count - place
+        };
+        Variant::ALL[(first + step) % count]
+    })
 }
 
 #[cfg(test)]
@@ -86,6 +94,17 @@ mod tests {
                     .all(|variant| variants.contains(variant))
             );
         }
+    }
+
+    #[test]
+    fn a_variant_follows_others_in_every_other_round() {
+        let before_empty = |round| {
+            let variants: Vec<Variant> = order(round).collect();
+            let place = variants.iter().position(|&it| it == Variant::Empty);
+            variants[place.unwrap() - 1]
+        };
+        assert_eq!(before_empty(0), Variant::Untraced);
+        assert_eq!(before_empty(3), Variant::Cowtrace);
     }
 
     #[test]
