@@ -1,10 +1,11 @@
-//! The benchmark's workload: how long a first write to an inherited page takes.
+//! The benchmark's workloads: how long a first write to an inherited page takes, and copies that
+//! stay.
 
 use std::{io, time::Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{child::Child, memory::Memory};
+use crate::{child::Child, memory::Memory, wait_for_line};
 
 /// `bench PAGES`: prints `ready`, then for each line of input the nanoseconds a page that a child
 /// took to write PAGES inherited pages.
@@ -25,4 +26,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         line.clear();
     }
     Ok(())
+}
+
+/// `hold PAGES`: prints `ready`; after a line of input a child writes PAGES inherited pages and
+/// keeps them, and `held` is printed. It ends with the input.
+pub(crate) fn hold(arguments: &[String]) -> Result<()> {
+    let pages = arguments.first().context("how many pages?")?.parse()?;
+    let memory = Memory::anonymous(pages)?;
+    memory.write_all();
+    println!("ready");
+    wait_for_line()?;
+    let mut child = Child::fork(|| {
+        memory.write_all();
+        Ok(0)
+    })?;
+    child.result()?;
+    println!("held");
+    // The end of input is what is waited for.
+    let _ = wait_for_line();
+    child.release()
 }

@@ -33,6 +33,9 @@ fn run(arguments: &[String]) -> Result<()> {
     if name == "bench" {
         return bench::run(&arguments[1..]);
     }
+    if name == "hold" {
+        return bench::hold(&arguments[1..]);
+    }
     if let Some(case) = cases::ALL.iter().find(|case| case.name == name) {
         let memory = (case.prepare)()?;
         ready(&memory)?;
