@@ -9,7 +9,7 @@ use crate::say;
 
 /// Samples of a variant in a round, of which the fastest counts: other work on the machine only
 /// ever adds.
-pub(crate) const SAMPLES: u32 = 5;
+pub(crate) const SAMPLES: u32 = 15;
 /// Samples before those, which pay for cold caches.
 const WARM_UPS: u32 = 1;
 
