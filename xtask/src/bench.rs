@@ -30,10 +30,10 @@ const BPFTRACE: Need = Need {
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Rounds: each measures every variant once, in another order
-    #[arg(long, default_value_t = 9, value_parser = value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 11, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) rounds: u32,
-    /// Inherited pages that a child writes at a time
-    #[arg(long, default_value_t = 65_536, value_parser = value_parser!(u32).range(1_024..=4_194_304))]
+    /// Inherited pages that a child writes at a time; few enough to fit between other work
+    #[arg(long, default_value_t = 16_384, value_parser = value_parser!(u32).range(1_024..=4_194_304))]
     pub(crate) pages: u32,
     /// Measure with what is built in this folder already; what the set-up starts as root
     #[arg(long, hide = true, value_name = "FOLDER")]
