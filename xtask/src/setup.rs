@@ -4,6 +4,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -107,34 +108,29 @@ fn install_linker(llvm: &str) -> Result<()> {
         "building bpf-linker {LINKER_VERSION} for LLVM {llvm} into {}: it links the eBPF side",
         root.display()
     ));
-    let path = env::join_paths(
-        std::iter::once(tools).chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
-    )
-    .context("PATH cannot be extended")?;
+    workspace::run(&mut linker_build(llvm, tools, &root)?).with_context(|| by_hand)
+}
+
+/// The cargo that builds the linker: a quick build instead of a fast program, which spends its
+/// time inside LLVM anyway.
+fn linker_build(llvm: &str, tools: PathBuf, root: &Path) -> Result<Command> {
+    let rest = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&rest)))
+        .context("PATH cannot be extended")?;
     let feature = format!("llvm-{llvm}");
-    let mut cargo = workspace::cargo(&[
-        "install",
-        "bpf-linker",
-        "--version",
-        LINKER_VERSION,
-        "--no-default-features",
-        "--features",
-        &feature,
-        "--locked",
-        "--root",
-    ])?;
-    // A quick build instead of a fast program, which spends its time inside LLVM anyway.
+    let mut cargo = workspace::cargo(&["install", "bpf-linker", "--version", LINKER_VERSION])?;
     cargo
+        .args(["--no-default-features", "--features", &feature])
+        .args(["--locked", "--root"])
+        .arg(root)
+        .env("PATH", path)
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    // Its objects are of no use afterwards: cargo builds them in a temporary folder.
-    cargo
-        .arg(&root)
-        .env("PATH", path)
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        // Its objects are of no use afterwards: cargo builds them in a temporary folder.
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("RUSTFLAGS");
-    workspace::run(&mut cargo).with_context(|| by_hand)
+    Ok(cargo)
 }
 
 fn install_llvm(llvm: &str) -> Result<()> {
