@@ -49,7 +49,15 @@ impl RangeKey {
         )
     }
 
+    /// The source's number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn source_number(self) -> u32 {
+        ((self.0 >> SOURCE_SHIFT) & SOURCE_MASK) as u32
+    }
+
     /// The process's slot.
+    #[inline(always)]
     #[must_use]
     pub const fn slot(self) -> u32 {
         ((self.0 >> SLOT_SHIFT) & SLOT_MASK) as u32
@@ -58,10 +66,11 @@ impl RangeKey {
     /// The source of the copies.
     #[must_use]
     pub const fn source(self) -> Source {
-        Source::from_u32(((self.0 >> SOURCE_SHIFT) & SOURCE_MASK) as u32)
+        Source::from_u32(self.source_number())
     }
 
     /// The range's number: address divided by the range's size, or by the page's if split.
+    #[inline(always)]
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0 & NUMBER_MASK

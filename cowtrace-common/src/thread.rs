@@ -35,8 +35,8 @@ pub struct Thread {
     pub address: u64,
     /// Kernel address of the registers the fault saved (`struct pt_regs`).
     pub registers: u64,
-    /// Instruction pointer of the write.
-    pub instruction: u64,
+    /// Digest of the registers of a kernel-mode fault, 0 for a user-mode one.
+    pub digest: u64,
     /// Kernel address of the page (`struct page`) that the fault allocated.
     pub page: u64,
     /// One of the `FAULT_` states.
@@ -47,12 +47,16 @@ pub struct Thread {
     pub source: u32,
     /// Task id in the initial pid namespace.
     pub tid: u32,
-    /// Digest of the registers of a kernel-mode fault, 0 for a user-mode one.
-    pub digest: u64,
+    /// [`crate::range::RangeKey`] of the copies counted here and not in the histogram yet: those
+    /// that follow each other in one range are added to it, and to the process, in one go.
+    pub batch_key: u64,
+    /// How many they are.
+    pub batch_copied: u32,
     /// Fills the cache line, so that two threads never share one.
-    pub padding: u64,
+    pub padding: u32,
 }
 
 const _: () = assert!(size_of::<Thread>() == 64);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
+const _: () = assert!(core::mem::offset_of!(Thread, batch_key) == 48);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

@@ -6,6 +6,7 @@
 use cowtrace_common::{
     loss::Loss,
     process::{SOURCES, Source},
+    range::RangeKey,
     thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_NONE, Thread},
 };
 
@@ -59,19 +60,17 @@ pub enum Mode {
 #[inline(always)]
 pub fn begun(mut thread: TracedThread, address: u64, registers: u64, mode: Mode) {
     ended(thread);
-    let saved = Registers(registers);
     let digest = match mode {
         Mode::User => Ok(0),
-        Mode::Kernel => saved.digest(),
+        Mode::Kernel => Registers(registers).digest(),
     };
-    let (Ok(Some(instruction)), Ok(digest)) = (saved.exception(), digest) else {
-        maps::lose(Loss::PendingDropped);
+    let Ok(digest) = digest else {
+        maps::lose(Loss::PendingDropped, 1);
         return;
     };
     let fault = thread.get_mut();
     fault.address = address;
     fault.registers = registers;
-    fault.instruction = instruction;
     fault.digest = digest;
     fault.state = FAULT_BEGUN;
 }
@@ -96,7 +95,7 @@ pub fn in_progress(thread: TracedThread) -> bool {
     let fault = thread.get();
     let saved = Registers(fault.registers);
     if fault.digest == 0 {
-        saved.exception() == Ok(Some(fault.instruction))
+        saved.are_an_exceptions()
     } else {
         saved.digest() == Ok(fault.digest)
     }
@@ -109,10 +108,15 @@ pub fn copied(mut thread: TracedThread, page: u64, source: Source) {
     fault.state = FAULT_COPIED;
     fault.page = page;
     fault.source = source as u32;
-    if has_several_tasks(fault.process) && !maps::watches_frees() {
-        maps::lose(Loss::RacesUnwatched);
+    let whole = range::whole_key(fault.process, fault.source, fault.address);
+    if whole.0 == fault.batch_key {
+        fault.batch_copied += 1;
+        return;
     }
-    add_copied(fault.process, fault.source, fault.address, 1);
+    flush(thread);
+    let fault = thread.get_mut();
+    fault.batch_key = range::key(whole, fault.address).0;
+    fault.batch_copied = 1;
 }
 
 /// The copy was thrown away: another thread had been faster. The fault then used no memory.
@@ -120,32 +124,34 @@ pub fn copied(mut thread: TracedThread, page: u64, source: Source) {
 pub fn taken_back(mut thread: TracedThread) {
     let fault = thread.get_mut();
     fault.state = FAULT_NONE;
-    add_copied(fault.process, fault.source, fault.address, -1);
+    // The copy is the last that was counted, so it is still in the batch.
+    fault.batch_copied = fault.batch_copied.wrapping_sub(1);
     reused(fault.process, fault.address);
 }
 
+/// Adds the thread's batch of copies to the histogram and to its process.
 #[inline(always)]
-fn has_several_tasks(slot: u32) -> bool {
-    match maps::process(slot) {
-        // SAFETY: a pointer into a live map value.
-        Some(process) => unsafe { (*process).tasks > 1 },
-        None => false,
+pub fn flush(mut thread: TracedThread) {
+    let batch = thread.get_mut();
+    let copied = batch.batch_copied;
+    if copied == 0 {
+        return;
     }
-}
-
-#[inline(always)]
-fn add_copied(slot: u32, source: u32, address: u64, amount: i64) {
-    let Some(process) = maps::process(slot) else {
+    batch.batch_copied = 0;
+    let key = RangeKey(batch.batch_key);
+    let Some(process) = maps::process(batch.process) else {
         return;
     };
-    let key = range::key(slot, source, address);
-    let ranged = range::count(key, Outcome::Copied, amount as u32);
+    let ranged = range::count(key, Outcome::Copied, copied);
     // SAFETY: a pointer into a live map value, the index kept within the array.
     unsafe {
-        let index = (source as usize).min(SOURCES - 1);
-        atomic::add_u64(&raw mut (*process).copied[index], amount as u64);
+        if (*process).tasks > 1 && !maps::watches_frees() {
+            maps::lose(Loss::RacesUnwatched, copied);
+        }
+        let source = (key.source_number() as usize).min(SOURCES - 1);
+        atomic::add_u64(&raw mut (*process).copied[source], u64::from(copied));
         if !ranged {
-            atomic::add_u64(&raw mut (*process).unranged_copied, amount as u64);
+            atomic::add_u64(&raw mut (*process).unranged_copied, u64::from(copied));
         }
     }
 }
@@ -155,8 +161,8 @@ fn reused(slot: u32, address: u64) {
     let Some(process) = maps::process(slot) else {
         return;
     };
-    let key = range::key(slot, Source::Unknown as u32, address);
-    let ranged = range::count(key, Outcome::Reused, 1);
+    let whole = range::whole_key(slot, Source::Unknown as u32, address);
+    let ranged = range::count(range::key(whole, address), Outcome::Reused, 1);
     // SAFETY: a pointer into a live map value.
     unsafe {
         atomic::add_u64(&raw mut (*process).reused, 1);

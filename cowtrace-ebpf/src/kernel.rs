@@ -12,7 +12,7 @@ static TASK_TGID: Global<u32> = Global::new(0);
 /// Offset of `mm` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_MM: Global<u32> = Global::new(0);
-/// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes; `ip` follows it.
+/// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes.
 #[unsafe(no_mangle)]
 static REGS_ORIG_AX: Global<u32> = Global::new(0);
 
@@ -58,14 +58,13 @@ impl Task {
 pub struct Registers(pub u64);
 
 impl Registers {
-    /// Instruction pointer of the exception that saved these; `None` for a system call's.
+    /// Whether an exception saved these, and not a system call.
     ///
     /// User-mode registers are always saved at the same place of a task's stack, so this tells a
-    /// fault that goes on from whatever came after it.
+    /// fault that goes on from a system call after it.
     #[inline(always)]
-    pub fn exception(self) -> Result<Option<u64>, i32> {
-        let [orig_ax, instruction]: [u64; 2] = read(self.0, REGS_ORIG_AX.load())?;
-        Ok((orig_ax == NO_SYSTEM_CALL).then_some(instruction))
+    pub fn are_an_exceptions(self) -> bool {
+        read(self.0, REGS_ORIG_AX.load()) == Ok(NO_SYSTEM_CALL)
     }
 
     /// A digest of all registers, never 0.

@@ -155,11 +155,11 @@ pub fn release_claim(entry: u32) {
     let _ = CLAIMS.remove(entry);
 }
 
-/// Counts a loss.
+/// Counts losses.
 #[inline(always)]
-pub fn lose(cause: Loss) {
+pub fn lose(cause: Loss, amount: u32) {
     if let Some(counter) = LOSS.get_ptr_mut(cause as u32) {
         // SAFETY: a pointer into a live map value.
-        unsafe { atomic::add_u64(counter, 1) };
+        unsafe { atomic::add_u64(counter, u64::from(amount)) };
     }
 }

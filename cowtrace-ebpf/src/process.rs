@@ -29,7 +29,7 @@ pub fn try_fork(tid: u32, parent: Task, child: Task) -> Result<u32, i32> {
     let child_tgid = child.tgid()?;
     let shares_memory = child.mm()? == parent.mm()?;
     let Some(thread_slot) = maps::take_thread_slot() else {
-        maps::lose(Loss::ThreadsFull);
+        maps::lose(Loss::ThreadsFull, 1);
         return Ok(0);
     };
     let process_slot = if shares_memory {
@@ -55,6 +55,7 @@ pub fn exec(tid: u32, tgid: u32, tid_before: u32) -> u32 {
         return 0;
     };
     fault::ended(thread);
+    fault::flush(thread);
     if tid != tid_before {
         maps::set_task_slot(tid_before, 0);
         maps::set_task_slot(tid, thread_slot);
@@ -76,6 +77,7 @@ pub fn exit(tid: u32, tgid: u32) {
         return;
     };
     fault::ended(thread);
+    fault::flush(thread);
     maps::set_task_slot(tid, 0);
     remove_task(thread.get().process, tgid);
     maps::free_thread_slot(thread_slot);
@@ -94,7 +96,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
     };
     // Last: from here on the task's faults are counted.
     if !maps::set_task_slot(tid, thread_slot) {
-        maps::lose(Loss::TaskIdsFull);
+        maps::lose(Loss::TaskIdsFull, 1);
         remove_task(process_slot, tid);
         maps::free_thread_slot(thread_slot);
     }
@@ -104,7 +106,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
 #[inline(always)]
 fn open(tgid: u32, parent: u32) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
-        maps::lose(Loss::ProcessesFull);
+        maps::lose(Loss::ProcessesFull, 1);
         add_task(OVERFLOW_SLOT);
         return OVERFLOW_SLOT;
     };
@@ -153,7 +155,7 @@ fn remove_task(slot: u32, tgid: u32) {
 #[inline(always)]
 fn send(kind: EventKind, slot: u32, other_slot: u32, tgid: u32) {
     let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) else {
-        maps::lose(Loss::LifecycleDropped);
+        maps::lose(Loss::LifecycleDropped, 1);
         return;
     };
     let born_ns = match maps::process(slot) {

@@ -25,24 +25,28 @@ pub enum Outcome {
     Reused,
 }
 
-/// The key under which a process's copies at an address are counted.
+/// The key of the whole range around an address: no lookup.
 #[inline(always)]
-pub fn key(process: u32, source: u32, address: u64) -> RangeKey {
-    let number = address >> (RANGE_SHIFT.load() & 63);
-    let (word, bit) = split_bit(number);
-    if maps::split_word(word) & (1 << bit) == 0 {
-        RangeKey::new(process, source, number, false)
-    } else {
-        RangeKey::new(process, source, address >> (PAGE_SHIFT.load() & 63), true)
-    }
+pub fn whole_key(process: u32, source: u32, address: u64) -> RangeKey {
+    RangeKey::new(process, source, address >> (RANGE_SHIFT.load() & 63), false)
 }
 
-/// Adds to a key's count; `amount` is 1, or `u32::MAX` to take one back. False if it has no entry
-/// and none is free in its buckets.
+/// The key under which an address is counted: `whole`, or its page's if the range is split.
+#[inline(always)]
+pub fn key(whole: RangeKey, address: u64) -> RangeKey {
+    let (word, bit) = split_bit(whole.number());
+    if maps::split_word(word) & (1 << bit) == 0 {
+        return whole;
+    }
+    let page = address >> (PAGE_SHIFT.load() & 63);
+    RangeKey::new(whole.slot(), whole.source_number(), page, true)
+}
+
+/// Adds to a key's count. False if it has no entry and none is free in its buckets.
 #[inline(always)]
 pub fn count(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
     let Some(entry) = find(key) else {
-        maps::lose(Loss::HistogramFull);
+        maps::lose(Loss::HistogramFull, amount);
         return false;
     };
     // SAFETY: `find` returns pointers into live map values.

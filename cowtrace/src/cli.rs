@@ -64,7 +64,8 @@ pub struct TraceArgs {
         long = "pid",
         value_name = "PID",
         required_unless_present = "start",
-        conflicts_with = "start"
+        conflicts_with = "start",
+        allow_negative_numbers = true
     )]
     pub pids: Vec<u32>,
 
@@ -234,7 +235,7 @@ fn range(text: &str) -> Result<Range, String> {
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
-        _ => return Err("write it like 4KiB, 64KiB or 1MiB, or auto".into()),
+        _ => return Err("write it like 4KiB, 64KiB or 1MiB, up to 1GiB, or auto".into()),
     };
     let bytes = number
         .parse::<u64>()

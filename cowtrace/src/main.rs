@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<command::AlreadyTold>() => ExitCode::FAILURE,
         Err(error) => {
             let bold = Color::Auto.applies(io::stderr().is_terminal());
             let name = if bold {

@@ -137,10 +137,49 @@ fn a_command_that_cannot_be_started_says_so() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(
-        errors.contains("cannot start /no/such/command: No such file"),
+        errors.contains("error: cannot start /no/such/command: No such file"),
         "{errors}"
     );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_command_that_ignores_its_end_is_told() {
+    if !can_trace("stubborn") {
+        return;
+    }
+    let script = "trap '' TERM; sleep 3";
+    let output = Command::new(program("cowtrace"))
+        .args(["-d", "300ms", "-f", "json", "--", "sh", "-c", script])
+        .output()
+        .expect("cowtrace runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(errors.contains("ignores SIGTERM and goes on"), "{errors}");
+}
+
+#[test]
+fn a_target_that_is_itself_a_worker_is_hinted_at() {
+    if !can_trace("hint") {
+        return;
+    }
+    let mut workload = Workload::prepare("waiting-workers");
+    workload.run();
+    let children = format!("/proc/{0}/task/{0}/children", workload.pid());
+    let children = fs::read_to_string(children).expect("its children");
+    let worker = children.split(' ').next().expect("a worker");
+    let output = Command::new(program("cowtrace"))
+        .args(["--pid", worker, "-d", "100ms"])
+        .output()
+        .expect("cowtrace runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        errors.contains(&format!("trace --pid {}", workload.pid())),
+        "{errors}"
+    );
+    workload.run();
+    workload.end();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
 use cowtrace_common::{
     process::Source,
-    thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_NONE},
+    thread::{FAULT_BEGUN, FAULT_COPIED},
 };
 
 use crate::fault::{self, Mode, TracedThread};
@@ -29,12 +29,8 @@ pub fn page_fault(ctx: &RawTracePointContext, mode: Mode) -> i32 {
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
         fault::begun(thread, ctx.arg(0), ctx.arg(1), mode);
-    } else if thread.get().state != FAULT_NONE {
-        // A tracer that reads user memory at the fault faults again inside it, in kernel mode:
-        // that does not end the outer fault.
-        if mode == Mode::User || !fault::in_progress(thread) {
-            fault::ended(thread);
-        }
+    } else {
+        fault::ended(thread);
     }
     0
 }

@@ -10,7 +10,7 @@ use cowtrace_common::{
 use super::{Collector, record::Record};
 use crate::{
     memory,
-    probe::{RangeCount, Tables},
+    probe::{RangeCount, Skipped, Tables},
     run::{Host, Loss, Mapping, Process, Role, Row, Run, Sources, attribution::refine_unknown},
 };
 
@@ -31,9 +31,9 @@ impl Collector {
     /// Takes the hooks off and gives everything that was observed.
     #[must_use]
     pub fn finish(mut self, meta: Meta) -> Run {
-        let misses = self.probe.detach();
+        let skipped = self.probe.detach();
         self.probe.flush_log();
-        let open = self.probe.tables.close_open_faults();
+        let open = self.probe.tables.drain_threads();
         // Events that came before the hooks went off.
         if let Err(error) = self.follow() {
             log::warn!("{error}");
@@ -52,7 +52,7 @@ impl Collector {
             self.name_now(id);
         }
         self.count_live(open);
-        self.loss = self.kernel_losses(misses);
+        self.loss = self.kernel_losses(skipped);
         let (processes, mut rows) = self.processes();
         rows.sort_by_key(|row| {
             (
@@ -129,14 +129,14 @@ impl Collector {
             let rows = rows(record, &counts, self.probe.range_bytes, &mut self.loss);
             for row in &rows {
                 if let Some(region) = row.region_id {
-                    self.regions.count(region, record.id, &row.copied);
+                    self.regions.count(region, &row.copied);
                 }
             }
             record.rows = Some(rows);
         }
     }
 
-    fn kernel_losses(&self, misses: u64) -> Loss {
+    fn kernel_losses(&self, skipped: Skipped) -> Loss {
         let kernel = self.probe.loss();
         let count = |cause: KernelLoss| kernel[cause as usize];
         Loss {
@@ -147,7 +147,8 @@ impl Collector {
             lifecycle_dropped: count(KernelLoss::LifecycleDropped),
             pending_dropped: count(KernelLoss::PendingDropped),
             races_unwatched: count(KernelLoss::RacesUnwatched),
-            recursion_misses: misses,
+            recursion_misses: skipped.runs,
+            interrupts_skipped: skipped.by_interrupts,
             ..self.loss.clone()
         }
     }

@@ -315,7 +315,7 @@ impl Collector {
             let mut rows = assemble::rows(record, &counts, self.probe.range_bytes, &mut self.loss);
             for row in &rows {
                 if let Some(region) = row.region_id {
-                    self.regions.count(region, record.id, &row.copied);
+                    self.regions.count(region, &row.copied);
                 }
             }
             if self.exited_rows + rows.len() > MAX_EXITED_ROWS {

@@ -8,4 +8,4 @@ mod trace;
 pub use demo::{NATIVE_SERVICE, demo, native_service};
 pub use doctor::{doctor, empty_hooks};
 pub use shell::{completions, man};
-pub use trace::trace;
+pub use trace::{AlreadyTold, trace};

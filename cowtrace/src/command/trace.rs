@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -27,7 +27,9 @@ use crate::{
 
 /// Half of the histogram's places: as many ranges are planned for.
 const PLANNED_RANGES: u64 = 131_072;
-/// Ranges finer than this show nothing more in a report of a service's hundreds of megabytes.
+/// Workers that a master is expected to have, now or later, each with a copy of everything.
+const EXPECTED_COPIES: u64 = 8;
+/// A range's first copy costs more than the others, which finer ranges would pay too often.
 const FINEST_AUTO_RANGE: u64 = 64 << 10;
 const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 
@@ -45,6 +47,11 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
     start_log(options.verbose);
     for &pid in &arguments.pids {
         targets::check(Path::new("/proc"), pid)?;
+    }
+    for &pid in &arguments.pids {
+        if let Some(hint) = targets::hint(Path::new("/proc"), pid, &arguments.pids) {
+            eprintln!("cowtrace: {hint}");
+        }
     }
     let run = if arguments.start.is_empty() {
         let mut pids = arguments.pids;
@@ -120,7 +127,7 @@ impl Session<'_> {
             Target::Command(command) => vec![command.pid()],
         };
         let settings = Settings {
-            range_bytes: range_bytes(self.options.range, &pids, self.kernel.page_bytes),
+            range_bytes: range_bytes(self.options.range, &target, self.kernel.page_bytes),
             diagnostics: self.options.verbose >= 2,
         };
         let probe = backend(self.options.backend)
@@ -147,10 +154,16 @@ impl Session<'_> {
         log::info!("ends: {cause:?}");
         let run = collector.finish(meta);
         if let Target::Command(mut command) = target {
-            if command.could_not_start() {
-                bail!("the command could not be started");
+            // The process that was to become the command has ended without doing so.
+            if cause == End::MastersGone && !run.has_masters() {
+                return Err(AlreadyTold.into());
             }
-            command.terminate();
+            if !command.terminate() {
+                eprintln!(
+                    "cowtrace: the command (process {}) ignores SIGTERM and goes on",
+                    command.pid()
+                );
+            }
         }
         Ok(run)
     }
@@ -214,6 +227,11 @@ impl Session<'_> {
     }
 }
 
+/// A failure that the user has read of already, on standard error.
+#[derive(Debug, thiserror::Error)]
+#[error("told already")]
+pub struct AlreadyTold;
+
 /// Why a trace ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -269,25 +287,28 @@ fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) -> String {
     )
 }
 
-/// The range's size: what the user said, or the finest whose histogram holds the targets' memory.
-fn range_bytes(range: Range, pids: &[u32], page_bytes: u64) -> u64 {
-    let Range::Auto = range else {
-        let Range::Bytes(bytes) = range else {
-            return FINEST_AUTO_RANGE;
-        };
-        return bytes;
-    };
-    let root = Path::new("/proc");
-    let tree = memory::children_of(root, pids).unwrap_or_default();
-    let resident: u64 = tree
-        .iter()
-        .map(|process| memory::resident_pages(root, process.pid))
-        .sum();
-    let mut bytes = FINEST_AUTO_RANGE.max(page_bytes);
-    while resident * page_bytes / bytes > PLANNED_RANGES && bytes < COARSEST_AUTO_RANGE {
-        bytes *= 2;
+/// The range's size: what the user said, or the finest whose histogram holds what may be copied.
+fn range_bytes(range: Range, target: &Target, page_bytes: u64) -> u64 {
+    match (range, target) {
+        (Range::Bytes(bytes), _) => bytes,
+        (Range::Auto, Target::Command(_)) => FINEST_AUTO_RANGE,
+        (Range::Auto, Target::Pids(pids)) => {
+            let root = Path::new("/proc");
+            let resident = |pid: u32| memory::resident_pages(root, pid);
+            let tree = memory::children_of(root, pids).unwrap_or_default();
+            let now: u64 = tree.iter().map(|process| resident(process.pid)).sum();
+            let later: u64 = pids
+                .iter()
+                .map(|&pid| resident(pid) * EXPECTED_COPIES)
+                .sum();
+            let ranges = |bytes: u64| now.max(later) * page_bytes / bytes;
+            let mut bytes = FINEST_AUTO_RANGE.max(page_bytes);
+            while ranges(bytes) > PLANNED_RANGES && bytes < COARSEST_AUTO_RANGE {
+                bytes *= 2;
+            }
+            bytes
+        }
     }
-    bytes
 }
 
 /// Prints a run on standard output.

@@ -23,13 +23,13 @@ const KIND_UNION: u32 = 5;
 pub enum BtfError {
     /// The kernel was built without `CONFIG_DEBUG_INFO_BTF`, or /sys is not mounted.
     #[error(
-        "the kernel's type information {path} cannot be read ({source}); cowtrace needs a kernel with CONFIG_DEBUG_INFO_BTF=y"
+        "the kernel's type information {path} cannot be read ({error}): mount /sys, or take a kernel with CONFIG_DEBUG_INFO_BTF=y"
     )]
     Unreadable {
         /// The file.
         path: String,
         /// What reading it said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file is no BTF of this machine's byte order, or is cut short.
     #[error("the kernel's type information is damaged: {0}")]
@@ -60,9 +60,9 @@ impl Btf {
 
     /// Reads the types in a file.
     pub fn from_file(path: &Path) -> Result<Self, BtfError> {
-        let bytes = fs::read(path).map_err(|source| BtfError::Unreadable {
+        let bytes = fs::read(path).map_err(|error| BtfError::Unreadable {
             path: path.display().to_string(),
-            source,
+            error,
         })?;
         Self::parse(bytes)
     }

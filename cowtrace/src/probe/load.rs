@@ -46,7 +46,7 @@ pub(super) fn probe(
     // SAFETY: the ring buffer owns its descriptor and gives the same one as long as it lives.
     let events = unsafe { AsyncFd::register(events) }.map_err(|source| ProbeError::Mapping {
         name: "EVENTS",
-        source: source.into(),
+        error: source.into(),
     })?;
     for hook in [
         "sched_process_fork",

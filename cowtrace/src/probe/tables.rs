@@ -190,6 +190,9 @@ impl Tables {
         self.threads
             .u32(thread, offset_of!(Thread, tid))
             .store(tid, Relaxed);
+        self.threads
+            .u32(thread, offset_of!(Thread, batch_copied))
+            .store(0, Relaxed);
         let tasks = self
             .processes
             .u32(process as usize, offset_of!(Process, tasks));
@@ -281,36 +284,72 @@ impl Tables {
         }
     }
 
-    /// Counts the faults that are open on threads as re-used, and returns their ranges with their
-    /// slots: after the hooks are detached, nothing can follow them any more.
+    /// Takes what threads have counted and not handed over yet, and counts their open faults as
+    /// re-used: after the hooks are detached, nobody else does. Returns the ranges, with slots.
     #[must_use]
-    pub fn close_open_faults(&self) -> Vec<(u32, RangeCount)> {
-        let close = |thread| {
-            let state = self.threads.u32(thread, offset_of!(Thread, state));
-            if state.swap(FAULT_NONE, Relaxed) != FAULT_BEGUN {
-                return None;
-            }
-            let process = self
-                .threads
-                .u32(thread, offset_of!(Thread, process))
-                .load(Relaxed);
-            let address = self
-                .threads
-                .u64(thread, offset_of!(Thread, address))
-                .load(Relaxed);
-            self.processes
-                .u64(process as usize, offset_of!(Process, reused))
-                .fetch_add(1, Relaxed);
-            let counted = RangeCount {
-                start: address >> self.page_shift << self.page_shift,
-                bytes: 1 << self.page_shift,
-                source: Source::Unknown,
-                copied: 0,
-                reused: 1,
-            };
-            Some((process, counted))
+    pub fn drain_threads(&self) -> Vec<(u32, RangeCount)> {
+        let drain = |thread| [self.drain_batch(thread), self.close_open_fault(thread)];
+        (1..self.threads.len()).flat_map(drain).flatten().collect()
+    }
+
+    fn drain_batch(&self, thread: usize) -> Option<(u32, RangeCount)> {
+        let copied = self
+            .threads
+            .u32(thread, offset_of!(Thread, batch_copied))
+            .swap(0, Relaxed);
+        let key = RangeKey(
+            self.threads
+                .u64(thread, offset_of!(Thread, batch_key))
+                .load(Relaxed),
+        );
+        if copied == 0 {
+            return None;
+        }
+        let counter = offset_of!(Process, copied) + key.source_number() as usize * 8;
+        self.processes
+            .u64(key.slot() as usize, counter)
+            .fetch_add(u64::from(copied), Relaxed);
+        Some((key.slot(), self.range_of(key, u64::from(copied), 0)))
+    }
+
+    fn close_open_fault(&self, thread: usize) -> Option<(u32, RangeCount)> {
+        let state = self.threads.u32(thread, offset_of!(Thread, state));
+        if state.swap(FAULT_NONE, Relaxed) != FAULT_BEGUN {
+            return None;
+        }
+        let process = self
+            .threads
+            .u32(thread, offset_of!(Thread, process))
+            .load(Relaxed);
+        let address = self
+            .threads
+            .u64(thread, offset_of!(Thread, address))
+            .load(Relaxed);
+        self.processes
+            .u64(process as usize, offset_of!(Process, reused))
+            .fetch_add(1, Relaxed);
+        let key = RangeKey::new(
+            process,
+            Source::Unknown as u32,
+            address >> self.page_shift,
+            true,
+        );
+        Some((process, self.range_of(key, 0, 1)))
+    }
+
+    fn range_of(&self, key: RangeKey, copied: u64, reused: u64) -> RangeCount {
+        let shift = if key.is_split() {
+            self.page_shift
+        } else {
+            self.range_shift
         };
-        (1..self.threads.len()).filter_map(close).collect()
+        RangeCount {
+            start: key.number() << shift,
+            bytes: 1 << shift,
+            source: key.source(),
+            copied,
+            reused,
+        }
     }
 
     /// Has the range around an address counted page by page from now on, unless the address is
@@ -360,20 +399,10 @@ impl Tables {
         if key.0 == 0 {
             return None;
         }
-        let shift = if key.is_split() {
-            self.page_shift
-        } else {
-            self.range_shift
-        };
         let count = |offset| u64::from(self.ranges.u32(bucket, place + offset).load(Relaxed));
-        let counted = RangeCount {
-            start: key.number() << shift,
-            bytes: 1 << shift,
-            source: key.source(),
-            copied: count(offset_of!(RangeEntry, copied)),
-            reused: count(offset_of!(RangeEntry, reused)),
-        };
-        Some((key.slot(), counted))
+        let copied = count(offset_of!(RangeEntry, copied));
+        let reused = count(offset_of!(RangeEntry, reused));
+        Some((key.slot(), self.range_of(key, copied, reused)))
     }
 }
 
@@ -387,7 +416,7 @@ fn array(
         return Err(ProbeError::NoMap(name));
     };
     SharedArray::map(data.fd(), elements, element_bytes)
-        .map_err(|source: io::Error| ProbeError::Mapping { name, source })
+        .map_err(|error: io::Error| ProbeError::Mapping { name, error })
 }
 
 fn queue(ebpf: &mut Ebpf, name: &'static str) -> Result<Queue<MapData, u32>, ProbeError> {

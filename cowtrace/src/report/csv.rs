@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::words::printable;
 use crate::run::Run;
 
 const COLUMNS: [&str; 12] = [
@@ -64,10 +65,11 @@ pub fn csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     table.flush()
 }
 
-/// A foreign string that no spreadsheet takes for a formula.
+/// A foreign string that neither a spreadsheet takes for a formula nor a terminal for a command.
 fn inert(text: &str) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
-        _ => text.to_owned(),
+    let safe = printable(text);
+    match safe.chars().next() {
+        Some('=' | '+' | '-' | '@') => format!("'{safe}"),
+        _ => safe,
     }
 }

@@ -10,7 +10,7 @@ mod words;
 pub use csv::csv;
 pub use json::json;
 pub use text::text;
-pub use words::{printable, seconds, size};
+pub use words::{printable, seconds, size, wrap};
 
 use crate::cli::Color;
 

@@ -11,7 +11,7 @@ use super::{
     Style,
     answer::{region_name, summary},
     strip::{bar, strip},
-    words::{count, percent, printable, shorten, size},
+    words::{count, percent, plural, printable, shorten, size, wrap},
 };
 use crate::run::{Process, Region, Role, Row, Run};
 
@@ -30,7 +30,7 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         strips(run, style, out)?;
         processes(run, style, out)?;
     }
-    lost(run, out)
+    lost(run, style, out)
 }
 
 fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -43,9 +43,10 @@ fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         let unshared: u64 = run.regions.iter().map(|region| region.unshared_pages).sum();
         let share = run.bytes(unshared) as f64 / ceiling as f64;
         facts.push(format!(
-            "The workers no longer share {} of the {} they inherited; they cannot copy more than that.",
+            "{} of the {} that {} inherited is no longer shared; copying can use no more than that.",
             percent(share.min(1.0)),
             size(ceiling),
+            plural(run.workers().count(), "worker"),
         ));
     }
     if run.reused_faults() > 0 {
@@ -77,7 +78,11 @@ fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         let resident = size(run.bytes(region.mapping.resident_pages));
         table.add_row([
             size(run.bytes(region.copied_pages)),
-            format!("{resident} x {}", count(region.inheritors)),
+            if region.inheritors == 0 {
+                resident
+            } else {
+                format!("{resident} x {}", count(region.inheritors))
+            },
             fraction.map(percent).unwrap_or_default(),
             bar(fraction.unwrap_or(0.0), 8),
             shorten(&region_name(run, region), name_width),
@@ -153,7 +158,7 @@ fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     section(
-        "WHERE IN THEM (from low to high addresses; full block: copied by all inheritors)",
+        "WHERE IN THEM (low to high addresses; full block: a copy for every inheritor)",
         style,
         out,
     )?;
@@ -230,24 +235,25 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn lost(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    let mut any = false;
-    for (cause, count) in run.loss.happened() {
-        if !any {
-            writeln!(out, "\nLOST")?;
-            any = true;
-        }
+fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut told = run
+        .loss
+        .happened()
+        .filter(|(cause, _)| cause.is_loss)
+        .peekable();
+    if told.peek().is_some() {
+        section("LOST", style, out)?;
+    }
+    for (cause, number) in told {
         let warning = if cause.totals_suffer {
             " (totals may be too low)"
         } else {
             ""
         };
-        writeln!(
-            out,
-            "  {} {}{warning}",
-            super::words::count(count),
-            cause.meaning
-        )?;
+        let text = format!("{} {}{warning}", count(number), cause.meaning);
+        for line in wrap(&text, style.width - 2) {
+            writeln!(out, "  {line}")?;
+        }
     }
     Ok(())
 }
@@ -286,23 +292,4 @@ fn bold(text: &str, style: Style) -> String {
     } else {
         text.to_owned()
     }
-}
-
-/// Lines of at most `width` columns, broken at spaces.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines
-            .last_mut()
-            .filter(|line| line.chars().count() + 1 + word.chars().count() <= width);
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -142,12 +142,10 @@ impl RegionTable {
     }
 
     /// Adds copies to a region's sums.
-    pub fn count(&mut self, region: u32, process: u32, copied: &Sources) {
+    pub fn count(&mut self, region: u32, copied: &Sources) {
         if let Some(region) = self.regions.get_mut(region as usize) {
             region.copied_pages += copied.total();
-            if region.process_id != process {
-                region.unshared_pages += copied.total() - copied.zero;
-            }
+            region.unshared_pages += copied.total() - copied.zero;
         }
     }
 
@@ -271,30 +269,24 @@ mod tests {
     }
 
     #[test]
-    fn zero_page_fills_unshare_nothing() {
+    fn zero_page_fills_unshare_nothing_and_the_owners_copies_do() {
         let mut table = RegionTable::default();
         let layout = table.layout(0, vec![mapping(0x1000, 0x5000, "m")]);
         table.inherit(&layout);
-        table.count(
-            0,
-            1,
-            &Sources {
-                anon: 1,
-                zero: 2,
-                ..Sources::default()
-            },
-        );
-        table.count(
-            0,
-            0,
-            &Sources {
-                anon: 1,
-                ..Sources::default()
-            },
-        );
+        let inheritors = Sources {
+            anon: 1,
+            zero: 2,
+            ..Sources::default()
+        };
+        let owners = Sources {
+            anon: 1,
+            ..Sources::default()
+        };
+        table.count(0, &inheritors);
+        table.count(0, &owners);
         let regions = table.into_regions(|_| false);
         assert_eq!(regions[0].copied_pages, 4);
-        assert_eq!(regions[0].unshared_fraction(), Some(0.25));
+        assert_eq!(regions[0].unshared_fraction(), Some(0.5));
     }
 
     #[test]

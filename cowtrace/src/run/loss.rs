@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Losses of a run. Totals per process stay exact unless the cause says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Loss {
     /// Write faults without a place in the histogram.
     pub histogram_full: u64,
@@ -27,8 +28,11 @@ pub struct Loss {
     pub pending_dropped: u64,
     /// Copies of processes with several threads, counted before lost races could be told.
     pub races_unwatched: u64,
-    /// Runs of a hook that the kernel skipped.
+    /// Runs of a fault or process hook that the kernel skipped.
     pub recursion_misses: u64,
+    /// Allocations by interrupts that came inside a hook of another allocation: skipped by the
+    /// kernel, of the whole machine, and never copies.
+    pub interrupts_skipped: u64,
     /// Timeline samples merged with their neighbours to stay within the memory bound.
     pub samples_merged: u64,
 }
@@ -43,6 +47,8 @@ pub struct Cause {
     pub count: fn(&Loss) -> u64,
     /// Whether totals may be too low because of it.
     pub totals_suffer: bool,
+    /// Whether anything of the traced processes was lost; else it is told to scripts only.
+    pub is_loss: bool,
 }
 
 macro_rules! cause {
@@ -52,6 +58,7 @@ macro_rules! cause {
             meaning: $meaning,
             count: |loss| loss.$field,
             totals_suffer: $totals_suffer,
+            is_loss: true,
         }
     };
 }
@@ -98,7 +105,7 @@ impl Loss {
         cause!(
             unsplit_pages,
             false,
-            "copied pages lie in a range of two mappings and are given to the larger part"
+            "copied pages lie in ranges of two mappings and count for the larger part; a smaller --range tells them apart"
         ),
         cause!(
             pending_dropped,
@@ -108,7 +115,7 @@ impl Loss {
         cause!(
             races_unwatched,
             false,
-            "copies right after a process got threads; those that lost a race are counted too"
+            "copies right after a process got threads: those that lost a race count too"
         ),
         cause!(recursion_misses, true, "hook runs skipped by the kernel"),
         cause!(
@@ -116,6 +123,14 @@ impl Loss {
             false,
             "timeline samples merged to save memory"
         ),
+        Cause {
+            is_loss: false,
+            ..cause!(
+                interrupts_skipped,
+                false,
+                "allocations by interrupts inside a hook were skipped; they copy nothing"
+            )
+        },
     ];
 
     /// The causes that happened, with their counts.

@@ -148,13 +148,14 @@ pub struct Region {
     pub inherited_pages: u64,
     /// Pages copied in it, by whomever.
     pub copied_pages: u64,
-    /// Of these, pages copied by those who inherited it, zero-page fills left out.
+    /// Of these, pages that are no longer shared for it: zero-page fills left out. A page that the
+    /// owner copied counts once, though all who inherited it stop sharing it with the owner.
     pub unshared_pages: u64,
 }
 
 impl Region {
-    /// Pages that workers no longer share, of those they inherited; at most 1, none if nothing
-    /// was inherited.
+    /// Pages that are no longer shared, of those that were inherited; at most 1, none if nothing
+    /// was inherited. A lower bound where several inherited and the owner copied.
     #[must_use]
     pub fn unshared_fraction(&self) -> Option<f64> {
         (self.inherited_pages > 0)
@@ -211,6 +212,14 @@ impl Run {
         self.processes
             .iter()
             .filter(|process| process.role == Role::Worker)
+    }
+
+    /// Whether any target was seen at all.
+    #[must_use]
+    pub fn has_masters(&self) -> bool {
+        self.processes
+            .iter()
+            .any(|process| process.role == Role::Master)
     }
 
     /// Bytes the workers inherited: copy-on-write can use no more than this.

@@ -14,8 +14,11 @@ pub use spawn::{Command, LAUNCHER, SpawnError, become_command};
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TargetError {
     /// There is no such process.
-    #[error("there is no process {0}; `ps -e` lists those there are")]
+    #[error("there is no process {0}, or /proc hides it; `sudo ps -e` lists those there are")]
     NoSuchProcess(u32),
+    /// There is no /proc to look in.
+    #[error("/proc is not mounted, so no process can be found")]
+    NoProc,
     /// It has exited and waits for its parent.
     #[error("process {0} has exited already (it is a zombie)")]
     Dead(u32),
@@ -41,6 +44,9 @@ pub enum TargetError {
 
 /// Checks that a pid is a process that can be traced.
 pub fn check(root: &Path, pid: u32) -> Result<(), TargetError> {
+    if !root.join("self/stat").exists() {
+        return Err(TargetError::NoProc);
+    }
     let identity = memory::identity(root, pid).map_err(|_| TargetError::NoSuchProcess(pid))?;
     if identity.is_kernel_thread {
         let comm = memory::comm(root, pid).escape_debug().to_string();
@@ -56,6 +62,21 @@ pub fn check(root: &Path, pid: u32) -> Result<(), TargetError> {
         }),
         _ => Ok(()),
     }
+}
+
+/// What a user may have meant instead: a target whose parent runs the same program is itself a
+/// worker, and what it inherited is the parent's.
+#[must_use]
+pub fn hint(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
+    let parent = memory::identity(root, pid).ok()?.parent;
+    let program = |pid: u32| fs::read_link(root.join(pid.to_string()).join("exe")).ok();
+    if targets.contains(&parent) || program(parent)? != program(pid)? {
+        return None;
+    }
+    let name = memory::comm(root, parent).escape_debug().to_string();
+    Some(format!(
+        "{pid} is itself a child of {name} ({parent}); to see which of its parent's memory it copies, trace --pid {parent}"
+    ))
 }
 
 fn thread_group(root: &Path, pid: u32) -> Option<u32> {

@@ -9,7 +9,8 @@ use std::{
     ffi::{CString, OsString},
     io,
     os::unix::process::CommandExt as _,
-    process,
+    process, thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -27,12 +28,15 @@ pub const LAUNCHER: &str = "__become";
 /// Exit status of a command that cannot be started, as of a shell.
 const CANNOT_START: i32 = 127;
 
+/// How long a command may take to end before the report is printed without waiting for it.
+const TERMINATION: Duration = Duration::from_millis(500);
+
 /// Why a command was not started.
 #[derive(Debug, Error)]
 pub enum SpawnError {
     /// This program cannot be started again.
     #[error("cannot start a process: {0}")]
-    Start(#[source] io::Error),
+    Start(io::Error),
     /// The new process ended before it was traced.
     #[error("the process that was to become the command ended at once")]
     Ended,
@@ -72,14 +76,17 @@ impl Command {
         kill(self.raw_pid(), Signal::SIGCONT).map_err(io::Error::from)
     }
 
-    /// Asks the command to end; it may take its time.
-    pub fn terminate(&self) {
+    /// Asks the command to end and gives it a moment; whether it has ended.
+    pub fn terminate(&mut self) -> bool {
         let _ = kill(self.raw_pid(), Signal::SIGTERM);
-    }
-
-    /// Whether the command has ended because it could not be started, which it has said itself.
-    pub fn could_not_start(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(status)) if status.code() == Some(CANNOT_START))
+        let deadline = Instant::now() + TERMINATION;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => thread::sleep(TERMINATION / 100),
+                Ok(None) => return false,
+                Ok(Some(_)) | Err(_) => return true,
+            }
+        }
     }
 
     fn raw_pid(&self) -> Pid {
@@ -92,7 +99,7 @@ impl Command {
 #[must_use]
 pub fn become_command(command: &[OsString]) -> i32 {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        eprintln!("cowtrace: cannot {what}: {error}");
+        eprintln!("error: cannot {what}: {error}");
         CANNOT_START
     };
     if let Err(error) = raise(Signal::SIGSTOP) {

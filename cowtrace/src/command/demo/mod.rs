@@ -7,7 +7,10 @@ use std::{ffi::OsString, process::Command};
 use anyhow::{Context as _, Result};
 
 use super::trace::{observe_command, print, start_log};
-use crate::cli::{DemoArgs, Format, LoadArgs};
+use crate::{
+    cli::{DemoArgs, Format, LoadArgs},
+    report,
+};
 
 pub use native::native_service;
 
@@ -40,10 +43,11 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
     let run = observe_command(&command, None, &options)?;
     print(&run, &options)?;
     if options.format == Format::Text {
-        eprintln!(
-            "\nNobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
+        let text = format!(
+            "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
             why(python.is_some())
         );
+        eprintln!("\n{}", report::wrap(&text, 80).join("\n"));
     }
     Ok(())
 }
