@@ -4,6 +4,7 @@
 //! why not; all of them feed the same tables, so that nothing downstream knows which one ran.
 
 mod btf;
+mod counts;
 mod explain;
 mod kernel;
 mod lifecycle;
@@ -26,9 +27,10 @@ use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
 pub use btf::{Btf, BtfError};
+pub use counts::{RangeCount, SlotState, Totals};
 pub use kernel::{Kernel, Offsets};
 pub use lifecycle::Lifecycle;
-pub use tables::{RangeCount, SlotState, Tables, Totals};
+pub use tables::Tables;
 pub use tracepoint::Tracepoint;
 
 /// Why the kernel side does not run.
