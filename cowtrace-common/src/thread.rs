@@ -64,9 +64,29 @@ pub struct Thread {
     /// Tracepoint: where the thread's user-mode registers are saved on its kernel stack, the same
     /// place in all its system calls and faults; 0 before its first user-mode fault.
     pub user_registers: u64,
+    /// By [`Event`]: 1 while the first of a hook's two programs has run for an event and the
+    /// second has not.
+    pub ran: [u8; EVENTS],
     /// Fills the second cache line, so that two threads never share one.
-    pub padding: [u64; 7],
+    pub padding: [u64; 6],
 }
+
+/// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Event {
+    /// A fault begins.
+    Begin = 0,
+    /// A page is allocated or mapped: a copy is made.
+    Copy = 1,
+    /// A fault ends.
+    End = 2,
+    /// The thread forks or starts a program.
+    Life = 3,
+}
+
+/// Places for flags of events.
+pub const EVENTS: usize = 8;
 
 const _: () = assert!(size_of::<Thread>() == 128);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);

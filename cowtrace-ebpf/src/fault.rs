@@ -7,7 +7,7 @@ use cowtrace_common::{
     loss::Loss,
     process::{SOURCES, Source},
     range::RangeKey,
-    thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_NONE, Thread},
+    thread::{Event, FAULT_BEGUN, FAULT_COPIED, FAULT_NONE, Thread},
 };
 
 use crate::{
@@ -32,6 +32,27 @@ impl TracedThread {
         maps::thread(slot).map(Self)
     }
 
+    /// Whether this event of the thread is still to be handled: the second program has nothing to
+    /// do when the first has run.
+    #[inline(always)]
+    pub fn is_to_handle(&mut self, event: Event, turn: Turn) -> bool {
+        let ran = &mut self.get_mut().ran[event as usize];
+        match turn {
+            Turn::First => {
+                *ran = 1;
+                true
+            }
+            Turn::Second => core::mem::replace(ran, 0) == 0,
+        }
+    }
+
+    /// The thread with this task id, if it is traced and this event of it is still to be handled.
+    #[inline(always)]
+    pub fn find_for(tid: u32, event: Event, turn: Turn) -> Option<Self> {
+        let mut thread = Self::find(tid)?;
+        thread.is_to_handle(event, turn).then_some(thread)
+    }
+
     /// Shared view of the thread's state.
     #[inline(always)]
     pub fn get(&self) -> &Thread {
@@ -45,6 +66,18 @@ impl TracedThread {
         // SAFETY: as in `get`; hooks of one thread run one after the other.
         unsafe { &mut *self.0 }
     }
+}
+
+/// Which of a hook's two programs runs.
+///
+/// The kernel does not run a program on a CPU where another task was preempted inside it, for as
+/// long as that task waits: a whole time slice of other tasks' faults can be missing. Where the
+/// kernel preempts programs, each hook has a second one of its own, which does what the first
+/// could not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    First,
+    Second,
 }
 
 /// A write fault as a hook sees it begin.

@@ -1,4 +1,5 @@
-//! The kernel side of cowtrace: program entry points, one line each.
+//! The kernel side of cowtrace: program entry points, one line each. Kernel probes run with
+//! preemption off, so that they need no second program.
 //!
 //! Needs Linux 5.10: raw tracepoints (4.17), ring buffer (5.8), mappable arrays (5.5).
 #![no_std]
@@ -18,28 +19,63 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext},
 };
 
-use crate::hooks::{
-    kprobe as probes, lifecycle,
-    tracepoint::{self, Mode},
-    trampoline,
+use crate::{
+    fault::Turn,
+    hooks::{kprobe as probes, lifecycle, tracepoint, trampoline},
 };
 
-/// A user-mode page fault begins (x86-64).
-#[raw_tracepoint(tracepoint = "page_fault_user")]
-pub fn page_fault_user(ctx: RawTracePointContext) -> i32 {
-    tracepoint::page_fault(&ctx, Mode::User)
+/// Hooks with two programs each, see [`Turn`]: the second is attached where the kernel preempts
+/// programs of this kind.
+macro_rules! twins {
+    ($(#[doc = $doc:literal] #[$($kind:tt)+] $first:ident, $second:ident:
+        $context:ty => $result:ty = $handler:expr;)*) => {$(
+        #[doc = $doc]
+        #[$($kind)+]
+        pub fn $first(ctx: $context) -> $result {
+            $handler(&ctx, Turn::First)
+        }
+
+        #[doc = $doc]
+        #[$($kind)+]
+        pub fn $second(ctx: $context) -> $result {
+            $handler(&ctx, Turn::Second)
+        }
+    )*};
 }
 
-/// A kernel-mode page fault begins (x86-64).
-#[raw_tracepoint(tracepoint = "page_fault_kernel")]
-pub fn page_fault_kernel(ctx: RawTracePointContext) -> i32 {
-    tracepoint::page_fault(&ctx, Mode::Kernel)
-}
-
-/// A page is allocated.
-#[raw_tracepoint(tracepoint = "mm_page_alloc")]
-pub fn mm_page_alloc(ctx: RawTracePointContext) -> i32 {
-    tracepoint::page_alloc(&ctx)
+twins! {
+    /// A user-mode page fault begins (x86-64).
+    #[raw_tracepoint(tracepoint = "page_fault_user")] page_fault_user, page_fault_user_again: RawTracePointContext => i32 = tracepoint::user_fault;
+    /// A kernel-mode page fault begins (x86-64).
+    #[raw_tracepoint(tracepoint = "page_fault_kernel")] page_fault_kernel, page_fault_kernel_again: RawTracePointContext => i32 = tracepoint::kernel_fault;
+    /// A page is allocated.
+    #[raw_tracepoint(tracepoint = "mm_page_alloc")] mm_page_alloc, mm_page_alloc_again: RawTracePointContext => i32 = tracepoint::page_alloc;
+    /// A task forked.
+    #[raw_tracepoint(tracepoint = "sched_process_fork")] sched_process_fork, sched_process_fork_again: RawTracePointContext => i32 = lifecycle::fork;
+    /// A task started a new program.
+    #[raw_tracepoint(tracepoint = "sched_process_exec")] sched_process_exec, sched_process_exec_again: RawTracePointContext => i32 = lifecycle::exec;
+    /// A task exits.
+    #[raw_tracepoint(tracepoint = "sched_process_exit")] sched_process_exit, sched_process_exit_again: RawTracePointContext => i32 = lifecycle::exit;
+    /// Trampoline: a write to a protected page begins.
+    #[fentry] fentry_write, fentry_write_again: FEntryContext => i32 = trampoline::write_begun;
+    /// Trampoline: a write to a protected page ends.
+    #[fexit] fexit_write, fexit_write_again: FExitContext => i32 = trampoline::write_ended;
+    /// Trampoline: a fault on a file's page is finished.
+    #[fentry] fentry_finish, fentry_finish_again: FEntryContext => i32 = trampoline::finish_begun;
+    /// Trampoline: a fault on a file's page was finished.
+    #[fexit] fexit_finish, fexit_finish_again: FExitContext => i32 = trampoline::finish_ended;
+    /// Trampoline: a new anonymous page is mapped.
+    #[fentry] fentry_mapped, fentry_mapped_again: FEntryContext => i32 = trampoline::page_mapped;
+    /// Trampoline: a write to a protected page of hugetlbfs begins, the fault in argument 0.
+    #[fentry] fentry_huge_0, fentry_huge_0_again: FEntryContext => i32 = trampoline::huge_write_begun::<0>;
+    /// Trampoline: the same, the fault in argument 1.
+    #[fentry] fentry_huge_1, fentry_huge_1_again: FEntryContext => i32 = trampoline::huge_write_begun::<1>;
+    /// Trampoline: the same, mapping and address as arguments.
+    #[fentry] fentry_huge_args, fentry_huge_args_again: FEntryContext => i32 = trampoline::huge_write_begun_by_arguments;
+    /// Trampoline: a write to a protected page of hugetlbfs ends.
+    #[fexit] fexit_huge, fexit_huge_again: FExitContext => i32 = trampoline::huge_write_ended;
+    /// Trampoline: a new page of hugetlbfs is mapped.
+    #[fentry] fentry_huge_mapped, fentry_huge_mapped_again: FEntryContext => i32 = trampoline::huge_page_mapped;
 }
 
 /// A page is freed. Attached only while a traced process has several threads.
@@ -48,142 +84,64 @@ pub fn mm_page_free(ctx: RawTracePointContext) -> i32 {
     tracepoint::page_free(&ctx)
 }
 
-/// A task forked.
-#[raw_tracepoint(tracepoint = "sched_process_fork")]
-pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
-    lifecycle::fork(&ctx)
-}
-
-/// A task started a new program.
-#[raw_tracepoint(tracepoint = "sched_process_exec")]
-pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
-    lifecycle::exec(&ctx)
-}
-
-/// A task exits.
-#[raw_tracepoint(tracepoint = "sched_process_exit")]
-pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
-    lifecycle::exit(&ctx)
-}
-
-/// Trampoline: a write to a protected page begins.
-#[fentry]
-pub fn fentry_write(ctx: FEntryContext) -> i32 {
-    trampoline::write_begun(&ctx)
-}
-
-/// Trampoline: a write to a protected page ends.
-#[fexit]
-pub fn fexit_write(ctx: FExitContext) -> i32 {
-    trampoline::write_ended(&ctx)
-}
-
-/// Trampoline: a fault on a file's page is finished.
-#[fentry]
-pub fn fentry_finish(ctx: FEntryContext) -> i32 {
-    trampoline::finish_begun(&ctx)
-}
-
-/// Trampoline: a fault on a file's page was finished.
-#[fexit]
-pub fn fexit_finish(ctx: FExitContext) -> i32 {
-    trampoline::finish_ended(&ctx)
-}
-
-/// Trampoline: a new anonymous page is mapped.
-#[fentry]
-pub fn fentry_mapped(ctx: FEntryContext) -> i32 {
-    trampoline::page_mapped(&ctx)
-}
-
-/// Trampoline: a write to a protected page of hugetlbfs begins, fault in argument 0.
-#[fentry]
-pub fn fentry_huge_0(ctx: FEntryContext) -> i32 {
-    trampoline::huge_write_begun::<0>(&ctx)
-}
-
-/// Trampoline: a write to a protected page of hugetlbfs begins, fault in argument 1.
-#[fentry]
-pub fn fentry_huge_1(ctx: FEntryContext) -> i32 {
-    trampoline::huge_write_begun::<1>(&ctx)
-}
-
-/// Trampoline: a write to a protected page of hugetlbfs begins, mapping and address as arguments.
-#[fentry]
-pub fn fentry_huge_args(ctx: FEntryContext) -> i32 {
-    trampoline::huge_write_begun_by_arguments(&ctx)
-}
-
-/// Trampoline: a write to a protected page of hugetlbfs ends.
-#[fexit]
-pub fn fexit_huge(ctx: FExitContext) -> i32 {
-    trampoline::huge_write_ended(&ctx)
-}
-
-/// Trampoline: a new page of hugetlbfs is mapped.
-#[fentry]
-pub fn fentry_huge_mapped(ctx: FEntryContext) -> i32 {
-    trampoline::huge_page_mapped(&ctx)
-}
-
 /// Kernel probe: a write to a protected page begins.
 #[kprobe]
 pub fn kprobe_write(ctx: ProbeContext) -> u32 {
-    probes::write_begun(&ctx)
+    probes::write_begun(&ctx, Turn::First)
 }
 
 /// Kernel probe: a write to a protected page ends.
 #[kretprobe]
 pub fn kretprobe_write(ctx: RetProbeContext) -> u32 {
-    probes::write_ended(&ctx)
+    probes::write_ended(&ctx, Turn::First)
 }
 
 /// Kernel probe: a fault on a file's page is finished.
 #[kprobe]
 pub fn kprobe_finish(ctx: ProbeContext) -> u32 {
-    probes::finish_begun(&ctx)
+    probes::finish_begun(&ctx, Turn::First)
 }
 
 /// Kernel probe: a fault on a file's page was finished.
 #[kretprobe]
 pub fn kretprobe_finish(ctx: RetProbeContext) -> u32 {
-    probes::finish_ended(&ctx)
+    probes::finish_ended(&ctx, Turn::First)
 }
 
 /// Kernel probe: a new anonymous page is mapped.
 #[kprobe]
 pub fn kprobe_mapped(ctx: ProbeContext) -> u32 {
-    probes::page_mapped(&ctx)
+    probes::page_mapped(&ctx, Turn::First)
 }
 
-/// Kernel probe: a write to a protected page of hugetlbfs begins, fault in argument 0.
+/// Kernel probe: a write to a protected page of hugetlbfs begins, the fault in argument 0.
 #[kprobe]
 pub fn kprobe_huge_0(ctx: ProbeContext) -> u32 {
-    probes::huge_write_begun::<0>(&ctx)
+    probes::huge_write_begun::<0>(&ctx, Turn::First)
 }
 
-/// Kernel probe: a write to a protected page of hugetlbfs begins, fault in argument 1.
+/// Kernel probe: the same, the fault in argument 1.
 #[kprobe]
 pub fn kprobe_huge_1(ctx: ProbeContext) -> u32 {
-    probes::huge_write_begun::<1>(&ctx)
+    probes::huge_write_begun::<1>(&ctx, Turn::First)
 }
 
-/// Kernel probe: a write to a protected page of hugetlbfs begins, mapping and address as arguments.
+/// Kernel probe: the same, mapping and address as arguments.
 #[kprobe]
 pub fn kprobe_huge_args(ctx: ProbeContext) -> u32 {
-    probes::huge_write_begun_by_arguments(&ctx)
+    probes::huge_write_begun_by_arguments(&ctx, Turn::First)
 }
 
 /// Kernel probe: a write to a protected page of hugetlbfs ends.
 #[kretprobe]
 pub fn kretprobe_huge(ctx: RetProbeContext) -> u32 {
-    probes::huge_write_ended(&ctx)
+    probes::huge_write_ended(&ctx, Turn::First)
 }
 
 /// Kernel probe: a new page of hugetlbfs is mapped.
 #[kprobe]
 pub fn kprobe_huge_mapped(ctx: ProbeContext) -> u32 {
-    probes::huge_page_mapped(&ctx)
+    probes::huge_page_mapped(&ctx, Turn::First)
 }
 
 /// What a hook costs that does nothing: the floor the benchmark measures the others against.

@@ -8,20 +8,20 @@ use cowtrace_common::{
     event::{Event, EventKind},
     loss::Loss,
     process::{OVERFLOW_SLOT, Process, SOURCES},
-    thread::{FAULT_NONE, Thread},
+    thread::{Event::Life, FAULT_NONE, Thread},
 };
 
 use crate::{
     atomic,
-    fault::{self, TracedThread},
+    fault::{self, TracedThread, Turn},
     kernel::Task,
     maps,
 };
 
 /// Follows a fork by the task `tid`. Returns the child's process slot, 0 if it is not traced.
 #[inline(always)]
-pub fn try_fork(tid: u32, parent: Task, child: Task) -> Result<u32, i32> {
-    let Some(forker) = TracedThread::find(tid) else {
+pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, i32> {
+    let Some(forker) = TracedThread::find_for(tid, Life, turn) else {
         return Ok(0);
     };
     let parent_slot = forker.get().process;
@@ -49,11 +49,14 @@ pub fn try_fork(tid: u32, parent: Task, child: Task) -> Result<u32, i32> {
 
 /// Follows a task into a new program. Returns the fresh image's process slot, 0 if not traced.
 #[inline(always)]
-pub fn exec(tid: u32, tgid: u32, tid_before: u32) -> u32 {
+pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let thread_slot = maps::task_slot(tid_before);
     let Some(mut thread) = TracedThread::in_slot(thread_slot) else {
         return 0;
     };
+    if !thread.is_to_handle(Life, turn) {
+        return 0;
+    }
     fault::ended(thread);
     fault::flush(thread);
     if tid != tid_before {

@@ -10,11 +10,11 @@
 use cowtrace_common::{
     loss::Loss,
     process::Source,
-    thread::{FAULT_BEGUN, FAULT_FIRST, Thread},
+    thread::{Event, FAULT_BEGUN, FAULT_FIRST, Thread},
 };
 
 use crate::{
-    fault::{self, Begun, TracedThread},
+    fault::{self, Begun, TracedThread, Turn},
     kernel::{FAULT_REMOTE, Mm, Page, Task, VmFault, Vma},
     maps,
 };
@@ -25,13 +25,16 @@ const NO_OUTCOME: u64 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x400 | 0x800;
 
 /// `do_wp_page` begins. `flags` are the fault's, for a task that is not traced.
 #[inline(always)]
-pub fn write_begun(tid: u32, fault: VmFault, flags: impl FnOnce() -> u32) {
-    let Some(thread) = TracedThread::find(tid) else {
+pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() -> u32) {
+    let Some(mut thread) = TracedThread::find(tid) else {
         if flags() & FAULT_REMOTE != 0 {
-            visit(tid, fault);
+            visit(tid, turn, fault);
         }
         return;
     };
+    if !thread.is_to_handle(Event::Begin, turn) {
+        return;
+    }
     if flags() & FAULT_REMOTE != 0 {
         write_for_another(thread, fault);
         return;
@@ -42,8 +45,8 @@ pub fn write_begun(tid: u32, fault: VmFault, flags: impl FnOnce() -> u32) {
 
 /// `do_wp_page` or `hugetlb_wp` returns.
 #[inline(always)]
-pub fn write_ended(tid: u32, result: u64) {
-    let Some(thread) = TracedThread::find(tid) else {
+pub fn write_ended(tid: u32, turn: Turn, result: u64) {
+    let Some(thread) = TracedThread::find_for(tid, Event::End, turn) else {
         return;
     };
     if result & NO_OUTCOME == 0 {
@@ -58,8 +61,8 @@ pub fn write_ended(tid: u32, result: u64) {
 
 /// `finish_fault` begins.
 #[inline(always)]
-pub fn finish_begun(tid: u32, fault: VmFault) {
-    let Some(thread) = TracedThread::find(tid) else {
+pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
+    let Some(thread) = TracedThread::find_for(tid, Event::Begin, turn) else {
         return;
     };
     if fault.has_cow_page() && fault.flags().is_ok_and(|flags| flags & FAULT_REMOTE == 0) {
@@ -70,8 +73,8 @@ pub fn finish_begun(tid: u32, fault: VmFault) {
 
 /// `finish_fault` returns.
 #[inline(always)]
-pub fn finish_ended(tid: u32) {
-    if let Some(thread) = TracedThread::find(tid) {
+pub fn finish_ended(tid: u32, turn: Turn) {
+    if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
         fault::abandoned(thread);
     }
 }
@@ -79,8 +82,8 @@ pub fn finish_ended(tid: u32) {
 /// A new anonymous page is mapped at an address: the commit of a copy, if a fault of this thread
 /// is open for it.
 #[inline(always)]
-pub fn page_mapped(tid: u32, vma: Vma, address: u64) {
-    let Some(thread) = TracedThread::find(tid) else {
+pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
+    let Some(thread) = TracedThread::find_for(tid, Event::Copy, turn) else {
         return;
     };
     let open = thread.get();
@@ -96,12 +99,17 @@ pub fn page_mapped(tid: u32, vma: Vma, address: u64) {
 
 /// `hugetlb_wp` begins.
 #[inline(always)]
-pub fn huge_write_begun(tid: u32, vma: Vma, address: u64) {
+pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     let Ok(mm) = vma.mm() else {
         maps::lose(Loss::PendingDropped, 1);
         return;
     };
-    let traced = TracedThread::find(tid);
+    let mut traced = TracedThread::find(tid);
+    if let Some(thread) = &mut traced
+        && !thread.is_to_handle(Event::Begin, turn)
+    {
+        return;
+    }
     let remote = Task::current().mm().is_ok_and(|own| own != mm);
     let charged = match traced {
         Some(thread) if !remote => Some(thread.get().process),
@@ -110,7 +118,7 @@ pub fn huge_write_begun(tid: u32, vma: Vma, address: u64) {
     let Some(charged) = charged else { return };
     let thread = match traced {
         Some(thread) => thread,
-        None => match take_slot_for(tid, charged) {
+        None => match take_slot_for(tid, turn, charged) {
             Some(thread) => thread,
             None => return,
         },
@@ -128,8 +136,8 @@ pub fn huge_write_begun(tid: u32, vma: Vma, address: u64) {
 /// A new page of hugetlbfs is mapped: as [`page_mapped`]. The address is the huge page's, which
 /// the fault's lies in.
 #[inline(always)]
-pub fn huge_page_mapped(tid: u32, page: Page, vma: Vma, address: u64) {
-    let Some(mut thread) = TracedThread::find(tid) else {
+pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64) {
+    let Some(mut thread) = TracedThread::find_for(tid, Event::Copy, turn) else {
         return;
     };
     let open = thread.get();
@@ -168,17 +176,17 @@ fn write_for_another(thread: TracedThread, fault: VmFault) {
 /// A task that is not traced writes into some process's memory: if that is a traced one, the task
 /// is followed until its fault ends.
 #[inline(always)]
-fn visit(tid: u32, fault: VmFault) {
+fn visit(tid: u32, turn: Turn, fault: VmFault) {
     let Some(charged) = charged_for(fault) else {
         return;
     };
-    if let Some(thread) = take_slot_for(tid, charged) {
+    if let Some(thread) = take_slot_for(tid, turn, charged) {
         begin(thread, FAULT_BEGUN, fault, charged);
     }
 }
 
 #[inline(always)]
-fn take_slot_for(tid: u32, charged: u32) -> Option<TracedThread> {
+fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
     let Some(slot) = maps::take_thread_slot() else {
         maps::lose(Loss::ThreadsFull, 1);
         return None;
@@ -190,6 +198,8 @@ fn take_slot_for(tid: u32, charged: u32) -> Option<TracedThread> {
         visitor: 1,
         ..Thread::default()
     };
+    // The other program finds the slot, and must not begin again.
+    thread.is_to_handle(Event::Begin, turn);
     if !maps::set_task_slot(tid, slot) {
         maps::lose(Loss::TaskIdsFull, 1);
         maps::free_thread_slot(slot);

@@ -8,18 +8,18 @@ use aya_log_ebpf::debug;
 use cowtrace_common::{
     loss::Loss,
     process::Source,
-    thread::{FAULT_BEGUN, FAULT_COPIED},
+    thread::{Event, FAULT_BEGUN, FAULT_COPIED},
 };
 
 use crate::{
-    fault::{self, Begun, TracedThread},
+    fault::{self, Begun, TracedThread, Turn},
     kernel::Registers,
     maps,
 };
 
 /// Which mode the processor was in when the fault happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+enum Mode {
     User,
     Kernel,
 }
@@ -32,10 +32,21 @@ const GFP_USER_MOVABLE: u64 = 0x10_0cca;
 /// `__GFP_ZERO`: the page is filled with zeros, not copied.
 const GFP_ZERO: u64 = 0x100;
 
-/// `exceptions:page_fault_user`, `exceptions:page_fault_kernel`: (address, regs, error code).
+/// `exceptions:page_fault_user`: (address, regs, error code).
 #[inline(always)]
-pub fn page_fault(ctx: &RawTracePointContext, mode: Mode) -> i32 {
-    let Some(mut thread) = TracedThread::find(ctx.pid()) else {
+pub fn user_fault(ctx: &RawTracePointContext, turn: Turn) -> i32 {
+    page_fault(ctx, turn, Mode::User)
+}
+
+/// `exceptions:page_fault_kernel`: (address, regs, error code).
+#[inline(always)]
+pub fn kernel_fault(ctx: &RawTracePointContext, turn: Turn) -> i32 {
+    page_fault(ctx, turn, Mode::Kernel)
+}
+
+#[inline(always)]
+fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
+    let Some(mut thread) = TracedThread::find_for(ctx.pid(), Event::Begin, turn) else {
         return 0;
     };
     if mode == Mode::User {
@@ -99,12 +110,12 @@ fn digest(thread: TracedThread, registers: Registers) -> Result<u64, i32> {
 
 /// `kmem:mm_page_alloc`: (page, order, gfp flags, migrate type).
 #[inline(always)]
-pub fn page_alloc(ctx: &RawTracePointContext) -> i32 {
+pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     let gfp: u64 = ctx.arg(2);
     if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || order(ctx) != 0 {
         return 0;
     }
-    let Some(mut thread) = TracedThread::find(ctx.pid()) else {
+    let Some(mut thread) = TracedThread::find_for(ctx.pid(), Event::Copy, turn) else {
         return 0;
     };
     if thread.get().state != FAULT_BEGUN {
@@ -130,6 +141,7 @@ pub fn page_alloc(ctx: &RawTracePointContext) -> i32 {
 }
 
 /// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends.
+/// Interrupts free pages too, so that a flag for a second program would be theirs as well.
 #[inline(always)]
 pub fn page_free(ctx: &RawTracePointContext) -> i32 {
     let Some(thread) = TracedThread::find(ctx.pid()) else {

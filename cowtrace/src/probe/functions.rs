@@ -12,23 +12,29 @@ use super::{Btf, ProbeError, Unseen, load};
 /// How a hook gets into a function.
 #[derive(Clone, Copy)]
 pub(super) enum Technique<'a> {
-    /// A trampoline at entry and exit (fentry, fexit); needs the kernel's types.
-    Trampoline(&'a KernelBtf),
-    /// A breakpoint or jump at entry, and a changed return address (kprobe, kretprobe).
+    /// A trampoline at entry and exit (fentry, fexit).
+    Trampoline {
+        /// The kernel's types, by which it finds functions.
+        types: &'a KernelBtf,
+        /// Whether each hook needs its second program: the kernel preempts them.
+        twice: bool,
+    },
+    /// A breakpoint or jump at entry, and a changed return address (kprobe, kretprobe). Runs
+    /// with preemption off.
     Probe,
 }
 
 impl Technique<'_> {
     const fn at_entry(self) -> &'static str {
         match self {
-            Self::Trampoline(_) => "fentry",
+            Self::Trampoline { .. } => "fentry",
             Self::Probe => "kprobe",
         }
     }
 
     const fn at_exit(self) -> &'static str {
         match self {
-            Self::Trampoline(_) => "fexit",
+            Self::Trampoline { .. } => "fexit",
             Self::Probe => "kretprobe",
         }
     }
@@ -110,7 +116,7 @@ impl Functions {
             .as_ref()
             .ok_or_else(|| ProbeError::NoFunction("hugetlb_wp".into()))?;
         match (technique, group(ebpf, technique, &huge.hooks(technique))) {
-            (Technique::Trampoline(_), Err(error)) => {
+            (Technique::Trampoline { .. }, Err(error)) => {
                 let probe = Technique::Probe;
                 group(ebpf, probe, &huge.hooks(probe)).map_err(|_| error)
             }
@@ -158,6 +164,7 @@ fn arguments(names: &[String]) -> Option<&'static str> {
 }
 
 /// A program and the function it is for.
+#[derive(Clone)]
 struct Hook {
     program: String,
     function: &'static str,
@@ -170,15 +177,28 @@ impl Hook {
             function,
         }
     }
+
+    fn second(&self) -> Self {
+        Self {
+            program: load::second(&self.program),
+            function: self.function,
+        }
+    }
 }
 
 /// Attaches hooks that are of use only together: all or none.
 fn group(ebpf: &mut Ebpf, technique: Technique<'_>, hooks: &[Hook]) -> Result<(), ProbeError> {
-    let attached = hooks
+    let twice = matches!(technique, Technique::Trampoline { twice: true, .. });
+    let programs: Vec<Hook> = hooks
+        .iter()
+        .flat_map(|hook| [Some(hook.clone()), twice.then(|| hook.second())])
+        .flatten()
+        .collect();
+    let attached = programs
         .iter()
         .try_for_each(|hook| attach(ebpf, technique, hook));
     if attached.is_err() {
-        for hook in hooks {
+        for hook in &programs {
             if let Some(program) = ebpf.program_mut(&hook.program) {
                 load::unload(program);
             }
@@ -204,11 +224,11 @@ fn attach_program(
     function: &str,
 ) -> Result<(), ProgramError> {
     match (program, technique) {
-        (Program::FEntry(program), Technique::Trampoline(types)) => {
+        (Program::FEntry(program), Technique::Trampoline { types, .. }) => {
             program.load(function, types)?;
             program.attach().map(drop)
         }
-        (Program::FExit(program), Technique::Trampoline(types)) => {
+        (Program::FExit(program), Technique::Trampoline { types, .. }) => {
             program.load(function, types)?;
             program.attach().map(drop)
         }

@@ -10,6 +10,10 @@ const CAP_SYS_ADMIN: u32 = 21;
 /// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// First major release that runs programs on tracepoints with preemption on. Measured: 6.19 skips
+/// none of them, 7.0 does (docs/kernel.md).
+const PREEMPTED_TRACEPOINTS: u32 = 7;
+
 /// Facts of the running kernel that do not change while it runs.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -23,14 +27,23 @@ pub struct Kernel {
     pub cpus: usize,
     /// Task ids are below this number.
     pub pid_max: u32,
+    /// Whether it may take the processor from a task inside the kernel, the programs on functions
+    /// included: it then skips them for the tasks that run meanwhile.
+    pub preempts: bool,
+    /// The same for programs on tracepoints, which ran with preemption off before Linux 7.0.
+    pub preempts_tracepoints: bool,
 }
 
 impl Kernel {
     /// Asks the running kernel.
     pub fn running() -> io::Result<Self> {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        let version = fs::read_to_string("/proc/sys/kernel/version")?;
         let pid_max = fs::read_to_string("/proc/sys/kernel/pid_max")?;
+        let preempts = version.contains("PREEMPT");
         Ok(Self {
+            preempts,
+            preempts_tracepoints: preempts && major(&release) >= PREEMPTED_TRACEPOINTS,
             release: release.trim().to_owned(),
             arch: std::env::consts::ARCH,
             page_bytes: procfs::page_size(),
@@ -41,6 +54,12 @@ impl Kernel {
                 .map_err(|_| io::ErrorKind::InvalidData)?,
         })
     }
+}
+
+/// First number of a release; 0 if it has none.
+fn major(release: &str) -> u32 {
+    let digits = release.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// The capabilities cowtrace needs and this process has not.
@@ -77,6 +96,13 @@ pub(super) fn is_locked_down() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_major_release_is_read() {
+        assert_eq!(major("7.0.13+deb13-cloud-amd64"), 7);
+        assert_eq!(major("6.18.44"), 6);
+        assert_eq!(major("next"), 0);
+    }
 
     fn missing(mask: &str) -> Vec<&'static str> {
         let root =

@@ -72,7 +72,7 @@ pub(super) fn probe(
         "sched_process_exec",
         "sched_process_exit",
     ] {
-        attach(&mut ebpf, hook, hook)?;
+        attach_twins(&mut ebpf, kernel, hook)?;
     }
     Ok(Probe {
         backend: plan.backend,
@@ -127,12 +127,26 @@ pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Pr
         .map_err(ProbeError::program(name))
 }
 
-/// Attaches one program to a raw tracepoint; loads it first unless it is loaded.
-pub(super) fn attach(
+/// Name of a hook's second program, which does what the kernel skipped the first for.
+pub(super) fn second(program: &str) -> String {
+    format!("{program}_again")
+}
+
+/// Attaches the program of a raw tracepoint, and its second one where the kernel preempts them.
+pub(super) fn attach_twins(
     ebpf: &mut Ebpf,
-    name: &'static str,
+    kernel: &Kernel,
     tracepoint: &str,
 ) -> Result<(), ProbeError> {
+    attach(ebpf, tracepoint, tracepoint)?;
+    if kernel.preempts_tracepoints {
+        attach(ebpf, &second(tracepoint), tracepoint)?;
+    }
+    Ok(())
+}
+
+/// Attaches one program to a raw tracepoint; loads it first unless it is loaded.
+pub(super) fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), ProbeError> {
     let program = raw_tracepoint(ebpf, name)?;
     if program.fd().is_err() {
         program.load().map_err(ProbeError::program(name))?;
@@ -143,10 +157,7 @@ pub(super) fn attach(
     Ok(())
 }
 
-fn raw_tracepoint<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut RawTracePoint, ProbeError> {
+fn raw_tracepoint<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut RawTracePoint, ProbeError> {
     let program = ebpf
         .program_mut(name)
         .ok_or_else(|| ProbeError::NoProgram(name.into()))?;
@@ -168,13 +179,15 @@ pub(super) fn unload(program: &mut Program) {
     }
 }
 
-/// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo.
-pub(super) fn recursion_misses(program: &Program) -> u64 {
-    let Ok(fd) = program.fd() else { return 0 };
+/// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo; none
+/// if it is not loaded.
+pub(super) fn recursion_misses(program: &Program) -> Option<u64> {
+    let fd = program.fd().ok()?;
     let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines()
+    let misses = text
+        .lines()
         .find_map(|line| line.strip_prefix("recursion_misses:"))
-        .and_then(|count| count.trim().parse().ok())
-        .unwrap_or(0)
+        .and_then(|count| count.trim().parse().ok());
+    Some(misses.unwrap_or(0))
 }

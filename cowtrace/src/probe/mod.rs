@@ -20,7 +20,7 @@ mod trampoline;
 pub mod trial;
 mod unseen;
 
-use std::{io, path::Path};
+use std::{collections::HashMap, io, path::Path};
 
 use aya::{
     Ebpf, EbpfError,
@@ -244,17 +244,25 @@ impl Probe {
     }
 
     /// Runs of the hooks that the kernel skipped because the CPU was already in the same hook
-    /// (Linux 5.12 counts them; 0 before).
+    /// (Linux 5.12 counts them; 0 before). A hook with two programs lost an event only where both
+    /// were skipped, so at most the smaller number.
     fn skipped(&self) -> Skipped {
+        let misses: HashMap<&str, u64> = self
+            .ebpf
+            .programs()
+            .filter_map(|(name, program)| Some((name, load::recursion_misses(program)?)))
+            .collect();
+        let preempted = misses.contains_key(load::second("mm_page_alloc").as_str());
         let mut skipped = Skipped::default();
-        for (name, program) in self.ebpf.programs() {
-            let misses = load::recursion_misses(program);
-            // Hooks run with preemption off, so only an interrupt comes inside one; it allocates
-            // and frees, but never for a copy. The other hooks fire in no interrupt.
-            if name.starts_with("mm_page_") {
-                skipped.by_interrupts += misses;
+        for (name, &first) in misses.iter().filter(|(name, _)| !name.ends_with("_again")) {
+            let second = misses.get(load::second(name).as_str());
+            let lost = second.map_or(first, |&second| first.min(second));
+            // Where allocation hooks run with preemption off only an interrupt comes inside one;
+            // it allocates and frees, but never for a copy.
+            if name.starts_with("mm_page_") && !preempted {
+                skipped.by_interrupts += lost;
             } else {
-                skipped.runs += misses;
+                skipped.runs += lost;
             }
         }
         skipped

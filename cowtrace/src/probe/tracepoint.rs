@@ -34,7 +34,7 @@ impl Backend for Tracepoint {
         };
         load::probe(kernel, settings, &btf, plan, |ebpf| {
             for hook in ["mm_page_alloc", "page_fault_user", "page_fault_kernel"] {
-                load::attach(ebpf, hook, hook)?;
+                load::attach_twins(ebpf, kernel, hook)?;
             }
             // Attached when it is needed, which is then urgent.
             load::load_program(ebpf, "mm_page_free")?;

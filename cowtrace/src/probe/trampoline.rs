@@ -35,7 +35,11 @@ impl Backend for Trampoline {
             counts_commits: true,
         };
         load::probe(kernel, settings, &btf, plan, |ebpf| {
-            functions.attach(ebpf, Technique::Trampoline(&types))
+            let technique = Technique::Trampoline {
+                types: &types,
+                twice: kernel.preempts,
+            };
+            functions.attach(ebpf, technique)
         })
     }
 }
