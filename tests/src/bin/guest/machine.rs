@@ -22,6 +22,7 @@ const FILE_SYSTEMS: [(&str, &str); 4] = [
 ];
 /// On the kernel's command line, names separated by commas.
 const BACKENDS: &str = "cowtrace.backends=";
+const CASES: &str = "cowtrace.cases=";
 
 /// Mounts everything.
 pub(crate) fn mount_all() -> Result<()> {
@@ -46,14 +47,26 @@ pub(crate) fn description() -> Value {
     })
 }
 
-/// The backends that were asked for; none if nobody said.
-pub(crate) fn backends() -> Option<Vec<String>> {
-    let line = fs::read_to_string("/proc/cmdline").ok()?;
+/// The backends that were asked for, in order.
+pub(crate) fn backends() -> Vec<String> {
+    asked_for(BACKENDS)
+}
+
+/// The cases that were asked for; none means all.
+pub(crate) fn cases() -> Vec<String> {
+    asked_for(CASES)
+}
+
+fn asked_for(what: &str) -> Vec<String> {
+    let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let names = line
         .split_ascii_whitespace()
-        .find_map(|word| word.strip_prefix(BACKENDS))?;
-    let names = names.split(',').filter(|name| !name.is_empty());
-    Some(names.map(str::to_owned).collect())
+        .find_map(|word| word.strip_prefix(what));
+    let names = names.unwrap_or_default().split(',');
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Ends the machine.

@@ -11,7 +11,7 @@ mod trial;
 
 use std::{env, process};
 
-use cowtrace_tests::cases::{ALL, BACKENDS, Case};
+use cowtrace_tests::cases::{ALL, Case};
 use serde_json::json;
 
 use console::Console;
@@ -37,20 +37,33 @@ fn boot() -> ! {
         machine::switch_off();
     }
     console.tell(&machine::description());
-    for backend in machine::backends().unwrap_or(BACKENDS.map(str::to_owned).to_vec()) {
-        run(&mut console, &backend);
+    let cases = asked_for(&machine::cases(), &mut console);
+    for backend in machine::backends() {
+        run(&mut console, &backend, &cases);
     }
     console.finish();
     machine::switch_off()
 }
 
-/// All cases with one backend, or why it cannot be used here.
-fn run(console: &mut Console, backend: &str) {
+/// Cases by their names, all if none is named.
+fn asked_for(names: &[String], console: &mut Console) -> Vec<&'static Case> {
+    if names.is_empty() {
+        return ALL.iter().collect();
+    }
+    let find = |name: &String| ALL.iter().find(|case| case.name == name);
+    if let Some(unknown) = names.iter().find(|name| find(name).is_none()) {
+        console.tell(&json!({ "broken": format!("there is no case {unknown}") }));
+    }
+    names.iter().filter_map(find).collect()
+}
+
+/// Cases with one backend, or why it cannot be used here.
+fn run(console: &mut Console, backend: &str, cases: &[&Case]) {
     if let Err(reason) = trial::backend(backend) {
         console.tell(&json!({ "backend": backend, "unavailable": reason }));
         return;
     }
-    for case in ALL {
+    for case in cases {
         console.tell(&trial::case(backend, case));
     }
 }
