@@ -132,8 +132,9 @@ fn newest(names: &[String], prefix: &str, version: &str, arch: Arch) -> Option<P
     let releases = names.iter().filter_map(|name| {
         let release = name.strip_prefix(prefix)?;
         let number = release.strip_suffix(&flavour)?;
+        let is_number = number.starts_with(|letter: char| letter.is_ascii_digit());
         let fits = numbers(number).starts_with(&numbers(version));
-        fits.then_some((name, release))
+        (is_number && fits).then_some((name, release))
     });
     let (name, release) = releases.max_by_key(|(_, release)| numbers(release))?;
     Some(Package {

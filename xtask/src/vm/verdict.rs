@@ -32,11 +32,11 @@ pub(crate) struct Verdict {
     pub(crate) results: Vec<CaseResult>,
     pub(crate) unavailable: Vec<Unavailable>,
     /// Told lines that arrived.
-    heard: u64,
+    pub(crate) heard: u64,
     /// Told lines according to the last one.
-    told: Option<u64>,
-    broken: Option<String>,
-    alarms: Vec<String>,
+    pub(crate) told: Option<u64>,
+    pub(crate) broken: Option<String>,
+    pub(crate) alarms: Vec<String>,
 }
 
 /// What was counted in a case.
