@@ -1,7 +1,7 @@
 //! A traced thread's write fault in flight, and the table that tells which tasks are traced.
 
 /// Slots of traced threads; slot 0 means "not traced". Bounds the traced threads alive at one
-/// time, over all processes. 16,384 slots are 1 MiB.
+/// time, over all processes. 16,384 slots are 2 MiB.
 pub const THREAD_SLOTS: u32 = 16_384;
 
 /// Task ids whose slots lie together in one element of the task table: array elements are
@@ -21,10 +21,12 @@ pub const fn task_place(tid: u32) -> (u32, usize) {
 
 /// No write fault is open on the thread.
 pub const FAULT_NONE: u32 = 0;
-/// A write fault began; nothing was copied yet.
+/// A write fault on a protected page began; nothing was copied yet.
 pub const FAULT_BEGUN: u32 = 1;
-/// A write fault copied a page, which may still be taken back if the fault lost a race.
+/// A write fault copied a page. With the tracepoint backend it may still be taken back.
 pub const FAULT_COPIED: u32 = 2;
+/// The first write to a page of a private file mapping began: a copy or nothing, never a reuse.
+pub const FAULT_FIRST: u32 = 3;
 
 /// A traced thread. Only this thread's own faults write it (the user side does before the thread
 /// is traced), so nothing here needs to be atomic.
@@ -33,30 +35,40 @@ pub const FAULT_COPIED: u32 = 2;
 pub struct Thread {
     /// Address the open fault wrote to.
     pub address: u64,
-    /// Kernel address of the registers the fault saved (`struct pt_regs`).
-    pub registers: u64,
-    /// Digest of the registers of a kernel-mode fault, 0 for a user-mode one.
-    pub digest: u64,
-    /// Kernel address of the page (`struct page`) that the fault allocated.
+    /// By what later hooks find the fault's own data, a kernel address. Tracepoint: the registers
+    /// that the fault saved (`struct pt_regs`). Functions: `struct vm_fault`, 0 for hugetlbfs.
+    pub anchor: u64,
+    /// By what later hooks know that they belong to the fault. Tracepoint: a digest of the
+    /// registers of a kernel-mode fault and of its system call, 0 for a user-mode one. Functions: the kernel address of
+    /// the `struct vm_area_struct`.
+    pub witness: u64,
+    /// Tracepoint: kernel address of the page (`struct page`) that the fault allocated.
     pub page: u64,
     /// One of the `FAULT_` states.
     pub state: u32,
     /// Slot of the process whose address space the thread uses.
     pub process: u32,
-    /// [`crate::process::Source`] the copy was counted under.
-    pub source: u32,
+    /// Slot of the process whose address space the open fault changes: another one while the
+    /// thread writes into a process's memory from outside (`process_vm_writev`, ptrace).
+    pub charged: u32,
     /// Task id in the initial pid namespace.
     pub tid: u32,
     /// [`crate::range::RangeKey`] of the copies counted here and not in the histogram yet: those
     /// that follow each other in one range are added to it, and to the process, in one go.
     pub batch_key: u64,
-    /// How many they are.
+    /// How many they are, in pages.
     pub batch_copied: u32,
-    /// Fills the cache line, so that two threads never share one.
-    pub padding: u32,
+    /// 1 for a task outside of the traced tree that has the slot for the length of one fault: it
+    /// writes into a traced process's memory.
+    pub visitor: u32,
+    /// Tracepoint: where the thread's user-mode registers are saved on its kernel stack, the same
+    /// place in all its system calls and faults; 0 before its first user-mode fault.
+    pub user_registers: u64,
+    /// Fills the second cache line, so that two threads never share one.
+    pub padding: [u64; 7],
 }
 
-const _: () = assert!(size_of::<Thread>() == 64);
+const _: () = assert!(size_of::<Thread>() == 128);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
 const _: () = assert!(core::mem::offset_of!(Thread, batch_key) == 48);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

@@ -11,9 +11,7 @@ use cowtrace_common::{
 };
 
 use crate::{
-    atomic,
-    kernel::Registers,
-    maps,
+    atomic, maps,
     range::{self, Outcome},
 };
 
@@ -49,30 +47,30 @@ impl TracedThread {
     }
 }
 
-/// Which mode the processor was in when the fault happened.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    User,
-    Kernel,
+/// A write fault as a hook sees it begin.
+pub struct Begun {
+    /// `FAULT_BEGUN` or `FAULT_FIRST`.
+    pub state: u32,
+    /// Address written to.
+    pub address: u64,
+    /// See [`Thread::anchor`].
+    pub anchor: u64,
+    /// See [`Thread::witness`].
+    pub witness: u64,
+    /// Slot of the process whose address space it is.
+    pub charged: u32,
 }
 
-/// A write to a present, protected page faulted.
+/// A write faulted. Whatever fault the thread had is over.
 #[inline(always)]
-pub fn begun(mut thread: TracedThread, address: u64, registers: u64, mode: Mode) {
+pub fn begun(mut thread: TracedThread, begun: Begun) {
     ended(thread);
-    let digest = match mode {
-        Mode::User => Ok(0),
-        Mode::Kernel => Registers(registers).digest(),
-    };
-    let Ok(digest) = digest else {
-        maps::lose(Loss::PendingDropped, 1);
-        return;
-    };
     let fault = thread.get_mut();
-    fault.address = address;
-    fault.registers = registers;
-    fault.digest = digest;
-    fault.state = FAULT_BEGUN;
+    fault.address = begun.address;
+    fault.anchor = begun.anchor;
+    fault.witness = begun.witness;
+    fault.charged = begun.charged;
+    fault.state = begun.state;
 }
 
 /// Whatever fault the thread had is over: one that copied nothing re-used its page.
@@ -85,38 +83,30 @@ pub fn ended(mut thread: TracedThread) {
     }
     fault.state = FAULT_NONE;
     if state == FAULT_BEGUN {
-        reused(fault.process, fault.address);
+        reused(fault.charged, fault.address);
     }
 }
 
-/// Whether the thread is still inside its fault, and not in something that came after it.
+/// Whatever fault the thread had is over without an outcome: it failed, or begins again.
 #[inline(always)]
-pub fn in_progress(thread: TracedThread) -> bool {
-    let fault = thread.get();
-    let saved = Registers(fault.registers);
-    if fault.digest == 0 {
-        saved.are_an_exceptions()
-    } else {
-        saved.digest() == Ok(fault.digest)
-    }
+pub fn abandoned(mut thread: TracedThread) {
+    thread.get_mut().state = FAULT_NONE;
 }
 
-/// The thread's fault copied a page: `page` is its kernel address.
+/// The thread's fault copied `pages` pages, at its address and after it.
 #[inline(always)]
-pub fn copied(mut thread: TracedThread, page: u64, source: Source) {
+pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     let fault = thread.get_mut();
     fault.state = FAULT_COPIED;
-    fault.page = page;
-    fault.source = source as u32;
-    let whole = range::whole_key(fault.process, fault.source, fault.address);
+    let whole = range::whole_key(fault.charged, source as u32, fault.address);
     if whole.0 == fault.batch_key {
-        fault.batch_copied += 1;
+        fault.batch_copied += pages;
         return;
     }
     flush(thread);
     let fault = thread.get_mut();
     fault.batch_key = range::key(whole, fault.address).0;
-    fault.batch_copied = 1;
+    fault.batch_copied = pages;
 }
 
 /// The copy was thrown away: another thread had been faster. The fault then used no memory.
@@ -126,7 +116,7 @@ pub fn taken_back(mut thread: TracedThread) {
     fault.state = FAULT_NONE;
     // The copy is the last that was counted, so it is still in the batch.
     fault.batch_copied = fault.batch_copied.wrapping_sub(1);
-    reused(fault.process, fault.address);
+    reused(fault.charged, fault.address);
 }
 
 /// Adds the thread's batch of copies to the histogram and to its process.
@@ -139,13 +129,13 @@ pub fn flush(mut thread: TracedThread) {
     }
     batch.batch_copied = 0;
     let key = RangeKey(batch.batch_key);
-    let Some(process) = maps::process(batch.process) else {
+    let Some(process) = maps::process(key.slot()) else {
         return;
     };
     let ranged = range::count(key, Outcome::Copied, copied);
     // SAFETY: a pointer into a live map value, the index kept within the array.
     unsafe {
-        if (*process).tasks > 1 && !maps::watches_frees() {
+        if (*process).tasks > 1 && !maps::races_are_settled() {
             maps::lose(Loss::RacesUnwatched, copied);
         }
         let source = (key.source_number() as usize).min(SOURCES - 1);

@@ -14,13 +14,14 @@ mod process;
 mod range;
 
 use aya_ebpf::{
-    macros::{fentry, kprobe, raw_tracepoint},
-    programs::{FEntryContext, ProbeContext, RawTracePointContext},
+    macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint},
+    programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext},
 };
 
-use crate::{
-    fault::Mode,
-    hooks::{lifecycle, tracepoint},
+use crate::hooks::{
+    kprobe as probes, lifecycle,
+    tracepoint::{self, Mode},
+    trampoline,
 };
 
 /// A user-mode page fault begins (x86-64).
@@ -65,21 +66,129 @@ pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
     lifecycle::exit(&ctx)
 }
 
+/// Trampoline: a write to a protected page begins.
+#[fentry]
+pub fn fentry_write(ctx: FEntryContext) -> i32 {
+    trampoline::write_begun(&ctx)
+}
+
+/// Trampoline: a write to a protected page ends.
+#[fexit]
+pub fn fexit_write(ctx: FExitContext) -> i32 {
+    trampoline::write_ended(&ctx)
+}
+
+/// Trampoline: a fault on a file's page is finished.
+#[fentry]
+pub fn fentry_finish(ctx: FEntryContext) -> i32 {
+    trampoline::finish_begun(&ctx)
+}
+
+/// Trampoline: a fault on a file's page was finished.
+#[fexit]
+pub fn fexit_finish(ctx: FExitContext) -> i32 {
+    trampoline::finish_ended(&ctx)
+}
+
+/// Trampoline: a new anonymous page is mapped.
+#[fentry]
+pub fn fentry_mapped(ctx: FEntryContext) -> i32 {
+    trampoline::page_mapped(&ctx)
+}
+
+/// Trampoline: a write to a protected page of hugetlbfs begins, fault in argument 0.
+#[fentry]
+pub fn fentry_huge_0(ctx: FEntryContext) -> i32 {
+    trampoline::huge_write_begun::<0>(&ctx)
+}
+
+/// Trampoline: a write to a protected page of hugetlbfs begins, fault in argument 1.
+#[fentry]
+pub fn fentry_huge_1(ctx: FEntryContext) -> i32 {
+    trampoline::huge_write_begun::<1>(&ctx)
+}
+
+/// Trampoline: a write to a protected page of hugetlbfs begins, mapping and address as arguments.
+#[fentry]
+pub fn fentry_huge_args(ctx: FEntryContext) -> i32 {
+    trampoline::huge_write_begun_by_arguments(&ctx)
+}
+
+/// Trampoline: a write to a protected page of hugetlbfs ends.
+#[fexit]
+pub fn fexit_huge(ctx: FExitContext) -> i32 {
+    trampoline::huge_write_ended(&ctx)
+}
+
+/// Trampoline: a new page of hugetlbfs is mapped.
+#[fentry]
+pub fn fentry_huge_mapped(ctx: FEntryContext) -> i32 {
+    trampoline::huge_page_mapped(&ctx)
+}
+
+/// Kernel probe: a write to a protected page begins.
+#[kprobe]
+pub fn kprobe_write(ctx: ProbeContext) -> u32 {
+    probes::write_begun(&ctx)
+}
+
+/// Kernel probe: a write to a protected page ends.
+#[kretprobe]
+pub fn kretprobe_write(ctx: RetProbeContext) -> u32 {
+    probes::write_ended(&ctx)
+}
+
+/// Kernel probe: a fault on a file's page is finished.
+#[kprobe]
+pub fn kprobe_finish(ctx: ProbeContext) -> u32 {
+    probes::finish_begun(&ctx)
+}
+
+/// Kernel probe: a fault on a file's page was finished.
+#[kretprobe]
+pub fn kretprobe_finish(ctx: RetProbeContext) -> u32 {
+    probes::finish_ended(&ctx)
+}
+
+/// Kernel probe: a new anonymous page is mapped.
+#[kprobe]
+pub fn kprobe_mapped(ctx: ProbeContext) -> u32 {
+    probes::page_mapped(&ctx)
+}
+
+/// Kernel probe: a write to a protected page of hugetlbfs begins, fault in argument 0.
+#[kprobe]
+pub fn kprobe_huge_0(ctx: ProbeContext) -> u32 {
+    probes::huge_write_begun::<0>(&ctx)
+}
+
+/// Kernel probe: a write to a protected page of hugetlbfs begins, fault in argument 1.
+#[kprobe]
+pub fn kprobe_huge_1(ctx: ProbeContext) -> u32 {
+    probes::huge_write_begun::<1>(&ctx)
+}
+
+/// Kernel probe: a write to a protected page of hugetlbfs begins, mapping and address as arguments.
+#[kprobe]
+pub fn kprobe_huge_args(ctx: ProbeContext) -> u32 {
+    probes::huge_write_begun_by_arguments(&ctx)
+}
+
+/// Kernel probe: a write to a protected page of hugetlbfs ends.
+#[kretprobe]
+pub fn kretprobe_huge(ctx: RetProbeContext) -> u32 {
+    probes::huge_write_ended(&ctx)
+}
+
+/// Kernel probe: a new page of hugetlbfs is mapped.
+#[kprobe]
+pub fn kprobe_huge_mapped(ctx: ProbeContext) -> u32 {
+    probes::huge_page_mapped(&ctx)
+}
+
 /// What a hook costs that does nothing: the floor the benchmark measures the others against.
 #[raw_tracepoint(tracepoint = "empty")]
 pub fn empty(_ctx: RawTracePointContext) -> i32 {
-    0
-}
-
-/// Tries whether kernel probes can be had.
-#[kprobe]
-pub fn empty_kprobe(_ctx: ProbeContext) -> u32 {
-    0
-}
-
-/// Tries whether trampolines can be had.
-#[fentry(function = "do_wp_page")]
-pub fn empty_fentry(_ctx: FEntryContext) -> i32 {
     0
 }
 

@@ -60,9 +60,10 @@ static SPLITS: Array<u64> = Array::with_max_entries(SPLIT_WORDS, BPF_F_MMAPABLE)
 #[map]
 static LOSS: Array<u64> = Array::with_max_entries(LOSSES as u32, BPF_F_MMAPABLE);
 
-/// One word, 1 once the user side has page frees followed.
+/// One word, 1 once no thread that loses a race for a page is counted: the backend counts where
+/// copies are committed, or the user side has page frees followed.
 #[map]
-static WATCHES_FREES: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static RACES_SETTLED: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Life-cycle events for the user side. An event that finds it full is dropped and counted as
 /// [`Loss::LifecycleDropped`]; the user side then finds the process by looking at the tables.
@@ -118,10 +119,10 @@ pub fn split_word(index: u32) -> u64 {
     SPLITS.get(index).copied().unwrap_or(0)
 }
 
-/// Whether page frees are followed, so that copies that lost a race are given back.
+/// Whether copies that lost a race are left out.
 #[inline(always)]
-pub fn watches_frees() -> bool {
-    WATCHES_FREES.get(0).is_some_and(|word| *word != 0)
+pub fn races_are_settled() -> bool {
+    RACES_SETTLED.get(0).is_some_and(|word| *word != 0)
 }
 
 /// Takes a free thread slot.

@@ -157,10 +157,27 @@ pub enum Format {
 /// Backends by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendName {
-    /// The best this kernel allows
+    /// The first of the following that this kernel allows
     Auto,
-    /// Raw tracepoints (x86-64)
+    /// Trampolines in the kernel's fault handlers (fentry): sees everything, costs least
+    Trampoline,
+    /// Kernel probes on the same functions: sees everything, costs more
+    Kprobe,
+    /// Raw tracepoints (x86-64): where the others are refused
     Tracepoint,
+}
+
+impl BackendName {
+    /// The backend's name; none for the best there is.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Trampoline => Some("trampoline"),
+            Self::Kprobe => Some("kprobe"),
+            Self::Tracepoint => Some("tracepoint"),
+        }
+    }
 }
 
 /// When to use colour.

@@ -6,11 +6,23 @@
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
 use cowtrace_common::{
+    loss::Loss,
     process::Source,
     thread::{FAULT_BEGUN, FAULT_COPIED},
 };
 
-use crate::fault::{self, Mode, TracedThread};
+use crate::{
+    fault::{self, Begun, TracedThread},
+    kernel::Registers,
+    maps,
+};
+
+/// Which mode the processor was in when the fault happened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    User,
+    Kernel,
+}
 
 /// Page present and access a write: bits 0 and 1 of x86's page-fault error code.
 const WRITE_TO_PRESENT: u64 = 0b11;
@@ -23,16 +35,66 @@ const GFP_ZERO: u64 = 0x100;
 /// `exceptions:page_fault_user`, `exceptions:page_fault_kernel`: (address, regs, error code).
 #[inline(always)]
 pub fn page_fault(ctx: &RawTracePointContext, mode: Mode) -> i32 {
-    let Some(thread) = TracedThread::find(ctx.pid()) else {
+    let Some(mut thread) = TracedThread::find(ctx.pid()) else {
         return 0;
     };
+    if mode == Mode::User {
+        thread.get_mut().user_registers = ctx.arg(1);
+    }
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
-        fault::begun(thread, ctx.arg(0), ctx.arg(1), mode);
+        begun(thread, ctx.arg(0), Registers(ctx.arg(1)), mode);
     } else {
         fault::ended(thread);
     }
     0
+}
+
+#[inline(always)]
+fn begun(thread: TracedThread, address: u64, registers: Registers, mode: Mode) {
+    let digest = match mode {
+        Mode::User => Ok(0),
+        Mode::Kernel => digest(thread, registers),
+    };
+    let Ok(witness) = digest else {
+        fault::ended(thread);
+        maps::lose(Loss::PendingDropped, 1);
+        return;
+    };
+    let charged = thread.get().process;
+    let begun = Begun {
+        state: FAULT_BEGUN,
+        address,
+        anchor: registers.0,
+        witness,
+        charged,
+    };
+    fault::begun(thread, begun);
+}
+
+/// Whether the thread is still inside its fault, and not in something that came after it.
+#[inline(always)]
+fn in_progress(thread: TracedThread) -> bool {
+    let fault = thread.get();
+    let saved = Registers(fault.anchor);
+    if fault.witness == 0 {
+        saved.are_an_exceptions()
+    } else {
+        digest(thread, saved) == Ok(fault.witness)
+    }
+}
+
+/// What tells a kernel-mode fault from everything after it: its own registers from what follows in
+/// the same system call, the system call's from those of the next. Both are needed: the fault's
+/// stay readable in a hole of a later stack, which begins at a random offset in each call
+/// (`randomize_kstack_offset`).
+#[inline(always)]
+fn digest(thread: TracedThread, registers: Registers) -> Result<u64, i32> {
+    let fault = registers.digest()?;
+    match thread.get().user_registers {
+        0 => Ok(fault),
+        user => Ok((fault ^ Registers(user).digest()?) | 1),
+    }
 }
 
 /// `kmem:mm_page_alloc`: (page, order, gfp flags, migrate type).
@@ -42,13 +104,13 @@ pub fn page_alloc(ctx: &RawTracePointContext) -> i32 {
     if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || order(ctx) != 0 {
         return 0;
     }
-    let Some(thread) = TracedThread::find(ctx.pid()) else {
+    let Some(mut thread) = TracedThread::find(ctx.pid()) else {
         return 0;
     };
     if thread.get().state != FAULT_BEGUN {
         return 0;
     }
-    if !fault::in_progress(thread) {
+    if !in_progress(thread) {
         fault::ended(thread);
         return 0;
     }
@@ -57,7 +119,8 @@ pub fn page_alloc(ctx: &RawTracePointContext) -> i32 {
     } else {
         Source::Zero
     };
-    fault::copied(thread, ctx.arg(0), source);
+    thread.get_mut().page = ctx.arg(0);
+    fault::copied(thread, source, 1);
     let fault = thread.get();
     debug!(
         ctx,
@@ -74,7 +137,7 @@ pub fn page_free(ctx: &RawTracePointContext) -> i32 {
     };
     let fault = thread.get();
     let page: u64 = ctx.arg(0);
-    if fault.state == FAULT_COPIED && fault.page == page && fault::in_progress(thread) {
+    if fault.state == FAULT_COPIED && fault.page == page && in_progress(thread) {
         fault::taken_back(thread);
     }
     0

@@ -114,7 +114,7 @@ impl Collector {
             if let Some(record) = self.records.in_slot(slot) {
                 record.name_is_final = true;
             }
-            self.probe.watch_frees()?;
+            self.probe.settle_races()?;
         }
         Ok(true)
     }

@@ -79,6 +79,18 @@ impl Collector {
             started_at: meta.started_at,
             duration_ns,
             backend: self.probe.backend.into(),
+            unseen: self
+                .probe
+                .unseen
+                .iter()
+                .map(|unseen| unseen.text().into())
+                .collect(),
+            rejected: self
+                .probe
+                .rejected
+                .iter()
+                .map(|tried| (tried.backend.into(), tried.reason.clone()))
+                .collect(),
             targets: meta.targets,
             labels: meta.labels,
             processes,

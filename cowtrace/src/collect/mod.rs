@@ -101,7 +101,7 @@ impl Collector {
                     if let Some(record) = self.records.in_slot(event.slot) {
                         record.name_is_final = true;
                     }
-                    self.probe.watch_frees()?;
+                    self.probe.settle_races()?;
                 }
             }
         }

@@ -6,13 +6,15 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cli::Color,
-    probe::{Kernel, trial},
+    probe::{
+        Kernel,
+        trial::{self, BackendTrial},
+    },
 };
 
 /// Tries everything and prints what came of it.
 pub fn doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
-    let trials = trial::all(&kernel);
     let color = Color::Auto.applies(io::stdout().is_terminal());
     let mut out = io::stdout().lock();
     writeln!(
@@ -20,26 +22,41 @@ pub fn doctor() -> Result<()> {
         "Linux {} on {}, {} CPUs, pages of {} bytes, pids below {}\n",
         kernel.release, kernel.arch, kernel.cpus, kernel.page_bytes, kernel.pid_max
     )?;
-    for trial in &trials {
-        let (mark, text) = match &trial.result {
-            Ok(text) => (paint("yes", "32", color), text),
-            Err(text) => (paint("no ", "31", color), text),
-        };
+    for trial in &trial::ground() {
+        let text = trial.result.as_ref().unwrap_or_else(|reason| reason);
+        let mark = mark(trial.result.is_ok(), color);
         writeln!(
             out,
-            "{mark}  {:<25} {:<29} {text}",
+            "{mark}  {:<27} {:<20} {text}",
             trial.what, trial.used_for
         )?;
     }
-    match trials.last() {
-        Some(trial) if trial.result.is_ok() => {
-            writeln!(
-                out,
-                "\ncowtrace can trace here, with the tracepoint backend."
-            )?;
-            Ok(())
+    let backends = trial::backends(&kernel);
+    writeln!(out, "\nBackends, in the order in which they are taken:\n")?;
+    for backend in &backends {
+        let mark = mark(backend.result.is_ok(), color);
+        writeln!(out, "{mark}  {:<11} {}", backend.name, said(backend))?;
+    }
+    let Some(taken) = backends.iter().find(|backend| backend.result.is_ok()) else {
+        bail!("cowtrace cannot trace here; the lines with \"no\" say why");
+    };
+    writeln!(
+        out,
+        "\ncowtrace can trace here, with the {} backend.",
+        taken.name
+    )?;
+    Ok(())
+}
+
+/// What a backend cannot see, or why it cannot run.
+fn said(backend: &BackendTrial) -> String {
+    match &backend.result {
+        Ok(unseen) if unseen.is_empty() => "sees every copy and its source".into(),
+        Ok(unseen) => {
+            let unseen: Vec<_> = unseen.iter().map(|unseen| unseen.text()).collect();
+            format!("does not see {}", unseen.join("; "))
         }
-        _ => bail!("cowtrace cannot trace here; the lines with \"no\" say why"),
+        Err(reason) => reason.clone(),
     }
 }
 
@@ -53,10 +70,11 @@ pub fn empty_hooks() -> Result<()> {
     Ok(())
 }
 
-fn paint(text: &str, code: &str, color: bool) -> String {
-    if color {
-        format!("\x1b[{code}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
+fn mark(works: bool, color: bool) -> &'static str {
+    match (works, color) {
+        (true, true) => "\x1b[32myes\x1b[0m",
+        (true, false) => "yes",
+        (false, true) => "\x1b[31mno \x1b[0m",
+        (false, false) => "no ",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -16,10 +17,10 @@ use tokio::{
 };
 
 use crate::{
-    cli::{BackendName, Color, Format, Range, TraceArgs, TraceOptions},
+    cli::{Color, Format, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
-    probe::{Backend, Kernel, Settings, Tracepoint},
+    probe::{self, Kernel, Settings},
     report::{self, Style},
     run::Run,
     targets,
@@ -34,11 +35,11 @@ const FINEST_AUTO_RANGE: u64 = 64 << 10;
 const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 
 /// Which processes to trace.
-pub(super) enum Target {
+pub(super) enum Target<'a> {
     /// Processes that are there.
     Pids(Vec<u32>),
-    /// A command that waits to be started.
-    Command(targets::Command),
+    /// A command to start.
+    Command(&'a [OsString]),
 }
 
 /// Traces, then reports.
@@ -53,40 +54,25 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
             eprintln!("cowtrace: {hint}");
         }
     }
-    let run = if arguments.start.is_empty() {
+    let target = if arguments.start.is_empty() {
         let mut pids = arguments.pids;
         pids.sort_unstable();
         pids.dedup();
-        observe(Target::Pids(pids), arguments.duration, &options)?
+        Target::Pids(pids)
     } else {
-        observe_command(&arguments.start, arguments.duration, &options)?
+        Target::Command(&arguments.start)
     };
+    let run = observe(&target, arguments.duration, &options)?;
     print(&run, &options)
-}
-
-/// Starts a command and traces it.
-pub(super) fn observe_command(
-    command: &[std::ffi::OsString],
-    duration: Option<Duration>,
-    options: &TraceOptions,
-) -> Result<Run> {
-    // Before anything is started: whether it can be traced at all.
-    can_run(
-        &Kernel::running().context("/proc cannot be read; is it mounted?")?,
-        options,
-    )?;
-    let command = targets::Command::prepare(command)?;
-    observe(Target::Command(command), duration, options)
 }
 
 /// Traces until the time is up, a signal comes or the masters are gone.
 pub(super) fn observe(
-    target: Target,
+    target: &Target<'_>,
     duration: Option<Duration>,
     options: &TraceOptions,
 ) -> Result<Run> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
-    can_run(&kernel, options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -100,18 +86,6 @@ pub(super) fn observe(
     )
 }
 
-fn can_run(kernel: &Kernel, options: &TraceOptions) -> Result<()> {
-    backend(options.backend)
-        .can_run(kernel)
-        .context("cannot trace here")
-}
-
-fn backend(name: BackendName) -> impl Backend {
-    match name {
-        BackendName::Auto | BackendName::Tracepoint => Tracepoint,
-    }
-}
-
 struct Session<'a> {
     kernel: Kernel,
     options: &'a TraceOptions,
@@ -119,20 +93,17 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(self, target: Target) -> Result<Run> {
+    async fn run(self, target: &Target<'_>) -> Result<Run> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
-        let pids = match &target {
-            Target::Pids(pids) => pids.clone(),
-            Target::Command(command) => vec![command.pid()],
-        };
         let settings = Settings {
-            range_bytes: range_bytes(self.options.range, &target, self.kernel.page_bytes),
+            range_bytes: range_bytes(self.options.range, target, self.kernel.page_bytes),
             diagnostics: self.options.verbose >= 2,
         };
-        let probe = backend(self.options.backend)
-            .attach(&self.kernel, settings)
+        // Before a command is started: it is not, where it cannot be traced.
+        let probe = probe::attach(self.options.backend.name(), &self.kernel, settings)
             .context("cannot trace here")?;
+        let backend = probe.backend;
         let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut collector = Collector::new(
             probe,
@@ -140,30 +111,29 @@ impl Session<'_> {
             PathBuf::from("/proc"),
             interval_ns,
         );
-        let meta = self.meta(pids.clone())?;
-        match &target {
-            Target::Pids(pids) => collector.adopt(pids)?,
+        let (pids, command) = match target {
+            Target::Pids(pids) => {
+                collector.adopt(pids)?;
+                (pids.clone(), None)
+            }
             Target::Command(command) => {
+                let command = targets::Command::prepare(command)?;
                 collector.adopt_launcher(command.pid())?;
                 command.go_on().context("cannot let the command go on")?;
+                (vec![command.pid()], Some(command))
             }
-        }
-        let progress = self.progress(&pids);
+        };
+        let progress = progress_bar();
+        log::info!(
+            "tracing {} target(s) with the {backend} backend",
+            pids.len()
+        );
         let cause = self.follow(&mut collector, &mut ends, &progress).await?;
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
-        let run = collector.finish(meta);
-        if let Target::Command(mut command) = target {
-            // The process that was to become the command has ended without doing so.
-            if cause == End::MastersGone && !run.has_masters() {
-                return Err(AlreadyTold.into());
-            }
-            if !command.terminate() {
-                eprintln!(
-                    "cowtrace: the command (process {}) ignores SIGTERM and goes on",
-                    command.pid()
-                );
-            }
+        let run = collector.finish(self.meta(pids)?);
+        if let Some(command) = command {
+            finish_command(command, cause, &run)?;
         }
         Ok(run)
     }
@@ -198,18 +168,6 @@ impl Session<'_> {
         }
     }
 
-    fn progress(&self, pids: &[u32]) -> ProgressBar {
-        log::info!(
-            "tracing {} target(s) with the {} backend",
-            pids.len(),
-            backend(self.options.backend).name()
-        );
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{wide_msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar
-    }
-
     fn meta(&self, targets: Vec<u32>) -> Result<Meta> {
         let id =
             fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name the run")?;
@@ -225,6 +183,28 @@ impl Session<'_> {
                 .collect::<BTreeMap<_, _>>(),
         })
     }
+}
+
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar
+}
+
+/// Ends the command that was started for the trace, unless it has ended.
+fn finish_command(mut command: targets::Command, cause: End, run: &Run) -> Result<()> {
+    // The process that was to become the command has ended without doing so.
+    if cause == End::MastersGone && !run.has_masters() {
+        return Err(AlreadyTold.into());
+    }
+    if !command.terminate() {
+        eprintln!(
+            "cowtrace: the command (process {}) ignores SIGTERM and goes on",
+            command.pid()
+        );
+    }
+    Ok(())
 }
 
 /// A failure that the user has read of already, on standard error.
@@ -288,7 +268,7 @@ fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) -> String {
 }
 
 /// The range's size: what the user said, or the finest whose histogram holds what may be copied.
-fn range_bytes(range: Range, target: &Target, page_bytes: u64) -> u64 {
+fn range_bytes(range: Range, target: &Target<'_>, page_bytes: u64) -> u64 {
     match (range, target) {
         (Range::Bytes(bytes), _) => bytes,
         (Range::Auto, Target::Command(_)) => FINEST_AUTO_RANGE,

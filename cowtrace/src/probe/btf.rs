@@ -13,10 +13,17 @@ const TYPE_BYTES: usize = 12;
 const MEMBER_BYTES: usize = 12;
 /// Anonymous structures nest two or three deep in the kernel.
 const MAX_DEPTH: u32 = 8;
+/// Longer than any name in the kernel (`KSYM_NAME_LEN`).
+const MAX_NAME_BYTES: usize = 512;
 
 const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_VOLATILE: u32 = 9;
+const KIND_CONST: u32 = 10;
+const KIND_FUNCTION: u32 = 12;
+const KIND_PROTOTYPE: u32 = 13;
+const PARAMETER_BYTES: usize = 8;
 
 /// Why an offset is not known.
 #[derive(Debug, Error)]
@@ -34,6 +41,9 @@ pub enum BtfError {
     /// The file is no BTF of this machine's byte order, or is cut short.
     #[error("the kernel's type information is damaged: {0}")]
     Damaged(&'static str),
+    /// This kernel has no such structure.
+    #[error("this kernel has no struct {0}")]
+    NoStruct(String),
     /// This kernel has no such member.
     #[error("this kernel's struct {structure} has no member {member}")]
     NoMember {
@@ -110,6 +120,48 @@ impl Btf {
             })
     }
 
+    /// Offset in bytes of the first of these members that the structure has, and which it is.
+    pub fn first_offset(
+        &self,
+        structure: &str,
+        members: &[&'static str],
+    ) -> Result<(&'static str, u32), BtfError> {
+        members
+            .iter()
+            .find_map(|member| Some((*member, self.offset(structure, member).ok()?)))
+            .ok_or_else(|| BtfError::NoMember {
+                structure: structure.to_owned(),
+                member: members.join(" or "),
+            })
+    }
+
+    /// Size of a structure, bytes.
+    pub fn struct_bytes(&self, structure: &str) -> Result<u32, BtfError> {
+        (1..self.types.len())
+            .filter(|&id| self.is_struct_named(id, structure))
+            .find_map(|id| word(&self.bytes, self.record(id)?.2 + 8).ok())
+            .ok_or_else(|| BtfError::NoStruct(structure.to_owned()))
+    }
+
+    /// Names of a function's parameters, in order; `None` if the kernel has no such function that
+    /// a hook can find (it was inlined, renamed, or not built).
+    #[must_use]
+    pub fn parameters(&self, function: &str) -> Option<Vec<String>> {
+        let ids = 1..self.types.len();
+        let prototype = ids.into_iter().find_map(|id| {
+            let (name_at, info, at) = self.record(id)?;
+            let found = kind(info) == KIND_FUNCTION && self.name_is(name_at, function);
+            found.then(|| word(&self.bytes, at + 8).ok())?
+        })?;
+        let (_, info, at) = self.record(prototype as usize)?;
+        if kind(info) != KIND_PROTOTYPE {
+            return None;
+        }
+        (0..members(info) as usize)
+            .map(|index| self.name(word(&self.bytes, at + TYPE_BYTES + index * PARAMETER_BYTES)))
+            .collect()
+    }
+
     fn is_struct_named(&self, id: usize, name: &str) -> bool {
         let Some((name_at, info, _)) = self.record(id) else {
             return false;
@@ -119,6 +171,10 @@ impl Btf {
 
     fn find_member(&self, id: usize, name: &str, depth: u32) -> Option<u32> {
         let (_, info, at) = self.record(id)?;
+        if depth <= MAX_DEPTH && matches!(kind(info), KIND_VOLATILE | KIND_CONST) {
+            // `vm_fault` has a constant anonymous structure.
+            return self.find_member(word(&self.bytes, at + 8).ok()? as usize, name, depth + 1);
+        }
         if depth > MAX_DEPTH || !matches!(kind(info), KIND_STRUCT | KIND_UNION) {
             return None;
         }
@@ -150,6 +206,16 @@ impl Btf {
             word(&self.bytes, at + 4).ok()?,
             at,
         ))
+    }
+
+    fn name(&self, name_at: Result<u32, BtfError>) -> Option<String> {
+        let start = self.strings.saturating_add(name_at.ok()? as usize);
+        let rest = self.bytes.get(start..)?;
+        let end = rest
+            .iter()
+            .take(MAX_NAME_BYTES)
+            .position(|&byte| byte == 0)?;
+        Some(String::from_utf8_lossy(&rest[..end]).into_owned())
     }
 
     fn name_is(&self, name_at: u32, name: &str) -> bool {
@@ -204,10 +270,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `struct s { int a; union { int b; struct { int c; int d; }; }; }`
+    /// `struct s { int a; union { int b; const struct { int c; int d; }; }; };`
+    /// `int f(struct s b, int a)`
     fn sample() -> Vec<u8> {
-        let strings = b"\0s\0int\0a\0b\0c\0d\0";
-        let (s, int, a, b, c, d) = (1u32, 3u32, 7u32, 9u32, 11u32, 13u32);
+        let strings = b"\0s\0int\0a\0b\0c\0d\0f\0";
+        let (s, int, a, b, c, d, f) = (1u32, 3u32, 7u32, 9u32, 11u32, 13u32, 15u32);
         let words: Vec<u32> = vec![
             int,
             1 << 24,
@@ -229,8 +296,8 @@ mod tests {
             1,
             0,
             0,
-            2,
-            0, // 3: union { b, struct 2 }
+            7,
+            0, // 3: union { b, const struct 2 }
             s,
             (4 << 24) | 2,
             12,
@@ -240,6 +307,19 @@ mod tests {
             0,
             3,
             32, // 4: struct s
+            0,
+            (13 << 24) | 2,
+            1,
+            b,
+            4,
+            a,
+            1, // 5: int (struct s b, int a)
+            f,
+            12 << 24,
+            5, // 6: f
+            0,
+            10 << 24,
+            2, // 7: const struct 2
         ];
         let types: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let mut bytes = Vec::new();
@@ -273,17 +353,36 @@ mod tests {
         let error = btf.offset("s", "zz").unwrap_err().to_string();
         assert!(error.contains("struct s has no member zz"), "{error}");
         assert!(btf.offset("no_such", "a").is_err());
+        assert_eq!(btf.struct_bytes("s").unwrap(), 12);
+        assert!(btf.struct_bytes("no_such").is_err());
+    }
+
+    #[test]
+    fn a_functions_parameters_are_told_in_order() {
+        let btf = Btf::parse(sample()).unwrap();
+        assert_eq!(btf.parameters("f").unwrap(), ["b", "a"]);
+        assert_eq!(btf.parameters("s"), None);
+        assert_eq!(btf.parameters("g"), None);
+    }
+
+    #[test]
+    fn the_first_name_that_there_is_is_taken() {
+        let btf = Btf::parse(sample()).unwrap();
+        assert_eq!(btf.first_offset("s", &["new", "d"]).unwrap(), ("d", 8));
+        let error = btf.first_offset("s", &["x", "y"]).unwrap_err().to_string();
+        assert!(error.contains("no member x or y"), "{error}");
     }
 
     proptest! {
         #[test]
-        fn damaged_types_never_crash(at in 0usize..200, value: u8, cut in 0usize..200) {
+        fn damaged_types_never_crash(at in 0usize..270, value: u8, cut in 0usize..270) {
             let mut bytes = sample();
             let length = bytes.len();
             bytes[at % length] = value;
             bytes.truncate(length - cut % length);
             if let Ok(btf) = Btf::parse(bytes) {
                 let _ = btf.offset("s", "d");
+                let _ = btf.parameters("f");
             }
         }
     }

@@ -1,9 +1,6 @@
-//! What the running kernel is: release, architecture, page size, types, and what it lets this
-//! process do.
+//! What the running kernel is: release, architecture, page size, and what it lets this process do.
 
 use std::{fs, io, path::Path};
-
-use super::btf::{Btf, BtfError};
 
 /// Capabilities by their number, include/uapi/linux/capability.h.
 const CAPABILITIES: [(&str, u32); 3] =
@@ -42,31 +39,6 @@ impl Kernel {
                 .trim()
                 .parse()
                 .map_err(|_| io::ErrorKind::InvalidData)?,
-        })
-    }
-}
-
-/// Offsets the kernel side needs, bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offsets {
-    /// `task_struct.pid`.
-    pub task_pid: u32,
-    /// `task_struct.tgid`.
-    pub task_tgid: u32,
-    /// `task_struct.mm`.
-    pub task_mm: u32,
-    /// `pt_regs.orig_ax`; `ip` is the next word (arch/x86/include/uapi/asm/ptrace.h).
-    pub regs_orig_ax: u32,
-}
-
-impl Offsets {
-    /// Finds them in the kernel's types.
-    pub fn find(btf: &Btf) -> Result<Self, BtfError> {
-        Ok(Self {
-            task_pid: btf.offset("task_struct", "pid")?,
-            task_tgid: btf.offset("task_struct", "tgid")?,
-            task_mm: btf.offset("task_struct", "mm")?,
-            regs_orig_ax: btf.offset("pt_regs", "orig_ax")?,
         })
     }
 }
@@ -132,21 +104,5 @@ mod tests {
     #[test]
     fn sys_admin_stands_for_bpf_but_not_for_ptrace() {
         assert_eq!(missing("0000000000200000"), ["CAP_SYS_PTRACE"]);
-    }
-
-    #[test]
-    fn the_running_kernels_offsets_are_plausible() {
-        let Ok(btf) = Btf::of_running_kernel() else {
-            eprintln!("skipped: this kernel has no BTF");
-            return;
-        };
-        if cfg!(target_arch = "x86_64") {
-            let offsets = Offsets::find(&btf).unwrap();
-            assert_eq!(offsets.task_tgid, offsets.task_pid + 4);
-            assert_eq!(
-                btf.offset("pt_regs", "ip").unwrap(),
-                offsets.regs_orig_ax + 8
-            );
-        }
     }
 }

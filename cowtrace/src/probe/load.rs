@@ -8,39 +8,58 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::RingBuf,
-    programs::{Program, RawTracePoint},
+    programs::{Program, ProgramError, RawTracePoint},
 };
 use aya_log::EbpfLogger;
 use cowtrace_common::{range::RANGE_BUCKETS, thread::TASKS_PER_CHUNK};
 use tokio::io::unix::AsyncFd;
 
-use super::{Btf, Kernel, Offsets, Probe, ProbeError, Settings, tables::Tables};
+use super::{
+    Btf, Kernel, Probe, ProbeError, Settings, Unseen,
+    offsets::{self, Globals},
+    tables::Tables,
+};
 
 /// The kernel side, built by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cowtrace-ebpf.o"));
 
-/// Loads the object and attaches the hooks that follow processes, then those in `hooks`.
+/// What a backend asks of the loading.
+pub(super) struct Plan {
+    pub backend: &'static str,
+    /// What its hooks read, beside what following processes takes.
+    pub globals: Globals,
+    /// Whether it counts copies where they are committed, so that the losers of a race for a page
+    /// never are.
+    pub counts_commits: bool,
+}
+
+/// Loads the object and attaches the backend's hooks by `attach`, then those that follow
+/// processes. The backend's come first: they decide whether it can run at all, and see nobody
+/// until a process is traced.
 pub(super) fn probe(
-    backend: &'static str,
     kernel: &Kernel,
     settings: Settings,
-    hooks: &[&'static str],
+    btf: &Btf,
+    plan: Plan,
+    attach_hooks: impl FnOnce(&mut Ebpf) -> Result<Vec<Unseen>, ProbeError>,
 ) -> Result<Probe, ProbeError> {
-    let offsets = Offsets::find(&Btf::of_running_kernel()?)?;
+    let mut globals = offsets::of_tasks(btf)?;
+    globals.extend(plan.globals);
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
-    let mut ebpf = load(
-        kernel,
-        &offsets,
-        range_shift,
-        page_shift,
-        settings.diagnostics,
-    )?;
+    globals.push(("RANGE_SHIFT", range_shift));
+    globals.push(("PAGE_SHIFT", page_shift));
+    globals.push(("BUCKET_MASK", RANGE_BUCKETS - 1));
+    let mut ebpf = load(kernel, &globals, settings.diagnostics)?;
+    let unseen = attach_hooks(&mut ebpf)?;
     let log = settings
         .diagnostics
         .then(|| EbpfLogger::init(&mut ebpf).ok())
         .flatten();
     let tables = Tables::take(&mut ebpf, kernel.pid_max, range_shift, page_shift)?;
+    if plan.counts_commits {
+        tables.settle_races();
+    }
     let events = ebpf.take_map("EVENTS").ok_or(ProbeError::NoMap("EVENTS"))?;
     let events = RingBuf::try_from(events).map_err(ProbeError::map("EVENTS"))?;
     // SAFETY: the ring buffer owns its descriptor and gives the same one as long as it lives.
@@ -52,49 +71,37 @@ pub(super) fn probe(
         "sched_process_fork",
         "sched_process_exec",
         "sched_process_exit",
-    ]
-    .iter()
-    .chain(hooks)
-    {
+    ] {
         attach(&mut ebpf, hook, hook)?;
     }
-    // Attached when it is needed, which is then urgent.
-    load_program(&mut ebpf, "mm_page_free")?;
     Ok(Probe {
-        backend,
+        backend: plan.backend,
+        rejected: Vec::new(),
+        unseen,
         range_bytes: settings.range_bytes,
         tables,
         events,
         log,
         ebpf,
-        watches_frees: false,
+        races_are_settled: plan.counts_commits,
     })
 }
 
-fn load(
-    kernel: &Kernel,
-    offsets: &Offsets,
-    range_shift: u32,
-    page_shift: u32,
-    diagnostics: bool,
-) -> Result<Ebpf, ProbeError> {
+fn load(kernel: &Kernel, globals: &Globals, diagnostics: bool) -> Result<Ebpf, ProbeError> {
     let log_level: u8 = if diagnostics {
         aya_log::Level::Debug as u8
     } else {
         0
     };
-    let bucket_mask = RANGE_BUCKETS - 1;
-    loader()
+    let mut loader = loader();
+    loader
         .map_max_entries("TASKS", kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
-        .override_global("TASK_PID", &offsets.task_pid, true)
-        .override_global("TASK_TGID", &offsets.task_tgid, true)
-        .override_global("TASK_MM", &offsets.task_mm, true)
-        .override_global("REGS_ORIG_AX", &offsets.regs_orig_ax, true)
-        .override_global("RANGE_SHIFT", &range_shift, true)
-        .override_global("PAGE_SHIFT", &page_shift, true)
-        .override_global("BUCKET_MASK", &bucket_mask, true)
         // At level 0 the verifier removes the diagnostics as dead code.
-        .override_global(aya_log::LEVEL, &log_level, true)
+        .override_global(aya_log::LEVEL, &log_level, true);
+    for (name, value) in globals {
+        loader.override_global(name, value, true);
+    }
+    loader
         .load(OBJECT)
         .map_err(|error| ProbeError::object(&error))
 }
@@ -114,7 +121,7 @@ fn loader<'a>() -> EbpfLoader<'a> {
 }
 
 /// Loads one program, which takes the verifier some milliseconds, without attaching it.
-fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
+pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
     raw_tracepoint(ebpf, name)?
         .load()
         .map_err(ProbeError::program(name))
@@ -140,8 +147,25 @@ fn raw_tracepoint<'a>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut RawTracePoint, ProbeError> {
-    let program = ebpf.program_mut(name).ok_or(ProbeError::NoProgram(name))?;
+    let program = ebpf
+        .program_mut(name)
+        .ok_or_else(|| ProbeError::NoProgram(name.into()))?;
     program.try_into().map_err(ProbeError::program(name))
+}
+
+/// Detaches a program and takes it out of the kernel; nothing if it is not loaded.
+pub(super) fn unload(program: &mut Program) {
+    let unloaded: Result<(), ProgramError> = match program {
+        Program::RawTracePoint(program) => program.unload(),
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
+        Program::KProbe(program) => program.unload(),
+        // The object has no others.
+        _ => Ok(()),
+    };
+    if let Err(error) = unloaded {
+        log::debug!("a program stays until the end: {error}");
+    }
 }
 
 /// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo.

@@ -4,22 +4,28 @@
 //! why not; all of them feed the same tables, so that nothing downstream knows which one ran.
 
 mod btf;
+mod choice;
 mod counts;
 mod explain;
+mod functions;
 mod kernel;
+mod kprobe;
 mod lifecycle;
 mod load;
+mod offsets;
 mod shared;
 mod tables;
 mod tracepoint;
+mod trampoline;
 pub mod trial;
+mod unseen;
 
 use std::{io, path::Path};
 
 use aya::{
     Ebpf, EbpfError,
     maps::{MapData, MapError, RingBuf},
-    programs::{ProgramError, RawTracePoint},
+    programs::ProgramError,
 };
 use aya_log::EbpfLogger;
 use cowtrace_common::loss::LOSSES;
@@ -27,11 +33,15 @@ use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
 pub use btf::{Btf, BtfError};
+pub use choice::{Rejected, attach, backends};
 pub use counts::{RangeCount, SlotState, Totals};
-pub use kernel::{Kernel, Offsets};
+pub use kernel::Kernel;
+pub use kprobe::Kprobe;
 pub use lifecycle::Lifecycle;
 pub use tables::Tables;
 pub use tracepoint::Tracepoint;
+pub use trampoline::Trampoline;
+pub use unseen::Unseen;
 
 /// Why the kernel side does not run.
 #[derive(Debug, Error)]
@@ -49,6 +59,15 @@ pub enum ProbeError {
         /// Architecture of this machine.
         arch: &'static str,
     },
+    /// The kernel has no function to hook.
+    #[error("this kernel has no function {0} that can be hooked")]
+    NoFunction(String),
+    /// Kernel probes are not built in.
+    #[error("this kernel was built without kernel probes (CONFIG_KPROBE_EVENTS)")]
+    NoKprobes,
+    /// Every backend was tried.
+    #[error("no way to see page faults works on this kernel{}", told(.0))]
+    NoBackend(Vec<Rejected>),
     /// Offsets cannot be had.
     #[error(transparent)]
     Btf(#[from] BtfError),
@@ -78,7 +97,7 @@ pub enum ProbeError {
     NoMap(&'static str),
     /// As [`ProbeError::NoMap`].
     #[error("the eBPF object has no program {0}: it was built from another version")]
-    NoProgram(&'static str),
+    NoProgram(String),
     /// A table cannot be mapped into memory.
     #[error("the table {name} cannot be mapped: {error}")]
     Mapping {
@@ -87,6 +106,15 @@ pub enum ProbeError {
         /// What the system said.
         error: io::Error,
     },
+}
+
+/// The reasons, one a line.
+fn told(rejected: &[Rejected]) -> String {
+    let mut lines = String::new();
+    for tried in rejected {
+        lines.extend(["\n  ", tried.backend, ": ", &tried.reason]);
+    }
+    lines
 }
 
 impl ProbeError {
@@ -125,9 +153,9 @@ pub struct Settings {
 pub trait Backend {
     /// The name it goes by on the command line and in reports.
     fn name(&self) -> &'static str;
-    /// Whether it can run here, found without side effects; trying is [`Backend::attach`].
-    fn can_run(&self, kernel: &Kernel) -> Result<(), ProbeError>;
-    /// Loads it and attaches its hooks. No process is traced yet.
+    /// Loads it and attaches its hooks. No process is traced yet. Whether a kernel allows it is
+    /// found by this and nothing else; what could not work anyway is told before anything is
+    /// loaded, in plainer words than the kernel's.
     fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError>;
 }
 
@@ -151,6 +179,10 @@ fn check_ground(root: &Path) -> Result<(), ProbeError> {
 pub struct Probe {
     /// Name of the backend.
     pub backend: &'static str,
+    /// Backends that were tried before it.
+    pub rejected: Vec<Rejected>,
+    /// What it cannot see.
+    pub unseen: Vec<Unseen>,
     /// Size of a range, bytes.
     pub range_bytes: u64,
     /// The counters and slots.
@@ -158,7 +190,7 @@ pub struct Probe {
     events: AsyncFd<RingBuf<MapData>>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
     ebpf: Ebpf,
-    watches_frees: bool,
+    races_are_settled: bool,
 }
 
 impl Probe {
@@ -184,13 +216,14 @@ impl Probe {
         }
     }
 
-    /// Follows page frees too, so that a thread that lost a race for a page gives its copy back.
-    /// Called once a traced process has several threads: every free of the machine passes there.
-    pub fn watch_frees(&mut self) -> Result<(), ProbeError> {
-        if !self.watches_frees {
+    /// Leaves out threads that lose a race for a page. Called once a traced process has several
+    /// threads; a backend that counts allocations then follows page frees too, which costs every
+    /// free of the machine something.
+    pub fn settle_races(&mut self) -> Result<(), ProbeError> {
+        if !self.races_are_settled {
             load::attach(&mut self.ebpf, "mm_page_free", "mm_page_free")?;
-            self.tables.set_watches_frees();
-            self.watches_frees = true;
+            self.tables.settle_races();
+            self.races_are_settled = true;
         }
         Ok(())
     }
@@ -199,10 +232,7 @@ impl Probe {
     pub fn detach(&mut self) -> Skipped {
         let skipped = self.skipped();
         for (_, program) in self.ebpf.programs_mut() {
-            let unloaded: Result<&mut RawTracePoint, _> = program.try_into();
-            if let Ok(program) = unloaded {
-                let _ = program.unload();
-            }
+            load::unload(program);
         }
         skipped
     }

@@ -36,7 +36,7 @@ pub struct Tables {
     ranges: SharedArray,
     splits: SharedArray,
     loss: SharedArray,
-    watches_frees: SharedArray,
+    races_settled: SharedArray,
     free_threads: Queue<MapData, u32>,
     free_processes: Queue<MapData, u32>,
     range_shift: u32,
@@ -64,7 +64,7 @@ impl Tables {
                 u32::try_from(LOSSES).unwrap_or(0),
                 size_of::<u64>(),
             )?,
-            watches_frees: array(ebpf, "WATCHES_FREES", 1, size_of::<u64>())?,
+            races_settled: array(ebpf, "RACES_SETTLED", 1, size_of::<u64>())?,
             free_threads: queue(ebpf, "FREE_THREADS")?,
             free_processes: queue(ebpf, "FREE_PROCESSES")?,
             range_shift,
@@ -147,6 +147,12 @@ impl Tables {
             .store(tid, Relaxed);
         self.threads
             .u32(thread, offset_of!(Thread, batch_copied))
+            .store(0, Relaxed);
+        self.threads
+            .u32(thread, offset_of!(Thread, visitor))
+            .store(0, Relaxed);
+        self.threads
+            .u64(thread, offset_of!(Thread, user_registers))
             .store(0, Relaxed);
         let tasks = self
             .processes
@@ -274,7 +280,7 @@ impl Tables {
         }
         let process = self
             .threads
-            .u32(thread, offset_of!(Thread, process))
+            .u32(thread, offset_of!(Thread, charged))
             .load(Relaxed);
         let address = self
             .threads
@@ -320,9 +326,9 @@ impl Tables {
             .fetch_or(1 << bit, Relaxed);
     }
 
-    /// Tells the kernel side that page frees are followed from now on.
-    pub fn set_watches_frees(&self) {
-        self.watches_frees.u64(0, 0).store(1, Release);
+    /// Tells the kernel side that threads that lose a race are left out from now on.
+    pub fn settle_races(&self) {
+        self.races_settled.u64(0, 0).store(1, Release);
     }
 
     /// Loss counters, in the order of [`cowtrace_common::loss::Loss`].

@@ -4,7 +4,11 @@
 
 use std::path::Path;
 
-use super::{Backend, Btf, Kernel, Offsets, Probe, ProbeError, Settings, check_ground, load};
+use super::{
+    Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen, check_ground,
+    load::{self, Plan},
+    offsets,
+};
 
 /// Pairs a write fault with the page allocation inside it.
 pub struct Tracepoint;
@@ -14,7 +18,7 @@ impl Backend for Tracepoint {
         "tracepoint"
     }
 
-    fn can_run(&self, kernel: &Kernel) -> Result<(), ProbeError> {
+    fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError> {
         if kernel.arch != "x86_64" {
             return Err(ProbeError::Architecture {
                 backend: self.name(),
@@ -22,16 +26,19 @@ impl Backend for Tracepoint {
             });
         }
         check_ground(Path::new("/proc"))?;
-        Offsets::find(&Btf::of_running_kernel()?)?;
-        Ok(())
-    }
-
-    fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError> {
-        load::probe(
-            self.name(),
-            kernel,
-            settings,
-            &["mm_page_alloc", "page_fault_user", "page_fault_kernel"],
-        )
+        let btf = Btf::of_running_kernel()?;
+        let plan = Plan {
+            backend: self.name(),
+            globals: offsets::of_registers(&btf)?,
+            counts_commits: false,
+        };
+        load::probe(kernel, settings, &btf, plan, |ebpf| {
+            for hook in ["mm_page_alloc", "page_fault_user", "page_fault_kernel"] {
+                load::attach(ebpf, hook, hook)?;
+            }
+            // Attached when it is needed, which is then urgent.
+            load::load_program(ebpf, "mm_page_free")?;
+            Ok(Unseen::ALL.to_vec())
+        })
     }
 }

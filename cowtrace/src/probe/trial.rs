@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use aya::{
-    Btf as KernelBtf, Ebpf,
-    programs::{FEntry, KProbe},
-};
+use aya::Ebpf;
 
 use super::{
-    Backend as _, Btf, Kernel, ProbeError, Tracepoint, check_ground, explain,
-    kernel::missing_capabilities, load,
+    Backend, Btf, Kernel, ProbeError, Settings, Unseen, check_ground, kernel::missing_capabilities,
+    load, offsets,
 };
 
 /// One thing that was tried.
@@ -23,54 +20,33 @@ pub struct Trial {
     pub result: Result<String, String>,
 }
 
-/// A function that the other hooks are tried on: every kernel has it, no inlining (facts of
-/// mm/memory.c from 5.10 on).
-const FUNCTION: &str = "do_wp_page";
+/// A backend that was tried.
+#[derive(Debug)]
+pub struct BackendTrial {
+    /// Its name.
+    pub name: &'static str,
+    /// What it cannot see, or why it cannot run.
+    pub result: Result<Vec<Unseen>, String>,
+}
 
-/// Tries everything, whatever fails.
+/// Tries what every backend needs, whatever fails.
 #[must_use]
-pub fn all(kernel: &Kernel) -> Vec<Trial> {
-    let mut trials = vec![
-        Trial {
-            what: "privileges",
-            used_for: "everything",
-            result: privileges(),
-        },
-        Trial {
-            what: "lockdown, pid namespace",
-            used_for: "everything",
-            result: ground(),
-        },
-        Trial {
-            what: "kernel types (BTF)",
-            used_for: "offsets of kernel structures",
-            result: types(),
-        },
-    ];
-    let mut object = match load::for_trial() {
-        Ok(object) => object,
-        Err(error) => {
-            trials.push(Trial {
-                what: "load maps",
-                used_for: "everything",
-                result: Err(error.to_string()),
-            });
-            return trials;
-        }
+pub fn ground() -> Vec<Trial> {
+    let needed = |what, result| Trial {
+        what,
+        used_for: "every backend",
+        result,
     };
-    trials.push(Trial {
-        what: "load maps",
-        used_for: "everything",
-        result: Ok("ring buffer, mappable arrays".into()),
-    });
+    let mut trials = vec![
+        needed("privileges", privileges()),
+        needed("lockdown, pid namespace", surroundings()),
+        needed("kernel types (BTF)", types()),
+        needed("ring buffer, mapped arrays", maps()),
+    ];
     for (what, used_for) in [
         ("sched_process_fork", "following processes"),
         ("sched_process_exec", "following processes"),
         ("sched_process_exit", "following processes"),
-        ("page_fault_user", "tracepoint backend"),
-        ("page_fault_kernel", "tracepoint backend"),
-        ("mm_page_alloc", "tracepoint backend"),
-        ("mm_page_free", "tracepoint backend, threads"),
     ] {
         trials.push(Trial {
             what,
@@ -78,22 +54,19 @@ pub fn all(kernel: &Kernel) -> Vec<Trial> {
             result: raw_tracepoint(what),
         });
     }
-    trials.push(Trial {
-        what: "kernel probe (kprobe)",
-        used_for: "nothing yet",
-        result: kprobe(&mut object),
-    });
-    trials.push(Trial {
-        what: "trampoline (fentry)",
-        used_for: "nothing yet",
-        result: fentry(&mut object),
-    });
-    trials.push(Trial {
-        what: "tracepoint backend",
-        used_for: "counting copies",
-        result: whole(kernel),
-    });
     trials
+}
+
+/// Tries every backend by attaching it for a moment, in the order in which they are taken.
+#[must_use]
+pub fn backends(kernel: &Kernel) -> Vec<BackendTrial> {
+    super::backends()
+        .into_iter()
+        .map(|backend| BackendTrial {
+            name: backend.name(),
+            result: attach(backend, kernel).map_err(|error| error.to_string()),
+        })
+        .collect()
 }
 
 fn privileges() -> Result<String, String> {
@@ -105,7 +78,7 @@ fn privileges() -> Result<String, String> {
     }
 }
 
-fn ground() -> Result<String, String> {
+fn surroundings() -> Result<String, String> {
     match check_ground(Path::new("/proc")) {
         Ok(()) | Err(ProbeError::Privilege(_)) => {
             Ok("not locked down, the machine's own pids".into())
@@ -116,8 +89,14 @@ fn ground() -> Result<String, String> {
 
 fn types() -> Result<String, String> {
     let btf = Btf::of_running_kernel().map_err(|error| error.to_string())?;
-    super::Offsets::find(&btf)
-        .map(|_| "every offset found".into())
+    offsets::of_tasks(&btf)
+        .map(|_| "readable".into())
+        .map_err(|error| error.to_string())
+}
+
+fn maps() -> Result<String, String> {
+    load::for_trial()
+        .map(|_| "loaded".into())
         .map_err(|error| error.to_string())
 }
 
@@ -143,47 +122,16 @@ fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
     }
 }
 
-fn kprobe(object: &mut Ebpf) -> Result<String, String> {
-    let program = object
-        .program_mut("empty_kprobe")
-        .ok_or("the object lacks the empty program")?;
-    let program: &mut KProbe = program.try_into().map_err(|error| explain::error(&error))?;
-    program.load().map_err(|error| explain::error(&error))?;
-    program
-        .attach(FUNCTION, 0)
-        .map_err(|error| explain::error(&error))?;
-    Ok("attached".into())
-}
-
-fn fentry(object: &mut Ebpf) -> Result<String, String> {
-    let types = KernelBtf::from_sys_fs().map_err(|error| explain::error(&error))?;
-    let program = object
-        .program_mut("empty_fentry")
-        .ok_or("the object lacks the empty program")?;
-    let program: &mut FEntry = program.try_into().map_err(|error| explain::error(&error))?;
-    program
-        .load(FUNCTION, &types)
-        .map_err(|error| explain::error(&error))?;
-    program.attach().map_err(|error| explain::error(&error))?;
-    Ok("attached".into())
-}
-
 /// The backend itself, with all its programs.
-fn whole(kernel: &Kernel) -> Result<String, String> {
-    let settings = super::Settings {
+fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
+    let settings = Settings {
         range_bytes: 1 << 16,
         diagnostics: false,
     };
-    let attach = || -> Result<(), ProbeError> {
-        Tracepoint.can_run(kernel)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(ProbeError::Proc)?;
-        let _guard = runtime.enter();
-        Tracepoint.attach(kernel, settings).map(drop)
-    };
-    attach()
-        .map(|()| "loaded and attached".into())
-        .map_err(|error| error.to_string())
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ProbeError::Proc)?;
+    let _guard = runtime.enter();
+    Ok(backend.attach(kernel, settings)?.unseen.clone())
 }

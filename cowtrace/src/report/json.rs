@@ -39,8 +39,16 @@ struct Meta<'a> {
     started_at: &'a str,
     duration_ns: u64,
     backend: &'a str,
+    backend_unseen: &'a [String],
+    backends_rejected: Vec<Rejected<'a>>,
     targets: &'a [u32],
     labels: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Rejected<'a> {
+    backend: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -121,6 +129,12 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             started_at: &run.started_at,
             duration_ns: run.duration_ns,
             backend: &run.backend,
+            backend_unseen: &run.unseen,
+            backends_rejected: run
+                .rejected
+                .iter()
+                .map(|(backend, reason)| Rejected { backend, reason })
+                .collect(),
             targets: &run.targets,
             labels: &run.labels,
         },

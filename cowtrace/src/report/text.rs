@@ -62,6 +62,9 @@ fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         run.host.arch,
         size(run.range_bytes)
     ));
+    if !run.unseen.is_empty() {
+        facts.push(format!("It does not see {}.", run.unseen.join(", ")));
+    }
     for line in wrap(&facts.join(" "), style.width) {
         writeln!(out, "{line}")?;
     }

@@ -31,6 +31,12 @@ pub struct Run {
     pub duration_ns: u64,
     /// The backend that saw the faults.
     pub backend: String,
+    /// What that backend cannot see, in words.
+    #[serde(default)]
+    pub unseen: Vec<String>,
+    /// Backends that could not run here, with the reason, in the order they were tried.
+    #[serde(default)]
+    pub rejected: Vec<(String, String)>,
     /// Process ids the user gave.
     pub targets: Vec<u32>,
     /// What the user called the run.

@@ -6,7 +6,7 @@ use std::{ffi::OsString, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::trace::{observe_command, print, start_log};
+use super::trace::{Target, observe, print, start_log};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
@@ -40,7 +40,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         load.workers,
         load.seconds
     );
-    let run = observe_command(&command, None, &options)?;
+    let run = observe(&Target::Command(&command), None, &options)?;
     print(&run, &options)?;
     if options.format == Format::Text {
         let text = format!(

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     PAGES,
     child::{Child, writer},
+    foreign, ksm,
     memory::{Memory, PAGE, changed, changed_by, scratch_file},
 };
 
@@ -102,7 +103,42 @@ pub(crate) const ALL: &[Case] = &[
     Case {
         name: "written-for-it",
         prepare: written,
-        run: written_for_it,
+        run: foreign::written_by_parent,
+    },
+    Case {
+        name: "written-by-ptrace",
+        prepare: written,
+        run: foreign::written_by_debugger,
+    },
+    Case {
+        name: "written-by-stranger",
+        prepare: foreign::with_stranger,
+        run: foreign::written_by_stranger,
+    },
+    Case {
+        name: "file-first",
+        prepare: file_untouched,
+        run: own_writes,
+    },
+    Case {
+        name: "ksm",
+        prepare: merged,
+        run: own_writes,
+    },
+    Case {
+        name: "hugetlb",
+        prepare: hugetlb,
+        run: child_writes,
+    },
+    Case {
+        name: "four-children",
+        prepare: written,
+        run: four_children,
+    },
+    Case {
+        name: "four-threads",
+        prepare: written_four,
+        run: four_threads,
     },
 ];
 
@@ -116,6 +152,30 @@ fn written_five() -> Result<Memory> {
     let memory = Memory::anonymous(5 * PAGES)?;
     memory.write_all();
     Ok(memory)
+}
+
+fn written_four() -> Result<Memory> {
+    let memory = Memory::anonymous(4 * PAGES)?;
+    memory.write_all();
+    Ok(memory)
+}
+
+/// Pages that KSM has merged: all alike, in a few frames.
+fn merged() -> Result<Memory> {
+    let memory = Memory::anonymous(PAGES)?;
+    memory.write_same();
+    ksm::merge(memory)?;
+    Ok(memory)
+}
+
+fn hugetlb() -> Result<Memory> {
+    let memory = Memory::hugetlb(4)?;
+    memory.write_all();
+    Ok(memory)
+}
+
+fn file_untouched() -> Result<Memory> {
+    Memory::file(PAGES)
 }
 
 fn zero_pages() -> Result<Memory> {
@@ -187,8 +247,17 @@ fn parent_first(memory: &Memory) -> Result<Vec<Value>> {
 }
 
 fn three_children(memory: &Memory) -> Result<Vec<Value>> {
+    children(3, memory)
+}
+
+fn four_children(memory: &Memory) -> Result<Vec<Value>> {
+    children(4, memory)
+}
+
+/// Children that write everything at the same time.
+fn children(number: usize, memory: &Memory) -> Result<Vec<Value>> {
     let mut children = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..number {
         children.push(Child::fork(|| write_all(memory))?);
     }
     let told = children
@@ -249,6 +318,28 @@ fn race(memory: &Memory, delay: Duration) -> Result<Vec<Value>> {
     Ok(vec![told])
 }
 
+/// Four threads of a child write a quarter each at the same time.
+fn four_threads(memory: &Memory) -> Result<Vec<Value>> {
+    let mut child = Child::fork(|| {
+        let before = memory.frames()?;
+        let together = Barrier::new(4);
+        let write = |quarter: usize| {
+            together.wait();
+            let pages = memory.pages() / 4;
+            (quarter * pages..(quarter + 1) * pages).for_each(|page| memory.write(page));
+        };
+        thread::scope(|scope| {
+            for quarter in 0..4 {
+                scope.spawn(move || write(quarter));
+            }
+        });
+        Ok(changed(&before, &memory.frames()?))
+    })?;
+    let told = writer(child.pid(), memory.pages(), child.result()?);
+    child.release()?;
+    Ok(vec![told])
+}
+
 /// The noise of a fork and nothing else.
 fn nothing(_memory: &Memory) -> Result<Vec<Value>> {
     let mut child = Child::fork(|| Ok(0))?;
@@ -286,21 +377,4 @@ fn kernel_reuse_then_calls(memory: &Memory) -> Result<Vec<Value>> {
         Ok(())
     })?;
     Ok(vec![writer(process::id(), memory.pages(), changed)])
-}
-
-/// The parent writes into its child's memory (`process_vm_writev`): the child's pages are copied
-/// without a fault of its own.
-fn written_for_it(memory: &Memory) -> Result<Vec<Value>> {
-    let (wait, go) = nix::unistd::pipe()?;
-    let mut child = Child::fork(|| {
-        changed_by(*memory, || {
-            crate::memory::wait_for_byte(std::os::fd::AsFd::as_fd(&wait));
-            Ok(())
-        })
-    })?;
-    memory.write_into(child.pid())?;
-    nix::unistd::write(&go, &[1])?;
-    let told = writer(child.pid(), memory.pages(), child.result()?);
-    child.release()?;
-    Ok(vec![told])
 }

@@ -7,6 +7,8 @@
 mod bench;
 mod cases;
 mod child;
+mod foreign;
+mod ksm;
 mod memory;
 mod tree;
 

@@ -78,7 +78,20 @@ impl Memory {
         Ok(Self { base, pages })
     }
 
-    fn advise(self, advice: MmapAdvise) -> Result<()> {
+    /// Private huge pages of hugetlbfs; as many more are reserved for a child's copies.
+    pub(crate) fn hugetlb(huge_pages: usize) -> Result<Self> {
+        const POOL: &str = "/proc/sys/vm/nr_hugepages";
+        let there: usize = std::fs::read_to_string(POOL)
+            .context("this kernel has no hugetlbfs")?
+            .trim()
+            .parse()?;
+        std::fs::write(POOL, there.max(2 * huge_pages).to_string())?;
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_HUGETLB;
+        Self::map(huge_pages * HUGE_PAGE / PAGE, flags)
+            .context("the kernel has no huge pages to give (2 MiB each)")
+    }
+
+    pub(crate) fn advise(self, advice: MmapAdvise) -> Result<()> {
         // SAFETY: advice about huge pages changes no content.
         unsafe { madvise(self.base, self.pages * PAGE, advice) }.context("madvise")
     }
@@ -104,6 +117,19 @@ impl Memory {
     pub(crate) fn write(self, page: usize) {
         // SAFETY: a byte of the mapping; volatile, so that it really is written.
         unsafe { self.byte(page).write_volatile(page as u8) };
+    }
+
+    /// Address of a page.
+    pub(crate) fn address(self, page: usize) -> *mut c_void {
+        self.byte(page).cast()
+    }
+
+    /// Writes the same into every page, not zero.
+    pub(crate) fn write_same(self) {
+        for page in 0..self.pages {
+            // SAFETY: as in `write`.
+            unsafe { self.byte(page).write_volatile(0x55) };
+        }
     }
 
     pub(crate) fn write_all(self) {

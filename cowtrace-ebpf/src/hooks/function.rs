@@ -1,0 +1,220 @@
+//! What trampolines and kernel probes share: a fault as the functions that handle it show it.
+//!
+//! `do_wp_page` handles a write to a protected page; it copied the page if it gave the new one its
+//! reverse mapping (`folio_add_new_anon_rmap`) for the same mapping and address, under the
+//! page-table lock, once nothing can fail any more. `hugetlb_wp` does the same for hugetlbfs.
+//! `finish_fault` with a `cow_page` ends the first write to a page of a private file mapping.
+//! mm/memory.c, mm/hugetlb.c, mm/rmap.c; the names of the reverse-mapping functions changed, the
+//! order did not (5.10 to 7.3).
+
+use cowtrace_common::{
+    loss::Loss,
+    process::Source,
+    thread::{FAULT_BEGUN, FAULT_FIRST, Thread},
+};
+
+use crate::{
+    fault::{self, Begun, TracedThread},
+    kernel::{FAULT_REMOTE, Mm, Page, Task, VmFault, Vma},
+    maps,
+};
+
+/// Results that say that the fault failed or begins again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
+/// `HWPOISON_LARGE`, `SIGSEGV`, `RETRY`, `FALLBACK`.
+const NO_OUTCOME: u64 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x400 | 0x800;
+
+/// `do_wp_page` begins. `flags` are the fault's, for a task that is not traced.
+#[inline(always)]
+pub fn write_begun(tid: u32, fault: VmFault, flags: impl FnOnce() -> u32) {
+    let Some(thread) = TracedThread::find(tid) else {
+        if flags() & FAULT_REMOTE != 0 {
+            visit(tid, fault);
+        }
+        return;
+    };
+    if flags() & FAULT_REMOTE != 0 {
+        write_for_another(thread, fault);
+        return;
+    }
+    let charged = thread.get().process;
+    begin(thread, FAULT_BEGUN, fault, charged);
+}
+
+/// `do_wp_page` or `hugetlb_wp` returns.
+#[inline(always)]
+pub fn write_ended(tid: u32, result: u64) {
+    let Some(thread) = TracedThread::find(tid) else {
+        return;
+    };
+    if result & NO_OUTCOME == 0 {
+        fault::ended(thread);
+    } else {
+        fault::abandoned(thread);
+    }
+    if thread.get().visitor != 0 {
+        leave(tid, thread);
+    }
+}
+
+/// `finish_fault` begins.
+#[inline(always)]
+pub fn finish_begun(tid: u32, fault: VmFault) {
+    let Some(thread) = TracedThread::find(tid) else {
+        return;
+    };
+    if fault.has_cow_page() && fault.flags().is_ok_and(|flags| flags & FAULT_REMOTE == 0) {
+        let charged = thread.get().process;
+        begin(thread, FAULT_FIRST, fault, charged);
+    }
+}
+
+/// `finish_fault` returns.
+#[inline(always)]
+pub fn finish_ended(tid: u32) {
+    if let Some(thread) = TracedThread::find(tid) {
+        fault::abandoned(thread);
+    }
+}
+
+/// A new anonymous page is mapped at an address: the commit of a copy, if a fault of this thread
+/// is open for it.
+#[inline(always)]
+pub fn page_mapped(tid: u32, vma: Vma, address: u64) {
+    let Some(thread) = TracedThread::find(tid) else {
+        return;
+    };
+    let open = thread.get();
+    if open.witness != vma.0 || open.address != address {
+        return;
+    }
+    match open.state {
+        FAULT_BEGUN => fault::copied(thread, VmFault(open.anchor).source(), 1),
+        FAULT_FIRST => fault::copied(thread, Source::File, 1),
+        _ => {}
+    }
+}
+
+/// `hugetlb_wp` begins.
+#[inline(always)]
+pub fn huge_write_begun(tid: u32, vma: Vma, address: u64) {
+    let Ok(mm) = vma.mm() else {
+        maps::lose(Loss::PendingDropped, 1);
+        return;
+    };
+    let traced = TracedThread::find(tid);
+    let remote = Task::current().mm().is_ok_and(|own| own != mm);
+    let charged = match traced {
+        Some(thread) if !remote => Some(thread.get().process),
+        _ => owner(mm),
+    };
+    let Some(charged) = charged else { return };
+    let thread = match traced {
+        Some(thread) => thread,
+        None => match take_slot_for(tid, charged) {
+            Some(thread) => thread,
+            None => return,
+        },
+    };
+    let begun = Begun {
+        state: FAULT_BEGUN,
+        address,
+        anchor: 0,
+        witness: vma.0,
+        charged,
+    };
+    fault::begun(thread, begun);
+}
+
+/// A new page of hugetlbfs is mapped: as [`page_mapped`]. The address is the huge page's, which
+/// the fault's lies in.
+#[inline(always)]
+pub fn huge_page_mapped(tid: u32, page: Page, vma: Vma, address: u64) {
+    let Some(mut thread) = TracedThread::find(tid) else {
+        return;
+    };
+    let open = thread.get();
+    if open.state == FAULT_BEGUN && open.anchor == 0 && open.witness == vma.0 {
+        thread.get_mut().address = address;
+        fault::copied(thread, Source::Hugetlb, page.folio_pages());
+    }
+}
+
+#[inline(always)]
+fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
+    let (Ok(vma), Ok(address)) = (fault.vma(), fault.address()) else {
+        maps::lose(Loss::PendingDropped, 1);
+        return;
+    };
+    let begun = Begun {
+        state,
+        address,
+        anchor: fault.0,
+        witness: vma.0,
+        charged,
+    };
+    fault::begun(thread, begun);
+}
+
+/// A traced task writes into an address space through another door than its own page tables.
+#[inline(always)]
+fn write_for_another(thread: TracedThread, fault: VmFault) {
+    match charged_for(fault) {
+        Some(charged) => begin(thread, FAULT_BEGUN, fault, charged),
+        // Not a traced process's memory.
+        None => fault::ended(thread),
+    }
+}
+
+/// A task that is not traced writes into some process's memory: if that is a traced one, the task
+/// is followed until its fault ends.
+#[inline(always)]
+fn visit(tid: u32, fault: VmFault) {
+    let Some(charged) = charged_for(fault) else {
+        return;
+    };
+    if let Some(thread) = take_slot_for(tid, charged) {
+        begin(thread, FAULT_BEGUN, fault, charged);
+    }
+}
+
+#[inline(always)]
+fn take_slot_for(tid: u32, charged: u32) -> Option<TracedThread> {
+    let Some(slot) = maps::take_thread_slot() else {
+        maps::lose(Loss::ThreadsFull, 1);
+        return None;
+    };
+    let mut thread = TracedThread::in_slot(slot)?;
+    *thread.get_mut() = Thread {
+        process: charged,
+        tid,
+        visitor: 1,
+        ..Thread::default()
+    };
+    if !maps::set_task_slot(tid, slot) {
+        maps::lose(Loss::TaskIdsFull, 1);
+        maps::free_thread_slot(slot);
+        return None;
+    }
+    Some(thread)
+}
+
+/// The visitor's fault is over.
+#[inline(always)]
+fn leave(tid: u32, thread: TracedThread) {
+    let slot = maps::task_slot(tid);
+    fault::flush(thread);
+    maps::set_task_slot(tid, 0);
+    maps::free_thread_slot(slot);
+}
+
+/// Process slot of the address space that a fault changes, if it is a traced process's.
+#[inline(always)]
+fn charged_for(fault: VmFault) -> Option<u32> {
+    owner(fault.vma().and_then(Vma::mm).ok()?)
+}
+
+#[inline(always)]
+fn owner(mm: Mm) -> Option<u32> {
+    let owner = TracedThread::find(mm.owner()?)?;
+    Some(owner.get().process)
+}

@@ -1,0 +1,84 @@
+//! Backend `kprobe`: the entry and return of functions, with the arguments in registers.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    programs::{ProbeContext, RetProbeContext},
+};
+
+use super::function;
+use crate::kernel::{Page, VmFault, Vma};
+
+/// `do_wp_page(vmf)` begins.
+#[inline(always)]
+pub fn write_begun(ctx: &ProbeContext) -> u32 {
+    let fault = VmFault(argument::<0>(ctx));
+    function::write_begun(ctx.pid(), fault, || fault.flags().unwrap_or(0));
+    0
+}
+
+/// `do_wp_page(vmf)` returns.
+#[inline(always)]
+pub fn write_ended(ctx: &RetProbeContext) -> u32 {
+    // A `vm_fault_t` in a 64-bit register: the upper half is not defined.
+    function::write_ended(ctx.pid(), u64::from(ctx.ret::<u32>()));
+    0
+}
+
+/// `finish_fault(vmf)` begins.
+#[inline(always)]
+pub fn finish_begun(ctx: &ProbeContext) -> u32 {
+    function::finish_begun(ctx.pid(), VmFault(argument::<0>(ctx)));
+    0
+}
+
+/// `finish_fault(vmf)` returns.
+#[inline(always)]
+pub fn finish_ended(ctx: &RetProbeContext) -> u32 {
+    function::finish_ended(ctx.pid());
+    0
+}
+
+/// `folio_add_new_anon_rmap(folio, vma, address, …)`, `page_add_new_anon_rmap(page, …)`.
+#[inline(always)]
+pub fn page_mapped(ctx: &ProbeContext) -> u32 {
+    function::page_mapped(ctx.pid(), Vma(argument::<1>(ctx)), argument::<2>(ctx));
+    0
+}
+
+/// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `fault` is the number of the argument.
+#[inline(always)]
+pub fn huge_write_begun<const FAULT: usize>(ctx: &ProbeContext) -> u32 {
+    let fault = VmFault(argument::<FAULT>(ctx));
+    if let (Ok(vma), Ok(address)) = (fault.vma(), fault.address()) {
+        function::huge_write_begun(ctx.pid(), vma, address);
+    }
+    0
+}
+
+/// `hugetlb_wp(mm, vma, address, …)` of Linux 5.14 to 6.9, `hugetlb_cow` before.
+#[inline(always)]
+pub fn huge_write_begun_by_arguments(ctx: &ProbeContext) -> u32 {
+    function::huge_write_begun(ctx.pid(), Vma(argument::<1>(ctx)), argument::<2>(ctx));
+    0
+}
+
+/// `hugetlb_wp` returns.
+#[inline(always)]
+pub fn huge_write_ended(ctx: &RetProbeContext) -> u32 {
+    function::write_ended(ctx.pid(), u64::from(ctx.ret::<u32>()));
+    0
+}
+
+/// `hugetlb_add_new_anon_rmap(folio, vma, address)`, `hugepage_add_new_anon_rmap(page, …)`.
+#[inline(always)]
+pub fn huge_page_mapped(ctx: &ProbeContext) -> u32 {
+    let (page, vma) = (Page(argument::<0>(ctx)), Vma(argument::<1>(ctx)));
+    function::huge_page_mapped(ctx.pid(), page, vma, argument::<2>(ctx));
+    0
+}
+
+/// An argument that is passed in a register.
+#[inline(always)]
+fn argument<const N: usize>(ctx: &ProbeContext) -> u64 {
+    ctx.arg(N).unwrap_or(0)
+}

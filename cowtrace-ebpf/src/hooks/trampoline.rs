@@ -1,0 +1,77 @@
+//! Backend `trampoline`: the entry and exit of functions, with typed arguments (fentry, fexit).
+
+use aya_ebpf::{
+    EbpfContext as _,
+    programs::{FEntryContext, FExitContext},
+};
+
+use super::function;
+use crate::kernel::{Page, VmFault, Vma};
+
+/// `do_wp_page(vmf)` begins.
+#[inline(always)]
+pub fn write_begun(ctx: &FEntryContext) -> i32 {
+    let fault = VmFault(ctx.arg(0));
+    // SAFETY: the address comes from a typed argument.
+    function::write_begun(ctx.pid(), fault, || unsafe { fault.flags_unread() });
+    0
+}
+
+/// `do_wp_page(vmf)` returns.
+#[inline(always)]
+pub fn write_ended(ctx: &FExitContext) -> i32 {
+    function::write_ended(ctx.pid(), ctx.arg(1));
+    0
+}
+
+/// `finish_fault(vmf)` begins.
+#[inline(always)]
+pub fn finish_begun(ctx: &FEntryContext) -> i32 {
+    function::finish_begun(ctx.pid(), VmFault(ctx.arg(0)));
+    0
+}
+
+/// `finish_fault(vmf)` returns.
+#[inline(always)]
+pub fn finish_ended(ctx: &FExitContext) -> i32 {
+    function::finish_ended(ctx.pid());
+    0
+}
+
+/// `folio_add_new_anon_rmap(folio, vma, address, …)`, `page_add_new_anon_rmap(page, …)`.
+#[inline(always)]
+pub fn page_mapped(ctx: &FEntryContext) -> i32 {
+    function::page_mapped(ctx.pid(), Vma(ctx.arg(1)), ctx.arg(2));
+    0
+}
+
+/// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `fault` is the number of the argument.
+#[inline(always)]
+pub fn huge_write_begun<const FAULT: usize>(ctx: &FEntryContext) -> i32 {
+    let fault = VmFault(ctx.arg(FAULT));
+    if let (Ok(vma), Ok(address)) = (fault.vma(), fault.address()) {
+        function::huge_write_begun(ctx.pid(), vma, address);
+    }
+    0
+}
+
+/// `hugetlb_cow(mm, vma, address, …)`, as `hugetlb_wp` was called before Linux 5.14.
+#[inline(always)]
+pub fn huge_write_begun_by_arguments(ctx: &FEntryContext) -> i32 {
+    function::huge_write_begun(ctx.pid(), Vma(ctx.arg(1)), ctx.arg(2));
+    0
+}
+
+/// `hugetlb_wp` returns. Its result has another place in each kernel, and is not asked for.
+#[inline(always)]
+pub fn huge_write_ended(ctx: &FExitContext) -> i32 {
+    function::write_ended(ctx.pid(), 0);
+    0
+}
+
+/// `hugetlb_add_new_anon_rmap(folio, vma, address)`, `hugepage_add_new_anon_rmap(page, …)`.
+#[inline(always)]
+pub fn huge_page_mapped(ctx: &FEntryContext) -> i32 {
+    function::huge_page_mapped(ctx.pid(), Page(ctx.arg(0)), Vma(ctx.arg(1)), ctx.arg(2));
+    0
+}

@@ -1,0 +1,77 @@
+//! Where the members of kernel structures are, for the kernel side's globals: each backend asks
+//! for those it reads, so that a kernel that lacks one can still run the others.
+
+use super::btf::{Btf, BtfError};
+
+/// Values of the kernel side's globals by name: offsets in bytes, and what follows from them.
+pub(super) type Globals = Vec<(&'static str, u32)>;
+
+/// What stands for a page of memory (`include/linux/mm_types.h`).
+const PAGE_STRUCT: &str = "page";
+
+/// For following processes, whatever the backend.
+pub(super) fn of_tasks(btf: &Btf) -> Result<Globals, BtfError> {
+    Ok(vec![
+        ("TASK_PID", btf.offset("task_struct", "pid")?),
+        ("TASK_TGID", btf.offset("task_struct", "tgid")?),
+        ("TASK_MM", btf.offset("task_struct", "mm")?),
+    ])
+}
+
+/// For telling a fault from what comes after it by its registers (x86-64).
+pub(super) fn of_registers(btf: &Btf) -> Result<Globals, BtfError> {
+    // `ip` is the next word (arch/x86/include/uapi/asm/ptrace.h).
+    Ok(vec![("REGS_ORIG_AX", btf.offset("pt_regs", "orig_ax")?)])
+}
+
+/// For reading a fault in the functions that handle it.
+pub(super) fn of_faults(btf: &Btf) -> Result<Globals, BtfError> {
+    let (head, head_at) = btf.first_offset(PAGE_STRUCT, &["compound_head", "compound_info"])?;
+    Ok(vec![
+        ("VMF_VMA", btf.offset("vm_fault", "vma")?),
+        ("VMF_FLAGS", btf.offset("vm_fault", "flags")?),
+        ("VMF_ADDRESS", btf.offset("vm_fault", "address")?),
+        ("VMF_PAGE", btf.offset("vm_fault", "page")?),
+        ("VMF_COW_PAGE", btf.offset("vm_fault", "cow_page")?),
+        ("VMA_MM", btf.offset("vm_area_struct", "vm_mm")?),
+        ("VMA_FLAGS", btf.offset("vm_area_struct", "vm_flags")?),
+        // Kernels without memory cgroups do not know an address space's owner.
+        ("MM_OWNER", btf.offset("mm_struct", "owner").unwrap_or(0)),
+        ("PAGE_MAPPING", btf.offset(PAGE_STRUCT, "mapping")?),
+        ("PAGE_HEAD", head_at),
+        ("PAGE_HEAD_IS_MASK", u32::from(head == "compound_info")),
+        ("FOLIO_PAGES", folio_pages(btf)?),
+    ])
+}
+
+/// Where a folio says how many pages it has, from its head page on: a member of `struct folio`
+/// under two names, before Linux 5.18 of its second page.
+fn folio_pages(btf: &Btf) -> Result<u32, BtfError> {
+    let members = ["_nr_pages", "_folio_nr_pages"];
+    if let Ok((_, offset)) = btf.first_offset("folio", &members) {
+        return Ok(offset);
+    }
+    let page_bytes = btf.struct_bytes(PAGE_STRUCT)?;
+    Ok(page_bytes + btf.offset(PAGE_STRUCT, "compound_nr")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_kernels_offsets_are_plausible() {
+        let Ok(btf) = Btf::of_running_kernel() else {
+            eprintln!("skipped: this kernel has no BTF");
+            return;
+        };
+        let tasks = of_tasks(&btf).unwrap();
+        assert_eq!(tasks[1].1, tasks[0].1 + 4, "tgid follows pid");
+        let faults = of_faults(&btf).unwrap();
+        assert!(faults.iter().all(|(_, offset)| *offset < 8192));
+        if cfg!(target_arch = "x86_64") {
+            let registers = of_registers(&btf).unwrap();
+            assert_eq!(btf.offset("pt_regs", "ip").unwrap(), registers[0].1 + 8);
+        }
+    }
+}

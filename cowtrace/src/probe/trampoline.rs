@@ -1,0 +1,41 @@
+//! Backend `trampoline`: trampolines in the functions that handle write faults.
+//!
+//! x86-64 and, from Linux 6.4, arm64. The cheapest hooks there are; hardened kernels refuse them.
+
+use std::path::Path;
+
+use aya::Btf as KernelBtf;
+
+use super::{
+    Backend, Btf, Kernel, Probe, ProbeError, Settings, check_ground, explain,
+    functions::{Functions, Technique},
+    load::{self, Plan},
+    offsets,
+};
+
+/// Sees a copy where it is committed.
+pub struct Trampoline;
+
+impl Backend for Trampoline {
+    fn name(&self) -> &'static str {
+        "trampoline"
+    }
+
+    fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError> {
+        check_ground(Path::new("/proc"))?;
+        let btf = Btf::of_running_kernel()?;
+        let functions = Functions::find(&btf)?;
+        let types = KernelBtf::from_sys_fs().map_err(|error| ProbeError::Refused {
+            what: "its types".into(),
+            reason: explain::error(&error),
+        })?;
+        let plan = Plan {
+            backend: self.name(),
+            globals: offsets::of_faults(&btf)?,
+            counts_commits: true,
+        };
+        load::probe(kernel, settings, &btf, plan, |ebpf| {
+            functions.attach(ebpf, Technique::Trampoline(&types))
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! What a backend cannot see, so that every report can say so.
+
+/// A kind of copy, or something about copies, that a backend is blind to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// Copies made while another process writes into a traced one's memory.
+    OtherWriters,
+    /// Copies of hugetlbfs pages.
+    Hugetlb,
+    /// Copies made by the first access to a page of a private file mapping, when it is a write.
+    FirstFileWrites,
+    /// What the old page was, where the mapping does not tell.
+    Sources,
+}
+
+impl Unseen {
+    /// All of it.
+    pub const ALL: [Self; 4] = [
+        Self::OtherWriters,
+        Self::Hugetlb,
+        Self::FirstFileWrites,
+        Self::Sources,
+    ];
+
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::OtherWriters => "writes by other processes (process_vm_writev, ptrace)",
+            Self::Hugetlb => "hugetlbfs pages",
+            Self::FirstFileWrites => "first writes to private files",
+            Self::Sources => "KSM pages and mixed file pages apart from others",
+        }
+    }
+}
