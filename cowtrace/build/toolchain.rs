@@ -117,13 +117,16 @@ pub(crate) fn llvm_major(toolchain: &Toolchain) -> Option<String> {
 /// Where the project keeps the linker it built: by version, outside of the tree, so that a clean
 /// clone finds it again.
 pub(crate) fn linker_root(llvm: &str) -> PathBuf {
-    let cache = env::var_os("XDG_CACHE_HOME")
+    cache().join(format!("bpf-linker-{LINKER_VERSION}-llvm-{llvm}"))
+}
+
+/// Where the project keeps what takes long to get.
+pub(crate) fn cache() -> PathBuf {
+    env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
-        .unwrap_or_else(env::temp_dir);
-    cache
+        .unwrap_or_else(env::temp_dir)
         .join("cowtrace")
-        .join(format!("bpf-linker-{LINKER_VERSION}-llvm-{llvm}"))
 }
 
 fn find_linker(llvm: &str) -> Option<PathBuf> {

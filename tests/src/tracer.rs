@@ -19,16 +19,13 @@ use crate::report::Report;
 /// If it was not built: `cargo xtask test` builds everything first.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    // target/PROFILE/deps/TEST -> target/PROFILE
-    let test = std::env::current_exe().expect("the test's own path");
-    let folder = test.ancestors().nth(2).expect("the folder of the build");
-    let path = folder.join(name);
-    assert!(
-        path.is_file(),
-        "{} is not there; run `cargo xtask test`",
-        path.display()
-    );
-    path
+    let own = std::env::current_exe().expect("this program's own path");
+    // Beside it in a virtual machine; target/PROFILE/deps/TEST -> target/PROFILE in the tree.
+    let places = own.ancestors().skip(1).take(2);
+    places
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} was not built; run `cargo xtask test`"))
 }
 
 /// Whether this kernel lets cowtrace trace. Where it does not, the test is skipped by name; where
@@ -68,7 +65,16 @@ impl Tracer {
     /// Traces a process by its pid with ranges of one page; returns once it does.
     #[must_use]
     pub fn of(pid: u32) -> Self {
-        Self::start(&["--pid", &pid.to_string(), "--range", "4KiB", "-i", "100ms"])
+        Self::by(None, pid)
+    }
+
+    /// As `of`, with a backend by its name or the one that cowtrace takes.
+    #[must_use]
+    pub fn by(backend: Option<&str>, pid: u32) -> Self {
+        let pid = pid.to_string();
+        let mut arguments = vec!["--pid", &pid, "--range", "4KiB", "-i", "100ms"];
+        arguments.extend(backend.iter().flat_map(|backend| ["--backend", backend]));
+        Self::start(&arguments)
     }
 
     /// Starts cowtrace with these arguments; returns once it traces.

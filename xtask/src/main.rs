@@ -8,6 +8,7 @@ mod packages;
 mod privilege;
 mod setup;
 mod test;
+mod vm;
 mod workspace;
 
 // The build script of cowtrace looks for the same things in the same way.
@@ -36,6 +37,8 @@ enum Chore {
     Demo(demo::Options),
     /// Set up, build, and run all tests
     Test(test::Options),
+    /// Test on other kernels, in virtual machines
+    Vm(vm::Options),
     /// Measure what tracing costs for each copied page
     Bench(bench::Options),
 }
@@ -55,6 +58,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Setup => setup::ensure(),
         Chore::Demo(options) => demo::run(options),
         Chore::Test(options) => test::run(options),
+        Chore::Vm(options) => vm::run(options),
         Chore::Bench(options) => bench::run(options),
     }
 }

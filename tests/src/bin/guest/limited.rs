@@ -1,0 +1,50 @@
+//! A process that gets so much time and no more, with what it said.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+/// How a process ended. Its output goes through files, which nobody has to read meanwhile.
+pub(crate) struct Ended {
+    /// `None` if its time was over.
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+/// Runs a command to its end or to the end of its time.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ended> {
+    let (output, errors) = (scratch("output"), scratch("errors"));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(File::create(&output)?)
+        .stderr(File::create(&errors)?)
+        .spawn()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    let begun = Instant::now();
+    let mut status = child.try_wait()?;
+    while status.is_none() && begun.elapsed() < limit {
+        thread::sleep(Duration::from_millis(10));
+        status = child.try_wait()?;
+    }
+    if status.is_none() {
+        child.kill()?;
+        child.wait()?;
+    }
+    let text = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Ended {
+        status,
+        output: text(&output)?,
+        errors: text(&errors)?,
+    })
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("guest-{name}"))
+}

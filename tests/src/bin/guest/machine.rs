@@ -1,0 +1,78 @@
+//! The machine around the cases: what must be mounted, what was asked of it, how it ends.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use nix::{
+    mount::{MsFlags, mount},
+    sys::{
+        reboot::{RebootMode, reboot},
+        utsname::uname,
+    },
+    unistd::sync,
+};
+use serde_json::{Value, json};
+
+/// Type and place of each file system the cases and cowtrace read or write.
+const FILE_SYSTEMS: [(&str, &str); 4] = [
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("tmpfs", "/tmp"),
+];
+/// On the kernel's command line, names separated by commas.
+const BACKENDS: &str = "cowtrace.backends=";
+const CASES: &str = "cowtrace.cases=";
+
+/// Mounts everything.
+pub(crate) fn mount_all() -> Result<()> {
+    for (kind, place) in FILE_SYSTEMS {
+        fs::create_dir_all(place).with_context(|| format!("cannot make {place}"))?;
+        let nothing: Option<&str> = None;
+        mount(Some(kind), place, Some(kind), MsFlags::empty(), nothing)
+            .with_context(|| format!("cannot mount {kind} on {place}"))?;
+    }
+    Ok(())
+}
+
+/// The kernel's own name and version.
+pub(crate) fn description() -> Value {
+    let told = uname().ok();
+    let text =
+        |word: Option<&std::ffi::OsStr>| word.map(|word| word.to_string_lossy().into_owned());
+    json!({
+        "kernel": text(told.as_ref().map(nix::sys::utsname::UtsName::release)),
+        "arch": text(told.as_ref().map(nix::sys::utsname::UtsName::machine)),
+        "btf": Path::new("/sys/kernel/btf/vmlinux").is_file(),
+    })
+}
+
+/// The backends that were asked for, in order.
+pub(crate) fn backends() -> Vec<String> {
+    asked_for(BACKENDS)
+}
+
+/// The cases that were asked for; none means all.
+pub(crate) fn cases() -> Vec<String> {
+    asked_for(CASES)
+}
+
+fn asked_for(what: &str) -> Vec<String> {
+    let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let names = line
+        .split_ascii_whitespace()
+        .find_map(|word| word.strip_prefix(what));
+    let names = names.unwrap_or_default().split(',');
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Ends the machine.
+pub(crate) fn switch_off() -> ! {
+    sync();
+    // Returns only if it fails, and a first process that ends is a panic, which is seen outside.
+    let _ = reboot(RebootMode::RB_POWER_OFF);
+    std::process::exit(1)
+}

@@ -1,0 +1,69 @@
+//! A backend or a case tried out in a process of its own, and what came of it.
+
+use std::{env, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use cowtrace_tests::{
+    cases::{Case, Judged},
+    tracer::program,
+};
+use serde_json::{Value, json};
+
+use crate::limited::{self, Ended};
+
+/// A case takes one to four seconds on an emulated machine.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Whether cowtrace can trace anything here with this backend; else its own reason.
+pub(crate) fn backend(name: &str) -> Result<(), String> {
+    let pid = std::process::id().to_string();
+    let mut command = Command::new(program("cowtrace"));
+    command.args(["--pid", &pid, "--duration", "10ms", "--backend", name]);
+    let ended = limited::run(&mut command, LIMIT).map_err(|error| format!("{error:#}"))?;
+    match ended.status {
+        Some(status) if status.success() => Ok(()),
+        Some(_) => Err(ended.errors.trim().to_owned()),
+        None => Err(format!("no answer in {} s", LIMIT.as_secs())),
+    }
+}
+
+/// The result of a case, whatever happens in it.
+pub(crate) fn case(backend: &str, case: &Case) -> Value {
+    observed(backend, case).unwrap_or_else(|error| {
+        json!({
+            "backend": backend,
+            "case": case.name,
+            "expected": case.expectation(backend),
+            "counted": "nothing",
+            "ok": false,
+            "note": format!("{error:#}"),
+        })
+    })
+}
+
+/// The result of a case that came to its end.
+pub(crate) fn verdict(backend: &str, case: &Case, judged: &Judged) -> Value {
+    json!({
+        "backend": backend,
+        "case": case.name,
+        "expected": judged.expected,
+        "counted": judged.counted,
+        "ok": judged.faults.is_empty(),
+        "note": judged.faults.join("; "),
+    })
+}
+
+fn observed(backend: &str, case: &Case) -> Result<Value> {
+    let itself = env::current_exe().context("cannot find this program")?;
+    let mut command = Command::new(itself);
+    let Ended {
+        status,
+        output,
+        errors,
+    } = limited::run(command.args(["observe", backend, case.name]), LIMIT)?;
+    match status {
+        None => bail!("no end in {} s: {}", LIMIT.as_secs(), errors.trim()),
+        Some(status) if !status.success() => bail!("{}", errors.trim()),
+        Some(_) => serde_json::from_str(&output).context("the case told no verdict"),
+    }
+}

@@ -1,0 +1,304 @@
+//! Runs a case under cowtrace and holds what was counted against the table and against the
+//! kernel's page tables. Says what is wrong instead of failing: who asked decides what that means.
+
+use super::{Case, Writes};
+use crate::{
+    report::{Counts, Report, number},
+    tracer::Tracer,
+    workload::{Workload, Writer},
+};
+
+/// What happened in a case, and what was counted.
+pub struct Observation {
+    /// By writing process, in the workload's order.
+    pub writers: Vec<(Writer, Counts)>,
+    /// All that cowtrace told.
+    pub report: Report,
+}
+
+/// A case held against the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// For people.
+    pub expected: String,
+    /// For people.
+    pub counted: String,
+    /// What is wrong; nothing if all is as it should be.
+    pub faults: Vec<String>,
+}
+
+impl Case {
+    /// Runs it, traced by this backend or by the one that cowtrace takes.
+    #[must_use]
+    pub fn observe(&self, backend: Option<&str>) -> Observation {
+        let mut workload = Workload::prepare(self.name);
+        let tracer = Tracer::by(backend, workload.pid());
+        let writers = workload.writers();
+        let report = tracer.stop();
+        let counts = report.counts_in(workload.start, workload.end);
+        workload.end();
+        let counted = |writer: Writer| (writer, counts.get(&writer.pid).copied());
+        Observation {
+            writers: writers
+                .into_iter()
+                .map(counted)
+                .map(|(writer, counts)| (writer, counts.unwrap_or_default()))
+                .collect(),
+            report,
+        }
+    }
+
+    /// What this backend is to count in it, for people.
+    #[must_use]
+    pub fn expectation(&self, backend: &str) -> String {
+        if let Some((least, most)) = self.whole_run {
+            return format!("{least} to {most} in all");
+        }
+        let (writers, source) = self.seen_by(backend);
+        let counts = writers.iter().map(|writes| {
+            let counts = Counts {
+                copied: writes.copied,
+                reused: writes.reused.unwrap_or(0),
+            };
+            (writes.role, counts)
+        });
+        told(counts, source)
+    }
+
+    /// Holds an observation against the table.
+    #[must_use]
+    pub fn judge(&self, seen: &Observation) -> Judged {
+        let backend = seen.backend();
+        let (writers, source) = self.seen_by(backend);
+        let mut faults = self.wrong_losses(seen);
+        faults.extend(wrong_writers(self, writers, seen));
+        if self.otherwise(backend).is_none() {
+            faults.extend(self.wrong_truth(seen));
+        }
+        faults.extend(wrong_source(writers, source, seen));
+        faults.extend(self.wrong_whole(seen));
+        if !faults.is_empty() {
+            // Every loss, also those that are nobody's in particular: it may say why.
+            faults.push(format!("loss: {}", seen.report.0["loss"]));
+        }
+        let roles = writers.iter().map(|writes| writes.role);
+        let counts = seen.writers.iter().map(|(_, counts)| *counts);
+        Judged {
+            expected: self.expectation(backend),
+            counted: match self.whole_run {
+                Some(_) => format!("{} in all", seen.copied()),
+                None => told(roles.zip(counts), source),
+            },
+            faults,
+        }
+    }
+
+    fn seen_by(&self, backend: &str) -> (&'static [Writes], &'static str) {
+        self.otherwise(backend)
+            .map_or((self.writers, self.source), |other| {
+                (other.writers, other.source)
+            })
+    }
+
+    /// Every loss but the one that belongs to the case.
+    fn wrong_losses(&self, seen: &Observation) -> Vec<String> {
+        let mut losses = seen.report.losses();
+        losses.retain(|cause, _| Some(cause.as_str()) != self.loss);
+        losses
+            .iter()
+            .map(|(cause, count)| format!("loss {cause}: {count}"))
+            .collect()
+    }
+
+    /// More copies than expected that the report itself calls uncertain.
+    fn tolerance(&self, seen: &Observation) -> u64 {
+        let uncertain = self.loss.filter(|_| self.loss_may_be_copies);
+        uncertain
+            .and_then(|cause| seen.report.losses().get(cause).copied())
+            .unwrap_or(0)
+    }
+
+    /// Copies against page frames that changed.
+    fn wrong_truth(&self, seen: &Observation) -> Vec<String> {
+        let tolerance = self.tolerance(seen);
+        let wrong = |(writer, counts): &&(Writer, Counts)| {
+            !(writer.changed..=writer.changed + tolerance).contains(&counts.copied)
+        };
+        let text = |(writer, counts): &(Writer, Counts)| {
+            let (changed, copied) = (writer.changed, counts.copied);
+            format!("pagemap shows {changed} changed frames, {copied} counted")
+        };
+        seen.writers.iter().filter(wrong).map(text).collect()
+    }
+
+    fn wrong_whole(&self, seen: &Observation) -> Option<String> {
+        let (least, most) = self.whole_run?;
+        let copied = seen.copied();
+        (!(least..=most).contains(&copied)).then(|| format!("{copied} copies in all"))
+    }
+}
+
+fn wrong_writers(case: &Case, expected: &[Writes], seen: &Observation) -> Vec<String> {
+    if expected.len() != seen.writers.len() {
+        let (told, known) = (seen.writers.len(), expected.len());
+        return vec![format!("the workload tells {told} writers, not {known}")];
+    }
+    let tolerance = case.tolerance(seen);
+    let fits = |writes: &Writes, counts: Counts| {
+        (writes.copied..=writes.copied + tolerance).contains(&counts.copied)
+            && writes.reused.is_none_or(|reused| reused == counts.reused)
+    };
+    expected
+        .iter()
+        .zip(&seen.writers)
+        .filter(|(writes, (_, counts))| !fits(writes, *counts))
+        .map(|(writes, (_, counts))| {
+            let Counts { copied, reused } = *counts;
+            format!("{}: {copied} copied, {reused} reused", writes.role)
+        })
+        .collect()
+}
+
+/// Nothing but inherited memory is copied outside of a case's memory, by fork and libc.
+fn wrong_source(expected: &[Writes], source: &str, seen: &Observation) -> Option<String> {
+    let copied: u64 = expected.iter().map(|writes| writes.copied).sum();
+    let told = seen.report.by_source(source);
+    let fits = if source == "anon" {
+        told >= copied
+    } else {
+        told == copied
+    };
+    (!fits).then(|| format!("by source: {}", seen.report.0["totals"]["by_source"]))
+}
+
+impl Observation {
+    /// Who counted.
+    ///
+    /// # Panics
+    /// If the report does not tell.
+    #[must_use]
+    pub fn backend(&self) -> &str {
+        let backend = &self.report.0["run"]["backend"];
+        backend.as_str().expect("the report tells the backend")
+    }
+
+    fn copied(&self) -> u64 {
+        number(&self.report.0["totals"], "copied_pages")
+    }
+}
+
+/// `1000`, `0 (1000 reused)`, `parent 1000, child 0`, `1000 zero`.
+fn told<'a>(counts: impl ExactSizeIterator<Item = (&'a str, Counts)>, source: &str) -> String {
+    let several = counts.len() > 1;
+    let words = counts.map(|(role, counts)| {
+        let role = if several {
+            format!("{role} ")
+        } else {
+            String::new()
+        };
+        let reused = match counts.reused {
+            0 => String::new(),
+            reused => format!(" ({reused} reused)"),
+        };
+        format!("{role}{}{reused}", counts.copied)
+    });
+    let text = words.collect::<Vec<_>>().join(", ");
+    match source {
+        "anon" => text,
+        source => format!("{text} {source}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn observation(
+        backend: &str,
+        copied: u64,
+        changed: u64,
+        losses: &[(&str, u64)],
+    ) -> Observation {
+        let losses: serde_json::Map<_, _> = losses
+            .iter()
+            .map(|(cause, count)| ((*cause).to_owned(), json!(count)))
+            .collect();
+        let writer = Writer {
+            pid: 7,
+            written: 1000,
+            changed,
+        };
+        Observation {
+            writers: vec![(writer, Counts { copied, reused: 0 })],
+            report: Report(json!({
+                "run": { "backend": backend },
+                "totals": { "copied_pages": copied + 9, "by_source": { "anon": copied + 9 } },
+                "loss": losses,
+            })),
+        }
+    }
+
+    #[test]
+    fn what_was_expected_has_no_fault() {
+        let case = Case::named("child-writes");
+        let judged = case.judge(&observation("kprobe", 1000, 1000, &[]));
+        assert_eq!(judged.faults, Vec::<String>::new());
+        assert_eq!((&*judged.expected, &*judged.counted), ("1000", "1000"));
+    }
+
+    #[test]
+    fn a_copy_too_many_a_loss_and_a_lie_to_pagemap_are_faults() {
+        let case = Case::named("child-writes");
+        let faults = |seen: &Observation| case.judge(seen).faults.len();
+        // Against the table and against pagemap, and the losses.
+        assert_eq!(faults(&observation("kprobe", 1001, 1000, &[])), 3);
+        assert_eq!(faults(&observation("kprobe", 1000, 999, &[])), 2);
+        assert_eq!(
+            faults(&observation("kprobe", 1000, 1000, &[("ranges_full", 1)])),
+            2
+        );
+    }
+
+    #[test]
+    fn a_backends_known_limit_is_expected_of_it_alone() {
+        let case = Case::named("written-for-it");
+        assert!(
+            case.judge(&observation("tracepoint", 0, 1000, &[]))
+                .faults
+                .is_empty()
+        );
+        assert!(
+            !case
+                .judge(&observation("kprobe", 0, 1000, &[]))
+                .faults
+                .is_empty()
+        );
+        assert_eq!(case.expectation("tracepoint"), "0");
+        assert_eq!(case.expectation("kprobe"), "1000");
+    }
+
+    #[test]
+    fn copies_too_many_are_allowed_as_far_as_they_are_told() {
+        let case = Case::named("race-at-once");
+        let faults = |told: u64| {
+            let losses = [("races_unwatched", told)];
+            case.judge(&observation("tracepoint", 5004, 5000, &losses))
+                .faults
+                .len()
+        };
+        assert_eq!(faults(4), 0);
+        assert!(faults(3) > 0);
+    }
+
+    #[test]
+    fn expectations_read_like_counts() {
+        let expected = |name: &str| Case::named(name).expectation("kprobe");
+        assert_eq!(
+            expected("parent-first"),
+            "parent 1000, child 0 (1000 reused)"
+        );
+        assert_eq!(expected("zero-page"), "1000 zero");
+        assert_eq!(expected("nothing"), "1 to 40 in all");
+    }
+}

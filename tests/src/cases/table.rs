@@ -1,0 +1,106 @@
+//! The table itself. Counts are pages of 4 KiB; a case has 1000 unless its name says otherwise.
+
+use super::{Case, Otherwise, Writes};
+
+/// Told where threads begin to write before their races are watched.
+const UNWATCHED: Option<&str> = Some("races_unwatched");
+
+/// Every case.
+pub const ALL: &[Case] = &[
+    Case::of("child-writes", &[copies("child", 1000)]),
+    Case::of("parent-after-exit", &[reuses("parent", 1000)]),
+    Case::of(
+        "parent-first",
+        &[copies("parent", 1000), reuses("child", 1000)],
+    ),
+    Case::of(
+        "three-children",
+        &[
+            copies("child", 1000),
+            copies("child", 1000),
+            copies("child", 1000),
+        ],
+    ),
+    Case::of("zero-page", &[copies("parent", 1000)]).from("zero"),
+    Case::of("shared", &[copies("child", 0)]),
+    Case::of("file", &[copies("parent", 1000)]).from("file"),
+    Case::of("file-parent-wrote", &[copies("child", 1000)]),
+    // Four huge pages: the kernel splits them and copies small ones.
+    Case::of("huge", &[copies("child", 2048)]),
+    Case::of("read-into", &[copies("child", 1000)]),
+    // Newer kernels give the permission back with the call, older ones at a fault.
+    Case::of("protect", &[any_reuses("parent", 0)]),
+    // Losers of the race give their copy back, and may fault once more.
+    Case {
+        loss: UNWATCHED,
+        ..Case::of("race", &[any_reuses("child", 5000)])
+    },
+    Case {
+        loss: UNWATCHED,
+        loss_may_be_copies: true,
+        ..Case::of("race-at-once", &[any_reuses("child", 5000)])
+    },
+    Case::of("calls-after-reuse", &[reuses("parent", 1000)]),
+    Case::of("kernel-reuse-then-calls", &[reuses("parent", 1000)]),
+    // process_vm_writev: the pages are copied without a fault of their owner.
+    Case {
+        otherwise: &[Otherwise {
+            backend: "tracepoint",
+            writers: &[copies("child", 0)],
+            source: "anon",
+        }],
+        ..Case::of("written-for-it", &[copies("child", 1000)])
+    },
+    // Stack, libc's data and the like of parent and child; 8 to 11 on several kernels.
+    Case {
+        whole_run: Some((1, 40)),
+        ..Case::of("nothing", &[copies("child", 0)])
+    },
+];
+
+impl Case {
+    /// A case of inherited memory that all backends see.
+    const fn of(name: &'static str, writers: &'static [Writes]) -> Self {
+        Self {
+            name,
+            writers,
+            source: "anon",
+            otherwise: &[],
+            loss: None,
+            loss_may_be_copies: false,
+            whole_run: None,
+        }
+    }
+
+    /// Of other pages than inherited memory.
+    const fn from(self, source: &'static str) -> Self {
+        Self { source, ..self }
+    }
+}
+
+/// So many copies and no re-use.
+const fn copies(role: &'static str, copied: u64) -> Writes {
+    Writes {
+        role,
+        copied,
+        reused: Some(0),
+    }
+}
+
+/// No copy and so many re-uses.
+const fn reuses(role: &'static str, reused: u64) -> Writes {
+    Writes {
+        role,
+        copied: 0,
+        reused: Some(reused),
+    }
+}
+
+/// So many copies, and re-uses that differ from kernel to kernel or from run to run.
+const fn any_reuses(role: &'static str, copied: u64) -> Writes {
+    Writes {
+        role,
+        copied,
+        reused: None,
+    }
+}

@@ -1,0 +1,238 @@
+//! `cargo xtask vm`: real kernels in virtual machines. Each boots with nothing but a kernel and
+//! three programs, which run every case with every backend and say what was counted. Needs no root
+//! (only QEMU's installation does) and no hardware acceleration.
+
+mod arch;
+mod archive;
+mod console;
+mod initramfs;
+mod kernels;
+mod programs;
+mod qemu;
+mod table;
+mod verdict;
+
+use std::{fs, io, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use self::{
+    arch::Arch,
+    console::Transcript,
+    initramfs::Initramfs,
+    kernels::Choice,
+    qemu::{Accelerator, Guest},
+    verdict::Verdict,
+};
+use crate::{packages, say, setup};
+
+/// The kernels of Debian's stable releases: quick enough for every change.
+const USUAL: [&str; 2] = ["6.1", "6.12"];
+/// From the oldest that cowtrace is for to the newest there is.
+const ALL: [(Arch, &[&str]); 2] = [
+    (Arch::X86_64, &["5.10", "6.1", "6.12", "6.19", "7.0", "7.3"]),
+    (Arch::Aarch64, &["6.1", "6.12"]),
+];
+const BACKENDS: [&str; 3] = ["trampoline", "kprobe", "tracepoint"];
+
+/// What to boot.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Kernels: versions such as 6.12, found in Debian's archive, or files (bzImage, Image)
+    #[arg(long = "kernel", value_name = "VERSION|FILE", num_args = 1..)]
+    kernels: Vec<Choice>,
+    /// The machine to emulate
+    #[arg(long, value_enum, default_value_t = Arch::X86_64)]
+    arch: Arch,
+    /// Every kernel on every architecture
+    #[arg(long, conflicts_with_all = ["kernels", "arch"])]
+    all: bool,
+    /// Backends to try
+    #[arg(long = "backend", value_name = "NAME", num_args = 1.., default_values = BACKENDS)]
+    backends: Vec<String>,
+    /// Cases to run, by their names; all by default. One that is named twice runs twice
+    #[arg(long = "case", value_name = "NAME", num_args = 1..)]
+    cases: Vec<String>,
+    /// Take the newest packages again instead of the kernels that are there
+    #[arg(long)]
+    refresh: bool,
+    /// Seconds until a machine is taken to hang
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u64,
+    /// Write what was counted as Markdown
+    #[arg(long, value_name = "FILE")]
+    write_table: Option<PathBuf>,
+}
+
+impl Options {
+    /// The machines that are asked for.
+    fn machines(&self) -> Vec<(Arch, Choice)> {
+        let versions = |arch: Arch, versions: &[&str]| -> Vec<_> {
+            versions
+                .iter()
+                .map(|version| (arch, Choice::Version((*version).to_owned())))
+                .collect()
+        };
+        if self.all {
+            return ALL
+                .iter()
+                .flat_map(|(arch, known)| versions(*arch, known))
+                .collect();
+        }
+        if self.kernels.is_empty() {
+            return versions(self.arch, &USUAL);
+        }
+        let chosen = self.kernels.iter();
+        chosen.map(|kernel| (self.arch, kernel.clone())).collect()
+    }
+}
+
+/// What is known of a machine after its run.
+struct Outcome {
+    arch: Arch,
+    /// As the kernel calls itself, else as it was asked for.
+    kernel: String,
+    verdict: Verdict,
+    faults: Vec<String>,
+}
+
+/// Boots one machine after the other, and fails if anything was wrong in any.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let machines = options.machines();
+    setup::ensure()?;
+    let mut outcomes = Vec::new();
+    for arch in [Arch::X86_64, Arch::Aarch64] {
+        let wanted = machines.iter().filter(|(other, _)| *other == arch);
+        let wanted: Vec<&Choice> = wanted.map(|(_, kernel)| kernel).collect();
+        if !wanted.is_empty() {
+            outcomes.extend(run_on(arch, &wanted, options)?);
+        }
+    }
+    if let Some(path) = &options.write_table {
+        let text = table::markdown(&outcomes, &table::today()?);
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let wrong: Vec<String> = outcomes
+        .iter()
+        .filter(|outcome| !outcome.faults.is_empty())
+        .map(|outcome| format!("{} {}", outcome.arch.name(), outcome.kernel))
+        .collect();
+    if !wrong.is_empty() {
+        bail!("wrong on {}; see above", wrong.join(", "));
+    }
+    say("every kernel counted as expected");
+    Ok(())
+}
+
+/// All kernels of an architecture.
+fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outcome>> {
+    packages::ensure(&[arch.emulator()])?;
+    let initramfs = Initramfs::build(&programs::build(arch)?, arch)?;
+    let mut runner = Runner {
+        arch,
+        initramfs,
+        options,
+        accelerator: None,
+    };
+    let mut outcomes = Vec::new();
+    for kernel in kernels {
+        let outcome = runner.run(kernel);
+        verdict::print(&outcome, &mut io::stdout())?;
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// What the machines of an architecture have in common.
+struct Runner<'a> {
+    arch: Arch,
+    initramfs: Initramfs,
+    options: &'a Options,
+    accelerator: Option<Accelerator>,
+}
+
+impl Runner<'_> {
+    /// A kernel that cannot be had is a fault of that kernel's, and the others are still run.
+    fn run(&mut self, kernel: &Choice) -> Outcome {
+        match self.boot(kernel) {
+            Ok(transcript) => {
+                let verdict = Verdict::read(&transcript.lines);
+                Outcome {
+                    arch: self.arch,
+                    kernel: verdict.kernel.clone().unwrap_or_else(|| kernel.to_string()),
+                    faults: verdict.faults(self.arch, &transcript),
+                    verdict,
+                }
+            }
+            Err(error) => Outcome {
+                arch: self.arch,
+                kernel: kernel.to_string(),
+                verdict: Verdict::default(),
+                faults: vec![format!("{error:#}")],
+            },
+        }
+    }
+
+    fn boot(&mut self, kernel: &Choice) -> Result<Transcript> {
+        let image = kernels::image(kernel, self.arch, self.options.refresh)?;
+        let mut guest = Guest {
+            arch: self.arch,
+            kernel: image,
+            initramfs: self.initramfs.path().to_path_buf(),
+            accelerator: Accelerator::Emulation,
+            backends: self.options.backends.clone(),
+            cases: self.options.cases.clone(),
+        };
+        guest.accelerator = *self
+            .accelerator
+            .get_or_insert_with(|| qemu::fastest(&guest));
+        say(&format!(
+            "booting {} on {} ({})",
+            kernel,
+            self.arch.name(),
+            guest.accelerator.name()
+        ));
+        guest.boot(Duration::from_secs(self.options.timeout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn machines(arguments: &[&str]) -> Vec<String> {
+        let words = std::iter::once("vm").chain(arguments.iter().copied());
+        let machines = Line::try_parse_from(words).unwrap().options.machines();
+        let text = |(arch, kernel): &(Arch, Choice)| format!("{} {kernel}", arch.name());
+        machines.iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_usual_kernels_are_booted_unless_others_are_named() {
+        assert_eq!(machines(&[]), ["x86_64 6.1", "x86_64 6.12"]);
+        assert_eq!(
+            machines(&["--arch", "aarch64", "--kernel", "6.12"]),
+            ["aarch64 6.12"]
+        );
+        assert_eq!(
+            machines(&["--kernel", "7.3", "boot/bzImage"]),
+            ["x86_64 7.3", "x86_64 boot/bzImage"]
+        );
+    }
+
+    #[test]
+    fn all_means_both_architectures() {
+        let all = machines(&["--all"]);
+        assert_eq!(all.len(), 8);
+        assert_eq!(all[0], "x86_64 5.10");
+        assert_eq!(all[7], "aarch64 6.12");
+    }
+}

@@ -1,0 +1,82 @@
+//! What differs between the architectures: names, the emulator, the console.
+
+use clap::ValueEnum;
+
+use crate::packages::Need;
+
+/// An architecture that cowtrace is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arch {
+    /// x86-64
+    #[value(name = "x86_64")]
+    X86_64,
+    /// arm64
+    Aarch64,
+}
+
+impl Arch {
+    /// The kernel's and the compiler's name for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// Debian's name for it.
+    pub(crate) const fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    /// The compiler's target.
+    pub(crate) fn target(self) -> String {
+        format!("{}-unknown-linux-gnu", self.name())
+    }
+
+    /// Whether this machine is one.
+    pub(crate) fn is_here(self) -> bool {
+        std::env::consts::ARCH == self.name()
+    }
+
+    /// The program that emulates it.
+    pub(crate) const fn emulator(self) -> Need {
+        let (program, packages): (_, &[_]) = match self {
+            Self::X86_64 => ("qemu-system-x86_64", &["qemu-system-x86"]),
+            // The firmware is not needed for a kernel that is given directly.
+            Self::Aarch64 => ("qemu-system-aarch64", &["qemu-system-arm"]),
+        };
+        Need {
+            program,
+            packages,
+            why: "kernels are tested in virtual machines",
+        }
+    }
+
+    /// The machine and the processor it emulates.
+    pub(crate) const fn emulated(self) -> &'static [&'static str] {
+        match self {
+            Self::X86_64 => &["-cpu", "max"],
+            // `max` computes pointer authentication, which takes time and tests nothing here.
+            Self::Aarch64 => &["-machine", "virt", "-cpu", "cortex-a57"],
+        }
+    }
+
+    /// The machine and the processor with acceleration.
+    pub(crate) const fn accelerated(self) -> &'static [&'static str] {
+        match self {
+            Self::X86_64 => &["-cpu", "host"],
+            Self::Aarch64 => &["-machine", "virt", "-cpu", "host"],
+        }
+    }
+
+    /// The kernel's name for the serial line.
+    pub(crate) const fn console(self) -> &'static str {
+        match self {
+            Self::X86_64 => "ttyS0",
+            Self::Aarch64 => "ttyAMA0",
+        }
+    }
+}

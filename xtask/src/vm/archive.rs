@@ -1,0 +1,274 @@
+//! Debian's archive, read through lists of our own in the cache: the machine's apt has other
+//! suites, and what it knows and has installed is not changed by this.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::arch::Arch;
+use crate::{packages, privilege, toolchain, workspace};
+
+/// What to do where there is no archive.
+const BY_HAND: &str = "give kernels as files instead: `cargo xtask vm --kernel FILE`";
+
+/// Where this machine's apt gets Debian from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Archive {
+    main: String,
+    security: Option<String>,
+}
+
+impl Archive {
+    /// As apt is set up here, refreshing its lists only if it has none.
+    pub(crate) fn of_this_machine() -> Result<Self> {
+        if privilege::find_program("apt-get").is_none()
+            || privilege::find_program("dpkg-deb").is_none()
+        {
+            bail!("kernels come as Debian packages, and there is no apt here; {BY_HAND}");
+        }
+        let mut told = index_targets()?;
+        if told.trim().is_empty() {
+            packages::update()?;
+            told = index_targets()?;
+        }
+        Self::from_targets(&told).with_context(|| {
+            format!("kernels come from Debian's archive, which this machine's apt does not have; {BY_HAND}")
+        })
+    }
+
+    /// Lines of origin, label and address.
+    fn from_targets(told: &str) -> Option<Self> {
+        let targets = told.lines().filter_map(|line| {
+            let mut words = line.split('|');
+            (words.next()? == "Debian").then_some((words.next()?, words.next()?))
+        });
+        let of = |label: &str| {
+            let mut targets = targets.clone().filter(|(other, _)| *other == label);
+            targets.next().map(|(_, address)| address.to_owned())
+        };
+        Some(Self {
+            main: of("Debian")?,
+            security: of("Debian-Security"),
+        })
+    }
+
+    fn address(&self, suite: &str) -> Result<&str> {
+        if !suite.ends_with("-security") {
+            return Ok(&self.main);
+        }
+        self.security.as_deref().with_context(|| {
+            format!("this machine's apt has no security archive, where {suite} is; {BY_HAND}")
+        })
+    }
+}
+
+fn index_targets() -> Result<String> {
+    let format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
+    output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        format,
+        "Created-By: Packages",
+    ]))
+}
+
+/// A suite of the archive for an architecture, with lists of its own.
+pub(crate) struct Suite {
+    name: String,
+    arch: Arch,
+    folder: PathBuf,
+}
+
+impl Suite {
+    /// Reads its newest lists.
+    pub(crate) fn open(archive: &Archive, name: &str, arch: Arch) -> Result<Self> {
+        let folder = cache()
+            .join("apt")
+            .join(format!("{name}-{}", arch.debian()));
+        let suite = Self {
+            name: name.to_owned(),
+            arch,
+            folder,
+        };
+        for part in ["lists/partial", "archives/partial"] {
+            let path = suite.folder.join(part);
+            fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        }
+        let source = source_line(archive.address(name)?, name);
+        fs::write(suite.folder.join("sources.list"), source)
+            .context("cannot write the list of sources")?;
+        suite
+            .apt("apt-get", &["-qq", "update"])
+            .and_then(|mut apt| workspace::run(apt.stdout(std::io::stderr())))
+            .with_context(|| format!("cannot read the suite {name} of Debian's archive"))?;
+        Ok(suite)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Names of all packages that begin so.
+    pub(crate) fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let names = output(&mut self.apt("apt-cache", &["pkgnames", prefix])?)?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// Downloads a package (its name, or `NAME=VERSION`) and unpacks it into a fresh folder, which
+    /// is the caller's.
+    pub(crate) fn unpack(&self, package: &str) -> Result<Scratch> {
+        let scratch = Scratch::new()?;
+        let download = || -> Result<()> {
+            let mut apt = self.apt("apt-get", &["-qq", "download", package])?;
+            apt.current_dir(&scratch.0).stdout(std::io::stderr());
+            workspace::run(&mut apt)?;
+            let file = only_file(&scratch.0)?;
+            workspace::run(Command::new("dpkg-deb").arg("-x").arg(file).arg(&scratch.0))
+        };
+        download().with_context(|| format!("cannot get {package} from {}", self.name))?;
+        Ok(scratch)
+    }
+
+    fn apt(&self, program: &str, arguments: &[&str]) -> Result<Command> {
+        let folder = self
+            .folder
+            .to_str()
+            .context("the cache's path is not UTF-8")?;
+        let mut command = Command::new(program);
+        command
+            .args(options(folder, self.arch))
+            .args(arguments)
+            .env("LC_ALL", "C");
+        Ok(command)
+    }
+}
+
+/// Everything that would touch the machine's own state is in the folder, and only what lists
+/// packages is downloaded.
+fn options(folder: &str, arch: Arch) -> Vec<String> {
+    let arch = arch.debian();
+    [
+        &*format!("Dir::Etc::sourcelist={folder}/sources.list"),
+        "Dir::Etc::sourceparts=/dev/null",
+        "Dir::Etc::preferences=/dev/null",
+        "Dir::Etc::preferencesparts=/dev/null",
+        &format!("Dir::State={folder}"),
+        "Dir::State::status=/dev/null",
+        &format!("Dir::Cache={folder}"),
+        &format!("APT::Architecture={arch}"),
+        &format!("APT::Architectures={arch}"),
+        // Another user could not write into the cache.
+        "APT::Sandbox::User=",
+        "Acquire::Languages=none",
+        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+        "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false",
+    ]
+    .iter()
+    .map(|option| format!("-o{option}"))
+    .collect()
+}
+
+/// Signed by Debian's keys, those of suites that are no longer supported included.
+fn source_line(address: &str, suite: &str) -> String {
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    format!("deb [signed-by={keys}] {address} {suite} main\n")
+}
+
+/// Where kernels are kept.
+pub(crate) fn cache() -> PathBuf {
+    toolchain::cache().join("kernels")
+}
+
+/// A folder that is gone afterwards.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = cache().join(format!("unpacked-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn only_file(folder: &Path) -> Result<PathBuf> {
+    let mut files = fs::read_dir(folder)?;
+    Ok(files.next().context("apt-get downloaded nothing")??.path())
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start `{}`", workspace::words(command)))?;
+    if !output.status.success() {
+        bail!("`{}` failed ({})", workspace::words(command), output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_is_the_one_that_apt_has() {
+        let told = "Others|Tools|http://tools.invalid/|stable\n\
+            Debian|Debian|http://mirror.invalid/debian/|bookworm\n\
+            Debian|Debian Backports|http://other.invalid/debian/|bookworm-backports\n\
+            Debian|Debian-Security|http://mirror.invalid/security/|bookworm-security\n";
+        let archive = Archive::from_targets(told).unwrap();
+        assert_eq!(
+            archive.address("trixie-backports").unwrap(),
+            "http://mirror.invalid/debian/"
+        );
+        assert_eq!(
+            archive.address("bullseye-security").unwrap(),
+            "http://mirror.invalid/security/"
+        );
+    }
+
+    #[test]
+    fn a_machine_without_the_archive_is_told_what_to_do() {
+        assert_eq!(
+            Archive::from_targets("Ubuntu|Ubuntu|http://u.invalid/|noble"),
+            None
+        );
+        let told = "Debian|Debian|http://mirror.invalid/debian/|sid";
+        let archive = Archive::from_targets(told).unwrap();
+        let error = archive.address("bookworm-security");
+        assert!(error.unwrap_err().to_string().contains("--kernel FILE"));
+    }
+
+    #[test]
+    fn apt_works_in_a_folder_of_its_own() {
+        let options = options("/cache", Arch::Aarch64);
+        for own in [
+            "-oDir::State=/cache",
+            "-oDir::Cache=/cache",
+            "-oDir::Etc::sourcelist=/cache/sources.list",
+            "-oDir::Etc::sourceparts=/dev/null",
+            "-oDir::State::status=/dev/null",
+            "-oAPT::Architecture=arm64",
+        ] {
+            assert!(options.iter().any(|option| option == own), "{own}");
+        }
+        let source = source_line("http://mirror.invalid/debian/", "trixie");
+        assert!(source.starts_with("deb [signed-by=/usr/share/keyrings/debian-archive"));
+        assert!(source.ends_with("] http://mirror.invalid/debian/ trixie main\n"));
+    }
+}
