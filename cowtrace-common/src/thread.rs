@@ -64,8 +64,7 @@ pub struct Thread {
     /// Tracepoint: where the thread's user-mode registers are saved on its kernel stack, the same
     /// place in all its system calls and faults; 0 before its first user-mode fault.
     pub user_registers: u64,
-    /// By [`Event`]: 1 while the first of a hook's two programs has run for an event and the
-    /// second has not.
+    /// By [`Event`]: which of a hook's two programs ran last, 0 once the other had its turn too.
     pub ran: [u8; EVENTS],
     /// Fills the second cache line, so that two threads never share one.
     pub padding: [u64; 6],

@@ -32,18 +32,18 @@ impl TracedThread {
         maps::thread(slot).map(Self)
     }
 
-    /// Whether this event of the thread is still to be handled: the second program has nothing to
-    /// do when the first has run.
+    /// Whether this event of the thread is still to be handled: a program has nothing to do when
+    /// the other one has run.
     #[inline(always)]
     pub fn is_to_handle(&mut self, event: Event, turn: Turn) -> bool {
         let ran = &mut self.get_mut().ran[event as usize];
-        match turn {
-            Turn::First => {
-                *ran = 1;
-                true
-            }
-            Turn::Second => core::mem::replace(ran, 0) == 0,
+        let other = Turn::One as u8 + Turn::Other as u8 - turn as u8;
+        if *ran == other {
+            *ran = 0;
+            return false;
         }
+        *ran = turn as u8;
+        true
     }
 
     /// The thread with this task id, if it is traced and this event of it is still to be handled.
@@ -73,11 +73,12 @@ impl TracedThread {
 /// The kernel does not run a program on a CPU where another task was preempted inside it, for as
 /// long as that task waits: a whole time slice of other tasks' faults can be missing. Where the
 /// kernel preempts programs, each hook has a second one of its own, which does what the first
-/// could not.
+/// could not. Neither is always the first: trampolines run the one that was attached last.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Turn {
-    First,
-    Second,
+    One = 1,
+    Other = 2,
 }
 
 /// A write fault as a hook sees it begin.

@@ -24,7 +24,7 @@ use crate::{
     hooks::{kprobe as probes, lifecycle, tracepoint, trampoline},
 };
 
-/// Hooks with two programs each, see [`Turn`]: the second is attached where the kernel preempts
+/// Hooks with two programs each, see [`Turn`]: the other is attached where the kernel preempts
 /// programs of this kind.
 macro_rules! twins {
     ($(#[doc = $doc:literal] #[$($kind:tt)+] $first:ident, $second:ident:
@@ -32,13 +32,13 @@ macro_rules! twins {
         #[doc = $doc]
         #[$($kind)+]
         pub fn $first(ctx: $context) -> $result {
-            $handler(&ctx, Turn::First)
+            $handler(&ctx, Turn::One)
         }
 
         #[doc = $doc]
         #[$($kind)+]
         pub fn $second(ctx: $context) -> $result {
-            $handler(&ctx, Turn::Second)
+            $handler(&ctx, Turn::Other)
         }
     )*};
 }
@@ -87,61 +87,61 @@ pub fn mm_page_free(ctx: RawTracePointContext) -> i32 {
 /// Kernel probe: a write to a protected page begins.
 #[kprobe]
 pub fn kprobe_write(ctx: ProbeContext) -> u32 {
-    probes::write_begun(&ctx, Turn::First)
+    probes::write_begun(&ctx, Turn::One)
 }
 
 /// Kernel probe: a write to a protected page ends.
 #[kretprobe]
 pub fn kretprobe_write(ctx: RetProbeContext) -> u32 {
-    probes::write_ended(&ctx, Turn::First)
+    probes::write_ended(&ctx, Turn::One)
 }
 
 /// Kernel probe: a fault on a file's page is finished.
 #[kprobe]
 pub fn kprobe_finish(ctx: ProbeContext) -> u32 {
-    probes::finish_begun(&ctx, Turn::First)
+    probes::finish_begun(&ctx, Turn::One)
 }
 
 /// Kernel probe: a fault on a file's page was finished.
 #[kretprobe]
 pub fn kretprobe_finish(ctx: RetProbeContext) -> u32 {
-    probes::finish_ended(&ctx, Turn::First)
+    probes::finish_ended(&ctx, Turn::One)
 }
 
 /// Kernel probe: a new anonymous page is mapped.
 #[kprobe]
 pub fn kprobe_mapped(ctx: ProbeContext) -> u32 {
-    probes::page_mapped(&ctx, Turn::First)
+    probes::page_mapped(&ctx, Turn::One)
 }
 
 /// Kernel probe: a write to a protected page of hugetlbfs begins, the fault in argument 0.
 #[kprobe]
 pub fn kprobe_huge_0(ctx: ProbeContext) -> u32 {
-    probes::huge_write_begun::<0>(&ctx, Turn::First)
+    probes::huge_write_begun::<0>(&ctx, Turn::One)
 }
 
 /// Kernel probe: the same, the fault in argument 1.
 #[kprobe]
 pub fn kprobe_huge_1(ctx: ProbeContext) -> u32 {
-    probes::huge_write_begun::<1>(&ctx, Turn::First)
+    probes::huge_write_begun::<1>(&ctx, Turn::One)
 }
 
 /// Kernel probe: the same, mapping and address as arguments.
 #[kprobe]
 pub fn kprobe_huge_args(ctx: ProbeContext) -> u32 {
-    probes::huge_write_begun_by_arguments(&ctx, Turn::First)
+    probes::huge_write_begun_by_arguments(&ctx, Turn::One)
 }
 
 /// Kernel probe: a write to a protected page of hugetlbfs ends.
 #[kretprobe]
 pub fn kretprobe_huge(ctx: RetProbeContext) -> u32 {
-    probes::huge_write_ended(&ctx, Turn::First)
+    probes::huge_write_ended(&ctx, Turn::One)
 }
 
 /// Kernel probe: a new page of hugetlbfs is mapped.
 #[kprobe]
 pub fn kprobe_huge_mapped(ctx: ProbeContext) -> u32 {
-    probes::huge_page_mapped(&ctx, Turn::First)
+    probes::huge_page_mapped(&ctx, Turn::One)
 }
 
 /// What a hook costs that does nothing: the floor the benchmark measures the others against.

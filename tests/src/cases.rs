@@ -25,6 +25,10 @@ pub struct Case {
     pub loss: Option<&'static str>,
     /// Whether the copies may be as many more as that loss tells.
     pub loss_may_be_copies: bool,
+    /// How many of the re-uses may be copies instead, as the page frames must show too.
+    pub real_copies: u64,
+    /// Whether the pages were absent before, so that pagemap cannot tell what changed.
+    pub had_no_frames: bool,
     /// Bounds of all copies of the run, for a case about what happens outside of its memory.
     pub whole_run: Option<(u64, u64)>,
 }
