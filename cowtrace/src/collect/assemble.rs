@@ -228,17 +228,19 @@ pub(super) fn rows(
         } else {
             None
         };
-        let start = count.start & !(range_bytes - 1);
-        let row = sums.entry((start, region_id)).or_insert_with(|| Row {
-            process_id: record.id,
-            region_id,
-            start: Some(start),
-            mapping: name,
-            copied: Sources::default(),
-            reused_faults: 0,
-        });
-        row.copied.add(&sources(count, mapping));
-        row.reused_faults += count.reused;
+        for part in parts(count, mapping, range_bytes) {
+            let start = part.start & !(range_bytes - 1);
+            let row = sums.entry((start, region_id)).or_insert_with(|| Row {
+                process_id: record.id,
+                region_id,
+                start: Some(start),
+                mapping: name.clone(),
+                copied: Sources::default(),
+                reused_faults: 0,
+            });
+            row.copied.add(&sources(&part, mapping));
+            row.reused_faults += part.reused;
+        }
     }
     let mut rows: Vec<Row> = sums.into_values().collect();
     let unranged = &record.totals;
@@ -256,6 +258,30 @@ pub(super) fn rows(
         });
     }
     rows
+}
+
+/// A count of huge pages, which stands in the range where they begin, over all ranges that they
+/// cover; any other as it is.
+fn parts(count: &RangeCount, mapping: Option<&Mapping>, range_bytes: u64) -> Vec<RangeCount> {
+    let huge_page_bytes = mapping.map_or(0, |mapping| mapping.huge_page_bytes);
+    let covered = huge_page_bytes / range_bytes;
+    if count.source != Source::Hugetlb || covered <= 1 {
+        return vec![*count];
+    }
+    // The mapping was read at another moment than the copies were made: no page may be lost.
+    let each = count.copied / covered;
+    (0..covered)
+        .map(|part| RangeCount {
+            start: count.start + part * range_bytes,
+            copied: if part == 0 {
+                count.copied - each * (covered - 1)
+            } else {
+                each
+            },
+            reused: if part == 0 { count.reused } else { 0 },
+            ..*count
+        })
+        .collect()
 }
 
 fn locate<'a>(
@@ -326,4 +352,40 @@ pub(super) fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
         sum.reused_faults += row.reused_faults;
     }
     sums.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Kind;
+
+    #[test]
+    fn huge_pages_are_spread_over_what_they_cover() {
+        let mapping = Mapping {
+            start: 0x4000_0000,
+            end: 0x4080_0000,
+            name: "/anon_hugepage (deleted)".into(),
+            kind: Kind::File,
+            perms: "rw-p".into(),
+            offset: 0,
+            resident_pages: 2048,
+            anonymous_pages: 0,
+            huge_page_bytes: 2 << 20,
+            mergeable: false,
+        };
+        let count = RangeCount {
+            start: 0x4020_0000,
+            bytes: 1 << 16,
+            source: Source::Hugetlb,
+            copied: 1024,
+            reused: 1,
+        };
+        let spread = parts(&count, Some(&mapping), 1 << 16);
+        assert_eq!(spread.len(), 32);
+        assert!(spread.iter().all(|part| part.copied == 32));
+        assert_eq!(spread[31].start, 0x403f_0000);
+        assert_eq!(spread.iter().map(|part| part.reused).sum::<u64>(), 1);
+        assert_eq!(parts(&count, None, 1 << 16).len(), 1);
+        assert_eq!(parts(&count, Some(&mapping), 4 << 20).len(), 1);
+    }
 }

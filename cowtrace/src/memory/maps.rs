@@ -46,7 +46,10 @@ fn parse(text: &[u8], page_bytes: u64) -> io::Result<Vec<Mapping>> {
 }
 
 fn mapping(map: &MemoryMap, page_bytes: u64) -> Mapping {
-    let pages = |key: &str| map.extension.map.get(key).copied().unwrap_or(0) / page_bytes;
+    let bytes = |key: &str| map.extension.map.get(key).copied().unwrap_or(0);
+    let pages = |key: &str| bytes(key) / page_bytes;
+    // Pages of hugetlbfs are in no other sum of smaps.
+    let huge_pages = pages("Private_Hugetlb") + pages("Shared_Hugetlb");
     Mapping {
         start: map.address.0,
         end: map.address.1,
@@ -54,8 +57,13 @@ fn mapping(map: &MemoryMap, page_bytes: u64) -> Mapping {
         kind: kind(map),
         perms: perms(map.perms),
         offset: map.offset,
-        resident_pages: pages("Rss"),
+        resident_pages: pages("Rss") + huge_pages,
         anonymous_pages: pages("Anonymous"),
+        huge_page_bytes: if huge_pages > 0 {
+            bytes("KernelPageSize")
+        } else {
+            0
+        },
         mergeable: map.extension.vm_flags.contains(VmFlags::MG),
     }
 }
@@ -133,6 +141,14 @@ VmFlags: rd wr mr mw me
 Size:                  4 kB
 Rss:                   0 kB
 VmFlags: rd wr sh
+7f2b40000000-7f2b40800000 rw-p 00000000 00:10 4711                       /anon_hugepage (deleted)
+Size:               8192 kB
+KernelPageSize:     2048 kB
+Rss:                   0 kB
+Anonymous:             0 kB
+Shared_Hugetlb:     2048 kB
+Private_Hugetlb:    6144 kB
+VmFlags: rd wr mr mw me de ht
 ";
 
     #[test]
@@ -148,9 +164,12 @@ VmFlags: rd wr sh
                 (Kind::Heap, "rw-p", 30),
                 (Kind::Anon, "rw-p", 1),
                 (Kind::File, "rw-p", 1),
-                (Kind::Shared, "rw-s", 0)
+                (Kind::Shared, "rw-s", 0),
+                (Kind::File, "rw-p", 2048)
             ]
         );
+        assert_eq!(mappings[4].huge_page_bytes, 2 << 20);
+        assert_eq!(mappings[0].huge_page_bytes, 0);
         assert_eq!(mappings[0].anonymous_pages, 29);
         assert!(mappings[0].mergeable && !mappings[1].mergeable);
         assert_eq!(mappings[1].name, "[anon:glibc: malloc]");
@@ -185,7 +204,7 @@ VmFlags: rd wr sh
     proptest! {
         #[test]
         fn hostile_text_is_an_error_or_mappings_never_a_crash(
-            at in 0usize..800, bytes in proptest::collection::vec(any::<u8>(), 0..12), cut in 0usize..800,
+            at in 0usize..1100, bytes in proptest::collection::vec(any::<u8>(), 0..12), cut in 0usize..1100,
         ) {
             let mut text = SMAPS.to_vec();
             let at = at % text.len();

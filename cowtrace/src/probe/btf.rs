@@ -266,9 +266,15 @@ fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
     clippy::many_single_char_names,
     reason = "a tiny BTF by hand"
 )]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What is looked up in the types of one of Debian's kernels, cut out by tests/btf/reduce.py.
+    pub(in super::super) fn of_kernel(version: &str) -> Btf {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/btf");
+        Btf::from_file(&Path::new(folder).join(format!("{version}-amd64.btf"))).unwrap()
+    }
 
     /// `struct s { int a; union { int b; const struct { int c; int d; }; }; };`
     /// `int f(struct s b, int a)`

@@ -243,6 +243,39 @@ fn attach_program(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::btf::tests::of_kernel;
+
+    #[test]
+    fn each_kernels_names_are_found() {
+        let known = [
+            ("5.10", "page", "hugetlb_cow", "huge_args", "hugepage"),
+            ("6.1", "page", "hugetlb_wp", "huge_args", "hugepage"),
+            ("6.12", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
+            ("6.19", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
+            ("7.0", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
+            ("7.3", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
+        ];
+        for (kernel, mapped, huge_write, arguments, huge_mapped) in known {
+            let found = Functions::find(&of_kernel(kernel)).unwrap();
+            let huge = found.huge.unwrap();
+            assert_eq!(
+                found.mapped,
+                format!("{mapped}_add_new_anon_rmap"),
+                "{kernel}"
+            );
+            assert_eq!(found.finish, Some("finish_fault"), "{kernel}");
+            assert_eq!(
+                (huge.write, huge.arguments),
+                (huge_write, arguments),
+                "{kernel}"
+            );
+            assert_eq!(
+                huge.mapped,
+                format!("{huge_mapped}_add_new_anon_rmap"),
+                "{kernel}"
+            );
+        }
+    }
 
     #[test]
     fn every_shape_of_hugetlb_wp_has_its_program() {

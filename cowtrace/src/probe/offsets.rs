@@ -58,6 +58,45 @@ fn folio_pages(btf: &Btf) -> Result<u32, BtfError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::btf::tests::of_kernel;
+
+    #[test]
+    fn offsets_of_several_kernels_are_found() {
+        // vma, flags, address, page of vm_fault; mm and flags of vm_area_struct; owner.
+        let known = [
+            ("5.10", [0, 8, 24, 64, 64, 80, 912]),
+            ("6.1", [0, 40, 24, 80, 16, 32, 928]),
+            ("6.12", [0, 40, 24, 80, 16, 32, 1152]),
+            ("7.0", [0, 40, 24, 80, 16, 32, 1512]),
+            ("7.3", [0, 40, 24, 80, 16, 32, 1528]),
+        ];
+        for (kernel, expected) in known {
+            let globals = of_faults(&of_kernel(kernel)).unwrap();
+            let value = |wanted: &str| globals.iter().find(|(name, _)| *name == wanted).unwrap().1;
+            let found = [
+                "VMF_VMA",
+                "VMF_FLAGS",
+                "VMF_ADDRESS",
+                "VMF_PAGE",
+                "VMA_MM",
+                "VMA_FLAGS",
+                "MM_OWNER",
+            ]
+            .map(value);
+            assert_eq!(found, expected, "{kernel}");
+            assert_eq!(
+                (value("PAGE_MAPPING"), value("PAGE_HEAD")),
+                (24, 8),
+                "{kernel}"
+            );
+            assert_eq!(value("PAGE_HEAD_IS_MASK"), u32::from(kernel == "7.3"));
+            // Within the second page of a folio.
+            assert!((64..128).contains(&value("FOLIO_PAGES")), "{kernel}");
+            assert!(
+                of_tasks(&of_kernel(kernel)).is_ok() && of_registers(&of_kernel(kernel)).is_ok()
+            );
+        }
+    }
 
     #[test]
     fn the_running_kernels_offsets_are_plausible() {

@@ -109,6 +109,7 @@ mod tests {
                 offset: 0,
                 resident_pages: 256,
                 anonymous_pages: 256,
+                huge_page_bytes: 0,
                 mergeable: false,
             },
             inheritors: 1,

@@ -189,6 +189,7 @@ mod tests {
             offset: 0,
             resident_pages: (end - start) / 4096,
             anonymous_pages: (end - start) / 4096,
+            huge_page_bytes: 0,
             mergeable: false,
         }
     }

@@ -60,6 +60,9 @@ pub struct Mapping {
     pub resident_pages: u64,
     /// Of these, pages that belong to no file.
     pub anonymous_pages: u64,
+    /// Size of its pages of hugetlbfs, bytes; 0 if it has none.
+    #[serde(default)]
+    pub huge_page_bytes: u64,
     /// Whether KSM may merge its pages.
     pub mergeable: bool,
 }

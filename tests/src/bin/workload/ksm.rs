@@ -17,7 +17,7 @@ const SETTINGS: &str = "/sys/kernel/mm/ksm";
 /// pages in one frame.
 const PAGES_A_FRAME: usize = 128;
 /// Two full scans of everything that may be merged, under software emulation.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Has the pages of a memory, which are all alike, merged.
 pub(crate) fn merge(memory: Memory) -> Result<()> {
