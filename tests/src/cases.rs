@@ -25,6 +25,8 @@ pub struct Case {
     pub loss: Option<&'static str>,
     /// Whether the copies may be as many more as that loss tells.
     pub loss_may_be_copies: bool,
+    /// Whether a copied page shows as a changed frame: only if one was there before.
+    pub truth: bool,
     /// Bounds of all copies of the run, for a case about what happens outside of its memory.
     pub whole_run: Option<(u64, u64)>,
 }

@@ -5,6 +5,11 @@ use super::{Case, Otherwise, Writes};
 /// Told where threads begin to write before their races are watched.
 const UNWATCHED: Option<&str> = Some("races_unwatched");
 
+/// The tracepoint backend sees nothing of what the child's pages are copied for.
+const CHILD_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("child", 0)])];
+/// The same of the parent's.
+const PARENT_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("parent", 0)])];
+
 /// Every case.
 pub const ALL: &[Case] = &[
     Case::of("child-writes", &[copies("child", 1000)]),
@@ -13,14 +18,7 @@ pub const ALL: &[Case] = &[
         "parent-first",
         &[copies("parent", 1000), reuses("child", 1000)],
     ),
-    Case::of(
-        "three-children",
-        &[
-            copies("child", 1000),
-            copies("child", 1000),
-            copies("child", 1000),
-        ],
-    ),
+    Case::of("three-children", &[copies("child", 1000); 3]),
     Case::of("zero-page", &[copies("parent", 1000)]).from("zero"),
     Case::of("shared", &[copies("child", 0)]),
     Case::of("file", &[copies("parent", 1000)]).from("file"),
@@ -42,14 +40,29 @@ pub const ALL: &[Case] = &[
     },
     Case::of("calls-after-reuse", &[reuses("parent", 1000)]),
     Case::of("kernel-reuse-then-calls", &[reuses("parent", 1000)]),
-    // process_vm_writev: the pages are copied without a fault of their owner.
+    // process_vm_writev and ptrace: the pages are copied without a fault of their owner.
+    Case::of("written-for-it", &[copies("child", 1000)]).but(CHILD_UNSEEN),
+    Case::of("written-by-ptrace", &[copies("child", 1000)]).but(CHILD_UNSEEN),
+    Case::of("written-by-stranger", &[copies("child", 1000)]).but(CHILD_UNSEEN),
+    // No page was there before, so none has changed.
     Case {
-        otherwise: &[Otherwise {
-            backend: "tracepoint",
-            writers: &[copies("child", 0)],
-            source: "anon",
-        }],
-        ..Case::of("written-for-it", &[copies("child", 1000)])
+        truth: false,
+        ..Case::of("file-first", &[copies("parent", 1000)])
+            .from("file")
+            .but(PARENT_UNSEEN)
+    },
+    Case::of("ksm", &[copies("parent", 1000)])
+        .from("ksm")
+        .but(&[instead("unknown", &[copies("parent", 1000)])]),
+    // Four pages of 2 MiB.
+    // To the tracepoint backend, write faults without an allocation.
+    Case::of("hugetlb", &[copies("child", 2048)])
+        .from("hugetlb")
+        .but(&[instead("anon", &[reuses("child", 4)])]),
+    Case::of("four-children", &[copies("child", 1000); 4]),
+    Case {
+        loss: UNWATCHED,
+        ..Case::of("four-threads", &[any_reuses("child", 4000)])
     },
     // Stack, libc's data and the like of parent and child; 8 to 11 on several kernels.
     Case {
@@ -68,13 +81,28 @@ impl Case {
             otherwise: &[],
             loss: None,
             loss_may_be_copies: false,
+            truth: true,
             whole_run: None,
         }
+    }
+
+    /// With what the tracepoint backend is known to see instead.
+    const fn but(self, otherwise: &'static [Otherwise]) -> Self {
+        Self { otherwise, ..self }
     }
 
     /// Of other pages than inherited memory.
     const fn from(self, source: &'static str) -> Self {
         Self { source, ..self }
+    }
+}
+
+/// What the tracepoint backend sees instead of the truth.
+const fn instead(source: &'static str, writers: &'static [Writes]) -> Otherwise {
+    Otherwise {
+        backend: "tracepoint",
+        writers,
+        source,
     }
 }
 
