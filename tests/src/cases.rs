@@ -27,8 +27,8 @@ pub struct Case {
     pub loss_may_be_copies: bool,
     /// How many of the re-uses may be copies instead, as the page frames must show too.
     pub real_copies: u64,
-    /// Whether the pages were absent before, so that pagemap cannot tell what changed.
-    pub had_no_frames: bool,
+    /// Whether a copied page shows as a changed frame: only if one was there before.
+    pub truth: bool,
     /// Bounds of all copies of the run, for a case about what happens outside of its memory.
     pub whole_run: Option<(u64, u64)>,
 }

@@ -5,6 +5,7 @@
 mod arch;
 mod archive;
 mod console;
+mod cross;
 mod initramfs;
 mod kernels;
 mod programs;
@@ -12,7 +13,14 @@ mod qemu;
 mod table;
 mod verdict;
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs, io,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -97,7 +105,7 @@ struct Outcome {
     faults: Vec<String>,
 }
 
-/// Boots one machine after the other, and fails if anything was wrong in any.
+/// Boots every machine, and fails if anything was wrong in any.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let machines = options.machines();
     setup::ensure()?;
@@ -125,23 +133,47 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// All kernels of an architecture.
+/// All kernels of an architecture, some at a time: a machine keeps about one processor busy.
 fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outcome>> {
     packages::ensure(&[arch.emulator()])?;
-    let initramfs = Initramfs::build(&programs::build(arch)?, arch)?;
-    let mut runner = Runner {
+    let runner = Runner {
         arch,
-        initramfs,
+        initramfs: Initramfs::build(&programs::build(arch)?, arch)?,
         options,
-        accelerator: None,
+        accelerator: OnceLock::new(),
     };
-    let mut outcomes = Vec::new();
-    for kernel in kernels {
-        let outcome = runner.run(kernel);
-        verdict::print(&outcome, &mut io::stdout())?;
-        outcomes.push(outcome);
-    }
-    Ok(outcomes)
+    let images = kernels.iter().map(|kernel| {
+        let image = kernels::image(kernel, arch, options.refresh);
+        (*kernel, image)
+    });
+    let waiting = Mutex::new(images.enumerate().collect::<VecDeque<_>>());
+    let outcomes = Mutex::new(BTreeMap::new());
+    // Apart from the loop, which would hold the lock while a machine runs.
+    let next = || locked(&waiting).pop_front();
+    let work = || {
+        while let Some((place, (kernel, image))) = next() {
+            let outcome = runner.run(kernel, image);
+            let _ = verdict::print(&outcome, &mut io::stdout().lock());
+            locked(&outcomes).insert(place, outcome);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..at_a_time() {
+            scope.spawn(work);
+        }
+    });
+    let outcomes = std::mem::take(&mut *locked(&outcomes));
+    Ok(outcomes.into_values().collect())
+}
+
+/// Machines at a time.
+fn at_a_time() -> usize {
+    thread::available_parallelism().map_or(1, |processors| processors.get().min(2))
+}
+
+/// What is behind a lock, even if somebody failed while holding it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the machines of an architecture have in common.
@@ -149,13 +181,13 @@ struct Runner<'a> {
     arch: Arch,
     initramfs: Initramfs,
     options: &'a Options,
-    accelerator: Option<Accelerator>,
+    accelerator: OnceLock<Accelerator>,
 }
 
 impl Runner<'_> {
     /// A kernel that cannot be had is a fault of that kernel's, and the others are still run.
-    fn run(&mut self, kernel: &Choice) -> Outcome {
-        match self.boot(kernel) {
+    fn run(&self, kernel: &Choice, image: Result<PathBuf>) -> Outcome {
+        match image.and_then(|image| self.boot(kernel, image)) {
             Ok(transcript) => {
                 let verdict = Verdict::read(&transcript.lines);
                 Outcome {
@@ -174,8 +206,7 @@ impl Runner<'_> {
         }
     }
 
-    fn boot(&mut self, kernel: &Choice) -> Result<Transcript> {
-        let image = kernels::image(kernel, self.arch, self.options.refresh)?;
+    fn boot(&self, kernel: &Choice, image: PathBuf) -> Result<Transcript> {
         let mut guest = Guest {
             arch: self.arch,
             kernel: image,
@@ -184,16 +215,13 @@ impl Runner<'_> {
             backends: self.options.backends.clone(),
             cases: self.options.cases.clone(),
         };
-        guest.accelerator = *self
-            .accelerator
-            .get_or_insert_with(|| qemu::fastest(&guest));
-        say(&format!(
-            "booting {} on {} ({})",
-            kernel,
-            self.arch.name(),
-            guest.accelerator.name()
-        ));
-        guest.boot(Duration::from_secs(self.options.timeout))
+        guest.accelerator = *self.accelerator.get_or_init(|| qemu::fastest(&guest));
+        let (arch, how) = (self.arch.name(), guest.accelerator.name());
+        say(&format!("booting {kernel} on {arch} ({how})"));
+        let transcript = guest.boot(Duration::from_secs(self.options.timeout))?;
+        let seconds = transcript.took.as_secs();
+        say(&format!("{kernel} on {arch} ended after {seconds} s"));
+        Ok(transcript)
     }
 }
 

@@ -72,7 +72,7 @@ impl Case {
         let (writers, source) = self.seen_by(backend);
         let mut faults = self.wrong_losses(seen);
         faults.extend(wrong_writers(self, writers, seen));
-        if self.otherwise(backend).is_none() && !self.had_no_frames {
+        if self.truth && self.otherwise(backend).is_none() {
             faults.extend(self.wrong_truth(seen));
         }
         faults.extend(wrong_source(writers, source, seen));

@@ -10,12 +10,10 @@ const FOLIO_BATCH: u64 = 31;
 /// Told where threads begin to write before their races are watched.
 const UNWATCHED: Option<&str> = Some("races_unwatched");
 
-/// Writes from outside fault nowhere.
-const UNSEEN_BY_TRACEPOINTS: &[Otherwise] = &[Otherwise {
-    backend: "tracepoint",
-    writers: &[copies("child", 0)],
-    source: "anon",
-}];
+/// The tracepoint backend sees nothing of what the child's pages are copied for.
+const CHILD_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("child", 0)])];
+/// The same of the parent's.
+const PARENT_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("parent", 0)])];
 
 /// Every case.
 pub const ALL: &[Case] = &[
@@ -26,14 +24,7 @@ pub const ALL: &[Case] = &[
         &[copies("parent", 1000), reuses("child", 1000)],
     )
     .or_copies(),
-    Case::of(
-        "three-children",
-        &[
-            copies("child", 1000),
-            copies("child", 1000),
-            copies("child", 1000),
-        ],
-    ),
+    Case::of("three-children", &[copies("child", 1000); 3]),
     Case::of("zero-page", &[copies("parent", 1000)]).from("zero"),
     Case::of("shared", &[copies("child", 0)]),
     Case::of("file", &[copies("parent", 1000)]).from("file"),
@@ -55,56 +46,25 @@ pub const ALL: &[Case] = &[
     },
     Case::of("calls-after-reuse", &[reuses("parent", 1000)]).or_copies(),
     Case::of("kernel-reuse-then-calls", &[reuses("parent", 1000)]).or_copies(),
-    // process_vm_writev, ptrace: the pages are copied without a fault of their owner.
+    // process_vm_writev and ptrace: the pages are copied without a fault of their owner.
+    Case::of("written-for-it", &[copies("child", 1000)]).but(CHILD_UNSEEN),
+    Case::of("written-by-ptrace", &[copies("child", 1000)]).but(CHILD_UNSEEN),
+    Case::of("written-by-stranger", &[copies("child", 1000)]).but(CHILD_UNSEEN),
+    // No page was there before, so none has changed.
     Case {
-        otherwise: UNSEEN_BY_TRACEPOINTS,
-        ..Case::of("written-for-it", &[copies("child", 1000)])
+        truth: false,
+        ..Case::of("file-first", &[copies("parent", 1000)])
+            .from("file")
+            .but(PARENT_UNSEEN)
     },
-    Case {
-        otherwise: UNSEEN_BY_TRACEPOINTS,
-        ..Case::of("written-by-ptrace", &[copies("child", 1000)])
-    },
-    // The writer is no process of the traced tree.
-    Case {
-        otherwise: UNSEEN_BY_TRACEPOINTS,
-        ..Case::of("written-by-stranger", &[copies("child", 1000)])
-    },
-    // Absent pages of a file: nothing is re-used, and no frame was there that could change.
-    Case {
-        otherwise: &[Otherwise {
-            backend: "tracepoint",
-            writers: &[copies("parent", 0)],
-            source: "file",
-        }],
-        had_no_frames: true,
-        ..Case::of("file-first", &[copies("parent", 1000)]).from("file")
-    },
-    Case {
-        otherwise: &[Otherwise {
-            backend: "tracepoint",
-            writers: &[copies("parent", 1000)],
-            source: "unknown",
-        }],
-        ..Case::of("ksm", &[copies("parent", 1000)]).from("ksm")
-    },
-    // Four huge pages of 512 small ones each, copied whole.
-    Case {
-        otherwise: &[Otherwise {
-            backend: "tracepoint",
-            writers: &[any_reuses("child", 0)],
-            source: "hugetlb",
-        }],
-        ..Case::of("hugetlb", &[copies("child", 2048)]).from("hugetlb")
-    },
-    Case::of(
-        "four-children",
-        &[
-            copies("child", 1000),
-            copies("child", 1000),
-            copies("child", 1000),
-            copies("child", 1000),
-        ],
-    ),
+    Case::of("ksm", &[copies("parent", 1000)])
+        .from("ksm")
+        .but(&[instead("unknown", &[copies("parent", 1000)])]),
+    // Four pages of 2 MiB: to the tracepoint backend, write faults without an allocation.
+    Case::of("hugetlb", &[copies("child", 2048)])
+        .from("hugetlb")
+        .but(&[instead("anon", &[reuses("child", 4)])]),
+    Case::of("four-children", &[copies("child", 1000); 4]),
     Case {
         loss: UNWATCHED,
         ..Case::of("four-threads", &[copies("child", 4000)])
@@ -126,7 +86,7 @@ impl Case {
             otherwise: &[],
             loss: None,
             loss_may_be_copies: false,
-            had_no_frames: false,
+            truth: true,
             real_copies: 0,
             whole_run: None,
         }
@@ -140,9 +100,23 @@ impl Case {
         }
     }
 
+    /// With what the tracepoint backend is known to see instead.
+    const fn but(self, otherwise: &'static [Otherwise]) -> Self {
+        Self { otherwise, ..self }
+    }
+
     /// Of other pages than inherited memory.
     const fn from(self, source: &'static str) -> Self {
         Self { source, ..self }
+    }
+}
+
+/// What the tracepoint backend sees instead of the truth.
+const fn instead(source: &'static str, writers: &'static [Writes]) -> Otherwise {
+    Otherwise {
+        backend: "tracepoint",
+        writers,
+        source,
     }
 }
 

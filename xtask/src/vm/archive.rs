@@ -118,6 +118,13 @@ impl Suite {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
+    /// Whether it has a package (its name, or `NAME=VERSION`).
+    pub(crate) fn has(&self, package: &str) -> Result<bool> {
+        let mut apt = self.apt("apt-cache", &["show", "--quiet", package])?;
+        // It succeeds, without a word, where there are other versions only.
+        Ok(!apt.stderr(Stdio::null()).output()?.stdout.is_empty())
+    }
+
     /// Downloads a package (its name, or `NAME=VERSION`) and unpacks it into a fresh folder, which
     /// is the caller's.
     pub(crate) fn unpack(&self, package: &str) -> Result<Scratch> {

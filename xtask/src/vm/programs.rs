@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::arch::Arch;
+use super::{arch::Arch, cross};
 use crate::{say, workspace};
 
 /// The first process, what it runs, and what it tests.
@@ -75,22 +75,12 @@ fn build_static(arch: Arch) -> Result<PathBuf> {
     say(&format!(
         "building the programs of the machines for {target}"
     ));
-    let mut cargo = workspace::cargo(&["build", "--release", "--target", &target])?;
+    let mut cargo = cross::cargo(arch)?;
     for name in NAMES {
         cargo.args(["--bin", name]);
     }
-    // Of the target alone: build scripts and macros run here, and must not be static.
-    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", variable(&target));
-    cargo
-        .env(flags, "-C target-feature=+crt-static")
-        .env_remove("RUSTFLAGS");
     workspace::run(&mut cargo)?;
     Ok(workspace::target()?.join(target).join("release"))
-}
-
-/// A target in the names of cargo's environment variables.
-fn variable(target: &str) -> String {
-    target.to_uppercase().replace('-', "_")
 }
 
 #[cfg(test)]
@@ -114,13 +104,5 @@ mod tests {
             ]
         );
         assert!(libraries("\tstatically linked\n").is_empty());
-    }
-
-    #[test]
-    fn a_targets_variables_are_written_as_cargo_reads_them() {
-        assert_eq!(
-            variable("aarch64-unknown-linux-gnu"),
-            "AARCH64_UNKNOWN_LINUX_GNU"
-        );
     }
 }

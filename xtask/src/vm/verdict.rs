@@ -21,8 +21,6 @@ const ALARMS: [&str; 4] = [
 const NO_ALARM: &str = "soft lockup";
 /// Lines of a console that failed.
 const TAIL: usize = 40;
-/// Of clap, which refuses a name that cowtrace does not have.
-const UNKNOWN_VALUE: &str = "invalid value";
 
 /// All results of a machine.
 #[derive(Clone, Debug, Default)]
@@ -138,9 +136,10 @@ impl Verdict {
     /// Backends that this kernel is known to have, and that could not run.
     fn missing_backends(&self, arch: Arch) -> Vec<String> {
         let kernel = self.kernel.as_deref().unwrap_or_default();
-        let missing = self.unavailable.iter().filter(|one| {
-            !one.reason.contains(UNKNOWN_VALUE) && known_limit(arch, kernel, &one.backend).is_none()
-        });
+        let missing = self
+            .unavailable
+            .iter()
+            .filter(|one| known_limit(arch, kernel, &one.backend).is_none());
         missing
             .map(|one| format!("{} should run here: {}", one.backend, one.reason))
             .collect()
