@@ -11,7 +11,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::report::Report;
+use crate::{cases::BACKENDS, report::Report};
 
 /// A program of this build.
 ///
@@ -30,29 +30,38 @@ pub fn program(name: &str) -> PathBuf {
 
 /// Whether this kernel lets cowtrace trace. Where it does not, the test is skipped by name; where
 /// it must (`COWTRACE_REQUIRE_KERNEL`), that is a failure.
+#[must_use]
+pub fn can_trace(test: &str) -> bool {
+    !usable_backends(test).is_empty()
+}
+
+/// The backends that this kernel allows; none as [`can_trace`].
 ///
 /// # Panics
 /// If tracing is required and impossible.
 #[must_use]
-pub fn can_trace(test: &str) -> bool {
+pub fn usable_backends(test: &str) -> Vec<&'static str> {
     let doctor = Command::new(program("cowtrace"))
         .arg("doctor")
         .output()
         .expect("doctor runs");
-    if doctor.status.success() {
-        return true;
-    }
     let told = String::from_utf8_lossy(&doctor.stdout);
-    let why = told
-        .lines()
-        .rfind(|line| line.starts_with("no"))
-        .unwrap_or("no reason");
-    assert!(
-        std::env::var_os("COWTRACE_REQUIRE_KERNEL").is_none(),
-        "{test} must not be skipped: {why}"
-    );
-    println!("SKIPPED {test}: {why}");
-    false
+    let works = |name: &str| {
+        let line = format!("yes  {name} ");
+        told.lines().any(|told| told.starts_with(&line))
+    };
+    let usable: Vec<_> = BACKENDS.into_iter().filter(|name| works(name)).collect();
+    assert_eq!(doctor.status.success(), !usable.is_empty(), "{told}");
+    if usable.is_empty() {
+        let why = told.lines().rfind(|line| line.starts_with("no"));
+        let why = why.unwrap_or("no reason");
+        assert!(
+            std::env::var_os("COWTRACE_REQUIRE_KERNEL").is_none(),
+            "{test} must not be skipped: {why}"
+        );
+        println!("SKIPPED {test}: {why}");
+    }
+    usable
 }
 
 /// A trace under way.

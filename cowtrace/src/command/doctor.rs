@@ -10,12 +10,13 @@ use crate::{
         Kernel,
         trial::{self, BackendTrial},
     },
+    report::{self, Style},
 };
 
 /// Tries everything and prints what came of it.
 pub fn doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
-    let color = Color::Auto.applies(io::stdout().is_terminal());
+    let style = Style::of_terminal(io::stdout().is_terminal(), Color::Auto);
     let mut out = io::stdout().lock();
     writeln!(
         out,
@@ -24,18 +25,13 @@ pub fn doctor() -> Result<()> {
     )?;
     for trial in &trial::ground() {
         let text = trial.result.as_ref().unwrap_or_else(|reason| reason);
-        let mark = mark(trial.result.is_ok(), color);
-        writeln!(
-            out,
-            "{mark}  {:<27} {:<20} {text}",
-            trial.what, trial.used_for
-        )?;
+        line(&mut out, trial.result.is_ok(), trial.what, text, style)?;
     }
     let backends = trial::backends(&kernel);
     writeln!(out, "\nBackends, in the order in which they are taken:\n")?;
     for backend in &backends {
-        let mark = mark(backend.result.is_ok(), color);
-        writeln!(out, "{mark}  {:<11} {}", backend.name, said(backend))?;
+        let works = backend.result.is_ok();
+        line(&mut out, works, backend.name, &said(backend), style)?;
     }
     let Some(taken) = backends.iter().find(|backend| backend.result.is_ok()) else {
         bail!("cowtrace cannot trace here; the lines with \"no\" say why");
@@ -48,13 +44,28 @@ pub fn doctor() -> Result<()> {
     Ok(())
 }
 
+/// `yes`, what was tried, and what was said, which goes on under itself.
+fn line(
+    out: &mut impl io::Write,
+    works: bool,
+    what: &str,
+    said: &str,
+    style: Style,
+) -> io::Result<()> {
+    const INDENT: usize = 32;
+    let mut lines = report::wrap(said, style.width.saturating_sub(INDENT).max(20)).into_iter();
+    let first = lines.next().unwrap_or_default();
+    writeln!(out, "{}  {what:<26} {first}", mark(works, style.color))?;
+    lines.try_for_each(|line| writeln!(out, "{:INDENT$}{line}", ""))
+}
+
 /// What a backend cannot see, or why it cannot run.
 fn said(backend: &BackendTrial) -> String {
     match &backend.result {
         Ok(unseen) if unseen.is_empty() => "sees every copy and its source".into(),
         Ok(unseen) => {
             let unseen: Vec<_> = unseen.iter().map(|unseen| unseen.text()).collect();
-            format!("does not see {}", unseen.join("; "))
+            format!("does not see {}", unseen.join(", "))
         }
         Err(reason) => reason.clone(),
     }

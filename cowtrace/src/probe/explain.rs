@@ -24,13 +24,16 @@ pub(super) fn error(error: &(dyn Error + 'static)) -> String {
     }
 }
 
+/// The kernel's own "not supported", which user space has no name for (include/linux/errno.h).
+const ENOTSUPP: i32 = 524;
+
 fn meaning(code: i32) -> Option<&'static str> {
     Some(match code {
         libc::EPERM | libc::EACCES => {
             "not permitted, by missing capabilities, a security module or a hardened kernel"
         }
         libc::ENOENT => "this kernel has no such hook",
-        libc::ENOTSUP => "this kernel does not support it on this architecture",
+        libc::ENOTSUP | ENOTSUPP => "this kernel does not support it on this architecture",
         libc::ENOMEM => "no memory for the tables, or the memory lock limit is too low (ulimit -l)",
         libc::EINVAL => "this kernel is too old for it, or was built without it",
         libc::ENOSYS => "this kernel was built without BPF (CONFIG_BPF_SYSCALL)",

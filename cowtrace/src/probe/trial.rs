@@ -14,8 +14,6 @@ use super::{
 pub struct Trial {
     /// What.
     pub what: &'static str,
-    /// What it is for.
-    pub used_for: &'static str,
     /// Whether it worked, or what the kernel said.
     pub result: Result<String, String>,
 }
@@ -32,27 +30,19 @@ pub struct BackendTrial {
 /// Tries what every backend needs, whatever fails.
 #[must_use]
 pub fn ground() -> Vec<Trial> {
-    let needed = |what, result| Trial {
-        what,
-        used_for: "every backend",
-        result,
-    };
+    let needed = |what, result| Trial { what, result };
     let mut trials = vec![
         needed("privileges", privileges()),
         needed("lockdown, pid namespace", surroundings()),
         needed("kernel types (BTF)", types()),
         needed("ring buffer, mapped arrays", maps()),
     ];
-    for (what, used_for) in [
-        ("sched_process_fork", "following processes"),
-        ("sched_process_exec", "following processes"),
-        ("sched_process_exit", "following processes"),
+    for hook in [
+        "sched_process_fork",
+        "sched_process_exec",
+        "sched_process_exit",
     ] {
-        trials.push(Trial {
-            what,
-            used_for,
-            result: raw_tracepoint(what),
-        });
+        trials.push(needed(hook, raw_tracepoint(hook)));
     }
     trials
 }

@@ -22,14 +22,14 @@ impl Unseen {
         Self::Sources,
     ];
 
-    /// For people.
+    /// For people, in the words that the README explains.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::OtherWriters => "writes by other processes (process_vm_writev, ptrace)",
-            Self::Hugetlb => "hugetlbfs pages",
+            Self::OtherWriters => "writes by other processes",
+            Self::Hugetlb => "hugetlbfs",
             Self::FirstFileWrites => "first writes to private files",
-            Self::Sources => "KSM pages and mixed file pages apart from others",
+            Self::Sources => "KSM",
         }
     }
 }
