@@ -33,7 +33,7 @@ pub const ALL: &[Case] = &[
     Case::of("huge", &[copies("child", 2048)]),
     Case::of("read-into", &[copies("child", 1000)]),
     // Newer kernels give the permission back with the call, older ones at a fault.
-    Case::of("protect", &[any_reuses("parent", 0)]),
+    Case::of("protect", &[any_reuses("parent", 0)]).or_copies(),
     // Losers of the race give their copy back, and may fault once more.
     Case {
         loss: UNWATCHED,
