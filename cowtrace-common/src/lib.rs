@@ -14,6 +14,7 @@
 )]
 
 pub mod event;
+pub mod evidence;
 pub mod loss;
 pub mod process;
 pub mod range;

@@ -19,8 +19,10 @@ pub enum Loss {
     /// Copies by processes with several threads while page frees were not followed yet: a copy
     /// that lost a race is counted as one.
     RacesUnwatched = 6,
+    /// Copies whose writer is not known: the ring buffer had no room for the evidence.
+    WritersFull = 7,
 }
 
 /// How many causes there are.
-pub const LOSSES: usize = 7;
-const _: () = assert!(Loss::RacesUnwatched as usize + 1 == LOSSES);
+pub const LOSSES: usize = 8;
+const _: () = assert!(Loss::WritersFull as usize + 1 == LOSSES);

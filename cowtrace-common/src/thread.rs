@@ -66,8 +66,14 @@ pub struct Thread {
     pub user_registers: u64,
     /// By [`Event`]: which of a hook's two programs ran last, 0 once the other had its turn too.
     pub ran: [u8; EVENTS],
+    /// Address the open fault wrote to, exact where `address` is the page's.
+    pub exact: u64,
+    /// Functions: `FAULT_FLAG_…` bits of the open fault.
+    pub flags: u32,
+    /// Pages that the last fault copied.
+    pub pages: u32,
     /// Fills the second cache line, so that two threads never share one.
-    pub padding: [u64; 6],
+    pub padding: [u64; 4],
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.

@@ -85,8 +85,12 @@ pub enum Turn {
 pub struct Begun {
     /// `FAULT_BEGUN` or `FAULT_FIRST`.
     pub state: u32,
-    /// Address written to.
+    /// Address written to, or its page's.
     pub address: u64,
+    /// Address written to, exact.
+    pub exact: u64,
+    /// See [`Thread::flags`].
+    pub flags: u32,
     /// See [`Thread::anchor`].
     pub anchor: u64,
     /// See [`Thread::witness`].
@@ -101,6 +105,8 @@ pub fn begun(mut thread: TracedThread, begun: Begun) {
     ended(thread);
     let fault = thread.get_mut();
     fault.address = begun.address;
+    fault.exact = begun.exact;
+    fault.flags = begun.flags;
     fault.anchor = begun.anchor;
     fault.witness = begun.witness;
     fault.charged = begun.charged;
@@ -132,6 +138,7 @@ pub fn abandoned(mut thread: TracedThread) {
 pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     let fault = thread.get_mut();
     fault.state = FAULT_COPIED;
+    fault.pages = pages;
     let whole = range::whole_key(fault.charged, source as u32, fault.address);
     if whole.0 == fault.batch_key {
         fault.batch_copied += pages;

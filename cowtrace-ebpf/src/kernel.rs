@@ -16,6 +16,22 @@ static TASK_TGID: Global<u32> = Global::new(0);
 /// Offset of `mm` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_MM: Global<u32> = Global::new(0);
+/// Offset of `stack` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_STACK: Global<u32> = Global::new(0);
+/// Offset of the user-mode registers from the start of a task's stack, bytes: its size less
+/// `struct pt_regs`.
+#[unsafe(no_mangle)]
+static STACK_REGISTERS: Global<u32> = Global::new(0);
+/// Offset of the instruction pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_IP: Global<u32> = Global::new(0);
+/// Offset of the system call's number in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_CALL: Global<u32> = Global::new(0);
+/// Offset of `real_address` in `struct vm_fault`, bytes; of `address` before Linux 5.17.
+#[unsafe(no_mangle)]
+static VMF_REAL_ADDRESS: Global<u32> = Global::new(0);
 /// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes.
 #[unsafe(no_mangle)]
 static REGS_ORIG_AX: Global<u32> = Global::new(0);
@@ -59,6 +75,8 @@ static FOLIO_PAGES: Global<u32> = Global::new(0);
 
 /// The write is made for another process: `FAULT_FLAG_REMOTE`, the same since Linux 4.6.
 pub const FAULT_REMOTE: u32 = 0x80;
+/// The write comes from user mode: `FAULT_FLAG_USER`.
+pub const FAULT_USER: u32 = 0x40;
 /// Mappings of page frames that may have no `struct page`: `VM_PFNMAP`, `VM_MIXEDMAP`.
 const VM_NO_PAGES: u64 = 0x400 | 0x1000_0000;
 /// What the two low bits of `page.mapping` say: `PAGE_MAPPING_FLAGS`.
@@ -105,6 +123,13 @@ impl Task {
         read(self.0, TASK_TGID.load())
     }
 
+    /// Where its user-mode registers are saved.
+    #[inline(always)]
+    pub fn user_registers(self) -> Result<Registers, i32> {
+        let stack: u64 = read(self.0, TASK_STACK.load())?;
+        Ok(Registers(stack + u64::from(STACK_REGISTERS.load())))
+    }
+
     /// Kernel address of the address space, 0 for a kernel thread.
     #[inline(always)]
     pub fn mm(self) -> Result<Mm, i32> {
@@ -117,6 +142,18 @@ impl Task {
 pub struct Registers(pub u64);
 
 impl Registers {
+    /// Instruction pointer.
+    #[inline(always)]
+    pub fn instruction(self) -> Result<u64, i32> {
+        read(self.0, REGS_IP.load())
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn system_call(self) -> Result<u64, i32> {
+        read(self.0, REGS_CALL.load())
+    }
+
     /// Whether an exception saved these, and not a system call.
     ///
     /// User-mode registers are always saved at the same place of a task's stack, so this tells a
@@ -158,6 +195,12 @@ impl VmFault {
     #[inline(always)]
     pub fn address(self) -> Result<u64, i32> {
         read(self.0, VMF_ADDRESS.load())
+    }
+
+    /// The very address that is written to.
+    #[inline(always)]
+    pub fn exact_address(self) -> Result<u64, i32> {
+        read(self.0, VMF_REAL_ADDRESS.load())
     }
 
     /// `FAULT_FLAG_…` bits.

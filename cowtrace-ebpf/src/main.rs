@@ -13,6 +13,7 @@ mod kernel;
 mod maps;
 mod process;
 mod range;
+mod writer;
 
 use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint},

@@ -70,6 +70,11 @@ static RACES_SETTLED: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
+/// Evidence of who wrote, one record a copy, 16 MiB or 299,593 copies; the user side drains it many
+/// times a second. A record that finds it full is dropped and counted as [`Loss::WritersFull`].
+#[map]
+pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
 /// The slot of a task, 0 for one that is not traced.
 #[inline(always)]
 pub fn task_slot(tid: u32) -> u32 {

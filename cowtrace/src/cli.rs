@@ -102,6 +102,10 @@ pub struct TraceOptions {
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = range)]
     pub range: Range,
 
+    /// Do not ask who wrote: counts alone, at two thirds of the cost
+    #[arg(long)]
+    pub no_writers: bool,
+
     /// Name something about the run; kept in the report, may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,

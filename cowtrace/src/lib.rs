@@ -12,3 +12,4 @@ pub mod probe;
 pub mod report;
 pub mod run;
 pub mod targets;
+pub mod writer;

@@ -133,6 +133,16 @@ impl Report {
         number(&self.0["totals"]["by_source"], source)
     }
 
+    /// Pages copied by the writers that fit.
+    ///
+    /// # Panics
+    /// If the report tells no writers.
+    pub fn written(&self, fits: impl Fn(&Value) -> bool) -> u64 {
+        let writers = self.0["writers"].as_array().expect("writers");
+        let fitting = writers.iter().filter(|writer| fits(writer));
+        fitting.map(|writer| number(writer, "copied_pages")).sum()
+    }
+
     /// The causes of loss that happened to the traced processes: skipped interrupts are anybody's.
     #[must_use]
     pub fn losses(&self) -> BTreeMap<String, u64> {

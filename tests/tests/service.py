@@ -1,5 +1,6 @@
-"""A prefork service that obeys lines: read, read-master, end."""
+"""A prefork service that obeys lines: read, collect, read-master, end."""
 
+import gc
 import json
 import os
 import sys
@@ -28,8 +29,8 @@ for _ in range(2):
         # Nothing of the master's must keep the pipes open.
         os.close(down[1])
         os.close(up[0])
-        while os.read(down[0], 1) == b"r":
-            read()
+        while (order := os.read(down[0], 1)) in (b"r", b"c"):
+            read() if order == b"r" else gc.collect()
             os.write(up[1], b".")
         os._exit(0)
     os.close(down[0])
@@ -39,9 +40,9 @@ for _ in range(2):
 say(workers=[pid for pid, _, _ in workers])
 for line in sys.stdin:
     command = line.strip()
-    if command == "read":
+    if command in ("read", "collect"):
         for _, down, _ in workers:
-            os.write(down, b"r")
+            os.write(down, command[:1].encode())
         for _, _, up in workers:
             os.read(up, 1)
     elif command == "read-master":

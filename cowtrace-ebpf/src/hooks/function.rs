@@ -10,13 +10,14 @@
 use cowtrace_common::{
     loss::Loss,
     process::Source,
-    thread::{Event, FAULT_BEGUN, FAULT_FIRST, Thread},
+    thread::{Event, FAULT_BEGUN, FAULT_COPIED, FAULT_FIRST, Thread},
 };
 
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
-    kernel::{FAULT_REMOTE, Mm, Page, Task, VmFault, Vma},
+    kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
     maps,
+    writer::{self, Write},
 };
 
 /// Results that say that the fault failed or begins again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
@@ -49,6 +50,9 @@ pub fn write_ended(tid: u32, turn: Turn, result: u64) {
     let Some(thread) = TracedThread::find_for(tid, Event::End, turn) else {
         return;
     };
+    if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
+        tell(thread);
+    }
     if result & NO_OUTCOME == 0 {
         fault::ended(thread);
     } else {
@@ -75,6 +79,9 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 #[inline(always)]
 pub fn finish_ended(tid: u32, turn: Turn) {
     if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
+        if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
+            tell(thread);
+        }
         fault::abandoned(thread);
     }
 }
@@ -126,6 +133,8 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     let begun = Begun {
         state: FAULT_BEGUN,
         address,
+        exact: address,
+        flags: if remote { FAULT_REMOTE } else { FAULT_USER },
         anchor: 0,
         witness: vma.0,
         charged,
@@ -147,15 +156,39 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64
     }
 }
 
+/// The copy is mapped, not written to yet, and can be read: while it is committed it could not.
+#[inline(always)]
+fn tell(thread: TracedThread) {
+    let fault = thread.get();
+    let Ok(registers) = Task::current().user_registers() else {
+        return;
+    };
+    writer::tell(Write {
+        slot: fault.charged,
+        address: fault.exact,
+        registers,
+        pages: fault.pages,
+        by_kernel: fault.flags & FAULT_USER == 0,
+        own_memory: fault.flags & FAULT_REMOTE == 0,
+    });
+}
+
 #[inline(always)]
 fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
     let (Ok(vma), Ok(address)) = (fault.vma(), fault.address()) else {
         maps::lose(Loss::PendingDropped, 1);
         return;
     };
+    let (mut exact, mut flags) = (address, 0);
+    if writer::is_asked_for() {
+        exact = fault.exact_address().unwrap_or(address);
+        flags = fault.flags().unwrap_or(0);
+    }
     let begun = Begun {
         state,
         address,
+        exact,
+        flags,
         anchor: fault.0,
         witness: vma.0,
         charged,

@@ -15,6 +15,7 @@ use crate::{
     fault::{self, Begun, TracedThread, Turn},
     kernel::Registers,
     maps,
+    writer::{self, Write},
 };
 
 /// Which mode the processor was in when the fault happened.
@@ -76,6 +77,8 @@ fn begun(thread: TracedThread, address: u64, registers: Registers, mode: Mode) {
     let begun = Begun {
         state: FAULT_BEGUN,
         address,
+        exact: address,
+        flags: 0,
         anchor: registers.0,
         witness,
         charged,
@@ -132,12 +135,29 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     };
     thread.get_mut().page = ctx.arg(0);
     fault::copied(thread, source, 1);
+    if writer::is_asked_for() {
+        tell(thread);
+    }
     let fault = thread.get();
     debug!(
         ctx,
         "copied: task {} process slot {} address {:x}", fault.tid, fault.process, fault.address
     );
     0
+}
+
+/// The old page is still mapped, and can be read.
+#[inline(always)]
+fn tell(thread: TracedThread) {
+    let fault = thread.get();
+    writer::tell(Write {
+        slot: fault.charged,
+        address: fault.exact,
+        registers: Registers(fault.user_registers),
+        pages: 1,
+        by_kernel: fault.witness != 0,
+        own_memory: true,
+    });
 }
 
 /// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends.

@@ -34,11 +34,14 @@ impl Collector {
         let skipped = self.probe.detach();
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
+        self.take_evidence();
         // Events that came before the hooks went off.
         if let Err(error) = self.follow() {
             log::warn!("{error}");
         }
         self.find_lost_processes();
+        self.take_evidence();
+        let writers = self.name_writers();
         self.add_overflow_record();
         let last = self.sample();
         let duration_ns = last.at_ns;
@@ -97,6 +100,7 @@ impl Collector {
             regions: self.regions.into_regions(|process| told.contains(&process)),
             range_bytes: self.probe.range_bytes,
             rows,
+            writers,
             loss: self.loss,
             timeline: self.timeline,
         }
@@ -159,6 +163,7 @@ impl Collector {
             lifecycle_dropped: count(KernelLoss::LifecycleDropped),
             pending_dropped: count(KernelLoss::PendingDropped),
             races_unwatched: count(KernelLoss::RacesUnwatched),
+            writers_full: self.loss.writers_full + count(KernelLoss::WritersFull),
             recursion_misses: skipped.runs,
             interrupts_skipped: skipped.by_interrupts,
             ..self.loss.clone()

@@ -5,6 +5,7 @@ mod adopt;
 mod assemble;
 mod layouts;
 mod record;
+mod writers;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,6 +16,7 @@ use crate::{
     memory,
     probe::{Kernel, Lifecycle, Probe, ProbeError, Tables},
     run::{Loss, Role, Sample, Timeline, attribution::RegionTable},
+    writer::Writers,
 };
 
 pub use adopt::AdoptError;
@@ -44,6 +46,7 @@ pub struct Collector {
     lifecycle_dropped_seen: u64,
     next_mappings: usize,
     adopted_tasks: Vec<(u32, u32)>,
+    writers: Writers,
 }
 
 /// What has been counted so far, for the progress line.
@@ -63,6 +66,7 @@ impl Collector {
     pub fn new(probe: Probe, kernel: Kernel, proc_root: PathBuf, interval_ns: u64) -> Self {
         Self {
             layouts: Layouts::new(proc_root.clone(), kernel.page_bytes),
+            writers: Writers::new(proc_root.clone()),
             probe,
             kernel,
             proc_root,
@@ -205,6 +209,8 @@ impl Collector {
     /// Reads the counters, closes what has exited, and keeps the tables from filling.
     pub fn tick(&mut self) -> Progress {
         self.find_lost_processes();
+        // Before any slot is given back: the evidence names slots.
+        self.take_evidence();
         self.sweep();
         self.drain_exited();
         self.read_some_mappings();

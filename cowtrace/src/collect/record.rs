@@ -19,6 +19,9 @@ pub(super) struct Record {
     pub slot: Option<u32>,
     pub born_ns: u64,
     pub parent: Option<u32>,
+    /// The record whose program it goes on with: its parent, if it has forked and not started
+    /// another since.
+    pub forked_from: Option<u32>,
     pub comm: String,
     pub role: Role,
     pub started_ns: u64,
@@ -50,6 +53,7 @@ impl Record {
             slot: Some(slot),
             born_ns,
             parent: None,
+            forked_from: None,
             comm,
             role,
             started_ns: 0,
@@ -85,6 +89,7 @@ impl Records {
             .inherited
             .as_ref()
             .map(|layout| layout.inherited_pages());
+        record.forked_from = record.parent.filter(|_| record.inherited.is_some());
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
         }
@@ -108,6 +113,20 @@ impl Records {
             .binary_search_by_key(&id, |record| record.id)
             .ok()?;
         self.all.get_mut(index)
+    }
+
+    /// The record that stands for the program a process runs: the first of those that only forked
+    /// since it was started, whose memory all of them have.
+    pub(super) fn image_of(&self, mut id: u32) -> u32 {
+        while let Some(parent) = self.get(id).and_then(|record| record.forked_from) {
+            id = parent;
+        }
+        id
+    }
+
+    fn get(&self, id: u32) -> Option<&Record> {
+        let index = self.all.binary_search_by_key(&id, |record| record.id);
+        self.all.get(index.ok()?)
     }
 
     pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {

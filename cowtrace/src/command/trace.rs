@@ -34,6 +34,10 @@ const EXPECTED_COPIES: u64 = 8;
 const FINEST_AUTO_RANGE: u64 = 64 << 10;
 const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 
+/// Between looks at who wrote: the buffer holds what 3 million copies a second leave in this time,
+/// and most workers live longer.
+const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Which processes to trace.
 pub(super) enum Target<'a> {
     /// Processes that are there.
@@ -98,6 +102,7 @@ impl Session<'_> {
         let mut ends = Ends::listen()?;
         let settings = Settings {
             range_bytes: range_bytes(self.options.range, target, self.kernel.page_bytes),
+            writers: !self.options.no_writers,
             diagnostics: self.options.verbose >= 2,
         };
         // Before a command is started: it is not, where it cannot be traced.
@@ -147,6 +152,8 @@ impl Session<'_> {
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let mut ticks = tokio::time::interval(self.options.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut evidence = tokio::time::interval(EVIDENCE_INTERVAL);
+        evidence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = Progress::default();
         loop {
             tokio::select! {
@@ -156,6 +163,7 @@ impl Session<'_> {
                     ready.context("cannot wait for events of the kernel side")?;
                     collector.follow()?;
                 }
+                _ = evidence.tick(), if !self.options.no_writers => collector.take_evidence(),
                 _ = ticks.tick() => {
                     let now = collector.tick();
                     progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));

@@ -3,6 +3,8 @@
 
 mod maps;
 mod process;
+mod target;
 
 pub use maps::{read_layout_text, read_mappings, read_mappings_with_pages};
 pub use process::{Identity, Task, children_of, comm, identity, is_alive, resident_pages, tasks};
+pub use target::{read, read_word};

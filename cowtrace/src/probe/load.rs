@@ -45,6 +45,10 @@ pub(super) fn probe(
 ) -> Result<Probe, ProbeError> {
     let mut globals = offsets::of_tasks(btf)?;
     globals.extend(plan.globals);
+    if settings.writers {
+        globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
+        globals.push(("TAKE_EVIDENCE", 1));
+    }
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
     globals.push(("RANGE_SHIFT", range_shift));
@@ -60,6 +64,10 @@ pub(super) fn probe(
     if plan.counts_commits {
         tables.settle_races();
     }
+    let evidence = ebpf
+        .take_map("EVIDENCE")
+        .ok_or(ProbeError::NoMap("EVIDENCE"))?;
+    let evidence = RingBuf::try_from(evidence).map_err(ProbeError::map("EVIDENCE"))?;
     let events = ebpf.take_map("EVENTS").ok_or(ProbeError::NoMap("EVENTS"))?;
     let events = RingBuf::try_from(events).map_err(ProbeError::map("EVENTS"))?;
     // SAFETY: the ring buffer owns its descriptor and gives the same one as long as it lives.
@@ -81,6 +89,7 @@ pub(super) fn probe(
         range_bytes: settings.range_bytes,
         tables,
         events,
+        evidence,
         log,
         ebpf,
         races_are_settled: plan.counts_commits,

@@ -6,6 +6,7 @@
 mod btf;
 mod choice;
 mod counts;
+mod evidence;
 mod explain;
 mod functions;
 mod kernel;
@@ -28,7 +29,7 @@ use aya::{
     programs::ProgramError,
 };
 use aya_log::EbpfLogger;
-use cowtrace_common::loss::LOSSES;
+use cowtrace_common::{evidence::Evidence, loss::LOSSES};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
@@ -145,6 +146,8 @@ impl ProbeError {
 pub struct Settings {
     /// Size of a range, bytes: a power of two, at least a page.
     pub range_bytes: u64,
+    /// Whether to take evidence of who wrote.
+    pub writers: bool,
     /// Whether the kernel side writes diagnostics.
     pub diagnostics: bool,
 }
@@ -188,6 +191,7 @@ pub struct Probe {
     /// The counters and slots.
     pub tables: Tables,
     events: AsyncFd<RingBuf<MapData>>,
+    evidence: RingBuf<MapData>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
     ebpf: Ebpf,
     races_are_settled: bool,
@@ -207,6 +211,13 @@ impl Probe {
             events.extend(Lifecycle::decode(&item));
         }
         events
+    }
+
+    /// Hands each copy's evidence that has come since the last time to `take`, oldest first.
+    pub fn evidence(&mut self, mut take: impl FnMut(Evidence)) {
+        while let Some(item) = self.evidence.next() {
+            take(evidence::decode(&item));
+        }
     }
 
     /// Hands the kernel side's diagnostics to the log.

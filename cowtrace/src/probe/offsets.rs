@@ -18,6 +18,26 @@ pub(super) fn of_tasks(btf: &Btf) -> Result<Globals, BtfError> {
     ])
 }
 
+/// For telling where a thread is in its program: registers by the names of the architecture.
+pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError> {
+    let (_, instruction) = btf.first_offset("pt_regs", &["ip", "pc"])?;
+    let (_, call) = btf.first_offset("pt_regs", &["orig_ax", "syscallno"])?;
+    Ok(vec![
+        ("REGS_IP", instruction),
+        ("REGS_CALL", call),
+        ("TASK_STACK", btf.offset("task_struct", "stack")?),
+        (
+            "STACK_REGISTERS",
+            stack_bytes(page_bytes) - btf.struct_bytes("pt_regs")?,
+        ),
+    ])
+}
+
+/// Size of a kernel stack (`THREAD_SIZE`): 16 KiB, or a page where that is more.
+fn stack_bytes(page_bytes: u64) -> u32 {
+    u32::try_from(page_bytes).unwrap_or(0).max(16 << 10)
+}
+
 /// For telling a fault from what comes after it by its registers (x86-64).
 pub(super) fn of_registers(btf: &Btf) -> Result<Globals, BtfError> {
     // `ip` is the next word (arch/x86/include/uapi/asm/ptrace.h).
@@ -31,6 +51,11 @@ pub(super) fn of_faults(btf: &Btf) -> Result<Globals, BtfError> {
         ("VMF_VMA", btf.offset("vm_fault", "vma")?),
         ("VMF_FLAGS", btf.offset("vm_fault", "flags")?),
         ("VMF_ADDRESS", btf.offset("vm_fault", "address")?),
+        (
+            "VMF_REAL_ADDRESS",
+            btf.first_offset("vm_fault", &["real_address", "address"])?
+                .1,
+        ),
         ("VMF_PAGE", btf.offset("vm_fault", "page")?),
         ("VMF_COW_PAGE", btf.offset("vm_fault", "cow_page")?),
         ("VMA_MM", btf.offset("vm_area_struct", "vm_mm")?),

@@ -116,6 +116,7 @@ fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
 fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
     let settings = Settings {
         range_bytes: 1 << 16,
+        writers: true,
         diagnostics: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::answer::summary;
-use crate::run::{Loss, Process, Region, Role, Row, Run, Sources, Timeline};
+use crate::run::{Loss, Process, Region, Role, Row, Run, Sources, Timeline, WriteKind};
 
 const SCHEMA: &str = "cowtrace.report/1";
 
@@ -24,6 +24,7 @@ struct Report<'a> {
     processes: Vec<ProcessOut<'a>>,
     regions: Vec<RegionOut<'a>>,
     histogram: Histogram<'a>,
+    writers: Vec<Writer<'a>>,
     timeline: &'a Timeline,
     verdict: Verdict,
 }
@@ -43,6 +44,19 @@ struct Meta<'a> {
     backends_rejected: Vec<Rejected<'a>>,
     targets: &'a [u32],
     labels: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Writer<'a> {
+    process_id: Option<u32>,
+    kind: WriteKind,
+    #[serde(rename = "type")]
+    type_name: Option<&'a str>,
+    function: Option<&'a str>,
+    module: Option<&'a str>,
+    python: Option<()>,
+    system_call: Option<u32>,
+    copied_pages: u64,
 }
 
 #[derive(Serialize)]
@@ -154,6 +168,7 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             range_bytes: run.range_bytes,
             ranges: run.rows.iter().map(range).collect(),
         },
+        writers: run.writers.iter().map(writer).collect(),
         timeline: &run.timeline,
         verdict: Verdict {
             summary: summary(run),
@@ -163,6 +178,19 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     };
     serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)
+}
+
+fn writer(writer: &crate::run::Writer) -> Writer<'_> {
+    Writer {
+        process_id: None,
+        kind: writer.kind,
+        type_name: writer.type_name.as_deref(),
+        function: writer.function.as_deref(),
+        module: writer.module.as_deref(),
+        python: None,
+        system_call: writer.system_call,
+        copied_pages: writer.copied_pages,
+    }
 }
 
 fn process(process: &Process) -> ProcessOut<'_> {

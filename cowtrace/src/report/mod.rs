@@ -6,6 +6,7 @@ mod json;
 mod strip;
 mod text;
 mod words;
+mod writers;
 
 pub use csv::csv;
 pub use json::json;

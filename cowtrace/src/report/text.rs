@@ -12,6 +12,7 @@ use super::{
     answer::{region_name, summary},
     strip::{bar, strip},
     words::{count, percent, plural, printable, shorten, size, wrap},
+    writers::writers,
 };
 use crate::run::{Process, Region, Role, Row, Run};
 
@@ -28,6 +29,7 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if run.copied().total() > 0 {
         regions(run, style, out)?;
         strips(run, style, out)?;
+        writers(run, style, out)?;
         processes(run, style, out)?;
     }
     lost(run, style, out)
@@ -261,7 +263,7 @@ fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
+pub(super) fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
@@ -276,7 +278,7 @@ fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
     table
 }
 
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     table
         .trim_fmt()
         .lines()
@@ -285,7 +287,7 @@ fn trimmed(table: &Table) -> String {
         .join("\n")
 }
 
-fn section(title: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn section(title: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{}", bold(title, style))
 }
 

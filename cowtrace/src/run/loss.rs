@@ -28,6 +28,8 @@ pub struct Loss {
     pub pending_dropped: u64,
     /// Copies of processes with several threads, counted before lost races could be told.
     pub races_unwatched: u64,
+    /// Copies whose writer is not known: the buffer had no room for the evidence.
+    pub writers_full: u64,
     /// Runs of a fault or process hook that the kernel skipped.
     pub recursion_misses: u64,
     /// Allocations by interrupts that came inside a hook of another allocation: skipped by the
@@ -116,6 +118,11 @@ impl Loss {
             races_unwatched,
             false,
             "copies right after a process got threads: those that lost a race count too"
+        ),
+        cause!(
+            writers_full,
+            false,
+            "copies came too fast to tell who wrote; the shares below are of the others"
         ),
         cause!(recursion_misses, true, "hook runs skipped by the kernel"),
         cause!(

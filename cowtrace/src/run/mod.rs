@@ -7,6 +7,7 @@ pub mod attribution;
 pub mod loss;
 pub mod mapping;
 pub mod timeline;
+pub mod writer;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use timeline::{Sample, Timeline};
+pub use writer::{WriteKind, Writer};
 
 /// Everything one tracing observed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,9 @@ pub struct Run {
     pub range_bytes: u64,
     /// The histogram: one row a process, region and range. Sums of rows equal the totals.
     pub rows: Vec<Row>,
+    /// Who wrote, most copies first; empty if that was not asked for.
+    #[serde(default)]
+    pub writers: Vec<Writer>,
     /// What could not be recorded in full detail.
     pub loss: Loss,
     /// How the counts grew.

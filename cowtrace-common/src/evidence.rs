@@ -1,0 +1,50 @@
+//! What is known of a write at the moment of its copy, for telling who wrote: one record a copy,
+//! handed to the user side through a ring buffer.
+
+/// Words of user memory that are taken along: the 8-byte words at the address's own, plus 8, 16
+/// and 24 bytes. A CPython object or its GC header is told by its type pointer in one of them.
+pub const WORDS: usize = 3;
+
+/// The writer was in a system call: it wrote through the kernel.
+pub const BY_KERNEL: u32 = 1;
+/// The words could be read.
+pub const HAS_WORDS: u32 = 2;
+
+/// One copy.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Evidence {
+    /// Address written to, exact.
+    pub address: u64,
+    /// User-mode instruction that wrote; in a system call the one after it. 0 if not known.
+    pub instruction: u64,
+    /// See [`WORDS`].
+    pub words: [u64; WORDS],
+    /// Slot of the process whose page was copied.
+    pub slot: u32,
+    /// [`BY_KERNEL`], [`HAS_WORDS`]; bits 8 to 15 the binary logarithm of the copied pages, more
+    /// than one for huge ones; bits 16 to 31 the system call's number.
+    pub flags: u32,
+}
+
+impl Evidence {
+    /// Pages that were copied.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        1 << ((self.flags >> ORDER_SHIFT) & 0x1f)
+    }
+
+    /// Number of the system call, of a write by the kernel.
+    #[must_use]
+    pub const fn system_call(&self) -> u32 {
+        self.flags >> CALL_SHIFT
+    }
+}
+
+/// See [`Evidence::flags`].
+pub const ORDER_SHIFT: u32 = 8;
+/// See [`Evidence::flags`].
+pub const CALL_SHIFT: u32 = 16;
+
+const _: () = assert!(size_of::<Evidence>() == 48);
+const _: () = assert!(core::mem::offset_of!(Evidence, slot) == 40);

@@ -1,0 +1,72 @@
+//! Evidence of who wrote: taken for copies only, sent as it is. Which word is a type, and what
+//! the instruction is called, is for the user side to find out.
+
+use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
+use cowtrace_common::{
+    evidence::{BY_KERNEL, CALL_SHIFT, Evidence, HAS_WORDS, ORDER_SHIFT, WORDS},
+    loss::Loss,
+};
+
+use crate::{kernel::Registers, maps};
+
+/// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
+#[unsafe(no_mangle)]
+static TAKE_EVIDENCE: Global<u32> = Global::new(0);
+
+/// Whether evidence is asked for.
+#[inline(always)]
+pub fn is_asked_for() -> bool {
+    TAKE_EVIDENCE.load() != 0
+}
+
+/// A write that copied a page.
+pub struct Write {
+    /// Slot of the process whose page it is.
+    pub slot: u32,
+    /// The address, exact.
+    pub address: u64,
+    /// The writer's user-mode registers.
+    pub registers: Registers,
+    /// Pages that were copied: a power of two.
+    pub pages: u32,
+    /// Whether it wrote in a system call.
+    pub by_kernel: bool,
+    /// Whether it wrote into its own memory.
+    pub own_memory: bool,
+}
+
+/// Sends the evidence of a copy. The page must be readable for the thread at this moment.
+#[inline(always)]
+pub fn tell(write: Write) {
+    let mut flags = 0;
+    if write.pages > 1 {
+        flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
+    }
+    if write.by_kernel {
+        let call = write.registers.system_call().unwrap_or(0xffff);
+        flags |= BY_KERNEL | (((call as u32) & 0xffff) << CALL_SHIFT);
+    }
+    let mut words = [0; WORDS];
+    if write.own_memory && !write.by_kernel {
+        let first = ((write.address & !7) + 8) as *const [u64; WORDS];
+        // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
+        if let Ok(read) = unsafe { bpf_probe_read_user(first) } {
+            words = read;
+            flags |= HAS_WORDS;
+        }
+    }
+    let instruction = write.registers.instruction().unwrap_or(0);
+    let Some(mut entry) = maps::EVIDENCE.reserve::<Evidence>(0) else {
+        maps::lose(Loss::WritersFull, 1);
+        return;
+    };
+    entry.write(Evidence {
+        address: write.address,
+        instruction,
+        words,
+        slot: write.slot,
+        flags,
+    });
+    // The user side looks by itself: waking it at each copy would cost more than the copy.
+    entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+}

@@ -1,0 +1,168 @@
+//! Who wrote, for people: into what, by which function, and what can be done about it.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use super::{
+    Style,
+    text::{section, table, trimmed},
+    words::{percent, printable, shorten, size, wrap},
+};
+use crate::run::{Run, WriteKind, Writer};
+
+const MOST_TARGETS: usize = 8;
+const MOST_FUNCTIONS: usize = 6;
+/// Kinds of writes below this share get no advice.
+const ADVICE_SHARE: f64 = 0.1;
+
+/// Writes the section; nothing if no writer is known.
+pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let known: u64 = run.writers.iter().map(|writer| writer.copied_pages).sum();
+    if known == 0 {
+        return Ok(());
+    }
+    let all = run.copied().total().max(known);
+    let title = format!(
+        "WHO WROTE (whoever writes a page first; known for {} of the copies)",
+        percent(known as f64 / all as f64)
+    );
+    section(&title, style, out)?;
+    let written = sums(&run.writers, written);
+    rows("written", &written, MOST_TARGETS, known, run, style, out)?;
+    writeln!(out)?;
+    let functions = sums(&run.writers, function);
+    rows("by", &functions, MOST_FUNCTIONS, known, run, style, out)?;
+    for line in advice(&run.writers, known) {
+        writeln!(out)?;
+        for line in wrap(line, style.width - 2) {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Pages by a name, most first.
+fn sums(writers: &[Writer], name: fn(&Writer) -> String) -> Vec<(String, u64)> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for writer in writers {
+        *sums.entry(name(writer)).or_default() += writer.copied_pages;
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
+    sums
+}
+
+fn rows(
+    header: &str,
+    sums: &[(String, u64)],
+    most: usize,
+    known: u64,
+    run: &Run,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table = table(style, &["copied", "share", header], &[0, 1]);
+    let mut row = |name: &str, pages: u64| {
+        table.add_row([
+            size(run.bytes(pages)),
+            percent(pages as f64 / known as f64),
+            shorten(&printable(name), style.width.saturating_sub(24)),
+        ]);
+    };
+    for (name, pages) in sums.iter().take(most) {
+        row(name, *pages);
+    }
+    let others = sums.get(most..).unwrap_or_default();
+    if !others.is_empty() {
+        let pages = others.iter().map(|(_, pages)| pages).sum();
+        row(&format!("({} others)", others.len()), pages);
+    }
+    writeln!(out, "{}", trimmed(&table))
+}
+
+/// What was written into.
+fn written(writer: &Writer) -> String {
+    let name = writer.type_name.as_deref().unwrap_or("an unknown type");
+    match writer.kind {
+        WriteKind::Refcount => format!("reference counts of {name}"),
+        WriteKind::Gc => format!("garbage collector's headers of {name}"),
+        WriteKind::Other => "other memory".into(),
+        WriteKind::Kernel => match writer.system_call {
+            Some(number) => format!("by the kernel, in system call {number}"),
+            None => "by the kernel".into(),
+        },
+    }
+}
+
+fn function(writer: &Writer) -> String {
+    let module = writer.module.as_deref().unwrap_or("unknown module");
+    match &writer.function {
+        Some(function) if function.starts_with(module) => function.clone(),
+        Some(function) => format!("{function} ({module})"),
+        None => format!("({module})"),
+    }
+}
+
+/// What to do, a line each for the kinds that matter.
+fn advice(writers: &[Writer], known: u64) -> Vec<&'static str> {
+    let matters = |kind: WriteKind| {
+        let of_kind = writers.iter().filter(|writer| writer.kind == kind);
+        let pages: u64 = of_kind.map(|writer| writer.copied_pages).sum();
+        pages as f64 / known as f64 >= ADVICE_SHARE
+    };
+    let mut lines = Vec::new();
+    if matters(WriteKind::Refcount) {
+        lines.push(
+            "Reference counts are written by merely reading an object. gc.freeze() does not help \
+             against them, and neither do the immortal objects of CPython 3.12: they are a few of \
+             the interpreter's own. Data in arrays, memory-mapped files or shared memory stays \
+             shared.",
+        );
+    }
+    if matters(WriteKind::Gc) {
+        lines.push(
+            "The garbage collector writes a header in front of each object that it looks at: \
+             gc.freeze() in the master, before it forks, keeps it from those.",
+        );
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(kind: WriteKind, type_name: Option<&str>, pages: u64) -> Writer {
+        Writer {
+            kind,
+            type_name: type_name.map(Into::into),
+            function: None,
+            module: None,
+            system_call: None,
+            copied_pages: pages,
+        }
+    }
+
+    #[test]
+    fn the_same_type_by_two_functions_is_one_row() {
+        let mut other = writer(WriteKind::Refcount, Some("str"), 5);
+        other.function = Some("f".into());
+        let all = [other, writer(WriteKind::Refcount, Some("str"), 7)];
+        assert_eq!(
+            sums(&all, written),
+            [("reference counts of str".to_owned(), 12)]
+        );
+        assert_eq!(sums(&all, function).len(), 2);
+    }
+
+    #[test]
+    fn advice_is_given_for_what_matters() {
+        let refcount = writer(WriteKind::Refcount, Some("str"), 95);
+        let gc = writer(WriteKind::Gc, Some("list"), 5);
+        let lines = advice(&[refcount, gc], 100);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].contains("gc.freeze() does not help"));
+    }
+}

@@ -1,0 +1,185 @@
+//! Whether an address is a CPython type, and what the type is called: read in the process, and
+//! believed only as far as it fits.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::memory;
+
+/// Offsets in a type object, builds with a global interpreter lock, 3.8 and later
+/// (Include/cpython/object.h): `ob_type`, `tp_name`, `tp_flags`.
+const OB_TYPE: usize = 8;
+const TP_NAME: usize = 24;
+const TP_FLAGS: usize = 168;
+/// As much of a type as these need.
+const TYPE_BYTES: usize = TP_FLAGS + 8;
+/// `Py_TPFLAGS_READY`: the type is complete.
+const READY: u64 = 1 << 12;
+/// A type's type, and its type, up to the one that is its own: metaclasses of metaclasses are rare.
+const MAX_CHAIN: usize = 4;
+/// Longer names are no names.
+const MAX_NAME_BYTES: usize = 110;
+/// Addresses that are remembered not to be types: 16 MiB. Beyond it each is looked at again.
+const MAX_STRANGERS: usize = 1 << 20;
+/// Different types that are told apart.
+const MAX_TYPES: usize = 1 << 16;
+/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first that no process has.
+const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
+
+/// Types met so far.
+pub(super) struct Known {
+    type_type: u64,
+    names: HashMap<u64, String>,
+    strangers: HashSet<u64>,
+}
+
+impl Known {
+    pub(super) fn new(type_type: u64) -> Self {
+        Self {
+            type_type,
+            names: HashMap::new(),
+            strangers: HashSet::new(),
+        }
+    }
+
+    pub(super) fn has(&self, address: u64) -> bool {
+        self.names.contains_key(&address)
+    }
+
+    pub(super) fn name(&self, address: u64) -> Option<String> {
+        self.names.get(&address).cloned()
+    }
+
+    /// Looks at an address in the first process that has it. True if it is a type.
+    pub(super) fn learn(&mut self, address: u64, pids: &[u32]) -> bool {
+        if !address.is_multiple_of(8)
+            || !PLAUSIBLE.contains(&address)
+            || self.strangers.contains(&address)
+            || self.names.len() >= MAX_TYPES
+        {
+            return false;
+        }
+        let found = pids
+            .iter()
+            .find_map(|&pid| self.read(address, |at, bytes| memory::read(pid, at, bytes)));
+        let is_type = found.is_some();
+        match found {
+            Some(name) => drop(self.names.insert(address, name)),
+            None if self.strangers.len() < MAX_STRANGERS => drop(self.strangers.insert(address)),
+            None => {}
+        }
+        is_type
+    }
+
+    /// The type's name; none if it is no type.
+    fn read(&self, address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
+        let mut bytes = [0; TYPE_BYTES];
+        if !read(address, &mut bytes) || word(&bytes, TP_FLAGS) & READY == 0 {
+            return None;
+        }
+        let mut meta = word(&bytes, OB_TYPE);
+        for _ in 0..MAX_CHAIN {
+            if meta == self.type_type {
+                return name_at(word(&bytes, TP_NAME), read);
+            }
+            let mut next = [0; 8];
+            if !PLAUSIBLE.contains(&meta) || !read(meta + OB_TYPE as u64, &mut next) {
+                return None;
+            }
+            meta = u64::from_ne_bytes(next);
+        }
+        None
+    }
+}
+
+/// A NUL-terminated printable name.
+fn name_at(address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
+    let mut bytes = [0; MAX_NAME_BYTES];
+    // The name may end before a page that is not there.
+    let to_page_end = usize::try_from(4096 - address % 4096).unwrap_or(1);
+    let most = if PLAUSIBLE.contains(&address) && read(address, &mut bytes) {
+        MAX_NAME_BYTES
+    } else {
+        let most = to_page_end.min(MAX_NAME_BYTES);
+        read(address, &mut bytes[..most]).then_some(most)?
+    };
+    let end = bytes[..most].iter().position(|&byte| byte == 0)?;
+    let name = std::str::from_utf8(&bytes[..end]).ok()?;
+    let printable = !name.is_empty() && name.chars().all(|c| !c.is_control());
+    printable.then(|| name.to_owned())
+}
+
+fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[offset..offset + 8]);
+    u64::from_ne_bytes(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TYPE_TYPE: u64 = 0x10_0000;
+    const STR: u64 = 0x10_1000;
+    const NAME: u64 = 0x10_2ffc;
+
+    /// Memory with `type` and `str`; the name ends at the end of what is mapped.
+    fn memory() -> Vec<u8> {
+        let mut bytes = vec![0; 0x3000];
+        let mut put = |at: u64, value: u64| {
+            let at = usize::try_from(at - TYPE_TYPE).unwrap();
+            bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+        };
+        for at in [TYPE_TYPE, STR] {
+            put(at + OB_TYPE as u64, TYPE_TYPE);
+            put(at + TP_NAME as u64, NAME);
+            put(at + TP_FLAGS as u64, READY);
+        }
+        bytes[0x2ffc..0x2fff].copy_from_slice(b"str");
+        bytes
+    }
+
+    fn read_in(bytes: &[u8]) -> impl Fn(u64, &mut [u8]) -> bool {
+        move |at, into| {
+            let from = at
+                .checked_sub(TYPE_TYPE)
+                .and_then(|at| usize::try_from(at).ok());
+            let found = from.and_then(|from| bytes.get(from..from.checked_add(into.len())?));
+            found.map(|found| into.copy_from_slice(found)).is_some()
+        }
+    }
+
+    #[test]
+    fn a_type_is_told_by_its_type_and_named() {
+        let bytes = memory();
+        let known = Known::new(TYPE_TYPE);
+        assert_eq!(known.read(STR, read_in(&bytes)).as_deref(), Some("str"));
+        assert_eq!(known.read(STR + 8, read_in(&bytes)), None);
+        assert_eq!(known.read(0x20_0000, read_in(&bytes)), None);
+    }
+
+    #[test]
+    fn types_of_types_that_lead_nowhere_end() {
+        let mut bytes = memory();
+        // Its own type, and not `type`.
+        bytes[0x1008..0x1010].copy_from_slice(&STR.to_ne_bytes());
+        assert_eq!(Known::new(TYPE_TYPE).read(STR, read_in(&bytes)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_no_type_and_no_crash(
+            changes in proptest::collection::vec((0usize..0x3000, any::<u8>()), 0..64),
+            address in any::<u64>(),
+        ) {
+            let mut bytes = memory();
+            for (at, value) in changes {
+                bytes[at] = value;
+            }
+            let known = Known::new(TYPE_TYPE);
+            let _ = known.read(STR, read_in(&bytes));
+            let name = known.read(address, read_in(&bytes));
+            prop_assert!(name.is_none_or(|name| name.len() < MAX_NAME_BYTES));
+        }
+    }
+}

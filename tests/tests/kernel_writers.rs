@@ -1,0 +1,143 @@
+//! Who wrote: the kind of write and the type of the object, on every CPython that is here, against
+//! what the service was told to do.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cowtrace_tests::{
+    python,
+    report::{Report, number},
+    tracer::{Tracer, can_trace},
+    workload::{Service, Workload},
+};
+use serde_json::Value;
+
+/// A master with a dict and lists of strings, two workers; obeys one line after the other.
+const SERVICE: &str = include_str!("service.py");
+
+/// Of the copies made by reading, reference counts; of those by collecting, the collector's
+/// headers. Measured on 3.8 to 3.13: at least 99.3 %. The rest is the interpreter's own data.
+const SHARE: f64 = 0.99;
+
+/// The interpreters that are understood: 3.8 and later, with a global interpreter lock.
+fn interpreters() -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::from(python())];
+    let pyenv = env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
+    for root in pyenv.into_iter().chain(home) {
+        for version in fs::read_dir(root.join("versions")).into_iter().flatten() {
+            found.extend(version.map(|version| version.path().join("bin/python3")));
+        }
+    }
+    found.extend((8..=15).map(|minor| PathBuf::from(format!("/usr/bin/python3.{minor}"))));
+    found.retain(|path| is_understood(path));
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn is_understood(python: &Path) -> bool {
+    let script = "import sys, sysconfig; print(sys.version_info >= (3, 8) \
+                  and not sysconfig.get_config_var('Py_GIL_DISABLED'))";
+    let output = Command::new(python).args(["-c", script]).output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"True")
+}
+
+/// Has the workers of a service do something, and tells who wrote.
+fn traced(python: &Path, order: &str) -> Report {
+    let mut service = Service::start(Command::new(python).args(["-c", SERVICE]));
+    service.answer();
+    let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
+    service.say(order);
+    assert_eq!(service.answer()["done"], order);
+    let report = tracer.stop();
+    service.end();
+    report
+}
+
+#[track_caller]
+fn expect_share(python: &Path, report: &Report, what: &str, fits: impl Fn(&Value) -> bool) {
+    let (part, all) = (report.written(fits), report.written(|_| true));
+    assert!(
+        part as f64 >= SHARE * all as f64 && all > 3_000,
+        "{}: {part} of {all} pages by {what}; {}",
+        python.display(),
+        report.0["writers"]
+    );
+}
+
+#[test]
+fn reading_writes_reference_counts_of_what_was_read() {
+    if !can_trace("refcounts") {
+        return;
+    }
+    for python in interpreters() {
+        let report = traced(&python, "read");
+        expect_share(&python, &report, "reference counts", |writer| {
+            writer["kind"] == "refcount"
+        });
+        // The strings of the dict and of the lists, and the lists they are in.
+        expect_share(&python, &report, "str and list", |writer| {
+            writer["type"] == "str" || writer["type"] == "list"
+        });
+        let copied = number(&report.0["totals"], "copied_pages");
+        assert_eq!(report.written(|_| true), copied, "{}", python.display());
+    }
+}
+
+#[test]
+fn collecting_garbage_writes_the_collectors_headers() {
+    if !can_trace("gc") {
+        return;
+    }
+    for python in interpreters() {
+        let report = traced(&python, "collect");
+        let (gc, all) = (
+            report.written(|writer| writer["kind"] == "gc"),
+            report.written(|_| true),
+        );
+        assert!(
+            gc as f64 >= 0.95 * all as f64 && gc > 500,
+            "{}: {gc} of {all} pages; {}",
+            python.display(),
+            report.0["writers"]
+        );
+    }
+}
+
+#[test]
+fn a_native_program_is_named_by_its_functions() {
+    if !can_trace("native") {
+        return;
+    }
+    let mut workload = Workload::prepare("child-writes");
+    let tracer = Tracer::of(workload.pid());
+    workload.run();
+    let report = tracer.stop();
+    workload.end();
+    let by_itself = report.written(|writer| {
+        writer["kind"] == "other"
+            && writer["module"] == "workload"
+            && writer["function"].is_string()
+    });
+    assert!(by_itself >= 1000, "{}", report.0["writers"]);
+}
+
+#[test]
+fn a_write_by_the_kernel_is_told_with_its_system_call() {
+    if !can_trace("system-call") {
+        return;
+    }
+    let mut workload = Workload::prepare("read-into");
+    let tracer = Tracer::of(workload.pid());
+    workload.run();
+    let report = tracer.stop();
+    workload.end();
+    let read = if cfg!(target_arch = "x86_64") { 0 } else { 63 };
+    let by_read =
+        report.written(|writer| writer["kind"] == "kernel" && writer["system_call"] == read);
+    assert!(by_read >= 1000, "{}", report.0["writers"]);
+}
