@@ -1,5 +1,7 @@
 //! A traced thread's write fault in flight, and the table that tells which tasks are traced.
 
+use crate::evidence::WORDS;
+
 /// Slots of traced threads; slot 0 means "not traced". Bounds the traced threads alive at one
 /// time, over all processes. 16,384 slots are 2 MiB.
 pub const THREAD_SLOTS: u32 = 16_384;
@@ -72,8 +74,12 @@ pub struct Thread {
     pub flags: u32,
     /// Pages that the last fault copied.
     pub pages: u32,
+    /// Tracepoint: words around the address of the open fault, see [`crate::evidence::WORDS`].
+    pub words: [u64; WORDS],
+    /// 1 if they could be read.
+    pub has_words: u32,
     /// Fills the second cache line, so that two threads never share one.
-    pub padding: [u64; 4],
+    pub padding: u32,
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.

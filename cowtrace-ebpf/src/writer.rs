@@ -31,11 +31,23 @@ pub struct Write {
     pub pages: u32,
     /// Whether it wrote in a system call.
     pub by_kernel: bool,
-    /// Whether it wrote into its own memory.
-    pub own_memory: bool,
+    /// Words around the address, if they could be read.
+    pub words: Option<[u64; WORDS]>,
 }
 
-/// Sends the evidence of a copy. The page must be readable for the thread at this moment.
+/// Reads the words around an address of the current process.
+///
+/// Not between the moment when the kernel looks at the page's entry in the page table and the
+/// copy's commit: reading sets the entry's accessed bit, which fork clears for the child, and the
+/// kernel, finding the entry changed, throws the copy away and begins the fault again.
+#[inline(always)]
+pub fn read_words(address: u64) -> Option<[u64; WORDS]> {
+    let first = ((address & !7) + 8) as *const [u64; WORDS];
+    // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
+    unsafe { bpf_probe_read_user(first) }.ok()
+}
+
+/// Sends the evidence of a copy.
 #[inline(always)]
 pub fn tell(write: Write) {
     let mut flags = 0;
@@ -46,14 +58,8 @@ pub fn tell(write: Write) {
         let call = write.registers.system_call().unwrap_or(0xffff);
         flags |= BY_KERNEL | (((call as u32) & 0xffff) << CALL_SHIFT);
     }
-    let mut words = [0; WORDS];
-    if write.own_memory && !write.by_kernel {
-        let first = ((write.address & !7) + 8) as *const [u64; WORDS];
-        // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
-        if let Ok(read) = unsafe { bpf_probe_read_user(first) } {
-            words = read;
-            flags |= HAS_WORDS;
-        }
+    if write.words.is_some() {
+        flags |= HAS_WORDS;
     }
     let instruction = write.registers.instruction().unwrap_or(0);
     let Some(mut entry) = maps::EVIDENCE.reserve::<Evidence>(0) else {
@@ -63,7 +69,7 @@ pub fn tell(write: Write) {
     entry.write(Evidence {
         address: write.address,
         instruction,
-        words,
+        words: write.words.unwrap_or([0; WORDS]),
         slot: write.slot,
         flags,
     });

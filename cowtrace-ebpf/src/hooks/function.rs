@@ -156,20 +156,26 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64
     }
 }
 
-/// The copy is mapped, not written to yet, and can be read: while it is committed it could not.
+/// The copy is mapped, not written to yet, and can be read without a trace.
 #[inline(always)]
 fn tell(thread: TracedThread) {
     let fault = thread.get();
     let Ok(registers) = Task::current().user_registers() else {
         return;
     };
+    let by_kernel = fault.flags & FAULT_USER == 0;
+    let words = if by_kernel {
+        None
+    } else {
+        writer::read_words(fault.exact)
+    };
     writer::tell(Write {
         slot: fault.charged,
         address: fault.exact,
         registers,
         pages: fault.pages,
-        by_kernel: fault.flags & FAULT_USER == 0,
-        own_memory: fault.flags & FAULT_REMOTE == 0,
+        by_kernel,
+        words,
     });
 }
 

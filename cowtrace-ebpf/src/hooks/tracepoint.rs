@@ -74,6 +74,10 @@ fn begun(thread: TracedThread, address: u64, registers: Registers, mode: Mode) {
         return;
     };
     let charged = thread.get().process;
+    if writer::is_asked_for() {
+        // Now, while the kernel has not looked at the page yet.
+        keep_words(thread, address, mode);
+    }
     let begun = Begun {
         state: FAULT_BEGUN,
         address,
@@ -84,6 +88,19 @@ fn begun(thread: TracedThread, address: u64, registers: Registers, mode: Mode) {
         charged,
     };
     fault::begun(thread, begun);
+}
+
+#[inline(always)]
+fn keep_words(mut thread: TracedThread, address: u64, mode: Mode) {
+    let words = match mode {
+        Mode::User => writer::read_words(address),
+        Mode::Kernel => None,
+    };
+    let fault = thread.get_mut();
+    fault.has_words = u32::from(words.is_some());
+    if let Some(words) = words {
+        fault.words = words;
+    }
 }
 
 /// Whether the thread is still inside its fault, and not in something that came after it.
@@ -146,7 +163,6 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     0
 }
 
-/// The old page is still mapped, and can be read.
 #[inline(always)]
 fn tell(thread: TracedThread) {
     let fault = thread.get();
@@ -156,7 +172,7 @@ fn tell(thread: TracedThread) {
         registers: Registers(fault.user_registers),
         pages: 1,
         by_kernel: fault.witness != 0,
-        own_memory: true,
+        words: (fault.has_words != 0).then_some(fault.words),
     });
 }
 
