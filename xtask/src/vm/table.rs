@@ -30,7 +30,8 @@ fn write_page(text: &mut String, outcomes: &[Outcome], date: &str) -> fmt::Resul
     writeln!(
         text,
         "Pages copied in each case of the `workload` program, as counted on {date} by `cargo xtask vm`, which\n\
-         wrote this file. Virtual machines of two processors; counts that are not as expected are **bold**."
+         wrote this file. Virtual machines of four processors; counts that are not as expected are **bold**. A few of\n\
+         the re-uses are real copies, as the page frames show too ([kernel.md](kernel.md), facts)."
     )?;
     for backend in BACKENDS {
         write_backend(text, outcomes, backend)?;
