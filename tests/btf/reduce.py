@@ -15,6 +15,7 @@ FUNCTIONS = {
     "do_wp_page", "finish_fault", "hugetlb_wp", "hugetlb_cow",
     "folio_add_new_anon_rmap", "page_add_new_anon_rmap",
     "hugetlb_add_new_anon_rmap", "hugepage_add_new_anon_rmap",
+    "fred_entry_from_user",
 }
 ARRAY, STRUCT, UNION, FUNC, PROTO = 3, 4, 5, 12, 13
 MODIFIERS = {9, 10}  # volatile, const

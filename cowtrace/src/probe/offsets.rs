@@ -28,7 +28,7 @@ pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError
         ("TASK_STACK", btf.offset("task_struct", "stack")?),
         (
             "STACK_REGISTERS",
-            stack_bytes(page_bytes) - btf.struct_bytes("pt_regs")?,
+            stack_bytes(page_bytes) - stack_padding(btf) - btf.struct_bytes("pt_regs")?,
         ),
     ])
 }
@@ -36,6 +36,16 @@ pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError
 /// Size of a kernel stack (`THREAD_SIZE`): 16 KiB, or a page where that is more.
 fn stack_bytes(page_bytes: u64) -> u32 {
     u32::try_from(page_bytes).unwrap_or(0).max(16 << 10)
+}
+
+/// What the kernel leaves free above the registers (`TOP_OF_KERNEL_STACK_PADDING`, x86-64): two words
+/// where it is built for the FRED way of entering it (Linux 6.9, Debian's from 6.19).
+fn stack_padding(btf: &Btf) -> u32 {
+    if btf.parameters("fred_entry_from_user").is_some() {
+        16
+    } else {
+        0
+    }
 }
 
 /// For telling a fault from what comes after it by its registers (x86-64).
@@ -119,6 +129,23 @@ mod tests {
             assert!((64..128).contains(&value("FOLIO_PAGES")), "{kernel}");
             assert!(
                 of_tasks(&of_kernel(kernel)).is_ok() && of_registers(&of_kernel(kernel)).is_ok()
+            );
+        }
+    }
+
+    #[test]
+    fn registers_lie_below_the_padding_of_the_stack() {
+        for (kernel, padding) in [("6.1", 0), ("6.12", 0), ("6.19", 16), ("7.3", 16)] {
+            let btf = of_kernel(kernel);
+            let globals = of_writers(&btf, 4096).unwrap();
+            let registers = globals
+                .iter()
+                .find(|(name, _)| *name == "STACK_REGISTERS")
+                .unwrap()
+                .1;
+            assert_eq!(
+                registers,
+                16_384 - padding - btf.struct_bytes("pt_regs").unwrap()
             );
         }
     }
