@@ -102,7 +102,7 @@ pub struct TraceOptions {
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = range)]
     pub range: Range,
 
-    /// Do not ask who wrote: counts alone, at two thirds of the cost
+    /// Do not ask who wrote: counts alone, for less
     #[arg(long)]
     pub no_writers: bool,
 

@@ -22,6 +22,14 @@ const COLUMNS: [&str; 12] = [
 
 /// Writes the histogram of a run. Counts that found no room in it have no `start`.
 pub fn csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    write(run, out).map_err(|error| match error.into_kind() {
+        // As it is, so that a closed pipe is seen as one.
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
+}
+
+fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
     for row in &run.rows {
@@ -62,7 +70,7 @@ pub fn csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             row.reused_faults.to_string(),
         ])?;
     }
-    table.flush()
+    Ok(table.flush()?)
 }
 
 /// A foreign string that neither a spreadsheet takes for a formula nor a terminal for a command.

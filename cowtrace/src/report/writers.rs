@@ -16,17 +16,23 @@ const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
 /// Kinds of writes below this share get no advice.
 const ADVICE_SHARE: f64 = 0.1;
+/// Nor is there any while so little of what was inherited is copied.
+const ADVICE_CEILING: f64 = 0.05;
 
 /// Writes the section; nothing if no writer is known.
 pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let known: u64 = run.writers.iter().map(|writer| writer.copied_pages).sum();
+    let told = |writers: &mut dyn Iterator<Item = &Writer>| -> u64 {
+        writers.map(|writer| writer.copied_pages).sum()
+    };
+    let known = told(&mut run.writers.iter());
     if known == 0 {
         return Ok(());
     }
     let all = run.copied().total().max(known);
+    let named = told(&mut run.writers.iter().filter(|writer| is_named(writer)));
     let title = format!(
         "WHO WROTE (whoever writes a page first; known for {} of the copies)",
-        percent(known as f64 / all as f64)
+        percent(named as f64 / all as f64)
     );
     section(&title, style, out)?;
     let written = sums(&run.writers, written);
@@ -34,13 +40,20 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     writeln!(out)?;
     let functions = sums(&run.writers, function);
     rows("by", &functions, MOST_FUNCTIONS, known, run, style, out)?;
-    for line in advice(&run.writers, known) {
+    let matters =
+        run.bytes(run.copied().total()) as f64 >= ADVICE_CEILING * run.ceiling_bytes() as f64;
+    for line in advice(&run.writers, known).into_iter().filter(|_| matters) {
         writeln!(out)?;
         for line in wrap(line, style.width - 2) {
             writeln!(out, "  {line}")?;
         }
     }
     Ok(())
+}
+
+/// Whether more is known than that it happened.
+fn is_named(writer: &Writer) -> bool {
+    writer.function.is_some() || writer.kind != WriteKind::Other
 }
 
 /// Pages by a name, most first.
@@ -87,7 +100,7 @@ fn written(writer: &Writer) -> String {
     let name = writer.type_name.as_deref().unwrap_or("an unknown type");
     match writer.kind {
         WriteKind::Refcount => format!("reference counts of {name}"),
-        WriteKind::Gc => format!("garbage collector's headers of {name}"),
+        WriteKind::Gc => format!("gc headers of {name}"),
         WriteKind::Other => "other memory".into(),
         WriteKind::Kernel => match writer.system_call {
             Some(number) => format!("by the kernel, in system call {number}"),
@@ -101,6 +114,7 @@ fn function(writer: &Writer) -> String {
     match &writer.function {
         Some(function) if function.starts_with(module) => function.clone(),
         Some(function) => format!("{function} ({module})"),
+        None if writer.kind == WriteKind::Kernel => "(the kernel)".into(),
         None => format!("({module})"),
     }
 }
@@ -124,7 +138,8 @@ fn advice(writers: &[Writer], known: u64) -> Vec<&'static str> {
     if matters(WriteKind::Gc) {
         lines.push(
             "The garbage collector writes a header in front of each object that it looks at: \
-             gc.freeze() in the master, before it forks, keeps it from those.",
+             gc.freeze() in the master, before it forks, keeps its collections from those. \
+             Freeing such objects writes the headers of their neighbours too, with or without it.",
         );
     }
     lines

@@ -18,6 +18,12 @@ use native::Code;
 /// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
 const MAX_WRITERS: usize = 65_536;
 
+/// What stands for the number where the kernel writes outside of one, as it does for a new process.
+const NO_SYSTEM_CALL: u64 = 0xffff;
+/// How often a program's mappings are read again because an instruction lies in none of them:
+/// libraries come after the start.
+const MAX_LOOKS: u32 = 256;
+
 /// What is told apart while the trace goes on: names are looked up once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -40,6 +46,7 @@ pub struct Writers {
 struct Image {
     types: Option<Types>,
     code: Code,
+    looks: u32,
 }
 
 impl Writers {
@@ -60,6 +67,7 @@ impl Writers {
             .images
             .entry(image)
             .or_insert_with(|| Image::look(&self.proc_root, pids));
+        known.look_again(&self.proc_root, evidence.instruction, pids);
         let (kind, what) = known.classify(evidence, pids);
         let mut key = Key {
             image,
@@ -88,7 +96,7 @@ impl Writers {
                 type_name: image.type_name(&key),
                 function: place.function,
                 module: place.module,
-                system_call: (key.kind == WriteKind::Kernel)
+                system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
                     .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
             };
             *named.entry(name).or_default() += pages;
@@ -132,7 +140,23 @@ impl Image {
     fn look(proc_root: &Path, pids: &[u32]) -> Self {
         let code = Code::read(proc_root, pids);
         let types = Types::find(proc_root, pids, &code);
-        Self { types, code }
+        Self {
+            types,
+            code,
+            looks: 1,
+        }
+    }
+
+    /// Reads the mappings again if an instruction is in none of them. What is gone stays known.
+    fn look_again(&mut self, proc_root: &Path, instruction: u64, pids: &[u32]) {
+        if instruction == 0 || self.looks >= MAX_LOOKS || self.code.has(instruction) {
+            return;
+        }
+        self.looks += 1;
+        self.code.add(Code::read(proc_root, pids));
+        if self.types.is_none() {
+            self.types = Types::find(proc_root, pids, &self.code);
+        }
     }
 
     /// The kind, and the type's address or the system call's number.

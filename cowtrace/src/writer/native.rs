@@ -40,6 +40,22 @@ impl Code {
         Self { mappings }
     }
 
+    pub(super) fn has(&self, instruction: u64) -> bool {
+        self.around(instruction).is_some()
+    }
+
+    /// Takes newer mappings in; those before them stay where nothing newer is.
+    pub(super) fn add(&mut self, newer: Self) {
+        self.mappings.retain(|old| {
+            !newer
+                .mappings
+                .iter()
+                .any(|new| new.start < old.end && old.start < new.end)
+        });
+        self.mappings.extend(newer.mappings);
+        self.mappings.sort_by_key(|mapping| mapping.start);
+    }
+
     fn around(&self, instruction: u64) -> Option<&Mapping> {
         let after = self
             .mappings

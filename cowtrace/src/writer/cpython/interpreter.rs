@@ -9,6 +9,8 @@ use crate::{memory, run::Mapping, writer::native::Code};
 
 /// The largest program or library that is looked through, bytes.
 const MAX_FILE_BYTES: u64 = 512 << 20;
+/// A function that 3.8 brought (PEP 587): before, the collector's header was another.
+const SINCE_3_8: &str = "PyConfig_InitPythonConfig";
 /// Offset of `ob_type` in an object, builds with a global interpreter lock.
 const OB_TYPE: u64 = 8;
 
@@ -44,10 +46,13 @@ fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<u64> {
     }
     let bytes = fs::read(&path).ok()?;
     let file = object::File::parse(bytes.as_slice()).ok()?;
-    let symbol = file
-        .dynamic_symbols()
-        .chain(file.symbols())
-        .find(|symbol| symbol.is_definition() && symbol.name() == Ok("PyType_Type"))?;
+    let find = |name: &str| {
+        file.dynamic_symbols()
+            .chain(file.symbols())
+            .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
+    };
+    find(SINCE_3_8)?;
+    let symbol = find("PyType_Type")?;
     let first = file
         .segments()
         .find(|segment| segment.file_range().0 == 0)?;

@@ -16,7 +16,7 @@ const TYPE_BYTES: usize = TP_FLAGS + 8;
 const READY: u64 = 1 << 12;
 /// A type's type, and its type, up to the one that is its own: metaclasses of metaclasses are rare.
 const MAX_CHAIN: usize = 4;
-/// Longer names are no names.
+/// Longer names are cut.
 const MAX_NAME_BYTES: usize = 110;
 /// Addresses that are remembered not to be types: 16 MiB. Beyond it each is looked at again.
 const MAX_STRANGERS: usize = 1 << 20;
@@ -91,7 +91,8 @@ impl Known {
     }
 }
 
-/// A NUL-terminated printable name.
+/// A NUL-terminated name, whatever it holds: programs choose the names of their types. One that is
+/// too long is cut.
 fn name_at(address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
     let mut bytes = [0; MAX_NAME_BYTES];
     // The name may end before a page that is not there.
@@ -102,10 +103,12 @@ fn name_at(address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String
         let most = to_page_end.min(MAX_NAME_BYTES);
         read(address, &mut bytes[..most]).then_some(most)?
     };
-    let end = bytes[..most].iter().position(|&byte| byte == 0)?;
-    let name = std::str::from_utf8(&bytes[..end]).ok()?;
-    let printable = !name.is_empty() && name.chars().all(|c| !c.is_control());
-    printable.then(|| name.to_owned())
+    let end = bytes[..most].iter().position(|&byte| byte == 0);
+    let name = String::from_utf8_lossy(&bytes[..end.unwrap_or(most)]);
+    Some(match end {
+        Some(_) => name.into_owned(),
+        None => format!("{}…", name.trim_end_matches('\u{fffd}')),
+    })
 }
 
 fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
@@ -159,6 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_or_hostile_name_does_not_hide_the_type() {
+        let mut bytes = memory();
+        bytes[0x2e00..0x2f00].fill(b'L');
+        bytes[0x1018..0x1020].copy_from_slice(&(TYPE_TYPE + 0x2e00).to_ne_bytes());
+        let name = Known::new(TYPE_TYPE).read(STR, read_in(&bytes)).unwrap();
+        assert!(name.starts_with("LLL") && name.ends_with('…'), "{name}");
+        bytes[0x2e00..0x2e03].copy_from_slice(b"\x1b\xff\0");
+        let name = Known::new(TYPE_TYPE).read(STR, read_in(&bytes)).unwrap();
+        assert_eq!(name, "\u{1b}\u{fffd}");
+    }
+
+    #[test]
     fn types_of_types_that_lead_nowhere_end() {
         let mut bytes = memory();
         // Its own type, and not `type`.
@@ -179,7 +194,7 @@ mod tests {
             let known = Known::new(TYPE_TYPE);
             let _ = known.read(STR, read_in(&bytes));
             let name = known.read(address, read_in(&bytes));
-            prop_assert!(name.is_none_or(|name| name.len() < MAX_NAME_BYTES));
+            prop_assert!(name.is_none_or(|name| name.len() <= 3 * MAX_NAME_BYTES));
         }
     }
 }
