@@ -18,9 +18,11 @@ use serde_json::Value;
 /// A master with a dict and lists of strings, two workers; obeys one line after the other.
 const SERVICE: &str = include_str!("service.py");
 
-/// Of the copies made by reading, reference counts; of those by collecting, the collector's
-/// headers. Measured on 3.8 to 3.13: at least 99.3 %. The rest is the interpreter's own data.
+/// Of the copies made by reading, at least so many are reference counts. The rest is the
+/// interpreter's own data.
 const SHARE: f64 = 0.99;
+/// The same of the collector's headers and collecting, which copies fewer pages in all.
+const GC_SHARE: f64 = 0.95;
 
 /// The interpreters that are understood: 3.8 and later, with a global interpreter lock.
 fn interpreters() -> Vec<PathBuf> {
@@ -100,7 +102,7 @@ fn collecting_garbage_writes_the_collectors_headers() {
             report.written(|_| true),
         );
         assert!(
-            gc as f64 >= 0.95 * all as f64 && gc > 500,
+            gc as f64 >= GC_SHARE * all as f64 && gc > 500,
             "{}: {gc} of {all} pages; {}",
             python.display(),
             report.0["writers"]

@@ -34,7 +34,7 @@ const EXPECTED_COPIES: u64 = 8;
 const FINEST_AUTO_RANGE: u64 = 64 << 10;
 const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 
-/// Between looks at who wrote: the buffer holds what 3 million copies a second leave in this time,
+/// Between looks at who wrote: the buffer holds what 6 million copies a second leave in this time,
 /// and most workers live longer.
 const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
 

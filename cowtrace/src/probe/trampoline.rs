@@ -1,6 +1,6 @@
 //! Backend `trampoline`: trampolines in the functions that handle write faults.
 //!
-//! x86-64 and, from Linux 6.4, arm64. The cheapest hooks there are; hardened kernels refuse them.
+//! x86-64, and arm64 where the kernel has them (6.12 has, 6.1 has not). The cheapest hooks there are; hardened kernels refuse them.
 
 use std::path::Path;
 
