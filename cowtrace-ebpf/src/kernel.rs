@@ -154,13 +154,14 @@ impl Registers {
         read(self.0, REGS_CALL.load())
     }
 
-    /// Whether an exception saved these, and not a system call.
-    ///
-    /// User-mode registers are always saved at the same place of a task's stack, so this tells a
-    /// fault that goes on from a system call after it.
+    /// Who saved these, in one read (x86-64).
     #[inline(always)]
-    pub fn are_an_exceptions(self) -> bool {
-        read(self.0, REGS_ORIG_AX.load()) == Ok(NO_SYSTEM_CALL)
+    pub fn entry(self) -> Result<Entry, i32> {
+        let [orig_ax, instruction]: [u64; 2] = read(self.0, REGS_ORIG_AX.load())?;
+        Ok(Entry {
+            orig_ax,
+            instruction,
+        })
     }
 
     /// A digest of all registers, never 0.
@@ -177,6 +178,31 @@ impl Registers {
                 .rotate_left(29);
         }
         Ok(digest | 1)
+    }
+}
+
+/// How user mode was left, from its saved registers (x86-64): two words that lie side by side.
+#[derive(Clone, Copy, Default)]
+pub struct Entry {
+    orig_ax: u64,
+    /// Instruction pointer.
+    pub instruction: u64,
+}
+
+impl Entry {
+    /// Whether by an exception, and not by a system call.
+    ///
+    /// User-mode registers are always saved at the same place of a task's stack, so this tells a
+    /// fault that goes on from a system call after it.
+    #[inline(always)]
+    pub fn is_an_exceptions(self) -> bool {
+        self.orig_ax == NO_SYSTEM_CALL
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn system_call(self) -> u64 {
+        self.orig_ax
     }
 }
 

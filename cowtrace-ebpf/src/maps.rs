@@ -4,9 +4,9 @@
 //! without a system call an entry.
 
 use aya_ebpf::{
-    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
+    bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, Queue, RingBuf},
+    maps::{Array, Queue, RingBuf},
 };
 use cowtrace_common::{
     loss::{LOSSES, Loss},
@@ -16,6 +16,9 @@ use cowtrace_common::{
 };
 
 use crate::atomic;
+
+/// Words of [`CLAIMS`], a power of two: 8 KiB.
+const CLAIM_WORDS: u32 = 1_024;
 
 /// Thread slot by task id. Bound: the machine's `pid_max` at load, 2 bytes an id (64 KiB to
 /// 8 MiB). Filled by fork and by the user side's scan, emptied by exit. An id past the end is
@@ -47,10 +50,11 @@ static FREE_PROCESSES: Queue<u32> = Queue::with_max_entries(PROCESS_SLOTS, 0);
 #[map]
 static RANGES: Array<RangeBucket> = Array::with_max_entries(RANGE_BUCKETS, BPF_F_MMAPABLE);
 
-/// Entries of [`RANGES`] that a CPU is giving a key right now: a lock by insertion. Bound: far
-/// more than CPUs can insert at once; a full map only sends the count to another entry.
+/// How many CPUs want to give a key to an entry of [`RANGES`] right now, by a hash of the entry: the
+/// one that finds itself alone has the lock. Bound: far more than CPUs; two entries that share a
+/// word only send a count to another entry.
 #[map]
-static CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(1_024, 0);
+static CLAIMS: Array<u64> = Array::with_max_entries(CLAIM_WORDS, 0);
 
 /// Bits of the ranges that are counted page by page, 32 KiB, set by the user side.
 #[map]
@@ -149,16 +153,10 @@ pub fn take_process_slot() -> Option<u32> {
     FREE_PROCESSES.pop().ok().flatten()
 }
 
-/// Locks an entry of the histogram for giving it a key. Never waits: false if another CPU has it.
+/// The lock under which an entry of the histogram is given a key.
 #[inline(always)]
-pub fn claim(entry: u32) -> bool {
-    CLAIMS.insert(entry, 0, u64::from(BPF_NOEXIST)).is_ok()
-}
-
-/// Unlocks an entry.
-#[inline(always)]
-pub fn release_claim(entry: u32) {
-    let _ = CLAIMS.remove(entry);
+pub fn claim_word(entry: u32) -> Option<*mut u64> {
+    CLAIMS.get_ptr_mut(entry & (CLAIM_WORDS - 1))
 }
 
 /// Counts losses.

@@ -85,22 +85,24 @@ fn find(key: RangeKey) -> Option<*mut RangeEntry> {
 
 /// Gives an empty entry a key; false if another CPU is just doing that or has done it.
 ///
-/// A lock by insertion into a hash map, because compare-and-exchange needs Linux 5.12. It is
-/// taken once in the life of an entry, not once a fault.
+/// The lock is a counter of those who want it, because compare-and-exchange needs Linux 5.12: who
+/// adds itself and reads 1 is alone. Two who come at once may both read 2, and both go to another
+/// entry. It is taken once in the life of an entry, not once a fault.
 #[inline(always)]
 fn take(entry: *mut RangeEntry, key: RangeKey, number: u32) -> bool {
-    if !maps::claim(number) {
+    let Some(claims) = maps::claim_word(number) else {
         return false;
-    }
-    // SAFETY: the caller's pointer into a live map value; the claim makes this CPU its one writer.
-    let taken = unsafe {
+    };
+    // SAFETY: the caller's pointer and a counter, both in live map values; who is alone is the
+    // entry's one writer.
+    unsafe {
+        atomic::add_u64(claims, 1);
         let word = &raw mut (*entry).key;
-        let free = word.read_volatile() == 0;
+        let free = claims.read_volatile() == 1 && word.read_volatile() == 0;
         if free {
             word.write_volatile(key.0);
         }
+        atomic::add_u64(claims, u64::MAX);
         free
-    };
-    maps::release_claim(number);
-    taken
+    }
 }

@@ -163,18 +163,19 @@ fn tell(thread: TracedThread) {
     let Ok(registers) = Task::current().user_registers() else {
         return;
     };
-    let by_kernel = fault.flags & FAULT_USER == 0;
-    let words = if by_kernel {
-        None
+    let by_user = fault.flags & FAULT_USER != 0;
+    let (system_call, words) = if by_user {
+        (None, writer::read_words(fault.exact))
     } else {
-        writer::read_words(fault.exact)
+        let call = registers.system_call().unwrap_or(writer::UNKNOWN_CALL);
+        (Some(call), None)
     };
     writer::tell(Write {
         slot: fault.charged,
         address: fault.exact,
-        registers,
+        instruction: registers.instruction().unwrap_or(0),
         pages: fault.pages,
-        by_kernel,
+        system_call,
         words,
     });
 }

@@ -13,7 +13,7 @@ use cowtrace_common::{
 
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
-    kernel::Registers,
+    kernel::{Entry, Registers},
     maps,
     writer::{self, Write},
 };
@@ -103,16 +103,16 @@ fn keep_words(mut thread: TracedThread, address: u64, mode: Mode) {
     }
 }
 
-/// Whether the thread is still inside its fault, and not in something that came after it.
+/// How the thread left user mode, if it is still inside its fault, and not in something that came
+/// after it; not looked up for a fault of the kernel's own code.
 #[inline(always)]
-fn in_progress(thread: TracedThread) -> bool {
+fn in_progress(thread: TracedThread) -> Option<Entry> {
     let fault = thread.get();
     let saved = Registers(fault.anchor);
     if fault.witness == 0 {
-        saved.are_an_exceptions()
-    } else {
-        digest(thread, saved) == Ok(fault.witness)
+        return saved.entry().ok().filter(|entry| entry.is_an_exceptions());
     }
+    (digest(thread, saved) == Ok(fault.witness)).then_some(Entry::default())
 }
 
 /// What tells a kernel-mode fault from everything after it: its own registers from what follows in
@@ -141,10 +141,10 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     if thread.get().state != FAULT_BEGUN {
         return 0;
     }
-    if !in_progress(thread) {
+    let Some(entry) = in_progress(thread) else {
         fault::ended(thread);
         return 0;
-    }
+    };
     let source = if gfp & GFP_ZERO == 0 {
         Source::Unknown
     } else {
@@ -153,7 +153,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     thread.get_mut().page = ctx.arg(0);
     fault::copied(thread, source, 1);
     if writer::is_asked_for() {
-        tell(thread);
+        tell(thread, entry);
     }
     let fault = thread.get();
     debug!(
@@ -164,16 +164,30 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 }
 
 #[inline(always)]
-fn tell(thread: TracedThread) {
+fn tell(thread: TracedThread, entry: Entry) {
     let fault = thread.get();
+    let (instruction, system_call) = if fault.witness == 0 {
+        (entry.instruction, None)
+    } else {
+        in_system_call(fault.user_registers)
+    };
     writer::tell(Write {
         slot: fault.charged,
         address: fault.exact,
-        registers: Registers(fault.user_registers),
+        instruction,
         pages: 1,
-        by_kernel: fault.witness != 0,
+        system_call,
         words: (fault.has_words != 0).then_some(fault.words),
     });
+}
+
+/// Where a thread is in its program, and the number of the system call it is in.
+#[inline(always)]
+fn in_system_call(user_registers: u64) -> (u64, Option<u64>) {
+    match Registers(user_registers).entry() {
+        Ok(entry) => (entry.instruction, Some(entry.system_call())),
+        Err(_) => (0, Some(writer::UNKNOWN_CALL)),
+    }
 }
 
 /// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends.
@@ -185,7 +199,7 @@ pub fn page_free(ctx: &RawTracePointContext) -> i32 {
     };
     let fault = thread.get();
     let page: u64 = ctx.arg(0);
-    if fault.state == FAULT_COPIED && fault.page == page && in_progress(thread) {
+    if fault.state == FAULT_COPIED && fault.page == page && in_progress(thread).is_some() {
         fault::taken_back(thread);
     }
     0

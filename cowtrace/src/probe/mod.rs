@@ -127,9 +127,14 @@ impl ProbeError {
     }
 
     fn program(name: &str) -> impl Fn(ProgramError) -> Self + '_ {
-        move |error| Self::Refused {
-            what: format!("the hook {name}"),
-            reason: explain::error(&error),
+        move |error| {
+            if let ProgramError::LoadError { verifier_log, .. } = &error {
+                log::debug!("the verifier on {name}: {verifier_log}");
+            }
+            Self::Refused {
+                what: format!("the hook {name}"),
+                reason: explain::error(&error),
+            }
         }
     }
 

@@ -13,16 +13,22 @@ use super::{
 };
 
 /// Ratios of added costs that matter: what, of what, at most.
-const RATIOS: [(&str, Variant, Variant, f64); 3] = [
+const RATIOS: [(&str, Variant, Variant, f64); 4] = [
     (
-        "cowtrace / empty programs",
-        Variant::Cowtrace,
+        "counting / empty programs",
+        Variant::Counting,
         Variant::Empty,
         2.0,
     ),
     (
-        "cowtrace / bpftrace",
+        "with evidence / counting",
         Variant::Cowtrace,
+        Variant::Counting,
+        1.5,
+    ),
+    (
+        "counting / bpftrace",
+        Variant::Counting,
         Variant::Bpftrace,
         1.0 / 3.0,
     ),

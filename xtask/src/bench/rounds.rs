@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_round_has_every_variant_and_another_first() {
-        for round in 0..5 {
+        for round in 0..6 {
             let variants: Vec<Variant> = order(round).collect();
             assert_eq!(variants[0], Variant::ALL[round as usize]);
             assert!(
@@ -104,7 +104,7 @@ mod tests {
             variants[place.unwrap() - 1]
         };
         assert_eq!(before_empty(0), Variant::Untraced);
-        assert_eq!(before_empty(3), Variant::Cowtrace);
+        assert_eq!(before_empty(3), Variant::Counting);
     }
 
     #[test]

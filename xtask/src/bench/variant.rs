@@ -19,7 +19,9 @@ pub(crate) enum Variant {
     Untraced,
     /// Programs that do nothing, on the hooks of cowtrace.
     Empty,
-    /// cowtrace, tracing the workload.
+    /// cowtrace, counting the workload's copies.
+    Counting,
+    /// cowtrace as it is by default, with evidence of who wrote.
     Cowtrace,
     /// cowtrace, tracing another process: what every other process of the machine pays.
     Outsider,
@@ -28,9 +30,10 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Untraced,
         Self::Empty,
+        Self::Counting,
         Self::Cowtrace,
         Self::Outsider,
         Self::Bpftrace,
@@ -41,6 +44,7 @@ impl Variant {
         match self {
             Self::Untraced => "untraced",
             Self::Empty => "empty programs, same hooks",
+            Self::Counting => "cowtrace --no-writers",
             Self::Cowtrace => "cowtrace",
             Self::Outsider => "cowtrace, other process traced",
             Self::Bpftrace => "bpftrace, fault + allocation",
@@ -58,6 +62,7 @@ impl Variant {
                 command.arg("__empty-hooks");
                 Some(Tracer::start(&mut command, "ready", Ending::EndOfInput)?)
             }
+            Self::Counting => Some(trace(&cowtrace, workload, &["--no-writers"])?),
             Self::Cowtrace => Some(trace(&cowtrace, workload, &[])?),
             Self::Outsider => {
                 let other = Bystander::start()?;
@@ -103,7 +108,7 @@ impl Attached {
         };
         let output = tracer.finish()?;
         let seen = match self.variant {
-            Variant::Cowtrace => histogram(&output)?.copied_pages,
+            Variant::Counting | Variant::Cowtrace => histogram(&output)?.copied_pages,
             Variant::Bpftrace => pairing::copies(&output),
             Variant::Untraced | Variant::Empty | Variant::Outsider => return Ok(()),
         };
