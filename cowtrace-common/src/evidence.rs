@@ -25,6 +25,8 @@ pub struct Evidence {
     /// [`BY_KERNEL`], [`HAS_WORDS`]; bits 8 to 15 the binary logarithm of the copied pages, more
     /// than one for huge ones; bits 16 to 31 the system call's number.
     pub flags: u32,
+    /// Number of the writer's [`crate::python::Stack`], 0 if it is not known.
+    pub stack: u64,
 }
 
 impl Evidence {
@@ -46,5 +48,5 @@ pub const ORDER_SHIFT: u32 = 8;
 /// See [`Evidence::flags`].
 pub const CALL_SHIFT: u32 = 16;
 
-const _: () = assert!(size_of::<Evidence>() == 48);
+const _: () = assert!(size_of::<Evidence>() == 56);
 const _: () = assert!(core::mem::offset_of!(Evidence, slot) == 40);

@@ -17,5 +17,6 @@ pub mod event;
 pub mod evidence;
 pub mod loss;
 pub mod process;
+pub mod python;
 pub mod range;
 pub mod thread;

@@ -21,8 +21,10 @@ pub enum Loss {
     RacesUnwatched = 6,
     /// Copies whose writer is not known: the ring buffer had no room for the evidence.
     WritersFull = 7,
+    /// Copies whose Python stack is not known: the table of stacks was full.
+    StacksFull = 8,
 }
 
 /// How many causes there are.
-pub const LOSSES: usize = 8;
-const _: () = assert!(Loss::WritersFull as usize + 1 == LOSSES);
+pub const LOSSES: usize = 9;
+const _: () = assert!(Loss::StacksFull as usize + 1 == LOSSES);

@@ -77,8 +77,8 @@ pub struct Process {
     pub tgid: u32,
     /// Slot of the process it inherited its memory from, 0 if none.
     pub parent: u32,
-    /// Unused, always 0.
-    pub reserved: u32,
+    /// Number of the [`crate::python::Interpreter`] it runs, 0 for none that is known.
+    pub interpreter: u32,
     /// Unused, always 0.
     pub padding: [u64; 4],
 }

@@ -3,7 +3,7 @@
 use crate::evidence::WORDS;
 
 /// Slots of traced threads; slot 0 means "not traced". Bounds the traced threads alive at one
-/// time, over all processes. 16,384 slots are 2 MiB.
+/// time, over all processes. 16,384 slots are 3 MiB.
 pub const THREAD_SLOTS: u32 = 16_384;
 
 /// Task ids whose slots lie together in one element of the task table: array elements are
@@ -78,8 +78,16 @@ pub struct Thread {
     pub words: [u64; WORDS],
     /// 1 if they could be read.
     pub has_words: u32,
-    /// Fills the second cache line, so that two threads never share one.
-    pub padding: u32,
+    /// Tracepoint: 1 while a hook of this thread reads the process's memory, which may fault.
+    pub is_reading: u32,
+    /// Number of the [`crate::python::Stack`] of the open fault, 0 if it is not known.
+    pub stack: u64,
+    /// Address of the thread's `PyThreadState` as last found, 0 before.
+    pub python_thread: u64,
+    /// What `pthread_self` returns in the thread, 0 if not known yet.
+    pub thread_pointer: u64,
+    /// Fills the third cache line, so that two threads never share one.
+    pub padding: [u64; 5],
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.
@@ -99,7 +107,7 @@ pub enum Event {
 /// Places for flags of events.
 pub const EVENTS: usize = 8;
 
-const _: () = assert!(size_of::<Thread>() == 128);
+const _: () = assert!(size_of::<Thread>() == 192);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
 const _: () = assert!(core::mem::offset_of!(Thread, batch_key) == 48);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

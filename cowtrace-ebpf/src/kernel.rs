@@ -16,6 +16,9 @@ static TASK_TGID: Global<u32> = Global::new(0);
 /// Offset of `mm` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_MM: Global<u32> = Global::new(0);
+/// Offset of the thread pointer (`thread.fsbase`, x86-64) in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_THREAD_POINTER: Global<u32> = Global::new(0);
 /// Offset of `stack` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_STACK: Global<u32> = Global::new(0);
@@ -121,6 +124,12 @@ impl Task {
     #[inline(always)]
     pub fn tgid(self) -> Result<u32, i32> {
         read(self.0, TASK_TGID.load())
+    }
+
+    /// Base of its thread-local storage: what `pthread_self` returns (x86-64).
+    #[inline(always)]
+    pub fn thread_pointer(self) -> Result<u64, i32> {
+        read(self.0, TASK_THREAD_POINTER.load())
     }
 
     /// Where its user-mode registers are saved.

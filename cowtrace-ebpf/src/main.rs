@@ -12,6 +12,7 @@ mod hooks;
 mod kernel;
 mod maps;
 mod process;
+mod python;
 mod range;
 mod writer;
 

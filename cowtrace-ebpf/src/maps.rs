@@ -4,18 +4,30 @@
 //! without a system call an entry.
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
     macros::map,
-    maps::{Array, Queue, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
 use cowtrace_common::{
     loss::{LOSSES, Loss},
     process::{PROCESS_SLOTS, Process},
+    python::{
+        INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack, THREAD_BYTES,
+    },
     range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
 
-use crate::atomic;
+use crate::{atomic, fault::Turn};
+
+/// A stack under construction.
+#[repr(C)]
+pub struct Walk {
+    /// The stack.
+    pub stack: Stack,
+    /// What was read last of the process's memory.
+    pub block: [u64; THREAD_BYTES / 8],
+}
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.
 const CLAIM_WORDS: u32 = 1_024;
@@ -74,7 +86,20 @@ static RACES_SETTLED: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
-/// Evidence of who wrote, one record a copy, 16 MiB or 299,593 copies; the user side drains it many
+/// Interpreters by number, set by the user side when it finds one in a process. 3 KiB.
+#[map]
+static PYTHONS: Array<Interpreter> = Array::with_max_entries(INTERPRETERS, BPF_F_MMAPABLE);
+
+/// Python stacks by number, 4.5 MiB: filled with each stack that is new, read by the user side, never
+/// emptied. A stack that finds it full is unknown: [`Loss::StacksFull`].
+#[map]
+static PYTHON_STACKS: HashMap<u64, Stack> = HashMap::with_max_entries(PYTHON_STACK_ENTRIES, 0);
+
+/// Where a stack is put together, a place for each of a hook's two programs.
+#[map]
+static PYTHON_WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(3, 0);
+
+/// Evidence of who wrote, one record a copy, 16 MiB or 262,144 copies; the user side drains it many
 /// times a second. A record that finds it full is dropped and counted as [`Loss::WritersFull`].
 #[map]
 pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
@@ -114,6 +139,32 @@ pub fn thread(slot: u32) -> Option<*mut Thread> {
 #[inline(always)]
 pub fn process(slot: u32) -> Option<*mut Process> {
     PROCESSES.get_ptr_mut(slot)
+}
+
+/// The interpreter with a number.
+#[inline(always)]
+pub fn interpreter(number: u32) -> Option<&'static Interpreter> {
+    PYTHONS.get(number)
+}
+
+/// Where the program of this turn puts a stack together.
+#[inline(always)]
+pub fn walk(turn: Turn) -> Option<*mut Walk> {
+    PYTHON_WALKS.get_ptr_mut(turn as u32)
+}
+
+/// Keeps a stack under its number, if there is room or it is there already.
+#[inline(always)]
+pub fn keep_stack(number: u64, stack: &Stack) -> bool {
+    if PYTHON_STACKS.get_ptr(&number).is_some() {
+        return true;
+    }
+    // Two CPUs may find the same stack new: both have it.
+    const EXISTS: i32 = -17;
+    match PYTHON_STACKS.insert(number, stack, u64::from(BPF_NOEXIST)) {
+        Ok(()) | Err(EXISTS) => true,
+        Err(_) => false,
+    }
 }
 
 /// The bucket at an index of the histogram.

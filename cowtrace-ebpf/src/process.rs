@@ -39,7 +39,7 @@ pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, 
         }
         parent_slot
     } else {
-        let slot = open(child_tgid, parent_slot);
+        let slot = open(child_tgid, parent_slot, interpreter_of(parent_slot));
         send(EventKind::Fork, slot, parent_slot, child_tgid);
         slot
     };
@@ -65,7 +65,11 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
         thread.get_mut().tid = tid;
     }
     let left = thread.get().process;
-    let slot = open(tgid, left);
+    // Another program, at other addresses.
+    let fresh = thread.get_mut();
+    fresh.python_thread = 0;
+    fresh.thread_pointer = 0;
+    let slot = open(tgid, left, 0);
     thread.get_mut().process = slot;
     send(EventKind::Exec, slot, left, tgid);
     remove_task(left, tgid);
@@ -107,7 +111,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
 
 /// Opens a process image with one task.
 #[inline(always)]
-fn open(tgid: u32, parent: u32) -> u32 {
+fn open(tgid: u32, parent: u32, interpreter: u32) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
         maps::lose(Loss::ProcessesFull, 1);
         add_task(OVERFLOW_SLOT);
@@ -122,11 +126,21 @@ fn open(tgid: u32, parent: u32) -> u32 {
                 tasks: 1,
                 tgid,
                 parent,
+                interpreter,
                 ..Process::default()
             };
         }
     }
     slot
+}
+
+#[inline(always)]
+fn interpreter_of(slot: u32) -> u32 {
+    match maps::process(slot) {
+        // SAFETY: a pointer into a live map value. Volatile, since the user side writes it.
+        Some(process) => unsafe { (&raw const (*process).interpreter).read_volatile() },
+        None => 0,
+    }
 }
 
 #[inline(always)]

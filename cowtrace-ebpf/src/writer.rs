@@ -36,6 +36,8 @@ pub struct Write {
     pub system_call: Option<u64>,
     /// Words around the address, if they could be read.
     pub words: Option<[u64; WORDS]>,
+    /// Number of its Python stack, 0 if not known.
+    pub stack: u64,
 }
 
 /// Reads the words around an address of the current process.
@@ -69,9 +71,10 @@ pub fn tell(write: Write) {
         words: write.words.unwrap_or([0; WORDS]),
         slot: write.slot,
         flags,
+        stack: write.stack,
     };
     // The user side looks by itself: waking it at each copy would cost more than the copy. One
-    // helper that copies 48 bytes costs less than two that do not.
+    // helper that copies 56 bytes costs less than two that do not.
     let sent = maps::EVIDENCE.output::<Evidence>(evidence, u64::from(BPF_RB_NO_WAKEUP));
     if sent.is_err() {
         maps::lose(Loss::WritersFull, 1);

@@ -106,6 +106,10 @@ pub struct TraceOptions {
     #[arg(long)]
     pub no_writers: bool,
 
+    /// Do not walk Python frames: who wrote is told by function and type, not by line, for less
+    #[arg(long)]
+    pub no_frames: bool,
+
     /// Name something about the run; kept in the report, may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,

@@ -16,7 +16,7 @@ use cowtrace_common::{
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
     kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
-    maps,
+    maps, python,
     writer::{self, Write},
 };
 
@@ -51,7 +51,7 @@ pub fn write_ended(tid: u32, turn: Turn, result: u64) {
         return;
     };
     if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
-        tell(thread);
+        tell(thread, turn);
     }
     if result & NO_OUTCOME == 0 {
         fault::ended(thread);
@@ -80,7 +80,7 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 pub fn finish_ended(tid: u32, turn: Turn) {
     if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
         if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
-            tell(thread);
+            tell(thread, turn);
         }
         fault::abandoned(thread);
     }
@@ -158,7 +158,7 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64
 
 /// The copy is mapped, not written to yet, and can be read without a trace.
 #[inline(always)]
-fn tell(thread: TracedThread) {
+fn tell(thread: TracedThread, turn: Turn) {
     let fault = thread.get();
     let Ok(registers) = Task::current().user_registers() else {
         return;
@@ -177,6 +177,11 @@ fn tell(thread: TracedThread) {
         pages: fault.pages,
         system_call,
         words,
+        stack: if fault.charged == fault.process {
+            python::stack(thread, turn)
+        } else {
+            0
+        },
     });
 }
 

@@ -14,7 +14,7 @@ use cowtrace_common::{
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
     kernel::{Entry, Registers},
-    maps,
+    maps, python,
     writer::{self, Write},
 };
 
@@ -47,15 +47,19 @@ pub fn kernel_fault(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 
 #[inline(always)]
 fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
-    let Some(mut thread) = TracedThread::find_for(ctx.pid(), Event::Begin, turn) else {
+    let Some(mut thread) = TracedThread::find(ctx.pid()) else {
         return 0;
     };
+    // A fault of a hook's own reading, within the fault that it was called for.
+    if thread.get().is_reading != 0 || !thread.is_to_handle(Event::Begin, turn) {
+        return 0;
+    }
     if mode == Mode::User {
         thread.get_mut().user_registers = ctx.arg(1);
     }
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
-        begun(thread, ctx.arg(0), Registers(ctx.arg(1)), mode);
+        begun(thread, turn, ctx.arg(0), Registers(ctx.arg(1)), mode);
     } else {
         fault::ended(thread);
     }
@@ -63,7 +67,7 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
 }
 
 #[inline(always)]
-fn begun(thread: TracedThread, address: u64, registers: Registers, mode: Mode) {
+fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Registers, mode: Mode) {
     let digest = match mode {
         Mode::User => Ok(0),
         Mode::Kernel => digest(thread, registers),
@@ -76,7 +80,10 @@ fn begun(thread: TracedThread, address: u64, registers: Registers, mode: Mode) {
     let charged = thread.get().process;
     if writer::is_asked_for() {
         // Now, while the kernel has not looked at the page yet.
+        thread.get_mut().is_reading = 1;
         keep_words(thread, address, mode);
+        thread.get_mut().stack = python::stack(thread, turn);
+        thread.get_mut().is_reading = 0;
     }
     let begun = Begun {
         state: FAULT_BEGUN,
@@ -178,6 +185,7 @@ fn tell(thread: TracedThread, entry: Entry) {
         pages: 1,
         system_call,
         words: (fault.has_words != 0).then_some(fault.words),
+        stack: fault.stack,
     });
 }
 

@@ -163,6 +163,7 @@ impl Collector {
             ..Record::new(pid, slot, now, comm, role)
         };
         let id = self.records.add(record);
+        self.know_interpreter(id);
         if has_children || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
             let own = self

@@ -41,7 +41,7 @@ impl Collector {
         }
         self.find_lost_processes();
         self.take_evidence();
-        let writers = self.name_writers();
+        let named = self.name_writers();
         self.add_overflow_record();
         let last = self.sample();
         let duration_ns = last.at_ns;
@@ -70,6 +70,12 @@ impl Collector {
             .filter(|process| process.role == Role::Master)
             .map(|process| process.id)
             .collect();
+        let regions = self.regions.into_regions(|process| told.contains(&process));
+        let mut writers = named.writers;
+        for writer in &mut writers {
+            let is_told = |id: &u32| regions.iter().any(|region| region.id == *id);
+            writer.region_id = writer.region_id.filter(is_told);
+        }
         Run {
             tool_version: env!("CARGO_PKG_VERSION").into(),
             host: Host {
@@ -97,10 +103,12 @@ impl Collector {
             targets: meta.targets,
             labels: meta.labels,
             processes,
-            regions: self.regions.into_regions(|process| told.contains(&process)),
+            regions,
             range_bytes: self.probe.range_bytes,
             rows,
             writers,
+            python_frames: named.frames,
+            python_stacks: named.stacks,
             loss: self.loss,
             timeline: self.timeline,
         }
@@ -164,6 +172,7 @@ impl Collector {
             pending_dropped: count(KernelLoss::PendingDropped),
             races_unwatched: count(KernelLoss::RacesUnwatched),
             writers_full: self.loss.writers_full + count(KernelLoss::WritersFull),
+            stacks_full: count(KernelLoss::StacksFull),
             recursion_misses: skipped.runs,
             interrupts_skipped: skipped.by_interrupts,
             ..self.loss.clone()

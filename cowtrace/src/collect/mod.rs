@@ -3,18 +3,22 @@
 
 mod adopt;
 mod assemble;
+mod follow;
 mod layouts;
 mod record;
 mod writers;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
-use cowtrace_common::{event::EventKind, loss::Loss as KernelLoss};
-use log::{debug, warn};
+use cowtrace_common::loss::Loss as KernelLoss;
+use log::warn;
 
 use crate::{
     memory,
-    probe::{Kernel, Lifecycle, Probe, ProbeError, Tables},
+    probe::{Kernel, Probe, Tables},
     run::{Loss, Role, Sample, Timeline, attribution::RegionTable},
     writer::Writers,
 };
@@ -47,6 +51,8 @@ pub struct Collector {
     next_mappings: usize,
     adopted_tasks: Vec<(u32, u32)>,
     writers: Writers,
+    /// Numbers that the kernel side knows interpreters by, by image.
+    interpreters: HashMap<u32, u32>,
 }
 
 /// What has been counted so far, for the progress line.
@@ -79,6 +85,7 @@ impl Collector {
             lifecycle_dropped_seen: 0,
             next_mappings: 0,
             adopted_tasks: Vec::new(),
+            interpreters: HashMap::new(),
         }
     }
 
@@ -91,119 +98,6 @@ impl Collector {
     #[must_use]
     pub fn masters_are_gone(&self) -> bool {
         self.records.masters_are_gone()
-    }
-
-    /// Takes in the events that have come.
-    pub fn follow(&mut self) -> Result<(), ProbeError> {
-        for event in self.probe.events() {
-            debug!("{event:?}");
-            match event.kind {
-                EventKind::Fork => self.forked(&event),
-                EventKind::Exec => self.executed(&event),
-                EventKind::Exit => self.exited(&event),
-                EventKind::Thread => {
-                    if let Some(record) = self.records.in_slot(event.slot) {
-                        record.name_is_final = true;
-                    }
-                    self.probe.settle_races()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn forked(&mut self, event: &Lifecycle) {
-        let parent = self
-            .records
-            .in_slot(event.other_slot)
-            .map(|parent| (parent.id, parent.pid));
-        // Before anything else: the parent's mappings are only for a moment what they were.
-        let layout = match parent {
-            Some((id, pid)) => self
-                .layouts
-                .of(id, pid, &mut self.regions, &self.probe.tables),
-            None => None,
-        };
-        let layout = layout.or_else(|| {
-            // The parent is gone already: the child's mappings are a copy of its.
-            let (id, _) = parent?;
-            self.layouts
-                .of_copy(id, event.pid, &mut self.regions, &self.probe.tables)
-        });
-        if layout.is_none() {
-            self.loss.mappings_missed += 1;
-        }
-        if let (Some((id, _)), Some(layout)) = (parent, &layout) {
-            if let Some(parent) = self.records.get_mut(id) {
-                parent.own = Some(layout.clone());
-            }
-            self.regions.inherit(layout);
-        }
-        self.retire_other_image(event);
-        let record = Record {
-            parent: parent.map(|(id, _)| id),
-            inherited: layout,
-            started_ns: event.at_ns.saturating_sub(self.started_ns),
-            ..Record::new(
-                event.pid,
-                event.slot,
-                event.born_ns,
-                event.comm.clone(),
-                Role::Worker,
-            )
-        };
-        self.records.add(record);
-    }
-
-    fn executed(&mut self, event: &Lifecycle) {
-        let left = self.records.in_slot(event.other_slot);
-        let role = match &left {
-            Some(left) if left.pid == event.pid => left.role,
-            _ => Role::Worker,
-        };
-        let parent = left.map(|left| {
-            left.name_is_final |= left.pid == event.pid;
-            left.id
-        });
-        self.retire_other_image(event);
-        let record = Record {
-            parent,
-            started_ns: event.at_ns.saturating_sub(self.started_ns),
-            ..Record::new(
-                event.pid,
-                event.slot,
-                event.born_ns,
-                event.comm.clone(),
-                role,
-            )
-        };
-        let id = self.records.add(record);
-        if let (Some(parent), Role::Master) = (parent, role) {
-            self.records.succeed(parent, id);
-            self.layouts.split(event.pid, &self.probe.tables);
-        }
-    }
-
-    /// A process has one image at a time. Another that seems alive in the same pid was adopted at
-    /// the very moment the kernel side saw it fork: the kernel's counts from here on.
-    fn retire_other_image(&mut self, event: &Lifecycle) {
-        if let Some(other) = self.records.alive_with_pid(event.pid, event.slot) {
-            other.exited_ns = Some(event.at_ns.saturating_sub(self.started_ns));
-        }
-    }
-
-    fn exited(&mut self, event: &Lifecycle) {
-        let at_ns = event.at_ns.saturating_sub(self.started_ns);
-        let Some(record) = self.records.in_slot(event.slot) else {
-            return;
-        };
-        if record.born_ns != event.born_ns || record.exited_ns.is_some() {
-            return;
-        }
-        record.exited_ns = Some(at_ns);
-        if !record.name_is_final {
-            record.comm.clone_from(&event.comm);
-        }
     }
 
     /// Reads the counters, closes what has exited, and keeps the tables from filling.

@@ -71,6 +71,16 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The region that an address lies in: of what it inherited, else of what it passes on.
+    pub(super) fn region_at(&self, address: u64) -> Option<u32> {
+        [&self.inherited, &self.own]
+            .into_iter()
+            .flatten()
+            .find_map(|layout| layout.region_at(address))
+    }
+}
+
 /// Every process image of the trace, by serial number and by slot.
 #[derive(Debug, Default)]
 pub(super) struct Records {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use cowtrace_common::evidence::Evidence;
 
 use super::{Collector, record::Records};
-use crate::run::Writer;
+use crate::writer::{Named, Origin};
 
 impl Collector {
     /// Takes in the evidence that has come. Called many times a second: the buffer is bounded, and
@@ -28,14 +28,62 @@ impl Collector {
                 continue;
             };
             // What only starts the command is no part of the run.
-            if !pids.is_empty() {
-                self.writers.take(evidence, image, pids);
+            if pids.is_empty() {
+                continue;
+            }
+            let region = self
+                .records
+                .in_slot(evidence.slot)
+                .and_then(|record| record.region_at(evidence.address));
+            let origin = Origin {
+                image,
+                pids,
+                region,
+            };
+            let pythons = self.probe.pythons.as_ref();
+            self.writers.take(evidence, origin, |stack| {
+                pythons.map_or_else(Vec::new, |pythons| pythons.frames(stack))
+            });
+        }
+    }
+
+    /// Has the kernel side walk the Python frames of a process, if its program runs any: from its
+    /// fork on, since a child inherits the knowledge.
+    pub(super) fn know_interpreter(&mut self, id: u32) {
+        let Some(pythons) = &mut self.probe.pythons else {
+            return;
+        };
+        let image = self.records.image_of(id);
+        let Some(record) = self.records.get_mut(id) else {
+            return;
+        };
+        if let Some(&number) = self.interpreters.get(&image) {
+            if let Some(slot) = record.slot {
+                self.probe.tables.set_interpreter(slot, number);
+            }
+            return;
+        }
+        let mut pids = vec![record.pid];
+        pids.extend(self.records.get_mut(image).map(|first| first.pid));
+        let Some(number) = self
+            .writers
+            .interpreter(image, &pids)
+            .and_then(|interpreter| pythons.add(&interpreter))
+        else {
+            return;
+        };
+        self.interpreters.insert(image, number);
+        for record in self.records.alive() {
+            if let Some(slot) = record.slot
+                && self.records.image_of(record.id) == image
+            {
+                self.probe.tables.set_interpreter(slot, number);
             }
         }
     }
 
     /// Names all writers.
-    pub(super) fn name_writers(&mut self) -> Vec<Writer> {
+    pub(super) fn name_writers(&mut self) -> Named {
         let living = living(&self.records);
         let writers = std::mem::take(&mut self.writers);
         writers.name(|image| living.get(&image).cloned().unwrap_or_default())

@@ -103,6 +103,7 @@ impl Session<'_> {
         let settings = Settings {
             range_bytes: range_bytes(self.options.range, target, self.kernel.page_bytes),
             writers: !self.options.no_writers,
+            frames: !self.options.no_writers && !self.options.no_frames,
             diagnostics: self.options.verbose >= 2,
         };
         // Before a command is started: it is not, where it cannot be traced.

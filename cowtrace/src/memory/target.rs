@@ -1,21 +1,43 @@
-//! A process's memory, read from outside without stopping it (`process_vm_readv(2)`).
+//! A process's memory, read from outside without stopping it, by `/proc/PID/mem` (proc(5)).
+//!
+//! Not by `process_vm_readv(2)`: it pins the pages, and pinning a page that is shared since a fork
+//! copies it (`gup_must_unshare`, Linux 5.19 and later), which is what we are here to count.
 
-use std::io::IoSliceMut;
+use std::{cell::RefCell, collections::HashMap, fs::File, os::unix::fs::FileExt as _};
 
-use nix::{
-    sys::uio::{RemoteIoVec, process_vm_readv},
-    unistd::Pid,
-};
+/// Processes whose memory is kept open. An open file does not keep the memory itself.
+const MAX_OPEN: usize = 64;
+
+thread_local! {
+    /// By process id. The file goes on to mean the process that had the id when it was opened, and
+    /// the program it ran: one that ended has no memory to read any more.
+    static OPEN: RefCell<HashMap<u32, File>> = RefCell::default();
+}
 
 /// Fills the buffer from an address; false if the process is gone or not all of it is mapped.
 #[must_use]
 pub fn read(pid: u32, address: u64, buffer: &mut [u8]) -> bool {
-    let (Ok(pid), Ok(base)) = (i32::try_from(pid), usize::try_from(address)) else {
+    // Offsets of files are signed; no process has addresses as high as that.
+    if i64::try_from(address).is_err() {
         return false;
-    };
-    let len = buffer.len();
-    let remote = [RemoteIoVec { base, len }];
-    process_vm_readv(Pid::from_raw(pid), &mut [IoSliceMut::new(buffer)], &remote) == Ok(len)
+    }
+    OPEN.with_borrow_mut(|open| {
+        if let Some(file) = open.get(&pid) {
+            if file.read_exact_at(buffer, address).is_ok() {
+                return true;
+            }
+            open.remove(&pid);
+        }
+        let Ok(file) = File::open(format!("/proc/{pid}/mem")) else {
+            return false;
+        };
+        let is_read = file.read_exact_at(buffer, address).is_ok();
+        if open.len() >= MAX_OPEN {
+            open.clear();
+        }
+        open.insert(pid, file);
+        is_read
+    })
 }
 
 /// A word at an address.

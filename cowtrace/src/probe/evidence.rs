@@ -15,5 +15,6 @@ pub(super) fn decode(mut bytes: &[u8]) -> Evidence {
         words: std::array::from_fn::<_, WORDS, _>(|_| bytes.get_u64_ne()),
         slot: bytes.get_u32_ne(),
         flags: bytes.get_u32_ne(),
+        stack: bytes.get_u64_ne(),
     }
 }

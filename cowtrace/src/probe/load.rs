@@ -17,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 use super::{
     Btf, Kernel, Probe, ProbeError, Settings, Unseen,
     offsets::{self, Globals},
+    pythons::Pythons,
     tables::Tables,
 };
 
@@ -49,6 +50,10 @@ pub(super) fn probe(
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
         globals.push(("TAKE_EVIDENCE", 1));
     }
+    let walks = settings.frames && kernel.arch == "x86_64";
+    if walks {
+        globals.extend(offsets::of_python(btf)?);
+    }
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
     globals.push(("RANGE_SHIFT", range_shift));
@@ -64,6 +69,7 @@ pub(super) fn probe(
     if plan.counts_commits {
         tables.settle_races();
     }
+    let pythons = walks.then(|| Pythons::take(&mut ebpf)).transpose()?;
     let evidence = ebpf
         .take_map("EVIDENCE")
         .ok_or(ProbeError::NoMap("EVIDENCE"))?;
@@ -90,6 +96,7 @@ pub(super) fn probe(
         tables,
         events,
         evidence,
+        pythons,
         log,
         ebpf,
         races_are_settled: plan.counts_commits,

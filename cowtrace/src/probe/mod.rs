@@ -14,6 +14,7 @@ mod kprobe;
 mod lifecycle;
 mod load;
 mod offsets;
+mod pythons;
 mod shared;
 mod tables;
 mod tracepoint;
@@ -39,6 +40,7 @@ pub use counts::{RangeCount, SlotState, Totals};
 pub use kernel::Kernel;
 pub use kprobe::Kprobe;
 pub use lifecycle::Lifecycle;
+pub use pythons::Pythons;
 pub use tables::Tables;
 pub use tracepoint::Tracepoint;
 pub use trampoline::Trampoline;
@@ -153,6 +155,8 @@ pub struct Settings {
     pub range_bytes: u64,
     /// Whether to take evidence of who wrote.
     pub writers: bool,
+    /// Whether to walk Python frames for it.
+    pub frames: bool,
     /// Whether the kernel side writes diagnostics.
     pub diagnostics: bool,
 }
@@ -197,6 +201,8 @@ pub struct Probe {
     pub tables: Tables,
     events: AsyncFd<RingBuf<MapData>>,
     evidence: RingBuf<MapData>,
+    /// Interpreters and stacks; none if frames are not walked.
+    pub pythons: Option<Pythons>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
     ebpf: Ebpf,
     races_are_settled: bool,

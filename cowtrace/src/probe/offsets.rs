@@ -33,6 +33,13 @@ pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError
     ])
 }
 
+/// For walking Python frames: how a thread is known from outside. x86-64 only, elsewhere what
+/// `pthread_self` returns is not what the processor has.
+pub(super) fn of_python(btf: &Btf) -> Result<Globals, BtfError> {
+    let pointer = btf.offset("task_struct", "thread")? + btf.offset("thread_struct", "fsbase")?;
+    Ok(vec![("TASK_THREAD_POINTER", pointer), ("WALK_PYTHON", 1)])
+}
+
 /// Size of a kernel stack (`THREAD_SIZE`): 16 KiB, or a page where that is more.
 fn stack_bytes(page_bytes: u64) -> u32 {
     u32::try_from(page_bytes).unwrap_or(0).max(16 << 10)

@@ -100,6 +100,7 @@ impl Tables {
         self.processes
             .u32(process, offset_of!(Process, parent))
             .store(parent, Relaxed);
+        self.set_interpreter(slot, 0);
         self.processes
             .u32(process, offset_of!(Process, tasks))
             .store(0, Release);
@@ -110,6 +111,13 @@ impl Tables {
         for offset in (0..offset_of!(Process, born_ns)).step_by(8) {
             self.processes.u64(process, offset).store(0, Relaxed);
         }
+    }
+
+    /// Says which interpreter a slot's process runs.
+    pub fn set_interpreter(&self, slot: u32, number: u32) {
+        self.processes
+            .u32(slot as usize, offset_of!(Process, interpreter))
+            .store(number, Release);
     }
 
     /// Whether a task is traced already.
@@ -154,6 +162,12 @@ impl Tables {
         self.threads
             .u64(thread, offset_of!(Thread, user_registers))
             .store(0, Relaxed);
+        for found in [
+            offset_of!(Thread, python_thread),
+            offset_of!(Thread, thread_pointer),
+        ] {
+            self.threads.u64(thread, found).store(0, Relaxed);
+        }
         let tasks = self
             .processes
             .u32(process as usize, offset_of!(Process, tasks));

@@ -117,6 +117,7 @@ fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeEr
     let settings = Settings {
         range_bytes: 1 << 16,
         writers: true,
+        frames: true,
         diagnostics: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -9,7 +9,9 @@ use std::{
 use serde::Serialize;
 
 use super::answer::summary;
-use crate::run::{Loss, Process, Region, Role, Row, Run, Sources, Timeline, WriteKind};
+use crate::run::{
+    Loss, Process, PythonFrame, Region, Role, Row, Run, Sources, Timeline, WriteKind,
+};
 
 const SCHEMA: &str = "cowtrace.report/1";
 
@@ -54,8 +56,9 @@ struct Writer<'a> {
     type_name: Option<&'a str>,
     function: Option<&'a str>,
     module: Option<&'a str>,
-    python: Option<()>,
+    python: Option<Vec<&'a PythonFrame>>,
     system_call: Option<u32>,
+    region_id: Option<u32>,
     copied_pages: u64,
 }
 
@@ -168,7 +171,7 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             range_bytes: run.range_bytes,
             ranges: run.rows.iter().map(range).collect(),
         },
-        writers: run.writers.iter().map(writer).collect(),
+        writers: run.writers.iter().map(|it| writer(run, it)).collect(),
         timeline: &run.timeline,
         verdict: Verdict {
             summary: summary(run),
@@ -180,15 +183,16 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-fn writer(writer: &crate::run::Writer) -> Writer<'_> {
+fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
     Writer {
         process_id: None,
         kind: writer.kind,
         type_name: writer.type_name.as_deref(),
         function: writer.function.as_deref(),
         module: writer.module.as_deref(),
-        python: None,
+        python: run.python_of(writer),
         system_call: writer.system_call,
+        region_id: writer.region_id,
         copied_pages: writer.copied_pages,
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod csv;
 mod json;
+mod python;
 mod strip;
 mod text;
 mod words;

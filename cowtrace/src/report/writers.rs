@@ -7,13 +7,19 @@ use std::{
 
 use super::{
     Style,
+    answer::region_name,
+    python::{NO_LINE, line},
     text::{section, table, trimmed},
     words::{percent, printable, shorten, size, wrap},
 };
-use crate::run::{Run, WriteKind, Writer};
+use crate::run::{Region, Run, WriteKind, Writer};
 
 const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
+const MOST_LINES: usize = 8;
+const MOST_REGIONS: usize = 3;
+/// Regions with a smaller share of the copies are not told one by one.
+const REGION_SHARE: f64 = 0.05;
 /// Kinds of writes below this share get no advice.
 const ADVICE_SHARE: f64 = 0.1;
 /// Nor is there any while so little of what was inherited is copied.
@@ -40,6 +46,16 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     writeln!(out)?;
     let functions = sums(&run.writers, function);
     rows("by", &functions, MOST_FUNCTIONS, known, run, style, out)?;
+    if run
+        .writers
+        .iter()
+        .any(|writer| writer.python_stack.is_some())
+    {
+        writeln!(out)?;
+        let lines = sums(&run.writers, |writer| line(run, writer));
+        rows("by Python line", &lines, MOST_LINES, known, run, style, out)?;
+        regions(run, known, style, out)?;
+    }
     let matters =
         run.bytes(run.copied().total()) as f64 >= ADVICE_CEILING * run.ceiling_bytes() as f64;
     for line in advice(&run.writers, known).into_iter().filter(|_| matters) {
@@ -57,7 +73,10 @@ fn is_named(writer: &Writer) -> bool {
 }
 
 /// Pages by a name, most first.
-fn sums(writers: &[Writer], name: fn(&Writer) -> String) -> Vec<(String, u64)> {
+fn sums<'a>(
+    writers: impl IntoIterator<Item = &'a Writer>,
+    name: impl Fn(&Writer) -> String,
+) -> Vec<(String, u64)> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for writer in writers {
         *sums.entry(name(writer)).or_default() += writer.copied_pages;
@@ -65,6 +84,41 @@ fn sums(writers: &[Writer], name: fn(&Writer) -> String) -> Vec<(String, u64)> {
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
     sums
+}
+
+/// For each large region, what was written there most, and by which line.
+fn regions(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let is_large = |region: &&Region| region.copied_pages as f64 >= REGION_SHARE * known as f64;
+    let mut first = true;
+    for region in run
+        .regions_by_copies()
+        .into_iter()
+        .filter(is_large)
+        .take(MOST_REGIONS)
+    {
+        let of_region = || {
+            let there = |writer: &&Writer| writer.region_id == Some(region.id);
+            run.writers.iter().filter(there)
+        };
+        let all: u64 = of_region().map(|writer| writer.copied_pages).sum();
+        let by = |writer: &Writer| match line(run, writer) {
+            line if line == NO_LINE => written(writer),
+            line => format!("{} by {line}", written(writer)),
+        };
+        let Some((most, pages)) = sums(of_region(), by).into_iter().next() else {
+            continue;
+        };
+        if std::mem::take(&mut first) {
+            writeln!(out)?;
+        }
+        let share = percent(pages as f64 / all as f64);
+        let text = format!("{}: {share} {most}", region_name(run, region));
+        for (index, line) in wrap(&text, style.width - 4).iter().enumerate() {
+            let indent = if index == 0 { "  " } else { "    " };
+            writeln!(out, "{indent}{line}")?;
+        }
+    }
+    Ok(())
 }
 
 fn rows(
@@ -97,7 +151,11 @@ fn rows(
 
 /// What was written into.
 fn written(writer: &Writer) -> String {
-    let name = writer.type_name.as_deref().unwrap_or("an unknown type");
+    let name = match writer.type_name.as_deref() {
+        Some("") => "a type without a name",
+        Some(name) => name,
+        None => "an unknown type",
+    };
     match writer.kind {
         WriteKind::Refcount => format!("reference counts of {name}"),
         WriteKind::Gc => format!("gc headers of {name}"),
@@ -156,6 +214,8 @@ mod tests {
             function: None,
             module: None,
             system_call: None,
+            region_id: None,
+            python_stack: None,
             copied_pages: pages,
         }
     }

@@ -56,6 +56,16 @@ impl Layout {
         })
     }
 
+    /// The region that an address lies in.
+    #[must_use]
+    pub fn region_at(&self, address: u64) -> Option<u32> {
+        let first = self
+            .entries
+            .partition_point(|entry| entry.mapping.end <= address);
+        let entry = self.entries.get(first)?;
+        entry.mapping.contains(address).then_some(entry.region)
+    }
+
     /// Every mapping, by address.
     pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
         self.entries.iter().map(|entry| &entry.mapping)

@@ -30,6 +30,8 @@ pub struct Loss {
     pub races_unwatched: u64,
     /// Copies whose writer is not known: the buffer had no room for the evidence.
     pub writers_full: u64,
+    /// Copies whose Python stack is not known: the table of stacks was full.
+    pub stacks_full: u64,
     /// Runs of a fault or process hook that the kernel skipped.
     pub recursion_misses: u64,
     /// Allocations by interrupts that came inside a hook of another allocation: skipped by the
@@ -123,6 +125,11 @@ impl Loss {
             writers_full,
             false,
             "copies came too fast to tell who wrote; the shares below are of the others"
+        ),
+        cause!(
+            stacks_full,
+            false,
+            "copies from too many different Python stacks to tell their lines"
         ),
         cause!(recursion_misses, true, "hook runs skipped by the kernel"),
         cause!(

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use timeline::{Sample, Timeline};
-pub use writer::{WriteKind, Writer};
+pub use writer::{PythonFrame, WriteKind, Writer};
 
 /// Everything one tracing observed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ pub struct Run {
     /// Who wrote, most copies first; empty if that was not asked for.
     #[serde(default)]
     pub writers: Vec<Writer>,
+    /// Python functions and lines that wrote, or called what wrote.
+    #[serde(default)]
+    pub python_frames: Vec<PythonFrame>,
+    /// Python stacks: numbers of frames, innermost first.
+    #[serde(default)]
+    pub python_stacks: Vec<Vec<u32>>,
     /// What could not be recorded in full detail.
     pub loss: Loss,
     /// How the counts grew.
@@ -241,6 +247,14 @@ impl Run {
                 .filter_map(|worker| worker.inherited_pages)
                 .sum(),
         )
+    }
+
+    /// The Python frames that a writer wrote from, innermost first; none if they are not known.
+    #[must_use]
+    pub fn python_of(&self, writer: &Writer) -> Option<Vec<&PythonFrame>> {
+        let stack = self.python_stacks.get(writer.python_stack? as usize)?;
+        let frame = |&number: &u32| self.python_frames.get(number as usize);
+        Some(stack.iter().filter_map(frame).collect())
     }
 
     /// A process by its serial number.

@@ -16,6 +16,17 @@ pub enum WriteKind {
     Kernel,
 }
 
+/// A Python function and the place in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PythonFrame {
+    /// Qualified name of the function. From outside: may hold any character.
+    pub function: String,
+    /// File of its source, as the interpreter knows it. From outside.
+    pub file: String,
+    /// Line; none if the interpreter has none for the place.
+    pub line: Option<u32>,
+}
+
 /// Copies by one writer, over all processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {
@@ -30,6 +41,12 @@ pub struct Writer {
     pub module: Option<String>,
     /// Number of the system call, for writes by the kernel.
     pub system_call: Option<u32>,
+    /// The region that it wrote into; none for memory that no other process inherited or passed on.
+    #[serde(default)]
+    pub region_id: Option<u32>,
+    /// The Python stack it wrote from, in [`super::Run::python_stacks`]; none if it is not known.
+    #[serde(default)]
+    pub python_stack: Option<u32>,
     /// Pages.
     pub copied_pages: u64,
 }

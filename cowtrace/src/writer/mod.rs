@@ -3,17 +3,22 @@
 
 mod cpython;
 mod native;
+mod stacks;
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
 
-use cowtrace_common::evidence::{BY_KERNEL, Evidence, HAS_WORDS};
+use cowtrace_common::{
+    evidence::{BY_KERNEL, Evidence, HAS_WORDS},
+    python::{Frame, Interpreter},
+};
 
-use crate::run::{WriteKind, Writer};
-use cpython::Types;
+use crate::run::{PythonFrame, WriteKind, Writer};
+use cpython::Python;
 use native::Code;
+use stacks::Stacks;
 
 /// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
 const MAX_WRITERS: usize = 65_536;
@@ -24,7 +29,7 @@ const NO_SYSTEM_CALL: u64 = 0xffff;
 /// libraries come after the start.
 const MAX_LOOKS: u32 = 256;
 
-/// What is told apart while the trace goes on: names are looked up once, at the end.
+/// What is told apart while the trace goes on: native names are looked up once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     image: u32,
@@ -32,6 +37,30 @@ struct Key {
     /// Address of the type, or number of the system call.
     what: u64,
     instruction: u64,
+    region: Option<u32>,
+    stack: Option<u32>,
+}
+
+/// Where a copy was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Tells the program.
+    pub image: u32,
+    /// Processes that run it, the one that wrote first if it still lives.
+    pub pids: &'a [u32],
+    /// The region that was written into.
+    pub region: Option<u32>,
+}
+
+/// Who wrote, by name.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Most copies first.
+    pub writers: Vec<Writer>,
+    /// Python frames, by number.
+    pub frames: Vec<PythonFrame>,
+    /// Python stacks, by number: numbers of frames, innermost first.
+    pub stacks: Vec<Vec<u32>>,
 }
 
 /// Adds evidence up.
@@ -40,13 +69,16 @@ pub struct Writers {
     proc_root: PathBuf,
     images: HashMap<u32, Image>,
     sums: HashMap<Key, u64>,
+    stacks: Stacks,
 }
 
 /// A program as it was started, with all that forked from it: their addresses mean the same.
 struct Image {
-    types: Option<Types>,
+    python: Option<Python>,
     code: Code,
     looks: u32,
+    /// Stacks by the kernel side's number. Code is named while the process lives that has it.
+    stacks: HashMap<u64, Option<u32>>,
 }
 
 impl Writers {
@@ -55,108 +87,174 @@ impl Writers {
     pub fn new(proc_root: PathBuf) -> Self {
         Self {
             proc_root,
-            images: HashMap::new(),
-            sums: HashMap::new(),
+            ..Self::default()
         }
     }
 
-    /// Takes a copy's evidence in. `image` tells the program, `pids` are processes that run it, the
-    /// one that wrote first if it still lives.
-    pub fn take(&mut self, evidence: &Evidence, image: u32, pids: &[u32]) {
-        let known = self
-            .images
-            .entry(image)
-            .or_insert_with(|| Image::look(&self.proc_root, pids));
-        known.look_again(&self.proc_root, evidence.instruction, pids);
+    /// How the Python frames of a program are walked; none if it runs no Python that is known, or
+    /// has not begun to.
+    pub fn interpreter(&mut self, image: u32, pids: &[u32]) -> Option<Interpreter> {
+        let image = known(&mut self.images, &self.proc_root, image, pids);
+        if image.python.is_none() && image.looks < MAX_LOOKS {
+            image.look(&self.proc_root, pids);
+        }
+        image.python.as_mut()?.walk(pids)
+    }
+
+    /// Takes a copy's evidence in. `frames` gives a stack by its number.
+    pub fn take(
+        &mut self,
+        evidence: &Evidence,
+        origin: Origin<'_>,
+        frames: impl FnOnce(u64) -> Vec<Frame>,
+    ) {
+        let Origin {
+            image,
+            pids,
+            region,
+        } = origin;
+        let known = known(&mut self.images, &self.proc_root, image, pids);
+        if evidence.instruction != 0
+            && known.looks < MAX_LOOKS
+            && !known.code.has(evidence.instruction)
+        {
+            known.look(&self.proc_root, pids);
+        }
         let (kind, what) = known.classify(evidence, pids);
+        let stack = match evidence.stack {
+            0 => None,
+            number => known.stack(number, pids, &mut self.stacks, || frames(number)),
+        };
         let mut key = Key {
             image,
             kind,
             what,
             instruction: evidence.instruction,
+            region,
+            stack,
         };
         if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
             key.instruction = 0;
+            key.stack = None;
         }
         *self.sums.entry(key).or_default() += evidence.pages();
     }
 
-    /// Names them all, most copies first. `pids_of` gives the living processes of an image.
+    /// Names them all. `pids_of` gives the living processes of an image.
     #[must_use]
-    pub fn name(self, pids_of: impl Fn(u32) -> Vec<u32>) -> Vec<Writer> {
-        let mut named: HashMap<Named, u64> = HashMap::new();
+    pub fn name(self, pids_of: impl Fn(u32) -> Vec<u32>) -> Named {
+        let mut sums: HashMap<Names, u64> = HashMap::new();
         let mut symbols = native::Symbols::new();
         for (key, pages) in self.sums {
             let Some(image) = self.images.get(&key.image) else {
                 continue;
             };
             let place = symbols.name(key.image, key.instruction, &image.code, &pids_of);
-            let name = Named {
+            let names = Names {
                 kind: key.kind,
                 type_name: image.type_name(&key),
                 function: place.function,
                 module: place.module,
                 system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
                     .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
+                region: key.region,
+                stack: key.stack,
             };
-            *named.entry(name).or_default() += pages;
+            *sums.entry(names).or_default() += pages;
         }
-        let mut writers: Vec<Writer> = named.into_iter().map(Named::with_pages).collect();
+        let mut writers: Vec<Writer> = sums.into_iter().map(Names::with_pages).collect();
         writers.sort_by(|a, b| {
             let order = |writer: &Writer| (writer.kind, writer.type_name.clone());
+            let place = |writer: &Writer| (writer.region_id, writer.python_stack);
             b.copied_pages
                 .cmp(&a.copied_pages)
                 .then_with(|| order(a).cmp(&order(b)))
                 .then_with(|| a.function.cmp(&b.function))
+                .then_with(|| place(a).cmp(&place(b)))
         });
-        writers
+        let (frames, stacks) = self.stacks.into_parts();
+        Named {
+            writers,
+            frames,
+            stacks,
+        }
     }
 }
 
 /// A writer by names only: several instructions of one function are one.
 #[derive(PartialEq, Eq, Hash)]
-struct Named {
+struct Names {
     kind: WriteKind,
     type_name: Option<String>,
     function: Option<String>,
     module: Option<String>,
     system_call: Option<u32>,
+    region: Option<u32>,
+    stack: Option<u32>,
 }
 
-impl Named {
-    fn with_pages((name, copied_pages): (Self, u64)) -> Writer {
+impl Names {
+    fn with_pages((names, copied_pages): (Self, u64)) -> Writer {
         Writer {
-            kind: name.kind,
-            type_name: name.type_name,
-            function: name.function,
-            module: name.module,
-            system_call: name.system_call,
+            kind: names.kind,
+            type_name: names.type_name,
+            function: names.function,
+            module: names.module,
+            system_call: names.system_call,
+            region_id: names.region,
+            python_stack: names.stack,
             copied_pages,
         }
     }
 }
 
+fn known<'a>(
+    images: &'a mut HashMap<u32, Image>,
+    proc_root: &Path,
+    image: u32,
+    pids: &[u32],
+) -> &'a mut Image {
+    images.entry(image).or_insert_with(|| {
+        let mut image = Image {
+            python: None,
+            code: Code::default(),
+            looks: 0,
+            stacks: HashMap::new(),
+        };
+        image.look(proc_root, pids);
+        image
+    })
+}
+
 impl Image {
-    fn look(proc_root: &Path, pids: &[u32]) -> Self {
-        let code = Code::read(proc_root, pids);
-        let types = Types::find(proc_root, pids, &code);
-        Self {
-            types,
-            code,
-            looks: 1,
+    /// Reads the mappings, once more where something lies in none of them. What is gone stays known.
+    fn look(&mut self, proc_root: &Path, pids: &[u32]) {
+        self.looks += 1;
+        self.code.add(Code::read(proc_root, pids));
+        if self.python.is_none() {
+            self.python = Python::find(proc_root, pids, &self.code);
         }
     }
 
-    /// Reads the mappings again if an instruction is in none of them. What is gone stays known.
-    fn look_again(&mut self, proc_root: &Path, instruction: u64, pids: &[u32]) {
-        if instruction == 0 || self.looks >= MAX_LOOKS || self.code.has(instruction) {
-            return;
+    /// A stack by name; none if the code of its innermost frame cannot be read.
+    fn stack(
+        &mut self,
+        number: u64,
+        pids: &[u32],
+        stacks: &mut Stacks,
+        frames: impl FnOnce() -> Vec<Frame>,
+    ) -> Option<u32> {
+        if let Some(stack) = self.stacks.get(&number) {
+            return *stack;
         }
-        self.looks += 1;
-        self.code.add(Code::read(proc_root, pids));
-        if self.types.is_none() {
-            self.types = Types::find(proc_root, pids, &self.code);
-        }
+        let python = self.python.as_mut()?;
+        let named: Vec<PythonFrame> = frames()
+            .into_iter()
+            .map_while(|frame| python.frame(frame, pids))
+            .collect();
+        let stack = (!named.is_empty()).then(|| stacks.add(named));
+        self.stacks.insert(number, stack);
+        stack
     }
 
     /// The kind, and the type's address or the system call's number.
@@ -167,15 +265,15 @@ impl Image {
         if evidence.flags & HAS_WORDS == 0 {
             return (WriteKind::Other, 0);
         }
-        match &mut self.types {
-            Some(types) => types.classify(evidence, pids),
+        match &mut self.python {
+            Some(python) => python.classify(evidence, pids),
             None => (WriteKind::Other, 0),
         }
     }
 
     fn type_name(&self, key: &Key) -> Option<String> {
         match key.kind {
-            WriteKind::Refcount | WriteKind::Gc => self.types.as_ref()?.name(key.what),
+            WriteKind::Refcount | WriteKind::Gc => self.python.as_ref()?.name(key.what),
             WriteKind::Other | WriteKind::Kernel => None,
         }
     }

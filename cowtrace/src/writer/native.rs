@@ -23,7 +23,8 @@ pub(super) struct Place {
     pub(super) module: Option<String>,
 }
 
-/// The executable mappings of an image.
+/// The mappings of an image.
+#[derive(Default)]
 pub(super) struct Code {
     pub(super) mappings: Vec<Mapping>,
 }

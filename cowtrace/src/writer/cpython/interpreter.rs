@@ -1,5 +1,5 @@
-//! Where an interpreter is in a process: the address of `PyType_Type`, which every build exports,
-//! stripped ones included.
+//! Where an interpreter is in a process: addresses of what every build exports, stripped ones
+//! included.
 
 use std::{fs, path::Path};
 
@@ -14,8 +14,19 @@ const SINCE_3_8: &str = "PyConfig_InitPythonConfig";
 /// Offset of `ob_type` in an object, builds with a global interpreter lock.
 const OB_TYPE: u64 = 8;
 
-/// Address of `PyType_Type`, if the process has one that is its own type.
-pub(super) fn find_type_type(proc_root: &Path, pid: u32, code: &Code) -> Option<u64> {
+/// Addresses of an interpreter's own data, which every build exports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Symbols {
+    /// `PyType_Type`.
+    pub(super) type_type: u64,
+    /// `_PyRuntime`.
+    pub(super) runtime: Option<u64>,
+    /// `Py_Version`, which 3.11 brought.
+    pub(super) version: Option<u64>,
+}
+
+/// The interpreter of a process, if its type of types is its own type.
+pub(super) fn find(proc_root: &Path, pid: u32, code: &Code) -> Option<Symbols> {
     let first_of_file = |mapping: &&Mapping| {
         mapping.offset == 0
             && mapping.name.starts_with('/')
@@ -25,7 +36,10 @@ pub(super) fn find_type_type(proc_root: &Path, pid: u32, code: &Code) -> Option<
         .iter()
         .filter(first_of_file)
         .filter_map(|mapping| in_file(proc_root, pid, mapping))
-        .find(|&address| memory::read_word(pid, address + OB_TYPE) == Some(address))
+        .find(|found| {
+            let its_type = memory::read_word(pid, found.type_type + OB_TYPE);
+            its_type == Some(found.type_type)
+        })
 }
 
 /// The interpreter is in a program or library that is called after it, also in programs that embed
@@ -34,7 +48,7 @@ fn may_be_python(name: &str) -> bool {
     name.contains("python") || name.contains("uwsgi")
 }
 
-fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<u64> {
+fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<Symbols> {
     // By way of the process, whose files these are also when it runs in a container.
     let name = mapping
         .name
@@ -46,18 +60,19 @@ fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<u64> {
     }
     let bytes = fs::read(&path).ok()?;
     let file = object::File::parse(bytes.as_slice()).ok()?;
-    let find = |name: &str| {
-        file.dynamic_symbols()
-            .chain(file.symbols())
-            .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
-    };
-    find(SINCE_3_8)?;
-    let symbol = find("PyType_Type")?;
     let first = file
         .segments()
         .find(|segment| segment.file_range().0 == 0)?;
-    mapping
-        .start
-        .checked_sub(first.address())?
-        .checked_add(symbol.address())
+    let bias = mapping.start.checked_sub(first.address())?;
+    let find = |name: &str| {
+        let mut symbols = file.dynamic_symbols().chain(file.symbols());
+        let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?;
+        bias.checked_add(symbol.address())
+    };
+    find(SINCE_3_8)?;
+    Some(Symbols {
+        type_type: find("PyType_Type")?,
+        runtime: find("_PyRuntime"),
+        version: find("Py_Version"),
+    })
 }

@@ -7,30 +7,96 @@
 //! `A` the type of the object stands at `A + 8` if it was the reference count, at `A + 24` if it was
 //! `_gc_next`, at `A + 16` if `_gc_prev`.
 
+mod frames;
 mod interpreter;
+mod layout;
+mod lines;
 mod types;
 
 use std::path::Path;
 
-use cowtrace_common::evidence::Evidence;
+use cowtrace_common::{
+    evidence::Evidence,
+    python::{Frame, Interpreter},
+};
 
 use super::native::Code;
-use crate::run::WriteKind;
+use crate::{
+    memory,
+    run::{PythonFrame, WriteKind},
+};
+use frames::Codes;
+use layout::{Layout, TABLE_WORDS};
 
-/// The types of an interpreter, as far as they have been met.
-pub(super) struct Types {
+/// An interpreter: its types and code objects, as far as they have been met.
+pub(super) struct Python {
+    symbols: interpreter::Symbols,
     known: types::Known,
+    /// Where its threads are; once that is known, so are its code objects.
+    walk: Option<Interpreter>,
+    codes: Option<Codes>,
 }
 
-impl Types {
+impl Python {
     /// The interpreter in a process; none if it runs none that is understood.
     pub(in crate::writer) fn find(proc_root: &Path, pids: &[u32], code: &Code) -> Option<Self> {
-        let type_type = pids
+        let symbols = pids
             .iter()
-            .find_map(|&pid| interpreter::find_type_type(proc_root, pid, code))?;
+            .find_map(|&pid| interpreter::find(proc_root, pid, code))?;
         Some(Self {
-            known: types::Known::new(type_type),
+            known: types::Known::new(symbols.type_type),
+            symbols,
+            walk: None,
+            codes: None,
         })
+    }
+
+    /// How its frames are walked; none while it has no threads yet, and for versions whose layout
+    /// is not known.
+    pub(in crate::writer) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
+        if self.walk.is_none() {
+            let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
+            self.codes = Some(Codes::new(layout));
+            self.walk = Some(Interpreter {
+                threads_head,
+                ..layout.walk
+            });
+        }
+        self.walk
+    }
+
+    /// The layout of the interpreter in a process, and the address of its first thread's.
+    fn threads(&self, pid: u32) -> Option<(Layout, u64)> {
+        let runtime = self.symbols.runtime?;
+        let layout = self.layout(pid, runtime)?;
+        let interpreter = memory::read_word(pid, runtime.checked_add(layout.interpreters_head)?)?;
+        let threads_head = interpreter.checked_add(layout.threads_head)?;
+        let first = memory::read_word(pid, threads_head)?;
+        (interpreter != 0 && first != 0).then_some((layout, threads_head))
+    }
+
+    fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
+        let mut bytes = [0; TABLE_WORDS * 8];
+        if memory::read(pid, runtime, &mut bytes) {
+            let mut words = [0; TABLE_WORDS];
+            for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+            }
+            if let Some(layout) = Layout::of_table(&words) {
+                return Some(layout);
+            }
+        }
+        Layout::of_version(memory::read_word(pid, self.symbols.version?)?)
+    }
+
+    /// Names a frame; none if its code cannot be read.
+    pub(in crate::writer) fn frame(&mut self, frame: Frame, pids: &[u32]) -> Option<PythonFrame> {
+        let known = &mut self.known;
+        let is_code = |address| {
+            (known.has(address) || known.learn(address, pids))
+                && known.name(address).as_deref() == Some("code")
+        };
+        self.codes.as_mut()?.name(frame, pids, is_code)
     }
 
     /// The kind of a write and the type of the object, by its address.

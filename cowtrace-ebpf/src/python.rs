@@ -1,0 +1,156 @@
+//! Python frames of the thread that writes, walked in its memory at the time of the write. Its own
+//! or none: a thread is known by what `pthread_self` returns in it, which a fork keeps.
+
+use aya_ebpf::{Global, helpers::generated::bpf_probe_read_user};
+use cowtrace_common::{
+    loss::Loss,
+    python::{FRAME_BYTES, Frame, Interpreter, MAX_FRAMES, THREAD_BYTES},
+};
+
+use crate::{
+    fault::{TracedThread, Turn},
+    kernel::Task,
+    maps::{self, Walk},
+};
+
+/// Whether frames are walked at all; at 0 the verifier removes it as dead code.
+#[unsafe(no_mangle)]
+static WALK_PYTHON: Global<u32> = Global::new(0);
+
+/// Threads of an interpreter that are looked through for the writer's.
+const MAX_THREADS: u32 = 32;
+/// What the low bits of a reference to an object may be used for (3.14).
+const TAG: u64 = 0b111;
+
+/// Number of the current thread's Python stack, 0 if it runs no Python that is known.
+#[inline(always)]
+pub fn stack(thread: TracedThread, turn: Turn) -> u64 {
+    if WALK_PYTHON.load() == 0 {
+        return 0;
+    }
+    let number = match maps::process(thread.get().process) {
+        // SAFETY: a pointer into a live map value. Volatile, since the user side writes it.
+        Some(process) => unsafe { (&raw const (*process).interpreter).read_volatile() },
+        None => 0,
+    };
+    if number == 0 {
+        return 0;
+    }
+    let (Some(interpreter), Some(walk)) = (maps::interpreter(number), maps::walk(turn)) else {
+        return 0;
+    };
+    // SAFETY: this program's own place on this CPU, on which no other instance of it runs.
+    let walk = unsafe { &mut *walk };
+    let Some(frame) = innermost(thread, interpreter, walk) else {
+        return 0;
+    };
+    let stack = frames(frame, interpreter, walk, number);
+    if stack != 0 && !maps::keep_stack(stack, &walk.stack) {
+        maps::lose(Loss::StacksFull, 1);
+        return 0;
+    }
+    stack
+}
+
+/// Address of the innermost frame of the current thread.
+#[inline(always)]
+fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
+    let mut own = thread.get().thread_pointer;
+    if own == 0 {
+        own = Task::current().thread_pointer().ok()?;
+        thread.get_mut().thread_pointer = own;
+    }
+    let known = thread.get().python_thread;
+    if known == 0 || !is_own(known, own, python, walk) {
+        let found = search(own, python, walk)?;
+        thread.get_mut().python_thread = found;
+    }
+    let frame = word(walk, python.thread_frame);
+    if python.has_cframe == 0 {
+        return Some(frame);
+    }
+    read(walk, frame + u64::from(python.cframe_frame), 8)?;
+    Some(walk.block[0])
+}
+
+/// Looks through the interpreter's threads; leaves the one that is found in the block.
+#[inline(always)]
+fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
+    read(walk, python.threads_head, 8)?;
+    let mut state = walk.block[0];
+    for _ in 0..MAX_THREADS {
+        if state == 0 {
+            return None;
+        }
+        if is_own(state, own, python, walk) {
+            return Some(state);
+        }
+        state = word(walk, python.thread_next);
+    }
+    None
+}
+
+/// Whether this is the state of the thread whose `pthread_self` is `own`; reads it into the block.
+#[inline(always)]
+fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut Walk) -> bool {
+    read(walk, state, THREAD_BYTES as u32).is_some() && word(walk, python.thread_id) == own
+}
+
+/// Collects the frames from one on outwards; their number.
+#[inline(always)]
+fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u32) -> u64 {
+    let mut digest = u64::from(interpreter);
+    let mut count = 0;
+    let mut frame = innermost;
+    // One way through an iteration, so that the verifier need not follow every combination.
+    for place in 0..MAX_FRAMES {
+        if frame == 0 || read(walk, frame, FRAME_BYTES as u32).is_none() {
+            break;
+        }
+        let found = Frame {
+            code: word(walk, python.frame_code) & !TAG & unless_owned_by_c(python, walk),
+            instruction: word(walk, python.frame_instruction),
+        };
+        digest = mixed(mixed(digest, found.code), found.instruction);
+        walk.stack.frames[place] = found;
+        frame = word(walk, python.frame_previous);
+        count = place as u32 + 1;
+    }
+    if count == 0 {
+        return 0;
+    }
+    walk.stack.count = count;
+    walk.stack.is_cut = u32::from(frame != 0);
+    mixed(digest, u64::from(walk.stack.is_cut)) | 1
+}
+
+/// 0 if the frame in the block stands for C code, else a mask that changes nothing.
+#[inline(always)]
+fn unless_owned_by_c(python: &Interpreter, walk: &Walk) -> u64 {
+    let owner = (word(walk, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
+    let below = (owner as i64).wrapping_sub(i64::from(python.skipped_owner));
+    (below >> 63) as u64
+}
+
+/// Two stacks of a trace have the same number once in 2^63 / 8,192 traces.
+#[inline(always)]
+fn mixed(digest: u64, word: u64) -> u64 {
+    (digest ^ word)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left(29)
+}
+
+/// Fills the block from the process's memory, without faulting.
+#[inline(always)]
+fn read(walk: &mut Walk, address: u64, bytes: u32) -> Option<()> {
+    let block = walk.block.as_mut_ptr().cast();
+    // SAFETY: all callers ask for at most the block's size; the helper checks the address itself.
+    let result = unsafe { bpf_probe_read_user(block, bytes, address as *const _) };
+    (result == 0).then_some(())
+}
+
+/// The word of the block at an offset in bytes.
+#[inline(always)]
+fn word(walk: &Walk, offset: u32) -> u64 {
+    walk.block[(offset as usize / 8) & (THREAD_BYTES / 8 - 1)]
+}

@@ -1,0 +1,113 @@
+//! Interpreters that the kernel side walks the frames of, and the stacks it found.
+
+use std::mem::offset_of;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
+use aya::{
+    Ebpf, Pod,
+    maps::{HashMap, Map, MapData},
+};
+use cowtrace_common::python::{Frame, INTERPRETERS, Interpreter, MAX_FRAMES, Stack};
+
+use super::{ProbeError, shared::SharedArray};
+
+/// The kernel side's tables for Python.
+pub struct Pythons {
+    interpreters: SharedArray,
+    stacks: HashMap<MapData, u64, RawStack>,
+    next: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct RawStack(Stack);
+
+// SAFETY: plain numbers without padding; any bytes are valid.
+unsafe impl Pod for RawStack {}
+
+impl Pythons {
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
+        let Some(Map::Array(data)) = ebpf.map("PYTHONS") else {
+            return Err(ProbeError::NoMap("PYTHONS"));
+        };
+        let interpreters = SharedArray::map(data.fd(), INTERPRETERS, size_of::<Interpreter>())
+            .map_err(|error| ProbeError::Mapping {
+                name: "PYTHONS",
+                error,
+            })?;
+        let stacks = ebpf
+            .take_map("PYTHON_STACKS")
+            .ok_or(ProbeError::NoMap("PYTHON_STACKS"))?;
+        Ok(Self {
+            interpreters,
+            stacks: HashMap::try_from(stacks).map_err(ProbeError::map("PYTHON_STACKS"))?,
+            next: 1,
+        })
+    }
+
+    /// Gives an interpreter a number; none once all are given.
+    pub fn add(&mut self, interpreter: &Interpreter) -> Option<u32> {
+        if self.next >= INTERPRETERS {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        let element = number as usize;
+        let members = [
+            (
+                offset_of!(Interpreter, thread_next),
+                interpreter.thread_next,
+            ),
+            (offset_of!(Interpreter, thread_id), interpreter.thread_id),
+            (
+                offset_of!(Interpreter, thread_frame),
+                interpreter.thread_frame,
+            ),
+            (offset_of!(Interpreter, has_cframe), interpreter.has_cframe),
+            (
+                offset_of!(Interpreter, cframe_frame),
+                interpreter.cframe_frame,
+            ),
+            (offset_of!(Interpreter, frame_code), interpreter.frame_code),
+            (
+                offset_of!(Interpreter, frame_previous),
+                interpreter.frame_previous,
+            ),
+            (
+                offset_of!(Interpreter, frame_instruction),
+                interpreter.frame_instruction,
+            ),
+            (
+                offset_of!(Interpreter, frame_owner),
+                interpreter.frame_owner,
+            ),
+            (
+                offset_of!(Interpreter, skipped_owner),
+                interpreter.skipped_owner,
+            ),
+        ];
+        for (offset, value) in members {
+            self.interpreters.u32(element, offset).store(value, Relaxed);
+        }
+        self.interpreters
+            .u64(element, offset_of!(Interpreter, threads_head))
+            .store(interpreter.threads_head, Release);
+        Some(number)
+    }
+
+    /// The frames of a stack, innermost first, those of C code left out; empty if there is none of
+    /// this number.
+    #[must_use]
+    pub fn frames(&self, stack: u64) -> Vec<Frame> {
+        let Ok(RawStack(stack)) = self.stacks.get(&stack, 0) else {
+            return Vec::new();
+        };
+        let count = (stack.count as usize).min(MAX_FRAMES);
+        let is_code = |frame: &&Frame| frame.code != 0;
+        stack.frames[..count]
+            .iter()
+            .filter(is_code)
+            .copied()
+            .collect()
+    }
+}

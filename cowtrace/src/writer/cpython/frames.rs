@@ -1,0 +1,276 @@
+//! Names of Python frames: function, file and line of a place in a code object, read in the process
+//! and believed only as far as it fits.
+
+use std::collections::HashMap;
+
+use cowtrace_common::python::Frame;
+
+use super::{
+    layout::{CodeLayout, Layout, TextLayout},
+    lines,
+};
+use crate::{memory, run::PythonFrame};
+
+/// Offset of `ob_type` in an object, builds with a global interpreter lock.
+const OB_TYPE: u64 = 8;
+/// Offsets in a bytes object: its length, its bytes.
+const BYTES_SIZE: u64 = 16;
+const BYTES_DATA: u64 = 32;
+/// Offsets in a string: its length, what kind it is.
+const TEXT_LENGTH: u64 = 16;
+const TEXT_STATE: u64 = 32;
+/// Longer names and paths are cut, characters.
+const MAX_TEXT: u64 = 512;
+/// Longer tables of lines are not read: bytes.
+const MAX_TABLE: usize = 1 << 20;
+/// Longer bytecode is not believed: bytes.
+const MAX_CODE: u64 = 16 << 20;
+/// Code objects that are told apart: about 16 MiB. Frames of others have no name.
+const MAX_CODES: usize = 32_768;
+
+/// A code object.
+struct Code {
+    function: String,
+    file: String,
+    first_line: u32,
+    table: Vec<u8>,
+}
+
+/// Code objects met so far, by address.
+pub(super) struct Codes {
+    layout: Layout,
+    /// Address of the type of code objects, once one was met.
+    code_type: Option<u64>,
+    known: HashMap<u64, Option<Code>>,
+}
+
+impl Codes {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            code_type: None,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Names a frame, by the first of the processes that has its code.
+    pub(super) fn name(
+        &mut self,
+        frame: Frame,
+        pids: &[u32],
+        mut is_code: impl FnMut(u64) -> bool,
+    ) -> Option<PythonFrame> {
+        if !self.known.contains_key(&frame.code) {
+            if self.known.len() >= MAX_CODES {
+                return None;
+            }
+            let found = pids.iter().find_map(|&pid| {
+                let read = |at: u64, to: &mut [u8]| memory::read(pid, at, to);
+                self.read(frame.code, read, &mut is_code)
+            });
+            if pids
+                .iter()
+                .all(|&pid| memory::read_word(pid, frame.code).is_none())
+            {
+                // Nobody to ask any more: perhaps the next time.
+                return None;
+            }
+            self.known.insert(frame.code, found);
+        }
+        let code = self.known.get(&frame.code)?.as_ref()?;
+        let start = frame.code.checked_add(self.layout.code.instructions)?;
+        let line = frame
+            .instruction
+            .checked_sub(start)
+            .filter(|offset| *offset < MAX_CODE)
+            .and_then(|offset| lines::line_at(&code.table, code.first_line, offset));
+        Some(PythonFrame {
+            function: code.function.clone(),
+            file: code.file.clone(),
+            line,
+        })
+    }
+
+    fn read(
+        &mut self,
+        address: u64,
+        read: impl Fn(u64, &mut [u8]) -> bool,
+        is_code: &mut impl FnMut(u64) -> bool,
+    ) -> Option<Code> {
+        let code_type = word(&read, address.checked_add(OB_TYPE)?)?;
+        if self.code_type != Some(code_type) {
+            if !is_code(code_type) {
+                return None;
+            }
+            self.code_type = Some(code_type);
+        }
+        let CodeLayout {
+            filename,
+            qualname,
+            linetable,
+            firstlineno,
+            ..
+        } = self.layout.code;
+        let member = |offset: u64| word(&read, address.checked_add(offset)?);
+        let first_line = u32::from_ne_bytes(fixed(&read, address.checked_add(firstlineno)?)?);
+        Some(Code {
+            function: text(self.layout.text, member(qualname)?, &read)?,
+            file: text(self.layout.text, member(filename)?, &read)?,
+            first_line,
+            table: table(member(linetable)?, &read).unwrap_or_default(),
+        })
+    }
+}
+
+/// A string object's characters.
+fn text(
+    layout: TextLayout,
+    address: u64,
+    read: &impl Fn(u64, &mut [u8]) -> bool,
+) -> Option<String> {
+    let length = word(read, address.checked_add(TEXT_LENGTH)?)?;
+    let length = usize::try_from(length.min(MAX_TEXT)).ok()?;
+    // Bits: 2 of interning, 3 of the characters' size, compact, ASCII.
+    let state = u32::from_ne_bytes(fixed(read, address.checked_add(TEXT_STATE)?)?);
+    let width = match (state >> 2) & 7 {
+        1 => 1,
+        2 => 2,
+        4 => 4,
+        _ => return None,
+    };
+    let (is_compact, is_ascii) = (state & 0x20 != 0, state & 0x40 != 0);
+    if !is_compact {
+        return None;
+    }
+    let data = if is_ascii { layout.ascii } else { layout.other };
+    let mut bytes = vec![0; length * width];
+    if !read(address.checked_add(data)?, &mut bytes) {
+        return None;
+    }
+    let characters = bytes.chunks_exact(width).map(|bytes| {
+        let mut word = [0; 4];
+        word[..bytes.len()].copy_from_slice(bytes);
+        char::from_u32(u32::from_le_bytes(word)).unwrap_or(char::REPLACEMENT_CHARACTER)
+    });
+    Some(characters.collect())
+}
+
+/// A bytes object's bytes.
+fn table(address: u64, read: &impl Fn(u64, &mut [u8]) -> bool) -> Option<Vec<u8>> {
+    let size = word(read, address.checked_add(BYTES_SIZE)?)?;
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|size| *size <= MAX_TABLE)?;
+    let mut bytes = vec![0; size];
+    read(address.checked_add(BYTES_DATA)?, &mut bytes).then_some(bytes)
+}
+
+fn word(read: &impl Fn(u64, &mut [u8]) -> bool, address: u64) -> Option<u64> {
+    fixed(read, address).map(u64::from_ne_bytes)
+}
+
+fn fixed<const BYTES: usize>(
+    read: &impl Fn(u64, &mut [u8]) -> bool,
+    address: u64,
+) -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    read(address, &mut bytes).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CODE: u64 = 0x10_0000;
+    const CODE_TYPE: u64 = 0x7000;
+    const NAME: u64 = 0x10_0400;
+    const FILE: u64 = 0x10_0500;
+    const LINES: u64 = 0x10_0600;
+
+    /// Memory of 3.12 with a code object, its names and its table of lines.
+    fn memory() -> Vec<u8> {
+        let layout = Layout::of_version(0x030c_01f0).unwrap();
+        let mut bytes = vec![0; 0x1000];
+        let mut put = |at: u64, value: &[u8]| {
+            let at = usize::try_from(at - CODE).unwrap();
+            bytes[at..at + value.len()].copy_from_slice(value);
+        };
+        for (member, value) in [
+            (OB_TYPE, CODE_TYPE),
+            (layout.code.qualname, NAME),
+            (layout.code.filename, FILE),
+            (layout.code.linetable, LINES),
+        ] {
+            put(CODE + member, &value.to_ne_bytes());
+        }
+        put(CODE + layout.code.firstlineno, &41u32.to_ne_bytes());
+        // ASCII, and two bytes a character.
+        put(NAME + TEXT_LENGTH, &5u64.to_ne_bytes());
+        put(NAME + TEXT_STATE, &(1u32 << 2 | 0x60).to_ne_bytes());
+        put(NAME + layout.text.ascii, b"A.get");
+        put(FILE + TEXT_LENGTH, &3u64.to_ne_bytes());
+        put(FILE + TEXT_STATE, &(2u32 << 2 | 0x20).to_ne_bytes());
+        put(FILE + layout.text.other, &[0x16, 0x04, b'.', 0, b'p', 0]);
+        // The first line, then the next.
+        put(LINES + BYTES_SIZE, &5u64.to_ne_bytes());
+        put(LINES + BYTES_DATA, &[0x80, 0, 0x80 | (11 << 3), 0, 0]);
+        bytes
+    }
+
+    fn read_in(bytes: &[u8]) -> impl Fn(u64, &mut [u8]) -> bool {
+        move |at, into| {
+            let from = at.checked_sub(CODE).and_then(|at| usize::try_from(at).ok());
+            let found = from.and_then(|from| bytes.get(from..from.checked_add(into.len())?));
+            found.map(|found| into.copy_from_slice(found)).is_some()
+        }
+    }
+
+    fn codes() -> Codes {
+        Codes::new(Layout::of_version(0x030c_01f0).unwrap())
+    }
+
+    #[test]
+    fn a_code_object_is_named_with_its_lines() {
+        let bytes = memory();
+        let code = codes()
+            .read(CODE, read_in(&bytes), &mut |it| it == CODE_TYPE)
+            .unwrap();
+        assert_eq!((&*code.function, &*code.file), ("A.get", "Ж.p"));
+        let line = |offset| lines::line_at(&code.table, code.first_line, offset);
+        assert_eq!([line(0), line(2), line(4)], [Some(41), Some(42), None]);
+    }
+
+    #[test]
+    fn what_is_no_code_has_no_name() {
+        let bytes = memory();
+        let name = |address, is_code: bool| {
+            codes()
+                .read(address, read_in(&bytes), &mut |_| is_code)
+                .map(|code| code.function)
+        };
+        assert_eq!(name(CODE, false), None);
+        assert_eq!(name(u64::MAX - 3, true), None);
+        assert_eq!(name(CODE + 0xff0, true), None);
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_no_crash(
+            changes in proptest::collection::vec((0usize..0x1000, any::<u8>()), 0..64),
+            address in any::<u64>(),
+        ) {
+            let mut bytes = memory();
+            for (at, value) in changes {
+                bytes[at] = value;
+            }
+            for address in [CODE, address] {
+                let code = codes().read(address, read_in(&bytes), &mut |_| true);
+                if let Some(code) = code {
+                    prop_assert!(code.function.chars().count() as u64 <= MAX_TEXT);
+                    let _ = lines::line_at(&code.table, code.first_line, 100);
+                }
+            }
+        }
+    }
+}
