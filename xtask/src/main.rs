@@ -1,7 +1,8 @@
 //! The project's own chores, run as `cargo xtask …`: one file a subcommand. What they share is
-//! where things are (`workspace`), what runs as root (`privilege`) and what the distribution
-//! installs (`packages`).
+//! where things are (`workspace`), what runs as root (`privilege`), what the distribution installs
+//! (`packages`) and what is taken from Debian without being installed (`archive`).
 
+mod archive;
 mod bench;
 mod demo;
 mod packages;

@@ -3,7 +3,6 @@
 //! (only QEMU's installation does) and no hardware acceleration.
 
 mod arch;
-mod archive;
 mod console;
 mod cross;
 mod initramfs;

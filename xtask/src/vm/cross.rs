@@ -12,11 +12,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{
-    arch::Arch,
-    archive::{self, Archive, Suite},
-};
+use super::{arch::Arch, kernels};
 use crate::{
+    archive::{Archive, Suite},
     packages::{self, Need},
     say,
     toolchain::{self, Toolchain},
@@ -98,9 +96,13 @@ impl Library {
         let (package, version) = package_of_compiler()
             .with_context(|| format!("the compiler {} is no Debian package", rustc.display()))?;
         let folder = format!("{package}-{version}-{}", arch.debian());
-        let sysroot = archive::cache().join("std").join(folder);
+        let sysroot = kernels::cache().join("std").join(folder);
         if !sysroot.join("lib/rustlib").join(&target).is_dir() {
-            download(arch, &format!("{package}={version}"), &sysroot)?;
+            download(arch, &format!("{package}={version}"), &sysroot).with_context(|| {
+                format!(
+                    "no compiler here builds for {target} (`rustup target add {target}` gives one)"
+                )
+            })?;
         }
         Ok(Self {
             cargo,
@@ -137,7 +139,7 @@ fn download(arch: Arch, package: &str, sysroot: &Path) -> Result<()> {
     say(&format!("downloading {package} for {}", arch.debian()));
     let archive = Archive::of_this_machine()?;
     for suite in SUITES {
-        let suite = Suite::open(&archive, suite, arch)?;
+        let suite = Suite::open(&archive, suite, arch.debian())?;
         if !suite.has(package)? {
             continue;
         }
@@ -149,10 +151,9 @@ fn download(arch: Arch, package: &str, sysroot: &Path) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{package} for {} is in none of {}; run `rustup target add {}` instead",
+        "{package} for {} is in none of {}",
         arch.debian(),
-        SUITES.join(", "),
-        arch.target()
+        SUITES.join(", ")
     )
 }
 

@@ -10,11 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{
-    arch::Arch,
-    archive::{self, Archive, Suite},
+use super::arch::Arch;
+use crate::{
+    archive::{Archive, Suite},
+    say, toolchain,
 };
-use crate::say;
 
 /// The suites that have a version, the likeliest first. Versions that are not named were or are
 /// in the backports of the stable release.
@@ -65,11 +65,20 @@ pub(crate) fn image(choice: &Choice, arch: Arch, refresh: bool) -> Result<PathBu
         Choice::File(path) if path.is_file() => return Ok(path.clone()),
         Choice::File(path) => bail!("{} is neither a version nor a file", path.display()),
     };
-    let folder = archive::cache().join(arch.name()).join(version);
+    let folder = cache().join(arch.name()).join(version);
     match newest_file(&folder) {
         Some(image) if !refresh => Ok(image),
-        _ => download(version, arch, &folder),
+        _ => download(version, arch, &folder).with_context(|| {
+            format!(
+                "cannot get kernel {version} from Debian's archive (instead, give a file: `cargo xtask vm --kernel FILE`)"
+            )
+        }),
     }
+}
+
+/// Where kernels and what is for them are kept.
+pub(crate) fn cache() -> PathBuf {
+    toolchain::cache().join("kernels")
 }
 
 fn newest_file(folder: &Path) -> Option<PathBuf> {
@@ -83,7 +92,7 @@ fn download(version: &str, arch: Arch, folder: &Path) -> Result<PathBuf> {
     let archive = Archive::of_this_machine()?;
     let suites = suites(version);
     for suite in suites {
-        let suite = Suite::open(&archive, suite, arch)?;
+        let suite = Suite::open(&archive, suite, arch.debian())?;
         if let Some(package) = find(&suite, version, arch)? {
             say(&format!(
                 "downloading {} from {}",
@@ -94,7 +103,7 @@ fn download(version: &str, arch: Arch, folder: &Path) -> Result<PathBuf> {
         }
     }
     bail!(
-        "Debian's archive has no kernel {version} for {} in {} any more; give another version or a file",
+        "it is not there for {} in {} (any more)",
         arch.debian(),
         suites.join(", ")
     )

@@ -1,5 +1,6 @@
 //! Debian's archive, read through lists of our own in the cache: the machine's apt has other
-//! suites, and what it knows and has installed is not changed by this.
+//! suites, and what it knows and has installed is not changed by this. What to do where there is
+//! no archive is told by who wants something from it.
 
 use std::{
     fs,
@@ -9,11 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::arch::Arch;
 use crate::{packages, privilege, toolchain, workspace};
-
-/// What to do where there is no archive.
-const BY_HAND: &str = "give kernels as files instead: `cargo xtask vm --kernel FILE`";
 
 /// Where this machine's apt gets Debian from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +25,14 @@ impl Archive {
         if privilege::find_program("apt-get").is_none()
             || privilege::find_program("dpkg-deb").is_none()
         {
-            bail!("kernels come as Debian packages, and there is no apt here; {BY_HAND}");
+            bail!("there is no apt here");
         }
         let mut told = index_targets()?;
         if told.trim().is_empty() {
             packages::update()?;
             told = index_targets()?;
         }
-        Self::from_targets(&told).with_context(|| {
-            format!("kernels come from Debian's archive, which this machine's apt does not have; {BY_HAND}")
-        })
+        Self::from_targets(&told).context("this machine's apt does not have Debian's archive")
     }
 
     /// Lines of origin, label and address.
@@ -61,7 +56,7 @@ impl Archive {
             return Ok(&self.main);
         }
         self.security.as_deref().with_context(|| {
-            format!("this machine's apt has no security archive, where {suite} is; {BY_HAND}")
+            format!("this machine's apt has no security archive, where {suite} is")
         })
     }
 }
@@ -79,16 +74,17 @@ fn index_targets() -> Result<String> {
 /// A suite of the archive for an architecture, with lists of its own.
 pub(crate) struct Suite {
     name: String,
-    arch: Arch,
+    /// Debian's name for it.
+    arch: &'static str,
     folder: PathBuf,
 }
 
 impl Suite {
-    /// Reads its newest lists.
-    pub(crate) fn open(archive: &Archive, name: &str, arch: Arch) -> Result<Self> {
-        let folder = cache()
+    /// Reads its newest lists of an architecture, in Debian's name for it.
+    pub(crate) fn open(archive: &Archive, name: &str, arch: &'static str) -> Result<Self> {
+        let folder = toolchain::cache()
             .join("apt")
-            .join(format!("{name}-{}", arch.debian()));
+            .join(format!("{name}-{arch}"));
         let suite = Self {
             name: name.to_owned(),
             arch,
@@ -128,16 +124,27 @@ impl Suite {
     /// Downloads a package (its name, or `NAME=VERSION`) and unpacks it into a fresh folder, which
     /// is the caller's.
     pub(crate) fn unpack(&self, package: &str) -> Result<Scratch> {
-        let scratch = Scratch::new()?;
-        let download = || -> Result<()> {
-            let mut apt = self.apt("apt-get", &["-qq", "download", package])?;
-            apt.current_dir(&scratch.0).stdout(std::io::stderr());
-            workspace::run(&mut apt)?;
-            let file = only_file(&scratch.0)?;
-            workspace::run(Command::new("dpkg-deb").arg("-x").arg(file).arg(&scratch.0))
-        };
-        download().with_context(|| format!("cannot get {package} from {}", self.name))?;
+        let scratch = Scratch::new("unpacked")?;
+        self.unpack_into(&[package], scratch.path())?;
         Ok(scratch)
+    }
+
+    /// Downloads packages and unpacks them into one folder, which is there, one over the other.
+    pub(crate) fn unpack_into(&self, packages: &[&str], folder: &Path) -> Result<()> {
+        let files = Scratch::new("packages")?;
+        let download = || -> Result<()> {
+            let mut apt = self.apt("apt-get", &["-qq", "download"])?;
+            apt.args(packages)
+                .current_dir(files.path())
+                .stdout(std::io::stderr());
+            workspace::run(&mut apt)?;
+            for file in fs::read_dir(files.path())? {
+                let mut dpkg = Command::new("dpkg-deb");
+                workspace::run(dpkg.arg("-x").arg(file?.path()).arg(folder))?;
+            }
+            Ok(())
+        };
+        download().with_context(|| format!("cannot get {} from {}", packages.join(", "), self.name))
     }
 
     fn apt(&self, program: &str, arguments: &[&str]) -> Result<Command> {
@@ -156,8 +163,7 @@ impl Suite {
 
 /// Everything that would touch the machine's own state is in the folder, and only what lists
 /// packages is downloaded.
-fn options(folder: &str, arch: Arch) -> Vec<String> {
-    let arch = arch.debian();
+fn options(folder: &str, arch: &str) -> Vec<String> {
     [
         &*format!("Dir::Etc::sourcelist={folder}/sources.list"),
         "Dir::Etc::sourceparts=/dev/null",
@@ -185,17 +191,13 @@ fn source_line(address: &str, suite: &str) -> String {
     format!("deb [signed-by={keys}] {address} {suite} main\n")
 }
 
-/// Where kernels are kept.
-pub(crate) fn cache() -> PathBuf {
-    toolchain::cache().join("kernels")
-}
-
-/// A folder that is gone afterwards.
+/// A folder in the cache that is gone afterwards.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self> {
-        let path = cache().join(format!("unpacked-{}", std::process::id()));
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let path = toolchain::cache().join(format!("{name}-{}", std::process::id()));
+        remove_abandoned(&toolchain::cache(), name);
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
@@ -212,9 +214,18 @@ impl Drop for Scratch {
     }
 }
 
-fn only_file(folder: &Path) -> Result<PathBuf> {
-    let mut files = fs::read_dir(folder)?;
-    Ok(files.next().context("apt-get downloaded nothing")??.path())
+/// Folders of runs that were killed before they could remove them.
+fn remove_abandoned(cache: &Path, name: &str) {
+    for folder in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let path = folder.path();
+        let owner = path.file_name().and_then(|file| {
+            let (begin, process) = file.to_str()?.rsplit_once('-')?;
+            (begin == name).then(|| process.parse::<u32>().ok())?
+        });
+        if owner.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
 }
 
 fn output(command: &mut Command) -> Result<String> {
@@ -250,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_the_archive_is_told_what_to_do() {
+    fn a_machine_without_the_archive_is_told_so() {
         assert_eq!(
             Archive::from_targets("Ubuntu|Ubuntu|http://u.invalid/|noble"),
             None
@@ -258,12 +269,26 @@ mod tests {
         let told = "Debian|Debian|http://mirror.invalid/debian/|sid";
         let archive = Archive::from_targets(told).unwrap();
         let error = archive.address("bookworm-security");
-        assert!(error.unwrap_err().to_string().contains("--kernel FILE"));
+        assert!(error.unwrap_err().to_string().contains("bookworm-security"));
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed() {
+        let cache = std::env::temp_dir().join(format!("cowtrace-left-{}", std::process::id()));
+        let live = format!("python-{}", std::process::id());
+        let folders = ["python-4294967295", "pythons", &live, "other-4294967295"];
+        for folder in folders {
+            fs::create_dir_all(cache.join(folder)).unwrap();
+        }
+        remove_abandoned(&cache, "python");
+        let left = folders.map(|folder| cache.join(folder).is_dir());
+        fs::remove_dir_all(&cache).unwrap();
+        assert_eq!(left, [false, true, true, true]);
     }
 
     #[test]
     fn apt_works_in_a_folder_of_its_own() {
-        let options = options("/cache", Arch::Aarch64);
+        let options = options("/cache", "arm64");
         for own in [
             "-oDir::State=/cache",
             "-oDir::Cache=/cache",
