@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod pagemap;
+pub mod pythons;
 pub mod report;
 pub mod tracer;
 pub mod workload;

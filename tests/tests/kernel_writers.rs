@@ -1,14 +1,8 @@
 //! Who wrote: the kind of write and the type of the object, on every CPython that is here, against
 //! what the service was told to do.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
 use cowtrace_tests::{
-    python,
+    pythons::{Interpreter, interpreters},
     report::{Report, number},
     tracer::{Tracer, can_trace},
     workload::{Service, Workload},
@@ -24,33 +18,9 @@ const SHARE: f64 = 0.99;
 /// The same of the collector's headers and collecting, which copies fewer pages in all.
 const GC_SHARE: f64 = 0.95;
 
-/// The interpreters that are understood: 3.8 and later, with a global interpreter lock.
-fn interpreters() -> Vec<PathBuf> {
-    let mut found = vec![PathBuf::from(python())];
-    let pyenv = env::var_os("PYENV_ROOT").map(PathBuf::from);
-    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
-    for root in pyenv.into_iter().chain(home) {
-        for version in fs::read_dir(root.join("versions")).into_iter().flatten() {
-            found.extend(version.map(|version| version.path().join("bin/python3")));
-        }
-    }
-    found.extend((8..=15).map(|minor| PathBuf::from(format!("/usr/bin/python3.{minor}"))));
-    found.retain(|path| is_understood(path));
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn is_understood(python: &Path) -> bool {
-    let script = "import sys, sysconfig; print(sys.version_info >= (3, 8) \
-                  and not sysconfig.get_config_var('Py_GIL_DISABLED'))";
-    let output = Command::new(python).args(["-c", script]).output();
-    output.is_ok_and(|output| output.stdout.trim_ascii() == b"True")
-}
-
 /// Has the workers of a service do something, and tells who wrote.
-fn traced(python: &Path, order: &str) -> Report {
-    let mut service = Service::start(Command::new(python).args(["-c", SERVICE]));
+fn traced(python: &Interpreter, order: &str) -> Report {
+    let mut service = Service::start(python.command().args(["-c", SERVICE]));
     service.answer();
     let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
     service.say(order);
@@ -61,12 +31,11 @@ fn traced(python: &Path, order: &str) -> Report {
 }
 
 #[track_caller]
-fn expect_share(python: &Path, report: &Report, what: &str, fits: impl Fn(&Value) -> bool) {
+fn expect_share(python: &Interpreter, report: &Report, what: &str, fits: impl Fn(&Value) -> bool) {
     let (part, all) = (report.written(fits), report.written(|_| true));
     assert!(
         part as f64 >= SHARE * all as f64 && all > 3_000,
-        "{}: {part} of {all} pages by {what}; {}",
-        python.display(),
+        "{python}: {part} of {all} pages by {what}; {}",
         report.0["writers"]
     );
 }
@@ -86,7 +55,7 @@ fn reading_writes_reference_counts_of_what_was_read() {
             writer["type"] == "str" || writer["type"] == "list"
         });
         let copied = number(&report.0["totals"], "copied_pages");
-        assert_eq!(report.written(|_| true), copied, "{}", python.display());
+        assert_eq!(report.written(|_| true), copied, "{python}");
     }
 }
 
@@ -103,8 +72,7 @@ fn collecting_garbage_writes_the_collectors_headers() {
         );
         assert!(
             gc as f64 >= GC_SHARE * all as f64 && gc > 500,
-            "{}: {gc} of {all} pages; {}",
-            python.display(),
+            "{python}: {gc} of {all} pages; {}",
             report.0["writers"]
         );
     }

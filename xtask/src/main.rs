@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod packages;
 mod privilege;
+mod pythons;
 mod setup;
 mod test;
 mod vm;

@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::{
     packages::{self, Need},
-    privilege, say, setup, workspace,
+    privilege, pythons, say, setup, workspace,
 };
 
 /// What the tests run beside cowtrace.
@@ -45,6 +45,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure()?;
     packages::ensure(NEEDS)?;
+    let pythons = if options.no_root {
+        None
+    } else {
+        Some(pythons::ensure()?)
+    };
     // The kernel tests start these binaries.
     workspace::run(&mut workspace::cargo_on_all("build")?)?;
     let (kernel, plain) = integration_tests(&workspace::root())?;
@@ -55,10 +60,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !doc_tests()? {
         failed.push("documentation tests");
     }
-    if options.no_root {
+    if let Some(pythons) = pythons {
+        if !kernel_tests(&kernel, &pythons, options)? {
+            failed.push("kernel tests");
+        }
+    } else {
         println!("{SKIPPED}{}: --no-root", kernel.join(", "));
-    } else if !kernel_tests(&kernel, options)? {
-        failed.push("kernel tests");
     }
     if !failed.is_empty() {
         bail!("failed: {}; see above", failed.join(", "));
@@ -80,12 +87,12 @@ fn doc_tests() -> Result<bool> {
 }
 
 /// Built by the user, run by root.
-fn kernel_tests(names: &[String], options: &Options) -> Result<bool> {
+fn kernel_tests(names: &[String], pythons: &Path, options: &Options) -> Result<bool> {
     if names.is_empty() {
         bail!("there are no kernel tests in the tree");
     }
     let mut cargo = workspace::cargo_on_all("test")?;
-    cargo.arg("--no-fail-fast");
+    cargo.arg("--no-fail-fast").env(pythons::FOLDER, pythons);
     only(&mut cargo, names);
     if !privilege::is_root() {
         if !privilege::is_within_reach() {

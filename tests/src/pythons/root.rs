@@ -1,0 +1,44 @@
+// How a Python runs that was unpacked from a distribution's packages without being installed.
+// Included by the tests, which run it, and by xtask, which tries what it has unpacked.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What x86-64 programs name as the one that loads them.
+const LOADER: &str = "ld-linux-x86-64.so.2";
+
+/// The words that start the Python in such a folder, the interpreter last; `None` if there is
+/// none. It gets its own loader and libraries: the machine's C library may be too old for it.
+pub(crate) fn words(root: &Path) -> Option<Vec<OsString>> {
+    let program = interpreter(&root.join("usr/bin"))?;
+    // Since Debian 13 packages have everything below usr; until then the C library had not.
+    let tops = [root.join("usr"), root.to_path_buf()];
+    let loader = tops
+        .iter()
+        .map(|top| top.join("lib64").join(LOADER))
+        .find(|path| path.is_file())?;
+    let libraries: Vec<_> = tops
+        .iter()
+        .map(|top| top.join("lib/x86_64-linux-gnu"))
+        .collect();
+    let libraries = std::env::join_paths(libraries).ok()?;
+    Some(vec![
+        loader.into(),
+        "--library-path".into(),
+        libraries,
+        program.into(),
+    ])
+}
+
+/// The file that is called as its version is: packages have no `python3`.
+fn interpreter(folder: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(folder).ok()?;
+    files.flatten().map(|file| file.path()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let minor = name.strip_prefix("python3.");
+        minor.is_some_and(|minor| minor.parse::<u32>().is_ok())
+    })
+}

@@ -1,0 +1,214 @@
+//! The Pythons of Debian that this machine does not have: the kernel tests trace them too, as
+//! stripped builds of several versions. They are unpacked into the cache and not installed.
+
+// The tests' library starts them in the same way.
+#[path = "../../tests/src/pythons/root.rs"]
+mod root;
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    archive::{Archive, Scratch, Suite},
+    say, toolchain,
+};
+
+/// Names a folder that is taken as it is, and tells the tests where the Pythons are.
+pub(crate) const FOLDER: &str = "COWTRACE_PYTHONS";
+
+/// The versions that the tests must have.
+const NEEDED: [&str; 2] = ["3.13", "3.14"];
+/// Those that are taken along when a needed one is downloaded: young suites get and lose them.
+const OPTIONAL: [&str; 1] = ["3.15"];
+/// Where a version is, the stablest suite first.
+const SUITES: [(&str, &[&str]); 3] = [
+    ("trixie", &["3.13"]),
+    ("forky", &["3.14", "3.15"]),
+    ("sid", &["3.14", "3.15"]),
+];
+/// What the tests' services import.
+const TRIAL: &str = "import json, threading, gc, sys; print(sys.version_info[:2])";
+
+/// Makes sure of the Pythons, and tells the folder that has each in a folder of its own. Whoever
+/// gives a folder has all that is needed there.
+pub(crate) fn ensure() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
+        return given(&folder);
+    }
+    let folder = toolchain::cache().join("pythons");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    if env::consts::ARCH != "x86_64" {
+        say("only the Pythons of this machine are traced: Debian's are fetched on x86-64 alone");
+    } else if !missing(&folder, &NEEDED).is_empty() {
+        download(&folder).with_context(|| {
+            format!(
+                "the kernel tests trace Debian's builds of Python (instead, set {FOLDER} to a \
+                 folder with a Python in each sub-folder, or to an empty one)"
+            )
+        })?;
+    }
+    Ok(folder)
+}
+
+/// Absolute: the tests run elsewhere.
+fn given(folder: &OsString) -> Result<PathBuf> {
+    let path = Path::new(folder);
+    if !path.is_dir() {
+        bail!("{FOLDER} is {}, which is no folder", path.display());
+    }
+    std::path::absolute(path).with_context(|| format!("{FOLDER} is {}", path.display()))
+}
+
+fn missing<'a>(folder: &Path, versions: &[&'a str]) -> Vec<&'a str> {
+    let mut missing = versions.to_vec();
+    missing.retain(|version| !folder.join(version).is_dir());
+    missing
+}
+
+fn download(folder: &Path) -> Result<()> {
+    say(&format!(
+        "downloading Pythons of Debian into {}, some 45 MB with the lists of packages: the kernel \
+         tests trace stripped builds of several versions",
+        folder.display()
+    ));
+    let archive = Archive::of_this_machine()?;
+    for (name, versions) in SUITES {
+        let wanted = missing(folder, versions);
+        if wanted.is_empty() {
+            continue;
+        }
+        let is_needed = wanted.iter().any(|version| NEEDED.contains(version));
+        let got =
+            Suite::open(&archive, name, "amd64").and_then(|suite| take(&suite, &wanted, folder));
+        match got {
+            Err(error) if !is_needed => {
+                say(&format!("going on without an optional Python: {error:#}"));
+            }
+            other => other?,
+        }
+    }
+    let missing = missing(folder, &NEEDED);
+    if !missing.is_empty() {
+        bail!("Python {} is not there (any more)", missing.join(", "));
+    }
+    Ok(())
+}
+
+/// Gets the versions that a suite has.
+fn take(suite: &Suite, versions: &[&str], folder: &Path) -> Result<()> {
+    for version in versions {
+        if !suite.has(&packages(version)[0])? {
+            continue;
+        }
+        say(&format!(
+            "downloading Python {version} from {}",
+            suite.name()
+        ));
+        let got = unpack(suite, version, &folder.join(version));
+        match got {
+            Err(error) if OPTIONAL.contains(version) => {
+                say(&format!("going on without Python {version}: {error:#}"));
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// The interpreter first, with what of its library and of other packages it starts with.
+fn packages(version: &str) -> [String; 6] {
+    [
+        format!("python{version}-minimal"),
+        format!("libpython{version}-minimal"),
+        format!("libpython{version}-stdlib"),
+        "libc6".to_owned(),
+        "libexpat1".to_owned(),
+        "zlib1g".to_owned(),
+    ]
+}
+
+/// Nothing is in its place before it was seen to run.
+fn unpack(suite: &Suite, version: &str, place: &Path) -> Result<()> {
+    let packages = packages(version);
+    let scratch = Scratch::new("python")?;
+    suite.unpack_into(&packages.each_ref().map(String::as_str), scratch.path())?;
+    attempt(scratch.path(), version)?;
+    match fs::rename(scratch.path(), place) {
+        // Another run was quicker.
+        Err(_) if place.is_dir() => Ok(()),
+        other => other.with_context(|| format!("cannot write {}", place.display())),
+    }
+}
+
+fn attempt(root: &Path, version: &str) -> Result<()> {
+    let words = root::words(root).context("the packages have no Python or no loader")?;
+    let (loader, arguments) = words.split_first().context("the loader is lost")?;
+    let output = Command::new(loader)
+        .args(arguments)
+        .args(["-c", TRIAL])
+        .output()
+        .with_context(|| format!("cannot start {}", loader.display()))?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    if told.trim() != expected(version) {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "the Python {version} that was unpacked does not run ({}): {}",
+            output.status,
+            error.trim()
+        );
+    }
+    Ok(())
+}
+
+/// What the trial prints.
+fn expected(version: &str) -> String {
+    format!("({})", version.replace('.', ", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_a_suite() {
+        for version in NEEDED.into_iter().chain(OPTIONAL) {
+            let has = |(_, versions): &(&str, &[&str])| versions.contains(&version);
+            assert!(SUITES.iter().any(has), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_not_downloaded() {
+        let scratch = env::temp_dir().join(format!("cowtrace-pythons-{}", std::process::id()));
+        fs::create_dir_all(scratch.join("3.13")).unwrap();
+        let missing = missing(&scratch, &NEEDED);
+        fs::remove_dir_all(&scratch).unwrap();
+        assert_eq!(missing, ["3.14"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_given_must_be_there() {
+        let here = OsString::from("src");
+        assert!(given(&here).unwrap().is_absolute());
+        let error = given(&OsString::from("/no/such/folder")).unwrap_err();
+        assert!(error.to_string().starts_with("COWTRACE_PYTHONS is /no"));
+    }
+
+    #[test]
+    fn a_version_is_told_as_python_prints_it() {
+        assert_eq!(expected("3.14"), "(3, 14)");
+    }
+
+    #[test]
+    fn packages_without_a_python_are_no_success() {
+        let error = attempt(Path::new("/no/such/folder"), "3.14").unwrap_err();
+        assert!(error.to_string().contains("no Python"));
+    }
+}
