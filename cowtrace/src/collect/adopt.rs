@@ -164,6 +164,7 @@ impl Collector {
         };
         let id = self.records.add(record);
         self.know_interpreter(id);
+        self.await_interpreter(id);
         if has_children || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
             let own = self

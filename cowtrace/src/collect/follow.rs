@@ -96,6 +96,7 @@ impl Collector {
             )
         };
         let id = self.records.add(record);
+        self.await_interpreter(id);
         if let (Some(parent), Role::Master) = (parent, role) {
             self.records.succeed(parent, id);
             self.layouts.split(event.pid, &self.probe.tables);

@@ -53,6 +53,8 @@ pub struct Collector {
     writers: Writers,
     /// Numbers that the kernel side knows interpreters by, by image.
     interpreters: HashMap<u32, u32>,
+    /// Programs that are looked into again for an interpreter, and how often that was due.
+    starting: Vec<(u32, u32)>,
 }
 
 /// What has been counted so far, for the progress line.
@@ -86,6 +88,7 @@ impl Collector {
             next_mappings: 0,
             adopted_tasks: Vec::new(),
             interpreters: HashMap::new(),
+            starting: Vec::new(),
         }
     }
 

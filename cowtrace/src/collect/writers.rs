@@ -12,6 +12,7 @@ impl Collector {
     /// Takes in the evidence that has come. Called many times a second: the buffer is bounded, and
     /// a process that has exited cannot be asked any more.
     pub fn take_evidence(&mut self) {
+        self.look_for_interpreters();
         let mut waiting: Vec<Evidence> = Vec::new();
         self.probe.evidence(|evidence| waiting.push(evidence));
         if waiting.is_empty() {
@@ -44,6 +45,34 @@ impl Collector {
             self.writers.take(evidence, origin, |stack| {
                 pythons.map_or_else(Vec::new, |pythons| pythons.frames(stack))
             });
+        }
+    }
+
+    /// Has a program looked into again that has not begun to run Python, or not yet.
+    pub(super) fn await_interpreter(&mut self, id: u32) {
+        let image = self.records.image_of(id);
+        if self.probe.pythons.is_some() && !self.interpreters.contains_key(&image) {
+            self.starting.push((id, 0));
+        }
+    }
+
+    /// Looks into programs that have started: an interpreter takes some milliseconds to have
+    /// threads, and its first fork may come any time after. Less and less often, since most
+    /// programs are none.
+    fn look_for_interpreters(&mut self) {
+        for (id, due) in std::mem::take(&mut self.starting) {
+            let due = due + 1;
+            if due.is_power_of_two() {
+                self.know_interpreter(id);
+            }
+            let image = self.records.image_of(id);
+            let is_alive = self
+                .records
+                .get_mut(id)
+                .is_some_and(|record| record.exited_ns.is_none());
+            if is_alive && due < MOST_LOOKS && !self.interpreters.contains_key(&image) {
+                self.starting.push((id, due));
+            }
         }
     }
 
@@ -106,6 +135,9 @@ struct Asked {
     living: HashMap<u32, Vec<u32>>,
     by_slot: HashMap<u32, Option<(u32, Vec<u32>)>>,
 }
+
+/// Looks into a program for an interpreter: some minutes.
+const MOST_LOOKS: u32 = 1 << 12;
 
 /// Siblings that are asked where the writer itself is gone.
 const MOST_SIBLINGS: usize = 3;

@@ -1,0 +1,222 @@
+//! Python lines of who wrote, on every CPython that is here whose frames are walked, against a
+//! service of which it is known which line writes what.
+
+use std::process::Command;
+
+use cowtrace::memory;
+use cowtrace_tests::{
+    pagemap::frames,
+    pythons::{Interpreter, interpreters},
+    report::Report,
+    tracer::{Tracer, can_trace},
+    workload::Service,
+};
+use serde_json::Value;
+
+const SERVICE: &str = include_str!("lines.py");
+
+/// Of the copies of known objects, at least so many are told with the line that made them. The
+/// first few of a new thread, before the interpreter has entered it in its list, are not.
+const SHARE: f64 = 0.99;
+
+/// The interpreters whose frames are walked.
+fn walked() -> Vec<Interpreter> {
+    let mut found = interpreters();
+    found.retain(|python| python.version >= (3, 11));
+    assert!(!found.is_empty(), "no CPython of 3.11 or later is here");
+    found
+}
+
+fn start(python: &Interpreter) -> Service {
+    let mut service = Service::start(python.command().args(["-c", SERVICE]));
+    service.answer();
+    service
+}
+
+/// Has the worker do something, and tells who wrote.
+fn traced(python: &Interpreter, order: &str) -> Report {
+    let mut service = start(python);
+    let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
+    service.say(order);
+    assert_eq!(service.answer()["done"], order);
+    let report = tracer.stop();
+    service.say("end");
+    service.end();
+    report
+}
+
+/// Number of the line with this mark.
+fn line_of(mark: &str) -> u64 {
+    let mark = format!("# {mark}");
+    let found = SERVICE.lines().position(|line| line.ends_with(&mark));
+    found.expect("a marked line") as u64 + 1
+}
+
+fn innermost(writer: &Value) -> &Value {
+    &writer["python"][0]
+}
+
+/// All copies of one kind are made by one line, which is told for nearly all of them; no other
+/// function is named for any.
+#[track_caller]
+fn expect_line(
+    python: &Interpreter,
+    report: &Report,
+    (function, mark): (&str, &str),
+    least: u64,
+    is_it: impl Fn(&Value) -> bool,
+) {
+    let all = report.written(&is_it);
+    let told = report.written(|writer| {
+        is_it(writer)
+            && innermost(writer)["function"] == function
+            && innermost(writer)["line"] == line_of(mark)
+    });
+    let others = report.written(|writer| {
+        let name = &innermost(writer)["function"];
+        is_it(writer)
+            && name
+                .as_str()
+                .is_some_and(|name| name.starts_with("scan_") || name == "fill")
+            && name != function
+    });
+    assert!(
+        told as f64 >= SHARE * all as f64 && all >= least,
+        "{python}: {told} of {all} by {function}; {}",
+        report.0["writers"]
+    );
+    assert_eq!(
+        others, 0,
+        "{python}: another thread's line; {}",
+        report.0["writers"]
+    );
+}
+
+#[test]
+fn a_line_is_told_with_all_that_called_it() {
+    if !can_trace("lines") {
+        return;
+    }
+    for python in walked() {
+        let report = traced(&python, "titles");
+        let is_title = |writer: &Value| writer["type"] == "str" && writer["kind"] == "refcount";
+        expect_line(&python, &report, ("scan_titles", "titles"), 2_000, is_title);
+        let whole = report.written(|writer| {
+            let stack = writer["python"].as_array().map_or(&[][..], Vec::as_slice);
+            let names: Vec<&str> = stack
+                .iter()
+                .filter_map(|frame| frame["function"].as_str())
+                .collect();
+            is_title(writer)
+                && names.iter().filter(|name| **name == "deeper").count() == 21
+                && names.ends_with(&["<lambda>", "work", "main", "<module>"])
+        });
+        let all = report.written(is_title);
+        assert!(
+            whole as f64 >= SHARE * all as f64,
+            "{python}: {whole} of {all} with the whole stack; {}",
+            report.0["writers"]
+        );
+    }
+}
+
+#[test]
+fn threads_are_not_taken_for_each_other() {
+    if !can_trace("line-threads") {
+        return;
+    }
+    for python in walked() {
+        let report = traced(&python, "threads");
+        for (type_name, function, mark) in [
+            ("Apple", "scan_apples", "apples"),
+            ("Pear", "scan_pears", "pears"),
+        ] {
+            expect_line(&python, &report, (function, mark), 1_000, |writer| {
+                writer["type"] == type_name && writer["kind"] == "refcount"
+            });
+        }
+    }
+}
+
+#[test]
+fn a_thread_without_the_interpreters_lock_is_told_by_its_own_line() {
+    if !can_trace("line-fill") {
+        return;
+    }
+    for python in walked() {
+        let report = traced(&python, "fill");
+        // read(2) into the inherited buffer of 2,048 pages.
+        expect_line(&python, &report, ("fill", "fill"), 2_000, |writer| {
+            writer["kind"] == "kernel" && writer["system_call"] == 0
+        });
+    }
+}
+
+#[test]
+fn lines_are_told_from_the_first_fork_of_a_command() {
+    if !can_trace("line-command") {
+        return;
+    }
+    for python in walked() {
+        // A program is looked into for an interpreter 50, 100, 200… ms after its start.
+        let script = "import os, time\n\
+                      titles = [f'title {number}' for number in range(150_000)]\n\
+                      time.sleep(0.3)\n\
+                      for _ in range(2):\n\
+                      \x20   if os.fork() == 0:\n\
+                      \x20       for title in titles: pass\n\
+                      \x20       os._exit(0)\n\
+                      \x20   os.wait()\n";
+        let command = python.command();
+        let mut arguments = vec!["--"];
+        arguments.extend(words(&command));
+        arguments.extend(["-c", script]);
+        let report = Tracer::start(&arguments).wait();
+        let is_title = |writer: &Value| writer["type"] == "str" && writer["kind"] == "refcount";
+        let all = report.written(is_title);
+        let told = report.written(|writer| is_title(writer) && innermost(writer)["line"].is_u64());
+        let by_loop = report.written(|writer| is_title(writer) && innermost(writer)["line"] == 6);
+        assert!(
+            told as f64 >= SHARE * all as f64 && by_loop > 4_000,
+            "{python}: {told} of {all}, {by_loop} by the loop; {}",
+            report.0["writers"]
+        );
+    }
+}
+
+fn words(command: &Command) -> Vec<&str> {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_str().expect("plain names"))
+        .collect()
+}
+
+/// Looking must not be writing: pinning a page that is shared since a fork would copy it.
+#[test]
+fn reading_a_process_copies_none_of_its_pages() {
+    if !can_trace("line-read") {
+        return;
+    }
+    let python = walked().remove(0);
+    let mut service = Service::start(python.command().args(["-c", SERVICE]));
+    let worker = service.answer()["worker"].as_u64().expect("a pid");
+    // What it copies by itself to begin with, it has copied then.
+    service.say("titles");
+    service.answer();
+    let pids = [service.pid(), u32::try_from(worker).expect("a pid")];
+    for pid in pids {
+        let before = frames(pid);
+        let mut page = [0; 4096];
+        let mut read = 0;
+        for mapping in before.values() {
+            let pages = (mapping.start..mapping.end()).step_by(page.len());
+            read += pages.filter(|&at| memory::read(pid, at, &mut page)).count();
+        }
+        assert!(read > 5_000, "{read} pages of {pid}");
+        let after = frames(pid);
+        let changed: u64 = before.values().map(|mapping| mapping.changed(&after)).sum();
+        assert_eq!(changed, 0, "pages of {pid} that reading it copied");
+    }
+    service.say("end");
+    service.end();
+}
