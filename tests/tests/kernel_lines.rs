@@ -1,11 +1,11 @@
 //! Python lines of who wrote, on every CPython that is here whose frames are walked, against a
 //! service of which it is known which line writes what.
 
-use std::process::Command;
+use std::{collections::BTreeMap, process::Command, thread, time::Duration};
 
 use cowtrace::memory;
 use cowtrace_tests::{
-    pagemap::frames,
+    pagemap::{Frames, frames},
     pythons::{Interpreter, interpreters},
     report::Report,
     tracer::{Tracer, can_trace},
@@ -205,7 +205,7 @@ fn reading_a_process_copies_none_of_its_pages() {
     service.answer();
     let pids = [service.pid(), u32::try_from(worker).expect("a pid")];
     for pid in pids {
-        let before = frames(pid);
+        let before = settled(pid);
         let mut page = [0; 4096];
         let mut read = 0;
         for mapping in before.values() {
@@ -213,10 +213,25 @@ fn reading_a_process_copies_none_of_its_pages() {
             read += pages.filter(|&at| memory::read(pid, at, &mut page)).count();
         }
         assert!(read > 5_000, "{read} pages of {pid}");
-        let after = frames(pid);
-        let changed: u64 = before.values().map(|mapping| mapping.changed(&after)).sum();
+        let changed = changed(&before, &frames(pid));
         assert_eq!(changed, 0, "pages of {pid} that reading it copied");
     }
     service.say("end");
     service.end();
+}
+
+/// The frames of a process that has answered and waits, or is about to.
+fn settled(pid: u32) -> BTreeMap<u64, Frames> {
+    for _ in 0..100 {
+        let before = frames(pid);
+        thread::sleep(Duration::from_millis(20));
+        if changed(&before, &frames(pid)) == 0 {
+            return before;
+        }
+    }
+    panic!("{pid} goes on copying");
+}
+
+fn changed(before: &BTreeMap<u64, Frames>, after: &BTreeMap<u64, Frames>) -> u64 {
+    before.values().map(|mapping| mapping.changed(after)).sum()
 }
