@@ -11,6 +11,9 @@ pub const PYTHON_STACKS: u32 = 8_192;
 
 /// The part of a thread's state (`PyThreadState`) that the members below lie in, bytes.
 pub const THREAD_BYTES: usize = 256;
+/// What is read at once of the memory that frames lie in, mostly one after the other: some six of
+/// them, bytes.
+pub const WINDOW_BYTES: usize = 1024;
 /// The part of a frame (`_PyInterpreterFrame`) that the members below lie in, bytes.
 pub const FRAME_BYTES: usize = 80;
 

@@ -12,7 +12,7 @@ use cowtrace_common::{
     loss::{LOSSES, Loss},
     process::{PROCESS_SLOTS, Process},
     python::{
-        INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack, THREAD_BYTES,
+        INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack, WINDOW_BYTES,
     },
     range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
@@ -26,7 +26,11 @@ pub struct Walk {
     /// The stack.
     pub stack: Stack,
     /// What was read last of the process's memory.
-    pub block: [u64; THREAD_BYTES / 8],
+    pub block: [u64; WINDOW_BYTES / 8],
+    /// Where it begins, while frames are read.
+    pub start: u64,
+    /// How far after that a frame can begin and lie in it whole.
+    pub reach: u64,
 }
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.

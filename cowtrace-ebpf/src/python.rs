@@ -4,7 +4,7 @@
 use aya_ebpf::{Global, helpers::generated::bpf_probe_read_user};
 use cowtrace_common::{
     loss::Loss,
-    python::{FRAME_BYTES, Frame, Interpreter, MAX_FRAMES, THREAD_BYTES},
+    python::{FRAME_BYTES, Frame, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES},
 };
 
 use crate::{
@@ -102,18 +102,22 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
     let mut digest = u64::from(interpreter);
     let mut count = 0;
     let mut frame = innermost;
+    // No address of a frame.
+    walk.start = 1;
+    walk.reach = 0;
     // One way through an iteration, so that the verifier need not follow every combination.
     for place in 0..MAX_FRAMES {
-        if frame == 0 || read(walk, frame, FRAME_BYTES as u32).is_none() {
+        if frame == 0 || load(walk, frame).is_none() {
             break;
         }
+        let mask = !TAG & unless_owned_by_c(python, walk, frame);
         let found = Frame {
-            code: word(walk, python.frame_code) & !TAG & unless_owned_by_c(python, walk),
-            instruction: word(walk, python.frame_instruction),
+            code: member(walk, frame, python.frame_code) & mask,
+            instruction: member(walk, frame, python.frame_instruction),
         };
         digest = mixed(mixed(digest, found.code), found.instruction);
         walk.stack.frames[place] = found;
-        frame = word(walk, python.frame_previous);
+        frame = member(walk, frame, python.frame_previous);
         count = place as u32 + 1;
     }
     if count == 0 {
@@ -124,10 +128,37 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
     mixed(digest, u64::from(walk.stack.is_cut)) | 1
 }
 
-/// 0 if the frame in the block stands for C code, else a mask that changes nothing.
+/// Has a frame in the block, with as many as possible of those that called it: they lie below it,
+/// and each read costs more than what it copies.
 #[inline(always)]
-fn unless_owned_by_c(python: &Interpreter, walk: &Walk) -> u64 {
-    let owner = (word(walk, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
+fn load(walk: &mut Walk, frame: u64) -> Option<()> {
+    if frame.wrapping_sub(walk.start) <= walk.reach {
+        return Some(());
+    }
+    let reach = (WINDOW_BYTES - FRAME_BYTES) as u64;
+    walk.start = frame.wrapping_sub(reach);
+    walk.reach = reach;
+    if read(walk, walk.start, WINDOW_BYTES as u32).is_some() {
+        return Some(());
+    }
+    walk.start = frame;
+    walk.reach = 0;
+    read(walk, frame, FRAME_BYTES as u32)
+}
+
+/// The word of a frame in the block at an offset in bytes.
+#[inline(always)]
+fn member(walk: &Walk, frame: u64, offset: u32) -> u64 {
+    let at = frame
+        .wrapping_sub(walk.start)
+        .wrapping_add(u64::from(offset));
+    walk.block[(at / 8) as usize & (WINDOW_BYTES / 8 - 1)]
+}
+
+/// 0 if the frame stands for C code, else a mask that changes nothing.
+#[inline(always)]
+fn unless_owned_by_c(python: &Interpreter, walk: &Walk, frame: u64) -> u64 {
+    let owner = (member(walk, frame, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
     let below = (owner as i64).wrapping_sub(i64::from(python.skipped_owner));
     (below >> 63) as u64
 }
