@@ -1,4 +1,7 @@
-"""A prefork service that obeys lines: read, collect, read-master, end."""
+"""A prefork service that obeys lines: read, look-up, dump, collect, allocate, read-master, end.
+
+With the argument "frozen" its master calls gc.freeze() before it forks.
+"""
 
 import gc
 import json
@@ -17,9 +20,37 @@ def read():
             pass
 
 
+def look_up():
+    for number in range(0, len(titles), 7):
+        titles[number]
+
+
+def dump():
+    json.dumps(titles)
+    json.dumps(sentences)
+
+
+def allocate():
+    # Enough for the collector to look at everything.
+    kept = [[] for _ in range(600_000)]
+    del kept
+
+
+ORDERS = {
+    "read": read,
+    "look-up": look_up,
+    "dump": dump,
+    "collect": gc.collect,
+    "allocate": allocate,
+}
+
+
 def say(**values):
     print(json.dumps(values), flush=True)
 
+
+if "frozen" in sys.argv:
+    gc.freeze()
 
 workers = []
 for _ in range(2):
@@ -29,8 +60,8 @@ for _ in range(2):
         # Nothing of the master's must keep the pipes open.
         os.close(down[1])
         os.close(up[0])
-        while (order := os.read(down[0], 1)) in (b"r", b"c"):
-            read() if order == b"r" else gc.collect()
+        while (order := os.read(down[0], 100).decode()) in ORDERS:
+            ORDERS[order]()
             os.write(up[1], b".")
         os._exit(0)
     os.close(down[0])
@@ -40,9 +71,9 @@ for _ in range(2):
 say(workers=[pid for pid, _, _ in workers])
 for line in sys.stdin:
     command = line.strip()
-    if command in ("read", "collect"):
+    if command in ORDERS:
         for _, down, _ in workers:
-            os.write(down, command[:1].encode())
+            os.write(down, command.encode())
         for _, _, up in workers:
             os.read(up, 1)
     elif command == "read-master":
