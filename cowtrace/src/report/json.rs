@@ -58,6 +58,7 @@ struct Writer<'a> {
     module: Option<&'a str>,
     python: Option<Vec<&'a PythonFrame>>,
     system_call: Option<u32>,
+    system_call_name: Option<&'static str>,
     region_id: Option<u32>,
     copied_pages: u64,
 }
@@ -192,6 +193,7 @@ fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
         module: writer.module.as_deref(),
         python: run.python_of(writer),
         system_call: writer.system_call,
+        system_call_name: run.system_call_of(writer),
         region_id: writer.region_id,
         copied_pages: writer.copied_pages,
     }

@@ -41,7 +41,7 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         percent(named as f64 / all as f64)
     );
     section(&title, style, out)?;
-    let written = sums(&run.writers, written);
+    let written = sums(&run.writers, |writer| written(run, writer));
     rows("written", &written, MOST_TARGETS, known, run, style, out)?;
     writeln!(out)?;
     let functions = sums(&run.writers, function);
@@ -102,8 +102,8 @@ fn regions(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Resu
         };
         let all: u64 = of_region().map(|writer| writer.copied_pages).sum();
         let by = |writer: &Writer| match line(run, writer) {
-            line if line == NO_LINE => written(writer),
-            line => format!("{} by {line}", written(writer)),
+            line if line == NO_LINE => written(run, writer),
+            line => format!("{} by {line}", written(run, writer)),
         };
         let Some((most, pages)) = sums(of_region(), by).into_iter().next() else {
             continue;
@@ -150,7 +150,7 @@ fn rows(
 }
 
 /// What was written into.
-fn written(writer: &Writer) -> String {
+fn written(run: &Run, writer: &Writer) -> String {
     let name = match writer.type_name.as_deref() {
         Some("") => "a type without a name",
         Some(name) => name,
@@ -160,9 +160,10 @@ fn written(writer: &Writer) -> String {
         WriteKind::Refcount => format!("reference counts of {name}"),
         WriteKind::Gc => format!("gc headers of {name}"),
         WriteKind::Other => "other memory".into(),
-        WriteKind::Kernel => match writer.system_call {
-            Some(number) => format!("by the kernel, in system call {number}"),
-            None => "by the kernel".into(),
+        WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
+            (Some(name), _) => format!("by the kernel, in {name}(2)"),
+            (None, Some(number)) => format!("by the kernel, in system call {number}"),
+            (None, None) => "by the kernel".into(),
         },
     }
 }
@@ -225,10 +226,8 @@ mod tests {
         let mut other = writer(WriteKind::Refcount, Some("str"), 5);
         other.function = Some("f".into());
         let all = [other, writer(WriteKind::Refcount, Some("str"), 7)];
-        assert_eq!(
-            sums(&all, written),
-            [("reference counts of str".to_owned(), 12)]
-        );
+        let by_type = sums(&all, |writer| writer.type_name.clone().unwrap_or_default());
+        assert_eq!(by_type, [("str".to_owned(), 12)]);
         assert_eq!(sums(&all, function).len(), 2);
     }
 

@@ -257,6 +257,18 @@ impl Run {
         Some(stack.iter().filter_map(frame).collect())
     }
 
+    /// Name of the system call in which a writer wrote, by the machine's numbers; none if it wrote
+    /// itself, or in one that is not known.
+    #[must_use]
+    pub fn system_call_of(&self, writer: &Writer) -> Option<&'static str> {
+        let number = usize::try_from(writer.system_call?).ok()?;
+        match self.host.arch.as_str() {
+            "x86_64" => Some(syscalls::x86_64::Sysno::new(number)?.name()),
+            "aarch64" => Some(syscalls::aarch64::Sysno::new(number)?.name()),
+            _ => None,
+        }
+    }
+
     /// A process by its serial number.
     #[must_use]
     pub fn process(&self, id: u32) -> Option<&Process> {
