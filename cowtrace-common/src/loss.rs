@@ -23,8 +23,11 @@ pub enum Loss {
     WritersFull = 7,
     /// Copies whose Python stack is not known: the table of stacks was full.
     StacksFull = 8,
+    /// No loss: faults of a hook's own reading inside a kernel-mode fault, for which the kernel skips
+    /// the hook and counts that as a miss.
+    HookFaults = 9,
 }
 
 /// How many causes there are.
-pub const LOSSES: usize = 9;
-const _: () = assert!(Loss::StacksFull as usize + 1 == LOSSES);
+pub const LOSSES: usize = 10;
+const _: () = assert!(Loss::HookFaults as usize + 1 == LOSSES);

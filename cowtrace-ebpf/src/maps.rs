@@ -31,6 +31,8 @@ pub struct Walk {
     pub start: u64,
     /// How far after that a frame can begin and lie in it whole.
     pub reach: u64,
+    /// 1 in a hook that the kernel skips for faults of its own reading.
+    pub is_skipped_for_faults: u64,
 }
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.

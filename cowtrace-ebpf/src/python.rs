@@ -22,9 +22,13 @@ const MAX_THREADS: u32 = 32;
 /// What the low bits of a reference to an object may be used for (3.14).
 const TAG: u64 = 0b111;
 
+/// No process has addresses from here on: reading them fails without a fault (x86-64).
+const NO_ADDRESS: u64 = 1 << 47;
+
 /// Number of the current thread's Python stack, 0 if it runs no Python that is known.
+/// `in_kernel_fault`: in the hook of a kernel-mode fault, which faults of its own reading are too.
 #[inline(always)]
-pub fn stack(thread: TracedThread, turn: Turn) -> u64 {
+pub fn stack(thread: TracedThread, turn: Turn, in_kernel_fault: bool) -> u64 {
     if WALK_PYTHON.load() == 0 {
         return 0;
     }
@@ -41,6 +45,7 @@ pub fn stack(thread: TracedThread, turn: Turn) -> u64 {
     };
     // SAFETY: this program's own place on this CPU, on which no other instance of it runs.
     let walk = unsafe { &mut *walk };
+    walk.is_skipped_for_faults = u64::from(in_kernel_fault);
     let Some(frame) = innermost(thread, interpreter, walk) else {
         return 0;
     };
@@ -177,7 +182,13 @@ fn read(walk: &mut Walk, address: u64, bytes: u32) -> Option<()> {
     let block = walk.block.as_mut_ptr().cast();
     // SAFETY: all callers ask for at most the block's size; the helper checks the address itself.
     let result = unsafe { bpf_probe_read_user(block, bytes, address as *const _) };
-    (result == 0).then_some(())
+    if result == 0 {
+        return Some(());
+    }
+    if walk.is_skipped_for_faults != 0 && address < NO_ADDRESS {
+        maps::lose(Loss::HookFaults, 1);
+    }
+    None
 }
 
 /// The word of the block at an offset in bytes.

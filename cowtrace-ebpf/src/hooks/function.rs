@@ -178,7 +178,7 @@ fn tell(thread: TracedThread, turn: Turn) {
         system_call,
         words,
         stack: if fault.charged == fault.process {
-            python::stack(thread, turn)
+            python::stack(thread, turn, false)
         } else {
             0
         },

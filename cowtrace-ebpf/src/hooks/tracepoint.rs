@@ -82,7 +82,7 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
         // Now, while the kernel has not looked at the page yet.
         thread.get_mut().is_reading = 1;
         keep_words(thread, address, mode);
-        thread.get_mut().stack = python::stack(thread, turn);
+        thread.get_mut().stack = python::stack(thread, turn, mode == Mode::Kernel);
         thread.get_mut().is_reading = 0;
     }
     let begun = Begun {

@@ -30,7 +30,10 @@ use aya::{
     programs::ProgramError,
 };
 use aya_log::EbpfLogger;
-use cowtrace_common::{evidence::Evidence, loss::LOSSES};
+use cowtrace_common::{
+    evidence::Evidence,
+    loss::{LOSSES, Loss},
+};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
@@ -274,11 +277,14 @@ impl Probe {
             .programs()
             .filter_map(|(name, program)| Some((name, load::recursion_misses(program)?)))
             .collect();
+        let own = self.tables.loss()[Loss::HookFaults as usize];
         let preempted = misses.contains_key(load::second("mm_page_alloc").as_str());
         let mut skipped = Skipped::default();
         for (name, &first) in misses.iter().filter(|(name, _)| !name.ends_with("_again")) {
             let second = misses.get(load::second(name).as_str());
-            let lost = second.map_or(first, |&second| first.min(second));
+            // Faults of a hook's own reading are none of the process's.
+            let own = if *name == "page_fault_kernel" { own } else { 0 };
+            let lost = second.map_or(first.saturating_sub(own), |&second| first.min(second));
             // Where allocation hooks run with preemption off only an interrupt comes inside one;
             // it allocates and frees, but never for a copy.
             if name.starts_with("mm_page_") && !preempted {

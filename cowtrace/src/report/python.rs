@@ -1,5 +1,7 @@
 //! Python lines in words.
 
+use std::collections::HashMap;
+
 use super::words::{printable, shorten};
 use crate::run::{PythonFrame, Run, Writer};
 
@@ -7,62 +9,153 @@ use crate::run::{PythonFrame, Run, Writer};
 pub(super) const NO_LINE: &str = "(not in Python code, or the line is not known)";
 /// Longer names of functions are cut.
 const MAX_FUNCTION: usize = 40;
+/// Longer names of files are cut.
+const MAX_FILE: usize = 40;
 
-/// Where in its Python code a writer was: the innermost line, and where a library was called from.
-pub(super) fn line(run: &Run, writer: &Writer) -> String {
-    let Some(frames) = run.python_of(writer) else {
-        return NO_LINE.into();
-    };
-    let Some(innermost) = frames.first() else {
-        return NO_LINE.into();
-    };
-    let mut words = format!(
-        "{} in {}",
-        place(innermost),
-        shorten(&printable(&innermost.function), MAX_FUNCTION)
-    );
-    if is_library(innermost)
-        && let Some(caller) = frames.iter().find(|frame| !is_library(frame))
-    {
-        words = format!("{words}, from {}", place(caller));
-    }
-    words
+/// Names lines; files that are called the same by as much of their paths as tells them apart.
+pub(super) struct Lines<'a> {
+    run: &'a Run,
+    names: HashMap<&'a str, &'a str>,
 }
 
-fn place(frame: &PythonFrame) -> String {
-    let file = frame.file.rsplit('/').next().unwrap_or(&frame.file);
-    let file = printable(file);
-    match frame.line {
-        Some(line) => format!("{file}:{line}"),
-        None => file,
+impl<'a> Lines<'a> {
+    pub(super) fn of(run: &'a Run) -> Self {
+        let mut names = HashMap::new();
+        let mut files: Vec<&str> = run
+            .python_frames
+            .iter()
+            .map(|it| it.file.as_str())
+            .collect();
+        files.sort_unstable();
+        files.dedup();
+        for parts in 1..=3 {
+            let mut found: HashMap<&str, u32> = HashMap::new();
+            for file in &files {
+                *found.entry(last_parts(file, parts)).or_default() += 1;
+            }
+            files.retain(|file| {
+                let name = if parts == 3 {
+                    file
+                } else {
+                    last_parts(file, parts)
+                };
+                let is_told = parts == 3 || found[name] == 1;
+                if is_told {
+                    names.insert(*file, name);
+                }
+                !is_told
+            });
+        }
+        Self { run, names }
+    }
+
+    /// Where in its Python code a writer was: the innermost line, and where a library was called
+    /// from.
+    pub(super) fn of_writer(&self, writer: &Writer) -> String {
+        let Some(frames) = self.run.python_of(writer) else {
+            return NO_LINE.into();
+        };
+        let Some(innermost) = frames.first() else {
+            return NO_LINE.into();
+        };
+        let function = shorten(&printable(&innermost.function), MAX_FUNCTION);
+        let words = format!("{} in {function}", self.place(innermost));
+        let code = Code::of(innermost);
+        let caller = frames.iter().find(|frame| code.is_explained_by(frame));
+        match caller {
+            Some(caller) => format!("{words}, from {}", self.place(caller)),
+            None => words,
+        }
+    }
+
+    fn place(&self, frame: &PythonFrame) -> String {
+        let name = self.names.get(frame.file.as_str()).copied().unwrap_or("?");
+        let file = shorten(&printable(name), MAX_FILE);
+        match frame.line {
+            Some(line) => format!("{file}:{line}"),
+            None => file,
+        }
     }
 }
 
-/// Whether the code is an installed package's or the interpreter's own.
-fn is_library(frame: &PythonFrame) -> bool {
-    let file = frame.file.as_str();
-    file.contains("/site-packages/")
-        || file.contains("/dist-packages/")
-        || file.contains("/lib/python3")
-        || file.starts_with("<frozen ")
+/// The last components of a path.
+fn last_parts(path: &str, parts: usize) -> &str {
+    path.rmatch_indices('/')
+        .nth(parts - 1)
+        .map_or(path, |(at, _)| &path[at + 1..])
+}
+
+/// Whose code it is, as far as its path tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Code {
+    /// The interpreter's own library.
+    Standard,
+    /// An installed package: a library, or the service itself.
+    Installed,
+    /// Anything else.
+    Own,
+}
+
+impl Code {
+    fn of(frame: &PythonFrame) -> Self {
+        let file = frame.file.as_str();
+        if file.contains("/site-packages/") || file.contains("/dist-packages/") {
+            Self::Installed
+        } else if file.contains("/lib/python3") || file.starts_with("<frozen ") {
+            Self::Standard
+        } else {
+            Self::Own
+        }
+    }
+
+    /// Whether a caller says more than a line of this code does. What only launches everything
+    /// explains nothing.
+    fn is_explained_by(self, caller: &PythonFrame) -> bool {
+        let launches = caller.function == "<module>" && caller.file.contains("/bin/");
+        match (self, Self::of(caller)) {
+            (Self::Standard, Self::Installed | Self::Own) | (Self::Installed, Self::Own) => {
+                !launches
+            }
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn frame(file: &str) -> PythonFrame {
+        PythonFrame {
+            function: "f".into(),
+            file: file.into(),
+            line: None,
+        }
+    }
+
     #[test]
-    fn only_installed_code_is_a_library() {
-        let of = |file: &str| {
-            is_library(&PythonFrame {
-                function: "f".into(),
-                file: file.into(),
-                line: None,
-            })
-        };
-        assert!(of("/usr/lib/python3.11/json/encoder.py"));
-        assert!(of("/srv/venv/lib/python3.12/site-packages/tornado/web.py"));
-        assert!(of("<frozen importlib._bootstrap>"));
-        assert!(!of("/srv/app/handlers.py") && !of("<string>"));
+    fn whose_code_it_is_is_told_by_its_path() {
+        let of = |file: &str| Code::of(&frame(file));
+        assert!(of("/usr/lib/python3.11/json/encoder.py") == Code::Standard);
+        assert!(of("/srv/venv/lib/python3.12/site-packages/tornado/web.py") == Code::Installed);
+        assert!(of("<frozen importlib._bootstrap>") == Code::Standard);
+        assert!(of("/srv/app/handlers.py") == Code::Own && of("<string>") == Code::Own);
+    }
+
+    #[test]
+    fn what_launches_is_no_explanation() {
+        let mut launcher = frame("/srv/venv/bin/gunicorn");
+        assert!(Code::Installed.is_explained_by(&launcher));
+        launcher.function = "<module>".into();
+        assert!(!Code::Installed.is_explained_by(&launcher));
+        let app = frame("/srv/venv/lib/python3.12/site-packages/shop.py");
+        assert!(Code::Standard.is_explained_by(&app) && !Code::Own.is_explained_by(&app));
+    }
+
+    #[test]
+    fn the_last_parts_of_a_path_are_taken() {
+        assert_eq!(last_parts("/srv/a/views.py", 1), "views.py");
+        assert_eq!(last_parts("/srv/a/views.py", 2), "a/views.py");
+        assert_eq!(last_parts("views.py", 2), "views.py");
     }
 }

@@ -12,7 +12,7 @@ use super::{
     answer::{region_name, summary},
     strip::{bar, strip},
     words::{count, percent, plural, printable, shorten, size, wrap},
-    writers::writers,
+    writers::{in_short, writers},
 };
 use crate::run::{Process, Region, Role, Row, Run};
 
@@ -38,6 +38,12 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
 fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for line in wrap(&format!("{}.", summary(run)), style.width) {
         writeln!(out, "{}", bold(&line, style))?;
+    }
+    for line in in_short(run)
+        .iter()
+        .flat_map(|text| wrap(text, style.width))
+    {
+        writeln!(out, "{line}")?;
     }
     let mut facts = Vec::new();
     let ceiling = run.ceiling_bytes();

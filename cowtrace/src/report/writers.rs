@@ -8,7 +8,7 @@ use std::{
 use super::{
     Style,
     answer::region_name,
-    python::{NO_LINE, line},
+    python::{Lines, NO_LINE},
     text::{section, table, trimmed},
     words::{percent, printable, shorten, size, wrap},
 };
@@ -18,6 +18,8 @@ const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
 const MOST_LINES: usize = 8;
 const MOST_REGIONS: usize = 3;
+/// A line with a smaller share of a region's copies is not named for it.
+const LINE_SHARE: f64 = 0.25;
 /// Regions with a smaller share of the copies are not told one by one.
 const REGION_SHARE: f64 = 0.05;
 /// Kinds of writes below this share get no advice.
@@ -52,9 +54,18 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         .any(|writer| writer.python_stack.is_some())
     {
         writeln!(out)?;
-        let lines = sums(&run.writers, |writer| line(run, writer));
-        rows("by Python line", &lines, MOST_LINES, known, run, style, out)?;
-        regions(run, known, style, out)?;
+        let lines = Lines::of(run);
+        let by_line = sums(&run.writers, |writer| lines.of_writer(writer));
+        rows(
+            "by Python line",
+            &by_line,
+            MOST_LINES,
+            known,
+            run,
+            style,
+            out,
+        )?;
+        regions(run, &lines, known, style, out)?;
     }
     let matters =
         run.bytes(run.copied().total()) as f64 >= ADVICE_CEILING * run.ceiling_bytes() as f64;
@@ -65,6 +76,43 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         }
     }
     Ok(())
+}
+
+/// A share from which on the answer names a kind of write, or a line.
+const ANSWER_SHARE: f64 = 0.5;
+
+/// Who wrote, in a sentence for the answer; none if no kind of CPython's writes stands out.
+pub(super) fn in_short(run: &Run) -> Option<String> {
+    let known: u64 = run.writers.iter().map(|writer| writer.copied_pages).sum();
+    let share = |pages: u64| pages as f64 / known as f64;
+    let of_kind = |kind: WriteKind| {
+        let writers = run.writers.iter().filter(move |writer| writer.kind == kind);
+        share(writers.map(|writer| writer.copied_pages).sum())
+    };
+    let kinds = [
+        (
+            of_kind(WriteKind::Refcount),
+            "reference counts, which merely reading an object writes",
+        ),
+        (
+            of_kind(WriteKind::Gc),
+            "headers that the garbage collector writes",
+        ),
+    ];
+    let (kind, words) = kinds
+        .into_iter()
+        .find(|(share, _)| *share >= ANSWER_SHARE)?;
+    let lines = Lines::of(run);
+    let most = sums(&run.writers, |writer| lines.of_writer(writer))
+        .into_iter()
+        .find(|(name, _)| name != NO_LINE)
+        .filter(|(_, pages)| share(*pages) >= ANSWER_SHARE)
+        .map(|(name, pages)| format!("; {} by {name}", percent(share(pages))))
+        .unwrap_or_default();
+    Some(format!(
+        "Of the copies {} are of {words}{most}.",
+        percent(kind)
+    ))
 }
 
 /// Whether more is known than that it happened.
@@ -86,8 +134,14 @@ fn sums<'a>(
     sums
 }
 
-/// For each large region, what was written there most, and by which line.
-fn regions(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// For each large region, by which line most was written there, and into what.
+fn regions(
+    run: &Run,
+    lines: &Lines<'_>,
+    known: u64,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let is_large = |region: &&Region| region.copied_pages as f64 >= REGION_SHARE * known as f64;
     let mut first = true;
     for region in run
@@ -101,18 +155,28 @@ fn regions(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Resu
             run.writers.iter().filter(there)
         };
         let all: u64 = of_region().map(|writer| writer.copied_pages).sum();
-        let by = |writer: &Writer| match line(run, writer) {
-            line if line == NO_LINE => written(run, writer),
-            line => format!("{} by {line}", written(run, writer)),
-        };
-        let Some((most, pages)) = sums(of_region(), by).into_iter().next() else {
+        let by_line = sums(of_region(), |writer| lines.of_writer(writer));
+        let Some((line, pages)) = by_line.into_iter().find(|(line, _)| line != NO_LINE) else {
             continue;
         };
+        if (pages as f64) < LINE_SHARE * all as f64 {
+            continue;
+        }
+        let of_line = of_region().filter(|writer| lines.of_writer(writer) == line);
+        let into = sums(of_line, |writer| written(run, writer));
+        let Some((most, _)) = into.first() else {
+            continue;
+        };
+        let more = if into.len() > 1 { "mostly " } else { "" };
         if std::mem::take(&mut first) {
             writeln!(out)?;
         }
         let share = percent(pages as f64 / all as f64);
-        let text = format!("{}: {share} {most}", region_name(run, region));
+        let text = format!(
+            "{}: {share} by {line}, {more}{}",
+            region_name(run, region),
+            printable(most)
+        );
         for (index, line) in wrap(&text, style.width - 4).iter().enumerate() {
             let indent = if index == 0 { "  " } else { "    " };
             writeln!(out, "{indent}{line}")?;

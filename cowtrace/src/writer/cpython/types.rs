@@ -14,6 +14,8 @@ const TP_FLAGS: usize = 168;
 const TYPE_BYTES: usize = TP_FLAGS + 8;
 /// `Py_TPFLAGS_READY`: the type is complete.
 const READY: u64 = 1 << 12;
+/// `Py_TPFLAGS_TYPE_SUBCLASS`: what has this as its type is a type.
+const METATYPE: u64 = 1 << 31;
 /// A type's type, and its type, up to the one that is its own: metaclasses of metaclasses are rare.
 const MAX_CHAIN: usize = 4;
 /// Longer names are cut.
@@ -81,11 +83,15 @@ impl Known {
             if meta == self.type_type {
                 return name_at(word(&bytes, TP_NAME), read);
             }
-            let mut next = [0; 8];
-            if !PLAUSIBLE.contains(&meta) || !read(meta + OB_TYPE as u64, &mut next) {
+            // Any object's type has `type` as its type: only a metatype makes a type of it.
+            let mut next = [0; TYPE_BYTES];
+            if !PLAUSIBLE.contains(&meta)
+                || !read(meta, &mut next)
+                || word(&next, TP_FLAGS) & METATYPE == 0
+            {
                 return None;
             }
-            meta = u64::from_ne_bytes(next);
+            meta = word(&next, OB_TYPE);
         }
         None
     }
@@ -179,6 +185,20 @@ mod tests {
         // Its own type, and not `type`.
         bytes[0x1008..0x1010].copy_from_slice(&STR.to_ne_bytes());
         assert_eq!(Known::new(TYPE_TYPE).read(STR, read_in(&bytes)), None);
+    }
+
+    #[test]
+    fn an_object_is_no_type_but_a_metatypes_is() {
+        let mut bytes = memory();
+        // An object like a type in all but its type, which is `str`.
+        bytes.copy_within(0x1000..0x1100, 0x2000);
+        bytes[0x2008..0x2010].copy_from_slice(&STR.to_ne_bytes());
+        let known = Known::new(TYPE_TYPE);
+        assert_eq!(known.read(TYPE_TYPE + 0x2000, read_in(&bytes)), None);
+        let flags = READY | METATYPE;
+        bytes[0x1000 + TP_FLAGS..0x1008 + TP_FLAGS].copy_from_slice(&flags.to_ne_bytes());
+        let name = known.read(TYPE_TYPE + 0x2000, read_in(&bytes));
+        assert_eq!(name.as_deref(), Some("str"));
     }
 
     proptest! {
