@@ -223,19 +223,21 @@ pub enum Range {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = match text.parse::<u64>() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(text),
+    let how = |error: &dyn std::fmt::Display| format!("{error}; write it like 10s, 5m or 1h30m");
+    // A bare number, 0.3 too, is seconds.
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| how(&error)),
+        Err(_) => humantime::parse_duration(text).map_err(|error| how(&error)),
     };
-    match parsed {
-        Ok(duration) if duration.is_zero() => Err("must be longer than nothing".into()),
-        // Longer than any machine stays up; keeps deadlines within the clock's range.
-        Ok(duration) if duration > Duration::from_hours(87600) => {
-            Err("must be under ten years".into())
-        }
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("{error}; write it like 10s, 5m or 1h30m")),
+    let duration = parsed?;
+    if duration.is_zero() {
+        return Err("must be longer than nothing".into());
     }
+    // Longer than any machine stays up; keeps deadlines within the clock's range.
+    if duration > Duration::from_hours(87600) {
+        return Err("must be under ten years".into());
+    }
+    Ok(duration)
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -297,11 +299,15 @@ mod tests {
     fn durations_need_sense() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0.3"), Ok(Duration::from_millis(300)));
         for bad in [
             "",
             "0",
             "0s",
             "-1",
+            "-0.5",
+            "nan",
+            "inf",
             "ten",
             "10 parsecs",
             "99999999999999",

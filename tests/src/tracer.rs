@@ -74,15 +74,16 @@ impl Tracer {
     /// Traces a process by its pid with ranges of one page; returns once it does.
     #[must_use]
     pub fn of(pid: u32) -> Self {
-        Self::by(None, pid)
+        Self::by(None, pid, &[])
     }
 
-    /// As `of`, with a backend by its name or the one that cowtrace takes.
+    /// As `of`, with a backend by its name or the one that cowtrace takes, and more arguments.
     #[must_use]
-    pub fn by(backend: Option<&str>, pid: u32) -> Self {
+    pub fn by(backend: Option<&str>, pid: u32, more: &[&str]) -> Self {
         let pid = pid.to_string();
         let mut arguments = vec!["--pid", &pid, "--range", "4KiB", "-i", "100ms"];
         arguments.extend(backend.iter().flat_map(|backend| ["--backend", backend]));
+        arguments.extend(more);
         Self::start(&arguments)
     }
 

@@ -65,7 +65,7 @@ pub(crate) struct Options {
     #[arg(long)]
     refresh: bool,
     /// Seconds until a machine is taken to hang
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     timeout: u64,
     /// Write what was counted as Markdown
     #[arg(long, value_name = "FILE")]

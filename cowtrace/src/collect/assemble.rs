@@ -71,11 +71,7 @@ impl Collector {
             .map(|process| process.id)
             .collect();
         let regions = self.regions.into_regions(|process| told.contains(&process));
-        let mut writers = named.writers;
-        for writer in &mut writers {
-            let is_told = |id: &u32| regions.iter().any(|region| region.id == *id);
-            writer.region_id = writer.region_id.filter(is_told);
-        }
+        let named = named.in_regions(&regions);
         Run {
             tool_version: env!("CARGO_PKG_VERSION").into(),
             host: Host {
@@ -106,7 +102,7 @@ impl Collector {
             regions,
             range_bytes: self.probe.range_bytes,
             rows,
-            writers,
+            writers: named.writers,
             python_frames: named.frames,
             python_stacks: named.stacks,
             loss: self.loss,

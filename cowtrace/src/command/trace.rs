@@ -137,6 +137,9 @@ impl Session<'_> {
         let cause = self.follow(&mut collector, &mut ends, &progress).await?;
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
+        if cause == End::MastersGone && self.duration.is_some() {
+            eprintln!("cowtrace: ended before its time: what was to be traced has exited");
+        }
         let run = collector.finish(self.meta(pids)?);
         if let Some(command) = command {
             finish_command(command, cause, &run)?;

@@ -66,6 +66,11 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
             out,
         )?;
         regions(run, &lines, known, style, out)?;
+    } else if run.writers.iter().any(is_pythons) {
+        writeln!(out)?;
+        for line in wrap(NO_LINES, style.width - 2) {
+            writeln!(out, "  {line}")?;
+        }
     }
     let matters =
         run.bytes(run.copied().total()) as f64 >= ADVICE_CEILING * run.ceiling_bytes() as f64;
@@ -76,6 +81,15 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         }
     }
     Ok(())
+}
+
+/// Why there are no lines.
+const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86-64, unless \
+                        --no-frames is given.";
+
+/// Whether the write is one of CPython's.
+fn is_pythons(writer: &Writer) -> bool {
+    matches!(writer.kind, WriteKind::Refcount | WriteKind::Gc)
 }
 
 /// A share from which on the answer names a kind of write, or a line.

@@ -6,7 +6,7 @@ mod native;
 mod stacks;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ use cowtrace_common::{
     python::{Frame, Interpreter},
 };
 
-use crate::run::{PythonFrame, WriteKind, Writer};
+use crate::run::{PythonFrame, Region, WriteKind, Writer};
 use cpython::Python;
 use native::Code;
 use stacks::Stacks;
@@ -61,6 +61,18 @@ pub struct Named {
     pub frames: Vec<PythonFrame>,
     /// Python stacks, by number: numbers of frames, innermost first.
     pub stacks: Vec<Vec<u32>>,
+}
+
+impl Named {
+    /// The same, without regions that are not told.
+    #[must_use]
+    pub fn in_regions(mut self, regions: &[Region]) -> Self {
+        let told: HashSet<u32> = regions.iter().map(|region| region.id).collect();
+        for writer in &mut self.writers {
+            writer.region_id = writer.region_id.filter(|region| told.contains(region));
+        }
+        self
+    }
 }
 
 /// Adds evidence up.
