@@ -48,5 +48,26 @@ pub const ORDER_SHIFT: u32 = 8;
 /// See [`Evidence::flags`].
 pub const CALL_SHIFT: u32 = 16;
 
+/// Copies whose evidence is sent together.
+pub const BATCH: usize = 8;
+
+/// The ring buffer's part of a CPU, bytes: it copies a page in 2 µs at best, so that it fills 1.4 MiB
+/// in the 50 ms between two looks of the user side.
+pub const EVIDENCE_BYTES: u32 = 2 << 20;
+
+/// Evidence of a thread that is not sent yet: sending it one by one would cost more than taking it.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Batch {
+    /// How many records there are.
+    pub count: u32,
+    /// Unused, always 0.
+    pub padding: u32,
+    /// The records, oldest first; those past `count` mean nothing.
+    pub records: [Evidence; BATCH],
+}
+
+const _: () = assert!(size_of::<Batch>() == 456);
+const _: () = assert!(BATCH.is_power_of_two());
 const _: () = assert!(size_of::<Evidence>() == 56);
 const _: () = assert!(core::mem::offset_of!(Evidence, slot) == 40);

@@ -13,6 +13,7 @@
     reason = "fields are cut out of packed words on purpose"
 )]
 
+pub mod cast;
 pub mod event;
 pub mod evidence;
 pub mod loss;

@@ -79,8 +79,10 @@ pub struct Process {
     pub parent: u32,
     /// Number of the [`crate::python::Interpreter`] it runs, 0 for none that is known.
     pub interpreter: u32,
+    /// 1 once its program is known to have no objects that words around an address could tell.
+    pub without_words: u32,
     /// Unused, always 0.
-    pub padding: [u64; 4],
+    pub padding: [u32; 7],
 }
 
 const _: () = assert!(size_of::<Process>() == 128);

@@ -86,8 +86,10 @@ pub struct Thread {
     pub python_thread: u64,
     /// What `pthread_self` returns in the thread, 0 if not known yet.
     pub thread_pointer: u64,
+    /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
+    pub instruction: u64,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 5],
+    pub padding: [u64; 4],
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.

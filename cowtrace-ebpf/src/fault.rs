@@ -13,23 +13,28 @@ use cowtrace_common::{
 use crate::{
     atomic, maps,
     range::{self, Outcome},
+    writer,
 };
 
 /// A traced thread, from the slot table.
 #[derive(Clone, Copy)]
-pub struct TracedThread(*mut Thread);
+pub struct TracedThread {
+    state: *mut Thread,
+    /// The slot it is in.
+    pub slot: u32,
+}
 
 impl TracedThread {
     /// The thread with this task id, if it is traced.
     #[inline(always)]
     pub fn find(tid: u32) -> Option<Self> {
-        maps::thread(maps::task_slot(tid)).map(Self)
+        Self::in_slot(maps::task_slot(tid))
     }
 
     /// The thread in a slot.
     #[inline(always)]
     pub fn in_slot(slot: u32) -> Option<Self> {
-        maps::thread(slot).map(Self)
+        maps::thread(slot).map(|state| Self { state, slot })
     }
 
     /// Whether this event of the thread is still to be handled: a program has nothing to do when
@@ -57,14 +62,14 @@ impl TracedThread {
     #[inline(always)]
     pub fn get(&self) -> &Thread {
         // SAFETY: a pointer into a live map value, which only this thread's own hooks write.
-        unsafe { &*self.0 }
+        unsafe { &*self.state }
     }
 
     /// The thread's state.
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut Thread {
         // SAFETY: as in `get`; hooks of one thread run one after the other.
-        unsafe { &mut *self.0 }
+        unsafe { &mut *self.state }
     }
 }
 
@@ -157,12 +162,22 @@ pub fn taken_back(mut thread: TracedThread) {
     fault.state = FAULT_NONE;
     // The copy is the last that was counted, so it is still in the batch.
     fault.batch_copied = fault.batch_copied.wrapping_sub(1);
+    writer::take_back(thread);
+    let fault = thread.get();
     reused(fault.charged, fault.address);
+}
+
+/// The thread is leaving, or its process: hands over what it has kept to itself.
+#[inline(always)]
+pub fn left(thread: TracedThread) {
+    ended(thread);
+    flush(thread);
+    writer::flush(thread);
 }
 
 /// Adds the thread's batch of copies to the histogram and to its process.
 #[inline(always)]
-pub fn flush(mut thread: TracedThread) {
+fn flush(mut thread: TracedThread) {
     let batch = thread.get_mut();
     let copied = batch.batch_copied;
     if copied == 0 {

@@ -7,6 +7,8 @@ use aya_ebpf::{
 };
 use cowtrace_common::process::Source;
 
+use crate::cast;
+
 /// Offset of `pid` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_PID: Global<u32> = Global::new(0);
@@ -163,14 +165,24 @@ impl Registers {
         read(self.0, REGS_CALL.load())
     }
 
-    /// Who saved these, in one read (x86-64).
+    /// Who saved these (x86-64): two words that lie side by side.
     #[inline(always)]
     pub fn entry(self) -> Result<Entry, i32> {
-        let [orig_ax, instruction]: [u64; 2] = read(self.0, REGS_ORIG_AX.load())?;
+        let offset = REGS_ORIG_AX.load();
+        let [orig_ax, instruction] = match cast::two_registers(self.0, offset) {
+            Some(words) => words,
+            None => read(self.0, offset)?,
+        };
         Ok(Entry {
             orig_ax,
             instruction,
         })
+    }
+
+    /// Instruction pointer, where it takes no helper to read it (x86-64).
+    #[inline(always)]
+    pub fn instruction_at_once(self) -> Option<u64> {
+        cast::two_registers(self.0, REGS_ORIG_AX.load()).map(|[_, instruction]| instruction)
     }
 
     /// A digest of all registers, never 0.

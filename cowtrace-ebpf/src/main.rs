@@ -7,6 +7,7 @@
 #![feature(asm_experimental_arch)]
 
 mod atomic;
+mod cast;
 mod fault;
 mod hooks;
 mod kernel;

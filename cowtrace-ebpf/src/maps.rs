@@ -9,6 +9,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
 use cowtrace_common::{
+    evidence::{Batch, EVIDENCE_BYTES},
     loss::{LOSSES, Loss},
     process::{PROCESS_SLOTS, Process},
     python::{
@@ -105,10 +106,18 @@ static PYTHON_STACKS: HashMap<u64, Stack> = HashMap::with_max_entries(PYTHON_STA
 #[map]
 static PYTHON_WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(3, 0);
 
-/// Evidence of who wrote, one record a copy, 16 MiB or 262,144 copies; the user side drains it many
-/// times a second. A record that finds it full is dropped and counted as [`Loss::WritersFull`].
+/// Evidence of who wrote, by batches, for each CPU room for the copies it can make while the user
+/// side does not look ([`EVIDENCE_BYTES`], set at load). A batch that finds it full is dropped and
+/// counted as [`Loss::WritersFull`].
+///
+/// [`EVIDENCE_BYTES`]: cowtrace_common::evidence::EVIDENCE_BYTES
 #[map]
-pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(EVIDENCE_BYTES, 0);
+
+/// Evidence that is not sent yet, by thread slot, 7 MiB: sent when there is more, when the thread
+/// exits or starts a program, and taken by the user side at the end. A free slot's is empty.
+#[map]
+static BATCHES: Array<Batch> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
 
 /// The slot of a task, 0 for one that is not traced.
 #[inline(always)]
@@ -139,6 +148,12 @@ pub fn thread(slot: u32) -> Option<*mut Thread> {
         return None;
     }
     THREADS.get_ptr_mut(slot)
+}
+
+/// The evidence that a thread's slot has not sent.
+#[inline(always)]
+pub fn batch(slot: u32) -> Option<*mut Batch> {
+    BATCHES.get_ptr_mut(slot)
 }
 
 /// The process in a slot.

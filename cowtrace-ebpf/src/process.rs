@@ -39,7 +39,7 @@ pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, 
         }
         parent_slot
     } else {
-        let slot = open(child_tgid, parent_slot, interpreter_of(parent_slot));
+        let slot = open(child_tgid, parent_slot, Program::of(parent_slot));
         send(EventKind::Fork, slot, parent_slot, child_tgid);
         slot
     };
@@ -57,8 +57,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     if !thread.is_to_handle(Life, turn) {
         return 0;
     }
-    fault::ended(thread);
-    fault::flush(thread);
+    fault::left(thread);
     if tid != tid_before {
         maps::set_task_slot(tid_before, 0);
         maps::set_task_slot(tid, thread_slot);
@@ -69,7 +68,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let fresh = thread.get_mut();
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
-    let slot = open(tgid, left, 0);
+    let slot = open(tgid, left, Program::default());
     thread.get_mut().process = slot;
     send(EventKind::Exec, slot, left, tgid);
     remove_task(left, tgid);
@@ -83,8 +82,7 @@ pub fn exit(tid: u32, tgid: u32) {
     let Some(thread) = TracedThread::in_slot(thread_slot) else {
         return;
     };
-    fault::ended(thread);
-    fault::flush(thread);
+    fault::left(thread);
     maps::set_task_slot(tid, 0);
     remove_task(thread.get().process, tgid);
     maps::free_thread_slot(thread_slot);
@@ -111,7 +109,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
 
 /// Opens a process image with one task.
 #[inline(always)]
-fn open(tgid: u32, parent: u32, interpreter: u32) -> u32 {
+fn open(tgid: u32, parent: u32, program: Program) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
         maps::lose(Loss::ProcessesFull, 1);
         add_task(OVERFLOW_SLOT);
@@ -126,7 +124,8 @@ fn open(tgid: u32, parent: u32, interpreter: u32) -> u32 {
                 tasks: 1,
                 tgid,
                 parent,
-                interpreter,
+                interpreter: program.interpreter,
+                without_words: program.without_words,
                 ..Process::default()
             };
         }
@@ -134,12 +133,29 @@ fn open(tgid: u32, parent: u32, interpreter: u32) -> u32 {
     slot
 }
 
-#[inline(always)]
-fn interpreter_of(slot: u32) -> u32 {
-    match maps::process(slot) {
-        // SAFETY: a pointer into a live map value. Volatile, since the user side writes it.
-        Some(process) => unsafe { (&raw const (*process).interpreter).read_volatile() },
-        None => 0,
+/// What the user side has said of a program; a child inherits it.
+#[derive(Clone, Copy, Default)]
+pub struct Program {
+    /// See [`Process::interpreter`].
+    pub interpreter: u32,
+    /// See [`Process::without_words`].
+    pub without_words: u32,
+}
+
+impl Program {
+    /// Of the process in a slot.
+    #[inline(always)]
+    pub fn of(slot: u32) -> Self {
+        let Some(process) = maps::process(slot) else {
+            return Self::default();
+        };
+        // SAFETY: pointers into a live map value. Volatile, since the user side writes it.
+        unsafe {
+            Self {
+                interpreter: (&raw const (*process).interpreter).read_volatile(),
+                without_words: (&raw const (*process).without_words).read_volatile(),
+            }
+        }
     }
 }
 

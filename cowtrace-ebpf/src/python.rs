@@ -11,6 +11,7 @@ use crate::{
     fault::{TracedThread, Turn},
     kernel::Task,
     maps::{self, Walk},
+    process::Program,
 };
 
 /// Whether frames are walked at all; at 0 the verifier removes it as dead code.
@@ -28,15 +29,11 @@ const NO_ADDRESS: u64 = 1 << 47;
 /// Number of the current thread's Python stack, 0 if it runs no Python that is known.
 /// `in_kernel_fault`: in the hook of a kernel-mode fault, which faults of its own reading are too.
 #[inline(always)]
-pub fn stack(thread: TracedThread, turn: Turn, in_kernel_fault: bool) -> u64 {
+pub fn stack(thread: TracedThread, program: Program, turn: Turn, in_kernel_fault: bool) -> u64 {
     if WALK_PYTHON.load() == 0 {
         return 0;
     }
-    let number = match maps::process(thread.get().process) {
-        // SAFETY: a pointer into a live map value. Volatile, since the user side writes it.
-        Some(process) => unsafe { (&raw const (*process).interpreter).read_volatile() },
-        None => 0,
-    };
+    let number = program.interpreter;
     if number == 0 {
         return 0;
     }

@@ -3,11 +3,11 @@
 
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
 use cowtrace_common::{
-    evidence::{BY_KERNEL, CALL_SHIFT, Evidence, HAS_WORDS, ORDER_SHIFT, WORDS},
+    evidence::{BATCH, BY_KERNEL, Batch, CALL_SHIFT, Evidence, HAS_WORDS, ORDER_SHIFT, WORDS},
     loss::Loss,
 };
 
-use crate::maps;
+use crate::{fault::TracedThread, maps, process::Program};
 
 /// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]
@@ -40,21 +40,31 @@ pub struct Write {
     pub stack: u64,
 }
 
-/// Reads the words around an address of the current process.
+/// Reads the words around an address of the current process, if they could tell anything.
 ///
 /// Not between the moment when the kernel looks at the page's entry in the page table and the
 /// copy's commit: reading sets the entry's accessed bit, which fork clears for the child, and the
 /// kernel, finding the entry changed, throws the copy away and begins the fault again.
 #[inline(always)]
-pub fn read_words(address: u64) -> Option<[u64; WORDS]> {
+pub fn read_words(program: Program, address: u64) -> Option<[u64; WORDS]> {
+    if program.without_words != 0 {
+        return None;
+    }
     let first = ((address & !7) + 8) as *const [u64; WORDS];
     // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
     unsafe { bpf_probe_read_user(first) }.ok()
 }
 
-/// Sends the evidence of a copy.
+/// Takes the evidence of a copy.
 #[inline(always)]
-pub fn tell(write: Write) {
+pub fn tell(thread: TracedThread, write: Write) {
+    let Some(batch) = batch(thread) else { return };
+    let mut count = batch.count as usize;
+    // Not as soon as it is full: the last copy can still be taken back.
+    if count >= BATCH {
+        send(batch);
+        count = 0;
+    }
     let mut flags = 0;
     if write.pages > 1 {
         flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
@@ -65,7 +75,7 @@ pub fn tell(write: Write) {
     if write.words.is_some() {
         flags |= HAS_WORDS;
     }
-    let evidence = Evidence {
+    batch.records[count & (BATCH - 1)] = Evidence {
         address: write.address,
         instruction: write.instruction,
         words: write.words.unwrap_or([0; WORDS]),
@@ -73,10 +83,43 @@ pub fn tell(write: Write) {
         flags,
         stack: write.stack,
     };
-    // The user side looks by itself: waking it at each copy would cost more than the copy. One
-    // helper that copies 56 bytes costs less than two that do not.
-    let sent = maps::EVIDENCE.output::<Evidence>(evidence, u64::from(BPF_RB_NO_WAKEUP));
+    batch.count = count as u32 + 1;
+}
+
+/// The thread's last copy was none.
+#[inline(always)]
+pub fn take_back(thread: TracedThread) {
+    if !is_asked_for() {
+        return;
+    }
+    let Some(batch) = batch(thread) else { return };
+    batch.count = batch.count.saturating_sub(1);
+}
+
+/// Sends what the thread has kept.
+#[inline(always)]
+pub fn flush(thread: TracedThread) {
+    if !is_asked_for() {
+        return;
+    }
+    let Some(batch) = batch(thread) else { return };
+    if batch.count != 0 {
+        send(batch);
+        batch.count = 0;
+    }
+}
+
+#[inline(always)]
+fn batch(thread: TracedThread) -> Option<&'static mut Batch> {
+    // SAFETY: a pointer into a live map value, which only this thread's own hooks write.
+    maps::batch(thread.slot).map(|batch| unsafe { &mut *batch })
+}
+
+/// The user side looks by itself: waking it would cost more than the copies.
+#[inline(always)]
+fn send(batch: &Batch) {
+    let sent = maps::EVIDENCE.output::<Batch>(batch, u64::from(BPF_RB_NO_WAKEUP));
     if sent.is_err() {
-        maps::lose(Loss::WritersFull, 1);
+        maps::lose(Loss::WritersFull, batch.count);
     }
 }

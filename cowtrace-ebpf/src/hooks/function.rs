@@ -16,7 +16,9 @@ use cowtrace_common::{
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
     kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
-    maps, python,
+    maps,
+    process::Program,
+    python,
     writer::{self, Write},
 };
 
@@ -163,26 +165,30 @@ fn tell(thread: TracedThread, turn: Turn) {
     let Ok(registers) = Task::current().user_registers() else {
         return;
     };
+    let program = Program::of(fault.charged);
     let by_user = fault.flags & FAULT_USER != 0;
     let (system_call, words) = if by_user {
-        (None, writer::read_words(fault.exact))
+        (None, writer::read_words(program, fault.exact))
     } else {
         let call = registers.system_call().unwrap_or(writer::UNKNOWN_CALL);
         (Some(call), None)
     };
-    writer::tell(Write {
-        slot: fault.charged,
-        address: fault.exact,
-        instruction: registers.instruction().unwrap_or(0),
-        pages: fault.pages,
-        system_call,
-        words,
-        stack: if fault.charged == fault.process {
-            python::stack(thread, turn, false)
-        } else {
-            0
+    writer::tell(
+        thread,
+        Write {
+            slot: fault.charged,
+            address: fault.exact,
+            instruction: registers.instruction().unwrap_or(0),
+            pages: fault.pages,
+            system_call,
+            words,
+            stack: if fault.charged == fault.process {
+                python::stack(thread, program, turn, false)
+            } else {
+                0
+            },
         },
-    });
+    );
 }
 
 #[inline(always)]
@@ -257,7 +263,7 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
 #[inline(always)]
 fn leave(tid: u32, thread: TracedThread) {
     let slot = maps::task_slot(tid);
-    fault::flush(thread);
+    fault::left(thread);
     maps::set_task_slot(tid, 0);
     maps::free_thread_slot(slot);
 }

@@ -14,7 +14,9 @@ use cowtrace_common::{
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
     kernel::{Entry, Registers},
-    maps, python,
+    maps,
+    process::Program,
+    python,
     writer::{self, Write},
 };
 
@@ -77,12 +79,14 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
         maps::lose(Loss::PendingDropped, 1);
         return;
     };
+    thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
     if writer::is_asked_for() {
         // Now, while the kernel has not looked at the page yet.
+        let program = Program::of(charged);
         thread.get_mut().is_reading = 1;
-        keep_words(thread, address, mode);
-        thread.get_mut().stack = python::stack(thread, turn, mode == Mode::Kernel);
+        keep_words(thread, program, address, mode);
+        thread.get_mut().stack = python::stack(thread, program, turn, mode == Mode::Kernel);
         thread.get_mut().is_reading = 0;
     }
     let begun = Begun {
@@ -98,9 +102,9 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
 }
 
 #[inline(always)]
-fn keep_words(mut thread: TracedThread, address: u64, mode: Mode) {
+fn keep_words(mut thread: TracedThread, program: Program, address: u64, mode: Mode) {
     let words = match mode {
-        Mode::User => writer::read_words(address),
+        Mode::User => writer::read_words(program, address),
         Mode::Kernel => None,
     };
     let fault = thread.get_mut();
@@ -117,7 +121,10 @@ fn in_progress(thread: TracedThread) -> Option<Entry> {
     let fault = thread.get();
     let saved = Registers(fault.anchor);
     if fault.witness == 0 {
-        return saved.entry().ok().filter(|entry| entry.is_an_exceptions());
+        let begun_at = fault.instruction;
+        return saved.entry().ok().filter(|entry| {
+            entry.is_an_exceptions() && (begun_at == 0 || begun_at == entry.instruction)
+        });
     }
     (digest(thread, saved) == Ok(fault.witness)).then_some(Entry::default())
 }
@@ -178,15 +185,18 @@ fn tell(thread: TracedThread, entry: Entry) {
     } else {
         in_system_call(fault.user_registers)
     };
-    writer::tell(Write {
-        slot: fault.charged,
-        address: fault.exact,
-        instruction,
-        pages: 1,
-        system_call,
-        words: (fault.has_words != 0).then_some(fault.words),
-        stack: fault.stack,
-    });
+    writer::tell(
+        thread,
+        Write {
+            slot: fault.charged,
+            address: fault.exact,
+            instruction,
+            pages: 1,
+            system_call,
+            words: (fault.has_words != 0).then_some(fault.words),
+            stack: fault.stack,
+        },
+    );
 }
 
 /// Where a thread is in its program, and the number of the system call it is in.

@@ -163,6 +163,7 @@ impl Collector {
             ..Record::new(pid, slot, now, comm, role)
         };
         let id = self.records.add(record);
+        self.know_words(id);
         self.know_interpreter(id);
         self.await_interpreter(id);
         if has_children || role == Role::Master {

@@ -34,6 +34,7 @@ impl Collector {
         let skipped = self.probe.detach();
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
+        let unsent = self.probe.tables.drain_evidence();
         self.take_evidence();
         // Events that came before the hooks went off.
         if let Err(error) = self.follow() {
@@ -41,6 +42,7 @@ impl Collector {
         }
         self.find_lost_processes();
         self.take_evidence();
+        self.take(&unsent);
         let named = self.name_writers();
         self.add_overflow_record();
         let last = self.sample();

@@ -70,6 +70,7 @@ impl Collector {
             )
         };
         let id = self.records.add(record);
+        self.know_words(id);
         self.know_interpreter(id);
     }
 

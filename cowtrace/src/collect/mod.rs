@@ -9,7 +9,7 @@ mod record;
 mod writers;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -53,6 +53,8 @@ pub struct Collector {
     writers: Writers,
     /// Numbers that the kernel side knows interpreters by, by image.
     interpreters: HashMap<u32, u32>,
+    /// Programs without objects that words around an address could tell.
+    natives: HashSet<u32>,
     /// Programs that are looked into again for an interpreter, and how often that was due.
     starting: Vec<(u32, u32)>,
 }
@@ -88,8 +90,14 @@ impl Collector {
             next_mappings: 0,
             adopted_tasks: Vec::new(),
             interpreters: HashMap::new(),
+            natives: HashSet::new(),
             starting: Vec::new(),
         }
+    }
+
+    /// Time since the start, ns.
+    fn elapsed_ns(&self) -> u64 {
+        monotonic_ns().saturating_sub(self.started_ns)
     }
 
     /// Waits for the next event.
@@ -106,10 +114,12 @@ impl Collector {
     /// Reads the counters, closes what has exited, and keeps the tables from filling.
     pub fn tick(&mut self) -> Progress {
         self.find_lost_processes();
-        // Before any slot is given back: the evidence names slots.
+        // Before any slot is given back: the evidence names slots, and a thread sends its last when
+        // it exits.
+        let exited = self.records.exited_slots();
         self.take_evidence();
         self.sweep();
-        self.drain_exited();
+        self.drain_exited(&exited);
         self.read_some_mappings();
         self.split_before_forks();
         self.probe.flush_log();
@@ -137,7 +147,7 @@ impl Collector {
             .filter(|(_, pages)| *pages > 0)
             .collect();
         Sample {
-            at_ns: monotonic_ns().saturating_sub(self.started_ns),
+            at_ns: self.elapsed_ns(),
             copied_pages: self
                 .records
                 .iter()
@@ -187,7 +197,7 @@ impl Collector {
                 self.probe.tables.forget_task(tid);
             }
         }
-        let now = monotonic_ns().saturating_sub(self.started_ns);
+        let now = self.elapsed_ns();
         let tables = &self.probe.tables;
         for record in self.records.with_slot_mut() {
             let Some(slot) = record.slot else { continue };
@@ -202,13 +212,12 @@ impl Collector {
     }
 
     /// Takes the final counts of exited processes and gives their slots back.
-    fn drain_exited(&mut self) {
-        let slots: Vec<u32> = self.records.exited_slots();
+    fn drain_exited(&mut self, slots: &[u32]) {
         if slots.is_empty() {
             return;
         }
         let mut counts = assemble::counts_by_slot(&self.probe.tables, |slot| slots.contains(&slot));
-        for &slot in &slots {
+        for &slot in slots {
             let totals = self.probe.tables.totals(slot);
             let counts = counts.remove(&slot).unwrap_or_default();
             let Some(record) = self.records.in_slot(slot) else {
@@ -234,7 +243,7 @@ impl Collector {
             self.layouts.forget(id);
             self.records.release(slot);
         }
-        self.probe.tables.release(&slots);
+        self.probe.tables.release(slots);
         self.loss.processes_folded += self.records.fold(MAX_RECORDS);
     }
 

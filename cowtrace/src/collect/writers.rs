@@ -1,7 +1,7 @@
 //! Evidence of who wrote, from the probe to the names: which program a slot's process runs, and
 //! which processes can be asked about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cowtrace_common::evidence::Evidence;
 
@@ -15,6 +15,11 @@ impl Collector {
         self.look_for_interpreters();
         let mut waiting: Vec<Evidence> = Vec::new();
         self.probe.evidence(|evidence| waiting.push(evidence));
+        self.take(&waiting);
+    }
+
+    /// As [`Self::take_evidence`], of evidence that came in another way.
+    pub(super) fn take(&mut self, waiting: &[Evidence]) {
         if waiting.is_empty() {
             return;
         }
@@ -23,7 +28,7 @@ impl Collector {
             log::warn!("{error}");
         }
         let mut asked = Asked::new(&self.records);
-        for evidence in &waiting {
+        for evidence in waiting {
             let Some((image, pids)) = asked.of_slot(&mut self.records, evidence.slot) else {
                 self.loss.writers_full += evidence.pages();
                 continue;
@@ -45,6 +50,43 @@ impl Collector {
             self.writers.take(evidence, origin, |stack| {
                 pythons.map_or_else(Vec::new, |pythons| pythons.frames(stack))
             });
+        }
+        for image in asked.images() {
+            self.settle_words(image);
+        }
+    }
+
+    /// Has the kernel side read words around addresses only where the program may have objects that
+    /// they tell: for others they cost a third of the evidence.
+    fn settle_words(&mut self, image: u32) {
+        let now_ns = self.elapsed_ns();
+        let has_settled = self.records.get_mut(image).is_none_or(|first| {
+            let was_there = first.started_ns == 0;
+            was_there || now_ns.saturating_sub(first.started_ns) >= SETTLED_NS
+        });
+        let without = has_settled && self.writers.is_native(image);
+        let changed = if without {
+            self.natives.insert(image)
+        } else {
+            self.natives.remove(&image)
+        };
+        if !changed {
+            return;
+        }
+        for record in self.records.alive() {
+            if let Some(slot) = record.slot
+                && self.records.image_of(record.id) == image
+            {
+                self.probe.tables.set_without_words(slot, without);
+            }
+        }
+    }
+
+    /// Says so for a process that has come.
+    pub(super) fn know_words(&mut self, id: u32) {
+        let without = self.natives.contains(&self.records.image_of(id));
+        if let Some(slot) = self.records.get_mut(id).and_then(|record| record.slot) {
+            self.probe.tables.set_without_words(slot, without);
         }
     }
 
@@ -139,6 +181,9 @@ struct Asked {
 /// Looks into a program for an interpreter: some minutes.
 const MOST_LOOKS: u32 = 1 << 12;
 
+/// Time after its start in which a program may still load an interpreter, ns.
+const SETTLED_NS: u64 = 1_000_000_000;
+
 /// Siblings that are asked where the writer itself is gone.
 const MOST_SIBLINGS: usize = 3;
 
@@ -148,6 +193,12 @@ impl Asked {
             living: living(records),
             by_slot: HashMap::new(),
         }
+    }
+
+    /// Programs that were asked about.
+    fn images(&self) -> HashSet<u32> {
+        let found = self.by_slot.values().flatten();
+        found.map(|(image, _)| *image).collect()
     }
 
     /// The image that runs in a slot, and processes of it, the slot's own first; none of them for

@@ -143,16 +143,30 @@ impl Btf {
             .ok_or_else(|| BtfError::NoStruct(structure.to_owned()))
     }
 
+    /// Id of a structure.
+    #[must_use]
+    pub fn struct_id(&self, structure: &str) -> Option<u32> {
+        let found = (1..self.types.len()).find(|&id| self.is_struct_named(id, structure))?;
+        u32::try_from(found).ok()
+    }
+
+    /// Id of a function.
+    #[must_use]
+    pub fn function_id(&self, function: &str) -> Option<u32> {
+        let found = (1..self.types.len()).find(|&id| {
+            self.record(id).is_some_and(|(name_at, info, _)| {
+                kind(info) == KIND_FUNCTION && self.name_is(name_at, function)
+            })
+        })?;
+        u32::try_from(found).ok()
+    }
+
     /// Names of a function's parameters, in order; `None` if the kernel has no such function that
     /// a hook can find (it was inlined, renamed, or not built).
     #[must_use]
     pub fn parameters(&self, function: &str) -> Option<Vec<String>> {
-        let ids = 1..self.types.len();
-        let prototype = ids.into_iter().find_map(|id| {
-            let (name_at, info, at) = self.record(id)?;
-            let found = kind(info) == KIND_FUNCTION && self.name_is(name_at, function);
-            found.then(|| word(&self.bytes, at + 8).ok())?
-        })?;
+        let (_, _, at) = self.record(self.function_id(function)? as usize)?;
+        let prototype = word(&self.bytes, at + 8).ok()?;
         let (_, info, at) = self.record(prototype as usize)?;
         if kind(info) != KIND_PROTOTYPE {
             return None;
@@ -367,6 +381,11 @@ pub(super) mod tests {
     fn a_functions_parameters_are_told_in_order() {
         let btf = Btf::parse(sample()).unwrap();
         assert_eq!(btf.parameters("f").unwrap(), ["b", "a"]);
+        assert_eq!(
+            (btf.struct_id("s"), btf.function_id("f")),
+            (Some(4), Some(6))
+        );
+        assert_eq!(btf.struct_id("f").or(btf.function_id("s")), None);
         assert_eq!(btf.parameters("s"), None);
         assert_eq!(btf.parameters("g"), None);
     }

@@ -1,13 +1,22 @@
 //! Evidence of who wrote, as it comes out of the ring buffer.
 
-use bytes::Buf as _;
-use cowtrace_common::evidence::{Evidence, WORDS};
+use std::mem::offset_of;
 
-/// Reads a record; one that is not of this version counts as one of which nothing is known.
-pub(super) fn decode(mut bytes: &[u8]) -> Evidence {
-    if bytes.len() != size_of::<Evidence>() {
-        return Evidence::default();
+use bytes::Buf as _;
+use cowtrace_common::evidence::{BATCH, Batch, Evidence, WORDS};
+
+/// Hands the records of a batch to `take`; none of one that is not of this version.
+pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
+    if bytes.len() != size_of::<Batch>() {
+        return;
     }
+    let count = (&bytes[offset_of!(Batch, count)..]).get_u32_ne() as usize;
+    let records = bytes[offset_of!(Batch, records)..].chunks_exact(size_of::<Evidence>());
+    records.take(count.min(BATCH)).map(record).for_each(take);
+}
+
+/// Reads a record, of its full length.
+pub(super) fn record(mut bytes: &[u8]) -> Evidence {
     // In the order of `Evidence`'s fields.
     Evidence {
         address: bytes.get_u64_ne(),

@@ -29,6 +29,7 @@ impl Backend for Kprobe {
         let plan = Plan {
             backend: self.name(),
             globals: offsets::of_faults(&btf)?,
+            cast: None,
             counts_commits: true,
         };
         load::probe(kernel, settings, &btf, plan, |ebpf| {

@@ -11,24 +11,28 @@ use aya::{
     programs::{Program, ProgramError, RawTracePoint},
 };
 use aya_log::EbpfLogger;
-use cowtrace_common::{range::RANGE_BUCKETS, thread::TASKS_PER_CHUNK};
+use cowtrace_common::{evidence::EVIDENCE_BYTES, range::RANGE_BUCKETS, thread::TASKS_PER_CHUNK};
 use tokio::io::unix::AsyncFd;
 
 use super::{
     Btf, Kernel, Probe, ProbeError, Settings, Unseen,
+    cast::Cast,
     offsets::{self, Globals},
     pythons::Pythons,
     tables::Tables,
 };
 
 /// The kernel side, built by the build script.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cowtrace-ebpf.o"));
+pub(super) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cowtrace-ebpf.o"));
 
 /// What a backend asks of the loading.
 pub(super) struct Plan {
     pub backend: &'static str,
     /// What its hooks read, beside what following processes takes.
     pub globals: Globals,
+    /// How it reads saved registers without a helper, where the kernel can.
+    pub cast: Option<Cast>,
     /// Whether it counts copies where they are committed, so that the losers of a race for a page
     /// never are.
     pub counts_commits: bool,
@@ -46,6 +50,7 @@ pub(super) fn probe(
 ) -> Result<Probe, ProbeError> {
     let mut globals = offsets::of_tasks(btf)?;
     globals.extend(plan.globals);
+    globals.extend(plan.cast.map(Cast::globals).unwrap_or_default());
     if settings.writers {
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
         globals.push(("TAKE_EVIDENCE", 1));
@@ -59,7 +64,7 @@ pub(super) fn probe(
     globals.push(("RANGE_SHIFT", range_shift));
     globals.push(("PAGE_SHIFT", page_shift));
     globals.push(("BUCKET_MASK", RANGE_BUCKETS - 1));
-    let mut ebpf = load(kernel, &globals, settings.diagnostics)?;
+    let mut ebpf = load(kernel, &globals, plan.cast, settings.diagnostics)?;
     let unseen = attach_hooks(&mut ebpf)?;
     let log = settings
         .diagnostics
@@ -103,7 +108,12 @@ pub(super) fn probe(
     })
 }
 
-fn load(kernel: &Kernel, globals: &Globals, diagnostics: bool) -> Result<Ebpf, ProbeError> {
+fn load(
+    kernel: &Kernel,
+    globals: &Globals,
+    cast: Option<Cast>,
+    diagnostics: bool,
+) -> Result<Ebpf, ProbeError> {
     let log_level: u8 = if diagnostics {
         aya_log::Level::Debug as u8
     } else {
@@ -112,14 +122,23 @@ fn load(kernel: &Kernel, globals: &Globals, diagnostics: bool) -> Result<Ebpf, P
     let mut loader = loader();
     loader
         .map_max_entries("TASKS", kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
+        .map_max_entries("EVIDENCE", evidence_bytes(kernel.cpus))
         // At level 0 the verifier removes the diagnostics as dead code.
         .override_global(aya_log::LEVEL, &log_level, true);
     for (name, value) in globals {
         loader.override_global(name, value, true);
     }
-    loader
-        .load(OBJECT)
-        .map_err(|error| ProbeError::object(&error))
+    let result = match cast {
+        Some(cast) => loader.load(&cast.patch(OBJECT)),
+        None => loader.load(OBJECT),
+    };
+    result.map_err(|error| ProbeError::object(&error))
+}
+
+/// Size of the ring buffer for evidence, a power of two as the kernel wants it: 4 to 64 MiB.
+fn evidence_bytes(cpus: usize) -> u32 {
+    let parts = u32::try_from(cpus).unwrap_or(u32::MAX).clamp(2, 32);
+    EVIDENCE_BYTES * parts.next_power_of_two()
 }
 
 /// The object with nothing patched in, for programs that do nothing.

@@ -4,8 +4,10 @@
 //! why not; all of them feed the same tables, so that nothing downstream knows which one ran.
 
 mod btf;
+mod cast;
 mod choice;
 mod counts;
+mod drain;
 mod evidence;
 mod explain;
 mod functions;
@@ -230,7 +232,7 @@ impl Probe {
     /// Hands each copy's evidence that has come since the last time to `take`, oldest first.
     pub fn evidence(&mut self, mut take: impl FnMut(Evidence)) {
         while let Some(item) = self.evidence.next() {
-            take(evidence::decode(&item));
+            evidence::decode(&item, &mut take);
         }
     }
 

@@ -12,14 +12,13 @@ use aya::{
     maps::{Map, MapData, Queue},
 };
 use cowtrace_common::{
+    evidence::Batch,
     loss::LOSSES,
-    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, Process, Source},
+    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, Process},
     range::{
         BUCKET_ENTRIES, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
     },
-    thread::{
-        FAULT_BEGUN, FAULT_NONE, TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place,
-    },
+    thread::{FAULT_NONE, TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
 
 use super::{
@@ -31,16 +30,17 @@ use super::{
 /// The shared tables of a loaded kernel side.
 pub struct Tables {
     tasks: SharedArray,
-    threads: SharedArray,
-    processes: SharedArray,
+    pub(super) threads: SharedArray,
+    pub(super) batches: SharedArray,
+    pub(super) processes: SharedArray,
     ranges: SharedArray,
     splits: SharedArray,
     loss: SharedArray,
     races_settled: SharedArray,
     free_threads: Queue<MapData, u32>,
     free_processes: Queue<MapData, u32>,
-    range_shift: u32,
-    page_shift: u32,
+    pub(super) range_shift: u32,
+    pub(super) page_shift: u32,
 }
 
 impl Tables {
@@ -55,6 +55,7 @@ impl Tables {
         let mut tables = Self {
             tasks: array(ebpf, "TASKS", chunks, size_of::<TaskChunk>())?,
             threads: array(ebpf, "THREADS", THREAD_SLOTS, size_of::<Thread>())?,
+            batches: array(ebpf, "BATCHES", THREAD_SLOTS, size_of::<Batch>())?,
             processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<Process>())?,
             ranges: array(ebpf, "RANGES", RANGE_BUCKETS, size_of::<RangeBucket>())?,
             splits: array(ebpf, "SPLITS", SPLIT_WORDS, size_of::<u64>())?,
@@ -101,6 +102,7 @@ impl Tables {
             .u32(process, offset_of!(Process, parent))
             .store(parent, Relaxed);
         self.set_interpreter(slot, 0);
+        self.set_without_words(slot, false);
         self.processes
             .u32(process, offset_of!(Process, tasks))
             .store(0, Release);
@@ -118,6 +120,13 @@ impl Tables {
         self.processes
             .u32(slot as usize, offset_of!(Process, interpreter))
             .store(number, Release);
+    }
+
+    /// Says whether a slot's process runs a program that has no objects words could tell.
+    pub fn set_without_words(&self, slot: u32, without: bool) {
+        self.processes
+            .u32(slot as usize, offset_of!(Process, without_words))
+            .store(u32::from(without), Release);
     }
 
     /// Whether a task is traced already.
@@ -197,6 +206,9 @@ impl Tables {
         self.processes
             .u32(process as usize, offset_of!(Process, tasks))
             .fetch_sub(1, Relaxed);
+        self.batches
+            .u32(usize::from(slot), offset_of!(Batch, count))
+            .store(0, Relaxed);
         let _ = self.free_threads.push(u32::from(slot), 0);
     }
 
@@ -259,60 +271,7 @@ impl Tables {
         }
     }
 
-    /// Takes what threads have counted and not handed over yet, and counts their open faults as
-    /// re-used: after the hooks are detached, nobody else does. Returns the ranges, with slots.
-    #[must_use]
-    pub fn drain_threads(&self) -> Vec<(u32, RangeCount)> {
-        let drain = |thread| [self.drain_batch(thread), self.close_open_fault(thread)];
-        (1..self.threads.len()).flat_map(drain).flatten().collect()
-    }
-
-    fn drain_batch(&self, thread: usize) -> Option<(u32, RangeCount)> {
-        let copied = self
-            .threads
-            .u32(thread, offset_of!(Thread, batch_copied))
-            .swap(0, Relaxed);
-        let key = RangeKey(
-            self.threads
-                .u64(thread, offset_of!(Thread, batch_key))
-                .load(Relaxed),
-        );
-        if copied == 0 {
-            return None;
-        }
-        let counter = offset_of!(Process, copied) + key.source_number() as usize * 8;
-        self.processes
-            .u64(key.slot() as usize, counter)
-            .fetch_add(u64::from(copied), Relaxed);
-        Some((key.slot(), self.range_of(key, u64::from(copied), 0)))
-    }
-
-    fn close_open_fault(&self, thread: usize) -> Option<(u32, RangeCount)> {
-        let state = self.threads.u32(thread, offset_of!(Thread, state));
-        if state.swap(FAULT_NONE, Relaxed) != FAULT_BEGUN {
-            return None;
-        }
-        let process = self
-            .threads
-            .u32(thread, offset_of!(Thread, charged))
-            .load(Relaxed);
-        let address = self
-            .threads
-            .u64(thread, offset_of!(Thread, address))
-            .load(Relaxed);
-        self.processes
-            .u64(process as usize, offset_of!(Process, reused))
-            .fetch_add(1, Relaxed);
-        let key = RangeKey::new(
-            process,
-            Source::Unknown as u32,
-            address >> self.page_shift,
-            true,
-        );
-        Some((process, self.range_of(key, 0, 1)))
-    }
-
-    fn range_of(&self, key: RangeKey, copied: u64, reused: u64) -> RangeCount {
+    pub(super) fn range_of(&self, key: RangeKey, copied: u64, reused: u64) -> RangeCount {
         let shift = if key.is_split() {
             self.page_shift
         } else {

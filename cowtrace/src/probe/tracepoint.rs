@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use super::{
-    Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen, check_ground,
+    Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen,
+    cast::Cast,
+    check_ground,
     load::{self, Plan},
     offsets,
 };
@@ -27,18 +29,36 @@ impl Backend for Tracepoint {
         }
         check_ground(Path::new("/proc"))?;
         let btf = Btf::of_running_kernel()?;
-        let plan = Plan {
-            backend: self.name(),
-            globals: offsets::of_registers(&btf)?,
-            counts_commits: false,
-        };
-        load::probe(kernel, settings, &btf, plan, |ebpf| {
-            for hook in ["mm_page_alloc", "page_fault_user", "page_fault_kernel"] {
-                load::attach_twins(ebpf, kernel, hook)?;
+        let cast = Cast::find(&btf);
+        match (cast, attach(kernel, settings, &btf, cast)) {
+            // A kernel that has the function need not let every program call it.
+            (Some(_), Err(error @ ProbeError::Refused { .. })) => {
+                log::debug!("registers are read by a helper: {error}");
+                attach(kernel, settings, &btf, None)
             }
-            // Attached when it is needed, which is then urgent.
-            load::load_program(ebpf, "mm_page_free")?;
-            Ok(Unseen::ALL.to_vec())
-        })
+            (_, attached) => attached,
+        }
     }
+}
+
+fn attach(
+    kernel: &Kernel,
+    settings: Settings,
+    btf: &Btf,
+    cast: Option<Cast>,
+) -> Result<Probe, ProbeError> {
+    let plan = Plan {
+        backend: Tracepoint.name(),
+        globals: offsets::of_registers(btf)?,
+        cast,
+        counts_commits: false,
+    };
+    load::probe(kernel, settings, btf, plan, |ebpf| {
+        for hook in ["mm_page_alloc", "page_fault_user", "page_fault_kernel"] {
+            load::attach_twins(ebpf, kernel, hook)?;
+        }
+        // Attached when it is needed, which is then urgent.
+        load::load_program(ebpf, "mm_page_free")?;
+        Ok(Unseen::ALL.to_vec())
+    })
 }

@@ -32,6 +32,7 @@ impl Backend for Trampoline {
         let plan = Plan {
             backend: self.name(),
             globals: offsets::of_faults(&btf)?,
+            cast: None,
             counts_commits: true,
         };
         load::probe(kernel, settings, &btf, plan, |ebpf| {

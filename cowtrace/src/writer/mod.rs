@@ -113,6 +113,13 @@ impl Writers {
         image.python.as_mut()?.walk(pids)
     }
 
+    /// Whether a program was looked into and has nothing that words around an address could tell.
+    #[must_use]
+    pub fn is_native(&self, image: u32) -> bool {
+        let image = self.images.get(&image);
+        image.is_some_and(|image| image.python.is_none() && !image.code.mappings.is_empty())
+    }
+
     /// Takes a copy's evidence in. `frames` gives a stack by its number.
     pub fn take(
         &mut self,

@@ -8,17 +8,10 @@ use cowtrace_common::python::Frame;
 use super::{
     layout::{CodeLayout, Layout, TextLayout},
     lines,
+    objects::Objects,
 };
 use crate::{memory, run::PythonFrame};
 
-/// Offset of `ob_type` in an object, builds with a global interpreter lock.
-const OB_TYPE: u64 = 8;
-/// Offsets in a bytes object: its length, its bytes.
-const BYTES_SIZE: u64 = 16;
-const BYTES_DATA: u64 = 32;
-/// Offsets in a string: its length, what kind it is.
-const TEXT_LENGTH: u64 = 16;
-const TEXT_STATE: u64 = 32;
 /// Longer names and paths are cut, characters.
 const MAX_TEXT: u64 = 512;
 /// Longer tables of lines are not read: bytes.
@@ -39,15 +32,17 @@ struct Code {
 /// Code objects met so far, by address.
 pub(super) struct Codes {
     layout: Layout,
+    objects: &'static Objects,
     /// Address of the type of code objects, once one was met.
     code_type: Option<u64>,
     known: HashMap<u64, Option<Code>>,
 }
 
 impl Codes {
-    pub(super) fn new(layout: Layout) -> Self {
+    pub(super) fn new(layout: Layout, objects: &'static Objects) -> Self {
         Self {
             layout,
+            objects,
             code_type: None,
             known: HashMap::new(),
         }
@@ -97,7 +92,7 @@ impl Codes {
         read: impl Fn(u64, &mut [u8]) -> bool,
         is_code: &mut impl FnMut(u64) -> bool,
     ) -> Option<Code> {
-        let code_type = word(&read, address.checked_add(OB_TYPE)?)?;
+        let code_type = word(&read, address.checked_add(self.objects.ob_type)?)?;
         if self.code_type != Some(code_type) {
             if !is_code(code_type) {
                 return None;
@@ -114,31 +109,33 @@ impl Codes {
         let member = |offset: u64| word(&read, address.checked_add(offset)?);
         let first_line = u32::from_ne_bytes(fixed(&read, address.checked_add(firstlineno)?)?);
         Some(Code {
-            function: text(self.layout.text, member(qualname)?, &read)?,
-            file: text(self.layout.text, member(filename)?, &read)?,
+            function: text(self.objects, self.layout.text, member(qualname)?, &read)?,
+            file: text(self.objects, self.layout.text, member(filename)?, &read)?,
             first_line,
-            table: table(member(linetable)?, &read).unwrap_or_default(),
+            table: table(self.objects, member(linetable)?, &read).unwrap_or_default(),
         })
     }
 }
 
 /// A string object's characters.
 fn text(
+    objects: &Objects,
     layout: TextLayout,
     address: u64,
     read: &impl Fn(u64, &mut [u8]) -> bool,
 ) -> Option<String> {
-    let length = word(read, address.checked_add(TEXT_LENGTH)?)?;
+    let length = word(read, address.checked_add(objects.text_length)?)?;
     let length = usize::try_from(length.min(MAX_TEXT)).ok()?;
-    // Bits: 2 of interning, 3 of the characters' size, compact, ASCII.
-    let state = u32::from_ne_bytes(fixed(read, address.checked_add(TEXT_STATE)?)?);
-    let width = match (state >> 2) & 7 {
+    let state = u32::from_ne_bytes(fixed(read, address.checked_add(objects.text_state)?)?);
+    let state = state >> objects.text_kind;
+    // Bits: 3 of the characters' size, compact, ASCII.
+    let width = match state & 7 {
         1 => 1,
         2 => 2,
         4 => 4,
         _ => return None,
     };
-    let (is_compact, is_ascii) = (state & 0x20 != 0, state & 0x40 != 0);
+    let (is_compact, is_ascii) = (state & 0x8 != 0, state & 0x10 != 0);
     if !is_compact {
         return None;
     }
@@ -156,13 +153,17 @@ fn text(
 }
 
 /// A bytes object's bytes.
-fn table(address: u64, read: &impl Fn(u64, &mut [u8]) -> bool) -> Option<Vec<u8>> {
-    let size = word(read, address.checked_add(BYTES_SIZE)?)?;
+fn table(
+    objects: &Objects,
+    address: u64,
+    read: &impl Fn(u64, &mut [u8]) -> bool,
+) -> Option<Vec<u8>> {
+    let size = word(read, address.checked_add(objects.bytes_size)?)?;
     let size = usize::try_from(size)
         .ok()
         .filter(|size| *size <= MAX_TABLE)?;
     let mut bytes = vec![0; size];
-    read(address.checked_add(BYTES_DATA)?, &mut bytes).then_some(bytes)
+    read(address.checked_add(objects.bytes_data)?, &mut bytes).then_some(bytes)
 }
 
 fn word(read: &impl Fn(u64, &mut [u8]) -> bool, address: u64) -> Option<u64> {
@@ -180,6 +181,7 @@ fn fixed<const BYTES: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writer::cpython::objects::WITH_LOCK;
     use proptest::prelude::*;
 
     const CODE: u64 = 0x10_0000;
@@ -197,7 +199,7 @@ mod tests {
             bytes[at..at + value.len()].copy_from_slice(value);
         };
         for (member, value) in [
-            (OB_TYPE, CODE_TYPE),
+            (WITH_LOCK.ob_type, CODE_TYPE),
             (layout.code.qualname, NAME),
             (layout.code.filename, FILE),
             (layout.code.linetable, LINES),
@@ -206,15 +208,24 @@ mod tests {
         }
         put(CODE + layout.code.firstlineno, &41u32.to_ne_bytes());
         // ASCII, and two bytes a character.
-        put(NAME + TEXT_LENGTH, &5u64.to_ne_bytes());
-        put(NAME + TEXT_STATE, &(1u32 << 2 | 0x60).to_ne_bytes());
+        put(NAME + WITH_LOCK.text_length, &5u64.to_ne_bytes());
+        put(
+            NAME + WITH_LOCK.text_state,
+            &(1u32 << 2 | 0x60).to_ne_bytes(),
+        );
         put(NAME + layout.text.ascii, b"A.get");
-        put(FILE + TEXT_LENGTH, &3u64.to_ne_bytes());
-        put(FILE + TEXT_STATE, &(2u32 << 2 | 0x20).to_ne_bytes());
+        put(FILE + WITH_LOCK.text_length, &3u64.to_ne_bytes());
+        put(
+            FILE + WITH_LOCK.text_state,
+            &(2u32 << 2 | 0x20).to_ne_bytes(),
+        );
         put(FILE + layout.text.other, &[0x16, 0x04, b'.', 0, b'p', 0]);
         // The first line, then the next.
-        put(LINES + BYTES_SIZE, &5u64.to_ne_bytes());
-        put(LINES + BYTES_DATA, &[0x80, 0, 0x80 | (11 << 3), 0, 0]);
+        put(LINES + WITH_LOCK.bytes_size, &5u64.to_ne_bytes());
+        put(
+            LINES + WITH_LOCK.bytes_data,
+            &[0x80, 0, 0x80 | (11 << 3), 0, 0],
+        );
         bytes
     }
 
@@ -227,7 +238,7 @@ mod tests {
     }
 
     fn codes() -> Codes {
-        Codes::new(Layout::of_version(0x030c_01f0).unwrap())
+        Codes::new(Layout::of_version(0x030c_01f0).unwrap(), &WITH_LOCK)
     }
 
     #[test]

@@ -5,17 +5,16 @@ use std::{fs, path::Path};
 
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 
+use super::objects::{FREE_THREADED, Objects, WITH_LOCK};
 use crate::{memory, run::Mapping, writer::native::Code};
 
 /// The largest program or library that is looked through, bytes.
 const MAX_FILE_BYTES: u64 = 512 << 20;
 /// A function that 3.8 brought (PEP 587): before, the collector's header was another.
 const SINCE_3_8: &str = "PyConfig_InitPythonConfig";
-/// Offset of `ob_type` in an object, builds with a global interpreter lock.
-const OB_TYPE: u64 = 8;
 
 /// Addresses of an interpreter's own data, which every build exports.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Symbols {
     /// `PyType_Type`.
     pub(super) type_type: u64,
@@ -23,6 +22,8 @@ pub(super) struct Symbols {
     pub(super) runtime: Option<u64>,
     /// `Py_Version`, which 3.11 brought.
     pub(super) version: Option<u64>,
+    /// How its objects begin.
+    pub(super) objects: &'static Objects,
 }
 
 /// The interpreter of a process, if its type of types is its own type.
@@ -36,9 +37,13 @@ pub(super) fn find(proc_root: &Path, pid: u32, code: &Code) -> Option<Symbols> {
         .iter()
         .filter(first_of_file)
         .filter_map(|mapping| in_file(proc_root, pid, mapping))
-        .find(|found| {
-            let its_type = memory::read_word(pid, found.type_type + OB_TYPE);
-            its_type == Some(found.type_type)
+        .find_map(|found| {
+            let is_own_type = |objects: &&Objects| {
+                let its_type = memory::read_word(pid, found.type_type + objects.ob_type);
+                its_type == Some(found.type_type)
+            };
+            let objects = [&WITH_LOCK, &FREE_THREADED].into_iter().find(is_own_type)?;
+            Some(Symbols { objects, ..found })
         })
 }
 
@@ -74,5 +79,6 @@ fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<Symbols> {
         type_type: find("PyType_Type")?,
         runtime: find("_PyRuntime"),
         version: find("Py_Version"),
+        objects: &WITH_LOCK,
     })
 }

@@ -117,8 +117,8 @@ impl Layout {
     /// That of the table at the beginning of a runtime; none if it is no table, or of a version
     /// whose table is not known.
     pub(super) fn of_table(words: &[u64; TABLE_WORDS]) -> Option<Self> {
-        let [cookie, version, free_threaded, ..] = *words;
-        if cookie != COOKIE || free_threaded != 0 {
+        let [cookie, version, ..] = *words;
+        if cookie != COOKIE {
             return None;
         }
         let table = Table {
@@ -262,9 +262,6 @@ mod tests {
         assert!(Layout::of_version(0x030a_0df0).is_none());
         assert!(Layout::of_table(&empty(0x030d_00f0)).is_some());
         assert!(Layout::of_table(&empty(0x0310_00f0)).is_none());
-        let mut free_threaded = empty(0x030d_00f0);
-        free_threaded[2] = 1;
-        assert!(Layout::of_table(&free_threaded).is_none());
         let mut other = empty(0x030d_00f0);
         other[0] = 0;
         assert!(Layout::of_table(&other).is_none());

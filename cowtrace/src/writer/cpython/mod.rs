@@ -1,16 +1,11 @@
 //! What a write hit in CPython: an object's reference count or its garbage collector's header,
 //! told by the type pointer beside it.
-//!
-//! Builds with a global interpreter lock, 3.8 and later: an object begins with its reference count
-//! and, 8 bytes on, the address of its type (`Include/object.h`). One that the collector follows has
-//! two words in front: `_gc_next` and `_gc_prev` (`Include/internal/pycore_gc.h`). So for a write at
-//! `A` the type of the object stands at `A + 8` if it was the reference count, at `A + 24` if it was
-//! `_gc_next`, at `A + 16` if `_gc_prev`.
 
 mod frames;
 mod interpreter;
 mod layout;
 mod lines;
+mod objects;
 mod types;
 
 use std::path::Path;
@@ -44,7 +39,7 @@ impl Python {
             .iter()
             .find_map(|&pid| interpreter::find(proc_root, pid, code))?;
         Some(Self {
-            known: types::Known::new(symbols.type_type),
+            known: types::Known::new(symbols.type_type, symbols.objects),
             symbols,
             walk: None,
             codes: None,
@@ -56,7 +51,7 @@ impl Python {
     pub(in crate::writer) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
         if self.walk.is_none() {
             let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
-            self.codes = Some(Codes::new(layout));
+            self.codes = Some(Codes::new(layout, self.symbols.objects));
             self.walk = Some(Interpreter {
                 threads_head,
                 ..layout.walk
@@ -105,19 +100,12 @@ impl Python {
         evidence: &Evidence,
         pids: &[u32],
     ) -> (WriteKind, u64) {
-        let [at_8, at_16, at_24] = evidence.words;
-        let candidates = [
-            (WriteKind::Refcount, at_8),
-            (WriteKind::Gc, at_24),
-            (WriteKind::Gc, at_16),
-        ];
-        // Counts and headers are whole words: a write elsewhere is into the object's own data.
-        if !evidence.address.is_multiple_of(8) {
-            return (WriteKind::Other, 0);
-        }
+        let objects = self.symbols.objects;
+        let candidates = objects.candidates(evidence.address, evidence.words);
         // Types met before first: what is no type costs a look into the process.
         let known = candidates
-            .into_iter()
+            .iter()
+            .copied()
             .find(|(_, word)| self.known.has(*word));
         known
             .or_else(|| {

@@ -3,15 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::objects::Objects;
 use crate::memory;
 
-/// Offsets in a type object, builds with a global interpreter lock, 3.8 and later
-/// (Include/cpython/object.h): `ob_type`, `tp_name`, `tp_flags`.
-const OB_TYPE: usize = 8;
-const TP_NAME: usize = 24;
-const TP_FLAGS: usize = 168;
-/// As much of a type as these need.
-const TYPE_BYTES: usize = TP_FLAGS + 8;
+/// As much of a type as is needed, in every build.
+const TYPE_BYTES: usize = 192;
 /// `Py_TPFLAGS_READY`: the type is complete.
 const READY: u64 = 1 << 12;
 /// `Py_TPFLAGS_TYPE_SUBCLASS`: what has this as its type is a type.
@@ -30,14 +26,16 @@ const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 /// Types met so far.
 pub(super) struct Known {
     type_type: u64,
+    objects: &'static Objects,
     names: HashMap<u64, String>,
     strangers: HashSet<u64>,
 }
 
 impl Known {
-    pub(super) fn new(type_type: u64) -> Self {
+    pub(super) fn new(type_type: u64, objects: &'static Objects) -> Self {
         Self {
             type_type,
+            objects,
             names: HashMap::new(),
             strangers: HashSet::new(),
         }
@@ -74,24 +72,28 @@ impl Known {
 
     /// The type's name; none if it is no type.
     fn read(&self, address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
+        let Objects {
+            tp_name, tp_flags, ..
+        } = *self.objects;
+        let ob_type = usize::try_from(self.objects.ob_type).ok()?;
         let mut bytes = [0; TYPE_BYTES];
-        if !read(address, &mut bytes) || word(&bytes, TP_FLAGS) & READY == 0 {
+        if !read(address, &mut bytes) || word(&bytes, tp_flags) & READY == 0 {
             return None;
         }
-        let mut meta = word(&bytes, OB_TYPE);
+        let mut meta = word(&bytes, ob_type);
         for _ in 0..MAX_CHAIN {
             if meta == self.type_type {
-                return name_at(word(&bytes, TP_NAME), read);
+                return name_at(word(&bytes, tp_name), read);
             }
             // Any object's type has `type` as its type: only a metatype makes a type of it.
             let mut next = [0; TYPE_BYTES];
             if !PLAUSIBLE.contains(&meta)
                 || !read(meta, &mut next)
-                || word(&next, TP_FLAGS) & METATYPE == 0
+                || word(&next, tp_flags) & METATYPE == 0
             {
                 return None;
             }
-            meta = word(&next, OB_TYPE);
+            meta = word(&next, ob_type);
         }
         None
     }
@@ -126,9 +128,13 @@ fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writer::cpython::objects::WITH_LOCK;
     use proptest::prelude::*;
 
     const TYPE_TYPE: u64 = 0x10_0000;
+    const OB_TYPE: usize = 8;
+    const TP_NAME: usize = 24;
+    const TP_FLAGS: usize = 168;
     const STR: u64 = 0x10_1000;
     const NAME: u64 = 0x10_2ffc;
 
@@ -161,7 +167,7 @@ mod tests {
     #[test]
     fn a_type_is_told_by_its_type_and_named() {
         let bytes = memory();
-        let known = Known::new(TYPE_TYPE);
+        let known = Known::new(TYPE_TYPE, &WITH_LOCK);
         assert_eq!(known.read(STR, read_in(&bytes)).as_deref(), Some("str"));
         assert_eq!(known.read(STR + 8, read_in(&bytes)), None);
         assert_eq!(known.read(0x20_0000, read_in(&bytes)), None);
@@ -172,10 +178,14 @@ mod tests {
         let mut bytes = memory();
         bytes[0x2e00..0x2f00].fill(b'L');
         bytes[0x1018..0x1020].copy_from_slice(&(TYPE_TYPE + 0x2e00).to_ne_bytes());
-        let name = Known::new(TYPE_TYPE).read(STR, read_in(&bytes)).unwrap();
+        let name = Known::new(TYPE_TYPE, &WITH_LOCK)
+            .read(STR, read_in(&bytes))
+            .unwrap();
         assert!(name.starts_with("LLL") && name.ends_with('…'), "{name}");
         bytes[0x2e00..0x2e03].copy_from_slice(b"\x1b\xff\0");
-        let name = Known::new(TYPE_TYPE).read(STR, read_in(&bytes)).unwrap();
+        let name = Known::new(TYPE_TYPE, &WITH_LOCK)
+            .read(STR, read_in(&bytes))
+            .unwrap();
         assert_eq!(name, "\u{1b}\u{fffd}");
     }
 
@@ -184,7 +194,10 @@ mod tests {
         let mut bytes = memory();
         // Its own type, and not `type`.
         bytes[0x1008..0x1010].copy_from_slice(&STR.to_ne_bytes());
-        assert_eq!(Known::new(TYPE_TYPE).read(STR, read_in(&bytes)), None);
+        assert_eq!(
+            Known::new(TYPE_TYPE, &WITH_LOCK).read(STR, read_in(&bytes)),
+            None
+        );
     }
 
     #[test]
@@ -193,7 +206,7 @@ mod tests {
         // An object like a type in all but its type, which is `str`.
         bytes.copy_within(0x1000..0x1100, 0x2000);
         bytes[0x2008..0x2010].copy_from_slice(&STR.to_ne_bytes());
-        let known = Known::new(TYPE_TYPE);
+        let known = Known::new(TYPE_TYPE, &WITH_LOCK);
         assert_eq!(known.read(TYPE_TYPE + 0x2000, read_in(&bytes)), None);
         let flags = READY | METATYPE;
         bytes[0x1000 + TP_FLAGS..0x1008 + TP_FLAGS].copy_from_slice(&flags.to_ne_bytes());
@@ -211,7 +224,7 @@ mod tests {
             for (at, value) in changes {
                 bytes[at] = value;
             }
-            let known = Known::new(TYPE_TYPE);
+            let known = Known::new(TYPE_TYPE, &WITH_LOCK);
             let _ = known.read(STR, read_in(&bytes));
             let name = known.read(address, read_in(&bytes));
             prop_assert!(name.is_none_or(|name| name.len() <= 3 * MAX_NAME_BYTES));

@@ -1,0 +1,80 @@
+//! Has the kernel side read saved registers by plain loads, where the kernel can
+//! (`bpf_rdonly_cast`, Linux 6.2): a function of the kernel that is called by its id, which the
+//! loader of objects knows nothing of.
+
+use cowtrace_common::cast::CAST_CALL;
+
+use super::{Btf, offsets::Globals};
+
+/// Code of a call in BPF (`BPF_JMP | BPF_CALL`).
+const CALL: u8 = 0x85;
+/// Source register of a call of a kernel's function (`BPF_PSEUDO_KFUNC_CALL`).
+const OF_KERNEL: u8 = 2 << 4;
+/// Bytes of an instruction; programs are aligned to them in the object.
+const INSTRUCTION_BYTES: usize = 8;
+
+/// What the running kernel calls the things that a cast needs, by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cast {
+    function: u32,
+    registers: u32,
+}
+
+impl Cast {
+    /// Looks them up; none if the kernel has no such function.
+    pub(super) fn find(btf: &Btf) -> Option<Self> {
+        Some(Self {
+            function: btf.function_id("bpf_rdonly_cast")?,
+            registers: btf.struct_id("pt_regs")?,
+        })
+    }
+
+    /// What to set in the kernel side.
+    pub(super) fn globals(self) -> Globals {
+        vec![("REGISTERS_TYPE", self.registers)]
+    }
+
+    /// The object with the function's id in each place that calls it.
+    pub(super) fn patch(self, object: &[u8]) -> Vec<u8> {
+        let mut patched = object.to_vec();
+        let wanted = instruction(0, CAST_CALL);
+        for place in patched.chunks_exact_mut(INSTRUCTION_BYTES) {
+            if *place == wanted {
+                place.copy_from_slice(&instruction(OF_KERNEL, self.function));
+            }
+        }
+        patched
+    }
+}
+
+/// A call: code, registers, offset, immediate (`struct bpf_insn`).
+fn instruction(registers: u8, number: u32) -> [u8; INSTRUCTION_BYTES] {
+    let [a, b, c, d] = number.to_ne_bytes();
+    [CALL, registers, 0, 0, a, b, c, d]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::load::OBJECT;
+
+    #[test]
+    fn every_call_in_the_object_is_patched() {
+        let calls = |object: &[u8], registers, number| {
+            let places = object.chunks_exact(INSTRUCTION_BYTES);
+            places
+                .filter(|place| **place == instruction(registers, number))
+                .count()
+        };
+        let before = calls(OBJECT, 0, CAST_CALL);
+        assert!(before > 0);
+        let cast = Cast {
+            function: 0x1234_5678,
+            registers: 1,
+        };
+        let patched = cast.patch(OBJECT);
+        assert_eq!(calls(&patched, OF_KERNEL, 0x1234_5678), before);
+        assert_eq!(calls(&patched, 0, CAST_CALL), 0);
+        assert_eq!(patched.len(), OBJECT.len());
+    }
+}

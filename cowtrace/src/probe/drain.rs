@@ -1,0 +1,86 @@
+//! What threads keep to themselves until there is more of it: taken over once the hooks are
+//! detached, when nobody else does.
+
+use std::{mem::offset_of, sync::atomic::Ordering::Relaxed};
+
+use cowtrace_common::{
+    evidence::{BATCH, Batch, Evidence},
+    process::{Process, Source},
+    range::RangeKey,
+    thread::{FAULT_BEGUN, FAULT_NONE, Thread},
+};
+
+use super::{Tables, counts::RangeCount, evidence};
+
+impl Tables {
+    /// Takes what threads have counted and not handed over yet, and counts their open faults as
+    /// re-used: after the hooks are detached, nobody else does. Returns the ranges, with slots.
+    #[must_use]
+    pub fn drain_threads(&self) -> Vec<(u32, RangeCount)> {
+        let drain = |thread| [self.drain_batch(thread), self.close_open_fault(thread)];
+        (1..self.threads.len()).flat_map(drain).flatten().collect()
+    }
+
+    fn drain_batch(&self, thread: usize) -> Option<(u32, RangeCount)> {
+        let copied = self
+            .threads
+            .u32(thread, offset_of!(Thread, batch_copied))
+            .swap(0, Relaxed);
+        let key = RangeKey(
+            self.threads
+                .u64(thread, offset_of!(Thread, batch_key))
+                .load(Relaxed),
+        );
+        if copied == 0 {
+            return None;
+        }
+        let counter = offset_of!(Process, copied) + key.source_number() as usize * 8;
+        self.processes
+            .u64(key.slot() as usize, counter)
+            .fetch_add(u64::from(copied), Relaxed);
+        Some((key.slot(), self.range_of(key, u64::from(copied), 0)))
+    }
+
+    fn close_open_fault(&self, thread: usize) -> Option<(u32, RangeCount)> {
+        let state = self.threads.u32(thread, offset_of!(Thread, state));
+        if state.swap(FAULT_NONE, Relaxed) != FAULT_BEGUN {
+            return None;
+        }
+        let process = self
+            .threads
+            .u32(thread, offset_of!(Thread, charged))
+            .load(Relaxed);
+        let address = self
+            .threads
+            .u64(thread, offset_of!(Thread, address))
+            .load(Relaxed);
+        self.processes
+            .u64(process as usize, offset_of!(Process, reused))
+            .fetch_add(1, Relaxed);
+        let key = RangeKey::new(
+            process,
+            Source::Unknown as u32,
+            address >> self.page_shift,
+            true,
+        );
+        Some((process, self.range_of(key, 0, 1)))
+    }
+
+    /// Takes the evidence that threads have not sent.
+    #[must_use]
+    pub fn drain_evidence(&self) -> Vec<Evidence> {
+        let mut drained = Vec::new();
+        for thread in 1..self.batches.len() {
+            let count = self.batches.u32(thread, offset_of!(Batch, count));
+            let count = (count.swap(0, Relaxed) as usize).min(BATCH);
+            for record in 0..count {
+                let at = offset_of!(Batch, records) + record * size_of::<Evidence>();
+                let word = |index: usize| self.batches.u64(thread, at + index * 8).load(Relaxed);
+                let words: [u64; size_of::<Evidence>() / 8] = std::array::from_fn(word);
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+                drained.push(evidence::record(&bytes));
+            }
+        }
+        drained
+    }
+}
