@@ -22,11 +22,13 @@ const ASK: &str = "import sys, sysconfig; \
     free = sysconfig.get_config_var('Py_GIL_DISABLED'); \
     print('%d %d %d' % (sys.version_info[0], sys.version_info[1], bool(free)))";
 
-/// A `CPython` that cowtrace understands: 3.8 and later, with a global interpreter lock.
+/// A `CPython` that cowtrace understands: 3.8 and later, without a global interpreter lock 3.13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
     /// Major and minor.
     pub version: (u32, u32),
+    /// Whether it has no global interpreter lock.
+    pub is_free: bool,
     /// What starts it; the interpreter itself is the last.
     words: Vec<OsString>,
 }
@@ -51,7 +53,9 @@ impl Interpreter {
 impl fmt::Display for Interpreter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor) = self.version;
-        write!(f, "Python {major}.{minor} ({})", self.program().display())
+        let free = if self.is_free { "t" } else { "" };
+        let program = self.program().display();
+        write!(f, "Python {major}.{minor}{free} ({program})")
     }
 }
 
@@ -136,8 +140,17 @@ impl Answer {
     }
 
     fn understood(self) -> Option<Interpreter> {
-        let Self { version, words, .. } = self;
-        (version >= (3, 8) && !self.is_free).then_some(Interpreter { version, words })
+        let Self {
+            version,
+            is_free,
+            words,
+        } = self;
+        let first = if is_free { (3, 13) } else { (3, 8) };
+        (version >= first).then_some(Interpreter {
+            version,
+            is_free,
+            words,
+        })
     }
 }
 
@@ -166,7 +179,7 @@ mod tests {
     fn only_what_is_understood_is_traced() {
         assert!(answered((3, 8), false).is_some() && answered((3, 14), false).is_some());
         assert!(answered((3, 7), false).is_none() && answered((2, 7), false).is_none());
-        assert!(answered((3, 14), true).is_none());
+        assert!(answered((3, 12), true).is_none() && answered((3, 13), true).is_some());
     }
 
     #[test]

@@ -127,18 +127,10 @@ fn text(
     let length = word(read, address.checked_add(objects.text_length)?)?;
     let length = usize::try_from(length.min(MAX_TEXT)).ok()?;
     let state = u32::from_ne_bytes(fixed(read, address.checked_add(objects.text_state)?)?);
-    let state = state >> objects.text_kind;
-    // Bits: 3 of the characters' size, compact, ASCII.
-    let width = match state & 7 {
-        1 => 1,
-        2 => 2,
-        4 => 4,
-        _ => return None,
-    };
-    let (is_compact, is_ascii) = (state & 0x8 != 0, state & 0x10 != 0);
-    if !is_compact {
-        return None;
-    }
+    let (width, is_ascii) = objects
+        .text_kind
+        .iter()
+        .find_map(|bit| compact(state >> bit))?;
     let data = if is_ascii { layout.ascii } else { layout.other };
     let mut bytes = vec![0; length * width];
     if !read(address.checked_add(data)?, &mut bytes) {
@@ -150,6 +142,18 @@ fn text(
         char::from_u32(u32::from_le_bytes(word)).unwrap_or(char::REPLACEMENT_CHARACTER)
     });
     Some(characters.collect())
+}
+
+/// Bytes of a character and whether it is ASCII, of a string whose characters follow it at once, as
+/// all but those of old extensions do. Bits: 3 of the size, compact, ASCII.
+fn compact(state: u32) -> Option<(usize, bool)> {
+    let width = match state & 7 {
+        1 => 1,
+        2 => 2,
+        4 => 4,
+        _ => return None,
+    };
+    (state & 0x8 != 0).then_some((width, state & 0x10 != 0))
 }
 
 /// A bytes object's bytes.

@@ -18,8 +18,9 @@ pub(super) struct Objects {
     pub(super) text_length: u64,
     /// `state` of a string.
     pub(super) text_state: u64,
-    /// First bit of the character's size in it; bits of a compact and of an ASCII string follow.
-    pub(super) text_kind: u32,
+    /// What the first bit of the characters' size in it can be; below it is how the string is
+    /// interned, a number up to 3.
+    pub(super) text_kind: &'static [u32],
     /// `ob_size` of a bytes object.
     pub(super) bytes_size: u64,
     /// `ob_sval` of a bytes object.
@@ -33,7 +34,7 @@ pub(super) static WITH_LOCK: Objects = Objects {
     tp_flags: 168,
     text_length: 16,
     text_state: 32,
-    text_kind: 2,
+    text_kind: &[2],
     bytes_size: 16,
     bytes_data: 32,
 };
@@ -45,7 +46,8 @@ pub(super) static FREE_THREADED: Objects = Objects {
     tp_flags: 184,
     text_length: 32,
     text_state: 48,
-    text_kind: 8,
+    // From 3.14 on interning has a field of its own.
+    text_kind: &[2, 8, 16],
     bytes_size: 32,
     bytes_data: 48,
 };
