@@ -74,7 +74,7 @@ fn index_targets() -> Result<String> {
 /// A suite of the archive for an architecture, with lists of its own.
 pub(crate) struct Suite {
     name: String,
-    /// Debian's name for it.
+    /// Debian's name for it; `source` for source packages.
     arch: &'static str,
     folder: PathBuf,
 }
@@ -82,6 +82,10 @@ pub(crate) struct Suite {
 impl Suite {
     /// Reads its newest lists of an architecture, in Debian's name for it.
     pub(crate) fn open(archive: &Archive, name: &str, arch: &'static str) -> Result<Self> {
+        Self::open_lists(archive, name, arch, "deb")
+    }
+
+    fn open_lists(archive: &Archive, name: &str, arch: &'static str, kind: &str) -> Result<Self> {
         let folder = toolchain::cache()
             .join("apt")
             .join(format!("{name}-{arch}"));
@@ -94,7 +98,7 @@ impl Suite {
             let path = suite.folder.join(part);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        let source = source_line(archive.address(name)?, name);
+        let source = source_line(kind, archive.address(name)?, name);
         fs::write(suite.folder.join("sources.list"), source)
             .context("cannot write the list of sources")?;
         suite
@@ -102,6 +106,18 @@ impl Suite {
             .and_then(|mut apt| workspace::run(apt.stdout(std::io::stderr())))
             .with_context(|| format!("cannot read the suite {name} of Debian's archive"))?;
         Ok(suite)
+    }
+
+    /// Reads its newest lists of source packages.
+    pub(crate) fn open_sources(archive: &Archive, name: &str) -> Result<Self> {
+        Self::open_lists(archive, name, "source", "deb-src")
+    }
+
+    /// Downloads a source package into a folder, which is there.
+    pub(crate) fn download_source(&self, package: &str, folder: &Path) -> Result<()> {
+        let mut apt = self.apt("apt-get", &["-qq", "source", "--download-only", package])?;
+        workspace::run(apt.current_dir(folder).stdout(std::io::stderr()))
+            .with_context(|| format!("cannot get the source of {package} from {}", self.name))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -186,9 +202,9 @@ fn options(folder: &str, arch: &str) -> Vec<String> {
 }
 
 /// Signed by Debian's keys, those of suites that are no longer supported included.
-fn source_line(address: &str, suite: &str) -> String {
+fn source_line(kind: &str, address: &str, suite: &str) -> String {
     let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    format!("deb [signed-by={keys}] {address} {suite} main\n")
+    format!("{kind} [signed-by={keys}] {address} {suite} main\n")
 }
 
 /// A folder in the cache that is gone afterwards.
@@ -299,7 +315,7 @@ mod tests {
         ] {
             assert!(options.iter().any(|option| option == own), "{own}");
         }
-        let source = source_line("http://mirror.invalid/debian/", "trixie");
+        let source = source_line("deb", "http://mirror.invalid/debian/", "trixie");
         assert!(source.starts_with("deb [signed-by=/usr/share/keyrings/debian-archive"));
         assert!(source.ends_with("] http://mirror.invalid/debian/ trixie main\n"));
     }

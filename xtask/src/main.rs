@@ -5,6 +5,7 @@
 mod archive;
 mod bench;
 mod demo;
+mod free_threaded;
 mod packages;
 mod privilege;
 mod pythons;
@@ -39,6 +40,8 @@ enum Chore {
     Demo(demo::Options),
     /// Set up, build, and run all tests
     Test(test::Options),
+    /// Build a Python without the global interpreter lock, for the tests to trace too
+    FreeThreaded,
     /// Test on other kernels, in virtual machines
     Vm(vm::Options),
     /// Measure what tracing costs for each copied page
@@ -60,6 +63,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Setup => setup::ensure(),
         Chore::Demo(options) => demo::run(options),
         Chore::Test(options) => test::run(options),
+        Chore::FreeThreaded => free_threaded::build(),
         Chore::Vm(options) => vm::run(options),
         Chore::Bench(options) => bench::run(options),
     }

@@ -42,7 +42,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
         return given(&folder);
     }
-    let folder = toolchain::cache().join("pythons");
+    let folder = folder();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     if env::consts::ARCH != "x86_64" {
         say("only the Pythons of this machine are traced: Debian's are fetched on x86-64 alone");
@@ -55,6 +55,11 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         })?;
     }
     Ok(folder)
+}
+
+/// Where they are kept; others that are put there are traced too.
+pub(crate) fn folder() -> PathBuf {
+    toolchain::cache().join("pythons")
 }
 
 /// Absolute: the tests run elsewhere.
