@@ -71,6 +71,11 @@ impl Tables {
     pub fn drain_evidence(&self) -> Vec<Evidence> {
         let mut drained = Vec::new();
         for thread in 1..self.batches.len() {
+            // What was never used stays out of memory.
+            let task = self.threads.u32(thread, offset_of!(Thread, tid));
+            if task.load(Relaxed) == 0 {
+                continue;
+            }
             let count = self.batches.u32(thread, offset_of!(Batch, count));
             let count = (count.swap(0, Relaxed) as usize).min(BATCH);
             for record in 0..count {
