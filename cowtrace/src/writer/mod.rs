@@ -4,6 +4,7 @@
 mod cpython;
 mod native;
 mod stacks;
+mod unnamed;
 
 use std::{
     collections::{HashMap, HashSet},

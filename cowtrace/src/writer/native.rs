@@ -14,6 +14,7 @@ use blazesym::{
     },
 };
 
+use super::unnamed::Unnamed;
 use crate::{memory, run::Mapping};
 
 /// Where an instruction is.
@@ -27,6 +28,13 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Code {
     pub(super) mappings: Vec<Mapping>,
+    program: Option<Program>,
+}
+
+/// The file of an image's program, and the name it was started by.
+struct Program {
+    file: String,
+    name: String,
 }
 
 impl Code {
@@ -38,7 +46,16 @@ impl Code {
         };
         let mut mappings = pids.iter().find_map(read).unwrap_or_default();
         mappings.sort_by_key(|mapping| mapping.start);
-        Self { mappings }
+        let program = pids.iter().find_map(|&pid| Program::of(proc_root, pid));
+        Self { mappings, program }
+    }
+
+    /// What a mapped file is called in a report.
+    fn module(&self, mapping: &Mapping) -> String {
+        match &self.program {
+            Some(program) if program.file == mapping.name => program.name.clone(),
+            _ => base_name(&mapping.name),
+        }
     }
 
     pub(super) fn has(&self, instruction: u64) -> bool {
@@ -55,6 +72,7 @@ impl Code {
         });
         self.mappings.extend(newer.mappings);
         self.mappings.sort_by_key(|mapping| mapping.start);
+        self.program = newer.program.or(self.program.take());
     }
 
     fn around(&self, instruction: u64) -> Option<&Mapping> {
@@ -66,9 +84,22 @@ impl Code {
     }
 }
 
+impl Program {
+    /// Only where that is another name, and not less of the same: `python3` is no better name for
+    /// `python3.11`.
+    fn of(proc_root: &Path, pid: u32) -> Option<Self> {
+        let file = fs::read_link(proc_root.join(format!("{pid}/exe"))).ok()?;
+        let file = file.to_str()?.to_owned();
+        let path = memory::started_by(proc_root, pid)?;
+        let name = path.file_name()?.to_str()?.to_owned();
+        (!base_name(&file).starts_with(&name)).then_some(Self { file, name })
+    }
+}
+
 /// Looks names up, each instruction once.
 pub(super) struct Symbols {
     symbolizer: Symbolizer,
+    unnamed: Unnamed,
     known: HashMap<(u32, u64), Place>,
 }
 
@@ -76,12 +107,13 @@ impl Symbols {
     pub(super) fn new() -> Self {
         Self {
             symbolizer: Symbolizer::builder().enable_code_info(false).build(),
+            unnamed: Unnamed::default(),
             known: HashMap::new(),
         }
     }
 
     /// By a living process, which knows its files whatever their names mean here; else by the
-    /// file's name; else the module and the offset in it.
+    /// file's name; else the module and the offset in it where the function begins.
     pub(super) fn name(
         &mut self,
         image: u32,
@@ -97,9 +129,9 @@ impl Symbols {
             .into_iter()
             .find_map(|pid| self.in_process(pid, instruction))
             .or_else(|| self.in_file(mapping?, instruction))
-            .or_else(|| Some(offset_in(mapping?, instruction)));
+            .or_else(|| Some(self.without_symbol(code, mapping?, instruction, pids_of(image))));
         let place = Place {
-            module: mapping.map(|mapping| base_name(&mapping.name)),
+            module: mapping.map(|mapping| code.module(mapping)),
             function,
         };
         self.known.insert((image, instruction), place.clone());
@@ -131,17 +163,42 @@ impl Symbols {
     }
 }
 
+impl Symbols {
+    fn without_symbol(
+        &mut self,
+        code: &Code,
+        mapping: &Mapping,
+        instruction: u64,
+        pids: Vec<u32>,
+    ) -> String {
+        let module = code.module(mapping);
+        let offset = instruction - mapping.start + mapping.offset;
+        let found = places_of(mapping, pids)
+            .into_iter()
+            .find_map(|path| self.unnamed.around(&path, offset));
+        match found {
+            Some((begin, Some(near))) => format!("{module}+{begin:#x} near {near}"),
+            Some((begin, None)) => format!("{module}+{begin:#x}"),
+            None => format!("{module}+{offset:#x}"),
+        }
+    }
+}
+
+/// Where a mapped file is: by a process that has it mapped, even if its name has gone or means
+/// another one here, else by its name.
+fn places_of(mapping: &Mapping, pids: Vec<u32>) -> Vec<PathBuf> {
+    let Mapping { start, end, .. } = mapping;
+    let mapped = pids
+        .into_iter()
+        .map(|pid| PathBuf::from(format!("/proc/{pid}/map_files/{start:x}-{end:x}")));
+    mapped.chain([PathBuf::from(&mapping.name)]).collect()
+}
+
 /// The function that the compiler put there last: an inlined one where that is known.
 fn innermost(named: &Symbolized<'_>) -> Option<String> {
     let symbol = named.as_sym()?;
     let inlined = symbol.inlined.last().map(|function| function.name.clone());
     Some(inlined.unwrap_or_else(|| symbol.name.clone()).into_owned())
-}
-
-fn offset_in(mapping: &Mapping, instruction: u64) -> String {
-    let name = base_name(&mapping.name);
-    let offset = instruction - mapping.start + mapping.offset;
-    format!("{name}+{offset:#x}")
 }
 
 fn base_name(path: &str) -> String {
@@ -169,9 +226,7 @@ mod tests {
 
     #[test]
     fn an_address_in_no_mapping_has_no_name() {
-        let code = Code {
-            mappings: Vec::new(),
-        };
+        let code = Code::default();
         let place = Symbols::new().name(1, 0x1234, &code, &|_| Vec::new());
         assert_eq!(place, Place::default());
     }

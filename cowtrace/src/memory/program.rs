@@ -1,0 +1,116 @@
+//! What a process was started as. Its file may go by several names: Debian's `redis-server` is a
+//! link to `redis-check-rdb`, and mappings are named after the file.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::target;
+
+/// `AT_EXECFN` of getauxval(3): where the path stands that the program was started by.
+const STARTED_BY: u64 = 31;
+/// Longer paths are not followed (`PATH_MAX`).
+const MAX_PATH: usize = 4096;
+/// Words of an auxiliary vector that are looked through: it has some twenty pairs.
+const MAX_WORDS: usize = 256;
+
+/// The path of a process's program by which it was started; none if that cannot be read or does not
+/// lead to its program (any more), as a script's does not.
+#[must_use]
+pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
+    let folder = root.join(pid.to_string());
+    let address = started_by_address(&fs::read(folder.join("auxv")).ok()?)?;
+    let path = PathBuf::from(read_text(pid, address)?);
+    // By way of the process, whose files these are also when it runs in a container.
+    let seen = match path.strip_prefix("/") {
+        Ok(path) => folder.join("root").join(path),
+        Err(_) => folder.join("cwd").join(&path),
+    };
+    let (named, own) = (
+        fs::metadata(seen).ok()?,
+        fs::metadata(folder.join("exe")).ok()?,
+    );
+    (named.dev() == own.dev() && named.ino() == own.ino()).then_some(path)
+}
+
+/// Pairs of words: what it is, and its value (proc(5), auxv).
+fn started_by_address(vector: &[u8]) -> Option<u64> {
+    let words = vector.chunks_exact(8).take(MAX_WORDS);
+    let words: Vec<u64> = words
+        .map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()))
+        .collect();
+    let pair = words.chunks_exact(2).find(|pair| pair[0] == STARTED_BY)?;
+    Some(pair[1])
+}
+
+/// Text that ends with a zero, read up to the end of one page after the other: it may stand at the
+/// end of its mapping.
+fn read_text(pid: u32, address: u64) -> Option<String> {
+    let mut text = Vec::new();
+    while text.len() < MAX_PATH {
+        let at = address.checked_add(text.len() as u64)?;
+        let mut piece = vec![0; MAX_PATH - usize::try_from(at).ok()? % MAX_PATH];
+        if !target::read(pid, at, &mut piece) {
+            return None;
+        }
+        if let Some(end) = piece.iter().position(|&byte| byte == 0) {
+            text.extend(&piece[..end]);
+            return String::from_utf8(text).ok();
+        }
+        text.extend(piece);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{os::unix::fs::symlink, process::Command, thread, time::Duration};
+
+    #[test]
+    fn a_program_is_known_by_the_link_it_was_started_by() {
+        let link = std::env::temp_dir().join(format!("cowtrace-link-{}", std::process::id()));
+        symlink("/bin/sleep", &link).unwrap();
+        let mut child = Command::new(&link).arg("60").spawn().unwrap();
+        // It is there before it has all of its memory.
+        let look = || started_by(Path::new("/proc"), child.id());
+        let found = (0..1000).find_map(|_| {
+            thread::sleep(Duration::from_millis(1));
+            look()
+        });
+        fs::remove_file(&link).unwrap();
+        symlink("/bin/cat", &link).unwrap();
+        let lost = look();
+        fs::remove_file(&link).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.as_ref(), Some(&link));
+        assert_eq!(lost, None, "the link leads to another program");
+    }
+
+    #[test]
+    fn a_vector_without_it_or_cut_short_has_no_address() {
+        let vector = |words: &[u64]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+        };
+        let whole = vector(&[6, 4096, STARTED_BY, 0x7fff_0000, 0, 0]);
+        assert_eq!(started_by_address(&whole), Some(0x7fff_0000));
+        assert_eq!(started_by_address(&whole[..28]), None);
+        assert_eq!(started_by_address(&vector(&[6, STARTED_BY])), None);
+    }
+
+    #[test]
+    fn text_is_read_to_its_end_and_not_past_the_mapping() {
+        let text = "x".repeat(3000) + "\0";
+        let pid = std::process::id();
+        assert_eq!(
+            read_text(pid, text.as_ptr() as u64).map(|it| it.len()),
+            Some(3000)
+        );
+        let endless = vec![b'x'; 3 * MAX_PATH];
+        assert_eq!(read_text(pid, endless.as_ptr() as u64), None);
+        assert_eq!(read_text(pid, 8), None);
+    }
+}
