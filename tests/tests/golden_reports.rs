@@ -9,6 +9,10 @@ use cowtrace::{
 
 /// A Tornado-like service: a master, three workers, one of them gone, a hostile mapping name.
 const SERVICE: &str = include_str!("runs/service.json");
+/// Redis whose master copies while its child saves.
+const SAVING: &str = include_str!("runs/saving.json");
+/// A Ruby service whose workers collect garbage, with a library that has no names.
+const COLLECTING: &str = include_str!("runs/collecting.json");
 /// A run in which nothing was copied.
 const QUIET: &str = include_str!("runs/quiet.json");
 
@@ -39,6 +43,16 @@ fn text_at_80_columns() {
 #[test]
 fn text_at_120_columns_shows_more_of_the_names() {
     insta::assert_snapshot!(text(&run(SERVICE), 120, false));
+}
+
+#[test]
+fn a_native_service_is_told_by_functions() {
+    insta::assert_snapshot!(text(&run(SAVING), 80, false));
+}
+
+#[test]
+fn a_stripped_library_is_told_by_where_its_functions_begin() {
+    insta::assert_snapshot!(text(&run(COLLECTING), 80, false));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Renderers, one a format: a pure function of the run into any `Write`.
 
+mod advice;
 mod answer;
 mod csv;
 mod json;
 mod python;
+mod sentences;
 mod strip;
 mod text;
 mod words;

@@ -10,9 +10,10 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::{
     Style,
     answer::{region_name, summary},
+    sentences::in_short,
     strip::{bar, strip},
     words::{count, percent, plural, printable, shorten, size, wrap},
-    writers::{in_short, writers},
+    writers::writers,
 };
 use crate::run::{Process, Region, Role, Row, Run};
 

@@ -7,25 +7,19 @@ use std::{
 
 use super::{
     Style,
-    answer::region_name,
-    python::{Lines, NO_LINE},
+    advice::advice,
+    python::Lines,
+    sentences,
     text::{section, table, trimmed},
     words::{percent, printable, shorten, size, wrap},
 };
-use crate::run::{Region, Run, WriteKind, Writer};
+use crate::run::{Run, WriteKind, Writer};
 
 const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
 const MOST_LINES: usize = 8;
-const MOST_REGIONS: usize = 3;
-/// A line with a smaller share of a region's copies is not named for it.
-const LINE_SHARE: f64 = 0.25;
-/// Regions with a smaller share of the copies are not told one by one.
-const REGION_SHARE: f64 = 0.05;
-/// Kinds of writes below this share get no advice.
-const ADVICE_SHARE: f64 = 0.1;
-/// Nor is there any while so little of what was inherited is copied.
-const ADVICE_CEILING: f64 = 0.05;
+/// Writes by the kernel below this share are not told apart from a program's own.
+const KERNEL_SHARE: f64 = 0.01;
 
 /// Writes the section; nothing if no writer is known.
 pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -43,18 +37,20 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         percent(named as f64 / all as f64)
     );
     section(&title, style, out)?;
-    let written = sums(&run.writers, |writer| written(run, writer));
-    rows("written", &written, MOST_TARGETS, known, run, style, out)?;
-    writeln!(out)?;
+    if tells_what_was_written(run, known) {
+        let written = sums(&run.writers, |writer| written(run, writer));
+        rows("written", &written, MOST_TARGETS, known, run, style, out)?;
+        writeln!(out)?;
+    }
     let functions = sums(&run.writers, function);
     rows("by", &functions, MOST_FUNCTIONS, known, run, style, out)?;
+    let lines = Lines::of(run);
     if run
         .writers
         .iter()
         .any(|writer| writer.python_stack.is_some())
     {
         writeln!(out)?;
-        let lines = Lines::of(run);
         let by_line = sums(&run.writers, |writer| lines.of_writer(writer));
         rows(
             "by Python line",
@@ -65,20 +61,28 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
             style,
             out,
         )?;
-        regions(run, &lines, known, style, out)?;
     } else if run.writers.iter().any(is_pythons) {
         writeln!(out)?;
-        for line in wrap(NO_LINES, style.width - 2) {
-            writeln!(out, "  {line}")?;
-        }
+        paragraph(NO_LINES, style, out)?;
     }
-    let matters =
-        run.bytes(run.copied().total()) as f64 >= ADVICE_CEILING * run.ceiling_bytes() as f64;
-    for line in advice(&run.writers, known).into_iter().filter(|_| matters) {
+    sentences::regions(run, &lines, style, out)?;
+    for line in advice(run) {
         writeln!(out)?;
-        for line in wrap(line, style.width - 2) {
-            writeln!(out, "  {line}")?;
-        }
+        paragraph(&line, style, out)?;
+    }
+    Ok(())
+}
+
+/// Of a program whose data is not understood, only that the kernel wrote for it is worth telling.
+fn tells_what_was_written(run: &Run, known: u64) -> bool {
+    let by_kernel = run.writers.iter().filter(|it| it.kind == WriteKind::Kernel);
+    let by_kernel: u64 = by_kernel.map(|writer| writer.copied_pages).sum();
+    run.writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * known as f64
+}
+
+fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for line in wrap(text, style.width - 2) {
+        writeln!(out, "  {line}")?;
     }
     Ok(())
 }
@@ -88,45 +92,8 @@ const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86
                         --no-frames is given.";
 
 /// Whether the write is one of CPython's.
-fn is_pythons(writer: &Writer) -> bool {
+pub(super) fn is_pythons(writer: &Writer) -> bool {
     matches!(writer.kind, WriteKind::Refcount | WriteKind::Gc)
-}
-
-/// A share from which on the answer names a kind of write, or a line.
-const ANSWER_SHARE: f64 = 0.5;
-
-/// Who wrote, in a sentence for the answer; none if no kind of CPython's writes stands out.
-pub(super) fn in_short(run: &Run) -> Option<String> {
-    let known: u64 = run.writers.iter().map(|writer| writer.copied_pages).sum();
-    let share = |pages: u64| pages as f64 / known as f64;
-    let of_kind = |kind: WriteKind| {
-        let writers = run.writers.iter().filter(move |writer| writer.kind == kind);
-        share(writers.map(|writer| writer.copied_pages).sum())
-    };
-    let kinds = [
-        (
-            of_kind(WriteKind::Refcount),
-            "reference counts, which merely reading an object writes",
-        ),
-        (
-            of_kind(WriteKind::Gc),
-            "headers that the garbage collector writes",
-        ),
-    ];
-    let (kind, words) = kinds
-        .into_iter()
-        .find(|(share, _)| *share >= ANSWER_SHARE)?;
-    let lines = Lines::of(run);
-    let most = sums(&run.writers, |writer| lines.of_writer(writer))
-        .into_iter()
-        .find(|(name, _)| name != NO_LINE)
-        .filter(|(_, pages)| share(*pages) >= ANSWER_SHARE)
-        .map(|(name, pages)| format!("; {} by {name}", percent(share(pages))))
-        .unwrap_or_default();
-    Some(format!(
-        "Of the copies {} are of {words}{most}.",
-        percent(kind)
-    ))
 }
 
 /// Whether more is known than that it happened.
@@ -135,7 +102,7 @@ fn is_named(writer: &Writer) -> bool {
 }
 
 /// Pages by a name, most first.
-fn sums<'a>(
+pub(super) fn sums<'a>(
     writers: impl IntoIterator<Item = &'a Writer>,
     name: impl Fn(&Writer) -> String,
 ) -> Vec<(String, u64)> {
@@ -146,57 +113,6 @@ fn sums<'a>(
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
     sums
-}
-
-/// For each large region, by which line most was written there, and into what.
-fn regions(
-    run: &Run,
-    lines: &Lines<'_>,
-    known: u64,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let is_large = |region: &&Region| region.copied_pages as f64 >= REGION_SHARE * known as f64;
-    let mut first = true;
-    for region in run
-        .regions_by_copies()
-        .into_iter()
-        .filter(is_large)
-        .take(MOST_REGIONS)
-    {
-        let of_region = || {
-            let there = |writer: &&Writer| writer.region_id == Some(region.id);
-            run.writers.iter().filter(there)
-        };
-        let all: u64 = of_region().map(|writer| writer.copied_pages).sum();
-        let by_line = sums(of_region(), |writer| lines.of_writer(writer));
-        let Some((line, pages)) = by_line.into_iter().find(|(line, _)| line != NO_LINE) else {
-            continue;
-        };
-        if (pages as f64) < LINE_SHARE * all as f64 {
-            continue;
-        }
-        let of_line = of_region().filter(|writer| lines.of_writer(writer) == line);
-        let into = sums(of_line, |writer| written(run, writer));
-        let Some((most, _)) = into.first() else {
-            continue;
-        };
-        let more = if into.len() > 1 { "mostly " } else { "" };
-        if std::mem::take(&mut first) {
-            writeln!(out)?;
-        }
-        let share = percent(pages as f64 / all as f64);
-        let text = format!(
-            "{}: {share} by {line}, {more}{}",
-            region_name(run, region),
-            printable(most)
-        );
-        for (index, line) in wrap(&text, style.width - 4).iter().enumerate() {
-            let indent = if index == 0 { "  " } else { "    " };
-            writeln!(out, "{indent}{line}")?;
-        }
-    }
-    Ok(())
 }
 
 fn rows(
@@ -228,7 +144,7 @@ fn rows(
 }
 
 /// What was written into.
-fn written(run: &Run, writer: &Writer) -> String {
+pub(super) fn written(run: &Run, writer: &Writer) -> String {
     let name = match writer.type_name.as_deref() {
         Some("") => "a type without a name",
         Some(name) => name,
@@ -246,7 +162,7 @@ fn written(run: &Run, writer: &Writer) -> String {
     }
 }
 
-fn function(writer: &Writer) -> String {
+pub(super) fn function(writer: &Writer) -> String {
     let module = writer.module.as_deref().unwrap_or("unknown module");
     match &writer.function {
         Some(function) if function.starts_with(module) => function.clone(),
@@ -254,32 +170,6 @@ fn function(writer: &Writer) -> String {
         None if writer.kind == WriteKind::Kernel => "(the kernel)".into(),
         None => format!("({module})"),
     }
-}
-
-/// What to do, a line each for the kinds that matter.
-fn advice(writers: &[Writer], known: u64) -> Vec<&'static str> {
-    let matters = |kind: WriteKind| {
-        let of_kind = writers.iter().filter(|writer| writer.kind == kind);
-        let pages: u64 = of_kind.map(|writer| writer.copied_pages).sum();
-        pages as f64 / known as f64 >= ADVICE_SHARE
-    };
-    let mut lines = Vec::new();
-    if matters(WriteKind::Refcount) {
-        lines.push(
-            "Reference counts are written by merely reading an object. gc.freeze() does not help \
-             against them, and neither do the immortal objects of CPython 3.12: they are a few of \
-             the interpreter's own. Data in arrays, memory-mapped files or shared memory stays \
-             shared.",
-        );
-    }
-    if matters(WriteKind::Gc) {
-        lines.push(
-            "The garbage collector writes a header in front of each object that it looks at: \
-             gc.freeze() in the master, before it forks, keeps its collections from those. \
-             Freeing such objects writes the headers of their neighbours too, with or without it.",
-        );
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -307,14 +197,5 @@ mod tests {
         let by_type = sums(&all, |writer| writer.type_name.clone().unwrap_or_default());
         assert_eq!(by_type, [("str".to_owned(), 12)]);
         assert_eq!(sums(&all, function).len(), 2);
-    }
-
-    #[test]
-    fn advice_is_given_for_what_matters() {
-        let refcount = writer(WriteKind::Refcount, Some("str"), 95);
-        let gc = writer(WriteKind::Gc, Some("list"), 5);
-        let lines = advice(&[refcount, gc], 100);
-        assert_eq!(lines.len(), 1);
-        assert!(lines[0].contains("gc.freeze() does not help"));
     }
 }

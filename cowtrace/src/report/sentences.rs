@@ -1,0 +1,145 @@
+//! Who wrote, in sentences: one for the answer, one for each large region.
+
+use std::io::{self, Write};
+
+use super::{
+    Style,
+    answer::region_name,
+    python::{Lines, NO_LINE},
+    words::{percent, printable, shorten, wrap},
+    writers::{function, sums, written},
+};
+use crate::run::{Region, Run, WriteKind, Writer};
+
+const MOST_REGIONS: usize = 3;
+/// A line with a smaller share of a region's copies is not named for it.
+const LINE_SHARE: f64 = 0.25;
+/// Regions with a smaller share of the copies are not told one by one.
+const REGION_SHARE: f64 = 0.05;
+/// A share from which on the answer names a kind of write, or a line.
+const ANSWER_SHARE: f64 = 0.5;
+const MOST_FUNCTIONS: usize = 3;
+/// A function with a smaller share is not named in a sentence.
+const FUNCTION_SHARE: f64 = 0.1;
+/// Longer names of functions are cut.
+const MAX_FUNCTION: usize = 72;
+
+/// Who wrote, in a sentence for the answer; none if neither a kind of CPython's writes nor a
+/// function stands out.
+pub(super) fn in_short(run: &Run) -> Option<String> {
+    let known = pages(run.writers.iter());
+    let of_kind = |kind: WriteKind| {
+        let writers = run.writers.iter().filter(move |writer| writer.kind == kind);
+        share(pages(writers), known)
+    };
+    let kinds = [
+        (
+            of_kind(WriteKind::Refcount),
+            "reference counts, which merely reading an object writes",
+        ),
+        (
+            of_kind(WriteKind::Gc),
+            "headers that the garbage collector writes",
+        ),
+    ];
+    let kind = kinds.into_iter().find(|(share, _)| *share >= ANSWER_SHARE);
+    let Some((kind, words)) = kind else {
+        let functions = functions(run.writers.iter(), known);
+        let stands_out = functions.first()?.1 >= LINE_SHARE;
+        return stands_out.then(|| format!("Of the copies {}.", told("were made by", &functions)));
+    };
+    let lines = Lines::of(run);
+    let most = sums(&run.writers, |writer| lines.of_writer(writer))
+        .into_iter()
+        .find(|(name, _)| name != NO_LINE)
+        .filter(|(_, pages)| share(*pages, known) >= ANSWER_SHARE)
+        .map(|(name, pages)| format!("; {} by {name}", percent(share(pages, known))))
+        .unwrap_or_default();
+    Some(format!(
+        "Of the copies {} are of {words}{most}.",
+        percent(kind)
+    ))
+}
+
+/// For each large region, who wrote most there, and into what.
+pub(super) fn regions(
+    run: &Run,
+    lines: &Lines<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let known = pages(run.writers.iter());
+    let is_large = |region: &&Region| share(region.copied_pages, known) >= REGION_SHARE;
+    let large = run.regions_by_copies().into_iter().filter(is_large);
+    let told = large
+        .take(MOST_REGIONS)
+        .filter_map(|region| of_region(run, lines, region));
+    for (index, text) in told.enumerate() {
+        if index == 0 {
+            writeln!(out)?;
+        }
+        for (index, line) in wrap(&text, style.width - 4).iter().enumerate() {
+            let indent = if index == 0 { "  " } else { "    " };
+            writeln!(out, "{indent}{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// By the Python line that has most, else by functions; none if nothing stands out.
+fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
+    let there = || {
+        let there = |writer: &&Writer| writer.region_id == Some(region.id);
+        run.writers.iter().filter(there)
+    };
+    let all = pages(there());
+    let name = region_name(run, region);
+    let by_line = sums(there(), |writer| lines.of_writer(writer));
+    let most = by_line
+        .into_iter()
+        .find(|(line, _)| line != NO_LINE)
+        .filter(|(_, pages)| share(*pages, all) >= LINE_SHARE);
+    let Some((line, pages)) = most else {
+        let functions = functions(there(), all);
+        return (!functions.is_empty()).then(|| format!("{name}: {}", told("by", &functions)));
+    };
+    let of_line = there().filter(|writer| lines.of_writer(writer) == line);
+    let into = sums(of_line, |writer| written(run, writer));
+    let more = if into.len() > 1 { "mostly " } else { "" };
+    Some(format!(
+        "{name}: {} by {line}, {more}{}",
+        percent(share(pages, all)),
+        printable(&into.first()?.0)
+    ))
+}
+
+/// The functions that have most, and their shares.
+fn functions<'a>(writers: impl Iterator<Item = &'a Writer>, all: u64) -> Vec<(String, f64)> {
+    sums(writers, function)
+        .into_iter()
+        .map(|(name, pages)| (name, share(pages, all)))
+        .take_while(|(_, share)| *share >= FUNCTION_SHARE)
+        .take(MOST_FUNCTIONS)
+        .collect()
+}
+
+/// `63 % by memcpy (libc.so.6), 18 % by createObject (redis-server)`.
+fn told(first: &str, functions: &[(String, f64)]) -> String {
+    let words = std::iter::once(first).chain(std::iter::repeat("by"));
+    let parts = functions.iter().zip(words).map(|((name, share), by)| {
+        let name = shorten(&printable(name), MAX_FUNCTION);
+        format!("{} {by} {name}", percent(*share))
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn pages<'a>(writers: impl Iterator<Item = &'a Writer>) -> u64 {
+    writers.map(|writer| writer.copied_pages).sum()
+}
+
+fn share(part: u64, all: u64) -> f64 {
+    if all == 0 {
+        return 0.0;
+    }
+    part as f64 / all as f64
+}
