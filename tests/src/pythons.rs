@@ -59,6 +59,16 @@ impl fmt::Display for Interpreter {
     }
 }
 
+/// Number of the line of a script that ends with this comment.
+///
+/// # Panics
+/// If there is none.
+pub fn line_of(script: &str, mark: &str) -> u64 {
+    let mark = format!("# {mark}");
+    let found = script.lines().position(|line| line.ends_with(&mark));
+    found.expect("a marked line") as u64 + 1
+}
+
 /// All that are here and understood, the oldest first.
 ///
 /// # Panics

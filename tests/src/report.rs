@@ -143,6 +143,29 @@ impl Report {
         fitting.map(|writer| number(writer, "copied_pages")).sum()
     }
 
+    /// The writers with most copies, a line each.
+    #[must_use]
+    pub fn top_writers(&self) -> String {
+        let line = |writer: &Value| {
+            let innermost = &writer["python"][0];
+            format!(
+                "\n  {} pages: {} {} by {} ({}), line {} of {}",
+                writer["copied_pages"],
+                writer["kind"],
+                writer["type"],
+                writer["function"],
+                writer["module"],
+                innermost["line"],
+                innermost["function"],
+            )
+        };
+        items(&self.0["writers"])
+            .iter()
+            .take(12)
+            .map(line)
+            .collect()
+    }
+
     /// The causes of loss that happened to the traced processes: skipped interrupts are anybody's.
     #[must_use]
     pub fn losses(&self) -> BTreeMap<String, u64> {

@@ -88,13 +88,21 @@ impl Tracer {
     }
 
     /// Starts cowtrace with these arguments; returns once it traces.
-    ///
-    /// # Panics
-    /// If it does not come to that.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_as(&["-f", "json"], arguments)
+    }
+
+    /// Traces a process as its user would to begin with: without options. For `stop_and_read`.
+    #[must_use]
+    pub fn without_options(pid: u32) -> Self {
+        Self::start_as(&["--pid", &pid.to_string()], &[])
+    }
+
+    fn start_as(format: &[&str], arguments: &[&str]) -> Self {
         let mut child = Command::new(program("cowtrace"))
-            .args(["-v", "-f", "json"])
+            .arg("-v")
+            .args(format)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -124,23 +132,32 @@ impl Tracer {
         self.end_with(Signal::SIGINT)
     }
 
+    /// Ends the trace with Ctrl-C's signal and reads what it prints.
+    #[must_use]
+    pub fn stop_and_read(self) -> String {
+        self.send(Signal::SIGINT);
+        self.read()
+    }
+
     /// Ends the trace with a signal and takes its report.
-    ///
-    /// # Panics
-    /// If it cannot be sent.
     #[must_use]
     pub fn end_with(self, signal: Signal) -> Report {
-        let pid = i32::try_from(self.child.id()).expect("a pid");
-        kill(Pid::from_raw(pid), signal).expect("cowtrace is there");
+        self.send(signal);
         self.wait()
     }
 
     /// Waits until the trace ends by itself and takes its report.
-    ///
-    /// # Panics
-    /// If it fails.
     #[must_use]
     pub fn wait(self) -> Report {
+        Report::parse(&self.read())
+    }
+
+    fn send(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("cowtrace is there");
+    }
+
+    fn read(self) -> String {
         let Self {
             mut child,
             mut errors,
@@ -158,6 +175,6 @@ impl Tracer {
             .expect("standard error is text");
         let status = child.wait().expect("cowtrace can be waited for");
         assert!(status.success(), "cowtrace failed: {status}\n{said}");
-        Report::parse(&text)
+        text
     }
 }

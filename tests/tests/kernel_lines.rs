@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, process::Command, thread, time::Duration};
 use cowtrace::memory;
 use cowtrace_tests::{
     pagemap::{Frames, frames},
-    pythons::{Interpreter, interpreters},
+    pythons::{Interpreter, interpreters, line_of},
     report::Report,
     tracer::{Tracer, can_trace},
     workload::Service,
@@ -45,13 +45,6 @@ fn traced(python: &Interpreter, order: &str) -> Report {
     report
 }
 
-/// Number of the line with this mark.
-fn line_of(mark: &str) -> u64 {
-    let mark = format!("# {mark}");
-    let found = SERVICE.lines().position(|line| line.ends_with(&mark));
-    found.expect("a marked line") as u64 + 1
-}
-
 fn innermost(writer: &Value) -> &Value {
     &writer["python"][0]
 }
@@ -70,7 +63,7 @@ fn expect_line(
     let told = report.written(|writer| {
         is_it(writer)
             && innermost(writer)["function"] == function
-            && innermost(writer)["line"] == line_of(mark)
+            && innermost(writer)["line"] == line_of(SERVICE, mark)
     });
     let others = report.written(|writer| {
         let name = &innermost(writer)["function"];

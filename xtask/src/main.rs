@@ -9,6 +9,7 @@ mod free_threaded;
 mod packages;
 mod privilege;
 mod pythons;
+mod services;
 mod setup;
 mod test;
 mod vm;

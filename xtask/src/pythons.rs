@@ -6,9 +6,7 @@
 mod root;
 
 use std::{
-    env,
-    ffi::OsString,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -17,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     archive::{Archive, Scratch, Suite},
-    say, toolchain,
+    say, toolchain, workspace,
 };
 
 /// Names a folder that is taken as it is, and tells the tests where the Pythons are.
@@ -34,13 +32,15 @@ const SUITES: [(&str, &[&str]); 3] = [
     ("sid", &["3.14", "3.15"]),
 ];
 /// What the tests' services import.
-const TRIAL: &str = "import json, threading, gc, sys; print(sys.version_info[:2])";
+const TRIAL: &str = "import asyncio, gc, json, ssl, sys, threading; print(sys.version_info[:2])";
+/// Of what is unpacked, what an earlier set-up did not have.
+const NEWEST: &str = "usr/lib/x86_64-linux-gnu/libssl.so.3";
 
 /// Makes sure of the Pythons, and tells the folder that has each in a folder of its own. Whoever
 /// gives a folder has all that is needed there.
 pub(crate) fn ensure() -> Result<PathBuf> {
-    if let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) {
-        return given(&folder);
+    if let Some(folder) = workspace::given_folder(FOLDER)? {
+        return Ok(folder);
     }
     let folder = folder();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -62,24 +62,19 @@ pub(crate) fn folder() -> PathBuf {
     toolchain::cache().join("pythons")
 }
 
-/// Absolute: the tests run elsewhere.
-fn given(folder: &OsString) -> Result<PathBuf> {
-    let path = Path::new(folder);
-    if !path.is_dir() {
-        bail!("{FOLDER} is {}, which is no folder", path.display());
-    }
-    std::path::absolute(path).with_context(|| format!("{FOLDER} is {}", path.display()))
-}
-
 fn missing<'a>(folder: &Path, versions: &[&'a str]) -> Vec<&'a str> {
     let mut missing = versions.to_vec();
-    missing.retain(|version| !folder.join(version).is_dir());
+    missing.retain(|version| !is_whole(&folder.join(version)));
     missing
+}
+
+fn is_whole(place: &Path) -> bool {
+    place.join(NEWEST).is_file()
 }
 
 fn download(folder: &Path) -> Result<()> {
     say(&format!(
-        "downloading Pythons of Debian into {}, some 45 MB with the lists of packages: the kernel \
+        "downloading Pythons of Debian into {}, some 50 MB with the lists of packages: the kernel \
          tests trace stripped builds of several versions",
         folder.display()
     ));
@@ -128,13 +123,15 @@ fn take(suite: &Suite, versions: &[&str], folder: &Path) -> Result<()> {
 }
 
 /// The interpreter first, with what of its library and of other packages it starts with.
-fn packages(version: &str) -> [String; 6] {
+fn packages(version: &str) -> [String; 8] {
     [
         format!("python{version}-minimal"),
         format!("libpython{version}-minimal"),
         format!("libpython{version}-stdlib"),
         "libc6".to_owned(),
         "libexpat1".to_owned(),
+        "libssl3t64".to_owned(),
+        "libzstd1".to_owned(),
         "zlib1g".to_owned(),
     ]
 }
@@ -145,9 +142,12 @@ fn unpack(suite: &Suite, version: &str, place: &Path) -> Result<()> {
     let scratch = Scratch::new("python")?;
     suite.unpack_into(&packages.each_ref().map(String::as_str), scratch.path())?;
     attempt(scratch.path(), version)?;
+    if !is_whole(place) {
+        let _ = fs::remove_dir_all(place);
+    }
     match fs::rename(scratch.path(), place) {
         // Another run was quicker.
-        Err(_) if place.is_dir() => Ok(()),
+        Err(_) if is_whole(place) => Ok(()),
         other => other.with_context(|| format!("cannot write {}", place.display())),
     }
 }
@@ -192,18 +192,13 @@ mod tests {
     #[test]
     fn what_is_there_is_not_downloaded() {
         let scratch = env::temp_dir().join(format!("cowtrace-pythons-{}", std::process::id()));
-        fs::create_dir_all(scratch.join("3.13")).unwrap();
+        let newest = scratch.join("3.13").join(NEWEST);
+        fs::create_dir_all(newest.parent().unwrap()).unwrap();
+        fs::create_dir_all(scratch.join("3.14/usr/bin")).unwrap();
+        fs::write(newest, "").unwrap();
         let missing = missing(&scratch, &NEEDED);
         fs::remove_dir_all(&scratch).unwrap();
-        assert_eq!(missing, ["3.14"]);
-    }
-
-    #[test]
-    fn a_folder_that_is_given_must_be_there() {
-        let here = OsString::from("src");
-        assert!(given(&here).unwrap().is_absolute());
-        let error = given(&OsString::from("/no/such/folder")).unwrap_err();
-        assert!(error.to_string().starts_with("COWTRACE_PYTHONS is /no"));
+        assert_eq!(missing, ["3.14"], "one of an earlier set-up is not whole");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, IsTerminal as _, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::{
     packages::{self, Need},
-    privilege, pythons, say, setup, workspace,
+    privilege, pythons, say, services, setup, workspace,
 };
 
 /// What the tests run beside cowtrace.
@@ -45,10 +45,13 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure()?;
     packages::ensure(NEEDS)?;
-    let pythons = if options.no_root {
+    let traced = if options.no_root {
         None
     } else {
-        Some(pythons::ensure()?)
+        Some(Traced {
+            pythons: pythons::ensure()?,
+            packages: services::ensure()?,
+        })
     };
     // The kernel tests start these binaries.
     workspace::run(&mut workspace::cargo_on_all("build")?)?;
@@ -60,8 +63,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !doc_tests()? {
         failed.push("documentation tests");
     }
-    if let Some(pythons) = pythons {
-        if !kernel_tests(&kernel, &pythons, options)? {
+    if let Some(traced) = traced {
+        if !kernel_tests(&kernel, &traced, options)? {
             failed.push("kernel tests");
         }
     } else {
@@ -72,6 +75,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     say("all tests passed");
     Ok(())
+}
+
+/// Folders with what the kernel tests trace.
+struct Traced {
+    pythons: PathBuf,
+    packages: PathBuf,
 }
 
 fn plain_tests(names: &[String]) -> Result<bool> {
@@ -87,12 +96,15 @@ fn doc_tests() -> Result<bool> {
 }
 
 /// Built by the user, run by root.
-fn kernel_tests(names: &[String], pythons: &Path, options: &Options) -> Result<bool> {
+fn kernel_tests(names: &[String], traced: &Traced, options: &Options) -> Result<bool> {
     if names.is_empty() {
         bail!("there are no kernel tests in the tree");
     }
     let mut cargo = workspace::cargo_on_all("test")?;
-    cargo.arg("--no-fail-fast").env(pythons::FOLDER, pythons);
+    cargo
+        .arg("--no-fail-fast")
+        .env(pythons::FOLDER, &traced.pythons)
+        .env(services::FOLDER, &traced.packages);
     only(&mut cargo, names);
     if !privilege::is_root() {
         if !privilege::is_within_reach() {

@@ -33,6 +33,22 @@ pub(crate) fn binaries() -> Result<PathBuf> {
     Ok(target()?.join("release"))
 }
 
+/// A folder that an environment variable gives to be taken as it is. Absolute: what it is for runs
+/// elsewhere.
+pub(crate) fn given_folder(variable: &str) -> Result<Option<PathBuf>> {
+    let Some(folder) = env::var_os(variable).filter(|folder| !folder.is_empty()) else {
+        return Ok(None);
+    };
+    existing(Path::new(&folder)).with_context(|| format!("{variable} is {}", folder.display()))
+}
+
+fn existing(folder: &Path) -> Result<Option<PathBuf>> {
+    if !folder.is_dir() {
+        bail!("there is no such folder");
+    }
+    Ok(Some(std::path::absolute(folder)?))
+}
+
 /// A call of cargo in the workspace.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut cargo = Command::new(cargo_program());
@@ -90,6 +106,13 @@ mod tests {
     fn the_root_holds_the_workspace() {
         let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[workspace]"));
+    }
+
+    #[test]
+    fn a_folder_that_is_given_must_be_there() {
+        assert!(existing(Path::new("src")).unwrap().unwrap().is_absolute());
+        assert!(existing(Path::new("/no/such/folder")).is_err());
+        assert_eq!(given_folder("COWTRACE_NO_SUCH_VARIABLE").unwrap(), None);
     }
 
     #[test]

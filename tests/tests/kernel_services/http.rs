@@ -1,0 +1,69 @@
+//! As much of an HTTP client as asks a service for its workers.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+    sync::Mutex,
+    thread,
+};
+
+use crate::server::Server;
+
+/// The file of its folder that a service listens on.
+pub const SOCKET: &str = "socket";
+/// Clients that ask at the same time.
+const CLIENTS: usize = 3;
+
+/// The body of an answer.
+fn get(socket: &Path, path: &str) -> io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    if !head.contains(" 200 ") {
+        return Err(io::Error::other(format!(
+            "{path} is answered by {answer:?}"
+        )));
+    }
+    Ok(body.to_owned())
+}
+
+/// Waits until so many workers are there, and one of them answers.
+pub fn wait_for_workers(server: &Server, count: usize, path: &str) {
+    server.wait("workers that answer", || {
+        server.workers().len() == count && get(&server.path(SOCKET), path).is_ok()
+    });
+}
+
+/// Asks for one path after the other until each of so many workers, who answer with their process
+/// ids, has answered `least` times.
+pub fn load(server: &Server, workers: usize, least: u32, paths: &[String]) {
+    let answers: Mutex<BTreeMap<String, u32>> = Mutex::default();
+    let is_enough = || {
+        let answers = answers.lock().expect("no client failed");
+        answers.len() == workers && answers.values().all(|&count| count >= least)
+    };
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (answers, is_enough) = (&answers, &is_enough);
+            let mut paths = paths.iter().cycle().skip(client * paths.len() / CLIENTS);
+            scope.spawn(move || {
+                server.repeat("answers of every worker", || {
+                    let path = paths.next().expect("a path");
+                    let worker = get(&server.path(SOCKET), path);
+                    let worker =
+                        worker.unwrap_or_else(|error| panic!("{error}; {}", server.said()));
+                    *answers
+                        .lock()
+                        .expect("no client failed")
+                        .entry(worker)
+                        .or_default() += 1;
+                    is_enough()
+                });
+            });
+        }
+    });
+}

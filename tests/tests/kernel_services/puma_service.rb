@@ -1,0 +1,17 @@
+# A puma service that is loaded before its workers are forked; each answers with its process id.
+
+# Longer than what Ruby keeps in the object itself.
+titles = Array.new(200_000) { |number| "a rather long title of article #{number}" }
+
+bind "unix://#{ENV.fetch("SOCKET")}"
+workers 2
+threads 1, 1
+preload_app!
+
+app do |env|
+  case env["PATH_INFO"]
+  when "/collect" then GC.start
+  when "/change" then titles.each { |title| title << "!" }
+  end
+  [200, {}, [Process.pid.to_s]]
+end

@@ -1,0 +1,245 @@
+//! Services of CPython, on the interpreters that are here: what reading shared data writes, into
+//! what, and on which line.
+
+use std::{env, path::PathBuf, process::Command};
+
+use cowtrace_tests::{
+    pythons::{Interpreter, interpreters, line_of},
+    report::Report,
+    tracer::{Tracer, can_trace},
+    workload::Service,
+};
+use serde_json::Value;
+
+use crate::{
+    http::{SOCKET, load, wait_for_workers},
+    server::{Folder, Server},
+};
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_services");
+const TORNADO: &str = include_str!("tornado_service.py");
+const WSGI: &str = include_str!("wsgi_service.py");
+const ARRAYS: &str = include_str!("arrays_service.py");
+
+/// A folder with Tornado, gunicorn and `NumPy`. `cargo xtask test` makes and names it.
+const PACKAGES: &str = "COWTRACE_PACKAGES";
+const WORKERS: usize = 3;
+/// Requests that each worker answers: with them it has looked up nearly everything.
+const REQUESTS: u32 = 100;
+
+/// Of the copies under load at least so many are reference counts.
+const REFCOUNT_SHARE: f64 = 0.99;
+/// So many are those of what is looked up, and made by the line that does it: the rest is what
+/// answering a request takes, some 150 pages of the 12,000 and more that a worker copies.
+const LOOK_UP_SHARE: f64 = 0.97;
+
+/// One interpreter of each version whose frames are walked.
+fn versions() -> Vec<Interpreter> {
+    let mut found = interpreters();
+    found.retain(|python| python.version >= (3, 11));
+    found.dedup_by_key(|python| python.version);
+    let versions: Vec<_> = found.iter().map(|python| python.version).collect();
+    assert!(
+        versions.contains(&(3, 11)) && versions.len() > 1,
+        "CPython 3.11 and a later one are needed: {versions:?}"
+    );
+    found
+}
+
+/// Starts an interpreter that finds the packages, and writes nothing beside them.
+fn command(python: &Interpreter) -> Command {
+    let folder = env::var_os(PACKAGES).map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| {
+        panic!("{PACKAGES} is not set: `cargo xtask test` installs the packages and sets it")
+    });
+    assert!(
+        folder.join("tornado").is_dir(),
+        "there is no Tornado in {PACKAGES}={}: `cargo xtask test` installs it",
+        folder.display()
+    );
+    let mut command = python.command();
+    command
+        .env("PYTHONPATH", folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// A path for each part of the data.
+fn parts() -> Vec<String> {
+    let first = (0..800_000).step_by(10_000);
+    first.map(|first| format!("/?first={first}")).collect()
+}
+
+fn tornado(python: &Interpreter) -> Server {
+    let folder = Folder::new("tornado");
+    let mut command = command(python);
+    command
+        .arg(format!("{SCRIPTS}/tornado_service.py"))
+        .arg(folder.path(SOCKET))
+        .arg(WORKERS.to_string());
+    let server = Server::start(&mut command, folder);
+    wait_for_workers(&server, WORKERS, "/?first=0");
+    server
+}
+
+fn gunicorn(python: &Interpreter) -> Server {
+    let folder = Folder::new("gunicorn");
+    let mut command = command(python);
+    command
+        .args(["-m", "gunicorn", "--preload", "--pythonpath", SCRIPTS])
+        .args(["--workers", &WORKERS.to_string(), "--bind"])
+        .arg(format!("unix:{}", folder.path(SOCKET).display()))
+        .arg("wsgi_service:application");
+    let server = Server::start(&mut command, folder);
+    wait_for_workers(&server, WORKERS, "/?first=0");
+    server
+}
+
+fn traced(server: &Server) -> Report {
+    let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
+    load(server, WORKERS, REQUESTS, &parts());
+    tracer.stop()
+}
+
+fn share(report: &Report, fits: impl Fn(&Value) -> bool) -> f64 {
+    report.written(fits) as f64 / report.written(|_| true) as f64
+}
+
+/// Looking up writes reference counts of the strings and of the numbers they are found by, all in
+/// the one line that does it.
+#[track_caller]
+fn expect_look_ups(python: &Interpreter, report: &Report, function: &str, line: u64) {
+    let all = report.written(|_| true);
+    let refcounts = share(report, |writer| writer["kind"] == "refcount");
+    let data = share(report, |writer| {
+        writer["kind"] == "refcount" && (writer["type"] == "str" || writer["type"] == "int")
+    });
+    let by_line = share(report, |writer| {
+        let innermost = &writer["python"][0];
+        innermost["function"] == function && innermost["line"] == line
+    });
+    assert!(
+        all > 30_000
+            && refcounts > REFCOUNT_SHARE
+            && data > LOOK_UP_SHARE
+            && by_line > LOOK_UP_SHARE,
+        "{python}: of {all} pages {refcounts} are reference counts, {data} of str and int, \
+         {by_line} by {function}:{line}; {}",
+        report.top_writers()
+    );
+    println!("{python}: {all} {refcounts:.4} {data:.4} {by_line:.4}");
+}
+
+#[test]
+fn requests_to_tornado_write_reference_counts_in_the_handlers_line() {
+    if !can_trace("tornado") {
+        return;
+    }
+    for python in versions() {
+        let report = traced(&tornado(&python));
+        expect_look_ups(
+            &python,
+            &report,
+            "Articles.get",
+            line_of(TORNADO, "look-up"),
+        );
+    }
+}
+
+/// What the report's reader wants to know comes without being asked for.
+#[test]
+fn a_report_for_people_says_what_was_written_and_on_which_line() {
+    if !can_trace("tornado-text") {
+        return;
+    }
+    let server = tornado(&versions()[0]);
+    let tracer = Tracer::without_options(server.pid());
+    load(&server, WORKERS, REQUESTS, &parts());
+    let text = tracer.stop_and_read();
+    let line = line_of(TORNADO, "look-up");
+    let by_line = format!("by tornado_service.py:{line} in Articles.get");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words.join(" ");
+    let answer = words.split(" WHERE THE COPIES").next().unwrap_or_default();
+    assert!(
+        answer.contains("99 % are of reference counts") && answer.contains(&by_line),
+        "{text}"
+    );
+    let regions = words.split(" WHO WROTE").nth(1).unwrap_or_default();
+    let mostly = format!("{by_line}, mostly reference counts of str");
+    assert!(
+        regions.contains("reference counts of int") && regions.contains(&mostly),
+        "{text}"
+    );
+}
+
+#[test]
+fn requests_to_gunicorn_write_reference_counts_in_the_applications_line() {
+    if !can_trace("gunicorn") {
+        return;
+    }
+    for python in versions() {
+        let report = traced(&gunicorn(&python));
+        expect_look_ups(&python, &report, "find", line_of(WSGI, "look-up"));
+    }
+}
+
+/// An interpreter that has `NumPy`, which is installed for one version.
+fn with_numpy() -> Interpreter {
+    let has = |python: &Interpreter| {
+        let output = command(python).args(["-c", "import numpy"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let found = versions().into_iter().find(has);
+    found.unwrap_or_else(|| {
+        panic!("no Python can import numpy from {PACKAGES}: `cargo xtask test` installs it")
+    })
+}
+
+/// Has the worker read numbers, and tells the array's addresses.
+fn traced_arrays(python: &Interpreter, order: &str) -> (Report, u64, u64) {
+    let mut service = Service::start(command(python).args(["-c", ARRAYS]));
+    let ready = service.answer();
+    let address = |key: &str| ready[key].as_u64().expect("an address");
+    let (start, end) = (address("start"), address("end"));
+    let tracer = Tracer::of(service.pid());
+    service.say(order);
+    assert_eq!(service.answer()["done"], order);
+    let report = tracer.stop();
+    service.end();
+    (report, start, end)
+}
+
+#[test]
+fn numbers_in_an_array_stay_shared_and_those_in_a_list_do_not() {
+    if !can_trace("arrays") {
+        return;
+    }
+    let python = with_numpy();
+    let (report, start, end) = traced_arrays(&python, "array");
+    let in_array: u64 = report
+        .counts_in(start, end)
+        .values()
+        .map(|it| it.copied)
+        .sum();
+    let all = report.written(|_| true);
+    // Of 7,813 pages; the few are the interpreter's own.
+    assert!(
+        in_array <= 2 && all < 300,
+        "{python}: {in_array} pages of the array, {all} in all; {}",
+        report.top_writers()
+    );
+    let (report, ..) = traced_arrays(&python, "objects");
+    let line = line_of(ARRAYS, "objects");
+    let by_line = report.written(|writer| {
+        writer["type"] == "float"
+            && writer["kind"] == "refcount"
+            && writer["python"][0]["line"] == line
+    });
+    // 500,000 objects of 24 bytes.
+    assert!(
+        by_line > 2_800,
+        "{python}: {by_line} pages of floats; {}",
+        report.top_writers()
+    );
+}

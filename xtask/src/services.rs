@@ -1,0 +1,152 @@
+//! What the services are made of that the kernel tests trace: programs of the distribution, and
+//! packages of Python, which are put into the cache and not installed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    archive::Scratch,
+    packages::{self, Need},
+    say, toolchain, workspace,
+};
+
+/// Names a folder that is taken as it is, and tells the tests where the packages are.
+pub(crate) const FOLDER: &str = "COWTRACE_PACKAGES";
+
+/// Packages that start no service when they are installed: Redis' server is among its tools too,
+/// under the name of one of them.
+const NEEDS: &[Need] = &[
+    Need {
+        program: "redis-check-rdb",
+        packages: &["redis-tools"],
+        why: "tests trace Redis while it saves",
+    },
+    Need {
+        program: "puma",
+        packages: &["puma"],
+        why: "tests trace a Ruby service",
+    },
+];
+
+/// Packages of Python. The first three run on every version from 3.10 on.
+const PINS: &[&str] = &[
+    "tornado==6.6.1",
+    "gunicorn==27.0.1",
+    "packaging==26.3",
+    "numpy==2.2.6",
+];
+/// The file that says what is in the folder: it comes last.
+const CONTENTS: &str = "pins";
+
+/// Makes sure of them, and tells the folder that has the packages of Python.
+pub(crate) fn ensure() -> Result<PathBuf> {
+    packages::ensure(NEEDS)?;
+    if let Some(folder) = workspace::given_folder(FOLDER)? {
+        return Ok(folder);
+    }
+    // A library's code is told from a service's own by this name.
+    let folder = toolchain::cache().join("python").join("site-packages");
+    let contents = contents(&version()?);
+    if !has(&folder, &contents) {
+        install(&folder, &contents).with_context(|| {
+            format!(
+                "the kernel tests trace services of Python (instead, set {FOLDER} to a folder \
+                 that has Tornado, gunicorn and NumPy)"
+            )
+        })?;
+    }
+    Ok(folder)
+}
+
+/// Major and minor version of the Python that installs: `NumPy` is for this one alone.
+fn version() -> Result<String> {
+    let ask = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let output = Command::new("python3").args(["-c", ask]).output();
+    let output = output.context("cannot start python3")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn contents(version: &str) -> String {
+    let lines = PINS.iter().map(|pin| format!("{pin}\n"));
+    format!("python {version}\n{}", lines.collect::<String>())
+}
+
+fn has(folder: &Path, contents: &str) -> bool {
+    fs::read_to_string(folder.join(CONTENTS)).is_ok_and(|found| found == contents)
+}
+
+fn install(folder: &Path, contents: &str) -> Result<()> {
+    if !has_pip() {
+        packages::install(
+            &["python3-pip"],
+            "it gets what the tests' services are made of",
+        )?;
+    }
+    say(&format!(
+        "downloading {} into {}, some 20 MB: the kernel tests trace services made of them",
+        PINS.join(", "),
+        folder.display()
+    ));
+    let scratch = Scratch::new("packages")?;
+    let mut pip = pip();
+    pip.args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary=:all:", "--target"])
+        .arg(scratch.path())
+        .args(PINS)
+        .stdout(std::io::stderr());
+    workspace::run(&mut pip)?;
+    fs::write(scratch.path().join(CONTENTS), contents).context("cannot write the contents")?;
+    // Those of other versions, if there are any.
+    let _ = fs::remove_dir_all(folder);
+    let parent = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    match fs::rename(scratch.path(), folder) {
+        // Another run was quicker.
+        Err(_) if has(folder, contents) => Ok(()),
+        other => other.with_context(|| format!("cannot write {}", folder.display())),
+    }
+}
+
+fn pip() -> Command {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip"]);
+    pip
+}
+
+fn has_pip() -> bool {
+    let quiet = |pip: &mut Command| {
+        let pip = pip.stdout(Stdio::null()).stderr(Stdio::null());
+        pip.status().is_ok_and(|status| status.success())
+    };
+    quiet(pip().arg("--version"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_of_other_versions_do_not_count() {
+        let folder = std::env::temp_dir().join(format!("cowtrace-packages-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let contents = contents("3.11");
+        assert!(!has(&folder, &contents));
+        fs::write(folder.join(CONTENTS), &contents).unwrap();
+        let found = (
+            has(&folder, &contents),
+            has(&folder, &super::contents("3.12")),
+        );
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, (true, false));
+    }
+
+    #[test]
+    fn every_package_has_its_version() {
+        assert!(PINS.iter().all(|pin| pin.split_once("==").is_some()));
+    }
+}
