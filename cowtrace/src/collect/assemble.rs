@@ -7,7 +7,7 @@ use cowtrace_common::{
     process::{OVERFLOW_SLOT, Source},
 };
 
-use super::{Collector, record::Record};
+use super::{Collector, bss, record::Record};
 use crate::{
     memory,
     probe::{RangeCount, Skipped, Tables},
@@ -72,7 +72,13 @@ impl Collector {
             .filter(|process| process.role == Role::Master)
             .map(|process| process.id)
             .collect();
-        let regions = self.regions.into_regions(|process| told.contains(&process));
+        let mut regions = self.regions.into_regions(|process| told.contains(&process));
+        bss::name(
+            &mut regions,
+            &processes,
+            &self.proc_root,
+            self.kernel.page_bytes,
+        );
         let named = named.in_regions(&regions);
         Run {
             tool_version: env!("CARGO_PKG_VERSION").into(),

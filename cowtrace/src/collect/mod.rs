@@ -3,6 +3,7 @@
 
 mod adopt;
 mod assemble;
+mod bss;
 mod follow;
 mod layouts;
 mod record;

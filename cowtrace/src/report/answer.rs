@@ -87,10 +87,10 @@ pub(super) fn region_name(run: &Run, region: &Region) -> String {
     }
 }
 
-/// Anonymous mappings are told apart by their address.
+/// Anonymous mappings are told apart by their address, but for those that are named after a file.
 fn placed_name(region: &Region) -> String {
     let name = printable(&region.mapping.name);
-    if region.mapping.kind == Kind::Anon {
+    if region.mapping.kind == Kind::Anon && !name.starts_with("[bss of ") {
         format!("{name} {:#x}", region.mapping.start)
     } else {
         name
