@@ -4,6 +4,8 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     os::unix::fs::FileExt as _,
+    thread,
+    time::Duration,
 };
 
 const PAGE: u64 = 4096;
@@ -41,6 +43,28 @@ pub fn frames(pid: u32) -> BTreeMap<u64, Frames> {
             )
         })
         .collect()
+}
+
+/// The frames of a process that has answered and waits, or is about to.
+///
+/// # Panics
+/// If it never comes to rest.
+#[must_use]
+pub fn settled(pid: u32) -> BTreeMap<u64, Frames> {
+    for _ in 0..200 {
+        let before = frames(pid);
+        thread::sleep(Duration::from_millis(50));
+        if changed(&before, &frames(pid)) == 0 {
+            return before;
+        }
+    }
+    panic!("{pid} goes on copying");
+}
+
+/// Pages that were present and are in other frames since.
+#[must_use]
+pub fn changed(before: &BTreeMap<u64, Frames>, after: &BTreeMap<u64, Frames>) -> u64 {
+    before.values().map(|mapping| mapping.changed(after)).sum()
 }
 
 fn writable_mapping(line: &str) -> Option<(u64, u64)> {

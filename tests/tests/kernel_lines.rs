@@ -1,11 +1,11 @@
 //! Python lines of who wrote, on every CPython that is here whose frames are walked, against a
 //! service of which it is known which line writes what.
 
-use std::{collections::BTreeMap, process::Command, thread, time::Duration};
+use std::process::Command;
 
 use cowtrace::memory;
 use cowtrace_tests::{
-    pagemap::{Frames, frames},
+    pagemap::{changed, frames, settled},
     pythons::{Interpreter, interpreters, line_of},
     report::Report,
     tracer::{Tracer, can_trace},
@@ -211,20 +211,4 @@ fn reading_a_process_copies_none_of_its_pages() {
     }
     service.say("end");
     service.end();
-}
-
-/// The frames of a process that has answered and waits, or is about to.
-fn settled(pid: u32) -> BTreeMap<u64, Frames> {
-    for _ in 0..100 {
-        let before = frames(pid);
-        thread::sleep(Duration::from_millis(20));
-        if changed(&before, &frames(pid)) == 0 {
-            return before;
-        }
-    }
-    panic!("{pid} goes on copying");
-}
-
-fn changed(before: &BTreeMap<u64, Frames>, after: &BTreeMap<u64, Frames>) -> u64 {
-    before.values().map(|mapping| mapping.changed(after)).sum()
 }

@@ -33,12 +33,13 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Packages of Python. The first three run on every version from 3.10 on.
+/// Packages of Python, 3.10 and later. The first two run on every version, `NumPy` on the one that
+/// installs it.
 const PINS: &[&str] = &[
     "tornado==6.6.1",
     "gunicorn==27.0.1",
-    "packaging==26.3",
-    "numpy==2.2.6",
+    "numpy==2.2.6; python_version < '3.14'",
+    "numpy==2.3.5; python_version >= '3.14'",
 ];
 /// The file that says what is in the folder: it comes last.
 const CONTENTS: &str = "pins";
@@ -88,13 +89,14 @@ fn install(folder: &Path, contents: &str) -> Result<()> {
         )?;
     }
     say(&format!(
-        "downloading {} into {}, some 20 MB: the kernel tests trace services made of them",
-        PINS.join(", "),
+        "downloading Tornado, gunicorn and NumPy into {}, some 20 MB: the kernel tests trace \
+         services made of them",
         folder.display()
     ));
     let scratch = Scratch::new("packages")?;
     let mut pip = pip();
-    pip.args(["install", "--quiet", "--disable-pip-version-check"])
+    pip.env("PIP_ROOT_USER_ACTION", "ignore")
+        .args(["install", "--quiet", "--disable-pip-version-check"])
         .args(["--no-deps", "--only-binary=:all:", "--target"])
         .arg(scratch.path())
         .args(PINS)

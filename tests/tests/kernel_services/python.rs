@@ -33,10 +33,11 @@ const REFCOUNT_SHARE: f64 = 0.99;
 /// answering a request takes, some 150 pages of the 12,000 and more that a worker copies.
 const LOOK_UP_SHARE: f64 = 0.97;
 
-/// One interpreter of each version whose frames are walked.
+/// One interpreter of each version whose frames are walked. One without the global interpreter lock
+/// has been built without what Tornado imports.
 fn versions() -> Vec<Interpreter> {
     let mut found = interpreters();
-    found.retain(|python| python.version >= (3, 11));
+    found.retain(|python| python.version >= (3, 11) && !python.is_free);
     found.dedup_by_key(|python| python.version);
     let versions: Vec<_> = found.iter().map(|python| python.version).collect();
     assert!(

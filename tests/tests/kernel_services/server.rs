@@ -73,12 +73,17 @@ impl Server {
     pub fn repeat(&self, what: &str, mut is_enough: impl FnMut() -> bool) {
         let start = Instant::now();
         while !is_enough() {
+            assert!(self.lives(), "{what}: it ended; {}", self.said());
             assert!(
                 start.elapsed() < PATIENCE,
                 "{what}: not within {PATIENCE:?}; {}",
                 self.said()
             );
         }
+    }
+
+    fn lives(&self) -> bool {
+        memory::identity(Path::new("/proc"), self.pid()).is_ok_and(|it| !it.is_dead)
     }
 
     /// What it wrote to its standard output and error.
