@@ -23,9 +23,9 @@ use crate::{
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_services");
 
-/// What is counted may differ from pagemap by this share: memory that is freed and used again gets
-/// other frames without having been copied.
-const TOLERANCE: f64 = 0.01;
+/// What is counted may differ from pagemap by this share: memory that is given back and comes again
+/// is in other frames without having been copied, one page of 8,655 in twenty runs.
+const TOLERANCE: f64 = 0.005;
 
 fn function(writer: &Value) -> &str {
     writer["function"].as_str().unwrap_or_default()
@@ -95,10 +95,11 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
         ["CONFIG SET rdb-key-save-delay 1000".to_owned()],
         "+OK",
     );
+    // Nothing is shared, and copied, before the fork.
+    let before = frames(server.pid());
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
     say(&socket, ["BGSAVE".to_owned()], "+Background saving started");
     server.wait("a child that saves", || server.workers().len() == 1);
-    let before = frames(server.pid());
     say(&socket, (0..keys).step_by(4).map(set("w")), "+OK");
     let report = tracer.stop();
     expect_as_pagemap(&report, server.pid(), &before);

@@ -179,9 +179,11 @@ fn requests_to_gunicorn_write_reference_counts_in_the_applications_line() {
     if !can_trace("gunicorn") {
         return;
     }
-    for python in versions() {
-        let report = traced(&gunicorn(&python));
-        expect_look_ups(&python, &report, "find", line_of(WSGI, "look-up"));
+    // What writes is the same as in Tornado: the oldest and the newest will do.
+    let versions = versions();
+    for python in [&versions[0], &versions[versions.len() - 1]] {
+        let report = traced(&gunicorn(python));
+        expect_look_ups(python, &report, "find", line_of(WSGI, "look-up"));
     }
 }
 
