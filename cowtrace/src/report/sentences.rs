@@ -113,9 +113,10 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
     ))
 }
 
-/// The functions that have most, and their shares.
+/// The functions that have most, and their shares; those that could not be found out are left out.
 fn functions<'a>(writers: impl Iterator<Item = &'a Writer>, all: u64) -> Vec<(String, f64)> {
-    sums(writers, function)
+    let found = writers.filter(|writer| writer.function.is_some());
+    sums(found, function)
         .into_iter()
         .map(|(name, pages)| (name, share(pages, all)))
         .take_while(|(_, share)| *share >= FUNCTION_SHARE)
@@ -142,4 +143,36 @@ fn share(part: u64, all: u64) -> f64 {
         return 0.0;
     }
     part as f64 / all as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(function: Option<&str>, copied_pages: u64) -> Writer {
+        Writer {
+            kind: WriteKind::Other,
+            type_name: None,
+            function: function.map(Into::into),
+            module: Some("redis-server".into()),
+            system_call: None,
+            region_id: None,
+            python_stack: None,
+            copied_pages,
+        }
+    }
+
+    #[test]
+    fn functions_are_told_with_their_shares_and_unknown_ones_are_not() {
+        let writers = [
+            writer(None, 50),
+            writer(Some("dbOverwrite"), 40),
+            writer(Some("read\u{1b}"), 10),
+            writer(Some("rare"), 1),
+        ];
+        assert_eq!(
+            told("were made by", &functions(writers.iter(), 100)),
+            "40 % were made by dbOverwrite (redis-server), 10 % by read\\u{1b} (redis-server)"
+        );
+    }
 }
