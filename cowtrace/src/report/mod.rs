@@ -4,6 +4,7 @@ mod advice;
 mod answer;
 mod csv;
 mod json;
+mod other;
 mod python;
 mod sentences;
 mod strip;

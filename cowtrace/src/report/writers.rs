@@ -8,6 +8,7 @@ use std::{
 use super::{
     Style,
     advice::advice,
+    other,
     python::Lines,
     sentences,
     text::{section, table, trimmed},
@@ -153,7 +154,7 @@ pub(super) fn written(run: &Run, writer: &Writer) -> String {
     match writer.kind {
         WriteKind::Refcount => format!("reference counts of {name}"),
         WriteKind::Gc => format!("gc headers of {name}"),
-        WriteKind::Other => "other memory".into(),
+        WriteKind::Other => other::named(writer).unwrap_or("other memory").into(),
         WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
             (Some(name), _) => format!("by the kernel, in {name}(2)"),
             (None, Some(number)) => format!("by the kernel, in system call {number}"),
