@@ -160,6 +160,12 @@ pub enum Format {
     Json,
     /// The histogram, one line a process and range
     Csv,
+    /// A page for browsers: one file that needs nothing else
+    Html,
+    /// Stacks that wrote, one a line, for any flame graph tool
+    Folded,
+    /// Stacks that wrote, for pprof and what reads its profiles
+    Pprof,
 }
 
 /// Backends by name.

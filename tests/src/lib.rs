@@ -1,6 +1,7 @@
 //! What the tests of the whole program share: a workload or a service under the test's control,
 //! cowtrace beside it, and the kernel's own page tables as the truth.
 
+pub mod browser;
 pub mod cases;
 pub mod pagemap;
 pub mod pythons;

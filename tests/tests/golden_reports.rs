@@ -2,6 +2,8 @@
 //!
 //! The stored run is JSON of the model itself; `cargo insta review` accepts changed reports.
 
+use std::{path::Path, process::Command};
+
 use cowtrace::{
     report::{self, Style},
     run::Run,
@@ -89,6 +91,112 @@ fn csv_for_spreadsheets() {
         "no formula"
     );
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn folded_for_flame_graph_tools() {
+    let run = run(SERVICE);
+    let mut out = Vec::new();
+    report::folded(&run, &mut out).expect("memory can be written");
+    let text = String::from_utf8(out).expect("text");
+    let mut sum = 0;
+    for line in text.lines() {
+        let (stack, pages) = line.rsplit_once(' ').expect("a stack and its pages");
+        sum += pages.parse::<u64>().expect("a number");
+        assert!(stack.split(';').all(|call| !call.is_empty()), "{line}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+    assert_eq!(sum, run.copied().total(), "no copy is left out");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn copies_of_unknown_writers_are_a_stack_too() {
+    let mut run = run(SERVICE);
+    run.writers.truncate(1);
+    let mut out = Vec::new();
+    report::folded(&run, &mut out).expect("memory can be written");
+    let text = String::from_utf8(out).expect("text");
+    let rest = run.copied().total() - run.writers[0].copied_pages;
+    assert!(
+        text.starts_with(&format!("(writer not known) {rest}\n")),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+/// Decodes with protoc, by a description of its own.
+#[test]
+fn pprof_as_another_program_reads_it() {
+    let run = run(SERVICE);
+    let mut out = Vec::new();
+    report::pprof(&run, &mut out).expect("memory can be written");
+    let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join("profile.pb.gz");
+    std::fs::write(&profile, out).expect("the target folder can be written");
+    let decoded = Command::new("sh")
+        .args([
+            "-c",
+            "gzip -dc \"$0\" | protoc --decode=Profile --proto_path=tests profile.proto",
+        ])
+        .arg(&profile)
+        .output()
+        .expect("sh runs");
+    let errors = String::from_utf8_lossy(&decoded.stderr);
+    assert!(
+        decoded.status.success(),
+        "protoc is there; `cargo xtask test` installs it: {errors}"
+    );
+    let text = String::from_utf8(decoded.stdout).expect("text");
+    let unknown = |line: &str| {
+        line.trim_start()
+            .starts_with(|letter: char| letter.is_ascii_digit())
+    };
+    assert!(
+        !text.lines().any(unknown),
+        "a field that is not in the format"
+    );
+    let values = |text: &str| -> Vec<u64> {
+        let samples = text.split("sample {").skip(1);
+        let of_sample = |sample: &str| {
+            let values = sample
+                .lines()
+                .filter_map(|line| line.strip_prefix("  value: "));
+            values
+                .map(|value| value.parse().expect("a number"))
+                .collect::<Vec<u64>>()
+        };
+        let all: Vec<Vec<u64>> = samples.map(of_sample).collect();
+        (0..2)
+            .map(|index| all.iter().map(|values| values[index]).sum())
+            .collect()
+    };
+    let total = run.copied().total();
+    assert_eq!(values(&text), [total, run.bytes(total)]);
+    insta::assert_snapshot!(text);
+}
+
+/// What the page shows; that it does is what `html_report.rs` tests.
+#[test]
+fn html_with_its_data() {
+    let mut out = Vec::new();
+    report::html(&run(SERVICE), &mut out).expect("memory can be written");
+    let text = String::from_utf8(out).expect("text");
+    let data = text.split_once("id=\"data\">").expect("data").1;
+    let data = data.split_once("</script>").expect("an end").0;
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    let pretty = serde_json::to_string_pretty(&data).expect("JSON");
+    // Numbers of an array side by side.
+    let mut compact = String::new();
+    for line in pretty.lines() {
+        let word = line.trim_start();
+        if word.starts_with(|letter: char| letter.is_ascii_digit()) {
+            compact.push_str(word);
+            compact.push(' ');
+        } else {
+            compact.push_str(&format!("\n{line}"));
+        }
+    }
+    insta::assert_snapshot!(compact);
 }
 
 #[test]

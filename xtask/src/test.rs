@@ -17,11 +17,23 @@ use crate::{
 };
 
 /// What the tests run beside cowtrace.
-const NEEDS: &[Need] = &[Need {
-    program: "python3",
-    packages: &["python3"],
-    why: "tests trace a CPython service",
-}];
+const NEEDS: &[Need] = &[
+    Need {
+        program: "python3",
+        packages: &["python3"],
+        why: "tests trace a CPython service",
+    },
+    Need {
+        program: "chromium",
+        packages: &["chromium"],
+        why: "tests open the report for browsers in one",
+    },
+    Need {
+        program: "protoc",
+        packages: &["protobuf-compiler"],
+        why: "tests decode the report for pprof with it",
+    },
+];
 
 /// Begins the name of an integration test that needs root and a kernel that can be traced.
 const KERNEL: &str = "kernel";

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -76,6 +76,9 @@ pub(super) fn observe(
     duration: Option<Duration>,
     options: &TraceOptions,
 ) -> Result<Run> {
+    if options.format == Format::Pprof && io::stdout().is_terminal() {
+        bail!("a profile is not text: send it to a file, as in `-f pprof > run.pb.gz`");
+    }
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -312,6 +315,9 @@ pub(super) fn print(run: &Run, options: &TraceOptions) -> Result<()> {
         Format::Text => report::text(run, style, &mut out),
         Format::Json => report::json(run, &mut out),
         Format::Csv => report::csv(run, &mut out),
+        Format::Html => report::html(run, &mut out),
+        Format::Folded => report::folded(run, &mut out),
+        Format::Pprof => report::pprof(run, &mut out),
     }
     .and_then(|()| out.flush())
     .context("cannot write the report to standard output")

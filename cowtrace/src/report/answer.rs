@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
 };
 
-use super::words::{count, percent, plural, printable, seconds, size};
+use super::words::{count, percent, plural, printable, seconds, shorten, size};
 use crate::run::{Kind, Region, Role, Run};
 
 /// From this share on, who did the rest is not worth a word.
@@ -36,6 +36,62 @@ pub(super) fn summary(run: &Run) -> String {
         );
     }
     text
+}
+
+/// What else belongs to the answer, a sentence each.
+pub(super) fn facts(run: &Run) -> Vec<String> {
+    let mut facts = Vec::new();
+    let ceiling = run.ceiling_bytes();
+    if let Some(share) = unshared_share(run) {
+        facts.push(format!(
+            "{} of the {} that {} inherited is no longer shared; copying can use no more than that.",
+            percent(share),
+            size(ceiling),
+            plural(run.workers().count(), "worker"),
+        ));
+    }
+    if run.reused_faults() > 0 {
+        facts.push(format!(
+            "{} more write faults copied nothing and cost no memory.",
+            count(run.reused_faults())
+        ));
+    }
+    facts.push(format!(
+        "Measured with the {} backend on Linux {} ({}), in ranges of {}.",
+        printable(&run.backend),
+        shorten(&printable(&run.host.kernel), 24),
+        printable(&run.host.arch),
+        size(run.range_bytes)
+    ));
+    if !run.unseen.is_empty() {
+        let unseen = printable(&run.unseen.join(", "));
+        facts.push(format!("It does not see {unseen}."));
+    }
+    facts
+}
+
+/// The share of what the workers inherited that is no longer shared; none without copies or if
+/// nothing was inherited.
+pub(super) fn unshared_share(run: &Run) -> Option<f64> {
+    let ceiling = run.ceiling_bytes();
+    (ceiling > 0 && run.copied().total() > 0).then(|| {
+        let unshared: u64 = run.regions.iter().map(|region| region.unshared_pages).sum();
+        (run.bytes(unshared) as f64 / ceiling as f64).min(1.0)
+    })
+}
+
+/// What was lost, a sentence a cause.
+pub(super) fn losses(run: &Run) -> Vec<String> {
+    let told = run.loss.happened().filter(|(cause, _)| cause.is_loss);
+    told.map(|(cause, number)| {
+        let warning = if cause.totals_suffer {
+            " (totals may be too low)"
+        } else {
+            ""
+        };
+        format!("{} {}{warning}", count(number), cause.meaning)
+    })
+    .collect()
 }
 
 fn copiers(run: &Run, copied: u64) -> String {

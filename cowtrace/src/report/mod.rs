@@ -3,17 +3,24 @@
 mod advice;
 mod answer;
 mod csv;
+mod folded;
+mod html;
 mod json;
 mod other;
+mod pprof;
 mod python;
 mod sentences;
+mod stacks;
 mod strip;
 mod text;
 mod words;
 mod writers;
 
 pub use csv::csv;
+pub use folded::folded;
+pub use html::html;
 pub use json::json;
+pub use pprof::pprof;
 pub use text::text;
 pub use words::{printable, seconds, size, wrap};
 

@@ -68,9 +68,21 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// A function with its place, as stacks name it; none of its text is cut.
+    pub(super) fn of_frame(&self, frame: &PythonFrame) -> String {
+        let (function, file) = (printable(&frame.function), printable(self.name(frame)));
+        match frame.line {
+            Some(line) => format!("{function} ({file}:{line})"),
+            None => format!("{function} ({file})"),
+        }
+    }
+
+    fn name(&self, frame: &PythonFrame) -> &'a str {
+        self.names.get(frame.file.as_str()).copied().unwrap_or("?")
+    }
+
     fn place(&self, frame: &PythonFrame) -> String {
-        let name = self.names.get(frame.file.as_str()).copied().unwrap_or("?");
-        let file = shorten(&printable(name), MAX_FILE);
+        let file = shorten(&printable(self.name(frame)), MAX_FILE);
         match frame.line {
             Some(line) => format!("{file}:{line}"),
             None => file,

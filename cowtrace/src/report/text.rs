@@ -9,10 +9,10 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{
     Style,
-    answer::{region_name, summary},
+    answer::{facts, losses, region_name, summary},
     sentences::in_short,
     strip::{bar, strip},
-    words::{count, percent, plural, printable, shorten, size, wrap},
+    words::{count, percent, printable, shorten, size, wrap},
     writers::writers,
 };
 use crate::run::{Process, Region, Role, Row, Run};
@@ -46,35 +46,7 @@ fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     {
         writeln!(out, "{line}")?;
     }
-    let mut facts = Vec::new();
-    let ceiling = run.ceiling_bytes();
-    if ceiling > 0 && run.copied().total() > 0 {
-        let unshared: u64 = run.regions.iter().map(|region| region.unshared_pages).sum();
-        let share = run.bytes(unshared) as f64 / ceiling as f64;
-        facts.push(format!(
-            "{} of the {} that {} inherited is no longer shared; copying can use no more than that.",
-            percent(share.min(1.0)),
-            size(ceiling),
-            plural(run.workers().count(), "worker"),
-        ));
-    }
-    if run.reused_faults() > 0 {
-        facts.push(format!(
-            "{} more write faults copied nothing and cost no memory.",
-            count(run.reused_faults())
-        ));
-    }
-    facts.push(format!(
-        "Measured with the {} backend on Linux {} ({}), in ranges of {}.",
-        run.backend,
-        shorten(&printable(&run.host.kernel), 24),
-        run.host.arch,
-        size(run.range_bytes)
-    ));
-    if !run.unseen.is_empty() {
-        facts.push(format!("It does not see {}.", run.unseen.join(", ")));
-    }
-    for line in wrap(&facts.join(" "), style.width) {
+    for line in wrap(&facts(run).join(" "), style.width) {
         writeln!(out, "{line}")?;
     }
     Ok(())
@@ -132,12 +104,7 @@ fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
         };
         rest.push((format!("{} more {noun}", others.len()), pages));
     }
-    let mut own: BTreeMap<String, u64> = BTreeMap::new();
-    for row in run.rows.iter().filter(|row| row.region_id.is_none()) {
-        *own.entry(own_name(row)).or_default() += row.copied.total();
-    }
-    let mut own: Vec<_> = own.into_iter().filter(|(_, pages)| *pages > 0).collect();
-    own.sort_by_key(|(name, pages)| (std::cmp::Reverse(*pages), name.clone()));
+    let mut own = own_memory(run);
     let tail: u64 = own.iter().skip(MOST_OWN).map(|(_, pages)| pages).sum();
     own.truncate(MOST_OWN);
     rest.extend(own);
@@ -145,6 +112,17 @@ fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
         rest.push(("own memory: other mappings".into(), tail));
     }
     rest
+}
+
+/// Pages copied in memory of the processes themselves by its name, most first.
+pub(super) fn own_memory(run: &Run) -> Vec<(String, u64)> {
+    let mut own: BTreeMap<String, u64> = BTreeMap::new();
+    for row in run.rows.iter().filter(|row| row.region_id.is_none()) {
+        *own.entry(own_name(row)).or_default() += row.copied.total();
+    }
+    let mut own: Vec<_> = own.into_iter().filter(|(_, pages)| *pages > 0).collect();
+    own.sort_by_key(|(name, pages)| (std::cmp::Reverse(*pages), name.clone()));
+    own
 }
 
 /// Memory that is in nobody's region: mapped by the process itself after its fork.
@@ -248,24 +226,12 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut told = run
-        .loss
-        .happened()
-        .filter(|(cause, _)| cause.is_loss)
-        .peekable();
-    if told.peek().is_some() {
+    let losses = losses(run);
+    if !losses.is_empty() {
         section("LOST", style, out)?;
     }
-    for (cause, number) in told {
-        let warning = if cause.totals_suffer {
-            " (totals may be too low)"
-        } else {
-            ""
-        };
-        let text = format!("{} {}{warning}", count(number), cause.meaning);
-        for line in wrap(&text, style.width - 2) {
-            writeln!(out, "  {line}")?;
-        }
+    for line in losses.iter().flat_map(|text| wrap(text, style.width - 2)) {
+        writeln!(out, "  {line}")?;
     }
     Ok(())
 }

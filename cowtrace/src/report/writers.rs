@@ -98,7 +98,7 @@ pub(super) fn is_pythons(writer: &Writer) -> bool {
 }
 
 /// Whether more is known than that it happened.
-fn is_named(writer: &Writer) -> bool {
+pub(super) fn is_named(writer: &Writer) -> bool {
     writer.function.is_some() || writer.kind != WriteKind::Other
 }
 
@@ -163,6 +163,7 @@ pub(super) fn written(run: &Run, writer: &Writer) -> String {
     }
 }
 
+/// What wrote, with the module it is in.
 pub(super) fn function(writer: &Writer) -> String {
     let module = writer.module.as_deref().unwrap_or("unknown module");
     match &writer.function {

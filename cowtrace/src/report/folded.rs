@@ -1,0 +1,40 @@
+//! Stacks that wrote, one a line with its pages: what flame graph tools read.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use super::{python::Lines, stacks::stacks};
+use crate::run::Run;
+
+/// Writes each distinct stack in a line: calls from the outermost to the one that wrote, what was
+/// written in brackets, and the pages copied. Pages add up to all that were copied.
+pub fn folded(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    let lines = Lines::of(run);
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for stack in stacks(run) {
+        let names = stack.names(&lines).into_iter().map(|name| escaped(&name));
+        let line = names.collect::<Vec<_>>().join(";");
+        *sums.entry(line).or_default() += stack.pages;
+    }
+    for (line, pages) in sums.iter().filter(|(_, pages)| **pages > 0) {
+        writeln!(out, "{line} {pages}")?;
+    }
+    Ok(())
+}
+
+/// A harmless name without the sign that parts names.
+fn escaped(name: &str) -> String {
+    name.replace(';', "\\u{3b}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_semicolon_in_a_name_parts_nothing() {
+        assert_eq!(escaped("a;b"), "a\\u{3b}b");
+    }
+}

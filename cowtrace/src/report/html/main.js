@@ -1,0 +1,63 @@
+// Puts the page together.
+
+const redrawers = [];
+const data = JSON.parse(document.getElementById("data").textContent);
+const section = (id) => document.getElementById(id);
+
+function drawHead() {
+  document.title = data.title;
+  section("title").textContent = data.title;
+  const [first, ...others] = data.answer;
+  section("answer").append(make("p", { class: "first" }, first), make("p", {}, others.join(" ")));
+  const { totals } = data;
+  const facts = [
+    ["Copied", size(totals.copied_bytes), `${count(totals.copied_pages)} pages`],
+    ["No longer shared", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} inherited`],
+    ["Workers", count(totals.workers), "seen"],
+    ["Re-used", count(totals.reused_faults), "write faults that copied nothing"],
+  ];
+  section("totals").append(...facts.map(([name, value, more]) =>
+    make("div", {}, make("dt", {}, name), make("dd", {}, make("b", {}, value), make("span", {}, more)))));
+}
+
+/** Links to the sections; that something was lost is said at the top already. */
+function drawContents() {
+  for (const head of document.querySelectorAll("h2")) {
+    const lost = head.parentElement.id === "lost" && data.lost.length > 0;
+    const text = lost ? `${head.textContent} (${data.lost.length})` : head.textContent;
+    section("contents").append(make("a", { href: `#${head.parentElement.id}`, class: lost ? "warning" : "" }, text));
+  }
+}
+
+function drawEnd() {
+  const list = section("measured").querySelector("dl");
+  for (const [name, value] of data.measured) {
+    list.append(make("dt", {}, name), make("dd", {}, value));
+  }
+  if (data.lost.length === 0) section("lost").append(make("p", {}, "Nothing."));
+  else section("lost").append(make("ul", {}, ...data.lost.map((loss) => make("li", {}, loss))));
+}
+
+/** What there is to show only of copies. */
+function drawCopies() {
+  drawTimeline(section("timeline"), data.timeline, data.page_bytes);
+  drawMaps(section("maps"), data.maps, data.page_bytes);
+  drawTable(section("mappings"), data.mappings, "Where the copies come from");
+  drawFlame(section("flame"), data.flame, data.page_bytes);
+  drawTable(section("writers"), data.writers, "Who wrote");
+  section("writers").append(...data.advice.map((advice) => make("p", { class: "advice" }, advice)));
+}
+
+drawHead();
+if (data.totals.copied_pages > 0) drawCopies();
+else for (const id of ["timeline", "maps", "mappings", "flame", "writers"]) section(id).remove();
+drawContents();
+drawTable(section("processes"), data.processes, "Processes");
+drawEnd();
+
+// Canvases do not follow the style by themselves.
+const redraw = () => redrawers.forEach((draw) => draw());
+for (const media of ["(prefers-color-scheme: dark)", "print"]) {
+  window.matchMedia(media).addEventListener("change", redraw);
+}
+window.addEventListener("beforeprint", redraw);

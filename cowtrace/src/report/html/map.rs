@@ -1,0 +1,207 @@
+//! Where in the large regions the copies fall, process by process.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::{answer::region_name, words::printable};
+use crate::run::{Region, Row, Run};
+
+/// Regions that are drawn, most copies first.
+const MOST_REGIONS: usize = 12;
+/// Regions below this share of all copies are not drawn.
+const REGION_SHARE: f64 = 0.01;
+/// Processes drawn for a region, most copies first.
+const MOST_ROWS: usize = 32;
+/// Stretches of equal cells in all maps together. With more, the cells are made larger: a stretch
+/// takes about 9 bytes, and the page is to stay below 1 MB.
+const MOST_STRETCHES: usize = 50_000;
+
+#[derive(Serialize)]
+pub(super) struct Maps {
+    regions: Vec<Map>,
+    /// What was left out; empty if nothing was.
+    note: String,
+}
+
+#[derive(Serialize)]
+struct Map {
+    name: String,
+    /// First address, and that after the last, in hexadecimal: numbers in JSON end at 2^53.
+    start: String,
+    end: String,
+    /// How far the first cell begins below the first address, bytes.
+    offset: u64,
+    /// Size of a cell: a range, or several.
+    cell_bytes: u64,
+    cells: u64,
+    copied_pages: u64,
+    inheritors: u64,
+    rows: Vec<Line>,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    /// Pages copied by the process in the region.
+    copied_pages: u64,
+    /// Stretches of cells with copies: cells since the last stretch, cells, pages of each cell.
+    stretches: Vec<u64>,
+}
+
+/// Pages by cell by process.
+type Cells = BTreeMap<u32, BTreeMap<u64, u64>>;
+
+pub(super) fn of(run: &Run) -> Maps {
+    let total = run.copied().total() as f64;
+    let is_large = |region: &&Region| {
+        region.copied_pages as f64 >= total * REGION_SHARE
+            && region.mapping.size_bytes() > run.range_bytes
+    };
+    let regions = run.regions_by_copies();
+    let copied = regions.len();
+    let drawn: Vec<&Region> = regions
+        .into_iter()
+        .filter(is_large)
+        .take(MOST_REGIONS)
+        .collect();
+    let note = match copied - drawn.len() {
+        0 => String::new(),
+        1 => "1 mapping with fewer copies is not drawn.".into(),
+        more => format!("{more} mappings with fewer copies are not drawn."),
+    };
+    let most = MOST_STRETCHES / drawn.len().max(1);
+    Maps {
+        regions: drawn.iter().map(|region| map(run, region, most)).collect(),
+        note,
+    }
+}
+
+fn map(run: &Run, region: &Region, most_stretches: usize) -> Map {
+    let rows: Vec<&Row> = run
+        .rows
+        .iter()
+        .filter(|row| row.region_id == Some(region.id) && row.copied.total() > 0)
+        .collect();
+    let mut cell_bytes = run.range_bytes.max(1);
+    loop {
+        let (lines, left_out) = lines(run, &cells(region, &rows, cell_bytes));
+        let stretches: usize = lines.iter().map(|line| line.stretches.len() / 3).sum();
+        if stretches <= most_stretches || cell_bytes >= region.mapping.size_bytes() {
+            return drawn(run, region, cell_bytes, lines, left_out);
+        }
+        cell_bytes *= 2;
+    }
+}
+
+/// Adds up the rows by process and cell.
+fn cells(region: &Region, rows: &[&Row], cell_bytes: u64) -> Cells {
+    let base = base(region, cell_bytes);
+    let last = cell_count(region, cell_bytes) - 1;
+    let mut cells = Cells::new();
+    for row in rows {
+        let Some(start) = row.start else { continue };
+        let cell = (start.saturating_sub(base) / cell_bytes).min(last);
+        let of_process = cells.entry(row.process_id).or_default();
+        *of_process.entry(cell).or_default() += row.copied.total();
+    }
+    cells
+}
+
+/// Cells lie as ranges do, at multiples of their size.
+const fn base(region: &Region, cell_bytes: u64) -> u64 {
+    region.mapping.start / cell_bytes * cell_bytes
+}
+
+fn cell_count(region: &Region, cell_bytes: u64) -> u64 {
+    let bytes = region.mapping.end.saturating_sub(base(region, cell_bytes));
+    bytes.div_ceil(cell_bytes).max(1)
+}
+
+/// The processes with most copies, and how many others there are with how many pages.
+fn lines(run: &Run, cells: &Cells) -> (Vec<Line>, (usize, u64)) {
+    let mut sums: Vec<(u64, u32)> = cells
+        .iter()
+        .map(|(&process, cells)| (cells.values().sum(), process))
+        .collect();
+    sums.sort_by_key(|&(pages, process)| (std::cmp::Reverse(pages), process));
+    let others = sums.get(MOST_ROWS..).unwrap_or_default();
+    let left_out = (others.len(), others.iter().map(|(pages, _)| pages).sum());
+    sums.truncate(MOST_ROWS);
+    // The same order in every map.
+    sums.sort_by_key(|&(_, process)| process);
+    let lines = sums
+        .into_iter()
+        .map(|(copied_pages, process)| Line {
+            name: process_name(run, process),
+            copied_pages,
+            stretches: stretches(&cells[&process]),
+        })
+        .collect();
+    (lines, left_out)
+}
+
+fn process_name(run: &Run, id: u32) -> String {
+    match run.process(id) {
+        Some(process) => format!("{} {}", process.pid, printable(&process.comm)),
+        None => "unknown".into(),
+    }
+}
+
+fn stretches(cells: &BTreeMap<u64, u64>) -> Vec<u64> {
+    let mut stretches: Vec<u64> = Vec::new();
+    let mut next = 0;
+    for (&cell, &pages) in cells {
+        match stretches.last_chunk_mut::<2>() {
+            Some([length, same]) if cell == next && *same == pages => *length += 1,
+            _ => stretches.extend([cell - next, 1, pages]),
+        }
+        next = cell + 1;
+    }
+    stretches
+}
+
+fn drawn(
+    run: &Run,
+    region: &Region,
+    cell_bytes: u64,
+    rows: Vec<Line>,
+    (others, pages): (usize, u64),
+) -> Map {
+    let mut notes = Vec::new();
+    if cell_bytes > run.range_bytes {
+        notes.push(format!(
+            "{} ranges are drawn as one to keep this page small.",
+            cell_bytes / run.range_bytes.max(1)
+        ));
+    }
+    if others > 0 {
+        notes.push(format!(
+            "{others} more processes copied {pages} pages here."
+        ));
+    }
+    Map {
+        name: region_name(run, region),
+        start: format!("{:x}", region.mapping.start),
+        end: format!("{:x}", region.mapping.end),
+        offset: region.mapping.start - base(region, cell_bytes),
+        cell_bytes,
+        cells: cell_count(region, cell_bytes),
+        copied_pages: region.copied_pages,
+        inheritors: region.inheritors,
+        rows,
+        note: notes.join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_neighbours_are_one_stretch() {
+        let cells = BTreeMap::from([(2, 16), (3, 16), (4, 5), (9, 5)]);
+        assert_eq!(stretches(&cells), [2, 2, 16, 0, 1, 5, 4, 1, 5]);
+    }
+}

@@ -1,0 +1,183 @@
+//! The report as a page for browsers: one file with its style, its program and its data inside,
+//! which asks nothing of any network.
+//!
+//! What is computed is computed here; the page's program lays it out. Every foreign string is made
+//! harmless for the eye as in text, and set as text, never as markup.
+
+mod flame;
+mod map;
+mod tables;
+mod timeline;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{
+    advice::advice,
+    answer::{facts, losses, summary, unshared_share},
+    sentences::in_short,
+    words::{printable, seconds},
+};
+use crate::run::Run;
+
+const HEAD: &str = concat!(
+    include_str!("head.html"),
+    "<style>\n",
+    include_str!("style.css"),
+    "</style>\n",
+    include_str!("body.html"),
+);
+
+const TAIL: &str = concat!(
+    "<script>\n\"use strict\";\n(() => {\n",
+    include_str!("words.js"),
+    include_str!("table.js"),
+    include_str!("timeline.js"),
+    include_str!("cells.js"),
+    include_str!("map.js"),
+    include_str!("flame.js"),
+    include_str!("main.js"),
+    "})();\n</script>\n</body>\n</html>\n",
+);
+
+/// Everything the page shows.
+#[derive(Serialize)]
+struct Page {
+    title: String,
+    /// Sentences, the most important first.
+    answer: Vec<String>,
+    totals: Totals,
+    page_bytes: u64,
+    range_bytes: u64,
+    timeline: timeline::Timeline,
+    mappings: tables::Table,
+    maps: map::Maps,
+    writers: tables::Table,
+    /// What to do about the writes, a paragraph each.
+    advice: Vec<String>,
+    flame: flame::Flame,
+    processes: tables::Table,
+    /// Name and value.
+    measured: Vec<(&'static str, String)>,
+    lost: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    copied_pages: u64,
+    copied_bytes: u64,
+    reused_faults: u64,
+    ceiling_bytes: u64,
+    unshared_share: Option<f64>,
+    workers: usize,
+}
+
+/// Writes a run as a page.
+pub fn html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(HEAD.as_bytes())?;
+    out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
+    out.write_all(inert(&serde_json::to_string(&page(run))?).as_bytes())?;
+    out.write_all(b"</script>\n")?;
+    out.write_all(TAIL.as_bytes())
+}
+
+fn page(run: &Run) -> Page {
+    let copied = run.copied().total();
+    let mut answer = vec![format!("{}.", summary(run))];
+    answer.extend(in_short(run));
+    answer.extend(facts(run));
+    Page {
+        title: title(run),
+        answer,
+        totals: Totals {
+            copied_pages: copied,
+            copied_bytes: run.bytes(copied),
+            reused_faults: run.reused_faults(),
+            ceiling_bytes: run.ceiling_bytes(),
+            unshared_share: unshared_share(run),
+            workers: run.workers().count(),
+        },
+        page_bytes: run.host.page_bytes,
+        range_bytes: run.range_bytes,
+        timeline: timeline::of(run),
+        mappings: tables::mappings(run),
+        maps: map::of(run),
+        writers: tables::writers(run),
+        advice: advice(run),
+        flame: flame::of(run),
+        processes: tables::processes(run),
+        measured: measured(run),
+        lost: losses(run),
+    }
+}
+
+fn title(run: &Run) -> String {
+    let master = run
+        .processes
+        .iter()
+        .find(|process| process.parent_id.is_none());
+    match master {
+        Some(master) => format!("cowtrace: {} ({})", printable(&master.comm), master.pid),
+        None => "cowtrace".into(),
+    }
+}
+
+fn measured(run: &Run) -> Vec<(&'static str, String)> {
+    let targets: Vec<String> = run.targets.iter().map(u32::to_string).collect();
+    let mut facts = vec![
+        ("Started", printable(&run.started_at)),
+        ("Took", seconds(run.duration_ns)),
+        ("Targets", targets.join(", ")),
+        ("Backend", printable(&run.backend)),
+    ];
+    for (backend, reason) in &run.rejected {
+        let reason = format!("{}: {}", printable(backend), printable(reason));
+        facts.push(("Could not be used", reason));
+    }
+    for unseen in &run.unseen {
+        facts.push(("Not seen", printable(unseen)));
+    }
+    for (key, value) in &run.labels {
+        facts.push((
+            "Label",
+            format!("{} = {}", printable(key), printable(value)),
+        ));
+    }
+    let host = &run.host;
+    let machine = format!(
+        "Linux {}, {}",
+        printable(&host.kernel),
+        printable(&host.arch)
+    );
+    facts.push(("Machine", format!("{machine}, {} CPUs", host.cpus)));
+    facts.push(("Page", format!("{} bytes", host.page_bytes)));
+    facts.push(("Run", printable(&run.id)));
+    facts.push((
+        "Program",
+        format!("cowtrace {}", printable(&run.tool_version)),
+    ));
+    facts
+}
+
+/// JSON that can stand in a script element: whatever its strings hold, nothing in it looks like
+/// markup.
+fn inert(json: &str) -> String {
+    json.replace('&', "\\u0026")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_string_ends_the_script_element() {
+        let hostile = "</script><!--<script>&lt;";
+        let json = inert(&serde_json::to_string(hostile).expect("json"));
+        assert!(!json.contains(['<', '>', '&']), "{json}");
+        let back: String = serde_json::from_str(&json).expect("json still");
+        assert_eq!(back, hostile);
+    }
+}

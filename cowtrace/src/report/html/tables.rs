@@ -1,0 +1,211 @@
+//! Tables that can be sorted: their columns with what they hold, and their rows.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::{
+    answer::region_name,
+    python::Lines,
+    text::own_memory,
+    words::{percent, printable},
+    writers::{function, is_named, written},
+};
+use crate::run::{Process, Region, Role, Run, Writer};
+
+/// Rows of a table; all others together are one more.
+const MOST_ROWS: usize = 300;
+
+#[derive(Serialize)]
+pub(super) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value>>,
+    /// What was left out; empty if nothing was.
+    note: String,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Column {
+    name: &'static str,
+    holds: Holds,
+}
+
+/// How a column's values are written.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Holds {
+    /// A number of bytes.
+    Bytes,
+    /// A number of things.
+    Count,
+    /// A number that is a name, such as a process id.
+    Number,
+    /// A part of a whole, from 0 to 1.
+    Share,
+    /// ns.
+    Time,
+    /// One word of few.
+    Word,
+    /// Words.
+    Text,
+}
+
+const fn column(name: &'static str, holds: Holds) -> Column {
+    Column { name, holds }
+}
+
+/// The rows that a table has room for, which are sorted by copies; the note tells of the others.
+fn capped(columns: Vec<Column>, mut rows: Vec<(u64, Vec<Value>)>, what: &str) -> Table {
+    rows.sort_by_key(|(pages, _)| std::cmp::Reverse(*pages));
+    let others = rows.split_off(rows.len().min(MOST_ROWS));
+    let pages: u64 = others.iter().map(|(pages, _)| pages).sum();
+    Table {
+        columns,
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        note: if others.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "{} more {what} with {pages} pages are left out: -f json has all.",
+                others.len()
+            )
+        },
+    }
+}
+
+/// Where the copies come from.
+pub(super) fn mappings(run: &Run) -> Table {
+    let columns = vec![
+        column("Copied", Holds::Bytes),
+        column("Pages", Holds::Count),
+        column("Unshared", Holds::Share),
+        column("Present", Holds::Bytes),
+        column("Inheritors", Holds::Count),
+        column("Kind", Holds::Word),
+        column("Mapping", Holds::Text),
+    ];
+    let region = |region: &Region| {
+        let pages = region.copied_pages;
+        let row = vec![
+            run.bytes(pages).into(),
+            pages.into(),
+            region.unshared_fraction().into(),
+            run.bytes(region.mapping.resident_pages).into(),
+            region.inheritors.into(),
+            region.mapping.kind.name().into(),
+            region_name(run, region).into(),
+        ];
+        (pages, row)
+    };
+    let own = |(name, pages): (String, u64)| {
+        let row = vec![
+            run.bytes(pages).into(),
+            pages.into(),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            name.into(),
+        ];
+        (pages, row)
+    };
+    let mut rows: Vec<_> = run.regions_by_copies().into_iter().map(region).collect();
+    rows.extend(own_memory(run).into_iter().map(own));
+    capped(columns, rows, "mappings")
+}
+
+/// Who wrote, and into what.
+pub(super) fn writers(run: &Run) -> Table {
+    let lines = Lines::of(run);
+    let known: u64 = run.writers.iter().map(|writer| writer.copied_pages).sum();
+    let all = run.copied().total().max(known).max(1);
+    let mut sums: BTreeMap<[String; 4], u64> = BTreeMap::new();
+    for writer in &run.writers {
+        *sums.entry(words(run, &lines, writer)).or_default() += writer.copied_pages;
+    }
+    let rows = sums.into_iter().map(|(words, pages)| {
+        let mut row = vec![
+            run.bytes(pages).into(),
+            pages.into(),
+            (pages as f64 / all as f64).into(),
+        ];
+        row.extend(words.into_iter().map(Value::from));
+        (pages, row)
+    });
+    let columns = vec![
+        column("Copied", Holds::Bytes),
+        column("Pages", Holds::Count),
+        column("Share", Holds::Share),
+        column("Written", Holds::Text),
+        column("By", Holds::Text),
+        column("Python line", Holds::Text),
+        column("Mapping", Holds::Text),
+    ];
+    let named = run.writers.iter().filter(|writer| is_named(writer));
+    let named: u64 = named.map(|writer| writer.copied_pages).sum();
+    let mut table = capped(columns, rows.collect(), "writers");
+    table.note = format!(
+        "Whoever writes a page first; known for {} of the copies. {}",
+        percent(named as f64 / all as f64),
+        table.note
+    );
+    table
+}
+
+fn words(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
+    let region = writer.region_id.and_then(|id| run.region(id));
+    let has_line = writer.python_stack.is_some();
+    [
+        printable(&written(run, writer)),
+        printable(&function(writer)),
+        if has_line {
+            lines.of_writer(writer)
+        } else {
+            String::new()
+        },
+        region.map_or_else(String::new, |region| region_name(run, region)),
+    ]
+}
+
+/// Every process, those without copies too.
+pub(super) fn processes(run: &Run) -> Table {
+    let columns = vec![
+        column("Copied", Holds::Bytes),
+        column("Pages", Holds::Count),
+        column("Reused", Holds::Count),
+        column("Inherited", Holds::Bytes),
+        column("Pid", Holds::Number),
+        column("Role", Holds::Word),
+        column("Began", Holds::Time),
+        column("Ended", Holds::Time),
+        column("Process", Holds::Text),
+    ];
+    let row = |process: &Process| {
+        let pages = process.copied.total();
+        let row = vec![
+            run.bytes(pages).into(),
+            pages.into(),
+            process.reused_faults.into(),
+            process.inherited_pages.map(|pages| run.bytes(pages)).into(),
+            process.pid.into(),
+            role(process.role).into(),
+            process.started_ns.into(),
+            process.exited_ns.into(),
+            printable(&process.comm).into(),
+        ];
+        (pages, row)
+    };
+    capped(
+        columns,
+        run.processes.iter().map(row).collect(),
+        "processes",
+    )
+}
+
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Master => "master",
+        Role::Worker => "worker",
+    }
+}

@@ -1,0 +1,138 @@
+// Copied bytes over time: a band a process, stacked. The pointer or the arrow keys read a point.
+
+const CHART = { height: 240, left: 64, right: 12, top: 10, bottom: 26 };
+
+function drawTimeline(section, data, pageBytes) {
+  if (data.bands.length === 0 || data.at_ns.length === 0) {
+    note(section, "No sample was taken.");
+    return;
+  }
+  const chart = new TimeChart(data, pageBytes);
+  section.append(bandLegend(data), chart.element, chart.readout);
+  note(section, data.note);
+}
+
+function bandLegend(data) {
+  return make("ul", { class: "legend" }, ...data.bands.map((band, index) =>
+    make("li", { class: `band-${bandColor(index, data)}` }, make("span", { class: "swatch", "aria-hidden": "true" }), band.name)));
+}
+
+class TimeChart {
+  constructor(data, pageBytes) {
+    this.data = data;
+    // Everything began with nothing.
+    this.times = [0, ...data.at_ns];
+    this.tops = stacked(data.bands.map((band) => [0, ...band.pages]), pageBytes);
+    this.cursor = this.times.length - 1;
+    this.element = makeSvg("svg", {
+      class: "chart", tabindex: "0", role: "application",
+      "aria-label": "Copied bytes over time by process, stacked. Left and right arrows read the points.",
+    });
+    this.mark = makeSvg("line", { class: "cursor", y1: CHART.top, y2: CHART.height - CHART.bottom });
+    this.readout = make("p", { class: "readout", role: "status" });
+    this.listen();
+    onWidth(this.element, (width) => this.draw(width));
+  }
+
+  listen() {
+    this.element.addEventListener("pointermove", (event) => {
+      const x = event.clientX - this.element.getBoundingClientRect().left;
+      this.read(nearest(this.times, this.scale.time(x)));
+    });
+    this.element.addEventListener("keydown", (event) => {
+      const targets = { ArrowLeft: this.cursor - 1, ArrowRight: this.cursor + 1, Home: 0, End: this.times.length - 1 };
+      if (!(event.key in targets)) return;
+      event.preventDefault();
+      this.read(targets[event.key]);
+    });
+  }
+
+  draw(width) {
+    const { times, tops, data } = this;
+    this.scale = scales(width, times[times.length - 1], Math.max(...tops[tops.length - 1]));
+    this.element.setAttribute("viewBox", `0 0 ${width} ${CHART.height}`);
+    const areas = tops.map((top, index) => makeSvg("path", {
+      class: `area band-${bandColor(index, data)}`,
+      d: area(times, top, tops[index - 1], this.scale),
+    }));
+    this.element.replaceChildren(...axes(this.scale, width), ...areas, this.mark);
+    this.read(this.cursor);
+  }
+
+  /** Tells what was copied up to a point. */
+  read(index) {
+    const { times, tops, data } = this;
+    this.cursor = Math.max(0, Math.min(times.length - 1, index));
+    const at = this.scale.x(times[this.cursor]);
+    this.mark.setAttribute("x1", at);
+    this.mark.setAttribute("x2", at);
+    const top = (band) => (band < 0 ? 0 : tops[band][this.cursor]);
+    const parts = data.bands.map((band, index) => `${band.name}: ${size(top(index) - top(index - 1))}`);
+    this.readout.textContent = `After ${seconds(times[this.cursor])}: ${size(top(tops.length - 1))} copied. ${parts.join(" · ")}`;
+  }
+}
+
+/** All other processes together are grey. */
+function bandColor(index, data) {
+  return data.has_others && index === data.bands.length - 1 ? "others" : index;
+}
+
+function stacked(bands, pageBytes) {
+  const tops = [];
+  for (const pages of bands) {
+    const below = tops[tops.length - 1];
+    tops.push(pages.map((number, index) => number * pageBytes + (below ? below[index] : 0)));
+  }
+  return tops;
+}
+
+function scales(width, lastTime, most) {
+  const inner = width - CHART.left - CHART.right;
+  const floor = CHART.height - CHART.bottom;
+  const top = most || 1;
+  const span = lastTime || 1;
+  return {
+    x: (ns) => CHART.left + (ns / span) * inner,
+    y: (bytes) => floor - (bytes / top) * (floor - CHART.top),
+    time: (x) => ((x - CHART.left) / inner) * span,
+    span,
+    top,
+  };
+}
+
+function area(times, top, bottom, scale) {
+  const point = (values) => (ns, index) => `${scale.x(ns).toFixed(1)},${scale.y(values ? values[index] : 0).toFixed(1)}`;
+  const there = times.map(point(top));
+  const back = times.map(point(bottom)).reverse();
+  return `M${there.join("L")}L${back.join("L")}Z`;
+}
+
+function axes(scale, width) {
+  const parts = [];
+  for (const bytes of ticks(scale.top, 4, 2)) {
+    const y = scale.y(bytes);
+    parts.push(makeSvg("line", { class: "grid", x1: CHART.left, x2: width - CHART.right, y1: y, y2: y }));
+    parts.push(makeSvg("text", { x: CHART.left - 8, y: y + 4, "text-anchor": "end" }, size(bytes)));
+  }
+  for (const time of ticks(scale.span / 1e9, width > 600 ? 8 : 4, 10)) {
+    const label = `${Number(time.toPrecision(3))} s`;
+    parts.push(makeSvg("text", { x: scale.x(time * 1e9), y: CHART.height - 8, "text-anchor": time === 0 ? "start" : "middle" }, label));
+  }
+  return parts;
+}
+
+/** Round numbers from 0 to a maximum: of base 2 for bytes, of base 10 for time. */
+function ticks(most, wanted, base) {
+  let step = base ** Math.floor(Math.log(most / wanted) / Math.log(base));
+  const factors = base === 10 ? [1, 2, 5, 10] : [1, 2];
+  step *= factors.find((factor) => most / (step * factor) <= wanted) || 1;
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
+}
+
+function nearest(sorted, value) {
+  let best = 0;
+  sorted.forEach((at, index) => {
+    if (Math.abs(at - value) < Math.abs(sorted[best] - value)) best = index;
+  });
+  return best;
+}

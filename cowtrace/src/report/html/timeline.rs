@@ -1,0 +1,90 @@
+//! Copied pages over time by process.
+
+use serde::Serialize;
+
+use super::super::words::printable;
+use crate::run::{Process, Run, Sample};
+
+/// Processes with a band of their own; a palette that all can tell apart has no more colours.
+const MOST_BANDS: usize = 7;
+/// Points in time: more than a screen can show as such.
+const MOST_POINTS: usize = 400;
+
+#[derive(Serialize)]
+pub(super) struct Timeline {
+    /// Times of the points, ns since the start.
+    at_ns: Vec<u64>,
+    /// Largest first.
+    bands: Vec<Band>,
+    /// Whether the last band stands for all other processes.
+    has_others: bool,
+    /// What was left out; empty if nothing was.
+    note: String,
+}
+
+#[derive(Serialize)]
+struct Band {
+    name: String,
+    /// Pages copied since the start, at each point.
+    pages: Vec<u64>,
+}
+
+pub(super) fn of(run: &Run) -> Timeline {
+    let samples = points(&run.timeline.samples);
+    let mut copiers: Vec<&Process> = run
+        .processes
+        .iter()
+        .filter(|process| process.copied.total() > 0)
+        .collect();
+    copiers.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
+    let own = if copiers.len() > MOST_BANDS + 1 {
+        MOST_BANDS
+    } else {
+        copiers.len()
+    };
+    let mut bands: Vec<Band> = copiers[..own].iter().map(|it| band(it, &samples)).collect();
+    if copiers.len() > own {
+        bands.push(others(copiers.len() - own, &bands, &samples));
+    }
+    let merged = run.timeline.samples.len() - samples.len();
+    Timeline {
+        at_ns: samples.iter().map(|sample| sample.at_ns).collect(),
+        has_others: bands.len() > own,
+        bands,
+        note: if merged > 0 {
+            format!("{merged} samples in between are left out.")
+        } else {
+            String::new()
+        },
+    }
+}
+
+/// Equally spaced samples, and the last.
+fn points(samples: &[Sample]) -> Vec<&Sample> {
+    let step = samples.len().div_ceil(MOST_POINTS).max(1);
+    let last = samples.len().wrapping_sub(1);
+    let is_kept = |index: usize| (last - index).is_multiple_of(step);
+    let indexed = samples.iter().enumerate();
+    indexed
+        .filter_map(|(index, sample)| is_kept(index).then_some(sample))
+        .collect()
+}
+
+fn band(process: &Process, samples: &[&Sample]) -> Band {
+    let pages = |sample: &&Sample| sample.by_process.get(&process.id).copied().unwrap_or(0);
+    Band {
+        name: format!("{} {}", process.pid, printable(&process.comm)),
+        pages: samples.iter().map(pages).collect(),
+    }
+}
+
+fn others(number: usize, bands: &[Band], samples: &[&Sample]) -> Band {
+    let rest = |(index, sample): (usize, &&Sample)| {
+        let told: u64 = bands.iter().map(|band| band.pages[index]).sum();
+        sample.copied_pages.saturating_sub(told)
+    };
+    Band {
+        name: format!("{number} other processes"),
+        pages: samples.iter().enumerate().map(rest).collect(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Who wrote, as stacks: what flame graphs and profiles are made of.
+
+use super::{
+    python::Lines,
+    words::printable,
+    writers::{function, written},
+};
+use crate::run::{PythonFrame, Run, WriteKind, Writer};
+
+/// Stands for the stack of copies whose writer is not known.
+const UNKNOWN: &str = "(writer not known)";
+
+/// A call.
+pub(super) enum Call<'a> {
+    /// Of a Python function.
+    Python(&'a PythonFrame),
+    /// Of a native function, or of the kernel.
+    Native {
+        /// The function with its module, harmless.
+        name: String,
+        /// File name of the program or library it is in.
+        module: Option<&'a str>,
+    },
+}
+
+/// Copies that were made from one stack.
+pub(super) struct Stack<'a> {
+    /// The calls, the outermost first. At least one.
+    pub(super) calls: Vec<Call<'a>>,
+    /// Who wrote; none for copies whose writer is not known.
+    pub(super) writer: Option<&'a Writer>,
+    /// What was written into, harmless; none if the writer is not known.
+    pub(super) written: Option<String>,
+    /// Pages.
+    pub(super) pages: u64,
+}
+
+/// The stacks of a run. Their pages add up to what was copied: copies whose writer is not known
+/// have a stack of their own.
+pub(super) fn stacks(run: &Run) -> Vec<Stack<'_>> {
+    let mut stacks: Vec<Stack<'_>> = run.writers.iter().map(|it| stack(run, it)).collect();
+    let known: u64 = stacks.iter().map(|stack| stack.pages).sum();
+    let unknown = run.copied().total().saturating_sub(known);
+    if unknown > 0 {
+        stacks.push(Stack {
+            calls: vec![Call::Native {
+                name: UNKNOWN.into(),
+                module: None,
+            }],
+            writer: None,
+            written: None,
+            pages: unknown,
+        });
+    }
+    stacks
+}
+
+fn stack<'a>(run: &'a Run, writer: &'a Writer) -> Stack<'a> {
+    let python = run.python_of(writer).unwrap_or_default();
+    let mut calls: Vec<Call<'_>> = python.into_iter().rev().map(Call::Python).collect();
+    calls.extend(native(writer));
+    Stack {
+        calls,
+        writer: Some(writer),
+        written: Some(printable(&written(run, writer))),
+        pages: writer.copied_pages,
+    }
+}
+
+/// The native calls, the outermost first: of them only the function that wrote is known.
+fn native(writer: &Writer) -> impl Iterator<Item = Call<'_>> {
+    std::iter::once(Call::Native {
+        name: printable(&function(writer)),
+        module: writer.module.as_deref(),
+    })
+}
+
+impl Stack<'_> {
+    /// The names of the calls, the outermost first, and what was written in brackets. No name ends
+    /// with a number, which tools of folded stacks would take for a count.
+    pub(super) fn names(&self, lines: &Lines<'_>) -> Vec<String> {
+        let calls = self.calls.iter().map(|call| match call {
+            Call::Python(frame) => lines.of_frame(frame),
+            Call::Native { name, .. } => name.clone(),
+        });
+        let written = self.written.as_ref().map(|written| format!("[{written}]"));
+        calls.chain(written).collect()
+    }
+}
+
+/// A kind of write, as it stands in JSON.
+pub(super) const fn kind_name(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Refcount => "refcount",
+        WriteKind::Gc => "gc",
+        WriteKind::Other => "other",
+        WriteKind::Kernel => "kernel",
+    }
+}
