@@ -193,7 +193,8 @@ fn html_with_its_data() {
             compact.push_str(word);
             compact.push(' ');
         } else {
-            compact.push_str(&format!("\n{line}"));
+            compact.push('\n');
+            compact.push_str(line);
         }
     }
     insta::assert_snapshot!(compact);

@@ -308,7 +308,7 @@ fn hostile_names_stay_text() {
 }
 
 /// A stored thing with other values in some of its fields.
-fn with(stored: &Value, fields: Value) -> Value {
+fn with(stored: &Value, fields: &Value) -> Value {
     let mut made = stored.clone();
     let object = made.as_object_mut().expect("an object");
     object.extend(fields.as_object().expect("an object").clone());
@@ -331,7 +331,7 @@ fn many() -> Run {
             let start = start + range * 65_536;
             with(
                 row,
-                json!({"process_id": id, "start": start, "copied": copied}),
+                &json!({"process_id": id, "start": start, "copied": copied}),
             )
         })
         .collect();
@@ -341,7 +341,7 @@ fn many() -> Run {
         let pages = if id <= 40 { copied(id) } else { 1 };
         with(
             worker,
-            json!({"id": id, "pid": id, "copied": sources(pages)}),
+            &json!({"id": id, "pid": id, "copied": sources(pages)}),
         )
     }));
     let samples = (1..=1_000_u64).map(|at| {

@@ -111,7 +111,7 @@ pub(super) fn named(writer: &Writer) -> Option<&'static str> {
         .chain(EVERYWHERE)
         .find(|group| {
             let begins = |beginning: &&str| function.starts_with(beginning);
-            group.names.contains(&function) || group.beginnings.iter().any(|it| begins(it))
+            group.names.contains(&function) || group.beginnings.iter().any(begins)
         })
         .map(|group| group.what)
 }

@@ -43,7 +43,7 @@ const TAIL: &str = concat!(
 
 /// Everything the page shows.
 #[derive(Serialize)]
-struct Page {
+struct Shown {
     title: String,
     /// Sentences, the most important first.
     answer: Vec<String>,
@@ -77,17 +77,17 @@ struct Totals {
 pub fn html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(HEAD.as_bytes())?;
     out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
-    out.write_all(inert(&serde_json::to_string(&page(run))?).as_bytes())?;
+    out.write_all(inert(&serde_json::to_string(&shown(run))?).as_bytes())?;
     out.write_all(b"</script>\n")?;
     out.write_all(TAIL.as_bytes())
 }
 
-fn page(run: &Run) -> Page {
+fn shown(run: &Run) -> Shown {
     let copied = run.copied().total();
     let mut answer = vec![format!("{}.", summary(run))];
     answer.extend(in_short(run));
     answer.extend(facts(run));
-    Page {
+    Shown {
         title: title(run),
         answer,
         totals: Totals {
