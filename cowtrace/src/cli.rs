@@ -1,7 +1,7 @@
 //! Arguments: what the user typed, checked and resolved in one place. Afterwards nobody looks at
 //! arguments again.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -10,6 +10,8 @@ Examples:
   sudo cowtrace --pid 4242                 until Ctrl-C, then the report
   sudo cowtrace --pid 4242 -d 30s -f json  30 seconds, for scripts
   sudo cowtrace -- python3 app.py          start a command and trace it
+  sudo cowtrace --pid 4242 -o run.cow      keep the run as well
+  cowtrace report run.cow -f json          a report of a run that was kept
   sudo cowtrace doctor                     what this kernel allows";
 
 /// Shows which process of a prefork service copies which of its master's memory on write.
@@ -29,6 +31,8 @@ pub struct Cli {
 /// Everything but the main job.
 #[derive(Debug, Subcommand)]
 pub enum Subcommands {
+    /// Report a recorded run; needs no privileges
+    Report(ReportArgs),
     /// Tell what this kernel allows, found by trying
     Doctor,
     /// Start a small prefork service and trace it
@@ -93,6 +97,14 @@ pub struct TraceOptions {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
+    /// Record the run in this file as it goes, for `cowtrace report`
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
     /// How to see page faults
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
     pub backend: BackendName,
@@ -121,6 +133,30 @@ pub struct TraceOptions {
     /// Say more about what happens (-v), also in the kernel (-vv)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// A report's arguments.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The recording
+    #[arg(value_name = "RECORDING")]
+    pub recording: PathBuf,
+
+    /// Format of the report
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Write the report to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// The demo's arguments.

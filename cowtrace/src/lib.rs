@@ -2,14 +2,18 @@
 //! the mapping of the parent it was inherited from.
 //!
 //! Data flows one way: [`probe`] (the kernel's counters) and [`memory`] (the mappings) are
-//! gathered by [`collect`] into a [`run::Run`], which [`report`] renders.
+//! gathered by [`collect`] into a [`run::Run`], which [`recording`] keeps and [`report`] renders.
 
 pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod memory;
+pub mod output;
 pub mod probe;
+pub mod recording;
 pub mod report;
 pub mod run;
+#[cfg(test)]
+mod scratch;
 pub mod targets;
 pub mod writer;

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         None => command::trace(cli.trace),
+        Some(Subcommands::Report(arguments)) => command::report(&arguments),
         Some(Subcommands::Doctor) => command::doctor(),
         Some(Subcommands::Demo(arguments)) => command::demo(arguments),
         Some(Subcommands::Completions { shell }) => command::completions(shell),

@@ -1,17 +1,18 @@
 //! From records and counts to a [`Run`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use cowtrace_common::{
-    loss::Loss as KernelLoss,
-    process::{OVERFLOW_SLOT, Source},
+use cowtrace_common::{loss::Loss as KernelLoss, process::OVERFLOW_SLOT};
+
+use super::{
+    Collector, bss,
+    record::Record,
+    rows::{counts_by_slot, rows},
 };
-
-use super::{Collector, bss, record::Record};
 use crate::{
     memory,
-    probe::{RangeCount, Skipped, Tables},
-    run::{Host, Loss, Mapping, Process, Role, Row, Run, Sources, attribution::refine_unknown},
+    probe::{RangeCount, Skipped},
+    run::{Host, Loss, Process, Role, Row, Run, Sources, Timeline},
 };
 
 /// What a run is called; the collector does not know.
@@ -58,15 +59,9 @@ impl Collector {
         }
         self.count_live(open);
         self.loss = self.kernel_losses(skipped);
+        let head = self.head(meta, duration_ns);
         let (processes, mut rows) = self.processes();
-        rows.sort_by_key(|row| {
-            (
-                row.process_id,
-                row.start.is_none(),
-                row.start,
-                row.region_id,
-            )
-        });
+        rows.sort_by_key(Row::place);
         let told: Vec<u32> = processes
             .iter()
             .filter(|process| process.role == Role::Master)
@@ -81,6 +76,23 @@ impl Collector {
         );
         let named = named.in_regions(&regions);
         Run {
+            processes,
+            regions,
+            rows,
+            writers: named.writers,
+            python_frames: named.frames,
+            python_stacks: named.stacks,
+            loss: self.loss,
+            timeline: self.timeline,
+            ..head
+        }
+    }
+
+    /// A run in which nothing was observed yet.
+    pub(super) fn head(&self, meta: Meta, duration_ns: u64) -> Run {
+        let unseen = self.probe.unseen.iter();
+        let rejected = self.probe.rejected.iter();
+        Run {
             tool_version: env!("CARGO_PKG_VERSION").into(),
             host: Host {
                 kernel: self.kernel.release.clone(),
@@ -91,30 +103,23 @@ impl Collector {
             id: meta.id,
             started_at: meta.started_at,
             duration_ns,
+            unfinished: false,
             backend: self.probe.backend.into(),
-            unseen: self
-                .probe
-                .unseen
-                .iter()
-                .map(|unseen| unseen.text().into())
-                .collect(),
-            rejected: self
-                .probe
-                .rejected
-                .iter()
+            unseen: unseen.map(|unseen| unseen.text().into()).collect(),
+            rejected: rejected
                 .map(|tried| (tried.backend.into(), tried.reason.clone()))
                 .collect(),
             targets: meta.targets,
             labels: meta.labels,
-            processes,
-            regions,
+            processes: Vec::new(),
+            regions: Vec::new(),
             range_bytes: self.probe.range_bytes,
-            rows,
-            writers: named.writers,
-            python_frames: named.frames,
-            python_stacks: named.stacks,
-            loss: self.loss,
-            timeline: self.timeline,
+            rows: Vec::new(),
+            writers: Vec::new(),
+            python_frames: Vec::new(),
+            python_stacks: Vec::new(),
+            loss: Loss::default(),
+            timeline: Timeline::new(self.timeline.interval_ns),
         }
     }
 
@@ -164,7 +169,7 @@ impl Collector {
         }
     }
 
-    fn kernel_losses(&self, skipped: Skipped) -> Loss {
+    pub(super) fn kernel_losses(&self, skipped: Skipped) -> Loss {
         let kernel = self.probe.loss();
         let count = |cause: KernelLoss| kernel[cause as usize];
         Loss {
@@ -186,224 +191,16 @@ impl Collector {
     fn processes(&mut self) -> (Vec<Process>, Vec<Row>) {
         let mut rows = Vec::new();
         let mut processes = Vec::new();
+        let launchers = self.records.launchers();
         let records = std::mem::take(&mut self.records).into_records();
-        let launchers: Vec<u32> = records
-            .iter()
-            .filter(|record| record.is_launcher)
-            .map(|record| record.id)
-            .collect();
         for record in records.into_iter().filter(|record| !record.is_launcher) {
             let mut copied = Sources::default();
             for row in record.rows.iter().flatten() {
                 copied.add(&row.copied);
             }
-            processes.push(Process {
-                id: record.id,
-                pid: record.pid,
-                parent_id: record.parent.filter(|parent| !launchers.contains(parent)),
-                comm: record.comm,
-                role: record.role,
-                started_ns: record.started_ns,
-                exited_ns: record.exited_ns,
-                copied,
-                reused_faults: record.totals.reused,
-                inherited_pages: record.inherited_pages,
-            });
+            processes.push(record.process(copied, &launchers));
             rows.extend(record.rows.into_iter().flatten());
         }
         (processes, rows)
-    }
-}
-
-/// The histogram's counts of some slots.
-pub(super) fn counts_by_slot(
-    tables: &Tables,
-    wanted: impl Fn(u32) -> bool,
-) -> HashMap<u32, Vec<RangeCount>> {
-    let mut counts: HashMap<u32, Vec<RangeCount>> = HashMap::new();
-    for (slot, count) in tables.ranges().filter(|(slot, _)| wanted(*slot)) {
-        counts.entry(slot).or_default().push(count);
-    }
-    counts
-}
-
-/// Gives each count to its region: first to what the process inherited, then to what it passes on
-/// itself, else to nothing. The rows' sums equal the record's totals.
-pub(super) fn rows(
-    record: &Record,
-    counts: &[RangeCount],
-    range_bytes: u64,
-    loss: &mut Loss,
-) -> Vec<Row> {
-    let mut sums: BTreeMap<(u64, Option<u32>), Row> = BTreeMap::new();
-    for count in counts
-        .iter()
-        .filter(|count| count.copied + count.reused > 0)
-    {
-        let (region_id, mapping) = locate(record, count, loss);
-        let name = if region_id.is_none() {
-            mapping.map(|mapping| mapping.name.clone())
-        } else {
-            None
-        };
-        for part in parts(count, mapping, range_bytes) {
-            let start = part.start & !(range_bytes - 1);
-            let row = sums.entry((start, region_id)).or_insert_with(|| Row {
-                process_id: record.id,
-                region_id,
-                start: Some(start),
-                mapping: name.clone(),
-                copied: Sources::default(),
-                reused_faults: 0,
-            });
-            row.copied.add(&sources(&part, mapping));
-            row.reused_faults += part.reused;
-        }
-    }
-    let mut rows: Vec<Row> = sums.into_values().collect();
-    let unranged = &record.totals;
-    if unranged.unranged_copied + unranged.unranged_reused > 0 {
-        rows.push(Row {
-            process_id: record.id,
-            region_id: None,
-            start: None,
-            mapping: None,
-            copied: Sources {
-                unknown: unranged.unranged_copied,
-                ..Sources::default()
-            },
-            reused_faults: unranged.unranged_reused,
-        });
-    }
-    rows
-}
-
-/// A count of huge pages, which stands in the range where they begin, over all ranges that they
-/// cover; any other as it is.
-fn parts(count: &RangeCount, mapping: Option<&Mapping>, range_bytes: u64) -> Vec<RangeCount> {
-    let huge_page_bytes = mapping.map_or(0, |mapping| mapping.huge_page_bytes);
-    let covered = huge_page_bytes / range_bytes;
-    if count.source != Source::Hugetlb || covered <= 1 {
-        return vec![*count];
-    }
-    // The mapping was read at another moment than the copies were made: no page may be lost.
-    let each = count.copied / covered;
-    (0..covered)
-        .map(|part| RangeCount {
-            start: count.start + part * range_bytes,
-            copied: if part == 0 {
-                count.copied - each * (covered - 1)
-            } else {
-                each
-            },
-            reused: if part == 0 { count.reused } else { 0 },
-            ..*count
-        })
-        .collect()
-}
-
-fn locate<'a>(
-    record: &'a Record,
-    count: &RangeCount,
-    loss: &mut Loss,
-) -> (Option<u32>, Option<&'a Mapping>) {
-    let current = record.current.as_ref().and_then(|mappings| {
-        mappings
-            .iter()
-            .find(|mapping| mapping.contains(count.start))
-    });
-    for layout in [&record.inherited, &record.own].into_iter().flatten() {
-        let Some(place) = layout.place(count.start, count.bytes) else {
-            continue;
-        };
-        // The process may have mapped something else there since.
-        if current.is_some_and(|now| place.mapping.is_replaced_by(now)) {
-            continue;
-        }
-        if place.is_mixed {
-            loss.unsplit_pages += count.copied;
-        }
-        return (Some(place.region), Some(place.mapping));
-    }
-    (None, current)
-}
-
-fn sources(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
-    let pages = count.copied;
-    match count.source {
-        Source::Unknown => refine_unknown(pages, mapping),
-        Source::Anon => Sources {
-            anon: pages,
-            ..Sources::default()
-        },
-        Source::File => Sources {
-            file: pages,
-            ..Sources::default()
-        },
-        Source::Zero => Sources {
-            zero: pages,
-            ..Sources::default()
-        },
-        Source::Ksm => Sources {
-            ksm: pages,
-            ..Sources::default()
-        },
-        Source::Hugetlb => Sources {
-            hugetlb: pages,
-            ..Sources::default()
-        },
-    }
-}
-
-/// One row a region, for when single ranges must be given up.
-pub(super) fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
-    let mut sums: BTreeMap<Option<u32>, Row> = BTreeMap::new();
-    for row in rows {
-        let sum = sums.entry(row.region_id).or_insert_with(|| Row {
-            start: None,
-            mapping: None,
-            copied: Sources::default(),
-            reused_faults: 0,
-            ..row.clone()
-        });
-        sum.copied.add(&row.copied);
-        sum.reused_faults += row.reused_faults;
-    }
-    sums.into_values().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::run::Kind;
-
-    #[test]
-    fn huge_pages_are_spread_over_what_they_cover() {
-        let mapping = Mapping {
-            start: 0x4000_0000,
-            end: 0x4080_0000,
-            name: "/anon_hugepage (deleted)".into(),
-            kind: Kind::File,
-            perms: "rw-p".into(),
-            offset: 0,
-            resident_pages: 2048,
-            anonymous_pages: 0,
-            huge_page_bytes: 2 << 20,
-            mergeable: false,
-        };
-        let count = RangeCount {
-            start: 0x4020_0000,
-            bytes: 1 << 16,
-            source: Source::Hugetlb,
-            copied: 1024,
-            reused: 1,
-        };
-        let spread = parts(&count, Some(&mapping), 1 << 16);
-        assert_eq!(spread.len(), 32);
-        assert!(spread.iter().all(|part| part.copied == 32));
-        assert_eq!(spread[31].start, 0x403f_0000);
-        assert_eq!(spread.iter().map(|part| part.reused).sum::<u64>(), 1);
-        assert_eq!(parts(&count, None, 1 << 16).len(), 1);
-        assert_eq!(parts(&count, Some(&mapping), 4 << 20).len(), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! One tracing as it goes: follows processes, reads mappings at each fork, drains counters, and
-//! ends in a [`Run`]. The only place where probe, /proc and model meet.
+//! One tracing as it goes: follows processes, reads mappings at each fork, drains counters, tells
+//! what is new in a snapshot, and ends in a [`Run`](crate::run::Run). The only place where probe, /proc and model meet.
 
 mod adopt;
 mod assemble;
@@ -7,6 +7,8 @@ mod bss;
 mod follow;
 mod layouts;
 mod record;
+mod rows;
+mod snapshot;
 mod writers;
 
 use std::{
@@ -28,6 +30,7 @@ pub use adopt::AdoptError;
 pub use assemble::Meta;
 use layouts::Layouts;
 use record::{Record, Records};
+use snapshot::Told;
 
 /// Live processes whose mappings are read again at one tick, in turn: bounds a tick's cost.
 const MAPPINGS_PER_TICK: usize = 8;
@@ -58,6 +61,8 @@ pub struct Collector {
     natives: HashSet<u32>,
     /// Programs that are looked into again for an interpreter, and how often that was due.
     starting: Vec<(u32, u32)>,
+    /// What snapshots have told.
+    told: Told,
 }
 
 /// What has been counted so far, for the progress line.
@@ -93,6 +98,7 @@ impl Collector {
             interpreters: HashMap::new(),
             natives: HashSet::new(),
             starting: Vec::new(),
+            told: Told::default(),
         }
     }
 
@@ -134,13 +140,17 @@ impl Collector {
         progress
     }
 
-    fn sample(&mut self) -> Sample {
+    fn read_totals(&mut self) {
         let tables = &self.probe.tables;
         for record in self.records.with_slot_mut() {
             if let Some(slot) = record.slot {
                 record.totals = tables.totals(slot);
             }
         }
+    }
+
+    fn sample(&mut self) -> Sample {
+        self.read_totals();
         let counted: BTreeMap<u32, u64> = self
             .records
             .iter()
@@ -217,7 +227,7 @@ impl Collector {
         if slots.is_empty() {
             return;
         }
-        let mut counts = assemble::counts_by_slot(&self.probe.tables, |slot| slots.contains(&slot));
+        let mut counts = rows::counts_by_slot(&self.probe.tables, |slot| slots.contains(&slot));
         for &slot in slots {
             let totals = self.probe.tables.totals(slot);
             let counts = counts.remove(&slot).unwrap_or_default();
@@ -225,7 +235,7 @@ impl Collector {
                 continue;
             };
             record.totals = totals;
-            let mut rows = assemble::rows(record, &counts, self.probe.range_bytes, &mut self.loss);
+            let mut rows = rows::rows(record, &counts, self.probe.range_bytes, &mut self.loss);
             for row in &rows {
                 if let Some(region) = row.region_id {
                     self.regions.count(region, &row.copied);
@@ -233,7 +243,7 @@ impl Collector {
             }
             if self.exited_rows + rows.len() > MAX_EXITED_ROWS {
                 self.loss.ranges_dropped += rows.len() as u64;
-                rows = assemble::without_ranges(rows);
+                rows = rows::without_ranges(rows);
             }
             self.exited_rows += rows.len();
             record.rows = Some(rows);
@@ -245,7 +255,11 @@ impl Collector {
             self.records.release(slot);
         }
         self.probe.tables.release(slots);
-        self.loss.processes_folded += self.records.fold(MAX_RECORDS);
+        let folded = self.records.fold(MAX_RECORDS);
+        if folded > 0 {
+            self.loss.processes_folded += folded;
+            self.told.forget();
+        }
     }
 
     /// Reads the mappings of some live workers again, so that memory they mapped themselves has a

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     probe::Totals,
-    run::{Mapping, Role, Row, attribution::Layout},
+    run::{Mapping, Process, Role, Row, Sources, attribution::Layout},
 };
 
 /// One process image.
@@ -72,6 +72,22 @@ impl Record {
 }
 
 impl Record {
+    /// As it stands in a run; `launchers` are left out of that.
+    pub(super) fn process(&self, copied: Sources, launchers: &[u32]) -> Process {
+        Process {
+            id: self.id,
+            pid: self.pid,
+            parent_id: self.parent.filter(|parent| !launchers.contains(parent)),
+            comm: self.comm.clone(),
+            role: self.role,
+            started_ns: self.started_ns,
+            exited_ns: self.exited_ns,
+            copied,
+            reused_faults: self.totals.reused,
+            inherited_pages: self.inherited_pages,
+        }
+    }
+
     /// The region that an address lies in: of what it inherited, else of what it passes on.
     pub(super) fn region_at(&self, address: u64) -> Option<u32> {
         [&self.inherited, &self.own]
@@ -146,6 +162,12 @@ impl Records {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.all.iter()
+    }
+
+    /// Those that only started the command that is traced.
+    pub(super) fn launchers(&self) -> Vec<u32> {
+        let launchers = self.iter().filter(|record| record.is_launcher);
+        launchers.map(|record| record.id).collect()
     }
 
     pub(super) fn into_records(self) -> Vec<Record> {

@@ -2,10 +2,13 @@
 
 mod demo;
 mod doctor;
+mod record;
+mod report;
 mod shell;
 mod trace;
 
 pub use demo::{NATIVE_SERVICE, demo, native_service};
 pub use doctor::{doctor, empty_hooks};
+pub use report::report;
 pub use shell::{completions, man};
 pub use trace::{AlreadyTold, trace};

@@ -4,12 +4,12 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -17,13 +17,18 @@ use tokio::{
 };
 
 use crate::{
-    cli::{Color, Format, Range, TraceArgs, TraceOptions},
+    cli::{Color, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
     probe::{self, Kernel, Settings},
-    report::{self, Style},
+    report,
     run::Run,
     targets,
+};
+
+use super::{
+    record::{self, Recording},
+    report::{check_printable, print},
 };
 
 /// Half of the histogram's places: as many ranges are planned for.
@@ -66,8 +71,16 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
     } else {
         Target::Command(&arguments.start)
     };
-    let run = observe(&target, arguments.duration, &options)?;
-    print(&run, &options)
+    let observed = observe(&target, arguments.duration, &options)?;
+    print(&observed.run, options.format, options.color)?;
+    observed.recorded
+}
+
+/// What a trace saw.
+pub(super) struct Observed {
+    pub(super) run: Run,
+    /// Whether it was recorded, if it was to be.
+    pub(super) recorded: Result<()>,
 }
 
 /// Traces until the time is up, a signal comes or the masters are gone.
@@ -75,10 +88,9 @@ pub(super) fn observe(
     target: &Target<'_>,
     duration: Option<Duration>,
     options: &TraceOptions,
-) -> Result<Run> {
-    if options.format == Format::Pprof && io::stdout().is_terminal() {
-        bail!("a profile is not text: send it to a file, as in `-f pprof > run.pb.gz`");
-    }
+) -> Result<Observed> {
+    check_printable(options.format)?;
+    record::check(options)?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -93,6 +105,13 @@ pub(super) fn observe(
     )
 }
 
+/// A trace under way.
+struct UnderWay<'a> {
+    collector: &'a mut Collector,
+    recording: Option<&'a mut Recording>,
+    meta: &'a Meta,
+}
+
 struct Session<'a> {
     kernel: Kernel,
     options: &'a TraceOptions,
@@ -100,7 +119,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(self, target: &Target<'_>) -> Result<Run> {
+    async fn run(self, target: &Target<'_>) -> Result<Observed> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
         let settings = Settings {
@@ -120,39 +139,65 @@ impl Session<'_> {
             PathBuf::from("/proc"),
             interval_ns,
         );
-        let (pids, command) = match target {
+        let mut meta = self.meta()?;
+        let mut recording = self.record(&mut collector, &meta)?;
+        let command = match target {
             Target::Pids(pids) => {
                 collector.adopt(pids)?;
-                (pids.clone(), None)
+                meta.targets.clone_from(pids);
+                None
             }
             Target::Command(command) => {
                 let command = targets::Command::prepare(command)?;
                 collector.adopt_launcher(command.pid())?;
                 command.go_on().context("cannot let the command go on")?;
-                (vec![command.pid()], Some(command))
+                meta.targets = vec![command.pid()];
+                Some(command)
             }
         };
         let progress = progress_bar();
         log::info!(
             "tracing {} target(s) with the {backend} backend",
-            pids.len()
+            meta.targets.len()
         );
-        let cause = self.follow(&mut collector, &mut ends, &progress).await?;
+        let under_way = UnderWay {
+            collector: &mut collector,
+            recording: recording.as_mut(),
+            meta: &meta,
+        };
+        let cause = self.follow(under_way, &mut ends, &progress).await?;
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.duration.is_some() {
             eprintln!("cowtrace: ended before its time: what was to be traced has exited");
         }
-        let run = collector.finish(self.meta(pids)?);
-        if let Some(command) = command {
-            finish_command(command, cause, &run)?;
+        let run = collector.finish(meta);
+        // The process that was to become the command has ended without doing so.
+        if command.is_some() && cause == End::MastersGone && !run.has_masters() {
+            if let Some(recording) = recording {
+                recording.discard(&run);
+            }
+            return Err(AlreadyTold.into());
         }
-        Ok(run)
+        if let Some(command) = command {
+            finish_command(command);
+        }
+        let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
+        Ok(Observed { run, recorded })
+    }
+
+    /// Begins the recording, if one was asked for.
+    fn record(&self, collector: &mut Collector, meta: &Meta) -> Result<Option<Recording>> {
+        let Some(path) = &self.options.output else {
+            return Ok(None);
+        };
+        let run = collector.snapshot(meta.clone()).run;
+        Recording::begin(path, self.options.force, &run).map(Some)
     }
 
     async fn follow(
         &self,
-        collector: &mut Collector,
+        under_way: UnderWay<'_>,
         ends: &mut Ends,
         progress: &ProgressBar,
     ) -> Result<End> {
@@ -162,6 +207,11 @@ impl Session<'_> {
         let mut evidence = tokio::time::interval(EVIDENCE_INTERVAL);
         evidence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = Progress::default();
+        let UnderWay {
+            collector,
+            mut recording,
+            meta,
+        } = under_way;
         loop {
             tokio::select! {
                 end = ends.next() => return Ok(end),
@@ -171,6 +221,13 @@ impl Session<'_> {
                     collector.follow()?;
                 }
                 _ = evidence.tick(), if !self.options.no_writers => collector.take_evidence(),
+                () = due(&mut recording) => {
+                    if let Some(recording) = &mut recording
+                        && let Some(warning) = recording.flush(collector, meta)
+                    {
+                        progress.suspend(|| eprintln!("{warning}"));
+                    }
+                }
                 _ = ticks.tick() => {
                     let now = collector.tick();
                     progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
@@ -183,13 +240,13 @@ impl Session<'_> {
         }
     }
 
-    fn meta(&self, targets: Vec<u32>) -> Result<Meta> {
+    fn meta(&self) -> Result<Meta> {
         let id =
             fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name the run")?;
         Ok(Meta {
             id: id.trim().to_owned(),
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            targets,
+            targets: Vec::new(),
             labels: self
                 .options
                 .labels
@@ -208,18 +265,13 @@ fn progress_bar() -> ProgressBar {
 }
 
 /// Ends the command that was started for the trace, unless it has ended.
-fn finish_command(mut command: targets::Command, cause: End, run: &Run) -> Result<()> {
-    // The process that was to become the command has ended without doing so.
-    if cause == End::MastersGone && !run.has_masters() {
-        return Err(AlreadyTold.into());
-    }
+fn finish_command(mut command: targets::Command) {
     if !command.terminate() {
         eprintln!(
             "cowtrace: the command (process {}) ignores SIGTERM and goes on",
             command.pid()
         );
     }
-    Ok(())
 }
 
 /// A failure that the user has read of already, on standard error.
@@ -258,6 +310,14 @@ impl Ends {
             _ = hangup.recv() => {}
         }
         End::Signal
+    }
+}
+
+/// Until the recording is to be flushed; for ever without one.
+async fn due(recording: &mut Option<&mut Recording>) {
+    match recording {
+        Some(recording) => recording.due().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -304,23 +364,6 @@ fn range_bytes(range: Range, target: &Target<'_>, page_bytes: u64) -> u64 {
             bytes
         }
     }
-}
-
-/// Prints a run on standard output.
-pub(super) fn print(run: &Run, options: &TraceOptions) -> Result<()> {
-    let stdout = io::stdout();
-    let style = Style::of_terminal(stdout.is_terminal(), options.color);
-    let mut out = io::BufWriter::new(stdout.lock());
-    match options.format {
-        Format::Text => report::text(run, style, &mut out),
-        Format::Json => report::json(run, &mut out),
-        Format::Csv => report::csv(run, &mut out),
-        Format::Html => report::html(run, &mut out),
-        Format::Folded => report::folded(run, &mut out),
-        Format::Pprof => report::pprof(run, &mut out),
-    }
-    .and_then(|()| out.flush())
-    .context("cannot write the report to standard output")
 }
 
 pub(super) fn start_log(verbose: u8) {

@@ -273,7 +273,8 @@ impl Probe {
     /// Runs of the hooks that the kernel skipped because the CPU was already in the same hook
     /// (Linux 5.12 counts them; 0 before). A hook with two programs lost an event only where both
     /// were skipped, so at most the smaller number.
-    fn skipped(&self) -> Skipped {
+    #[must_use]
+    pub fn skipped(&self) -> Skipped {
         let misses: HashMap<&str, u64> = self
             .ebpf
             .programs()

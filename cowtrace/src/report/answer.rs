@@ -56,6 +56,13 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
             count(run.reused_faults())
         ));
     }
+    if run.unfinished {
+        facts.push(format!(
+            "The trace was cut off: this is what it had counted after {}, before functions were \
+             named.",
+            seconds(run.duration_ns)
+        ));
+    }
     facts.push(format!(
         "Measured with the {} backend on Linux {} ({}), in ranges of {}.",
         printable(&run.backend),

@@ -41,6 +41,7 @@ struct Meta<'a> {
     id: &'a str,
     started_at: &'a str,
     duration_ns: u64,
+    unfinished: bool,
     backend: &'a str,
     backend_unseen: &'a [String],
     backends_rejected: Vec<Rejected<'a>>,
@@ -146,6 +147,7 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             id: &run.id,
             started_at: &run.started_at,
             duration_ns: run.duration_ns,
+            unfinished: run.unfinished,
             backend: &run.backend,
             backend_unseen: &run.unseen,
             backends_rejected: run

@@ -3,7 +3,7 @@
 //! Addresses are equal in parent and child at fork, so a child's address finds its parent's
 //! region. Pure arithmetic; who reads the mappings, and when, is [`crate::collect`]'s affair.
 
-use std::rc::Rc;
+use std::{collections::HashMap, rc::Rc};
 
 use super::{Kind, Mapping, Region, Sources};
 
@@ -157,6 +157,24 @@ impl RegionTable {
             region.copied_pages += copied.total();
             region.unshared_pages += copied.total() - copied.zero;
         }
+    }
+
+    /// The regions worth telling as they are now, with copies that are not counted here yet.
+    #[must_use]
+    pub fn so_far(&self, live: &HashMap<u32, Sources>, keep: impl Fn(u32) -> bool) -> Vec<Region> {
+        let with_live = |region: &Region| {
+            let live = live.get(&region.id);
+            let copied = region.copied_pages + live.map_or(0, Sources::total);
+            (copied > 0 || keep(region.process_id)).then(|| {
+                let zero = live.map_or(0, |live| live.zero);
+                Region {
+                    copied_pages: copied,
+                    unshared_pages: region.unshared_pages + live.map_or(0, Sources::total) - zero,
+                    ..region.clone()
+                }
+            })
+        };
+        self.regions.iter().filter_map(with_live).collect()
     }
 
     /// The regions worth telling: those with copies, and all of the processes that `keep` names.

@@ -49,6 +49,8 @@ pub struct Cause {
     pub meaning: &'static str,
     /// Reads its count.
     pub count: fn(&Loss) -> u64,
+    /// Writes its count.
+    pub set: fn(&mut Loss, u64),
     /// Whether totals may be too low because of it.
     pub totals_suffer: bool,
     /// Whether anything of the traced processes was lost; else it is told to scripts only.
@@ -61,6 +63,7 @@ macro_rules! cause {
             key: stringify!($field),
             meaning: $meaning,
             count: |loss| loss.$field,
+            set: |loss, count| loss.$field = count,
             totals_suffer: $totals_suffer,
             is_loss: true,
         }

@@ -21,6 +21,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Heap,
+        Self::Anon,
+        Self::File,
+        Self::Stack,
+        Self::Shared,
+        Self::Special,
+    ];
+
     /// As it stands in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -3,9 +3,12 @@
 //! Every view of a run is a pure function of [`Run`]. Counts are pages of
 //! [`Host::page_bytes`]; times are nanoseconds since the start of the run.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod attribution;
 pub mod loss;
 pub mod mapping;
+pub mod snapshot;
 pub mod timeline;
 pub mod writer;
 
@@ -15,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
+pub use snapshot::{Snapshot, Told};
 pub use timeline::{Sample, Timeline};
 pub use writer::{PythonFrame, WriteKind, Writer};
 
@@ -31,6 +35,9 @@ pub struct Run {
     pub started_at: String,
     /// How long it traced, ns.
     pub duration_ns: u64,
+    /// Whether the trace was cut off, so that these are the counts of its last moment on record.
+    #[serde(default)]
+    pub unfinished: bool,
     /// The backend that saw the faults.
     pub backend: String,
     /// What that backend cannot see, in words.
@@ -43,13 +50,14 @@ pub struct Run {
     pub targets: Vec<u32>,
     /// What the user called the run.
     pub labels: BTreeMap<String, String>,
-    /// Process images, in the order they were found.
+    /// Process images, in the order they were found, which is that of their serial numbers.
     pub processes: Vec<Process>,
-    /// Mappings that copies were inherited from, and all of the targets' own.
+    /// Mappings that copies were inherited from, and all of the targets' own, by serial number.
     pub regions: Vec<Region>,
     /// Size of a range, bytes.
     pub range_bytes: u64,
-    /// The histogram: one row a process, region and range. Sums of rows equal the totals.
+    /// The histogram: one row a process, region and range, in the order of process, address (rows
+    /// without one last) and region. Sums of rows equal the totals.
     pub rows: Vec<Row>,
     /// Who wrote, most copies first; empty if that was not asked for.
     #[serde(default)]
@@ -57,7 +65,7 @@ pub struct Run {
     /// Python functions and lines that wrote, or called what wrote.
     #[serde(default)]
     pub python_frames: Vec<PythonFrame>,
-    /// Python stacks: numbers of frames, innermost first.
+    /// Python stacks: numbers of frames, innermost first, at least one.
     #[serde(default)]
     pub python_stacks: Vec<Vec<u32>>,
     /// What could not be recorded in full detail.
@@ -122,6 +130,20 @@ pub enum Role {
     Master,
     /// A descendant of one.
     Worker,
+}
+
+impl Role {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Master, Self::Worker];
+
+    /// As it stands in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Worker => "worker",
+        }
+    }
 }
 
 /// One process image: from fork or exec to exec or exit.
@@ -195,6 +217,19 @@ pub struct Row {
     pub copied: Sources,
     /// Write faults that copied nothing.
     pub reused_faults: u64,
+}
+
+impl Row {
+    /// Where it stands among the rows of a run.
+    #[must_use]
+    pub const fn place(&self) -> (u32, bool, Option<u64>, Option<u32>) {
+        (
+            self.process_id,
+            self.start.is_none(),
+            self.start,
+            self.region_id,
+        )
+    }
 }
 
 impl Run {
@@ -272,13 +307,17 @@ impl Run {
     /// A process by its serial number.
     #[must_use]
     pub fn process(&self, id: u32) -> Option<&Process> {
-        self.processes.iter().find(|process| process.id == id)
+        let index = self
+            .processes
+            .binary_search_by_key(&id, |process| process.id);
+        self.processes.get(index.ok()?)
     }
 
     /// A region by its serial number.
     #[must_use]
     pub fn region(&self, id: u32) -> Option<&Region> {
-        self.regions.iter().find(|region| region.id == id)
+        let index = self.regions.binary_search_by_key(&id, |region| region.id);
+        self.regions.get(index.ok()?)
     }
 
     /// Regions by copied pages, most first; those without copies left out.

@@ -17,7 +17,7 @@ pub struct Timeline {
 }
 
 /// Counts since the start of the run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sample {
     /// When, ns since the start.
     pub at_ns: u64,

@@ -16,6 +16,22 @@ pub enum WriteKind {
     Kernel,
 }
 
+impl WriteKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Refcount, Self::Gc, Self::Other, Self::Kernel];
+
+    /// As it stands in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refcount => "refcount",
+            Self::Gc => "gc",
+            Self::Other => "other",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
 /// A Python function and the place in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PythonFrame {

@@ -22,6 +22,8 @@ use nix::{
 };
 use thiserror::Error;
 
+use crate::output::invoking_user;
+
 /// Name of the hidden subcommand.
 pub const LAUNCHER: &str = "__become";
 
@@ -117,17 +119,9 @@ pub fn become_command(command: &[OsString]) -> i32 {
 
 /// Under sudo, the command belongs to the user who called it, not to root.
 fn drop_privileges() -> nix::Result<()> {
-    let number = |name: &str| {
-        env::var(name)
-            .ok()
-            .and_then(|value| value.parse::<u32>().ok())
-    };
-    let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) else {
+    let Some((uid, gid)) = invoking_user() else {
         return Ok(());
     };
-    if !Uid::effective().is_root() {
-        return Ok(());
-    }
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     match User::from_uid(uid)? {
         Some(user) => initgroups(

@@ -18,7 +18,7 @@ use cowtrace_common::{
 
 use crate::run::{PythonFrame, Region, WriteKind, Writer};
 use cpython::Python;
-use native::Code;
+use native::{Code, Place};
 use stacks::Stacks;
 
 /// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
@@ -170,31 +170,30 @@ impl Writers {
                 continue;
             };
             let place = symbols.name(key.image, key.instruction, &image.code, &pids_of);
-            let names = Names {
-                kind: key.kind,
-                type_name: image.type_name(&key),
-                function: place.function,
-                module: place.module,
-                system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
-                    .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
-                region: key.region,
-                stack: key.stack,
-            };
+            let names = Names::of(&key, image, place);
             *sums.entry(names).or_default() += pages;
         }
-        let mut writers: Vec<Writer> = sums.into_iter().map(Names::with_pages).collect();
-        writers.sort_by(|a, b| {
-            let order = |writer: &Writer| (writer.kind, writer.type_name.clone());
-            let place = |writer: &Writer| (writer.region_id, writer.python_stack);
-            b.copied_pages
-                .cmp(&a.copied_pages)
-                .then_with(|| order(a).cmp(&order(b)))
-                .then_with(|| a.function.cmp(&b.function))
-                .then_with(|| place(a).cmp(&place(b)))
-        });
         let (frames, stacks) = self.stacks.into_parts();
         Named {
-            writers,
+            writers: sorted(sums),
+            frames,
+            stacks,
+        }
+    }
+
+    /// Who wrote so far, by what is known at once: kinds, types and Python stacks, but no functions.
+    #[must_use]
+    pub fn so_far(&self) -> Named {
+        let mut sums: HashMap<Names, u64> = HashMap::new();
+        for (key, pages) in &self.sums {
+            if let Some(image) = self.images.get(&key.image) {
+                let names = Names::of(key, image, Place::default());
+                *sums.entry(names).or_default() += pages;
+            }
+        }
+        let (frames, stacks) = self.stacks.parts();
+        Named {
+            writers: sorted(sums),
             frames,
             stacks,
         }
@@ -214,6 +213,19 @@ struct Names {
 }
 
 impl Names {
+    fn of(key: &Key, image: &Image, place: Place) -> Self {
+        Self {
+            kind: key.kind,
+            type_name: image.type_name(key),
+            function: place.function,
+            module: place.module,
+            system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
+                .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
+            region: key.region,
+            stack: key.stack,
+        }
+    }
+
     fn with_pages((names, copied_pages): (Self, u64)) -> Writer {
         Writer {
             kind: names.kind,
@@ -226,6 +238,20 @@ impl Names {
             copied_pages,
         }
     }
+}
+
+fn sorted(sums: HashMap<Names, u64>) -> Vec<Writer> {
+    let mut writers: Vec<Writer> = sums.into_iter().map(Names::with_pages).collect();
+    writers.sort_by(|a, b| {
+        let order = |writer: &Writer| (writer.kind, writer.type_name.clone());
+        let place = |writer: &Writer| (writer.region_id, writer.python_stack);
+        b.copied_pages
+            .cmp(&a.copied_pages)
+            .then_with(|| order(a).cmp(&order(b)))
+            .then_with(|| a.function.cmp(&b.function))
+            .then_with(|| place(a).cmp(&place(b)))
+    });
+    writers
 }
 
 fn known<'a>(

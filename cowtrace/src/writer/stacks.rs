@@ -23,6 +23,11 @@ impl Stacks {
         id(&mut self.all, &mut self.ids, stack)
     }
 
+    /// The frames and the stacks so far.
+    pub(super) fn parts(&self) -> (Vec<PythonFrame>, Vec<Vec<u32>>) {
+        (self.frames.clone(), self.all.clone())
+    }
+
     /// Gives the frames and the stacks, each by its number.
     pub(super) fn into_parts(self) -> (Vec<PythonFrame>, Vec<Vec<u32>>) {
         (self.frames, self.all)

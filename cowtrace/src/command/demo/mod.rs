@@ -6,7 +6,10 @@ use std::{ffi::OsString, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::trace::{Target, observe, print, start_log};
+use super::{
+    report::print,
+    trace::{Target, observe, start_log},
+};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
@@ -40,8 +43,8 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         load.workers,
         load.seconds
     );
-    let run = observe(&Target::Command(&command), None, &options)?;
-    print(&run, &options)?;
+    let observed = observe(&Target::Command(&command), None, &options)?;
+    print(&observed.run, options.format, options.color)?;
     if options.format == Format::Text {
         let text = format!(
             "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
@@ -49,7 +52,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         );
         eprintln!("\n{}", report::wrap(&text, 80).join("\n"));
     }
-    Ok(())
+    observed.recorded
 }
 
 const fn why(is_python: bool) -> &'static str {

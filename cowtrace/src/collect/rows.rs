@@ -1,0 +1,205 @@
+//! Rows of the histogram: each count of a process in the region it belongs to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cowtrace_common::process::Source;
+
+use super::record::Record;
+use crate::{
+    probe::{RangeCount, Tables},
+    run::{Loss, Mapping, Row, Sources, attribution::refine_unknown},
+};
+
+/// The histogram's counts of some slots.
+pub(super) fn counts_by_slot(
+    tables: &Tables,
+    wanted: impl Fn(u32) -> bool,
+) -> HashMap<u32, Vec<RangeCount>> {
+    let mut counts: HashMap<u32, Vec<RangeCount>> = HashMap::new();
+    for (slot, count) in tables.ranges().filter(|(slot, _)| wanted(*slot)) {
+        counts.entry(slot).or_default().push(count);
+    }
+    counts
+}
+
+/// Gives each count to its region: first to what the process inherited, then to what it passes on
+/// itself, else to nothing. The rows' sums equal the record's totals.
+pub(super) fn rows(
+    record: &Record,
+    counts: &[RangeCount],
+    range_bytes: u64,
+    loss: &mut Loss,
+) -> Vec<Row> {
+    let mut sums: BTreeMap<(u64, Option<u32>), Row> = BTreeMap::new();
+    for count in counts
+        .iter()
+        .filter(|count| count.copied + count.reused > 0)
+    {
+        let (region_id, mapping) = locate(record, count, loss);
+        let name = if region_id.is_none() {
+            mapping.map(|mapping| mapping.name.clone())
+        } else {
+            None
+        };
+        for part in parts(count, mapping, range_bytes) {
+            let start = part.start & !(range_bytes - 1);
+            let row = sums.entry((start, region_id)).or_insert_with(|| Row {
+                process_id: record.id,
+                region_id,
+                start: Some(start),
+                mapping: name.clone(),
+                copied: Sources::default(),
+                reused_faults: 0,
+            });
+            row.copied.add(&sources(&part, mapping));
+            row.reused_faults += part.reused;
+        }
+    }
+    let mut rows: Vec<Row> = sums.into_values().collect();
+    let unranged = &record.totals;
+    if unranged.unranged_copied + unranged.unranged_reused > 0 {
+        rows.push(Row {
+            process_id: record.id,
+            region_id: None,
+            start: None,
+            mapping: None,
+            copied: Sources {
+                unknown: unranged.unranged_copied,
+                ..Sources::default()
+            },
+            reused_faults: unranged.unranged_reused,
+        });
+    }
+    rows
+}
+
+/// A count of huge pages, which stands in the range where they begin, over all ranges that they
+/// cover; any other as it is.
+fn parts(count: &RangeCount, mapping: Option<&Mapping>, range_bytes: u64) -> Vec<RangeCount> {
+    let huge_page_bytes = mapping.map_or(0, |mapping| mapping.huge_page_bytes);
+    let covered = huge_page_bytes / range_bytes;
+    if count.source != Source::Hugetlb || covered <= 1 {
+        return vec![*count];
+    }
+    // The mapping was read at another moment than the copies were made: no page may be lost.
+    let each = count.copied / covered;
+    (0..covered)
+        .map(|part| RangeCount {
+            start: count.start + part * range_bytes,
+            copied: if part == 0 {
+                count.copied - each * (covered - 1)
+            } else {
+                each
+            },
+            reused: if part == 0 { count.reused } else { 0 },
+            ..*count
+        })
+        .collect()
+}
+
+fn locate<'a>(
+    record: &'a Record,
+    count: &RangeCount,
+    loss: &mut Loss,
+) -> (Option<u32>, Option<&'a Mapping>) {
+    // In the order of /proc/PID/maps, which is that of addresses.
+    let current = record.current.as_ref().and_then(|mappings| {
+        let after = mappings.partition_point(|mapping| mapping.start <= count.start);
+        let before = mappings.get(after.checked_sub(1)?)?;
+        before.contains(count.start).then_some(before)
+    });
+    for layout in [&record.inherited, &record.own].into_iter().flatten() {
+        let Some(place) = layout.place(count.start, count.bytes) else {
+            continue;
+        };
+        // The process may have mapped something else there since.
+        if current.is_some_and(|now| place.mapping.is_replaced_by(now)) {
+            continue;
+        }
+        if place.is_mixed {
+            loss.unsplit_pages += count.copied;
+        }
+        return (Some(place.region), Some(place.mapping));
+    }
+    (None, current)
+}
+
+fn sources(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
+    let pages = count.copied;
+    match count.source {
+        Source::Unknown => refine_unknown(pages, mapping),
+        Source::Anon => Sources {
+            anon: pages,
+            ..Sources::default()
+        },
+        Source::File => Sources {
+            file: pages,
+            ..Sources::default()
+        },
+        Source::Zero => Sources {
+            zero: pages,
+            ..Sources::default()
+        },
+        Source::Ksm => Sources {
+            ksm: pages,
+            ..Sources::default()
+        },
+        Source::Hugetlb => Sources {
+            hugetlb: pages,
+            ..Sources::default()
+        },
+    }
+}
+
+/// One row a region, for when single ranges must be given up.
+pub(super) fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
+    let mut sums: BTreeMap<Option<u32>, Row> = BTreeMap::new();
+    for row in rows {
+        let sum = sums.entry(row.region_id).or_insert_with(|| Row {
+            start: None,
+            mapping: None,
+            copied: Sources::default(),
+            reused_faults: 0,
+            ..row.clone()
+        });
+        sum.copied.add(&row.copied);
+        sum.reused_faults += row.reused_faults;
+    }
+    sums.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Kind;
+
+    #[test]
+    fn huge_pages_are_spread_over_what_they_cover() {
+        let mapping = Mapping {
+            start: 0x4000_0000,
+            end: 0x4080_0000,
+            name: "/anon_hugepage (deleted)".into(),
+            kind: Kind::File,
+            perms: "rw-p".into(),
+            offset: 0,
+            resident_pages: 2048,
+            anonymous_pages: 0,
+            huge_page_bytes: 2 << 20,
+            mergeable: false,
+        };
+        let count = RangeCount {
+            start: 0x4020_0000,
+            bytes: 1 << 16,
+            source: Source::Hugetlb,
+            copied: 1024,
+            reused: 1,
+        };
+        let spread = parts(&count, Some(&mapping), 1 << 16);
+        assert_eq!(spread.len(), 32);
+        assert!(spread.iter().all(|part| part.copied == 32));
+        assert_eq!(spread[31].start, 0x403f_0000);
+        assert_eq!(spread.iter().map(|part| part.reused).sum::<u64>(), 1);
+        assert_eq!(parts(&count, None, 1 << 16).len(), 1);
+        assert_eq!(parts(&count, Some(&mapping), 4 << 20).len(), 1);
+    }
+}

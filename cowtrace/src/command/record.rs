@@ -1,0 +1,100 @@
+//! A trace's recording, if one was asked for: created before anything is traced, kept up as the trace
+//! goes, and never a reason to end it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use nix::libc;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use crate::{
+    cli::TraceOptions,
+    collect::{Collector, Meta},
+    recording::{Readiness, Recorder, Writer},
+    run::Run,
+};
+
+/// Between flushes, with some time to write one: what is lost to a kill is under a second.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(900);
+
+/// Says before a trace begins if its recording could not be written.
+pub(super) fn check(options: &TraceOptions) -> Result<()> {
+    match &options.output {
+        Some(path) => Ok(Writer::check(path, options.force)?),
+        None => Ok(()),
+    }
+}
+
+/// The recording of a trace.
+pub(super) struct Recording {
+    recorder: Recorder,
+    path: PathBuf,
+    due: Interval,
+    /// Taken, so that a limit on the size of files is an error of the write instead of the end.
+    _size_limit: Signal,
+}
+
+impl Recording {
+    /// Creates the file. It holds a run without processes.
+    pub(super) fn begin(path: &Path, force: bool, run: &Run) -> Result<Self> {
+        let size_limit = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
+        let writer = Writer::create(path, force, run)?;
+        let path = writer.path().to_owned();
+        let recorder = Recorder::start(writer).context("cannot start a thread")?;
+        let mut due = interval(FLUSH_INTERVAL);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            recorder,
+            path,
+            due,
+            _size_limit: size_limit,
+        })
+    }
+
+    /// Waits until it is to be flushed.
+    pub(super) async fn due(&mut self) {
+        self.due.tick().await;
+    }
+
+    /// Has what is new written, unless the last is still being written. Returns what the user is to
+    /// be told.
+    pub(super) fn flush(&mut self, collector: &mut Collector, meta: &Meta) -> Option<String> {
+        let warning = match self.recorder.readiness() {
+            Readiness::Busy => return None,
+            Readiness::Ready => None,
+            Readiness::Failed(error) => {
+                collector.forget_snapshots();
+                error.map(|error| {
+                    format!("cowtrace: {error}; the trace goes on, and this is tried again")
+                })
+            }
+        };
+        self.recorder.write(collector.snapshot(meta.clone()));
+        warning
+    }
+
+    /// Writes the whole run.
+    pub(super) fn finish(self, run: &Run) -> Result<()> {
+        let path = self.path;
+        self.recorder.finish(run).with_context(|| {
+            format!(
+                "the recording {} lacks the end of the trace",
+                path.display()
+            )
+        })
+    }
+
+    /// Takes the file away: there was nothing to record.
+    pub(super) fn discard(self, run: &Run) {
+        // So that nobody writes to it any more.
+        let _ = self.recorder.finish(run);
+        let _ = fs::remove_file(self.path);
+    }
+}

@@ -1,0 +1,69 @@
+//! `cowtrace report`: what a live trace would have printed, of a run that was recorded.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    cli::{Color, Format, ReportArgs},
+    output::NewFile,
+    recording,
+    report::{self, Style},
+    run::Run,
+};
+
+/// Reads a recording and reports it.
+pub fn report(arguments: &ReportArgs) -> Result<()> {
+    if arguments.output.is_none() {
+        check_printable(arguments.format)?;
+    }
+    let path = &arguments.recording;
+    let run = recording::read(path).with_context(|| format!("cannot report {}", path.display()))?;
+    match &arguments.output {
+        None => print(&run, arguments.format, arguments.color),
+        Some(output) => save(&run, arguments, output),
+    }
+}
+
+fn save(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
+    let mut file = NewFile::create(output, arguments.force)?;
+    let style = Style::of_terminal(false, arguments.color);
+    let mut out = io::BufWriter::new(file.file());
+    render(run, arguments.format, style, &mut out)
+        .and_then(|()| out.flush())
+        .with_context(|| format!("cannot write the report to {}", output.display()))?;
+    drop(out);
+    Ok(file.keep()?)
+}
+
+/// Refuses what no terminal can show, before it is made.
+pub(super) fn check_printable(format: Format) -> Result<()> {
+    if format == Format::Pprof && io::stdout().is_terminal() {
+        bail!("a profile is not text: send it to a file, as in `-f pprof > run.pb.gz`");
+    }
+    Ok(())
+}
+
+/// Prints a run on standard output.
+pub(super) fn print(run: &Run, format: Format, color: Color) -> Result<()> {
+    let stdout = io::stdout();
+    let style = Style::of_terminal(stdout.is_terminal(), color);
+    let mut out = io::BufWriter::new(stdout.lock());
+    render(run, format, style, &mut out)
+        .and_then(|()| out.flush())
+        .context("cannot write the report to standard output")
+}
+
+fn render(run: &Run, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Text => report::text(run, style, out),
+        Format::Json => report::json(run, out),
+        Format::Csv => report::csv(run, out),
+        Format::Html => report::html(run, out),
+        Format::Folded => report::folded(run, out),
+        Format::Pprof => report::pprof(run, out),
+    }
+}

@@ -1,0 +1,219 @@
+//! Files that cowtrace leaves behind: new ones, of the user who called it, and never through a link
+//! that somebody else has put there.
+
+use std::{
+    env,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{OpenOptionsExt as _, fchown},
+    path::{Path, PathBuf},
+    process,
+};
+
+use nix::{libc, unistd::Uid};
+use thiserror::Error;
+
+/// Why a file was not created.
+#[derive(Debug, Error)]
+pub enum OutputError {
+    /// It is there already.
+    #[error("{} exists already; --force replaces it", .0.display())]
+    Exists(PathBuf),
+    /// Replacing it would do away with something else than a file.
+    #[error("{} is a {what}, not a file; name another", path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        what: &'static str,
+    },
+    /// The path names no file.
+    #[error("{} names no file", .0.display())]
+    NoName(PathBuf),
+    /// The system refused.
+    #[error("cannot write {}: {error}", path.display())]
+    System {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// The user and the group that sudo was called by; none without sudo.
+#[must_use]
+pub fn invoking_user() -> Option<(u32, u32)> {
+    let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok();
+    let ids = number("SUDO_UID").zip(number("SUDO_GID"))?;
+    Uid::effective().is_root().then_some(ids)
+}
+
+/// A file under way: gone again unless it is kept.
+#[derive(Debug)]
+pub struct NewFile {
+    target: PathBuf,
+    /// Where it is until it is kept: beside the target if that is there and to be replaced.
+    place: PathBuf,
+    file: File,
+    is_kept: bool,
+}
+
+impl NewFile {
+    /// Creates an empty file that only its owner can read. One that is there is replaced, with
+    /// `force`, once the new one is kept, and not before.
+    pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
+        let name = target.file_name();
+        let name = name.ok_or_else(|| OutputError::NoName(target.to_owned()))?;
+        let is_there = check(target, force)?;
+        let place = if is_there {
+            let mut beside = std::ffi::OsString::from(".");
+            beside.push(name);
+            beside.push(format!(".{}", process::id()));
+            target.with_file_name(beside)
+        } else {
+            target.to_owned()
+        };
+        let system = |error| match io::Error::kind(&error) {
+            io::ErrorKind::AlreadyExists => OutputError::Exists(place.clone()),
+            _ => OutputError::System {
+                path: target.to_owned(),
+                error,
+            },
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&place)
+            .map_err(system)?;
+        let created = Self {
+            target: target.to_owned(),
+            place: place.clone(),
+            file,
+            is_kept: false,
+        };
+        if let Some((user, group)) = invoking_user() {
+            fchown(&created.file, Some(user), Some(group)).map_err(system)?;
+        }
+        Ok(created)
+    }
+
+    /// Where it is now.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// The open file.
+    pub const fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Leaves it under its name.
+    pub fn keep(mut self) -> Result<(), OutputError> {
+        if self.place != self.target {
+            fs::rename(&self.place, &self.target).map_err(|error| OutputError::System {
+                path: self.target.clone(),
+                error,
+            })?;
+        }
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.place);
+        }
+    }
+}
+
+/// Whether there is a file to be replaced; an error where there is what must not be.
+fn check(target: &Path, force: bool) -> Result<bool, OutputError> {
+    let Ok(there) = fs::symlink_metadata(target) else {
+        return Ok(false);
+    };
+    let kind = there.file_type();
+    let what = if kind.is_symlink() {
+        "symbolic link"
+    } else if kind.is_dir() {
+        "folder"
+    } else if kind.is_file() {
+        return if force {
+            Ok(true)
+        } else {
+            Err(OutputError::Exists(target.to_owned()))
+        };
+    } else {
+        "device or pipe"
+    };
+    Err(OutputError::NoFile {
+        path: target.to_owned(),
+        what,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, os::unix::fs::symlink};
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_file_that_is_not_kept_leaves_nothing_and_the_old_one_as_it_was() {
+        let scratch = Scratch::new("dropped");
+        let path = scratch.path("a");
+        drop(NewFile::create(&path, false).unwrap());
+        assert!(!path.exists());
+        fs::write(&path, "old").unwrap();
+        let mut new = NewFile::create(&path, true).unwrap();
+        new.file().write_all(b"half").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        drop(new);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(scratch.names(), ["a"]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_by_force_and_at_once() {
+        let scratch = Scratch::new("forced");
+        let path = scratch.path("a");
+        fs::write(&path, "old").unwrap();
+        let refused = NewFile::create(&path, false).unwrap_err().to_string();
+        assert!(
+            refused.contains("exists already; --force replaces it"),
+            "{refused}"
+        );
+        let mut new = NewFile::create(&path, true).unwrap();
+        new.file().write_all(b"new").unwrap();
+        new.keep().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(scratch.names(), ["a"]);
+    }
+
+    #[test]
+    fn links_folders_and_devices_are_refused_even_by_force() {
+        let scratch = Scratch::new("links");
+        let elsewhere = scratch.path("elsewhere");
+        for target in ["link", "dangling"] {
+            symlink(&elsewhere, scratch.path(target)).unwrap();
+            fs::write(&elsewhere, "safe").unwrap();
+            if target == "dangling" {
+                fs::remove_file(&elsewhere).unwrap();
+            }
+            for force in [false, true] {
+                let refused = NewFile::create(&scratch.path(target), force).unwrap_err();
+                assert!(refused.to_string().contains("symbolic link"), "{refused}");
+            }
+        }
+        assert!(!elsewhere.exists(), "nothing went through the link");
+        assert!(NewFile::create(&scratch.path("."), true).is_err());
+        let device = NewFile::create(Path::new("/dev/null"), true).unwrap_err();
+        assert!(device.to_string().contains("device"), "{device}");
+        assert!(NewFile::create(&scratch.path("no/such/folder"), false).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! Whether what a file says can be of a run: its sums stay within what reports calculate with, and
+//! its numbers lead to what is there.
+
+use super::columns::Damage;
+use crate::run::{Row, Run, Sample, Sources};
+
+/// Sizes of a page that any architecture has.
+const PAGE_BYTES: std::ops::RangeInclusive<u64> = 4096..=65_536;
+/// Sizes of a range that can be asked for.
+const MOST_RANGE_BYTES: u64 = 1 << 30;
+
+/// Refuses what reports could not calculate with.
+pub(super) fn check(run: &Run) -> Result<(), Damage> {
+    let page_bytes = run.host.page_bytes;
+    if !page_bytes.is_power_of_two() || !PAGE_BYTES.contains(&page_bytes) {
+        return Err(Damage("run.page_bytes is no size of a page".into()));
+    }
+    let range_bytes = run.range_bytes;
+    if !range_bytes.is_power_of_two() || !(page_bytes..=MOST_RANGE_BYTES).contains(&range_bytes) {
+        return Err(Damage("run.range_bytes is no size of a range".into()));
+    }
+    sums(run)?;
+    addresses(run)?;
+    references(run)
+}
+
+/// Adds up what reports add up, in 128 bits: the bytes of each sum fit in 63.
+fn sums(run: &Run) -> Result<(), Damage> {
+    let most = u128::from(i64::MAX.cast_unsigned() / run.host.page_bytes);
+    let fits = |table: &str, numbers: &mut dyn Iterator<Item = u64>| {
+        let sum: u128 = numbers.map(u128::from).sum();
+        if sum <= most {
+            Ok(())
+        } else {
+            Err(Damage(format!("{table}: more pages than there can be")))
+        }
+    };
+    fits(
+        "processes",
+        &mut run.processes.iter().flat_map(|process| {
+            let inherited = process.inherited_pages.unwrap_or(0);
+            pages(&process.copied).chain([process.reused_faults, inherited])
+        }),
+    )?;
+    fits(
+        "ranges",
+        &mut run
+            .rows
+            .iter()
+            .flat_map(|row| pages(&row.copied).chain([row.reused_faults])),
+    )?;
+    fits(
+        "regions",
+        &mut run.regions.iter().flat_map(|region| {
+            [
+                region.inheritors,
+                region.inherited_pages,
+                region.copied_pages,
+                region.unshared_pages,
+                region.mapping.resident_pages,
+                region.mapping.anonymous_pages,
+            ]
+        }),
+    )?;
+    fits(
+        "writers",
+        &mut run.writers.iter().map(|writer| writer.copied_pages),
+    )?;
+    for sample in &run.timeline.samples {
+        fits("timeline", &mut counts(sample))?;
+    }
+    Ok(())
+}
+
+fn pages(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
+    [
+        sources.anon,
+        sources.file,
+        sources.zero,
+        sources.ksm,
+        sources.hugetlb,
+        sources.unknown,
+    ]
+    .into_iter()
+}
+
+fn counts(sample: &Sample) -> impl Iterator<Item = u64> {
+    let processes = sample.by_process.values().copied();
+    processes.chain([sample.copied_pages, sample.reused_faults])
+}
+
+fn addresses(run: &Run) -> Result<(), Damage> {
+    let is_turned = |region: &crate::run::Region| region.mapping.start > region.mapping.end;
+    if run.regions.iter().any(is_turned) {
+        return Err(Damage("regions: one ends before it begins".into()));
+    }
+    let leaves = |row: &Row| {
+        let end = row.start.map(|start| start.checked_add(run.range_bytes));
+        end == Some(None)
+    };
+    if run.rows.iter().any(leaves) {
+        return Err(Damage("ranges: one ends past all addresses".into()));
+    }
+    Ok(())
+}
+
+/// A range may be in a region that is not told, where it copied nothing.
+fn references(run: &Run) -> Result<(), Damage> {
+    let has_process = |id: u32| run.process(id).is_some();
+    let has_region = |id: Option<u32>| id.is_none_or(|id| run.region(id).is_some());
+    let has_stack = |id: Option<u32>| id.is_none_or(|id| (id as usize) < run.python_stacks.len());
+    let missing = |what: &str| Err(Damage(format!("{what} is not there")));
+    if !run.rows.iter().all(|row| has_process(row.process_id)) {
+        return missing("the process of a range");
+    }
+    if !run
+        .writers
+        .iter()
+        .all(|writer| has_region(writer.region_id))
+    {
+        return missing("the region of a writer");
+    }
+    if !run
+        .writers
+        .iter()
+        .all(|writer| has_stack(writer.python_stack))
+    {
+        return missing("the stack of a writer");
+    }
+    let frames = run.python_stacks.iter().flatten();
+    if !frames
+        .copied()
+        .all(|frame| (frame as usize) < run.python_frames.len())
+    {
+        return missing("the frame of a stack");
+    }
+    Ok(())
+}

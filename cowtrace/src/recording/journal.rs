@@ -1,0 +1,76 @@
+//! The journal beside a recording whose trace was killed in the middle of a write: SQLite plays it
+//! back when the recording is next opened for writing, and it is gone.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::Path,
+};
+
+use rusqlite::{Error, ffi};
+
+use super::{read::ReadError, write::companion};
+
+/// What a journal begins with, and what it ends with if it names another journal
+/// (<https://sqlite.org/fileformat.html#the_rollback_journal>).
+const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+/// Whether reading failed because the journal must be played back first.
+pub(super) fn is_needed(error: &Error) -> bool {
+    let needed = [ffi::SQLITE_READONLY_ROLLBACK, ffi::SQLITE_READONLY_RECOVERY];
+    error
+        .sqlite_error()
+        .is_some_and(|error| needed.contains(&error.extended_code))
+}
+
+/// Refuses a journal that names another, as none of cowtrace's does: SQLite would delete the file of
+/// that name, whatever it is.
+pub(super) fn check(recording: &Path) -> Result<(), ReadError> {
+    let mut journal = File::open(companion(recording, "-journal"))?;
+    let mut end = [0; MAGIC.len()];
+    let length = journal.metadata()?.len();
+    let Some(place) = length.checked_sub(MAGIC.len() as u64) else {
+        return Ok(());
+    };
+    journal.seek(SeekFrom::Start(place))?;
+    journal.read_exact(&mut end)?;
+    if end == MAGIC {
+        return Err(ReadError::Journal("is not one of cowtrace's".into()));
+    }
+    Ok(())
+}
+
+/// Why it was not played back.
+pub(super) fn failure(error: Error) -> ReadError {
+    if is_needed(&error) {
+        return ReadError::Journal(
+            "must be played back first: copy both together to where you may write".into(),
+        );
+    }
+    match ReadError::from(error) {
+        ReadError::Locked => ReadError::Locked,
+        other => ReadError::Journal(format!("cannot be played back: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_journal_that_names_another_file_is_refused() {
+        let scratch = Scratch::new("journal");
+        let recording = scratch.path("run.cow");
+        let journal = scratch.path("run.cow-journal");
+        for (end, is_good) in [(&[0; 8], true), (&MAGIC, false)] {
+            let bytes = [&MAGIC[..], b"/etc/precious", end].concat();
+            fs::write(&journal, bytes).unwrap();
+            assert_eq!(check(&recording).is_ok(), is_good);
+        }
+        fs::write(&journal, "short").unwrap();
+        assert!(check(&recording).is_ok());
+    }
+}

@@ -1,0 +1,27 @@
+//! Runs in files: SQLite, written as the trace goes. docs/recording.md describes the tables for
+//! those who ask them.
+//!
+//! [`Writer`] writes what is new in a [`Snapshot`](crate::run::Snapshot) in one transaction; [`Recorder`] does so in a
+//! thread of its own. [`read`] gives the [`Run`](crate::run::Run) back. To keep something more of a run: its table in
+//! schema.sql, a [`Stored`](tables::Stored) beside the others, and a line each in write.rs and
+//! read.rs.
+
+mod check;
+mod columns;
+mod journal;
+mod migrate;
+mod ranges;
+mod read;
+mod recorder;
+mod schema;
+mod sync;
+mod tables;
+mod timeline;
+mod write;
+
+pub use read::{ReadError, read};
+pub use recorder::{Readiness, Recorder};
+pub use write::{WriteError, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! Reading: a file that anybody may have made. It is opened for reading only, must have just the
+//! tables that cowtrace makes and be sound as a database; then every value is checked.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi::ErrorCode, limits::Limit};
+use thiserror::Error;
+
+use super::{
+    check::check,
+    columns::{Damage, Reader},
+    journal, migrate, schema,
+    sync::{halves, place},
+    tables::{Label, Lost, Rejected, StackFrame, Stored, Target, Unseen},
+    timeline::{Change, spread},
+};
+use crate::run::{Host, Loss, Process, Row, Run, Sample, Timeline};
+
+/// Rows of a table at most: each takes at least 10 bytes of the file.
+const MAX_ROWS: usize = 1 << 24;
+/// Bytes of a text, or of a row, at most: labels may be as long as the kernel lets arguments be
+/// (`MAX_ARG_STRLEN`, 128 KiB).
+const MAX_BYTES: i32 = 256 << 10;
+/// How long a trace that is writing the file is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What every database of SQLite begins with (<https://sqlite.org/fileformat.html>).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Why a file was not read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The system refused.
+    #[error("it cannot be read: {0}")]
+    System(#[from] io::Error),
+    /// Nothing is in it.
+    #[error("it is empty: its trace was killed before it began")]
+    Empty,
+    /// It is something else.
+    #[error("it is no recording of cowtrace")]
+    Foreign,
+    /// It was written by a later version of this program.
+    #[error("a newer cowtrace has written it (tables of version {version}); read it with that one")]
+    Newer {
+        /// Of its tables.
+        version: i32,
+    },
+    /// Its trace was killed in the middle of a write.
+    #[error("its trace was killed in the middle of a write, and the journal beside it {0}")]
+    Journal(String),
+    /// A trace or another program keeps it locked.
+    #[error("another program keeps it locked")]
+    Locked,
+    /// It is damaged, or was made by hand.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+}
+
+impl From<Damage> for ReadError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage.0)
+    }
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            _ => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// Reads the run that a file holds.
+pub fn read(path: &Path) -> Result<Run, ReadError> {
+    look_at(path)?;
+    // Absolute, so that no name means anything else to SQLite, as `file:` and `:memory:` do.
+    let db = open(&fs::canonicalize(path)?)?;
+    let transaction = db.unchecked_transaction()?;
+    let header = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    if header("application_id")? != schema::APPLICATION_ID {
+        return Err(ReadError::Foreign);
+    }
+    migrate::check(header("user_version")?)?;
+    check_tables(&db)?;
+    let run = run(&db)?;
+    drop(transaction);
+    check(&run)?;
+    Ok(run)
+}
+
+/// What can be told without SQLite, and better.
+fn look_at(path: &Path) -> Result<(), ReadError> {
+    // Before it is opened, which may wait forever for the other end of a pipe.
+    if !fs::metadata(path)?.is_file() {
+        return Err(ReadError::Foreign);
+    }
+    let mut start = Vec::new();
+    File::open(path)?
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut start)?;
+    match start.as_slice() {
+        [] => Err(ReadError::Empty),
+        start if start == MAGIC => Ok(()),
+        _ => Err(ReadError::Foreign),
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, ReadError> {
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match first_look(&db) {
+        Err(error) if journal::is_needed(&error) => {}
+        looked => return looked.map(|()| db).map_err(ReadError::from),
+    }
+    drop(db);
+    journal::check(path)?;
+    let writing = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    first_look(&writing).map_err(journal::failure)?;
+    drop(writing);
+    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+/// The first thing that is read of a file, which has the journal played back.
+fn first_look(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(PATIENCE)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_BYTES)?;
+    db.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;")?;
+    Ok(db)
+}
+
+/// Whether the tables are those that cowtrace makes, and their pages sound: only then does reading
+/// all rows of one come to an end.
+fn check_tables(db: &Connection) -> Result<(), ReadError> {
+    let own = Connection::open_in_memory()?;
+    schema::create(&own)?;
+    let there = schema::tables(db)?;
+    for expected in schema::tables(&own)? {
+        let table = &expected.0;
+        if !there.contains(&expected) {
+            return Err(Damage(format!("the table {table} is another than cowtrace makes")).into());
+        }
+        let check = format!("PRAGMA quick_check({table})");
+        let found: String = db.query_row(&check, [], |row| row.get(0))?;
+        if found != "ok" {
+            return Err(Damage(format!("the pages of the table {table} are not sound")).into());
+        }
+    }
+    Ok(())
+}
+
+fn run(db: &Connection) -> Result<Run, ReadError> {
+    let mut run = head(db)?;
+    run.targets = list(db)?.into_iter().map(|Target(pid)| pid).collect();
+    run.labels = list(db)?
+        .into_iter()
+        .map(|Label(key, value)| (key, value))
+        .collect();
+    run.unseen = list(db)?.into_iter().map(|Unseen(what)| what).collect();
+    run.rejected = list(db)?
+        .into_iter()
+        .map(|Rejected(backend, reason)| (backend, reason))
+        .collect();
+    for Lost(cause, count) in list(db)? {
+        if let Some(cause) = Loss::CAUSES.get(cause) {
+            (cause.set)(&mut run.loss, count);
+        }
+    }
+    run.processes = values(rows::<Process>(db)?);
+    run.regions = values(rows(db)?);
+    run.rows = values(rows::<Row>(db)?);
+    run.rows.sort_by_key(Row::place);
+    run.writers = list(db)?;
+    run.python_frames = list(db)?;
+    run.python_stacks = stacks(rows(db)?)?;
+    run.timeline.samples = list::<Sample>(db)?;
+    spread(&mut run.timeline.samples, &rows::<Change>(db)?)?;
+    Ok(run)
+}
+
+/// The row of the table `run`.
+fn head(db: &Connection) -> Result<Run, ReadError> {
+    let mut statement = db.prepare(
+        "SELECT id, finished, tool_version, started_at, duration_ns, backend, kernel, arch,
+         page_bytes, cpus, range_bytes, timeline_interval_ns FROM run",
+    )?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else {
+        return Err(Damage("the table run is empty".into()).into());
+    };
+    let mut columns = Reader::new("run", row);
+    let id = columns.text()?;
+    let unfinished = !columns.flag()?;
+    let (tool_version, started_at) = (columns.text()?, columns.text()?);
+    let (duration_ns, backend) = (columns.count()?, columns.text()?);
+    let host = Host {
+        kernel: columns.text()?,
+        arch: columns.text()?,
+        page_bytes: columns.count()?,
+        cpus: columns.id()? as usize,
+    };
+    let run = Run {
+        tool_version,
+        host,
+        id,
+        started_at,
+        duration_ns,
+        unfinished,
+        backend,
+        range_bytes: columns.count()?,
+        timeline: Timeline::new(columns.count()?),
+        unseen: Vec::new(),
+        rejected: Vec::new(),
+        targets: Vec::new(),
+        labels: BTreeMap::new(),
+        processes: Vec::new(),
+        regions: Vec::new(),
+        rows: Vec::new(),
+        writers: Vec::new(),
+        python_frames: Vec::new(),
+        python_stacks: Vec::new(),
+        loss: Loss::default(),
+    };
+    if rows.next()?.is_some() {
+        return Err(Damage("the table run has several rows".into()).into());
+    }
+    Ok(run)
+}
+
+/// The rows of a table with their keys, by key.
+fn rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
+    let table = S::TABLE;
+    let columns: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
+    // No index: one that somebody has added may say anything.
+    let mut statement = db.prepare(&format!(
+        "SELECT {} FROM {} NOT INDEXED ORDER BY {}",
+        columns.join(", "),
+        table.name,
+        table.key.join(", ")
+    ))?;
+    let mut found = statement.query([])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        if rows.len() >= MAX_ROWS {
+            return Err(Damage(format!("{} has too many rows", table.name)).into());
+        }
+        let mut columns = Reader::new(table.name, row);
+        let key = match table.key {
+            [_, _] => u64::from(columns.id()?) << 32 | u64::from(columns.id()?),
+            _ => columns.count()?,
+        };
+        rows.push((key, S::read(key, &mut columns)?));
+    }
+    Ok(rows)
+}
+
+fn values<S>(rows: Vec<(u64, S)>) -> Vec<S> {
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The rows of a table whose keys are their positions.
+fn list<S: Stored>(db: &Connection) -> Result<Vec<S>, ReadError> {
+    let rows = rows::<S>(db)?;
+    let is_whole = (0..).zip(&rows).all(|(place, (key, _))| place == *key);
+    if !is_whole {
+        return Err(Damage(format!("rows of {} are missing", S::TABLE.name)).into());
+    }
+    Ok(values(rows))
+}
+
+/// Stacks from their frames, which come by stack and depth.
+fn stacks(frames: Vec<(u64, StackFrame)>) -> Result<Vec<Vec<u32>>, ReadError> {
+    let mut stacks: Vec<Vec<u32>> = Vec::new();
+    for (key, StackFrame(frame)) in frames {
+        if halves(key).1 == 0 {
+            stacks.push(Vec::new());
+        }
+        let number = stacks.len().wrapping_sub(1);
+        let Some(stack) = stacks.last_mut() else {
+            return Err(Damage("python_stacks: a frame is missing".into()).into());
+        };
+        if place(number, stack.len()) != key {
+            return Err(Damage("python_stacks: a frame is missing".into()).into());
+        }
+        stack.push(frame);
+    }
+    Ok(stacks)
+}

@@ -1,0 +1,96 @@
+//! The tables and views of a recording, and how a file is known for one.
+
+use rusqlite::{Connection, Result};
+
+/// What a recording begins with, for SQLite and for `file`: `cowt`.
+pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
+
+/// The version of the tables that this program writes.
+pub(super) const VERSION: i32 = 1;
+
+const TABLES: &str = include_str!("schema.sql");
+
+/// Makes the tables and views in an empty database.
+pub(super) fn create(db: &Connection) -> Result<()> {
+    db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    db.pragma_update(None, "user_version", VERSION)?;
+    db.execute_batch(TABLES)
+}
+
+/// Names of all tables, and how each was made.
+pub(super) fn tables(db: &Connection) -> Result<Vec<(String, String)>> {
+    let mut tables = db.prepare(
+        "SELECT name, coalesce(sql, '') FROM sqlite_schema
+         WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name",
+    )?;
+    let rows = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            tables::{Label, Lost, Rejected, StackFrame, Stored, Table, Target, Unseen},
+            timeline::Change,
+        },
+        *,
+    };
+    use crate::run::{Process, PythonFrame, Region, Row, Sample, Writer};
+
+    #[test]
+    fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
+        const STORED: [Table; 13] = [
+            Target::TABLE,
+            Label::TABLE,
+            Unseen::TABLE,
+            Rejected::TABLE,
+            Lost::TABLE,
+            Process::TABLE,
+            Region::TABLE,
+            Row::TABLE,
+            Writer::TABLE,
+            PythonFrame::TABLE,
+            StackFrame::TABLE,
+            Sample::TABLE,
+            Change::TABLE,
+        ];
+        let db = Connection::open_in_memory().unwrap();
+        create(&db).unwrap();
+        let mut names: Vec<String> = tables(&db).unwrap().into_iter().map(|it| it.0).collect();
+        names.retain(|name| name != "run");
+        let mut stored: Vec<&str> = STORED.iter().map(|table| table.name).collect();
+        stored.sort_unstable();
+        assert_eq!(names, stored);
+        for table in STORED {
+            let mut columns = db.prepare("SELECT name FROM pragma_table_info(?)").unwrap();
+            let columns: Vec<String> = columns
+                .query_map([table.name], |row| row.get(0))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let written: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
+            assert_eq!(columns, written, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn every_view_can_be_asked() {
+        let db = Connection::open_in_memory().unwrap();
+        create(&db).unwrap();
+        let mut views = db
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")
+            .unwrap();
+        let views: Vec<String> = views
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(views.len(), 5);
+        for view in views {
+            let count = format!("SELECT count(*) FROM {view}");
+            let rows: i64 = db.query_row(&count, [], |row| row.get(0)).unwrap();
+            assert_eq!(rows, 0, "{view}");
+        }
+    }
+}

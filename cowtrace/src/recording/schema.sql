@@ -1,0 +1,179 @@
+CREATE TABLE run (
+  id TEXT NOT NULL PRIMARY KEY, -- unique among all runs
+  finished INTEGER NOT NULL, -- 1 if the trace came to its end, 0 if it was cut off
+  tool_version TEXT NOT NULL,
+  started_at TEXT NOT NULL, -- RFC 3339
+  duration_ns INTEGER NOT NULL, -- what the counts are of, if it was cut off
+  backend TEXT NOT NULL,
+  kernel TEXT NOT NULL,
+  arch TEXT NOT NULL,
+  page_bytes INTEGER NOT NULL,
+  cpus INTEGER NOT NULL,
+  range_bytes INTEGER NOT NULL,
+  timeline_interval_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE targets (
+  position INTEGER PRIMARY KEY,
+  pid INTEGER NOT NULL
+);
+
+CREATE TABLE labels (
+  position INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL
+);
+
+CREATE TABLE backend_unseen (
+  position INTEGER PRIMARY KEY,
+  what TEXT NOT NULL -- what the backend cannot see
+);
+
+CREATE TABLE backends_rejected (
+  position INTEGER PRIMARY KEY,
+  backend TEXT NOT NULL,
+  reason TEXT NOT NULL
+);
+
+CREATE TABLE loss (
+  position INTEGER PRIMARY KEY,
+  cause TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  meaning TEXT NOT NULL
+);
+
+CREATE TABLE processes (
+  id INTEGER PRIMARY KEY, -- of the run; pids are reused
+  pid INTEGER NOT NULL,
+  parent_id INTEGER, -- whose memory it inherited
+  comm TEXT NOT NULL,
+  role TEXT NOT NULL, -- master, worker
+  started_ns INTEGER NOT NULL, -- 0: was there before
+  exited_ns INTEGER,
+  anon INTEGER NOT NULL, -- pages copied, by source
+  file INTEGER NOT NULL,
+  zero INTEGER NOT NULL,
+  ksm INTEGER NOT NULL,
+  hugetlb INTEGER NOT NULL,
+  unknown INTEGER NOT NULL,
+  reused_faults INTEGER NOT NULL,
+  inherited_pages INTEGER
+);
+
+CREATE TABLE regions (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL, -- whose mapping it is
+  start_address INTEGER NOT NULL,
+  end_address INTEGER NOT NULL, -- after the last
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL, -- heap, anon, file, stack, shared, special
+  perms TEXT NOT NULL,
+  file_offset INTEGER NOT NULL,
+  resident_pages INTEGER NOT NULL,
+  anonymous_pages INTEGER NOT NULL,
+  huge_page_bytes INTEGER NOT NULL,
+  mergeable INTEGER NOT NULL,
+  inheritors INTEGER NOT NULL,
+  inherited_pages INTEGER NOT NULL, -- over all inheritors
+  copied_pages INTEGER NOT NULL,
+  unshared_pages INTEGER NOT NULL
+);
+
+CREATE TABLE ranges (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL,
+  region_id INTEGER, -- none: memory that the process mapped itself, or unknown
+  start_address INTEGER, -- none: found no room in the histogram
+  mapping TEXT, -- the process's own mapping, where there is no region
+  anon INTEGER NOT NULL, -- pages copied, by source
+  file INTEGER NOT NULL,
+  zero INTEGER NOT NULL,
+  ksm INTEGER NOT NULL,
+  hugetlb INTEGER NOT NULL,
+  unknown INTEGER NOT NULL,
+  reused_faults INTEGER NOT NULL
+);
+
+CREATE TABLE writers (
+  id INTEGER PRIMARY KEY, -- most copies first
+  kind TEXT NOT NULL, -- refcount, gc, other, kernel
+  type TEXT,
+  function TEXT,
+  module TEXT,
+  system_call INTEGER,
+  region_id INTEGER,
+  python_stack_id INTEGER,
+  copied_pages INTEGER NOT NULL
+);
+
+CREATE TABLE python_frames (
+  id INTEGER PRIMARY KEY,
+  function TEXT NOT NULL,
+  file TEXT NOT NULL,
+  line INTEGER
+);
+
+CREATE TABLE python_stacks (
+  stack_id INTEGER NOT NULL,
+  depth INTEGER NOT NULL, -- 0 is the innermost frame
+  frame_id INTEGER NOT NULL,
+  PRIMARY KEY (stack_id, depth)
+) WITHOUT ROWID;
+
+CREATE TABLE timeline (
+  id INTEGER PRIMARY KEY,
+  at_ns INTEGER NOT NULL,
+  copied_pages INTEGER NOT NULL, -- since the start, as all counts
+  reused_faults INTEGER NOT NULL
+);
+
+CREATE TABLE timeline_changes (
+  process_id INTEGER NOT NULL,
+  sample_id INTEGER NOT NULL,
+  copied_pages INTEGER NOT NULL, -- from this sample on, until the process's next row
+  PRIMARY KEY (process_id, sample_id)
+) WITHOUT ROWID;
+
+CREATE VIEW process_copies AS
+SELECT id AS process_id, pid, comm, role,
+  anon + file + zero + ksm + hugetlb + unknown AS copied_pages,
+  (anon + file + zero + ksm + hugetlb + unknown) * page_bytes AS copied_bytes,
+  inherited_pages * page_bytes AS inherited_bytes, reused_faults
+FROM processes, (SELECT page_bytes FROM run)
+ORDER BY copied_pages DESC;
+
+CREATE VIEW region_copies AS
+SELECT regions.id AS region_id, processes.pid AS owner_pid, name, kind,
+  printf('0x%x', start_address) AS start, end_address - start_address AS size_bytes,
+  inheritors, copied_pages, copied_pages * page_bytes AS copied_bytes,
+  min(1.0, CAST(unshared_pages AS REAL) / nullif(regions.inherited_pages, 0)) AS unshared_fraction
+FROM regions LEFT JOIN processes ON processes.id = regions.process_id,
+  (SELECT page_bytes FROM run)
+ORDER BY copied_pages DESC;
+
+CREATE VIEW range_copies AS
+SELECT ranges.process_id, pid, comm, region_id, coalesce(regions.name, mapping) AS name,
+  ranges.start_address, printf('0x%x', ranges.start_address) AS start,
+  ranges.anon + ranges.file + ranges.zero + ranges.ksm + ranges.hugetlb + ranges.unknown
+    AS copied_pages,
+  (ranges.anon + ranges.file + ranges.zero + ranges.ksm + ranges.hugetlb + ranges.unknown)
+    * page_bytes AS copied_bytes,
+  ranges.reused_faults
+FROM ranges LEFT JOIN processes ON processes.id = ranges.process_id
+  LEFT JOIN regions ON regions.id = ranges.region_id, (SELECT page_bytes FROM run);
+
+CREATE VIEW writer_copies AS
+SELECT writers.id AS writer_id, writers.kind, type, writers.function, module,
+  python_frames.function AS python_function, file AS python_file, line AS python_line,
+  name AS region, writers.copied_pages, writers.copied_pages * page_bytes AS copied_bytes
+FROM writers LEFT JOIN python_stacks ON stack_id = python_stack_id AND depth = 0
+  LEFT JOIN python_frames ON python_frames.id = frame_id
+  LEFT JOIN regions ON regions.id = writers.region_id, (SELECT page_bytes FROM run)
+ORDER BY writers.copied_pages DESC;
+
+CREATE VIEW timeline_copies AS
+SELECT timeline.id AS sample_id, at_ns / 1e9 AS seconds, processes.id AS process_id, pid, comm,
+  coalesce((SELECT copied_pages FROM timeline_changes
+    WHERE process_id = processes.id AND sample_id <= timeline.id
+    ORDER BY sample_id DESC LIMIT 1), 0) AS copied_pages
+FROM timeline, processes;

@@ -1,0 +1,134 @@
+//! Brings tables up to date: writes the rows that are new or changed since the last time, and takes
+//! out those that are gone. What a table holds is remembered by key and fingerprint.
+
+use std::borrow::Borrow;
+
+use rusqlite::{Connection, Result, Statement};
+
+use super::{
+    columns::{Binder, Columns as _, Fingerprint},
+    tables::{Stored, Table},
+};
+
+/// The rows of a table, by key: 16 bytes each.
+pub(super) type Held = Vec<(u64, u64)>;
+
+/// The key of two columns. Both fit: they count what is in memory.
+pub(super) const fn place(high: usize, low: usize) -> u64 {
+    (high as u64) << 32 | low as u64 & 0xffff_ffff
+}
+
+/// The two columns of a key.
+pub(super) const fn halves(key: u64) -> (u32, u32) {
+    ((key >> 32) as u32, (key & 0xffff_ffff) as u32)
+}
+
+/// Makes the table hold `rows`, which come in the order of their keys. Returns what it then holds.
+pub(super) fn sync<S: Stored, B: Borrow<S>>(
+    db: &Connection,
+    held: &[(u64, u64)],
+    rows: impl Iterator<Item = (u64, B)>,
+) -> Result<Held> {
+    let mut edit = Edit::new(db, &S::TABLE);
+    let mut before = held.iter().copied().peekable();
+    let mut now = Held::with_capacity(rows.size_hint().0);
+    for (key, row) in rows {
+        while let Some((gone, _)) = before.next_if(|(old, _)| *old < key) {
+            edit.delete(gone)?;
+        }
+        let old = before.next_if(|(old, _)| *old == key);
+        let print = fingerprint::<S>(row.borrow());
+        if old.is_none_or(|(_, old)| old != print) {
+            edit.put::<S>(key, row.borrow())?;
+        }
+        now.push((key, print));
+    }
+    for (gone, _) in before {
+        edit.delete(gone)?;
+    }
+    Ok(now)
+}
+
+/// As [`sync`], for rows whose keys are their positions.
+pub(super) fn sync_list<S: Stored, B: Borrow<S>>(
+    db: &Connection,
+    held: &[(u64, u64)],
+    rows: impl IntoIterator<Item = B>,
+) -> Result<Held> {
+    sync::<S, B>(db, held, (0..).zip(rows))
+}
+
+pub(super) fn fingerprint<S: Stored>(row: &S) -> u64 {
+    let mut print = Fingerprint::default();
+    row.write(&mut print);
+    print.get()
+}
+
+/// Writes and deletes rows by key; statements are made when the first is needed.
+pub(super) struct Edit<'c> {
+    db: &'c Connection,
+    put: String,
+    delete: String,
+    is_pair: bool,
+    putting: Option<Statement<'c>>,
+    deleting: Option<Statement<'c>>,
+}
+
+impl<'c> Edit<'c> {
+    pub(super) fn new(db: &'c Connection, table: &Table) -> Self {
+        let columns: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
+        let marks = vec!["?"; columns.len()].join(", ");
+        Self {
+            db,
+            put: format!(
+                "INSERT OR REPLACE INTO {} ({}) VALUES ({marks})",
+                table.name,
+                columns.join(", ")
+            ),
+            delete: format!(
+                "DELETE FROM {} WHERE {} = ?",
+                table.name,
+                table.key.join(" = ? AND ")
+            ),
+            is_pair: table.key.len() == 2,
+            putting: None,
+            deleting: None,
+        }
+    }
+
+    pub(super) fn put<S: Stored>(&mut self, key: u64, row: &S) -> Result<()> {
+        let statement = prepared(self.db, &mut self.putting, &self.put)?;
+        let mut binder = Binder::new(statement);
+        bind_key(&mut binder, key, self.is_pair);
+        row.write(&mut binder);
+        binder.run()
+    }
+
+    pub(super) fn delete(&mut self, key: u64) -> Result<()> {
+        let statement = prepared(self.db, &mut self.deleting, &self.delete)?;
+        let mut binder = Binder::new(statement);
+        bind_key(&mut binder, key, self.is_pair);
+        binder.run()
+    }
+}
+
+fn prepared<'a, 'c>(
+    db: &'c Connection,
+    statement: &'a mut Option<Statement<'c>>,
+    sql: &str,
+) -> Result<&'a mut Statement<'c>> {
+    if statement.is_none() {
+        *statement = Some(db.prepare(sql)?);
+    }
+    statement.as_mut().ok_or(rusqlite::Error::InvalidQuery)
+}
+
+fn bind_key(binder: &mut Binder<'_, '_>, key: u64, is_pair: bool) {
+    if is_pair {
+        let (high, low) = halves(key);
+        binder.number(u64::from(high));
+        binder.number(u64::from(low));
+    } else {
+        binder.number(key);
+    }
+}

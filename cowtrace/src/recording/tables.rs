@@ -1,0 +1,397 @@
+//! How values of the model stand in tables: one `Stored` a table, which names its columns and writes
+//! and reads them in that order. schema.sql says what they are.
+
+use super::{
+    columns::{Columns, Damage, Reader},
+    sync::place,
+};
+use crate::run::{
+    Kind, Loss, Mapping, Process, PythonFrame, Region, Role, Row, Sources, WriteKind, Writer,
+};
+
+/// A table.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// Columns of the key: one, or two that are the high and the low half of a number.
+    pub(super) key: &'static [&'static str],
+    /// The other columns.
+    pub(super) columns: &'static [&'static str],
+}
+
+/// A row of a table.
+pub(super) trait Stored: Sized {
+    const TABLE: Table;
+
+    /// Gives the values of the columns, without the key.
+    fn write(&self, columns: &mut impl Columns);
+
+    /// Takes them, in the same order.
+    fn read(key: u64, columns: &mut Reader<'_>) -> Result<Self, Damage>;
+}
+
+/// The only column beside the key of a table that lists something.
+const fn list(name: &'static str, columns: &'static [&'static str]) -> Table {
+    Table {
+        name,
+        key: &["position"],
+        columns,
+    }
+}
+
+/// A process id that the user gave.
+pub(super) struct Target(pub(super) u32);
+
+impl Stored for Target {
+    const TABLE: Table = list("targets", &["pid"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.0));
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self(columns.id()?))
+    }
+}
+
+/// What the user called the run.
+pub(super) struct Label(pub(super) String, pub(super) String);
+
+impl Stored for Label {
+    const TABLE: Table = list("labels", &["key", "value"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.0);
+        columns.text(&self.1);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self(columns.text()?, columns.text()?))
+    }
+}
+
+/// What the backend cannot see.
+pub(super) struct Unseen(pub(super) String);
+
+impl Stored for Unseen {
+    const TABLE: Table = list("backend_unseen", &["what"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.0);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self(columns.text()?))
+    }
+}
+
+/// A backend that could not run, and why.
+pub(super) struct Rejected(pub(super) String, pub(super) String);
+
+impl Stored for Rejected {
+    const TABLE: Table = list("backends_rejected", &["backend", "reason"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.0);
+        columns.text(&self.1);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self(columns.text()?, columns.text()?))
+    }
+}
+
+/// How often one cause of loss happened: its place in [`Loss::CAUSES`], and the number.
+pub(super) struct Lost(pub(super) usize, pub(super) u64);
+
+impl Stored for Lost {
+    const TABLE: Table = list("loss", &["cause", "count", "meaning"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        let cause = Loss::CAUSES.get(self.0);
+        columns.text(cause.map_or("", |cause| cause.key));
+        columns.number(self.1);
+        columns.text(cause.map_or("", |cause| cause.meaning));
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        let known = |key: &str| Loss::CAUSES.iter().position(|cause| cause.key == key);
+        Ok(Self(columns.named(known)?, columns.count()?))
+    }
+}
+
+const SOURCES: [&str; 6] = ["anon", "file", "zero", "ksm", "hugetlb", "unknown"];
+
+fn write_sources(sources: &Sources, columns: &mut impl Columns) {
+    for pages in [
+        sources.anon,
+        sources.file,
+        sources.zero,
+        sources.ksm,
+        sources.hugetlb,
+        sources.unknown,
+    ] {
+        columns.number(pages);
+    }
+}
+
+fn read_sources(columns: &mut Reader<'_>) -> Result<Sources, Damage> {
+    Ok(Sources {
+        anon: columns.count()?,
+        file: columns.count()?,
+        zero: columns.count()?,
+        ksm: columns.count()?,
+        hugetlb: columns.count()?,
+        unknown: columns.count()?,
+    })
+}
+
+impl Stored for Process {
+    const TABLE: Table = Table {
+        name: "processes",
+        key: &["id"],
+        columns: &[
+            "pid",
+            "parent_id",
+            "comm",
+            "role",
+            "started_ns",
+            "exited_ns",
+            SOURCES[0],
+            SOURCES[1],
+            SOURCES[2],
+            SOURCES[3],
+            SOURCES[4],
+            SOURCES[5],
+            "reused_faults",
+            "inherited_pages",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.pid));
+        columns.number_or_null(self.parent_id);
+        columns.text(&self.comm);
+        columns.text(self.role.name());
+        columns.number(self.started_ns);
+        columns.number_or_null(self.exited_ns);
+        write_sources(&self.copied, columns);
+        columns.number(self.reused_faults);
+        columns.number_or_null(self.inherited_pages);
+    }
+
+    fn read(key: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            id: columns.key(key)?,
+            pid: columns.id()?,
+            parent_id: columns.id_or_null()?,
+            comm: columns.text()?,
+            role: columns.named(|name| Role::ALL.into_iter().find(|role| role.name() == name))?,
+            started_ns: columns.count()?,
+            exited_ns: columns.count_or_null()?,
+            copied: read_sources(columns)?,
+            reused_faults: columns.count()?,
+            inherited_pages: columns.count_or_null()?,
+        })
+    }
+}
+
+impl Stored for Region {
+    const TABLE: Table = Table {
+        name: "regions",
+        key: &["id"],
+        columns: &[
+            "process_id",
+            "start_address",
+            "end_address",
+            "name",
+            "kind",
+            "perms",
+            "file_offset",
+            "resident_pages",
+            "anonymous_pages",
+            "huge_page_bytes",
+            "mergeable",
+            "inheritors",
+            "inherited_pages",
+            "copied_pages",
+            "unshared_pages",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        let mapping = &self.mapping;
+        columns.number(u64::from(self.process_id));
+        columns.address(mapping.start);
+        columns.address(mapping.end);
+        columns.text(&mapping.name);
+        columns.text(mapping.kind.name());
+        columns.text(&mapping.perms);
+        columns.address(mapping.offset);
+        columns.number(mapping.resident_pages);
+        columns.number(mapping.anonymous_pages);
+        columns.number(mapping.huge_page_bytes);
+        columns.number(u64::from(mapping.mergeable));
+        columns.number(self.inheritors);
+        columns.number(self.inherited_pages);
+        columns.number(self.copied_pages);
+        columns.number(self.unshared_pages);
+    }
+
+    fn read(key: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            id: columns.key(key)?,
+            process_id: columns.id()?,
+            mapping: Mapping {
+                start: columns.address()?,
+                end: columns.address()?,
+                name: columns.text()?,
+                kind: columns
+                    .named(|name| Kind::ALL.into_iter().find(|kind| kind.name() == name))?,
+                perms: columns.text()?,
+                offset: columns.address()?,
+                resident_pages: columns.count()?,
+                anonymous_pages: columns.count()?,
+                huge_page_bytes: columns.count()?,
+                mergeable: columns.flag()?,
+            },
+            inheritors: columns.count()?,
+            inherited_pages: columns.count()?,
+            copied_pages: columns.count()?,
+            unshared_pages: columns.count()?,
+        })
+    }
+}
+
+impl Stored for Row {
+    const TABLE: Table = Table {
+        name: "ranges",
+        key: &["id"],
+        columns: &[
+            "process_id",
+            "region_id",
+            "start_address",
+            "mapping",
+            SOURCES[0],
+            SOURCES[1],
+            SOURCES[2],
+            SOURCES[3],
+            SOURCES[4],
+            SOURCES[5],
+            "reused_faults",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.process_id));
+        columns.number_or_null(self.region_id);
+        match self.start {
+            Some(start) => columns.address(start),
+            None => columns.null(),
+        }
+        columns.text_or_null(self.mapping.as_deref());
+        write_sources(&self.copied, columns);
+        columns.number(self.reused_faults);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            process_id: columns.id()?,
+            region_id: columns.id_or_null()?,
+            start: columns.address_or_null()?,
+            mapping: columns.text_or_null()?,
+            copied: read_sources(columns)?,
+            reused_faults: columns.count()?,
+        })
+    }
+}
+
+impl Stored for Writer {
+    const TABLE: Table = Table {
+        name: "writers",
+        key: &["id"],
+        columns: &[
+            "kind",
+            "type",
+            "function",
+            "module",
+            "system_call",
+            "region_id",
+            "python_stack_id",
+            "copied_pages",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(self.kind.name());
+        columns.text_or_null(self.type_name.as_deref());
+        columns.text_or_null(self.function.as_deref());
+        columns.text_or_null(self.module.as_deref());
+        columns.number_or_null(self.system_call);
+        columns.number_or_null(self.region_id);
+        columns.number_or_null(self.python_stack);
+        columns.number(self.copied_pages);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            kind: columns
+                .named(|name| WriteKind::ALL.into_iter().find(|kind| kind.name() == name))?,
+            type_name: columns.text_or_null()?,
+            function: columns.text_or_null()?,
+            module: columns.text_or_null()?,
+            system_call: columns.id_or_null()?,
+            region_id: columns.id_or_null()?,
+            python_stack: columns.id_or_null()?,
+            copied_pages: columns.count()?,
+        })
+    }
+}
+
+impl Stored for PythonFrame {
+    const TABLE: Table = Table {
+        name: "python_frames",
+        key: &["id"],
+        columns: &["function", "file", "line"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.function);
+        columns.text(&self.file);
+        columns.number_or_null(self.line);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            function: columns.text()?,
+            file: columns.text()?,
+            line: columns.id_or_null()?,
+        })
+    }
+}
+
+/// A frame of a Python stack; the key is the stack and the depth.
+pub(super) struct StackFrame(pub(super) u32);
+
+impl Stored for StackFrame {
+    const TABLE: Table = Table {
+        name: "python_stacks",
+        key: &["stack_id", "depth"],
+        columns: &["frame_id"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.0));
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self(columns.id()?))
+    }
+}
+
+/// The frames of stacks under their keys.
+pub(super) fn stack_frames(stacks: &[Vec<u32>]) -> impl Iterator<Item = (u64, StackFrame)> {
+    stacks.iter().enumerate().flat_map(|(stack, frames)| {
+        let frames = frames.iter().enumerate();
+        frames.map(move |(depth, &frame)| (place(stack, depth), StackFrame(frame)))
+    })
+}

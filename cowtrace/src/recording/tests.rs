@@ -1,0 +1,292 @@
+//! What is written is read back, whatever it is; what was not written so is refused, whatever it is.
+
+use std::{fs, path::Path};
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::*;
+use crate::{
+    report::{self, Style},
+    run::{Run, Snapshot, Told, arbitrary},
+    scratch::Scratch,
+};
+
+fn recorded(scratch: &Scratch, name: &str, run: &Run) -> std::path::PathBuf {
+    let path = scratch.path(name);
+    let writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
+    writer.finish(run).unwrap();
+    path
+}
+
+fn finished(run: Run) -> Run {
+    Run {
+        unfinished: false,
+        ..run
+    }
+}
+
+/// Every report of a run; whatever was read can be rendered.
+fn rendered(run: &Run) -> usize {
+    let mut out = Vec::new();
+    let style = Style {
+        width: 80,
+        color: false,
+    };
+    report::text(run, style, &mut out).unwrap();
+    report::json(run, &mut out).unwrap();
+    report::csv(run, &mut out).unwrap();
+    out.len()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_run_reads_back_as_it_was_written(run in arbitrary::run()) {
+        let scratch = Scratch::new("round");
+        let run = finished(run);
+        let path = recorded(&scratch, "run.cow", &run);
+        prop_assert_eq!(read(&path).unwrap(), run);
+        prop_assert_eq!(scratch.names(), ["run.cow"]);
+    }
+
+    #[test]
+    fn a_run_that_becomes_another_reads_back_as_the_last(
+        runs in prop::collection::vec(arbitrary::run(), 2..4)
+    ) {
+        let scratch = Scratch::new("flushes");
+        let path = scratch.path("run.cow");
+        // A run keeps its id.
+        let mut runs: Vec<Run> = runs.into_iter().map(|run| Run { id: "r".into(), ..run }).collect();
+        let mut writer = Writer::create(&path, false, &runs[0]).unwrap();
+        for run in &mut runs[1..] {
+            let snapshot = Snapshot { run: run.clone(), told: Told::default() };
+            writer.write(&snapshot).unwrap();
+            run.unfinished = true;
+            prop_assert_eq!(&read(&path).unwrap(), &*run);
+        }
+    }
+
+    #[test]
+    fn what_a_snapshot_leaves_out_stays_as_it_was(
+        (before, after) in (arbitrary::run(), arbitrary::run()), told in any::<u8>()
+    ) {
+        let scratch = Scratch::new("partial");
+        let path = scratch.path("run.cow");
+        let mut whole = Run { id: before.id.clone(), processes: before.processes.clone(), ..after };
+        whole.unfinished = true;
+        let is_told = |process: &u32| told >> (process % 8) & 1 == 1;
+        let ids = whole.processes.iter().map(|process| process.id);
+        let rows_of: std::collections::HashSet<u32> = ids.filter(is_told).collect();
+        // What is not told is as before; only told rows can be of the later run.
+        let known: Vec<u32> = whole.processes.iter().map(|process| process.id).collect();
+        whole.rows.retain(|row| rows_of.contains(&row.process_id) && known.contains(&row.process_id));
+        let mut snapshot = Snapshot {
+            told: Told {
+                rows_of: Some(rows_of.clone()),
+                samples_before: before.timeline.samples.len(),
+                without_writers: true,
+            },
+            run: whole.clone(),
+        };
+        whole.rows.extend(before.rows.iter().filter(|row| !rows_of.contains(&row.process_id)).cloned());
+        whole.rows.sort_by_key(crate::run::Row::place);
+        whole.timeline.samples.splice(0..0, before.timeline.samples.iter().cloned());
+        whole.writers.clone_from(&before.writers);
+        whole.python_frames.clone_from(&before.python_frames);
+        whole.python_stacks.clone_from(&before.python_stacks);
+        whole.regions.clone_from(&before.regions);
+        snapshot.run.regions.clone_from(&before.regions);
+        snapshot.run.writers.clear();
+        let mut writer = Writer::create(&path, false, &before).unwrap();
+        writer.write(&snapshot).unwrap();
+        prop_assert_eq!(read(&path).unwrap(), whole);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Bytes are set to anything anywhere, most where they mean most: in the first page.
+    #[test]
+    fn a_damaged_file_is_an_error_or_a_run(
+        edits in prop::collection::vec((prop_oneof![any::<usize>(), 0..4096usize], any::<u8>()), 1..24),
+        length in prop::option::weighted(0.2, any::<usize>()),
+    ) {
+        let scratch = Scratch::new("damaged");
+        let mut bytes = whole_file().to_vec();
+        for (place, byte) in edits {
+            let place = place % bytes.len();
+            bytes[place] = byte;
+        }
+        if let Some(length) = length {
+            bytes.truncate(length % bytes.len());
+        }
+        let path = scratch.path("run.cow");
+        fs::write(&path, bytes).unwrap();
+        if let Ok(run) = read(&path) {
+            prop_assert!(rendered(&run) > 0);
+        }
+    }
+
+    /// Values are set to anything, in a database that is sound.
+    #[test]
+    fn a_forged_value_is_an_error_or_a_run(
+        column in any::<prop::sample::Index>(),
+        row in any::<u8>(),
+        value in prop_oneof![
+            any::<i64>().prop_map(rusqlite::types::Value::Integer),
+            (-2..3i64).prop_map(rusqlite::types::Value::Integer),
+            any::<f64>().prop_map(rusqlite::types::Value::Real),
+            ".{0,20}".prop_map(rusqlite::types::Value::Text),
+            any::<Vec<u8>>().prop_map(rusqlite::types::Value::Blob),
+        ],
+    ) {
+        let scratch = Scratch::new("forged");
+        let path = scratch.path("run.cow");
+        fs::write(&path, whole_file()).unwrap();
+        let db = Connection::open(&path).unwrap();
+        let columns = columns(&db);
+        let (table, column) = &columns[column.index(columns.len())];
+        let order = if table == "run" { "id" } else { "1" };
+        let keys: Vec<String> = {
+            let key = format!("SELECT quote({column}) FROM {table} ORDER BY {order}");
+            let mut keys = db.prepare(&key).unwrap();
+            keys.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let Some(key) = keys.get(usize::from(row) % keys.len().max(1)) else { return Ok(()) };
+        let update = format!("UPDATE OR IGNORE {table} SET {column} = ? WHERE quote({column}) = ?");
+        let _ = db.execute(&update, rusqlite::params![value, key]);
+        drop(db);
+        if let Ok(run) = read(&path) {
+            prop_assert!(rendered(&run) > 0);
+        }
+    }
+}
+
+fn columns(db: &Connection) -> Vec<(String, String)> {
+    let mut columns = db
+        .prepare(
+            "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c
+             WHERE m.type = 'table'",
+        )
+        .unwrap();
+    let rows = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// A recording with something in every table, made once.
+fn whole_file() -> &'static [u8] {
+    use std::sync::OnceLock;
+    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let mut run: Run =
+            serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
+        // More than a page of rows.
+        for number in 0..2_000 {
+            let row = run.rows[0].clone();
+            run.rows.push(crate::run::Row {
+                start: Some(0x1000_0000 + number * run.range_bytes),
+                ..row
+            });
+        }
+        run.rows.sort_by_key(crate::run::Row::place);
+        let scratch = Scratch::new("whole");
+        let path = recorded(&scratch, "run.cow", &run);
+        assert_eq!(read(&path).unwrap(), run);
+        fs::read(path).unwrap()
+    })
+}
+
+#[track_caller]
+fn refused(path: &Path, says: &str) {
+    let error = read(path).unwrap_err().to_string();
+    assert!(error.contains(says), "{error}");
+}
+
+#[test]
+fn what_is_no_recording_is_called_so() {
+    let scratch = Scratch::new("foreign");
+    refused(&scratch.path("missing"), "No such file");
+    refused(scratch.folder(), "no recording");
+    refused(Path::new("/dev/zero"), "no recording");
+    let path = scratch.path("other");
+    fs::write(&path, "").unwrap();
+    refused(&path, "it is empty");
+    fs::write(&path, "{\"schema\": \"cowtrace.report/1\"}").unwrap();
+    refused(&path, "no recording");
+    fs::write(&path, b"SQLite format 3\0").unwrap();
+    refused(&path, "no recording");
+    fs::remove_file(&path).unwrap();
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("CREATE TABLE run (id TEXT)").unwrap();
+    refused(&path, "no recording");
+}
+
+#[test]
+fn a_newer_recording_is_told_by_its_version() {
+    let scratch = Scratch::new("newer");
+    let path = recorded(&scratch, "run.cow", &arbitrary::empty());
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 2).unwrap();
+    refused(
+        &path,
+        "a newer cowtrace has written it (tables of version 2)",
+    );
+}
+
+#[test]
+fn a_table_that_is_another_is_refused_before_it_is_read() {
+    let scratch = Scratch::new("views");
+    let endless = "CREATE VIEW ranges AS WITH RECURSIVE n(i) AS
+                   (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let virtual_table = "CREATE VIRTUAL TABLE ranges USING fts5(a)";
+    let other = "CREATE TABLE ranges (id INTEGER PRIMARY KEY, process_id TEXT)";
+    for (number, sql) in [endless, virtual_table, other].into_iter().enumerate() {
+        let path = recorded(&scratch, &number.to_string(), &arbitrary::empty());
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("DROP TABLE ranges").unwrap();
+        if db.execute_batch(sql).is_ok() {
+            refused(&path, "damaged: the table ranges is another");
+        }
+    }
+}
+
+#[test]
+fn what_people_add_to_a_recording_does_not_matter() {
+    let scratch = Scratch::new("added");
+    let path = recorded(&scratch, "run.cow", &arbitrary::empty());
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(
+        "CREATE INDEX by_process ON ranges (process_id); CREATE TABLE notes (text TEXT);
+         CREATE VIEW mine AS SELECT 1; ANALYZE",
+    )
+    .unwrap();
+    assert_eq!(read(&path).unwrap(), arbitrary::empty());
+}
+
+#[test]
+fn a_recording_under_way_is_read_as_unfinished() {
+    let scratch = Scratch::new("unfinished");
+    let path = scratch.path("run.cow");
+    let _writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
+    assert!(read(&path).unwrap().unfinished);
+}
+
+#[test]
+fn what_lies_where_the_journal_would_is_refused() {
+    let scratch = Scratch::new("companions");
+    let path = scratch.path("run.cow");
+    fs::write(scratch.path("run.cow-journal"), "something").unwrap();
+    let refused = Writer::create(&path, false, &arbitrary::empty()).unwrap_err();
+    assert!(
+        refused.to_string().contains("--force removes it"),
+        "{refused}"
+    );
+    Writer::create(&path, true, &arbitrary::empty())
+        .unwrap()
+        .finish(&arbitrary::empty())
+        .unwrap();
+    assert_eq!(scratch.names(), ["run.cow"]);
+}

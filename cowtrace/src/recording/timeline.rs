@@ -1,0 +1,171 @@
+//! The timeline in its two tables: the samples, and of each process only where its count changed.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use rusqlite::{Connection, Result};
+
+use super::{
+    columns::{Columns, Damage, Reader},
+    sync::{Edit, halves, place},
+    tables::{Stored, Table},
+};
+use crate::run::{Sample, Timeline};
+
+/// Counts of processes in all samples at most: each takes about 40 bytes of memory.
+const MAX_COUNTS: usize = 1 << 25;
+
+impl Stored for Sample {
+    const TABLE: Table = Table {
+        name: "timeline",
+        key: &["id"],
+        columns: &["at_ns", "copied_pages", "reused_faults"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.at_ns);
+        columns.number(self.copied_pages);
+        columns.number(self.reused_faults);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            at_ns: columns.count()?,
+            copied_pages: columns.count()?,
+            reused_faults: columns.count()?,
+            by_process: BTreeMap::new(),
+        })
+    }
+}
+
+/// From a sample on a process has this count; the key is both.
+pub(super) struct Change(u64);
+
+impl Stored for Change {
+    const TABLE: Table = Table {
+        name: "timeline_changes",
+        key: &["process_id", "sample_id"],
+        columns: &["copied_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.0);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self(columns.count()?))
+    }
+}
+
+/// What the tables hold: a fingerprint of each sample, and the last one's counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeldTimeline {
+    samples: Vec<u64>,
+    last: BTreeMap<u32, u64>,
+}
+
+impl HeldTimeline {
+    /// Whether samples after this number of earlier ones go on with what the tables hold.
+    pub(super) const fn is_continued_after(&self, earlier: usize) -> bool {
+        earlier == 0 || earlier == self.samples.len()
+    }
+
+    /// Brings the tables up to a timeline without its `earlier` samples, and returns what they then
+    /// hold. Samples that are as they were are left alone.
+    pub(super) fn sync(
+        &self,
+        db: &Connection,
+        timeline: &Timeline,
+        earlier: usize,
+    ) -> Result<Self> {
+        let samples = &timeline.samples;
+        let before = &self.samples[earlier.min(self.samples.len())..];
+        let same = before
+            .iter()
+            .zip(samples)
+            .take_while(|(held, sample)| **held == fingerprint(sample))
+            .count();
+        let kept = earlier + same;
+        self.forget(db, kept)?;
+        let mut now = Self {
+            samples: self.samples[..kept].to_vec(),
+            last: match same.checked_sub(1) {
+                Some(last) => samples[last].by_process.clone(),
+                None if kept == 0 => BTreeMap::new(),
+                None => self.last.clone(),
+            },
+        };
+        let mut table = Edit::new(db, &Sample::TABLE);
+        let mut changes = Edit::new(db, &Change::TABLE);
+        for sample in &samples[same..] {
+            let id = now.samples.len();
+            table.put(id as u64, sample)?;
+            for (process, pages) in changed(&now.last, &sample.by_process) {
+                changes.put(place(process as usize, id), &Change(pages))?;
+            }
+            now.samples.push(fingerprint(sample));
+            now.last.clone_from(&sample.by_process);
+        }
+        Ok(now)
+    }
+
+    /// Takes out all samples but the first ones.
+    fn forget(&self, db: &Connection, kept: usize) -> Result<()> {
+        if kept == self.samples.len() {
+            return Ok(());
+        }
+        let first = i64::try_from(kept).unwrap_or(i64::MAX);
+        db.execute("DELETE FROM timeline WHERE id >= ?", [first])?;
+        db.execute("DELETE FROM timeline_changes WHERE sample_id >= ?", [first])?;
+        Ok(())
+    }
+}
+
+fn fingerprint(sample: &Sample) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    sample.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Counts that differ between two samples; 0 for processes that the later one has no more.
+fn changed<'a>(
+    before: &'a BTreeMap<u32, u64>,
+    after: &'a BTreeMap<u32, u64>,
+) -> impl Iterator<Item = (u32, u64)> + 'a {
+    let differs = |(process, pages): &(&u32, &u64)| before.get(process) != Some(*pages);
+    let new = after
+        .iter()
+        .filter(differs)
+        .map(|(id, pages)| (*id, *pages));
+    let is_gone = |process: &&u32| !after.contains_key(process);
+    new.chain(before.keys().filter(is_gone).map(|id| (*id, 0)))
+}
+
+/// Gives samples their processes' counts, by changes in the order of their keys.
+pub(super) fn spread(samples: &mut [Sample], changes: &[(u64, Change)]) -> Result<(), Damage> {
+    let mut counts = 0;
+    let mut changes = changes.iter().peekable();
+    while let Some((key, Change(pages))) = changes.next() {
+        let (process, first) = halves(*key);
+        let next = changes.peek().map(|(next, _)| halves(*next));
+        let next = next.filter(|(next, _)| *next == process);
+        let until = next.map_or(samples.len(), |(_, next)| next as usize);
+        let first = first as usize;
+        let Some(span) = samples.get_mut(first..until) else {
+            return Err(Damage("timeline_changes: there is no such sample".into()));
+        };
+        if *pages == 0 {
+            continue;
+        }
+        counts += span.len();
+        if counts > MAX_COUNTS {
+            return Err(Damage("timeline: too many counts".into()));
+        }
+        for sample in span {
+            sample.by_process.insert(process, *pages);
+        }
+    }
+    Ok(())
+}

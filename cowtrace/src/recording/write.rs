@@ -1,0 +1,350 @@
+//! Writing: what is new since the last time, in one transaction.
+//!
+//! The journal is SQLite's oldest: a file beside the recording that is there only while a transaction
+//! is written. A write-ahead log would be faster, and would leave two more files beside every
+//! recording whose trace was killed; this way there is one, or two if it was killed in the middle of
+//! a write, and whoever opens that gets the state before it.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, ffi::ErrorCode};
+use thiserror::Error;
+
+use super::{
+    ranges::Ranges,
+    schema,
+    sync::{Held, sync, sync_list},
+    tables::{Label, Lost, Rejected, Target, Unseen, stack_frames},
+    timeline::HeldTimeline,
+};
+use crate::{
+    output::{NewFile, OutputError},
+    run::{Loss, Process, PythonFrame, Region, Run, Snapshot, Told, Writer as RunWriter},
+};
+
+/// How long somebody who reads the recording may keep it from being written.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What SQLite keeps beside a database.
+const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+/// Why a recording was not written.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The file was not created.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Another database's files lie where this one's would.
+    #[error("{} is left of another recording; --force removes it", .0.display())]
+    Companion(PathBuf),
+    /// The file cannot be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Database {
+        /// The recording.
+        path: PathBuf,
+        /// In plain words.
+        reason: String,
+    },
+    /// A snapshot leaves out what the file does not have.
+    #[error("a snapshot goes on with another than the last")]
+    OutOfStep,
+    /// The thread that writes has ended.
+    #[error("{} is not written any more", .0.display())]
+    Stopped(PathBuf),
+}
+
+/// A recording that is written.
+#[derive(Debug)]
+pub struct Writer {
+    db: Connection,
+    path: PathBuf,
+    held: Tables,
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It makes the tables.
+    Begins,
+    GoesOn,
+    /// It writes the run as it was at its end.
+    Ends,
+}
+
+/// What the tables hold.
+#[derive(Debug, Default)]
+struct Tables {
+    lists: Lists,
+    by_whom: ByWhom,
+    timeline: HeldTimeline,
+    ranges: Ranges,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Lists {
+    targets: Held,
+    labels: Held,
+    unseen: Held,
+    rejected: Held,
+    loss: Held,
+    processes: Held,
+    regions: Held,
+}
+
+/// Who wrote, with stacks.
+#[derive(Clone, Debug, Default)]
+struct ByWhom {
+    writers: Held,
+    python_frames: Held,
+    python_stacks: Held,
+}
+
+impl Writer {
+    /// Whether a recording can be created here, found by creating an empty file for a moment.
+    pub fn check(path: &Path, force: bool) -> Result<(), WriteError> {
+        if !force {
+            refuse_companions(path)?;
+        }
+        NewFile::create(path, force)?;
+        Ok(())
+    }
+
+    /// Creates a recording of a run that begins. An older file is replaced, with `force`, at the
+    /// moment that the new one can be read.
+    pub fn create(path: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
+        let path = resolved(path)?;
+        if !force {
+            refuse_companions(&path)?;
+        }
+        let file = NewFile::create(&path, force)?;
+        let mut writer = Self::open(file.place())?;
+        writer.transact(run, &Told::default(), Stage::Begins)?;
+        let held = std::mem::take(&mut writer.held);
+        // It is open under a name that it may be about to lose, which its journal would have.
+        drop(writer);
+        if force {
+            remove_companions(&path);
+        }
+        file.keep()?;
+        Ok(Self {
+            held,
+            ..Self::open(&path)?
+        })
+    }
+
+    fn open(path: &Path) -> Result<Self, WriteError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let open = || -> rusqlite::Result<Connection> {
+            let db = Connection::open_with_flags(path, flags)?;
+            db.busy_timeout(PATIENCE)?;
+            // FULL: what was written is there after a power cut. The cache bounds memory: larger
+            // transactions go to the file before their end.
+            db.execute_batch(
+                "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
+                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
+            )?;
+            Ok(db)
+        };
+        match open() {
+            Ok(db) => Ok(Self {
+                db,
+                path: path.to_owned(),
+                held: Tables::default(),
+            }),
+            Err(error) => Err(database_error(path, &error)),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what is new. After an error the file is as it was, and the next snapshot may leave out
+    /// only what was written.
+    pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), WriteError> {
+        self.transact(&snapshot.run, &snapshot.told, Stage::GoesOn)
+    }
+
+    /// Writes the run as it was at its end.
+    pub fn finish(mut self, run: &Run) -> Result<(), WriteError> {
+        self.transact(run, &Told::default(), Stage::Ends)
+    }
+
+    fn transact(&mut self, run: &Run, told: &Told, stage: Stage) -> Result<(), WriteError> {
+        if !self.held.timeline.is_continued_after(told.samples_before) {
+            return Err(WriteError::OutOfStep);
+        }
+        let transaction = self.db.unchecked_transaction();
+        let written = transaction.and_then(|transaction| {
+            if stage == Stage::Begins {
+                schema::create(&transaction)?;
+            }
+            let held = &self.held;
+            let lists = held.lists.sync(&transaction, run)?;
+            let by_whom = if told.without_writers {
+                held.by_whom.clone()
+            } else {
+                held.by_whom.sync(&transaction, run)?
+            };
+            let timeline = &run.timeline;
+            let timeline = held
+                .timeline
+                .sync(&transaction, timeline, told.samples_before)?;
+            let ranges = held.ranges.sync(&transaction, run, told)?;
+            put_run(&transaction, run, stage == Stage::Ends)?;
+            transaction.commit()?;
+            Ok((lists, by_whom, timeline, ranges))
+        });
+        let (lists, by_whom, timeline, ranges) = written.map_err(|error| self.told(&error))?;
+        self.held.lists = lists;
+        self.held.by_whom = by_whom;
+        self.held.timeline = timeline;
+        self.held.ranges.take(ranges);
+        Ok(())
+    }
+
+    fn told(&self, error: &rusqlite::Error) -> WriteError {
+        database_error(&self.path, error)
+    }
+}
+
+impl Lists {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let pairs = |(one, two): (&String, &String)| (one.clone(), two.clone());
+        let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));
+        Ok(Self {
+            targets: sync_list(db, &self.targets, run.targets.iter().map(|&it| Target(it)))?,
+            labels: sync_list(
+                db,
+                &self.labels,
+                run.labels
+                    .iter()
+                    .map(pairs)
+                    .map(|(key, value)| Label(key, value)),
+            )?,
+            unseen: sync_list(db, &self.unseen, run.unseen.iter().cloned().map(Unseen))?,
+            rejected: sync_list(
+                db,
+                &self.rejected,
+                run.rejected
+                    .iter()
+                    .cloned()
+                    .map(|(backend, reason)| Rejected(backend, reason)),
+            )?,
+            loss: sync_list(
+                db,
+                &self.loss,
+                lost.enumerate().map(|(cause, count)| Lost(cause, count)),
+            )?,
+            processes: sync::<Process, _>(
+                db,
+                &self.processes,
+                run.processes.iter().map(|it| (u64::from(it.id), it)),
+            )?,
+            regions: sync::<Region, _>(
+                db,
+                &self.regions,
+                run.regions.iter().map(|it| (u64::from(it.id), it)),
+            )?,
+        })
+    }
+}
+
+impl ByWhom {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        Ok(Self {
+            writers: sync_list::<RunWriter, _>(db, &self.writers, &run.writers)?,
+            python_frames: sync_list::<PythonFrame, _>(
+                db,
+                &self.python_frames,
+                &run.python_frames,
+            )?,
+            python_stacks: sync(db, &self.python_stacks, stack_frames(&run.python_stacks))?,
+        })
+    }
+}
+
+/// The one row of the table `run`.
+fn put_run(db: &Connection, run: &Run, finished: bool) -> rusqlite::Result<()> {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    db.execute("DELETE FROM run", [])?;
+    db.execute(
+        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rusqlite::params![
+            run.id,
+            finished,
+            run.tool_version,
+            run.started_at,
+            number(run.duration_ns),
+            run.backend,
+            run.host.kernel,
+            run.host.arch,
+            number(run.host.page_bytes),
+            number(run.host.cpus as u64),
+            number(run.range_bytes),
+            number(run.timeline.interval_ns),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The path without links in its folders: SQLite, told to follow no link, follows none anywhere.
+fn resolved(path: &Path) -> Result<PathBuf, OutputError> {
+    let name = path.file_name();
+    let name = name.ok_or_else(|| OutputError::NoName(path.to_owned()))?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    let folder = folder.map_err(|error| OutputError::System {
+        path: path.to_owned(),
+        error,
+    })?;
+    Ok(folder.join(name))
+}
+
+/// A journal of another database would be played back into this one.
+fn refuse_companions(path: &Path) -> Result<(), WriteError> {
+    let there = companions(path).find(|path| fs::symlink_metadata(path).is_ok());
+    there.map_or(Ok(()), |path| Err(WriteError::Companion(path)))
+}
+
+fn remove_companions(path: &Path) {
+    for companion in companions(path) {
+        let _ = fs::remove_file(companion);
+    }
+}
+
+fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
+    COMPANIONS.into_iter().map(|ending| companion(path, ending))
+}
+
+/// The path of what SQLite keeps beside a database.
+pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn database_error(path: &Path, error: &rusqlite::Error) -> WriteError {
+    let reason = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".into(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "somebody else keeps it locked".into()
+        }
+        Some(ErrorCode::SystemIoFailure) => format!("the system refused a write ({error})"),
+        _ => error.to_string(),
+    };
+    WriteError::Database {
+        path: path.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,354 @@
+//! Any run, for tests of what runs go through: of every shape that tracing can give, and small.
+
+use std::collections::BTreeMap;
+
+use proptest::{collection::btree_map, collection::vec, option, prelude::*};
+
+use super::{
+    Host, Kind, Loss, Mapping, Process, PythonFrame, Region, Role, Row, Run, Sample, Sources,
+    Timeline, WriteKind, Writer,
+};
+
+/// Counts: mostly small, some as large as years of copying.
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => Just(0), 8 => 1..1_000u64, 1 => 0..(1u64 << 36)]
+}
+
+/// Text from outside: anything, none and control characters too.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z./_]{0,12}", "\\PC{0,6}", any::<String>()]
+}
+
+fn sources() -> impl Strategy<Value = Sources> {
+    [count(), count(), count(), count(), count(), count()].prop_map(
+        |[anon, file, zero, ksm, hugetlb, unknown]| Sources {
+            anon,
+            file,
+            zero,
+            ksm,
+            hugetlb,
+            unknown,
+        },
+    )
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    (
+        any::<u32>(),
+        option::of(0..8u32),
+        text(),
+        prop::sample::select(Role::ALL.to_vec()),
+        (count(), option::of(count())),
+        sources(),
+        count(),
+        option::of(count()),
+    )
+        .prop_map(
+            |(pid, parent_id, comm, role, (started_ns, exited_ns), copied, reused, inherited)| {
+                Process {
+                    id: 0,
+                    pid,
+                    parent_id,
+                    comm,
+                    role,
+                    started_ns,
+                    exited_ns,
+                    copied,
+                    reused_faults: reused,
+                    inherited_pages: inherited,
+                }
+            },
+        )
+}
+
+fn mapping() -> impl Strategy<Value = Mapping> {
+    // Up to the end of the address space, where the kernel's own mappings are.
+    let start = prop_oneof![0..(1u64 << 47), Just(u64::MAX - (1 << 20))];
+    (
+        (start, 1..256u64),
+        text(),
+        prop::sample::select(Kind::ALL.to_vec()),
+        prop::sample::select(vec!["rw-p", "r-xp", "rw-s"]),
+        any::<u64>(),
+        [count(), count(), count()],
+        any::<bool>(),
+    )
+        .prop_map(
+            |((start, pages), name, kind, perms, offset, counts, mergeable)| {
+                let start = start & !4095;
+                Mapping {
+                    start,
+                    end: start + pages * 4096,
+                    name,
+                    kind,
+                    perms: perms.into(),
+                    offset,
+                    resident_pages: counts[0],
+                    anonymous_pages: counts[1],
+                    huge_page_bytes: counts[2],
+                    mergeable,
+                }
+            },
+        )
+}
+
+fn region() -> impl Strategy<Value = Region> {
+    (0..8u32, mapping(), [count(), count(), count(), count()]).prop_map(
+        |(process_id, mapping, [inheritors, inherited_pages, copied_pages, unshared_pages])| {
+            Region {
+                id: 0,
+                process_id,
+                mapping,
+                inheritors,
+                inherited_pages,
+                copied_pages,
+                unshared_pages,
+            }
+        },
+    )
+}
+
+/// Rows of the first `processes` processes, each place once, in order.
+fn rows(processes: u32) -> impl Strategy<Value = Vec<Row>> {
+    let place = (
+        0..processes,
+        option::weighted(0.8, 0..64u64),
+        option::weighted(0.8, 0..8u32),
+    );
+    let counts = (option::of(text()), sources(), count());
+    btree_map(place, counts, 0..40).prop_map(|rows| {
+        let mut rows: Vec<Row> = rows
+            .into_iter()
+            .map(
+                |((process_id, start, region_id), (mapping, copied, reused_faults))| Row {
+                    process_id,
+                    region_id,
+                    start: start.map(|number| 0x7f00_0000_0000 + (number << 16)),
+                    mapping: mapping.filter(|_| region_id.is_none()),
+                    copied,
+                    reused_faults,
+                },
+            )
+            .collect();
+        rows.sort_by_key(Row::place);
+        rows
+    })
+}
+
+fn writer(regions: Vec<u32>, stacks: u32) -> impl Strategy<Value = Writer> {
+    let region = if regions.is_empty() {
+        Just(None).boxed()
+    } else {
+        option::of(prop::sample::select(regions)).boxed()
+    };
+    let stack = if stacks == 0 {
+        Just(None).boxed()
+    } else {
+        option::of(0..stacks).boxed()
+    };
+    (
+        prop::sample::select(WriteKind::ALL.to_vec()),
+        [option::of(text()), option::of(text()), option::of(text())],
+        option::of(any::<u32>()),
+        region,
+        stack,
+        count(),
+    )
+        .prop_map(
+            |(kind, [type_name, function, module], system_call, region_id, python_stack, pages)| {
+                Writer {
+                    kind,
+                    type_name,
+                    function,
+                    module,
+                    system_call,
+                    region_id,
+                    python_stack,
+                    copied_pages: pages,
+                }
+            },
+        )
+}
+
+fn frames() -> impl Strategy<Value = Vec<PythonFrame>> {
+    let frame = (text(), text(), option::of(any::<u32>()));
+    let frame = frame.prop_map(|(function, file, line)| PythonFrame {
+        function,
+        file,
+        line,
+    });
+    vec(frame, 1..6)
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    let by_process = btree_map(0..6u32, 1..4u64, 0..4);
+    (count(), count(), by_process).prop_map(|(copied_pages, reused_faults, by_process)| Sample {
+        at_ns: 0,
+        copied_pages,
+        reused_faults,
+        by_process,
+    })
+}
+
+fn timeline() -> impl Strategy<Value = Timeline> {
+    (1..1u64 << 40, vec(sample(), 0..12)).prop_map(|(interval_ns, mut samples)| {
+        for (at_ns, sample) in (0..).step_by(1_000).zip(&mut samples) {
+            sample.at_ns = at_ns;
+        }
+        Timeline {
+            interval_ns,
+            samples,
+        }
+    })
+}
+
+fn loss() -> impl Strategy<Value = Loss> {
+    vec(count(), Loss::CAUSES.len()).prop_map(|counts| {
+        let mut loss = Loss::default();
+        for (cause, count) in Loss::CAUSES.iter().zip(counts) {
+            (cause.set)(&mut loss, count);
+        }
+        loss
+    })
+}
+
+/// Gives serial numbers, with gaps as they have where something is left out.
+fn number<T>(items: &mut [T], gaps: &[bool], id: impl Fn(&mut T) -> &mut u32) {
+    let mut next = 0;
+    for (item, gap) in items.iter_mut().zip(gaps.iter().cycle()) {
+        next += u32::from(*gap);
+        *id(item) = next;
+        next += 1;
+    }
+}
+
+/// What stands in the head of a run.
+fn head() -> impl Strategy<Value = Run> {
+    (
+        [text(), text(), text()],
+        [text(), text(), text()],
+        (12..=16u32, 0..=14u32, 1..4096usize),
+        count(),
+        any::<bool>(),
+        vec(text(), 0..3),
+        vec((text(), text()), 0..3),
+        vec(any::<u32>(), 0..4),
+        btree_map(text(), text(), 0..4),
+        (loss(), timeline()),
+    )
+        .prop_map(
+            |(
+                [tool_version, id, started_at],
+                [backend, kernel, arch],
+                (page, range, cpus),
+                duration_ns,
+                unfinished,
+                unseen,
+                rejected,
+                targets,
+                labels,
+                (loss, timeline),
+            )| Run {
+                tool_version,
+                host: Host {
+                    kernel,
+                    arch,
+                    page_bytes: 1 << page,
+                    cpus,
+                },
+                id,
+                started_at,
+                duration_ns,
+                unfinished,
+                backend,
+                unseen,
+                rejected,
+                targets,
+                labels,
+                range_bytes: 1 << (page + range),
+                loss,
+                timeline,
+                processes: Vec::new(),
+                regions: Vec::new(),
+                rows: Vec::new(),
+                writers: Vec::new(),
+                python_frames: Vec::new(),
+                python_stacks: Vec::new(),
+            },
+        )
+}
+
+/// Any run.
+pub(crate) fn run() -> impl Strategy<Value = Run> {
+    let items = (
+        vec(process(), 0..6),
+        vec(region(), 0..8),
+        frames(),
+        vec(any::<bool>(), 1..9),
+    );
+    (head(), items)
+        .prop_flat_map(|(run, (mut processes, mut regions, python_frames, gaps))| {
+            number(&mut processes, &gaps, |process| &mut process.id);
+            number(&mut regions, &gaps, |region| &mut region.id);
+            let run = Run {
+                processes,
+                regions,
+                ..run
+            };
+            let stack = vec(0..u32::try_from(python_frames.len()).unwrap(), 1..5);
+            let stacks = vec(stack, 0..5);
+            let count = u32::try_from(run.processes.len()).unwrap();
+            let rows = if count == 0 {
+                Just(Vec::new()).boxed()
+            } else {
+                rows(count).boxed()
+            };
+            (Just(run), Just(python_frames), stacks, rows)
+        })
+        .prop_flat_map(|(run, python_frames, python_stacks, mut rows)| {
+            for row in &mut rows {
+                row.process_id = run.processes[row.process_id as usize].id;
+            }
+            let regions = run.regions.iter().map(|region| region.id).collect();
+            let stacks = u32::try_from(python_stacks.len()).unwrap();
+            let run = Run {
+                rows,
+                python_frames,
+                python_stacks,
+                ..run
+            };
+            (Just(run), vec(writer(regions, stacks), 0..8))
+        })
+        .prop_map(|(run, writers)| Run { writers, ..run })
+}
+
+/// A run that says little.
+pub(crate) fn empty() -> Run {
+    Run {
+        tool_version: "0".into(),
+        host: Host {
+            kernel: "6.1".into(),
+            arch: "x86_64".into(),
+            page_bytes: 4096,
+            cpus: 2,
+        },
+        id: "run".into(),
+        started_at: "2026-11-23T12:00:00Z".into(),
+        duration_ns: 1_000_000_000,
+        unfinished: false,
+        backend: "tracepoint".into(),
+        unseen: Vec::new(),
+        rejected: Vec::new(),
+        targets: vec![1],
+        labels: BTreeMap::new(),
+        processes: Vec::new(),
+        regions: Vec::new(),
+        range_bytes: 65_536,
+        rows: Vec::new(),
+        writers: Vec::new(),
+        python_frames: Vec::new(),
+        python_stacks: Vec::new(),
+        loss: Loss::default(),
+        timeline: Timeline::default(),
+    }
+}

@@ -1,0 +1,447 @@
+//! Recordings of synthetic runs, and reports of them: what needs no kernel.
+//!
+//! The writer that is killed is this test program itself, started again for one test.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    env,
+    fs::{self, File},
+    io::Read as _,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use cowtrace::{
+    recording::{Writer, read},
+    report::{self, Style},
+    run::{Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources, Told},
+};
+use cowtrace_tests::{report::Report, tracer::program};
+
+/// Where the writer under test writes; set for it alone.
+const WRITES_TO: &str = "COWTRACE_TEST_WRITES_TO";
+const PAGE: u64 = 4096;
+const SERVICE: &str = include_str!("runs/service.json");
+
+/// A folder of this process's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        // In memory where that can be: tests do not wait for disks.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            env::temp_dir()
+        };
+        let path = parent.join(format!("cowtrace-{name}-{}", std::process::id()));
+        fs::create_dir(&path).expect("a new folder");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A master and workers; each worker has `ranges` ranges with `pages` copies each.
+fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
+    let stored: Run = serde_json::from_str(SERVICE).expect("a stored run");
+    let start = 0x7f00_0000_0000;
+    let process = |id: u32| Process {
+        id,
+        pid: 1_000 + id,
+        parent_id: (id > 0).then_some(0),
+        comm: "python3".into(),
+        role: if id == 0 { Role::Master } else { Role::Worker },
+        started_ns: 0,
+        exited_ns: None,
+        copied: Sources {
+            anon: if id == 0 { 0 } else { ranges * pages },
+            ..Sources::default()
+        },
+        reused_faults: 0,
+        inherited_pages: Some(ranges * 16),
+    };
+    let row = |process_id: u32, range: u64| Row {
+        process_id,
+        region_id: Some(0),
+        start: Some(start + range * 16 * PAGE),
+        mapping: None,
+        copied: Sources {
+            anon: pages,
+            ..Sources::default()
+        },
+        reused_faults: 0,
+    };
+    let copied = u64::from(workers) * ranges * pages;
+    Run {
+        processes: (0..=workers).map(process).collect(),
+        regions: vec![Region {
+            id: 0,
+            process_id: 0,
+            mapping: Mapping {
+                start,
+                end: start + ranges.max(1) * 16 * PAGE,
+                name: "[anon]".into(),
+                kind: Kind::Anon,
+                perms: "rw-p".into(),
+                offset: 0,
+                resident_pages: ranges * 16,
+                anonymous_pages: ranges * 16,
+                huge_page_bytes: 0,
+                mergeable: false,
+            },
+            inheritors: u64::from(workers),
+            inherited_pages: u64::from(workers) * ranges * 16,
+            copied_pages: copied,
+            unshared_pages: copied,
+        }],
+        rows: (1..=workers)
+            .flat_map(|worker| (0..ranges).map(move |range| row(worker, range)))
+            .collect(),
+        range_bytes: 16 * PAGE,
+        writers: Vec::new(),
+        python_frames: Vec::new(),
+        python_stacks: Vec::new(),
+        timeline: cowtrace::run::Timeline::new(1_000_000),
+        ..stored
+    }
+}
+
+/// The writer that is killed: a run that grows from flush to flush, without an end.
+#[test]
+fn writer_that_is_killed() {
+    let Some(path) = env::var_os(WRITES_TO) else {
+        return;
+    };
+    let mut run = synthetic(2, 0, 1);
+    let mut writer = Writer::create(Path::new(&path), false, &run).expect("it is created");
+    let mut samples = Vec::new();
+    for flush in 1.. {
+        run = synthetic(2, (flush * 40).min(20_000), flush);
+        run.duration_ns = flush;
+        samples.push(Sample {
+            at_ns: flush,
+            copied_pages: run.copied().total(),
+            reused_faults: 0,
+            by_process: BTreeMap::from([(1, flush)]),
+        });
+        run.timeline.samples.clone_from(&samples);
+        let told = Told::default();
+        let snapshot = Snapshot { run, told };
+        writer.write(&snapshot).expect("it is written");
+    }
+}
+
+/// A delay that differs from run to run.
+fn any_delay(most: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = now.expect("after 1970").subsec_nanos();
+    most * (nanoseconds.wrapping_mul(2_654_435_761) >> 16) / 65_536
+}
+
+#[test]
+fn a_recording_can_be_read_whenever_its_writer_is_killed() {
+    let mut seen = HashSet::new();
+    let mut journals = 0;
+    for round in 0..50 {
+        let folder = Folder::new(&format!("killed-{round}"));
+        let path = folder.path("run.cow");
+        let mut writer = Command::new(env::current_exe().expect("this program"))
+            .args(["--exact", "writer_that_is_killed"])
+            .env(WRITES_TO, &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        // From its first flush on.
+        let begun = Instant::now();
+        while read(&path).is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "nothing was written"
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(any_delay(Duration::from_millis(120)));
+        writer.kill().expect("it is ours");
+        writer.wait().expect("it is ours");
+        let names: Vec<_> = fs::read_dir(&folder.0).expect("the folder").collect();
+        // Of a transaction that had not begun to change the file it is not needed, and stays.
+        journals += usize::from(names.len() > 1);
+        let run = read(&path).unwrap_or_else(|error| panic!("{error}, with {names:?}"));
+        assert!(run.unfinished);
+        // A flush is there as a whole or not at all.
+        let rows: u64 = run.rows.iter().map(|row| row.copied.total()).sum();
+        assert_eq!(run.copied().total(), rows);
+        assert_eq!(run.regions[0].copied_pages, rows);
+        assert_eq!(
+            run.timeline.samples.last().map_or(0, |it| it.copied_pages),
+            rows
+        );
+        assert_eq!(
+            run.timeline.samples.len() as u64 * u64::from(rows > 0),
+            run.duration_ns * u64::from(rows > 0)
+        );
+        seen.insert(run.timeline.samples.len());
+    }
+    println!(
+        "{} different flushes were the last; {journals} had a journal",
+        seen.len()
+    );
+    assert!(
+        seen.len() > 5,
+        "the kills came at different moments: {seen:?}"
+    );
+}
+
+#[test]
+fn a_range_takes_less_than_64_bytes() {
+    let folder = Folder::new("bytes");
+    let path = folder.path("run.cow");
+    let run = synthetic(10, 5_000, 3);
+    let rows = run.rows.len() as u64;
+    let writer = Writer::create(&path, false, &synthetic(0, 0, 0)).expect("it is created");
+    let empty = fs::metadata(&path).expect("it is there").len();
+    writer.finish(&run).expect("it is written");
+    let bytes = fs::metadata(&path).expect("it is there").len() - empty;
+    assert!(bytes < rows * 64, "{} bytes a range", bytes / rows);
+}
+
+/// `cargo test --release -p cowtrace-tests --test recordings -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, for docs/cost.md"]
+fn what_a_million_ranges_cost() {
+    let folder = Folder::new("cost");
+    let path = folder.path("run.cow");
+    let seconds = |begun: Duration| (cpu_time() - begun).as_secs_f64();
+    let mut last = synthetic(10, 0, 1);
+    let mut writer = Writer::create(&path, false, &last).expect("it is created");
+    let mut cost = 0.0;
+    let mut slowest: f64 = 0.0;
+    for flush in 1..=20 {
+        last = synthetic(10, flush * 5_000, flush);
+        let told = Told::default();
+        let snapshot = Snapshot {
+            run: last.clone(),
+            told,
+        };
+        let begun = cpu_time();
+        writer.write(&snapshot).expect("it is written");
+        cost += seconds(begun);
+        slowest = slowest.max(seconds(begun));
+    }
+    let rows = last.rows.len();
+    println!(
+        "{rows} ranges in 20 flushes that change all of them each time: {cost:.2} s of CPU, the slowest {slowest:.2} s"
+    );
+    let begun = cpu_time();
+    let told = Told {
+        rows_of: Some(HashSet::from([1])),
+        ..Told::default()
+    };
+    let mut one = synthetic(1, 100_000, 21);
+    one.processes.clone_from(&last.processes);
+    writer
+        .write(&Snapshot { run: one, told })
+        .expect("it is written");
+    println!(
+        "a flush that changes 100,000 of them: {:.2} s",
+        seconds(begun)
+    );
+    let begun = cpu_time();
+    writer.finish(&last).expect("it is written");
+    println!("the end: {:.2} s", seconds(begun));
+    let bytes = fs::metadata(&path).expect("it is there").len();
+    println!("{bytes} bytes, {:.1} a range", bytes as f64 / rows as f64);
+    let begun = cpu_time();
+    assert_eq!(read(&path).expect("it is read").rows.len(), rows);
+    println!("reading: {:.2} s", seconds(begun));
+
+    let once = folder.path("once.cow");
+    let begun = cpu_time();
+    let writer = Writer::create(&once, false, &synthetic(0, 0, 0)).expect("it is created");
+    writer.finish(&last).expect("it is written");
+    println!("all at once: {:.2} s", seconds(begun));
+}
+
+fn cpu_time() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID;
+    let time = nix::time::clock_gettime(clock).expect("a clock");
+    Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32)
+}
+
+fn cowtrace(arguments: &[&str]) -> Output {
+    Command::new(program("cowtrace"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("cowtrace runs")
+}
+
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, says: &str) {
+    let output = cowtrace(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{arguments:?}: {errors}"
+    );
+    assert!(output.stdout.is_empty(), "results only on standard output");
+    assert!(errors.contains(says), "{arguments:?}: {errors}");
+    assert!(status != 1 || errors.lines().count() == 1, "{errors}");
+}
+
+fn recorded(path: &Path, run: &Run, finished: bool) {
+    let mut writer = Writer::create(path, false, run).expect("it is created");
+    if finished {
+        writer.finish(run).expect("it is written");
+    } else {
+        let (run, told) = (run.clone(), Told::default());
+        writer
+            .write(&Snapshot { run, told })
+            .expect("it is written");
+    }
+}
+
+#[test]
+fn a_report_is_that_of_the_run() {
+    let folder = Folder::new("reported");
+    let path = folder.path("run.cow");
+    let run: Run = serde_json::from_str(SERVICE).expect("a stored run");
+    recorded(&path, &run, true);
+    let path = path.to_str().expect("a plain name");
+    let mut expected = [Vec::new(), Vec::new(), Vec::new()];
+    let style = Style {
+        width: 80,
+        color: false,
+    };
+    report::text(&run, style, &mut expected[0]).expect("memory can be written");
+    report::json(&run, &mut expected[1]).expect("memory can be written");
+    report::csv(&run, &mut expected[2]).expect("memory can be written");
+    for (format, expected) in ["text", "json", "csv"].into_iter().zip(expected) {
+        let output = cowtrace(&["report", path, "-f", format]);
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+        assert_eq!(output.stdout, expected, "{format}");
+        let file = folder.path(format);
+        let file = file.to_str().expect("a plain name");
+        let output = cowtrace(&["report", path, "-f", format, "-o", file]);
+        assert!(
+            output.status.success() && output.stdout.is_empty(),
+            "{output:?}"
+        );
+        assert_eq!(fs::read(file).expect("the report"), expected, "{format}");
+    }
+}
+
+#[test]
+fn an_unfinished_recording_says_so() {
+    let folder = Folder::new("unfinished");
+    let path = folder.path("run.cow");
+    let run = synthetic(2, 100, 3);
+    recorded(&path, &run, false);
+    let path = path.to_str().expect("a plain name");
+    let text = cowtrace(&["report", path]).stdout;
+    let text = String::from_utf8(text).expect("text");
+    assert!(text.contains("The trace was cut off"), "{text}");
+    let report = cowtrace(&["report", path, "-f", "json"]).stdout;
+    let report = Report::parse(&String::from_utf8(report).expect("text"));
+    assert_eq!(report.0["run"]["unfinished"], true);
+}
+
+#[test]
+fn what_cannot_be_reported_is_one_line_and_status_1() {
+    let folder = Folder::new("refused");
+    let path = folder.path("other");
+    let name = path.to_str().expect("a plain name");
+    fails(&["report"], 2, "RECORDING");
+    fails(&["report", name], 1, "cannot be read: No such file");
+    fs::write(&path, SERVICE).expect("a file");
+    fails(&["report", name], 1, "it is no recording of cowtrace");
+    fs::write(&path, "").expect("a file");
+    fails(&["report", name], 1, "it is empty");
+    fails(
+        &["report", folder.0.to_str().expect("a plain name")],
+        1,
+        "no recording",
+    );
+    fs::remove_file(&path).expect("it is there");
+    recorded(&path, &synthetic(2, 2_000, 1), true);
+    let bytes = fs::read(&path).expect("the recording");
+    fs::write(&path, &bytes[..bytes.len() / 2]).expect("half of it");
+    fails(&["report", name], 1, "it is damaged");
+}
+
+#[test]
+fn a_report_overwrites_nothing_unless_it_is_told_to() {
+    let folder = Folder::new("overwrites");
+    let (recording, there, link) = (
+        folder.path("run.cow"),
+        folder.path("there"),
+        folder.path("link"),
+    );
+    recorded(&recording, &synthetic(1, 10, 1), true);
+    fs::write(&there, "mine").expect("a file");
+    symlink(&there, &link).expect("a link");
+    let name = |path: &PathBuf| path.to_str().expect("a plain name").to_owned();
+    let (recording, there, link) = (name(&recording), name(&there), name(&link));
+    fails(
+        &["report", &recording, "-o", &there],
+        1,
+        "exists already; --force replaces it",
+    );
+    for force in [&["--force"][..], &[]] {
+        let arguments = [&["report", &recording, "-o", &link][..], force].concat();
+        fails(&arguments, 1, "is a symbolic link");
+    }
+    fails(&["report", &recording, "-o", "/dev/full"], 1, "is a device");
+    assert_eq!(fs::read_to_string(&there).expect("a file"), "mine");
+    let forced = cowtrace(&["report", &recording, "-o", &there, "--force"]);
+    assert!(forced.status.success(), "{forced:?}");
+    let mut report = String::new();
+    File::open(&there)
+        .expect("a file")
+        .read_to_string(&mut report)
+        .expect("text");
+    assert!(report.contains("copied on write by 1 worker"), "{report}");
+    fails(&["report", &recording, "--force"], 2, "--output");
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_is_told_before_the_trace() {
+    let folder = Folder::new("told");
+    let there = folder.path("run.cow");
+    let name = there.to_str().expect("a plain name");
+    let pid = std::process::id().to_string();
+    fs::write(&there, "mine").expect("a file");
+    fails(
+        &["--pid", &pid, "-o", name],
+        1,
+        "exists already; --force replaces it",
+    );
+    fails(
+        &["--pid", &pid, "-o", "/no/such/folder/run.cow"],
+        1,
+        "cannot write",
+    );
+    fails(&["--pid", &pid, "-o", "/proc/run.cow"], 1, "cannot write");
+    fails(&["--pid", &pid, "-o", "/tmp"], 1, "is a folder");
+    fails(&["--pid", &pid, "--force"], 2, "--output");
+    assert_eq!(fs::read_to_string(&there).expect("a file"), "mine");
+    assert_eq!(fs::read_dir(&folder.0).expect("the folder").count(), 1);
+}
