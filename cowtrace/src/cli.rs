@@ -122,6 +122,11 @@ pub struct TraceOptions {
     #[arg(long)]
     pub no_frames: bool,
 
+    /// Whether to look for the variables that hold what was copied, at the end, in the memory of
+    /// the CPython process that loaded it
+    #[arg(long, value_enum, default_value_t = Holders::Auto)]
+    pub holders: Holders,
+
     /// Name something about the run; kept in the report, may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
@@ -228,6 +233,15 @@ impl BackendName {
             Self::Tracepoint => Some("tracepoint"),
         }
     }
+}
+
+/// Whether to look for the variables that hold what was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Holders {
+    /// Where the program runs a CPython that is known
+    Auto,
+    /// Never
+    Off,
 }
 
 /// When to use colour.

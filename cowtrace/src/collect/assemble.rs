@@ -44,6 +44,7 @@ impl Collector {
         self.find_lost_processes();
         self.take_evidence();
         self.take(&unsent);
+        let (holders, heap_walks) = self.find_holders();
         let named = self.name_writers();
         self.add_overflow_record();
         let last = self.sample();
@@ -82,6 +83,8 @@ impl Collector {
             writers: named.writers,
             python_frames: named.frames,
             python_stacks: named.stacks,
+            holders,
+            heap_walks,
             loss: self.loss,
             timeline: self.timeline,
             ..head
@@ -118,6 +121,8 @@ impl Collector {
             writers: Vec::new(),
             python_frames: Vec::new(),
             python_stacks: Vec::new(),
+            holders: Vec::new(),
+            heap_walks: Vec::new(),
             loss: Loss::default(),
             timeline: Timeline::new(self.timeline.interval_ns),
         }

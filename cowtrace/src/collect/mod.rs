@@ -4,7 +4,9 @@
 mod adopt;
 mod assemble;
 mod bss;
+mod copies;
 mod follow;
+mod holders;
 mod layouts;
 mod record;
 mod rows;
@@ -28,6 +30,7 @@ use crate::{
 
 pub use adopt::AdoptError;
 pub use assemble::Meta;
+use copies::Copies;
 use layouts::Layouts;
 use record::{Record, Records};
 use snapshot::Told;
@@ -55,6 +58,9 @@ pub struct Collector {
     next_mappings: usize,
     adopted_tasks: Vec<(u32, u32)>,
     writers: Writers,
+    /// Whether the variables are looked for that hold what is copied.
+    holders: bool,
+    copies: Copies,
     /// Numbers that the kernel side knows interpreters by, by image.
     interpreters: HashMap<u32, u32>,
     /// Programs without objects that words around an address could tell.
@@ -79,10 +85,18 @@ pub struct Progress {
 impl Collector {
     /// Begins with an attached probe; no process is traced yet.
     #[must_use]
-    pub fn new(probe: Probe, kernel: Kernel, proc_root: PathBuf, interval_ns: u64) -> Self {
+    pub fn new(
+        probe: Probe,
+        kernel: Kernel,
+        proc_root: PathBuf,
+        interval_ns: u64,
+        holders: bool,
+    ) -> Self {
         Self {
             layouts: Layouts::new(proc_root.clone(), kernel.page_bytes),
             writers: Writers::new(proc_root.clone()),
+            holders,
+            copies: Copies::default(),
             probe,
             kernel,
             proc_root,

@@ -155,6 +155,26 @@ impl Records {
         self.all.get(index.ok()?)
     }
 
+    /// Whose memory a slot's process copies: that of the process it forked from, or its own.
+    pub(super) fn heap_of(&self, slot: u32) -> Option<u32> {
+        let record = self.get(*self.by_slot.get(&slot)?)?;
+        Some(record.forked_from.unwrap_or(record.id))
+    }
+
+    /// A living process that has the memory of this one, and its pid: itself, the nearest of those
+    /// it forked from, or one that forked from it.
+    pub(super) fn with_memory_of(&self, id: u32) -> Option<(u32, u32)> {
+        let is_alive = |record: &&Record| record.exited_ns.is_none() && !record.is_launcher;
+        let forked_from = |record: &Record| self.get(record.forked_from?);
+        let ancestors = std::iter::successors(self.get(id), |record| forked_from(record));
+        let mut children = self.iter().filter(|record| record.forked_from == Some(id));
+        ancestors
+            .into_iter()
+            .find(is_alive)
+            .or_else(|| children.find(is_alive))
+            .map(|record| (record.id, record.pid))
+    }
+
     pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {
         let id = *self.by_slot.get(&slot)?;
         self.get_mut(id)

@@ -50,6 +50,11 @@ impl Collector {
             self.writers.take(evidence, origin, |stack| {
                 pythons.map_or_else(Vec::new, |pythons| pythons.frames(stack))
             });
+            // Only now is it known what the program is.
+            if self.holders && self.writers.runs_python(image) {
+                let heap = self.records.heap_of(evidence.slot).unwrap_or(image);
+                self.copies.add(heap, evidence.address, evidence.pages());
+            }
         }
         for image in asked.images() {
             self.settle_words(image);

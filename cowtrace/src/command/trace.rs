@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    cli::{Color, Range, TraceArgs, TraceOptions},
+    cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
     probe::{self, Kernel, Settings},
@@ -138,6 +138,7 @@ impl Session<'_> {
             self.kernel.clone(),
             PathBuf::from("/proc"),
             interval_ns,
+            self.options.holders == Holders::Auto && !self.options.no_writers,
         );
         let mut meta = self.meta()?;
         let mut recording = self.record(&mut collector, &meta)?;

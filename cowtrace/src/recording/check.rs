@@ -127,6 +127,15 @@ fn references(run: &Run) -> Result<(), Damage> {
     {
         return missing("the stack of a writer");
     }
+    let of_holders = run.holders.iter().map(|holder| Some(holder.process_id));
+    let of_walks = run
+        .heap_walks
+        .iter()
+        .flat_map(|walk| [Some(walk.process_id), walk.read_process_id]);
+    let mut of_heaps = of_holders.chain(of_walks).flatten();
+    if !of_heaps.all(|process| has_process(process)) {
+        return missing("the process of a heap");
+    }
     let frames = run.python_stacks.iter().flatten();
     if !frames
         .copied()

@@ -8,6 +8,7 @@
 
 mod check;
 mod columns;
+mod holders;
 mod journal;
 mod migrate;
 mod ranges;

@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::{
     check::check,
     columns::{Damage, Reader},
+    holders::distribute,
     journal, migrate, schema,
     sync::{halves, place},
     tables::{Label, Lost, Rejected, StackFrame, Stored, Target, Unseen},
@@ -185,6 +186,14 @@ fn run(db: &Connection) -> Result<Run, ReadError> {
     run.writers = list(db)?;
     run.python_frames = list(db)?;
     run.python_stacks = stacks(rows(db)?)?;
+    run.holders = list(db)?;
+    distribute(&mut run.holders, rows(db)?, |holder| {
+        &mut holder.copied_types
+    })?;
+    distribute(&mut run.holders, rows(db)?, |holder| {
+        &mut holder.also_held_by
+    })?;
+    run.heap_walks = list(db)?;
     run.timeline.samples = list::<Sample>(db)?;
     spread(&mut run.timeline.samples, &rows::<Change>(db)?)?;
     Ok(run)
@@ -231,6 +240,8 @@ fn head(db: &Connection) -> Result<Run, ReadError> {
         writers: Vec::new(),
         python_frames: Vec::new(),
         python_stacks: Vec::new(),
+        holders: Vec::new(),
+        heap_walks: Vec::new(),
         loss: Loss::default(),
     };
     if rows.next()?.is_some() {

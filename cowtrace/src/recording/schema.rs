@@ -36,11 +36,13 @@ mod tests {
         },
         *,
     };
-    use crate::run::{Process, PythonFrame, Region, Row, Sample, Writer};
+    use crate::run::{
+        AlsoHeld, CopiedType, HeapWalk, Holder, Process, PythonFrame, Region, Row, Sample, Writer,
+    };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [Table; 13] = [
+        const STORED: [Table; 17] = [
             Target::TABLE,
             Label::TABLE,
             Unseen::TABLE,
@@ -54,6 +56,10 @@ mod tests {
             StackFrame::TABLE,
             Sample::TABLE,
             Change::TABLE,
+            Holder::TABLE,
+            CopiedType::TABLE,
+            AlsoHeld::TABLE,
+            HeapWalk::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();
         create(&db).unwrap();

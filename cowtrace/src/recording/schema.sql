@@ -120,6 +120,46 @@ CREATE TABLE python_stacks (
   PRIMARY KEY (stack_id, depth)
 ) WITHOUT ROWID;
 
+CREATE TABLE holders (
+  id INTEGER PRIMARY KEY, -- most copies first
+  process_id INTEGER NOT NULL, -- whose variable it is
+  path TEXT NOT NULL,
+  type TEXT,
+  entries INTEGER,
+  copied_pages INTEGER NOT NULL
+);
+
+CREATE TABLE holder_types (
+  holder_id INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  type TEXT NOT NULL, -- of the objects that were written
+  copied_pages INTEGER NOT NULL,
+  PRIMARY KEY (holder_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE holder_sharers (
+  holder_id INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  path TEXT NOT NULL, -- another variable that holds the same objects
+  copied_pages INTEGER NOT NULL, -- of the holder's
+  PRIMARY KEY (holder_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE heap_walks (
+  position INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL, -- whose memory was copied
+  read_process_id INTEGER, -- the process that was read
+  asked_pages INTEGER NOT NULL,
+  held_pages INTEGER NOT NULL,
+  by_page INTEGER NOT NULL,
+  objects INTEGER NOT NULL,
+  bytes_read INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL,
+  is_partial INTEGER NOT NULL,
+  is_compared INTEGER NOT NULL,
+  failure TEXT
+);
+
 CREATE TABLE timeline (
   id INTEGER PRIMARY KEY,
   at_ns INTEGER NOT NULL,

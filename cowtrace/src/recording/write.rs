@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags, ffi::ErrorCode};
 use thiserror::Error;
 
 use super::{
+    holders::HeldHolders,
     ranges::Ranges,
     schema,
     sync::{Held, sync, sync_list},
@@ -80,6 +81,7 @@ enum Stage {
 struct Tables {
     lists: Lists,
     by_whom: ByWhom,
+    holders: HeldHolders,
     timeline: HeldTimeline,
     ranges: Ranges,
 }
@@ -194,6 +196,7 @@ impl Writer {
             } else {
                 held.by_whom.sync(&transaction, run)?
             };
+            let holders = held.holders.sync(&transaction, run)?;
             let timeline = &run.timeline;
             let timeline = held
                 .timeline
@@ -201,11 +204,13 @@ impl Writer {
             let ranges = held.ranges.sync(&transaction, run, told)?;
             put_run(&transaction, run, stage == Stage::Ends)?;
             transaction.commit()?;
-            Ok((lists, by_whom, timeline, ranges))
+            Ok((lists, by_whom, holders, timeline, ranges))
         });
-        let (lists, by_whom, timeline, ranges) = written.map_err(|error| self.told(&error))?;
+        let (lists, by_whom, holders, timeline, ranges) =
+            written.map_err(|error| self.told(&error))?;
         self.held.lists = lists;
         self.held.by_whom = by_whom;
+        self.held.holders = holders;
         self.held.timeline = timeline;
         self.held.ranges.take(ranges);
         Ok(())

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::answer::summary;
 use crate::run::{
-    Loss, Process, PythonFrame, Region, Role, Row, Run, Sources, Timeline, WriteKind,
+    AlsoHeld, HeapWalk, Holder, Loss, Process, PythonFrame, Region, Role, Row, Run, Sources,
+    Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -27,6 +28,8 @@ struct Report<'a> {
     regions: Vec<RegionOut<'a>>,
     histogram: Histogram<'a>,
     writers: Vec<Writer<'a>>,
+    holders: Vec<HolderOut<'a>>,
+    heap_walks: &'a [HeapWalk],
     timeline: &'a Timeline,
     verdict: Verdict,
 }
@@ -61,6 +64,25 @@ struct Writer<'a> {
     system_call: Option<u32>,
     system_call_name: Option<&'static str>,
     region_id: Option<u32>,
+    copied_pages: u64,
+}
+
+#[derive(Serialize)]
+struct HolderOut<'a> {
+    process_id: u32,
+    path: &'a str,
+    #[serde(rename = "type")]
+    type_name: Option<&'a str>,
+    entries: Option<u64>,
+    copied_pages: u64,
+    copied_types: Vec<CopiedTypeOut<'a>>,
+    also_held_by: &'a [AlsoHeld],
+}
+
+#[derive(Serialize)]
+struct CopiedTypeOut<'a> {
+    #[serde(rename = "type")]
+    type_name: &'a str,
     copied_pages: u64,
 }
 
@@ -175,6 +197,8 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             ranges: run.rows.iter().map(range).collect(),
         },
         writers: run.writers.iter().map(|it| writer(run, it)).collect(),
+        holders: run.holders.iter().map(holder).collect(),
+        heap_walks: &run.heap_walks,
         timeline: &run.timeline,
         verdict: Verdict {
             summary: summary(run),
@@ -198,6 +222,25 @@ fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
         system_call_name: run.system_call_of(writer),
         region_id: writer.region_id,
         copied_pages: writer.copied_pages,
+    }
+}
+
+fn holder(holder: &Holder) -> HolderOut<'_> {
+    HolderOut {
+        process_id: holder.process_id,
+        path: &holder.path,
+        type_name: holder.type_name.as_deref(),
+        entries: holder.entries,
+        copied_pages: holder.copied_pages,
+        copied_types: holder
+            .copied_types
+            .iter()
+            .map(|of| CopiedTypeOut {
+                type_name: &of.type_name,
+                copied_pages: of.copied_pages,
+            })
+            .collect(),
+        also_held_by: &holder.also_held_by,
     }
 }
 

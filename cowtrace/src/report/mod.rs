@@ -4,6 +4,7 @@ mod advice;
 mod answer;
 mod csv;
 mod folded;
+mod holders;
 mod html;
 mod json;
 mod other;

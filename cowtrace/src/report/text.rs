@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::{
     Style,
     answer::{facts, losses, region_name, summary},
+    holders::holders,
     sentences::in_short,
     strip::{bar, strip},
     words::{count, percent, printable, shorten, size, wrap},
@@ -31,6 +32,7 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         regions(run, style, out)?;
         strips(run, style, out)?;
         writers(run, style, out)?;
+        holders(run, style, out)?;
         processes(run, style, out)?;
     }
     lost(run, style, out)

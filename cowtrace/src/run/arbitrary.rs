@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Host, Kind, Loss, Mapping, Process, PythonFrame, Region, Role, Row, Run, Sample, Sources,
-    Timeline, WriteKind, Writer,
+    AlsoHeld, CopiedType, HeapWalk, Holder, Host, Kind, Loss, Mapping, Process, PythonFrame,
+    Region, Role, Row, Run, Sample, Sources, Timeline, WriteKind, Writer,
 };
 
 /// Counts: mostly small, some as large as years of copying.
@@ -170,6 +170,64 @@ fn writer(regions: Vec<u32>, stacks: u32) -> impl Strategy<Value = Writer> {
         )
 }
 
+/// Holders of what the processes have, and how they were looked for.
+fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<HeapWalk>)> {
+    if processes.is_empty() {
+        return Just((Vec::new(), Vec::new())).boxed();
+    }
+    let process = prop::sample::select(processes);
+    let part = || vec((text(), count()), 0..3);
+    let holder = (
+        process.clone(),
+        text(),
+        option::of(text()),
+        (option::of(count()), count()),
+        part(),
+        part(),
+    );
+    let holder = holder.prop_map(
+        |(process_id, path, type_name, (entries, pages), types, also)| {
+            let typed = |(type_name, copied_pages)| CopiedType {
+                type_name,
+                copied_pages,
+            };
+            let held = |(path, copied_pages)| AlsoHeld { path, copied_pages };
+            Holder {
+                process_id,
+                path,
+                type_name,
+                entries,
+                copied_pages: pages,
+                copied_types: types.into_iter().map(typed).collect(),
+                also_held_by: also.into_iter().map(held).collect(),
+            }
+        },
+    );
+    let walk = (
+        process.clone(),
+        option::of(process),
+        [count(), count(), count(), count(), count(), count()],
+        [any::<bool>(), any::<bool>()],
+        option::of(text()),
+    );
+    let walk = walk.prop_map(
+        |(process_id, read_process_id, counts, flags, failure)| HeapWalk {
+            process_id,
+            read_process_id,
+            asked_pages: counts[0],
+            held_pages: counts[1],
+            by_page: counts[2],
+            objects: counts[3],
+            bytes_read: counts[4],
+            duration_ns: counts[5],
+            is_partial: flags[0],
+            is_compared: flags[1],
+            failure,
+        },
+    );
+    (vec(holder, 0..5), vec(walk, 0..3)).boxed()
+}
+
 fn frames() -> impl Strategy<Value = Vec<PythonFrame>> {
     let frame = (text(), text(), option::of(any::<u32>()));
     let frame = frame.prop_map(|(function, file, line)| PythonFrame {
@@ -274,6 +332,8 @@ fn head() -> impl Strategy<Value = Run> {
                 writers: Vec::new(),
                 python_frames: Vec::new(),
                 python_stacks: Vec::new(),
+                holders: Vec::new(),
+                heap_walks: Vec::new(),
             },
         )
 }
@@ -317,9 +377,16 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
                 python_stacks,
                 ..run
             };
-            (Just(run), vec(writer(regions, stacks), 0..8))
+            let processes = run.processes.iter().map(|process| process.id).collect();
+            let writers = vec(writer(regions, stacks), 0..8);
+            (Just(run), writers, heaps(processes))
         })
-        .prop_map(|(run, writers)| Run { writers, ..run })
+        .prop_map(|(run, writers, (holders, heap_walks))| Run {
+            writers,
+            holders,
+            heap_walks,
+            ..run
+        })
 }
 
 /// A run that says little.
@@ -348,6 +415,8 @@ pub(crate) fn empty() -> Run {
         writers: Vec::new(),
         python_frames: Vec::new(),
         python_stacks: Vec::new(),
+        holders: Vec::new(),
+        heap_walks: Vec::new(),
         loss: Loss::default(),
         timeline: Timeline::default(),
     }

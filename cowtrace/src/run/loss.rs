@@ -32,6 +32,8 @@ pub struct Loss {
     pub writers_full: u64,
     /// Copies whose Python stack is not known: the table of stacks was full.
     pub stacks_full: u64,
+    /// Copied pages that are not looked for among the variables: too many different addresses.
+    pub addresses_full: u64,
     /// Runs of a fault or process hook that the kernel skipped.
     pub recursion_misses: u64,
     /// Allocations by interrupts that came inside a hook of another allocation: skipped by the
@@ -133,6 +135,11 @@ impl Loss {
             stacks_full,
             false,
             "copies from too many different Python stacks to tell their lines"
+        ),
+        cause!(
+            addresses_full,
+            false,
+            "copies at too many different addresses to tell which variables hold them"
         ),
         cause!(recursion_misses, true, "hook runs skipped by the kernel"),
         cause!(

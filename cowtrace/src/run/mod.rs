@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod attribution;
+pub mod holder;
 pub mod loss;
 pub mod mapping;
 pub mod snapshot;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use snapshot::{Snapshot, Told};
@@ -68,6 +70,13 @@ pub struct Run {
     /// Python stacks: numbers of frames, innermost first, at least one.
     #[serde(default)]
     pub python_stacks: Vec<Vec<u32>>,
+    /// Variables that hold what was copied, most pages first; none if that was not asked for or
+    /// cannot be known.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    /// How they were looked for, a process each.
+    #[serde(default)]
+    pub heap_walks: Vec<HeapWalk>,
     /// What could not be recorded in full detail.
     pub loss: Loss,
     /// How the counts grew.

@@ -18,6 +18,7 @@ use cowtrace_common::{
 
 use crate::run::{PythonFrame, Region, WriteKind, Writer};
 use cpython::Python;
+pub use cpython::{Found, Limits, Variable};
 use native::{Code, Place};
 use stacks::Stacks;
 
@@ -121,6 +122,30 @@ impl Writers {
         image.is_some_and(|image| image.python.is_none() && !image.code.mappings.is_empty())
     }
 
+    /// Whether a program runs a CPython that is known.
+    #[must_use]
+    pub fn runs_python(&self, image: u32) -> bool {
+        let image = self.images.get(&image);
+        image.is_some_and(|image| image.python.is_some())
+    }
+
+    /// Which variables of a process that runs a program hold the objects at these addresses, in
+    /// order, with the pages copied for each; or why that is not known.
+    pub fn holders(
+        &self,
+        image: u32,
+        pid: u32,
+        addresses: Vec<u64>,
+        pages: Vec<u32>,
+        limits: Limits,
+    ) -> Result<Found, String> {
+        let image = self.images.get(&image);
+        image
+            .and_then(|image| image.python.as_ref())
+            .ok_or("it runs no CPython that is known")?
+            .holders(&self.proc_root, pid, addresses, pages, limits)
+    }
+
     /// Takes a copy's evidence in. `frames` gives a stack by its number.
     pub fn take(
         &mut self,
@@ -198,6 +223,21 @@ impl Writers {
             stacks,
         }
     }
+}
+
+/// Finds the variables of a living CPython process that hold the objects at these addresses, in
+/// order, each with the pages that were copied for it; or tells why it cannot.
+pub fn holders_of(
+    proc_root: &Path,
+    pid: u32,
+    addresses: Vec<u64>,
+    pages: Vec<u32>,
+    limits: Limits,
+) -> Result<Found, String> {
+    let code = Code::read(proc_root, &[pid]);
+    Python::find(proc_root, &[pid], &code)
+        .ok_or("it runs no CPython that is known")?
+        .holders(proc_root, pid, addresses, pages, limits)
 }
 
 /// A writer by names only: several instructions of one function are one.

@@ -26,6 +26,8 @@ pub(super) struct Layout {
     pub(super) walk: Interpreter,
     pub(super) code: CodeLayout,
     pub(super) text: TextLayout,
+    /// From an interpreter to the address of its modules; 0 if that is not in a table.
+    pub(super) modules: u64,
 }
 
 /// Members of `PyCodeObject`.
@@ -81,6 +83,7 @@ impl Layout {
                     ascii: 48,
                     other: 72,
                 },
+                modules: 0,
             }),
             0x030c => Some(Self {
                 interpreters_head: 40,
@@ -109,6 +112,7 @@ impl Layout {
                     ascii: 40,
                     other: 56,
                 },
+                modules: 0,
             }),
             _ => None,
         }
@@ -144,6 +148,11 @@ impl Layout {
                     other: ascii + 16,
                 }
             },
+            modules: {
+                // `threads_main` came with 3.14.
+                let index = if version >> 16 >= 0x030e { 6 } else { 5 };
+                table.word(Section::Interpreter, index)?
+            },
         };
         layout.is_walkable().then_some(layout)
     }
@@ -169,6 +178,13 @@ impl Layout {
             && within(&words[3..], FRAME_BYTES)
             && within(&[walk.frame_owner & !7], FRAME_BYTES)
     }
+}
+
+/// The version that a table is of (major and minor in two bytes), and whether that build has no
+/// global interpreter lock; none if it is no table.
+pub(super) fn version_of(words: &[u64; TABLE_WORDS]) -> Option<(u64, bool)> {
+    let [cookie, version, free_threaded, ..] = *words;
+    (cookie == COOKIE).then_some(((version & 0xffff_ffff) >> 16, free_threaded != 0))
 }
 
 /// Parts of the table whose place differs between versions.

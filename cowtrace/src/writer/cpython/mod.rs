@@ -2,6 +2,7 @@
 //! told by the type pointer beside it.
 
 mod frames;
+mod heap;
 mod interpreter;
 mod layout;
 mod lines;
@@ -21,6 +22,8 @@ use crate::{
     run::{PythonFrame, WriteKind},
 };
 use frames::Codes;
+use heap::Offsets;
+pub use heap::{Found, Limits, Variable};
 use layout::{Layout, TABLE_WORDS};
 
 /// An interpreter: its types and code objects, as far as they have been met.
@@ -71,17 +74,62 @@ impl Python {
     }
 
     fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
-        let mut bytes = [0; TABLE_WORDS * 8];
-        if memory::read(pid, runtime, &mut bytes) {
-            let mut words = [0; TABLE_WORDS];
-            for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-                *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
-            }
-            if let Some(layout) = Layout::of_table(&words) {
-                return Some(layout);
-            }
+        let table = table(pid, runtime);
+        if let Some(layout) = table.and_then(|words| Layout::of_table(&words)) {
+            return Some(layout);
         }
         Layout::of_version(memory::read_word(pid, self.symbols.version?)?)
+    }
+
+    /// Which variables of a process hold the objects at these addresses, in order, with the pages
+    /// that were copied for each; or why that is not known.
+    pub(in crate::writer) fn holders(
+        &self,
+        proc_root: &Path,
+        pid: u32,
+        addresses: Vec<u64>,
+        pages: Vec<u32>,
+        limits: Limits,
+    ) -> Result<Found, String> {
+        let runtime = self.symbols.runtime.ok_or("its runtime is not found")?;
+        let interpreter = heap::Interpreter {
+            type_type: self.symbols.type_type,
+            runtime,
+            offsets: self.heap_offsets(pid, runtime)?,
+        };
+        let read = Box::new(move |at, to: &mut [u8]| memory::read(pid, at, to));
+        let copies = heap::Copies { addresses, pages };
+        heap::find(proc_root, pid, &interpreter, copies, limits, read).map_err(Into::into)
+    }
+
+    /// Where the version that a process runs keeps its objects; several where it does not say
+    /// which it is.
+    fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err("layouts are known for x86-64 only".into());
+        }
+        if let Some(words) = table(pid, runtime)
+            && let Some((version, is_free_threaded)) = layout::version_of(&words)
+        {
+            if is_free_threaded {
+                return Err("a build without global interpreter lock is not walked".into());
+            }
+            let layout = Layout::of_table(&words);
+            let offsets = layout.and_then(|layout| Offsets::of_table(version, &layout));
+            return Ok(vec![offsets.ok_or_else(|| unknown(version))?]);
+        }
+        match self
+            .symbols
+            .version
+            .and_then(|at| memory::read_word(pid, at))
+        {
+            None => Ok(Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec()),
+            Some(version) => {
+                let version = (version & 0xffff_ffff) >> 16;
+                let offsets = Offsets::of_version(version);
+                Ok(vec![*offsets.ok_or_else(|| unknown(version))?])
+            }
+        }
     }
 
     /// Names a frame; none if its code cannot be read.
@@ -120,4 +168,22 @@ impl Python {
     pub(in crate::writer) fn name(&self, address: u64) -> Option<String> {
         self.known.name(address)
     }
+}
+
+/// The words where a runtime has its table of offsets, if it has one.
+fn table(pid: u32, runtime: u64) -> Option<[u64; TABLE_WORDS]> {
+    let mut bytes = [0; TABLE_WORDS * 8];
+    if !memory::read(pid, runtime, &mut bytes) {
+        return None;
+    }
+    let mut words = [0; TABLE_WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+    }
+    Some(words)
+}
+
+fn unknown(version: u64) -> String {
+    let (major, minor) = (version >> 8, version & 0xff);
+    format!("the objects of CPython {major}.{minor} are not known")
 }

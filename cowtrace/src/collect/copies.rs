@@ -1,0 +1,189 @@
+//! Which addresses were written when their pages were copied: exact, for finding the variables
+//! that hold what stands there. Kept by whose memory was copied, within a bound.
+
+use std::collections::BTreeMap;
+
+/// Different addresses that are kept, over all processes, give or take those that come between two
+/// looks: 8 MiB, and half of that while new ones are sorted in.
+const MAX_ADDRESSES: usize = 1 << 20;
+/// Processes whose memory is told apart.
+const MAX_HEAPS: usize = 64;
+/// New addresses that are sorted in together, at least.
+const LEAST_NEW: usize = 1 << 16;
+/// User space ends below: the other bits of a word have the number of pages.
+const ADDRESS_BITS: u32 = 47;
+const COUNT_BITS: u32 = u64::BITS - ADDRESS_BITS;
+const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
+const PAGE_BITS: u32 = 12;
+
+/// Copied addresses by the process whose memory was copied.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    heaps: BTreeMap<u32, Addresses>,
+    /// Copied pages that found no room.
+    pub(super) dropped: u64,
+}
+
+/// Addresses of one process's memory: each in the upper bits of a word, with its pages below.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    words: Vec<u64>,
+    /// How many of the words are in order and different.
+    sorted: usize,
+    /// Pages that are counted for another address of their page: there was no room.
+    pub(super) by_page: u64,
+}
+
+impl Copies {
+    /// Counts copied pages for an address in the memory of a process, by its number.
+    pub(super) fn add(&mut self, heap: u32, address: u64, pages: u64) {
+        if address >> ADDRESS_BITS != 0
+            || (self.heaps.len() >= MAX_HEAPS && !self.heaps.contains_key(&heap))
+        {
+            self.dropped += pages;
+            return;
+        }
+        let all: usize = self.heaps.values().map(|it| it.words.len()).sum();
+        if all >= MAX_ADDRESSES + LEAST_NEW {
+            self.heaps.values_mut().for_each(Addresses::sort);
+        }
+        let sorted: usize = self.heaps.values().map(|it| it.sorted).sum();
+        let heap = self.heaps.entry(heap).or_default();
+        if sorted < MAX_ADDRESSES {
+            heap.add(address, pages);
+            return;
+        }
+        heap.sort();
+        if !heap.add_known(address, pages) {
+            self.dropped += pages;
+        }
+    }
+
+    /// All that was kept, by process, most pages first.
+    pub(super) fn into_heaps(self) -> Vec<(u32, Addresses)> {
+        let mut heaps: Vec<_> = self.heaps.into_iter().collect();
+        for (_, addresses) in &mut heaps {
+            addresses.sort();
+        }
+        heaps.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages()));
+        heaps
+    }
+}
+
+impl Addresses {
+    fn add(&mut self, address: u64, pages: u64) {
+        let mut left = pages;
+        while left > 0 {
+            let count = left.min(MAX_COUNT);
+            self.words.push(address << COUNT_BITS | count);
+            left -= count;
+        }
+        if self.words.len() - self.sorted >= LEAST_NEW.max(self.sorted / 2) {
+            self.sort();
+        }
+    }
+
+    /// Adds to an address that is known, or to one in the same page.
+    fn add_known(&mut self, address: u64, pages: u64) -> bool {
+        let after = self
+            .words
+            .partition_point(|word| word >> COUNT_BITS <= address);
+        let page = |word: u64| word >> (COUNT_BITS + PAGE_BITS);
+        let near = [after.checked_sub(1), Some(after)];
+        let found = near.into_iter().flatten().find(|index| {
+            self.words.get(*index).is_some_and(|word| {
+                page(*word) == address >> PAGE_BITS && (word & MAX_COUNT) + pages <= MAX_COUNT
+            })
+        });
+        let Some(index) = found else {
+            return false;
+        };
+        self.words[index] += pages;
+        if self.words[index] >> COUNT_BITS != address {
+            self.by_page += pages;
+        }
+        true
+    }
+
+    /// Brings the words in order and makes those of an address one, as far as its pages fit.
+    fn sort(&mut self) {
+        if self.sorted == self.words.len() {
+            return;
+        }
+        self.words.sort_unstable();
+        self.words.dedup_by(|next, before| {
+            let count = (*next & MAX_COUNT) + (*before & MAX_COUNT);
+            let is_same = *next >> COUNT_BITS == *before >> COUNT_BITS && count <= MAX_COUNT;
+            if is_same {
+                *before += *next & MAX_COUNT;
+            }
+            is_same
+        });
+        self.sorted = self.words.len();
+    }
+
+    fn pages(&self) -> u64 {
+        self.words.iter().map(|word| word & MAX_COUNT).sum()
+    }
+
+    /// Addresses in order, and the pages copied for each.
+    pub(super) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
+        let pages = self
+            .words
+            .iter()
+            .map(|word| u32::try_from(word & MAX_COUNT).unwrap_or(u32::MAX))
+            .collect();
+        let mut addresses = self.words;
+        for word in &mut addresses {
+            *word >>= COUNT_BITS;
+        }
+        (addresses, pages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_an_address_are_added_up() {
+        let mut copies = Copies::default();
+        for round in 0..3 {
+            for index in 0..50_000 {
+                copies.add(
+                    1,
+                    0x7f00_0000_0000 + index * 4096 + 8,
+                    1 + u64::from(round == 2),
+                );
+            }
+        }
+        copies.add(2, 0x1000, 300_000);
+        copies.add(1, u64::MAX, 5);
+        assert_eq!(copies.dropped, 5);
+        let heaps = copies.into_heaps();
+        assert_eq!((heaps[0].0, heaps[0].1.pages()), (2, 300_000));
+        let (_, addresses) = heaps.into_iter().nth(1).unwrap();
+        let (addresses, pages) = addresses.into_parts();
+        assert_eq!((addresses.len(), addresses[1]), (50_000, 0x7f00_0000_1008));
+        assert!(pages.iter().all(|pages| *pages == 4));
+    }
+
+    #[test]
+    fn a_full_table_counts_by_page_and_says_what_it_drops() {
+        let mut copies = Copies::default();
+        let all = (MAX_ADDRESSES + LEAST_NEW) as u64;
+        for index in 0..all {
+            copies.add(1, index * 4096, 1);
+        }
+        copies.add(1, 8, 1);
+        copies.add(1, 4096, 2);
+        copies.add(1, (all + 7) * 4096, 4);
+        copies.add(2, 4096, 1);
+        let dropped = copies.dropped;
+        let heaps = copies.into_heaps();
+        let (_, addresses) = heaps.into_iter().next().unwrap();
+        assert_eq!((addresses.by_page, addresses.pages()), (1, all + 3));
+        assert_eq!(dropped, 5);
+        assert_eq!(addresses.words.len() as u64, all);
+    }
+}

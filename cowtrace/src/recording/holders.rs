@@ -1,0 +1,182 @@
+//! Holders in tables: one row a variable, and its types and sharers in tables of their own.
+
+use rusqlite::{Connection, Result};
+
+use super::{
+    columns::{Columns, Damage, Reader},
+    sync::{Held, halves, place, sync, sync_list},
+    tables::{Stored, Table},
+};
+use crate::run::{AlsoHeld, CopiedType, HeapWalk, Holder, Run};
+
+/// What the tables of holders hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeldHolders {
+    holders: Held,
+    types: Held,
+    sharers: Held,
+    walks: Held,
+}
+
+impl HeldHolders {
+    pub(super) fn sync(&self, db: &Connection, run: &Run) -> Result<Self> {
+        let types = parts(&run.holders, |holder| &holder.copied_types);
+        let sharers = parts(&run.holders, |holder| &holder.also_held_by);
+        Ok(Self {
+            holders: sync_list::<Holder, _>(db, &self.holders, &run.holders)?,
+            types: sync::<CopiedType, _>(db, &self.types, types)?,
+            sharers: sync::<AlsoHeld, _>(db, &self.sharers, sharers)?,
+            walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.heap_walks)?,
+        })
+    }
+}
+
+/// Parts of each holder under keys of holder and position.
+fn parts<'a, P>(
+    holders: &'a [Holder],
+    of: impl Fn(&'a Holder) -> &'a Vec<P> + 'a,
+) -> impl Iterator<Item = (u64, &'a P)> {
+    holders.iter().enumerate().flat_map(move |(holder, it)| {
+        let parts = of(it).iter().enumerate();
+        parts.map(move |(position, part)| (place(holder, position), part))
+    })
+}
+
+/// Gives holders the parts that were read from a table of their own.
+pub(super) fn distribute<P>(
+    holders: &mut [Holder],
+    parts: Vec<(u64, P)>,
+    of: impl Fn(&mut Holder) -> &mut Vec<P>,
+) -> std::result::Result<(), Damage> {
+    for (key, part) in parts {
+        let (holder, position) = halves(key);
+        let parts = holders.get_mut(holder as usize).map(&of);
+        match parts.filter(|parts| parts.len() == position as usize) {
+            Some(parts) => parts.push(part),
+            None => return Err(Damage("a part of a holder is out of place".into())),
+        }
+    }
+    Ok(())
+}
+
+impl Stored for Holder {
+    const TABLE: Table = Table {
+        name: "holders",
+        key: &["id"],
+        columns: &["process_id", "path", "type", "entries", "copied_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.process_id));
+        columns.text(&self.path);
+        columns.text_or_null(self.type_name.as_deref());
+        columns.number_or_null(self.entries);
+        columns.number(self.copied_pages);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            process_id: columns.id()?,
+            path: columns.text()?,
+            type_name: columns.text_or_null()?,
+            entries: columns.count_or_null()?,
+            copied_pages: columns.count()?,
+            copied_types: Vec::new(),
+            also_held_by: Vec::new(),
+        })
+    }
+}
+
+impl Stored for CopiedType {
+    const TABLE: Table = Table {
+        name: "holder_types",
+        key: &["holder_id", "position"],
+        columns: &["type", "copied_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.type_name);
+        columns.number(self.copied_pages);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            type_name: columns.text()?,
+            copied_pages: columns.count()?,
+        })
+    }
+}
+
+impl Stored for AlsoHeld {
+    const TABLE: Table = Table {
+        name: "holder_sharers",
+        key: &["holder_id", "position"],
+        columns: &["path", "copied_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.path);
+        columns.number(self.copied_pages);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            path: columns.text()?,
+            copied_pages: columns.count()?,
+        })
+    }
+}
+
+impl Stored for HeapWalk {
+    const TABLE: Table = Table {
+        name: "heap_walks",
+        key: &["position"],
+        columns: &[
+            "process_id",
+            "read_process_id",
+            "asked_pages",
+            "held_pages",
+            "by_page",
+            "objects",
+            "bytes_read",
+            "duration_ns",
+            "is_partial",
+            "is_compared",
+            "failure",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.process_id));
+        columns.number_or_null(self.read_process_id);
+        for count in [
+            self.asked_pages,
+            self.held_pages,
+            self.by_page,
+            self.objects,
+            self.bytes_read,
+            self.duration_ns,
+            u64::from(self.is_partial),
+            u64::from(self.is_compared),
+        ] {
+            columns.number(count);
+        }
+        columns.text_or_null(self.failure.as_deref());
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            process_id: columns.id()?,
+            read_process_id: columns.id_or_null()?,
+            asked_pages: columns.count()?,
+            held_pages: columns.count()?,
+            by_page: columns.count()?,
+            objects: columns.count()?,
+            bytes_read: columns.count()?,
+            duration_ns: columns.count()?,
+            is_partial: columns.flag()?,
+            is_compared: columns.flag()?,
+            failure: columns.text_or_null()?,
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Which variable holds what was copied: copies by the variable of the master, or of another
+//! process that passed its memory on, from which the written object can be reached.
+
+use serde::{Deserialize, Serialize};
+
+/// A variable that holds copied objects. It need not be the way the code took to them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process whose variable it is, by its serial number.
+    pub process_id: u32,
+    /// From a module or function on, as Python would write it. From outside: any character.
+    pub path: String,
+    /// Name of its type. From outside.
+    pub type_name: Option<String>,
+    /// Entries, of a container.
+    pub entries: Option<u64>,
+    /// Pages that were copied because of a write to something it holds.
+    pub copied_pages: u64,
+    /// Types of the objects that were written, most pages first; rare ones left out.
+    pub copied_types: Vec<CopiedType>,
+    /// Other variables that hold some of the same objects, most pages first.
+    pub also_held_by: Vec<AlsoHeld>,
+}
+
+/// Copies of objects of a type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedType {
+    /// Name. From outside.
+    pub type_name: String,
+    /// Pages.
+    pub copied_pages: u64,
+}
+
+/// Another variable that holds the same objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlsoHeld {
+    /// As [`Holder::path`].
+    pub path: String,
+    /// Pages of the holder's, which this one holds too.
+    pub copied_pages: u64,
+}
+
+/// How the variables of a process were looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeapWalk {
+    /// The process whose memory was copied, by its serial number.
+    pub process_id: u32,
+    /// The process that was read: the same, or one that still has that memory if it is gone.
+    pub read_process_id: Option<u32>,
+    /// Copied pages whose holder was looked for.
+    pub asked_pages: u64,
+    /// Of these, pages that a variable holds.
+    pub held_pages: u64,
+    /// Of those asked for, pages by another address that was written in the same page.
+    pub by_page: u64,
+    /// Objects that were visited.
+    pub objects: u64,
+    /// Bytes of the process that were read.
+    pub bytes_read: u64,
+    /// Time it took, ns.
+    pub duration_ns: u64,
+    /// Whether it ended before everything was visited.
+    pub is_partial: bool,
+    /// Whether it is known which of the leading variables share what they hold.
+    pub is_compared: bool,
+    /// Why the variables are not known, if they are not.
+    pub failure: Option<String>,
+}

@@ -1,0 +1,121 @@
+//! The copied addresses, and which node of the walk each has been found under.
+
+use super::{
+    memory::Memory,
+    regions::{PAGE, PAGES_A_CHUNK, Place},
+};
+
+/// Not found under any node.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// Addresses that were written, with what is found about each.
+pub(super) struct Copied {
+    /// In order.
+    addresses: Vec<u64>,
+    nodes: Vec<u32>,
+    types: Vec<u32>,
+    /// By which of the leading variables each can be reached, a bit each.
+    pub(super) masks: Vec<u16>,
+    /// For each page of the memory the first address in it or after it.
+    first: Vec<u32>,
+}
+
+impl Copied {
+    /// Addresses in order; at most 2^32 - 1 of them.
+    pub(super) fn new(addresses: Vec<u64>, memory: &Memory<'_>) -> Self {
+        let mut first = Vec::with_capacity(memory.regions.chunks() * PAGES_A_CHUNK);
+        for chunk in 0..memory.regions.chunks() {
+            let start = memory.regions.start_of(chunk as u32);
+            let mut index = addresses.partition_point(|address| *address < start);
+            for page in 0..PAGES_A_CHUNK as u64 {
+                let at = start + page * PAGE;
+                while addresses.get(index).is_some_and(|address| *address < at) {
+                    index += 1;
+                }
+                first.push(index as u32);
+            }
+        }
+        Self {
+            nodes: vec![NOWHERE; addresses.len()],
+            types: vec![NOWHERE; addresses.len()],
+            masks: Vec::new(),
+            addresses,
+            first,
+        }
+    }
+
+    /// Index of the first address from a place on, whose address is given too.
+    #[inline]
+    fn first_from(&self, place: Option<Place>, start: u64) -> usize {
+        let Some(place) = place else {
+            return self.addresses.partition_point(|address| *address < start);
+        };
+        let page = place.chunk as usize * PAGES_A_CHUNK + place.offset as usize / PAGE as usize;
+        let mut index = self
+            .first
+            .get(page)
+            .map_or(usize::MAX, |index| *index as usize);
+        while self
+            .addresses
+            .get(index)
+            .is_some_and(|address| *address < start)
+        {
+            index += 1;
+        }
+        index
+    }
+
+    /// Gives all addresses in a range that nobody has to a node; tells how many are in the range.
+    #[inline]
+    pub(super) fn claim(
+        &mut self,
+        place: Option<Place>,
+        range: std::ops::Range<u64>,
+        node: u32,
+        kind: u32,
+    ) -> u32 {
+        let mut index = self.first_from(place, range.start);
+        let mut found = 0;
+        while self.addresses.get(index).is_some_and(|at| *at < range.end) {
+            if self.nodes[index] == NOWHERE {
+                self.nodes[index] = node;
+                self.types[index] = kind;
+            }
+            found += 1;
+            index += 1;
+        }
+        found
+    }
+
+    /// How many addresses are in a range.
+    #[inline]
+    pub(super) fn count(&self, place: Option<Place>, range: std::ops::Range<u64>) -> u32 {
+        let mut index = self.first_from(place, range.start);
+        let mut found = 0;
+        while self.addresses.get(index).is_some_and(|at| *at < range.end) {
+            found += 1;
+            index += 1;
+        }
+        found
+    }
+
+    /// Marks all addresses in a range as reached by a leading variable.
+    #[inline]
+    pub(super) fn reach(&mut self, place: Option<Place>, range: std::ops::Range<u64>, bit: u16) {
+        let mut index = self.first_from(place, range.start);
+        while self.addresses.get(index).is_some_and(|at| *at < range.end) {
+            self.masks[index] |= bit;
+            index += 1;
+        }
+    }
+
+    /// Makes room for [`Copied::reach`].
+    pub(super) fn begin_masks(&mut self) {
+        self.masks = vec![0; self.addresses.len()];
+    }
+
+    /// Node and type of each address; [`NOWHERE`] where there is none.
+    pub(super) fn found(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.nodes.iter().copied().zip(self.types.iter().copied())
+    }
+}

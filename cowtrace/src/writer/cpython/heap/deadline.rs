@@ -1,0 +1,38 @@
+//! When a walk has to end.
+
+use std::time::{Duration, Instant};
+
+/// Steps between looks at the clock.
+const STEPS: u32 = 512;
+
+/// How far the walk may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    at: Instant,
+    max_bytes: u64,
+    steps: u32,
+    /// Whether it was reached.
+    pub(super) is_over: bool,
+}
+
+impl Deadline {
+    pub(super) fn new(time: Duration, max_bytes: u64) -> Self {
+        Self {
+            at: Instant::now() + time,
+            max_bytes,
+            steps: 0,
+            is_over: false,
+        }
+    }
+
+    /// Counts a step; true once the time is over or too much was read.
+    #[inline]
+    pub(super) fn step(&mut self, bytes_read: u64) -> bool {
+        self.steps += 1;
+        if self.steps >= STEPS {
+            self.steps = 0;
+            self.is_over |= bytes_read > self.max_bytes || Instant::now() > self.at;
+        }
+        self.is_over
+    }
+}

@@ -1,0 +1,106 @@
+//! Frames, running and suspended, and closures: what is held by the names of variables in code.
+
+use super::{
+    kinds::Kind,
+    objects::Objects,
+    offsets::{Generator, same},
+    parts::Parts,
+    paths::Label,
+};
+
+/// Local variables of a frame, and depth of its stack, that are believed.
+const MAX_LOCALS: u64 = 4096;
+
+impl Objects<'_> {
+    /// What a function closes over, by the names in its code.
+    pub(super) fn closure(&mut self, closure: u64, code: u64, parts: &mut Parts) {
+        if closure == 0 || self.at_of_kind(closure, Kind::Tuple).is_none() {
+            return;
+        }
+        let count = self.word(closure, same::SIZE);
+        let names = self.word(code, self.offsets.code.free);
+        let all = self.word(names, same::SIZE);
+        if count > MAX_LOCALS || all < count {
+            return;
+        }
+        for index in 0..count {
+            let items = self.offsets.tuple_items;
+            let name = self.word(names, items + (all - count + index) * 8);
+            let cell = self.word(closure, items + index * 8);
+            if self.at_of_kind(cell, Kind::Cell).is_some() {
+                let content = self.word(cell, same::CELL);
+                parts.add(Label::closure(name), content);
+            }
+        }
+    }
+
+    /// The frame of a generator, or a frame that is an object.
+    pub(super) fn suspended(&mut self, at: u64, kind: Kind, parts: &mut Parts) {
+        match (kind, self.offsets.generator) {
+            (Kind::Frame, Generator::Object(_)) => self.frame(at, parts),
+            (Kind::Frame, Generator::Inside { .. }) => {
+                let frame = self.word(at, same::FRAME_OBJECT);
+                self.frame(frame, parts);
+            }
+            (_, Generator::Object(offset)) => {
+                let frame = self.word(at, offset);
+                parts.add(Label::NONE, frame);
+            }
+            (_, Generator::Inside { state, frame }) => {
+                // Below 0: begun or suspended. One that runs is among the threads' frames.
+                let is_suspended = self
+                    .memory
+                    .byte(at + state)
+                    .is_some_and(|state| state.cast_signed() < 0);
+                if is_suspended {
+                    self.frame(at + frame, parts);
+                }
+            }
+        }
+    }
+
+    /// Local variables of a frame by name, and what is on its stack.
+    pub(super) fn frame(&mut self, frame: u64, parts: &mut Parts) {
+        let code = self.frame_code(frame);
+        if self.at_of_kind(code, Kind::Code).is_none() {
+            return;
+        }
+        let mut number = 0;
+        for offset in self.offsets.code.locals {
+            let names = self.word(code, *offset);
+            let count = self.word(names, same::SIZE);
+            if self.at_of_kind(names, Kind::Tuple).is_none() || count > MAX_LOCALS {
+                return;
+            }
+            for index in 0..count {
+                let name = self.word(names, self.offsets.tuple_items + index * 8);
+                let value = self.local(frame, number);
+                number += 1;
+                if value != 0 && self.at_of_kind(value, Kind::Cell).is_some() {
+                    let content = self.word(value, same::CELL);
+                    parts.add(Label::local(name), content);
+                    parts.add(Label::NONE, value);
+                } else {
+                    parts.add(Label::local(name), value);
+                }
+            }
+        }
+        let stack = self.memory.half_word(code + self.offsets.code.stack_size);
+        for _ in 0..u64::from(stack.unwrap_or(0)).min(MAX_LOCALS) {
+            let value = self.local(frame, number);
+            number += 1;
+            if value != 0 && self.guess(value).is_some() {
+                parts.temporaries.push(value);
+            }
+        }
+    }
+
+    pub(super) fn frame_code(&mut self, frame: u64) -> u64 {
+        self.word(frame, self.offsets.frame.code) & !7
+    }
+
+    /// References in frames have their lowest bits for other things from 3.14 on.
+    fn local(&mut self, frame: u64, number: u64) -> u64 {
+        self.word(frame, self.offsets.frame.locals + number * 8) & !7
+    }
+}

@@ -1,0 +1,377 @@
+//! What types the objects of a process have, as far as it matters for following them: read once a
+//! type, and believed only as far as it fits.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use super::{
+    memory::Memory,
+    offsets::{Attributes, Offsets, same},
+};
+
+/// Flags of types (Include/object.h).
+const INLINE_VALUES: u64 = 1 << 2;
+const MANAGED_WEAK_REFERENCES: u64 = 1 << 3;
+const MANAGED_DICT: u64 = 1 << 4;
+pub(super) const HEAP_TYPE: u64 = 1 << 9;
+const READY: u64 = 1 << 12;
+const COLLECTED: u64 = 1 << 14;
+const METATYPE: u64 = 1 << 31;
+const BY_FLAG: [(u64, Kind); 7] = [
+    (1 << 24, Kind::Number),
+    (1 << 25, Kind::List),
+    (1 << 26, Kind::Tuple),
+    (1 << 27, Kind::Bytes),
+    (1 << 28, Kind::Text),
+    (1 << 29, Kind::Dict),
+    (METATYPE, Kind::Type),
+];
+/// A type's type, and its type, up to the one that is its own.
+const MAX_METATYPES: usize = 4;
+/// Bases of a type that are looked at.
+const MAX_BASES: usize = 64;
+/// Members that are looked at, of a type and its bases.
+const MAX_MEMBERS: usize = 512;
+/// Larger objects are not believed, bytes without items.
+const MAX_BASIC_SIZE: u64 = 1 << 16;
+/// Words of an object without a layout that are looked at.
+const MAX_LOOSE: u64 = 1024;
+/// Types that are told apart, and addresses remembered to be none.
+const MAX_TYPES: usize = 1 << 16;
+const MAX_STRANGERS: usize = 1 << 16;
+/// `T_OBJECT` and `T_OBJECT_EX` (Include/structmember.h).
+const OBJECT_MEMBERS: [u32; 2] = [6, 16];
+/// What all objects begin with, bytes.
+const OBJECT: u64 = 16;
+/// Types that are looked up without a table.
+const RECENT: usize = 256;
+
+/// How an object is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Bytes,
+    /// Numbers and what else refers to nothing.
+    Number,
+    List,
+    Tuple,
+    Dict,
+    Set,
+    Deque,
+    Function,
+    Code,
+    Cell,
+    Method,
+    Module,
+    Type,
+    Frame,
+    Generator,
+    /// Weak references hold nothing.
+    Weak,
+    /// Classes' instances, and what has no known layout: members, then every word.
+    Other,
+}
+
+impl Kind {
+    fn of_name(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"float" | b"complex" | b"NoneType" | b"ellipsis" | b"NotImplementedType" => {
+                Self::Number
+            }
+            b"set" | b"frozenset" => Self::Set,
+            b"collections.deque" => Self::Deque,
+            b"function" => Self::Function,
+            b"code" => Self::Code,
+            b"cell" => Self::Cell,
+            b"method" => Self::Method,
+            b"module" => Self::Module,
+            b"frame" => Self::Frame,
+            b"generator" | b"coroutine" | b"async_generator" => Self::Generator,
+            _ if name.starts_with(b"weak") => Self::Weak,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is what programs keep their data in.
+    pub(super) const fn is_data(self) -> bool {
+        matches!(
+            self,
+            Self::List | Self::Tuple | Self::Dict | Self::Set | Self::Deque | Self::Other
+        )
+    }
+
+    /// Whether it refers to nothing.
+    pub(super) const fn is_leaf(self) -> bool {
+        matches!(self, Self::Text | Self::Bytes | Self::Number | Self::Weak)
+    }
+}
+
+/// A type.
+#[derive(Clone, Debug)]
+pub(super) struct Type {
+    pub(super) address: u64,
+    pub(super) kind: Kind,
+    pub(super) basic_size: u64,
+    pub(super) item_size: u64,
+    /// Bytes in front of an object that belong to it.
+    pub(super) before: u64,
+    /// Offset of the instance's dict; negative from its end; 0 if it has none of its own.
+    pub(super) dict_offset: i64,
+    /// Whether its attributes are where the version keeps them, and not at that offset.
+    pub(super) is_managed: bool,
+    /// Whether its attributes' values follow the object.
+    pub(super) has_inline_values: bool,
+    /// The keys that instances share; 0 for none.
+    pub(super) cached_keys: u64,
+    /// Members that are objects, in [`Kinds::members`].
+    pub(super) members: Range<usize>,
+    /// Offsets of words that may be anything, in [`Kinds::loose`].
+    pub(super) loose: Range<usize>,
+}
+
+/// A member of a type: its offset in the object and the address of its name, NUL-terminated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) offset: u64,
+    pub(super) name: u64,
+}
+
+/// The types met so far.
+pub(super) struct Kinds {
+    type_type: u64,
+    offsets: Offsets,
+    types: Vec<Type>,
+    by_address: HashMap<u64, u32>,
+    strangers: HashSet<u64>,
+    recent: Box<[(u64, u32); RECENT]>,
+    pub(super) members: Vec<Member>,
+    pub(super) loose: Vec<u64>,
+}
+
+impl Kinds {
+    pub(super) fn new(type_type: u64, offsets: &Offsets) -> Self {
+        Self {
+            type_type,
+            offsets: *offsets,
+            types: Vec::new(),
+            by_address: HashMap::new(),
+            strangers: HashSet::new(),
+            recent: Box::new([(0, 0); RECENT]),
+            members: Vec::new(),
+            loose: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, number: u32) -> &Type {
+        &self.types[number as usize]
+    }
+
+    /// The number of the type at an address; none if there is no type.
+    #[inline]
+    pub(super) fn number(&mut self, memory: &mut Memory<'_>, address: u64) -> Option<u32> {
+        let recent = (address >> 4) as usize % RECENT;
+        let (known, number) = self.recent[recent];
+        if known == address && address != 0 {
+            return Some(number);
+        }
+        let number = self.look_up(memory, address)?;
+        self.recent[recent] = (address, number);
+        Some(number)
+    }
+
+    fn look_up(&mut self, memory: &mut Memory<'_>, address: u64) -> Option<u32> {
+        if let Some(&number) = self.by_address.get(&address) {
+            return Some(number);
+        }
+        if !address.is_multiple_of(8) || self.strangers.contains(&address) {
+            return None;
+        }
+        let found = if self.types.len() < MAX_TYPES {
+            self.read(memory, address)
+        } else {
+            None
+        };
+        let Some(found) = found else {
+            // Garbage is never asked about twice in a row; the bound is for memory.
+            if self.strangers.len() >= MAX_STRANGERS {
+                self.strangers.clear();
+            }
+            self.strangers.insert(address);
+            return None;
+        };
+        let number = self.types.len() as u32;
+        self.types.push(found);
+        self.by_address.insert(address, number);
+        Some(number)
+    }
+
+    fn is_type(&self, memory: &mut Memory<'_>, address: u64) -> bool {
+        let Some(flags) = memory.word(address + same::FLAGS) else {
+            return false;
+        };
+        let mut meta = memory.word(address + same::TYPE).unwrap_or(0);
+        for _ in 0..MAX_METATYPES {
+            if meta == self.type_type {
+                return flags & READY != 0;
+            }
+            let is_metatype = meta
+                .checked_add(same::FLAGS)
+                .and_then(|at| memory.word(at))
+                .is_some_and(|flags| flags & METATYPE != 0);
+            if !is_metatype {
+                return false;
+            }
+            meta = memory.word(meta + same::TYPE).unwrap_or(0);
+        }
+        false
+    }
+
+    fn read(&mut self, memory: &mut Memory<'_>, address: u64) -> Option<Type> {
+        let place = memory.place(address)?;
+        if place.offset % 8 != 0 || !self.is_type(memory, address) {
+            return None;
+        }
+        let mut member = |offset| memory.word(address + offset);
+        let flags = member(same::FLAGS)?;
+        let basic_size = member(same::BASIC_SIZE)?;
+        let item_size = member(same::ITEM_SIZE)?;
+        if !(OBJECT..=MAX_BASIC_SIZE).contains(&basic_size) || item_size > MAX_BASIC_SIZE {
+            return None;
+        }
+        let (kind, base_size) = Self::kind(memory, address, flags);
+        let attributes = self.offsets.attributes;
+        let is_managed = attributes != Attributes::Dict && flags & MANAGED_DICT != 0;
+        let has_preheader = match attributes {
+            Attributes::Dict => false,
+            Attributes::Before => is_managed,
+            Attributes::Tagged | Attributes::Inline => {
+                flags & (MANAGED_DICT | MANAGED_WEAK_REFERENCES) != 0
+            }
+        };
+        let dict_offset = memory.word(address + same::DICT_OFFSET)?.cast_signed();
+        let mut found = Type {
+            address,
+            kind,
+            basic_size,
+            item_size,
+            before: u64::from(flags & COLLECTED != 0) * 16 + u64::from(has_preheader) * 16,
+            dict_offset: if is_managed { 0 } else { dict_offset },
+            is_managed,
+            has_inline_values: attributes == Attributes::Inline && flags & INLINE_VALUES != 0,
+            cached_keys: if flags & HEAP_TYPE == 0 {
+                0
+            } else {
+                memory.word(address + self.offsets.cached_keys).unwrap_or(0)
+            },
+            members: 0..0,
+            loose: 0..0,
+        };
+        if !kind.is_leaf() {
+            self.read_members(memory, &mut found, base_size);
+        }
+        Some(found)
+    }
+
+    /// The kind, and how much of an object that kind explains, bytes.
+    fn kind(memory: &mut Memory<'_>, address: u64, flags: u64) -> (Kind, u64) {
+        let by_flag = BY_FLAG.iter().find(|(flag, _)| flags & flag != 0);
+        let mut base = address;
+        for _ in 0..MAX_BASES {
+            let base_flags = memory.word(base + same::FLAGS).unwrap_or(0);
+            let is_heap = base_flags & HEAP_TYPE != 0;
+            let size = memory.word(base + same::BASIC_SIZE).unwrap_or(OBJECT);
+            if !is_heap && let Some((_, kind)) = by_flag {
+                return (*kind, size);
+            }
+            let name = Self::raw_name(memory, base);
+            // A class of a program may be called anything; but only modules in C have dots.
+            let named = Kind::of_name(&name).filter(|_| !is_heap || name.contains(&b'.'));
+            if let Some(kind) = named {
+                return (kind, size);
+            }
+            let next = memory.word(base + same::BASE).unwrap_or(0);
+            if next == 0 || !next.is_multiple_of(8) || memory.place(next).is_none() {
+                break;
+            }
+            base = next;
+        }
+        by_flag.map_or((Kind::Other, OBJECT), |(_, kind)| (*kind, OBJECT))
+    }
+
+    fn raw_name(memory: &mut Memory<'_>, address: u64) -> Vec<u8> {
+        let name = memory.word(address + same::NAME).unwrap_or(0);
+        let mut bytes = [0; 32];
+        // The end of a page may be the end of what is mapped.
+        let length = bytes.len().min((4096 - name % 4096) as usize);
+        if !memory.anywhere(name, &mut bytes[..length]) {
+            return Vec::new();
+        }
+        let end = bytes.iter().position(|byte| *byte == 0);
+        bytes[..end.unwrap_or(bytes.len())].to_vec()
+    }
+
+    /// Fills in members of a type and its bases, and what else an object may have.
+    fn read_members(&mut self, memory: &mut Memory<'_>, found: &mut Type, base_size: u64) {
+        let first = self.members.len();
+        let mut base = found.address;
+        for _ in 0..MAX_BASES {
+            if self.members.len() - first >= MAX_MEMBERS {
+                break;
+            }
+            let members = memory.word(base + same::MEMBERS).unwrap_or(0);
+            self.read_table(memory, members, found.basic_size, first + MAX_MEMBERS);
+            let next = memory.word(base + same::BASE).unwrap_or(0);
+            if next == 0 || !next.is_multiple_of(8) || memory.place(next).is_none() {
+                break;
+            }
+            base = next;
+        }
+        found.members = first..self.members.len();
+        let mut explained: HashSet<u64> = self.members[found.members.clone()]
+            .iter()
+            .map(|member| member.offset)
+            .collect();
+        explained.insert(memory.word(found.address + same::WEAK_LIST).unwrap_or(0));
+        explained.insert(found.dict_offset.max(0).cast_unsigned());
+        let start = self.loose.len();
+        let words = (base_size..found.basic_size).step_by(8);
+        self.loose.extend(
+            words
+                .filter(|offset| !explained.contains(offset))
+                .take(MAX_LOOSE as usize),
+        );
+        found.loose = start..self.loose.len();
+    }
+
+    fn read_table(&mut self, memory: &mut Memory<'_>, table: u64, size: u64, most: usize) {
+        if table == 0 {
+            return;
+        }
+        let mut at = table;
+        while self.members.len() < most {
+            let mut bytes = [0; same::MEMBER_WORDS * 8];
+            if !memory.anywhere(at, &mut bytes) {
+                return;
+            }
+            let word = |index: usize| {
+                let bytes = bytes[index * 8..].first_chunk().copied();
+                u64::from_ne_bytes(bytes.unwrap_or_default())
+            };
+            let (name, offset) = (word(0), word(same::MEMBER_OFFSET));
+            if name == 0 || offset >= size {
+                return;
+            }
+            let code = word(same::MEMBER_TYPE) as u32;
+            if OBJECT_MEMBERS.contains(&code) && offset % 8 == 0 && offset >= OBJECT {
+                self.members.push(Member { offset, name });
+            }
+            let Some(next) = at.checked_add(bytes.len() as u64) else {
+                return;
+            };
+            at = next;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A process's memory through a small cache of pages, and a bit for each object in it. What is not
+//! there reads as zeros, which is no object.
+
+use super::regions::{CHUNK, PAGE, PAGES_A_CHUNK, Place, Regions};
+
+const CHUNK_BYTES: usize = CHUNK as usize;
+const PAGE_BYTES: usize = PAGE as usize;
+/// Pages that are read at once where things are met in order. One at a time otherwise: what a set
+/// holds is all over the memory.
+const AHEAD: usize = 8;
+/// Places in the memory where things are met in order at the same time.
+const STREAMS: usize = 8;
+const NONE: u32 = u32::MAX;
+/// Objects are at least this far from each other, bytes: an object's own size, and the alignment
+/// of `PyObject_Malloc`.
+const GRAIN: u32 = 16;
+/// Words of marks for a chunk.
+const MARK_WORDS: usize = CHUNK_BYTES / GRAIN as usize / 64;
+
+/// Reads bytes from an address on; false if not all of them are there.
+pub(super) type Read<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
+
+pub(super) struct Memory<'a> {
+    pub(super) regions: Regions,
+    read: Box<Read<'a>>,
+    /// What the slots hold, one page each.
+    bytes: Vec<u8>,
+    /// Page of each slot.
+    holds: Vec<u32>,
+    is_recent: Vec<bool>,
+    /// The slot that is looked at next for room.
+    hand: usize,
+    /// Slot of each page.
+    slots: Vec<u32>,
+    /// Pages that come next where things are met in order, and which of them was met last.
+    expected: [u32; STREAMS],
+    stream: usize,
+    /// What is read ahead.
+    ahead: Vec<u8>,
+    pub(super) bytes_read: u64,
+}
+
+impl<'a> Memory<'a> {
+    /// With a cache of so many bytes.
+    pub(super) fn new(regions: Regions, cache_bytes: usize, read: Box<Read<'a>>) -> Self {
+        let pages = regions.chunks() * PAGES_A_CHUNK;
+        let slots = (cache_bytes / PAGE_BYTES).min(pages).max(2 * AHEAD);
+        Self {
+            bytes: vec![0; slots * PAGE_BYTES],
+            holds: vec![NONE; slots],
+            is_recent: vec![false; slots],
+            hand: 0,
+            slots: vec![NONE; pages],
+            expected: [NONE; STREAMS],
+            stream: 0,
+            ahead: vec![0; AHEAD * PAGE_BYTES],
+            regions,
+            read,
+            bytes_read: 0,
+        }
+    }
+
+    /// How many pages to read from one on: more than one if it was expected.
+    fn pages_to_read(&mut self, page: u32) -> usize {
+        let stream = self.expected.iter().position(|next| *next == page);
+        if let Some(stream) = stream {
+            self.stream = stream;
+            AHEAD
+        } else {
+            self.stream = (self.stream + 1) % STREAMS;
+            1
+        }
+    }
+
+    /// Brings a page in and tells its slot; with those behind it where things are met in order. An
+    /// absent page is zeros.
+    #[cold]
+    fn load(&mut self, page: u32) -> u32 {
+        let chunk = page / PAGES_A_CHUNK as u32;
+        let first = page as usize % PAGES_A_CHUNK;
+        let present = self.regions.present_from(chunk, first);
+        let present = present.min(self.pages_to_read(page));
+        self.expected[self.stream] = page + present.max(1) as u32;
+        let bytes = &mut self.ahead[..present.max(1) * PAGE_BYTES];
+        let at = self.regions.start_of(chunk) + (first * PAGE_BYTES) as u64;
+        if present == 0 || !(self.read)(at, bytes) {
+            bytes.fill(0);
+        }
+        self.bytes_read += (present * PAGE_BYTES) as u64;
+        let mut slot = NONE;
+        for index in (0..present.max(1)).rev() {
+            let page = page + index as u32;
+            if self.slots[page as usize] == NONE {
+                slot = self.take_slot(page);
+                let start = slot as usize * PAGE_BYTES;
+                let from = &self.ahead[index * PAGE_BYTES..(index + 1) * PAGE_BYTES];
+                self.bytes[start..start + PAGE_BYTES].copy_from_slice(from);
+            }
+        }
+        slot
+    }
+
+    /// Gives a page the slot of one that has not been asked for lately.
+    fn take_slot(&mut self, page: u32) -> u32 {
+        while std::mem::take(&mut self.is_recent[self.hand]) {
+            self.hand = (self.hand + 1) % self.holds.len();
+        }
+        let slot = self.hand;
+        self.hand = (self.hand + 1) % self.holds.len();
+        let before = std::mem::replace(&mut self.holds[slot], page);
+        if before != NONE {
+            self.slots[before as usize] = NONE;
+        }
+        self.slots[page as usize] = slot as u32;
+        slot as u32
+    }
+
+    #[inline]
+    fn bytes_at(&mut self, place: Place) -> &[u8] {
+        let page = place.chunk * PAGES_A_CHUNK as u32 + place.offset / PAGE as u32;
+        let mut slot = self.slots[page as usize];
+        if slot == NONE {
+            slot = self.load(page);
+        }
+        self.is_recent[slot as usize] = true;
+        let start = slot as usize * PAGE_BYTES;
+        let offset = place.offset as usize % PAGE_BYTES;
+        &self.bytes[start + offset..start + PAGE_BYTES]
+    }
+
+    #[inline]
+    pub(super) fn place(&mut self, at: u64) -> Option<Place> {
+        self.regions.place(at)
+    }
+
+    /// The word at a place that is a multiple of 8.
+    #[inline]
+    pub(super) fn word_at(&mut self, place: Place) -> u64 {
+        let bytes = self.bytes_at(place).first_chunk();
+        u64::from_ne_bytes(*bytes.unwrap_or(&[0; 8]))
+    }
+
+    /// The word at an address that is a multiple of 8.
+    #[inline]
+    pub(super) fn word(&mut self, at: u64) -> Option<u64> {
+        let place = self.place(at)?;
+        (place.offset % 8 == 0).then(|| self.word_at(place))
+    }
+
+    pub(super) fn half_word(&mut self, at: u64) -> Option<u32> {
+        let word = self.word(at & !7)?;
+        Some((word >> ((at & 4) * 8)) as u32)
+    }
+
+    pub(super) fn byte(&mut self, at: u64) -> Option<u8> {
+        let word = self.word(at & !7)?;
+        Some((word >> ((at & 7) * 8)) as u8)
+    }
+
+    /// Fills a buffer from an address that is a multiple of 8, and tells how many words there are.
+    #[inline]
+    pub(super) fn words(&mut self, at: u64, to: &mut [u64]) -> usize {
+        let mut done = 0;
+        while done < to.len() {
+            let Some(at) = at.checked_add(done as u64 * 8) else {
+                break;
+            };
+            let Some(place) = self.place(at).filter(|place| place.offset % 8 == 0) else {
+                break;
+            };
+            let bytes = self.bytes_at(place);
+            for (word, bytes) in to[done..].iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+                done += 1;
+            }
+        }
+        done
+    }
+
+    /// Fills a buffer from any address, also from mappings that are no part of the walk, as those
+    /// of names in a program are.
+    pub(super) fn anywhere(&mut self, at: u64, to: &mut [u8]) -> bool {
+        let mut done = 0;
+        while done < to.len() {
+            let Some(place) = at.checked_add(done as u64).and_then(|at| self.place(at)) else {
+                let at = at.saturating_add(done as u64);
+                return self.regions.left(at) == 0 && (self.read)(at, &mut to[done..]);
+            };
+            let bytes = self.bytes_at(place);
+            let length = bytes.len().min(to.len() - done);
+            to[done..done + length].copy_from_slice(&bytes[..length]);
+            done += length;
+        }
+        true
+    }
+}
+
+/// Which objects have been met, a bit for each place where one can be.
+pub(super) struct Marks(Vec<u64>);
+
+impl Marks {
+    pub(super) fn new(chunks: usize) -> Self {
+        Self(vec![0; chunks * MARK_WORDS])
+    }
+
+    #[inline]
+    pub(super) fn has(&self, place: Place) -> bool {
+        let (word, bit) = Self::index(place);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Marks a place; false if it was.
+    #[inline]
+    pub(super) fn set(&mut self, place: Place) -> bool {
+        let (word, bit) = Self::index(place);
+        let Some(word) = self.0.get_mut(word) else {
+            return false;
+        };
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    #[inline]
+    fn index(place: Place) -> (usize, u64) {
+        let grain = place.offset / GRAIN;
+        let word = place.chunk as usize * MARK_WORDS + (grain / 64) as usize;
+        (word, 1 << (grain % 64))
+    }
+}

@@ -1,0 +1,206 @@
+//! Which variable holds an object: the heap of a living CPython process, read from outside without
+//! stopping it, from its modules and frames down to every object. Builds with a global interpreter
+//! lock, 3.8 to 3.14, on x86-64.
+//!
+//! Only present pages are read, by way of /proc/PID/mem. The process goes on meanwhile, so what is
+//! read may be torn or gone: nothing is believed that does not fit, and every table, list and chain
+//! has a bound.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "this is for x86-64 only, and chunks, pages, nodes and types are bounded far below 2^32"
+)]
+
+mod allocation;
+mod copied;
+mod deadline;
+mod dicts;
+mod frames;
+mod holders;
+mod kinds;
+mod memory;
+mod objects;
+mod offsets;
+mod parts;
+mod paths;
+mod regions;
+mod roots;
+mod shared;
+mod stack;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use copied::Copied;
+use deadline::Deadline;
+use holders::Sums;
+use kinds::Kinds;
+use memory::{Memory, Read};
+use objects::Objects;
+pub(super) use offsets::Offsets;
+use regions::{CHUNK, Regions};
+use walk::Walk;
+
+/// How much a walk may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Time for finding what holds what.
+    pub time: Duration,
+    /// Memory of the walk, bytes, for a process with up to 1 GiB of its own; for larger ones a
+    /// sixteenth of what they have.
+    pub memory_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(5),
+            memory_bytes: 64 << 20,
+        }
+    }
+}
+
+/// As often as all of the memory may be read, at least 4 GiB: the cache is smaller than the memory,
+/// and what a set holds is all over it.
+const MAX_ROUNDS: u64 = 16;
+const LEAST_BYTES: u64 = 4 << 30;
+/// Cache, bytes; the larger one is for processes above [`LARGE`].
+const CACHE: usize = 16 << 20;
+const LARGE_CACHE: usize = 32 << 20;
+const LARGE: u64 = 1 << 30;
+/// Bytes of tables for each chunk of the process: marks, its pages' first copies, and its place.
+const TABLES_A_CHUNK: usize = 672;
+/// Bytes of tables for each copied address.
+const TABLES_AN_ADDRESS: usize = 24;
+
+/// A variable, and what was copied of what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// From a module or function on, as Python would write it. From outside: any character.
+    pub path: String,
+    /// Name of its type. From outside.
+    pub type_name: Option<String>,
+    /// Entries, of a container.
+    pub entries: Option<u64>,
+    /// Copied pages whose written address is in what it holds.
+    pub copied_pages: u64,
+    /// Types of the copied objects, most pages first.
+    pub types: Vec<(String, u64)>,
+    /// Other variables that hold some of it too, with how many of these pages, most first.
+    pub also_held_by: Vec<(String, u64)>,
+}
+
+/// What a walk found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Most pages first.
+    pub variables: Vec<Variable>,
+    /// Copied pages that were looked for.
+    pub asked_pages: u64,
+    /// Of these, pages under any variable.
+    pub held_pages: u64,
+    /// Objects that were visited.
+    pub objects: u64,
+    /// Bytes that were read.
+    pub bytes_read: u64,
+    /// Time it took, ns.
+    pub duration_ns: u64,
+    /// Whether it ended before everything was visited: time, memory or depth.
+    pub is_partial: bool,
+    /// Whether the leading variables could be compared before the time was over.
+    pub is_compared: bool,
+}
+
+/// A process's interpreter.
+#[derive(Clone, Debug)]
+pub(super) struct Interpreter {
+    pub(super) type_type: u64,
+    pub(super) runtime: u64,
+    /// Candidates: the first that fits is taken.
+    pub(super) offsets: Vec<Offsets>,
+}
+
+/// Addresses in order, and the pages that were copied for each.
+pub(super) struct Copies {
+    pub(super) addresses: Vec<u64>,
+    pub(super) pages: Vec<u32>,
+}
+
+/// Finds what holds these addresses.
+pub(super) fn find(
+    proc_root: &Path,
+    pid: u32,
+    interpreter: &Interpreter,
+    copies: Copies,
+    limits: Limits,
+    read: Box<Read<'_>>,
+) -> Result<Found, &'static str> {
+    let began = Instant::now();
+    let resident = crate::memory::resident_pages(proc_root, pid).saturating_mul(regions::PAGE);
+    let budget = limits.memory_bytes.max((resident / 16) as usize);
+    let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
+    let taken = cache + copies.addresses.len() * TABLES_AN_ADDRESS;
+    let max_chunks = budget.saturating_sub(taken) / TABLES_A_CHUNK;
+    let regions =
+        Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be looked into")?;
+    let memory = Memory::new(regions, cache, read);
+    let mut walk = prepare(memory, interpreter, copies.addresses, limits)?;
+    let mut found = finish(&mut walk, &copies.pages);
+    found.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    Ok(found)
+}
+
+/// A walk from the roots of an interpreter whose version fits.
+fn prepare<'a>(
+    memory: Memory<'a>,
+    interpreter: &Interpreter,
+    addresses: Vec<u64>,
+    limits: Limits,
+) -> Result<Walk<'a>, &'static str> {
+    let bytes = (memory.regions.chunks() as u64 * CHUNK * MAX_ROUNDS).max(LEAST_BYTES);
+    let mut memory = Some(memory);
+    for offsets in &interpreter.offsets {
+        let Some(taken) = memory.take() else { break };
+        let mut objects = Objects {
+            memory: taken,
+            kinds: Kinds::new(interpreter.type_type, offsets),
+            offsets: *offsets,
+        };
+        let Some(modules) = objects.modules(interpreter.runtime) else {
+            memory = Some(objects.memory);
+            continue;
+        };
+        let copied = Copied::new(addresses, &objects.memory);
+        let mut walk = Walk::new(objects, copied, Deadline::new(limits.time, bytes));
+        walk.begin(interpreter.runtime, modules);
+        return Ok(walk);
+    }
+    Err("its modules are not where this version of CPython has them")
+}
+
+/// Walks, and tells what was found.
+fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
+    walk.run();
+    let is_partial =
+        walk.deadline.is_over || walk.objects.memory.regions.is_partial || walk.stack.is_partial;
+    let sums = Sums::of(walk, pages);
+    let compared = sums.compared(walk);
+    let is_compared = walk.compare(&compared);
+    let held_pages = sums.held;
+    let variables = sums.name(walk, pages, &compared);
+    Found {
+        variables,
+        asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
+        held_pages,
+        objects: walk.visited,
+        bytes_read: walk.objects.memory.bytes_read,
+        duration_ns: 0,
+        is_partial,
+        is_compared,
+    }
+}

@@ -1,0 +1,249 @@
+//! Single objects: whether there is one at an address, how large it is, what its text is.
+
+use std::ops::Range;
+
+use super::{
+    allocation::{self, Allocation, LARGEST_SMALL},
+    kinds::{Kind, Kinds},
+    memory::Memory,
+    offsets::{Offsets, same},
+    regions::Place,
+};
+
+/// Text that is taken of a string, characters.
+const MAX_TEXT: u64 = 80;
+/// Names in C are cut, bytes.
+const MAX_NAME: usize = 80;
+/// Strings: offsets of length and state; bits of the state.
+const TEXT_LENGTH: usize = 2;
+const TEXT_STATE: usize = 4;
+const IS_COMPACT: u64 = 0x20;
+const IS_ASCII: u64 = 0x40;
+/// More than any memory has room for are not believed.
+const MAX_ENTRIES: u64 = 1 << 44;
+/// Words of an object that are read at once: as many as tell how large it is.
+const HEAD: usize = 5;
+
+/// An object that looks like one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Object {
+    pub(super) address: u64,
+    pub(super) place: Place,
+    /// Number of its type.
+    pub(super) number: u32,
+    head: [u64; HEAD],
+}
+
+/// A process's objects.
+pub(super) struct Objects<'a> {
+    pub(super) memory: Memory<'a>,
+    pub(super) kinds: Kinds,
+    pub(super) offsets: Offsets,
+}
+
+impl Objects<'_> {
+    /// The object at an address; none if nothing there looks like one. A freed block has no
+    /// reference count, or a piece of an address in its place.
+    #[inline]
+    pub(super) fn at(&mut self, address: u64) -> Option<Object> {
+        let place = self.memory.place(address)?;
+        if place.offset % 8 != 0 {
+            return None;
+        }
+        let mut head = [0; HEAD];
+        self.memory.words(address, &mut head);
+        let [count, type_address, ..] = head;
+        if count as u32 == 0 || (count >> 32) as u16 != 0 {
+            return None;
+        }
+        let number = self.kinds.number(&mut self.memory, type_address)?;
+        Some(Object {
+            address,
+            place,
+            number,
+            head,
+        })
+    }
+
+    /// As [`Self::at`], for what may be anything: the object must have room where it is.
+    pub(super) fn guess(&mut self, address: u64) -> Option<Object> {
+        let object = self.at(address)?;
+        let found = self.kinds.get(object.number);
+        let before = found.before;
+        let needed = before + self.size(&object);
+        let start = address.checked_sub(before)?;
+        let fits = match allocation::at(&mut self.memory, self.offsets.pool_bytes, start) {
+            Allocation::Bytes(bytes) => needed <= bytes,
+            Allocation::Inside => false,
+            Allocation::Unknown => true,
+        };
+        fits.then_some(object)
+    }
+
+    #[inline]
+    pub(super) fn kind(&self, object: &Object) -> Kind {
+        self.kinds.get(object.number).kind
+    }
+
+    pub(super) fn at_of_kind(&mut self, address: u64, kind: Kind) -> Option<Object> {
+        let object = self.at(address)?;
+        (self.kind(&object) == kind).then_some(object)
+    }
+
+    /// Bytes from its address on.
+    #[inline]
+    pub(super) fn size(&mut self, object: &Object) -> u64 {
+        let found = self.kinds.get(object.number);
+        let size = match found.kind {
+            Kind::Text => self.text_size(object, found.basic_size),
+            _ if found.item_size == 0 => found.basic_size,
+            Kind::Number => {
+                let is_tagged = self.offsets.version >= 0x030c;
+                let count = object.head[2];
+                let digits = if is_tagged {
+                    count >> 3
+                } else {
+                    count.cast_signed().unsigned_abs()
+                };
+                found.basic_size.saturating_add(digits.saturating_mul(4))
+            }
+            _ => {
+                let items = object.head[2].cast_signed().unsigned_abs();
+                found
+                    .basic_size
+                    .saturating_add(items.saturating_mul(found.item_size))
+            }
+        };
+        if size <= LARGEST_SMALL {
+            size
+        } else {
+            self.within_allocation(object, size)
+        }
+    }
+
+    /// The memory of an object with what stands in front of it, and the place where that begins.
+    #[inline]
+    pub(super) fn extent(&mut self, object: &Object) -> (Option<Place>, Range<u64>) {
+        let before = self.kinds.get(object.number).before;
+        let start = object.address.saturating_sub(before);
+        let place = match object.place.offset.checked_sub(before as u32) {
+            Some(offset) => Some(Place {
+                offset,
+                ..object.place
+            }),
+            None => self.memory.place(start),
+        };
+        let size = self.size(object);
+        (place, start..object.address.saturating_add(size))
+    }
+
+    /// Large objects are not in small blocks, and no larger than what was allocated for them.
+    fn within_allocation(&mut self, object: &Object, size: u64) -> u64 {
+        let found = self.kinds.get(object.number);
+        let (before, basic_size) = (found.before, found.basic_size);
+        let start = object.address.saturating_sub(before);
+        let most = match allocation::at(&mut self.memory, self.offsets.pool_bytes, start) {
+            Allocation::Bytes(bytes) => bytes.saturating_sub(before),
+            Allocation::Inside => basic_size,
+            Allocation::Unknown => self.memory.regions.left(object.address),
+        };
+        size.min(most)
+    }
+
+    fn text_size(&self, object: &Object, basic_size: u64) -> u64 {
+        let state = object.head[TEXT_STATE];
+        let width = (state >> 2) & 7;
+        if state & IS_COMPACT == 0 || ![1, 2, 4].contains(&width) {
+            return basic_size;
+        }
+        let [ascii, other] = self.offsets.text;
+        let data = if state & IS_ASCII != 0 { ascii } else { other };
+        let characters = object.head[TEXT_LENGTH].saturating_add(1);
+        data.saturating_add(characters.saturating_mul(width))
+    }
+
+    /// The first characters of a string, and whether that is all of it.
+    pub(super) fn text(&mut self, address: u64) -> Option<(String, bool)> {
+        self.text_up_to(address, MAX_TEXT)
+    }
+
+    /// As [`Self::text`], of so many characters.
+    pub(super) fn text_up_to(&mut self, address: u64, most: u64) -> Option<(String, bool)> {
+        let object = self.at_of_kind(address, Kind::Text)?;
+        let state = object.head[TEXT_STATE];
+        let width = ((state >> 2) & 7) as usize;
+        if state & IS_COMPACT == 0 || ![1, 2, 4].contains(&width) {
+            return None;
+        }
+        let length = object.head[TEXT_LENGTH];
+        let [ascii, other] = self.offsets.text;
+        let data = if state & IS_ASCII != 0 { ascii } else { other };
+        let mut bytes = vec![0; length.min(most) as usize * width];
+        if !self.memory.anywhere(address.checked_add(data)?, &mut bytes) {
+            return None;
+        }
+        let characters = bytes.chunks_exact(width).map(|bytes| {
+            let mut word = [0; 4];
+            word[..bytes.len()].copy_from_slice(bytes);
+            char::from_u32(u32::from_le_bytes(word)).unwrap_or(char::REPLACEMENT_CHARACTER)
+        });
+        Some((characters.collect(), length <= most))
+    }
+
+    /// A small int's value; none for others.
+    pub(super) fn number(&mut self, address: u64) -> Option<i64> {
+        let object = self.at_of_kind(address, Kind::Number)?;
+        let found = self.kinds.get(object.number);
+        if found.item_size != 4 {
+            return None;
+        }
+        let digits = self.memory.word(address + same::DIGITS)?;
+        let low = (digits & 0x3fff_ffff).cast_signed();
+        let count = object.head[2];
+        // From 3.12 on the sign stands in the lowest two bits, the number of digits above three.
+        let (length, is_negative) = if self.offsets.version >= 0x030c {
+            (count >> 3, count & 3 == 2)
+        } else {
+            let count = count.cast_signed();
+            (count.unsigned_abs(), count < 0)
+        };
+        match length {
+            0 => Some(0),
+            1 => Some(if is_negative { -low } else { low }),
+            _ => None,
+        }
+    }
+
+    /// A NUL-terminated name.
+    pub(super) fn c_name(&mut self, address: u64) -> Option<String> {
+        let mut bytes = [0; MAX_NAME];
+        let length = MAX_NAME.min((4096 - address % 4096) as usize);
+        let length = if self.memory.anywhere(address, &mut bytes) {
+            MAX_NAME
+        } else if self.memory.anywhere(address, &mut bytes[..length]) {
+            length
+        } else {
+            return None;
+        };
+        let bytes = bytes[..length].split(|byte| *byte == 0).next()?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// Name of a type, as the type has it.
+    pub(super) fn type_name(&mut self, number: u32) -> Option<String> {
+        let address = self.kinds.get(number).address;
+        let name = self.memory.word(address + same::NAME)?;
+        self.c_name(name)
+    }
+
+    /// Entries of a container; none for what is no container.
+    pub(super) fn entries(&mut self, object: &Object) -> Option<u64> {
+        let used = match self.kind(object) {
+            Kind::List | Kind::Tuple | Kind::Deque | Kind::Text | Kind::Bytes => object.head[2],
+            Kind::Dict => self.memory.word(object.address + same::DICT_USED)?,
+            Kind::Set => self.memory.word(object.address + same::SET_USED)?,
+            _ => return None,
+        };
+        (used <= MAX_ENTRIES).then_some(used)
+    }
+}

@@ -1,0 +1,345 @@
+//! Where an interpreter of a version keeps what the walk follows. Offsets are bytes, taken from the
+//! headers of builds with a global interpreter lock on x86-64; a version that is not here is not
+//! walked.
+
+use super::super::layout::Layout;
+
+/// Offsets that all versions have (Include/cpython and Include/internal of 3.8 to 3.14).
+pub(super) mod same {
+    /// `ob_type`.
+    pub(in super::super) const TYPE: u64 = 8;
+    /// `ob_size`, of what has a variable size.
+    pub(in super::super) const SIZE: u64 = 16;
+    /// Members of types.
+    pub(in super::super) const NAME: u64 = 24;
+    pub(in super::super) const BASIC_SIZE: u64 = 32;
+    pub(in super::super) const ITEM_SIZE: u64 = 40;
+    pub(in super::super) const FLAGS: u64 = 168;
+    pub(in super::super) const WEAK_LIST: u64 = 208;
+    pub(in super::super) const MEMBERS: u64 = 240;
+    pub(in super::super) const BASE: u64 = 256;
+    pub(in super::super) const TYPE_DICT: u64 = 264;
+    pub(in super::super) const DICT_OFFSET: u64 = 288;
+    pub(in super::super) const BASES: u64 = 336;
+    pub(in super::super) const MRO: u64 = 344;
+    /// Members of lists, dicts and sets.
+    pub(in super::super) const LIST_ITEMS: u64 = 24;
+    pub(in super::super) const LIST_ALLOCATED: u64 = 32;
+    pub(in super::super) const DICT_USED: u64 = 16;
+    pub(in super::super) const DICT_KEYS: u64 = 32;
+    pub(in super::super) const DICT_VALUES: u64 = 40;
+    pub(in super::super) const SET_USED: u64 = 24;
+    pub(in super::super) const SET_MASK: u64 = 32;
+    pub(in super::super) const SET_TABLE: u64 = 40;
+    /// Members of deques (Modules/_collectionsmodule.c): first block, place in it.
+    pub(in super::super) const DEQUE_LEFT: u64 = 24;
+    pub(in super::super) const DEQUE_LEFT_INDEX: u64 = 40;
+    /// Members of cells, methods, modules, frames.
+    pub(in super::super) const CELL: u64 = 16;
+    pub(in super::super) const METHOD_FUNCTION: u64 = 16;
+    pub(in super::super) const METHOD_SELF: u64 = 24;
+    pub(in super::super) const MODULE_DICT: u64 = 16;
+    pub(in super::super) const FRAME_OBJECT: u64 = 24;
+    /// Digits of an int.
+    pub(in super::super) const DIGITS: u64 = 24;
+    /// Member definitions (`PyMemberDef`): name, type, offset; and how far they are apart.
+    pub(in super::super) const MEMBER_TYPE: usize = 1;
+    pub(in super::super) const MEMBER_OFFSET: usize = 2;
+    pub(in super::super) const MEMBER_WORDS: usize = 5;
+}
+
+/// What differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::writer::cpython) struct Offsets {
+    /// Major and minor, as in `PY_VERSION_HEX` >> 16.
+    pub(super) version: u32,
+    pub(super) tuple_items: u64,
+    /// Bytes of `PyMemoryAllocator`'s pools.
+    pub(super) pool_bytes: u64,
+    /// In heap types: the keys that instances share, and the type's names and slots before them.
+    pub(super) cached_keys: u64,
+    pub(super) keys: Keys,
+    pub(super) attributes: Attributes,
+    pub(super) function: Function,
+    pub(super) code: Code,
+    pub(super) frame: Frame,
+    pub(super) generator: Generator,
+    /// Characters of ASCII strings, and of others.
+    pub(super) text: [u64; 2],
+    pub(super) roots: Roots,
+}
+
+/// Key tables of dicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// 3.8 to 3.10: the number of places, entries of three words.
+    Counted,
+    /// 3.11 and later: logarithms, a kind, entries of two or three words.
+    Logarithmic,
+}
+
+/// Where instances keep attributes that have no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attributes {
+    /// In a dict at the type's offset.
+    Dict,
+    /// 3.11: values 32 bytes before the object, or a dict 24 bytes before.
+    Before,
+    /// 3.12: one word 24 bytes before; odd for values.
+    Tagged,
+    /// 3.13: values behind the object, or a dict 24 bytes before.
+    Inline,
+}
+
+/// Functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) code: u64,
+    pub(super) globals: u64,
+    pub(super) defaults: u64,
+    pub(super) keyword_defaults: u64,
+    pub(super) closure: u64,
+    pub(super) dict: u64,
+    pub(super) annotations: u64,
+    /// Strings: documentation, name, qualified name.
+    pub(super) texts: [u64; 3],
+}
+
+/// Code objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    /// Objects that it refers to.
+    pub(super) objects: &'static [u64],
+    /// Its name: qualified where there is one.
+    pub(super) name: u64,
+    /// Names of local variables: tuples, in their order.
+    pub(super) locals: &'static [u64],
+    /// Names of closed-over variables: the last in a tuple.
+    pub(super) free: u64,
+    /// How many of them a frame has, and how deep its stack is: 4 bytes each.
+    pub(super) stack_size: u64,
+}
+
+/// Frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) code: u64,
+    pub(super) previous: u64,
+    pub(super) locals: u64,
+    /// Whether it is an object.
+    pub(super) is_object: bool,
+}
+
+/// Generators and coroutines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generator {
+    /// The frame is an object: its address.
+    Object(u64),
+    /// The frame is part of the generator: its state, a byte, and its place.
+    Inside { state: u64, frame: u64 },
+}
+
+/// From the runtime to modules and threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Roots {
+    pub(super) interpreters: u64,
+    pub(super) modules: u64,
+    pub(super) threads: u64,
+    /// In a thread's state.
+    pub(super) next_thread: u64,
+    /// The frame that runs, or where that stands: offset, then offset in what is there.
+    pub(super) frame: (u64, Option<u64>),
+    /// Bytes of a thread's state that are looked through for objects.
+    pub(super) thread_bytes: u64,
+}
+
+const FUNCTION_OLD: Function = Function {
+    code: 16,
+    globals: 24,
+    defaults: 32,
+    keyword_defaults: 40,
+    closure: 48,
+    texts: [56, 64, 104],
+    dict: 72,
+    annotations: 96,
+};
+const FUNCTION: Function = Function {
+    globals: 16,
+    code: 48,
+    defaults: 56,
+    keyword_defaults: 64,
+    closure: 72,
+    texts: [80, 32, 40],
+    dict: 88,
+    annotations: 112,
+};
+const CODE_OLD: Code = Code {
+    objects: &[48, 56, 64, 72, 80, 88, 104, 112, 120],
+    name: 112,
+    locals: &[72, 88, 80],
+    free: 80,
+    stack_size: 32,
+};
+const CODE: Code = Code {
+    objects: &[24, 32, 40, 96, 104, 112, 120, 128, 136],
+    name: 128,
+    locals: &[96],
+    free: 96,
+    stack_size: 64,
+};
+const ROOTS_OLD: Roots = Roots {
+    interpreters: 32,
+    modules: 856,
+    threads: 8,
+    next_thread: 8,
+    frame: (24, None),
+    thread_bytes: 264,
+};
+
+const V3_8: Offsets = Offsets {
+    version: 0x0308,
+    tuple_items: 24,
+    pool_bytes: 4 << 10,
+    cached_keys: 872,
+    keys: Keys::Counted,
+    attributes: Attributes::Dict,
+    function: FUNCTION_OLD,
+    code: CODE_OLD,
+    frame: Frame {
+        code: 32,
+        previous: 24,
+        locals: 360,
+        is_object: true,
+    },
+    generator: Generator::Object(16),
+    text: [48, 72],
+    roots: Roots {
+        modules: 56,
+        ..ROOTS_OLD
+    },
+};
+const V3_9: Offsets = Offsets {
+    version: 0x0309,
+    cached_keys: 864,
+    roots: ROOTS_OLD,
+    ..V3_8
+};
+const V3_10: Offsets = Offsets {
+    version: 0x030a,
+    pool_bytes: 16 << 10,
+    cached_keys: 872,
+    function: FUNCTION,
+    frame: Frame {
+        locals: 352,
+        ..V3_8.frame
+    },
+    roots: Roots {
+        thread_bytes: 280,
+        ..ROOTS_OLD
+    },
+    ..V3_8
+};
+const V3_11: Offsets = Offsets {
+    version: 0x030b,
+    keys: Keys::Logarithmic,
+    attributes: Attributes::Before,
+    code: Code {
+        stack_size: 68,
+        ..CODE
+    },
+    frame: Frame {
+        code: 32,
+        previous: 48,
+        locals: 72,
+        is_object: false,
+    },
+    generator: Generator::Inside {
+        state: 75,
+        frame: 80,
+    },
+    roots: Roots {
+        interpreters: 40,
+        modules: 888,
+        threads: 16,
+        next_thread: 8,
+        frame: (56, Some(8)),
+        thread_bytes: 360,
+    },
+    ..V3_10
+};
+const V3_12: Offsets = Offsets {
+    version: 0x030c,
+    cached_keys: 880,
+    attributes: Attributes::Tagged,
+    code: CODE,
+    frame: Frame {
+        code: 0,
+        previous: 8,
+        locals: 72,
+        is_object: false,
+    },
+    generator: Generator::Inside {
+        state: 67,
+        frame: 72,
+    },
+    text: [40, 56],
+    roots: Roots {
+        modules: 944,
+        threads: 72,
+        frame: (56, Some(0)),
+        thread_bytes: 288,
+        ..V3_11.roots
+    },
+    ..V3_11
+};
+/// The offsets of the roots differ between its releases: they are in the table that it carries.
+const V3_13: Offsets = Offsets {
+    version: 0x030d,
+    attributes: Attributes::Inline,
+    roots: Roots {
+        interpreters: 0,
+        modules: 0,
+        threads: 0,
+        frame: (72, None),
+        ..V3_12.roots
+    },
+    ..V3_12
+};
+const V3_14: Offsets = Offsets {
+    version: 0x030e,
+    tuple_items: 32,
+    frame: Frame {
+        locals: 80,
+        ..V3_12.frame
+    },
+    ..V3_13
+};
+
+impl Offsets {
+    /// Of a version (major and minor in two bytes) whose roots are always in the same place.
+    pub(in crate::writer::cpython) fn of_version(version: u64) -> Option<&'static Self> {
+        [&V3_8, &V3_9, &V3_10, &V3_11, &V3_12]
+            .into_iter()
+            .find(|offsets| u64::from(offsets.version) == version)
+    }
+
+    /// Of a version that carries a table of its offsets, with the roots from there.
+    pub(in crate::writer::cpython) fn of_table(version: u64, layout: &Layout) -> Option<Self> {
+        let known = [V3_13, V3_14]
+            .into_iter()
+            .find(|offsets| u64::from(offsets.version) == version)?;
+        let roots = Roots {
+            interpreters: layout.interpreters_head,
+            modules: layout.modules,
+            threads: layout.threads_head,
+            next_thread: layout.walk.thread_next.into(),
+            frame: (layout.walk.thread_frame.into(), None),
+            ..known.roots
+        };
+        Some(Self { roots, ..known })
+    }
+
+    /// Those that carry neither their version nor a table.
+    pub(in crate::writer::cpython) const WITHOUT_VERSION: [&'static Self; 3] =
+        [&V3_8, &V3_9, &V3_10];
+}

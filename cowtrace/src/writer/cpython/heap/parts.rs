@@ -1,0 +1,348 @@
+//! What an object refers to: single references, with the names they go by where those are wanted,
+//! and tables of many.
+
+use super::{
+    allocation::{self, Allocation},
+    kinds::{HEAP_TYPE, Kind, Type},
+    objects::{Object, Objects},
+    offsets::{Attributes, same},
+    paths::Label,
+    regions::CHUNK,
+};
+
+/// Items of one object that are given a name each; longer tables are followed without.
+pub(super) const MAX_NAMED: u64 = 256;
+/// Attributes of a module, class or instance that are.
+pub(super) const MAX_ATTRIBUTES: u64 = 20_000;
+/// Slots in a block of a deque, and words around them.
+pub(super) const BLOCK_SLOTS: u64 = 64;
+pub(super) const BLOCK_WORDS: u64 = BLOCK_SLOTS + 2;
+/// Of the first words of memory that an object refers to, so many are looked at to tell whether
+/// they are references.
+const SAMPLE: usize = 32;
+
+/// How references stand in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Shape {
+    /// One after the other.
+    Items,
+    /// One, then a hash: sets.
+    Elements,
+    /// Key, value: dicts of strings.
+    Pairs,
+    /// Hash, key, value: other dicts.
+    Triples,
+    /// Any words, some of which may be references.
+    Loose,
+    /// Blocks of a deque: the address is of the block, the count of what is still to come.
+    Blocks,
+}
+
+impl Shape {
+    /// Words of an entry.
+    pub(super) const fn words(self) -> u64 {
+        match self {
+            Self::Items | Self::Loose | Self::Blocks => 1,
+            Self::Elements | Self::Pairs => 2,
+            Self::Triples => 3,
+        }
+    }
+}
+
+/// References one after the other in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) at: u64,
+    pub(super) count: u64,
+    pub(super) shape: Shape,
+    /// Place in the first block, of a deque.
+    pub(super) skip: u64,
+}
+
+/// Memory beside the object that is its own, and the references in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Table {
+    pub(super) start: u64,
+    /// Bytes; 0 if it is in the object itself.
+    pub(super) bytes: u64,
+    pub(super) span: Span,
+}
+
+/// What an object refers to.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) references: Vec<(Label, u64)>,
+    pub(super) tables: Vec<Table>,
+    /// What stands on the stacks of frames: it may be left over.
+    pub(super) temporaries: Vec<u64>,
+}
+
+impl Parts {
+    pub(super) fn clear(&mut self) {
+        self.references.clear();
+        self.tables.clear();
+        self.temporaries.clear();
+    }
+
+    pub(super) fn add(&mut self, label: Label, address: u64) {
+        if address != 0 {
+            self.references.push((label, address));
+        }
+    }
+
+    pub(super) fn span(&mut self, at: u64, count: u64, shape: Shape) {
+        self.table(at, 0, at, count, shape);
+    }
+
+    pub(super) fn table(&mut self, start: u64, bytes: u64, at: u64, count: u64, shape: Shape) {
+        let span = Span {
+            at,
+            count,
+            shape,
+            skip: 0,
+        };
+        self.tables.push(Table { start, bytes, span });
+    }
+}
+
+impl Objects<'_> {
+    /// What an object refers to. Names are looked up only if they are wanted: they take longer.
+    pub(super) fn parts(&mut self, object: &Object, named: bool, parts: &mut Parts) {
+        parts.clear();
+        let found = self.kinds.get(object.number).clone();
+        let at = object.address;
+        match found.kind {
+            Kind::Text | Kind::Bytes | Kind::Number | Kind::Weak => return,
+            Kind::Function => return self.function(at, named, parts),
+            Kind::Code => return self.code(at, parts),
+            Kind::Cell => return parts.add(Label::NONE, self.word(at, same::CELL)),
+            Kind::Method => {
+                parts.add(Label::fixed("__self__"), self.word(at, same::METHOD_SELF));
+                parts.add(Label::NONE, self.word(at, same::METHOD_FUNCTION));
+                return;
+            }
+            Kind::Module => {
+                let dict = self.word(at, same::MODULE_DICT);
+                return self.attributes(dict, named, parts);
+            }
+            Kind::Type => return self.class(at, named, parts),
+            Kind::Frame | Kind::Generator => return self.suspended(at, found.kind, parts),
+            Kind::List => self.list(at, parts),
+            Kind::Tuple => {
+                let count = self.word(at, same::SIZE);
+                parts.span(at + self.offsets.tuple_items, count, Shape::Items);
+            }
+            Kind::Dict => self.dict(at, parts),
+            Kind::Set => self.set(at, parts),
+            Kind::Deque => self.deque(at, parts),
+            Kind::Other => {}
+        }
+        self.instance(object, &found, named, parts);
+    }
+
+    pub(super) fn word(&mut self, at: u64, offset: u64) -> u64 {
+        at.checked_add(offset)
+            .and_then(|at| self.memory.word(at))
+            .unwrap_or(0)
+    }
+
+    fn list(&mut self, at: u64, parts: &mut Parts) {
+        let items = self.word(at, same::LIST_ITEMS);
+        let allocated = self.word(at, same::LIST_ALLOCATED);
+        let count = self.word(at, same::SIZE).min(allocated);
+        let bytes = allocated.saturating_mul(8);
+        if items != 0 && bytes <= self.memory.regions.left(items) {
+            parts.table(items, bytes, items, count, Shape::Items);
+        }
+    }
+
+    fn set(&mut self, at: u64, parts: &mut Parts) {
+        let table = self.word(at, same::SET_TABLE);
+        let places = self.word(at, same::SET_MASK).saturating_add(1);
+        let bytes = places.saturating_mul(16);
+        if table != 0 && places.is_power_of_two() && bytes <= self.memory.regions.left(table) {
+            parts.table(table, bytes, table, places, Shape::Elements);
+        }
+    }
+
+    fn deque(&mut self, at: u64, parts: &mut Parts) {
+        let block = self.word(at, same::DEQUE_LEFT);
+        let skip = self.word(at, same::DEQUE_LEFT_INDEX);
+        let count = self.word(at, same::SIZE);
+        // More than the process has memory for would only lead around.
+        let most = self.memory.regions.chunks() as u64 * CHUNK / 8;
+        if block != 0 && skip < BLOCK_SLOTS && count <= most {
+            let span = Span {
+                at: block,
+                count,
+                shape: Shape::Blocks,
+                skip,
+            };
+            parts.tables.push(Table {
+                start: block,
+                bytes: 0,
+                span,
+            });
+        }
+    }
+
+    /// Attributes, members and whatever else an instance has.
+    fn instance(&mut self, object: &Object, found: &Type, named: bool, parts: &mut Parts) {
+        self.own_attributes(object, found, named, parts);
+        for index in found.members.clone() {
+            let member = self.kinds.members[index];
+            let value = self.word(object.address, member.offset);
+            parts.add(Label::member(member.name), value);
+        }
+        for index in found.loose.clone() {
+            let value = self.word(object.address, self.kinds.loose[index]);
+            self.anything(value, parts);
+        }
+        if found.kind == Kind::Other && found.item_size >= 8 {
+            let size = self.size(object).saturating_sub(found.basic_size);
+            parts.span(object.address + found.basic_size, size / 8, Shape::Loose);
+        }
+    }
+
+    fn own_attributes(&mut self, object: &Object, found: &Type, named: bool, parts: &mut Parts) {
+        let at = object.address;
+        if !found.is_managed {
+            let offset = match found.dict_offset {
+                0 => return,
+                1.. => found.dict_offset.cast_unsigned(),
+                _ => {
+                    let items = self.word(at, same::SIZE).cast_signed().unsigned_abs();
+                    let size = found
+                        .basic_size
+                        .saturating_add(items.saturating_mul(found.item_size));
+                    size.next_multiple_of(8)
+                        .saturating_add_signed(found.dict_offset)
+                }
+            };
+            let dict = self.word(at, offset);
+            return self.attributes(dict, named, parts);
+        }
+        let dict = self.word(at.wrapping_sub(24), 0);
+        let values = match self.offsets.attributes {
+            Attributes::Before => self.word(at.wrapping_sub(32), 0),
+            Attributes::Tagged if dict & 1 == 1 => dict.wrapping_add(1),
+            Attributes::Tagged | Attributes::Dict => 0,
+            Attributes::Inline => {
+                let values = at + found.basic_size;
+                let is_valid = self.word(values, 0) >> 24 & 0xff != 0;
+                u64::from(found.has_inline_values && is_valid) * values
+            }
+        };
+        if values == 0 {
+            return self.attributes(dict, named, parts);
+        }
+        let Some(keys) = self.keys(found.cached_keys) else {
+            return;
+        };
+        if named {
+            let header = u64::from(self.offsets.attributes == Attributes::Inline) * 8;
+            self.named_values(found.cached_keys, values.wrapping_add(header), parts);
+        }
+        let count = keys.span.count;
+        if self.offsets.attributes == Attributes::Inline {
+            let room = self.word(values, 0) & 0xff;
+            parts.span(values.wrapping_add(8), count.min(room), Shape::Items);
+            parts.add(Label::NONE, dict);
+        } else {
+            self.values(values, count, parts);
+        }
+    }
+
+    /// A word that may be the address of an object, or of memory with addresses in it.
+    fn anything(&mut self, value: u64, parts: &mut Parts) {
+        if value == 0 || self.memory.place(value).is_none() {
+            return;
+        }
+        if self.guess(value).is_some() {
+            parts.add(Label::HIDDEN, value);
+            return;
+        }
+        let allocation = allocation::at(&mut self.memory, self.offsets.pool_bytes, value);
+        if let Allocation::Bytes(bytes) = allocation {
+            let count = if self.are_references(value, bytes / 8) {
+                bytes / 8
+            } else {
+                0
+            };
+            parts.table(value, bytes, value, count, Shape::Loose);
+        }
+    }
+
+    /// Whether memory begins with addresses of objects, and nothing but.
+    fn are_references(&mut self, at: u64, words: u64) -> bool {
+        let mut sample = [0; SAMPLE];
+        let length = SAMPLE.min(words as usize);
+        let read = self.memory.words(at, &mut sample[..length]);
+        let mut found = false;
+        for word in sample[..read].iter().filter(|word| **word != 0) {
+            if self.guess(*word).is_none() {
+                return false;
+            }
+            found = true;
+        }
+        found
+    }
+
+    fn function(&mut self, at: u64, named: bool, parts: &mut Parts) {
+        let offsets = self.offsets.function;
+        let code = self.word(at, offsets.code);
+        let closure = self.word(at, offsets.closure);
+        if named {
+            self.closure(closure, code, parts);
+        }
+        for (label, offset) in [
+            (Label::fixed("__defaults__"), offsets.defaults),
+            (Label::fixed("__kwdefaults__"), offsets.keyword_defaults),
+            (Label::fixed("__annotations__"), offsets.annotations),
+            (Label::fixed("__globals__"), offsets.globals),
+            (Label::fixed("__code__"), offsets.code),
+            (Label::NONE, offsets.closure),
+        ] {
+            let value = self.word(at, offset);
+            parts.add(label, value);
+        }
+        for offset in offsets.texts {
+            let value = self.word(at, offset);
+            parts.add(Label::NONE, value);
+        }
+        let dict = self.word(at, offsets.dict);
+        self.attributes(dict, named, parts);
+    }
+
+    fn code(&mut self, at: u64, parts: &mut Parts) {
+        for offset in self.offsets.code.objects {
+            let value = self.word(at, *offset);
+            parts.add(Label::NONE, value);
+        }
+    }
+
+    fn class(&mut self, at: u64, named: bool, parts: &mut Parts) {
+        let dict = self.word(at, same::TYPE_DICT);
+        self.attributes(dict, named, parts);
+        let bases = self.word(at, same::BASES);
+        parts.add(Label::fixed("__bases__"), bases);
+        let mro = self.word(at, same::MRO);
+        parts.add(Label::fixed("__mro__"), mro);
+        if self.word(at, same::FLAGS) & HEAP_TYPE == 0 {
+            return;
+        }
+        let keys = self.offsets.cached_keys;
+        // Name, slots, qualified name stand before the keys; the module after them.
+        for offset in [keys - 24, keys - 16, keys - 8, keys + 8] {
+            let value = self.word(at, offset);
+            if self.guess(value).is_some() {
+                parts.add(Label::NONE, value);
+            }
+        }
+        let cached = self.word(at, keys);
+        if let Some(table) = self.keys(cached) {
+            parts.tables.push(table);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The tree of variables that the walk has found, and how a person calls them.
+
+use super::{kinds::Kind, objects::Objects, offsets::same};
+
+/// What leads from an object to the next: a kind and an address or number in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Label(u64);
+
+/// Longer keys are cut, characters.
+const MAX_KEY: usize = 40;
+const VALUE_BITS: u32 = 48;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Way {
+    /// Part of the object itself.
+    None,
+    Module,
+    /// A function whose frame is on a thread's stack: its code.
+    Frame,
+    Thread,
+    Attribute,
+    Member,
+    Local,
+    Closure,
+    Key,
+    Index,
+    Element,
+    /// A member of an object that is not known by name.
+    Hidden,
+    Temporary,
+    Fixed,
+}
+
+const WAYS: [Way; 14] = [
+    Way::None,
+    Way::Module,
+    Way::Frame,
+    Way::Thread,
+    Way::Attribute,
+    Way::Member,
+    Way::Local,
+    Way::Closure,
+    Way::Key,
+    Way::Index,
+    Way::Element,
+    Way::Hidden,
+    Way::Temporary,
+    Way::Fixed,
+];
+
+/// Attributes of the interpreter's own objects.
+const FIXED: [&str; 8] = [
+    "__self__",
+    "__defaults__",
+    "__kwdefaults__",
+    "__annotations__",
+    "__globals__",
+    "__code__",
+    "__bases__",
+    "__mro__",
+];
+
+impl Label {
+    pub(super) const NONE: Self = Self::new(Way::None, 0);
+    pub(super) const HIDDEN: Self = Self::new(Way::Hidden, 0);
+    pub(super) const ELEMENT: Self = Self::new(Way::Element, 0);
+    pub(super) const TEMPORARY: Self = Self::new(Way::Temporary, 0);
+    pub(super) const THREAD: Self = Self::new(Way::Thread, 0);
+
+    const fn new(way: Way, value: u64) -> Self {
+        Self((way as u64) << VALUE_BITS | (value & ((1 << VALUE_BITS) - 1)))
+    }
+
+    pub(super) const fn module(name: u64) -> Self {
+        Self::new(Way::Module, name)
+    }
+
+    pub(super) const fn frame(code: u64) -> Self {
+        Self::new(Way::Frame, code)
+    }
+
+    pub(super) const fn attribute(name: u64) -> Self {
+        Self::new(Way::Attribute, name)
+    }
+
+    pub(super) const fn member(name: u64) -> Self {
+        Self::new(Way::Member, name)
+    }
+
+    pub(super) const fn local(name: u64) -> Self {
+        Self::new(Way::Local, name)
+    }
+
+    pub(super) const fn closure(name: u64) -> Self {
+        Self::new(Way::Closure, name)
+    }
+
+    pub(super) const fn key(key: u64) -> Self {
+        Self::new(Way::Key, key)
+    }
+
+    pub(super) const fn index(index: u64) -> Self {
+        Self::new(Way::Index, index)
+    }
+
+    pub(super) fn fixed(name: &str) -> Self {
+        let index = FIXED.iter().position(|known| *known == name);
+        Self::new(Way::Fixed, index.unwrap_or(0) as u64)
+    }
+
+    pub(super) const fn value(self) -> u64 {
+        self.0 & ((1 << VALUE_BITS) - 1)
+    }
+
+    fn way(self) -> Way {
+        let index = (self.0 >> VALUE_BITS) as usize;
+        WAYS.get(index).copied().unwrap_or(Way::None)
+    }
+
+    /// Whether it leads to a module.
+    pub(super) fn is_module(self) -> bool {
+        self.way() == Way::Module
+    }
+
+    /// Whether it leads to a frame on a thread's stack, which is no object.
+    pub(super) fn is_frame(self) -> bool {
+        self.way() == Way::Frame
+    }
+
+    /// Whether it leads to the state of a thread, which is no object.
+    pub(super) fn is_thread(self) -> bool {
+        self.way() == Way::Thread
+    }
+
+    /// Whether paths begin with it.
+    pub(super) fn is_root(self) -> bool {
+        matches!(self.way(), Way::Module | Way::Frame | Way::Thread)
+    }
+
+    /// Whether it is part of what it belongs to, with no name of its own.
+    pub(super) fn is_none(self) -> bool {
+        self.way() == Way::None
+    }
+}
+
+/// No node.
+pub(super) const ROOT: u32 = u32::MAX;
+
+/// An object on a path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) parent: u32,
+    pub(super) label: Label,
+    /// Its address; 0 for what is no object.
+    pub(super) object: u64,
+    pub(super) depth: u8,
+}
+
+/// Nodes; a child comes after its parent.
+#[derive(Default)]
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+}
+
+/// Nodes that are told apart: 8 MiB.
+pub(super) const MAX_NODES: usize = 1 << 18;
+/// Steps that are alike and shown one by one.
+const MAX_REPEATED: usize = 3;
+
+impl Tree {
+    /// Adds a node; none if there is no room.
+    pub(super) fn add(&mut self, parent: u32, label: Label, object: u64) -> Option<u32> {
+        if self.nodes.len() >= MAX_NODES {
+            return None;
+        }
+        let depth = match self.nodes.get(parent as usize) {
+            Some(node) => node.depth.saturating_add(u8::from(!label.is_none())),
+            None => 0,
+        };
+        self.nodes.push(Node {
+            parent,
+            label,
+            object,
+            depth,
+        });
+        Some(self.nodes.len() as u32 - 1)
+    }
+
+    /// The number that the next node gets; none if there is no room.
+    pub(super) fn next(&self) -> Option<u32> {
+        (self.nodes.len() < MAX_NODES).then_some(self.nodes.len() as u32)
+    }
+
+    /// The nodes from a root to this one, without those that are part of the one before.
+    fn steps(&self, node: u32) -> Vec<Node> {
+        let mut steps = Vec::new();
+        let mut next = node;
+        while let Some(node) = self.nodes.get(next as usize) {
+            if !node.label.is_none() {
+                steps.push(*node);
+            }
+            next = node.parent;
+        }
+        steps.reverse();
+        steps
+    }
+
+    /// Whether the second node is the first, or on the way to it.
+    pub(super) fn is_below(&self, node: u32, other: u32) -> bool {
+        let mut next = node;
+        while let Some(node) = self.nodes.get(next as usize) {
+            if next == other {
+                return true;
+            }
+            next = node.parent;
+        }
+        false
+    }
+
+    /// The path of a node, as Python would write it, as far as it can. From outside: may hold any
+    /// character.
+    pub(super) fn path(&self, node: u32, objects: &mut Objects<'_>) -> String {
+        let mut path = String::new();
+        let (mut last, mut repeated) = (String::new(), 0);
+        for step in self.steps(node) {
+            let text = step.label.text(objects);
+            repeated = if text == last { repeated + 1 } else { 0 };
+            match repeated {
+                0..MAX_REPEATED => path.push_str(&text),
+                // The same step again and again, as in a chain.
+                MAX_REPEATED => path.push('…'),
+                _ => {}
+            }
+            last = text;
+        }
+        path
+    }
+}
+
+impl Label {
+    fn text(self, objects: &mut Objects<'_>) -> String {
+        let value = self.value();
+        let mut name = || {
+            objects
+                .text(value)
+                .map_or_else(|| "?".into(), |(text, _)| text)
+        };
+        match self.way() {
+            Way::None => String::new(),
+            Way::Module => name(),
+            Way::Attribute => format!(".{}", name()),
+            Way::Local => format!(" local {}", name()),
+            Way::Closure => format!(" closure {}", name()),
+            Way::Frame => {
+                let at = value + objects.offsets.code.name;
+                let text = objects.memory.word(at).and_then(|name| objects.text(name));
+                format!("{}()", text.map_or_else(|| "?".into(), |(text, _)| text))
+            }
+            Way::Thread => "a thread's own".into(),
+            Way::Member => {
+                let name = objects.c_name(value);
+                format!(".{}", name.unwrap_or_else(|| "?".into()))
+            }
+            Way::Key => format!("[{}]", key(value, objects)),
+            Way::Index => format!("[{value}]"),
+            Way::Element => "{…}".into(),
+            Way::Hidden => ".<inside>".into(),
+            Way::Temporary => " temporary".into(),
+            Way::Fixed => format!(".{}", FIXED.get(value as usize).unwrap_or(&"?")),
+        }
+    }
+}
+
+/// A key of a dict, as Python would write it.
+fn key(address: u64, objects: &mut Objects<'_>) -> String {
+    if let Some((text, is_whole)) = objects.text(address) {
+        let short: String = text.chars().take(MAX_KEY).collect();
+        let more = if is_whole && short.len() == text.len() {
+            ""
+        } else {
+            "…"
+        };
+        return format!("'{short}{more}'");
+    }
+    if let Some(number) = objects.number(address) {
+        return number.to_string();
+    }
+    let Some(object) = objects.at(address) else {
+        return "?".into();
+    };
+    let name = match objects.kind(&object) {
+        Kind::Type => {
+            let name = objects.memory.word(address + same::NAME).unwrap_or(0);
+            objects.c_name(name)
+        }
+        _ => objects
+            .type_name(object.number)
+            .map(|name| format!("<{name}>")),
+    };
+    name.unwrap_or_else(|| "?".into())
+}

@@ -1,0 +1,272 @@
+//! Which memory of a process may be read: present pages of private, writable mappings, numbered by
+//! chunks so that tables over them are dense. An absent page is never read: reading would bring it
+//! in.
+
+use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
+
+use crate::{memory, run::Mapping};
+
+/// Bytes in a page: layouts are known for x86-64 only.
+pub(super) const PAGE: u64 = 4096;
+/// What is read and numbered at a time, bytes.
+pub(super) const CHUNK: u64 = 1 << 16;
+pub(super) const PAGES_A_CHUNK: usize = (CHUNK / PAGE) as usize;
+/// Address space that is looked through for present pages, bytes.
+const MAX_VIRTUAL: u64 = 256 << 30;
+/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first that no process has.
+const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
+/// Bit of an entry of /proc/PID/pagemap: the page is present.
+const PRESENT: u64 = 1 << 63;
+const NONE: u32 = u32::MAX;
+/// Recent regions, by address.
+const HINTS: usize = 1024;
+
+#[derive(Clone, Copy)]
+struct Region {
+    start: u64,
+    end: u64,
+    /// First of its places in `chunks`.
+    first: usize,
+}
+
+/// The readable memory of a process.
+pub(super) struct Regions {
+    all: Vec<Region>,
+    /// Number of the chunk by region and place in it.
+    chunks: Vec<u32>,
+    /// Address of each chunk.
+    starts: Vec<u64>,
+    /// Present pages of each chunk, a bit each.
+    present: Vec<u16>,
+    hints: Vec<u32>,
+    /// Whether memory was left out to stay within the bounds.
+    pub(super) is_partial: bool,
+}
+
+/// A place in a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) chunk: u32,
+    pub(super) offset: u32,
+}
+
+impl Regions {
+    /// Of a process; none if it cannot be looked into.
+    pub(super) fn read(proc_root: &Path, pid: u32, max_chunks: usize) -> Option<Self> {
+        let text = memory::read_layout_text(proc_root, pid).ok()?;
+        let mappings = memory::read_mappings(&text, PAGE).ok()?;
+        let pagemap = File::open(proc_root.join(format!("{pid}/pagemap"))).ok()?;
+        Some(Self::of(&mappings, max_chunks, |first_page, entries| {
+            let at = first_page * 8;
+            // What cannot be read is not there.
+            let read = pagemap.read_at(entries, at).unwrap_or(0);
+            entries[read..].fill(0);
+        }))
+    }
+
+    /// Of mappings and their entries in pagemap, which a function gives by number of the first.
+    pub(super) fn of(
+        mappings: &[Mapping],
+        max_chunks: usize,
+        mut pagemap: impl FnMut(u64, &mut [u8]),
+    ) -> Self {
+        let mut found = Self {
+            all: joined(mappings),
+            chunks: Vec::new(),
+            starts: Vec::new(),
+            present: Vec::new(),
+            hints: vec![0; HINTS],
+            is_partial: false,
+        };
+        let mut virtual_bytes = 0;
+        let mut entries = [0; PAGES_A_CHUNK * 8 * 64];
+        for index in 0..found.all.len() {
+            let Region { start, end, .. } = found.all[index];
+            found.all[index].first = found.chunks.len();
+            virtual_bytes += end - start;
+            if virtual_bytes > MAX_VIRTUAL {
+                found.is_partial = true;
+                found.all[index].end = start;
+                continue;
+            }
+            for at in (start..end).step_by((CHUNK * 64) as usize) {
+                let pages = ((end - at) / PAGE).min(PAGES_A_CHUNK as u64 * 64);
+                let entries = &mut entries[..pages as usize * 8];
+                pagemap(at / PAGE, entries);
+                found.add(at, entries, max_chunks);
+            }
+        }
+        found
+    }
+
+    /// Numbers the chunks from an address on.
+    fn add(&mut self, at: u64, entries: &[u8], max_chunks: usize) {
+        let mut start = at;
+        for chunk in entries.chunks(PAGES_A_CHUNK * 8) {
+            let mut bits = 0;
+            for (page, entry) in chunk.chunks_exact(8).enumerate() {
+                let entry = u64::from_ne_bytes(entry.try_into().unwrap_or_default());
+                bits |= u16::from(entry & PRESENT != 0) << page;
+            }
+            let is_full = self.starts.len() >= max_chunks;
+            self.is_partial |= bits != 0 && is_full;
+            if bits == 0 || is_full {
+                self.chunks.push(NONE);
+            } else {
+                self.chunks.push(self.starts.len() as u32);
+                self.starts.push(start);
+                self.present.push(bits);
+            }
+            start += CHUNK;
+        }
+    }
+
+    /// Chunks with present pages.
+    pub(super) fn chunks(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(super) fn start_of(&self, chunk: u32) -> u64 {
+        self.starts.get(chunk as usize).copied().unwrap_or(0)
+    }
+
+    /// How many present pages follow from one of a chunk on.
+    pub(super) fn present_from(&self, chunk: u32, first: usize) -> usize {
+        let present = self.present.get(chunk as usize).copied().unwrap_or(0);
+        (u32::from(present) >> first).trailing_ones() as usize
+    }
+
+    fn region(&mut self, at: u64) -> Option<Region> {
+        let hint = (at >> 20) as usize % HINTS;
+        let likely = self.all.get(self.hints[hint] as usize)?;
+        if (likely.start..likely.end).contains(&at) {
+            return Some(*likely);
+        }
+        let after = self.all.partition_point(|region| region.start <= at);
+        let index = after.checked_sub(1)?;
+        let region = *self.all.get(index)?;
+        if at >= region.end {
+            return None;
+        }
+        self.hints[hint] = index as u32;
+        Some(region)
+    }
+
+    /// The place of an address; none if its chunk has nothing that may be read.
+    #[inline]
+    pub(super) fn place(&mut self, at: u64) -> Option<Place> {
+        if !PLAUSIBLE.contains(&at) {
+            return None;
+        }
+        let region = self.region(at)?;
+        let offset = at - region.start;
+        let chunk = *self.chunks.get(region.first + (offset / CHUNK) as usize)?;
+        (chunk != NONE).then_some(Place {
+            chunk,
+            offset: (offset % CHUNK) as u32,
+        })
+    }
+
+    /// Bytes from an address to the end of its region; 0 outside of all.
+    pub(super) fn left(&mut self, at: u64) -> u64 {
+        self.region(at).map_or(0, |region| region.end - at)
+    }
+
+    /// The next address behind this one, in the same region, whose chunk has present pages.
+    pub(super) fn next_present(&mut self, at: u64) -> Option<u64> {
+        let region = self.region(at)?;
+        let skipped = ((at - region.start) / CHUNK) as usize + 1;
+        let all = (region.end - region.start).div_ceil(CHUNK) as usize;
+        let chunks = self
+            .chunks
+            .get(region.first + skipped..region.first + all)?;
+        let found = chunks.iter().position(|chunk| *chunk != NONE)?;
+        Some(region.start + (skipped + found) as u64 * CHUNK)
+    }
+}
+
+/// The mappings that fork shares copy-on-write; neighbours are one: what a program does with
+/// madvise(2) splits mappings inside of one allocation.
+fn joined(mappings: &[Mapping]) -> Vec<Region> {
+    let mut regions: Vec<Region> = Vec::new();
+    for mapping in mappings {
+        if !mapping.is_copy_on_write() || !mapping.perms.starts_with('r') {
+            continue;
+        }
+        match regions.last_mut() {
+            Some(last) if last.end == mapping.start => {
+                last.end = mapping.end;
+            }
+            Some(last) if last.end > mapping.start => {}
+            _ => regions.push(Region {
+                start: mapping.start,
+                end: mapping.end,
+                first: 0,
+            }),
+        }
+    }
+    regions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Kind;
+
+    pub(super) fn mapping(start: u64, end: u64, perms: &str) -> Mapping {
+        Mapping {
+            start,
+            end,
+            name: "[anon]".into(),
+            kind: Kind::Anon,
+            perms: perms.into(),
+            offset: 0,
+            resident_pages: 0,
+            anonymous_pages: 0,
+            huge_page_bytes: 0,
+            mergeable: false,
+        }
+    }
+
+    fn regions(mappings: &[Mapping], is_present: impl Fn(u64) -> bool) -> Regions {
+        Regions::of(mappings, 1 << 16, |first, entries| {
+            for (page, entry) in (first..).zip(entries.chunks_exact_mut(8)) {
+                let bits = if is_present(page) { PRESENT } else { 0 };
+                entry.copy_from_slice(&bits.to_ne_bytes());
+            }
+        })
+    }
+
+    #[test]
+    fn only_present_pages_of_writable_private_memory_are_there() {
+        let mappings = [
+            mapping(0x100_0000, 0x102_0000, "rw-p"),
+            mapping(0x102_0000, 0x103_0000, "rw-p"),
+            mapping(0x103_0000, 0x104_0000, "r--p"),
+            mapping(0x104_0000, 0x105_0000, "rw-s"),
+        ];
+        let mut found = regions(&mappings, |page| page != 0x1001 && page < 0x1010);
+        assert_eq!(found.chunks(), 1);
+        let place = found.place(0x100_2008).unwrap();
+        assert_eq!((place.chunk, place.offset), (0, 0x2008));
+        assert_eq!(
+            [0, 1, 2].map(|page| found.present_from(0, page)),
+            [1, 0, 14]
+        );
+        assert_eq!(found.place(0x101_0000), None);
+        assert_eq!(found.place(0x103_0000), None);
+        assert_eq!(found.left(0x101_0000), 0x2_0000);
+        assert_eq!((found.left(8), found.left(0x104_0000)), (0, 0));
+    }
+
+    #[test]
+    fn what_goes_beyond_the_bound_is_left_out_and_said() {
+        let mappings = [mapping(0x100_0000, 0x200_0000, "rw-p")];
+        let mut found = Regions::of(&mappings, 3, |_, entries| entries.fill(0xff));
+        assert_eq!(found.chunks(), 3);
+        assert!(found.is_partial && found.place(0x103_0000).is_none());
+        let huge = [mapping(1 << 32, 1 << 46, "rw-p")];
+        let found = Regions::of(&huge, 3, |_, entries| entries.fill(0xff));
+        assert!(found.is_partial && found.chunks() == 0);
+    }
+}

@@ -1,0 +1,84 @@
+//! Which of the leading variables can reach which copied objects: a walk from each of them alone.
+
+use super::{
+    parts::Parts,
+    stack::{BATCH, Entry},
+    walk::Walk,
+};
+
+/// Variables that are compared: a bit each.
+pub(super) const MAX_LEADING: usize = 16;
+
+impl Walk<'_> {
+    /// Marks what each of these nodes reaches, the others' modules left out. False if the time was
+    /// over before all were done.
+    pub(super) fn compare(&mut self, leading: &[u32]) -> bool {
+        self.copied.begin_masks();
+        for (bit, node) in leading.iter().take(MAX_LEADING).enumerate() {
+            self.marks.clear();
+            self.mark_boundaries();
+            let object = self.tree.nodes[*node as usize].object;
+            self.reach_again(object, 1 << bit);
+            if !self.drain_again(1 << bit) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn drain_again(&mut self, bit: u16) -> bool {
+        let mut parts = Parts::default();
+        while let Some(entry) = self.stack.pop() {
+            if self.deadline.step(self.objects.memory.bytes_read) {
+                self.stack.clear();
+                return false;
+            }
+            if let Some(span) = entry.as_span() {
+                let mut found = [0; BATCH];
+                let length = self.stack.take(&span, &mut self.objects, &mut found);
+                for address in &found[..length] {
+                    self.reach_again(*address, bit);
+                }
+                continue;
+            }
+            let Some(object) = self.objects.at(entry.address()) else {
+                continue;
+            };
+            self.objects.parts(&object, false, &mut parts);
+            for table in &parts.tables {
+                let place = self.objects.memory.place(table.start);
+                if table.bytes > 0 {
+                    if place.is_some_and(|place| !self.marks.set(place)) {
+                        continue;
+                    }
+                    let end = table.start.saturating_add(table.bytes);
+                    self.copied.reach(place, table.start..end, bit);
+                }
+                self.stack.push(Entry::span(&table.span));
+            }
+            for (_, address) in &parts.references {
+                self.reach_again(*address, bit);
+            }
+        }
+        true
+    }
+
+    #[inline]
+    fn reach_again(&mut self, address: u64, bit: u16) {
+        let Some(place) = self.objects.memory.place(address) else {
+            return;
+        };
+        if self.marks.has(place) {
+            return;
+        }
+        let Some(object) = self.objects.at(address) else {
+            return;
+        };
+        self.marks.set(place);
+        let (place, range) = self.objects.extent(&object);
+        self.copied.reach(place, range, bit);
+        if !self.objects.kind(&object).is_leaf() {
+            self.stack.push(Entry::object(address));
+        }
+    }
+}

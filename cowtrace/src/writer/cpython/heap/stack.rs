@@ -1,0 +1,177 @@
+//! What is still to be followed, depth first: objects, and rests of tables, 16 bytes each. Long
+//! tables stay one entry, and the last item of a table leaves none behind, so that the stack is as
+//! deep as structures branch.
+
+use super::{
+    objects::Objects,
+    parts::{BLOCK_SLOTS, BLOCK_WORDS, Shape, Span},
+};
+
+/// Entries: 16 MiB.
+const MAX_ENTRIES: usize = 1 << 20;
+/// References that are taken of a table at a time.
+pub(super) const BATCH: usize = 32;
+const TAG_SHIFT: u32 = 48;
+const VALUE: u64 = (1 << TAG_SHIFT) - 1;
+const SHAPES: [Shape; 6] = [
+    Shape::Items,
+    Shape::Elements,
+    Shape::Pairs,
+    Shape::Triples,
+    Shape::Loose,
+    Shape::Blocks,
+];
+
+/// An object (tag 0) or a span (its shape plus 1), with its length and what is skipped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry(u64, u64);
+
+impl Entry {
+    pub(super) fn object(address: u64) -> Self {
+        Self(address & VALUE, 0)
+    }
+
+    pub(super) fn span(span: &Span) -> Self {
+        let tag = span.shape as u64 + 1;
+        Self(
+            tag << TAG_SHIFT | (span.at & VALUE),
+            span.skip << TAG_SHIFT | span.count.min(VALUE),
+        )
+    }
+
+    pub(super) fn address(self) -> u64 {
+        self.0 & VALUE
+    }
+
+    pub(super) fn as_span(self) -> Option<Span> {
+        let tag = (self.0 >> TAG_SHIFT) as usize;
+        let shape = *SHAPES.get(tag.checked_sub(1)?)?;
+        Some(Span {
+            at: self.address(),
+            count: self.1 & VALUE,
+            shape,
+            skip: self.1 >> TAG_SHIFT,
+        })
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Stack {
+    entries: Vec<Entry>,
+    /// Whether there was no room for something.
+    pub(super) is_partial: bool,
+}
+
+impl Stack {
+    #[inline]
+    pub(super) fn push(&mut self, entry: Entry) {
+        if self.entries.len() < MAX_ENTRIES {
+            self.entries.push(entry);
+        } else {
+            self.is_partial = true;
+        }
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        self.entries.pop()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Takes references of a span, leaves its rest on the stack, and tells how many they are.
+    pub(super) fn take(
+        &mut self,
+        span: &Span,
+        objects: &mut Objects<'_>,
+        found: &mut [u64; BATCH],
+    ) -> usize {
+        if span.shape == Shape::Blocks {
+            return self.take_block(span, objects, found);
+        }
+        let words = span.shape.words() as usize;
+        let entries = (BATCH / 2).min(usize::try_from(span.count).unwrap_or(BATCH));
+        let mut read = [0; BATCH / 2 * 3];
+        let length = objects.memory.words(span.at, &mut read[..entries * words]);
+        let done = length / words;
+        if done == entries && span.count > entries as u64 {
+            self.push(Entry::span(&Span {
+                at: span.at + (entries * words) as u64 * 8,
+                count: span.count - entries as u64,
+                ..*span
+            }));
+        } else if done < entries {
+            self.skip_absent(span, done as u64, objects);
+        }
+        let mut taken = 0;
+        for entry in read[..done * words].chunks_exact(words) {
+            let references = match span.shape {
+                Shape::Elements => &entry[..1],
+                Shape::Triples => &entry[1..],
+                _ => entry,
+            };
+            for &reference in references.iter().filter(|reference| **reference != 0) {
+                if span.shape == Shape::Loose && objects.guess(reference).is_none() {
+                    continue;
+                }
+                found[taken] = reference;
+                taken += 1;
+            }
+        }
+        taken
+    }
+
+    /// Goes on behind a piece of a table of which no page is present.
+    fn skip_absent(&mut self, span: &Span, done: u64, objects: &mut Objects<'_>) {
+        let bytes = span.shape.words() * 8;
+        let absent = span.at + done * bytes;
+        let next = objects.memory.regions.next_present(absent);
+        let Some(skipped) = next.and_then(|next| next.checked_sub(span.at)) else {
+            return;
+        };
+        // Never back: what lies across is left out.
+        let entries = skipped.div_ceil(bytes).max(done + 1);
+        if entries < span.count {
+            self.push(Entry::span(&Span {
+                at: span.at + entries * bytes,
+                count: span.count - entries,
+                ..*span
+            }));
+        }
+    }
+
+    fn take_block(
+        &mut self,
+        span: &Span,
+        objects: &mut Objects<'_>,
+        found: &mut [u64; BATCH],
+    ) -> usize {
+        let mut block = [0; BLOCK_WORDS as usize];
+        if span.skip >= BLOCK_SLOTS || objects.memory.words(span.at, &mut block) < block.len() {
+            return 0;
+        }
+        let left = (BLOCK_SLOTS - span.skip).min(span.count);
+        let length = (left as usize).min(BATCH);
+        // The first word leads to the block before, the last to the next.
+        let first = 1 + span.skip as usize;
+        found[..length].copy_from_slice(&block[first..first + length]);
+        let count = span.count - length as u64;
+        let skip = span.skip + length as u64;
+        let (at, skip) = if skip == BLOCK_SLOTS {
+            (block[block.len() - 1], 0)
+        } else {
+            (span.at, skip)
+        };
+        if count > 0 {
+            self.push(Entry::span(&Span {
+                at,
+                count,
+                skip,
+                ..*span
+            }));
+        }
+        length
+    }
+}

@@ -1,0 +1,223 @@
+//! A small heap of CPython 3.8, made by hand: walked as it is, and with anything in it changed.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{
+    Copies, Interpreter, Limits, Offsets, finish,
+    memory::Memory,
+    offsets::same,
+    prepare,
+    regions::{PAGE, Regions},
+};
+use crate::run::{Kind, Mapping};
+
+const START: u64 = 0x100_0000;
+const BYTES: usize = 0x10_000;
+const TYPE: u64 = START + 0x400;
+const STR: u64 = START + 0x800;
+const DICT: u64 = START + 0xc00;
+const LIST: u64 = START + 0x1000;
+const INT: u64 = START + 0x1400;
+const MODULE: u64 = START + 0x1800;
+const RUNTIME: u64 = START + 0x2000;
+const INTERPRETER: u64 = START + 0x2400;
+/// Where objects begin.
+const OBJECTS: u64 = START + 0x4000;
+
+struct Heap {
+    bytes: Vec<u8>,
+    next: u64,
+}
+
+impl Heap {
+    fn put(&mut self, at: u64, words: &[u64]) {
+        let at = usize::try_from(at - START).unwrap();
+        for (to, word) in self.bytes[at..].chunks_exact_mut(8).zip(words) {
+            to.copy_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    fn text_at(&mut self, at: u64, text: &str) {
+        let at = usize::try_from(at - START).unwrap();
+        self.bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+    }
+
+    fn take(&mut self, bytes: u64) -> u64 {
+        let at = self.next;
+        self.next += bytes.next_multiple_of(16);
+        at
+    }
+
+    /// A type: its flags, sizes, name.
+    fn class(&mut self, at: u64, flag: u64, sizes: [u64; 2], name: &str) {
+        let flags = flag | 1 << 12;
+        self.put(at, &[1, TYPE]);
+        self.put(at + same::NAME, &[at + 0x3c0, sizes[0], sizes[1]]);
+        self.put(at + same::FLAGS, &[flags]);
+        self.text_at(at + 0x3c0, name);
+    }
+
+    fn text(&mut self, text: &str) -> u64 {
+        let at = self.take(49 + text.len() as u64);
+        self.put(at, &[1, STR, text.len() as u64, 7, 1 << 2 | 0x60]);
+        self.text_at(at + 48, text);
+        at
+    }
+
+    fn number(&mut self, number: u64) -> u64 {
+        let at = self.take(28);
+        self.put(at, &[1, INT, 1, number]);
+        at
+    }
+
+    fn list(&mut self, items: &[u64]) -> u64 {
+        let (at, table) = (self.take(40), self.take(items.len() as u64 * 8));
+        let count = items.len() as u64;
+        self.put(at, &[1, LIST, count, table, count]);
+        self.put(table, items);
+        at
+    }
+
+    fn dict(&mut self, entries: &[(u64, u64)]) -> u64 {
+        let (at, keys) = (self.take(48), self.take(48 + 5 * 24));
+        let count = entries.len() as u64;
+        self.put(at, &[1, DICT, count, 0, keys, 0]);
+        self.put(keys, &[1, 8, 0, 5 - count, count, u64::MAX]);
+        for (index, (key, value)) in (0..).zip(entries) {
+            self.put(keys + 48 + index * 24, &[7, *key, *value]);
+        }
+        at
+    }
+
+    fn module(&mut self, entries: &[(u64, u64)]) -> u64 {
+        let dict = self.dict(entries);
+        let at = self.take(80);
+        self.put(at, &[1, MODULE, dict]);
+        at
+    }
+
+    /// `app.data` and `app.more` with the strings in them, of which one is in both; and the heap.
+    fn made() -> (Self, [Vec<u64>; 2]) {
+        let mut heap = Self {
+            bytes: vec![0; BYTES],
+            next: OBJECTS,
+        };
+        heap.class(TYPE, 1 << 31, [880, 40], "type");
+        heap.class(STR, 1 << 28, [80, 0], "str");
+        heap.class(DICT, 1 << 29, [48, 0], "dict");
+        heap.class(LIST, 1 << 25, [40, 0], "list");
+        heap.class(INT, 1 << 24, [24, 4], "int");
+        heap.class(MODULE, 0, [80, 0], "module");
+        let texts: Vec<u64> = (0..40).map(|n| heap.text(&format!("text {n}"))).collect();
+        let (first, second) = (texts[..21].to_vec(), texts[20..].to_vec());
+        let inner = heap.list(&first);
+        let data = heap.list(&[inner]);
+        let more = heap.list(&second);
+        let names = ["data", "more", "hexversion", "app", "sys"].map(|name| heap.text(name));
+        let app = heap.module(&[(names[0], data), (names[1], more)]);
+        let version = heap.number(0x0308_12f0);
+        let system = heap.module(&[(names[2], version)]);
+        let modules = heap.dict(&[(names[3], app), (names[4], system)]);
+        heap.put(RUNTIME + 32, &[INTERPRETER]);
+        heap.put(INTERPRETER + 56, &[modules]);
+        (heap, [first, second])
+    }
+
+    fn find(&self, mut addresses: Vec<u64>) -> Result<super::Found, &'static str> {
+        addresses.sort_unstable();
+        addresses.dedup();
+        let pages = vec![1; addresses.len()];
+        let mapping = Mapping {
+            start: START,
+            end: START + BYTES as u64,
+            name: "[anon]".into(),
+            kind: Kind::Anon,
+            perms: "rw-p".into(),
+            offset: 0,
+            resident_pages: 0,
+            anonymous_pages: 0,
+            huge_page_bytes: 0,
+            mergeable: false,
+        };
+        let regions = Regions::of(&[mapping], 1 << 10, |_, entries| entries.fill(0xff));
+        let read = |at: u64, to: &mut [u8]| {
+            let from = at
+                .checked_sub(START)
+                .and_then(|at| usize::try_from(at).ok());
+            let found = from.and_then(|from| self.bytes.get(from..from.checked_add(to.len())?));
+            found.map(|found| to.copy_from_slice(found)).is_some()
+        };
+        let memory = Memory::new(regions, 4 * PAGE as usize, Box::new(read));
+        let interpreter = Interpreter {
+            type_type: TYPE,
+            runtime: RUNTIME,
+            offsets: Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec(),
+        };
+        let limits = Limits {
+            time: Duration::from_secs(2),
+            ..Limits::default()
+        };
+        let copies = Copies { addresses, pages };
+        let mut walk = prepare(memory, &interpreter, copies.addresses, limits)?;
+        Ok(finish(&mut walk, &copies.pages))
+    }
+}
+
+#[test]
+fn variables_are_named_with_what_they_hold() {
+    let (heap, [first, second]) = Heap::made();
+    let all = [first, second, vec![START + 0xfff0]].concat();
+    let found = heap.find(all).unwrap();
+    // No more than are told one by one: the others go with what they are part of.
+    assert_eq!(found.variables.len(), 32);
+    let one = found.variables.iter().find(|it| it.path == "app.more[1]");
+    let one = one.unwrap_or_else(|| panic!("{:#?}", found.variables));
+    assert_eq!(one.type_name.as_deref(), Some("str"));
+    assert_eq!((one.entries, one.copied_pages), (Some(7), 1));
+    assert_eq!((found.asked_pages, found.held_pages), (41, 40));
+    assert!(!found.is_partial && found.is_compared);
+}
+
+#[test]
+fn another_version_is_refused() {
+    let (mut heap, _) = Heap::made();
+    heap.put(INTERPRETER + 56, &[OBJECTS]);
+    assert!(heap.find(vec![OBJECTS]).is_err());
+}
+
+#[test]
+fn what_refers_to_itself_ends() {
+    let (mut heap, [first, _]) = Heap::made();
+    // A list whose items are the whole heap, itself among them.
+    let table = heap.take(8);
+    let items: Vec<u64> = (OBJECTS..table).step_by(16).collect();
+    let all = heap.list(&items);
+    heap.put(first[0], &[1, LIST, 1 << 40, all, 1 << 40]);
+    let found = heap.find(first).unwrap();
+    assert!(found.objects < 4096, "{}", found.objects);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn garbage_is_no_crash_and_no_endless_walk(
+        changes in proptest::collection::vec((0usize..BYTES / 8, any::<u64>(), any::<bool>()), 0..200),
+        copies in proptest::collection::vec(START..START + BYTES as u64, 0..50),
+    ) {
+        let (mut heap, [first, second]) = Heap::made();
+        let used = (heap.next - START) / 8;
+        for (index, value, is_address) in changes {
+            // Addresses lead somewhere; other words are counts, sizes and flags gone wrong.
+            let value = if is_address { START + value % BYTES as u64 } else { value };
+            heap.put(START + index as u64 % used * 8, &[value]);
+        }
+        let asked = [first, second, copies].concat();
+        if let Ok(found) = heap.find(asked) {
+            prop_assert!(found.held_pages <= found.asked_pages);
+            prop_assert!(found.objects <= BYTES as u64 / 16);
+            prop_assert!(found.variables.iter().all(|it| it.path.len() < 1 << 16));
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The walk itself: breadth first as long as what is met has a name that tells something, then
+//! depth first below each large container, whose name all below it go by. Every object is visited
+//! once; neither way recurses.
+
+use std::collections::HashMap;
+
+use super::{
+    copied::{Copied, NOWHERE},
+    deadline::Deadline,
+    memory::Marks,
+    objects::{Object, Objects},
+    offsets::same,
+    parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, Parts, Shape, Span, Table},
+    paths::{Label, Tree},
+    regions::{PAGE, Place},
+    stack::{BATCH, Entry, Stack},
+};
+
+/// Steps from a root that get names.
+const MAX_DEPTH: u8 = 12;
+/// Second names that are remembered: 1.5 MiB.
+const MAX_ALIASES: usize = 1 << 16;
+/// What stood on stacks and is looked at last.
+const MAX_LATE: usize = 1 << 14;
+/// Bytes of the collector's header in front of an object.
+const HEADER: u64 = 16;
+
+/// Another name of an object that has one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Alias {
+    pub(super) object: u64,
+    pub(super) parent: u32,
+    pub(super) label: Label,
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) objects: Objects<'a>,
+    pub(super) marks: Marks,
+    pub(super) copied: Copied,
+    pub(super) tree: Tree,
+    pub(super) deadline: Deadline,
+    /// Modules and their dicts, which no path leads through but their own.
+    pub(super) boundaries: Vec<u64>,
+    /// What is followed depth first, and the node that it belongs to.
+    pub(super) deferred: Vec<(u32, Entry)>,
+    pub(super) late: Vec<(u32, u64)>,
+    pub(super) aliases: Vec<Alias>,
+    /// Copied objects that a node refers to and that were found under another.
+    pub(super) also: HashMap<u32, u64>,
+    pub(super) visited: u64,
+    pub(super) stack: Stack,
+    parts: Parts,
+    also_now: u64,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(objects: Objects<'a>, copied: Copied, deadline: Deadline) -> Self {
+        Self {
+            marks: Marks::new(objects.memory.regions.chunks()),
+            objects,
+            copied,
+            tree: Tree::default(),
+            deadline,
+            boundaries: Vec::new(),
+            deferred: Vec::new(),
+            late: Vec::new(),
+            aliases: Vec::new(),
+            also: HashMap::new(),
+            visited: 0,
+            stack: Stack::default(),
+            parts: Parts::default(),
+            also_now: 0,
+        }
+    }
+
+    /// Follows everything from the roots, which are the tree's nodes so far.
+    pub(super) fn run(&mut self) {
+        let mut next = 0;
+        while next < self.tree.nodes.len() && !self.is_over() {
+            self.expand(next as u32);
+            next += 1;
+        }
+        for (node, entry) in std::mem::take(&mut self.deferred) {
+            self.descend(node, entry);
+        }
+        for (node, address) in std::mem::take(&mut self.late) {
+            if self.is_over() {
+                return;
+            }
+            if self.objects.guess(address).is_some()
+                && let Some(node) = self.tree.add(node, Label::TEMPORARY, address)
+            {
+                self.reach(address, node);
+                self.drain(node);
+            }
+        }
+    }
+
+    #[inline]
+    fn is_over(&mut self) -> bool {
+        self.deadline.step(self.objects.memory.bytes_read)
+    }
+
+    /// Meets what a node refers to by name.
+    fn expand(&mut self, number: u32) {
+        let node = self.tree.nodes[number as usize];
+        let mut parts = std::mem::take(&mut self.parts);
+        match node.label {
+            label if label.is_frame() => {
+                parts.clear();
+                self.objects.frame(node.object, &mut parts);
+            }
+            label if label.is_module() => {
+                self.parts = parts;
+                return self.expand_module(node.object, number);
+            }
+            label if label.is_thread() => {
+                parts.clear();
+                self.objects.thread(node.object, &mut parts);
+            }
+            _ => {
+                let Some(object) = self.objects.at(node.object) else {
+                    self.parts = parts;
+                    return;
+                };
+                if node.depth >= MAX_DEPTH {
+                    self.deferred.push((number, Entry::object(node.object)));
+                    self.parts = parts;
+                    return;
+                }
+                self.objects.parts(&object, true, &mut parts);
+            }
+        }
+        for (label, address) in &parts.references {
+            self.meet(*address, *label, number);
+        }
+        for table in &parts.tables {
+            self.meet_table(table, number);
+        }
+        self.keep_for_later(&parts, number);
+        self.parts = parts;
+    }
+
+    fn keep_for_later(&mut self, parts: &Parts, node: u32) {
+        let room = MAX_LATE.saturating_sub(self.late.len());
+        let kept = parts.temporaries.iter().take(room);
+        self.late.extend(kept.map(|address| (node, *address)));
+    }
+
+    /// A module and its dict are nobody else's: they were marked before.
+    fn expand_module(&mut self, address: u64, node: u32) {
+        let Some(module) = self.objects.at(address) else {
+            return;
+        };
+        self.claim(&module, node);
+        let dict = self.objects.memory.word(address + same::MODULE_DICT);
+        let dict = dict.unwrap_or(0);
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.clear();
+        self.objects.attributes(dict, true, &mut parts);
+        for (label, address) in &parts.references {
+            self.meet(*address, *label, node);
+        }
+        if let Some(object) = self.objects.at(dict) {
+            self.claim(&object, node);
+            self.objects.parts(&object, false, &mut parts);
+            for table in &parts.tables {
+                if self.own(table, node, object.number) && table.span.count > MAX_ATTRIBUTES {
+                    self.deferred.push((node, Entry::span(&table.span)));
+                }
+            }
+        }
+        self.parts = parts;
+    }
+
+    /// Gives an object that has not been met a node, unless it refers to nothing and was not
+    /// copied.
+    pub(super) fn meet(&mut self, address: u64, label: Label, parent: u32) {
+        let Some(place) = self.objects.memory.place(address) else {
+            return;
+        };
+        if self.marks.has(place) {
+            self.note_alias(address, label, parent);
+            let also = self.copied_again(address, place);
+            if also > 0 {
+                *self.also.entry(parent).or_default() += also;
+            }
+            return;
+        }
+        let Some(object) = self.objects.at(address) else {
+            return;
+        };
+        self.marks.set(place);
+        self.visited += 1;
+        if self.objects.kind(&object).is_leaf() {
+            let next = self.tree.next().filter(|_| !label.is_none());
+            if self.claim(&object, next.unwrap_or(parent)) > 0 && next.is_some() {
+                self.tree.add(parent, label, address);
+            }
+            return;
+        }
+        if let Some(node) = self.tree.add(parent, label, address) {
+            self.claim(&object, node);
+        } else {
+            self.claim(&object, parent);
+            self.deferred.push((parent, Entry::object(address)));
+        }
+    }
+
+    /// Remembers another name of what may be a large variable.
+    fn note_alias(&mut self, object: u64, label: Label, parent: u32) {
+        if label.is_none() || self.aliases.len() >= MAX_ALIASES {
+            return;
+        }
+        let found = self.objects.at(object);
+        if found.is_some_and(|found| self.objects.kind(&found).is_data()) {
+            self.aliases.push(Alias {
+                object,
+                parent,
+                label,
+            });
+        }
+    }
+
+    fn meet_table(&mut self, table: &Table, node: u32) {
+        let object = self.tree.nodes[node as usize].object;
+        let number = self.objects.at(object).map_or(0, |object| object.number);
+        if !self.own(table, node, number) {
+            return;
+        }
+        let Span {
+            at, count, shape, ..
+        } = table.span;
+        let is_named = matches!(
+            shape,
+            Shape::Items | Shape::Elements | Shape::Pairs | Shape::Triples
+        );
+        if count > MAX_NAMED || !is_named {
+            self.deferred.push((node, Entry::span(&table.span)));
+            return;
+        }
+        let words = shape.words() as usize;
+        let mut entry = [0; 3];
+        for index in 0..count {
+            let entry = &mut entry[..words];
+            let at = at.saturating_add(index * words as u64 * 8);
+            if self.objects.memory.words(at, entry) < words {
+                return;
+            }
+            match (shape, &*entry) {
+                (Shape::Items, [item]) => self.meet(*item, Label::index(index), node),
+                (Shape::Elements, [element, _]) => self.meet(*element, Label::ELEMENT, node),
+                (_, [key, value] | [_, key, value]) => {
+                    self.meet(*value, Label::key(*key), node);
+                    self.meet(*key, Label::NONE, node);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes a table as its object's own; false if it was another's.
+    fn own(&mut self, table: &Table, node: u32, number: u32) -> bool {
+        if table.bytes == 0 {
+            return true;
+        }
+        let place = self.objects.memory.place(table.start);
+        if let Some(place) = place
+            && !self.marks.set(place)
+        {
+            return false;
+        }
+        let end = table.start.saturating_add(table.bytes);
+        self.copied.claim(place, table.start..end, node, number);
+        true
+    }
+
+    fn claim(&mut self, object: &Object, node: u32) -> u32 {
+        let (place, range) = self.objects.extent(object);
+        self.copied.claim(place, range, node, object.number)
+    }
+
+    /// Follows an entry depth first.
+    fn descend(&mut self, node: u32, entry: Entry) {
+        self.stack.push(entry);
+        self.drain(node);
+    }
+
+    fn drain(&mut self, node: u32) {
+        while let Some(entry) = self.stack.pop() {
+            if self.is_over() {
+                self.stack.clear();
+                return;
+            }
+            let Some(span) = entry.as_span() else {
+                self.scan(entry.address(), node);
+                continue;
+            };
+            if span.shape == Shape::Blocks {
+                let place = self.objects.memory.place(span.at);
+                let range = span.at..span.at + BLOCK_WORDS * 8;
+                self.copied.claim(place, range, node, NOWHERE);
+            }
+            let mut found = [0; BATCH];
+            let length = self.stack.take(&span, &mut self.objects, &mut found);
+            for address in &found[..length] {
+                self.reach(*address, node);
+            }
+        }
+        if self.also_now > 0 {
+            *self.also.entry(node).or_default() += std::mem::take(&mut self.also_now);
+        }
+    }
+
+    /// Follows an object without giving what it refers to names.
+    fn scan(&mut self, address: u64, node: u32) {
+        let Some(object) = self.objects.at(address) else {
+            return;
+        };
+        let mut parts = std::mem::take(&mut self.parts);
+        self.objects.parts(&object, false, &mut parts);
+        for table in &parts.tables {
+            if self.own(table, node, object.number) {
+                self.stack.push(Entry::span(&table.span));
+            }
+        }
+        for (_, address) in &parts.references {
+            self.reach(*address, node);
+        }
+        self.keep_for_later(&parts, node);
+        self.parts = parts;
+    }
+
+    /// Copied addresses of an object that was visited before: its reference count, and the header
+    /// in front of it if that is in the same page.
+    #[inline]
+    fn copied_again(&self, address: u64, place: Place) -> u64 {
+        let before = u64::from(place.offset % PAGE as u32).min(HEADER);
+        let place = Place {
+            offset: place.offset - before as u32,
+            ..place
+        };
+        let range = address - before..address + 8;
+        self.copied.count(Some(place), range).into()
+    }
+
+    /// Visits an object under a node, once.
+    #[inline]
+    fn reach(&mut self, address: u64, node: u32) {
+        let Some(place) = self.objects.memory.place(address) else {
+            return;
+        };
+        if self.marks.has(place) {
+            self.also_now += self.copied_again(address, place);
+            return;
+        }
+        let Some(object) = self.objects.at(address) else {
+            return;
+        };
+        self.marks.set(place);
+        self.visited += 1;
+        self.claim(&object, node);
+        if !self.objects.kind(&object).is_leaf() {
+            self.stack.push(Entry::object(address));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+# Data of many kinds, each held by one variable. A child that has the same memory finds out what
+# is reachable from which and prints it; the master stays as it was.
+
+import collections
+import functools
+import gc
+import json
+import os
+import sys
+import threading
+import types
+
+N = 6000
+OWN = [0]
+
+
+def text(n):
+    OWN[0] += 1
+    return "text %d of %d" % (OWN[0], n)
+
+
+def texts(n):
+    return [text(n) for _ in range(n)]
+
+
+class User:
+    def __init__(self):
+        self.name = text(1)
+        self.tags = [text(1)]
+
+
+class Slotted:
+    __slots__ = ("a", "b")
+
+    def __init__(self):
+        self.a = text(1)
+        self.b = (text(1),)
+
+
+class Odd(User):
+    def __init__(self, i):
+        User.__init__(self)
+        setattr(self, "x%d" % (i % 7), text(1))
+
+
+class Half(Slotted):
+    __slots__ = ("c", "__dict__")
+
+
+class Listed(list):
+    pass
+
+
+class Cache:
+    items = {i + 10**6: text(i) for i in range(N)}
+
+
+def half_slotted():
+    half = Half()
+    half.c = text(1)
+    half.d = text(1)
+    return half
+
+
+def closing():
+    hidden = texts(N)
+    return lambda: hidden
+
+
+def generating():
+    stuff = texts(N)
+    yield stuff
+
+
+def stored(x=texts(N)):
+    return x
+
+
+class Bound:
+    def __init__(self):
+        self.data = texts(N)
+
+    def go(self):
+        pass
+
+
+def made_cyclic():
+    cyclic = []
+    for _ in range(N // 3):
+        a, b = [text(1)], {}
+        a.append(b)
+        b["a"] = a
+        cyclic.append(a)
+    return cyclic
+
+
+def made_deep():
+    deep = ()
+    for i in range(N * 2):
+        deep = (deep, text(1)) if i % 10 == 0 else (deep,)
+    return deep
+
+
+titles = texts(N)
+id_title = {text(i): text(i) for i in range(N)}
+numbers = {i + 1000: text(i) for i in range(N)}
+sents = [texts(4) for _ in range(N // 3)]
+users = [User() for _ in range(N // 2)]
+slotted = [Slotted() for _ in range(N // 2)]
+odd = [Odd(i) for i in range(N // 2)]
+half = [half_slotted() for _ in range(N // 4)]
+listed = Listed(texts(N))
+listed.note = text(1)
+queue = collections.deque(texts(N))
+for _ in range(100):
+    queue.popleft()
+seen = set(texts(N))
+frozen = frozenset((text(1), text(1)) for _ in range(N // 2))
+ordered = collections.OrderedDict((text(1), text(1)) for _ in range(N // 2))
+default = collections.defaultdict(list)
+for i in range(N):
+    default["key %d" % (i % 500)].append(text(1))
+handler = closing()
+part = functools.partial(print, texts(N))
+generator = generating()
+next(generator)
+bound = Bound().go
+deep = made_deep()
+cyclic = made_cyclic()
+nested = {"one": {"two": [{"three": texts(N)}]}}
+large = [b"x" * 700 + b"%d" % i for i in range(N)]
+wide = ["\u4e2d %d" % i for i in range(N)]
+space = types.SimpleNamespace(settings={"data": texts(N)})
+cached = functools.lru_cache(None)(lambda i: text(i))
+for i in range(N):
+    cached(i + 1000)
+
+VARIABLES = """titles id_title numbers sents users slotted odd half listed queue seen frozen ordered
+    default deep cyclic large wide""".split()
+try:
+    import numpy
+
+    array = numpy.array(texts(N), dtype=object)
+except ImportError:
+    numpy = None
+
+SKIPPED = (
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.CodeType,
+    types.FrameType,
+)
+
+
+def reachable(root):
+    mine, waiting = set(), [root]
+    while waiting:
+        it = waiting.pop()
+        if id(it) in mine or isinstance(it, SKIPPED):
+            continue
+        mine.add(id(it))
+        if not isinstance(it, (str, bytes, int, float)):
+            waiting.extend(gc.get_referents(it))
+    return mine
+
+
+def truth(local_data):
+    roots = {"__main__." + name: globals()[name] for name in VARIABLES}
+    roots["main() local local_data"] = local_data
+    roots["__main__.handler closure hidden"] = handler()
+    roots["__main__.stored.__defaults__[0]"] = stored()
+    roots["__main__.part.args[0]"] = part.args[0]
+    roots["__main__.generator local stuff"] = generator.gi_frame.f_locals["stuff"]
+    roots["__main__.bound.__self__.data"] = bound.__self__.data
+    roots["__main__.nested['one']['two'][0]['three']"] = nested["one"]["two"][0]["three"]
+    roots["__main__.space.settings['data']"] = space.settings["data"]
+    roots["__main__.Cache.items"] = Cache.items
+    roots["__main__.cached.<inside>"] = max(
+        (it for it in gc.get_referents(cached) if type(it) is dict), key=len
+    )
+    found = {name: reachable(root) for name, root in roots.items()}
+    if numpy is not None:
+        # It does not tell the collector what it refers to.
+        found["__main__.array"] = set(map(id, array))
+    several = collections.Counter(it for ids in found.values() for it in ids)
+    return {name: [it for it in ids if several[it] == 1] for name, ids in found.items()}
+
+
+def churn():
+    kept = [[] for _ in range(1000)]
+    while True:
+        for it in kept:
+            it.append({"a": [1.5, "b" * 300], "c": object()})
+            if len(it) > 20:
+                del it[:]
+
+
+def main():
+    local_data = [texts(3) for _ in range(N // 3)]
+    pid = os.fork()
+    if pid == 0:
+        gc.disable()
+        print(json.dumps(truth(local_data)), flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    for line in sys.stdin:
+        if line == "churn\n":
+            threading.Thread(target=churn, daemon=True).start()
+        print(json.dumps({"done": line.strip()}), flush=True)
+    os._exit(0 if local_data else 1)
+
+
+main()
