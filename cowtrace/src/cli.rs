@@ -171,6 +171,10 @@ pub struct DemoArgs {
     #[command(flatten)]
     pub options: TraceOptions,
 
+    /// Call `gc.freeze()` in the master before it forks
+    #[arg(long)]
+    pub freeze: bool,
+
     /// The service.
     #[command(flatten)]
     pub load: LoadArgs,

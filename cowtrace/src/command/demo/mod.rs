@@ -4,7 +4,7 @@ mod native;
 
 use std::{ffi::OsString, process::Command};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     report::print,
@@ -20,29 +20,25 @@ pub use native::native_service;
 /// Name of the hidden subcommand that stands in where there is no python3.
 pub const NATIVE_SERVICE: &str = "__demo-service";
 
-/// A master with a large dict and workers that only read it.
+/// A master with a large dict, which the workers only read, and objects that their collector looks
+/// at.
 const SERVICE: &str = include_str!("service.py");
 
 /// Starts the service and traces it until it ends.
 pub fn demo(arguments: DemoArgs) -> Result<()> {
-    let DemoArgs { options, load } = arguments;
+    let DemoArgs {
+        options,
+        freeze,
+        load,
+    } = arguments;
     start_log(options.verbose);
     let python = find_python();
     let command = match &python {
-        Some(python) => python_service(python, load),
+        Some(python) => python_service(python, load, freeze),
+        None if freeze => bail!("--freeze needs python3: the stand-in has no garbage collector"),
         None => native_command(load)?,
     };
-    eprintln!(
-        "cowtrace demo: a {} master loads {} MiB, then {} workers only read it for {} s",
-        if python.is_some() {
-            "Python"
-        } else {
-            "native (no python3 here)"
-        },
-        load.megabytes,
-        load.workers,
-        load.seconds
-    );
+    eprintln!("cowtrace demo: {}", plan(python.is_some(), freeze, load));
     let observed = observe(&Target::Command(&command), None, &options)?;
     print(&observed.run, options.format, options.color)?;
     if options.format == Format::Text {
@@ -55,9 +51,30 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
     observed.recorded
 }
 
+fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
+    let LoadArgs {
+        workers,
+        megabytes,
+        seconds,
+    } = load;
+    if is_python {
+        let freezes = if freeze { " and freezes them" } else { "" };
+        format!(
+            "a Python master loads {megabytes} MiB{freezes}, then {workers} workers read them and \
+             collect garbage for {seconds} s"
+        )
+    } else {
+        format!(
+            "a native (no python3 here) master loads {megabytes} MiB, then {workers} workers only \
+             read them for {seconds} s"
+        )
+    }
+}
+
 const fn why(is_python: bool) -> &'static str {
     if is_python {
-        "reading a Python object writes its reference count"
+        "reading a Python object writes its reference count, and the collector writes the \
+         headers of those that it looks at (--freeze keeps it from that)"
     } else {
         "the stand-in's readers write a counter into each object, as CPython's do"
     }
@@ -71,9 +88,14 @@ fn find_python() -> Option<OsString> {
     (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())
 }
 
-fn python_service(python: &OsString, load: LoadArgs) -> Vec<OsString> {
-    let numbers = [load.workers, load.megabytes, load.seconds]
-        .map(|number| OsString::from(number.to_string()));
+fn python_service(python: &OsString, load: LoadArgs, freeze: bool) -> Vec<OsString> {
+    let numbers = [
+        load.workers,
+        load.megabytes,
+        load.seconds,
+        u32::from(freeze),
+    ]
+    .map(|number| OsString::from(number.to_string()));
     // Under a name of its own, for the report's lines.
     let run = "import sys; exec(compile(sys.argv.pop(1), 'service.py', 'exec'))";
     [python.clone(), "-c".into(), run.into(), SERVICE.into()]

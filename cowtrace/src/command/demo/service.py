@@ -1,19 +1,34 @@
-"""A prefork service: the master loads a dict of titles, the workers look titles up.
+"""A prefork service: the master loads titles and comments, the workers look titles up.
 
-Arguments: workers, MiB to load, seconds of load. Standard library only.
+Arguments: workers, MiB to load, seconds of load, and 1 to freeze the collector's objects before the
+forks (else 0). Standard library only.
 """
 
+import gc
 import os
 import random
 import sys
 import time
 
-workers, megabytes, seconds = map(int, sys.argv[1:4])
+workers, megabytes, seconds, freeze = map(int, sys.argv[1:5])
 
 
-def load(megabytes):
-    # About 180 bytes an entry: an int, a str, and their place in the dict.
+class Comment:
+    __slots__ = ("article", "likes")
+
+    def __init__(self, article):
+        self.article = article
+        self.likes = 0
+
+
+def load_titles(megabytes):
+    # About 180 bytes an entry: an int, a str, and their place in the dict. Nothing that the collector tracks.
     return {number: f"title of article {number}, as the master loaded it" for number in range(megabytes * 5800)}
+
+
+def load_comments(megabytes):
+    # About 56 bytes each: the object with the collector's header, and its place in the list.
+    return [Comment(None) for _ in range(megabytes * 18700)]
 
 
 class Handler:
@@ -28,14 +43,25 @@ class Handler:
 def serve(handler, seed, ends):
     choose = random.Random(seed).randrange
     count = len(handler.id_title)
+    collects = time.monotonic()
     while time.monotonic() < ends:
         # Requests come over the time given, not all at once.
         for _ in range(count // 200):
             handler.get(choose(count))
+        if time.monotonic() >= collects:
+            # No request reads the comments. The collector looks at them all.
+            gc.collect()
+            collects += 1
         time.sleep(0.01)
 
 
-id_title = load(megabytes)
+# Loading makes no garbage.
+gc.disable()
+id_title = load_titles(megabytes * 3 // 4)
+comments = load_comments(megabytes // 4)
+gc.enable()
+if freeze:
+    gc.freeze()
 handler = Handler(id_title)
 ends = time.monotonic() + seconds
 children = []

@@ -1,0 +1,46 @@
+//! The demo shows what it says: what is read is copied, and what is only collected is not once it is
+//! frozen.
+
+use std::process::{Command, Stdio};
+
+use cowtrace_tests::{
+    report::Report,
+    tracer::{can_trace, program},
+};
+
+/// Workers of the demo.
+const WORKERS: u64 = 2;
+/// Of 32 MiB the demo makes 8 * 18,700 comments of 48 bytes each, 85 to a page.
+const COMMENT_PAGES: u64 = 8 * 18_700 / 85;
+
+fn demo(more: &[&str]) -> Report {
+    let output = Command::new(program("cowtrace"))
+        .args(["demo", "-f", "json", "--megabytes", "32", "--workers", "2"])
+        .args(["--seconds", "1"])
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .expect("cowtrace runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    Report::parse(&String::from_utf8_lossy(&output.stdout))
+}
+
+#[test]
+fn freezing_saves_what_the_collector_copies_and_nothing_else() {
+    if !can_trace("demo") {
+        return;
+    }
+    let (plain, frozen) = (demo(&[]), demo(&["--freeze"]));
+    let of_comments = |report: &Report| {
+        report.written(|writer| writer["kind"] == "gc" && writer["type"] == "Comment")
+    };
+    // Their pages at each end hold other objects too, whose writers may come first.
+    let comments = of_comments(&plain);
+    assert!(comments >= WORKERS * (COMMENT_PAGES - 50), "{comments}");
+    assert_eq!(of_comments(&frozen), 0);
+    for report in [plain, frozen] {
+        let titles = report.written(|writer| writer["kind"] == "refcount");
+        assert!(titles > WORKERS * COMMENT_PAGES, "{titles}");
+    }
+}
