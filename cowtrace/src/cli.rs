@@ -14,6 +14,14 @@ Examples:
   cowtrace report run.cow -f json          a report of a run that was kept
   sudo cowtrace doctor                     what this kernel allows";
 
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  cowtrace diff before.cow --against after.cow
+  cowtrace diff base-*.cow --against new-*.cow    4 or more a side tell noise apart
+  cowtrace diff base.cow --against new.cow --per requests --fail-above 5%
+
+Exit status: 0 done, 1 it failed, 2 wrong usage, 3 --fail-above was exceeded.";
+
 /// Shows which process of a prefork service copies which of its master's memory on write.
 #[derive(Debug, Parser)]
 #[command(name = "cowtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -37,6 +45,9 @@ pub enum Subcommands {
     Doctor,
     /// Start a small prefork service and trace it
     Demo(DemoArgs),
+    /// Compare runs: what a change did to the copies
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -178,6 +189,55 @@ pub struct DemoArgs {
     /// The service.
     #[command(flatten)]
     pub load: LoadArgs,
+}
+
+/// What to compare, and how to show it.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Recordings of the runs before the change
+    #[arg(value_name = "BASE", required = true)]
+    pub base: Vec<PathBuf>,
+
+    /// Recordings of the runs after it
+    #[arg(long, value_name = "NEW", required = true, num_args = 1..)]
+    pub against: Vec<PathBuf>,
+
+    /// Compare what a unit of work costs: the label that holds a run's number of units, such as
+    /// requests for runs recorded with --label requests=20000
+    #[arg(long, value_name = "LABEL")]
+    pub per: Option<String>,
+
+    /// Fail with status 3 if NEW copies more than BASE by over this, such as 5%; with several runs
+    /// a side only if that is more than noise
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub fail_above: Option<f64>,
+
+    /// Format of the comparison
+    #[arg(short, long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Overwrite the file if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Formats of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people
+    Text,
+    /// Everything, by the schema cowtrace.diff/1
+    Json,
+    /// One page of tables
+    Html,
 }
 
 /// What the demo's service does.
@@ -338,6 +398,15 @@ fn range(text: &str) -> Result<Range, String> {
     }
 }
 
+/// A percentage as a fraction.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),
+        _ => Err("write it like 5%, 0 or more".into()),
+    }
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
@@ -395,6 +464,16 @@ mod tests {
             "99999999999999999999GiB",
         ] {
             assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_not_negative() {
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(percent("12.5 %"), Ok(0.125));
+        assert_eq!(percent("0"), Ok(0.0));
+        for bad in ["", "%", "-1%", "nan", "inf", "five"] {
+            assert!(percent(bad).is_err(), "{bad}");
         }
     }
 

@@ -2,11 +2,13 @@
 //! the mapping of the parent it was inherited from.
 //!
 //! Data flows one way: [`probe`] (the kernel's counters) and [`memory`] (the mappings) are
-//! gathered by [`collect`] into a [`run::Run`], which [`recording`] keeps and [`report`] renders.
+//! gathered by [`collect`] into a [`run::Run`], which [`recording`] keeps, [`report`] renders, and
+//! [`diff`] compares with others.
 
 pub mod cli;
 pub mod collect;
 pub mod command;
+pub mod diff;
 pub mod memory;
 pub mod output;
 pub mod probe;

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Report(arguments)) => command::report(&arguments),
         Some(Subcommands::Doctor) => command::doctor(),
         Some(Subcommands::Demo(arguments)) => command::demo(arguments),
+        Some(Subcommands::Diff(arguments)) => command::diff(&arguments),
         Some(Subcommands::Completions { shell }) => command::completions(shell),
         Some(Subcommands::Man) => command::man(),
         Some(Subcommands::Become { command }) => {
@@ -38,7 +39,11 @@ fn main() -> ExitCode {
                 "error"
             };
             eprintln!("{name}: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<command::Exceeded>() {
+                ExitCode::from(command::EXCEEDED)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

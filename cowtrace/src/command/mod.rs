@@ -1,6 +1,7 @@
 //! One thin file a subcommand.
 
 mod demo;
+mod diff;
 mod doctor;
 mod record;
 mod report;
@@ -8,6 +9,7 @@ mod shell;
 mod trace;
 
 pub use demo::{NATIVE_SERVICE, demo, native_service};
+pub use diff::{EXCEEDED, Exceeded, diff};
 pub use doctor::{doctor, empty_hooks};
 pub use report::report;
 pub use shell::{completions, man};

@@ -22,8 +22,12 @@ pub use folded::folded;
 pub use html::html;
 pub use json::json;
 pub use pprof::pprof;
+pub(crate) use python::{explained, last_parts};
 pub use text::text;
+pub(crate) use text::{bold, table, trimmed};
+pub(crate) use words::{count, shorten};
 pub use words::{printable, seconds, size, wrap};
+pub(crate) use writers::{function, is_named, written};
 
 use crate::cli::Color;
 

@@ -52,16 +52,11 @@ impl<'a> Lines<'a> {
     /// Where in its Python code a writer was: the innermost line, and where a library was called
     /// from.
     pub(super) fn of_writer(&self, writer: &Writer) -> String {
-        let Some(frames) = self.run.python_of(writer) else {
-            return NO_LINE.into();
-        };
-        let Some(innermost) = frames.first() else {
+        let Some((innermost, caller)) = explained(self.run, writer) else {
             return NO_LINE.into();
         };
         let function = shorten(&printable(&innermost.function), MAX_FUNCTION);
         let words = format!("{} in {function}", self.place(innermost));
-        let code = Code::of(innermost);
-        let caller = frames.iter().find(|frame| code.is_explained_by(frame));
         match caller {
             Some(caller) => format!("{words}, from {}", self.place(caller)),
             None => words,
@@ -90,8 +85,20 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The innermost frame that a writer wrote from, and where it was called from if that says more.
+pub(crate) fn explained<'a>(
+    run: &'a Run,
+    writer: &Writer,
+) -> Option<(&'a PythonFrame, Option<&'a PythonFrame>)> {
+    let frames = run.python_of(writer)?;
+    let innermost = *frames.first()?;
+    let code = Code::of(innermost);
+    let caller = frames.into_iter().find(|frame| code.is_explained_by(frame));
+    Some((innermost, caller))
+}
+
 /// The last components of a path.
-fn last_parts(path: &str, parts: usize) -> &str {
+pub(crate) fn last_parts(path: &str, parts: usize) -> &str {
     path.rmatch_indices('/')
         .nth(parts - 1)
         .map_or(path, |(at, _)| &path[at + 1..])

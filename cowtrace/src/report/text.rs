@@ -238,7 +238,7 @@ fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
+pub(crate) fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
@@ -253,7 +253,7 @@ pub(super) fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
     table
 }
 
-pub(super) fn trimmed(table: &Table) -> String {
+pub(crate) fn trimmed(table: &Table) -> String {
     table
         .trim_fmt()
         .lines()
@@ -266,7 +266,7 @@ pub(super) fn section(title: &str, style: Style, out: &mut dyn Write) -> io::Res
     writeln!(out, "\n{}", bold(title, style))
 }
 
-fn bold(text: &str, style: Style) -> String {
+pub(crate) fn bold(text: &str, style: Style) -> String {
     if style.color {
         format!("\x1b[1m{text}\x1b[0m")
     } else {

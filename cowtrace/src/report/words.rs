@@ -46,7 +46,7 @@ pub(super) fn percent(fraction: f64) -> String {
 
 /// A number with its thousands apart.
 #[must_use]
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut spaced = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -87,7 +87,7 @@ pub fn printable(text: &str) -> String {
 
 /// Cut in the middle to at most `width` columns, so that the ends of a path stay.
 #[must_use]
-pub(super) fn shorten(text: &str, width: usize) -> String {
+pub(crate) fn shorten(text: &str, width: usize) -> String {
     let columns = |letters: &[char]| {
         letters
             .iter()

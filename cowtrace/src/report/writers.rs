@@ -98,7 +98,7 @@ pub(super) fn is_pythons(writer: &Writer) -> bool {
 }
 
 /// Whether more is known than that it happened.
-pub(super) fn is_named(writer: &Writer) -> bool {
+pub(crate) fn is_named(writer: &Writer) -> bool {
     writer.function.is_some() || writer.kind != WriteKind::Other
 }
 
@@ -145,7 +145,7 @@ fn rows(
 }
 
 /// What was written into.
-pub(super) fn written(run: &Run, writer: &Writer) -> String {
+pub(crate) fn written(run: &Run, writer: &Writer) -> String {
     let name = match writer.type_name.as_deref() {
         Some("") => "a type without a name",
         Some(name) => name,
@@ -164,7 +164,7 @@ pub(super) fn written(run: &Run, writer: &Writer) -> String {
 }
 
 /// What wrote, with the module it is in.
-pub(super) fn function(writer: &Writer) -> String {
+pub(crate) fn function(writer: &Writer) -> String {
     let module = writer.module.as_deref().unwrap_or("unknown module");
     match &writer.function {
         Some(function) if function.starts_with(module) => function.clone(),

@@ -1,0 +1,134 @@
+//! `cowtrace diff`: what a change did to a service's copies.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, error::ErrorKind};
+
+use crate::{
+    cli::{Cli, DiffArgs, DiffFormat},
+    diff::{self, Comparison, Measured, Options},
+    output::NewFile,
+    recording,
+    report::Style,
+};
+
+/// Exit status when NEW copies more than was allowed.
+pub const EXCEEDED: u8 = 3;
+
+/// NEW copies more than was allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("{growth}: --fail-above allows {limit}% more")]
+pub struct Exceeded {
+    growth: String,
+    limit: f64,
+}
+
+/// Compares, prints, and fails if that was asked for.
+pub fn diff(arguments: &DiffArgs) -> Result<()> {
+    refuse_vain_limit(arguments);
+    let comparison = diff::compare(
+        measure(&arguments.base)?,
+        measure(&arguments.against)?,
+        Options {
+            per: arguments.per.clone(),
+            fail_above: arguments.fail_above,
+        },
+    )?;
+    match &arguments.output {
+        Some(path) => write(&comparison, arguments, path)?,
+        None => print(&comparison, arguments)?,
+    }
+    judge(&comparison)
+}
+
+/// A limit that these runs can never exceed would pass for a check.
+fn refuse_vain_limit(arguments: &DiffArgs) {
+    let (base, new) = (arguments.base.len(), arguments.against.len());
+    let is_vain = base + new > 2 && !diff::can_tell_growth(base, new);
+    if arguments.fail_above.is_some() && is_vain {
+        let text = format!(
+            "--fail-above cannot tell growth from noise with {base} and {new} runs: give 3 or more a \
+             side, or 1 a side to take the growth as it is"
+        );
+        let mut cli = Cli::command();
+        cli.build();
+        let command = cli.find_subcommand_mut("diff").map(std::mem::take);
+        command
+            .unwrap_or(cli)
+            .error(ErrorKind::WrongNumberOfValues, text)
+            .exit();
+    }
+}
+
+fn measure(paths: &[PathBuf]) -> Result<Vec<Measured>> {
+    let measured = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let run = recording::read(path).with_context(|| format!("cannot read {name}"))?;
+        Ok(Measured::of(&run, name))
+    };
+    paths.iter().map(measured).collect()
+}
+
+fn print(comparison: &Comparison, arguments: &DiffArgs) -> Result<()> {
+    let stdout = io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let mut out = io::BufWriter::new(stdout.lock());
+    render(comparison, arguments, is_terminal, &mut out)
+        .and_then(|()| out.flush())
+        .context("cannot write the comparison to standard output")
+}
+
+fn write(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<()> {
+    let mut file = NewFile::create(path, arguments.force)?;
+    let mut out = io::BufWriter::new(file.file());
+    render(comparison, arguments, false, &mut out)
+        .and_then(|()| out.flush())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    drop(out);
+    file.keep()?;
+    // What must be read even if the file is not.
+    for warning in &comparison.warnings {
+        eprintln!("cowtrace: compare with care: {}", warning.text);
+    }
+    Ok(())
+}
+
+fn render(
+    comparison: &Comparison,
+    arguments: &DiffArgs,
+    is_terminal: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match arguments.format {
+        DiffFormat::Text => {
+            let style = Style::of_terminal(is_terminal, arguments.color);
+            diff::text(comparison, style, out)
+        }
+        DiffFormat::Json => diff::json(comparison, out),
+        DiffFormat::Html => diff::html(comparison, out),
+    }
+}
+
+fn judge(comparison: &Comparison) -> Result<()> {
+    let Some(limit) = comparison.options.fail_above else {
+        return Ok(());
+    };
+    let limit = limit * 100.0;
+    if comparison.fails() {
+        let growth = comparison.growth();
+        return Err(Exceeded { growth, limit }.into());
+    }
+    if comparison
+        .totals
+        .main()
+        .relative()
+        .is_some_and(|growth| growth * 100.0 > limit)
+    {
+        eprintln!("cowtrace: --fail-above {limit}% holds: the growth may be noise");
+    }
+    Ok(())
+}

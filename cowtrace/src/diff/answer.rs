@@ -1,0 +1,152 @@
+//! The answer in sentences: how much, how sure, and mostly what.
+
+use super::{
+    Comparison,
+    rows::{Changes, Row, Subject},
+    statistics::{ALPHA, Change, Evidence, Finding, rarest},
+    words::{bytes, explained, growth, growth_between, percent, several, signed, subject},
+};
+use crate::report::{printable, shorten};
+
+/// A row that makes up this share of the change is what it is mostly about.
+const MOSTLY: f64 = 0.5;
+/// Changes below this are not explained.
+const WORTH_EXPLAINING: f64 = 0.01;
+/// Longer labels are cut.
+const MAX_LABEL: usize = 24;
+
+impl Comparison {
+    /// The answer in one sentence.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let change = self.totals.main();
+        let (base, new) = (change.base.median, change.new.median);
+        let per = self.per_words();
+        match change.relative() {
+            None if new == 0.0 => "Neither side copies a page.".into(),
+            None => format!("NEW copies {}{per}, BASE nothing.", bytes(new)),
+            Some(_) if change.finding == Finding::NoneSeen => format!(
+                "No difference seen: NEW copies {}{per}, BASE {}.",
+                bytes(new),
+                bytes(base)
+            ),
+            Some(0.0) => {
+                format!("NEW copies as much as BASE: {}{per}.", bytes(new))
+            }
+            Some(relative) => format!(
+                "NEW copies {}{per}: {} instead of {}{}{}.",
+                growth(relative),
+                bytes(new),
+                bytes(base),
+                self.by_worker(),
+                self.mostly(change, relative)
+            ),
+        }
+    }
+
+    /// That NEW copies more or less, and by how much, in a few words.
+    #[must_use]
+    pub fn growth(&self) -> String {
+        let change = self.totals.main();
+        let per = self.per_words();
+        match change.relative() {
+            Some(relative) => format!("NEW copies {}{per}", growth(relative)),
+            None => format!("NEW copies {}{per}, BASE nothing", bytes(change.new.median)),
+        }
+    }
+
+    /// How sure the answer is, in a sentence or two.
+    #[must_use]
+    pub fn confidence(&self) -> String {
+        let change = self.totals.main();
+        let (base, new) = (self.base.len(), self.new.len());
+        let Some(evidence) = &change.evidence else {
+            return "One run a side: how much such runs differ by themselves is not known.".into();
+        };
+        let runs = format!("medians of {base} and {}", several(new, "run"));
+        let by_chance = 2.0 * rarest(base, new);
+        match change.finding {
+            Finding::ApartButFew => format!(
+                "All runs of NEW are {} all of BASE, which chance alone does in {} of comparisons \
+                 of {base} and {}: record 4 or more a side to know.",
+                if change.difference() < 0.0 {
+                    "below"
+                } else {
+                    "above"
+                },
+                percent(by_chance.min(1.0)),
+                several(new, "run"),
+            ),
+            Finding::NoneSeen if by_chance > ALPHA => format!(
+                "But {base} and {} could only hint at one: record 4 or more a side.",
+                several(new, "run")
+            ),
+            _ => format!("{} ({runs}).", interval(evidence)),
+        }
+    }
+
+    fn per_words(&self) -> String {
+        let words =
+            |label: &String| format!(" per unit of {}", shorten(&printable(label), MAX_LABEL));
+        self.options.per.as_ref().map(words).unwrap_or_default()
+    }
+
+    fn by_worker(&self) -> String {
+        match &self.totals {
+            Changes {
+                per_worker: Some(change),
+                per_unit: None,
+                ..
+            } => format!(
+                ", {} instead of {} a worker",
+                bytes(change.new.median),
+                bytes(change.base.median)
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// What most of the change is about: a kind of write, or else a mapping.
+    fn mostly(&self, total: &Change, relative: f64) -> String {
+        if relative.abs() < WORTH_EXPLAINING {
+            return String::new();
+        }
+        let explains = |row: &&Row| {
+            let change = row.changes.main();
+            change.difference() / total.difference() >= MOSTLY
+                && change.finding != Finding::NoneSeen
+        };
+        let rows = if self.kinds.is_empty() {
+            &self.mappings
+        } else {
+            &self.kinds
+        };
+        let Some(row) = rows.iter().find(explains) else {
+            return String::new();
+        };
+        let words = match &row.subject {
+            Subject::Kind(kind) => explained(*kind).to_owned(),
+            other => subject(other),
+        };
+        let change = row.changes.main();
+        format!(
+            "; mostly {words}: {} instead of {}",
+            bytes(change.new.median),
+            bytes(change.base.median)
+        )
+    }
+}
+
+fn interval(evidence: &Evidence) -> String {
+    let interval = &evidence.interval;
+    let level = interval.level * 100.0;
+    let range = match interval.relative {
+        Some((from, to)) => growth_between(from, to),
+        None => format!(
+            "{} to {}",
+            signed(interval.difference.0),
+            signed(interval.difference.1)
+        ),
+    };
+    format!("With {level:.1} % confidence: {range}")
+}

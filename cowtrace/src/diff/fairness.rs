@@ -1,0 +1,160 @@
+//! What makes a comparison less than fair: differences of the runs that are not the service's.
+
+use super::measure::Measured;
+use crate::report::{printable, seconds, size};
+
+/// Durations that differ by more than this are told.
+const LIKE_DURATION: f64 = 1.1;
+/// As are shares of copies whose writer is known, by this.
+const LIKE_KNOWN: f64 = 0.02;
+/// Values of a side that are named, at most.
+const MOST_VALUES: usize = 3;
+
+/// A difference to be kept in mind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What differs, for scripts.
+    pub about: &'static str,
+    /// How, in words.
+    pub text: String,
+}
+
+/// What differs between the runs other than what they measured.
+#[must_use]
+pub(super) fn warnings(base: &[Measured], new: &[Measured], per_unit: bool) -> Vec<Warning> {
+    let sides = Sides { base, new };
+    let name = |text: &str| printable(text);
+    let mut warnings: Vec<Warning> = [
+        sides.differ("program", |run| {
+            let names: Vec<String> = run.masters.iter().map(|comm| name(comm)).collect();
+            names.join(" and ")
+        }),
+        sides.differ("backend", |run| name(&run.backend)),
+        sides.differ("page size", |run| size(run.page_bytes)),
+        sides.differ("range size", |run| size(run.range_bytes)),
+        sides.differ("kernel", |run| name(&run.kernel)),
+        sides.durations(),
+        sides.differ("workers", |run| run.workers.to_string()),
+        sides.writers(),
+        sides.lines(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if let Some(workers) = warnings.iter_mut().find(|it| it.about == "workers")
+        && !per_unit
+    {
+        workers.text.push_str("; look at the figures per worker");
+    }
+    warnings.extend(base.iter().map(|run| ("BASE", run)).filter_map(lost));
+    warnings.extend(new.iter().map(|run| ("NEW", run)).filter_map(lost));
+    warnings.extend(base.iter().chain(new).filter_map(unfinished));
+    warnings
+}
+
+fn unfinished(run: &Measured) -> Option<Warning> {
+    run.unfinished.then(|| Warning {
+        about: "unfinished",
+        text: format!(
+            "unfinished: the trace of {} was cut off; its last second and all writers may be missing",
+            printable(&run.name)
+        ),
+    })
+}
+
+fn lost((side, run): (&str, &Measured)) -> Option<Warning> {
+    (!run.totals_lost.is_empty()).then(|| Warning {
+        about: "losses",
+        text: format!(
+            "losses: totals of {} ({side}) may be too low: {}",
+            printable(&run.name),
+            run.totals_lost.join(", ")
+        ),
+    })
+}
+
+struct Sides<'a> {
+    base: &'a [Measured],
+    new: &'a [Measured],
+}
+
+impl Sides<'_> {
+    fn all(&self) -> impl Iterator<Item = &Measured> {
+        self.base.iter().chain(self.new)
+    }
+
+    fn differ(&self, about: &'static str, told: impl Fn(&Measured) -> String) -> Option<Warning> {
+        let values = |side: &[Measured]| {
+            let mut values: Vec<String> = Vec::new();
+            for run in side {
+                let value = told(run);
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            values
+        };
+        let (base, new) = (values(self.base), values(self.new));
+        (base.len() > 1 || base != new).then(|| Warning {
+            about,
+            text: format!("{about}: {} in BASE, {} in NEW", listed(base), listed(new)),
+        })
+    }
+
+    fn durations(&self) -> Option<Warning> {
+        let ends = |side: &[Measured]| {
+            let durations = || side.iter().map(|run| run.duration_ns);
+            Some((durations().min()?, durations().max()?))
+        };
+        let (base, new) = (ends(self.base)?, ends(self.new)?);
+        let (least, most) = (base.0.min(new.0), base.1.max(new.1));
+        let told = |(least, most): (u64, u64)| match (seconds(least), seconds(most)) {
+            (least, most) if least == most => least,
+            (least, most) => format!("{least} to {most}"),
+        };
+        (most as f64 > least as f64 * LIKE_DURATION).then(|| Warning {
+            about: "duration",
+            text: format!("duration: {} in BASE, {} in NEW", told(base), told(new)),
+        })
+    }
+
+    fn writers(&self) -> Option<Warning> {
+        let known = |run: &Measured| match run.copied {
+            0.0 => 1.0,
+            copied => (run.known / copied).min(1.0),
+        };
+        let least = self.all().map(known).fold(1.0, f64::min);
+        let most = self.all().map(known).fold(0.0, f64::max);
+        if most - least <= LIKE_KNOWN {
+            return None;
+        }
+        let mut warning = self.differ("known writers", |run| {
+            format!("{:.0} % of the copies", known(run) * 100.0)
+        })?;
+        if self.all().any(|run| run.copied > 0.0 && !run.has_writers()) {
+            warning.text.push_str("; writers are not compared");
+        }
+        Some(warning)
+    }
+
+    fn lines(&self) -> Option<Warning> {
+        let warning = self.differ("Python lines", |run| {
+            let known = run.has_lines || run.copied == 0.0 || !run.has_writers();
+            if known { "known" } else { "unknown" }.into()
+        })?;
+        Some(Warning {
+            text: format!("{}; lines are not compared", warning.text),
+            ..warning
+        })
+    }
+}
+
+fn listed(mut values: Vec<String>) -> String {
+    let more = values.len().saturating_sub(MOST_VALUES);
+    values.truncate(MOST_VALUES);
+    let mut text = values.join(", ");
+    if more > 0 {
+        text = format!("{text} and {more} more");
+    }
+    text
+}

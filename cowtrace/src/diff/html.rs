@@ -1,0 +1,266 @@
+//! A comparison as one page of tables, without scripts and without anything from elsewhere.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use super::{
+    Comparison,
+    measure::Measured,
+    rows::{Row, Subject},
+    statistics::{Change, Finding},
+    words::{bytes, percent, relative, signed, subject},
+};
+use crate::report::{count, printable, seconds};
+
+/// Rows of a table at most; JSON has more.
+const MOST_ROWS: usize = 20;
+
+/// Smaller changes are not coloured.
+const TOLD: f64 = 0.01;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Writes a comparison as HTML.
+pub fn html(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src 'unsafe-inline'\">\n\
+         <title>cowtrace: a comparison</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>{}</h1>\n<p>{}</p>\n",
+        Escaped(&comparison.summary()),
+        Escaped(&comparison.confidence())
+    )?;
+    warnings(comparison, out)?;
+    let tables = [
+        ("Kind of write", &comparison.kinds),
+        ("What was written", &comparison.written),
+        ("Python line that wrote", &comparison.lines),
+        ("Function that wrote", &comparison.functions),
+        ("Mapping of the master", &comparison.mappings),
+        ("Other memory", &comparison.others),
+    ];
+    total(comparison, out)?;
+    for (title, rows) in tables {
+        table(title, rows, out)?;
+    }
+    table(
+        "Mappings that could not be matched",
+        comparison.unmatched.as_slice(),
+        out,
+    )?;
+    spreads(comparison, out)?;
+    runs(comparison, out)?;
+    writeln!(out, "</main>\n</body>\n</html>")
+}
+
+fn warnings(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    if comparison.warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<section class=\"care\"><h2>Compare with care, the runs differ in</h2>\n<ul>"
+    )?;
+    for warning in &comparison.warnings {
+        writeln!(out, "<li>{}</li>", Escaped(&warning.text))?;
+    }
+    writeln!(out, "</ul></section>")
+}
+
+const HEAD: &str = "<tr><th scope=\"col\">BASE</th><th scope=\"col\">NEW</th>\
+                    <th scope=\"col\">change</th><th scope=\"col\"></th>\
+                    <th scope=\"col\"></th><th scope=\"col\">by chance in</th>";
+
+fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let totals = &comparison.totals;
+    let counted = [
+        (Some(&totals.total), "copied in all".to_owned()),
+        (totals.per_worker.as_ref(), "per worker".to_owned()),
+        (
+            totals.per_unit.as_ref(),
+            format!(
+                "per unit of {}",
+                comparison.options.per.as_deref().unwrap_or("work")
+            ),
+        ),
+    ];
+    writeln!(
+        out,
+        "<table>\n<caption>Copied</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
+    )?;
+    for (change, name) in counted {
+        if let Some(change) = change {
+            figures(
+                change,
+                change.base.median.max(change.new.median),
+                &name,
+                out,
+            )?;
+        }
+    }
+    writeln!(out, "</table>")
+}
+
+fn table(title: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let most = rows
+        .iter()
+        .map(|row| row.changes.main())
+        .fold(0.0, |most: f64, it| {
+            most.max(it.base.median).max(it.new.median)
+        });
+    let told = match rows.len() {
+        number if number > MOST_ROWS => format!(", {MOST_ROWS} of {}", count(number as u64)),
+        _ => String::new(),
+    };
+    writeln!(
+        out,
+        "<table>\n<caption>{title}{told}</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
+    )?;
+    for row in rows.iter().take(MOST_ROWS) {
+        figures(row.changes.main(), most, &subject(&row.subject), out)?;
+    }
+    writeln!(out, "</table>")
+}
+
+/// A row: its figures, and two bars as parts of the most there is.
+fn figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let part = |value: f64| {
+        if most > 0.0 {
+            value / most * 100.0
+        } else {
+            0.0
+        }
+    };
+    let is_told =
+        change.relative().is_none_or(|it| it.abs() >= TOLD) && change.finding != Finding::NoneSeen;
+    let direction = match change.difference() {
+        d if is_told && d < 0.0 => "less",
+        d if is_told && d > 0.0 => "more",
+        _ => "same",
+    };
+    writeln!(
+        out,
+        "<tr class=\"{direction}\"><td>{}</td><td>{}</td><td>{}</td><td class=\"relative\">{}</td>\
+         <td class=\"bars\"><i style=\"width:{:.1}%\"></i><b style=\"width:{:.1}%\"></b></td>\
+         <td class=\"seen\">{}</td><th scope=\"row\">{}</th></tr>",
+        bytes(change.base.median),
+        bytes(change.new.median),
+        signed(change.difference()),
+        Escaped(&relative(change)),
+        part(change.base.median),
+        part(change.new.median),
+        seen(change),
+        Escaped(name)
+    )
+}
+
+/// What the runs allow to say of a row.
+fn seen(change: &Change) -> String {
+    let odds = change.evidence.as_ref().map(|it| it.chance.either());
+    match (change.finding, odds) {
+        (Finding::NoneSeen, _) => "no difference".into(),
+        (Finding::NoiseUnknown, _) => "noise unknown".into(),
+        (_, Some(odds)) => format!("{:.1} %", odds * 100.0),
+        (_, None) => String::new(),
+    }
+}
+
+/// How the copies are spread over the mappings of both sides.
+fn spreads(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    let told = |value: Option<f64>| value.map(percent).unwrap_or_default();
+    let rows = comparison
+        .mappings
+        .iter()
+        .take(MOST_ROWS)
+        .filter_map(|row| {
+            let Subject::Mapping(mapping) = &row.subject else {
+                return None;
+            };
+            Some((row, mapping, mapping.spread.as_ref()?))
+        });
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<table>\n<caption>Spread of the copies over a mapping</caption>\n\
+         <tr><th scope=\"colgroup\" colspan=\"2\">ranges with copies</th>\
+         <th scope=\"colgroup\" colspan=\"2\">no longer shared</th>\
+         <th scope=\"colgroup\" colspan=\"2\">copies elsewhere</th><th></th></tr>\n\
+         <tr><th scope=\"col\">BASE</th><th scope=\"col\">NEW</th>\
+         <th scope=\"col\">BASE</th><th scope=\"col\">NEW</th>\
+         <th scope=\"col\">than in BASE</th><th scope=\"col\">within a side</th>\
+         <th scope=\"col\"></th></tr>"
+    )?;
+    for (row, mapping, spread) in rows {
+        writeln!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <th scope=\"row\">{}</th></tr>",
+            Escaped(&told(spread.touched_base)),
+            Escaped(&told(spread.touched_new)),
+            Escaped(&told(mapping.unshared_base)),
+            Escaped(&told(mapping.unshared_new)),
+            Escaped(&told(spread.moved)),
+            Escaped(&told(spread.moved_within)),
+            Escaped(&subject(&row.subject))
+        )?;
+    }
+    writeln!(out, "</table>")
+}
+
+fn runs(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "<table>\n<caption>Runs</caption>\n<tr><th scope=\"col\">copied</th>\
+         <th scope=\"col\">workers</th><th scope=\"col\">duration</th>\
+         <th scope=\"col\">started</th><th scope=\"col\">backend</th>\
+         <th scope=\"col\">side</th><th scope=\"col\"></th></tr>"
+    )?;
+    let sides = [("BASE", &comparison.base), ("NEW", &comparison.new)];
+    for (side, run) in sides
+        .into_iter()
+        .flat_map(|(side, runs)| runs.iter().map(move |run: &Measured| (side, run)))
+    {
+        writeln!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{side}</td>\
+             <th scope=\"row\">{}</th></tr>",
+            bytes(run.copied),
+            run.workers,
+            seconds(run.duration_ns),
+            Escaped(&printable(&run.started_at)),
+            Escaped(&printable(&run.backend)),
+            Escaped(&printable(&run.name))
+        )?;
+    }
+    writeln!(out, "</table>")
+}
+
+/// Text that stays text, in elements and in quoted attributes.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter {
+                '&' => out.write_str("&amp;")?,
+                '<' => out.write_str("&lt;")?,
+                '>' => out.write_str("&gt;")?,
+                '"' => out.write_str("&quot;")?,
+                '\'' => out.write_str("&#39;")?,
+                letter => fmt::Write::write_char(out, letter)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! A run reduced to what a comparison needs, so that only one run is in memory at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{
+    lines::Place,
+    regions::{Class, Part, Piece},
+    shape::Shape,
+};
+use crate::{
+    report,
+    run::{Process, Role, Run, WriteKind, Writer},
+};
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// What it is called: its file.
+    pub name: String,
+    /// Unique among all runs.
+    pub id: String,
+    /// Wall clock at the start, RFC 3339.
+    pub started_at: String,
+    /// How long it traced, ns.
+    pub duration_ns: u64,
+    /// Whether its trace was cut off.
+    pub unfinished: bool,
+    /// The backend that saw the faults.
+    pub backend: String,
+    /// Kernel release and architecture.
+    pub kernel: String,
+    /// Bytes in a page.
+    pub page_bytes: u64,
+    /// Bytes in a range.
+    pub range_bytes: u64,
+    /// What the user called the run.
+    pub labels: BTreeMap<String, String>,
+    /// Names of the masters' programs.
+    pub masters: BTreeSet<String>,
+    /// Workers that inherited memory, or copied some.
+    pub workers: u64,
+    /// What the workers inherited, bytes: they cannot copy more.
+    pub ceiling: f64,
+    /// Bytes copied by all.
+    pub copied: f64,
+    /// Of these, bytes whose writer is known.
+    pub known: f64,
+    /// What was lost so that totals may be too low, in words.
+    pub totals_lost: Vec<String>,
+    /// Whether Python lines are known for any.
+    pub has_lines: bool,
+    /// Bytes by the kind of write.
+    pub kinds: BTreeMap<WriteKind, f64>,
+    /// Bytes by what was written.
+    pub written: BTreeMap<Written, f64>,
+    /// Bytes by the function that wrote.
+    pub functions: BTreeMap<String, f64>,
+    /// Bytes by the Python line that wrote.
+    pub lines: BTreeMap<Place, f64>,
+    /// The masters' mappings, by class in the order of their addresses.
+    pub mappings: BTreeMap<Class, Vec<Piece>>,
+    /// Bytes by memory that has no position: of workers' own forks, and mapped after the fork.
+    pub others: BTreeMap<Part, f64>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Written {
+    /// What kind of write it was.
+    pub kind: WriteKind,
+    /// Name of the object's type.
+    pub type_name: Option<String>,
+    /// In words. From outside: may hold any character.
+    pub name: String,
+}
+
+impl Measured {
+    /// Reduces a run; `name` is what it is called in messages.
+    #[must_use]
+    pub fn of(run: &Run, name: String) -> Self {
+        let masters = || of_role(run, Role::Master);
+        let workers = run
+            .workers()
+            .filter(|worker| worker.inherited_pages.is_some() || worker.copied.total() > 0);
+        let known = |writer: &&Writer| report::is_named(writer);
+        let (mappings, others) = places(run);
+        Self {
+            name,
+            id: run.id.clone(),
+            started_at: run.started_at.clone(),
+            unfinished: run.unfinished,
+            duration_ns: run.duration_ns,
+            backend: run.backend.clone(),
+            kernel: format!("{} {}", run.host.kernel, run.host.arch),
+            page_bytes: run.host.page_bytes,
+            range_bytes: run.range_bytes,
+            labels: run.labels.clone(),
+            masters: masters().map(|master| master.comm.clone()).collect(),
+            workers: workers.count() as u64,
+            ceiling: run
+                .workers()
+                .filter_map(|worker| worker.inherited_pages)
+                .map(|pages| bytes(run, pages))
+                .sum(),
+            copied: bytes(run, run.copied().total()),
+            known: sum(run, run.writers.iter().filter(known)),
+            totals_lost: totals_lost(run),
+            has_lines: !run.python_stacks.is_empty(),
+            kinds: sums(run, |writer| Some(writer.kind)),
+            written: sums(run, |writer| Some(written(run, writer))),
+            functions: sums(run, |writer| Some(report::function(writer))),
+            lines: sums(run, |writer| Place::of(run, writer)),
+            mappings,
+            others,
+        }
+    }
+
+    /// Whether it is known who wrote.
+    #[must_use]
+    pub fn has_writers(&self) -> bool {
+        !self.kinds.is_empty()
+    }
+}
+
+fn of_role(run: &Run, role: Role) -> impl Iterator<Item = &Process> {
+    run.processes
+        .iter()
+        .filter(move |process| process.role == role)
+}
+
+fn bytes(run: &Run, pages: u64) -> f64 {
+    pages as f64 * run.host.page_bytes as f64
+}
+
+fn sum<'a>(run: &Run, writers: impl Iterator<Item = &'a Writer>) -> f64 {
+    writers.map(|writer| bytes(run, writer.copied_pages)).sum()
+}
+
+fn sums<K: Ord>(run: &Run, key: impl Fn(&Writer) -> Option<K>) -> BTreeMap<K, f64> {
+    let mut sums = BTreeMap::new();
+    for writer in &run.writers {
+        if let Some(key) = key(writer) {
+            *sums.entry(key).or_default() += bytes(run, writer.copied_pages);
+        }
+    }
+    sums
+}
+
+fn written(run: &Run, writer: &Writer) -> Written {
+    Written {
+        kind: writer.kind,
+        type_name: writer.type_name.clone(),
+        name: report::written(run, writer),
+    }
+}
+
+fn totals_lost(run: &Run) -> Vec<String> {
+    run.loss
+        .happened()
+        .filter(|(cause, _)| cause.totals_suffer)
+        .map(|(cause, count)| format!("{count} {}", cause.meaning))
+        .collect()
+}
+
+/// Where the copies come from: what has a position, and what has none.
+fn places(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
+    let masters: HashMap<u32, usize> = owners(run);
+    let mut pieces: BTreeMap<Class, Vec<Piece>> = BTreeMap::new();
+    let mut others: BTreeMap<Part, f64> = BTreeMap::new();
+    let mut shapes = Shape::of_regions(run);
+    for region in &run.regions {
+        let copied = bytes(run, region.copied_pages);
+        let class = Class::of(region, masters.get(&region.process_id).copied());
+        if class.master.is_none() {
+            *others.entry(Part::OfWorkers(class)).or_default() += copied;
+            continue;
+        }
+        pieces.entry(class).or_default().push(Piece {
+            start: region.mapping.start,
+            size: region.mapping.size_bytes(),
+            copied,
+            unshared: region.unshared_fraction(),
+            shape: shapes.remove(&region.id),
+        });
+    }
+    for pieces in pieces.values_mut() {
+        pieces.sort_by_key(|piece| piece.start);
+    }
+    for row in run.rows.iter().filter(|row| row.region_id.is_none()) {
+        let part = match row.start {
+            Some(_) => Part::Own(row.mapping.clone()),
+            None => Part::OutsideHistogram,
+        };
+        *others.entry(part).or_default() += bytes(run, row.copied.total());
+    }
+    others.retain(|_, copied| *copied > 0.0);
+    (pieces, others)
+}
+
+/// The masters that anything was inherited from, numbered in the order they were found.
+fn owners(run: &Run) -> HashMap<u32, usize> {
+    let inherited: BTreeSet<u32> = run
+        .regions
+        .iter()
+        .filter(|region| region.inheritors > 0 || region.copied_pages > 0)
+        .map(|region| region.process_id)
+        .collect();
+    of_role(run, Role::Master)
+        .filter(|master| inherited.contains(&master.id))
+        .enumerate()
+        .map(|(number, master)| (master.id, number))
+        .collect()
+}

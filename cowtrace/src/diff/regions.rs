@@ -1,0 +1,359 @@
+//! Which mapping of one run is which of another: by name, kind and position, since addresses differ
+//! from run to run.
+//!
+//! Mappings with a name of their own, of which every run has as many, are matched by their position
+//! among those. All others (anonymous memory above all, whose number and sizes vary) are matched in
+//! order of their addresses so that as much memory as possible is matched with memory of like size,
+//! and never with a mapping of more than twice or less than half the size. What has no counterpart in
+//! every run is not compared one by one: it is added up, and said.
+
+use std::collections::BTreeMap;
+
+use super::shape::Shape;
+use crate::run::{Kind, Region};
+
+/// A mapping this much larger or smaller is another one.
+const MOST_UNLIKE: u64 = 2;
+
+/// Mappings of a class that are aligned at most, the largest of them: bounds the work by the square.
+const MOST_ALIGNED: usize = 1_000;
+
+/// Mappings that can be each other's counterpart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Class {
+    /// Number of the master that has them, in the order they were found; none for all workers that
+    /// forked themselves.
+    pub master: Option<usize>,
+    /// Name of the mapping. From outside: may hold any character.
+    pub name: String,
+    /// As in reports.
+    pub kind: &'static str,
+    /// Private and writable.
+    pub can_be_copied: bool,
+}
+
+impl Class {
+    /// The class of a region of a master of this number, or of a worker.
+    #[must_use]
+    pub fn of(region: &Region, master: Option<usize>) -> Self {
+        let mapping = &region.mapping;
+        Self {
+            master,
+            name: mapping.name.trim_end_matches(" (deleted)").to_owned(),
+            kind: mapping.kind.name(),
+            can_be_copied: mapping.is_copy_on_write(),
+        }
+    }
+
+    fn is_anonymous(&self) -> bool {
+        self.kind == Kind::Anon.name()
+    }
+}
+
+/// A master's mapping in one run.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// First address.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes copied in it.
+    pub copied: f64,
+    /// Share that is no longer shared.
+    pub unshared: Option<f64>,
+    /// How the copies are spread; none without any.
+    pub shape: Option<Shape>,
+}
+
+/// Memory without a position.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Of workers that forked themselves: only their mappings with copies are recorded, so that
+    /// positions are not known.
+    OfWorkers(Class),
+    /// Mapped by the process itself after its fork, by name if that is known.
+    Own(Option<String>),
+    /// Counts that found no room in the histogram.
+    OutsideHistogram,
+}
+
+/// A mapping in all runs, as far as they have it.
+#[derive(Clone, Debug)]
+pub(super) struct Aligned<'a> {
+    /// What it is one of.
+    pub class: &'a Class,
+    /// Its position among those of its class, from 1.
+    pub position: usize,
+    /// How many there are of its class.
+    pub of: usize,
+    /// The mapping in each run.
+    pub pieces: Vec<Option<&'a Piece>>,
+}
+
+/// Finds each run's counterparts of the others' mappings. Also gives, for each class, the mappings
+/// that were too many to look at, by run.
+#[must_use]
+pub(super) fn align<'a>(
+    runs: &[&'a BTreeMap<Class, Vec<Piece>>],
+) -> (Vec<Aligned<'a>>, BTreeMap<&'a Class, Vec<Vec<&'a Piece>>>) {
+    let mut classes: BTreeMap<&Class, Vec<Vec<&Piece>>> = BTreeMap::new();
+    for (run, mappings) in runs.iter().enumerate() {
+        for (class, pieces) in *mappings {
+            let by_run = classes
+                .entry(class)
+                .or_insert_with(|| vec![Vec::new(); runs.len()]);
+            by_run[run] = pieces.iter().collect();
+        }
+    }
+    let mut aligned = Vec::new();
+    let mut left_out = BTreeMap::new();
+    for (class, by_run) in classes {
+        let (by_run, others): (Vec<_>, Vec<_>) = by_run.into_iter().map(largest).unzip();
+        if others.iter().any(|pieces| !pieces.is_empty()) {
+            left_out.insert(class, others);
+        }
+        let entries = if !class.is_anonymous() && same_number(&by_run) {
+            by_position(&by_run)
+        } else {
+            by_likeness(&by_run)
+        };
+        let of = entries.len();
+        aligned.extend(
+            entries
+                .into_iter()
+                .zip(1..)
+                .map(|(pieces, position)| Aligned {
+                    class,
+                    position,
+                    of,
+                    pieces,
+                }),
+        );
+    }
+    (aligned, left_out)
+}
+
+/// The largest mappings in order of their addresses, and the others.
+fn largest(mut pieces: Vec<&Piece>) -> (Vec<&Piece>, Vec<&Piece>) {
+    if pieces.len() <= MOST_ALIGNED {
+        return (pieces, Vec::new());
+    }
+    pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.size), piece.start));
+    let others = pieces.split_off(MOST_ALIGNED);
+    pieces.sort_by_key(|piece| piece.start);
+    (pieces, others)
+}
+
+fn same_number(by_run: &[Vec<&Piece>]) -> bool {
+    by_run.windows(2).all(|pair| pair[0].len() == pair[1].len())
+}
+
+fn by_position<'a>(by_run: &[Vec<&'a Piece>]) -> Vec<Vec<Option<&'a Piece>>> {
+    let number = by_run.first().map_or(0, Vec::len);
+    (0..number)
+        .map(|position| by_run.iter().map(|pieces| Some(pieces[position])).collect())
+        .collect()
+}
+
+/// Aligns one run after the other with what the runs before it have.
+fn by_likeness<'a>(by_run: &[Vec<&'a Piece>]) -> Vec<Vec<Option<&'a Piece>>> {
+    let runs = by_run.len();
+    let mut entries: Vec<Vec<Option<&Piece>>> = Vec::new();
+    for (run, pieces) in by_run.iter().enumerate() {
+        let sizes: Vec<u64> = entries.iter().map(|entry| size_of(entry)).collect();
+        let own: Vec<u64> = pieces.iter().map(|piece| piece.size).collect();
+        let mut known = entries.into_iter().zip(0..).peekable();
+        let mut merged = Vec::new();
+        let new_entry = |piece| {
+            let mut entry = vec![None; runs];
+            entry[run] = Some(piece);
+            entry
+        };
+        let mut next = 0;
+        for (at, piece_at) in counterparts(&sizes, &own) {
+            merged.extend(pieces[next..piece_at].iter().map(|piece| new_entry(*piece)));
+            next = piece_at + 1;
+            while let Some((mut entry, number)) = known.next_if(|(_, number)| *number <= at) {
+                if number == at {
+                    entry[run] = Some(pieces[piece_at]);
+                }
+                merged.push(entry);
+            }
+        }
+        merged.extend(known.map(|(entry, _)| entry));
+        merged.extend(pieces[next..].iter().map(|piece| new_entry(*piece)));
+        entries = merged;
+    }
+    entries
+}
+
+/// The size of an entry in the first run that has it.
+fn size_of(entry: &[Option<&Piece>]) -> u64 {
+    entry.iter().flatten().next().map_or(0, |piece| piece.size)
+}
+
+/// Pairs of positions, in order, that match the most memory with memory of like size.
+fn counterparts(sizes: &[u64], others: &[u64]) -> Vec<(usize, usize)> {
+    let columns = others.len() + 1;
+    let mut best = vec![0.0; (sizes.len() + 1) * columns];
+    for row in 1..=sizes.len() {
+        for column in 1..columns {
+            let pair = best[(row - 1) * columns + column - 1]
+                + likeness(sizes[row - 1], others[column - 1]);
+            let without = f64::max(
+                best[(row - 1) * columns + column],
+                best[row * columns + column - 1],
+            );
+            best[row * columns + column] = f64::max(pair, without);
+        }
+    }
+    let (mut row, mut column) = (sizes.len(), others.len());
+    let mut pairs = Vec::new();
+    while row > 0 && column > 0 {
+        let here = best[row * columns + column];
+        if here <= best[(row - 1) * columns + column] {
+            row -= 1;
+        } else if here <= best[row * columns + column - 1] {
+            column -= 1;
+        } else {
+            (row, column) = (row - 1, column - 1);
+            pairs.push((row, column));
+        }
+    }
+    pairs.reverse();
+    pairs
+}
+
+/// Memory that two mappings have in common, less for unlike sizes; nothing for too unlike ones.
+fn likeness(one: u64, other: u64) -> f64 {
+    let (least, most) = (one.min(other), one.max(other));
+    if most == 0 || most > least.saturating_mul(MOST_UNLIKE) {
+        return 0.0;
+    }
+    least as f64 * (least as f64 / most as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(name: &str, kind: Kind) -> Class {
+        Class {
+            master: Some(0),
+            name: name.into(),
+            kind: kind.name(),
+            can_be_copied: true,
+        }
+    }
+
+    /// Mappings of these sizes in MiB, at addresses of which only the order matters.
+    fn run(class: &Class, sizes: &[u64]) -> BTreeMap<Class, Vec<Piece>> {
+        let piece = |(number, size): (u64, &u64)| Piece {
+            start: 0x7f00_0000_0000 + (number << 32),
+            size: size << 20,
+            copied: *size as f64,
+            unshared: None,
+            shape: None,
+        };
+        let pieces = (0..).zip(sizes).map(piece).collect();
+        BTreeMap::from([(class.clone(), pieces)])
+    }
+
+    /// Sizes in MiB of each mapping in each run.
+    fn aligned(class: &Class, runs: &[&[u64]]) -> Vec<Vec<Option<u64>>> {
+        let runs: Vec<_> = runs.iter().map(|sizes| run(class, sizes)).collect();
+        let runs: Vec<_> = runs.iter().collect();
+        let (aligned, _) = align(&runs);
+        let size = |piece: Option<&Piece>| piece.map(|piece| piece.size >> 20);
+        aligned
+            .iter()
+            .map(|it| it.pieces.iter().copied().map(size).collect())
+            .collect()
+    }
+
+    #[test]
+    fn named_mappings_go_by_position_whatever_their_sizes() {
+        let heap = class("[heap]", Kind::Heap);
+        assert_eq!(aligned(&heap, &[&[10], &[90]]), [[Some(10), Some(90)]]);
+        let library = class("/lib/x.so", Kind::File);
+        assert_eq!(
+            aligned(&library, &[&[1, 8], &[3, 8]]),
+            [[Some(1), Some(3)], [Some(8), Some(8)]]
+        );
+    }
+
+    #[test]
+    fn an_anonymous_mapping_more_shifts_none_of_the_others() {
+        let anon = class("[anon]", Kind::Anon);
+        assert_eq!(
+            aligned(&anon, &[&[100, 40, 20], &[8, 101, 39, 20]]),
+            [
+                [None, Some(8)],
+                [Some(100), Some(101)],
+                [Some(40), Some(39)],
+                [Some(20), Some(20)]
+            ]
+        );
+    }
+
+    #[test]
+    fn mappings_of_unlike_size_are_not_matched() {
+        let anon = class("[anon]", Kind::Anon);
+        assert_eq!(
+            aligned(&anon, &[&[100], &[40]]),
+            [[Some(100), None], [None, Some(40)]]
+        );
+        assert_eq!(aligned(&anon, &[&[100], &[50]]), [[Some(100), Some(50)]]);
+    }
+
+    #[test]
+    fn of_two_ways_to_match_the_one_with_more_memory_is_taken() {
+        let anon = class("[anon]", Kind::Anon);
+        assert_eq!(
+            aligned(&anon, &[&[100, 50], &[50, 100]]),
+            [[None, Some(50)], [Some(100), Some(100)], [Some(50), None]]
+        );
+    }
+
+    #[test]
+    fn runs_are_aligned_one_after_the_other() {
+        let anon = class("[anon]", Kind::Anon);
+        assert_eq!(
+            aligned(&anon, &[&[100, 20], &[100, 4, 20], &[4, 20]]),
+            [
+                [Some(100), Some(100), None],
+                [None, Some(4), Some(4)],
+                [Some(20), Some(20), Some(20)]
+            ]
+        );
+    }
+
+    #[test]
+    fn no_mapping_is_lost_or_doubled() {
+        let anon = class("[anon]", Kind::Anon);
+        let sizes: Vec<Vec<u64>> = (1..6u64)
+            .map(|seed| (1..40).map(|n| n * n * seed % 61).collect())
+            .collect();
+        let slices: Vec<&[u64]> = sizes.iter().map(Vec::as_slice).collect();
+        let entries = aligned(&anon, &slices);
+        for (run, sizes) in sizes.iter().enumerate() {
+            let told: Vec<u64> = entries.iter().filter_map(|entry| entry[run]).collect();
+            assert_eq!(&told, sizes, "all, in their order");
+        }
+    }
+
+    #[test]
+    fn of_too_many_mappings_the_largest_are_aligned() {
+        let anon = class("[anon]", Kind::Anon);
+        let sizes: Vec<u64> = (1..=1_100).collect();
+        let run = run(&anon, &sizes);
+        let (aligned, left_out) = align(&[&run]);
+        assert_eq!(aligned.len(), MOST_ALIGNED);
+        assert_eq!(left_out[&anon][0].len(), 100);
+        assert!(
+            left_out[&anon][0]
+                .iter()
+                .all(|piece| piece.size <= 100 << 20)
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! The rows of a comparison: each thing that both sides have a figure for, and how it changed.
+
+use std::{borrow::Borrow, collections::BTreeMap};
+
+use super::{
+    lines::{Line, settle},
+    measure::{Measured, Written},
+    regions::{Aligned, Class, Part, Piece, align},
+    shape::{Shape, Spread},
+    statistics::Change,
+};
+use crate::run::WriteKind;
+
+/// Rows of a kind that are told one by one, those with most bytes; the others are added up.
+const MOST_ROWS: usize = 500;
+
+/// A figure's change, counted in three ways. Bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// Of whole runs.
+    pub total: Change,
+    /// By worker; none if a run had none.
+    pub per_worker: Option<Change>,
+    /// By unit of work; none if that was not asked for.
+    pub per_unit: Option<Change>,
+}
+
+impl Changes {
+    /// The one that the comparison is about: by unit of work if that was asked for.
+    #[must_use]
+    pub fn main(&self) -> &Change {
+        self.per_unit.as_ref().unwrap_or(&self.total)
+    }
+}
+
+/// What a row is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// A kind of write.
+    Kind(WriteKind),
+    /// What was written.
+    Written(Written),
+    /// The function that wrote, with its module.
+    Function(String),
+    /// The Python line that wrote.
+    Line(Line),
+    /// A master's mapping.
+    Mapping(Mapping),
+    /// Memory without a position.
+    Part(Part),
+    /// Mappings without a counterpart in every run, so many.
+    Unmatched(usize),
+    /// So many rows that are too small to be told.
+    Others(usize),
+}
+
+/// A mapping of both sides, or of one of them only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mapping {
+    /// Name, kind and master.
+    pub class: Class,
+    /// Its position among those of its class, from 1.
+    pub position: usize,
+    /// How many there are of its class.
+    pub of: usize,
+    /// Its size in BASE, bytes, averaged over the runs; none if no run of BASE has it.
+    pub size_base: Option<f64>,
+    /// Its size in NEW.
+    pub size_new: Option<f64>,
+    /// Share that is no longer shared in BASE, averaged over the runs; none if nothing was inherited.
+    pub unshared_base: Option<f64>,
+    /// The same in NEW.
+    pub unshared_new: Option<f64>,
+    /// How the spread of the copies differs; none if only one side has the mapping.
+    pub spread: Option<Spread>,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What it is about.
+    pub subject: Subject,
+    /// How it changed.
+    pub changes: Changes,
+}
+
+/// How many runs each side has, and what their figures are divided by.
+pub(super) struct Frame<'a> {
+    pub(super) runs: Vec<&'a Measured>,
+    pub(super) base: usize,
+    /// Units of work of each run, if they were asked for.
+    pub(super) units: Option<Vec<f64>>,
+}
+
+impl<'a> Frame<'a> {
+    /// Something of each run.
+    pub(super) fn each<T>(&self, of: impl Fn(&'a Measured) -> &'a T) -> Vec<&'a T> {
+        self.runs.iter().map(|run| of(run)).collect()
+    }
+
+    /// The change of a figure with these values in the runs, BASE first.
+    pub(super) fn changes(&self, values: &[f64]) -> Changes {
+        let between = |values: &[f64]| Change::between(&values[..self.base], &values[self.base..]);
+        let divided = |by: Vec<f64>| -> Vec<f64> {
+            values
+                .iter()
+                .zip(by)
+                .map(|(value, by)| value / by)
+                .collect()
+        };
+        let workers: Vec<f64> = self.runs.iter().map(|run| run.workers as f64).collect();
+        Changes {
+            total: between(values),
+            per_worker: workers
+                .iter()
+                .all(|&workers| workers > 0.0)
+                .then(|| between(&divided(workers))),
+            per_unit: self.units.clone().map(|units| between(&divided(units))),
+        }
+    }
+
+    /// Rows from what each run has by key.
+    pub(super) fn rows<K: Ord + Clone>(
+        &self,
+        by_run: &[impl Borrow<BTreeMap<K, f64>>],
+        subject: impl Fn(K) -> Subject,
+    ) -> Vec<Row> {
+        let mut values: BTreeMap<&K, Vec<f64>> = BTreeMap::new();
+        for (run, sums) in by_run.iter().enumerate() {
+            for (key, bytes) in sums.borrow() {
+                let row = values.entry(key);
+                row.or_insert_with(|| vec![0.0; by_run.len()])[run] = *bytes;
+            }
+        }
+        self.of_values(
+            values
+                .into_iter()
+                .map(|(key, values)| (subject(key.clone()), values)),
+        )
+    }
+
+    /// Rows, the largest change first.
+    fn of_values(&self, values: impl Iterator<Item = (Subject, Vec<f64>)>) -> Vec<Row> {
+        let sum = |values: &[f64]| values.iter().sum::<f64>();
+        let mut values: Vec<_> = values.filter(|(_, values)| sum(values) > 0.0).collect();
+        values.sort_by(|one, other| sum(&other.1).total_cmp(&sum(&one.1)));
+        let others = values.split_off(values.len().min(MOST_ROWS));
+        let row = |(subject, values): (Subject, Vec<f64>)| Row {
+            subject,
+            changes: self.changes(&values),
+        };
+        let mut rows: Vec<Row> = values.into_iter().map(row).collect();
+        let far = |row: &Row| row.changes.main().difference().abs();
+        rows.sort_by(|one, other| far(other).total_cmp(&far(one)));
+        if !others.is_empty() {
+            let number = others.len();
+            let values = add_up(
+                self.runs.len(),
+                others.into_iter().map(|(_, values)| values),
+            );
+            rows.push(row((Subject::Others(number), values)));
+        }
+        rows
+    }
+
+    pub(super) fn lines(&self) -> Vec<Row> {
+        let lines = self.each(|run| &run.lines);
+        let (base, new) = lines.split_at(self.base);
+        self.rows(&settle(base, new), Subject::Line)
+    }
+
+    /// Mappings that can be compared, and all others together.
+    pub(super) fn mappings(&self) -> (Vec<Row>, Option<Row>) {
+        let (aligned, left_out) = align(&self.each(|run| &run.mappings));
+        let (told, others): (Vec<_>, Vec<_>) = aligned
+            .into_iter()
+            .filter(|it| it.pieces.iter().flatten().any(|piece| piece.copied > 0.0))
+            .partition(|it| self.is_told(it));
+        let mut number = others.len();
+        let mut values: Vec<Vec<f64>> = others.iter().map(|it| copied(&it.pieces)).collect();
+        for by_run in left_out.into_values() {
+            number += by_run.iter().map(Vec::len).max().unwrap_or_default();
+            let sum = |pieces: &Vec<&Piece>| pieces.iter().map(|piece| piece.copied).sum();
+            values.push(by_run.iter().map(sum).collect());
+        }
+        let unmatched = add_up(self.runs.len(), values.into_iter());
+        let rows = told
+            .iter()
+            .map(|it| (Subject::Mapping(self.mapping(it)), copied(&it.pieces)));
+        let unmatched = unmatched.iter().any(|&bytes| bytes > 0.0).then(|| Row {
+            subject: Subject::Unmatched(number),
+            changes: self.changes(&unmatched),
+        });
+        (self.of_values(rows), unmatched)
+    }
+
+    /// Whether every run of a side has the mapping, and every run of the other or none of it.
+    fn is_told(&self, aligned: &Aligned<'_>) -> bool {
+        let (base, new) = aligned.pieces.split_at(self.base);
+        let all = |side: &[Option<&Piece>]| side.iter().all(Option::is_some);
+        let none = |side: &[Option<&Piece>]| side.iter().all(Option::is_none);
+        (all(base) && (all(new) || none(new))) || (none(base) && all(new))
+    }
+
+    fn mapping(&self, aligned: &Aligned<'_>) -> Mapping {
+        let (base, new) = aligned.pieces.split_at(self.base);
+        let ranges = self.runs[0].range_bytes;
+        let same_ranges = self.runs.iter().all(|run| run.range_bytes == ranges);
+        let both = base[0].is_some() && new[0].is_some();
+        let spread = both.then(|| Spread::between(&shapes(base), &shapes(new), same_ranges));
+        Mapping {
+            class: aligned.class.clone(),
+            position: aligned.position,
+            of: aligned.of,
+            size_base: mean(base, |piece| Some(piece.size as f64)),
+            size_new: mean(new, |piece| Some(piece.size as f64)),
+            unshared_base: mean(base, |piece| piece.unshared),
+            unshared_new: mean(new, |piece| piece.unshared),
+            spread,
+        }
+    }
+}
+
+fn copied(pieces: &[Option<&Piece>]) -> Vec<f64> {
+    let copied = |piece: Option<&Piece>| piece.map_or(0.0, |piece| piece.copied);
+    pieces.iter().copied().map(copied).collect()
+}
+
+fn shapes<'a>(side: &[Option<&'a Piece>]) -> Vec<Option<&'a Shape>> {
+    let shape = |piece: &'a Piece| piece.shape.as_ref();
+    side.iter().map(|piece| piece.and_then(shape)).collect()
+}
+
+fn mean(side: &[Option<&Piece>], of: impl Fn(&Piece) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = side
+        .iter()
+        .flatten()
+        .filter_map(|piece| of(piece))
+        .collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn add_up(runs: usize, rows: impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
+    rows.fold(vec![0.0; runs], |mut sum, values| {
+        for (sum, value) in sum.iter_mut().zip(values) {
+            *sum += value;
+        }
+        sum
+    })
+}

@@ -1,0 +1,134 @@
+//! What people and scripts see of comparisons, letter by letter.
+
+use super::{
+    Comparison, Measured, Options, compare, html, json,
+    synthetic::{Service, between, frozen, per_request, plain, runs},
+    text,
+};
+use crate::report::Style;
+
+fn rendered(comparison: &Comparison, width: usize) -> String {
+    let mut out = Vec::new();
+    let style = Style {
+        width,
+        color: false,
+    };
+    text(comparison, style, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn an_ordinary_comparison_takes_some_ten_lines() {
+    let told = rendered(&between(&plain(0, 1), &frozen(9, 1)), 80);
+    assert!(told.lines().count() <= 12, "{told}");
+    assert!(
+        told.lines().all(|line| line.chars().count() <= 80),
+        "{told}"
+    );
+}
+
+#[test]
+fn one_run_a_side_as_text() {
+    insta::assert_snapshot!(rendered(&between(&plain(0, 1), &frozen(9, 1)), 80));
+}
+
+#[test]
+fn several_runs_a_side_as_text() {
+    insta::assert_snapshot!(rendered(&between(&plain(0, 5), &frozen(9, 5)), 80));
+}
+
+#[test]
+fn few_runs_a_side_as_text() {
+    insta::assert_snapshot!(rendered(&between(&plain(0, 3), &frozen(9, 3)), 80));
+}
+
+#[test]
+fn no_difference_as_text() {
+    let new = runs(9, 5, |index, it| {
+        it.reference_pages = 20_030 - u64::from(index) * 12;
+    });
+    insta::assert_snapshot!(rendered(&between(&plain(0, 5), &new), 80));
+    insta::assert_snapshot!(rendered(&between(&plain(0, 1), &plain(9, 1)), 80));
+}
+
+#[test]
+fn unlike_runs_by_unit_of_work_as_text() {
+    let base = runs(0, 1, |_, service| service.requests = Some("20000"));
+    let new = runs(9, 1, |_, service| {
+        service.requests = Some("50000");
+        service.duration_s = 150;
+        service.workers = 6;
+        service.backend = "tracepoint";
+        service.reference_pages = 30_000;
+        service.line = 31;
+        service.skipped = 2;
+    });
+    let comparison = per_request(&base, &new).unwrap();
+    insta::assert_snapshot!(rendered(&comparison, 80));
+    let wide = rendered(&comparison, 120);
+    assert!(wide.contains("views.py:24→31 in Handler.get"), "{wide}");
+}
+
+#[test]
+fn nothing_copied_as_text() {
+    let nothing = |first| runs(first, 1, |_, it| (it.reference_pages, it.gc_pages) = (0, 0));
+    insta::assert_snapshot!(rendered(&between(&nothing(0), &nothing(9)), 80));
+    insta::assert_snapshot!(rendered(&between(&nothing(0), &plain(9, 1)), 80));
+}
+
+#[test]
+fn json_by_the_contract() {
+    let mut out = Vec::new();
+    json(&between(&plain(0, 5), &frozen(9, 5)), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["schema"], "cowtrace.diff/1");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn html_as_one_page() {
+    let mut out = Vec::new();
+    html(&between(&plain(0, 5), &frozen(9, 5)), &mut out).unwrap();
+    let page = String::from_utf8(out).unwrap();
+    for outside in ["http:", "https:", "<script", "src=", "href="] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let evil = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&";
+    let hostile = |id: u32, number: u64| {
+        let mut service = Service::new(id);
+        service.gc_pages = number;
+        let mut run = service.run();
+        for region in &mut run.regions {
+            region.mapping.name = evil.into();
+        }
+        for writer in &mut run.writers {
+            writer.type_name = Some(evil.into());
+            writer.function = Some(evil.into());
+        }
+        for frame in &mut run.python_frames {
+            (frame.function, frame.file) = (evil.into(), evil.into());
+        }
+        run.backend = format!("{evil}{id}");
+        run.host.kernel = format!("{evil}{id}");
+        Measured::of(&run, evil.into())
+    };
+    let sides = (vec![hostile(0, 10)], vec![hostile(1, 9_000)]);
+    let comparison = compare(sides.0, sides.1, Options::default()).unwrap();
+    let mut page = Vec::new();
+    html(&comparison, &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
+    assert!(!page.contains(['\u{1b}', '\u{202e}']), "printable");
+    let text = rendered(&comparison, 80);
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+}

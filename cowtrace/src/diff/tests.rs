@@ -1,0 +1,250 @@
+//! Comparisons of runs whose truth is known.
+
+use super::{
+    Comparison, Error, Finding, Options,
+    rows::{Mapping, Row, Subject},
+    synthetic::{Noise, Service, between, frozen, per_request, plain, runs, with},
+};
+
+fn about(comparison: &Comparison) -> Vec<&'static str> {
+    comparison
+        .warnings
+        .iter()
+        .map(|warning| warning.about)
+        .collect()
+}
+
+fn mapping(row: &Row) -> &Mapping {
+    match &row.subject {
+        Subject::Mapping(mapping) => mapping,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// 5 runs a side whose copies vary by 3 %, NEW changed by `factor`: how often a difference is seen.
+fn seen(factor: f64, trials: u32) -> f64 {
+    let mut noise = Noise(5);
+    let mut side = |first: u32, factor: f64| {
+        let pages = noise.around(5, 20_000.0 * factor, 0.03);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "pages"
+        )]
+        runs(first, 5, |index, service| {
+            service.reference_pages = pages[index as usize] as u64;
+            service.gc_pages = 0;
+            // Few rows.
+            service.range_bytes = 16 << 20;
+        })
+    };
+    let found = (0..trials)
+        .map(|_| between(&side(0, 1.0), &side(5, factor)))
+        .filter(|comparison| comparison.totals.total.finding == Finding::Seen);
+    found.count() as f64 / f64::from(trials)
+}
+
+/// Smaller runs would not be quicker to compare; the statistics alone are tried more often.
+const TRIALS: u32 = 300;
+
+#[test]
+fn without_a_difference_few_comparisons_see_one() {
+    let seen = seen(1.0, TRIALS);
+    // 5 runs a side have a level of 3.2 %: 5 % leave less than two sigma of 300 trials (1 % each),
+    // and the noise is the same each time.
+    assert!(seen > 0.0 && seen <= 0.05, "{seen}");
+}
+
+#[test]
+fn five_runs_a_side_find_ten_percent() {
+    for factor in [0.9, 1.1] {
+        let seen = seen(factor, TRIALS);
+        assert!(seen >= 0.95, "{factor}: {seen}");
+    }
+}
+
+#[test]
+fn addresses_do_not_matter() {
+    let comparison = between(&plain(0, 1), &plain(1, 1));
+    assert!(comparison.unmatched.is_none());
+    assert_eq!(comparison.mappings.len(), 2, "the heap has no copies");
+    for row in &comparison.mappings {
+        assert!(row.changes.total.difference() == 0.0);
+        let spread = mapping(row).spread.as_ref().unwrap();
+        assert!(spread.moved.unwrap() < 1e-9 && spread.moved_within.is_none());
+    }
+}
+
+#[test]
+fn rows_of_mappings_add_up_to_the_totals() {
+    let mut new = frozen(5, 1);
+    new[0].reference_pages = 13_000;
+    let comparison = between(&plain(0, 1), &new);
+    let sum: f64 = comparison
+        .mappings
+        .iter()
+        .chain(&comparison.unmatched)
+        .chain(&comparison.others)
+        .map(|row| row.changes.total.new.median)
+        .sum();
+    assert!((sum - comparison.totals.total.new.median).abs() < 1.0);
+    assert!((sum - 13_000.0 * 4.0 * 4096.0).abs() < 1.0);
+}
+
+#[test]
+fn copies_that_lie_elsewhere_are_told() {
+    let base = plain(0, 2);
+    let new = runs(5, 2, |index, service| {
+        service.reference_pages += u64::from(index) * 7;
+        // The second half of 1,024 ranges.
+        service.first_range = 512;
+    });
+    let comparison = between(&base, &new);
+    let of_64_mib = |row: &&Row| mapping(row).size_base == Some(64.0 * 1_048_576.0);
+    let row = comparison.mappings.iter().find(of_64_mib).unwrap();
+    let spread = mapping(row).spread.as_ref().unwrap();
+    // 500 ranges from 0 on and 500 from 512 on have none in common.
+    assert!(spread.moved.unwrap() > 0.99, "{spread:?}");
+    assert!(spread.moved_within.unwrap() < 1e-9);
+    let touched = 500.0 / 1_024.0;
+    assert!((spread.touched_base.unwrap() - touched).abs() < 1e-3);
+    assert!((spread.touched_new.unwrap() - touched).abs() < 1e-3);
+}
+
+#[test]
+fn twice_the_workers_copy_as_much_each() {
+    let new = runs(5, 1, |_, service| service.workers = 8);
+    let comparison = between(&plain(0, 1), &new);
+    assert_eq!(comparison.totals.total.relative(), Some(1.0));
+    let per_worker = comparison.totals.per_worker.as_ref().unwrap();
+    assert_eq!(per_worker.relative(), Some(0.0));
+    assert_eq!(about(&comparison), ["workers"]);
+    assert!(
+        comparison.warnings[0]
+            .text
+            .contains("4 in BASE, 8 in NEW; look at")
+    );
+}
+
+#[test]
+fn twice_the_work_costs_as_much_a_unit() {
+    let labelled = |first: u32, requests, pages| {
+        runs(first, 1, move |_, service| {
+            service.requests = Some(requests);
+            service.reference_pages = pages;
+            service.gc_pages = pages;
+        })
+    };
+    let comparison =
+        per_request(&labelled(0, "10000", 5_000), &labelled(1, "2e4", 10_000)).unwrap();
+    assert_eq!(comparison.totals.main().relative(), Some(0.0));
+    assert_eq!(comparison.totals.total.relative(), Some(1.0));
+    let per_request = 8.0 * 5_000.0 * 4096.0 / 10_000.0;
+    assert!((comparison.totals.main().new.median - per_request).abs() < 1e-9);
+}
+
+#[test]
+fn a_label_that_is_missing_or_no_number_is_one_clear_error() {
+    let labelled = |id: u32, requests| runs(id, 1, move |_, it| it.requests = requests);
+    let error = |base, new| {
+        let comparison = per_request(&labelled(0, base), &labelled(1, new));
+        comparison
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
+    assert_eq!(
+        error(Some("1"), None),
+        "1.cow has no label requests; record it with --label requests=NUMBER"
+    );
+    for bad in ["many", "", "0", "-5", "nan", "inf", "1,000"] {
+        let told = format!("0.cow has the label requests={bad}, which is no number above 0");
+        assert_eq!(error(Some(bad), Some("1")), told);
+    }
+}
+
+#[test]
+fn a_run_given_twice_is_refused() {
+    let error = with(&plain(0, 2), &plain(1, 1), Options::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "1.cow and 1.cow are the same run; give each run once"
+    );
+    assert_eq!(
+        with(&plain(0, 21), &plain(30, 1), Options::default()).unwrap_err(),
+        Error::Number(21)
+    );
+}
+
+#[test]
+fn unlike_runs_are_compared_with_a_warning_that_names_the_difference() {
+    assert!(between(&plain(0, 3), &plain(5, 3)).warnings.is_empty());
+    let warned = |change: fn(&mut Service)| {
+        let new = runs(5, 1, |_, service| change(service));
+        let comparison = between(&plain(0, 1), &new);
+        let texts: Vec<String> = comparison
+            .warnings
+            .iter()
+            .map(|warning| warning.text.clone())
+            .collect();
+        texts.join("\n")
+    };
+    assert_eq!(
+        warned(|it| it.backend = "tracepoint"),
+        "backend: trampoline in BASE, tracepoint in NEW"
+    );
+    assert_eq!(
+        warned(|it| it.range_bytes = 4_096),
+        "range size: 64 KiB in BASE, 4 KiB in NEW"
+    );
+    assert_eq!(
+        warned(|it| it.duration_s = 90),
+        "duration: 60.0 s in BASE, 90.0 s in NEW"
+    );
+    assert_eq!(warned(|it| it.duration_s = 63), "", "5 % are no difference");
+    assert!(warned(|it| it.skipped = 3).contains("5.cow (NEW) may be too low: 3 hook runs"));
+    assert!(
+        warned(|it| it.has_writers = false).contains("0 % of the copies in NEW; writers are not")
+    );
+}
+
+#[test]
+fn writers_that_one_side_does_not_know_are_not_compared() {
+    let new = runs(5, 1, |_, service| service.has_writers = false);
+    let comparison = between(&plain(0, 1), &new);
+    assert!(comparison.kinds.is_empty() && comparison.lines.is_empty());
+    assert!(!comparison.mappings.is_empty());
+}
+
+#[test]
+fn growth_fails_only_above_the_limit_and_beyond_noise() {
+    let fails = |base: &[Service], new: &[Service], limit: f64| {
+        let options = Options {
+            per: None,
+            fail_above: Some(limit),
+        };
+        with(base, new, options).unwrap().fails()
+    };
+    let grown = |first: u32, number: u32, percent: u64| {
+        runs(first, number, move |index, service| {
+            service.reference_pages = service.reference_pages * (100 + percent) / 100;
+            service.gc_pages = service.gc_pages * (100 + percent) / 100 + u64::from(index);
+        })
+    };
+    assert!(fails(&plain(0, 1), &grown(9, 1, 7), 0.05));
+    assert!(!fails(&plain(0, 1), &grown(9, 1, 7), 0.08));
+    assert!(fails(&plain(0, 3), &grown(9, 3, 7), 0.05));
+    assert!(
+        !fails(&grown(0, 3, 7), &plain(9, 3), 0.05),
+        "less is no growth"
+    );
+    // 40 % more in two of three runs, less in the third: the medians alone would fail.
+    let mut mixed = grown(9, 3, 40);
+    mixed[0].reference_pages = 10_000;
+    assert!(!fails(&plain(0, 3), &mixed, 0.05));
+    // From nothing to something is more than any limit.
+    let nothing = runs(0, 1, |_, service| {
+        (service.reference_pages, service.gc_pages) = (0, 0);
+    });
+    assert!(fails(&nothing, &plain(9, 1), 10.0));
+}

@@ -1,0 +1,301 @@
+//! Changes and what they are about, as people read them.
+
+use super::{
+    lines::Line,
+    regions::{Class, Part},
+    rows::{Mapping, Subject},
+    statistics::Change,
+};
+use crate::{
+    report::{count, printable, shorten, size},
+    run::WriteKind,
+};
+
+/// Smaller fractions are told as less than this.
+const LEAST: f64 = 0.0005;
+
+/// Longer names of functions and files are cut.
+const MAX_NAME: usize = 40;
+
+/// From this growth on it is told as a multiple.
+const TIMES: f64 = 1.0;
+
+/// Bytes in the largest unit that fits; fractions of a byte, as they come per unit of work, too.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes of a run, which came from whole numbers"
+)]
+pub(super) fn bytes(bytes: f64) -> String {
+    match bytes {
+        0.0 => "0 B".into(),
+        b if b < 0.01 => "<0.01 B".into(),
+        b if b < 10.0 && b.fract() != 0.0 => format!("{b:.2} B"),
+        b => size(b.round() as u64),
+    }
+}
+
+/// With its sign.
+pub(super) fn signed(difference: f64) -> String {
+    match difference {
+        0.0 => "0 B".into(),
+        d if d < 0.0 => format!("-{}", bytes(-d)),
+        d => format!("+{}", bytes(d)),
+    }
+}
+
+/// `44 % less`, `2.3 times as much`; nothing in common with rounding to 0.
+#[must_use]
+pub(super) fn growth(relative: f64) -> String {
+    let word = if relative < 0.0 { "less" } else { "more" };
+    match relative {
+        0.0 => "as much".into(),
+        r if r >= TIMES => format!("{} times as much", digits(r + 1.0)),
+        r => format!("{} {word}", share(r.abs())),
+    }
+}
+
+/// `26 to 28 % less`, `1 % less to 2 % more`.
+pub(super) fn growth_between(from: f64, to: f64) -> String {
+    let within = |least: f64, most: f64, word: &str| {
+        let (mut one, mut other) = (number(least), number(most));
+        if one == other {
+            (one, other) = (
+                format!("{:.1}", least * 100.0),
+                format!("{:.1}", most * 100.0),
+            );
+        }
+        if one == other {
+            format!("{other} % {word}")
+        } else {
+            format!("{one} to {other} % {word}")
+        }
+    };
+    if from < 0.0 && to < 0.0 {
+        return within(-to, -from, "less");
+    }
+    if from > 0.0 && to > 0.0 && to < TIMES {
+        return within(from, to, "more");
+    }
+    if from == 0.0 && to == 0.0 {
+        return "as much".into();
+    }
+    format!("{} to {}", growth(from), growth(to))
+}
+
+/// For a column: `-44 %`, `+3.1 %`, `x2.3`, `new`, `gone`.
+pub(super) fn relative(change: &Change) -> String {
+    let new = change.new.median;
+    match change.relative() {
+        None if new > 0.0 => "new".into(),
+        None => String::new(),
+        Some(_) if new == 0.0 => "gone".into(),
+        Some(0.0) => "0 %".into(),
+        Some(r) if r.abs() < LEAST => share(r.abs()),
+        Some(r) if r >= TIMES => format!("x{}", digits(r + 1.0)),
+        Some(r) if r < 0.0 => format!("-{}", share(-r)),
+        Some(r) => format!("+{}", share(r)),
+    }
+}
+
+/// A fraction above 0 as percent, with a digit more below 10.
+fn share(fraction: f64) -> String {
+    format!("{} %", number(fraction))
+}
+
+fn number(fraction: f64) -> String {
+    match fraction * 100.0 {
+        p if p < LEAST * 100.0 => "<0.1".into(),
+        p if p < 9.95 => format!("{p:.1}"),
+        // Nothing that is left rounds to all.
+        p if (99.95..100.0).contains(&p) => ">99.9".into(),
+        p if (99.5..100.0).contains(&p) => format!("{p:.1}"),
+        p => format!("{p:.0}"),
+    }
+}
+
+fn digits(times: f64) -> String {
+    if times < 9.95 {
+        format!("{times:.1}")
+    } else {
+        format!("{times:.0}")
+    }
+}
+
+/// A share of the whole as percent.
+pub(super) fn percent(fraction: f64) -> String {
+    match fraction * 100.0 {
+        0.0 => "0 %".into(),
+        p if p < 0.5 => "<1 %".into(),
+        p if (99.5..100.0).contains(&p) => ">99 %".into(),
+        p => format!("{p:.0} %"),
+    }
+}
+
+/// What a kind of write is.
+pub(super) const fn kind(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Refcount => "reference counts",
+        WriteKind::Gc => "gc headers",
+        WriteKind::Other => "other memory",
+        WriteKind::Kernel => "by the kernel",
+    }
+}
+
+/// What comes of it, after a kind in a sentence.
+pub(super) const fn explained(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Refcount => "reference counts, which merely reading an object writes",
+        WriteKind::Gc => "gc headers, which the garbage collector writes",
+        WriteKind::Other => "other memory of the program's own writing",
+        WriteKind::Kernel => "memory that system calls write",
+    }
+}
+
+/// What a row is about, harmless for a terminal.
+pub(super) fn subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Kind(it) => kind(*it).into(),
+        Subject::Written(it) => printable(&it.name),
+        Subject::Function(it) => printable(it),
+        Subject::Line(it) => line(it),
+        Subject::Mapping(it) => mapping(it),
+        Subject::Part(it) => part(it),
+        Subject::Unmatched(number) => format!(
+            "{} without a counterpart in every run",
+            several(*number, "mapping")
+        ),
+        Subject::Others(number) => format!("{} more", count(*number as u64)),
+    }
+}
+
+pub(super) fn several(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number as u64))
+}
+
+fn line(line: &Line) -> String {
+    let cut = |text: &str| shorten(&printable(text), MAX_NAME);
+    let at = |file: &str, line: Option<u32>| match line {
+        Some(line) => format!("{}:{line}", cut(file)),
+        None => cut(file),
+    };
+    let place = &line.place;
+    let function = cut(&place.function);
+    if let Some((base, new)) = line.moved {
+        let told = |line: Option<u32>| line.map_or("?".into(), |line| line.to_string());
+        let (file, base, new) = (cut(&place.file), told(base), told(new));
+        return format!("{file}:{base}→{new} in {function}");
+    }
+    let text = format!("{} in {function}", at(&place.file, place.line));
+    match &place.caller {
+        Some((file, line)) => format!("{text}, from {}", at(file, *line)),
+        None => text,
+    }
+}
+
+/// Its name, its number where there are several, and whose it is if not the first master's.
+fn mapping(mapping: &Mapping) -> String {
+    let mut text = class(&mapping.class);
+    if mapping.of > 1 {
+        text = format!("{text} {}/{}", mapping.position, mapping.of);
+    }
+    let size = |size: f64| match mapping.of {
+        1 => String::new(),
+        _ => format!(", {}", bytes(size)),
+    };
+    match (mapping.size_base, mapping.size_new) {
+        (Some(base), None) => format!("{text}{}, only in BASE", size(base)),
+        (None, Some(new)) => format!("{text}{}, only in NEW", size(new)),
+        (Some(base), Some(new)) if bytes(base) != bytes(new) => {
+            format!("{text}, {}, then {}", bytes(base), bytes(new))
+        }
+        (Some(base), _) => format!("{text}{}", size(base)),
+        (None, None) => text,
+    }
+}
+
+fn class(class: &Class) -> String {
+    let name = if class.name.is_empty() {
+        class.kind.to_owned()
+    } else {
+        printable(&class.name)
+    };
+    match class.master {
+        Some(0) => name,
+        Some(number) => format!("{name} of master {}", number + 1),
+        None => format!("{name} of workers that forked"),
+    }
+}
+
+fn part(part: &Part) -> String {
+    match part {
+        Part::OfWorkers(it) => class(it),
+        Part::Own(Some(name)) => {
+            format!(
+                "own memory: {}",
+                printable(crate::report::last_parts(name, 1))
+            )
+        }
+        Part::Own(None) => "own memory: unknown mapping".into(),
+        Part::OutsideHistogram => "not in the histogram".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_told_as_people_say_it() {
+        let told = [
+            -1.0, -0.9999, -0.997, -0.44, -0.0312, -0.0001, 0.0, 0.07, 0.996, 1.0, 22.0,
+        ];
+        assert_eq!(
+            told.map(growth),
+            [
+                "100 % less",
+                ">99.9 % less",
+                "99.7 % less",
+                "44 % less",
+                "3.1 % less",
+                "<0.1 % less",
+                "as much",
+                "7.0 % more",
+                "99.6 % more",
+                "2.0 times as much",
+                "23 times as much"
+            ]
+        );
+    }
+
+    #[test]
+    fn intervals_have_as_many_digits_as_they_need() {
+        let told = [
+            (-0.28, -0.26),
+            (-0.2724, -0.2713),
+            (-0.01, 0.02),
+            (0.03, 0.05),
+            (0.5, 1.5),
+        ];
+        assert_eq!(
+            told.map(|(from, to)| growth_between(from, to)),
+            [
+                "26 to 28 % less",
+                "27.1 to 27.2 % less",
+                "1.0 % less to 2.0 % more",
+                "3.0 to 5.0 % more",
+                "50 % more to 2.5 times as much"
+            ]
+        );
+        assert_eq!(growth_between(-0.27201, -0.27199), "27.2 % less");
+        assert_eq!(growth_between(0.0, 0.0), "as much");
+    }
+
+    #[test]
+    fn bytes_may_be_fractions() {
+        let told = [0.0, 0.001, 0.25, 3.0, 65_536.4].map(bytes);
+        assert_eq!(told, ["0 B", "<0.01 B", "0.25 B", "3 B", "64 KiB"]);
+    }
+}

@@ -1,0 +1,214 @@
+//! `cowtrace diff` as it is called: its exit status, its streams and its files.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use cowtrace::{recording::Writer, run::Run};
+use cowtrace_tests::tracer::program;
+use serde_json::{Value, json};
+
+const SERVICE: &str = include_str!("runs/service.json");
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A folder with runs in it, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cowtrace-diff-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).expect("a new folder");
+        Self(folder)
+    }
+
+    /// Stores a run under this name whose first worker copied so many pages.
+    fn run(&self, name: &str, pages: u64) {
+        self.changed(name, |run| {
+            run["processes"][1]["copied"]["anon"] = json!(pages);
+        });
+    }
+
+    fn changed(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut run: Value = serde_json::from_str(SERVICE).expect("a stored run");
+        run["id"] = json!(name);
+        change(&mut run);
+        let run: Run = serde_json::from_value(run).expect("a run");
+        let path = self.0.join(name);
+        let recording = Writer::create(&path, true, &run).expect("it can be created");
+        recording.finish(&run).expect("it can be written");
+    }
+
+    /// Runs `cowtrace diff` in the folder.
+    fn diff(&self, arguments: &str) -> Output {
+        Command::new(program("cowtrace"))
+            .arg("diff")
+            .args(arguments.split_whitespace())
+            .current_dir(&self.0)
+            .stdin(Stdio::null())
+            .output()
+            .expect("cowtrace runs")
+    }
+
+    /// Asserts a status without results, and what standard error says in its first line.
+    #[track_caller]
+    fn fails(&self, arguments: &str, status: i32, says: &str) {
+        let output = self.diff(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{arguments}: {errors}");
+        assert!(output.stdout.is_empty(), "results only on standard output");
+        assert!(errors.contains(says), "{arguments}: {errors}");
+        if status == 1 {
+            assert_eq!(errors.lines().count(), 1, "{errors}");
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn a_comparison_is_status_0_and_the_answer_comes_first() {
+    let folder = Folder::new();
+    folder.run("a", 5_000);
+    folder.run("b", 2_000);
+    let output = folder.diff("a --against b");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).starts_with("NEW copies 36 % less: 21.3 MiB instead of 33.0 MiB"));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    let folder = Folder::new();
+    folder.fails("", 2, "--against");
+    folder.fails("a", 2, "--against");
+    folder.fails("--against b", 2, "BASE");
+    folder.fails("a --against b --fail-above much", 2, "write it like 5%");
+    folder.fails("a --against b -f csv", 2, "possible values");
+    folder.fails("a --against b --force", 2, "--output");
+}
+
+#[test]
+fn files_that_are_no_runs_are_one_line_and_status_1() {
+    let folder = Folder::new();
+    folder.run("a", 5_000);
+    folder.fails("a --against missing", 1, "missing");
+    fs::write(folder.0.join("empty"), "").expect("it can be written");
+    folder.fails("a --against empty", 1, "empty");
+    fs::write(folder.0.join("noise"), [0u8, 159, 146, 150]).expect("it can be written");
+    folder.fails("noise --against a", 1, "noise");
+    folder.fails("a --against .", 1, ".");
+    folder.fails("a --against a", 1, "a and a are the same run");
+}
+
+#[test]
+fn units_of_work_come_from_a_label() {
+    let folder = Folder::new();
+    folder.changed("a", |run| run["labels"]["requests"] = json!("1000"));
+    folder.changed("b", |run| run["labels"]["requests"] = json!("2000"));
+    folder.run("c", 5_000);
+    let output = folder.diff("a --against b --per requests");
+    let told = text(&output.stdout);
+    assert!(
+        told.starts_with("NEW copies 50 % less per unit of requests: "),
+        "{told}"
+    );
+    folder.fails("a --against c --per requests", 1, "c has no label requests");
+    folder.fails(
+        "a --against b --per case",
+        1,
+        "label case=before, which is no number above 0",
+    );
+}
+
+#[test]
+fn growth_above_the_limit_is_status_3_with_a_message_of_its_own() {
+    let folder = Folder::new();
+    for (name, pages) in [("a", 5_000), ("a2", 5_010), ("a3", 5_020)] {
+        folder.run(name, pages);
+    }
+    for (name, pages) in [("b", 6_000), ("b2", 6_010), ("b3", 6_020)] {
+        folder.run(name, pages);
+    }
+    let output = folder.diff("a --against b --fail-above 5%");
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        text(&output.stderr),
+        "error: NEW copies 12 % more: --fail-above allows 5% more\n"
+    );
+    assert!(
+        text(&output.stdout).starts_with("NEW copies 12 % more"),
+        "it is printed as well"
+    );
+    let status = |arguments| folder.diff(arguments).status.code();
+    assert_eq!(status("a --against b --fail-above 15%"), Some(0));
+    assert_eq!(status("b --against a --fail-above 5%"), Some(0));
+    assert_eq!(status("a a2 a3 --against b b2 b3 --fail-above 5%"), Some(3));
+    folder.fails(
+        "a a2 --against b b2 --fail-above 5%",
+        2,
+        "give 3 or more a side",
+    );
+    folder.run("b", 4_000);
+    let output = folder.diff("a a2 a3 --against b b2 b3 --fail-above 5%");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("the growth may be noise"));
+}
+
+#[test]
+fn a_file_is_not_overwritten_without_force() {
+    let folder = Folder::new();
+    folder.run("a", 5_000);
+    folder.changed("b", |run| run["backend"] = json!("kprobe"));
+    let output = folder.diff("a --against b -f html -o out.html");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "");
+    assert!(
+        text(&output.stderr).starts_with(
+            "cowtrace: compare with care: backend: tracepoint in BASE, kprobe in NEW\n"
+        )
+    );
+    let page = fs::read_to_string(folder.0.join("out.html")).expect("the page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    folder.fails("a --against b -o out.html", 1, "--force");
+    assert_eq!(
+        folder
+            .diff("a --against b -f json -o out.html --force")
+            .status
+            .code(),
+        Some(0)
+    );
+    let json = fs::read_to_string(folder.0.join("out.html")).expect("the comparison");
+    assert!(json.contains("cowtrace.diff/1"));
+    folder.fails("a --against b -o no/such/folder", 1, "No such file");
+    folder.fails("a --against b -o /dev/null --force", 1, "/dev/null");
+}
+
+#[test]
+fn a_limit_holds_in_every_format() {
+    let folder = Folder::new();
+    folder.run("a", 5_000);
+    folder.run("b", 6_000);
+    for format in ["text", "json", "html"] {
+        let output = folder.diff(&format!("a --against b --fail-above 5% -f {format}"));
+        assert_eq!(output.status.code(), Some(3));
+        assert!(!output.stdout.is_empty());
+    }
+    let output = folder.diff("a --against b --fail-above 5% -f json");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("json");
+    assert_eq!(told["verdict"]["fails"], json!(true));
+    assert_eq!(told["verdict"]["fail_above"], json!(0.05));
+}
