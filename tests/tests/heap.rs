@@ -20,7 +20,7 @@ const MOVING_SHARE: f64 = 0.99;
 /// The interpreters whose objects are known.
 fn walked() -> Vec<Interpreter> {
     let mut found = interpreters();
-    found.retain(|python| (3, 8) <= python.version && python.version <= (3, 14));
+    found.retain(|python| !python.is_free && (3, 8) <= python.version && python.version <= (3, 14));
     assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
     found
 }

@@ -21,6 +21,18 @@ const GC_SHARE: f64 = 0.95;
 /// 700 pages of the 3,400 to 12,300 that are copied in all.
 const MAKING_SHARE: f64 = 0.9;
 
+/// The same of all three in a build without a global interpreter lock: its allocator (mimalloc) keeps
+/// its own data in the pages of the objects, and collecting writes that too. 92 % measured, by others
+/// 96 % of more pages.
+const FREE_SHARE: f64 = 0.85;
+/// Fewer pages would say little; what such a build encodes is spread over fewer of them (2,077).
+const LEAST_PAGES: u64 = 3_000;
+const LEAST_FREE_PAGES: u64 = 1_500;
+
+fn least_share(python: &Interpreter, share: f64) -> f64 {
+    if python.is_free { FREE_SHARE } else { share }
+}
+
 /// Has the workers of a service do something, and tells who wrote.
 fn traced(python: &Interpreter, order: &str) -> Report {
     traced_with(python, &[], order)
@@ -43,7 +55,7 @@ fn traced_with(python: &Interpreter, arguments: &[&str], order: &str) -> Report 
 fn expect_share(python: &Interpreter, report: &Report, what: &str, fits: impl Fn(&Value) -> bool) {
     let (part, all) = (report.written(fits), report.written(|_| true));
     assert!(
-        part as f64 >= SHARE * all as f64 && all > 3_000,
+        part as f64 >= SHARE * all as f64 && all > LEAST_PAGES,
         "{python}: {part} of {all} pages by {what}; {}",
         report.0["writers"]
     );
@@ -80,7 +92,7 @@ fn collecting_garbage_writes_the_collectors_headers() {
             report.written(|_| true),
         );
         assert!(
-            gc as f64 >= GC_SHARE * all as f64 && gc > 500,
+            gc as f64 >= least_share(&python, GC_SHARE) * all as f64 && gc > 500,
             "{python}: {gc} of {all} pages; {}",
             report.0["writers"]
         );
@@ -111,8 +123,13 @@ fn encoding_writes_both_counts_and_headers() {
         let objects =
             report.written(|writer| writer["kind"] == "refcount" || writer["kind"] == "gc");
         let all = report.written(|_| true);
+        let least = if python.is_free {
+            LEAST_FREE_PAGES
+        } else {
+            LEAST_PAGES
+        };
         assert!(
-            objects as f64 >= MAKING_SHARE * all as f64 && all > 3_000,
+            objects as f64 >= least_share(&python, MAKING_SHARE) * all as f64 && all > least,
             "{python}: {objects} of {all} pages; {}",
             report.0["writers"]
         );
@@ -129,7 +146,7 @@ fn allocating_has_the_collector_write_its_headers() {
         let gc = report.written(|writer| writer["kind"] == "gc");
         let all = report.written(|_| true);
         assert!(
-            gc as f64 >= MAKING_SHARE * all as f64 && gc > 500,
+            gc as f64 >= least_share(&python, MAKING_SHARE) * all as f64 && gc > 500,
             "{python}: {gc} of {all} pages; {}",
             report.0["writers"]
         );

@@ -133,7 +133,7 @@ fn references(run: &Run) -> Result<(), Damage> {
         .iter()
         .flat_map(|walk| [Some(walk.process_id), walk.read_process_id]);
     let mut of_heaps = of_holders.chain(of_walks).flatten();
-    if !of_heaps.all(|process| has_process(process)) {
+    if !of_heaps.all(has_process) {
         return missing("the process of a heap");
     }
     let frames = run.python_stacks.iter().flatten();

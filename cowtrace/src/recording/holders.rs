@@ -32,7 +32,7 @@ impl HeldHolders {
 }
 
 /// Parts of each holder under keys of holder and position.
-fn parts<'a, P>(
+fn parts<'a, P: 'a>(
     holders: &'a [Holder],
     of: impl Fn(&'a Holder) -> &'a Vec<P> + 'a,
 ) -> impl Iterator<Item = (u64, &'a P)> {

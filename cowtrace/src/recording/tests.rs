@@ -74,7 +74,13 @@ proptest! {
     ) {
         let scratch = Scratch::new("partial");
         let path = scratch.path("run.cow");
-        let mut whole = Run { id: before.id.clone(), processes: before.processes.clone(), ..after };
+        let mut whole = Run {
+            id: before.id.clone(),
+            processes: before.processes.clone(),
+            holders: before.holders.clone(),
+            heap_walks: before.heap_walks.clone(),
+            ..after
+        };
         whole.unfinished = true;
         let is_told = |process: &u32| told >> (process % 8) & 1 == 1;
         let ids = whole.processes.iter().map(|process| process.id);
