@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-N = 60000
+N = 150000
 WORKERS = 2
 titles = ["title %d of all" % i for i in range(N)]
 

@@ -13,7 +13,7 @@ const SERVICE: &str = include_str!("holders.py");
 const WORKERS: u64 = 2;
 
 /// What a variable is told to hold may differ from what is known by this share: the interpreter
-/// writes some of the pages for other reasons first.
+/// writes some of the pages for other reasons first, up to ten a worker of 2,400.
 const TOLERANCE: f64 = 0.01;
 
 fn walked() -> Vec<Interpreter> {
@@ -61,7 +61,7 @@ fn copies_are_told_by_the_variable_that_holds_them() {
         expect(&python, &report, "__main__.titles", WORKERS * titles);
         let held = holder(&report, "__main__.titles").expect("just found");
         assert_eq!(held["type"], "list", "{python}");
-        assert_eq!(held["entries"], 60_000, "{python}");
+        assert_eq!(held["entries"], 150_000, "{python}");
         assert_eq!(held["copied_types"][0]["type"], "str", "{python}");
         // The first half of them is held twice.
         let also = held["also_held_by"].as_array().expect("others");
