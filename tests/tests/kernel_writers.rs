@@ -25,6 +25,9 @@ const MAKING_SHARE: f64 = 0.9;
 /// its own data in the pages of the objects, and collecting writes that too. 92 % measured, by others
 /// 96 % of more pages.
 const FREE_SHARE: f64 = 0.85;
+/// The same of encoding: such a build puts what it encodes into free blocks of inherited memory, 415 of
+/// 2,109 pages.
+const FREE_ENCODING_SHARE: f64 = 0.65;
 /// Fewer pages would say little; what such a build encodes is spread over fewer of them (2,077).
 const LEAST_PAGES: u64 = 3_000;
 const LEAST_FREE_PAGES: u64 = 1_500;
@@ -123,13 +126,13 @@ fn encoding_writes_both_counts_and_headers() {
         let objects =
             report.written(|writer| writer["kind"] == "refcount" || writer["kind"] == "gc");
         let all = report.written(|_| true);
-        let least = if python.is_free {
-            LEAST_FREE_PAGES
+        let (share, least) = if python.is_free {
+            (FREE_ENCODING_SHARE, LEAST_FREE_PAGES)
         } else {
-            LEAST_PAGES
+            (MAKING_SHARE, LEAST_PAGES)
         };
         assert!(
-            objects as f64 >= least_share(&python, MAKING_SHARE) * all as f64 && all > least,
+            objects as f64 >= share * all as f64 && all > least,
             "{python}: {objects} of {all} pages; {}",
             report.0["writers"]
         );
