@@ -17,6 +17,7 @@ pub mod cast;
 pub mod event;
 pub mod evidence;
 pub mod loss;
+pub mod native;
 pub mod process;
 pub mod python;
 pub mod range;

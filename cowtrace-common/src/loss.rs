@@ -26,8 +26,10 @@ pub enum Loss {
     /// No loss: faults of a hook's own reading inside a kernel-mode fault, for which the kernel skips
     /// the hook and counts that as a miss.
     HookFaults = 9,
+    /// Copies whose native stack is not known: the table of stacks was full.
+    NativeStacksFull = 10,
 }
 
 /// How many causes there are.
-pub const LOSSES: usize = 10;
-const _: () = assert!(Loss::HookFaults as usize + 1 == LOSSES);
+pub const LOSSES: usize = 11;
+const _: () = assert!(Loss::NativeStacksFull as usize + 1 == LOSSES);

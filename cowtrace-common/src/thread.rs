@@ -82,6 +82,8 @@ pub struct Thread {
     pub is_reading: u32,
     /// Number of the [`crate::python::Stack`] of the open fault, 0 if it is not known.
     pub stack: u64,
+    /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if it is not known.
+    pub native: u64,
     /// Address of the thread's `PyThreadState` as last found, 0 before.
     pub python_thread: u64,
     /// What `pthread_self` returns in the thread, 0 if not known yet.
@@ -89,7 +91,7 @@ pub struct Thread {
     /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
     pub instruction: u64,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 4],
+    pub padding: [u64; 3],
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.

@@ -34,6 +34,15 @@ static REGS_IP: Global<u32> = Global::new(0);
 /// Offset of the system call's number in `struct pt_regs`, bytes.
 #[unsafe(no_mangle)]
 static REGS_CALL: Global<u32> = Global::new(0);
+/// Offset of the stack pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_SP: Global<u32> = Global::new(0);
+/// Offset of the frame pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_FP: Global<u32> = Global::new(0);
+/// Offset of the link register in `struct pt_regs`, bytes; 0 where return addresses are on the stack.
+#[unsafe(no_mangle)]
+static REGS_LINK: Global<u32> = Global::new(0);
 /// Offset of `real_address` in `struct vm_fault`, bytes; of `address` before Linux 5.17.
 #[unsafe(no_mangle)]
 static VMF_REAL_ADDRESS: Global<u32> = Global::new(0);
@@ -163,6 +172,33 @@ impl Registers {
     #[inline(always)]
     pub fn system_call(self) -> Result<u64, i32> {
         read(self.0, REGS_CALL.load())
+    }
+
+    /// Stack pointer.
+    #[inline(always)]
+    pub fn stack_pointer(self) -> Result<u64, i32> {
+        self.word(REGS_SP.load())
+    }
+
+    /// Frame pointer.
+    #[inline(always)]
+    pub fn frame_pointer(self) -> Result<u64, i32> {
+        self.word(REGS_FP.load())
+    }
+
+    /// Link register; none where return addresses are on the stack.
+    #[inline(always)]
+    pub fn link(self) -> Option<Result<u64, i32>> {
+        let offset = REGS_LINK.load();
+        (offset != 0).then(|| read(self.0, offset))
+    }
+
+    #[inline(always)]
+    fn word(self, offset: u32) -> Result<u64, i32> {
+        match cast::two_registers(self.0, offset) {
+            Some([word, _]) => Ok(word),
+            None => read(self.0, offset),
+        }
     }
 
     /// Who saved these (x86-64): two words that lie side by side.

@@ -12,9 +12,12 @@ mod fault;
 mod hooks;
 mod kernel;
 mod maps;
+mod native;
 mod process;
 mod python;
 mod range;
+mod stacks;
+mod walk;
 mod writer;
 
 use aya_ebpf::{

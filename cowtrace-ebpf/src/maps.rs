@@ -11,30 +11,17 @@ use aya_ebpf::{
 use cowtrace_common::{
     evidence::{Batch, EVIDENCE_BYTES},
     loss::{LOSSES, Loss},
+    native::{NATIVE_STACKS as NATIVE_STACK_ENTRIES, NativeStack},
     process::{PROCESS_SLOTS, Process},
-    python::{
-        INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack, WINDOW_BYTES,
-    },
+    python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack},
     range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
 
-use crate::{atomic, fault::Turn};
-
-/// A stack under construction.
-#[repr(C)]
-pub struct Walk {
-    /// The stack.
-    pub stack: Stack,
-    /// What was read last of the process's memory.
-    pub block: [u64; WINDOW_BYTES / 8],
-    /// Where it begins, while frames are read.
-    pub start: u64,
-    /// How far after that a frame can begin and lie in it whole.
-    pub reach: u64,
-    /// 1 in a hook that the kernel skips for faults of its own reading.
-    pub is_skipped_for_faults: u64,
-}
+use crate::{
+    atomic,
+    walk::{SEATS, Walk},
+};
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.
 const CLAIM_WORDS: u32 = 1_024;
@@ -102,9 +89,15 @@ static PYTHONS: Array<Interpreter> = Array::with_max_entries(INTERPRETERS, BPF_F
 #[map]
 static PYTHON_STACKS: HashMap<u64, Stack> = HashMap::with_max_entries(PYTHON_STACK_ENTRIES, 0);
 
-/// Where a stack is put together, a place for each of a hook's two programs.
+/// Native stacks by number, as [`PYTHON_STACKS`]: [`Loss::NativeStacksFull`]. The user side makes it
+/// small where they are not asked for.
 #[map]
-static PYTHON_WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(3, 0);
+static NATIVE_STACKS: HashMap<u64, NativeStack> =
+    HashMap::with_max_entries(NATIVE_STACK_ENTRIES, 0);
+
+/// Where stacks are put together, 17 KiB a CPU.
+#[map]
+static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(SEATS, 0);
 
 /// Evidence of who wrote, by batches, for each CPU room for the copies it can make while the user
 /// side does not look ([`EVIDENCE_BYTES`], set at load). A batch that finds it full is dropped and
@@ -168,21 +161,32 @@ pub fn interpreter(number: u32) -> Option<&'static Interpreter> {
     PYTHONS.get(number)
 }
 
-/// Where the program of this turn puts a stack together.
+/// A place to put stacks together in.
 #[inline(always)]
-pub fn walk(turn: Turn) -> Option<*mut Walk> {
-    PYTHON_WALKS.get_ptr_mut(turn as u32)
+pub fn walk(seat: u32) -> Option<*mut Walk> {
+    WALKS.get_ptr_mut(seat)
 }
 
 /// Keeps a stack under its number, if there is room or it is there already.
 #[inline(always)]
-pub fn keep_stack(number: u64, stack: &Stack) -> bool {
-    if PYTHON_STACKS.get_ptr(&number).is_some() {
+pub fn keep_python_stack(number: u64, stack: &Stack) -> bool {
+    keep(&PYTHON_STACKS, number, stack)
+}
+
+/// As [`keep_python_stack`].
+#[inline(always)]
+pub fn keep_native_stack(number: u64, stack: &NativeStack) -> bool {
+    keep(&NATIVE_STACKS, number, stack)
+}
+
+#[inline(always)]
+fn keep<T>(stacks: &HashMap<u64, T>, number: u64, stack: &T) -> bool {
+    if stacks.get_ptr(&number).is_some() {
         return true;
     }
     // Two CPUs may find the same stack new: both have it.
     const EXISTS: i32 = -17;
-    match PYTHON_STACKS.insert(number, stack, u64::from(BPF_NOEXIST)) {
+    match stacks.insert(number, stack, u64::from(BPF_NOEXIST)) {
         Ok(()) | Err(EXISTS) => true,
         Err(_) => false,
     }

@@ -1,17 +1,18 @@
 //! Python frames of the thread that writes, walked in its memory at the time of the write. Its own
 //! or none: a thread is known by what `pthread_self` returns in it, which a fork keeps.
 
-use aya_ebpf::{Global, helpers::generated::bpf_probe_read_user};
+use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
     python::{FRAME_BYTES, Frame, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES},
 };
 
 use crate::{
-    fault::{TracedThread, Turn},
+    fault::TracedThread,
     kernel::Task,
-    maps::{self, Walk},
+    maps,
     process::Program,
+    walk::{Walk, mixed},
 };
 
 /// Whether frames are walked at all; at 0 the verifier removes it as dead code.
@@ -23,31 +24,27 @@ const MAX_THREADS: u32 = 32;
 /// What the low bits of a reference to an object may be used for (3.14).
 const TAG: u64 = 0b111;
 
-/// No process has addresses from here on: reading them fails without a fault (x86-64).
-const NO_ADDRESS: u64 = 1 << 47;
+/// Whether frames are asked for.
+#[inline(always)]
+pub fn is_asked_for() -> bool {
+    WALK_PYTHON.load() != 0
+}
 
 /// Number of the current thread's Python stack, 0 if it runs no Python that is known.
-/// `in_kernel_fault`: in the hook of a kernel-mode fault, which faults of its own reading are too.
 #[inline(always)]
-pub fn stack(thread: TracedThread, program: Program, turn: Turn, in_kernel_fault: bool) -> u64 {
-    if WALK_PYTHON.load() == 0 {
-        return 0;
-    }
+pub fn stack(walk: &mut Walk, thread: TracedThread, program: Program) -> u64 {
     let number = program.interpreter;
     if number == 0 {
         return 0;
     }
-    let (Some(interpreter), Some(walk)) = (maps::interpreter(number), maps::walk(turn)) else {
+    let Some(interpreter) = maps::interpreter(number) else {
         return 0;
     };
-    // SAFETY: this program's own place on this CPU, on which no other instance of it runs.
-    let walk = unsafe { &mut *walk };
-    walk.is_skipped_for_faults = u64::from(in_kernel_fault);
     let Some(frame) = innermost(thread, interpreter, walk) else {
         return 0;
     };
     let stack = frames(frame, interpreter, walk, number);
-    if stack != 0 && !maps::keep_stack(stack, &walk.stack) {
+    if stack != 0 && !maps::keep_python_stack(stack, &walk.python) {
         maps::lose(Loss::StacksFull, 1);
         return 0;
     }
@@ -71,14 +68,14 @@ fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut Walk) ->
     if python.has_cframe == 0 {
         return Some(frame);
     }
-    read(walk, frame + u64::from(python.cframe_frame), 8)?;
+    walk.read(frame + u64::from(python.cframe_frame), 8)?;
     Some(walk.block[0])
 }
 
 /// Looks through the interpreter's threads; leaves the one that is found in the block.
 #[inline(always)]
 fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
-    read(walk, python.threads_head, 8)?;
+    walk.read(python.threads_head, 8)?;
     let mut state = walk.block[0];
     for _ in 0..MAX_THREADS {
         if state == 0 {
@@ -95,7 +92,7 @@ fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
 /// Whether this is the state of the thread whose `pthread_self` is `own`; reads it into the block.
 #[inline(always)]
 fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut Walk) -> bool {
-    read(walk, state, THREAD_BYTES as u32).is_some() && word(walk, python.thread_id) == own
+    walk.read(state, THREAD_BYTES as u32).is_some() && word(walk, python.thread_id) == own
 }
 
 /// Collects the frames from one on outwards; their number.
@@ -104,9 +101,7 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
     let mut digest = u64::from(interpreter);
     let mut count = 0;
     let mut frame = innermost;
-    // No address of a frame.
-    walk.start = 1;
-    walk.reach = 0;
+    walk.forget();
     // One way through an iteration, so that the verifier need not follow every combination.
     for place in 0..MAX_FRAMES {
         if frame == 0 || load(walk, frame).is_none() {
@@ -114,78 +109,35 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
         }
         let mask = !TAG & unless_owned_by_c(python, walk, frame);
         let found = Frame {
-            code: member(walk, frame, python.frame_code) & mask,
-            instruction: member(walk, frame, python.frame_instruction),
+            code: walk.member(frame, python.frame_code) & mask,
+            instruction: walk.member(frame, python.frame_instruction),
         };
         digest = mixed(mixed(digest, found.code), found.instruction);
-        walk.stack.frames[place] = found;
-        frame = member(walk, frame, python.frame_previous);
+        walk.python.frames[place] = found;
+        frame = walk.member(frame, python.frame_previous);
         count = place as u32 + 1;
     }
     if count == 0 {
         return 0;
     }
-    walk.stack.count = count;
-    walk.stack.is_cut = u32::from(frame != 0);
-    mixed(digest, u64::from(walk.stack.is_cut)) | 1
+    walk.python.count = count;
+    walk.python.is_cut = u32::from(frame != 0);
+    mixed(digest, u64::from(walk.python.is_cut)) | 1
 }
 
-/// Has a frame in the block, with as many as possible of those that called it: they lie below it,
-/// and each read costs more than what it copies.
+/// Has a frame in the block, with as many as possible of those that called it: they lie below it.
 #[inline(always)]
 fn load(walk: &mut Walk, frame: u64) -> Option<()> {
-    if frame.wrapping_sub(walk.start) <= walk.reach {
-        return Some(());
-    }
-    let reach = (WINDOW_BYTES - FRAME_BYTES) as u64;
-    walk.start = frame.wrapping_sub(reach);
-    walk.reach = reach;
-    if read(walk, walk.start, WINDOW_BYTES as u32).is_some() {
-        return Some(());
-    }
-    walk.start = frame;
-    walk.reach = 0;
-    read(walk, frame, FRAME_BYTES as u32)
-}
-
-/// The word of a frame in the block at an offset in bytes.
-#[inline(always)]
-fn member(walk: &Walk, frame: u64, offset: u32) -> u64 {
-    let at = frame
-        .wrapping_sub(walk.start)
-        .wrapping_add(u64::from(offset));
-    walk.block[(at / 8) as usize & (WINDOW_BYTES / 8 - 1)]
+    let bytes = FRAME_BYTES as u64;
+    walk.load(frame, bytes, WINDOW_BYTES as u64 - bytes, bytes)
 }
 
 /// 0 if the frame stands for C code, else a mask that changes nothing.
 #[inline(always)]
 fn unless_owned_by_c(python: &Interpreter, walk: &Walk, frame: u64) -> u64 {
-    let owner = (member(walk, frame, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
+    let owner = (walk.member(frame, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
     let below = (owner as i64).wrapping_sub(i64::from(python.skipped_owner));
     (below >> 63) as u64
-}
-
-/// Two stacks of a trace have the same number once in 2^63 / 8,192 traces.
-#[inline(always)]
-fn mixed(digest: u64, word: u64) -> u64 {
-    (digest ^ word)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .rotate_left(29)
-}
-
-/// Fills the block from the process's memory, without faulting.
-#[inline(always)]
-fn read(walk: &mut Walk, address: u64, bytes: u32) -> Option<()> {
-    let block = walk.block.as_mut_ptr().cast();
-    // SAFETY: all callers ask for at most the block's size; the helper checks the address itself.
-    let result = unsafe { bpf_probe_read_user(block, bytes, address as *const _) };
-    if result == 0 {
-        return Some(());
-    }
-    if walk.is_skipped_for_faults != 0 && address < NO_ADDRESS {
-        maps::lose(Loss::HookFaults, 1);
-    }
-    None
 }
 
 /// The word of the block at an offset in bytes.

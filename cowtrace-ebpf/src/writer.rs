@@ -7,7 +7,7 @@ use cowtrace_common::{
     loss::Loss,
 };
 
-use crate::{fault::TracedThread, maps, process::Program};
+use crate::{fault::TracedThread, maps, process::Program, stacks::Stacks};
 
 /// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]
@@ -36,8 +36,8 @@ pub struct Write {
     pub system_call: Option<u64>,
     /// Words around the address, if they could be read.
     pub words: Option<[u64; WORDS]>,
-    /// Number of its Python stack, 0 if not known.
-    pub stack: u64,
+    /// The stacks it comes from.
+    pub stacks: Stacks,
 }
 
 /// Reads the words around an address of the current process, if they could tell anything.
@@ -81,7 +81,8 @@ pub fn tell(thread: TracedThread, write: Write) {
         words: write.words.unwrap_or([0; WORDS]),
         slot: write.slot,
         flags,
-        stack: write.stack,
+        stack: write.stacks.python,
+        native: write.stacks.native,
     };
     batch.count = count as u32 + 1;
 }

@@ -62,6 +62,9 @@ pub enum Subcommands {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+    /// Name code in foreign files, as told on standard input
+    #[command(name = crate::writer::NAMER, hide = true)]
+    Name,
     /// Attach programs that do nothing to the tracepoint backend's hooks, for the benchmark
     #[command(name = "__empty-hooks", hide = true)]
     EmptyHooks,
@@ -125,13 +128,9 @@ pub struct TraceOptions {
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = range)]
     pub range: Range,
 
-    /// Do not ask who wrote: counts alone, for less
-    #[arg(long)]
-    pub no_writers: bool,
-
-    /// Do not walk Python frames: who wrote is told by function and type, not by line, for less
-    #[arg(long)]
-    pub no_frames: bool,
+    /// What to ask of who wrote
+    #[command(flatten)]
+    pub evidence: Evidence,
 
     /// Whether to look for the variables that hold what was copied, at the end, in the memory of
     /// the CPython process that loaded it
@@ -149,6 +148,22 @@ pub struct TraceOptions {
     /// Say more about what happens (-v), also in the kernel (-vv)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// What to ask of who wrote.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Evidence {
+    /// Do not ask who wrote: counts alone, for less
+    #[arg(long)]
+    pub no_writers: bool,
+
+    /// Do not walk Python frames: who wrote is told by function and type, not by line, for less
+    #[arg(long)]
+    pub no_frames: bool,
+
+    /// Also tell which native functions called the one that wrote, as far as frame pointers go, for more
+    #[arg(long, conflicts_with = "no_writers")]
+    pub stacks: bool,
 }
 
 /// A report's arguments.

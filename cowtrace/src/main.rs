@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Become { command }) => {
             return ExitCode::from(u8::try_from(targets::become_command(&command)).unwrap_or(1));
         }
+        Some(Subcommands::Name) => command::name(),
         Some(Subcommands::EmptyHooks) => command::empty_hooks(),
         Some(Subcommands::NativeService(load)) => command::native_service(load),
     };

@@ -29,6 +29,9 @@ pub struct Case {
     pub real_copies: u64,
     /// Whether a copied page shows as a changed frame: only if one was there before.
     pub truth: bool,
+    /// Functions that all copies are made by, innermost first, each called by the next: native stacks
+    /// are taken if there are any.
+    pub calls: &'static [&'static str],
     /// Bounds of all copies of the run, for a case about what happens outside of its memory.
     pub whole_run: Option<(u64, u64)>,
 }

@@ -15,6 +15,9 @@ const SERVICE: &str = include_str!("runs/service.json");
 const SAVING: &str = include_str!("runs/saving.json");
 /// A Ruby service whose workers collect garbage, with a library that has no names.
 const COLLECTING: &str = include_str!("runs/collecting.json");
+/// A native service with an interpreter inside whose master copies while a child saves, with native
+/// stacks: whole ones, cut ones, some with holes, hostile names.
+const STACKS: &str = include_str!("runs/stacks.json");
 /// A run in which nothing was copied.
 const QUIET: &str = include_str!("runs/quiet.json");
 
@@ -79,6 +82,31 @@ fn json_by_the_contract() {
     let report = cowtrace_tests::report::Report::parse(&text);
     assert_eq!(report.images(4242).len(), 1);
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn native_stacks_at_80_columns() {
+    let text = text(&run(STACKS), 80, false);
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    assert!(!text.contains('\x1b'), "no control characters");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn native_stacks_by_the_contract() {
+    let mut out = Vec::new();
+    report::json(&run(STACKS), &mut out).expect("memory can be written");
+    let text = String::from_utf8(out).expect("text");
+    let report = cowtrace_tests::report::Report::parse(&text);
+    let writers = serde_json::to_string_pretty(&report.0["writers"]).expect("json");
+    insta::assert_snapshot!(writers);
+}
+
+#[test]
+fn native_stacks_for_flame_graph_tools() {
+    let mut out = Vec::new();
+    report::folded(&run(STACKS), &mut out).expect("memory can be written");
+    insta::assert_snapshot!(String::from_utf8(out).expect("text"));
 }
 
 #[test]

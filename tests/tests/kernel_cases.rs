@@ -140,6 +140,11 @@ fn four_children_and_four_threads_at_once_lose_no_count() {
 }
 
 #[test]
+fn native_stacks_are_those_of_the_calls() {
+    expect("frames");
+}
+
+#[test]
 fn a_fork_by_itself_costs_a_handful_of_pages() {
     expect("nothing");
 }

@@ -177,6 +177,51 @@ fn lines_are_told_from_the_first_fork_of_a_command() {
     }
 }
 
+#[test]
+fn a_stack_of_more_calls_than_are_kept_is_told_as_cut() {
+    if !can_trace("line-cut") {
+        return;
+    }
+    for python in walked() {
+        let script = "import os, time\n\
+                      titles = [f'title {number}' for number in range(150_000)]\n\
+                      def deeper(left):\n\
+                      \x20   if left: deeper(left - 1)\n\
+                      \x20   else:\n\
+                      \x20       for title in titles: pass\n\
+                      time.sleep(0.3)\n\
+                      if os.fork() == 0:\n\
+                      \x20   deeper(40)\n\
+                      \x20   os._exit(0)\n\
+                      os.wait()\n";
+        let command = python.command();
+        let mut arguments = vec!["--"];
+        arguments.extend(words(&command));
+        arguments.extend(["-c", script]);
+        let report = Tracer::start(&arguments).wait();
+        let by_loop = |writer: &Value| innermost(writer)["line"] == 6;
+        let all = report.written(by_loop);
+        let cut = report.written(|writer| {
+            let frames = writer["python"].as_array().map_or(&[][..], Vec::as_slice);
+            by_loop(writer)
+                && writer["python_end"] == "limit"
+                && frames.len() == 32
+                && frames.iter().all(|frame| frame["function"] == "deeper")
+        });
+        assert!(
+            cut == all && cut > 2_000,
+            "{python}: {cut} of {all}; {}",
+            report.0["writers"]
+        );
+        let ended = report.written(|writer| {
+            let frames = writer["python"].as_array().map_or(&[][..], Vec::as_slice);
+            let outermost = frames.last().map(|frame| &frame["function"]);
+            writer["python_end"] == "outermost" && outermost.is_some_and(|name| *name != "<module>")
+        });
+        assert_eq!(ended, 0, "{python}: {}", report.0["writers"]);
+    }
+}
+
 fn words(command: &Command) -> Vec<&str> {
     std::iter::once(command.get_program())
         .chain(command.get_args())

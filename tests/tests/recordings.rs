@@ -114,6 +114,8 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
         writers: Vec::new(),
         python_frames: Vec::new(),
         python_stacks: Vec::new(),
+        native_frames: Vec::new(),
+        native_stacks: Vec::new(),
         holders: Vec::new(),
         heap_walks: Vec::new(),
         timeline: cowtrace::run::Timeline::new(1_000_000),

@@ -2,6 +2,7 @@
 //! and beside bpftrace; and what the program itself takes. One table on standard output.
 
 mod figures;
+mod naming;
 mod pairing;
 mod rounds;
 mod statistics;
@@ -79,5 +80,7 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
     println!("{machine}");
     figures::costs(options, &rounds, &mut io::stdout())?;
     let upkeep = upkeep::measure(&bench.binaries)?;
-    figures::upkeep(&upkeep, &mut io::stdout())
+    figures::upkeep(&upkeep, &mut io::stdout())?;
+    let naming = naming::measure(&bench.binaries)?;
+    figures::naming(&naming, &mut io::stdout())
 }

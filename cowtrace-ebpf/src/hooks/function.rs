@@ -18,7 +18,8 @@ use crate::{
     kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
     maps,
     process::Program,
-    python,
+    stacks::{self, Stacks},
+    walk::Hook,
     writer::{self, Write},
 };
 
@@ -48,12 +49,12 @@ pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() ->
 
 /// `do_wp_page` or `hugetlb_wp` returns.
 #[inline(always)]
-pub fn write_ended(tid: u32, turn: Turn, result: u64) {
+pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
     let Some(thread) = TracedThread::find_for(tid, Event::End, turn) else {
         return;
     };
     if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
-        tell(thread, turn);
+        tell(thread, hook, turn);
     }
     if result & NO_OUTCOME == 0 {
         fault::ended(thread);
@@ -82,7 +83,7 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 pub fn finish_ended(tid: u32, turn: Turn) {
     if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
         if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
-            tell(thread, turn);
+            tell(thread, Hook::FirstWrite, turn);
         }
         fault::abandoned(thread);
     }
@@ -160,7 +161,7 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64
 
 /// The copy is mapped, not written to yet, and can be read without a trace.
 #[inline(always)]
-fn tell(thread: TracedThread, turn: Turn) {
+fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
     let fault = thread.get();
     let Ok(registers) = Task::current().user_registers() else {
         return;
@@ -182,10 +183,10 @@ fn tell(thread: TracedThread, turn: Turn) {
             pages: fault.pages,
             system_call,
             words,
-            stack: if fault.charged == fault.process {
-                python::stack(thread, program, turn, false)
+            stacks: if fault.charged == fault.process {
+                stacks::of_writer(thread, program, hook, turn, || Ok(registers))
             } else {
-                0
+                Stacks::default()
             },
         },
     );

@@ -9,6 +9,7 @@ use super::function;
 use crate::{
     fault::Turn,
     kernel::{Page, VmFault, Vma},
+    walk::Hook,
 };
 
 /// `do_wp_page(vmf)` begins.
@@ -23,7 +24,7 @@ pub fn write_begun(ctx: &ProbeContext, turn: Turn) -> u32 {
 #[inline(always)]
 pub fn write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
     // A `vm_fault_t` in a 64-bit register: the upper half is not defined.
-    function::write_ended(ctx.pid(), turn, u64::from(ctx.ret::<u32>()));
+    function::write_ended(ctx.pid(), Hook::Write, turn, u64::from(ctx.ret::<u32>()));
     0
 }
 
@@ -68,7 +69,12 @@ pub fn huge_write_begun_by_arguments(ctx: &ProbeContext, turn: Turn) -> u32 {
 /// `hugetlb_wp` returns.
 #[inline(always)]
 pub fn huge_write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
-    function::write_ended(ctx.pid(), turn, u64::from(ctx.ret::<u32>()));
+    function::write_ended(
+        ctx.pid(),
+        Hook::HugeWrite,
+        turn,
+        u64::from(ctx.ret::<u32>()),
+    );
     0
 }
 

@@ -13,10 +13,11 @@ use cowtrace_common::{
 
 use crate::{
     fault::{self, Begun, TracedThread, Turn},
-    kernel::{Entry, Registers},
+    kernel::{Entry, Registers, Task},
     maps,
     process::Program,
-    python,
+    stacks::{self, Stacks},
+    walk::Hook,
     writer::{self, Write},
 };
 
@@ -86,7 +87,7 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
         let program = Program::of(charged);
         thread.get_mut().is_reading = 1;
         keep_words(thread, program, address, mode);
-        thread.get_mut().stack = python::stack(thread, program, turn, mode == Mode::Kernel);
+        keep_stacks(thread, program, turn, registers, mode);
         thread.get_mut().is_reading = 0;
     }
     let begun = Begun {
@@ -112,6 +113,27 @@ fn keep_words(mut thread: TracedThread, program: Program, address: u64, mode: Mo
     if let Some(words) = words {
         fault.words = words;
     }
+}
+
+#[inline(always)]
+fn keep_stacks(
+    mut thread: TracedThread,
+    program: Program,
+    turn: Turn,
+    registers: Registers,
+    mode: Mode,
+) {
+    let hook = match mode {
+        Mode::User => Hook::Write,
+        Mode::Kernel => Hook::KernelWrite,
+    };
+    let stacks = stacks::of_writer(thread, program, hook, turn, || match mode {
+        Mode::User => Ok(registers),
+        Mode::Kernel => Task::current().user_registers(),
+    });
+    let fault = thread.get_mut();
+    fault.stack = stacks.python;
+    fault.native = stacks.native;
 }
 
 /// How the thread left user mode, if it is still inside its fault, and not in something that came
@@ -194,7 +216,10 @@ fn tell(thread: TracedThread, entry: Entry) {
             pages: 1,
             system_call,
             words: (fault.has_words != 0).then_some(fault.words),
-            stack: fault.stack,
+            stacks: Stacks {
+                python: fault.stack,
+                native: fault.native,
+            },
         },
     );
 }

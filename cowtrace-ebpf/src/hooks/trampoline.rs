@@ -9,6 +9,7 @@ use super::function;
 use crate::{
     fault::Turn,
     kernel::{Page, VmFault, Vma},
+    walk::Hook,
 };
 
 /// `do_wp_page(vmf)` begins.
@@ -23,7 +24,7 @@ pub fn write_begun(ctx: &FEntryContext, turn: Turn) -> i32 {
 /// `do_wp_page(vmf)` returns.
 #[inline(always)]
 pub fn write_ended(ctx: &FExitContext, turn: Turn) -> i32 {
-    function::write_ended(ctx.pid(), turn, ctx.arg(1));
+    function::write_ended(ctx.pid(), Hook::Write, turn, ctx.arg(1));
     0
 }
 
@@ -68,7 +69,7 @@ pub fn huge_write_begun_by_arguments(ctx: &FEntryContext, turn: Turn) -> i32 {
 /// `hugetlb_wp` returns. Its result has another place in each kernel, and is not asked for.
 #[inline(always)]
 pub fn huge_write_ended(ctx: &FExitContext, turn: Turn) -> i32 {
-    function::write_ended(ctx.pid(), turn, 0);
+    function::write_ended(ctx.pid(), Hook::HugeWrite, turn, 0);
     0
 }
 

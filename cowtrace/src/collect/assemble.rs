@@ -46,6 +46,7 @@ impl Collector {
         self.take(&unsent);
         let (holders, heap_walks) = self.find_holders();
         let named = self.name_writers();
+        self.loss.code_gone = named.code_gone;
         self.add_overflow_record();
         let last = self.sample();
         let duration_ns = last.at_ns;
@@ -81,8 +82,10 @@ impl Collector {
             regions,
             rows,
             writers: named.writers,
-            python_frames: named.frames,
-            python_stacks: named.stacks,
+            python_frames: named.python_frames,
+            python_stacks: named.python_stacks,
+            native_frames: named.native_frames,
+            native_stacks: named.native_stacks,
             holders,
             heap_walks,
             loss: self.loss,
@@ -121,6 +124,8 @@ impl Collector {
             writers: Vec::new(),
             python_frames: Vec::new(),
             python_stacks: Vec::new(),
+            native_frames: Vec::new(),
+            native_stacks: Vec::new(),
             holders: Vec::new(),
             heap_walks: Vec::new(),
             loss: Loss::default(),
@@ -187,6 +192,7 @@ impl Collector {
             races_unwatched: count(KernelLoss::RacesUnwatched),
             writers_full: self.loss.writers_full + count(KernelLoss::WritersFull),
             stacks_full: count(KernelLoss::StacksFull),
+            native_stacks_full: count(KernelLoss::NativeStacksFull),
             recursion_misses: skipped.runs,
             interrupts_skipped: skipped.by_interrupts,
             ..self.loss.clone()

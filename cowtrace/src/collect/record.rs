@@ -150,6 +150,17 @@ impl Records {
         id
     }
 
+    /// Process ids of those that a record forked from since its program was started, the nearest
+    /// first.
+    pub(super) fn ancestors_of(&self, id: u32, most: usize) -> Vec<u32> {
+        let forked_from = |record: &&Record| self.get(record.forked_from?);
+        std::iter::successors(self.get(id), forked_from)
+            .skip(1)
+            .take(most)
+            .map(|record| record.pid)
+            .collect()
+    }
+
     fn get(&self, id: u32) -> Option<&Record> {
         let index = self.all.binary_search_by_key(&id, |record| record.id);
         self.all.get(index.ok()?)

@@ -212,8 +212,8 @@ impl Collector {
         }
         let named = self.writers.so_far().in_regions(&run.regions);
         run.writers = named.writers;
-        run.python_frames = named.frames;
-        run.python_stacks = named.stacks;
+        run.python_frames = named.python_frames;
+        run.python_stacks = named.python_stacks;
         let pause: Duration = now.elapsed() * WRITERS_SHARE;
         self.told.writers_due = now.checked_add(pause);
         true

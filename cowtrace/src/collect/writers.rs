@@ -12,7 +12,6 @@ impl Collector {
     /// Takes in the evidence that has come. Called many times a second: the buffer is bounded, and
     /// a process that has exited cannot be asked any more.
     pub fn take_evidence(&mut self) {
-        self.look_for_interpreters();
         let mut waiting: Vec<Evidence> = Vec::new();
         self.probe.evidence(|evidence| waiting.push(evidence));
         self.take(&waiting);
@@ -29,12 +28,12 @@ impl Collector {
         }
         let mut asked = Asked::new(&self.records);
         for evidence in waiting {
-            let Some((image, pids)) = asked.of_slot(&mut self.records, evidence.slot) else {
+            let Some(program) = asked.of_slot(&mut self.records, evidence.slot) else {
                 self.loss.writers_full += evidence.pages();
                 continue;
             };
             // What only starts the command is no part of the run.
-            if pids.is_empty() {
+            if program.pids.is_empty() {
                 continue;
             }
             let region = self
@@ -42,17 +41,22 @@ impl Collector {
                 .in_slot(evidence.slot)
                 .and_then(|record| record.region_at(evidence.address));
             let origin = Origin {
-                image,
-                pids,
+                image: program.image,
+                pids: &program.pids,
+                ancestors: &program.ancestors,
                 region,
             };
-            let pythons = self.probe.pythons.as_ref();
-            self.writers.take(evidence, origin, |stack| {
-                pythons.map_or_else(Vec::new, |pythons| pythons.frames(stack))
-            });
+            let (pythons, natives) = (&self.probe.pythons, &self.probe.natives);
+            self.writers.take(
+                evidence,
+                origin,
+                |stack| pythons.as_ref()?.stack(stack),
+                |stack| natives.as_ref()?.stack(stack),
+            );
             // Only now is it known what the program is.
-            if self.holders && self.writers.runs_python(image) {
-                let heap = self.records.heap_of(evidence.slot).unwrap_or(image);
+            if self.holders && self.writers.runs_python(program.image) {
+                let heap = self.records.heap_of(evidence.slot);
+                let heap = heap.unwrap_or(program.image);
                 self.copies.add(heap, evidence.address, evidence.pages());
             }
         }
@@ -104,9 +108,9 @@ impl Collector {
     }
 
     /// Looks into programs that have started: an interpreter takes some milliseconds to have
-    /// threads, and its first fork may come any time after. Less and less often, since most
-    /// programs are none.
-    fn look_for_interpreters(&mut self) {
+    /// threads, and its first fork may come any time after. Called every 50 ms, it looks less and
+    /// less often, since most programs are none.
+    pub fn look_for_interpreters(&mut self) {
         for (id, due) in std::mem::take(&mut self.starting) {
             let due = due + 1;
             if due.is_power_of_two() {
@@ -180,7 +184,15 @@ fn living(records: &Records) -> HashMap<u32, Vec<u32>> {
 /// Which processes can be asked about a slot's memory, found once for many records.
 struct Asked {
     living: HashMap<u32, Vec<u32>>,
-    by_slot: HashMap<u32, Option<(u32, Vec<u32>)>>,
+    by_slot: HashMap<u32, Option<Program>>,
+}
+
+/// The program that a slot's process runs, and who can be asked about it.
+struct Program {
+    image: u32,
+    /// The process itself first; none for the launcher.
+    pids: Vec<u32>,
+    ancestors: Vec<u32>,
 }
 
 /// Looks into a program for an interpreter: some minutes.
@@ -188,6 +200,8 @@ const MOST_LOOKS: u32 = 1 << 12;
 
 /// Time after its start in which a program may still load an interpreter, ns.
 const SETTLED_NS: u64 = 1_000_000_000;
+/// Ancestors that are asked for code that they made.
+const MOST_ANCESTORS: usize = 4;
 
 /// Siblings that are asked where the writer itself is gone.
 const MOST_SIBLINGS: usize = 3;
@@ -203,27 +217,30 @@ impl Asked {
     /// Programs that were asked about.
     fn images(&self) -> HashSet<u32> {
         let found = self.by_slot.values().flatten();
-        found.map(|(image, _)| *image).collect()
+        found.map(|program| program.image).collect()
     }
 
-    /// The image that runs in a slot, and processes of it, the slot's own first; none of them for
-    /// the launcher.
-    fn of_slot(&mut self, records: &mut Records, slot: u32) -> Option<(u32, &[u32])> {
+    fn of_slot(&mut self, records: &mut Records, slot: u32) -> Option<&Program> {
         let living = &self.living;
         let found = self.by_slot.entry(slot).or_insert_with(|| {
             let record = records.in_slot(slot)?;
-            if record.is_launcher {
-                return Some((record.id, Vec::new()));
-            }
-            let (id, pid) = (record.id, record.pid);
+            let (id, pid, is_launcher) = (record.id, record.pid, record.is_launcher);
             let image = records.image_of(id);
-            let siblings = living.get(&image).into_iter().flatten().copied();
-            let mut pids = vec![pid];
-            pids.extend(siblings.filter(|&other| other != pid).take(MOST_SIBLINGS));
-            Some((image, pids))
+            let mut program = Program {
+                image,
+                pids: Vec::new(),
+                ancestors: Vec::new(),
+            };
+            if !is_launcher {
+                let siblings = living.get(&image).into_iter().flatten().copied();
+                let siblings = siblings.filter(|&other| other != pid);
+                program.pids = std::iter::once(pid)
+                    .chain(siblings.take(MOST_SIBLINGS))
+                    .collect();
+                program.ancestors = records.ancestors_of(id, MOST_ANCESTORS);
+            }
+            Some(program)
         });
-        found
-            .as_ref()
-            .map(|(image, pids)| (*image, pids.as_slice()))
+        found.as_ref()
     }
 }

@@ -3,6 +3,7 @@
 mod demo;
 mod diff;
 mod doctor;
+mod name;
 mod record;
 mod report;
 mod shell;
@@ -11,6 +12,7 @@ mod trace;
 pub use demo::{NATIVE_SERVICE, demo, native_service};
 pub use diff::{EXCEEDED, Exceeded, diff};
 pub use doctor::{doctor, empty_hooks};
+pub use name::name;
 pub use report::report;
 pub use shell::{completions, man};
 pub use trace::{AlreadyTold, trace};

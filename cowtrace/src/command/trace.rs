@@ -20,7 +20,7 @@ use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
-    probe::{self, Kernel, Settings},
+    probe::{self, Kernel, Settings, Walks},
     report,
     run::Run,
     targets,
@@ -42,6 +42,9 @@ const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 /// Between looks at who wrote: the buffer holds what 6 million copies a second leave in this time,
 /// and most workers live longer.
 const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
+/// Between looks because a process has come or gone: what a worker wrote can be named while its
+/// parent lives, which may be a few milliseconds more.
+const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
 
 /// Which processes to trace.
 pub(super) enum Target<'a> {
@@ -124,8 +127,10 @@ impl Session<'_> {
         let mut ends = Ends::listen()?;
         let settings = Settings {
             range_bytes: range_bytes(self.options.range, target, self.kernel.page_bytes),
-            writers: !self.options.no_writers,
-            frames: !self.options.no_writers && !self.options.no_frames,
+            writers: (!self.options.evidence.no_writers).then_some(Walks {
+                python: !self.options.evidence.no_frames,
+                native: self.options.evidence.stacks,
+            }),
             diagnostics: self.options.verbose >= 2,
         };
         // Before a command is started: it is not, where it cannot be traced.
@@ -138,7 +143,7 @@ impl Session<'_> {
             self.kernel.clone(),
             PathBuf::from("/proc"),
             interval_ns,
-            self.options.holders == Holders::Auto && !self.options.no_writers,
+            self.options.holders == Holders::Auto && !self.options.evidence.no_writers,
         );
         let mut meta = self.meta()?;
         let mut recording = self.record(&mut collector, &meta)?;
@@ -207,6 +212,7 @@ impl Session<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut evidence = tokio::time::interval(EVIDENCE_INTERVAL);
         evidence.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looked = Instant::now();
         let mut last = Progress::default();
         let UnderWay {
             collector,
@@ -220,8 +226,16 @@ impl Session<'_> {
                 ready = collector.wait() => {
                     ready.context("cannot wait for events of the kernel side")?;
                     collector.follow()?;
+                    if !self.options.evidence.no_writers && looked.elapsed() >= SOONEST_EVIDENCE {
+                        collector.take_evidence();
+                        looked = Instant::now();
+                    }
                 }
-                _ = evidence.tick(), if !self.options.no_writers => collector.take_evidence(),
+                _ = evidence.tick(), if !self.options.evidence.no_writers => {
+                    collector.look_for_interpreters();
+                    collector.take_evidence();
+                    looked = Instant::now();
+                }
                 () = due(&mut recording) => {
                     if let Some(recording) = &mut recording
                         && let Some(warning) = recording.flush(collector, meta)

@@ -76,7 +76,7 @@ impl Service {
                 {"function": "Handler.get", "file": "/srv/shop/views.py", "line": self.line},
                 {"function": "serve", "file": "/srv/shop/views.py", "line": self.line + 20},
             ],
-            "python_stacks": if self.has_writers { json!([[0, 1], [1]]) } else { json!([]) },
+            "python_stacks": if self.has_writers { json!([{"frames": [0, 1]}, {"frames": [1]}]) } else { json!([]) },
             "loss": {"recursion_misses": self.skipped},
             "timeline": {"interval_ns": 1_000_000_000, "samples": []},
         }))

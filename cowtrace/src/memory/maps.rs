@@ -34,14 +34,39 @@ pub fn read_mappings_with_pages(
     )
 }
 
+/// A file as maps names it. Two file systems may give the same numbers to different files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// Major and minor number of the device.
+    pub device: (i32, i32),
+    /// Number of the inode, never 0.
+    pub inode: u64,
+}
+
+/// The mappings in the text of maps, each with the file it is of, without counting pages.
+pub fn read_mapped_files(text: &[u8]) -> io::Result<Vec<(Mapping, Option<FileId>)>> {
+    let with_file = |map: &MemoryMap| {
+        let file = (map.inode != 0).then_some(FileId {
+            device: map.dev,
+            inode: map.inode,
+        });
+        (mapping(map, 1), file)
+    };
+    parse_as(text, with_file)
+}
+
 fn parse(text: &[u8], page_bytes: u64) -> io::Result<Vec<Mapping>> {
+    parse_as(text, |map| mapping(map, page_bytes))
+}
+
+fn parse_as<T>(text: &[u8], what: impl Fn(&MemoryMap) -> T) -> io::Result<Vec<T>> {
     let text = String::from_utf8_lossy(text);
     let maps = MemoryMaps::from_read(text.as_bytes())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
     Ok(maps
         .iter()
         .filter(|map| map.address.0 < map.address.1)
-        .map(|map| mapping(map, page_bytes))
+        .map(what)
         .collect())
 }
 

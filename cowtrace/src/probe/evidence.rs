@@ -25,5 +25,6 @@ pub(super) fn record(mut bytes: &[u8]) -> Evidence {
         slot: bytes.get_u32_ne(),
         flags: bytes.get_u32_ne(),
         stack: bytes.get_u64_ne(),
+        native: bytes.get_u64_ne(),
     }
 }

@@ -17,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 use super::{
     Btf, Kernel, Probe, ProbeError, Settings, Unseen,
     cast::Cast,
+    natives::{self, Natives},
     offsets::{self, Globals},
     pythons::Pythons,
     tables::Tables,
@@ -51,20 +52,24 @@ pub(super) fn probe(
     let mut globals = offsets::of_tasks(btf)?;
     globals.extend(plan.globals);
     globals.extend(plan.cast.map(Cast::globals).unwrap_or_default());
-    if settings.writers {
+    let walks_native = settings.writers.is_some_and(|walks| walks.native);
+    if settings.writers.is_some() {
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
         globals.push(("TAKE_EVIDENCE", 1));
     }
-    let walks = settings.frames && kernel.arch == "x86_64";
+    let walks = settings.writers.is_some_and(|walks| walks.python) && kernel.arch == "x86_64";
     if walks {
         globals.extend(offsets::of_python(btf)?);
+    }
+    if walks_native {
+        globals.extend(offsets::of_native(btf)?);
     }
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
     globals.push(("RANGE_SHIFT", range_shift));
     globals.push(("PAGE_SHIFT", page_shift));
     globals.push(("BUCKET_MASK", RANGE_BUCKETS - 1));
-    let mut ebpf = load(kernel, &globals, plan.cast, settings.diagnostics)?;
+    let mut ebpf = load(kernel, &globals, plan.cast, settings)?;
     let unseen = attach_hooks(&mut ebpf)?;
     let log = settings
         .diagnostics
@@ -75,6 +80,7 @@ pub(super) fn probe(
         tables.settle_races();
     }
     let pythons = walks.then(|| Pythons::take(&mut ebpf)).transpose()?;
+    let natives = walks_native.then(|| Natives::take(&mut ebpf)).transpose()?;
     let evidence = ebpf
         .take_map("EVIDENCE")
         .ok_or(ProbeError::NoMap("EVIDENCE"))?;
@@ -102,6 +108,7 @@ pub(super) fn probe(
         events,
         evidence,
         pythons,
+        natives,
         log,
         ebpf,
         races_are_settled: plan.counts_commits,
@@ -112,9 +119,9 @@ fn load(
     kernel: &Kernel,
     globals: &Globals,
     cast: Option<Cast>,
-    diagnostics: bool,
+    settings: Settings,
 ) -> Result<Ebpf, ProbeError> {
-    let log_level: u8 = if diagnostics {
+    let log_level: u8 = if settings.diagnostics {
         aya_log::Level::Debug as u8
     } else {
         0
@@ -125,6 +132,9 @@ fn load(
         .map_max_entries("EVIDENCE", evidence_bytes(kernel.cpus))
         // At level 0 the verifier removes the diagnostics as dead code.
         .override_global(aya_log::LEVEL, &log_level, true);
+    if !settings.writers.is_some_and(|walks| walks.native) {
+        loader.map_max_entries(natives::STACKS, 1);
+    }
     for (name, value) in globals {
         loader.override_global(name, value, true);
     }

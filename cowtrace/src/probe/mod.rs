@@ -15,6 +15,7 @@ mod kernel;
 mod kprobe;
 mod lifecycle;
 mod load;
+mod natives;
 mod offsets;
 mod pythons;
 mod shared;
@@ -45,6 +46,7 @@ pub use counts::{RangeCount, SlotState, Totals};
 pub use kernel::Kernel;
 pub use kprobe::Kprobe;
 pub use lifecycle::Lifecycle;
+pub use natives::Natives;
 pub use pythons::Pythons;
 pub use tables::Tables;
 pub use tracepoint::Tracepoint;
@@ -158,12 +160,19 @@ impl ProbeError {
 pub struct Settings {
     /// Size of a range, bytes: a power of two, at least a page.
     pub range_bytes: u64,
-    /// Whether to take evidence of who wrote.
-    pub writers: bool,
-    /// Whether to walk Python frames for it.
-    pub frames: bool,
+    /// Which stacks of who wrote to walk; none where no evidence of it is taken.
+    pub writers: Option<Walks>,
     /// Whether the kernel side writes diagnostics.
     pub diagnostics: bool,
+}
+
+/// Stacks that are walked for the evidence of who wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Walks {
+    /// Of Python.
+    pub python: bool,
+    /// Of native code.
+    pub native: bool,
 }
 
 /// A way to see write faults.
@@ -208,6 +217,8 @@ pub struct Probe {
     evidence: RingBuf<MapData>,
     /// Interpreters and stacks; none if frames are not walked.
     pub pythons: Option<Pythons>,
+    /// Native stacks; none if they are not taken.
+    pub natives: Option<Natives>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
     ebpf: Ebpf,
     races_are_settled: bool,

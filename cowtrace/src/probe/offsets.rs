@@ -40,6 +40,22 @@ pub(super) fn of_python(btf: &Btf) -> Result<Globals, BtfError> {
     Ok(vec![("TASK_THREAD_POINTER", pointer), ("WALK_PYTHON", 1)])
 }
 
+/// For following frame pointers, beside what telling writers takes: registers by the names of the
+/// architecture. On arm64 they are an array: x29 is the frame pointer, x30 the link register.
+pub(super) fn of_native(btf: &Btf) -> Result<Globals, BtfError> {
+    let (name, first) = btf.first_offset("pt_regs", &["bp", "regs"])?;
+    let (frame, link) = match name {
+        "bp" => (first, 0),
+        _ => (first + 29 * 8, first + 30 * 8),
+    };
+    Ok(vec![
+        ("REGS_SP", btf.offset("pt_regs", "sp")?),
+        ("REGS_FP", frame),
+        ("REGS_LINK", link),
+        ("WALK_NATIVE", 1),
+    ])
+}
+
 /// Size of a kernel stack (`THREAD_SIZE`): 16 KiB, or a page where that is more.
 fn stack_bytes(page_bytes: u64) -> u32 {
     u32::try_from(page_bytes).unwrap_or(0).max(16 << 10)
@@ -153,6 +169,19 @@ mod tests {
             assert_eq!(
                 registers,
                 16_384 - padding - btf.struct_bytes("pt_regs").unwrap()
+            );
+        }
+    }
+
+    #[test]
+    fn the_frame_pointer_is_found() {
+        for kernel in ["5.10", "6.1", "6.12", "7.3"] {
+            let globals = of_native(&of_kernel(kernel)).unwrap();
+            // bp and sp of x86-64, which has no link register.
+            assert_eq!(
+                globals[..3],
+                [("REGS_SP", 152), ("REGS_FP", 32), ("REGS_LINK", 0)],
+                "{kernel}"
             );
         }
     }

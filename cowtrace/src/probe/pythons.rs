@@ -7,7 +7,7 @@ use aya::{
     Ebpf, Pod,
     maps::{HashMap, Map, MapData},
 };
-use cowtrace_common::python::{Frame, INTERPRETERS, Interpreter, MAX_FRAMES, Stack};
+use cowtrace_common::python::{INTERPRETERS, Interpreter, Stack};
 
 use super::{ProbeError, shared::SharedArray};
 
@@ -95,19 +95,9 @@ impl Pythons {
         Some(number)
     }
 
-    /// The frames of a stack, innermost first, those of C code left out; empty if there is none of
-    /// this number.
+    /// A stack by its number.
     #[must_use]
-    pub fn frames(&self, stack: u64) -> Vec<Frame> {
-        let Ok(RawStack(stack)) = self.stacks.get(&stack, 0) else {
-            return Vec::new();
-        };
-        let count = (stack.count as usize).min(MAX_FRAMES);
-        let is_code = |frame: &&Frame| frame.code != 0;
-        stack.frames[..count]
-            .iter()
-            .filter(is_code)
-            .copied()
-            .collect()
+    pub fn stack(&self, number: u64) -> Option<Stack> {
+        Some(self.stacks.get(&number, 0).ok()?.0)
     }
 }

@@ -15,6 +15,9 @@ use super::{
 /// Pairs a write fault with the page allocation inside it.
 pub struct Tracepoint;
 
+/// A page fault of the kernel's own code.
+const KERNEL_FAULT: &str = "page_fault_kernel";
+
 impl Backend for Tracepoint {
     fn name(&self) -> &'static str {
         "tracepoint"
@@ -54,8 +57,14 @@ fn attach(
         counts_commits: false,
     };
     load::probe(kernel, settings, btf, plan, |ebpf| {
-        for hook in ["mm_page_alloc", "page_fault_user", "page_fault_kernel"] {
+        for hook in ["mm_page_alloc", "page_fault_user", KERNEL_FAULT] {
             load::attach_twins(ebpf, kernel, hook)?;
+        }
+        // A walk reads the caller's code, which a child may not have in its page tables yet: a fault
+        // of the hook's own, for which the kernel skips the program that reads. The second one runs.
+        let walks_native = settings.writers.is_some_and(|walks| walks.native);
+        if walks_native && !kernel.preempts_tracepoints {
+            load::attach(ebpf, &load::second(KERNEL_FAULT), KERNEL_FAULT)?;
         }
         // Attached when it is needed, which is then urgent.
         load::load_program(ebpf, "mm_page_free")?;

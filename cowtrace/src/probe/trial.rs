@@ -5,8 +5,8 @@ use std::path::Path;
 use aya::Ebpf;
 
 use super::{
-    Backend, Btf, Kernel, ProbeError, Settings, Unseen, check_ground, kernel::missing_capabilities,
-    load, offsets,
+    Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_ground,
+    kernel::missing_capabilities, load, offsets,
 };
 
 /// One thing that was tried.
@@ -116,8 +116,10 @@ fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
 fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
     let settings = Settings {
         range_bytes: 1 << 16,
-        writers: true,
-        frames: true,
+        writers: Some(Walks {
+            python: true,
+            native: false,
+        }),
         diagnostics: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -2,7 +2,7 @@
 //! its numbers lead to what is there.
 
 use super::columns::Damage;
-use crate::run::{Row, Run, Sample, Sources};
+use crate::run::{Row, Run, Sample, Sources, Stack};
 
 /// Sizes of a page that any architecture has.
 const PAGE_BYTES: std::ops::RangeInclusive<u64> = 4096..=65_536;
@@ -108,7 +108,8 @@ fn addresses(run: &Run) -> Result<(), Damage> {
 fn references(run: &Run) -> Result<(), Damage> {
     let has_process = |id: u32| run.process(id).is_some();
     let has_region = |id: Option<u32>| id.is_none_or(|id| run.region(id).is_some());
-    let has_stack = |id: Option<u32>| id.is_none_or(|id| (id as usize) < run.python_stacks.len());
+    let has_stack =
+        |id: Option<u32>, stacks: &[Stack]| id.is_none_or(|id| (id as usize) < stacks.len());
     let missing = |what: &str| Err(Damage(format!("{what} is not there")));
     if !run.rows.iter().all(|row| has_process(row.process_id)) {
         return missing("the process of a range");
@@ -120,11 +121,10 @@ fn references(run: &Run) -> Result<(), Damage> {
     {
         return missing("the region of a writer");
     }
-    if !run
-        .writers
-        .iter()
-        .all(|writer| has_stack(writer.python_stack))
-    {
+    if !run.writers.iter().all(|writer| {
+        has_stack(writer.python_stack, &run.python_stacks)
+            && has_stack(writer.native_stack, &run.native_stacks)
+    }) {
         return missing("the stack of a writer");
     }
     let of_holders = run.holders.iter().map(|holder| Some(holder.process_id));
@@ -136,10 +136,12 @@ fn references(run: &Run) -> Result<(), Damage> {
     if !of_heaps.all(has_process) {
         return missing("the process of a heap");
     }
-    let frames = run.python_stacks.iter().flatten();
-    if !frames
-        .copied()
-        .all(|frame| (frame as usize) < run.python_frames.len())
+    let are_there = |stacks: &[Stack], frames: usize| {
+        let mut used = stacks.iter().flat_map(|stack| &stack.frames);
+        used.all(|&frame| (frame as usize) < frames)
+    };
+    if !are_there(&run.python_stacks, run.python_frames.len())
+        || !are_there(&run.native_stacks, run.native_frames.len())
     {
         return missing("the frame of a stack");
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result};
 
 use super::{
     columns::{Columns, Damage, Reader},
-    sync::{Held, halves, place, sync, sync_list},
+    sync::{Held, parts, sync, sync_list},
     tables::{Stored, Table},
 };
 use crate::run::{AlsoHeld, CopiedType, HeapWalk, Holder, Run};
@@ -29,34 +29,6 @@ impl HeldHolders {
             walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.heap_walks)?,
         })
     }
-}
-
-/// Parts of each holder under keys of holder and position.
-fn parts<'a, P: 'a>(
-    holders: &'a [Holder],
-    of: impl Fn(&'a Holder) -> &'a Vec<P> + 'a,
-) -> impl Iterator<Item = (u64, &'a P)> {
-    holders.iter().enumerate().flat_map(move |(holder, it)| {
-        let parts = of(it).iter().enumerate();
-        parts.map(move |(position, part)| (place(holder, position), part))
-    })
-}
-
-/// Gives holders the parts that were read from a table of their own.
-pub(super) fn distribute<P>(
-    holders: &mut [Holder],
-    parts: Vec<(u64, P)>,
-    of: impl Fn(&mut Holder) -> &mut Vec<P>,
-) -> std::result::Result<(), Damage> {
-    for (key, part) in parts {
-        let (holder, position) = halves(key);
-        let parts = holders.get_mut(holder as usize).map(&of);
-        match parts.filter(|parts| parts.len() == position as usize) {
-            Some(parts) => parts.push(part),
-            None => return Err(Damage("a part of a holder is out of place".into())),
-        }
-    }
-    Ok(())
 }
 
 impl Stored for Holder {

@@ -6,6 +6,7 @@
 //! schema.sql, a [`Stored`](tables::Stored) beside the others, and a line each in write.rs and
 //! read.rs.
 
+mod by_whom;
 mod check;
 mod columns;
 mod holders;

@@ -13,12 +13,12 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi::ErrorCode, limits::
 use thiserror::Error;
 
 use super::{
+    by_whom::{Inlined, OfNative, OfPython, stacks},
     check::check,
     columns::{Damage, Reader},
-    holders::distribute,
     journal, migrate, schema,
-    sync::{halves, place},
-    tables::{Label, Lost, Rejected, StackFrame, Stored, Target, Unseen},
+    sync::distribute,
+    tables::{Label, Lost, Rejected, Stored, Target, Unseen},
     timeline::{Change, spread},
 };
 use crate::run::{Host, Loss, Process, Row, Run, Sample, Timeline};
@@ -184,8 +184,15 @@ fn run(db: &Connection) -> Result<Run, ReadError> {
     run.rows = values(rows::<Row>(db)?);
     run.rows.sort_by_key(Row::place);
     run.writers = list(db)?;
+    let inlined = rows(db)?.into_iter();
+    let inlined = inlined.map(|(key, Inlined(function))| (key, function));
+    distribute(&mut run.writers, inlined.collect(), |writer| {
+        &mut writer.inlined
+    })?;
     run.python_frames = list(db)?;
-    run.python_stacks = stacks(rows(db)?)?;
+    run.python_stacks = stacks::<OfPython>(rows(db)?, &list(db)?)?;
+    run.native_frames = list(db)?;
+    run.native_stacks = stacks::<OfNative>(rows(db)?, &list(db)?)?;
     run.holders = list(db)?;
     distribute(&mut run.holders, rows(db)?, |holder| {
         &mut holder.copied_types
@@ -240,6 +247,8 @@ fn head(db: &Connection) -> Result<Run, ReadError> {
         writers: Vec::new(),
         python_frames: Vec::new(),
         python_stacks: Vec::new(),
+        native_frames: Vec::new(),
+        native_stacks: Vec::new(),
         holders: Vec::new(),
         heap_walks: Vec::new(),
         loss: Loss::default(),
@@ -289,23 +298,4 @@ fn list<S: Stored>(db: &Connection) -> Result<Vec<S>, ReadError> {
         return Err(Damage(format!("rows of {} are missing", S::TABLE.name)).into());
     }
     Ok(values(rows))
-}
-
-/// Stacks from their frames, which come by stack and depth.
-fn stacks(frames: Vec<(u64, StackFrame)>) -> Result<Vec<Vec<u32>>, ReadError> {
-    let mut stacks: Vec<Vec<u32>> = Vec::new();
-    for (key, StackFrame(frame)) in frames {
-        if halves(key).1 == 0 {
-            stacks.push(Vec::new());
-        }
-        let number = stacks.len().wrapping_sub(1);
-        let Some(stack) = stacks.last_mut() else {
-            return Err(Damage("python_stacks: a frame is missing".into()).into());
-        };
-        if place(number, stack.len()) != key {
-            return Err(Damage("python_stacks: a frame is missing".into()).into());
-        }
-        stack.push(frame);
-    }
-    Ok(stacks)
 }

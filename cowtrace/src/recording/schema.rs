@@ -31,18 +31,20 @@ pub(super) fn tables(db: &Connection) -> Result<Vec<(String, String)>> {
 mod tests {
     use super::{
         super::{
-            tables::{Label, Lost, Rejected, StackFrame, Stored, Table, Target, Unseen},
+            by_whom::{Inlined, OfNative, OfPython, StackKind as _},
+            tables::{Label, Lost, Rejected, Stored, Table, Target, Unseen},
             timeline::Change,
         },
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, HeapWalk, Holder, Process, PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, CopiedType, HeapWalk, Holder, NativeFrame, Process, PythonFrame, Region, Row,
+        Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [Table; 17] = [
+        const STORED: [Table; 22] = [
             Target::TABLE,
             Label::TABLE,
             Unseen::TABLE,
@@ -53,7 +55,12 @@ mod tests {
             Row::TABLE,
             Writer::TABLE,
             PythonFrame::TABLE,
-            StackFrame::TABLE,
+            NativeFrame::TABLE,
+            Inlined::TABLE,
+            OfPython::STACKS,
+            OfPython::ENDS,
+            OfNative::STACKS,
+            OfNative::ENDS,
             Sample::TABLE,
             Change::TABLE,
             Holder::TABLE,

@@ -103,8 +103,16 @@ CREATE TABLE writers (
   system_call INTEGER,
   region_id INTEGER,
   python_stack_id INTEGER,
+  native_stack_id INTEGER,
   copied_pages INTEGER NOT NULL
 );
+
+CREATE TABLE writer_inlined (
+  writer_id INTEGER NOT NULL,
+  position INTEGER NOT NULL, -- 0 is the innermost
+  function TEXT NOT NULL, -- inlined into the writer's function
+  PRIMARY KEY (writer_id, position)
+) WITHOUT ROWID;
 
 CREATE TABLE python_frames (
   id INTEGER PRIMARY KEY,
@@ -119,6 +127,30 @@ CREATE TABLE python_stacks (
   frame_id INTEGER NOT NULL,
   PRIMARY KEY (stack_id, depth)
 ) WITHOUT ROWID;
+
+CREATE TABLE python_stack_ends (
+  stack_id INTEGER PRIMARY KEY,
+  ending TEXT NOT NULL -- what comes after the last frame: outermost (nothing), limit, lost
+);
+
+CREATE TABLE native_frames (
+  id INTEGER PRIMARY KEY,
+  function TEXT, -- none: calls that are not known
+  module TEXT,
+  inlined INTEGER NOT NULL -- 1: part of the next frame of the stack
+);
+
+CREATE TABLE native_stacks (
+  stack_id INTEGER NOT NULL,
+  depth INTEGER NOT NULL,
+  frame_id INTEGER NOT NULL,
+  PRIMARY KEY (stack_id, depth)
+) WITHOUT ROWID;
+
+CREATE TABLE native_stack_ends (
+  stack_id INTEGER PRIMARY KEY,
+  ending TEXT NOT NULL
+);
 
 CREATE TABLE holders (
   id INTEGER PRIMARY KEY, -- most copies first

@@ -6,7 +6,7 @@ use std::borrow::Borrow;
 use rusqlite::{Connection, Result, Statement};
 
 use super::{
-    columns::{Binder, Columns as _, Fingerprint},
+    columns::{Binder, Columns as _, Damage, Fingerprint},
     tables::{Stored, Table},
 };
 
@@ -21,6 +21,34 @@ pub(super) const fn place(high: usize, low: usize) -> u64 {
 /// The two columns of a key.
 pub(super) const fn halves(key: u64) -> (u32, u32) {
     ((key >> 32) as u32, (key & 0xffff_ffff) as u32)
+}
+
+/// Parts of each owner under keys of owner and position.
+pub(super) fn parts<'a, O, P: 'a>(
+    owners: &'a [O],
+    of: impl Fn(&'a O) -> &'a Vec<P> + 'a,
+) -> impl Iterator<Item = (u64, &'a P)> {
+    owners.iter().enumerate().flat_map(move |(owner, it)| {
+        let parts = of(it).iter().enumerate();
+        parts.map(move |(position, part)| (place(owner, position), part))
+    })
+}
+
+/// Gives owners the parts that were read from a table of their own.
+pub(super) fn distribute<O, P>(
+    owners: &mut [O],
+    parts: Vec<(u64, P)>,
+    of: impl Fn(&mut O) -> &mut Vec<P>,
+) -> std::result::Result<(), Damage> {
+    for (key, part) in parts {
+        let (owner, position) = halves(key);
+        let parts = owners.get_mut(owner as usize).map(&of);
+        match parts.filter(|parts| parts.len() == position as usize) {
+            Some(parts) => parts.push(part),
+            None => return Err(Damage("a part of a row is out of place".into())),
+        }
+    }
+    Ok(())
 }
 
 /// Makes the table hold `rows`, which come in the order of their keys. Returns what it then holds.

@@ -1,13 +1,8 @@
 //! How values of the model stand in tables: one `Stored` a table, which names its columns and writes
 //! and reads them in that order. schema.sql says what they are.
 
-use super::{
-    columns::{Columns, Damage, Reader},
-    sync::place,
-};
-use crate::run::{
-    Kind, Loss, Mapping, Process, PythonFrame, Region, Role, Row, Sources, WriteKind, Writer,
-};
+use super::columns::{Columns, Damage, Reader};
+use crate::run::{Kind, Loss, Mapping, Process, Region, Role, Row, Sources};
 
 /// A table.
 pub(super) struct Table {
@@ -303,95 +298,4 @@ impl Stored for Row {
             reused_faults: columns.count()?,
         })
     }
-}
-
-impl Stored for Writer {
-    const TABLE: Table = Table {
-        name: "writers",
-        key: &["id"],
-        columns: &[
-            "kind",
-            "type",
-            "function",
-            "module",
-            "system_call",
-            "region_id",
-            "python_stack_id",
-            "copied_pages",
-        ],
-    };
-
-    fn write(&self, columns: &mut impl Columns) {
-        columns.text(self.kind.name());
-        columns.text_or_null(self.type_name.as_deref());
-        columns.text_or_null(self.function.as_deref());
-        columns.text_or_null(self.module.as_deref());
-        columns.number_or_null(self.system_call);
-        columns.number_or_null(self.region_id);
-        columns.number_or_null(self.python_stack);
-        columns.number(self.copied_pages);
-    }
-
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
-        Ok(Self {
-            kind: columns
-                .named(|name| WriteKind::ALL.into_iter().find(|kind| kind.name() == name))?,
-            type_name: columns.text_or_null()?,
-            function: columns.text_or_null()?,
-            module: columns.text_or_null()?,
-            system_call: columns.id_or_null()?,
-            region_id: columns.id_or_null()?,
-            python_stack: columns.id_or_null()?,
-            copied_pages: columns.count()?,
-        })
-    }
-}
-
-impl Stored for PythonFrame {
-    const TABLE: Table = Table {
-        name: "python_frames",
-        key: &["id"],
-        columns: &["function", "file", "line"],
-    };
-
-    fn write(&self, columns: &mut impl Columns) {
-        columns.text(&self.function);
-        columns.text(&self.file);
-        columns.number_or_null(self.line);
-    }
-
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
-        Ok(Self {
-            function: columns.text()?,
-            file: columns.text()?,
-            line: columns.id_or_null()?,
-        })
-    }
-}
-
-/// A frame of a Python stack; the key is the stack and the depth.
-pub(super) struct StackFrame(pub(super) u32);
-
-impl Stored for StackFrame {
-    const TABLE: Table = Table {
-        name: "python_stacks",
-        key: &["stack_id", "depth"],
-        columns: &["frame_id"],
-    };
-
-    fn write(&self, columns: &mut impl Columns) {
-        columns.number(u64::from(self.0));
-    }
-
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
-        Ok(Self(columns.id()?))
-    }
-}
-
-/// The frames of stacks under their keys.
-pub(super) fn stack_frames(stacks: &[Vec<u32>]) -> impl Iterator<Item = (u64, StackFrame)> {
-    stacks.iter().enumerate().flat_map(|(stack, frames)| {
-        let frames = frames.iter().enumerate();
-        frames.map(move |(depth, &frame)| (place(stack, depth), StackFrame(frame)))
-    })
 }

@@ -102,6 +102,8 @@ proptest! {
         whole.writers.clone_from(&before.writers);
         whole.python_frames.clone_from(&before.python_frames);
         whole.python_stacks.clone_from(&before.python_stacks);
+        whole.native_frames.clone_from(&before.native_frames);
+        whole.native_stacks.clone_from(&before.native_stacks);
         whole.regions.clone_from(&before.regions);
         snapshot.run.regions.clone_from(&before.regions);
         snapshot.run.writers.clear();

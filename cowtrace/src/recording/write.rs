@@ -16,16 +16,17 @@ use rusqlite::{Connection, OpenFlags, ffi::ErrorCode};
 use thiserror::Error;
 
 use super::{
+    by_whom::ByWhom,
     holders::HeldHolders,
     ranges::Ranges,
     schema,
     sync::{Held, sync, sync_list},
-    tables::{Label, Lost, Rejected, Target, Unseen, stack_frames},
+    tables::{Label, Lost, Rejected, Target, Unseen},
     timeline::HeldTimeline,
 };
 use crate::{
     output::{NewFile, OutputError},
-    run::{Loss, Process, PythonFrame, Region, Run, Snapshot, Told, Writer as RunWriter},
+    run::{Loss, Process, Region, Run, Snapshot, Told},
 };
 
 /// How long somebody who reads the recording may keep it from being written.
@@ -95,14 +96,6 @@ struct Lists {
     loss: Held,
     processes: Held,
     regions: Held,
-}
-
-/// Who wrote, with stacks.
-#[derive(Clone, Debug, Default)]
-struct ByWhom {
-    writers: Held,
-    python_frames: Held,
-    python_stacks: Held,
 }
 
 impl Writer {
@@ -259,20 +252,6 @@ impl Lists {
                 &self.regions,
                 run.regions.iter().map(|it| (u64::from(it.id), it)),
             )?,
-        })
-    }
-}
-
-impl ByWhom {
-    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
-        Ok(Self {
-            writers: sync_list::<RunWriter, _>(db, &self.writers, &run.writers)?,
-            python_frames: sync_list::<PythonFrame, _>(
-                db,
-                &self.python_frames,
-                &run.python_frames,
-            )?,
-            python_stacks: sync(db, &self.python_stacks, stack_frames(&run.python_stacks))?,
         })
     }
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::answer::summary;
 use crate::run::{
-    AlsoHeld, HeapWalk, Holder, Loss, Process, PythonFrame, Region, Role, Row, Run, Sources,
-    Timeline, WriteKind,
+    AlsoHeld, HeapWalk, Holder, Loss, NativeFrame, Process, PythonFrame, Region, Role, Row, Run,
+    Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -60,7 +60,11 @@ struct Writer<'a> {
     type_name: Option<&'a str>,
     function: Option<&'a str>,
     module: Option<&'a str>,
+    inlined: &'a [String],
     python: Option<Vec<&'a PythonFrame>>,
+    python_end: Option<StackEnd>,
+    native: Option<Vec<&'a NativeFrame>>,
+    native_end: Option<StackEnd>,
     system_call: Option<u32>,
     system_call_name: Option<&'static str>,
     region_id: Option<u32>,
@@ -211,13 +215,19 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
+    let (python, python_end) = run.python_of(writer).unzip();
+    let (native, native_end) = run.native_of(writer).unzip();
     Writer {
         process_id: None,
         kind: writer.kind,
         type_name: writer.type_name.as_deref(),
         function: writer.function.as_deref(),
         module: writer.module.as_deref(),
-        python: run.python_of(writer),
+        inlined: &writer.inlined,
+        python,
+        python_end,
+        native,
+        native_end,
         system_call: writer.system_call,
         system_call_name: run.system_call_of(writer),
         region_id: writer.region_id,

@@ -7,6 +7,7 @@ mod folded;
 mod holders;
 mod html;
 mod json;
+mod native;
 mod other;
 mod pprof;
 mod python;

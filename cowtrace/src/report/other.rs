@@ -126,9 +126,11 @@ mod tests {
             type_name: None,
             function: Some(function.into()),
             module: Some(module.into()),
+            inlined: Vec::new(),
             system_call: None,
             region_id: None,
             python_stack: None,
+            native_stack: None,
             copied_pages: 1,
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::words::{printable, shorten};
-use crate::run::{PythonFrame, Run, Writer};
+use cowtrace_common::python::MAX_FRAMES;
+
+use super::words::{percent, printable, shorten};
+use crate::run::{PythonFrame, Run, StackEnd, Writer};
 
 /// For copies whose Python line is not known.
 pub(super) const NO_LINE: &str = "(not in Python code, or the line is not known)";
@@ -90,11 +92,28 @@ pub(crate) fn explained<'a>(
     run: &'a Run,
     writer: &Writer,
 ) -> Option<(&'a PythonFrame, Option<&'a PythonFrame>)> {
-    let frames = run.python_of(writer)?;
+    let (frames, _) = run.python_of(writer)?;
     let innermost = *frames.first()?;
     let code = Code::of(innermost);
     let caller = frames.into_iter().find(|frame| code.is_explained_by(frame));
     Some((innermost, caller))
+}
+
+/// Whose callers are not all known; none if they are.
+pub(super) fn note(run: &Run, known: u64) -> Option<String> {
+    let is_cut = |writer: &&Writer| {
+        run.python_of(writer)
+            .is_some_and(|(_, end)| end != StackEnd::Outermost)
+    };
+    let cut = run.writers.iter().filter(is_cut);
+    let pages: u64 = cut.map(|writer| writer.copied_pages).sum();
+    (pages > 0).then(|| {
+        format!(
+            "For {} of the copies the outer Python calls are not known: the {MAX_FRAMES} innermost \
+             are kept, as far as their code can be read.",
+            percent(pages as f64 / known as f64)
+        )
+    })
 }
 
 /// The last components of a path.

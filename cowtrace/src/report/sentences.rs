@@ -155,9 +155,11 @@ mod tests {
             type_name: None,
             function: function.map(Into::into),
             module: Some("redis-server".into()),
+            inlined: Vec::new(),
             system_call: None,
             region_id: None,
             python_stack: None,
+            native_stack: None,
             copied_pages,
         }
     }

@@ -5,10 +5,12 @@ use super::{
     words::printable,
     writers::{function, written},
 };
-use crate::run::{PythonFrame, Run, WriteKind, Writer};
+use crate::run::{NativeFrame, PythonFrame, Run, StackEnd, WriteKind, Writer};
 
 /// Stands for the stack of copies whose writer is not known.
 const UNKNOWN: &str = "(writer not known)";
+/// Stands for calls that are not known, or not kept.
+const MISSING: &str = "(calls not known)";
 
 /// A call.
 pub(super) enum Call<'a> {
@@ -56,9 +58,11 @@ pub(super) fn stacks(run: &Run) -> Vec<Stack<'_>> {
 }
 
 fn stack<'a>(run: &'a Run, writer: &'a Writer) -> Stack<'a> {
-    let python = run.python_of(writer).unwrap_or_default();
-    let mut calls: Vec<Call<'_>> = python.into_iter().rev().map(Call::Python).collect();
-    calls.extend(native(writer));
+    let (python, end) = run.python_of(writer).unwrap_or_default();
+    let mut calls: Vec<Call<'_>> = missing(end).collect();
+    let is_python = !python.is_empty();
+    calls.extend(python.into_iter().rev().map(Call::Python));
+    calls.extend(native(run, writer, is_python));
     Stack {
         calls,
         writer: Some(writer),
@@ -67,12 +71,62 @@ fn stack<'a>(run: &'a Run, writer: &'a Writer) -> Stack<'a> {
     }
 }
 
-/// The native calls, the outermost first: of them only the function that wrote is known.
-fn native(writer: &Writer) -> impl Iterator<Item = Call<'_>> {
-    std::iter::once(Call::Native {
-        name: printable(&function(writer)),
-        module: writer.module.as_deref(),
-    })
+/// The native calls, the outermost first: what led to the write, if native stacks were asked for;
+/// else only the function that wrote. Of an interpreter, whose calls Python's stand for, those after
+/// its loop.
+fn native<'a>(run: &'a Run, writer: &'a Writer, is_python: bool) -> Vec<Call<'a>> {
+    let itself = || {
+        vec![Call::Native {
+            name: printable(&function(writer)),
+            module: writer.module.as_deref(),
+        }]
+    };
+    let Some((mut frames, end)) = run.native_of(writer) else {
+        return itself();
+    };
+    if is_python {
+        let Some(place) = frames.iter().position(|frame| is_loop(frame)) else {
+            return itself();
+        };
+        frames.truncate(place + 1);
+    }
+    let outer = missing(if is_python { StackEnd::Outermost } else { end });
+    outer
+        .chain(frames.into_iter().rev().map(native_call))
+        .collect()
+}
+
+/// Stands for calls that are missing at the outer end of a stack.
+fn missing<'a>(end: StackEnd) -> impl Iterator<Item = Call<'a>> {
+    let is_missing = end != StackEnd::Outermost;
+    is_missing
+        .then(|| Call::Native {
+            name: MISSING.into(),
+            module: None,
+        })
+        .into_iter()
+}
+
+fn native_call(frame: &NativeFrame) -> Call<'_> {
+    let module = frame.module.as_deref();
+    let name = match (&frame.function, module) {
+        (Some(function), _) if frame.inlined => format!("{function} (inlined)"),
+        (Some(function), Some(module)) if !function.starts_with(module) => {
+            format!("{function} ({module})")
+        }
+        (Some(function), _) => function.clone(),
+        (None, _) => MISSING.into(),
+    };
+    Call::Native {
+        name: printable(&name),
+        module,
+    }
+}
+
+/// Whether it is CPython's loop over bytecode, in one of the pieces that compilers make of it.
+fn is_loop(frame: &NativeFrame) -> bool {
+    let name = frame.function.as_deref().unwrap_or_default();
+    name.starts_with("_PyEval_EvalFrameDefault") && !frame.inlined
 }
 
 impl Stack<'_> {

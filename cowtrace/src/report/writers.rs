@@ -8,8 +8,8 @@ use std::{
 use super::{
     Style,
     advice::advice,
-    other,
-    python::Lines,
+    native, other,
+    python::{self, Lines},
     sentences,
     text::{section, table, trimmed},
     words::{percent, printable, shorten, size, wrap},
@@ -45,6 +45,7 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     }
     let functions = sums(&run.writers, function);
     rows("by", &functions, MOST_FUNCTIONS, known, run, style, out)?;
+    native::stacks(run, known, style, out)?;
     let lines = Lines::of(run);
     if run
         .writers
@@ -62,6 +63,10 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
             style,
             out,
         )?;
+        if let Some(line) = python::note(run, known) {
+            writeln!(out)?;
+            paragraph(&line, style, out)?;
+        }
     } else if run.writers.iter().any(is_pythons) {
         writeln!(out)?;
         paragraph(NO_LINES, style, out)?;
@@ -81,7 +86,8 @@ fn tells_what_was_written(run: &Run, known: u64) -> bool {
     run.writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * known as f64
 }
 
-fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// A paragraph.
+pub(super) fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for line in wrap(text, style.width - 2) {
         writeln!(out, "  {line}")?;
     }
@@ -184,9 +190,11 @@ mod tests {
             type_name: type_name.map(Into::into),
             function: None,
             module: None,
+            inlined: Vec::new(),
             system_call: None,
             region_id: None,
             python_stack: None,
+            native_stack: None,
             copied_pages: pages,
         }
     }

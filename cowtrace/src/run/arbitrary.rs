@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    AlsoHeld, CopiedType, HeapWalk, Holder, Host, Kind, Loss, Mapping, Process, PythonFrame,
-    Region, Role, Row, Run, Sample, Sources, Timeline, WriteKind, Writer,
+    AlsoHeld, CopiedType, HeapWalk, Holder, Host, Kind, Loss, Mapping, NativeFrame, Process,
+    PythonFrame, Region, Role, Row, Run, Sample, Sources, Stack, StackEnd, Timeline, WriteKind,
+    Writer,
 };
 
 /// Counts: mostly small, some as large as years of copying.
@@ -135,35 +136,51 @@ fn rows(processes: u32) -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
-fn writer(regions: Vec<u32>, stacks: u32) -> impl Strategy<Value = Writer> {
+/// One of so many, or none.
+fn number_below(many: u32) -> BoxedStrategy<Option<u32>> {
+    if many == 0 {
+        Just(None).boxed()
+    } else {
+        option::of(0..many).boxed()
+    }
+}
+
+fn writer(regions: Vec<u32>, python: u32, native: u32) -> impl Strategy<Value = Writer> {
     let region = if regions.is_empty() {
         Just(None).boxed()
     } else {
         option::of(prop::sample::select(regions)).boxed()
     };
-    let stack = if stacks == 0 {
-        Just(None).boxed()
-    } else {
-        option::of(0..stacks).boxed()
-    };
     (
         prop::sample::select(WriteKind::ALL.to_vec()),
         [option::of(text()), option::of(text()), option::of(text())],
+        vec(text(), 0..3),
         option::of(any::<u32>()),
         region,
-        stack,
+        (number_below(python), number_below(native)),
         count(),
     )
         .prop_map(
-            |(kind, [type_name, function, module], system_call, region_id, python_stack, pages)| {
+            |(
+                kind,
+                names,
+                inlined,
+                system_call,
+                region_id,
+                (python_stack, native_stack),
+                pages,
+            )| {
+                let [type_name, function, module] = names;
                 Writer {
                     kind,
                     type_name,
                     function,
                     module,
+                    inlined,
                     system_call,
                     region_id,
                     python_stack,
+                    native_stack,
                     copied_pages: pages,
                 }
             },
@@ -236,6 +253,23 @@ fn frames() -> impl Strategy<Value = Vec<PythonFrame>> {
         line,
     });
     vec(frame, 1..6)
+}
+
+fn native_frames() -> impl Strategy<Value = Vec<NativeFrame>> {
+    let frame = (option::of(text()), option::of(text()), any::<bool>());
+    let frame = frame.prop_map(|(function, module, inlined)| NativeFrame {
+        function,
+        module,
+        inlined,
+    });
+    vec(frame, 1..6)
+}
+
+/// Stacks of so many frames.
+fn stacks(frames: usize) -> impl Strategy<Value = Vec<Stack>> {
+    let frames = vec(0..u32::try_from(frames).unwrap(), 1..5);
+    let stack = (frames, prop::sample::select(StackEnd::ALL.to_vec()));
+    vec(stack.prop_map(|(frames, end)| Stack { frames, end }), 0..5)
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
@@ -332,6 +366,8 @@ fn head() -> impl Strategy<Value = Run> {
                 writers: Vec::new(),
                 python_frames: Vec::new(),
                 python_stacks: Vec::new(),
+                native_frames: Vec::new(),
+                native_stacks: Vec::new(),
                 holders: Vec::new(),
                 heap_walks: Vec::new(),
             },
@@ -343,43 +379,45 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
     let items = (
         vec(process(), 0..6),
         vec(region(), 0..8),
-        frames(),
+        (frames(), native_frames()),
         vec(any::<bool>(), 1..9),
     );
     (head(), items)
-        .prop_flat_map(|(run, (mut processes, mut regions, python_frames, gaps))| {
+        .prop_flat_map(|(run, (mut processes, mut regions, frames, gaps))| {
             number(&mut processes, &gaps, |process| &mut process.id);
             number(&mut regions, &gaps, |region| &mut region.id);
+            let (python_frames, native_frames) = frames;
+            let stacks = (stacks(python_frames.len()), stacks(native_frames.len()));
             let run = Run {
                 processes,
                 regions,
+                python_frames,
+                native_frames,
                 ..run
             };
-            let stack = vec(0..u32::try_from(python_frames.len()).unwrap(), 1..5);
-            let stacks = vec(stack, 0..5);
             let count = u32::try_from(run.processes.len()).unwrap();
             let rows = if count == 0 {
                 Just(Vec::new()).boxed()
             } else {
                 rows(count).boxed()
             };
-            (Just(run), Just(python_frames), stacks, rows)
+            (Just(run), stacks, rows)
         })
-        .prop_flat_map(|(run, python_frames, python_stacks, mut rows)| {
+        .prop_flat_map(|(run, (python_stacks, native_stacks), mut rows)| {
             for row in &mut rows {
                 row.process_id = run.processes[row.process_id as usize].id;
             }
             let regions = run.regions.iter().map(|region| region.id).collect();
-            let stacks = u32::try_from(python_stacks.len()).unwrap();
+            let many = |stacks: &[Stack]| u32::try_from(stacks.len()).unwrap();
+            let writer = writer(regions, many(&python_stacks), many(&native_stacks));
             let run = Run {
                 rows,
-                python_frames,
                 python_stacks,
+                native_stacks,
                 ..run
             };
             let processes = run.processes.iter().map(|process| process.id).collect();
-            let writers = vec(writer(regions, stacks), 0..8);
-            (Just(run), writers, heaps(processes))
+            (Just(run), vec(writer, 0..8), heaps(processes))
         })
         .prop_map(|(run, writers, (holders, heap_walks))| Run {
             writers,
@@ -415,6 +453,8 @@ pub(crate) fn empty() -> Run {
         writers: Vec::new(),
         python_frames: Vec::new(),
         python_stacks: Vec::new(),
+        native_frames: Vec::new(),
+        native_stacks: Vec::new(),
         holders: Vec::new(),
         heap_walks: Vec::new(),
         loss: Loss::default(),

@@ -34,6 +34,11 @@ pub struct Loss {
     pub stacks_full: u64,
     /// Copied pages that are not looked for among the variables: too many different addresses.
     pub addresses_full: u64,
+    /// Copies by code that cannot be named any more: its process or its file was gone before it was
+    /// looked at, or the file cannot be read.
+    pub code_gone: u64,
+    /// Copies whose native stack is not known: the table of stacks was full.
+    pub native_stacks_full: u64,
     /// Runs of a fault or process hook that the kernel skipped.
     pub recursion_misses: u64,
     /// Allocations by interrupts that came inside a hook of another allocation: skipped by the
@@ -140,6 +145,16 @@ impl Loss {
             addresses_full,
             false,
             "copies at too many different addresses to tell which variables hold them"
+        ),
+        cause!(
+            code_gone,
+            false,
+            "copies by code that cannot be named: its process was gone before it could be looked at"
+        ),
+        cause!(
+            native_stacks_full,
+            false,
+            "copies from too many different native stacks to tell their callers"
         ),
         cause!(recursion_misses, true, "hook runs skipped by the kernel"),
         cause!(

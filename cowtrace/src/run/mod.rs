@@ -22,7 +22,7 @@ pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use snapshot::{Snapshot, Told};
 pub use timeline::{Sample, Timeline};
-pub use writer::{PythonFrame, WriteKind, Writer};
+pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WriteKind, Writer};
 
 /// Everything one tracing observed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,9 +67,15 @@ pub struct Run {
     /// Python functions and lines that wrote, or called what wrote.
     #[serde(default)]
     pub python_frames: Vec<PythonFrame>,
-    /// Python stacks: numbers of frames, innermost first, at least one.
+    /// Python stacks.
     #[serde(default)]
-    pub python_stacks: Vec<Vec<u32>>,
+    pub python_stacks: Vec<Stack>,
+    /// Native functions that wrote, or called what wrote, if that was asked for.
+    #[serde(default)]
+    pub native_frames: Vec<NativeFrame>,
+    /// Native stacks.
+    #[serde(default)]
+    pub native_stacks: Vec<Stack>,
     /// Variables that hold what was copied, most pages first; none if that was not asked for or
     /// cannot be known.
     #[serde(default)]
@@ -293,12 +299,19 @@ impl Run {
         )
     }
 
-    /// The Python frames that a writer wrote from, innermost first; none if they are not known.
+    /// The Python frames that a writer wrote from, innermost first, and what comes after them; none
+    /// if they are not known.
     #[must_use]
-    pub fn python_of(&self, writer: &Writer) -> Option<Vec<&PythonFrame>> {
+    pub fn python_of(&self, writer: &Writer) -> Option<(Vec<&PythonFrame>, StackEnd)> {
         let stack = self.python_stacks.get(writer.python_stack? as usize)?;
-        let frame = |&number: &u32| self.python_frames.get(number as usize);
-        Some(stack.iter().filter_map(frame).collect())
+        Some((stack.of(&self.python_frames), stack.end))
+    }
+
+    /// The native frames that a writer wrote from, as [`Run::python_of`].
+    #[must_use]
+    pub fn native_of(&self, writer: &Writer) -> Option<(Vec<&NativeFrame>, StackEnd)> {
+        let stack = self.native_stacks.get(writer.native_stack? as usize)?;
+        Some((stack.of(&self.native_frames), stack.end))
     }
 
     /// Name of the system call in which a writer wrote, by the machine's numbers; none if it wrote

@@ -43,6 +43,64 @@ pub struct PythonFrame {
     pub line: Option<u32>,
 }
 
+/// A native function that called another, or wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NativeFrame {
+    /// The function; none for a call of which nothing is known but that it was there. From outside.
+    pub function: Option<String>,
+    /// File name of the program or library it is in. From outside.
+    pub module: Option<String>,
+    /// Whether it has no code of its own here: it is part of the next one in the stack.
+    #[serde(default)]
+    pub inlined: bool,
+}
+
+/// A stack: numbers of frames, innermost first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stack {
+    /// In [`super::Run::python_frames`] or [`super::Run::native_frames`].
+    pub frames: Vec<u32>,
+    /// What comes after the last one.
+    #[serde(default)]
+    pub end: StackEnd,
+}
+
+impl Stack {
+    /// Its frames.
+    pub(super) fn of<'a, F>(&self, frames: &'a [F]) -> Vec<&'a F> {
+        let frame = |&number: &u32| frames.get(number as usize);
+        self.frames.iter().filter_map(frame).collect()
+    }
+}
+
+/// Why a stack ends where it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StackEnd {
+    /// Its last frame is the outermost.
+    #[default]
+    Outermost,
+    /// No more frames are kept.
+    Limit,
+    /// The callers cannot be found.
+    Lost,
+}
+
+impl StackEnd {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Outermost, Self::Limit, Self::Lost];
+
+    /// As it stands in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outermost => "outermost",
+            Self::Limit => "limit",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// Copies by one writer, over all processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {
@@ -55,6 +113,10 @@ pub struct Writer {
     pub function: Option<String>,
     /// File name of the program or library it is in. From outside.
     pub module: Option<String>,
+    /// Functions that are inlined into it where it wrote, innermost first; empty without debug
+    /// information. From outside.
+    #[serde(default)]
+    pub inlined: Vec<String>,
     /// Number of the system call, for writes by the kernel.
     pub system_call: Option<u32>,
     /// The region that it wrote into; none for memory that no other process inherited or passed on.
@@ -63,6 +125,10 @@ pub struct Writer {
     /// The Python stack it wrote from, in [`super::Run::python_stacks`]; none if it is not known.
     #[serde(default)]
     pub python_stack: Option<u32>,
+    /// The native stack it wrote from, in [`super::Run::native_stacks`]; none if it was not asked for
+    /// or is not known.
+    #[serde(default)]
+    pub native_stack: Option<u32>,
     /// Pages.
     pub copied_pages: u64,
 }

@@ -2,34 +2,34 @@
 //! reports; what it reads of a process, it reads from outside and believes nothing of.
 
 mod cpython;
+mod image;
+mod named;
 mod native;
 mod stacks;
-mod unnamed;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, hash_map::Entry},
+    io,
     path::{Path, PathBuf},
 };
 
 use cowtrace_common::{
-    evidence::{BY_KERNEL, Evidence, HAS_WORDS},
-    python::{Frame, Interpreter},
+    evidence::Evidence,
+    native::NativeStack,
+    python::{Interpreter, Stack as PythonStack},
 };
 
-use crate::run::{PythonFrame, Region, WriteKind, Writer};
+use crate::run::{PythonFrame, WriteKind};
 use cpython::Python;
 pub use cpython::{Found, Limits, Variable};
-use native::{Code, Place};
+use image::{Image, Sources};
+pub use named::Named;
+pub use native::NAMER;
+use native::{Code, Held};
 use stacks::Stacks;
 
 /// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
 const MAX_WRITERS: usize = 65_536;
-
-/// What stands for the number where the kernel writes outside of one, as it does for a new process.
-const NO_SYSTEM_CALL: u64 = 0xffff;
-/// How often a program's mappings are read again because an instruction lies in none of them:
-/// libraries come after the start.
-const MAX_LOOKS: u32 = 256;
 
 /// What is told apart while the trace goes on: native names are looked up once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +40,11 @@ struct Key {
     what: u64,
     instruction: u64,
     region: Option<u32>,
-    stack: Option<u32>,
+    python: Option<u32>,
+    /// The kernel side's number.
+    native: Option<u64>,
+    /// The process, where code of its own making is involved: another's may lie at the same place.
+    process: Option<u32>,
 }
 
 /// Where a copy was made.
@@ -48,33 +52,12 @@ struct Key {
 pub struct Origin<'a> {
     /// Tells the program.
     pub image: u32,
-    /// Processes that run it, the one that wrote first if it still lives.
+    /// Processes that run it, the one that wrote first.
     pub pids: &'a [u32],
+    /// Processes that the one that wrote forked from, the nearest first.
+    pub ancestors: &'a [u32],
     /// The region that was written into.
     pub region: Option<u32>,
-}
-
-/// Who wrote, by name.
-#[derive(Debug, Default)]
-pub struct Named {
-    /// Most copies first.
-    pub writers: Vec<Writer>,
-    /// Python frames, by number.
-    pub frames: Vec<PythonFrame>,
-    /// Python stacks, by number: numbers of frames, innermost first.
-    pub stacks: Vec<Vec<u32>>,
-}
-
-impl Named {
-    /// The same, without regions that are not told.
-    #[must_use]
-    pub fn in_regions(mut self, regions: &[Region]) -> Self {
-        let told: HashSet<u32> = regions.iter().map(|region| region.id).collect();
-        for writer in &mut self.writers {
-            writer.region_id = writer.region_id.filter(|region| told.contains(region));
-        }
-        self
-    }
 }
 
 /// Adds evidence up.
@@ -83,16 +66,8 @@ pub struct Writers {
     proc_root: PathBuf,
     images: HashMap<u32, Image>,
     sums: HashMap<Key, u64>,
-    stacks: Stacks,
-}
-
-/// A program as it was started, with all that forked from it: their addresses mean the same.
-struct Image {
-    python: Option<Python>,
-    code: Code,
-    looks: u32,
-    /// Stacks by the kernel side's number. Code is named while the process lives that has it.
-    stacks: HashMap<u64, Option<u32>>,
+    python: Stacks<PythonFrame>,
+    held: Held,
 }
 
 impl Writers {
@@ -108,18 +83,22 @@ impl Writers {
     /// How the Python frames of a program are walked; none if it runs no Python that is known, or
     /// has not begun to.
     pub fn interpreter(&mut self, image: u32, pids: &[u32]) -> Option<Interpreter> {
-        let image = known(&mut self.images, &self.proc_root, image, pids);
-        if image.python.is_none() && image.looks < MAX_LOOKS {
-            image.look(&self.proc_root, pids);
-        }
-        image.python.as_mut()?.walk(pids)
+        let sources = Sources {
+            proc_root: &self.proc_root,
+            pids,
+            ancestors: &[],
+        };
+        let image = self.images.entry(image);
+        image
+            .or_insert_with(|| Image::new(sources))
+            .interpreter(sources)
     }
 
     /// Whether a program was looked into and has nothing that words around an address could tell.
     #[must_use]
     pub fn is_native(&self, image: u32) -> bool {
         let image = self.images.get(&image);
-        image.is_some_and(|image| image.python.is_none() && !image.code.mappings.is_empty())
+        image.is_some_and(|image| image.python.is_none() && image.code.mappings().next().is_some())
     }
 
     /// Whether a program runs a CPython that is known.
@@ -146,82 +125,51 @@ impl Writers {
             .holders(&self.proc_root, pid, addresses, pages, limits)
     }
 
-    /// Takes a copy's evidence in. `frames` gives a stack by its number.
+    /// Takes a copy's evidence in. `python` and `native` give a stack by its number.
     pub fn take(
         &mut self,
         evidence: &Evidence,
         origin: Origin<'_>,
-        frames: impl FnOnce(u64) -> Vec<Frame>,
+        python: impl FnOnce(u64) -> Option<PythonStack>,
+        native: impl FnOnce(u64) -> Option<NativeStack>,
     ) {
-        let Origin {
-            image,
-            pids,
-            region,
-        } = origin;
-        let known = known(&mut self.images, &self.proc_root, image, pids);
-        if evidence.instruction != 0
-            && known.looks < MAX_LOOKS
-            && !known.code.has(evidence.instruction)
-        {
-            known.look(&self.proc_root, pids);
-        }
-        let (kind, what) = known.classify(evidence, pids);
-        let stack = match evidence.stack {
-            0 => None,
-            number => known.stack(number, pids, &mut self.stacks, || frames(number)),
+        let sources = Sources {
+            proc_root: &self.proc_root,
+            pids: origin.pids,
+            ancestors: origin.ancestors,
         };
+        let image = match self.images.entry(origin.image) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Image::new(sources)),
+        };
+        let mut is_made = image.hold(evidence.instruction, sources, &mut self.held);
+        let (kind, what) = image.classify(evidence, origin.pids);
+        let number = |number: u64| (number != 0).then_some(number);
+        let native = number(evidence.native).filter(|&number| {
+            let has_made =
+                image.hold_native_stack(number, sources, &mut self.held, || native(number));
+            is_made |= has_made == Some(true);
+            has_made.is_some()
+        });
         let mut key = Key {
-            image,
+            image: origin.image,
             kind,
             what,
             instruction: evidence.instruction,
-            region,
-            stack,
+            region: origin.region,
+            python: number(evidence.stack).and_then(|number| {
+                image.python_stack(number, origin.pids, &mut self.python, || python(number))
+            }),
+            native,
+            process: origin.pids.first().copied().filter(|_| is_made),
         };
         if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
             key.instruction = 0;
-            key.stack = None;
+            key.python = None;
+            key.native = None;
+            key.process = None;
         }
         *self.sums.entry(key).or_default() += evidence.pages();
-    }
-
-    /// Names them all. `pids_of` gives the living processes of an image.
-    #[must_use]
-    pub fn name(self, pids_of: impl Fn(u32) -> Vec<u32>) -> Named {
-        let mut sums: HashMap<Names, u64> = HashMap::new();
-        let mut symbols = native::Symbols::new();
-        for (key, pages) in self.sums {
-            let Some(image) = self.images.get(&key.image) else {
-                continue;
-            };
-            let place = symbols.name(key.image, key.instruction, &image.code, &pids_of);
-            let names = Names::of(&key, image, place);
-            *sums.entry(names).or_default() += pages;
-        }
-        let (frames, stacks) = self.stacks.into_parts();
-        Named {
-            writers: sorted(sums),
-            frames,
-            stacks,
-        }
-    }
-
-    /// Who wrote so far, by what is known at once: kinds, types and Python stacks, but no functions.
-    #[must_use]
-    pub fn so_far(&self) -> Named {
-        let mut sums: HashMap<Names, u64> = HashMap::new();
-        for (key, pages) in &self.sums {
-            if let Some(image) = self.images.get(&key.image) {
-                let names = Names::of(key, image, Place::default());
-                *sums.entry(names).or_default() += pages;
-            }
-        }
-        let (frames, stacks) = self.stacks.parts();
-        Named {
-            writers: sorted(sums),
-            frames,
-            stacks,
-        }
     }
 }
 
@@ -240,127 +188,8 @@ pub fn holders_of(
         .holders(proc_root, pid, addresses, pages, limits)
 }
 
-/// A writer by names only: several instructions of one function are one.
-#[derive(PartialEq, Eq, Hash)]
-struct Names {
-    kind: WriteKind,
-    type_name: Option<String>,
-    function: Option<String>,
-    module: Option<String>,
-    system_call: Option<u32>,
-    region: Option<u32>,
-    stack: Option<u32>,
-}
-
-impl Names {
-    fn of(key: &Key, image: &Image, place: Place) -> Self {
-        Self {
-            kind: key.kind,
-            type_name: image.type_name(key),
-            function: place.function,
-            module: place.module,
-            system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
-                .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
-            region: key.region,
-            stack: key.stack,
-        }
-    }
-
-    fn with_pages((names, copied_pages): (Self, u64)) -> Writer {
-        Writer {
-            kind: names.kind,
-            type_name: names.type_name,
-            function: names.function,
-            module: names.module,
-            system_call: names.system_call,
-            region_id: names.region,
-            python_stack: names.stack,
-            copied_pages,
-        }
-    }
-}
-
-fn sorted(sums: HashMap<Names, u64>) -> Vec<Writer> {
-    let mut writers: Vec<Writer> = sums.into_iter().map(Names::with_pages).collect();
-    writers.sort_by(|a, b| {
-        let order = |writer: &Writer| (writer.kind, writer.type_name.clone());
-        let place = |writer: &Writer| (writer.region_id, writer.python_stack);
-        b.copied_pages
-            .cmp(&a.copied_pages)
-            .then_with(|| order(a).cmp(&order(b)))
-            .then_with(|| a.function.cmp(&b.function))
-            .then_with(|| place(a).cmp(&place(b)))
-    });
-    writers
-}
-
-fn known<'a>(
-    images: &'a mut HashMap<u32, Image>,
-    proc_root: &Path,
-    image: u32,
-    pids: &[u32],
-) -> &'a mut Image {
-    images.entry(image).or_insert_with(|| {
-        let mut image = Image {
-            python: None,
-            code: Code::default(),
-            looks: 0,
-            stacks: HashMap::new(),
-        };
-        image.look(proc_root, pids);
-        image
-    })
-}
-
-impl Image {
-    /// Reads the mappings, once more where something lies in none of them. What is gone stays known.
-    fn look(&mut self, proc_root: &Path, pids: &[u32]) {
-        self.looks += 1;
-        self.code.add(Code::read(proc_root, pids));
-        if self.python.is_none() {
-            self.python = Python::find(proc_root, pids, &self.code);
-        }
-    }
-
-    /// A stack by name; none if the code of its innermost frame cannot be read.
-    fn stack(
-        &mut self,
-        number: u64,
-        pids: &[u32],
-        stacks: &mut Stacks,
-        frames: impl FnOnce() -> Vec<Frame>,
-    ) -> Option<u32> {
-        if let Some(stack) = self.stacks.get(&number) {
-            return *stack;
-        }
-        let python = self.python.as_mut()?;
-        let named: Vec<PythonFrame> = frames()
-            .into_iter()
-            .map_while(|frame| python.frame(frame, pids))
-            .collect();
-        let stack = (!named.is_empty()).then(|| stacks.add(named));
-        self.stacks.insert(number, stack);
-        stack
-    }
-
-    /// The kind, and the type's address or the system call's number.
-    fn classify(&mut self, evidence: &Evidence, pids: &[u32]) -> (WriteKind, u64) {
-        if evidence.flags & BY_KERNEL != 0 {
-            return (WriteKind::Kernel, u64::from(evidence.system_call()));
-        }
-        if evidence.flags & HAS_WORDS == 0 {
-            return (WriteKind::Other, 0);
-        }
-        match &mut self.python {
-            Some(python) => python.classify(evidence, pids),
-            None => (WriteKind::Other, 0),
-        }
-    }
-
-    fn type_name(&self, key: &Key) -> Option<String> {
-        match key.kind {
-            WriteKind::Refcount | WriteKind::Gc => self.python.as_ref()?.name(key.what),
-            WriteKind::Other | WriteKind::Kernel => None,
-        }
-    }
+/// Reads foreign files for their names: what a process of its own does, which is asked on its
+/// standard input and answers on its standard output.
+pub fn name(input: impl io::Read, output: impl io::Write) -> io::Result<()> {
+    native::answer(input, output)
 }

@@ -1,70 +1,97 @@
-//! Python stacks by name: each function, file and line once, each stack once.
+//! Stacks by name: each frame once, each stack once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
-use crate::run::PythonFrame;
+use crate::run::{Stack, StackEnd};
 
-/// Stacks and frames of all programs of a trace.
-#[derive(Default)]
-pub(super) struct Stacks {
-    frames: Vec<PythonFrame>,
-    frame_ids: HashMap<PythonFrame, u32>,
-    all: Vec<Vec<u32>>,
-    ids: HashMap<Vec<u32>, u32>,
+/// Stacks of all programs of a trace, and their frames.
+pub(super) struct Stacks<F> {
+    frames: Numbered<F>,
+    stacks: Numbered<Stack>,
 }
 
-impl Stacks {
-    /// Number of a stack, innermost frame first: the same for the same names.
-    pub(super) fn add(&mut self, frames: impl IntoIterator<Item = PythonFrame>) -> u32 {
-        let stack: Vec<u32> = frames
-            .into_iter()
-            .map(|frame| id(&mut self.frames, &mut self.frame_ids, frame))
-            .collect();
-        id(&mut self.all, &mut self.ids, stack)
+/// Things by number, each once.
+struct Numbered<T> {
+    all: Vec<T>,
+    ids: HashMap<T, u32>,
+}
+
+impl<F: Clone + Eq + Hash> Stacks<F> {
+    /// Number of a frame: the same for the same names.
+    pub(super) fn frame(&mut self, frame: F) -> u32 {
+        self.frames.id(frame)
+    }
+
+    /// Number of a stack, innermost frame first: the same for the same frames.
+    pub(super) fn add(&mut self, frames: Vec<u32>, end: StackEnd) -> u32 {
+        self.stacks.id(Stack { frames, end })
     }
 
     /// The frames and the stacks so far.
-    pub(super) fn parts(&self) -> (Vec<PythonFrame>, Vec<Vec<u32>>) {
-        (self.frames.clone(), self.all.clone())
+    pub(super) fn parts(&self) -> (Vec<F>, Vec<Stack>) {
+        (self.frames.all.clone(), self.stacks.all.clone())
     }
 
     /// Gives the frames and the stacks, each by its number.
-    pub(super) fn into_parts(self) -> (Vec<PythonFrame>, Vec<Vec<u32>>) {
-        (self.frames, self.all)
+    pub(super) fn into_parts(self) -> (Vec<F>, Vec<Stack>) {
+        (self.frames.all, self.stacks.all)
     }
 }
 
-fn id<T: Clone + Eq + std::hash::Hash>(
-    all: &mut Vec<T>,
-    ids: &mut HashMap<T, u32>,
-    item: T,
-) -> u32 {
-    if let Some(&id) = ids.get(&item) {
-        return id;
+impl<T: Clone + Eq + Hash> Numbered<T> {
+    fn id(&mut self, item: T) -> u32 {
+        if let Some(&id) = self.ids.get(&item) {
+            return id;
+        }
+        // Far fewer than the kernel side's stacks times their frames.
+        let id = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(item.clone());
+        self.ids.insert(item, id);
+        id
     }
-    // Far fewer than the kernel side's stacks times their frames.
-    let id = u32::try_from(all.len()).unwrap_or(u32::MAX);
-    all.push(item.clone());
-    ids.insert(item, id);
-    id
+}
+
+impl<F> Default for Stacks<F> {
+    fn default() -> Self {
+        Self {
+            frames: Numbered::default(),
+            stacks: Numbered::default(),
+        }
+    }
+}
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            ids: HashMap::new(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::PythonFrame;
 
     #[test]
     fn the_same_names_have_the_same_number() {
-        let frame = |line| PythonFrame {
-            function: "f".into(),
-            file: "a.py".into(),
-            line: Some(line),
-        };
         let mut stacks = Stacks::default();
-        assert_eq!(stacks.add([frame(1), frame(2)]), 0);
-        assert_eq!(stacks.add([frame(2), frame(1)]), 1);
-        assert_eq!(stacks.add([frame(1), frame(2)]), 0);
+        let mut frame = |line| {
+            stacks.frame(PythonFrame {
+                function: "f".into(),
+                file: "a.py".into(),
+                line: Some(line),
+            })
+        };
+        let [one, two, again] = [frame(1), frame(2), frame(1)];
+        assert_eq!([one, two, again], [0, 1, 0]);
+        assert_eq!(stacks.add(vec![one, two], StackEnd::Outermost), 0);
+        assert_eq!(stacks.add(vec![two, one], StackEnd::Outermost), 1);
+        assert_eq!(stacks.add(vec![one, two], StackEnd::Limit), 2);
+        assert_eq!(stacks.add(vec![one, two], StackEnd::Outermost), 0);
         let (frames, stacks) = stacks.into_parts();
-        assert_eq!((frames.len(), stacks), (2, vec![vec![0, 1], vec![1, 0]]));
+        assert_eq!((frames.len(), stacks.len()), (2, 3));
+        assert_eq!(stacks[1].frames, [1, 0]);
     }
 }

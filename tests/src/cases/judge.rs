@@ -33,8 +33,10 @@ impl Case {
     pub fn observe(&self, backend: Option<&str>) -> Observation {
         let mut workload = Workload::prepare(self.name);
         // No case runs Python, and an emulated processor takes seconds to verify the walk of its
-        // frames: once for each backend shows that the kernel takes it.
-        let more: &[&str] = if self.whole_run.is_some() {
+        // frames: once for each backend shows that the kernel takes it, and once with native ones.
+        let more: &[&str] = if !self.calls.is_empty() {
+            &["--stacks"]
+        } else if self.whole_run.is_some() {
             &[]
         } else {
             &["--no-frames"]
@@ -84,6 +86,7 @@ impl Case {
         }
         faults.extend(wrong_source(writers, source, seen));
         faults.extend(self.wrong_writers_told(seen));
+        faults.extend(self.wrong_calls(seen));
         faults.extend(self.wrong_whole(seen));
         if !faults.is_empty() {
             // Every loss, also those that are nobody's in particular: it may say why.
@@ -157,6 +160,24 @@ impl Case {
         (!sums || by_program < of_itself).then(|| {
             format!("writers of {told} of {copied} copies, {by_program} by the program itself")
         })
+    }
+
+    /// Native stacks that begin with the calls that are known.
+    fn wrong_calls(&self, seen: &Observation) -> Option<String> {
+        if self.calls.is_empty() {
+            return None;
+        }
+        let written: u64 = seen.writers.iter().map(|(writer, _)| writer.written).sum();
+        let told = seen.report.written(|writer| {
+            let frames = writer["native"].as_array().map_or(&[][..], Vec::as_slice);
+            frames.len() >= self.calls.len()
+                && self
+                    .calls
+                    .iter()
+                    .zip(frames)
+                    .all(|(name, frame)| frame["function"] == *name)
+        });
+        (told != written).then(|| format!("native stacks of {told} of {written} copies"))
     }
 
     fn wrong_whole(&self, seen: &Observation) -> Option<String> {

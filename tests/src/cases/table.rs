@@ -69,6 +69,18 @@ pub const ALL: &[Case] = &[
         loss: UNWATCHED,
         ..Case::of("four-threads", &[copies("child", 4000)])
     },
+    // The leaf has no frame: its caller is where the stack pointer points.
+    Case {
+        calls: &[
+            "frames_leaf",
+            "frames_deeper",
+            "frames_deeper",
+            "frames_deeper",
+            "frames_deeper",
+            "frames_outer",
+        ],
+        ..Case::of("frames", &[copies("child", 1000)])
+    },
     // Stack, libc's data and the like of parent and child; 8 to 11 on several kernels.
     Case {
         whole_run: Some((1, 40)),
@@ -88,6 +100,7 @@ impl Case {
             loss_may_be_copies: false,
             truth: true,
             real_copies: 0,
+            calls: &[],
             whole_run: None,
         }
     }

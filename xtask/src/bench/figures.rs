@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     Options,
+    naming::Naming,
     rounds::{self, Rounds},
     statistics::{self, Summary},
     upkeep::Upkeep,
@@ -43,6 +44,10 @@ const RATIOS: [(&str, Variant, Variant, f64); 4] = [
 const CPU_SHARE: f64 = 0.02;
 /// At most this much resident memory.
 const PEAK_KIB: f64 = 64.0 * 1024.0;
+
+/// For 10,000 places.
+const NAMING_SECONDS: f64 = 2.0;
+const NAMING_KIB: f64 = 128.0 * 1024.0;
 
 /// What a copied page costs.
 pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) -> Result<()> {
@@ -103,6 +108,27 @@ pub(crate) fn upkeep(upkeep: &Upkeep, out: &mut impl Write) -> Result<()> {
         goal(title, &peak, &most, (kib as f64) < PEAK_KIB, out)?;
     }
     Ok(())
+}
+
+/// What naming code takes.
+pub(crate) fn naming(naming: &Naming, out: &mut impl Write) -> Result<()> {
+    let title = format!("naming {} places", naming.places);
+    writeln!(out, "\n{title:<32} {:>12} {:>9}", "", "goal")?;
+    let seconds = naming.time.as_secs_f64();
+    goal(
+        "time",
+        &format!("{seconds:.2} s"),
+        &format!("{NAMING_SECONDS:.0} s"),
+        seconds < NAMING_SECONDS,
+        out,
+    )?;
+    goal(
+        "peak memory",
+        &format!("{:.1} MiB", naming.peak_kib as f64 / 1024.0),
+        &format!("{:.0} MiB", NAMING_KIB / 1024.0),
+        (naming.peak_kib as f64) < NAMING_KIB,
+        out,
+    )
 }
 
 /// What the variant adds to an untraced page of the same round.

@@ -53,11 +53,11 @@ impl Bench {
     fn visit(&self, variant: Variant, workload: &mut Workload) -> Result<f64> {
         let attached = variant.attach(&self.binaries, workload.pid())?;
         for _ in 0..WARM_UPS {
-            workload.sample()?;
+            workload.sample(variant.calls())?;
         }
         let mut fastest = f64::INFINITY;
         for _ in 0..SAMPLES {
-            fastest = fastest.min(workload.sample()?);
+            fastest = fastest.min(workload.sample(variant.calls())?);
         }
         attached.detach(u64::from(self.pages) * u64::from(WARM_UPS + SAMPLES))?;
         Ok(fastest)

@@ -97,7 +97,8 @@ fn peak_until_gone(tracer: &mut Tracer) -> Result<u64> {
     Ok(peak)
 }
 
-fn peak_kib(pid: u32) -> Option<u64> {
+/// Highest resident memory of a process so far.
+pub(crate) fn peak_kib(pid: u32) -> Option<u64> {
     peak_of(&fs::read_to_string(of_process(pid, "status")).ok()?)
 }
 

@@ -23,6 +23,10 @@ pub(crate) enum Variant {
     Counting,
     /// cowtrace as it is by default, with evidence of who wrote.
     Cowtrace,
+    /// cowtrace with native stacks.
+    Stacks,
+    /// The same, of as many calls as it keeps.
+    DeepStacks,
     /// cowtrace, tracing another process: what every other process of the machine pays.
     Outsider,
     /// bpftrace, counting the same.
@@ -30,11 +34,13 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Untraced,
         Self::Empty,
         Self::Counting,
         Self::Cowtrace,
+        Self::Stacks,
+        Self::DeepStacks,
         Self::Outsider,
         Self::Bpftrace,
     ];
@@ -46,8 +52,18 @@ impl Variant {
             Self::Empty => "empty programs, same hooks",
             Self::Counting => "cowtrace --no-writers",
             Self::Cowtrace => "cowtrace",
+            Self::Stacks => "cowtrace --stacks, 16 calls",
+            Self::DeepStacks => "cowtrace --stacks, 64 calls",
             Self::Outsider => "cowtrace, other process traced",
             Self::Bpftrace => "bpftrace, fault + allocation",
+        }
+    }
+
+    /// How deep the workload writes, beyond the leaf and the outermost of the calls that are known.
+    pub(crate) const fn calls(self) -> u32 {
+        match self {
+            Self::DeepStacks => 62,
+            _ => 14,
         }
     }
 
@@ -64,6 +80,7 @@ impl Variant {
             }
             Self::Counting => Some(trace(&cowtrace, workload, &["--no-writers"])?),
             Self::Cowtrace => Some(trace(&cowtrace, workload, &[])?),
+            Self::Stacks | Self::DeepStacks => Some(trace(&cowtrace, workload, &["--stacks"])?),
             Self::Outsider => {
                 let other = Bystander::start()?;
                 let tracer = trace(&cowtrace, other.0.id(), &[])?;
@@ -108,7 +125,9 @@ impl Attached {
         };
         let output = tracer.finish()?;
         let seen = match self.variant {
-            Variant::Counting | Variant::Cowtrace => histogram(&output)?.copied_pages,
+            Variant::Counting | Variant::Cowtrace | Variant::Stacks | Variant::DeepStacks => {
+                histogram(&output)?.copied_pages
+            }
             Variant::Bpftrace => pairing::copies(&output),
             Variant::Untraced | Variant::Empty | Variant::Outsider => return Ok(()),
         };

@@ -42,9 +42,9 @@ impl Workload {
         self.child.id()
     }
 
-    /// Lets a child write all pages; returns the nanoseconds it took for each.
-    pub(crate) fn sample(&mut self) -> Result<f64> {
-        self.go_on()?;
+    /// Lets a child write all pages from so many calls deep; returns the nanoseconds it took for each.
+    pub(crate) fn sample(&mut self, calls: u32) -> Result<f64> {
+        self.say(&calls.to_string())?;
         let line = self.line()?;
         line.parse()
             .with_context(|| format!("the workload said {line:?}, not how long a page took"))
@@ -52,8 +52,12 @@ impl Workload {
 
     /// Lets the workload do its next step.
     pub(crate) fn go_on(&mut self) -> Result<()> {
+        self.say("")
+    }
+
+    fn say(&mut self, line: &str) -> Result<()> {
         let input = self.input.as_mut().context("the workload has no input")?;
-        input.write_all(b"\n").context("the workload has ended")
+        writeln!(input, "{line}").context("the workload has ended")
     }
 
     /// Waits for a line of its output.

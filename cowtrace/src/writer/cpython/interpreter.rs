@@ -33,8 +33,7 @@ pub(super) fn find(proc_root: &Path, pid: u32, code: &Code) -> Option<Symbols> {
             && mapping.name.starts_with('/')
             && mapping.name.rsplit('/').next().is_some_and(may_be_python)
     };
-    code.mappings
-        .iter()
+    code.mappings()
         .filter(first_of_file)
         .filter_map(|mapping| in_file(proc_root, pid, mapping))
         .find_map(|found| {

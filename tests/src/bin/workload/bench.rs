@@ -5,10 +5,10 @@ use std::{io, time::Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{child::Child, memory::Memory, wait_for_line};
+use crate::{child::Child, frames, memory::Memory, wait_for_line};
 
 /// `bench PAGES`: prints `ready`, then for each line of input the nanoseconds a page that a child
-/// took to write PAGES inherited pages.
+/// took to write PAGES inherited pages, from as many calls deep as the line says.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let pages = arguments.first().context("how many pages?")?.parse()?;
     let memory = Memory::anonymous(pages)?;
@@ -16,9 +16,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     println!("ready");
     let mut line = String::new();
     while io::stdin().read_line(&mut line)? > 0 {
+        let calls = line.trim().parse().context("how many calls deep?")?;
         let mut child = Child::fork(|| {
             let begun = Instant::now();
-            memory.write_all();
+            frames::write_all(memory, calls);
             Ok(u64::try_from(begun.elapsed().as_nanos())?)
         })?;
         println!("{:.1}", child.result()? as f64 / pages as f64);

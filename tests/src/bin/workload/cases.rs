@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     PAGES,
     child::{Child, writer},
-    foreign, ksm,
+    foreign, frames, ksm, made,
     memory::{Memory, PAGE, changed, changed_by, scratch_file},
 };
 
@@ -139,6 +139,26 @@ pub(crate) const ALL: &[Case] = &[
         name: "four-threads",
         prepare: written_four,
         run: four_threads,
+    },
+    Case {
+        name: "frames",
+        prepare: written,
+        run: frames::shallow,
+    },
+    Case {
+        name: "frames-deep",
+        prepare: written,
+        run: frames::deep,
+    },
+    Case {
+        name: "made-code",
+        prepare: written,
+        run: made::inherited,
+    },
+    Case {
+        name: "made-code-own",
+        prepare: written,
+        run: made::own,
     },
 ];
 

@@ -8,7 +8,9 @@ mod bench;
 mod cases;
 mod child;
 mod foreign;
+mod frames;
 mod ksm;
+mod made;
 mod memory;
 mod tree;
 

@@ -2,16 +2,7 @@
 //! (Linux Standard Base, `.eh_frame_hdr`), and the exported function before them, which tends to be
 //! of the same source file.
 
-use std::{
-    collections::HashMap,
-    fs::{self, File},
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-};
-
-use object::{
-    Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _, ReadCache, SymbolKind,
-};
+use object::{Object, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
 /// Functions of a file that are looked up, 8 bytes each; the largest browsers have half as many.
 const MAX_FUNCTIONS: usize = 1 << 20;
@@ -24,66 +15,23 @@ const ENCODINGS: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
 const HEADER_BYTES: usize = 12;
 const MAX_TABLE_BYTES: u64 = (HEADER_BYTES + 8 * MAX_FUNCTIONS) as u64;
 
-/// Larger files are not read.
-const MAX_FILE_BYTES: u64 = 1 << 30;
-
-/// The functions of the files that were asked about, by device and number.
-#[derive(Default)]
-pub(super) struct Unnamed {
-    files: HashMap<(u64, u64), Option<Functions>>,
-}
-
-impl Unnamed {
-    /// Where the function at an offset in a file begins, by offset, and the exported function near
-    /// it; none if the file does not tell.
-    pub(super) fn around(&mut self, path: &Path, offset: u64) -> Option<(u64, Option<String>)> {
-        let file = fs::metadata(path).ok()?;
-        if !file.is_file() || file.len() > MAX_FILE_BYTES {
-            return None;
-        }
-        let functions = self
-            .files
-            .entry((file.dev(), file.ino()))
-            .or_insert_with(|| Functions::read(path));
-        let (begin, near) = functions.as_ref()?.around(offset)?;
-        Some((begin, near.map(str::to_owned)))
-    }
-}
-
 /// Functions of a file.
 #[derive(Default)]
-struct Functions {
-    segments: Vec<Segment>,
+pub(super) struct Functions {
     /// Addresses, ascending.
     starts: Vec<u64>,
     /// Exported ones by address, ascending.
     exported: Vec<(u64, String)>,
 }
 
-/// What of the file is loaded where, before it is moved.
-struct Segment {
-    offset: u64,
-    bytes: u64,
-    address: u64,
-}
-
 impl Functions {
-    fn read(path: &Path) -> Option<Self> {
-        let cache = ReadCache::new(File::open(path).ok()?);
-        let file = object::File::parse(&cache).ok()?;
+    /// Of a file; none if it does not tell.
+    pub(super) fn of<'a>(file: &impl Object<'a>) -> Option<Self> {
         let table = file.section_by_name(".eh_frame_hdr")?;
         if table.size() > MAX_TABLE_BYTES {
             return None;
         }
         let starts = starts(table.data().ok()?, table.address())?;
-        let segments = file.segments().map(|segment| {
-            let (offset, bytes) = segment.file_range();
-            Segment {
-                offset,
-                bytes,
-                address: segment.address(),
-            }
-        });
         let symbols = file.dynamic_symbols();
         let functions =
             symbols.filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text);
@@ -93,32 +41,20 @@ impl Functions {
             .filter(|(_, name)| !name.is_empty() && name.len() <= MAX_NAME)
             .collect();
         exported.sort_unstable();
-        Some(Self {
-            segments: segments.collect(),
-            starts,
-            exported,
-        })
+        Some(Self { starts, exported })
     }
 
-    fn around(&self, offset: u64) -> Option<(u64, Option<&str>)> {
-        let segment = self
-            .segments
-            .iter()
-            .find(|segment| segment.offset <= offset && offset - segment.offset < segment.bytes)?;
-        let address = (offset - segment.offset).checked_add(segment.address)?;
+    /// Where the function at an address begins, and the exported function near it.
+    pub(super) fn around(&self, address: u64) -> Option<(u64, Option<&str>)> {
         let after = self.starts.partition_point(|&start| start <= address);
         let start = *self.starts.get(after.checked_sub(1)?)?;
-        // Not of this segment: code that has no entry.
-        let begins = start
-            .checked_sub(segment.address)?
-            .checked_add(segment.offset)?;
         let after = self.exported.partition_point(|(at, _)| *at <= start);
         let near = after
             .checked_sub(1)
             .and_then(|index| self.exported.get(index))
             .filter(|(at, _)| start - at <= NEAR)
             .map(|(_, name)| name.as_str());
-        Some((begins, near))
+        Some((start, near))
     }
 }
 
@@ -145,6 +81,7 @@ fn starts(header: &[u8], header_address: u64) -> Option<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object::ReadCache;
     use proptest::prelude::*;
 
     fn header(distances: &[i32]) -> Vec<u8> {
@@ -160,11 +97,6 @@ mod tests {
 
     fn functions() -> Functions {
         Functions {
-            segments: vec![Segment {
-                offset: 0x1000,
-                bytes: 0x8000,
-                address: 0x3000,
-            }],
             starts: starts(&header(&[-0x5000, -0x4000, -0x3000]), 0x9000).unwrap(),
             exported: vec![(0x4800, "rb_gc_enable".to_owned())],
         }
@@ -175,17 +107,17 @@ mod tests {
         let functions = functions();
         assert_eq!(functions.starts, [0x4000, 0x5000, 0x6000]);
         let near = Some("rb_gc_enable");
-        assert_eq!(functions.around(0x3010), Some((0x3000, near)));
-        assert_eq!(functions.around(0x2fff), Some((0x2000, None)));
-        assert_eq!(functions.around(0x1fff), None, "before the first");
-        assert_eq!(functions.around(0x9001), None, "not loaded");
+        assert_eq!(functions.around(0x5010), Some((0x5000, near)));
+        assert_eq!(functions.around(0x4fff), Some((0x4000, None)));
+        assert_eq!(functions.around(0x3fff), None, "before the first");
     }
 
     #[test]
     fn an_exported_function_far_away_is_not_near() {
         let mut functions = functions();
         functions.starts.push(0x4800 + NEAR + 1);
-        assert_eq!(functions.around(0x6801 + 0x20), Some((0x6801, None)));
+        let start = 0x4800 + NEAR + 1;
+        assert_eq!(functions.around(start + 0x20), Some((start, None)));
     }
 
     #[test]
@@ -196,7 +128,9 @@ mod tests {
         let Some(path) = library.and_then(|line| line.split_whitespace().last()) else {
             return;
         };
-        let functions = Functions::read(Path::new(path)).unwrap();
+        let cache = ReadCache::new(std::fs::File::open(path).unwrap());
+        let file = object::File::parse(&cache).unwrap();
+        let functions = Functions::of(&file).unwrap();
         assert!(functions.starts.len() > 1000 && functions.exported.len() > 1000);
         // Exported functions begin where the table says that functions begin.
         let begin = |(at, _): &&(u64, String)| functions.starts.binary_search(at).is_ok();

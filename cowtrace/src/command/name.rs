@@ -1,0 +1,26 @@
+//! The process that reads the files which code is named by. They are foreign: whatever they make of
+//! it, it takes no more than this and ends.
+
+use std::io;
+
+use anyhow::{Context as _, Result};
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::writer;
+
+/// Memory of its own, bytes: debug information can be large.
+const MOST_MEMORY: u64 = 1 << 30;
+/// Processor time, seconds.
+const MOST_TIME: u64 = 30;
+
+/// Answers what is asked on standard input.
+pub fn name() -> Result<()> {
+    for (resource, most) in [
+        (Resource::RLIMIT_DATA, MOST_MEMORY),
+        (Resource::RLIMIT_CPU, MOST_TIME),
+        (Resource::RLIMIT_CORE, 0),
+    ] {
+        setrlimit(resource, most, most).context("cannot limit the process that names code")?;
+    }
+    writer::name(io::stdin().lock(), io::stdout().lock()).context("cannot name code")
+}

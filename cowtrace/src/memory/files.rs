@@ -1,0 +1,127 @@
+//! Files of a process, held by the process's own view of them and read later: after the process has
+//! gone, or its file system with it.
+//!
+//! They are held by `O_PATH`: nothing is read and no driver or file system is asked anything, for
+//! both may be the target's own and never answer. Who reads them checks what they are first.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use nix::{
+    fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
+    libc,
+};
+
+/// A file that a process has mapped at exactly these addresses, whatever its name means by now.
+/// Needs `CAP_CHECKPOINT_RESTORE`, or `CAP_SYS_ADMIN`.
+#[must_use]
+pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> {
+    hold(&root.join(format!("{pid}/map_files/{start:x}-{end:x}")))
+}
+
+/// The file of a name in a process's mount namespace and root, or here. Not surely the one that the
+/// process means.
+#[must_use]
+pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
+    let folder = match pid {
+        Some(pid) => hold(&root.join(format!("{pid}/root")))?,
+        None => hold(Path::new("/"))?,
+    };
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    hold_in(&folder, name, resolve)
+}
+
+/// The file in which a process says where it has put code that it made, and the user it runs as.
+///
+/// `/tmp/perf-PID.map` by its own idea of `/tmp` and of its number. No link is followed.
+#[must_use]
+pub fn hold_perf_map(root: &Path, pid: u32) -> Option<(File, u32)> {
+    let status = fs::read_to_string(root.join(format!("{pid}/status"))).ok()?;
+    let (own_pid, owner) = own_names(&status)?;
+    let folder = hold(&root.join(format!("{pid}/root")))?;
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+    let file = hold_in(&folder, &format!("tmp/perf-{own_pid}.map"), resolve)?;
+    Some((file, owner))
+}
+
+/// What a process calls itself (the innermost pid namespace's number), and its effective user here.
+fn own_names(status: &str) -> Option<(u32, u32)> {
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+    // Kernels without pid namespaces do not tell them.
+    let pid = field("NSpid:").or_else(|| field("Pid:"))?;
+    let pid = pid.split_ascii_whitespace().next_back()?.parse().ok()?;
+    let owner = field("Uid:")?.split_ascii_whitespace().nth(1)?.parse();
+    Some((pid, owner.ok()?))
+}
+
+fn hold(path: &Path) -> Option<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_PATH);
+    options.open(path).ok()
+}
+
+fn hold_in(folder: &File, name: &str, resolve: ResolveFlag) -> Option<File> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(resolve);
+    openat2(folder, name, how).ok().map(File::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    #[test]
+    fn a_mapped_file_is_held_by_its_mapping_and_by_its_name() {
+        let (root, pid) = (Path::new("/proc"), std::process::id());
+        let text = memory::read_layout_text(root, pid).unwrap();
+        let here = hold_mapped as fn(&Path, u32, u64, u64) -> Option<File> as usize as u64;
+        let mapped = memory::read_mapped_files(&text).unwrap();
+        let (mapping, file) = mapped.iter().find(|(it, _)| it.contains(here)).unwrap();
+        let inode = file.unwrap().inode;
+        for held in [
+            hold_mapped(root, pid, mapping.start, mapping.end),
+            hold_named(root, Some(pid), &mapping.name),
+            hold_named(root, None, &mapping.name),
+        ] {
+            // Who may not look at mapped files has their names.
+            let Some(held) = held else { continue };
+            assert_eq!(held.metadata().unwrap().ino(), inode);
+        }
+        assert!(hold_named(root, None, &mapping.name).is_some());
+        assert!(hold_mapped(root, pid, 1, 2).is_none());
+    }
+
+    #[test]
+    fn no_link_leads_to_a_perf_map() {
+        let top = std::env::temp_dir().join(format!("cowtrace-perf-{}", std::process::id()));
+        let temp = top.join("42/root/tmp");
+        fs::create_dir_all(&temp).unwrap();
+        fs::write(top.join("42/status"), "Uid:\t7\t7\t7\t7\nNSpid:\t42\t3\n").unwrap();
+        let map = temp.join("perf-3.map");
+        assert!(hold_perf_map(&top, 42).is_none());
+        symlink("/etc/hostname", &map).unwrap();
+        assert!(hold_perf_map(&top, 42).is_none());
+        fs::remove_file(&map).unwrap();
+        fs::write(&map, "1000 10 f\n").unwrap();
+        let (file, owner) = hold_perf_map(&top, 42).unwrap();
+        assert!(owner == 7 && file.metadata().unwrap().len() == 10);
+        fs::rename(&temp, top.join("elsewhere")).unwrap();
+        symlink(top.join("elsewhere"), &temp).unwrap();
+        assert!(hold_perf_map(&top, 42).is_none());
+        fs::remove_dir_all(top).unwrap();
+    }
+
+    #[test]
+    fn a_process_is_known_by_the_number_it_knows_itself() {
+        let status = "Name:\tnode\nPid:\t4242\nUid:\t1000\t1001\t1000\t1000\nNSpid:\t4242\t17\t3\n";
+        assert_eq!(own_names(status), Some((3, 1001)));
+        assert_eq!(own_names("Pid:\t42\nUid:\t0\t0\t0\t0\n"), Some((42, 0)));
+        assert_eq!(own_names("Pid:\tx\n"), None);
+    }
+}

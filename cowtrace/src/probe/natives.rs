@@ -1,0 +1,39 @@
+//! The native stacks that the kernel side found.
+
+use aya::{
+    Ebpf, Pod,
+    maps::{HashMap, MapData},
+};
+use cowtrace_common::native::NativeStack;
+
+use super::ProbeError;
+
+/// Name of their map.
+pub(super) const STACKS: &str = "NATIVE_STACKS";
+
+/// The kernel side's table of native stacks.
+pub struct Natives {
+    stacks: HashMap<MapData, u64, RawStack>,
+}
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct RawStack(NativeStack);
+
+// SAFETY: plain numbers without padding; any bytes are valid.
+unsafe impl Pod for RawStack {}
+
+impl Natives {
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
+        let stacks = ebpf.take_map(STACKS).ok_or(ProbeError::NoMap(STACKS))?;
+        Ok(Self {
+            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(STACKS))?,
+        })
+    }
+
+    /// A stack by its number.
+    #[must_use]
+    pub fn stack(&self, number: u64) -> Option<NativeStack> {
+        Some(self.stacks.get(&number, 0).ok()?.0)
+    }
+}

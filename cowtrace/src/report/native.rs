@@ -1,0 +1,177 @@
+//! Native stacks in words.
+
+use std::io::{self, Write};
+
+use super::{
+    Style,
+    text::{table, trimmed},
+    words::{count, percent, printable, shorten, size},
+    writers::{paragraph, sums},
+};
+use crate::run::{NativeFrame, Run, StackEnd, Writer};
+
+const MOST_STACKS: usize = 4;
+/// Lines of a stack: of longer ones the middle is left out.
+const MOST_CALLS: usize = 12;
+/// Of these, so many at the outer end.
+const OUTER_CALLS: usize = 2;
+/// What calls are indented by, columns.
+const INDENT: &str = "  ";
+
+/// The leading native stacks, if they were asked for.
+pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let with_stack = run.writers.iter();
+    let with_stack = with_stack.filter(|writer| writer.native_stack.is_some());
+    let width = style.width.saturating_sub(24);
+    let stacks = sums(with_stack, |writer| {
+        calls(run, writer, width).unwrap_or_default()
+    });
+    if stacks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let header = ["copied", "share", "by native calls, the innermost first"];
+    let mut table = table(style, &header, &[0, 1]);
+    let mut row = |calls: &str, pages: u64| {
+        let share = percent(pages as f64 / known as f64);
+        table.add_row([size(run.bytes(pages)), share, calls.to_owned()]);
+    };
+    for (calls, pages) in stacks.iter().take(MOST_STACKS) {
+        row(calls, *pages);
+    }
+    let others = stacks.get(MOST_STACKS..).unwrap_or_default();
+    if !others.is_empty() {
+        let pages = others.iter().map(|(_, pages)| pages).sum();
+        row(&format!("({} others)", others.len()), pages);
+    }
+    writeln!(out, "{}", trimmed(&table))?;
+    if let Some(note) = note(run, known) {
+        writeln!(out)?;
+        paragraph(&note, style, out)?;
+    }
+    Ok(())
+}
+
+/// A writer's stack, a call a line, the innermost first; none if it is not known.
+fn calls(run: &Run, writer: &Writer, width: usize) -> Option<String> {
+    let (frames, end) = run.native_of(writer)?;
+    let mut lines = lines(&frames, width.saturating_sub(INDENT.len()));
+    let left_out = lines.len().saturating_sub(MOST_CALLS);
+    if left_out > 0 {
+        let outer = lines.split_off(lines.len() - OUTER_CALLS);
+        lines.truncate(MOST_CALLS - OUTER_CALLS);
+        lines.push(format!("… {} more …", count(left_out as u64)));
+        lines.extend(outer);
+    }
+    match end {
+        StackEnd::Outermost => {}
+        StackEnd::Limit => lines.push("… more calls than are kept".into()),
+        StackEnd::Lost => lines.push("… by callers that are not known".into()),
+    }
+    Some(lines.join(&format!("\n{INDENT}")))
+}
+
+/// A line for each call, and one for calls of the same function by itself.
+fn lines(frames: &[&NativeFrame], width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut module = None;
+    for same in frames.chunk_by(|one, next| one == next && one.function.is_some()) {
+        let Some(&frame) = same.first() else { continue };
+        let mut ending = String::new();
+        if frame.inlined {
+            ending.push_str(" (inlined)");
+        } else if frame.module != module && !names_its_module(frame) {
+            let module = frame.module.as_deref().unwrap_or_default();
+            ending = format!(" ({})", shorten(&printable(module), width / 3));
+        }
+        if same.len() > 1 {
+            ending = format!("{ending} x {}", same.len());
+        }
+        if !frame.inlined && frame.module.is_some() {
+            module.clone_from(&frame.module);
+        }
+        let name = match &frame.function {
+            Some(function) => printable(function),
+            None => "(a call that is not known)".into(),
+        };
+        let left = width.saturating_sub(ending.chars().count());
+        lines.push(format!("{}{ending}", shorten(&name, left)));
+    }
+    lines
+}
+
+/// Whether the function is told by module and offset already, or nothing is known of it.
+fn names_its_module(frame: &NativeFrame) -> bool {
+    match (&frame.function, &frame.module) {
+        (Some(function), Some(module)) => function.starts_with(module.as_str()),
+        _ => true,
+    }
+}
+
+/// What is missing in stacks; none if nothing is.
+fn note(run: &Run, known: u64) -> Option<String> {
+    let share = |is_it: fn(&[&NativeFrame], StackEnd) -> bool| {
+        let of_it = run.writers.iter().filter(|writer| {
+            let stack = run.native_of(writer);
+            stack.is_some_and(|(frames, end)| is_it(&frames, end))
+        });
+        let pages: u64 = of_it.map(|writer| writer.copied_pages).sum();
+        pages as f64 / known as f64
+    };
+    let without = share(|frames, end| end == StackEnd::Lost && !has_caller(frames));
+    let in_part = share(|frames, end| {
+        let is_whole = end != StackEnd::Lost && frames.iter().all(|it| it.function.is_some());
+        has_caller(frames) && !is_whole
+    });
+    (without + in_part > 0.0).then(|| {
+        format!(
+            "Callers are found by frame pointers: for {} of the copies none is known, for {} not \
+             all. Code that is built without frame pointers hides who called it.",
+            percent(without),
+            percent(in_part),
+        )
+    })
+}
+
+/// Whether more than the function that wrote is known.
+fn has_caller(frames: &[&NativeFrame]) -> bool {
+    frames.iter().filter(|frame| !frame.inlined).count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: Option<&str>, module: &str, inlined: bool) -> NativeFrame {
+        NativeFrame {
+            function: function.map(Into::into),
+            module: function.map(|_| module.into()),
+            inlined,
+        }
+    }
+
+    #[test]
+    fn calls_are_told_with_their_module_where_it_changes() {
+        let frames = [
+            frame(Some("put"), "app", true),
+            frame(Some("store"), "app", false),
+            frame(Some("visit"), "app", false),
+            frame(Some("visit"), "app", false),
+            frame(None, "", false),
+            frame(Some("libc.so.6+0x1234"), "libc.so.6", false),
+            frame(Some("main"), "app", false),
+        ];
+        let frames: Vec<&NativeFrame> = frames.iter().collect();
+        assert_eq!(
+            lines(&frames, 60),
+            [
+                "put (inlined)",
+                "store (app)",
+                "visit x 2",
+                "(a call that is not known)",
+                "libc.so.6+0x1234",
+                "main (app)",
+            ]
+        );
+    }
+}

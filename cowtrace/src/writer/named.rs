@@ -1,0 +1,246 @@
+//! Who wrote, by name: what was added up by addresses, at the end of the trace.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Key, Writers,
+    image::Image,
+    native::{Address, Chain, Named as Function, Names, Naming},
+    stacks::Stacks,
+};
+use crate::run::{NativeFrame, PythonFrame, Region, Stack, WriteKind, Writer};
+
+/// What stands for the number where the kernel writes outside of one, as it does for a new process.
+const NO_SYSTEM_CALL: u64 = 0xffff;
+
+/// Who wrote, by name.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Most copies first.
+    pub writers: Vec<Writer>,
+    /// Python frames, by number.
+    pub python_frames: Vec<PythonFrame>,
+    /// Python stacks, by number.
+    pub python_stacks: Vec<Stack>,
+    /// Native frames, by number.
+    pub native_frames: Vec<NativeFrame>,
+    /// Native stacks, by number.
+    pub native_stacks: Vec<Stack>,
+    /// Pages copied by code that cannot be named any more.
+    pub code_gone: u64,
+}
+
+impl Named {
+    /// The same, without regions that are not told.
+    #[must_use]
+    pub fn in_regions(mut self, regions: &[Region]) -> Self {
+        let told: HashSet<u32> = regions.iter().map(|region| region.id).collect();
+        for writer in &mut self.writers {
+            writer.region_id = writer.region_id.filter(|region| told.contains(region));
+        }
+        self
+    }
+}
+
+/// A writer by names only: several instructions of one function are one.
+#[derive(PartialEq, Eq, Hash)]
+struct Row {
+    kind: WriteKind,
+    type_name: Option<String>,
+    function: Option<String>,
+    module: Option<String>,
+    inlined: Vec<String>,
+    system_call: Option<u32>,
+    region: Option<u32>,
+    python: Option<u32>,
+    native: Option<u32>,
+}
+
+impl Writers {
+    /// Names them all. `pids_of` gives the living processes of an image.
+    #[must_use]
+    pub fn name(mut self, pids_of: impl Fn(u32) -> Vec<u32>) -> Named {
+        for (&id, image) in &self.images {
+            image.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
+        }
+        let names = self.names();
+        let mut rows: HashMap<Row, u64> = HashMap::new();
+        let mut native = NativeStacks::default();
+        let mut code_gone = 0;
+        for (key, pages) in &self.sums {
+            let Some(image) = self.images.get(&key.image) else {
+                continue;
+            };
+            let function = names.of(key.address());
+            if key.instruction != 0 && function.is_none_or(|function| function.is_gone) {
+                code_gone += pages;
+            }
+            let native = native.of(key, image, &names);
+            let row = Row::new(key, image, function, native);
+            *rows.entry(row).or_default() += pages;
+        }
+        let (python_frames, python_stacks) = self.python.into_parts();
+        let (native_frames, native_stacks) = native.named.into_parts();
+        Named {
+            writers: sorted(rows),
+            python_frames,
+            python_stacks,
+            native_frames,
+            native_stacks,
+            code_gone,
+        }
+    }
+
+    /// Who wrote so far, by what is known at once: kinds, types and Python stacks, but no functions.
+    #[must_use]
+    pub fn so_far(&self) -> Named {
+        let mut rows: HashMap<Row, u64> = HashMap::new();
+        for (key, pages) in &self.sums {
+            if let Some(image) = self.images.get(&key.image) {
+                *rows.entry(Row::new(key, image, None, None)).or_default() += pages;
+            }
+        }
+        let (python_frames, python_stacks) = self.python.parts();
+        Named {
+            writers: sorted(rows),
+            python_frames,
+            python_stacks,
+            ..Named::default()
+        }
+    }
+
+    /// Names of all code that wrote, or called what wrote.
+    fn names(&self) -> Names {
+        let mut naming = Naming::default();
+        let mut seen = HashSet::new();
+        for key in self.sums.keys() {
+            let Some(image) = self.images.get(&key.image) else {
+                continue;
+            };
+            let makers = image.makers(key.process);
+            naming.want(key.address(), &image.code, &self.held, makers);
+            let Some(number) = key.native else { continue };
+            if !seen.insert((key.image, key.process, number)) {
+                continue;
+            }
+            let addresses = image.chain(number).into_iter().flat_map(Chain::addresses);
+            for at in addresses {
+                naming.want(key.returning(at), &image.code, &self.held, makers);
+            }
+        }
+        naming.ask()
+    }
+}
+
+impl Key {
+    /// Where the write was made.
+    fn address(&self) -> Address {
+        Address {
+            image: self.image,
+            process: self.process,
+            at: self.instruction,
+            is_return: false,
+        }
+    }
+
+    /// Where a call returns to.
+    fn returning(&self, at: u64) -> Address {
+        Address {
+            at,
+            is_return: true,
+            ..self.address()
+        }
+    }
+}
+
+/// Native stacks by name.
+#[derive(Default)]
+struct NativeStacks {
+    named: Stacks<NativeFrame>,
+    known: HashMap<(Address, u64), u32>,
+}
+
+impl NativeStacks {
+    /// Number of a writer's stack: with the function that wrote, and what called it.
+    fn of(&mut self, key: &Key, image: &Image, names: &Names) -> Option<u32> {
+        let number = key.native?;
+        let address = key.address();
+        if let Some(&stack) = self.known.get(&(address, number)) {
+            return Some(stack);
+        }
+        let innermost = names.of(address)?;
+        let (callers, end) = names.callers(address, image.chain(number)?);
+        let mut frames = Vec::new();
+        for function in std::iter::once(Some(innermost)).chain(callers) {
+            frames.extend(
+                frames_of(function)
+                    .into_iter()
+                    .map(|it| self.named.frame(it)),
+            );
+        }
+        let stack = self.named.add(frames, end);
+        self.known.insert((address, number), stack);
+        Some(stack)
+    }
+}
+
+/// A function with what is inlined into it, innermost first.
+fn frames_of(function: Option<&Function>) -> Vec<NativeFrame> {
+    let frame = |name: Option<&String>, inlined| NativeFrame {
+        function: name.cloned(),
+        module: function.map(|function| function.module.clone()),
+        inlined,
+    };
+    let inlined = function.into_iter().flat_map(|function| &function.inlined);
+    inlined
+        .map(|name| frame(Some(name), true))
+        .chain([frame(function.map(|function| &function.function), false)])
+        .collect()
+}
+
+impl Row {
+    fn new(key: &Key, image: &Image, function: Option<&Function>, native: Option<u32>) -> Self {
+        Self {
+            kind: key.kind,
+            type_name: image.type_name(key.kind, key.what),
+            function: function.map(|function| function.function.clone()),
+            module: function.map(|function| function.module.clone()),
+            inlined: function.map_or_else(Vec::new, |function| function.inlined.clone()),
+            system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
+                .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
+            region: key.region,
+            python: key.python,
+            native,
+        }
+    }
+
+    fn with_pages((row, copied_pages): (Self, u64)) -> Writer {
+        Writer {
+            kind: row.kind,
+            type_name: row.type_name,
+            function: row.function,
+            module: row.module,
+            inlined: row.inlined,
+            system_call: row.system_call,
+            region_id: row.region,
+            python_stack: row.python,
+            native_stack: row.native,
+            copied_pages,
+        }
+    }
+}
+
+fn sorted(rows: HashMap<Row, u64>) -> Vec<Writer> {
+    let mut writers: Vec<Writer> = rows.into_iter().map(Row::with_pages).collect();
+    writers.sort_by(|a, b| {
+        let order = |writer: &Writer| (writer.kind, writer.type_name.clone());
+        let place = |writer: &Writer| (writer.region_id, writer.python_stack, writer.native_stack);
+        b.copied_pages
+            .cmp(&a.copied_pages)
+            .then_with(|| order(a).cmp(&order(b)))
+            .then_with(|| a.function.cmp(&b.function))
+            .then_with(|| a.inlined.cmp(&b.inlined))
+            .then_with(|| place(a).cmp(&place(b)))
+    });
+    writers
+}

@@ -1,0 +1,98 @@
+//! The process that reads foreign files: what is in them can crash it, stall it or make it grow, and
+//! costs names then, not the report.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufReader, Read, Write},
+    os::unix::fs::MetadataExt as _,
+};
+
+use super::{
+    file, perf_map,
+    question::{HeldFile, HeldPerfMap, Name, Part, Place, Question, Source, Told},
+};
+
+/// Answers a question: each file is read once, for all that is asked of it.
+pub(in crate::writer) fn answer(input: impl Read, output: impl Write) -> io::Result<()> {
+    let question: Question<'_> = serde_json::from_reader(BufReader::new(input))?;
+    let mut lines = Lines(output);
+    for (file, parts) in same_files(&question) {
+        let numbers = parts.iter().map(|(number, _)| *number);
+        lines.tell(&Told::Begun(numbers.collect()))?;
+        let places: Vec<Place> = parts
+            .iter()
+            .flat_map(|(_, part)| part.places.iter().copied())
+            .collect();
+        let mut names = file::names(&file, &places).unwrap_or_default().into_iter();
+        for (number, part) in parts {
+            let of_part = part.places.iter().map(|_| names.next().unwrap_or_default());
+            lines.tell(&Told::Names(number, of_part.collect()))?;
+        }
+    }
+    for (number, part) in question.parts.iter().enumerate() {
+        if let Source::PerfMaps(maps) = &part.source {
+            lines.tell(&Told::Begun(vec![number]))?;
+            let names = made(question.holder, maps, &part.places);
+            lines.tell(&Told::Names(number, names))?;
+        }
+    }
+    lines.tell(&Told::All)
+}
+
+/// Lines of JSON.
+struct Lines<W>(W);
+
+impl<W: Write> Lines<W> {
+    fn tell(&mut self, told: &Told) -> io::Result<()> {
+        serde_json::to_writer(&mut self.0, told)?;
+        self.0.write_all(b"\n")?;
+        self.0.flush()
+    }
+}
+
+/// Parts of a question with their numbers.
+type Parts<'a> = Vec<(usize, &'a Part)>;
+
+/// The files that can be read, each once, with the parts that are about it.
+fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, Parts<'a>)> {
+    let mut files: BTreeMap<(u64, u64), (File, Parts<'a>)> = BTreeMap::new();
+    for (number, part) in question.parts.iter().enumerate() {
+        let Source::File(HeldFile { descriptor, inode }) = part.source else {
+            continue;
+        };
+        let Some(file) = file::open(question.holder, descriptor) else {
+            continue;
+        };
+        let Ok(told) = file.metadata() else { continue };
+        if inode.is_some_and(|inode| inode != told.ino()) {
+            continue;
+        }
+        let same = files.entry((told.dev(), told.ino()));
+        same.or_insert_with(|| (file, Vec::new()))
+            .1
+            .push((number, part));
+    }
+    files.into_values().collect()
+}
+
+/// Names of code that processes made, by the first that says anything of it.
+fn made(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Vec<Name> {
+    let address = |place: &Place| place.at.wrapping_sub(u64::from(place.is_return));
+    let addresses: Vec<u64> = places.iter().map(address).collect();
+    let mut names = vec![Name::default(); places.len()];
+    for map in maps {
+        let Some(file) = file::open(holder, map.descriptor) else {
+            continue;
+        };
+        if !perf_map::is_trusted(&file, map.owner) {
+            continue;
+        }
+        let found = perf_map::names(&file, &addresses).unwrap_or_default();
+        for (name, found) in names.iter_mut().zip(found) {
+            let found = || found.map(|found| file::cut(&found));
+            name.function = name.function.take().or_else(found);
+        }
+    }
+    names
+}

@@ -1,0 +1,213 @@
+//! Asks for names in a process of its own, and goes on without those that it does not give.
+
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::process::CommandExt as _,
+    process::{self, Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::question::{Name, Part, Question, Told};
+
+/// Name of the hidden subcommand.
+pub const NAMER: &str = "__name";
+
+/// How long the report waits.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For all names.
+    whole: Duration,
+    /// For those of one file.
+    silence: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    whole: Duration::from_secs(20),
+    silence: Duration::from_secs(10),
+};
+/// Larger answers are not believed, bytes.
+const MAX_ANSWERS: u64 = 256 << 20;
+
+/// Names of each part's places, in their order; none for a part that could not be read.
+pub(super) fn ask(parts: &[Part]) -> Vec<Option<Vec<Name>>> {
+    let program = || {
+        let mut itself = Command::new("/proc/self/exe");
+        itself.arg(NAMER);
+        itself
+    };
+    ask_by(program, parts, PATIENCE)
+}
+
+fn ask_by(
+    program: impl Fn() -> Command,
+    parts: &[Part],
+    patience: Patience,
+) -> Vec<Option<Vec<Name>>> {
+    let deadline = Instant::now() + patience.whole;
+    let mut names: Vec<Option<Vec<Name>>> = vec![None; parts.len()];
+    let mut rest: Vec<usize> = (0..parts.len()).collect();
+    while !rest.is_empty() && Instant::now() < deadline {
+        let asked: Vec<Part> = rest.iter().map(|&part| parts[part].clone()).collect();
+        let mut process = match Namer::start(&mut program(), &asked) {
+            Ok(process) => process,
+            Err(error) => {
+                log::warn!("cannot start a process to look up names: {error}");
+                break;
+            }
+        };
+        let mut begun = HashSet::new();
+        let is_all = process.told(deadline, patience.silence, |told| match told {
+            Told::Begun(parts) => begun.extend(parts),
+            Told::Names(asked, answer) => {
+                let part = rest.get(asked).copied();
+                if let Some(part) = part.filter(|&part| parts[part].places.len() == answer.len()) {
+                    names[part] = Some(answer);
+                }
+            }
+            Told::All => {}
+        });
+        if is_all || begun.is_empty() {
+            break;
+        }
+        // What was begun last stopped it; all before that is answered.
+        log::warn!("names of a program or library are missing: reading it crashes or stalls");
+        let mut number = 0..;
+        rest.retain(|_| number.next().is_none_or(|number| !begun.contains(&number)));
+    }
+    names
+}
+
+/// The process that is asked.
+struct Namer {
+    child: Child,
+    lines: Receiver<Told>,
+}
+
+impl Namer {
+    /// Starts it and asks.
+    fn start(command: &mut Command, parts: &[Part]) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Ctrl-C is for the report, which waits for it.
+            .process_group(0)
+            .spawn()?;
+        let (send, lines) = mpsc::channel();
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let question = serde_json::to_vec(&Question {
+            holder: process::id(),
+            parts: Cow::Borrowed(parts),
+        })?;
+        // In threads of their own: it may never read, or never write.
+        thread::spawn(move || input.map(|mut input| input.write_all(&question)));
+        thread::spawn(move || {
+            let Some(output) = output else { return };
+            let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
+            for line in lines.map_while(Result::ok) {
+                let Ok(told) = serde_json::from_str(&line) else {
+                    return;
+                };
+                if send.send(told).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// Hands on what it tells; whether that was all.
+    fn told(&mut self, deadline: Instant, silence: Duration, mut take: impl FnMut(Told)) -> bool {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left.min(silence)) {
+                Ok(Told::All) => return true,
+                Ok(told) => take(told),
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+impl Drop for Namer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::writer::native::question::{HeldFile, Place, Source};
+
+    const SHORT: Patience = Patience {
+        whole: Duration::from_secs(10),
+        silence: Duration::from_millis(200),
+    };
+
+    fn parts(number: u64) -> Vec<Part> {
+        let part = |at| Part {
+            source: Source::File(HeldFile {
+                descriptor: -1,
+                inode: None,
+            }),
+            places: vec![Place {
+                at,
+                is_return: false,
+            }],
+        };
+        (0..number).map(part).collect()
+    }
+
+    /// Names of parts by a script that is asked instead.
+    fn functions(script: &str, number: u64) -> Vec<Option<String>> {
+        let program = || {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]);
+            shell
+        };
+        let names = ask_by(program, &parts(number), SHORT);
+        names
+            .into_iter()
+            .map(|names| names?.remove(0).function)
+            .collect()
+    }
+
+    const NAME: &str = r#"{"function":"f","inlined":[],"caller":"Unknown"}"#;
+
+    #[test]
+    fn what_is_answered_before_a_crash_or_a_stall_counts() {
+        for end in ["kill -9 $$", "sleep 60"] {
+            let script = format!(
+                "echo '{{\"Begun\":[0]}}'; echo '{{\"Names\":[0,[{NAME}]]}}'
+                 echo '{{\"Begun\":[1]}}'; {end}"
+            );
+            // The third part is answered as the first one of the next process.
+            let names = functions(&script, 3);
+            assert_eq!(names, [Some("f".into()), None, Some("f".into())]);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_none_ends_the_asking() {
+        for script in [
+            "exit 1",
+            "echo garbage",
+            "echo '{\"Names\":[7,[]]}'",
+            "echo '{\"Names\":[0,[]]}'; echo '\"All\"'",
+        ] {
+            assert_eq!(functions(script, 2), [None, None], "{script}");
+        }
+    }
+
+    #[test]
+    fn nobody_to_ask_is_no_failure() {
+        let names = ask_by(|| Command::new("/nonexistent"), &parts(1), SHORT);
+        assert!(names[0].is_none());
+    }
+}

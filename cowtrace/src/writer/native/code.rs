@@ -1,0 +1,231 @@
+//! The code of a program and its libraries: which mapping an address lies in, and the file that it
+//! is named by.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use super::held::{Held, Holding};
+use crate::{
+    memory::{self, FileId},
+    run::Mapping,
+};
+
+/// The mappings of an image.
+#[derive(Default)]
+pub(in crate::writer) struct Code {
+    mappings: Vec<Mapped>,
+    /// Files that are held, by what maps says of them.
+    files: HashMap<(FileId, String), Holding>,
+    program: Option<Program>,
+}
+
+/// The file of an image's program, and the name it was started by.
+struct Program {
+    file: String,
+    name: String,
+}
+
+struct Mapped {
+    mapping: Mapping,
+    file: Option<FileId>,
+}
+
+/// Where an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Located<'a> {
+    /// In a program or a library.
+    InFile(&'a Mapping, Holding),
+    /// In code that the process made itself.
+    Made(&'a Mapping),
+    /// In what has no names: the kernel's own.
+    Special(&'a Mapping),
+}
+
+impl<'a> Located<'a> {
+    pub(super) fn mapping(&self) -> &'a Mapping {
+        match self {
+            Self::InFile(mapping, _) | Self::Made(mapping) | Self::Special(mapping) => mapping,
+        }
+    }
+}
+
+impl Code {
+    /// Reads them from the first process that can be read.
+    pub(in crate::writer) fn read(proc_root: &Path, pids: &[u32]) -> Self {
+        let read = |pid: &u32| {
+            let text = memory::read_layout_text(proc_root, *pid).ok()?;
+            memory::read_mapped_files(&text).ok()
+        };
+        let mapped = pids.iter().find_map(read).unwrap_or_default();
+        let mut mappings: Vec<Mapped> = mapped
+            .into_iter()
+            .map(|(mapping, file)| Mapped { mapping, file })
+            .collect();
+        mappings.sort_by_key(|mapped| mapped.mapping.start);
+        Self {
+            mappings,
+            files: HashMap::new(),
+            program: pids.iter().find_map(|&pid| Program::of(proc_root, pid)),
+        }
+    }
+
+    /// What a mapped file is called in a report.
+    pub(super) fn module(&self, mapping: &Mapping) -> String {
+        match &self.program {
+            Some(program) if program.file == mapping.name => program.name.clone(),
+            _ => base_name(&mapping.name).to_owned(),
+        }
+    }
+
+    pub(in crate::writer) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+        self.mappings.iter().map(|mapped| &mapped.mapping)
+    }
+
+    /// Takes newer mappings in; those before them stay where nothing newer is.
+    pub(in crate::writer) fn add(&mut self, newer: Self) {
+        self.mappings.retain(|Mapped { mapping: old, .. }| {
+            !newer
+                .mappings()
+                .any(|new| new.start < old.end && old.start < new.end)
+        });
+        self.mappings.extend(newer.mappings);
+        self.mappings.sort_by_key(|mapped| mapped.mapping.start);
+        self.program = newer.program.or(self.program.take());
+    }
+
+    /// Whether there is code at an address, as far as is known.
+    pub(in crate::writer) fn has(&self, address: u64) -> bool {
+        self.around(address).is_some()
+    }
+
+    /// Holds the file that an address will be named by; whether it is in code that the process made
+    /// itself, for which others have other names.
+    pub(in crate::writer) fn hold(
+        &mut self,
+        address: u64,
+        proc_root: &Path,
+        pids: &[u32],
+        held: &mut Held,
+    ) -> bool {
+        match self.locate(address) {
+            Some(Located::Made(_)) => true,
+            Some(Located::InFile(mapping, Holding::NotYet)) => {
+                let Some(file) = self.around(address).and_then(|mapped| mapped.file) else {
+                    return false;
+                };
+                let holding = held.file(proc_root, pids, mapping, file);
+                let key = (file, mapping.name.clone());
+                self.files.insert(key, holding);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn locate(&self, address: u64) -> Option<Located<'_>> {
+        let Mapped { mapping, file } = self.around(address)?;
+        let name = mapping.name.as_str();
+        // Code that is made is in anonymous memory, or in files that are nobody else's.
+        let is_path = name.starts_with('/');
+        let is_made = !is_path || name.starts_with("/memfd:") || name.starts_with("/dev/");
+        let is_special = name.starts_with("[v");
+        Some(match file {
+            _ if is_special => Located::Special(mapping),
+            Some(file) if !is_made => {
+                let holding = self.files.get(&(*file, mapping.name.clone()));
+                Located::InFile(mapping, holding.copied().unwrap_or_default())
+            }
+            _ => Located::Made(mapping),
+        })
+    }
+
+    fn around(&self, address: u64) -> Option<&Mapped> {
+        let after = self
+            .mappings
+            .partition_point(|mapped| mapped.mapping.start <= address);
+        let mapped = self.mappings.get(after.checked_sub(1)?)?;
+        let Mapping { perms, .. } = &mapped.mapping;
+        (mapped.mapping.contains(address) && perms.contains('x')).then_some(mapped)
+    }
+}
+
+impl Program {
+    /// Only where that is another name, and not less of the same: `python3` is no better name for
+    /// `python3.11`.
+    fn of(proc_root: &Path, pid: u32) -> Option<Self> {
+        let file = fs::read_link(proc_root.join(format!("{pid}/exe"))).ok()?;
+        let file = file.to_str()?.to_owned();
+        let path = memory::started_by(proc_root, pid)?;
+        let name = path.file_name()?.to_str()?.to_owned();
+        (!base_name(&file).starts_with(&name)).then_some(Self { file, name })
+    }
+}
+
+fn base_name(path: &str) -> &str {
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Kind;
+
+    fn mapped(start: u64, name: &str, perms: &str, inode: u64) -> Mapped {
+        Mapped {
+            mapping: Mapping {
+                start,
+                end: start + 0x1000,
+                name: name.into(),
+                kind: Kind::File,
+                perms: perms.into(),
+                offset: 0,
+                resident_pages: 0,
+                anonymous_pages: 0,
+                huge_page_bytes: 0,
+                mergeable: false,
+            },
+            file: (inode != 0).then_some(FileId {
+                device: (8, 1),
+                inode,
+            }),
+        }
+    }
+
+    fn code(mappings: Vec<Mapped>) -> Code {
+        Code {
+            mappings,
+            ..Code::default()
+        }
+    }
+
+    #[test]
+    fn code_is_in_files_made_or_the_kernels() {
+        let code = code(vec![
+            mapped(0x1000, "/usr/bin/node", "r-xp", 7),
+            mapped(0x2000, "/usr/bin/node", "rw-p", 7),
+            mapped(0x3000, "[anon]", "rwxp", 0),
+            mapped(0x4000, "/memfd:doublemapper (deleted)", "r-xs", 9),
+            mapped(0x5000, "[vdso]", "r-xp", 0),
+        ]);
+        let in_file = code.locate(0x1fff);
+        assert!(matches!(in_file, Some(Located::InFile(_, Holding::NotYet))));
+        assert!(code.locate(0x2000).is_none() && !code.has(0x2000));
+        for made in [0x3000, 0x4000] {
+            assert!(matches!(code.locate(made), Some(Located::Made(_))));
+        }
+        assert!(matches!(code.locate(0x5000), Some(Located::Special(_))));
+        assert!(code.locate(0x6000).is_none());
+    }
+
+    #[test]
+    fn newer_mappings_take_the_place_of_older_ones() {
+        let mut old = code(vec![
+            mapped(0x1000, "/a", "r-xp", 1),
+            mapped(0x2000, "/b", "r-xp", 2),
+        ]);
+        old.add(code(vec![mapped(0x1800, "/c", "r-xp", 3)]));
+        let names: Vec<&str> = old.mappings().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["/c"]);
+        assert!(!old.has(0x1000) && old.has(0x2000) && old.has(0x27ff));
+    }
+}

@@ -1,0 +1,248 @@
+//! Names of places in a program or a library, by its symbols and its debug information.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    ops::Range,
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    },
+    path::PathBuf,
+};
+
+use blazesym::symbolize::{
+    Input, Symbolized, Symbolizer,
+    source::{Elf, Source},
+};
+use nix::libc;
+use object::{Object, ObjectSegment as _, ReadCache};
+
+use super::{
+    question::{Name, Place},
+    unnamed::Functions,
+    unwind::Unwind,
+};
+
+/// Where distributions put debug information, by build id.
+const DEBUG_FOLDER: &str = "/usr/lib/debug/.build-id";
+/// No build id is longer, bytes.
+const MAX_BUILD_ID: usize = 64;
+/// Longer names are cut, characters.
+const MAX_NAME: usize = 512;
+/// Of longer lists of inlined functions the inner ones are told.
+const MAX_INLINED: usize = 32;
+
+/// Opens a file that is held. Only a regular one: others do things when they are opened.
+pub(super) fn open(holder: u32, descriptor: i32) -> Option<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_PATH);
+    let held = options
+        .open(format!("/proc/{holder}/fd/{descriptor}"))
+        .ok()?;
+    if !held.metadata().ok()?.is_file() {
+        return None;
+    }
+    File::open(path_of(&held)).ok()
+}
+
+/// What a file can be opened again by, whatever its name means.
+fn path_of(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Names places by their offsets in a file, in their order.
+pub(super) fn names(file: &File, places: &[Place]) -> Option<Vec<Name>> {
+    let cache = ReadCache::new(file.try_clone().ok()?);
+    let elf = object::File::parse(&cache).ok()?;
+    let segments = Segments::of(&elf);
+    let unwind = Unwind::of(&elf);
+    let beginnings = Functions::of(&elf);
+    // The instruction that wrote, or called.
+    let addresses: Vec<Option<u64>> = places
+        .iter()
+        .map(|place| {
+            let before = u64::from(place.is_return);
+            segments.address(place.at.checked_sub(before)?)
+        })
+        .collect();
+    let known: Vec<u64> = addresses.iter().flatten().copied().collect();
+    let mut functions = functions(file, &elf, &known).into_iter();
+    let name = |address: Option<u64>| {
+        let Some(address) = address else {
+            return Name::default();
+        };
+        let mut name = functions.next().flatten().unwrap_or_default();
+        if name.function.is_none()
+            && let Some((begin, near)) = beginnings.as_ref().and_then(|it| it.around(address))
+        {
+            let begin = segments.offset(begin);
+            name.begins = begin.map(|begin| (begin, near.map(str::to_owned)));
+        }
+        if let Some(unwind) = &unwind {
+            name.caller = unwind.caller(address);
+        }
+        name
+    };
+    Some(addresses.into_iter().map(name).collect())
+}
+
+/// Functions by their addresses in the file. Symbols have the full names, and which of several is
+/// meant; debug information, which may be kept apart, has those that have no symbol, and what is
+/// inlined.
+fn functions<'a>(file: &File, elf: &impl Object<'a>, addresses: &[u64]) -> Vec<Option<Name>> {
+    let mut own = Elf::new(path_of(file));
+    own.debug_syms = false;
+    let names = symbols(own, addresses);
+    let Some(with_debug) = with_debug(file, elf) else {
+        return names;
+    };
+    let by_debug = symbols(with_debug, addresses);
+    let both = names.into_iter().zip(by_debug);
+    both.map(|(name, by_debug)| match (name, by_debug) {
+        (Some(name), Some(by_debug)) => Some(Name {
+            inlined: by_debug.inlined,
+            ..name
+        }),
+        (name, by_debug) => name.or(by_debug),
+    })
+    .collect()
+}
+
+/// Where debug information is.
+fn with_debug<'a>(file: &File, elf: &impl Object<'a>) -> Option<Elf> {
+    if let Some(path) = debug_file(elf) {
+        return Some(Elf::new(path));
+    }
+    // By links a file names others to be opened, and any file could be named.
+    let has_own = elf.section_by_name(".debug_info").is_some() && !has_links(elf);
+    has_own.then(|| Elf::new(path_of(file)))
+}
+
+fn has_links<'a>(elf: &impl Object<'a>) -> bool {
+    let sections = [".gnu_debuglink", ".gnu_debugaltlink", ".debug_sup"];
+    sections
+        .iter()
+        .any(|name| elf.section_by_name(name).is_some())
+}
+
+/// The file with this one's debug information, if root has installed it.
+fn debug_file<'a>(elf: &impl Object<'a>) -> Option<PathBuf> {
+    let id = elf.build_id().ok()??;
+    let mut hex = String::new();
+    for byte in id.iter().take(MAX_BUILD_ID) {
+        write!(hex, "{byte:02x}").ok()?;
+    }
+    let (folder, name) = hex.split_at_checked(2)?;
+    let path = PathBuf::from(format!("{DEBUG_FOLDER}/{folder}/{name}.debug"));
+    let found = fs::metadata(&path).ok()?;
+    (found.is_file() && found.uid() == 0).then_some(path)
+}
+
+/// In the order of the addresses.
+fn symbols(elf: Elf, addresses: &[u64]) -> Vec<Option<Name>> {
+    let symbolizer = Symbolizer::builder()
+        .enable_auto_reload(false)
+        .enable_code_info(elf.debug_syms)
+        .enable_inlined_fns(elf.debug_syms)
+        .build();
+    let source = Source::Elf(elf);
+    let found = symbolizer.symbolize(&source, Input::VirtOffset(addresses));
+    let mut names: Vec<Option<Name>> = found.unwrap_or_default().iter().map(named).collect();
+    names.resize(addresses.len(), None);
+    names
+}
+
+fn named(symbolized: &Symbolized<'_>) -> Option<Name> {
+    let symbol = symbolized.as_sym()?;
+    // Told from the outermost on.
+    let inlined = symbol.inlined.iter().rev().take(MAX_INLINED);
+    Some(Name {
+        function: Some(cut(&symbol.name)),
+        inlined: inlined.map(|function| cut(&function.name)).collect(),
+        ..Name::default()
+    })
+}
+
+pub(super) fn cut(name: &str) -> String {
+    match name.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// What of a file is mapped where.
+struct Segments(Vec<(Range<u64>, u64)>);
+
+impl Segments {
+    fn of<'a>(elf: &impl Object<'a>) -> Self {
+        Self(
+            elf.segments()
+                .filter_map(|segment| {
+                    let (start, bytes) = segment.file_range();
+                    Some((start..start.checked_add(bytes)?, segment.address()))
+                })
+                .collect(),
+        )
+    }
+
+    /// The address at which the file means an offset to be.
+    fn address(&self, offset: u64) -> Option<u64> {
+        let (range, address) = self.0.iter().find(|(range, _)| range.contains(&offset))?;
+        address.checked_add(offset - range.start)
+    }
+
+    /// The offset of what the file means to be at an address.
+    fn offset(&self, address: u64) -> Option<u64> {
+        self.0.iter().find_map(|(range, start)| {
+            let offset = range.start.checked_add(address.checked_sub(*start)?)?;
+            range.contains(&offset).then_some(offset)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    fn held(path: &std::path::Path) -> File {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).custom_flags(libc::O_PATH);
+        options.open(path).unwrap()
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let path = std::env::temp_dir().join(format!("cowtrace-fifo-{}", std::process::id()));
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let fifo = held(&path);
+        let holder = std::process::id();
+        // Else this would wait for a writer.
+        assert!(open(holder, fifo.as_raw_fd()).is_none());
+        fs::remove_file(path).unwrap();
+        assert!(open(holder, held("/dev/null".as_ref()).as_raw_fd()).is_none());
+        assert!(open(holder, held("/".as_ref()).as_raw_fd()).is_none());
+        assert!(open(holder, held("/proc/self/exe".as_ref()).as_raw_fd()).is_some());
+    }
+
+    #[test]
+    fn what_is_no_program_has_no_names() {
+        let place = Place {
+            at: 0,
+            is_return: true,
+        };
+        let file = File::open("/proc/self/status").unwrap();
+        assert!(names(&file, &[place]).is_none());
+        let file = File::open("/proc/self/exe").unwrap();
+        let names = names(&file, &[place]).unwrap();
+        assert_eq!(names, [Name::default()]);
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let long = "ä".repeat(MAX_NAME + 1);
+        assert_eq!(cut(&long).chars().count(), MAX_NAME + 1);
+        assert_eq!(cut("main"), "main");
+    }
+}

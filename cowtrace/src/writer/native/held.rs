@@ -1,0 +1,117 @@
+//! Files that code will be named by, held from the moment when code in them is met until the end:
+//! by then the processes and what they mapped may be gone.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    os::fd::AsRawFd as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::question::{HeldFile, HeldPerfMap};
+use crate::{
+    memory::{self, FileId},
+    run::Mapping,
+};
+
+/// Programs and libraries that are held; code in others is told by module and offset. Half of the
+/// files that a program may have open by default.
+const MAX_FILES: usize = 512;
+/// Processes whose account of the code that they made is held.
+const MAX_PERF_MAPS: usize = 64;
+/// Between looks for a file that was not there.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Whether a file is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::writer) enum Holding {
+    /// Nobody has asked for it.
+    #[default]
+    NotYet,
+    /// By this number.
+    Held(usize),
+    /// It cannot be had.
+    Gone,
+}
+
+/// The files.
+#[derive(Default)]
+pub(in crate::writer) struct Held {
+    files: Vec<(File, Option<u64>)>,
+    perf_maps: HashMap<u32, PerfMap>,
+}
+
+enum PerfMap {
+    Is(File, u32),
+    /// It was not there when last looked for.
+    NotYet(Instant),
+}
+
+impl Held {
+    /// Holds the file of a mapping, as the first of the processes has it that can be asked; else the
+    /// one of its name.
+    pub(super) fn file(
+        &mut self,
+        proc_root: &Path,
+        pids: &[u32],
+        mapping: &Mapping,
+        id: FileId,
+    ) -> Holding {
+        if self.files.len() >= MAX_FILES {
+            return Holding::Gone;
+        }
+        let (start, end) = (mapping.start, mapping.end);
+        let mapped = pids
+            .iter()
+            .find_map(|&pid| memory::hold_mapped(proc_root, pid, start, end))
+            .map(|file| (file, None));
+        let by_name = || {
+            let own = pids.iter().map(|&pid| Some(pid)).chain([None]);
+            let mut files = own.filter_map(|pid| memory::hold_named(proc_root, pid, &mapping.name));
+            files.next().map(|file| (file, Some(id.inode)))
+        };
+        match mapped.or_else(by_name) {
+            Some(file) => {
+                self.files.push(file);
+                Holding::Held(self.files.len() - 1)
+            }
+            None => Holding::Gone,
+        }
+    }
+
+    /// A file by its number, for who reads it.
+    pub(super) fn of(&self, number: usize) -> Option<HeldFile> {
+        let (file, inode) = self.files.get(number)?;
+        Some(HeldFile {
+            descriptor: file.as_raw_fd(),
+            inode: *inode,
+        })
+    }
+
+    /// Holds what a process says of code that it made, once it says something.
+    pub(in crate::writer) fn perf_map(&mut self, proc_root: &Path, pid: u32, now: Instant) {
+        match self.perf_maps.get(&pid) {
+            Some(PerfMap::Is(..)) => return,
+            Some(PerfMap::NotYet(at)) if now.duration_since(*at) < PATIENCE => return,
+            None if self.perf_maps.len() >= MAX_PERF_MAPS => return,
+            _ => {}
+        }
+        let found = match memory::hold_perf_map(proc_root, pid) {
+            Some((file, owner)) => PerfMap::Is(file, owner),
+            None => PerfMap::NotYet(now),
+        };
+        self.perf_maps.insert(pid, found);
+    }
+
+    /// What a process says of code that it made, for who reads it.
+    pub(super) fn perf_map_of(&self, pid: u32) -> Option<HeldPerfMap> {
+        match self.perf_maps.get(&pid)? {
+            PerfMap::Is(file, owner) => Some(HeldPerfMap {
+                descriptor: file.as_raw_fd(),
+                owner: *owner,
+            }),
+            PerfMap::NotYet(_) => None,
+        }
+    }
+}

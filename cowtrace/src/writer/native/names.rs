@@ -1,0 +1,237 @@
+//! What is to be named, collected, asked for in one go, and told.
+
+use std::collections::HashMap;
+
+use super::{
+    asking,
+    code::{Code, Located},
+    held::{Held, Holding},
+    question::{Caller, HeldPerfMap, Name, Part, Place, Source},
+    stack::{self, Call, Chain},
+};
+use crate::run::StackEnd;
+
+/// An address in the code of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::writer) struct Address {
+    pub(in crate::writer) image: u32,
+    /// The process, if any of its code is of its own making.
+    pub(in crate::writer) process: Option<u32>,
+    pub(in crate::writer) at: u64,
+    /// Whether a call returns there.
+    pub(in crate::writer) is_return: bool,
+}
+
+/// A function, where it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::writer) struct Named {
+    /// Module and offset where it has no name.
+    pub(in crate::writer) function: String,
+    pub(in crate::writer) module: String,
+    /// Innermost first.
+    pub(in crate::writer) inlined: Vec<String>,
+    /// Whether it might have a name that cannot be found out any more.
+    pub(in crate::writer) is_gone: bool,
+    caller: Caller,
+}
+
+/// What is to be named.
+#[derive(Default)]
+pub(in crate::writer) struct Naming {
+    parts: Vec<Part>,
+    by_source: HashMap<SourceKey, usize>,
+    wanted: HashMap<Address, Wanted>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum SourceKey {
+    /// By its number.
+    File(usize),
+    /// By image and process.
+    Made(u32, u32),
+}
+
+struct Wanted {
+    /// What it is called if nothing better is found.
+    named: Named,
+    /// Part and place in it.
+    asked: Option<(usize, usize)>,
+}
+
+impl Naming {
+    /// Asks for the name of an address, unless there is no code. `makers` are the processes that may
+    /// have made it.
+    pub(in crate::writer) fn want(
+        &mut self,
+        address: Address,
+        code: &Code,
+        held: &Held,
+        makers: &[u32],
+    ) {
+        if self.wanted.contains_key(&address) {
+            return;
+        }
+        let Some(located) = code.locate(address.at) else {
+            return;
+        };
+        let mapping = located.mapping();
+        let offset = address.at - mapping.start + mapping.offset;
+        let is_file = matches!(located, Located::InFile(..));
+        let asked = match located {
+            Located::InFile(_, Holding::Held(number)) => held.of(number).map(|file| {
+                let source = || Source::File(file);
+                self.ask_for(SourceKey::File(number), source, offset, address.is_return)
+            }),
+            Located::Made(_) => address.process.map(|process| {
+                let key = SourceKey::Made(address.image, process);
+                let maps = makers.iter().filter_map(|&pid| held.perf_map_of(pid));
+                let source = || Source::PerfMaps(maps.collect::<Vec<HeldPerfMap>>());
+                self.ask_for(key, source, address.at, address.is_return)
+            }),
+            Located::InFile(..) | Located::Special(_) => None,
+        };
+        let named = Named {
+            is_gone: is_file,
+            ..by_offset(code.module(mapping), offset)
+        };
+        self.wanted.insert(address, Wanted { named, asked });
+    }
+
+    fn ask_for(
+        &mut self,
+        key: SourceKey,
+        source: impl FnOnce() -> Source,
+        at: u64,
+        is_return: bool,
+    ) -> (usize, usize) {
+        let part = *self.by_source.entry(key).or_insert_with(|| {
+            self.parts.push(Part {
+                source: source(),
+                places: Vec::new(),
+            });
+            self.parts.len() - 1
+        });
+        let places = &mut self.parts[part].places;
+        places.push(Place { at, is_return });
+        (part, places.len() - 1)
+    }
+
+    /// Asks.
+    pub(in crate::writer) fn ask(self) -> Names {
+        let mut names = asking::ask(&self.parts);
+        let mut answer = |asked: Option<(usize, usize)>| {
+            let (part, place) = asked?;
+            names[part].as_mut()?.get_mut(place).map(std::mem::take)
+        };
+        let of_address = |(address, wanted): (Address, Wanted)| {
+            let function = match answer(wanted.asked) {
+                Some(name) => wanted.named.with(name),
+                None => wanted.named,
+            };
+            (address, function)
+        };
+        Names(self.wanted.into_iter().map(of_address).collect())
+    }
+}
+
+impl Named {
+    fn with(self, name: Name) -> Self {
+        let module = &self.module;
+        let unnamed = name.begins.map(|(begin, near)| match near {
+            Some(near) => format!("{module}+{begin:#x} near {near}"),
+            None => format!("{module}+{begin:#x}"),
+        });
+        Self {
+            function: name.function.or(unnamed).unwrap_or(self.function),
+            module: self.module,
+            inlined: name.inlined,
+            is_gone: false,
+            caller: name.caller,
+        }
+    }
+}
+
+fn by_offset(module: String, offset: u64) -> Named {
+    Named {
+        function: format!("{module}+{offset:#x}"),
+        module,
+        inlined: Vec::new(),
+        is_gone: false,
+        caller: Caller::Unknown,
+    }
+}
+
+/// Names by address.
+pub(in crate::writer) struct Names(HashMap<Address, Named>);
+
+impl Names {
+    /// The function at an address; none if no code is known there.
+    pub(in crate::writer) fn of(&self, address: Address) -> Option<&Named> {
+        self.0.get(&address)
+    }
+
+    /// The functions that called the one at an address, innermost first, none for some that are not
+    /// known; and why there are no more.
+    pub(in crate::writer) fn callers(
+        &self,
+        address: Address,
+        chain: &Chain,
+    ) -> (Vec<Option<&Named>>, StackEnd) {
+        let Some(innermost) = self.of(address) else {
+            return (Vec::new(), StackEnd::Lost);
+        };
+        let returning = |at: u64| Address {
+            at,
+            is_return: true,
+            ..address
+        };
+        let caller = |at: u64| Some(self.of(returning(at))?.caller);
+        let (calls, end) = stack::calls(innermost.caller, chain, caller);
+        let named = |call: Call| match call {
+            Call::At(at) => self.of(returning(at)),
+            Call::Hidden => None,
+        };
+        (calls.into_iter().map(named).collect(), end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn an_own_function_is_known_by_module_and_offset() {
+        let (root, pid) = (Path::new("/proc"), std::process::id());
+        let mut code = Code::read(root, &[pid]);
+        let mut held = Held::default();
+        let at = by_offset as fn(String, u64) -> Named as usize as u64;
+        assert!(!code.hold(at, root, &[pid], &mut held));
+        let mut naming = Naming::default();
+        let address = |at| Address {
+            image: 1,
+            process: None,
+            at,
+            is_return: false,
+        };
+        naming.want(address(at), &code, &held, &[]);
+        naming.want(address(at), &code, &held, &[]);
+        naming.want(address(0x10), &code, &held, &[]);
+        assert_eq!((naming.wanted.len(), naming.parts.len()), (1, 1));
+        let named = &naming.wanted[&address(at)];
+        assert!(named.named.function.starts_with("cowtrace-"));
+        // Named in this process, as the other one would.
+        let mut lines = Vec::new();
+        let question = super::super::question::Question {
+            holder: pid,
+            parts: naming.parts.as_slice().into(),
+        };
+        let question = serde_json::to_vec(&question).unwrap();
+        super::super::answer(question.as_slice(), &mut lines).unwrap();
+        let lines = String::from_utf8(lines).unwrap();
+        assert!(
+            lines.contains("by_offset") && lines.ends_with("\"All\"\n"),
+            "{lines}"
+        );
+    }
+}

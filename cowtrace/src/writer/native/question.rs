@@ -1,0 +1,92 @@
+//! What is asked of the process that reads foreign files, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Question<'a> {
+    /// The process that holds the files.
+    pub(super) holder: u32,
+    pub(super) parts: std::borrow::Cow<'a, [Part]>,
+}
+
+/// What is asked of one source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) source: Source,
+    pub(super) places: Vec<Place>,
+}
+
+/// Where names come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Source {
+    /// A program or a library.
+    File(HeldFile),
+    /// What processes say of code that they made, the nearest first.
+    PerfMaps(Vec<HeldPerfMap>),
+}
+
+/// A file by the holder's descriptor.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct HeldFile {
+    pub(super) descriptor: i32,
+    /// The inode it must be: by its name alone it may be another.
+    pub(super) inode: Option<u64>,
+}
+
+/// As [`HeldFile`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct HeldPerfMap {
+    pub(super) descriptor: i32,
+    /// The user it must belong to, unless to root.
+    pub(super) owner: u32,
+}
+
+/// A place in code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// In a file its offset, else its address in the process.
+    pub(super) at: u64,
+    /// Whether a call returns there: the call itself is before it.
+    pub(super) is_return: bool,
+}
+
+/// A line of the answer. Parts go by their numbers in the question.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Told {
+    /// The file that these parts are about is read from now on.
+    Begun(Vec<usize>),
+    /// What is known of a part's places, in their order.
+    Names(usize, Vec<Name>),
+    /// There is no more.
+    All,
+}
+
+/// What is known of a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Name {
+    pub(super) function: Option<String>,
+    /// Where one without a name begins, by the offset in its file, and an exported function near it.
+    pub(super) begins: Option<(u64, Option<String>)>,
+    /// What is inlined into it there, innermost first.
+    pub(super) inlined: Vec<String>,
+    pub(super) caller: Caller,
+}
+
+/// How the caller of a function is found where it is now (DWARF's call frame information).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Caller {
+    /// Nothing is known: it is taken to keep frame pointers.
+    #[default]
+    Unknown,
+    /// By its frame pointer.
+    ByFrame,
+    /// The function has no frame, and returns to where the kernel side found the link to point.
+    ByLink,
+    /// The function has no frame, but leaves the frame pointer of one outside of it alone.
+    Hidden,
+    /// What is in the frame pointer's register is none.
+    Lost,
+    /// There is none.
+    Outermost,
+}

@@ -1,0 +1,182 @@
+//! From return addresses to calls: what following frame pointers has found, checked against what
+//! each function says of its own frame.
+//!
+//! A function that is built without a frame pointer either leaves the register alone, and then its
+//! caller is missing in the chain, or uses it for something else, and then the chain ends there
+//! whatever comes after it.
+
+use cowtrace_common::native::{End, MAX_CALLS, NativeStack};
+
+use super::question::Caller;
+use crate::run::StackEnd;
+
+/// A call on the way to a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// The call before this address.
+    At(u64),
+    /// One or more calls of which nothing is known.
+    Hidden,
+}
+
+/// What the kernel side found.
+#[derive(Clone, Debug)]
+pub(in crate::writer) struct Chain {
+    /// See [`NativeStack::link`].
+    pub(in crate::writer) link: u64,
+    pub(in crate::writer) returns: Vec<u64>,
+    /// Why there are no more.
+    end: StackEnd,
+}
+
+impl From<&NativeStack> for Chain {
+    fn from(found: &NativeStack) -> Self {
+        let count = (found.count as usize).min(MAX_CALLS);
+        Self {
+            link: found.link,
+            returns: found.returns[..count].to_vec(),
+            end: match found.end {
+                end if end == End::Outermost as u32 => StackEnd::Outermost,
+                end if end == End::Limit as u32 => StackEnd::Limit,
+                _ => StackEnd::Lost,
+            },
+        }
+    }
+}
+
+impl Chain {
+    /// Every address that may have to be named.
+    pub(in crate::writer) fn addresses(&self) -> impl Iterator<Item = u64> + use<'_> {
+        let link = Some(self.link).filter(|&link| link != 0);
+        link.into_iter().chain(self.returns.iter().copied())
+    }
+}
+
+/// The calls that led to an instruction, innermost first. `caller` tells how the caller of the
+/// function at an address is found; none if there is no code there.
+pub(super) fn calls(
+    instruction: Caller,
+    chain: &Chain,
+    caller: impl Fn(u64) -> Option<Caller>,
+) -> (Vec<Call>, StackEnd) {
+    let mut calls = Vec::new();
+    let mut returns = chain.returns.iter().copied();
+    let mut link = Some(chain.link).filter(|&link| link != 0);
+    let mut found_by = instruction;
+    loop {
+        let is_hidden = match found_by {
+            Caller::Outermost => return (calls, StackEnd::Outermost),
+            Caller::Lost => return (calls, StackEnd::Lost),
+            Caller::ByLink => link.is_none(),
+            Caller::Hidden => true,
+            Caller::ByFrame | Caller::Unknown => false,
+        };
+        let next = match found_by {
+            Caller::ByLink if !is_hidden => link,
+            _ => returns.next(),
+        };
+        // It is the innermost function's.
+        link = None;
+        let Some(address) = next else {
+            let end = if is_hidden { StackEnd::Lost } else { chain.end };
+            return (calls, end);
+        };
+        let Some(caller) = caller(address) else {
+            return (calls, StackEnd::Lost);
+        };
+        if is_hidden {
+            // Whoever is hidden may use the register for something else, unless around it frame
+            // pointers are kept.
+            if !matches!(caller, Caller::ByFrame | Caller::Outermost) {
+                return (calls, StackEnd::Lost);
+            }
+            calls.push(Call::Hidden);
+        }
+        calls.push(Call::At(address));
+        found_by = caller;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const END: StackEnd = StackEnd::Outermost;
+
+    fn chain(link: u64, returns: &[u64]) -> Chain {
+        Chain {
+            link,
+            returns: returns.to_vec(),
+            end: END,
+        }
+    }
+
+    /// Functions at 0x1nn keep frames, at 0x2nn are hidden, at 0x3nn lose them, at 0x4nn are the
+    /// outermost; there is none elsewhere.
+    fn caller(address: u64) -> Option<Caller> {
+        match address >> 8 {
+            1 => Some(Caller::ByFrame),
+            2 => Some(Caller::Hidden),
+            3 => Some(Caller::Lost),
+            4 => Some(Caller::Outermost),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn frames_are_followed_to_the_outermost() {
+        let found = calls(Caller::ByFrame, &chain(0x111, &[0x101, 0x102]), caller);
+        assert_eq!(found, (vec![Call::At(0x101), Call::At(0x102)], END));
+        let found = calls(Caller::ByFrame, &chain(0, &[0x101, 0x400, 0x102]), caller);
+        assert_eq!(found, (vec![Call::At(0x101), Call::At(0x400)], END));
+    }
+
+    #[test]
+    fn a_leaf_without_a_frame_has_its_caller_by_the_link() {
+        let found = calls(Caller::ByLink, &chain(0x111, &[0x101]), caller);
+        assert_eq!(found, (vec![Call::At(0x111), Call::At(0x101)], END));
+        // The word was no return address.
+        let found = calls(Caller::ByLink, &chain(0, &[0x101]), caller);
+        assert_eq!(found, (vec![Call::Hidden, Call::At(0x101)], END));
+    }
+
+    #[test]
+    fn who_is_not_in_the_chain_is_told_as_hidden() {
+        let found = calls(Caller::ByFrame, &chain(0, &[0x201, 0x101]), caller);
+        let told = vec![Call::At(0x201), Call::Hidden, Call::At(0x101)];
+        assert_eq!(found, (told, END));
+        for returns in [&[][..], &[0x201, 0x101], &[0x301, 0x101]] {
+            let found = calls(Caller::Hidden, &chain(0, returns), caller);
+            assert_eq!(found, (Vec::new(), StackEnd::Lost));
+        }
+    }
+
+    #[test]
+    fn nothing_is_believed_after_a_frame_pointer_is_lost() {
+        let found = calls(Caller::Lost, &chain(0x111, &[0x101]), caller);
+        assert_eq!(found, (Vec::new(), StackEnd::Lost));
+        let found = calls(Caller::ByFrame, &chain(0, &[0x301, 0x101]), caller);
+        assert_eq!(found, (vec![Call::At(0x301)], StackEnd::Lost));
+        let found = calls(Caller::ByFrame, &chain(0, &[0x101, 0x900, 0x101]), caller);
+        assert_eq!(found, (vec![Call::At(0x101)], StackEnd::Lost));
+    }
+
+    proptest! {
+        #[test]
+        fn calls_are_of_the_chain_in_its_order(
+            returns in proptest::collection::vec(0x100u64..0x600, 0..64), link in 0u64..0x600,
+        ) {
+            for instruction in [Caller::ByLink, Caller::ByFrame, Caller::Hidden, Caller::Unknown] {
+                let (calls, _) = calls(instruction, &chain(link, &returns), caller);
+                let mut rest = returns.iter();
+                let first = usize::from(instruction == Caller::ByLink && link != 0);
+                for call in calls.iter().skip(first) {
+                    if let Call::At(address) = call {
+                        prop_assert!(rest.any(|it| it == address));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! How the caller of a function is found at an address: by its call frame information (`.eh_frame`),
+//! which stripped programs have too.
+
+use gimli::{
+    AArch64, BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, LittleEndian,
+    ParsedEhFrameHdr, Register, RegisterRule, UnwindContext, UnwindSection as _, UnwindTableRow,
+    X86_64,
+};
+use object::{Architecture, Object, ObjectSection as _};
+
+use super::question::Caller;
+
+/// Larger sections are not read, bytes.
+const MAX_BYTES: u64 = 256 << 20;
+
+type Bytes<'a> = EndianSlice<'a, LittleEndian>;
+
+/// The call frame information of a file.
+pub(super) struct Unwind<'a> {
+    frame: EhFrame<Bytes<'a>>,
+    table: ParsedEhFrameHdr<Bytes<'a>>,
+    bases: BaseAddresses,
+    registers: Registers,
+}
+
+/// Registers by their DWARF numbers.
+struct Registers {
+    stack: Register,
+    frame: Register,
+    return_address: Register,
+    /// Whether the return address is in a register until it is saved.
+    has_link: bool,
+}
+
+impl<'a> Unwind<'a> {
+    /// Of a file; none if it has none, or of an architecture that is not known.
+    pub(super) fn of(file: &impl Object<'a>) -> Option<Self> {
+        let section = |name: &str| {
+            let section = file.section_by_name(name)?;
+            if section.size() > MAX_BYTES {
+                return None;
+            }
+            Some((section.address(), section.data().ok()?))
+        };
+        let (frame_at, frame) = section(".eh_frame")?;
+        let (table_at, table) = section(".eh_frame_hdr")?;
+        let bases = BaseAddresses::default()
+            .set_eh_frame(frame_at)
+            .set_eh_frame_hdr(table_at);
+        let table = EhFrameHdr::new(table, LittleEndian).parse(&bases, 8).ok()?;
+        Some(Self {
+            frame: EhFrame::new(frame, LittleEndian),
+            table,
+            bases,
+            registers: Registers::of(file.architecture())?,
+        })
+    }
+
+    /// At an address of the file; of a return address, at the call before it.
+    pub(super) fn caller(&self, address: u64) -> Caller {
+        self.found_caller(address).unwrap_or_default()
+    }
+
+    fn found_caller(&self, address: u64) -> Option<Caller> {
+        let cie = EhFrame::cie_from_offset;
+        let table = self.table.table()?;
+        let entry = table
+            .fde_for_address(&self.frame, &self.bases, address, cie)
+            .ok()?;
+        // A signal came between: whom it interrupted is not in the chain.
+        if entry.is_signal_trampoline() {
+            return Some(Caller::Hidden);
+        }
+        let mut context = UnwindContext::new();
+        let row = entry
+            .unwind_info_for_address(&self.frame, &self.bases, &mut context, address)
+            .ok()?;
+        Some(self.registers.caller(row))
+    }
+}
+
+impl Registers {
+    fn of(architecture: Architecture) -> Option<Self> {
+        match architecture {
+            Architecture::X86_64 => Some(Self {
+                stack: X86_64::RSP,
+                frame: X86_64::RBP,
+                return_address: X86_64::RA,
+                has_link: false,
+            }),
+            Architecture::Aarch64 => Some(Self {
+                stack: AArch64::SP,
+                frame: AArch64::X29,
+                return_address: AArch64::X30,
+                has_link: true,
+            }),
+            _ => None,
+        }
+    }
+
+    fn caller(&self, row: &UnwindTableRow<usize>) -> Caller {
+        let saved_at = |register| match row.register(register) {
+            Some(RegisterRule::Offset(offset)) => Some(offset),
+            _ => None,
+        };
+        if row.register(self.return_address) == Some(RegisterRule::Undefined) {
+            return Caller::Outermost;
+        }
+        let return_at = saved_at(self.return_address);
+        let keeps_frame = saved_at(self.frame).is_none();
+        match row.cfa() {
+            CfaRule::RegisterAndOffset { register, .. } if *register == self.frame => {
+                Caller::ByFrame
+            }
+            CfaRule::RegisterAndOffset { register, offset } if *register == self.stack => {
+                if self.has_link {
+                    // arm64: a frame record is addressed from the stack pointer, too.
+                    return match (return_at, keeps_frame) {
+                        (Some(_), false) => Caller::ByFrame,
+                        (None, true) => Caller::ByLink,
+                        (Some(_), true) => Caller::Hidden,
+                        (None, false) => Caller::Lost,
+                    };
+                }
+                match (keeps_frame, return_at.map(|at| offset + at)) {
+                    (true, Some(0)) => Caller::ByLink,
+                    (true, _) => Caller::Hidden,
+                    (false, _) => Caller::Lost,
+                }
+            }
+            // A stack that was aligned: the frame is set up beside it.
+            CfaRule::Expression(_) => Caller::ByFrame,
+            CfaRule::RegisterAndOffset { .. } => Caller::Unknown,
+        }
+    }
+}
