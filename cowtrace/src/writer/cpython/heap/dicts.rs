@@ -28,12 +28,12 @@ impl Objects<'_> {
     /// Values beside keys that several dicts share.
     pub(super) fn values(&mut self, values: u64, count: u64, parts: &mut Parts) {
         match self.offsets.attributes {
-            Attributes::Dict => parts.table(values, count * 8, values, count, Shape::Items),
+            Attributes::Dict => parts.table(values, count * 8, values, count, Shape::Values),
             // In front of them stands in which order they came, the last byte being its length.
             Attributes::Before | Attributes::Tagged => {
                 let before = u64::from(self.memory.byte(values.wrapping_sub(1)).unwrap_or(0));
                 let start = values.saturating_sub(before);
-                parts.table(start, before + count * 8, values, count, Shape::Items);
+                parts.table(start, before + count * 8, values, count, Shape::Values);
             }
             Attributes::Inline => {
                 parts.table(
@@ -41,7 +41,7 @@ impl Objects<'_> {
                     count * 8 + 8,
                     values.wrapping_add(8),
                     count,
-                    Shape::Items,
+                    Shape::Values,
                 );
             }
         }

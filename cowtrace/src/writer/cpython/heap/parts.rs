@@ -37,13 +37,15 @@ pub(super) enum Shape {
     Loose,
     /// Blocks of a deque: the address is of the block, the count of what is still to come.
     Blocks,
+    /// One after the other, as attributes' values whose names stand elsewhere.
+    Values,
 }
 
 impl Shape {
     /// Words of an entry.
     pub(super) const fn words(self) -> u64 {
         match self {
-            Self::Items | Self::Loose | Self::Blocks => 1,
+            Self::Items | Self::Loose | Self::Blocks | Self::Values => 1,
             Self::Elements | Self::Pairs => 2,
             Self::Triples => 3,
         }
@@ -247,7 +249,7 @@ impl Objects<'_> {
         let count = keys.span.count;
         if self.offsets.attributes == Attributes::Inline {
             let room = self.word(values, 0) & 0xff;
-            parts.span(values.wrapping_add(8), count.min(room), Shape::Items);
+            parts.span(values.wrapping_add(8), count.min(room), Shape::Values);
             parts.add(Label::NONE, dict);
         } else {
             self.values(values, count, parts);

@@ -13,13 +13,14 @@ const MAX_ENTRIES: usize = 1 << 20;
 pub(super) const BATCH: usize = 32;
 const TAG_SHIFT: u32 = 48;
 const VALUE: u64 = (1 << TAG_SHIFT) - 1;
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 7] = [
     Shape::Items,
     Shape::Elements,
     Shape::Pairs,
     Shape::Triples,
     Shape::Loose,
     Shape::Blocks,
+    Shape::Values,
 ];
 
 /// An object (tag 0) or a span (its shape plus 1), with its length and what is skipped.
