@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use cowtrace_tests::{
-    report::Report,
+    report::{Report, number},
     tracer::{can_trace, program},
 };
 
@@ -39,7 +39,21 @@ fn freezing_saves_what_the_collector_copies_and_nothing_else() {
     let comments = of_comments(&plain);
     assert!(comments >= WORKERS * (COMMENT_PAGES - 50), "{comments}");
     assert_eq!(of_comments(&frozen), 0);
+    // The master stays until it has been asked.
+    let held = |report: &Report, path: &str| -> u64 {
+        let holders = report.0["holders"].as_array().expect("holders");
+        let of_path = holders.iter().filter(|holder| holder["path"] == path);
+        of_path.map(|holder| number(holder, "copied_pages")).sum()
+    };
+    let of_comments = held(&plain, "__main__.comments");
+    assert!(
+        of_comments.abs_diff(comments) * 50 <= comments,
+        "{of_comments} of {comments}"
+    );
+    assert_eq!(held(&frozen, "__main__.comments"), 0);
     for report in [plain, frozen] {
+        let id_title = held(&report, "__main__.id_title");
+        assert!(id_title > WORKERS * COMMENT_PAGES, "{id_title}");
         let titles = report.written(|writer| writer["kind"] == "refcount");
         assert!(titles > WORKERS * COMMENT_PAGES, "{titles}");
     }

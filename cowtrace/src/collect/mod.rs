@@ -132,6 +132,14 @@ impl Collector {
         self.records.masters_are_gone()
     }
 
+    /// Whether there have been at least so many workers and all have exited.
+    #[must_use]
+    pub fn workers_are_gone(&self, least: usize) -> bool {
+        let is_worker = |record: &&Record| record.role == Role::Worker;
+        self.records.iter().filter(is_worker).count() >= least
+            && !self.records.alive().any(|record| is_worker(&record))
+    }
+
     /// Reads the counters, closes what has exited, and keeps the tables from filling.
     pub fn tick(&mut self) -> Progress {
         self.find_lost_processes();

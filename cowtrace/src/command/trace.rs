@@ -54,6 +54,15 @@ pub(super) enum Target<'a> {
     Command(&'a [OsString]),
 }
 
+/// What ends a trace, other than a signal and the masters' exit.
+#[derive(Clone, Copy)]
+pub(super) struct Until {
+    /// Time that has gone.
+    pub(super) duration: Option<Duration>,
+    /// The exit of all workers, once there have been so many.
+    pub(super) workers: Option<usize>,
+}
+
 /// Traces, then reports.
 pub fn trace(arguments: TraceArgs) -> Result<()> {
     let options = arguments.options;
@@ -74,7 +83,11 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
     } else {
         Target::Command(&arguments.start)
     };
-    let observed = observe(&target, arguments.duration, &options)?;
+    let until = Until {
+        duration: arguments.duration,
+        workers: None,
+    };
+    let observed = observe(&target, until, &options)?;
     print(&observed.run, options.format, options.color)?;
     observed.recorded
 }
@@ -86,10 +99,10 @@ pub(super) struct Observed {
     pub(super) recorded: Result<()>,
 }
 
-/// Traces until the time is up, a signal comes or the masters are gone.
+/// Traces until it is time to end, a signal comes or the masters are gone.
 pub(super) fn observe(
     target: &Target<'_>,
-    duration: Option<Duration>,
+    until: Until,
     options: &TraceOptions,
 ) -> Result<Observed> {
     check_printable(options.format)?;
@@ -102,7 +115,7 @@ pub(super) fn observe(
         Session {
             kernel,
             options,
-            duration,
+            until,
         }
         .run(target),
     )
@@ -118,7 +131,7 @@ struct UnderWay<'a> {
 struct Session<'a> {
     kernel: Kernel,
     options: &'a TraceOptions,
-    duration: Option<Duration>,
+    until: Until,
 }
 
 impl Session<'_> {
@@ -174,7 +187,7 @@ impl Session<'_> {
         let cause = self.follow(under_way, &mut ends, &progress).await?;
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
-        if cause == End::MastersGone && self.duration.is_some() {
+        if cause == End::MastersGone && self.until.duration.is_some() {
             eprintln!("cowtrace: ended before its time: what was to be traced has exited");
         }
         let run = collector.finish(meta);
@@ -207,7 +220,10 @@ impl Session<'_> {
         ends: &mut Ends,
         progress: &ProgressBar,
     ) -> Result<End> {
-        let deadline = self.duration.map(|duration| Instant::now() + duration);
+        let deadline = self
+            .until
+            .duration
+            .map(|duration| Instant::now() + duration);
         let mut ticks = tokio::time::interval(self.options.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut evidence = tokio::time::interval(EVIDENCE_INTERVAL);
@@ -251,6 +267,11 @@ impl Session<'_> {
             }
             if collector.masters_are_gone() {
                 return Ok(End::MastersGone);
+            }
+            if let Some(workers) = self.until.workers
+                && collector.workers_are_gone(workers)
+            {
+                return Ok(End::WorkersGone);
             }
         }
     }
@@ -300,6 +321,7 @@ enum End {
     Duration,
     Signal,
     MastersGone,
+    WorkersGone,
 }
 
 /// The signals that end a trace with its report.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     report::print,
-    trace::{Target, observe, start_log},
+    trace::{Target, Until, observe, start_log},
 };
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
@@ -39,7 +39,12 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         None => native_command(load)?,
     };
     eprintln!("cowtrace demo: {}", plan(python.is_some(), freeze, load));
-    let observed = observe(&Target::Command(&command), None, &options)?;
+    // The master stays until it is told to end, so that its variables can be looked at.
+    let until = Until {
+        duration: None,
+        workers: usize::try_from(load.workers).ok(),
+    };
+    let observed = observe(&Target::Command(&command), until, &options)?;
     print(&observed.run, options.format, options.color)?;
     if options.format == Format::Text {
         let text = format!(

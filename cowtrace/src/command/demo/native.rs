@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use nix::{
     sys::wait::waitpid,
-    unistd::{ForkResult, fork},
+    unistd::{ForkResult, fork, getppid},
 };
 
 use crate::cli::LoadArgs;
@@ -22,6 +22,7 @@ struct Object {
 
 /// Runs the service: called in a process of its own.
 pub fn native_service(load: LoadArgs) -> Result<()> {
+    let starter = getppid();
     let objects = (load.megabytes as usize) << 20 >> 6;
     let mut heap: Vec<Object> = (0..objects as u64)
         .map(|number| Object {
@@ -43,6 +44,10 @@ pub fn native_service(load: LoadArgs) -> Result<()> {
     }
     for child in children {
         waitpid(child, None).context("cannot wait for a worker")?;
+    }
+    // As the service of Python: until it is told to end, or nobody is there to do so.
+    while getppid() == starter {
+        std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
 }

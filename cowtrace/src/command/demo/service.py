@@ -1,4 +1,5 @@
-"""A prefork service: the master loads titles and comments, the workers look titles up.
+"""A prefork service: the master loads titles and comments, the workers look titles up. When they are
+done it stays, as services do, until it is told to end.
 
 Arguments: workers, MiB to load, seconds of load, and 1 to freeze the collector's objects before the
 forks (else 0). Standard library only.
@@ -7,6 +8,7 @@ forks (else 0). Standard library only.
 import gc
 import os
 import random
+import signal
 import sys
 import time
 
@@ -40,11 +42,11 @@ class Handler:
         return title
 
 
-def serve(handler, seed, ends):
+def serve(handler, seed, ends, master):
     choose = random.Random(seed).randrange
     count = len(handler.id_title)
     collects = time.monotonic()
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and os.getppid() == master:
         # Requests come over the time given, not all at once.
         for _ in range(count // 200):
             handler.get(choose(count))
@@ -55,6 +57,9 @@ def serve(handler, seed, ends):
         time.sleep(0.01)
 
 
+# Ctrl-C is for who started it: that ends the master, and its workers go with it.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+starter = os.getppid()
 # Loading makes no garbage.
 gc.disable()
 id_title = load_titles(megabytes * 3 // 4)
@@ -64,13 +69,16 @@ if freeze:
     gc.freeze()
 handler = Handler(id_title)
 ends = time.monotonic() + seconds
+master = os.getpid()
 children = []
 for seed in range(workers):
     child = os.fork()
     if child == 0:
-        serve(handler, seed, ends)
+        serve(handler, seed, ends, master)
         os._exit(0)
     children.append(child)
 for child in children:
     os.waitpid(child, 0)
+while os.getppid() == starter:
+    time.sleep(0.05)
 os._exit(0)
