@@ -126,6 +126,13 @@ fn the_page_shows_the_figures_of_the_json_report() {
         pages(table(&mut browser, "writers")),
         sum(&json["writers"], "copied_pages")
     );
+    let holders = table(&mut browser, "holders");
+    assert_eq!(pages(holders), sum(&json["holders"], "copied_pages"));
+    let note = browser.text("#holders .note");
+    assert!(
+        note.contains("looked through only in part") && note.contains("shares are lower bounds"),
+        "{note}"
+    );
 }
 
 fn number(text: &str) -> u64 {
@@ -282,6 +289,19 @@ fn hostile_names_stay_text() {
         frame.function = MARKUP.into();
         frame.file = MARKUP.into();
     }
+    for holder in &mut hostile.holders {
+        holder.path = format!("app.{MARKUP}");
+        holder.type_name = Some(MARKUP.into());
+        for of in &mut holder.copied_types {
+            of.type_name = MARKUP.into();
+        }
+        for other in &mut holder.also_held_by {
+            other.path = MARKUP.into();
+        }
+    }
+    for walk in &mut hostile.heap_walks {
+        walk.failure = Some(MARKUP.into());
+    }
     hostile.labels.insert(MARKUP.into(), MARKUP.into());
     hostile.host.kernel = MARKUP.into();
     hostile.rejected = vec![(MARKUP.into(), MARKUP.into())];
@@ -297,6 +317,7 @@ fn hostile_names_stay_text() {
         "#mappings",
         "#flame",
         "#writers",
+        "#holders",
         "#processes",
         "#measured",
     ] {

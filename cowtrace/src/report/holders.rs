@@ -7,9 +7,15 @@ use super::{
     text::{section, table, trimmed},
     words::{count, percent, printable, shorten, size, wrap},
 };
-use crate::run::{HeapWalk, Holder, Run};
+use crate::run::{AlsoHeld, HeapWalk, Holder, Run};
 
 const MOST_HOLDERS: usize = 8;
+/// A variable with at least this share of all copies is named in the answer.
+const ANSWER_SHARE: f64 = 0.1;
+const MOST_IN_ANSWER: usize = 3;
+/// Longer paths in the answer, and longer names of types, are cut.
+const MAX_NAME: usize = 60;
+const MAX_TYPE: usize = 40;
 const MOST_TYPES: usize = 3;
 /// Another variable with at least this share of a holder's pages stands beside it.
 const SHARED: f64 = 0.2;
@@ -20,66 +26,117 @@ const TYPE_SHARE: f64 = 0.01;
 /// Columns that the table's numbers take.
 const NUMBERS: usize = 24;
 
+/// Pages of a run by whether a variable holds them.
+pub(super) struct Held {
+    /// All that were copied.
+    pub(super) all: u64,
+    /// Those that were looked for.
+    pub(super) asked: u64,
+    /// Those that were found.
+    pub(super) found: u64,
+}
+
+impl Held {
+    /// None if no variables were looked for.
+    pub(super) fn of(run: &Run) -> Option<Self> {
+        let sum = |of: fn(&HeapWalk) -> u64| -> u64 { run.heap_walks.iter().map(of).sum() };
+        let asked = sum(|walk| walk.asked_pages);
+        (asked > 0).then(|| Self {
+            all: run.copied().total().max(asked),
+            asked,
+            found: sum(|walk| walk.held_pages),
+        })
+    }
+
+    /// A part of all copies.
+    pub(super) fn share(&self, pages: u64) -> f64 {
+        pages as f64 / self.all as f64
+    }
+}
+
+/// Which variables hold most of what was copied, in a sentence for the answer; none if none stands
+/// out.
+pub(super) fn in_short(run: &Run) -> Option<String> {
+    let held = Held::of(run)?;
+    let leading = run
+        .holders
+        .iter()
+        .filter(|holder| held.share(holder.copied_pages) >= ANSWER_SHARE)
+        .take(MOST_IN_ANSWER);
+    let parts: Vec<String> = leading
+        .enumerate()
+        .map(|(index, holder)| {
+            let share = percent(held.share(holder.copied_pages));
+            let verb = if index == 0 { "is held by" } else { "by" };
+            let or = beside(holder)
+                .next()
+                .map_or_else(String::new, |other| format!(" or {}", name(&other.path)));
+            format!(
+                "{share} {verb} {}{or}, {}",
+                name(&holder.path),
+                type_and_entries(holder)
+            )
+        })
+        .collect();
+    let least = if run.heap_walks.iter().any(|walk| walk.is_partial) {
+        "at least "
+    } else {
+        ""
+    };
+    (!parts.is_empty()).then(|| format!("Of what was copied {least}{}.", parts.join("; ")))
+}
+
+fn name(path: &str) -> String {
+    shorten(&printable(path), MAX_NAME)
+}
+
 /// Writes the section; nothing if no variables were looked for.
 pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let sum = |of: fn(&HeapWalk) -> u64| -> u64 { run.heap_walks.iter().map(of).sum() };
-    let (asked, held) = (sum(|walk| walk.asked_pages), sum(|walk| walk.held_pages));
-    if asked == 0 {
+    let Some(held) = Held::of(run) else {
         return Ok(());
-    }
-    if held == 0 {
+    };
+    if held.found == 0 {
         section("HELD BY: NOT KNOWN", style, out)?;
-        return notes(run, style, out);
+        return write_notes(run, style, out);
     }
     let title = format!(
         "HELD BY (variables that hold what was copied; found for {} of it)",
-        percent(held as f64 / asked as f64)
+        percent(held.share(held.found))
     );
     section(&title, style, out)?;
     let mut table = table(style, &["copied", "share", "variable"], &[0, 1]);
+    let mut add = |pages: u64, line: String| {
+        let share = percent(held.share(pages));
+        table.add_row([size(run.bytes(pages)), share, line]);
+    };
     let width = style.width.saturating_sub(NUMBERS);
     let mut told = 0;
     for holder in run.holders.iter().take(MOST_HOLDERS) {
         told += holder.copied_pages;
-        let mut lines = lines(holder, width).into_iter();
-        table.add_row([
-            size(run.bytes(holder.copied_pages)),
-            percent(holder.copied_pages as f64 / asked as f64),
-            lines.next().unwrap_or_default(),
-        ]);
-        for line in lines {
-            table.add_row([String::new(), String::new(), line]);
+        add(holder.copied_pages, lines(holder, width).join("\n"));
+    }
+    for (pages, what) in [
+        (held.found.saturating_sub(told), "(smaller variables)"),
+        (
+            held.asked.saturating_sub(held.found),
+            "(not reachable from any variable)",
+        ),
+        (held.all - held.asked, "(not looked for)"),
+    ] {
+        if pages > 0 {
+            add(pages, what.into());
         }
     }
-    if held > told {
-        table.add_row([
-            size(run.bytes(held - told)),
-            percent((held - told) as f64 / asked as f64),
-            "(smaller variables)".into(),
-        ]);
-    }
-    if asked > held {
-        table.add_row([
-            size(run.bytes(asked - held)),
-            percent((asked - held) as f64 / asked as f64),
-            "(not reachable from any variable)".into(),
-        ]);
-    }
     writeln!(out, "{}", trimmed(&table))?;
-    notes(run, style, out)
+    write_notes(run, style, out)
 }
 
 /// A variable with those that hold the same, then what it is.
 fn lines(holder: &Holder, width: usize) -> Vec<String> {
     let path = |path: &str, width| shorten(&printable(path), width);
-    let share = |pages: u64| pages as f64 / holder.copied_pages.max(1) as f64;
+    let share = |pages: u64| part_of(holder, pages);
     let mut lines = vec![path(&holder.path, width)];
-    let (beside, also): (Vec<_>, Vec<_>) = holder
-        .also_held_by
-        .iter()
-        .filter(|also| share(also.copied_pages) >= ALSO)
-        .partition(|also| share(also.copied_pages) > SHARED);
-    for other in beside {
+    for other in beside(holder) {
         let part = match share(other.copied_pages) {
             1.0.. => String::new(),
             part => format!(" ({} of it)", percent(part)),
@@ -92,7 +149,7 @@ fn lines(holder: &Holder, width: usize) -> Vec<String> {
             .into_iter()
             .map(|line| format!("  {line}")),
     );
-    for other in also {
+    for other in also(holder) {
         let part = percent(share(other.copied_pages));
         let name = path(&other.path, width.saturating_sub(22 + part.len()));
         lines.push(format!("  {part} also held by {name}"));
@@ -100,14 +157,50 @@ fn lines(holder: &Holder, width: usize) -> Vec<String> {
     lines
 }
 
+/// Others that hold so much of the same that they stand beside it.
+pub(super) fn beside(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
+    let others = holder.also_held_by.iter();
+    others.filter(|also| part_of(holder, also.copied_pages) > SHARED)
+}
+
+/// Others that hold less of the same, and are worth a word.
+pub(super) fn also(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
+    let others = holder.also_held_by.iter();
+    others.filter(|also| (ALSO..=SHARED).contains(&part_of(holder, also.copied_pages)))
+}
+
+/// A part of a variable's copies.
+pub(super) fn part_of(holder: &Holder, pages: u64) -> f64 {
+    pages as f64 / holder.copied_pages.max(1) as f64
+}
+
+/// `dict x900,000`.
+pub(super) fn type_and_entries(holder: &Holder) -> String {
+    let text = type_name(holder);
+    match holder.entries {
+        Some(entries) => format!("{text} x{}", count(entries)),
+        None => text,
+    }
+}
+
+pub(super) fn type_name(holder: &Holder) -> String {
+    let name = holder.type_name.as_deref().unwrap_or("unknown type");
+    shorten(&printable(name), MAX_TYPE)
+}
+
 /// Its type and size, and the types of what was copied in it.
 fn what(holder: &Holder) -> String {
-    let type_name = holder.type_name.as_deref().unwrap_or("unknown type");
-    let mut text = shorten(&printable(type_name), 40);
-    if let Some(entries) = holder.entries {
-        text = format!("{text} x{}", count(entries));
+    let (text, types) = (type_and_entries(holder), types(holder));
+    if types.is_empty() {
+        text
+    } else {
+        format!("{text}; copied: {types}")
     }
-    let share = |pages: u64| pages as f64 / holder.copied_pages.max(1) as f64;
+}
+
+/// `str 71 %, int 29 %`: the types of what was copied in it.
+pub(super) fn types(holder: &Holder) -> String {
+    let share = |pages: u64| part_of(holder, pages);
     let types: Vec<String> = holder
         .copied_types
         .iter()
@@ -118,15 +211,19 @@ fn what(holder: &Holder) -> String {
             format!("{name} {}", percent(share(of.copied_pages)))
         })
         .collect();
-    if types.is_empty() {
-        text
-    } else {
-        format!("{text}; copied: {}", types.join(", "))
+    types.join(", ")
+}
+
+fn write_notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let notes = notes(run);
+    for line in notes.iter().flat_map(|note| wrap(note, style.width - 2)) {
+        writeln!(out, "  {line}")?;
     }
+    Ok(())
 }
 
 /// What makes the table less than it seems.
-fn notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn notes(run: &Run) -> Vec<String> {
     let mut notes = Vec::new();
     for walk in &run.heap_walks {
         let pid = run
@@ -158,8 +255,5 @@ fn notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
             ));
         }
     }
-    for line in notes.iter().flat_map(|note| wrap(note, style.width - 2)) {
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
+    notes
 }

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::{
     Style,
     answer::{facts, losses, region_name, summary},
-    holders::holders,
+    holders,
     sentences::in_short,
     strip::{bar, strip},
     words::{count, percent, printable, shorten, size, wrap},
@@ -32,7 +32,7 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         regions(run, style, out)?;
         strips(run, style, out)?;
         writers(run, style, out)?;
-        holders(run, style, out)?;
+        holders::holders(run, style, out)?;
         processes(run, style, out)?;
     }
     lost(run, style, out)
@@ -44,6 +44,7 @@ fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     }
     for line in in_short(run)
         .iter()
+        .chain(&holders::in_short(run))
         .flat_map(|text| wrap(text, style.width))
     {
         writeln!(out, "{line}")?;

@@ -46,11 +46,13 @@ function drawCopies() {
   drawFlame(section("flame"), data.flame, data.page_bytes);
   drawTable(section("writers"), data.writers, "Who wrote");
   section("writers").append(...data.advice.map((advice) => make("p", { class: "advice" }, advice)));
+  if (data.holders) drawTable(section("holders"), data.holders, "Held by which variables");
+  else section("holders").remove();
 }
 
 drawHead();
 if (data.totals.copied_pages > 0) drawCopies();
-else for (const id of ["timeline", "maps", "mappings", "flame", "writers"]) section(id).remove();
+else for (const id of ["timeline", "maps", "mappings", "flame", "writers", "holders"]) section(id).remove();
 drawContents();
 drawTable(section("processes"), data.processes, "Processes");
 drawEnd();

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::{
     advice::advice,
     answer::{facts, losses, summary, unshared_share},
+    holders,
     sentences::in_short,
     words::{printable, seconds},
 };
@@ -54,6 +55,8 @@ struct Shown {
     mappings: tables::Table,
     maps: map::Maps,
     writers: tables::Table,
+    /// None if no variables were looked for.
+    holders: Option<tables::Table>,
     /// What to do about the writes, a paragraph each.
     advice: Vec<String>,
     flame: flame::Flame,
@@ -86,6 +89,7 @@ fn shown(run: &Run) -> Shown {
     let copied = run.copied().total();
     let mut answer = vec![format!("{}.", summary(run))];
     answer.extend(in_short(run));
+    answer.extend(holders::in_short(run));
     answer.extend(facts(run));
     Shown {
         title: title(run),
@@ -104,6 +108,7 @@ fn shown(run: &Run) -> Shown {
         mappings: tables::mappings(run),
         maps: map::of(run),
         writers: tables::writers(run),
+        holders: tables::holders(run),
         advice: advice(run),
         flame: flame::of(run),
         processes: tables::processes(run),

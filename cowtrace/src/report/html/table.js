@@ -4,7 +4,7 @@ const FIRST_ROWS = 15;
 
 function drawTable(section, table, caption) {
   if (table.rows.length === 0) {
-    note(section, "Nothing is known.");
+    note(section, `Nothing is known. ${table.note}`);
     return;
   }
   const sorted = new SortedTable(table, caption);

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::super::{
     answer::region_name,
+    holders::{self, Held},
     python::Lines,
     text::own_memory,
     words::{percent, printable},
     writers::{function, is_named, written},
 };
-use crate::run::{Process, Region, Role, Run, Writer};
+use crate::run::{Holder, Process, Region, Role, Run, Writer};
 
 /// Rows of a table; all others together are one more.
 const MOST_ROWS: usize = 300;
@@ -166,6 +167,62 @@ fn words(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
         },
         region.map_or_else(String::new, |region| region_name(run, region)),
     ]
+}
+
+/// Which variables hold what was copied; none if they were not looked for.
+pub(super) fn holders(run: &Run) -> Option<Table> {
+    let held = Held::of(run)?;
+    let columns = vec![
+        column("Copied", Holds::Bytes),
+        column("Pages", Holds::Count),
+        column("Share", Holds::Share),
+        column("Variable", Holds::Text),
+        column("Type", Holds::Word),
+        column("Entries", Holds::Count),
+        column("Copied in it", Holds::Text),
+        column("Also held by", Holds::Text),
+    ];
+    let row = |holder: &Holder| {
+        let pages = holder.copied_pages;
+        let row = vec![
+            run.bytes(pages).into(),
+            pages.into(),
+            held.share(pages).into(),
+            printable(&holder.path).into(),
+            holders::type_name(holder).into(),
+            holder.entries.into(),
+            holders::types(holder).into(),
+            also_held(holder).into(),
+        ];
+        (pages, row)
+    };
+    let mut table = capped(columns, run.holders.iter().map(row).collect(), "variables");
+    let is_whole = run
+        .heap_walks
+        .iter()
+        .all(|walk| !walk.is_partial && walk.failure.is_none());
+    let mut notes = vec![format!(
+        "Variables from which the written objects can be reached, {}; found for {} of the copies.",
+        if is_whole {
+            "all looked through"
+        } else {
+            "looked through only in part"
+        },
+        percent(held.share(held.found))
+    )];
+    notes.extend(holders::notes(run));
+    notes.push(std::mem::take(&mut table.note));
+    table.note = notes.join(" ");
+    Some(table)
+}
+
+fn also_held(holder: &Holder) -> String {
+    let others = holders::beside(holder).chain(holders::also(holder));
+    let told = others.map(|other| {
+        let part = percent(holders::part_of(holder, other.copied_pages));
+        format!("{part} {}", printable(&other.path))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// Every process, those without copies too.
