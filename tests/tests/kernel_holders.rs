@@ -1,6 +1,8 @@
 //! Which variable holds what was copied, on every `CPython` that is here whose objects are known,
 //! against a service of which it is known which pages it copies for which variable.
 
+use std::time::Duration;
+
 use cowtrace_tests::{
     pythons::{Interpreter, interpreters},
     report::{Report, number},
@@ -10,6 +12,7 @@ use cowtrace_tests::{
 use serde_json::Value;
 
 const SERVICE: &str = include_str!("holders.py");
+const CHANGING: &str = include_str!("holders_change.py");
 const WORKERS: u64 = 2;
 
 /// What a variable is told to hold may differ from what is known by this share: the interpreter
@@ -81,6 +84,140 @@ fn copies_are_told_by_the_variable_that_holds_them() {
         service.say("end");
         service.end();
     }
+}
+
+/// The oldest and the newest.
+fn two() -> Vec<Interpreter> {
+    let mut found = walked();
+    let newest = found.split_off(found.len() - 1);
+    found.truncate(1);
+    found.extend(newest);
+    found
+}
+
+fn start(python: &Interpreter) -> (Service, Value) {
+    let mut service = Service::start(python.command().args(["-c", CHANGING]));
+    let first = service.answer();
+    (service, first)
+}
+
+fn trace(service: &Service) -> Tracer {
+    Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"])
+}
+
+/// The walk that read a process, by its pid.
+#[track_caller]
+fn walk_of<'a>(report: &'a Report, pid: &Value) -> &'a Value {
+    let walks = report.0["heap_walks"].as_array().expect("walks");
+    let reads = |walk: &&Value| {
+        let id = walk["read_process_id"].as_u64();
+        id.is_some_and(|id| report.process(id)["pid"] == *pid)
+    };
+    walks
+        .iter()
+        .find(reads)
+        .unwrap_or_else(|| panic!("none of {pid}: {walks:#?}"))
+}
+
+#[test]
+fn data_that_the_master_has_replaced_is_told_by_the_workers_that_have_it() {
+    if !can_trace("holders-replaced") {
+        return;
+    }
+    for python in two() {
+        let (mut service, first) = start(&python);
+        let tracer = trace(&service);
+        ask(&mut service, "read");
+        service.say("replace");
+        let second = service.answer();
+        ask(&mut service, "read");
+        let report = tracer.stop();
+        expect(&python, &report, "__main__.titles", number(&first, "pages"));
+        expect(&python, &report, "__main__.words", number(&second, "pages"));
+        let walk = walk_of(&report, &first["pid"]);
+        assert_eq!(walk["at_ns"], Value::Null, "{python}: {walk}");
+        let walk = walk_of(&report, &service.pid().into());
+        assert_eq!(walk["has_changed"], false, "{python}: {walk}");
+        service.end();
+    }
+}
+
+#[test]
+fn data_that_nobody_has_any_more_is_told_as_it_was_when_the_master_forked_again() {
+    if !can_trace("holders-gone") {
+        return;
+    }
+    for python in two() {
+        let (mut service, first) = start(&python);
+        let tracer = trace(&service);
+        ask(&mut service, "read");
+        service.say("replace");
+        let second = service.answer();
+        ask(&mut service, "read");
+        // The walk in the first worker takes at most so long.
+        std::thread::sleep(Duration::from_millis(2_500));
+        ask(&mut service, "end the first");
+        let report = tracer.stop();
+        expect(&python, &report, "__main__.titles", number(&first, "pages"));
+        expect(&python, &report, "__main__.words", number(&second, "pages"));
+        let walk = walk_of(&report, &first["pid"]);
+        assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
+        service.end();
+    }
+}
+
+#[test]
+fn a_master_that_has_left_is_told_by_a_worker() {
+    if !can_trace("holders-left") {
+        return;
+    }
+    for python in two() {
+        let (mut service, first) = start(&python);
+        let tracer = trace(&service);
+        ask(&mut service, "read");
+        ask(&mut service, "leave");
+        let report = tracer.wait();
+        expect(&python, &report, "__main__.titles", number(&first, "pages"));
+        let walk = walk_of(&report, &first["pid"]);
+        assert_eq!(walk["at_ns"], Value::Null, "{python}: {walk}");
+        service.end();
+    }
+}
+
+#[test]
+fn a_command_that_ends_by_itself_is_told_as_it_was_before() {
+    if !can_trace("holders-command") {
+        return;
+    }
+    // Its worker reads at once, then both are there for longer than the second before the first walk.
+    let script = "import os, sys, time
+data = ['row %d of all' % i for i in range(150000)]
+if os.fork() == 0:
+    for it in data: pass
+    time.sleep(3)
+    os._exit(0)
+os.wait()
+with open(sys.argv[1], 'w') as file: file.write(str(len({id(it) >> 12 for it in data})))
+";
+    let name = format!("cowtrace-pages-{}", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let file = file.to_str().expect("a path");
+    // One that sees the same files.
+    let is_bare = |python: &Interpreter| python.command().get_args().next().is_none();
+    let python = walked()
+        .into_iter()
+        .find(is_bare)
+        .expect("an installed one");
+    let program = python.command();
+    let program = program.get_program().to_str().expect("a path");
+    let tracer = Tracer::start(&["-i", "200ms", "--", program, "-c", script, file]);
+    let report = tracer.wait();
+    let pages = std::fs::read_to_string(file).expect("the command's answer");
+    std::fs::remove_file(file).expect("its file");
+    let pages = pages.parse().expect("a number");
+    expect(&python, &report, "__main__.data", pages);
+    let walk = &report.0["heap_walks"][0];
+    assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
 }
 
 #[test]

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::heaps::Heap;
+
 /// Different addresses that are kept, over all processes, give or take those that come between two
 /// looks: 8 MiB, and half of that while new ones are sorted in.
 const MAX_ADDRESSES: usize = 1 << 20;
-/// Processes whose memory is told apart.
+/// Heaps that are told apart.
 const MAX_HEAPS: usize = 64;
 /// New addresses that are sorted in together, at least.
 const LEAST_NEW: usize = 1 << 16;
@@ -16,27 +18,29 @@ const COUNT_BITS: u32 = u64::BITS - ADDRESS_BITS;
 const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
 const PAGE_BITS: u32 = 12;
 
-/// Copied addresses by the process whose memory was copied.
+/// Copied addresses by whose memory was copied.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    heaps: BTreeMap<u32, Addresses>,
+    heaps: BTreeMap<Heap, Addresses>,
     /// Copied pages that found no room.
     pub(super) dropped: u64,
 }
 
-/// Addresses of one process's memory: each in the upper bits of a word, with its pages below.
-#[derive(Debug, Default)]
+/// Addresses of one heap: each in the upper bits of a word, with its pages below.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Addresses {
     words: Vec<u64>,
     /// How many of the words are in order and different.
     sorted: usize,
+    /// Pages of all of them.
+    pub(super) pages: u64,
     /// Pages that are counted for another address of their page: there was no room.
     pub(super) by_page: u64,
 }
 
 impl Copies {
-    /// Counts copied pages for an address in the memory of a process, by its number.
-    pub(super) fn add(&mut self, heap: u32, address: u64, pages: u64) {
+    /// Counts copied pages for an address of a heap.
+    pub(super) fn add(&mut self, heap: Heap, address: u64, pages: u64) {
         if address >> ADDRESS_BITS != 0
             || (self.heaps.len() >= MAX_HEAPS && !self.heaps.contains_key(&heap))
         {
@@ -59,19 +63,32 @@ impl Copies {
         }
     }
 
-    /// All that was kept, by process, most pages first.
-    pub(super) fn into_heaps(self) -> Vec<(u32, Addresses)> {
+    /// The heaps, and how many of their pages were copied.
+    pub(super) fn heaps(&self) -> impl Iterator<Item = (Heap, u64)> {
+        self.heaps.iter().map(|(heap, it)| (*heap, it.pages))
+    }
+
+    /// What was kept of a heap so far.
+    pub(super) fn so_far(&self, heap: Heap) -> Addresses {
+        let mut addresses = self.heaps.get(&heap).cloned().unwrap_or_default();
+        addresses.sort();
+        addresses
+    }
+
+    /// All that was kept, by heap, most pages first.
+    pub(super) fn into_heaps(self) -> Vec<(Heap, Addresses)> {
         let mut heaps: Vec<_> = self.heaps.into_iter().collect();
         for (_, addresses) in &mut heaps {
             addresses.sort();
         }
-        heaps.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages()));
+        heaps.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages));
         heaps
     }
 }
 
 impl Addresses {
     fn add(&mut self, address: u64, pages: u64) {
+        self.pages += pages;
         let mut left = pages;
         while left > 0 {
             let count = left.min(MAX_COUNT);
@@ -99,6 +116,7 @@ impl Addresses {
             return false;
         };
         self.words[index] += pages;
+        self.pages += pages;
         if self.words[index] >> COUNT_BITS != address {
             self.by_page += pages;
         }
@@ -122,10 +140,6 @@ impl Addresses {
         self.sorted = self.words.len();
     }
 
-    fn pages(&self) -> u64 {
-        self.words.iter().map(|word| word & MAX_COUNT).sum()
-    }
-
     /// Addresses in order, and the pages copied for each.
     pub(super) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
         let pages = self
@@ -145,23 +159,32 @@ impl Addresses {
 mod tests {
     use super::*;
 
+    const ONE: Heap = Heap {
+        process: 1,
+        generation: 0,
+    };
+    const TWO: Heap = Heap {
+        process: 1,
+        generation: 1,
+    };
+
     #[test]
     fn pages_of_an_address_are_added_up() {
         let mut copies = Copies::default();
         for round in 0..3 {
             for index in 0..50_000 {
                 copies.add(
-                    1,
+                    ONE,
                     0x7f00_0000_0000 + index * 4096 + 8,
                     1 + u64::from(round == 2),
                 );
             }
         }
-        copies.add(2, 0x1000, 300_000);
-        copies.add(1, u64::MAX, 5);
+        copies.add(TWO, 0x1000, 300_000);
+        copies.add(ONE, u64::MAX, 5);
         assert_eq!(copies.dropped, 5);
         let heaps = copies.into_heaps();
-        assert_eq!((heaps[0].0, heaps[0].1.pages()), (2, 300_000));
+        assert_eq!((heaps[0].0, heaps[0].1.pages), (TWO, 300_000));
         let (_, addresses) = heaps.into_iter().nth(1).unwrap();
         let (addresses, pages) = addresses.into_parts();
         assert_eq!((addresses.len(), addresses[1]), (50_000, 0x7f00_0000_1008));
@@ -173,16 +196,16 @@ mod tests {
         let mut copies = Copies::default();
         let all = (MAX_ADDRESSES + LEAST_NEW) as u64;
         for index in 0..all {
-            copies.add(1, index * 4096, 1);
+            copies.add(ONE, index * 4096, 1);
         }
-        copies.add(1, 8, 1);
-        copies.add(1, 4096, 2);
-        copies.add(1, (all + 7) * 4096, 4);
-        copies.add(2, 4096, 1);
+        copies.add(ONE, 8, 1);
+        copies.add(ONE, 4096, 2);
+        copies.add(ONE, (all + 7) * 4096, 4);
+        copies.add(TWO, 4096, 1);
         let dropped = copies.dropped;
         let heaps = copies.into_heaps();
         let (_, addresses) = heaps.into_iter().next().unwrap();
-        assert_eq!((addresses.by_page, addresses.pages()), (1, all + 3));
+        assert_eq!((addresses.by_page, addresses.pages), (1, all + 3));
         assert_eq!(dropped, 5);
         assert_eq!(addresses.words.len() as u64, all);
     }

@@ -57,9 +57,14 @@ impl Collector {
             self.regions.inherit(layout);
         }
         self.retire_other_image(event);
+        let heap = match (parent, &layout) {
+            (Some((id, _)), Some(layout)) => Some(self.pass_on(id, layout.inherited_pages())),
+            _ => None,
+        };
         let record = Record {
             parent: parent.map(|(id, _)| id),
             inherited: layout,
+            heap,
             started_ns: event.at_ns.saturating_sub(self.started_ns),
             ..Record::new(
                 event.pid,
@@ -121,8 +126,10 @@ impl Collector {
             return;
         }
         record.exited_ns = Some(at_ns);
+        let heap = record.heap;
         if !record.name_is_final {
             record.comm.clone_from(&event.comm);
         }
+        self.early.note_exit(heap);
     }
 }

@@ -5,7 +5,9 @@ mod adopt;
 mod assemble;
 mod bss;
 mod copies;
+mod early;
 mod follow;
+mod heaps;
 mod holders;
 mod layouts;
 mod record;
@@ -31,6 +33,7 @@ use crate::{
 pub use adopt::AdoptError;
 pub use assemble::Meta;
 use copies::Copies;
+use early::Early;
 use layouts::Layouts;
 use record::{Record, Records};
 use snapshot::Told;
@@ -61,6 +64,7 @@ pub struct Collector {
     /// Whether the variables are looked for that hold what is copied.
     holders: bool,
     copies: Copies,
+    early: Early,
     /// Numbers that the kernel side knows interpreters by, by image.
     interpreters: HashMap<u32, u32>,
     /// Programs without objects that words around an address could tell.
@@ -97,6 +101,7 @@ impl Collector {
             writers: Writers::new(proc_root.clone()),
             holders,
             copies: Copies::default(),
+            early: Early::default(),
             probe,
             kernel,
             proc_root,

@@ -5,6 +5,7 @@ use std::{
     rc::Rc,
 };
 
+use super::heaps::{Heap, Passed};
 use crate::{
     probe::Totals,
     run::{Mapping, Process, Role, Row, Sources, attribution::Layout},
@@ -22,6 +23,10 @@ pub(super) struct Record {
     /// The record whose program it goes on with: its parent, if it has forked and not started
     /// another since.
     pub forked_from: Option<u32>,
+    /// The memory that it inherited and copies.
+    pub heap: Option<Heap>,
+    /// Its own memory as it passes it on.
+    pub passed: Option<Passed>,
     pub comm: String,
     pub role: Role,
     pub started_ns: u64,
@@ -54,6 +59,8 @@ impl Record {
             born_ns,
             parent: None,
             forked_from: None,
+            heap: None,
+            passed: None,
             comm,
             role,
             started_ns: 0,
@@ -116,6 +123,11 @@ impl Records {
             .as_ref()
             .map(|layout| layout.inherited_pages());
         record.forked_from = record.parent.filter(|_| record.inherited.is_some());
+        if let Some(parent) = record.forked_from.filter(|_| record.heap.is_none()) {
+            // It was there before the trace: so was what its parent passed on.
+            let pages = record.inherited_pages.unwrap_or(0);
+            record.heap = Some(self.pass_on(parent, 0, pages).0);
+        }
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
         }
@@ -161,29 +173,13 @@ impl Records {
             .collect()
     }
 
-    fn get(&self, id: u32) -> Option<&Record> {
+    pub(super) fn get(&self, id: u32) -> Option<&Record> {
         let index = self.all.binary_search_by_key(&id, |record| record.id);
         self.all.get(index.ok()?)
     }
 
-    /// Whose memory a slot's process copies: that of the process it forked from, or its own.
-    pub(super) fn heap_of(&self, slot: u32) -> Option<u32> {
-        let record = self.get(*self.by_slot.get(&slot)?)?;
-        Some(record.forked_from.unwrap_or(record.id))
-    }
-
-    /// A living process that has the memory of this one, and its pid: itself, the nearest of those
-    /// it forked from, or one that forked from it.
-    pub(super) fn with_memory_of(&self, id: u32) -> Option<(u32, u32)> {
-        let is_alive = |record: &&Record| record.exited_ns.is_none() && !record.is_launcher;
-        let forked_from = |record: &Record| self.get(record.forked_from?);
-        let ancestors = std::iter::successors(self.get(id), |record| forked_from(record));
-        let mut children = self.iter().filter(|record| record.forked_from == Some(id));
-        ancestors
-            .into_iter()
-            .find(is_alive)
-            .or_else(|| children.find(is_alive))
-            .map(|record| (record.id, record.pid))
+    pub(super) fn id_in_slot(&self, slot: u32) -> Option<u32> {
+        self.by_slot.get(&slot).copied()
     }
 
     pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {

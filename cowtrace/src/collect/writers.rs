@@ -55,9 +55,10 @@ impl Collector {
             );
             // Only now is it known what the program is.
             if self.holders && self.writers.runs_python(program.image) {
-                let heap = self.records.heap_of(evidence.slot);
-                let heap = heap.unwrap_or(program.image);
-                self.copies.add(heap, evidence.address, evidence.pages());
+                match self.records.heap_of(evidence.slot) {
+                    Some(heap) => self.copies.add(heap, evidence.address, evidence.pages()),
+                    None => self.copies.dropped += evidence.pages(),
+                }
             }
         }
         for image in asked.images() {

@@ -171,6 +171,9 @@ impl Session<'_> {
                 collector.adopt_launcher(command.pid())?;
                 command.go_on().context("cannot let the command go on")?;
                 meta.targets = vec![command.pid()];
+                if self.until.workers.is_none() {
+                    collector.walk_regularly();
+                }
                 Some(command)
             }
         };
@@ -250,6 +253,7 @@ impl Session<'_> {
                 _ = evidence.tick(), if !self.options.evidence.no_writers => {
                     collector.look_for_interpreters();
                     collector.take_evidence();
+                    collector.walk_early();
                     looked = Instant::now();
                 }
                 () = due(&mut recording) => {

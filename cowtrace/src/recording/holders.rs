@@ -114,6 +114,8 @@ impl Stored for HeapWalk {
             "duration_ns",
             "is_partial",
             "is_compared",
+            "at_ns",
+            "has_changed",
             "failure",
         ],
     };
@@ -133,6 +135,8 @@ impl Stored for HeapWalk {
         ] {
             columns.number(count);
         }
+        columns.number_or_null(self.at_ns);
+        columns.number(u64::from(self.has_changed));
         columns.text_or_null(self.failure.as_deref());
     }
 
@@ -148,6 +152,8 @@ impl Stored for HeapWalk {
             duration_ns: columns.count()?,
             is_partial: columns.flag()?,
             is_compared: columns.flag()?,
+            at_ns: columns.count_or_null()?,
+            has_changed: columns.flag()?,
             failure: columns.text_or_null()?,
         })
     }

@@ -189,6 +189,8 @@ CREATE TABLE heap_walks (
   duration_ns INTEGER NOT NULL,
   is_partial INTEGER NOT NULL,
   is_compared INTEGER NOT NULL,
+  at_ns INTEGER, -- when, if before the end
+  has_changed INTEGER NOT NULL,
   failure TEXT
 );
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{
     Style,
     text::{section, table, trimmed},
-    words::{count, percent, printable, shorten, size, wrap},
+    words::{count, percent, printable, seconds, shorten, size, wrap},
 };
 use crate::run::{AlsoHeld, HeapWalk, Holder, Run};
 
@@ -78,12 +78,17 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
             )
         })
         .collect();
-    let least = if run.heap_walks.iter().any(|walk| walk.is_partial) {
+    let least = if run.heap_walks.iter().any(is_lower_bound) {
         "at least "
     } else {
         ""
     };
     (!parts.is_empty()).then(|| format!("Of what was copied {least}{}.", parts.join("; ")))
+}
+
+/// Whether a variable may hold more than the walk has found.
+fn is_lower_bound(walk: &HeapWalk) -> bool {
+    walk.is_partial || walk.at_ns.is_some()
 }
 
 fn name(path: &str) -> String {
@@ -243,9 +248,31 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
             notes.push("There was no time to tell what several variables hold.".into());
         }
         if let Some(read) = read.filter(|read| read.id != walk.process_id) {
+            let is_gone = run
+                .process(walk.process_id)
+                .is_none_or(|process| process.exited_ns.is_some());
+            let why = if is_gone {
+                "is gone"
+            } else {
+                "has changed much of its memory"
+            };
             notes.push(format!(
-                "Process {pid} is gone: read from process {}, which may have changed since.",
+                "Process {pid} {why}: read from process {}, which may have changed since.",
                 read.pid
+            ));
+        }
+        if walk.has_changed {
+            notes.push(format!(
+                "Process {pid} has written much of its memory since it forked: what is there now \
+                 may be other objects than were copied."
+            ));
+        }
+        if let Some(at_ns) = walk.at_ns {
+            notes.push(format!(
+                "Process {pid} could not be read at the end: this is from {} after the start, and \
+                 of the {} pages that had been copied by then.",
+                seconds(at_ns),
+                count(walk.asked_pages)
             ));
         }
         if walk.by_page > 0 {

@@ -224,11 +224,11 @@ fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<HeapWalk>)> {
         process.clone(),
         option::of(process),
         [count(), count(), count(), count(), count(), count()],
-        [any::<bool>(), any::<bool>()],
-        option::of(text()),
+        [any::<bool>(), any::<bool>(), any::<bool>()],
+        (option::of(count()), option::of(text())),
     );
     let walk = walk.prop_map(
-        |(process_id, read_process_id, counts, flags, failure)| HeapWalk {
+        |(process_id, read_process_id, counts, flags, (at_ns, failure))| HeapWalk {
             process_id,
             read_process_id,
             asked_pages: counts[0],
@@ -239,6 +239,8 @@ fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<HeapWalk>)> {
             duration_ns: counts[5],
             is_partial: flags[0],
             is_compared: flags[1],
+            at_ns,
+            has_changed: flags[2],
             failure,
         },
     );

@@ -63,6 +63,13 @@ pub struct HeapWalk {
     pub is_partial: bool,
     /// Whether it is known which of the leading variables share what they hold.
     pub is_compared: bool,
+    /// When, if it was while the trace went on, ns since its start: what was copied later was not
+    /// looked for.
+    #[serde(default)]
+    pub at_ns: Option<u64>,
+    /// Whether the process that was read had written much of this memory since it passed it on.
+    #[serde(default)]
+    pub has_changed: bool,
     /// Why the variables are not known, if they are not.
     pub failure: Option<String>,
 }

@@ -21,7 +21,7 @@ use cowtrace_common::{
 
 use crate::run::{PythonFrame, WriteKind};
 use cpython::Python;
-pub use cpython::{Found, Limits, Variable};
+pub use cpython::{Found, Limits, Objects, Variable};
 use image::{Image, Sources};
 pub use named::Named;
 pub use native::NAMER;
@@ -108,21 +108,12 @@ impl Writers {
         image.is_some_and(|image| image.python.is_some())
     }
 
-    /// Which variables of a process that runs a program hold the objects at these addresses, in
-    /// order, with the pages copied for each; or why that is not known.
-    pub fn holders(
-        &self,
-        image: u32,
-        pid: u32,
-        addresses: Vec<u64>,
-        pages: Vec<u32>,
-        limits: Limits,
-    ) -> Result<Found, String> {
-        let image = self.images.get(&image);
-        image
-            .and_then(|image| image.python.as_ref())
-            .ok_or("it runs no CPython that is known")?
-            .holders(&self.proc_root, pid, addresses, pages, limits)
+    /// How the objects of processes that run a program are looked through; none if it runs no
+    /// CPython that is known.
+    #[must_use]
+    pub fn objects(&self, image: u32) -> Option<Objects> {
+        let python = self.images.get(&image)?.python.as_ref()?;
+        Some(python.objects(&self.proc_root))
     }
 
     /// Takes a copy's evidence in. `python` and `native` give a stack by its number.
@@ -185,7 +176,8 @@ pub fn holders_of(
     let code = Code::read(proc_root, &[pid]);
     Python::find(proc_root, &[pid], &code)
         .ok_or("it runs no CPython that is known")?
-        .holders(proc_root, pid, addresses, pages, limits)
+        .objects(proc_root)
+        .holders(pid, addresses, pages, limits)
 }
 
 /// Reads foreign files for their names: what a process of its own does, which is asked on its

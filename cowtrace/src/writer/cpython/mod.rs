@@ -9,7 +9,7 @@ mod lines;
 mod objects;
 mod types;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cowtrace_common::{
     evidence::Evidence,
@@ -81,54 +81,11 @@ impl Python {
         Layout::of_version(memory::read_word(pid, self.symbols.version?)?)
     }
 
-    /// Which variables of a process hold the objects at these addresses, in order, with the pages
-    /// that were copied for each; or why that is not known.
-    pub(in crate::writer) fn holders(
-        &self,
-        proc_root: &Path,
-        pid: u32,
-        addresses: Vec<u64>,
-        pages: Vec<u32>,
-        limits: Limits,
-    ) -> Result<Found, String> {
-        let runtime = self.symbols.runtime.ok_or("its runtime is not found")?;
-        let interpreter = heap::Interpreter {
-            type_type: self.symbols.type_type,
-            runtime,
-            offsets: self.heap_offsets(pid, runtime)?,
-        };
-        let read = Box::new(move |at, to: &mut [u8]| memory::read(pid, at, to));
-        let copies = heap::Copies { addresses, pages };
-        heap::find(proc_root, pid, &interpreter, copies, limits, read).map_err(Into::into)
-    }
-
-    /// Where the version that a process runs keeps its objects; several where it does not say
-    /// which it is.
-    fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
-        if !cfg!(target_arch = "x86_64") {
-            return Err("layouts are known for x86-64 only".into());
-        }
-        if let Some(words) = table(pid, runtime)
-            && let Some((version, is_free_threaded)) = layout::version_of(&words)
-        {
-            if is_free_threaded {
-                return Err("a build without global interpreter lock is not walked".into());
-            }
-            let layout = Layout::of_table(&words);
-            let offsets = layout.and_then(|layout| Offsets::of_table(version, &layout));
-            return Ok(vec![offsets.ok_or_else(|| unknown(version))?]);
-        }
-        match self
-            .symbols
-            .version
-            .and_then(|at| memory::read_word(pid, at))
-        {
-            None => Ok(Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec()),
-            Some(version) => {
-                let version = (version & 0xffff_ffff) >> 16;
-                let offsets = Offsets::of_version(version);
-                Ok(vec![*offsets.ok_or_else(|| unknown(version))?])
-            }
+    /// How the objects of its processes are looked through.
+    pub(in crate::writer) fn objects(&self, proc_root: &Path) -> Objects {
+        Objects {
+            proc_root: proc_root.to_owned(),
+            symbols: self.symbols,
         }
     }
 
@@ -167,6 +124,80 @@ impl Python {
     /// Name of a type.
     pub(in crate::writer) fn name(&self, address: u64) -> Option<String> {
         self.known.name(address)
+    }
+}
+
+/// Looks through the objects of processes that run an interpreter, from any thread.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    proc_root: PathBuf,
+    symbols: interpreter::Symbols,
+}
+
+impl Objects {
+    /// Which variables of a process hold the objects at these addresses, in order, with the pages
+    /// that were copied for each; or why that is not known.
+    pub fn holders(
+        &self,
+        pid: u32,
+        addresses: Vec<u64>,
+        pages: Vec<u32>,
+        limits: Limits,
+    ) -> Result<Found, String> {
+        let runtime = self.symbols.runtime.ok_or("its runtime is not found")?;
+        let interpreter = heap::Interpreter {
+            type_type: self.symbols.type_type,
+            runtime,
+            offsets: self.heap_offsets(pid, runtime)?,
+        };
+        let read = Box::new(move |at, to: &mut [u8]| memory::read(pid, at, to));
+        let copies = heap::Copies { addresses, pages };
+        let before = memory::identity(&self.proc_root, pid);
+        let found = heap::find(&self.proc_root, pid, &interpreter, copies, limits, read)?;
+        // What is not there any more was not found, and would seem to be held by nothing.
+        let is_there = before.is_ok_and(|before| memory::is_alive(&self.proc_root, &before))
+            && self.is_in(pid);
+        if is_there {
+            Ok(found)
+        } else {
+            Err("it ended while it was looked through".into())
+        }
+    }
+
+    /// Whether a process has this interpreter in its memory.
+    fn is_in(&self, pid: u32) -> bool {
+        let at = self.symbols.type_type + self.symbols.objects.ob_type;
+        memory::read_word(pid, at) == Some(self.symbols.type_type)
+    }
+
+    /// Where the version that a process runs keeps its objects; several where it does not say
+    /// which it is.
+    fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err("layouts are known for x86-64 only".into());
+        }
+        if let Some(words) = table(pid, runtime)
+            && let Some((version, is_free_threaded)) = layout::version_of(&words)
+        {
+            if is_free_threaded {
+                return Err("a build without global interpreter lock is not walked".into());
+            }
+            let layout = Layout::of_table(&words);
+            let offsets = layout.and_then(|layout| Offsets::of_table(version, &layout));
+            return Ok(vec![offsets.ok_or_else(|| unknown(version))?]);
+        }
+        match self
+            .symbols
+            .version
+            .and_then(|at| memory::read_word(pid, at))
+        {
+            None => Ok(Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec()),
+            Some(version) => {
+                let version = (version & 0xffff_ffff) >> 16;
+                let offsets = Offsets::of_version(version);
+                Ok(vec![*offsets.ok_or_else(|| unknown(version))?])
+            }
+        }
     }
 }
 

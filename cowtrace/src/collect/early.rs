@@ -1,0 +1,214 @@
+//! Variables that are looked for while the trace goes on, because what is traced may be gone before
+//! its end: beside the trace, in a thread of its own, one walk at a time.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{Collector, copies::Addresses, heaps::Heap};
+use crate::{
+    run::HeapWalk,
+    writer::{Found, Limits},
+};
+
+/// Copied pages for which a walk is worth it.
+const LEAST_PAGES: u64 = 1024;
+/// Walks of a command's memory take at most this part of the time.
+const TIME_PART: u32 = 20;
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// Time of one: it may be waited for at the end.
+const TIME: Duration = Duration::from_secs(2);
+/// Heaps that wait to be looked through.
+const MAX_WAITING: usize = 8;
+
+/// What was found in a heap.
+pub(super) type Seen = (Found, HeapWalk);
+
+/// Walks that were made, are to be made, and the one under way.
+#[derive(Default)]
+pub(super) struct Early {
+    /// Whether heaps are looked through from time to time.
+    is_regular: bool,
+    due: Option<Instant>,
+    waiting: VecDeque<Heap>,
+    /// Heaps of which a process has exited that had inherited them.
+    exits: Vec<Heap>,
+    under_way: Option<UnderWay>,
+    seen: HashMap<Heap, Seen>,
+}
+
+struct UnderWay {
+    heap: Heap,
+    began: Instant,
+    thread: JoinHandle<Seen>,
+}
+
+impl Early {
+    /// Notes that a process has exited that had inherited a heap.
+    pub(super) fn note_exit(&mut self, heap: Option<Heap>) {
+        self.exits
+            .extend(heap.filter(|heap| !self.exits.contains(heap)));
+    }
+
+    /// Has a heap looked through as soon as may be.
+    pub(super) fn ask(&mut self, heap: Heap) {
+        if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&heap) {
+            self.waiting.push_back(heap);
+        }
+    }
+
+    /// What was found in a heap, if it was looked through.
+    pub(super) fn of(&mut self, heap: Heap) -> Option<Seen> {
+        if self.under_way.as_ref().is_some_and(|it| it.heap == heap) {
+            self.end();
+        }
+        self.seen.remove(&heap)
+    }
+
+    /// Takes what the walk under way finds, and waits for it.
+    fn end(&mut self) {
+        let Some(it) = self.under_way.take() else {
+            return;
+        };
+        let pause = it.began.elapsed() * TIME_PART;
+        self.due = Instant::now().checked_add(pause.max(LEAST_PAUSE));
+        if let Ok((found, walk)) = it.thread.join()
+            && walk.failure.is_none()
+        {
+            self.seen.insert(it.heap, (found, walk));
+        }
+    }
+
+    fn asked_pages(&self, heap: Heap) -> u64 {
+        self.seen.get(&heap).map_or(0, |(_, walk)| walk.asked_pages)
+    }
+
+    /// Whether so many copies are a reason to look again: a quarter more than the last time.
+    fn is_worth_it(&self, heap: Heap, pages: u64) -> bool {
+        let before = self.asked_pages(heap);
+        pages >= LEAST_PAGES.max(before + before / 4)
+    }
+}
+
+impl Collector {
+    /// Has variables looked for from time to time: what is traced may end by itself.
+    pub fn walk_regularly(&mut self) {
+        self.early.is_regular = true;
+        self.early.due = Instant::now().checked_add(LEAST_PAUSE);
+    }
+
+    /// Notes that a process forks, and tells what heap its child has. One that is not passed on any
+    /// more is looked through: it is there only as long as those that have it.
+    pub(super) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
+        let record = self.records.get(process);
+        let written = record.map_or(0, |record| self.written(record));
+        let (heap, is_other) = self.records.pass_on(process, written, pages);
+        if is_other {
+            self.early.ask(Heap {
+                generation: heap.generation - 1,
+                ..heap
+            });
+        }
+        heap
+    }
+
+    /// Begins the next walk that is worth it, unless one is under way.
+    pub fn walk_early(&mut self) {
+        if self
+            .early
+            .under_way
+            .as_ref()
+            .is_some_and(|it| !it.thread.is_finished())
+        {
+            return;
+        }
+        self.early.end();
+        // A master tends to end after its last worker.
+        for heap in std::mem::take(&mut self.early.exits) {
+            if !self.records.has_heirs(heap) {
+                self.early.ask(heap);
+            }
+        }
+        let asked = self.early.waiting.pop_front();
+        let is_due =
+            self.early.is_regular && self.early.due.is_some_and(|due| due <= Instant::now());
+        let mut most: Vec<(Heap, u64)> = self
+            .copies
+            .heaps()
+            .filter(|(heap, _)| is_due || asked == Some(*heap))
+            .filter(|(heap, pages)| self.early.is_worth_it(*heap, *pages))
+            .collect();
+        most.sort_by_key(|(heap, pages)| (asked != Some(*heap), std::cmp::Reverse(*pages)));
+        if let Some((heap, _)) = most.first() {
+            self.begin_walk(*heap);
+        }
+    }
+
+    fn begin_walk(&mut self, heap: Heap) {
+        let keeper = self.records.keeper_of(heap, |record| self.written(record));
+        let Some(keeper) = keeper.filter(|keeper| !keeper.has_changed) else {
+            return;
+        };
+        let Some(objects) = self.writers.objects(self.records.image_of(heap.process)) else {
+            return;
+        };
+        let addresses = self.copies.so_far(heap);
+        let mut walk = HeapWalk {
+            at_ns: Some(self.elapsed_ns()),
+            ..begun(heap, &addresses)
+        };
+        walk.read_process_id = Some(keeper.id);
+        let limits = Limits {
+            time: TIME,
+            ..Limits::default()
+        };
+        let look = move || {
+            let (addresses, pages) = addresses.into_parts();
+            let found = objects.holders(keeper.pid, addresses, pages, limits);
+            ended(walk, found)
+        };
+        let thread = std::thread::Builder::new().name("walk".into()).spawn(look);
+        self.early.under_way = thread.ok().map(|thread| UnderWay {
+            heap,
+            began: Instant::now(),
+            thread,
+        });
+    }
+}
+
+/// A walk that nothing is known of yet.
+pub(super) fn begun(heap: Heap, addresses: &Addresses) -> HeapWalk {
+    HeapWalk {
+        process_id: heap.process,
+        asked_pages: addresses.pages,
+        by_page: addresses.by_page,
+        ..HeapWalk::default()
+    }
+}
+
+/// What a walk has found, and how.
+pub(super) fn ended(walk: HeapWalk, found: Result<Found, String>) -> Seen {
+    match found {
+        Ok(found) => {
+            let walk = HeapWalk {
+                held_pages: found.held_pages,
+                objects: found.objects,
+                bytes_read: found.bytes_read,
+                duration_ns: found.duration_ns,
+                is_partial: found.is_partial,
+                is_compared: found.is_compared,
+                ..walk
+            };
+            (found, walk)
+        }
+        Err(why) => {
+            let walk = HeapWalk {
+                failure: Some(why),
+                ..walk
+            };
+            (Found::default(), walk)
+        }
+    }
+}
