@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::Command};
 
 use cowtrace_tests::{
     pythons::{Interpreter, interpreters, line_of},
-    report::Report,
+    report::{Report, number},
     tracer::{Tracer, can_trace},
     workload::Service,
 };
@@ -20,6 +20,12 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_service
 const TORNADO: &str = include_str!("tornado_service.py");
 const WSGI: &str = include_str!("wsgi_service.py");
 const ARRAYS: &str = include_str!("arrays_service.py");
+
+/// The file of its folder in which a service says which pages its variables are in.
+const PAGES: &str = "pages.json";
+/// What a variable is told to hold may differ from that by so much: the interpreter writes some
+/// pages for another reason first, some 150 of the 17,000 that a worker copies.
+const HELD_TOLERANCE: f64 = 0.01;
 
 /// A folder with Tornado, gunicorn and `NumPy`. `cargo xtask test` makes and names it.
 const PACKAGES: &str = "COWTRACE_PACKAGES";
@@ -75,11 +81,12 @@ fn tornado(python: &Interpreter) -> Server {
     let folder = Folder::new("tornado");
     let mut command = command(python);
     command
+        .env("PAGES", folder.path(PAGES))
         .arg(format!("{SCRIPTS}/tornado_service.py"))
         .arg(folder.path(SOCKET))
         .arg(WORKERS.to_string());
     let server = Server::start(&mut command, folder);
-    wait_for_workers(&server, WORKERS, "/?first=0");
+    wait_for_workers(&server, WORKERS, "/ready");
     server
 }
 
@@ -87,12 +94,13 @@ fn gunicorn(python: &Interpreter) -> Server {
     let folder = Folder::new("gunicorn");
     let mut command = command(python);
     command
+        .env("PAGES", folder.path(PAGES))
         .args(["-m", "gunicorn", "--preload", "--pythonpath", SCRIPTS])
         .args(["--workers", &WORKERS.to_string(), "--bind"])
         .arg(format!("unix:{}", folder.path(SOCKET).display()))
         .arg("wsgi_service:application");
     let server = Server::start(&mut command, folder);
-    wait_for_workers(&server, WORKERS, "/?first=0");
+    wait_for_workers(&server, WORKERS, "/ready");
     server
 }
 
@@ -184,6 +192,54 @@ fn requests_to_gunicorn_write_reference_counts_in_the_applications_line() {
     for python in [&versions[0], &versions[versions.len() - 1]] {
         let report = traced(&gunicorn(python));
         expect_look_ups(python, &report, "find", line_of(WSGI, "look-up"));
+    }
+}
+
+/// Has every worker read one variable, then the other, and compares what they are told to hold with
+/// the pages that their objects are in.
+#[track_caller]
+fn expect_holders(python: &Interpreter, server: &Server, titles: &str, sentences: &str) {
+    let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
+    for path in ["/titles", "/sentences"] {
+        load(server, WORKERS, 1, &[path.to_owned()]);
+    }
+    let report = tracer.stop();
+    let told = std::fs::read_to_string(server.path(PAGES)).expect("the service has told");
+    let told: Value = serde_json::from_str(&told).expect("pages by variable");
+    for (path, key) in [(titles, "titles"), (sentences, "sentences")] {
+        let expected = WORKERS as u64 * number(&told, key);
+        let holders = report.0["holders"].as_array().expect("holders");
+        let of_path = holders.iter().filter(|holder| holder["path"] == path);
+        let held: u64 = of_path.map(|holder| number(holder, "copied_pages")).sum();
+        println!("{python}: {path} {held} of {expected}");
+        assert!(
+            expected > 10_000 && held.abs_diff(expected) as f64 <= HELD_TOLERANCE * expected as f64,
+            "{python}: {path} holds {held}, not {expected}; {:#}",
+            report.0["holders"]
+        );
+    }
+}
+
+#[test]
+fn what_tornado_copies_is_held_by_a_modules_variable_and_by_a_functions() {
+    if !can_trace("tornado-holders") {
+        return;
+    }
+    for python in versions().iter().filter(|python| python.version <= (3, 14)) {
+        let server = tornado(python);
+        expect_holders(python, &server, "__main__.titles", "main() local sentences");
+    }
+}
+
+#[test]
+fn what_gunicorn_copies_is_held_by_the_applications_variables() {
+    if !can_trace("gunicorn-holders") {
+        return;
+    }
+    for python in versions().iter().filter(|python| python.version <= (3, 14)) {
+        let server = gunicorn(python);
+        let corpus = "wsgi_service.Corpus.sentences";
+        expect_holders(python, &server, "wsgi_service.titles", corpus);
     }
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 
+import pages
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 from tornado.process import fork_processes
@@ -22,13 +23,41 @@ class Articles(RequestHandler):
         self.write(str(os.getpid()))
 
 
-async def serve(sockets):
-    server = HTTPServer(Application([("/", Articles)]))
+class Ready(RequestHandler):
+    def get(self):
+        self.write(str(os.getpid()))
+
+
+class Titles(RequestHandler):
+    def get(self):
+        pages.read_titles(titles)
+        self.write(str(os.getpid()))
+
+
+class Sentences(RequestHandler):
+    def initialize(self, sentences):
+        self.sentences = sentences
+
+    def get(self):
+        pages.read_sentences(self.sentences)
+        self.write(str(os.getpid()))
+
+
+async def serve(sockets, sentences):
+    data = {"sentences": sentences}
+    handlers = [("/", Articles), ("/ready", Ready), ("/titles", Titles)]
+    server = HTTPServer(Application([*handlers, ("/sentences", Sentences, data)]))
     server.add_sockets(sockets)
     await asyncio.Event().wait()
 
 
-if __name__ == "__main__":
+def main():
+    sentences = [[f"word {place} of {number}" for place in range(4)] for number in range(80_000)]
+    pages.tell(titles, sentences)
     sockets = [bind_unix_socket(sys.argv[1])]
     fork_processes(int(sys.argv[2]))
-    asyncio.run(serve(sockets))
+    asyncio.run(serve(sockets, sentences))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,16 @@
 import os
 from urllib.parse import parse_qs
 
+import pages
+
 titles = {number: f"title of article {number}" for number in range(800_000)}
+
+
+class Corpus:
+    sentences = [[f"word {place} of {number}" for place in range(4)] for number in range(80_000)]
+
+
+pages.tell(titles, Corpus.sentences)
 
 
 def find(first):
@@ -14,7 +23,13 @@ def find(first):
 
 
 def application(environ, start_response):
-    find(int(parse_qs(environ["QUERY_STRING"])["first"][0]))
+    path = environ["PATH_INFO"]
+    if path == "/titles":
+        pages.read_titles(titles)
+    elif path == "/sentences":
+        pages.read_sentences(Corpus.sentences)
+    elif path != "/ready":
+        find(int(parse_qs(environ["QUERY_STRING"])["first"][0]))
     body = str(os.getpid()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
