@@ -10,44 +10,59 @@ pub const BY_KERNEL: u32 = 1;
 /// The words could be read.
 pub const HAS_WORDS: u32 = 2;
 
-/// One copy.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is known of every copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
-pub struct Evidence {
+pub struct Core {
     /// Address written to, exact.
     pub address: u64,
     /// User-mode instruction that wrote; in a system call the one after it. 0 if not known.
     pub instruction: u64,
-    /// See [`WORDS`].
-    pub words: [u64; WORDS],
     /// Slot of the process whose page was copied.
     pub slot: u32,
     /// [`BY_KERNEL`], [`HAS_WORDS`]; bits 8 to 15 the binary logarithm of the copied pages, more
     /// than one for huge ones; bits 16 to 31 the system call's number.
     pub flags: u32,
+}
+
+/// What is known of a copy by a program with an interpreter, or whose stacks are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct Context {
+    /// See [`WORDS`].
+    pub words: [u64; WORDS],
     /// Number of the writer's [`crate::python::Stack`], 0 if it is not known.
     pub stack: u64,
     /// Number of the writer's [`crate::native::NativeStack`], 0 if it is not known.
     pub native: u64,
 }
 
+/// One copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// What is known of every copy.
+    pub core: Core,
+    /// What is known of some.
+    pub context: Context,
+}
+
 impl Evidence {
     /// Pages that were copied.
     #[must_use]
     pub const fn pages(&self) -> u64 {
-        1 << ((self.flags >> ORDER_SHIFT) & 0x1f)
+        1 << ((self.core.flags >> ORDER_SHIFT) & 0x1f)
     }
 
     /// Number of the system call, of a write by the kernel.
     #[must_use]
     pub const fn system_call(&self) -> u32 {
-        self.flags >> CALL_SHIFT
+        self.core.flags >> CALL_SHIFT
     }
 }
 
-/// See [`Evidence::flags`].
+/// See [`Core::flags`].
 pub const ORDER_SHIFT: u32 = 8;
-/// See [`Evidence::flags`].
+/// See [`Core::flags`].
 pub const CALL_SHIFT: u32 = 16;
 
 /// Copies whose evidence is sent together.
@@ -61,15 +76,24 @@ pub const EVIDENCE_BYTES: u32 = 2 << 20;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 pub struct Batch {
-    /// How many records there are.
-    pub count: u32,
-    /// Unused, always 0.
-    pub padding: u32,
-    /// The records, oldest first; those past `count` mean nothing.
-    pub records: [Evidence; BATCH],
+    /// All that is sent if no record has a context: less memory that goes from one CPU to another.
+    pub cores: Cores,
+    /// The records' contexts, those that have one.
+    pub contexts: [Context; BATCH],
 }
 
+/// What the records of a [`Batch`] all have.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct Cores {
+    /// How many records there are.
+    pub count: u32,
+    /// Which of them have a context: bit 0 for the first.
+    pub with_context: u32,
+    /// The records, oldest first; those past `count` mean nothing.
+    pub records: [Core; BATCH],
+}
+
+const _: () = assert!(size_of::<Cores>() == 200);
 const _: () = assert!(size_of::<Batch>() == 520);
 const _: () = assert!(BATCH.is_power_of_two());
-const _: () = assert!(size_of::<Evidence>() == 64);
-const _: () = assert!(core::mem::offset_of!(Evidence, slot) == 40);

@@ -3,7 +3,9 @@
 
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
 use cowtrace_common::{
-    evidence::{BATCH, BY_KERNEL, Batch, CALL_SHIFT, Evidence, HAS_WORDS, ORDER_SHIFT, WORDS},
+    evidence::{
+        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, ORDER_SHIFT, WORDS,
+    },
     loss::Loss,
 };
 
@@ -59,7 +61,7 @@ pub fn read_words(program: Program, address: u64) -> Option<[u64; WORDS]> {
 #[inline(always)]
 pub fn tell(thread: TracedThread, write: Write) {
     let Some(batch) = batch(thread) else { return };
-    let mut count = batch.count as usize;
+    let mut count = batch.cores.count as usize;
     // Not as soon as it is full: the last copy can still be taken back.
     if count >= BATCH {
         send(batch);
@@ -75,16 +77,22 @@ pub fn tell(thread: TracedThread, write: Write) {
     if write.words.is_some() {
         flags |= HAS_WORDS;
     }
-    batch.records[count & (BATCH - 1)] = Evidence {
+    let place = count & (BATCH - 1);
+    batch.cores.records[place] = Core {
         address: write.address,
         instruction: write.instruction,
-        words: write.words.unwrap_or([0; WORDS]),
         slot: write.slot,
         flags,
-        stack: write.stacks.python,
-        native: write.stacks.native,
     };
-    batch.count = count as u32 + 1;
+    if (flags & HAS_WORDS != 0) | (write.stacks.python != 0) | (write.stacks.native != 0) {
+        batch.contexts[place] = Context {
+            words: write.words.unwrap_or([0; WORDS]),
+            stack: write.stacks.python,
+            native: write.stacks.native,
+        };
+        batch.cores.with_context |= 1 << place;
+    }
+    batch.cores.count = count as u32 + 1;
 }
 
 /// The thread's last copy was none.
@@ -94,7 +102,9 @@ pub fn take_back(thread: TracedThread) {
         return;
     }
     let Some(batch) = batch(thread) else { return };
-    batch.count = batch.count.saturating_sub(1);
+    let count = batch.cores.count.saturating_sub(1);
+    batch.cores.count = count;
+    batch.cores.with_context &= !(1 << (count & 31));
 }
 
 /// Sends what the thread has kept.
@@ -104,9 +114,8 @@ pub fn flush(thread: TracedThread) {
         return;
     }
     let Some(batch) = batch(thread) else { return };
-    if batch.count != 0 {
+    if batch.cores.count != 0 {
         send(batch);
-        batch.count = 0;
     }
 }
 
@@ -116,11 +125,19 @@ fn batch(thread: TracedThread) -> Option<&'static mut Batch> {
     maps::batch(thread.slot).map(|batch| unsafe { &mut *batch })
 }
 
-/// The user side looks by itself: waking it would cost more than the copies.
+/// Sends a batch and empties it. The user side looks by itself: waking it would cost more than the
+/// copies.
 #[inline(always)]
-fn send(batch: &Batch) {
-    let sent = maps::EVIDENCE.output::<Batch>(batch, u64::from(BPF_RB_NO_WAKEUP));
+fn send(batch: &mut Batch) {
+    let flags = u64::from(BPF_RB_NO_WAKEUP);
+    let sent = if batch.cores.with_context == 0 {
+        maps::EVIDENCE.output::<Cores>(&batch.cores, flags)
+    } else {
+        maps::EVIDENCE.output::<Batch>(&*batch, flags)
+    };
     if sent.is_err() {
-        maps::lose(Loss::WritersFull, batch.count);
+        maps::lose(Loss::WritersFull, batch.cores.count);
     }
+    batch.cores.count = 0;
+    batch.cores.with_context = 0;
 }

@@ -28,7 +28,7 @@ impl Collector {
         }
         let mut asked = Asked::new(&self.records);
         for evidence in waiting {
-            let Some(program) = asked.of_slot(&mut self.records, evidence.slot) else {
+            let Some(program) = asked.of_slot(&mut self.records, evidence.core.slot) else {
                 self.loss.writers_full += evidence.pages();
                 continue;
             };
@@ -38,8 +38,8 @@ impl Collector {
             }
             let region = self
                 .records
-                .in_slot(evidence.slot)
-                .and_then(|record| record.region_at(evidence.address));
+                .in_slot(evidence.core.slot)
+                .and_then(|record| record.region_at(evidence.core.address));
             let origin = Origin {
                 image: program.image,
                 pids: &program.pids,
@@ -55,8 +55,11 @@ impl Collector {
             );
             // Only now is it known what the program is.
             if self.holders && self.writers.runs_python(program.image) {
-                match self.records.heap_of(evidence.slot) {
-                    Some(heap) => self.copies.add(heap, evidence.address, evidence.pages()),
+                match self.records.heap_of(evidence.core.slot) {
+                    Some(heap) => {
+                        self.copies
+                            .add(heap, evidence.core.address, evidence.pages());
+                    }
                     None => self.copies.dropped += evidence.pages(),
                 }
             }

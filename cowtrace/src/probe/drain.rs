@@ -4,7 +4,7 @@
 use std::{mem::offset_of, sync::atomic::Ordering::Relaxed};
 
 use cowtrace_common::{
-    evidence::{BATCH, Batch, Evidence},
+    evidence::{Batch, Evidence},
     process::{Process, Source},
     range::RangeKey,
     thread::{FAULT_BEGUN, FAULT_NONE, Thread},
@@ -76,15 +76,12 @@ impl Tables {
             if task.load(Relaxed) == 0 {
                 continue;
             }
-            let count = self.batches.u32(thread, offset_of!(Batch, count));
-            let count = (count.swap(0, Relaxed) as usize).min(BATCH);
-            for record in 0..count {
-                let at = offset_of!(Batch, records) + record * size_of::<Evidence>();
-                let word = |index: usize| self.batches.u64(thread, at + index * 8).load(Relaxed);
-                let words: [u64; size_of::<Evidence>() / 8] = std::array::from_fn(word);
-                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-                drained.push(evidence::record(&bytes));
-            }
+            let word = |index: usize| self.batches.u64(thread, index * 8).load(Relaxed);
+            let words: [u64; size_of::<Batch>() / 8] = std::array::from_fn(word);
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            evidence::decode(&bytes, |record| drained.push(record));
+            let count = offset_of!(Batch, cores.count);
+            self.batches.u32(thread, count).store(0, Relaxed);
         }
         drained
     }

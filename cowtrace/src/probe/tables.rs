@@ -207,7 +207,7 @@ impl Tables {
             .u32(process as usize, offset_of!(Process, tasks))
             .fetch_sub(1, Relaxed);
         self.batches
-            .u32(usize::from(slot), offset_of!(Batch, count))
+            .u32(usize::from(slot), offset_of!(Batch, cores.count))
             .store(0, Relaxed);
         let _ = self.free_threads.push(u32::from(slot), 0);
     }

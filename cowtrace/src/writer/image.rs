@@ -107,10 +107,10 @@ impl Image {
 
     /// The kind, and the type's address or the system call's number.
     pub(super) fn classify(&mut self, evidence: &Evidence, pids: &[u32]) -> (WriteKind, u64) {
-        if evidence.flags & BY_KERNEL != 0 {
+        if evidence.core.flags & BY_KERNEL != 0 {
             return (WriteKind::Kernel, u64::from(evidence.system_call()));
         }
-        if evidence.flags & HAS_WORDS == 0 {
+        if evidence.core.flags & HAS_WORDS == 0 {
             return (WriteKind::Other, 0);
         }
         match &mut self.python {

@@ -133,10 +133,10 @@ impl Writers {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(Image::new(sources)),
         };
-        let mut is_made = image.hold(evidence.instruction, sources, &mut self.held);
+        let mut is_made = image.hold(evidence.core.instruction, sources, &mut self.held);
         let (kind, what) = image.classify(evidence, origin.pids);
         let number = |number: u64| (number != 0).then_some(number);
-        let native = number(evidence.native).filter(|&number| {
+        let native = number(evidence.context.native).filter(|&number| {
             let has_made =
                 image.hold_native_stack(number, sources, &mut self.held, || native(number));
             is_made |= has_made == Some(true);
@@ -146,9 +146,9 @@ impl Writers {
             image: origin.image,
             kind,
             what,
-            instruction: evidence.instruction,
+            instruction: evidence.core.instruction,
             region: origin.region,
-            python: number(evidence.stack).and_then(|number| {
+            python: number(evidence.context.stack).and_then(|number| {
                 image.python_stack(number, origin.pids, &mut self.python, || python(number))
             }),
             native,

@@ -106,7 +106,7 @@ impl Python {
         pids: &[u32],
     ) -> (WriteKind, u64) {
         let objects = self.symbols.objects;
-        let candidates = objects.candidates(evidence.address, evidence.words);
+        let candidates = objects.candidates(evidence.core.address, evidence.context.words);
         // Types met before first: what is no type costs a look into the process.
         let known = candidates
             .iter()
