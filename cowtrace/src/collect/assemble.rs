@@ -63,7 +63,7 @@ impl Collector {
         self.loss = self.kernel_losses(skipped);
         let head = self.head(meta, duration_ns);
         let (processes, mut rows) = self.processes();
-        rows.sort_by_key(Row::place);
+        rows.sort_unstable_by_key(Row::place);
         let told: Vec<u32> = processes
             .iter()
             .filter(|process| process.role == Role::Master)
@@ -210,7 +210,12 @@ impl Collector {
                 copied.add(&row.copied);
             }
             processes.push(record.process(copied, &launchers));
-            rows.extend(record.rows.into_iter().flatten());
+            let mut own = record.rows.unwrap_or_default();
+            if rows.is_empty() {
+                rows = own;
+            } else {
+                rows.append(&mut own);
+            }
         }
         (processes, rows)
     }

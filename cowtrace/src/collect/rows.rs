@@ -30,7 +30,7 @@ pub(super) fn rows(
     range_bytes: u64,
     loss: &mut Loss,
 ) -> Vec<Row> {
-    let mut sums: BTreeMap<(u64, Option<u32>), Row> = BTreeMap::new();
+    let mut rows: Vec<Row> = Vec::with_capacity(counts.len());
     for count in counts
         .iter()
         .filter(|count| count.copied + count.reused > 0)
@@ -43,19 +43,17 @@ pub(super) fn rows(
         };
         for part in parts(count, mapping, range_bytes) {
             let start = part.start & !(range_bytes - 1);
-            let row = sums.entry((start, region_id)).or_insert_with(|| Row {
+            rows.push(Row {
                 process_id: record.id,
                 region_id,
                 start: Some(start),
                 mapping: name.clone(),
-                copied: Sources::default(),
-                reused_faults: 0,
+                copied: sources(&part, mapping),
+                reused_faults: part.reused,
             });
-            row.copied.add(&sources(&part, mapping));
-            row.reused_faults += part.reused;
         }
     }
-    let mut rows: Vec<Row> = sums.into_values().collect();
+    add_up(&mut rows);
     let unranged = &record.totals;
     if unranged.unranged_copied + unranged.unranged_reused > 0 {
         rows.push(Row {
@@ -71,6 +69,22 @@ pub(super) fn rows(
         });
     }
     rows
+}
+
+/// Has one row a range and region, in order. In place: a run may have hundreds of thousands.
+fn add_up(rows: &mut Vec<Row>) {
+    rows.sort_unstable_by(|one, other| {
+        let key = |row: &Row| (row.start, row.region_id);
+        (key(one).cmp(&key(other))).then_with(|| one.mapping.cmp(&other.mapping))
+    });
+    rows.dedup_by(|next, sum| {
+        let is_same = (next.start, next.region_id) == (sum.start, sum.region_id);
+        if is_same {
+            sum.copied.add(&next.copied);
+            sum.reused_faults += next.reused_faults;
+        }
+        is_same
+    });
 }
 
 /// A count of huge pages, which stands in the range where they begin, over all ranges that they
