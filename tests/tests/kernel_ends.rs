@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::process::ExitStatusExt as _,
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -142,6 +143,30 @@ fn a_command_that_cannot_be_started_says_so() {
     );
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_command_that_cannot_be_started_replaces_no_recording() {
+    if !can_trace("no such command, recorded") {
+        return;
+    }
+    let name = format!("cannot-start-{}.cow", std::process::id());
+    let old = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for before in [None, Some("an older run")] {
+        if let Some(before) = before {
+            fs::write(&old, before).expect("a file");
+        }
+        let output = Command::new(program("cowtrace"))
+            .args(["--force", "-o"])
+            .arg(&old)
+            .args(["--", "/no/such/command"])
+            .output()
+            .expect("cowtrace runs");
+        assert_eq!(output.status.code(), Some(1));
+        let after = fs::read_to_string(&old).ok();
+        assert_eq!(after.as_deref(), before);
+    }
+    fs::remove_file(old).expect("it is there");
 }
 
 #[test]

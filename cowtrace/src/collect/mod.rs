@@ -137,6 +137,15 @@ impl Collector {
         self.records.masters_are_gone()
     }
 
+    /// Whether the process that was to become the command has done so; none while it may still.
+    #[must_use]
+    pub fn command_has_begun(&self) -> Option<bool> {
+        if self.records.iter().any(|record| !record.is_launcher) {
+            return Some(true);
+        }
+        self.masters_are_gone().then_some(false)
+    }
+
     /// Whether there have been at least so many workers and all have exited.
     #[must_use]
     pub fn workers_are_gone(&self, least: usize) -> bool {

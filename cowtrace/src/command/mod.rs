@@ -3,7 +3,9 @@
 mod demo;
 mod diff;
 mod doctor;
+mod ends;
 mod name;
+mod progress;
 mod record;
 mod report;
 mod shell;

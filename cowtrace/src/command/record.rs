@@ -2,7 +2,6 @@
 //! goes, and never a reason to end it.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -89,12 +88,5 @@ impl Recording {
                 path.display()
             )
         })
-    }
-
-    /// Takes the file away: there was nothing to record.
-    pub(super) fn discard(self, run: &Run) {
-        // So that nobody writes to it any more.
-        let _ = self.recorder.finish(run);
-        let _ = fs::remove_file(self.path);
     }
 }

@@ -10,23 +10,21 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, MissedTickBehavior},
-};
+use indicatif::ProgressBar;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
     probe::{self, Kernel, Settings, Walks},
-    report,
     run::Run,
     targets,
 };
 
 use super::{
+    ends::{End, Ends, at},
+    progress::{progress_bar, progress_text},
     record::{self, Recording},
     report::{check_printable, print},
 };
@@ -45,6 +43,12 @@ const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// Between looks because a process has come or gone: what a worker wrote can be named while its
 /// parent lives, which may be a few milliseconds more.
 const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
+
+const NO_EVENTS: &str = "cannot wait for events of the kernel side";
+
+/// A command takes at most so long to be started, or fails; of one that takes longer is believed that it
+/// is going to.
+const BEGINNING: Duration = Duration::from_secs(1);
 
 /// Which processes to trace.
 pub(super) enum Target<'a> {
@@ -159,7 +163,7 @@ impl Session<'_> {
             self.options.holders == Holders::Auto && !self.options.evidence.no_writers,
         );
         let mut meta = self.meta()?;
-        let mut recording = self.record(&mut collector, &meta)?;
+        let nothing_yet = collector.snapshot(meta.clone()).run;
         let command = match target {
             Target::Pids(pids) => {
                 collector.adopt(pids)?;
@@ -170,6 +174,10 @@ impl Session<'_> {
                 let command = targets::Command::prepare(command)?;
                 collector.adopt_launcher(command.pid())?;
                 command.go_on().context("cannot let the command go on")?;
+                let begun = tokio::time::timeout(BEGINNING, begun(&mut collector));
+                if !begun.await.unwrap_or(Ok(true))? {
+                    return Err(AlreadyTold.into());
+                }
                 meta.targets = vec![command.pid()];
                 if self.until.workers.is_none() {
                     collector.walk_regularly();
@@ -177,6 +185,8 @@ impl Session<'_> {
                 Some(command)
             }
         };
+        // Not before: there may be an older one, which a command that cannot start leaves as it is.
+        let mut recording = self.record(&nothing_yet)?;
         let progress = progress_bar();
         log::info!(
             "tracing {} target(s) with the {backend} backend",
@@ -194,13 +204,6 @@ impl Session<'_> {
             eprintln!("cowtrace: ended before its time: what was to be traced has exited");
         }
         let run = collector.finish(meta);
-        // The process that was to become the command has ended without doing so.
-        if command.is_some() && cause == End::MastersGone && !run.has_masters() {
-            if let Some(recording) = recording {
-                recording.discard(&run);
-            }
-            return Err(AlreadyTold.into());
-        }
         if let Some(command) = command {
             finish_command(command);
         }
@@ -209,12 +212,11 @@ impl Session<'_> {
     }
 
     /// Begins the recording, if one was asked for.
-    fn record(&self, collector: &mut Collector, meta: &Meta) -> Result<Option<Recording>> {
+    fn record(&self, run: &Run) -> Result<Option<Recording>> {
         let Some(path) = &self.options.output else {
             return Ok(None);
         };
-        let run = collector.snapshot(meta.clone()).run;
-        Recording::begin(path, self.options.force, &run).map(Some)
+        Recording::begin(path, self.options.force, run).map(Some)
     }
 
     async fn follow(
@@ -243,7 +245,7 @@ impl Session<'_> {
                 end = ends.next() => return Ok(end),
                 () = at(deadline) => return Ok(End::Duration),
                 ready = collector.wait() => {
-                    ready.context("cannot wait for events of the kernel side")?;
+                    ready.context(NO_EVENTS)?;
                     collector.follow()?;
                     if !self.options.evidence.no_writers && looked.elapsed() >= SOONEST_EVIDENCE {
                         collector.take_evidence();
@@ -297,13 +299,6 @@ impl Session<'_> {
     }
 }
 
-fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{wide_msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar
-}
-
 /// Ends the command that was started for the trace, unless it has ended.
 fn finish_command(mut command: targets::Command) {
     if !command.terminate() {
@@ -319,38 +314,14 @@ fn finish_command(mut command: targets::Command) {
 #[error("told already")]
 pub struct AlreadyTold;
 
-/// Why a trace ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Duration,
-    Signal,
-    MastersGone,
-    WorkersGone,
-}
-
-/// The signals that end a trace with its report.
-struct Ends {
-    signals: [Signal; 3],
-}
-
-impl Ends {
-    fn listen() -> io::Result<Self> {
-        let signals = [
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ];
-        Ok(Self { signals })
-    }
-
-    async fn next(&mut self) -> End {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+/// Whether the process that was to become the command has done so, once that is known.
+async fn begun(collector: &mut Collector) -> Result<bool> {
+    loop {
+        if let Some(has_begun) = collector.command_has_begun() {
+            return Ok(has_begun);
         }
-        End::Signal
+        collector.wait().await.context(NO_EVENTS)?;
+        collector.follow()?;
     }
 }
 
@@ -360,27 +331,6 @@ async fn due(recording: &mut Option<&mut Recording>) {
         Some(recording) => recording.due().await,
         None => std::future::pending().await,
     }
-}
-
-async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) -> String {
-    let ns = now.elapsed_ns.saturating_sub(before.elapsed_ns).max(1);
-    let pages = now.copied_pages.saturating_sub(before.copied_pages);
-    // In 128 bits: bytes times ns leave 64 after some terabytes.
-    let rate = u128::from(pages * page_bytes) * 1_000_000_000 / u128::from(ns);
-    format!(
-        "{:>5}  {} copied  +{}/s  {} processes  (Ctrl-C ends with the report)",
-        report::seconds(now.elapsed_ns),
-        report::size(now.copied_pages * page_bytes),
-        report::size(u64::try_from(rate).unwrap_or(u64::MAX)),
-        now.alive,
-    )
 }
 
 /// The range's size: what the user said, or the finest whose histogram holds what may be copied.

@@ -281,14 +281,6 @@ impl Run {
             .filter(|process| process.role == Role::Worker)
     }
 
-    /// Whether any target was seen at all.
-    #[must_use]
-    pub fn has_masters(&self) -> bool {
-        self.processes
-            .iter()
-            .any(|process| process.role == Role::Master)
-    }
-
     /// Bytes the workers inherited: copy-on-write can use no more than this.
     #[must_use]
     pub fn ceiling_bytes(&self) -> u64 {
