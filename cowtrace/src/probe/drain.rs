@@ -66,22 +66,23 @@ impl Tables {
         Some((process, self.range_of(key, 0, 1)))
     }
 
-    /// Takes the evidence that threads have not sent.
+    /// Takes the evidence that threads have not sent, and gives back the memory that it was in: the
+    /// run is about to take as much.
     #[must_use]
-    pub fn drain_evidence(&self) -> Vec<Evidence> {
+    pub fn drain_evidence(&mut self) -> Vec<Evidence> {
         let mut drained = Vec::new();
-        for thread in 1..self.batches.len() {
-            // What was never used stays out of memory.
+        let Some(batches) = self.batches.take() else {
+            return drained;
+        };
+        for thread in 1..batches.len() {
             let task = self.threads.u32(thread, offset_of!(Thread, tid));
             if task.load(Relaxed) == 0 {
                 continue;
             }
-            let word = |index: usize| self.batches.u64(thread, index * 8).load(Relaxed);
+            let word = |index: usize| batches.u64(thread, index * 8).load(Relaxed);
             let words: [u64; size_of::<Batch>() / 8] = std::array::from_fn(word);
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
             evidence::decode(&bytes, |record| drained.push(record));
-            let count = offset_of!(Batch, cores.count);
-            self.batches.u32(thread, count).store(0, Relaxed);
         }
         drained
     }

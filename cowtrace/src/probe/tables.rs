@@ -31,7 +31,8 @@ use super::{
 pub struct Tables {
     tasks: SharedArray,
     pub(super) threads: SharedArray,
-    pub(super) batches: SharedArray,
+    /// Until they are drained.
+    pub(super) batches: Option<SharedArray>,
     pub(super) processes: SharedArray,
     ranges: SharedArray,
     splits: SharedArray,
@@ -55,7 +56,7 @@ impl Tables {
         let mut tables = Self {
             tasks: array(ebpf, "TASKS", chunks, size_of::<TaskChunk>())?,
             threads: array(ebpf, "THREADS", THREAD_SLOTS, size_of::<Thread>())?,
-            batches: array(ebpf, "BATCHES", THREAD_SLOTS, size_of::<Batch>())?,
+            batches: Some(array(ebpf, "BATCHES", THREAD_SLOTS, size_of::<Batch>())?),
             processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<Process>())?,
             ranges: array(ebpf, "RANGES", RANGE_BUCKETS, size_of::<RangeBucket>())?,
             splits: array(ebpf, "SPLITS", SPLIT_WORDS, size_of::<u64>())?,
@@ -206,9 +207,11 @@ impl Tables {
         self.processes
             .u32(process as usize, offset_of!(Process, tasks))
             .fetch_sub(1, Relaxed);
-        self.batches
-            .u32(usize::from(slot), offset_of!(Batch, cores.count))
-            .store(0, Relaxed);
+        if let Some(batches) = &self.batches {
+            batches
+                .u32(usize::from(slot), offset_of!(Batch, cores.count))
+                .store(0, Relaxed);
+        }
         let _ = self.free_threads.push(u32::from(slot), 0);
     }
 
