@@ -92,7 +92,7 @@ pub struct TraceArgs {
     pub options: TraceOptions,
 
     /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
-    #[arg(short, long, value_parser = duration)]
+    #[arg(short, long, value_parser = duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
 
     /// Command to start and trace; under sudo it runs as the user who called sudo

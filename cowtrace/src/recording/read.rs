@@ -37,7 +37,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The system refused.
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read")]
     System(#[from] io::Error),
     /// Nothing is in it.
     #[error("it is empty: its trace was killed before it began")]
