@@ -5,7 +5,7 @@ use std::{
     env,
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{OpenOptionsExt as _, fchown},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
     process,
 };
@@ -27,6 +27,9 @@ pub enum OutputError {
         /// What is there.
         what: &'static str,
     },
+    /// Replacing it would do away with what it is made from.
+    #[error("{} is what this is made from; name another file", .0.display())]
+    Source(PathBuf),
     /// The path names no file.
     #[error("{} names no file", .0.display())]
     NoName(PathBuf),
@@ -46,6 +49,19 @@ pub fn invoking_user() -> Option<(u32, u32)> {
     let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok();
     let ids = number("SUDO_UID").zip(number("SUDO_GID"))?;
     Uid::effective().is_root().then_some(ids)
+}
+
+/// Refuses to write where one of the sources is, by whatever name.
+pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputError> {
+    let identity = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let there = identity(output);
+    if there.is_some() && sources.iter().any(|source| identity(source) == there) {
+        return Err(OutputError::Source(output.to_owned()));
+    }
+    Ok(())
 }
 
 /// A file under way: gone again unless it is kept.

@@ -424,6 +424,10 @@ fn a_report_overwrites_nothing_unless_it_is_told_to() {
         .expect("text");
     assert!(report.contains("copied on write by 1 worker"), "{report}");
     fails(&["report", &recording, "--force"], 2, "--output");
+    let before = fs::read(&recording).expect("a file");
+    let itself = ["report", &recording, "-o", &recording, "--force"];
+    fails(&itself, 1, "is what this is made from");
+    assert_eq!(fs::read(&recording).expect("a file"), before);
 }
 
 #[test]

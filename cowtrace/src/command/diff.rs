@@ -11,7 +11,7 @@ use clap::{CommandFactory as _, error::ErrorKind};
 use crate::{
     cli::{Cli, DiffArgs, DiffFormat},
     diff::{self, Comparison, Measured, Options},
-    output::NewFile,
+    output::{NewFile, refuse_source},
     recording,
     report::Style,
 };
@@ -83,6 +83,8 @@ fn print(comparison: &Comparison, arguments: &DiffArgs) -> Result<()> {
 }
 
 fn write(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<()> {
+    refuse_source(path, &arguments.base)?;
+    refuse_source(path, &arguments.against)?;
     let mut file = NewFile::create(path, arguments.force)?;
     let mut out = io::BufWriter::new(file.file());
     render(comparison, arguments, false, &mut out)

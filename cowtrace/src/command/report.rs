@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cli::{Color, Format, ReportArgs},
-    output::NewFile,
+    output::{NewFile, refuse_source},
     recording,
     report::{self, Style},
     run::Run,
@@ -29,6 +29,7 @@ pub fn report(arguments: &ReportArgs) -> Result<()> {
 }
 
 fn save(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
+    refuse_source(output, std::slice::from_ref(&arguments.recording))?;
     let mut file = NewFile::create(output, arguments.force)?;
     let style = Style::of_terminal(false, arguments.color);
     let mut out = io::BufWriter::new(file.file());

@@ -121,7 +121,8 @@ impl Sides<'_> {
     fn writers(&self) -> Option<Warning> {
         let known = |run: &Measured| match run.copied {
             0.0 => 1.0,
-            copied => (run.known / copied).min(1.0),
+            // The sum of nothing is -0.
+            copied => (run.known / copied).min(1.0) + 0.0,
         };
         let least = self.all().map(known).fold(1.0, f64::min);
         let most = self.all().map(known).fold(0.0, f64::max);
