@@ -37,8 +37,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The system refused.
-    #[error("it cannot be read")]
-    System(#[from] io::Error),
+    #[error("it cannot be read: {0}")]
+    System(io::Error),
     /// Nothing is in it.
     #[error("it is empty: its trace was killed before it began")]
     Empty,
@@ -60,6 +60,13 @@ pub enum ReadError {
     /// It is damaged, or was made by hand.
     #[error("it is damaged: {0}")]
     Damaged(String),
+}
+
+// Not by `#[from]`, which would name the reason as a source, too: it would be told twice.
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }
 
 impl From<Damage> for ReadError {
