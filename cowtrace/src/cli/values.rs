@@ -1,0 +1,139 @@
+//! Values of arguments: how they are written, and which make sense.
+
+use std::time::Duration;
+
+use super::Range;
+
+/// A time longer than nothing; a bare number is seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let how = |error: &dyn std::fmt::Display| format!("{error}; write it like 10s, 5m or 1h30m");
+    // A bare number, 0.3 too, is seconds.
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| how(&error)),
+        Err(_) => humantime::parse_duration(text).map_err(|error| how(&error)),
+    };
+    let duration = parsed?;
+    if duration.is_zero() {
+        return Err("must be longer than nothing".into());
+    }
+    // Longer than any machine stays up; keeps deadlines within the clock's range.
+    if duration > Duration::from_hours(87600) {
+        return Err("must be under ten years".into());
+    }
+    Ok(duration)
+}
+
+/// Time between samples.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < Duration::from_millis(50) || interval > Duration::from_hours(1) {
+        return Err("must be from 50ms to 1h".into());
+    }
+    Ok(interval)
+}
+
+/// The size of a range.
+pub(super) fn range(text: &str) -> Result<Range, String> {
+    if text == "auto" {
+        return Ok(Range::Auto);
+    }
+    let page = procfs::page_size();
+    let split = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err("write it like 4KiB, 64KiB or 1MiB, up to 1GiB, or auto".into()),
+    };
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    match bytes {
+        Some(bytes) if bytes.is_power_of_two() && bytes >= page && bytes <= 1 << 30 => {
+            Ok(Range::Bytes(bytes))
+        }
+        _ => Err(format!(
+            "must be a power of two from the page size ({page} bytes) to 1GiB"
+        )),
+    }
+}
+
+/// A percentage as a fraction.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),
+        _ => Err("write it like 5%, 0 or more".into()),
+    }
+}
+
+/// A key and a value.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write it like key=value".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_sense() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0.3"), Ok(Duration::from_millis(300)));
+        for bad in [
+            "",
+            "0",
+            "0s",
+            "-1",
+            "-0.5",
+            "nan",
+            "inf",
+            "ten",
+            "10 parsecs",
+            "99999999999999",
+            "100years",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(interval("1ms").is_err() && interval("2h").is_err());
+    }
+
+    #[test]
+    fn ranges_are_powers_of_two_from_a_page_up() {
+        assert_eq!(range("auto"), Ok(Range::Auto));
+        assert_eq!(range("64KiB"), Ok(Range::Bytes(65_536)));
+        assert_eq!(range("1m"), Ok(Range::Bytes(1 << 20)));
+        for bad in [
+            "",
+            "0",
+            "1",
+            "3KiB",
+            "5000",
+            "64QiB",
+            "2GiB",
+            "-4KiB",
+            "99999999999999999999GiB",
+        ] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_not_negative() {
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(percent("12.5 %"), Ok(0.125));
+        assert_eq!(percent("0"), Ok(0.0));
+        for bad in ["", "%", "-1%", "nan", "inf", "five"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+}
