@@ -4,35 +4,13 @@ use std::{
     fs::File,
     io::Read as _,
     os::unix::process::CommandExt as _,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-use cowtrace_tests::tracer::program;
-
-fn cowtrace(arguments: &[&str]) -> Output {
-    Command::new(program("cowtrace"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("cowtrace runs")
-}
-
-/// Asserts a failure: its status, nothing on standard output, one line on standard error.
-#[track_caller]
-fn fails(arguments: &[&str], status: i32, says: &str) {
-    let output = cowtrace(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        output.status.code(),
-        Some(status),
-        "{arguments:?}: {errors}"
-    );
-    assert!(output.stdout.is_empty(), "results only on standard output");
-    assert!(errors.contains(says), "{arguments:?}: {errors}");
-    if status == 1 {
-        assert_eq!(errors.lines().count(), 1, "{errors}");
-    }
-}
+use cowtrace_tests::{
+    command::{cowtrace, fails},
+    tracer::program,
+};
 
 #[test]
 fn wrong_usage_is_status_2() {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cowtrace::{recording::Writer, run::Run};
-use cowtrace_tests::tracer::program;
+use cowtrace_tests::{command::failed, tracer::program};
 use serde_json::{Value, json};
 
 const SERVICE: &str = include_str!("runs/service.json");
@@ -58,14 +58,7 @@ impl Folder {
     /// Asserts a status without results, and what standard error says in its first line.
     #[track_caller]
     fn fails(&self, arguments: &str, status: i32, says: &str) {
-        let output = self.diff(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(status), "{arguments}: {errors}");
-        assert!(output.stdout.is_empty(), "results only on standard output");
-        assert!(errors.contains(says), "{arguments}: {errors}");
-        if status == 1 {
-            assert_eq!(errors.lines().count(), 1, "{errors}");
-        }
+        failed(&self.diff(arguments), status, says);
     }
 }
 

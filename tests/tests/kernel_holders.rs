@@ -1,7 +1,10 @@
 //! Which variable holds what was copied, on every `CPython` that is here whose objects are known,
 //! against a service of which it is known which pages it copies for which variable.
 
-use std::time::Duration;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use cowtrace_tests::{
     pythons::{Interpreter, interpreters},
@@ -219,9 +222,68 @@ if os.fork() == 0:
 os.wait()
 with open(sys.argv[1], 'w') as file: file.write(str(len({id(it) >> 12 for it in data})))
 ";
-    let name = format!("cowtrace-pages-{}", std::process::id());
-    let file = std::env::temp_dir().join(name);
-    let file = file.to_str().expect("a path");
+    let (python, tracer, file) = trace_command("ends", script);
+    let report = tracer.wait();
+    expect(&python, &report, "__main__.data", file.number());
+    let walk = &report.0["heap_walks"][0];
+    assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
+}
+
+#[test]
+fn what_a_command_gives_up_as_it_ends_is_told_as_it_was_before() {
+    if !can_trace("holders-ending") {
+        return;
+    }
+    // It is there for longer than the second before the first walk, then as when Ctrl-C ends main().
+    let script = "import os, sys, time
+def main():
+    data = ['row %d of all' % i for i in range(150000)]
+    if os.fork() == 0:
+        for it in data: pass
+        os._exit(0)
+    os.wait()
+    time.sleep(3)
+    return len({id(it) >> 12 for it in data})
+pages = main()
+with open(sys.argv[1] + '.new', 'w') as file: file.write(str(pages))
+os.rename(sys.argv[1] + '.new', sys.argv[1])
+time.sleep(600)
+";
+    let (python, tracer, file) = trace_command("ending", script);
+    let pages = file.number();
+    let report = tracer.stop();
+    expect(&python, &report, "main() local data", pages);
+    let walk = &report.0["heap_walks"][0];
+    assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
+}
+
+/// A file that a command writes a number to.
+struct Answer(PathBuf);
+
+impl Answer {
+    /// Waits for it.
+    fn number(&self) -> u64 {
+        let ends = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Ok(text) = std::fs::read_to_string(&self.0) {
+                return text.parse().expect("a number");
+            }
+            assert!(Instant::now() < ends, "no answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Has cowtrace start a script, whose argument is a file for its answer.
+fn trace_command(name: &str, script: &str) -> (Interpreter, Tracer, Answer) {
+    let name = format!("cowtrace-{name}-{}", std::process::id());
+    let file = Answer(std::env::temp_dir().join(name));
     // One that sees the same files.
     let is_bare = |python: &Interpreter| python.command().get_args().next().is_none();
     let python = walked()
@@ -230,14 +292,9 @@ with open(sys.argv[1], 'w') as file: file.write(str(len({id(it) >> 12 for it in 
         .expect("an installed one");
     let program = python.command();
     let program = program.get_program().to_str().expect("a path");
-    let tracer = Tracer::start(&["-i", "200ms", "--", program, "-c", script, file]);
-    let report = tracer.wait();
-    let pages = std::fs::read_to_string(file).expect("the command's answer");
-    std::fs::remove_file(file).expect("its file");
-    let pages = pages.parse().expect("a number");
-    expect(&python, &report, "__main__.data", pages);
-    let walk = &report.0["heap_walks"][0];
-    assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
+    let path = file.0.to_str().expect("a path");
+    let tracer = Tracer::start(&["-i", "200ms", "--", program, "-c", script, path]);
+    (python, tracer, file)
 }
 
 #[test]

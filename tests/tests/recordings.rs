@@ -9,7 +9,7 @@ use std::{
     io::Read as _,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -19,7 +19,11 @@ use cowtrace::{
     report::{self, Style},
     run::{Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources, Told},
 };
-use cowtrace_tests::{report::Report, tracer::program};
+use cowtrace_tests::{
+    command::{cowtrace, fails},
+    report::Report,
+    tracer::program,
+};
 
 /// Where the writer under test writes; set for it alone.
 const WRITES_TO: &str = "COWTRACE_TEST_WRITES_TO";
@@ -284,28 +288,6 @@ fn cpu_time() -> Duration {
     let clock = nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID;
     let time = nix::time::clock_gettime(clock).expect("a clock");
     Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32)
-}
-
-fn cowtrace(arguments: &[&str]) -> Output {
-    Command::new(program("cowtrace"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("cowtrace runs")
-}
-
-#[track_caller]
-fn fails(arguments: &[&str], status: i32, says: &str) {
-    let output = cowtrace(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        output.status.code(),
-        Some(status),
-        "{arguments:?}: {errors}"
-    );
-    assert!(output.stdout.is_empty(), "results only on standard output");
-    assert!(errors.contains(says), "{arguments:?}: {errors}");
-    assert!(status != 1 || errors.lines().count() == 1, "{errors}");
 }
 
 fn recorded(path: &Path, run: &Run, finished: bool) {

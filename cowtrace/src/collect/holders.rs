@@ -85,10 +85,11 @@ impl Collector {
             .objects(self.records.image_of(heap.process))
             .ok_or_else(|| "it runs no CPython that is known".to_owned())
             .and_then(|objects| objects.holders(keeper.pid, addresses, pages, limits));
-        match found {
-            Err(why) => before(self).unwrap_or_else(|| ended(walk, Err(why))),
-            found => ended(walk, found),
-        }
+        let now = ended(walk, found);
+        // A process that is ending has given up what it had.
+        before(self)
+            .filter(|(before, _)| before.held_pages >= now.0.held_pages)
+            .unwrap_or(now)
     }
 }
 

@@ -37,7 +37,10 @@ pub(super) fn advice(run: &Run) -> Vec<String> {
             (of_kind(run, WriteKind::Refcount) >= SHARE, REFCOUNTS),
             (of_kind(run, WriteKind::Gc) >= SHARE, HEADERS),
             (share(run, is_rubys_collector) >= SHARE, RUBY),
-            (by_masters(run) >= MASTER_SHARE, MASTER),
+            (
+                run.workers().next().is_some() && by_masters(run) >= MASTER_SHARE,
+                MASTER,
+            ),
         ];
         let told = causes.into_iter().filter(|(matters, _)| *matters);
         paragraphs.extend(told.map(|(_, text)| text.to_owned()));

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::{
     Style,
     text::{section, table, trimmed},
-    words::{count, percent, printable, seconds, shorten, size, wrap},
+    walks::{self, is_lower_bound},
+    words::{count, percent, printable, shorten, size, wrap},
 };
 use crate::run::{AlsoHeld, HeapWalk, Holder, Run};
 
@@ -71,11 +72,11 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
             let or = beside(holder)
                 .next()
                 .map_or_else(String::new, |other| format!(" or {}", name(&other.path)));
-            format!(
-                "{share} {verb} {}{or}, {}",
-                name(&holder.path),
-                type_and_entries(holder)
-            )
+            let what = holder
+                .type_name
+                .as_ref()
+                .map_or_else(String::new, |_| format!(", {}", type_and_entries(holder)));
+            format!("{share} {verb} {}{or}{what}", name(&holder.path))
         })
         .collect();
     let least = if run.heap_walks.iter().any(is_lower_bound) {
@@ -84,11 +85,6 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
         ""
     };
     (!parts.is_empty()).then(|| format!("Of what was copied {least}{}.", parts.join("; ")))
-}
-
-/// Whether a variable may hold more than the walk has found.
-fn is_lower_bound(walk: &HeapWalk) -> bool {
-    walk.is_partial || walk.at_ns.is_some()
 }
 
 fn name(path: &str) -> String {
@@ -220,67 +216,9 @@ pub(super) fn types(holder: &Holder) -> String {
 }
 
 fn write_notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let notes = notes(run);
+    let notes = walks::notes(run);
     for line in notes.iter().flat_map(|note| wrap(note, style.width - 2)) {
         writeln!(out, "  {line}")?;
     }
     Ok(())
-}
-
-/// What makes the table less than it seems.
-pub(super) fn notes(run: &Run) -> Vec<String> {
-    let mut notes = Vec::new();
-    for walk in &run.heap_walks {
-        let pid = run
-            .process(walk.process_id)
-            .map_or(0, |process| process.pid);
-        let read = walk.read_process_id.and_then(|id| run.process(id));
-        if let Some(why) = &walk.failure {
-            notes.push(format!("Of process {pid}: {}.", printable(why)));
-        }
-        if walk.is_partial {
-            notes.push(format!(
-                "Process {pid} was looked through only in part ({} objects): shares are lower \
-                 bounds.",
-                count(walk.objects)
-            ));
-        } else if !walk.is_compared && walk.failure.is_none() {
-            notes.push("There was no time to tell what several variables hold.".into());
-        }
-        if let Some(read) = read.filter(|read| read.id != walk.process_id) {
-            let is_gone = run
-                .process(walk.process_id)
-                .is_none_or(|process| process.exited_ns.is_some());
-            let why = if is_gone {
-                "is gone"
-            } else {
-                "has changed much of its memory"
-            };
-            notes.push(format!(
-                "Process {pid} {why}: read from process {}, which may have changed since.",
-                read.pid
-            ));
-        }
-        if walk.has_changed {
-            notes.push(format!(
-                "Process {pid} has written much of its memory since it forked: what is there now \
-                 may be other objects than were copied."
-            ));
-        }
-        if let Some(at_ns) = walk.at_ns {
-            notes.push(format!(
-                "Process {pid} could not be read at the end: this is from {} after the start, and \
-                 of the {} pages that had been copied by then.",
-                seconds(at_ns),
-                count(walk.asked_pages)
-            ));
-        }
-        if walk.by_page > 0 {
-            notes.push(format!(
-                "{} pages are told by another write in the same page.",
-                count(walk.by_page)
-            ));
-        }
-    }
-    notes
 }

@@ -15,6 +15,7 @@ mod sentences;
 mod stacks;
 mod strip;
 mod text;
+mod walks;
 mod words;
 mod writers;
 

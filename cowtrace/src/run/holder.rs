@@ -59,7 +59,8 @@ pub struct HeapWalk {
     pub bytes_read: u64,
     /// Time it took, ns.
     pub duration_ns: u64,
-    /// Whether it ended before everything was visited.
+    /// Whether it ended before everything was visited, or some of what it had found was gone before
+    /// it could be named.
     pub is_partial: bool,
     /// Whether it is known which of the leading variables share what they hold.
     pub is_compared: bool,

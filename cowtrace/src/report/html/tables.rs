@@ -10,6 +10,7 @@ use super::super::{
     holders::{self, Held},
     python::Lines,
     text::own_memory,
+    walks,
     words::{percent, printable},
     writers::{function, is_named, written},
 };
@@ -210,7 +211,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         },
         percent(held.share(held.found))
     )];
-    notes.extend(holders::notes(run));
+    notes.extend(walks::notes(run));
     notes.push(std::mem::take(&mut table.note));
     table.note = notes.join(" ");
     Some(table)

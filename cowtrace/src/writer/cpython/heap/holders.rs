@@ -100,13 +100,13 @@ impl Sums {
         compared
     }
 
-    /// The variables by name.
+    /// The variables by name, and the copied pages of those that have gone since they were found.
     pub(super) fn name(
         self,
         walk: &mut Walk<'_>,
         pages: &[u32],
         compared: &[u32],
-    ) -> Vec<Variable> {
+    ) -> (Vec<Variable>, u64) {
         let mut by_node: HashMap<u32, Details> = HashMap::new();
         for (index, (node, number)) in walk.copied.found().enumerate() {
             let Some(&told) = self.told.get(node as usize) else {
@@ -124,14 +124,19 @@ impl Sums {
                 *sum += pages * u64::from(mask >> bit & 1);
             }
         }
-        let mut variables: Vec<Variable> = Vec::new();
+        let (mut variables, mut gone) = (Vec::new(), 0);
         for (node, _) in &self.leading {
-            if let Some(details) = by_node.remove(node) {
-                variables.push(details.name(walk, *node, compared));
+            let Some(details) = by_node.remove(node) else {
+                continue;
+            };
+            let pages = details.pages;
+            match details.name(walk, *node, compared) {
+                Some(variable) => variables.push(variable),
+                None => gone += pages,
             }
         }
-        variables.sort_by_key(|variable| std::cmp::Reverse(variable.copied_pages));
-        variables
+        variables.sort_by_key(|variable: &Variable| std::cmp::Reverse(variable.copied_pages));
+        (variables, gone)
     }
 }
 
@@ -160,9 +165,17 @@ struct Details {
 }
 
 impl Details {
-    fn name(self, walk: &mut Walk<'_>, node: u32, compared: &[u32]) -> Variable {
-        let address = walk.tree.nodes[node as usize].object;
+    fn name(self, walk: &mut Walk<'_>, node: u32, compared: &[u32]) -> Option<Variable> {
+        let path = walk.tree.path(node, &mut walk.objects)?;
+        let Node {
+            object: address,
+            label,
+            ..
+        } = walk.tree.nodes[node as usize];
         let object = walk.objects.at(address);
+        if object.is_none() && !label.is_frame() && !label.is_thread() {
+            return None;
+        }
         let type_name = object
             .as_ref()
             .and_then(|object| walk.objects.type_name(object.number));
@@ -184,19 +197,20 @@ impl Details {
         for (bit, other) in compared.iter().enumerate() {
             let is_kin = walk.tree.is_below(node, *other) || walk.tree.is_below(*other, node);
             if !is_kin && self.also[bit] > 0 {
-                also.push((walk.tree.path(*other, &mut walk.objects), self.also[bit]));
+                let path = walk.tree.path(*other, &mut walk.objects);
+                also.extend(path.map(|path| (path, self.also[bit])));
             }
         }
         also.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
         also.dedup_by(|a, b| a.0 == b.0);
-        Variable {
-            path: walk.tree.path(node, &mut walk.objects),
+        Some(Variable {
+            path,
             type_name,
             entries,
             copied_pages: self.pages,
             types,
             also_held_by: also,
-        }
+        })
     }
 }
 
@@ -215,7 +229,7 @@ fn aliases(walk: &mut Walk<'_>, address: u64) -> Vec<String> {
     let mut names = Vec::new();
     for alias in found {
         if let Some(node) = walk.tree.add(alias.parent, alias.label, 0) {
-            names.push(walk.tree.path(node, &mut walk.objects));
+            names.extend(walk.tree.path(node, &mut walk.objects));
         }
     }
     names

@@ -110,7 +110,8 @@ pub struct Found {
     pub bytes_read: u64,
     /// Time it took, ns.
     pub duration_ns: u64,
-    /// Whether it ended before everything was visited: time, memory or depth.
+    /// Whether it ended before everything was visited, for time, memory or depth, or some of what it
+    /// had found was gone before it could be named.
     pub is_partial: bool,
     /// Whether the leading variables could be compared before the time was over.
     pub is_compared: bool,
@@ -191,16 +192,16 @@ fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     let sums = Sums::of(walk, pages);
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
-    let held_pages = sums.held;
-    let variables = sums.name(walk, pages, &compared);
+    let held = sums.held;
+    let (variables, gone) = sums.name(walk, pages, &compared);
     Found {
         variables,
         asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
-        held_pages,
+        held_pages: held - gone,
         objects: walk.visited,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,
-        is_partial,
+        is_partial: is_partial || gone > 0,
         is_compared,
     }
 }

@@ -218,13 +218,13 @@ impl Tree {
         false
     }
 
-    /// The path of a node, as Python would write it, as far as it can. From outside: may hold any
-    /// character.
-    pub(super) fn path(&self, node: u32, objects: &mut Objects<'_>) -> String {
+    /// The path of a node, as Python would write it, as far as it can; none if a name in it is not
+    /// there any more. From outside: may hold any character.
+    pub(super) fn path(&self, node: u32, objects: &mut Objects<'_>) -> Option<String> {
         let mut path = String::new();
         let (mut last, mut repeated) = (String::new(), 0);
         for step in self.steps(node) {
-            let text = step.label.text(objects);
+            let text = step.label.text(objects)?;
             repeated = if text == last { repeated + 1 } else { 0 };
             match repeated {
                 0..MAX_REPEATED => path.push_str(&text),
@@ -234,28 +234,24 @@ impl Tree {
             }
             last = text;
         }
-        path
+        Some(path)
     }
 }
 
 impl Label {
-    fn text(self, objects: &mut Objects<'_>) -> String {
+    fn text(self, objects: &mut Objects<'_>) -> Option<String> {
         let value = self.value();
-        let mut name = || {
-            objects
-                .text(value)
-                .map_or_else(|| "?".into(), |(text, _)| text)
-        };
-        match self.way() {
+        let mut name = |at| objects.text(at).map(|(text, _)| text);
+        Some(match self.way() {
             Way::None => String::new(),
-            Way::Module => name(),
-            Way::Attribute => format!(".{}", name()),
-            Way::Local => format!(" local {}", name()),
-            Way::Closure => format!(" closure {}", name()),
+            Way::Module => name(value)?,
+            Way::Attribute => format!(".{}", name(value)?),
+            Way::Local => format!(" local {}", name(value)?),
+            Way::Closure => format!(" closure {}", name(value)?),
             Way::Frame => {
-                let at = value + objects.offsets.code.name;
-                let text = objects.memory.word(at).and_then(|name| objects.text(name));
-                format!("{}()", text.map_or_else(|| "?".into(), |(text, _)| text))
+                let at = objects.memory.word(value + objects.offsets.code.name)?;
+                let (text, _) = objects.text(at)?;
+                format!("{text}()")
             }
             Way::Thread => "a thread's own".into(),
             Way::Member => {
@@ -268,7 +264,7 @@ impl Label {
             Way::Hidden => ".<inside>".into(),
             Way::Temporary => " temporary".into(),
             Way::Fixed => format!(".{}", FIXED.get(value as usize).unwrap_or(&"?")),
-        }
+        })
     }
 }
 

@@ -1,0 +1,104 @@
+//! How variables were looked for, for people: what makes the answer less than it seems.
+
+use super::words::{count, printable, seconds};
+use crate::run::{HeapWalk, Run};
+
+/// Where less of what was looked for is held, the reader wants to know why.
+const LOW: f64 = 0.75;
+
+/// Whether a variable may hold more than the walk has found.
+pub(super) fn is_lower_bound(walk: &HeapWalk) -> bool {
+    walk.is_partial || walk.at_ns.is_some()
+}
+
+/// What to know of all walks, a sentence each.
+pub(super) fn notes(run: &Run) -> Vec<String> {
+    let notes = run.heap_walks.iter().flat_map(|walk| {
+        let pid = run
+            .process(walk.process_id)
+            .map_or(0, |process| process.pid);
+        [
+            failed(walk, pid),
+            cut_short(walk, pid),
+            elsewhere(run, walk, pid),
+            changed(walk, pid),
+            early(walk, pid),
+            low(walk, pid),
+            by_page(walk),
+        ]
+    });
+    notes.flatten().collect()
+}
+
+fn failed(walk: &HeapWalk, pid: u32) -> Option<String> {
+    let why = walk.failure.as_ref()?;
+    Some(format!("Of process {pid}: {}.", printable(why)))
+}
+
+fn cut_short(walk: &HeapWalk, pid: u32) -> Option<String> {
+    if walk.is_partial {
+        return Some(format!(
+            "Process {pid} was looked through only in part ({} objects): shares are lower bounds.",
+            count(walk.objects)
+        ));
+    }
+    let has_no_others = !walk.is_compared && walk.failure.is_none();
+    has_no_others.then(|| "There was no time to tell what several variables hold.".into())
+}
+
+fn elsewhere(run: &Run, walk: &HeapWalk, pid: u32) -> Option<String> {
+    let read = walk.read_process_id.and_then(|id| run.process(id))?;
+    let is_gone = run
+        .process(walk.process_id)
+        .is_none_or(|process| process.exited_ns.is_some());
+    let why = if is_gone {
+        "is gone"
+    } else {
+        "has changed much of its memory"
+    };
+    (read.id != walk.process_id).then(|| {
+        format!(
+            "Process {pid} {why}: read from process {}, which may have changed since.",
+            read.pid
+        )
+    })
+}
+
+fn changed(walk: &HeapWalk, pid: u32) -> Option<String> {
+    walk.has_changed.then(|| {
+        format!(
+            "Process {pid} has written much of its memory since it forked: what is there now may \
+             be other objects than were copied."
+        )
+    })
+}
+
+fn early(walk: &HeapWalk, pid: u32) -> Option<String> {
+    let at_ns = walk.at_ns?;
+    Some(format!(
+        "Process {pid} could not be read whole at the end: this is from {} after the start, and \
+         of the {} pages that had been copied by then.",
+        seconds(at_ns),
+        count(walk.asked_pages)
+    ))
+}
+
+fn low(walk: &HeapWalk, pid: u32) -> Option<String> {
+    let is_low = (walk.held_pages as f64) < LOW * walk.asked_pages as f64;
+    (is_low && walk.failure.is_none()).then(|| {
+        format!(
+            "What no variable of process {pid} holds had been given up before it was looked for, \
+             or is held by native code alone."
+        )
+    })
+}
+
+fn by_page(walk: &HeapWalk) -> Option<String> {
+    let pages = walk.by_page;
+    (pages > 0).then(|| {
+        format!(
+            "{} pages are told by another write in the same page.",
+            count(pages)
+        )
+    })
+}
