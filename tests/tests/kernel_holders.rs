@@ -263,7 +263,7 @@ struct Answer(PathBuf);
 impl Answer {
     /// Waits for it.
     fn number(&self) -> u64 {
-        let ends = Instant::now() + Duration::from_secs(60);
+        let ends = Instant::now() + Duration::from_mins(1);
         loop {
             if let Ok(text) = std::fs::read_to_string(&self.0) {
                 return text.parse().expect("a number");

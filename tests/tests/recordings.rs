@@ -22,7 +22,6 @@ use cowtrace::{
 use cowtrace_tests::{
     command::{cowtrace, fails},
     report::Report,
-    tracer::program,
 };
 
 /// Where the writer under test writes; set for it alone.

@@ -69,7 +69,7 @@ impl Records {
 
     /// Whose memory a slot's process copies: that of the process it forked from, or its own.
     pub(super) fn heap_of(&self, slot: u32) -> Option<Heap> {
-        let record = self.get(self.id_in_slot(slot)?)?;
+        let record = self.written_in_slot(slot)?;
         Some(record.heap.unwrap_or_else(|| Heap {
             process: record.id,
             generation: record.passed.unwrap_or_default().generation,

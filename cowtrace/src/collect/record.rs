@@ -109,6 +109,9 @@ impl Record {
 pub(super) struct Records {
     all: Vec<Record>,
     by_slot: HashMap<u32, u32>,
+    /// Who was in a slot that nobody is in: another process that wrote its memory may not have told
+    /// of it yet.
+    last_in_slot: HashMap<u32, u32>,
     next_id: u32,
     masters: HashSet<u32>,
 }
@@ -130,6 +133,7 @@ impl Records {
         }
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
+            self.last_in_slot.remove(&slot);
         }
         if record.role == Role::Master {
             self.masters.insert(record.id);
@@ -178,13 +182,15 @@ impl Records {
         self.all.get(index.ok()?)
     }
 
-    pub(super) fn id_in_slot(&self, slot: u32) -> Option<u32> {
-        self.by_slot.get(&slot).copied()
-    }
-
     pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {
         let id = *self.by_slot.get(&slot)?;
         self.get_mut(id)
+    }
+
+    /// Whose memory the evidence of a slot is of.
+    pub(super) fn written_in_slot(&self, slot: u32) -> Option<&Record> {
+        let now = self.by_slot.get(&slot);
+        self.get(*now.or_else(|| self.last_in_slot.get(&slot))?)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
@@ -228,7 +234,9 @@ impl Records {
         if let Some(record) = self.in_slot(slot) {
             record.slot = None;
         }
-        self.by_slot.remove(&slot);
+        if let Some(id) = self.by_slot.remove(&slot) {
+            self.last_in_slot.insert(slot, id);
+        }
     }
 
     pub(super) fn masters_are_gone(&self) -> bool {
@@ -347,6 +355,21 @@ mod tests {
                 .get_mut(0)
                 .is_some_and(|record| record.role == Role::Master)
         );
+    }
+
+    #[test]
+    fn what_another_wrote_into_a_process_is_known_until_its_slot_is_used_again() {
+        let mut records = Records::default();
+        let add = |records: &mut Records, pid| {
+            records.add(Record::new(pid, 7, 1, "w".into(), Role::Worker))
+        };
+        let first = add(&mut records, 20);
+        records.release(7);
+        assert!(records.in_slot(7).is_none());
+        assert_eq!(records.written_in_slot(7).map(|it| it.id), Some(first));
+        let second = add(&mut records, 21);
+        assert_eq!(records.written_in_slot(7).map(|it| it.id), Some(second));
+        assert!(records.written_in_slot(8).is_none());
     }
 
     #[test]

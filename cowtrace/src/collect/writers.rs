@@ -28,7 +28,7 @@ impl Collector {
         }
         let mut asked = Asked::new(&self.records);
         for evidence in waiting {
-            let Some(program) = asked.of_slot(&mut self.records, evidence.core.slot) else {
+            let Some(program) = asked.of_slot(&self.records, evidence.core.slot) else {
                 self.loss.writers_full += evidence.pages();
                 continue;
             };
@@ -38,7 +38,7 @@ impl Collector {
             }
             let region = self
                 .records
-                .in_slot(evidence.core.slot)
+                .written_in_slot(evidence.core.slot)
                 .and_then(|record| record.region_at(evidence.core.address));
             let origin = Origin {
                 image: program.image,
@@ -224,10 +224,10 @@ impl Asked {
         found.map(|program| program.image).collect()
     }
 
-    fn of_slot(&mut self, records: &mut Records, slot: u32) -> Option<&Program> {
+    fn of_slot(&mut self, records: &Records, slot: u32) -> Option<&Program> {
         let living = &self.living;
         let found = self.by_slot.entry(slot).or_insert_with(|| {
-            let record = records.in_slot(slot)?;
+            let record = records.written_in_slot(slot)?;
             let (id, pid, is_launcher) = (record.id, record.pid, record.is_launcher);
             let image = records.image_of(id);
             let mut program = Program {
