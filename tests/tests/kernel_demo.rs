@@ -33,7 +33,7 @@ fn freezing_saves_what_the_collector_copies_and_nothing_else() {
     }
     let (plain, frozen) = (demo(&[]), demo(&["--freeze"]));
     let of_comments = |report: &Report| {
-        report.written(|writer| writer["kind"] == "gc" && writer["type"] == "Comment")
+        report.written(|writer| writer["kind"] == "gc" && writer["type"] == "__main__.Comment")
     };
     // Their pages at each end hold other objects too, whose writers may come first.
     let comments = of_comments(&plain);

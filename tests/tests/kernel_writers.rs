@@ -11,10 +11,15 @@ use serde_json::Value;
 
 /// A master with a dict and lists of strings, two workers; obeys one line after the other.
 const SERVICE: &str = include_str!("service.py");
+/// A master with objects of several classes, and a worker.
+const CLASSES: &str = include_str!("classes.py");
 
 /// Of the copies made by reading, at least so many are reference counts. The rest is the
 /// interpreter's own data.
 const SHARE: f64 = 0.99;
+/// Of the pages with objects of a class, at least so many are told by it: on the others, something else
+/// was written first.
+const CLASS_SHARE: f64 = 0.97;
 /// The same of the collector's headers and collecting, which copies fewer pages in all.
 const GC_SHARE: f64 = 0.95;
 /// The same where many new objects are made: free blocks of inherited memory are written to, 230 to
@@ -80,6 +85,31 @@ fn reading_writes_reference_counts_of_what_was_read() {
         });
         let copied = number(&report.0["totals"], "copied_pages");
         assert_eq!(report.written(|_| true), copied, "{python}");
+    }
+}
+
+#[test]
+fn classes_are_called_with_their_modules() {
+    if !can_trace("classes") {
+        return;
+    }
+    for python in interpreters() {
+        let mut service = Service::start(python.command().args(["-c", CLASSES]));
+        let pages = service.answer();
+        let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
+        service.say("read");
+        assert_eq!(service.answer()["done"], "read");
+        let report = tracer.stop();
+        service.end();
+        for (name, pages) in pages.as_object().expect("classes") {
+            let pages = pages.as_u64().expect("pages");
+            let told = report.written(|writer| writer["type"] == **name);
+            assert!(
+                told as f64 >= CLASS_SHARE * pages as f64 && told <= pages && pages > 300,
+                "{python}: {told} of {pages} pages of {name}; {}",
+                report.0["writers"]
+            );
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod heap;
 mod interpreter;
 mod layout;
 mod lines;
+mod names;
 mod objects;
 mod types;
 

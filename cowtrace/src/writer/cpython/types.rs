@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::objects::Objects;
+use super::{names::type_name, objects::Objects};
 use crate::memory;
 
 /// As much of a type as is needed, in every build.
@@ -14,8 +14,6 @@ const READY: u64 = 1 << 12;
 const METATYPE: u64 = 1 << 31;
 /// A type's type, and its type, up to the one that is its own: metaclasses of metaclasses are rare.
 const MAX_CHAIN: usize = 4;
-/// Longer names are cut.
-const MAX_NAME_BYTES: usize = 110;
 /// Addresses that are remembered not to be types: 16 MiB. Beyond it each is looked at again.
 const MAX_STRANGERS: usize = 1 << 20;
 /// Different types that are told apart.
@@ -72,9 +70,7 @@ impl Known {
 
     /// The type's name; none if it is no type.
     fn read(&self, address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
-        let Objects {
-            tp_name, tp_flags, ..
-        } = *self.objects;
+        let tp_flags = self.objects.tp_flags;
         let ob_type = usize::try_from(self.objects.ob_type).ok()?;
         let mut bytes = [0; TYPE_BYTES];
         if !read(address, &mut bytes) || word(&bytes, tp_flags) & READY == 0 {
@@ -83,7 +79,9 @@ impl Known {
         let mut meta = word(&bytes, ob_type);
         for _ in 0..MAX_CHAIN {
             if meta == self.type_type {
-                return name_at(word(&bytes, tp_name), read);
+                return type_name(self.objects, address, &mut |at, to| {
+                    PLAUSIBLE.contains(&at) && read(at, to)
+                });
             }
             // Any object's type has `type` as its type: only a metatype makes a type of it.
             let mut next = [0; TYPE_BYTES];
@@ -99,26 +97,6 @@ impl Known {
     }
 }
 
-/// A NUL-terminated name, whatever it holds: programs choose the names of their types. One that is
-/// too long is cut.
-fn name_at(address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
-    let mut bytes = [0; MAX_NAME_BYTES];
-    // The name may end before a page that is not there.
-    let to_page_end = usize::try_from(4096 - address % 4096).unwrap_or(1);
-    let most = if PLAUSIBLE.contains(&address) && read(address, &mut bytes) {
-        MAX_NAME_BYTES
-    } else {
-        let most = to_page_end.min(MAX_NAME_BYTES);
-        read(address, &mut bytes[..most]).then_some(most)?
-    };
-    let end = bytes[..most].iter().position(|&byte| byte == 0);
-    let name = String::from_utf8_lossy(&bytes[..end.unwrap_or(most)]);
-    Some(match end {
-        Some(_) => name.into_owned(),
-        None => format!("{}…", name.trim_end_matches('\u{fffd}')),
-    })
-}
-
 fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[offset..offset + 8]);
@@ -128,7 +106,7 @@ fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::cpython::objects::WITH_LOCK;
+    use crate::writer::cpython::{names::MAX_NAME_BYTES, objects::WITH_LOCK};
     use proptest::prelude::*;
 
     const TYPE_TYPE: u64 = 0x10_0000;
@@ -227,7 +205,7 @@ mod tests {
             let known = Known::new(TYPE_TYPE, &WITH_LOCK);
             let _ = known.read(STR, read_in(&bytes));
             let name = known.read(address, read_in(&bytes));
-            prop_assert!(name.is_none_or(|name| name.len() <= 3 * MAX_NAME_BYTES));
+            prop_assert!(name.is_none_or(|name| name.len() <= 6 * MAX_NAME_BYTES + 1));
         }
     }
 }

@@ -9,11 +9,10 @@ use super::{
     offsets::{Offsets, same},
     regions::Place,
 };
+use crate::writer::cpython::{names, objects::WITH_LOCK};
 
 /// Text that is taken of a string, characters.
 const MAX_TEXT: u64 = 80;
-/// Names in C are cut, bytes.
-const MAX_NAME: usize = 80;
 /// Strings: offsets of length and state; bits of the state.
 const TEXT_LENGTH: usize = 2;
 const TEXT_STATE: usize = 4;
@@ -216,24 +215,18 @@ impl Objects<'_> {
 
     /// A NUL-terminated name.
     pub(super) fn c_name(&mut self, address: u64) -> Option<String> {
-        let mut bytes = [0; MAX_NAME];
-        let length = MAX_NAME.min((4096 - address % 4096) as usize);
-        let length = if self.memory.anywhere(address, &mut bytes) {
-            MAX_NAME
-        } else if self.memory.anywhere(address, &mut bytes[..length]) {
-            length
-        } else {
-            return None;
-        };
-        let bytes = bytes[..length].split(|byte| *byte == 0).next()?;
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        names::c_name(address, &mut |at, to| self.memory.anywhere(at, to))
     }
 
-    /// Name of a type, as the type has it.
+    /// Name of a type.
     pub(super) fn type_name(&mut self, number: u32) -> Option<String> {
-        let address = self.kinds.get(number).address;
-        let name = self.memory.word(address + same::NAME)?;
-        self.c_name(name)
+        self.type_name_at(self.kinds.get(number).address)
+    }
+
+    pub(super) fn type_name_at(&mut self, address: u64) -> Option<String> {
+        names::type_name(&WITH_LOCK, address, &mut |at, to| {
+            self.memory.anywhere(at, to)
+        })
     }
 
     /// Entries of a container; none for what is no container.

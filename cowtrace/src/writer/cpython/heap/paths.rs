@@ -1,6 +1,6 @@
 //! The tree of variables that the walk has found, and how a person calls them.
 
-use super::{kinds::Kind, objects::Objects, offsets::same};
+use super::{kinds::Kind, objects::Objects};
 
 /// What leads from an object to the next: a kind and an address or number in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,10 +286,7 @@ fn key(address: u64, objects: &mut Objects<'_>) -> String {
         return "?".into();
     };
     let name = match objects.kind(&object) {
-        Kind::Type => {
-            let name = objects.memory.word(address + same::NAME).unwrap_or(0);
-            objects.c_name(name)
-        }
+        Kind::Type => objects.type_name_at(address),
         _ => objects
             .type_name(object.number)
             .map(|name| format!("<{name}>")),
