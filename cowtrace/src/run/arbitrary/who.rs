@@ -1,0 +1,147 @@
+//! Any writers, stacks and holders.
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::{count, text};
+use crate::run::{
+    AlsoHeld, CopiedType, HeapWalk, Holder, NativeFrame, PythonFrame, Stack, StackEnd, WriteKind,
+    Writer,
+};
+
+/// One of so many, or none.
+fn number_below(many: u32) -> BoxedStrategy<Option<u32>> {
+    if many == 0 {
+        Just(None).boxed()
+    } else {
+        option::of(0..many).boxed()
+    }
+}
+
+pub(super) fn writer(regions: Vec<u32>, python: u32, native: u32) -> impl Strategy<Value = Writer> {
+    let region = if regions.is_empty() {
+        Just(None).boxed()
+    } else {
+        option::of(prop::sample::select(regions)).boxed()
+    };
+    (
+        prop::sample::select(WriteKind::ALL.to_vec()),
+        [option::of(text()), option::of(text()), option::of(text())],
+        vec(text(), 0..3),
+        option::of(any::<u32>()),
+        region,
+        (number_below(python), number_below(native)),
+        count(),
+    )
+        .prop_map(
+            |(
+                kind,
+                names,
+                inlined,
+                system_call,
+                region_id,
+                (python_stack, native_stack),
+                pages,
+            )| {
+                let [type_name, function, module] = names;
+                Writer {
+                    kind,
+                    type_name,
+                    function,
+                    module,
+                    inlined,
+                    system_call,
+                    region_id,
+                    python_stack,
+                    native_stack,
+                    copied_pages: pages,
+                }
+            },
+        )
+}
+
+/// Holders of what the processes have, and how they were looked for.
+pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<HeapWalk>)> {
+    if processes.is_empty() {
+        return Just((Vec::new(), Vec::new())).boxed();
+    }
+    let process = prop::sample::select(processes);
+    let part = || vec((text(), count()), 0..3);
+    let holder = (
+        process.clone(),
+        text(),
+        option::of(text()),
+        (option::of(count()), count()),
+        part(),
+        part(),
+    );
+    let holder = holder.prop_map(
+        |(process_id, path, type_name, (entries, pages), types, also)| {
+            let typed = |(type_name, copied_pages)| CopiedType {
+                type_name,
+                copied_pages,
+            };
+            let held = |(path, copied_pages)| AlsoHeld { path, copied_pages };
+            Holder {
+                process_id,
+                path,
+                type_name,
+                entries,
+                copied_pages: pages,
+                copied_types: types.into_iter().map(typed).collect(),
+                also_held_by: also.into_iter().map(held).collect(),
+            }
+        },
+    );
+    let walk = (
+        process.clone(),
+        option::of(process),
+        [count(), count(), count(), count(), count(), count()],
+        [any::<bool>(), any::<bool>(), any::<bool>()],
+        (option::of(count()), option::of(text())),
+    );
+    let walk = walk.prop_map(
+        |(process_id, read_process_id, counts, flags, (at_ns, failure))| HeapWalk {
+            process_id,
+            read_process_id,
+            asked_pages: counts[0],
+            held_pages: counts[1],
+            by_page: counts[2],
+            objects: counts[3],
+            bytes_read: counts[4],
+            duration_ns: counts[5],
+            is_partial: flags[0],
+            is_compared: flags[1],
+            at_ns,
+            has_changed: flags[2],
+            failure,
+        },
+    );
+    (vec(holder, 0..5), vec(walk, 0..3)).boxed()
+}
+
+pub(super) fn frames() -> impl Strategy<Value = Vec<PythonFrame>> {
+    let frame = (text(), text(), option::of(any::<u32>()));
+    let frame = frame.prop_map(|(function, file, line)| PythonFrame {
+        function,
+        file,
+        line,
+    });
+    vec(frame, 1..6)
+}
+
+pub(super) fn native_frames() -> impl Strategy<Value = Vec<NativeFrame>> {
+    let frame = (option::of(text()), option::of(text()), any::<bool>());
+    let frame = frame.prop_map(|(function, module, inlined)| NativeFrame {
+        function,
+        module,
+        inlined,
+    });
+    vec(frame, 1..6)
+}
+
+/// Stacks of so many frames.
+pub(super) fn stacks(frames: usize) -> impl Strategy<Value = Vec<Stack>> {
+    let frames = vec(0..u32::try_from(frames).unwrap(), 1..5);
+    let stack = (frames, prop::sample::select(StackEnd::ALL.to_vec()));
+    vec(stack.prop_map(|(frames, end)| Stack { frames, end }), 0..5)
+}
