@@ -5,9 +5,14 @@ mod values;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use values::{duration, interval, label, percent, range};
+
+const USAGE: &str = "\
+cowtrace [OPTIONS] --pid <PID>
+       cowtrace [OPTIONS] -- <COMMAND>...
+       cowtrace <SUBCOMMAND>";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +34,7 @@ Exit status: 0 done, 1 it failed, 2 wrong usage, 3 --fail-above was exceeded.";
 /// Shows which process of a prefork service copies which of its master's memory on write.
 #[derive(Debug, Parser)]
 #[command(name = "cowtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-#[command(subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true, override_usage = USAGE)]
 pub struct Cli {
     /// What to do other than tracing.
     #[command(subcommand)]
@@ -77,16 +82,19 @@ pub enum Subcommands {
     NativeService(LoadArgs),
 }
 
+/// What is to be traced: a master, or a command that becomes one.
+const TARGET: &str = "target";
+
 /// The main job's arguments.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new(TARGET).required(true)))]
 pub struct TraceArgs {
     /// Process to trace with all its descendants, now and later; may be given several times
     #[arg(
         short,
         long = "pid",
         value_name = "PID",
-        required_unless_present = "start",
-        conflicts_with = "start",
+        group = TARGET,
         allow_negative_numbers = true
     )]
     pub pids: Vec<u32>,
@@ -100,7 +108,7 @@ pub struct TraceArgs {
     pub duration: Option<Duration>,
 
     /// Command to start and trace; under sudo it runs as the user who called sudo
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", group = TARGET)]
     pub start: Vec<OsString>,
 }
 

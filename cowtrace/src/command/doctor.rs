@@ -6,10 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cli::Color,
-    probe::{
-        Kernel,
-        trial::{self, BackendTrial},
-    },
+    probe::{Kernel, Unseen, trial},
     report::{self, Style},
 };
 
@@ -23,15 +20,22 @@ pub fn doctor() -> Result<()> {
         "Linux {} on {}, {} CPUs, pages of {} bytes, pids below {}\n",
         kernel.release, kernel.arch, kernel.cpus, kernel.page_bytes, kernel.pid_max
     )?;
-    for trial in &trial::ground() {
-        let text = trial.result.as_ref().unwrap_or_else(|reason| reason);
-        line(&mut out, trial.result.is_ok(), trial.what, text, style)?;
+    let mut told = Told::default();
+    for trial in trial::ground() {
+        let text = match trial.result {
+            Ok(text) => Ok(text),
+            Err(reason) => Err(told.once(trial.what, reason)),
+        };
+        line(&mut out, trial.what, &text, style)?;
     }
     let backends = trial::backends(&kernel);
     writeln!(out, "\nBackends, in the order in which they are taken:\n")?;
     for backend in &backends {
-        let works = backend.result.is_ok();
-        line(&mut out, works, backend.name, &said(backend), style)?;
+        let text = match &backend.result {
+            Ok(unseen) => Ok(sees(unseen)),
+            Err(reason) => Err(told.once(backend.name, reason.clone())),
+        };
+        line(&mut out, backend.name, &text, style)?;
     }
     let Some(taken) = backends.iter().find(|backend| backend.result.is_ok()) else {
         bail!("cowtrace cannot trace here; the lines with \"no\" say why");
@@ -44,31 +48,43 @@ pub fn doctor() -> Result<()> {
     Ok(())
 }
 
+/// Reasons that were told, each with what it was told of: a paragraph is read once.
+#[derive(Default)]
+struct Told(Vec<(String, &'static str)>);
+
+impl Told {
+    fn once(&mut self, what: &'static str, reason: String) -> String {
+        if let Some((_, first)) = self.0.iter().find(|(told, _)| *told == reason) {
+            return format!("the same as for {first}");
+        }
+        self.0.push((reason.clone(), what));
+        reason
+    }
+}
+
 /// `yes`, what was tried, and what was said, which goes on under itself.
 fn line(
     out: &mut impl io::Write,
-    works: bool,
     what: &str,
-    said: &str,
+    result: &Result<String, String>,
     style: Style,
 ) -> io::Result<()> {
     const INDENT: usize = 32;
+    let (Ok(said) | Err(said)) = result;
     let mut lines = report::wrap(said, style.width.saturating_sub(INDENT).max(20)).into_iter();
     let first = lines.next().unwrap_or_default();
-    writeln!(out, "{}  {what:<26} {first}", mark(works, style.color))?;
+    let mark = mark(result.is_ok(), style.color);
+    writeln!(out, "{mark}  {what:<26} {first}")?;
     lines.try_for_each(|line| writeln!(out, "{:INDENT$}{line}", ""))
 }
 
-/// What a backend cannot see, or why it cannot run.
-fn said(backend: &BackendTrial) -> String {
-    match &backend.result {
-        Ok(unseen) if unseen.is_empty() => "sees every copy and its source".into(),
-        Ok(unseen) => {
-            let unseen: Vec<_> = unseen.iter().map(|unseen| unseen.text()).collect();
-            format!("does not see {}", unseen.join(", "))
-        }
-        Err(reason) => reason.clone(),
+/// What a backend cannot see.
+fn sees(unseen: &[Unseen]) -> String {
+    if unseen.is_empty() {
+        return "sees every copy and its source".into();
     }
+    let unseen: Vec<_> = unseen.iter().map(|unseen| unseen.text()).collect();
+    format!("does not see {}", unseen.join(", "))
 }
 
 /// Attaches programs that do nothing where the tracepoint backend attaches its own, says `ready`,
