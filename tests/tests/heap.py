@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 
 N = 6000
 OWN = [0]
@@ -101,6 +102,26 @@ def made_deep():
     return deep
 
 
+def made_in_thread(ends):
+    made, ready = [], threading.Event()
+
+    def make():
+        made.append(texts(N))
+        made.append(list(made[0]))
+        ready.set()
+        if not ends:
+            threading.Event().wait()
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    ready.wait()
+    if ends:
+        thread.join()
+    # References that one thread took are given up by another.
+    made.pop()
+    return made.pop()
+
+
 titles = texts(N)
 id_title = {text(i): text(i) for i in range(N)}
 numbers = {i + 1000: text(i) for i in range(N)}
@@ -134,9 +155,11 @@ space = types.SimpleNamespace(settings={"data": texts(N)})
 cached = functools.lru_cache(None)(lambda i: text(i))
 for i in range(N):
     cached(i + 1000)
+ended = made_in_thread(True)
+waiting = made_in_thread(False)
 
 VARIABLES = """titles id_title numbers sents users slotted odd half listed queue seen frozen ordered
-    default deep cyclic large wide""".split()
+    default deep cyclic large wide ended waiting""".split()
 try:
     import numpy
 
@@ -199,6 +222,8 @@ def churn():
 
 def main():
     local_data = [texts(3) for _ in range(N // 3)]
+    # Other threads have locks of their own alone.
+    warnings.simplefilter("ignore", DeprecationWarning)
     pid = os.fork()
     if pid == 0:
         gc.disable()

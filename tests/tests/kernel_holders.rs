@@ -26,7 +26,10 @@ const TOLERANCE: f64 = 0.01;
 
 fn walked() -> Vec<Interpreter> {
     let mut found = interpreters();
-    found.retain(|python| !python.is_free && (3, 8) <= python.version && python.version <= (3, 14));
+    found.retain(|python| {
+        let last = if python.is_free { (3, 13) } else { (3, 14) };
+        (3, 8) <= python.version && python.version <= last
+    });
     assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
     found
 }
@@ -91,12 +94,13 @@ fn copies_are_told_by_the_variable_that_holds_them() {
     }
 }
 
-/// The oldest and the newest.
-fn two() -> Vec<Interpreter> {
+/// The oldest, the newest, and one without a global interpreter lock if it is here.
+fn some() -> Vec<Interpreter> {
     let mut found = walked();
-    let newest = found.split_off(found.len() - 1);
+    let mut last = found.split_off(found.len() - 1);
+    last.extend(found.iter().find(|python| python.is_free).cloned());
     found.truncate(1);
-    found.extend(newest);
+    found.extend(last);
     found
 }
 
@@ -142,12 +146,24 @@ fn expect_replaced(python: &Interpreter, report: &Report, path: &str, expected: 
     );
 }
 
+/// As [`expect`], of data that the master has given up and a worker still has. Without a global
+/// interpreter lock the master's next list gets the memory of the old one's table (293 pages), where
+/// that with a lock is unmapped: what the master copies there, 277 to 310 pages, was the old list's.
+#[track_caller]
+fn expect_given_up(python: &Interpreter, report: &Report, path: &str, expected: u64) {
+    if python.is_free {
+        expect_replaced(python, report, path, expected);
+    } else {
+        expect(python, report, path, expected);
+    }
+}
+
 #[test]
 fn data_that_the_master_has_replaced_is_told_by_the_workers_that_have_it() {
     if !can_trace("holders-replaced") {
         return;
     }
-    for python in two() {
+    for python in some() {
         let (mut service, first) = start(&python);
         let tracer = trace(&service);
         ask(&mut service, "read");
@@ -155,7 +171,7 @@ fn data_that_the_master_has_replaced_is_told_by_the_workers_that_have_it() {
         let second = service.answer();
         ask(&mut service, "read");
         let report = tracer.stop();
-        expect(&python, &report, "__main__.titles", number(&first, "pages"));
+        expect_given_up(&python, &report, "__main__.titles", number(&first, "pages"));
         expect_replaced(&python, &report, "__main__.words", number(&second, "pages"));
         let walk = walk_of(&report, &first["pid"]);
         assert_eq!(walk["at_ns"], Value::Null, "{python}: {walk}");
@@ -170,7 +186,7 @@ fn data_that_nobody_has_any_more_is_told_as_it_was_when_the_master_forked_again(
     if !can_trace("holders-gone") {
         return;
     }
-    for python in two() {
+    for python in some() {
         let (mut service, first) = start(&python);
         let tracer = trace(&service);
         ask(&mut service, "read");
@@ -181,7 +197,7 @@ fn data_that_nobody_has_any_more_is_told_as_it_was_when_the_master_forked_again(
         std::thread::sleep(Duration::from_millis(2_500));
         ask(&mut service, "end the first");
         let report = tracer.stop();
-        expect(&python, &report, "__main__.titles", number(&first, "pages"));
+        expect_given_up(&python, &report, "__main__.titles", number(&first, "pages"));
         expect_replaced(&python, &report, "__main__.words", number(&second, "pages"));
         let walk = walk_of(&report, &first["pid"]);
         assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
@@ -194,7 +210,7 @@ fn a_master_that_has_left_is_told_by_a_worker() {
     if !can_trace("holders-left") {
         return;
     }
-    for python in two() {
+    for python in some() {
         let (mut service, first) = start(&python);
         let tracer = trace(&service);
         ask(&mut service, "read");

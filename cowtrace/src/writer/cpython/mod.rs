@@ -180,12 +180,12 @@ impl Objects {
         if let Some(words) = table(pid, runtime)
             && let Some((version, is_free_threaded)) = layout::version_of(&words)
         {
-            if is_free_threaded {
-                return Err("a build without global interpreter lock is not walked".into());
-            }
             let layout = Layout::of_table(&words);
-            let offsets = layout.and_then(|layout| Offsets::of_table(version, &layout));
-            return Ok(vec![offsets.ok_or_else(|| unknown(version))?]);
+            let offsets =
+                layout.and_then(|layout| Offsets::of_table(version, is_free_threaded, &layout));
+            return Ok(vec![
+                offsets.ok_or_else(|| unknown(version, is_free_threaded))?,
+            ]);
         }
         match self
             .symbols
@@ -196,7 +196,7 @@ impl Objects {
             Some(version) => {
                 let version = (version & 0xffff_ffff) >> 16;
                 let offsets = Offsets::of_version(version);
-                Ok(vec![*offsets.ok_or_else(|| unknown(version))?])
+                Ok(vec![*offsets.ok_or_else(|| unknown(version, false))?])
             }
         }
     }
@@ -215,7 +215,12 @@ fn table(pid: u32, runtime: u64) -> Option<[u64; TABLE_WORDS]> {
     Some(words)
 }
 
-fn unknown(version: u64) -> String {
+fn unknown(version: u64, is_free_threaded: bool) -> String {
     let (major, minor) = (version >> 8, version & 0xff);
-    format!("the objects of CPython {major}.{minor} are not known")
+    let build = if is_free_threaded {
+        " without a global interpreter lock"
+    } else {
+        ""
+    };
+    format!("the objects of CPython {major}.{minor}{build} are not known")
 }

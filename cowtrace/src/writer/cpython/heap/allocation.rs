@@ -1,8 +1,9 @@
 //! How much memory was allocated at an address: by the headers of CPython's small blocks
-//! (Objects/obmalloc.c) and of the C library's larger ones (glibc, malloc/malloc.c). A freed object
-//! keeps its type, so what claims to be larger than its allocation is none.
+//! (Objects/obmalloc.c) or of mimalloc's pages, and of the C library's chunks (glibc,
+//! malloc/malloc.c). A freed object keeps its type, so what claims to be larger than its allocation
+//! is none.
 
-use super::memory::Memory;
+use super::{memory::Memory, mimalloc, offsets::Blocks};
 
 /// Blocks of pools are multiples of this, bytes.
 const ALIGNMENT: u64 = 16;
@@ -25,18 +26,20 @@ const CHUNK_HEADER: u64 = 8;
 pub(super) enum Allocation {
     /// It begins at the address and has so many bytes.
     Bytes(u64),
-    /// The address is inside of a small block.
+    /// The address is inside of a small block, or of a part of the memory that has none.
     Inside,
     /// Nothing that is recognised.
     Unknown,
 }
 
 /// The allocation at an address.
-pub(super) fn at(memory: &mut Memory<'_>, pool_bytes: u64, address: u64) -> Allocation {
-    if let Some(found) = in_pool(memory, pool_bytes, address) {
-        return found;
-    }
-    of_chunk(memory, address).map_or(Allocation::Unknown, Allocation::Bytes)
+pub(super) fn at(memory: &mut Memory<'_>, blocks: Blocks, address: u64) -> Allocation {
+    let found = match blocks {
+        Blocks::Pools(pool_bytes) => in_pool(memory, pool_bytes, address),
+        Blocks::Mimalloc => mimalloc::at(memory, address),
+    };
+    found
+        .unwrap_or_else(|| of_chunk(memory, address).map_or(Allocation::Unknown, Allocation::Bytes))
 }
 
 fn in_pool(memory: &mut Memory<'_>, pool_bytes: u64, address: u64) -> Option<Allocation> {

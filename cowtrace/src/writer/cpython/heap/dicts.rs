@@ -14,8 +14,8 @@ const MAX_KEYS: u64 = 40;
 
 impl Objects<'_> {
     pub(super) fn dict(&mut self, at: u64, parts: &mut Parts) {
-        let keys = self.word(at, same::DICT_KEYS);
-        let values = self.word(at, same::DICT_VALUES);
+        let keys = self.member(at, same::DICT_KEYS);
+        let values = self.member(at, same::DICT_VALUES);
         let Some(table) = self.keys(keys) else {
             return;
         };
@@ -104,8 +104,8 @@ impl Objects<'_> {
             return;
         }
         if named && self.at_of_kind(dict, Kind::Dict).is_some() {
-            let keys = self.word(dict, same::DICT_KEYS);
-            let values = self.word(dict, same::DICT_VALUES);
+            let keys = self.member(dict, same::DICT_KEYS);
+            let values = self.member(dict, same::DICT_VALUES);
             if values == 0 {
                 self.each_entry(keys, |label, value, _| parts.add(label, value));
             } else {

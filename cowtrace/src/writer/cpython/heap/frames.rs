@@ -17,18 +17,18 @@ impl Objects<'_> {
         if closure == 0 || self.at_of_kind(closure, Kind::Tuple).is_none() {
             return;
         }
-        let count = self.word(closure, same::SIZE);
-        let names = self.word(code, self.offsets.code.free);
-        let all = self.word(names, same::SIZE);
+        let count = self.member(closure, same::SIZE);
+        let names = self.member(code, self.offsets.code.free);
+        let all = self.member(names, same::SIZE);
         if count > MAX_LOCALS || all < count {
             return;
         }
         for index in 0..count {
             let items = self.offsets.tuple_items;
-            let name = self.word(names, items + (all - count + index) * 8);
-            let cell = self.word(closure, items + index * 8);
+            let name = self.member(names, items + (all - count + index) * 8);
+            let cell = self.member(closure, items + index * 8);
             if self.at_of_kind(cell, Kind::Cell).is_some() {
-                let content = self.word(cell, same::CELL);
+                let content = self.member(cell, same::CELL);
                 parts.add(Label::closure(name), content);
             }
         }
@@ -39,21 +39,21 @@ impl Objects<'_> {
         match (kind, self.offsets.generator) {
             (Kind::Frame, Generator::Object(_)) => self.frame(at, parts),
             (Kind::Frame, Generator::Inside { .. }) => {
-                let frame = self.word(at, same::FRAME_OBJECT);
+                let frame = self.member(at, same::FRAME_OBJECT);
                 self.frame(frame, parts);
             }
             (_, Generator::Object(offset)) => {
-                let frame = self.word(at, offset);
+                let frame = self.member(at, offset);
                 parts.add(Label::NONE, frame);
             }
             (_, Generator::Inside { state, frame }) => {
                 // Below 0: begun or suspended. One that runs is among the threads' frames.
                 let is_suspended = self
                     .memory
-                    .byte(at + state)
+                    .byte(at + self.offsets.header.longer + state)
                     .is_some_and(|state| state.cast_signed() < 0);
                 if is_suspended {
-                    self.frame(at + frame, parts);
+                    self.frame(at + self.offsets.header.longer + frame, parts);
                 }
             }
         }
@@ -67,17 +67,17 @@ impl Objects<'_> {
         }
         let mut number = 0;
         for offset in self.offsets.code.locals {
-            let names = self.word(code, *offset);
-            let count = self.word(names, same::SIZE);
+            let names = self.member(code, *offset);
+            let count = self.member(names, same::SIZE);
             if self.at_of_kind(names, Kind::Tuple).is_none() || count > MAX_LOCALS {
                 return;
             }
             for index in 0..count {
-                let name = self.word(names, self.offsets.tuple_items + index * 8);
+                let name = self.member(names, self.offsets.tuple_items + index * 8);
                 let value = self.local(frame, number);
                 number += 1;
                 if value != 0 && self.at_of_kind(value, Kind::Cell).is_some() {
-                    let content = self.word(value, same::CELL);
+                    let content = self.member(value, same::CELL);
                     parts.add(Label::local(name), content);
                     parts.add(Label::NONE, value);
                 } else {
@@ -85,7 +85,8 @@ impl Objects<'_> {
                 }
             }
         }
-        let stack = self.memory.half_word(code + self.offsets.code.stack_size);
+        let stack_size = self.offsets.header.longer + self.offsets.code.stack_size;
+        let stack = self.memory.half_word(code + stack_size);
         for _ in 0..u64::from(stack.unwrap_or(0)).min(MAX_LOCALS) {
             let value = self.local(frame, number);
             number += 1;

@@ -43,7 +43,7 @@ const MAX_TYPES: usize = 1 << 16;
 const MAX_STRANGERS: usize = 1 << 16;
 /// `T_OBJECT` and `T_OBJECT_EX` (Include/structmember.h).
 const OBJECT_MEMBERS: [u32; 2] = [6, 16];
-/// What all objects begin with, bytes.
+/// A count and a type, bytes.
 const OBJECT: u64 = 16;
 /// Types that are looked up without a table.
 const RECENT: usize = 256;
@@ -164,6 +164,11 @@ impl Kinds {
         }
     }
 
+    /// What all objects begin with, bytes.
+    const fn object_bytes(&self) -> u64 {
+        self.offsets.header.longer + OBJECT
+    }
+
     #[inline]
     pub(super) fn get(&self, number: u32) -> &Type {
         &self.types[number as usize]
@@ -208,23 +213,27 @@ impl Kinds {
         Some(number)
     }
 
+    /// A member of a type, by its offset in a build with a global interpreter lock.
+    fn member(&self, memory: &mut Memory<'_>, address: u64, offset: u64) -> Option<u64> {
+        memory.word(address.checked_add(self.offsets.header.longer + offset)?)
+    }
+
     fn is_type(&self, memory: &mut Memory<'_>, address: u64) -> bool {
-        let Some(flags) = memory.word(address + same::FLAGS) else {
+        let Some(flags) = self.member(memory, address, same::FLAGS) else {
             return false;
         };
-        let mut meta = memory.word(address + same::TYPE).unwrap_or(0);
+        let mut meta = self.member(memory, address, same::TYPE).unwrap_or(0);
         for _ in 0..MAX_METATYPES {
             if meta == self.type_type {
                 return flags & READY != 0;
             }
-            let is_metatype = meta
-                .checked_add(same::FLAGS)
-                .and_then(|at| memory.word(at))
+            let is_metatype = self
+                .member(memory, meta, same::FLAGS)
                 .is_some_and(|flags| flags & METATYPE != 0);
             if !is_metatype {
                 return false;
             }
-            meta = memory.word(meta + same::TYPE).unwrap_or(0);
+            meta = self.member(memory, meta, same::TYPE).unwrap_or(0);
         }
         false
     }
@@ -234,14 +243,16 @@ impl Kinds {
         if place.offset % 8 != 0 || !self.is_type(memory, address) {
             return None;
         }
-        let mut member = |offset| memory.word(address + offset);
+        let mut member = |offset| self.member(memory, address, offset);
         let flags = member(same::FLAGS)?;
         let basic_size = member(same::BASIC_SIZE)?;
         let item_size = member(same::ITEM_SIZE)?;
-        if !(OBJECT..=MAX_BASIC_SIZE).contains(&basic_size) || item_size > MAX_BASIC_SIZE {
+        if !(self.object_bytes()..=MAX_BASIC_SIZE).contains(&basic_size)
+            || item_size > MAX_BASIC_SIZE
+        {
             return None;
         }
-        let (kind, base_size) = Self::kind(memory, address, flags);
+        let (kind, base_size) = self.kind(memory, address, flags);
         let attributes = self.offsets.attributes;
         let is_managed = attributes != Attributes::Dict && flags & MANAGED_DICT != 0;
         let has_preheader = match attributes {
@@ -251,20 +262,24 @@ impl Kinds {
                 flags & (MANAGED_DICT | MANAGED_WEAK_REFERENCES) != 0
             }
         };
-        let dict_offset = memory.word(address + same::DICT_OFFSET)?.cast_signed();
+        let dict_offset = self
+            .member(memory, address, same::DICT_OFFSET)?
+            .cast_signed();
         let mut found = Type {
             address,
             kind,
             basic_size,
             item_size,
-            before: u64::from(flags & COLLECTED != 0) * 16 + u64::from(has_preheader) * 16,
+            before: u64::from(flags & COLLECTED != 0) * self.offsets.header.collector
+                + u64::from(has_preheader) * 16,
             dict_offset: if is_managed { 0 } else { dict_offset },
             is_managed,
             has_inline_values: attributes == Attributes::Inline && flags & INLINE_VALUES != 0,
             cached_keys: if flags & HEAP_TYPE == 0 {
                 0
             } else {
-                memory.word(address + self.offsets.cached_keys).unwrap_or(0)
+                self.member(memory, address, self.offsets.cached_keys)
+                    .unwrap_or(0)
             },
             members: 0..0,
             loose: 0..0,
@@ -276,33 +291,38 @@ impl Kinds {
     }
 
     /// The kind, and how much of an object that kind explains, bytes.
-    fn kind(memory: &mut Memory<'_>, address: u64, flags: u64) -> (Kind, u64) {
+    fn kind(&self, memory: &mut Memory<'_>, address: u64, flags: u64) -> (Kind, u64) {
         let by_flag = BY_FLAG.iter().find(|(flag, _)| flags & flag != 0);
+        let object_bytes = self.object_bytes();
         let mut base = address;
         for _ in 0..MAX_BASES {
-            let base_flags = memory.word(base + same::FLAGS).unwrap_or(0);
+            let base_flags = self.member(memory, base, same::FLAGS).unwrap_or(0);
             let is_heap = base_flags & HEAP_TYPE != 0;
-            let size = memory.word(base + same::BASIC_SIZE).unwrap_or(OBJECT);
+            let size = self
+                .member(memory, base, same::BASIC_SIZE)
+                .unwrap_or(object_bytes);
             if !is_heap && let Some((_, kind)) = by_flag {
                 return (*kind, size);
             }
-            let name = Self::raw_name(memory, base);
+            let name = self.raw_name(memory, base);
             // A class of a program may be called anything; but only modules in C have dots.
             let named = Kind::of_name(&name).filter(|_| !is_heap || name.contains(&b'.'));
             if let Some(kind) = named {
                 return (kind, size);
             }
-            let next = memory.word(base + same::BASE).unwrap_or(0);
+            let next = self.member(memory, base, same::BASE).unwrap_or(0);
             if next == 0 || !next.is_multiple_of(8) || memory.place(next).is_none() {
                 break;
             }
             base = next;
         }
-        by_flag.map_or((Kind::Other, OBJECT), |(_, kind)| (*kind, OBJECT))
+        by_flag.map_or((Kind::Other, object_bytes), |(_, kind)| {
+            (*kind, object_bytes)
+        })
     }
 
-    fn raw_name(memory: &mut Memory<'_>, address: u64) -> Vec<u8> {
-        let name = memory.word(address + same::NAME).unwrap_or(0);
+    fn raw_name(&self, memory: &mut Memory<'_>, address: u64) -> Vec<u8> {
+        let name = self.member(memory, address, same::NAME).unwrap_or(0);
         let mut bytes = [0; 32];
         // The end of a page may be the end of what is mapped.
         let length = bytes.len().min((4096 - name % 4096) as usize);
@@ -321,9 +341,9 @@ impl Kinds {
             if self.members.len() - first >= MAX_MEMBERS {
                 break;
             }
-            let members = memory.word(base + same::MEMBERS).unwrap_or(0);
+            let members = self.member(memory, base, same::MEMBERS).unwrap_or(0);
             self.read_table(memory, members, found.basic_size, first + MAX_MEMBERS);
-            let next = memory.word(base + same::BASE).unwrap_or(0);
+            let next = self.member(memory, base, same::BASE).unwrap_or(0);
             if next == 0 || !next.is_multiple_of(8) || memory.place(next).is_none() {
                 break;
             }
@@ -334,7 +354,10 @@ impl Kinds {
             .iter()
             .map(|member| member.offset)
             .collect();
-        explained.insert(memory.word(found.address + same::WEAK_LIST).unwrap_or(0));
+        explained.insert(
+            self.member(memory, found.address, same::WEAK_LIST)
+                .unwrap_or(0),
+        );
         explained.insert(found.dict_offset.max(0).cast_unsigned());
         let start = self.loose.len();
         let words = (base_size..found.basic_size).step_by(8);
@@ -365,7 +388,7 @@ impl Kinds {
                 return;
             }
             let code = word(same::MEMBER_TYPE) as u32;
-            if OBJECT_MEMBERS.contains(&code) && offset % 8 == 0 && offset >= OBJECT {
+            if OBJECT_MEMBERS.contains(&code) && offset % 8 == 0 && offset >= self.object_bytes() {
                 self.members.push(Member { offset, name });
             }
             let Some(next) = at.checked_add(bytes.len() as u64) else {

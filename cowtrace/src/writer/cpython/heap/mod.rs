@@ -1,6 +1,6 @@
 //! Which variable holds an object: the heap of a living CPython process, read from outside without
 //! stopping it, from its modules and frames down to every object. Builds with a global interpreter
-//! lock, 3.8 to 3.14, on x86-64.
+//! lock, 3.8 to 3.14, and the free-threaded build of 3.13, on x86-64.
 //!
 //! Only present pages are read, by way of /proc/PID/mem. The process goes on meanwhile, so what is
 //! read may be torn or gone: nothing is believed that does not fit, and every table, list and chain
@@ -16,9 +16,11 @@ mod copied;
 mod deadline;
 mod dicts;
 mod frames;
+mod header;
 mod holders;
 mod kinds;
 mod memory;
+mod mimalloc;
 mod objects;
 mod offsets;
 mod parts;

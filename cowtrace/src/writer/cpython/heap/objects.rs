@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use super::{
     allocation::{self, Allocation, LARGEST_SMALL},
+    header::{is_count, is_count_of_two},
     kinds::{Kind, Kinds},
     memory::Memory,
     offsets::{Offsets, same},
     regions::Place,
 };
-use crate::writer::cpython::{names, objects::WITH_LOCK};
+use crate::writer::cpython::names;
 
 /// Text that is taken of a string, characters.
 const MAX_TEXT: u64 = 80;
@@ -20,7 +21,8 @@ const IS_COMPACT: u64 = 0x20;
 const IS_ASCII: u64 = 0x40;
 /// More than any memory has room for are not believed.
 const MAX_ENTRIES: u64 = 1 << 44;
-/// Words of an object that are read at once: as many as tell how large it is.
+/// Words of an object that are read at once, from the one in front of its type on: as many as tell
+/// how large it is.
 const HEAD: usize = 5;
 
 /// An object that looks like one.
@@ -41,8 +43,7 @@ pub(super) struct Objects<'a> {
 }
 
 impl Objects<'_> {
-    /// The object at an address; none if nothing there looks like one. A freed block has no
-    /// reference count, or a piece of an address in its place.
+    /// The object at an address; none if nothing there looks like one.
     #[inline]
     pub(super) fn at(&mut self, address: u64) -> Option<Object> {
         let place = self.memory.place(address)?;
@@ -50,9 +51,10 @@ impl Objects<'_> {
             return None;
         }
         let mut head = [0; HEAD];
-        self.memory.words(address, &mut head);
+        self.memory
+            .words(address + self.offsets.header.longer, &mut head);
         let [count, type_address, ..] = head;
-        if count as u32 == 0 || (count >> 32) as u16 != 0 {
+        if !self.is_counted(address, count) {
             return None;
         }
         let number = self.kinds.number(&mut self.memory, type_address)?;
@@ -64,6 +66,18 @@ impl Objects<'_> {
         })
     }
 
+    /// Whether it has references, by its address and the word in front of its type.
+    #[inline]
+    fn is_counted(&mut self, address: u64, count: u64) -> bool {
+        match self.offsets.header.owned {
+            None => is_count(count),
+            Some(owned) => {
+                let owned = self.memory.word(address + owned);
+                is_count_of_two(owned.unwrap_or(0), count)
+            }
+        }
+    }
+
     /// As [`Self::at`], for what may be anything: the object must have room where it is.
     pub(super) fn guess(&mut self, address: u64) -> Option<Object> {
         let object = self.at(address)?;
@@ -71,7 +85,7 @@ impl Objects<'_> {
         let before = found.before;
         let needed = before + self.size(&object);
         let start = address.checked_sub(before)?;
-        let fits = match allocation::at(&mut self.memory, self.offsets.pool_bytes, start) {
+        let fits = match allocation::at(&mut self.memory, self.offsets.blocks, start) {
             Allocation::Bytes(bytes) => needed <= bytes,
             Allocation::Inside => false,
             Allocation::Unknown => true,
@@ -141,7 +155,7 @@ impl Objects<'_> {
         let found = self.kinds.get(object.number);
         let (before, basic_size) = (found.before, found.basic_size);
         let start = object.address.saturating_sub(before);
-        let most = match allocation::at(&mut self.memory, self.offsets.pool_bytes, start) {
+        let most = match allocation::at(&mut self.memory, self.offsets.blocks, start) {
             Allocation::Bytes(bytes) => bytes.saturating_sub(before),
             Allocation::Inside => basic_size,
             Allocation::Unknown => self.memory.regions.left(object.address),
@@ -155,10 +169,15 @@ impl Objects<'_> {
         if state & IS_COMPACT == 0 || ![1, 2, 4].contains(&width) {
             return basic_size;
         }
-        let [ascii, other] = self.offsets.text;
-        let data = if state & IS_ASCII != 0 { ascii } else { other };
+        let data = self.text_data(state);
         let characters = object.head[TEXT_LENGTH].saturating_add(1);
         data.saturating_add(characters.saturating_mul(width))
+    }
+
+    /// Offset of a string's characters.
+    fn text_data(&self, state: u64) -> u64 {
+        let [ascii, other] = self.offsets.text;
+        self.offsets.header.longer + if state & IS_ASCII != 0 { ascii } else { other }
     }
 
     /// The first characters of a string, and whether that is all of it.
@@ -175,8 +194,7 @@ impl Objects<'_> {
             return None;
         }
         let length = object.head[TEXT_LENGTH];
-        let [ascii, other] = self.offsets.text;
-        let data = if state & IS_ASCII != 0 { ascii } else { other };
+        let data = self.text_data(state);
         let mut bytes = vec![0; length.min(most) as usize * width];
         if !self.memory.anywhere(address.checked_add(data)?, &mut bytes) {
             return None;
@@ -196,7 +214,7 @@ impl Objects<'_> {
         if found.item_size != 4 {
             return None;
         }
-        let digits = self.memory.word(address + same::DIGITS)?;
+        let digits = self.member(address, same::DIGITS);
         let low = (digits & 0x3fff_ffff).cast_signed();
         let count = object.head[2];
         // From 3.12 on the sign stands in the lowest two bits, the number of digits above three.
@@ -224,7 +242,7 @@ impl Objects<'_> {
     }
 
     pub(super) fn type_name_at(&mut self, address: u64) -> Option<String> {
-        names::type_name(&WITH_LOCK, address, &mut |at, to| {
+        names::type_name(self.offsets.header.objects, address, &mut |at, to| {
             self.memory.anywhere(at, to)
         })
     }
@@ -233,8 +251,8 @@ impl Objects<'_> {
     pub(super) fn entries(&mut self, object: &Object) -> Option<u64> {
         let used = match self.kind(object) {
             Kind::List | Kind::Tuple | Kind::Deque | Kind::Text | Kind::Bytes => object.head[2],
-            Kind::Dict => self.memory.word(object.address + same::DICT_USED)?,
-            Kind::Set => self.memory.word(object.address + same::SET_USED)?,
+            Kind::Dict => self.member(object.address, same::DICT_USED),
+            Kind::Set => self.member(object.address, same::SET_USED),
             _ => return None,
         };
         (used <= MAX_ENTRIES).then_some(used)

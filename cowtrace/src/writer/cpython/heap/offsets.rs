@@ -1,8 +1,8 @@
 //! Where an interpreter of a version keeps what the walk follows. Offsets are bytes, taken from the
-//! headers of builds with a global interpreter lock on x86-64; a version that is not here is not
-//! walked.
+//! headers of builds on x86-64; a version that is not here is not walked. Members of objects have
+//! their offsets in a build with a global interpreter lock: without one [`Header::longer`] is added.
 
-use super::super::layout::Layout;
+use super::{super::layout::Layout, header::Header};
 
 /// Offsets that all versions have (Include/cpython and Include/internal of 3.8 to 3.14).
 pub(super) mod same {
@@ -53,9 +53,9 @@ pub(super) mod same {
 pub(in crate::writer::cpython) struct Offsets {
     /// Major and minor, as in `PY_VERSION_HEX` >> 16.
     pub(super) version: u32,
+    pub(super) header: Header,
     pub(super) tuple_items: u64,
-    /// Bytes of `PyMemoryAllocator`'s pools.
-    pub(super) pool_bytes: u64,
+    pub(super) blocks: Blocks,
     /// In heap types: the keys that instances share, and the type's names and slots before them.
     pub(super) cached_keys: u64,
     pub(super) keys: Keys,
@@ -67,6 +67,15 @@ pub(in crate::writer::cpython) struct Offsets {
     /// Characters of ASCII strings, and of others.
     pub(super) text: [u64; 2],
     pub(super) roots: Roots,
+}
+
+/// Where small objects are allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// In pools of so many bytes (Objects/obmalloc.c).
+    Pools(u64),
+    /// By mimalloc, large ones too.
+    Mimalloc,
 }
 
 /// Key tables of dicts.
@@ -83,11 +92,11 @@ pub(super) enum Keys {
 pub(super) enum Attributes {
     /// In a dict at the type's offset.
     Dict,
-    /// 3.11: values 32 bytes before the object, or a dict 24 bytes before.
+    /// 3.11: values two words before the collector's header, or a dict one word before it.
     Before,
-    /// 3.12: one word 24 bytes before; odd for values.
+    /// 3.12: one word before the collector's header; odd for values.
     Tagged,
-    /// 3.13: values behind the object, or a dict 24 bytes before.
+    /// 3.13: values behind the object, or a dict one word before the collector's header.
     Inline,
 }
 
@@ -198,8 +207,9 @@ const ROOTS_OLD: Roots = Roots {
 
 const V3_8: Offsets = Offsets {
     version: 0x0308,
+    header: Header::WITH_LOCK,
     tuple_items: 24,
-    pool_bytes: 4 << 10,
+    blocks: Blocks::Pools(4 << 10),
     cached_keys: 872,
     keys: Keys::Counted,
     attributes: Attributes::Dict,
@@ -226,7 +236,7 @@ const V3_9: Offsets = Offsets {
 };
 const V3_10: Offsets = Offsets {
     version: 0x030a,
-    pool_bytes: 16 << 10,
+    blocks: Blocks::Pools(16 << 10),
     cached_keys: 872,
     function: FUNCTION,
     frame: Frame {
@@ -305,6 +315,11 @@ const V3_13: Offsets = Offsets {
     },
     ..V3_12
 };
+const V3_13_FREE_THREADED: Offsets = Offsets {
+    header: Header::FREE_THREADED,
+    blocks: Blocks::Mimalloc,
+    ..V3_13
+};
 const V3_14: Offsets = Offsets {
     version: 0x030e,
     tuple_items: 32,
@@ -324,10 +339,17 @@ impl Offsets {
     }
 
     /// Of a version that carries a table of its offsets, with the roots from there.
-    pub(in crate::writer::cpython) fn of_table(version: u64, layout: &Layout) -> Option<Self> {
-        let known = [V3_13, V3_14]
+    pub(in crate::writer::cpython) fn of_table(
+        version: u64,
+        is_free_threaded: bool,
+        layout: &Layout,
+    ) -> Option<Self> {
+        let known = [V3_13, V3_13_FREE_THREADED, V3_14]
             .into_iter()
-            .find(|offsets| u64::from(offsets.version) == version)?;
+            .find(|known| {
+                u64::from(known.version) == version
+                    && (known.header == Header::FREE_THREADED) == is_free_threaded
+            })?;
         let roots = Roots {
             interpreters: layout.interpreters_head,
             modules: layout.modules,
@@ -342,4 +364,31 @@ impl Offsets {
     /// Those that carry neither their version nor a table.
     pub(in crate::writer::cpython) const WITHOUT_VERSION: [&'static Self; 3] =
         [&V3_8, &V3_9, &V3_10];
+
+    /// Of no version: the first without a global interpreter lock, for a heap made by hand.
+    #[cfg(test)]
+    pub(super) const MADE_FREE_THREADED: Self = Self {
+        header: Header::FREE_THREADED,
+        blocks: Blocks::Mimalloc,
+        ..V3_8
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_that_is_not_known_is_refused() {
+        let layout = Layout::of_version(0x030c_00f0).unwrap();
+        let header = |version, is_free_threaded| {
+            let found = Offsets::of_table(version, is_free_threaded, &layout);
+            found.map(|found| found.header)
+        };
+        assert_eq!(header(0x030d, false), Some(Header::WITH_LOCK));
+        assert_eq!(header(0x030d, true), Some(Header::FREE_THREADED));
+        assert_eq!(header(0x030e, false), Some(Header::WITH_LOCK));
+        assert_eq!(header(0x030e, true), None);
+        assert_eq!(header(0x030f, false), None);
+    }
 }

@@ -118,22 +118,23 @@ impl Objects<'_> {
             Kind::Text | Kind::Bytes | Kind::Number | Kind::Weak => return,
             Kind::Function => return self.function(at, named, parts),
             Kind::Code => return self.code(at, parts),
-            Kind::Cell => return parts.add(Label::NONE, self.word(at, same::CELL)),
+            Kind::Cell => return parts.add(Label::NONE, self.member(at, same::CELL)),
             Kind::Method => {
-                parts.add(Label::fixed("__self__"), self.word(at, same::METHOD_SELF));
-                parts.add(Label::NONE, self.word(at, same::METHOD_FUNCTION));
+                parts.add(Label::fixed("__self__"), self.member(at, same::METHOD_SELF));
+                parts.add(Label::NONE, self.member(at, same::METHOD_FUNCTION));
                 return;
             }
             Kind::Module => {
-                let dict = self.word(at, same::MODULE_DICT);
+                let dict = self.member(at, same::MODULE_DICT);
                 return self.attributes(dict, named, parts);
             }
             Kind::Type => return self.class(at, named, parts),
             Kind::Frame | Kind::Generator => return self.suspended(at, found.kind, parts),
             Kind::List => self.list(at, parts),
             Kind::Tuple => {
-                let count = self.word(at, same::SIZE);
-                parts.span(at + self.offsets.tuple_items, count, Shape::Items);
+                let count = self.member(at, same::SIZE);
+                let items = self.offsets.header.longer + self.offsets.tuple_items;
+                parts.span(at + items, count, Shape::Items);
             }
             Kind::Dict => self.dict(at, parts),
             Kind::Set => self.set(at, parts),
@@ -143,6 +144,12 @@ impl Objects<'_> {
         self.instance(object, &found, named, parts);
     }
 
+    /// A member of an object, by its offset in a build with a global interpreter lock.
+    #[inline]
+    pub(super) fn member(&mut self, at: u64, offset: u64) -> u64 {
+        self.word(at, self.offsets.header.longer + offset)
+    }
+
     pub(super) fn word(&mut self, at: u64, offset: u64) -> u64 {
         at.checked_add(offset)
             .and_then(|at| self.memory.word(at))
@@ -150,9 +157,9 @@ impl Objects<'_> {
     }
 
     fn list(&mut self, at: u64, parts: &mut Parts) {
-        let items = self.word(at, same::LIST_ITEMS);
-        let allocated = self.word(at, same::LIST_ALLOCATED);
-        let count = self.word(at, same::SIZE).min(allocated);
+        let items = self.member(at, same::LIST_ITEMS);
+        let allocated = self.member(at, same::LIST_ALLOCATED);
+        let count = self.member(at, same::SIZE).min(allocated);
         let bytes = allocated.saturating_mul(8);
         if items != 0 && bytes <= self.memory.regions.left(items) {
             parts.table(items, bytes, items, count, Shape::Items);
@@ -160,8 +167,8 @@ impl Objects<'_> {
     }
 
     fn set(&mut self, at: u64, parts: &mut Parts) {
-        let table = self.word(at, same::SET_TABLE);
-        let places = self.word(at, same::SET_MASK).saturating_add(1);
+        let table = self.member(at, same::SET_TABLE);
+        let places = self.member(at, same::SET_MASK).saturating_add(1);
         let bytes = places.saturating_mul(16);
         if table != 0 && places.is_power_of_two() && bytes <= self.memory.regions.left(table) {
             parts.table(table, bytes, table, places, Shape::Elements);
@@ -169,9 +176,9 @@ impl Objects<'_> {
     }
 
     fn deque(&mut self, at: u64, parts: &mut Parts) {
-        let block = self.word(at, same::DEQUE_LEFT);
-        let skip = self.word(at, same::DEQUE_LEFT_INDEX);
-        let count = self.word(at, same::SIZE);
+        let block = self.member(at, same::DEQUE_LEFT);
+        let skip = self.member(at, same::DEQUE_LEFT_INDEX);
+        let count = self.member(at, same::SIZE);
         // More than the process has memory for would only lead around.
         let most = self.memory.regions.chunks() as u64 * CHUNK / 8;
         if block != 0 && skip < BLOCK_SLOTS && count <= most {
@@ -214,7 +221,7 @@ impl Objects<'_> {
                 0 => return,
                 1.. => found.dict_offset.cast_unsigned(),
                 _ => {
-                    let items = self.word(at, same::SIZE).cast_signed().unsigned_abs();
+                    let items = self.member(at, same::SIZE).cast_signed().unsigned_abs();
                     let size = found
                         .basic_size
                         .saturating_add(items.saturating_mul(found.item_size));
@@ -225,9 +232,10 @@ impl Objects<'_> {
             let dict = self.word(at, offset);
             return self.attributes(dict, named, parts);
         }
-        let dict = self.word(at.wrapping_sub(24), 0);
+        let in_front = at.wrapping_sub(self.offsets.header.collector);
+        let dict = self.word(in_front.wrapping_sub(8), 0);
         let values = match self.offsets.attributes {
-            Attributes::Before => self.word(at.wrapping_sub(32), 0),
+            Attributes::Before => self.word(in_front.wrapping_sub(16), 0),
             Attributes::Tagged if dict & 1 == 1 => dict.wrapping_add(1),
             Attributes::Tagged | Attributes::Dict => 0,
             Attributes::Inline => {
@@ -265,7 +273,7 @@ impl Objects<'_> {
             parts.add(Label::HIDDEN, value);
             return;
         }
-        let allocation = allocation::at(&mut self.memory, self.offsets.pool_bytes, value);
+        let allocation = allocation::at(&mut self.memory, self.offsets.blocks, value);
         if let Allocation::Bytes(bytes) = allocation {
             let count = if self.are_references(value, bytes / 8) {
                 bytes / 8
@@ -293,8 +301,8 @@ impl Objects<'_> {
 
     fn function(&mut self, at: u64, named: bool, parts: &mut Parts) {
         let offsets = self.offsets.function;
-        let code = self.word(at, offsets.code);
-        let closure = self.word(at, offsets.closure);
+        let code = self.member(at, offsets.code);
+        let closure = self.member(at, offsets.closure);
         if named {
             self.closure(closure, code, parts);
         }
@@ -306,43 +314,43 @@ impl Objects<'_> {
             (Label::fixed("__code__"), offsets.code),
             (Label::NONE, offsets.closure),
         ] {
-            let value = self.word(at, offset);
+            let value = self.member(at, offset);
             parts.add(label, value);
         }
         for offset in offsets.texts {
-            let value = self.word(at, offset);
+            let value = self.member(at, offset);
             parts.add(Label::NONE, value);
         }
-        let dict = self.word(at, offsets.dict);
+        let dict = self.member(at, offsets.dict);
         self.attributes(dict, named, parts);
     }
 
     fn code(&mut self, at: u64, parts: &mut Parts) {
         for offset in self.offsets.code.objects {
-            let value = self.word(at, *offset);
+            let value = self.member(at, *offset);
             parts.add(Label::NONE, value);
         }
     }
 
     fn class(&mut self, at: u64, named: bool, parts: &mut Parts) {
-        let dict = self.word(at, same::TYPE_DICT);
+        let dict = self.member(at, same::TYPE_DICT);
         self.attributes(dict, named, parts);
-        let bases = self.word(at, same::BASES);
+        let bases = self.member(at, same::BASES);
         parts.add(Label::fixed("__bases__"), bases);
-        let mro = self.word(at, same::MRO);
+        let mro = self.member(at, same::MRO);
         parts.add(Label::fixed("__mro__"), mro);
-        if self.word(at, same::FLAGS) & HEAP_TYPE == 0 {
+        if self.member(at, same::FLAGS) & HEAP_TYPE == 0 {
             return;
         }
         let keys = self.offsets.cached_keys;
         // Name, slots, qualified name stand before the keys; the module after them.
         for offset in [keys - 24, keys - 16, keys - 8, keys + 8] {
-            let value = self.word(at, offset);
+            let value = self.member(at, offset);
             if self.guess(value).is_some() {
                 parts.add(Label::NONE, value);
             }
         }
-        let cached = self.word(at, keys);
+        let cached = self.member(at, keys);
         if let Some(table) = self.keys(cached) {
             parts.tables.push(table);
         }

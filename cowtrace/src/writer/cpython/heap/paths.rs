@@ -249,8 +249,8 @@ impl Label {
             Way::Local => format!(" local {}", name(value)?),
             Way::Closure => format!(" closure {}", name(value)?),
             Way::Frame => {
-                let at = objects.memory.word(value + objects.offsets.code.name)?;
-                let (text, _) = objects.text(at)?;
+                let name = objects.member(value, objects.offsets.code.name);
+                let (text, _) = objects.text(name)?;
                 format!("{text}()")
             }
             Way::Thread => "a thread's own".into(),

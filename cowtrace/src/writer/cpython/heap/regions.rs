@@ -209,11 +209,11 @@ fn joined(mappings: &[Mapping]) -> Vec<Region> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::run::Kind;
 
-    pub(super) fn mapping(start: u64, end: u64, perms: &str) -> Mapping {
+    pub(in super::super) fn mapping(start: u64, end: u64, perms: &str) -> Mapping {
         Mapping {
             start,
             end,

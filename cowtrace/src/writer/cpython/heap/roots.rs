@@ -44,7 +44,7 @@ impl Objects<'_> {
         self.at_of_kind(modules, Kind::Dict)?;
         let system = self.entry_of(modules, "sys")?;
         self.at_of_kind(system, Kind::Module)?;
-        let dict = self.memory.word(system + same::MODULE_DICT)?;
+        let dict = self.member(system, same::MODULE_DICT);
         let version = self.entry_of(dict, "hexversion")?;
         let version = self.number(version)?;
         (version >> 16 == i64::from(self.offsets.version)).then_some(modules)
@@ -53,7 +53,7 @@ impl Objects<'_> {
     /// The value that a dict has under a string.
     fn entry_of(&mut self, dict: u64, key: &str) -> Option<u64> {
         self.at_of_kind(dict, Kind::Dict)?;
-        let keys = self.memory.word(dict + same::DICT_KEYS)?;
+        let keys = self.member(dict, same::DICT_KEYS);
         let mut entries = Vec::new();
         self.each_entry(keys, |label, value, _| entries.push((label.value(), value)));
         entries.into_iter().find_map(|(name, value)| {
@@ -122,12 +122,11 @@ impl Walk<'_> {
     }
 
     fn find_modules(&mut self, modules: u64) -> Vec<Module> {
-        let keys = self.objects.memory.word(modules + same::DICT_KEYS);
+        let keys = self.objects.member(modules, same::DICT_KEYS);
         let mut entries = Vec::new();
-        self.objects
-            .each_entry(keys.unwrap_or(0), |label, value, _| {
-                entries.push((label.value(), value));
-            });
+        self.objects.each_entry(keys, |label, value, _| {
+            entries.push((label.value(), value));
+        });
         entries.truncate(MAX_MODULES);
         let mut found = Vec::new();
         for (name, address) in entries {
@@ -137,8 +136,7 @@ impl Walk<'_> {
             if self.objects.at_of_kind(address, Kind::Module).is_none() {
                 continue;
             }
-            let dict = self.objects.memory.word(address + same::MODULE_DICT);
-            let dict = dict.unwrap_or(0);
+            let dict = self.objects.member(address, same::MODULE_DICT);
             found.push(Module {
                 name,
                 address,

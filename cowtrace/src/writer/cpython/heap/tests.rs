@@ -9,9 +9,8 @@ use super::{
     memory::Memory,
     offsets::same,
     prepare,
-    regions::{PAGE, Regions},
+    regions::{PAGE, Regions, tests::mapping},
 };
-use crate::run::{Kind, Mapping};
 
 const START: u64 = 0x100_0000;
 const BYTES: usize = 0x10_000;
@@ -26,22 +25,61 @@ const INTERPRETER: u64 = START + 0x2400;
 /// Where objects begin.
 const OBJECTS: u64 = START + 0x4000;
 
-struct Heap {
+/// Memory of a process at an address, all of it present.
+pub(super) struct Bytes {
+    start: u64,
     bytes: Vec<u8>,
-    next: u64,
 }
 
-impl Heap {
-    fn put(&mut self, at: u64, words: &[u64]) {
-        let at = usize::try_from(at - START).unwrap();
+impl Bytes {
+    pub(super) fn new(start: u64, length: usize) -> Self {
+        Self {
+            start,
+            bytes: vec![0; length],
+        }
+    }
+
+    pub(super) fn put(&mut self, at: u64, words: &[u64]) {
+        let at = usize::try_from(at - self.start).unwrap();
         for (to, word) in self.bytes[at..].chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_ne_bytes());
         }
     }
 
     fn text_at(&mut self, at: u64, text: &str) {
-        let at = usize::try_from(at - START).unwrap();
+        let at = usize::try_from(at - self.start).unwrap();
         self.bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+    }
+
+    pub(super) fn memory(&self) -> Memory<'_> {
+        let end = self.start + self.bytes.len() as u64;
+        let mapping = mapping(self.start, end, "rw-p");
+        let regions = Regions::of(&[mapping], 1 << 10, |_, entries| entries.fill(0xff));
+        let read = |at: u64, to: &mut [u8]| {
+            let from = at
+                .checked_sub(self.start)
+                .and_then(|at| usize::try_from(at).ok());
+            let found = from.and_then(|from| self.bytes.get(from..from.checked_add(to.len())?));
+            found.map(|found| to.copy_from_slice(found)).is_some()
+        };
+        Memory::new(regions, 4 * PAGE as usize, Box::new(read))
+    }
+}
+
+struct Heap {
+    memory: Bytes,
+    next: u64,
+    is_free_threaded: bool,
+}
+
+impl Heap {
+    fn put(&mut self, at: u64, words: &[u64]) {
+        self.memory.put(at, words);
+    }
+
+    /// Where a member of an object is.
+    fn member(&self, object: u64, offset: u64) -> u64 {
+        object + offset + u64::from(self.is_free_threaded) * 16
     }
 
     fn take(&mut self, bytes: u64) -> u64 {
@@ -50,59 +88,76 @@ impl Heap {
         at
     }
 
+    /// An object with one reference, and its members.
+    fn object(&mut self, at: u64, kind: u64, members: &[u64]) {
+        if self.is_free_threaded {
+            // The thread that has it, its lock and count; no other thread's references.
+            self.put(at, &[0x7f00_1234_5000, 1 << 32, 0, kind]);
+        } else {
+            self.put(at, &[1, kind]);
+        }
+        let first = self.member(at, same::SIZE);
+        self.put(first, members);
+    }
+
+    fn new_object(&mut self, bytes: u64, kind: u64, members: &[u64]) -> u64 {
+        let bytes = self.member(bytes, 0);
+        let at = self.take(bytes);
+        self.object(at, kind, members);
+        at
+    }
+
     /// A type: its flags, sizes, name.
     fn class(&mut self, at: u64, flag: u64, sizes: [u64; 2], name: &str) {
         let flags = flag | 1 << 12;
-        self.put(at, &[1, TYPE]);
-        self.put(at + same::NAME, &[at + 0x3c0, sizes[0], sizes[1]]);
-        self.put(at + same::FLAGS, &[flags]);
-        self.text_at(at + 0x3c0, name);
+        self.object(at, TYPE, &[]);
+        let basic_size = self.member(sizes[0], 0);
+        let first = self.member(at, same::NAME);
+        self.put(first, &[at + 0x3c0, basic_size, sizes[1]]);
+        let flags_at = self.member(at, same::FLAGS);
+        self.put(flags_at, &[flags]);
+        self.memory.text_at(at + 0x3c0, name);
     }
 
     fn text(&mut self, text: &str) -> u64 {
-        let at = self.take(49 + text.len() as u64);
-        self.put(at, &[1, STR, text.len() as u64, 7, 1 << 2 | 0x60]);
-        self.text_at(at + 48, text);
+        let bytes = 49 + text.len() as u64;
+        let at = self.new_object(bytes, STR, &[text.len() as u64, 7, 1 << 2 | 0x60]);
+        self.memory.text_at(self.member(at, 48), text);
         at
     }
 
     fn number(&mut self, number: u64) -> u64 {
-        let at = self.take(28);
-        self.put(at, &[1, INT, 1, number]);
-        at
+        self.new_object(28, INT, &[1, number])
     }
 
     fn list(&mut self, items: &[u64]) -> u64 {
-        let (at, table) = (self.take(40), self.take(items.len() as u64 * 8));
+        let table = self.take(items.len() as u64 * 8);
         let count = items.len() as u64;
-        self.put(at, &[1, LIST, count, table, count]);
         self.put(table, items);
-        at
+        self.new_object(40, LIST, &[count, table, count])
     }
 
     fn dict(&mut self, entries: &[(u64, u64)]) -> u64 {
-        let (at, keys) = (self.take(48), self.take(48 + 5 * 24));
+        let keys = self.take(48 + 5 * 24);
         let count = entries.len() as u64;
-        self.put(at, &[1, DICT, count, 0, keys, 0]);
         self.put(keys, &[1, 8, 0, 5 - count, count, u64::MAX]);
         for (index, (key, value)) in (0..).zip(entries) {
             self.put(keys + 48 + index * 24, &[7, *key, *value]);
         }
-        at
+        self.new_object(48, DICT, &[count, 0, keys, 0])
     }
 
     fn module(&mut self, entries: &[(u64, u64)]) -> u64 {
         let dict = self.dict(entries);
-        let at = self.take(80);
-        self.put(at, &[1, MODULE, dict]);
-        at
+        self.new_object(80, MODULE, &[dict])
     }
 
     /// `app.data` and `app.more` with the strings in them, of which one is in both; and the heap.
-    fn made() -> (Self, [Vec<u64>; 2]) {
+    fn made(is_free_threaded: bool) -> (Self, [Vec<u64>; 2]) {
         let mut heap = Self {
-            bytes: vec![0; BYTES],
+            memory: Bytes::new(START, BYTES),
             next: OBJECTS,
+            is_free_threaded,
         };
         heap.class(TYPE, 1 << 31, [880, 40], "type");
         heap.class(STR, 1 << 28, [80, 0], "str");
@@ -129,72 +184,57 @@ impl Heap {
         addresses.sort_unstable();
         addresses.dedup();
         let pages = vec![1; addresses.len()];
-        let mapping = Mapping {
-            start: START,
-            end: START + BYTES as u64,
-            name: "[anon]".into(),
-            kind: Kind::Anon,
-            perms: "rw-p".into(),
-            offset: 0,
-            resident_pages: 0,
-            anonymous_pages: 0,
-            huge_page_bytes: 0,
-            mergeable: false,
-        };
-        let regions = Regions::of(&[mapping], 1 << 10, |_, entries| entries.fill(0xff));
-        let read = |at: u64, to: &mut [u8]| {
-            let from = at
-                .checked_sub(START)
-                .and_then(|at| usize::try_from(at).ok());
-            let found = from.and_then(|from| self.bytes.get(from..from.checked_add(to.len())?));
-            found.map(|found| to.copy_from_slice(found)).is_some()
-        };
-        let memory = Memory::new(regions, 4 * PAGE as usize, Box::new(read));
         let interpreter = Interpreter {
             type_type: TYPE,
             runtime: RUNTIME,
-            offsets: Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec(),
+            offsets: if self.is_free_threaded {
+                vec![Offsets::MADE_FREE_THREADED]
+            } else {
+                Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec()
+            },
         };
         let limits = Limits {
             time: Duration::from_secs(2),
             ..Limits::default()
         };
         let copies = Copies { addresses, pages };
-        let mut walk = prepare(memory, &interpreter, copies.addresses, limits)?;
+        let mut walk = prepare(self.memory.memory(), &interpreter, copies.addresses, limits)?;
         Ok(finish(&mut walk, &copies.pages))
     }
 }
 
 #[test]
 fn variables_are_named_with_what_they_hold() {
-    let (heap, [first, second]) = Heap::made();
-    let all = [first, second, vec![START + 0xfff0]].concat();
-    let found = heap.find(all).unwrap();
-    // No more than are told one by one: the others go with what they are part of.
-    assert_eq!(found.variables.len(), 32);
-    let one = found.variables.iter().find(|it| it.path == "app.more[1]");
-    let one = one.unwrap_or_else(|| panic!("{:#?}", found.variables));
-    assert_eq!(one.type_name.as_deref(), Some("str"));
-    assert_eq!((one.entries, one.copied_pages), (Some(7), 1));
-    assert_eq!((found.asked_pages, found.held_pages), (41, 40));
-    assert!(!found.is_partial && found.is_compared);
+    for is_free_threaded in [false, true] {
+        let (heap, [first, second]) = Heap::made(is_free_threaded);
+        let all = [first, second, vec![START + 0xfff0]].concat();
+        let found = heap.find(all).unwrap();
+        // No more than are told one by one: the others go with what they are part of.
+        assert_eq!(found.variables.len(), 32);
+        let one = found.variables.iter().find(|it| it.path == "app.more[1]");
+        let one = one.unwrap_or_else(|| panic!("{:#?}", found.variables));
+        assert_eq!(one.type_name.as_deref(), Some("str"));
+        assert_eq!((one.entries, one.copied_pages), (Some(7), 1));
+        assert_eq!((found.asked_pages, found.held_pages), (41, 40));
+        assert!(!found.is_partial && found.is_compared);
+    }
 }
 
 #[test]
 fn another_version_is_refused() {
-    let (mut heap, _) = Heap::made();
+    let (mut heap, _) = Heap::made(false);
     heap.put(INTERPRETER + 56, &[OBJECTS]);
     assert!(heap.find(vec![OBJECTS]).is_err());
 }
 
 #[test]
 fn what_refers_to_itself_ends() {
-    let (mut heap, [first, _]) = Heap::made();
+    let (mut heap, [first, _]) = Heap::made(false);
     // A list whose items are the whole heap, itself among them.
     let table = heap.take(8);
     let items: Vec<u64> = (OBJECTS..table).step_by(16).collect();
     let all = heap.list(&items);
-    heap.put(first[0], &[1, LIST, 1 << 40, all, 1 << 40]);
+    heap.object(first[0], LIST, &[1 << 40, all, 1 << 40]);
     let found = heap.find(first).unwrap();
     assert!(found.objects < 4096, "{}", found.objects);
 }
@@ -205,8 +245,9 @@ proptest! {
     fn garbage_is_no_crash_and_no_endless_walk(
         changes in proptest::collection::vec((0usize..BYTES / 8, any::<u64>(), any::<bool>()), 0..200),
         copies in proptest::collection::vec(START..START + BYTES as u64, 0..50),
+        is_free_threaded in any::<bool>(),
     ) {
-        let (mut heap, [first, second]) = Heap::made();
+        let (mut heap, [first, second]) = Heap::made(is_free_threaded);
         let used = (heap.next - START) / 8;
         for (index, value, is_address) in changes {
             // Addresses lead somewhere; other words are counts, sizes and flags gone wrong.

@@ -22,8 +22,6 @@ const MAX_DEPTH: u8 = 12;
 const MAX_ALIASES: usize = 1 << 16;
 /// What stood on stacks and is looked at last.
 const MAX_LATE: usize = 1 << 14;
-/// Bytes of the collector's header in front of an object.
-const HEADER: u64 = 16;
 
 /// Another name of an object that has one.
 #[derive(Clone, Copy, Debug)]
@@ -153,8 +151,7 @@ impl<'a> Walk<'a> {
             return;
         };
         self.claim(&module, node);
-        let dict = self.objects.memory.word(address + same::MODULE_DICT);
-        let dict = dict.unwrap_or(0);
+        let dict = self.objects.member(address, same::MODULE_DICT);
         let mut parts = std::mem::take(&mut self.parts);
         parts.clear();
         self.objects.attributes(dict, true, &mut parts);
@@ -335,12 +332,13 @@ impl<'a> Walk<'a> {
     /// in front of it if that is in the same page.
     #[inline]
     fn copied_again(&self, address: u64, place: Place) -> u64 {
-        let before = u64::from(place.offset % PAGE as u32).min(HEADER);
+        let header = self.objects.offsets.header;
+        let before = u64::from(place.offset % PAGE as u32).min(header.collector);
         let place = Place {
             offset: place.offset - before as u32,
             ..place
         };
-        let range = address - before..address + 8;
+        let range = address - before..address + header.longer + same::TYPE;
         self.copied.count(Some(place), range).into()
     }
 
