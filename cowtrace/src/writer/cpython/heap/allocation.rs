@@ -18,6 +18,11 @@ const POOL_HEADER: u64 = 8 * POOL_HEADER_WORDS as u64;
 const PREVIOUS_IN_USE: u64 = 1;
 const IS_MAPPING: u64 = 2;
 const FLAGS: u64 = 7;
+const SMALLEST_CHUNK: u64 = 32;
+/// The size of what ends a heap of chunks.
+const FENCE: u64 = 16;
+/// Chunks behind one that are looked at.
+const FOLLOWING_CHUNKS: usize = 4;
 /// From a chunk's size to what was allocated.
 const CHUNK_HEADER: u64 = 8;
 
@@ -71,15 +76,87 @@ fn of_chunk(memory: &mut Memory<'_>, address: u64) -> Option<u64> {
     let size_at = address.checked_sub(CHUNK_HEADER)?;
     let word = memory.word(size_at)?;
     let size = word & !FLAGS;
-    let fits =
-        size >= 32 && size.is_multiple_of(ALIGNMENT) && size <= memory.regions.left(size_at - 8);
+    let fits = size >= SMALLEST_CHUNK
+        && size.is_multiple_of(ALIGNMENT)
+        && size <= memory.regions.left(size_at - 8);
     if !fits || !address.is_multiple_of(ALIGNMENT) {
         return None;
     }
     if word & IS_MAPPING != 0 {
         return (word & PREVIOUS_IN_USE == 0 && size.is_multiple_of(4096)).then_some(size - 16);
     }
+    let next = size_at.checked_add(size)?;
     // The next chunk knows that this one is in use.
-    let next = memory.word(size_at.checked_add(size)?)?;
-    (next & PREVIOUS_IN_USE != 0 && next & !FLAGS >= 16).then_some(size - CHUNK_HEADER)
+    let is_chunk = memory.word(next)? & PREVIOUS_IN_USE != 0 && are_chunks(memory, next);
+    is_chunk.then_some(size - CHUNK_HEADER)
+}
+
+/// Whether chunks follow each other from the size of one on. Any pointer may look like one size,
+/// and what has a size of many megabytes then would seem to own everything behind it.
+fn are_chunks(memory: &mut Memory<'_>, first: u64) -> bool {
+    let mut size_at = first;
+    for _ in 0..FOLLOWING_CHUNKS {
+        let Some(word) = memory.word(size_at) else {
+            return false;
+        };
+        let size = word & !FLAGS;
+        let left = memory.regions.left(size_at - CHUNK_HEADER);
+        if size == FENCE || size == left {
+            return true;
+        }
+        let fits = size >= SMALLEST_CHUNK
+            && size.is_multiple_of(ALIGNMENT)
+            && size < left
+            && word & IS_MAPPING == 0;
+        if !fits {
+            return false;
+        }
+        size_at += size;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::Bytes, *};
+
+    const START: u64 = 0x100_0000;
+    const IN_USE: u64 = PREVIOUS_IN_USE;
+
+    /// Chunks of these sizes one after the other, the last up to the end.
+    fn chunks(sizes: &[u64]) -> Bytes {
+        let mut bytes = Bytes::new(START, 0x2_0000);
+        let mut at = START;
+        for size in sizes {
+            bytes.put(at + 8, &[size | IN_USE]);
+            at += size;
+        }
+        bytes.put(at + 8, &[(START + 0x2_0000 - at) | IN_USE]);
+        bytes
+    }
+
+    fn of_chunk_at(bytes: &Bytes, address: u64) -> Option<u64> {
+        of_chunk(&mut bytes.memory(), address)
+    }
+
+    #[test]
+    fn a_chunk_is_one_that_others_follow() {
+        let bytes = chunks(&[64, 0x1000, 48]);
+        assert_eq!(of_chunk_at(&bytes, START + 16), Some(56));
+        assert_eq!(of_chunk_at(&bytes, START + 80), Some(0xff8));
+        // The last one, and the rest behind it.
+        assert_eq!(of_chunk_at(&bytes, START + 64 + 0x1010), Some(40));
+        assert_eq!(of_chunk_at(&bytes, START + 32), None);
+    }
+
+    #[test]
+    fn what_only_has_a_number_in_front_is_no_chunk() {
+        let mut bytes = chunks(&[64, 0x1000, 48]);
+        // Table entries: the number leads into data that happens to be odd.
+        bytes.put(START + 88, &[0x8000]);
+        bytes.put(START + 88 + 0x8000, &[0x6d61_6e61 | IN_USE]);
+        assert_eq!(of_chunk_at(&bytes, START + 96), None);
+        bytes.put(START + 88 + 0x8000, &[0x4000 | IN_USE]);
+        assert_eq!(of_chunk_at(&bytes, START + 96), None);
+    }
 }
