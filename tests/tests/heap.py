@@ -189,6 +189,25 @@ def reachable(root):
     return mine
 
 
+def tables(lists):
+    # Memory beside the lists, from its first byte on: without a global interpreter lock there is a
+    # word in front of the items.
+    try:
+        import ctypes
+    except ImportError:
+        return set()
+    members = [id(it) + list.__basicsize__ - 16 for it in lists]
+    in_front = 8 if object.__basicsize__ == 32 else 0
+    return {ctypes.c_void_p.from_address(it).value - in_front for it in members}
+
+
+def values(objects):
+    # The first attribute's value, where that stands behind the object.
+    if sys.version_info < (3, 13):
+        return set()
+    return {id(it) + type(it).__basicsize__ + 8 for it in objects}
+
+
 def truth(local_data):
     roots = {"__main__." + name: globals()[name] for name in VARIABLES}
     roots["main() local local_data"] = local_data
@@ -207,6 +226,8 @@ def truth(local_data):
     if numpy is not None:
         # It does not tell the collector what it refers to.
         found["__main__.array"] = set(map(id, array))
+    found["__main__.sents"] |= tables(sents)
+    found["__main__.users"] |= values(users)
     several = collections.Counter(it for ids in found.values() for it in ids)
     return {name: [it for it in ids if several[it] == 1] for name, ids in found.items()}
 

@@ -55,6 +55,8 @@ pub(in crate::writer::cpython) struct Offsets {
     pub(super) version: u32,
     pub(super) header: Header,
     pub(super) tuple_items: u64,
+    /// Bytes in front of a list's items that belong to them: how many there is room for.
+    pub(super) before_items: u64,
     pub(super) blocks: Blocks,
     /// In heap types: the keys that instances share, and the type's names and slots before them.
     pub(super) cached_keys: u64,
@@ -209,6 +211,7 @@ const V3_8: Offsets = Offsets {
     version: 0x0308,
     header: Header::WITH_LOCK,
     tuple_items: 24,
+    before_items: 0,
     blocks: Blocks::Pools(4 << 10),
     cached_keys: 872,
     keys: Keys::Counted,
@@ -317,6 +320,7 @@ const V3_13: Offsets = Offsets {
 };
 const V3_13_FREE_THREADED: Offsets = Offsets {
     header: Header::FREE_THREADED,
+    before_items: 8,
     blocks: Blocks::Mimalloc,
     ..V3_13
 };

@@ -160,9 +160,12 @@ impl Objects<'_> {
         let items = self.member(at, same::LIST_ITEMS);
         let allocated = self.member(at, same::LIST_ALLOCATED);
         let count = self.member(at, same::SIZE).min(allocated);
-        let bytes = allocated.saturating_mul(8);
-        if items != 0 && bytes <= self.memory.regions.left(items) {
-            parts.table(items, bytes, items, count, Shape::Items);
+        let start = items.saturating_sub(self.offsets.before_items);
+        let bytes = allocated
+            .saturating_mul(8)
+            .saturating_add(self.offsets.before_items);
+        if items != 0 && bytes <= self.memory.regions.left(start) {
+            parts.table(start, bytes, items, count, Shape::Items);
         }
     }
 
@@ -256,8 +259,11 @@ impl Objects<'_> {
         }
         let count = keys.span.count;
         if self.offsets.attributes == Attributes::Inline {
+            // Behind the values stands in which order they came, a byte each.
             let room = self.word(values, 0) & 0xff;
-            parts.span(values.wrapping_add(8), count.min(room), Shape::Values);
+            let first = values.wrapping_add(8);
+            let bytes = 8 + room * 9;
+            parts.table(values, bytes, first, count.min(room), Shape::Values);
             parts.add(Label::NONE, dict);
         } else {
             self.values(values, count, parts);
