@@ -1,11 +1,13 @@
 //! Files that cowtrace leaves behind: new ones, of the user who called it, and never through a link
 //! that somebody else has put there.
 
+pub(crate) mod claim;
+
 use std::{
     env,
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown},
+    os::unix::fs::{OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
     process,
 };
@@ -19,6 +21,9 @@ pub enum OutputError {
     /// It is there already.
     #[error("{} exists already; --force replaces it", .0.display())]
     Exists(PathBuf),
+    /// Another is writing it.
+    #[error("{} is being written by another cowtrace: wait for its end, or name another file", .0.display())]
+    Busy(PathBuf),
     /// Replacing it would do away with something else than a file.
     #[error("{} is a {what}, not a file; name another", path.display())]
     NoFile {
@@ -53,10 +58,7 @@ pub fn invoking_user() -> Option<(u32, u32)> {
 
 /// Refuses to write where one of the sources is, by whatever name.
 pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputError> {
-    let identity = |path: &Path| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino()))
-    };
+    let identity = |path: &Path| Some(claim::identity(&fs::metadata(path).ok()?));
     let there = identity(output);
     if there.is_some() && sources.iter().any(|source| identity(source) == there) {
         return Err(OutputError::Source(output.to_owned()));
@@ -64,13 +66,15 @@ pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputErr
     Ok(())
 }
 
-/// A file under way: gone again unless it is kept.
+/// A file under way: gone again unless it is kept. No other cowtrace writes or replaces it meanwhile.
 #[derive(Debug)]
 pub struct NewFile {
     target: PathBuf,
     /// Where it is until it is kept: beside the target if that is there and to be replaced.
     place: PathBuf,
     file: File,
+    /// The one to be replaced, held.
+    _old: Option<File>,
     is_kept: bool,
 }
 
@@ -80,8 +84,8 @@ impl NewFile {
     pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
         let name = target.file_name();
         let name = name.ok_or_else(|| OutputError::NoName(target.to_owned()))?;
-        let is_there = check(target, force)?;
-        let place = if is_there {
+        let old = check(target, force)?;
+        let place = if old.is_there {
             let mut beside = std::ffi::OsString::from(".");
             beside.push(name);
             beside.push(format!(".{}", process::id()));
@@ -107,8 +111,10 @@ impl NewFile {
             target: target.to_owned(),
             place: place.clone(),
             file,
+            _old: old.held,
             is_kept: false,
         };
+        claim::hold(&created.file, target)?;
         if let Some((user, group)) = invoking_user() {
             fchown(&created.file, Some(user), Some(group)).map_err(system)?;
         }
@@ -147,10 +153,17 @@ impl Drop for NewFile {
     }
 }
 
-/// Whether there is a file to be replaced; an error where there is what must not be.
-fn check(target: &Path, force: bool) -> Result<bool, OutputError> {
+/// The file that was found where a new one is to be.
+#[derive(Default)]
+struct Old {
+    is_there: bool,
+    held: Option<File>,
+}
+
+/// Finds the file to be replaced; an error where there is what must not be.
+fn check(target: &Path, force: bool) -> Result<Old, OutputError> {
     let Ok(there) = fs::symlink_metadata(target) else {
-        return Ok(false);
+        return Ok(Old::default());
     };
     let kind = there.file_type();
     let what = if kind.is_symlink() {
@@ -158,8 +171,12 @@ fn check(target: &Path, force: bool) -> Result<bool, OutputError> {
     } else if kind.is_dir() {
         "folder"
     } else if kind.is_file() {
+        let held = claim::hold_existing(target)?;
         return if force {
-            Ok(true)
+            Ok(Old {
+                is_there: true,
+                held,
+            })
         } else {
             Err(OutputError::Exists(target.to_owned()))
         };

@@ -6,6 +6,7 @@ pub mod cases;
 pub mod command;
 pub mod pagemap;
 pub mod pythons;
+pub mod recorded;
 pub mod report;
 pub mod tracer;
 pub mod workload;

@@ -2,16 +2,16 @@
 //! disk or the file.
 
 use std::{
-    env, fs,
-    io::{BufRead as _, BufReader, Write as _},
+    fs,
     os::unix::fs::{MetadataExt as _, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use cowtrace_tests::{
+    recorded::{Folder, interrupt, reported, traced, until_traced},
     report::{Report, number},
     tracer::{Tracer, can_trace, program},
     workload::Workload,
@@ -21,47 +21,6 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("cowtrace-{name}-{}", std::process::id()));
-        fs::create_dir(&path).expect("a new folder");
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a plain name").to_owned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("the folder");
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
-        entries
-            .map(|entry| name(entry).into_string().expect("text"))
-            .collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// `cowtrace report` of a recording.
-fn reported(path: &str, format: &str) -> String {
-    let output = Command::new(program("cowtrace"))
-        .args(["report", path, "-f", format])
-        .output()
-        .expect("cowtrace runs");
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
-    String::from_utf8(output.stdout).expect("text")
-}
 
 #[test]
 fn a_recordings_report_is_the_live_one_to_the_byte() {
@@ -126,28 +85,6 @@ fn a_killed_trace_leaves_what_it_had_seen_a_second_before() {
     assert!(reported(&path, "text").contains("The trace was cut off"));
     assert_eq!(folder.names(), ["run.cow"]);
     workload.end();
-}
-
-/// Waits until a recording tells of a process that is traced.
-fn until_traced(path: &str) {
-    let begun = Instant::now();
-    let is_traced = || {
-        let report = Command::new(program("cowtrace"))
-            .args(["report", path, "-f", "json"])
-            .output()
-            .expect("cowtrace runs");
-        let report = String::from_utf8_lossy(&report.stdout);
-        !report.is_empty() && !Report::parse(&report).processes().is_empty()
-    };
-    while !is_traced() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "no trace");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn interrupt(pid: u32) {
-    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid"));
-    kill(pid, Signal::SIGINT).expect("it is ours");
 }
 
 /// Traces a command that writes a file when it runs; whether it ran, and the tracer's output.
@@ -279,8 +216,7 @@ fn a_full_disk_ends_the_recording_and_not_the_trace() {
     }
     let disk = Disk::new("disk", 192 << 10);
     let path = disk.0.path("run.cow");
-    let script = format!("exec {} \"$@\"", program("cowtrace").display());
-    let output = traced(&script, &path, || {});
+    let output = traced(&plainly(), &path, || {});
     ends_without_room(&output, &path, "the disk is full");
 }
 
@@ -291,8 +227,7 @@ fn a_disk_that_has_room_again_gets_the_whole_recording() {
     }
     let disk = Disk::new("room", 192 << 10);
     let path = disk.0.path("run.cow");
-    let script = format!("exec {} \"$@\"", program("cowtrace").display());
-    let output = traced(&script, &path, || {
+    let output = traced(&plainly(), &path, || {
         let (kind, size) = (Some("tmpfs"), Some("size=16777216"));
         mount(kind, &disk.0.0, kind, MsFlags::MS_REMOUNT, size).expect("root may mount");
         thread::sleep(Duration::from_millis(2_500));
@@ -319,41 +254,110 @@ fn a_limit_on_the_size_of_files_ends_the_recording_and_not_the_trace() {
     ends_without_room(&output, &path, "the system refused a write");
 }
 
-/// Traces a workload that copies 20,000 pages, more than there is room for, with a tracer that a
-/// shell's script starts. Then does something, and ends the trace.
-fn traced(script: &str, path: &str, before_the_end: impl FnOnce()) -> std::process::Output {
-    let mut workload = Command::new(program("workload"))
-        .args(["hold", "20000"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the workload starts");
-    let mut input = workload.stdin.take().expect("piped");
-    let mut said = BufReader::new(workload.stdout.take().expect("piped")).lines();
-    let mut hears = |word: &str| {
-        let line = said.next().expect("a line").expect("text");
-        assert_eq!(line, word);
-    };
-    hears("ready");
-    let mut tracer = Command::new("sh")
-        .args(["-c", script, "sh", "--pid", &workload.id().to_string()])
-        .args(["--range", "4KiB", "-i", "100ms", "-f", "json", "-o", path])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("cowtrace starts");
-    until_traced(path);
-    writeln!(input, "go").expect("the workload reads");
-    hears("held");
-    thread::sleep(Duration::from_millis(2_500));
+/// The script that starts the tracer as it is.
+fn plainly() -> String {
+    format!("exec {} \"$@\"", program("cowtrace").display())
+}
+
+/// What holds when a recording's file is gone: one line says so when it is found and one at the end,
+/// and the report is whole.
+#[track_caller]
+fn ends_without_file(output: &std::process::Output, says: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let told: Vec<_> = errors.lines().filter(|line| line.contains(says)).collect();
+    assert_eq!(told.len(), 2, "{errors}");
     assert!(
-        tracer.try_wait().expect("it is ours").is_none(),
-        "the trace goes on"
+        told[0].ends_with("; the trace goes on, and its report comes at the end"),
+        "{errors}"
     );
-    before_the_end();
-    interrupt(tracer.id());
-    let output = tracer.wait_with_output().expect("it ends");
-    drop(input);
-    workload.wait().expect("it ends");
-    output
+    assert!(told[1].starts_with("error: "), "{errors}");
+    assert!(!errors.contains("readonly"), "{errors}");
+    let live = Report::parse(&String::from_utf8_lossy(&output.stdout));
+    assert!(number(&live.0["totals"], "copied_pages") >= 20_000);
+}
+
+#[test]
+fn a_recording_whose_file_goes_away_says_so_and_the_trace_goes_on() {
+    if !can_trace("removed recording") {
+        return;
+    }
+    let wait = || thread::sleep(Duration::from_millis(2_500));
+    let folder = Folder::new("removed");
+    let path = folder.path("run.cow");
+    let output = traced(&plainly(), &path, || {
+        fs::remove_file(&path).expect("it is there");
+        wait();
+    });
+    ends_without_file(
+        &output,
+        "run.cow was removed while it was being written; nothing of it is left",
+    );
+    assert_eq!(folder.names(), [""; 0]);
+
+    let output = traced(&plainly(), &path, || {
+        fs::remove_file(&path).expect("it is there");
+        fs::write(&path, "mine").expect("a file");
+        wait();
+    });
+    ends_without_file(
+        &output,
+        "run.cow was replaced by another file while it was being written; nothing of it is left",
+    );
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "mine");
+
+    let moved = Folder::new("moved");
+    fs::remove_file(&path).expect("it is there");
+    let output = traced(&plainly(), &path, || {
+        fs::rename(&folder.0, moved.path("folder")).expect("it can be moved");
+        wait();
+    });
+    let there = moved.path("folder/run.cow");
+    ends_without_file(
+        &output,
+        &format!("run.cow was moved while it was being written; what it held is in {there}"),
+    );
+    let left = Report::parse(&reported(&there, "json"));
+    assert_eq!(left.0["run"]["unfinished"], true);
+    assert!(number(&left.0["totals"], "copied_pages") >= 20_000);
+}
+
+#[test]
+fn a_recording_has_one_writer_until_that_one_is_killed() {
+    if !can_trace("second writer") {
+        return;
+    }
+    let folder = Folder::new("second");
+    let path = folder.path("run.cow");
+    let mut workload = Workload::prepare("waiting-workers");
+    let tracer = Tracer::by(None, workload.pid(), &["-o", &path]);
+    until_traced(&path);
+    let inode = fs::metadata(&path).expect("the recording").ino();
+    for force in [&["--force"][..], &[]] {
+        let (ran, output) = command(&folder, &[&["-o", &path][..], force].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !ran && errors.contains("is being written by another cowtrace"),
+            "{errors}"
+        );
+        assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1));
+    }
+    // Others read it all the while: cowtrace, and whoever asks SQLite.
+    let _ = reported(&path, "json");
+    let tables = "import sqlite3, sys; sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)\
+                  .execute('SELECT pid FROM processes').fetchone()[0]";
+    let asked = Command::new(cowtrace_tests::python())
+        .args(["-c", tables, &path])
+        .status();
+    assert!(asked.expect("python3 runs").success());
+    assert_eq!(fs::metadata(&path).expect("the recording").ino(), inode);
+    let pid = Pid::from_raw(i32::try_from(tracer.pid()).expect("a pid"));
+    kill(pid, Signal::SIGKILL).expect("it is ours");
+    drop(tracer);
+    let (ran, output) = command(&folder, &["-o", &path, "--force"]);
+    assert!(ran && output.status.success(), "{output:?}");
+    assert_eq!(reported(&path, "json").into_bytes(), output.stdout);
+    workload.run();
+    workload.run();
+    workload.end();
 }

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     cli::TraceOptions,
     collect::{Collector, Meta},
-    recording::{Readiness, Recorder, Writer},
+    recording::{Readiness, Recorder, WriteError, Writer},
     run::Run,
 };
 
@@ -71,7 +71,11 @@ impl Recording {
             Readiness::Failed(error) => {
                 collector.forget_snapshots();
                 error.map(|error| {
-                    format!("cowtrace: {error}; the trace goes on, and this is tried again")
+                    let then = match error {
+                        WriteError::Gone { .. } => "its report comes at the end",
+                        _ => "this is tried again",
+                    };
+                    format!("cowtrace: {error}; the trace goes on, and {then}")
                 })
             }
         };
@@ -82,11 +86,15 @@ impl Recording {
     /// Writes the whole run.
     pub(super) fn finish(self, run: &Run) -> Result<()> {
         let path = self.path;
-        self.recorder.finish(run).with_context(|| {
-            format!(
-                "the recording {} lacks the end of the trace",
-                path.display()
-            )
-        })
+        match self.recorder.finish(run) {
+            // Says it all.
+            Err(gone @ WriteError::Gone { .. }) => Err(gone.into()),
+            written => written.with_context(|| {
+                format!(
+                    "the recording {} lacks the end of the trace",
+                    path.display()
+                )
+            }),
+        }
     }
 }

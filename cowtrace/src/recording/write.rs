@@ -7,7 +7,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -25,7 +25,11 @@ use super::{
     timeline::HeldTimeline,
 };
 use crate::{
-    output::{NewFile, OutputError},
+    output::{
+        NewFile, OutputError,
+        claim::{Fate, Left, fate},
+    },
+    report::printable,
     run::{Loss, Process, Region, Run, Snapshot, Told},
 };
 
@@ -51,6 +55,16 @@ pub enum WriteError {
         /// In plain words.
         reason: String,
     },
+    /// Its file is not there any more.
+    #[error("{} was {fate} while it was being written; {left}", path.display())]
+    Gone {
+        /// The recording.
+        path: PathBuf,
+        /// `removed`, or by what it was replaced.
+        fate: &'static str,
+        /// What is left, in plain words.
+        left: String,
+    },
     /// A snapshot leaves out what the file does not have.
     #[error("a snapshot goes on with another than the last")]
     OutOfStep,
@@ -65,6 +79,9 @@ pub struct Writer {
     db: Connection,
     path: PathBuf,
     held: Tables,
+    /// The file as another sees it, held as long as it is written. Closed after the database: closing
+    /// any other descriptor of a file gives back the locks that SQLite has on it (fcntl(2)).
+    file: File,
 }
 
 /// What a transaction is for.
@@ -115,45 +132,32 @@ impl Writer {
         if !force {
             refuse_companions(&path)?;
         }
-        let file = NewFile::create(&path, force)?;
-        let mut writer = Self::open(file.place())?;
+        let mut new = NewFile::create(&path, force)?;
+        let file = new.file().try_clone();
+        let file = file.map_err(|error| OutputError::System {
+            path: path.clone(),
+            error,
+        })?;
+        let mut writer = Self {
+            db: connect(new.place())?,
+            path: new.place().to_owned(),
+            held: Tables::default(),
+            file,
+        };
         writer.transact(run, &Told::default(), Stage::Begins)?;
-        let held = std::mem::take(&mut writer.held);
+        let Self { db, held, file, .. } = writer;
         // It is open under a name that it may be about to lose, which its journal would have.
-        drop(writer);
+        drop(db);
         if force {
             remove_companions(&path);
         }
-        file.keep()?;
+        new.keep()?;
         Ok(Self {
+            db: connect(&path)?,
+            path,
             held,
-            ..Self::open(&path)?
+            file,
         })
-    }
-
-    fn open(path: &Path) -> Result<Self, WriteError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let open = || -> rusqlite::Result<Connection> {
-            let db = Connection::open_with_flags(path, flags)?;
-            db.busy_timeout(PATIENCE)?;
-            // FULL: what was written is there after a power cut. The cache bounds memory: larger
-            // transactions go to the file before their end.
-            db.execute_batch(
-                "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
-                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
-            )?;
-            Ok(db)
-        };
-        match open() {
-            Ok(db) => Ok(Self {
-                db,
-                path: path.to_owned(),
-                held: Tables::default(),
-            }),
-            Err(error) => Err(database_error(path, &error)),
-        }
     }
 
     /// The file.
@@ -177,6 +181,7 @@ impl Writer {
         if !self.held.timeline.is_continued_after(told.samples_before) {
             return Err(WriteError::OutOfStep);
         }
+        self.look_for_file()?;
         let transaction = self.db.unchecked_transaction();
         let written = transaction.and_then(|transaction| {
             if stage == Stage::Begins {
@@ -210,7 +215,32 @@ impl Writer {
     }
 
     fn told(&self, error: &rusqlite::Error) -> WriteError {
-        database_error(&self.path, error)
+        match self.look_for_file() {
+            Err(gone) => gone,
+            Ok(()) => database_error(&self.path, error),
+        }
+    }
+
+    /// Says so if the file is not there any more: `SQLite` would call that read-only.
+    fn look_for_file(&self) -> Result<(), WriteError> {
+        let (fate, left) = match fate(&self.file, &self.path) {
+            Fate::There => return Ok(()),
+            Fate::Removed(left @ Left::Nothing) => ("removed", left),
+            Fate::Removed(left) => ("moved", left),
+            Fate::Replaced(left) => ("replaced by another file", left),
+        };
+        let left = match left {
+            Left::Nothing => "nothing of it is left".into(),
+            Left::Moved(None) => "what it held is in a file of another name".into(),
+            Left::Moved(Some(name)) => {
+                format!("what it held is in {}", printable(&name.to_string_lossy()))
+            }
+        };
+        Err(WriteError::Gone {
+            path: self.path.clone(),
+            fate,
+            left,
+        })
     }
 }
 
@@ -256,6 +286,24 @@ impl Lists {
     }
 }
 
+fn connect(path: &Path) -> Result<Connection, WriteError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let open = || -> rusqlite::Result<Connection> {
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(PATIENCE)?;
+        // FULL: what was written is there after a power cut. The cache bounds memory: larger
+        // transactions go to the file before their end.
+        db.execute_batch(
+            "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
+             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
+        )?;
+        Ok(db)
+    };
+    open().map_err(|error| database_error(path, &error))
+}
+
 /// The one row of the table `run`.
 fn put_run(db: &Connection, run: &Run, finished: bool) -> rusqlite::Result<()> {
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -281,7 +329,7 @@ fn put_run(db: &Connection, run: &Run, finished: bool) -> rusqlite::Result<()> {
 }
 
 /// The path without links in its folders: SQLite, told to follow no link, follows none anywhere.
-fn resolved(path: &Path) -> Result<PathBuf, OutputError> {
+pub(super) fn resolved(path: &Path) -> Result<PathBuf, OutputError> {
     let name = path.file_name();
     let name = name.ok_or_else(|| OutputError::NoName(path.to_owned()))?;
     let folder = path
