@@ -350,6 +350,31 @@ fn an_unfinished_recording_says_so() {
 }
 
 #[test]
+fn an_unfinished_recording_says_why_no_variables_are_known() {
+    let folder = Folder::new("no-holders");
+    let path = folder.path("run.cow");
+    let mut run: Run = serde_json::from_str(SERVICE).expect("a stored run");
+    run.holders.clear();
+    run.heap_walks.clear();
+    recorded(&path, &run, false);
+    let path = path.to_str().expect("a plain name");
+    let reported = |format: &str| {
+        let report = cowtrace(&["report", path, "-f", format]).stdout;
+        String::from_utf8(report)
+            .expect("text")
+            .replace("\n  ", " ")
+    };
+    let why = "is looked up at the end of a trace, and this one was cut off";
+    let text = reported("text");
+    assert!(
+        text.contains("HELD BY: NOT KNOWN") && text.contains(why),
+        "{text}"
+    );
+    assert!(text.contains("variables looked for"), "{text}");
+    assert!(reported("html").contains(why));
+}
+
+#[test]
 fn what_cannot_be_reported_is_one_line_and_status_1() {
     let folder = Folder::new("refused");
     let path = folder.path("other");

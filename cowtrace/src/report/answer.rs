@@ -68,7 +68,7 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
     if run.unfinished {
         facts.push(format!(
             "The trace was cut off: this is what it had counted after {}, before functions were \
-             named.",
+             named and variables looked for.",
             seconds(run.duration_ns)
         ));
     }

@@ -7,6 +7,7 @@ use super::{
     text::{section, table, trimmed},
     walks::{self, is_lower_bound},
     words::{count, percent, printable, shorten, size, wrap},
+    writers::paragraph,
 };
 use crate::run::{AlsoHeld, HeapWalk, Holder, Run};
 
@@ -24,6 +25,7 @@ const SHARED: f64 = 0.2;
 const ALSO: f64 = 0.01;
 /// Types below this share are not told.
 const TYPE_SHARE: f64 = 0.01;
+const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
 /// Columns that the table's numbers take.
 const NUMBERS: usize = 24;
 
@@ -94,10 +96,14 @@ fn name(path: &str) -> String {
 /// Writes the section; nothing if no variables were looked for.
 pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Some(held) = Held::of(run) else {
-        return Ok(());
+        let Some(why) = walks::not_come_to(run) else {
+            return Ok(());
+        };
+        section(NOT_KNOWN, style, out)?;
+        return paragraph(why, style, out);
     };
     if held.found == 0 {
-        section("HELD BY: NOT KNOWN", style, out)?;
+        section(NOT_KNOWN, style, out)?;
         return write_notes(run, style, out);
     }
     let title = format!(

@@ -1,6 +1,9 @@
 //! How variables were looked for, for people: what makes the answer less than it seems.
 
-use super::words::{count, printable, seconds};
+use super::{
+    words::{count, printable, seconds},
+    writers::is_pythons,
+};
 use crate::run::{HeapWalk, Run};
 
 /// Where less of what was looked for is held, the reader wants to know why.
@@ -9,6 +12,16 @@ const LOW: f64 = 0.75;
 /// Whether a variable may hold more than the walk has found.
 pub(super) fn is_lower_bound(walk: &HeapWalk) -> bool {
     walk.is_partial || walk.at_ns.is_some()
+}
+
+/// Why variables that would have been looked for were not; none if they were, or there are none.
+pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
+    let is_missing =
+        run.unfinished && run.heap_walks.is_empty() && run.writers.iter().any(is_pythons);
+    is_missing.then_some(
+        "Which variables hold what was copied is looked up at the end of a trace, and this one was \
+         cut off.",
+    )
 }
 
 /// What to know of all walks, a sentence each.

@@ -170,9 +170,15 @@ fn words(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
     ]
 }
 
-/// Which variables hold what was copied; none if they were not looked for.
+/// Which variables hold what was copied; none if they were not to be looked for.
 pub(super) fn holders(run: &Run) -> Option<Table> {
-    let held = Held::of(run)?;
+    let Some(held) = Held::of(run) else {
+        return walks::not_come_to(run).map(|why| Table {
+            columns: Vec::new(),
+            rows: Vec::new(),
+            note: why.into(),
+        });
+    };
     let columns = vec![
         column("Copied", Holds::Bytes),
         column("Pages", Holds::Count),
