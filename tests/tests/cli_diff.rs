@@ -7,7 +7,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use cowtrace::{recording::Writer, run::Run};
+use cowtrace::{
+    recording::Writer,
+    run::{Row, Run},
+};
 use cowtrace_tests::{command::failed, tracer::program};
 use serde_json::{Value, json};
 
@@ -31,6 +34,7 @@ impl Folder {
     fn run(&self, name: &str, pages: u64) {
         self.changed(name, |run| {
             run["processes"][1]["copied"]["anon"] = json!(pages);
+            in_no_region(run, 1);
         });
     }
 
@@ -66,6 +70,30 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Has the copies of a process in no range and no region, as those are that find no room.
+fn in_no_region(run: &mut Value, process: usize) {
+    let mut typed: Run = serde_json::from_value(run.clone()).expect("a run");
+    let process = &typed.processes[process];
+    typed.rows.retain(|row| row.process_id != process.id);
+    typed.rows.push(Row {
+        process_id: process.id,
+        region_id: None,
+        start: None,
+        mapping: None,
+        copied: process.copied,
+        reused_faults: process.reused_faults,
+    });
+    typed.rows.sort_by_key(Row::place);
+    for region in &mut typed.regions {
+        let own = |row: &&Row| row.region_id == Some(region.id);
+        let rows = typed.rows.iter().filter(own);
+        let pages = rows.map(|row| (row.copied.total(), row.copied.zero));
+        let (copied, zero) = pages.fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+        (region.copied_pages, region.unshared_pages) = (copied, copied - zero);
+    }
+    *run = serde_json::to_value(typed).expect("json");
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -1,5 +1,7 @@
-//! Whether what a file says can be of a run: its sums stay within what reports calculate with, and
-//! its numbers lead to what is there.
+//! Whether what a file says can be of a run: its sums stay within what reports calculate with, its
+//! numbers lead to what is there, and it does not contradict itself.
+
+use std::collections::HashMap;
 
 use super::columns::Damage;
 use crate::run::{Row, Run, Sample, Sources, Stack};
@@ -21,7 +23,8 @@ pub(super) fn check(run: &Run) -> Result<(), Damage> {
     }
     sums(run)?;
     addresses(run)?;
-    references(run)
+    references(run)?;
+    agreement(run)
 }
 
 /// Adds up what reports add up, in 128 bits: the bytes of each sum fit in 63.
@@ -146,4 +149,100 @@ fn references(run: &Run) -> Result<(), Damage> {
         return missing("the frame of a stack");
     }
     Ok(())
+}
+
+/// Refuses sums that differ though they are of the same counts, in a file that was cut off too, and
+/// whatever was lost: what has no range stands in a row without one. Of who wrote, and of reused faults, a
+/// file that was cut off has counts of other moments, so that nothing follows from those.
+fn agreement(run: &Run) -> Result<(), Damage> {
+    processes_agree(run)?;
+    regions_agree(run)?;
+    samples_agree(run)
+}
+
+fn contradiction(what: &str) -> Result<(), Damage> {
+    Err(Damage(format!("it contradicts itself: {what}")))
+}
+
+/// A process's ranges are all of its copies, source by source.
+fn processes_agree(run: &Run) -> Result<(), Damage> {
+    let mut by_process: HashMap<u32, Sources> = HashMap::new();
+    for row in &run.rows {
+        by_process
+            .entry(row.process_id)
+            .or_default()
+            .add(&row.copied);
+    }
+    let differs = run.processes.iter().find_map(|process| {
+        let ranges = by_process.get(&process.id).copied().unwrap_or_default();
+        (process.copied != ranges).then_some((process, ranges))
+    });
+    let Some((process, ranges)) = differs else {
+        return Ok(());
+    };
+    contradiction(&format!(
+        "process {} copied {}, and {} by its ranges",
+        process.id,
+        told(&process.copied),
+        told(&ranges)
+    ))
+}
+
+/// A region's ranges are all that was copied in it.
+fn regions_agree(run: &Run) -> Result<(), Damage> {
+    let mut by_region: HashMap<u32, Sources> = HashMap::new();
+    for row in &run.rows {
+        if let Some(region) = row.region_id {
+            by_region.entry(region).or_default().add(&row.copied);
+        }
+    }
+    for region in &run.regions {
+        let ranges = by_region.remove(&region.id).unwrap_or_default();
+        let (copied, unshared) = (ranges.total(), ranges.total() - ranges.zero);
+        if (region.copied_pages, region.unshared_pages) != (copied, unshared) {
+            return contradiction(&format!(
+                "region {} has {} pages copied and {} unshared, and {copied} and {unshared} by its \
+                 ranges",
+                region.id, region.copied_pages, region.unshared_pages
+            ));
+        }
+    }
+    // Regions without copies are not told.
+    if by_region.values().any(|copied| copied.total() > 0) {
+        return contradiction("there are copies in a region that is not there");
+    }
+    Ok(())
+}
+
+/// No sample tells of more copies by process than of all.
+fn samples_agree(run: &Run) -> Result<(), Damage> {
+    let exceeds = |sample: &&Sample| sample.by_process.values().sum::<u64>() > sample.copied_pages;
+    let Some(sample) = run.timeline.samples.iter().find(exceeds) else {
+        return Ok(());
+    };
+    contradiction(&format!(
+        "at {} ns the processes had copied more than all together",
+        sample.at_ns
+    ))
+}
+
+/// Pages by source, those without any left out.
+fn told(copied: &Sources) -> String {
+    let all = [
+        ("anon", copied.anon),
+        ("file", copied.file),
+        ("zero", copied.zero),
+        ("ksm", copied.ksm),
+        ("hugetlb", copied.hugetlb),
+        ("unknown", copied.unknown),
+    ];
+    let parts = all.iter().filter(|(_, pages)| *pages > 0);
+    let parts: Vec<String> = parts
+        .map(|(name, pages)| format!("{pages} {name}"))
+        .collect();
+    if parts.is_empty() {
+        "nothing".into()
+    } else {
+        format!("{} pages", parts.join(" + "))
+    }
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::{
     report::{self, Style},
-    run::{Run, Snapshot, Told, arbitrary},
+    run::{Run, Snapshot, Told, agreement::agreeing, arbitrary},
     scratch::Scratch,
 };
 
@@ -105,7 +105,11 @@ proptest! {
         whole.native_frames.clone_from(&before.native_frames);
         whole.native_stacks.clone_from(&before.native_stacks);
         whole.regions.clone_from(&before.regions);
-        snapshot.run.regions.clone_from(&before.regions);
+        let whole = agreeing(whole);
+        snapshot.run.processes.clone_from(&whole.processes);
+        snapshot.run.regions.clone_from(&whole.regions);
+        let told_rows = whole.rows.iter().filter(|row| rows_of.contains(&row.process_id));
+        snapshot.run.rows = told_rows.cloned().collect();
         snapshot.run.writers.clear();
         let mut writer = Writer::create(&path, false, &before).unwrap();
         writer.write(&snapshot).unwrap();
@@ -200,6 +204,7 @@ fn whole_file() -> &'static [u8] {
             });
         }
         run.rows.sort_by_key(crate::run::Row::place);
+        let run = agreeing(run);
         let scratch = Scratch::new("whole");
         let path = recorded(&scratch, "run.cow", &run);
         assert_eq!(read(&path).unwrap(), run);
@@ -272,6 +277,58 @@ fn what_people_add_to_a_recording_does_not_matter() {
     )
     .unwrap();
     assert_eq!(read(&path).unwrap(), arbitrary::empty());
+}
+
+#[test]
+fn a_recording_that_contradicts_itself_is_refused() {
+    let scratch = Scratch::new("contradicts");
+    let run: Run =
+        serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
+    for (number, (change, says)) in [
+        (
+            "UPDATE processes SET anon = anon + 1 WHERE id = 1",
+            "it contradicts itself: process 1 copied ",
+        ),
+        // Another source, the same sum.
+        (
+            "UPDATE processes SET anon = anon - 1, zero = zero + 1 WHERE id = 1",
+            "it contradicts itself: process 1 copied ",
+        ),
+        (
+            "UPDATE regions SET copied_pages = copied_pages - 1 WHERE copied_pages > 0",
+            "it contradicts itself: region ",
+        ),
+        (
+            "UPDATE regions SET unshared_pages = 0 WHERE unshared_pages > 0",
+            "it contradicts itself: region ",
+        ),
+        (
+            "DELETE FROM ranges WHERE id = (SELECT max(id) FROM ranges WHERE anon > 0)",
+            "it contradicts itself: process ",
+        ),
+        (
+            "DELETE FROM writers; UPDATE writers SET region_id = NULL;
+             DELETE FROM regions WHERE copied_pages > 0",
+            "it contradicts itself: there are copies in a region that is not there",
+        ),
+        (
+            "UPDATE timeline SET copied_pages = 1 WHERE id = (SELECT max(id) FROM timeline)",
+            "the processes had copied more than all together",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for is_finished in [true, false] {
+            let path = recorded(&scratch, &format!("{number}{is_finished}"), &run);
+            let db = Connection::open(&path).unwrap();
+            db.execute("UPDATE run SET finished = ?", [is_finished])
+                .unwrap();
+            assert!(read(&path).is_ok());
+            db.execute_batch(change).unwrap();
+            refused(&path, says);
+        }
+    }
 }
 
 #[test]

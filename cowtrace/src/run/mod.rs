@@ -4,6 +4,8 @@
 //! [`Host::page_bytes`]; times are nanoseconds since the start of the run.
 
 #[cfg(test)]
+pub(crate) mod agreement;
+#[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod attribution;
 pub mod holder;

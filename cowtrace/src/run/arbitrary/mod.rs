@@ -8,6 +8,7 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
     Host, Kind, Loss, Mapping, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
+    agreement::agreeing,
 };
 use who::{frames, heaps, native_frames, stacks, writer};
 
@@ -139,9 +140,9 @@ fn rows(processes: u32) -> impl Strategy<Value = Vec<Row>> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     let by_process = btree_map(0..6u32, 1..4u64, 0..4);
-    (count(), count(), by_process).prop_map(|(copied_pages, reused_faults, by_process)| Sample {
+    (count(), count(), by_process).prop_map(|(more, reused_faults, by_process)| Sample {
         at_ns: 0,
-        copied_pages,
+        copied_pages: by_process.values().sum::<u64>() + more,
         reused_faults,
         by_process,
     })
@@ -284,11 +285,13 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             let processes = run.processes.iter().map(|process| process.id).collect();
             (Just(run), vec(writer, 0..8), heaps(processes))
         })
-        .prop_map(|(run, writers, (holders, heap_walks))| Run {
-            writers,
-            holders,
-            heap_walks,
-            ..run
+        .prop_map(|(run, writers, (holders, heap_walks))| {
+            agreeing(Run {
+                writers,
+                holders,
+                heap_walks,
+                ..run
+            })
         })
 }
 
