@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Samples kept at most. When they are full, every other one goes and the interval doubles.
 const MAX_SAMPLES: usize = 2_048;
 
+/// Counts of processes in all of them together at most, under 40 MiB: when there are more, the same is
+/// done. At least 6 samples are left, for a run tells of no more than 81,920 processes.
+const MAX_COUNTS: usize = 1 << 20;
+
 /// Samples at equal distances, and one at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -51,17 +55,27 @@ impl Timeline {
             return 0;
         }
         self.samples.push(sample);
-        if self.samples.len() < MAX_SAMPLES {
-            return 0;
+        let pushed = self.samples.len();
+        while self.is_full() {
+            self.thin_out();
         }
-        let before = self.samples.len();
-        let mut index = 0;
+        (pushed - self.samples.len()) as u64
+    }
+
+    fn is_full(&self) -> bool {
+        let counts = self.samples.iter().map(|sample| sample.by_process.len());
+        self.samples.len() >= MAX_SAMPLES
+            || self.samples.len() > 1 && counts.sum::<usize>() > MAX_COUNTS
+    }
+
+    /// Gives up every other sample, not the last.
+    fn thin_out(&mut self) {
+        let mut left = self.samples.len();
         self.samples.retain(|_| {
-            index += 1;
-            index % 2 == 0
+            left -= 1;
+            left.is_multiple_of(2)
         });
         self.interval_ns *= 2;
-        (before - self.samples.len()) as u64
     }
 
     /// Adds the last sample, whatever its distance.
@@ -99,5 +113,37 @@ mod tests {
                 .all(|&distance| distance == timeline.interval_ns),
             "{distances:?}"
         );
+    }
+    #[test]
+    fn many_processes_leave_fewer_samples_which_tell_of_all_of_them() {
+        const PROCESSES: u32 = 50_000;
+        let mut timeline = Timeline::new(1_000);
+        let mut merged = 0;
+        let mut last = Sample::default();
+        for at in 1..=100u64 {
+            last = Sample {
+                at_ns: at * 1_000,
+                copied_pages: at * u64::from(PROCESSES),
+                reused_faults: 0,
+                by_process: (0..PROCESSES).map(|process| (process, at)).collect(),
+            };
+            merged += timeline.push(last.clone());
+            let counts: usize = timeline.samples.iter().map(|it| it.by_process.len()).sum();
+            assert!(counts <= MAX_COUNTS, "{counts}");
+        }
+        let kept = timeline.samples.len();
+        assert!(kept >= 10, "{kept} samples");
+        assert!(merged > 0);
+        assert!(
+            timeline
+                .samples
+                .iter()
+                .all(|sample| { sample.by_process.values().sum::<u64>() == sample.copied_pages })
+        );
+        let distances = timeline.samples.windows(2);
+        let mut distances = distances.map(|pair| pair[1].at_ns - pair[0].at_ns);
+        assert!(distances.all(|distance| distance == timeline.interval_ns));
+        timeline.finish(last.clone());
+        assert_eq!(timeline.samples.last(), Some(&last));
     }
 }
