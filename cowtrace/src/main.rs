@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Doctor) => command::doctor(),
         Some(Subcommands::Demo(arguments)) => command::demo(arguments),
         Some(Subcommands::Diff(arguments)) => command::diff(&arguments),
+        Some(Subcommands::Label(arguments)) => command::label(&arguments),
         Some(Subcommands::Completions { shell }) => command::completions(shell),
         Some(Subcommands::Man) => command::man(),
         Some(Subcommands::Become { command }) => {

@@ -101,6 +101,58 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
+fn what_is_known_only_after_a_run_can_be_told_then() {
+    let folder = Folder::new();
+    let label = |arguments: &str| {
+        Command::new(program("cowtrace"))
+            .arg("label")
+            .args(arguments.split_whitespace())
+            .current_dir(&folder.0)
+            .output()
+            .expect("cowtrace runs")
+    };
+    folder.run("a", 5_000);
+    folder.run("b", 5_000);
+    let compared = "a --against b --per requests";
+    let missing = "a has no label requests; give it one with `cowtrace label a requests=NUMBER`";
+    folder.fails(compared, 1, missing);
+    for arguments in [
+        "a requests=1000 build=41",
+        "b requests=7",
+        "b requests=2000",
+    ] {
+        let output = label(arguments);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!((text(&output.stdout), text(&output.stderr)), ("", ""));
+    }
+    let output = folder.diff(compared);
+    let told = text(&output.stdout);
+    assert!(
+        told.starts_with("NEW copies 50 % less per unit of requests: "),
+        "{told}"
+    );
+    failed(&label("a"), 2, "KEY=VALUE");
+    failed(&label("a requests"), 2, "key=value");
+    failed(
+        &label("missing a=b"),
+        1,
+        "cannot label missing: it cannot be read: No such file",
+    );
+    fs::write(folder.0.join("other"), "text").expect("a file");
+    failed(
+        &label("other a=b"),
+        1,
+        "cannot label other: it is no recording of cowtrace",
+    );
+    let mut names: Vec<_> = fs::read_dir(&folder.0)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["a", "b", "other"], "no journal is left");
+}
+
+#[test]
 fn a_comparison_is_status_0_and_the_answer_comes_first() {
     let folder = Folder::new();
     folder.run("a", 5_000);

@@ -57,6 +57,8 @@ pub enum Subcommands {
     /// Compare runs: what a change did to the copies
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
+    /// Label a finished recording with what is known only after the run, for `cowtrace diff --per`
+    Label(LabelArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -200,6 +202,18 @@ pub struct ReportArgs {
     /// When to use colour
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// What to call a recorded run.
+#[derive(Debug, Args)]
+pub struct LabelArgs {
+    /// The recording; its trace must have come to its end
+    #[arg(value_name = "RECORDING")]
+    pub recording: PathBuf,
+
+    /// What to name; a label that the recording has already gets the new value
+    #[arg(value_name = "KEY=VALUE", required = true, value_parser = label)]
+    pub labels: Vec<(String, String)>,
 }
 
 /// The demo's arguments.

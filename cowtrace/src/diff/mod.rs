@@ -54,7 +54,7 @@ pub enum Error {
     #[error("{0} and {1} are the same run; give each run once")]
     SameRun(String, String),
     /// A run does not say how much work it did.
-    #[error("{run} has no label {label}; record it with --label {label}=NUMBER")]
+    #[error("{run} has no label {label}; give it one with `cowtrace label {run} {label}=NUMBER`")]
     NoLabel {
         /// The run.
         run: String,

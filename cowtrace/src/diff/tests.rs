@@ -155,7 +155,7 @@ fn a_label_that_is_missing_or_no_number_is_one_clear_error() {
     };
     assert_eq!(
         error(Some("1"), None),
-        "1.cow has no label requests; record it with --label requests=NUMBER"
+        "1.cow has no label requests; give it one with `cowtrace label 1.cow requests=NUMBER`"
     );
     for bad in ["many", "", "0", "-5", "nan", "inf", "1,000"] {
         let told = format!("0.cow has the label requests={bad}, which is no number above 0");

@@ -11,6 +11,7 @@ mod check;
 mod columns;
 mod holders;
 mod journal;
+mod label;
 mod migrate;
 mod ranges;
 mod read;
@@ -21,6 +22,7 @@ mod tables;
 mod timeline;
 mod write;
 
+pub use label::{LabelError, label};
 pub use read::{ReadError, read};
 pub use recorder::{Readiness, Recorder};
 pub use write::{WriteError, Writer};

@@ -91,14 +91,18 @@ pub fn read(path: &Path) -> Result<Run, ReadError> {
     // Absolute, so that no name means anything else to SQLite, as `file:` and `:memory:` do.
     let db = open(&fs::canonicalize(path)?)?;
     let transaction = db.unchecked_transaction()?;
+    from_database(&transaction)
+}
+
+/// The run that a database holds, if that is a recording; within a transaction.
+pub(super) fn from_database(db: &Connection) -> Result<Run, ReadError> {
     let header = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if header("application_id")? != schema::APPLICATION_ID {
         return Err(ReadError::Foreign);
     }
     migrate::check(header("user_version")?)?;
-    check_tables(&db)?;
-    let run = run(&db)?;
-    drop(transaction);
+    check_tables(db)?;
+    let run = run(db)?;
     check(&run)?;
     Ok(run)
 }
@@ -139,7 +143,7 @@ fn first_look(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(PATIENCE)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;

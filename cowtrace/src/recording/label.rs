@@ -1,0 +1,181 @@
+//! Labels of a recording whose trace has ended: the one thing of it that is changed afterwards.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig, ffi::ErrorCode};
+use thiserror::Error;
+
+use super::{
+    read::{self, ReadError},
+    sync::sync_list,
+    tables::Label,
+    write::resolved,
+};
+use crate::output::{OutputError, claim::hold_existing};
+
+/// Why a recording was not labelled; it is as it was.
+#[derive(Debug, Error)]
+pub enum LabelError {
+    /// It is no recording that can be read.
+    #[error(transparent)]
+    Read(ReadError),
+    /// It is being written, or cannot be got at.
+    #[error(transparent)]
+    Output(OutputError),
+    /// It is a link, which might lead anywhere.
+    #[error("{} is a symbolic link; name the recording itself", .0.display())]
+    Link(PathBuf),
+    /// Its trace did not come to its end.
+    #[error("its trace was cut off: only a finished recording is labelled")]
+    Unfinished,
+    /// It cannot be written.
+    #[error("it cannot be written: {0}")]
+    System(String),
+}
+
+/// Gives a finished recording labels, in one transaction; one that it has already gets the new value.
+/// Returns all that it then has.
+pub fn label(
+    path: &Path,
+    labels: &[(String, String)],
+) -> Result<BTreeMap<String, String>, LabelError> {
+    let is_link = fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_symlink());
+    if is_link {
+        return Err(LabelError::Link(path.to_owned()));
+    }
+    // What is wrong with it is told best by who reads it; a journal is played back by that, too.
+    read::read(path).map_err(LabelError::Read)?;
+    let path = resolved(path).map_err(LabelError::Output)?;
+    // Closed after the database: see `Writer`.
+    let held = hold_existing(&path).map_err(LabelError::Output)?;
+    let written = write(&path, labels);
+    drop(held);
+    written
+}
+
+fn write(path: &Path, labels: &[(String, String)]) -> Result<BTreeMap<String, String>, LabelError> {
+    let mut db = connect(path).map_err(failure)?;
+    let transaction = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failure)?;
+    // Again, now that nobody else writes it.
+    let run = read::from_database(&transaction).map_err(LabelError::Read)?;
+    if run.unfinished {
+        return Err(LabelError::Unfinished);
+    }
+    let mut all = run.labels;
+    all.extend(labels.iter().cloned());
+    let rows = all
+        .iter()
+        .map(|(key, value)| Label(key.clone(), value.clone()));
+    transaction
+        .execute("DELETE FROM labels", [])
+        .and_then(|_| sync_list::<Label, _>(&transaction, &[], rows))
+        .map_err(failure)?;
+    transaction.commit().map_err(failure)?;
+    Ok(all)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let db = read::connect(path, flags)?;
+    // Of tables that others have added.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    db.execute_batch("PRAGMA synchronous = FULL;")?;
+    Ok(db)
+}
+
+fn failure(error: rusqlite::Error) -> LabelError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => LabelError::System("the disk is full".into()),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            LabelError::System("you may not write it, or a file beside it".into())
+        }
+        _ => LabelError::Read(ReadError::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Writer, *};
+    use crate::{
+        run::{Run, arbitrary},
+        scratch::Scratch,
+    };
+
+    fn pair(key: &str, value: &str) -> (String, String) {
+        (key.into(), value.into())
+    }
+
+    fn finished(scratch: &Scratch, run: &Run) -> PathBuf {
+        let path = scratch.path("run.cow");
+        let writer = Writer::create(&path, false, run).unwrap();
+        writer.finish(run).unwrap();
+        path
+    }
+
+    #[test]
+    fn labels_are_added_and_replaced_and_nothing_else_is_changed() {
+        let scratch = Scratch::new("label");
+        let mut run = Run {
+            labels: BTreeMap::from([pair("build", "41"), pair("requests", "?")]),
+            ..arbitrary::empty()
+        };
+        let path = finished(&scratch, &run);
+        let all = label(&path, &[pair("requests", "20000"), pair("a", "")]).unwrap();
+        run.labels
+            .extend([pair("requests", "20000"), pair("a", "")]);
+        assert_eq!(all, run.labels);
+        assert_eq!(read::read(&path).unwrap(), run);
+        assert_eq!(scratch.names(), ["run.cow"]);
+    }
+
+    #[test]
+    fn only_what_is_finished_and_not_being_written_is_labelled() {
+        let scratch = Scratch::new("unlabelled");
+        let run = arbitrary::empty();
+        let path = scratch.path("run.cow");
+        let refused = |says: &str| {
+            let before = fs::read(&path).unwrap();
+            let error = label(&path, &[pair("a", "b")]).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), before);
+        };
+        let writer = Writer::create(&path, false, &run).unwrap();
+        refused("is being written by another cowtrace");
+        drop(writer);
+        refused("its trace was cut off");
+        fs::remove_file(&path).unwrap();
+        let path = finished(&scratch, &run);
+        let db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "user_version", 2).unwrap();
+        drop(db);
+        refused("a newer cowtrace");
+        fs::write(&path, "text").unwrap();
+        refused("no recording");
+        let link = scratch.path("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let error = label(&link, &[]).unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn what_others_added_to_the_tables_does_not_run() {
+        let scratch = Scratch::new("trigger");
+        let run = arbitrary::empty();
+        let path = finished(&scratch, &run);
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(
+            "CREATE TRIGGER theirs AFTER INSERT ON labels
+             BEGIN UPDATE run SET duration_ns = 7; END",
+        )
+        .unwrap();
+        drop(db);
+        label(&path, &[pair("a", "b")]).unwrap();
+        assert_eq!(read::read(&path).unwrap().duration_ns, run.duration_ns);
+    }
+}
