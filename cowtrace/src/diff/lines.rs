@@ -1,11 +1,12 @@
 //! Which Python line of one run is which of another, though code moves.
 //!
 //! A line is known by its function, its file as far as that does not depend on where things are
-//! installed, and its number. A function whose main line of one side does not occur on the other has
+//! installed or deployed, and its number. A function whose main line of one side does not occur on the other has
 //! moved or was rewritten: it is compared as a whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::renames;
 use crate::{
     report,
     run::{PythonFrame, Run, Writer},
@@ -56,6 +57,99 @@ fn file(frame: &PythonFrame) -> String {
     report::last_parts(path, 2).to_owned()
 }
 
+/// Whole paths of files, by what of them a place has.
+pub(super) type Files = BTreeMap<String, BTreeSet<String>>;
+
+/// Those of the places of a run.
+pub(super) fn files(run: &Run) -> Files {
+    let mut files = Files::new();
+    let explained = run
+        .writers
+        .iter()
+        .filter_map(|it| report::explained(run, it));
+    for (innermost, caller) in explained {
+        for frame in [Some(innermost), caller].into_iter().flatten() {
+            files
+                .entry(file(frame))
+                .or_default()
+                .insert(frame.file.clone());
+        }
+    }
+    files
+}
+
+/// Gives places whose file was deployed into another folder the same file on both sides.
+pub(super) fn rename(runs: &mut [BTreeMap<Place, f64>], of_base: usize, files: &[&Files]) {
+    let places = runs.split_at(of_base);
+    let names = renamed(places, files.split_at(of_base));
+    if names.is_empty() {
+        return;
+    }
+    let rename = |file: &mut String| {
+        if let Some(name) = names.get(file) {
+            file.clone_from(name);
+        }
+    };
+    for run in runs {
+        let mut places = BTreeMap::new();
+        for (mut place, bytes) in std::mem::take(run) {
+            rename(&mut place.file);
+            if let Some((file, _)) = &mut place.caller {
+                rename(file);
+            }
+            *places.entry(place).or_default() += bytes;
+        }
+        *run = places;
+    }
+}
+
+type Sides<'a, T> = (&'a [T], &'a [T]);
+
+/// New names of files that are on one side only: where the path of just one other file of the other
+/// side is alike, and a function is in both.
+fn renamed(
+    places: Sides<'_, BTreeMap<Place, f64>>,
+    files: Sides<'_, &Files>,
+) -> HashMap<String, String> {
+    let (base, new) = (by_path(files.0), by_path(files.1));
+    let all_base: Vec<&str> = base.values().copied().collect();
+    let all_new: Vec<&str> = new.values().copied().collect();
+    let is_only = |file: &str, own: &[&str], others: &[&str]| {
+        own.iter().filter(|it| **it == file).count() == 1 && !others.contains(&file)
+    };
+    let pairs = renames::pairs(
+        &base.keys().copied().collect(),
+        &new.keys().copied().collect(),
+    );
+    let files = pairs
+        .into_iter()
+        .map(|(one, other)| (base[one], new[other]));
+    renames::names(files.filter(|(one, other)| {
+        is_only(one, &all_base, &all_new)
+            && is_only(other, &all_new, &all_base)
+            && shares_function(places, one, other)
+    }))
+}
+
+/// The files of a side by their whole paths.
+fn by_path<'a>(side: &[&'a Files]) -> BTreeMap<&'a str, &'a str> {
+    let files = side.iter().copied().flatten();
+    files
+        .flat_map(|(file, paths)| paths.iter().map(move |path| (path.as_str(), file.as_str())))
+        .collect()
+}
+
+/// Whether a function of a file of BASE is in one of NEW, or either is known for calls alone.
+fn shares_function((base, new): Sides<'_, BTreeMap<Place, f64>>, one: &str, other: &str) -> bool {
+    let functions = |side: &'_ [BTreeMap<Place, f64>], file: &str| -> BTreeSet<String> {
+        let places = side.iter().flat_map(BTreeMap::keys);
+        let own = places.filter(|place| place.file == file);
+        own.map(|place| place.function.clone()).collect()
+    };
+    let (of_one, of_other) = (functions(base, one), functions(new, other));
+    of_one.is_empty() || of_other.is_empty() || !of_one.is_disjoint(&of_other)
+}
+
 /// A line, or a function that has moved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
@@ -68,8 +162,8 @@ pub struct Line {
 /// Runs by line, with the lines of moved functions together.
 #[must_use]
 pub(super) fn settle(
-    base: &[&BTreeMap<Place, f64>],
-    new: &[&BTreeMap<Place, f64>],
+    base: &[BTreeMap<Place, f64>],
+    new: &[BTreeMap<Place, f64>],
 ) -> Vec<BTreeMap<Line, f64>> {
     let (of_base, of_new) = (by_function(base), by_function(new));
     let moved: BTreeMap<_, _> = of_base
@@ -93,9 +187,9 @@ pub(super) fn settle(
             moved: Some(*main),
         },
     };
-    let settled = |places: &&BTreeMap<Place, f64>| {
+    let settled = |places: &BTreeMap<Place, f64>| {
         let mut lines = BTreeMap::new();
-        for (place, bytes) in *places {
+        for (place, bytes) in places {
             *lines.entry(line(place)).or_default() += bytes;
         }
         lines
@@ -105,11 +199,9 @@ pub(super) fn settle(
 
 type Function<'a> = (&'a str, &'a str);
 
-fn by_function<'a>(
-    side: &[&'a BTreeMap<Place, f64>],
-) -> BTreeMap<Function<'a>, BTreeMap<&'a Place, f64>> {
+fn by_function(side: &[BTreeMap<Place, f64>]) -> BTreeMap<Function<'_>, BTreeMap<&Place, f64>> {
     let mut functions: BTreeMap<Function<'_>, BTreeMap<&Place, f64>> = BTreeMap::new();
-    for (place, bytes) in side.iter().copied().flatten() {
+    for (place, bytes) in side.iter().flatten() {
         let function = (place.function.as_str(), place.file.as_str());
         *functions
             .entry(function)
@@ -181,7 +273,7 @@ mod tests {
             (place("put", 30), 5.0),
             (place("put", 31), 50.0),
         ]);
-        let settled = settle(&[&base], &[&new]);
+        let settled = settle(&[base], &[new]);
         assert_eq!(settled.len(), 2);
         let get = |run: &BTreeMap<Line, f64>| -> Vec<(Option<u32>, f64)> {
             run.iter()

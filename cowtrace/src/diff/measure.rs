@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    lines::Place,
+    lines::{self, Place},
     regions::{Class, Part, Piece},
     shape::Shape,
 };
@@ -57,6 +57,8 @@ pub struct Measured {
     pub functions: BTreeMap<String, f64>,
     /// Bytes by the Python line that wrote.
     pub lines: BTreeMap<Place, f64>,
+    /// Whole paths of the files of lines, by what of them a [`Place`] has.
+    pub files: BTreeMap<String, BTreeSet<String>>,
     /// The masters' mappings, by class in the order of their addresses.
     pub mappings: BTreeMap<Class, Vec<Piece>>,
     /// Bytes by memory that has no position: of workers' own forks, and mapped after the fork.
@@ -110,6 +112,7 @@ impl Measured {
             written: sums(run, |writer| Some(written(run, writer))),
             functions: sums(run, |writer| Some(report::function(writer))),
             lines: sums(run, |writer| Place::of(run, writer)),
+            files: lines::files(run),
             mappings,
             others,
         }

@@ -11,6 +11,7 @@ mod json;
 mod lines;
 mod measure;
 mod regions;
+mod renames;
 mod rows;
 mod shape;
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 use super::{
-    lines::{Line, settle},
+    lines::{Line, Place, rename, settle},
     measure::{Measured, Written},
     regions::{Aligned, Class, Part, Piece, align},
+    renames::{of_mappings, with_names},
     shape::{Shape, Spread},
     statistics::Change,
 };
@@ -164,14 +165,19 @@ impl<'a> Frame<'a> {
     }
 
     pub(super) fn lines(&self) -> Vec<Row> {
-        let lines = self.each(|run| &run.lines);
+        let mut lines: Vec<BTreeMap<Place, f64>> =
+            self.runs.iter().map(|run| run.lines.clone()).collect();
+        rename(&mut lines, self.base, &self.each(|run| &run.files));
         let (base, new) = lines.split_at(self.base);
         self.rows(&settle(base, new), Subject::Line)
     }
 
     /// Mappings that can be compared, and all others together.
     pub(super) fn mappings(&self) -> (Vec<Row>, Option<Row>) {
-        let (aligned, left_out) = align(&self.each(|run| &run.mappings));
+        let mappings = self.each(|run| &run.mappings);
+        let names = of_mappings(&mappings, self.base);
+        let renamed: Vec<_> = mappings.iter().map(|it| with_names(it, &names)).collect();
+        let (aligned, left_out) = align(&renamed.iter().collect::<Vec<_>>());
         let (told, others): (Vec<_>, Vec<_>) = aligned
             .into_iter()
             .filter(|it| it.pieces.iter().flatten().any(|piece| piece.copied > 0.0))

@@ -18,9 +18,10 @@ fn rendered(comparison: &Comparison, width: usize) -> String {
 }
 
 #[test]
-fn an_ordinary_comparison_takes_some_ten_lines() {
+fn an_ordinary_comparison_is_told_in_ten_lines() {
     let told = rendered(&between(&plain(0, 1), &frozen(9, 1)), 80);
-    assert!(told.lines().count() <= 12, "{told}");
+    let answer = told.split("\nIN DETAIL").next().unwrap_or_default();
+    assert!(answer.lines().count() <= 10, "{told}");
     assert!(
         told.lines().all(|line| line.chars().count() <= 80),
         "{told}"

@@ -1,9 +1,10 @@
 //! Comparisons of runs whose truth is known.
 
 use super::{
-    Comparison, Error, Finding, Options,
+    Comparison, Error, Finding, Measured, Options, compare,
     rows::{Mapping, Row, Subject},
     synthetic::{Noise, Service, between, frozen, per_request, plain, runs, with},
+    words,
 };
 
 fn about(comparison: &Comparison) -> Vec<&'static str> {
@@ -247,4 +248,85 @@ fn growth_fails_only_above_the_limit_and_beyond_noise() {
         (service.reference_pages, service.gc_pages) = (0, 0);
     });
     assert!(fails(&nothing, &plain(9, 1), 10.0));
+}
+
+/// A run of a service whose files are in a folder of this name.
+fn deployed(id: u32, release: &str, more: &[&str]) -> Measured {
+    let mut run = Service::new(id).run();
+    for frame in &mut run.python_frames {
+        frame.file = format!("/srv/shop/releases/{release}/app.py");
+    }
+    let template = run.regions[0].clone();
+    for (number, name) in (10..).zip([release].iter().chain(more)) {
+        let mut region = template.clone();
+        region.id = number;
+        region.mapping.name = format!("/srv/shop/releases/{name}/fast.so");
+        region.mapping.kind = crate::run::Kind::File;
+        region.copied_pages = 1_000;
+        run.regions.push(region);
+    }
+    Measured::of(&run, format!("{id}.cow"))
+}
+
+fn names(rows: &[Row]) -> Vec<String> {
+    rows.iter()
+        .map(|row| words::subject(&row.subject))
+        .collect()
+}
+
+#[test]
+fn what_was_deployed_into_another_folder_is_the_same() {
+    let side = |first: u32, release: &str| {
+        vec![
+            deployed(first, release, &[]),
+            deployed(first + 1, release, &[]),
+        ]
+    };
+    let comparison = compare(side(0, "20240101"), side(5, "20240201"), Options::default()).unwrap();
+    assert_eq!(
+        names(&comparison.lines),
+        [
+            "20240101→20240201/app.py:24 in Handler.get",
+            "20240101→20240201/app.py:44 in serve"
+        ]
+    );
+    for row in comparison.lines.iter().chain(&comparison.mappings) {
+        assert_eq!(row.changes.total.relative(), Some(0.0), "{row:?}");
+    }
+    let mappings = names(&comparison.mappings);
+    let library = "/srv/shop/releases/20240101→20240201/fast.so";
+    assert!(mappings.iter().any(|name| name == library), "{mappings:?}");
+}
+
+#[test]
+fn what_is_there_in_both_folders_on_one_side_is_not_the_same() {
+    let comparison = compare(
+        vec![deployed(0, "1", &["2"])],
+        vec![deployed(5, "3", &[])],
+        Options::default(),
+    )
+    .unwrap();
+    let mappings = names(&comparison.mappings);
+    for name in [
+        "/srv/shop/releases/1/fast.so, only in BASE",
+        "/srv/shop/releases/2/fast.so, only in BASE",
+        "/srv/shop/releases/3/fast.so, only in NEW",
+    ] {
+        assert!(mappings.iter().any(|it| it == name), "{mappings:?}");
+    }
+}
+
+#[test]
+fn other_memory_as_a_kind_and_as_what_was_written_are_told_apart() {
+    let other = |id: u32, pages: u64| {
+        let mut run = Service::new(id).run();
+        for writer in &mut run.writers {
+            (writer.kind, writer.type_name) = (crate::run::WriteKind::Other, None);
+            writer.copied_pages = pages;
+        }
+        Measured::of(&run, format!("{id}.cow"))
+    };
+    let comparison = compare(vec![other(0, 100)], vec![other(1, 900)], Options::default()).unwrap();
+    assert_eq!(names(&comparison.kinds), ["all other memory"]);
+    assert_eq!(names(&comparison.written), ["other memory of unknown use"]);
 }

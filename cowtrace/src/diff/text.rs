@@ -18,6 +18,9 @@ const MOST_LINES: usize = 2;
 const MOST_MAPPINGS: usize = 3;
 /// Differences in the spread below this, beyond those between runs of the same side, are not told.
 const TOLD_SPREAD: f64 = 0.1;
+/// Rows that stand with the answer: all of it is in ten lines.
+const MOST_LEADING: usize = 4;
+const WHAT_CHANGED: &str = "WHAT CHANGED (5 % of all or more)";
 /// Columns that the figures take.
 const FIGURES: usize = 43;
 
@@ -43,81 +46,131 @@ fn warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::R
         bold("COMPARE WITH CARE, the runs differ in", style)
     )?;
     for warning in &comparison.warnings {
-        for (index, line) in wrap(&warning.text, style.width - 4).iter().enumerate() {
-            let indent = if index == 0 { "  " } else { "    " };
-            writeln!(out, "{indent}{line}")?;
-        }
+        item(&warning.text, style, out)?;
     }
     Ok(())
 }
 
 fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let told = told(comparison);
-    let all = &comparison.totals;
-    if all.main().base.most == 0.0 && all.main().new.most == 0.0 {
+    let all = comparison.totals.main();
+    if all.base.most == 0.0 && all.new.most == 0.0 {
         return Ok(());
     }
-    if told.is_empty() {
+    let Told { leading, others } = told(comparison);
+    if leading.is_empty() {
         return writeln!(out, "Nothing that makes up 5 % of the copies has changed.");
     }
-    writeln!(
-        out,
-        "\n{}",
-        bold("WHAT CHANGED (by 5 % of all copies or more)", style)
-    )?;
-    let header = ["BASE", "NEW", "change", "", "copied"];
-    let mut table = table(style, &header, &[0, 1, 2, 3]);
-    let mut add = |changes: &super::Changes, name: &str| {
-        let change = changes.main();
+    writeln!(out)?;
+    changes(WHAT_CHANGED, &leading, style, out)?;
+    let rows = leading.iter().chain(&others);
+    let spreads: Vec<String> = rows.filter_map(|row| spread(&row.subject)).collect();
+    if others.is_empty() && spreads.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", bold("IN DETAIL", style))?;
+    if !others.is_empty() {
+        changes("WHAT ELSE CHANGED", &others, style, out)?;
+    }
+    for spread in spreads {
+        item(&spread, style, out)?;
+    }
+    Ok(())
+}
+
+/// A text of a list.
+fn item(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for (index, line) in wrap(text, style.width - 4).iter().enumerate() {
+        let indent = if index == 0 { "  " } else { "    " };
+        writeln!(out, "{indent}{line}")?;
+    }
+    Ok(())
+}
+
+/// A table of rows.
+fn changes(title: &str, rows: &[&Row], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = table(style, &["BASE", "NEW", "change", "", title], &[0, 1, 2, 3]);
+    for row in rows {
+        let change = row.changes.main();
         table.add_row([
             bytes(change.base.median),
             bytes(change.new.median),
             signed(change.difference()),
             relative(change),
-            shorten(name, style.width.saturating_sub(FIGURES)),
+            shorten(&subject(&row.subject), style.width.saturating_sub(FIGURES)),
         ]);
-    };
-    add(all, "all");
-    for row in &told {
-        add(&row.changes, &subject(&row.subject));
     }
-    writeln!(out, "{}", trimmed(&table))?;
-    for line in told.iter().filter_map(|row| spread(&row.subject)) {
-        for (index, line) in wrap(&line, style.width - 4).iter().enumerate() {
-            let indent = if index == 0 { "  " } else { "    " };
-            writeln!(out, "{indent}{line}")?;
-        }
-    }
-    Ok(())
+    writeln!(out, "{}", trimmed(&table))
 }
 
 /// The rows worth a look.
-fn told(comparison: &Comparison) -> Vec<&Row> {
-    let all = comparison.totals.main();
-    let least = TOLD_SHARE * all.base.median.max(all.new.median);
+struct Told<'a> {
+    /// Those that tell most, few enough to be read with the answer.
+    leading: Vec<&'a Row>,
+    others: Vec<&'a Row>,
+}
+
+/// Which rows lead, by the way to look at the copies and their place in that: two kinds, for what
+/// one has gained another may have lost, and of the others what changed most.
+const LEADING: [(usize, usize); 5] = [(0, 0), (0, 1), (2, 0), (3, 0), (1, 0)];
+
+fn told(comparison: &Comparison) -> Told<'_> {
     let matters = |row: &&Row| {
-        let change = row.changes.main();
-        change.finding != Finding::NoneSeen && change.difference().abs() >= least
+        row.changes.main().finding != Finding::NoneSeen && distance(row) >= least(comparison)
     };
     let by_line = if comparison.lines.is_empty() {
         &comparison.functions
     } else {
         &comparison.lines
     };
-    [
-        (&comparison.kinds, MOST_KINDS),
-        (&comparison.written, MOST_WRITTEN),
-        (by_line, MOST_LINES),
-        (&comparison.mappings, MOST_MAPPINGS),
-        (&comparison.others, 1),
-    ]
-    .into_iter()
-    .flat_map(|(rows, most)| rows.iter().filter(matters).take(most))
-    .chain(comparison.unmatched.iter().filter(|row| {
+    let ways: [Vec<&Row>; 4] = [
+        first(&comparison.kinds, MOST_KINDS, matters),
+        first(&comparison.written, MOST_WRITTEN, matters),
+        first(by_line, MOST_LINES, matters),
+        places(comparison, matters),
+    ];
+    let is_there = |(way, place): &(usize, usize)| ways[*way].len() > *place;
+    let lead: Vec<_> = LEADING
+        .into_iter()
+        .filter(is_there)
+        .take(MOST_LEADING)
+        .collect();
+    let all = ways.iter().enumerate().flat_map(|(way, rows)| {
+        let rows = rows.iter().enumerate();
+        rows.map(move |(place, row)| ((way, place), *row))
+    });
+    let (leading, others): (Vec<_>, Vec<_>) = all.partition(|(place, _)| lead.contains(place));
+    let rows = |of: Vec<(_, _)>| of.into_iter().map(|(_, row)| row).collect::<Vec<&Row>>();
+    let (mut leading, mut others) = (rows(leading), rows(others));
+    let room = MOST_LEADING.saturating_sub(leading.len()).min(others.len());
+    leading.extend(others.drain(..room));
+    Told { leading, others }
+}
+
+/// Changes of less are not told, bytes.
+fn least(comparison: &Comparison) -> f64 {
+    let all = comparison.totals.main();
+    TOLD_SHARE * all.base.median.max(all.new.median)
+}
+
+fn distance(row: &Row) -> f64 {
+    row.changes.main().difference().abs()
+}
+
+/// Where in memory: mappings, memory without a position, and what could not be matched.
+fn places(comparison: &Comparison, matters: impl Fn(&&Row) -> bool) -> Vec<&Row> {
+    let is_large = |row: &&Row| {
         let change = row.changes.main();
-        change.base.median.max(change.new.median) >= least
-    }))
-    .collect()
+        change.base.median.max(change.new.median) >= least(comparison)
+    };
+    let mut places = first(&comparison.mappings, MOST_MAPPINGS, &matters);
+    places.extend(first(&comparison.others, 1, &matters));
+    places.extend(comparison.unmatched.iter().filter(is_large));
+    places.sort_by(|one, other| distance(other).total_cmp(&distance(one)));
+    places
+}
+
+fn first(rows: &[Row], most: usize, is_told: impl Fn(&&Row) -> bool) -> Vec<&Row> {
+    rows.iter().filter(is_told).take(most).collect()
 }
 
 /// How the copies of a mapping are spread, if both sides have some and that differs.

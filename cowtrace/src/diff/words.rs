@@ -7,12 +7,15 @@ use super::{
     statistics::Change,
 };
 use crate::{
-    report::{count, printable, shorten, size},
+    report::{OTHER_MEMORY, count, printable, shorten, size},
     run::WriteKind,
 };
 
 /// Smaller fractions are told as less than this.
 const LEAST: f64 = 0.0005;
+
+/// Memory of which it is not known what it is of.
+const UNKNOWN_USE: &str = "other memory of unknown use";
 
 /// Longer names of functions and files are cut.
 const MAX_NAME: usize = 40;
@@ -138,7 +141,7 @@ pub(super) const fn kind(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts",
         WriteKind::Gc => "gc headers",
-        WriteKind::Other => "other memory",
+        WriteKind::Other => "all other memory",
         WriteKind::Kernel => "by the kernel",
     }
 }
@@ -157,6 +160,8 @@ pub(super) const fn explained(kind: WriteKind) -> &'static str {
 pub(super) fn subject(subject: &Subject) -> String {
     match subject {
         Subject::Kind(it) => kind(*it).into(),
+        // Beside the kind of that name, which is all of it.
+        Subject::Written(it) if it.name == OTHER_MEMORY => UNKNOWN_USE.into(),
         Subject::Written(it) => printable(&it.name),
         Subject::Function(it) => printable(it),
         Subject::Line(it) => line(it),

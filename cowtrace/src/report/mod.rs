@@ -29,7 +29,7 @@ pub use text::text;
 pub(crate) use text::{bold, table, trimmed};
 pub(crate) use words::{count, shorten};
 pub use words::{printable, seconds, size, wrap};
-pub(crate) use writers::{function, is_named, written};
+pub(crate) use writers::{OTHER_MEMORY, function, is_named, written};
 
 use crate::cli::Color;
 

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::run::{Run, WriteKind, Writer};
 
+/// What was written where neither an object nor a function tells.
+pub(crate) const OTHER_MEMORY: &str = "other memory";
+
 const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
 const MOST_LINES: usize = 8;
@@ -160,7 +163,7 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
     match writer.kind {
         WriteKind::Refcount => format!("reference counts of {name}"),
         WriteKind::Gc => format!("gc headers of {name}"),
-        WriteKind::Other => other::named(writer).unwrap_or("other memory").into(),
+        WriteKind::Other => other::named(writer).unwrap_or(OTHER_MEMORY).into(),
         WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
             (Some(name), _) => format!("by the kernel, in {name}(2)"),
             (None, Some(number)) => format!("by the kernel, in system call {number}"),
