@@ -96,8 +96,12 @@ fn the_page_shows_the_figures_of_the_json_report() {
     let (mut browser, _) = opened(&run, "figures");
     let total = json["totals"]["copied_pages"].as_u64().expect("pages");
     let answer = browser.text("#answer .first");
+    assert!(
+        answer.contains("\u{a0}MiB copied"),
+        "no line ends between: {answer}"
+    );
     assert_eq!(
-        Some(answer.trim_end_matches('.')),
+        Some(answer.replace('\u{a0}', " ").trim_end_matches('.')),
         json["verdict"]["summary"].as_str()
     );
     let shown = browser.text("#totals");

@@ -8,7 +8,8 @@ function drawHead() {
   document.title = data.title;
   section("title").textContent = data.title;
   const [first, ...others] = data.answer;
-  section("answer").append(make("p", { class: "first" }, first), make("p", {}, others.join(" ")));
+  section("answer").append(
+    make("p", { class: "first" }, unbroken(first)), make("p", {}, unbroken(others.join(" "))));
   const { totals } = data;
   const facts = [
     ["Copied", size(totals.copied_bytes), `${count(totals.copied_pages)} pages`],

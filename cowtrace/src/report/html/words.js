@@ -28,6 +28,11 @@ function seconds(ns) {
   return `${(ns / 1e9).toFixed(ns < 1e10 ? 2 : 1)} s`;
 }
 
+/** A text in which no line ends between a number and its unit. */
+function unbroken(text) {
+  return text.replace(/(\d) (?=(%|B|[KMGTP]iB|m?s)(?!\w))/g, "$1\u00a0");
+}
+
 const WORDS = {
   bytes: size,
   count,
