@@ -44,7 +44,7 @@ pub(crate) enum Left {
     Moved(Option<PathBuf>),
 }
 
-/// Holds a file that nobody else can have yet, or that is nobody's.
+/// Holds an open file for as long as that is open; an error if another does.
 pub(super) fn hold(file: &File, path: &Path) -> Result<(), OutputError> {
     if shares_locks(file) {
         return Ok(());
