@@ -37,7 +37,7 @@ pub(super) fn range(text: &str) -> Result<Range, String> {
     if text == "auto" {
         return Ok(Range::Auto);
     }
-    let page = procfs::page_size();
+    let page = crate::memory::page_bytes();
     let split = text
         .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(text.len());

@@ -105,7 +105,7 @@ mod tests {
 
     fn regions() -> Vec<Region> {
         let text = memory::read_layout_text(Path::new("/proc"), std::process::id()).unwrap();
-        let mappings = memory::read_mappings(&text, procfs::page_size()).unwrap();
+        let mappings = memory::read_mappings(&text, memory::page_bytes()).unwrap();
         let region = |(id, mapping): (usize, Mapping)| Region {
             id: u32::try_from(id).unwrap(),
             process_id: 0,
@@ -132,7 +132,7 @@ mod tests {
             inherited_pages: None,
         };
         let processes: Vec<_> = pid.map(process).into_iter().collect();
-        let page_bytes = procfs::page_size();
+        let page_bytes = memory::page_bytes();
         name(&mut regions, &processes, Path::new("/proc"), page_bytes);
         regions
     }
@@ -155,7 +155,7 @@ mod tests {
     fn other_memory_behind_a_files_data_is_no_bss() {
         let mut regions = regions();
         let index = regions.iter().position(own).unwrap();
-        regions[index].mapping.end += procfs::page_size();
+        regions[index].mapping.end += memory::page_bytes();
         assert_eq!(named(regions, None)[index].mapping.name, "[anon]");
     }
 

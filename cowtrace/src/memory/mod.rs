@@ -14,3 +14,15 @@ pub use maps::{
 pub use process::{Identity, Task, children_of, comm, identity, is_alive, resident_pages, tasks};
 pub use program::started_by;
 pub use target::{read, read_word};
+
+/// Bytes in a page of this machine.
+#[must_use]
+pub fn page_bytes() -> u64 {
+    let asked = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let asked = asked
+        .ok()
+        .flatten()
+        .and_then(|bytes| u64::try_from(bytes).ok());
+    // The least that any has: every Linux answers.
+    asked.unwrap_or(4096)
+}

@@ -2,8 +2,6 @@
 
 use std::{fs, io, path::Path};
 
-use procfs::{FromRead as _, process::Stat};
-
 /// `PF_KTHREAD` of include/linux/sched.h: a thread of the kernel, without memory of its own.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
@@ -36,9 +34,9 @@ pub fn identity(root: &Path, pid: u32) -> io::Result<Identity> {
     let stat = read_stat(&root.join(pid.to_string()).join("stat"))?;
     Ok(Identity {
         pid,
-        parent: u32::try_from(stat.ppid).unwrap_or(0),
-        started_ticks: stat.starttime,
-        is_dead: is_dead(&stat),
+        parent: stat.parent,
+        started_ticks: stat.started_ticks,
+        is_dead: stat.is_dead,
         is_kernel_thread: stat.flags & KERNEL_THREAD != 0,
     })
 }
@@ -76,7 +74,7 @@ pub fn tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
         let stat = read_stat(&folder.join(tid.to_string()).join("stat")).ok()?;
         Some(Task {
             tid,
-            is_dead: is_dead(&stat),
+            is_dead: stat.is_dead,
         })
     };
     Ok(ids.into_iter().filter_map(task).collect())
@@ -102,14 +100,35 @@ pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
 }
 
 fn read_stat(path: &Path) -> io::Result<Stat> {
-    // The name in it may be any bytes.
-    let bytes = fs::read(path)?;
-    Stat::from_read(String::from_utf8_lossy(&bytes).as_bytes())
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+    stat_of(&fs::read(path)?)
 }
 
-fn is_dead(stat: &Stat) -> bool {
-    matches!(stat.state, 'Z' | 'X' | 'x')
+/// What is needed of a stat file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) parent: u32,
+    flags: u32,
+    started_ticks: u64,
+    is_dead: bool,
+}
+
+pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
+    // The name in it may be any bytes, and is the only thing in parentheses.
+    let name_end = text.iter().rposition(|&byte| byte == b')');
+    let rest = name_end.and_then(|end| str::from_utf8(&text[end + 1..]).ok());
+    let fields: Vec<&str> = rest.unwrap_or_default().split_ascii_whitespace().collect();
+    let found = || {
+        Some(Stat {
+            is_dead: matches!(*fields.first()?, "Z" | "X" | "x"),
+            parent: fields.get(1)?.parse().ok()?,
+            flags: fields.get(6)?.parse().ok()?,
+            started_ticks: fields.get(19)?.parse().ok()?,
+        })
+    };
+    found().ok_or_else(|| {
+        let message = format!("processes are not told like this: {}", text.escape_ascii());
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })
 }
 
 /// The entries of a folder whose names are numbers.

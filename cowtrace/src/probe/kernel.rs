@@ -46,7 +46,7 @@ impl Kernel {
             preempts_tracepoints: preempts && major(&release) >= PREEMPTED_TRACEPOINTS,
             release: release.trim().to_owned(),
             arch: std::env::consts::ARCH,
-            page_bytes: procfs::page_size(),
+            page_bytes: crate::memory::page_bytes(),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             pid_max: pid_max
                 .trim()
