@@ -9,13 +9,15 @@ pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod diff;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod memory;
 pub mod output;
 pub mod probe;
 pub mod recording;
 pub mod report;
 pub mod run;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod scratch;
 pub mod targets;
 pub mod writer;

@@ -1,5 +1,7 @@
 //! A folder for a test's files, gone with it.
 
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -27,6 +29,7 @@ impl Scratch {
         Self(folder)
     }
 
+    #[cfg(test)]
     pub(crate) fn folder(&self) -> &Path {
         &self.0
     }
@@ -36,6 +39,7 @@ impl Scratch {
     }
 
     /// What is in it.
+    #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();
         let mut names: Vec<String> = entries

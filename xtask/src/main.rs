@@ -6,6 +6,7 @@ mod archive;
 mod bench;
 mod demo;
 mod free_threaded;
+mod fuzz;
 mod packages;
 mod privilege;
 mod pythons;
@@ -41,6 +42,8 @@ enum Chore {
     Demo(demo::Options),
     /// Set up, build, and run all tests
     Test(test::Options),
+    /// Give the decoders of bytes from outside inputs that reach more and more of them
+    Fuzz(fuzz::Options),
     /// Build a Python without the global interpreter lock, for the tests to trace too
     FreeThreaded,
     /// Test on other kernels, in virtual machines
@@ -64,6 +67,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Setup => setup::ensure(),
         Chore::Demo(options) => demo::run(options),
         Chore::Test(options) => test::run(options),
+        Chore::Fuzz(options) => fuzz::run(options),
         Chore::FreeThreaded => free_threaded::build(),
         Chore::Vm(options) => vm::run(options),
         Chore::Bench(options) => bench::run(options),

@@ -20,7 +20,7 @@ const BY_HAND: &str = "install a compiler and a linker by hand: \
     `rustup toolchain install nightly --component rust-src`, then \
     `cargo install cargo-binstall && cargo binstall bpf-linker`";
 
-const C_COMPILER: Need = Need {
+pub(crate) const C_COMPILER: Need = Need {
     program: "cc",
     packages: &["gcc", "libc6-dev"],
     why: "some crates need a C compiler",

@@ -125,7 +125,7 @@ fn kernel_tests(names: &[String], traced: &Traced, options: &Options) -> Result<
             );
         }
         say("sudo is used to run the kernel tests as root");
-        cargo.env(runner_variable(&host()?), "sudo -E");
+        cargo.env(runner_variable(&workspace::host()?), "sudo -E");
     }
     if options.require_kernel || is_ci(env::var("CI").ok().as_deref()) {
         cargo.env(REQUIRE_KERNEL, "1");
@@ -219,22 +219,6 @@ fn is_ci(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
 }
 
-/// The target that cargo builds for here.
-fn host() -> Result<String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .context("cannot ask rustc which machine this is")?;
-    host_of(&String::from_utf8_lossy(&output.stdout)).context("rustc does not say its host")
-}
-
-fn host_of(version: &str) -> Option<String> {
-    version
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_owned)
-}
-
 /// Cargo's name for the program that starts what it built for a target.
 fn runner_variable(host: &str) -> String {
     format!(
@@ -249,14 +233,10 @@ mod tests {
 
     #[test]
     fn the_runner_is_set_for_the_host() {
-        let version =
-            "rustc 1.95.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0";
-        let host = host_of(version).unwrap();
         assert_eq!(
-            runner_variable(&host),
+            runner_variable("x86_64-unknown-linux-gnu"),
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
         );
-        assert_eq!(host_of("rustc 1.95.0"), None);
     }
 
     #[test]

@@ -69,6 +69,22 @@ pub(crate) fn cargo_on_all(action: &str) -> Result<Command> {
     cargo(&[action, "--release", "--workspace", "--exclude", EBPF])
 }
 
+/// The target that cargo builds for here.
+pub(crate) fn host() -> Result<String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot ask rustc which machine this is")?;
+    host_of(&String::from_utf8_lossy(&output.stdout)).context("rustc does not say its host")
+}
+
+fn host_of(version: &str) -> Option<String> {
+    version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+}
+
 /// Runs a command that shows its own output.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = status(command)?;
@@ -113,6 +129,17 @@ mod tests {
         assert!(existing(Path::new("src")).unwrap().unwrap().is_absolute());
         assert!(existing(Path::new("/no/such/folder")).is_err());
         assert_eq!(given_folder("COWTRACE_NO_SUCH_VARIABLE").unwrap(), None);
+    }
+
+    #[test]
+    fn the_compiler_says_what_it_builds_for() {
+        let version =
+            "rustc 1.95.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0";
+        assert_eq!(
+            host_of(version).as_deref(),
+            Some("x86_64-unknown-linux-gnu")
+        );
+        assert_eq!(host_of("rustc 1.95.0"), None);
     }
 
     #[test]

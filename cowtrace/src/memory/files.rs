@@ -6,7 +6,8 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    os::unix::fs::OpenOptionsExt as _,
+    io::Read as _,
+    os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
     path::Path,
 };
 
@@ -48,13 +49,27 @@ pub fn hold_perf_map(root: &Path, pid: u32) -> Option<(File, u32)> {
 }
 
 /// What a process calls itself (the innermost pid namespace's number), and its effective user here.
-fn own_names(status: &str) -> Option<(u32, u32)> {
+pub(super) fn own_names(status: &str) -> Option<(u32, u32)> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     // Kernels without pid namespaces do not tell them.
     let pid = field("NSpid:").or_else(|| field("Pid:"))?;
     let pid = pid.split_ascii_whitespace().next_back()?.parse().ok()?;
     let owner = field("Uid:")?.split_ascii_whitespace().nth(1)?.parse();
     Some((pid, owner.ok()?))
+}
+
+/// What is in a file that is held, if it is a regular one of at most so many bytes: others, as pipes
+/// and devices are, may never end, or never answer.
+#[must_use]
+pub fn read_held(held: &File, most: u64) -> Option<Vec<u8>> {
+    let kind = held.metadata().ok()?;
+    if !kind.is_file() || kind.len() > most {
+        return None;
+    }
+    let file = File::open(format!("/proc/self/fd/{}", held.as_raw_fd())).ok()?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn hold(path: &Path) -> Option<File> {
@@ -74,6 +89,7 @@ fn hold_in(folder: &File, name: &str, resolve: ResolveFlag) -> Option<File> {
 mod tests {
     use super::*;
     use crate::memory;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     #[test]
@@ -95,6 +111,22 @@ mod tests {
         }
         assert!(hold_named(root, None, &mapping.name).is_some());
         assert!(hold_mapped(root, pid, 1, 2).is_none());
+    }
+
+    #[test]
+    fn only_regular_files_that_are_not_too_large_are_read() {
+        let path = std::env::temp_dir().join(format!("cowtrace-pipe-{}", std::process::id()));
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        // Else this would wait for a writer, or never end.
+        for other in [&path, Path::new("/dev/zero"), Path::new("/")] {
+            assert!(read_held(&hold(other).unwrap(), 1 << 30).is_none());
+        }
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "text").unwrap();
+        let held = hold(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read_held(&held, 4).unwrap(), b"text");
+        assert!(read_held(&held, 3).is_none());
     }
 
     #[test]

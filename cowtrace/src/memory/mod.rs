@@ -2,12 +2,14 @@
 //! tests can give it files of their own.
 
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod maps;
 mod process;
 mod program;
 mod target;
 
-pub use files::{hold_mapped, hold_named, hold_perf_map};
+pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};
 pub use maps::{
     FileId, read_layout_text, read_mapped_files, read_mappings, read_mappings_with_pages,
 };

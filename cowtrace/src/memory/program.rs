@@ -36,7 +36,7 @@ pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
 }
 
 /// Pairs of words: what it is, and its value (proc(5), auxv).
-fn started_by_address(vector: &[u8]) -> Option<u64> {
+pub(super) fn started_by_address(vector: &[u8]) -> Option<u64> {
     let words = vector.chunks_exact(8).take(MAX_WORDS);
     let words: Vec<u64> = words
         .map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default()))

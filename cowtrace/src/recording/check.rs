@@ -69,6 +69,19 @@ fn sums(run: &Run) -> Result<(), Damage> {
         "writers",
         &mut run.writers.iter().map(|writer| writer.copied_pages),
     )?;
+    let mut of_holders = run.holders.iter().flat_map(|holder| {
+        let types = holder.copied_types.iter().map(|it| it.copied_pages);
+        let sharers = holder.also_held_by.iter().map(|it| it.copied_pages);
+        types.chain(sharers).chain([holder.copied_pages])
+    });
+    fits("holders", &mut of_holders)?;
+    fits(
+        "heap_walks",
+        &mut run
+            .heap_walks
+            .iter()
+            .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
+    )?;
     for sample in &run.timeline.samples {
         fits("timeline", &mut counts(sample))?;
     }

@@ -9,6 +9,8 @@
 mod by_whom;
 mod check;
 mod columns;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod holders;
 mod journal;
 mod label;

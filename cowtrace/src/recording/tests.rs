@@ -238,6 +238,27 @@ fn what_is_no_recording_is_called_so() {
 }
 
 #[test]
+fn counts_that_do_not_add_up_are_refused() {
+    let scratch = Scratch::new("sums");
+    for (table, column) in [
+        ("holders", "copied_pages"),
+        ("holder_types", "copied_pages"),
+        ("holder_sharers", "copied_pages"),
+        ("heap_walks", "asked_pages"),
+        ("heap_walks", "held_pages"),
+        ("heap_walks", "by_page"),
+    ] {
+        let path = scratch.path(&format!("{table}-{column}.cow"));
+        fs::write(&path, whole_file()).unwrap();
+        let db = Connection::open(&path).unwrap();
+        let update = format!("UPDATE {table} SET {column} = {}", i64::MAX);
+        assert!(db.execute(&update, []).unwrap() > 0, "{update}");
+        drop(db);
+        refused(&path, "more pages than there can be");
+    }
+}
+
+#[test]
 fn a_newer_recording_is_told_by_its_version() {
     let scratch = Scratch::new("newer");
     let path = recorded(&scratch, "run.cow", &arbitrary::empty());

@@ -7,6 +7,15 @@ mod named;
 mod native;
 mod stacks;
 
+/// What is fuzzed here.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    pub(crate) use super::{
+        cpython::fuzz::{CODE, HEAP, LAYOUT, LINES, TYPES},
+        native::fuzz::{ANSWERS, ELF, PERF_MAP},
+    };
+}
+
 use std::{
     collections::{HashMap, hash_map::Entry},
     io,

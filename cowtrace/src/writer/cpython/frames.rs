@@ -13,20 +13,29 @@ use super::{
 use crate::{memory, run::PythonFrame};
 
 /// Longer names and paths are cut, characters.
-const MAX_TEXT: u64 = 512;
+pub(super) const MAX_TEXT: u64 = 512;
 /// Longer tables of lines are not read: bytes.
-const MAX_TABLE: usize = 1 << 20;
+pub(super) const MAX_TABLE: usize = 1 << 20;
 /// Longer bytecode is not believed: bytes.
 const MAX_CODE: u64 = 16 << 20;
 /// Code objects that are told apart: about 16 MiB. Frames of others have no name.
 const MAX_CODES: usize = 32_768;
+/// Names and tables of lines of all of them: bytes. A few can be as long as one likes, and all can
+/// be the same in the process.
+const MAX_KEPT: usize = 64 << 20;
 
 /// A code object.
-struct Code {
-    function: String,
-    file: String,
-    first_line: u32,
-    table: Vec<u8>,
+pub(super) struct Code {
+    pub(super) function: String,
+    pub(super) file: String,
+    pub(super) first_line: u32,
+    pub(super) table: Vec<u8>,
+}
+
+impl Code {
+    fn bytes(&self) -> usize {
+        self.function.len() + self.file.len() + self.table.len()
+    }
 }
 
 /// Code objects met so far, by address.
@@ -36,6 +45,8 @@ pub(super) struct Codes {
     /// Address of the type of code objects, once one was met.
     code_type: Option<u64>,
     known: HashMap<u64, Option<Code>>,
+    /// Bytes of names and tables in `known`.
+    kept: usize,
 }
 
 impl Codes {
@@ -45,6 +56,7 @@ impl Codes {
             objects,
             code_type: None,
             known: HashMap::new(),
+            kept: 0,
         }
     }
 
@@ -70,7 +82,7 @@ impl Codes {
                 // Nobody to ask any more: perhaps the next time.
                 return None;
             }
-            self.known.insert(frame.code, found);
+            self.keep(frame.code, found);
         }
         let code = self.known.get(&frame.code)?.as_ref()?;
         let start = frame.code.checked_add(self.layout.code.instructions)?;
@@ -86,7 +98,14 @@ impl Codes {
         })
     }
 
-    fn read(
+    /// Remembers what is at an address; that it has no name, if there is no room for it.
+    fn keep(&mut self, address: u64, found: Option<Code>) {
+        let found = found.filter(|code| self.kept + code.bytes() <= MAX_KEPT);
+        self.kept += found.as_ref().map_or(0, Code::bytes);
+        self.known.insert(address, found);
+    }
+
+    pub(super) fn read(
         &mut self,
         address: u64,
         read: impl Fn(u64, &mut [u8]) -> bool,
@@ -254,6 +273,26 @@ mod tests {
         assert_eq!((&*code.function, &*code.file), ("A.get", "Ж.p"));
         let line = |offset| lines::line_at(&code.table, code.first_line, offset);
         assert_eq!([line(0), line(2), line(4)], [Some(41), Some(42), None]);
+    }
+
+    #[test]
+    fn the_tables_of_all_code_objects_have_a_bound() {
+        let mut codes = codes();
+        for address in 0..100 {
+            let code = Code {
+                function: "f".into(),
+                file: "f.py".into(),
+                first_line: 1,
+                table: vec![0; MAX_TABLE],
+            };
+            codes.keep(address, Some(code));
+        }
+        let kept: Vec<&Code> = codes.known.values().flatten().collect();
+        assert_eq!(
+            kept.iter().map(|code| code.bytes()).sum::<usize>(),
+            codes.kept
+        );
+        assert_eq!((kept.len(), codes.known.len()), (63, 100));
     }
 
     #[test]

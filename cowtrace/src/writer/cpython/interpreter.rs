@@ -1,7 +1,7 @@
 //! Where an interpreter is in a process: addresses of what every build exports, stripped ones
 //! included.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 
@@ -37,13 +37,21 @@ pub(super) fn find(proc_root: &Path, pid: u32, code: &Code) -> Option<Symbols> {
         .filter(first_of_file)
         .filter_map(|mapping| in_file(proc_root, pid, mapping))
         .find_map(|found| {
-            let is_own_type = |objects: &&Objects| {
-                let its_type = memory::read_word(pid, found.type_type + objects.ob_type);
-                its_type == Some(found.type_type)
-            };
-            let objects = [&WITH_LOCK, &FREE_THREADED].into_iter().find(is_own_type)?;
+            let objects = objects_of(found.type_type, |at| memory::read_word(pid, at))?;
             Some(Symbols { objects, ..found })
         })
+}
+
+/// How objects begin where the type of types is at an address: it is its own type.
+pub(super) fn objects_of(
+    type_type: u64,
+    word: impl Fn(u64) -> Option<u64>,
+) -> Option<&'static Objects> {
+    let is_own_type = |objects: &&Objects| {
+        let at = type_type.checked_add(objects.ob_type);
+        at.and_then(&word) == Some(type_type)
+    };
+    [&WITH_LOCK, &FREE_THREADED].into_iter().find(is_own_type)
 }
 
 /// The interpreter is in a program or library that is called after it, also in programs that embed
@@ -53,21 +61,24 @@ fn may_be_python(name: &str) -> bool {
 }
 
 fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<Symbols> {
-    // By way of the process, whose files these are also when it runs in a container.
-    let name = mapping
-        .name
-        .strip_suffix(" (deleted)")
-        .unwrap_or(&mapping.name);
-    let path = proc_root.join(format!("{pid}/root{name}"));
-    if fs::metadata(&path).ok()?.len() > MAX_FILE_BYTES {
-        return None;
-    }
-    let bytes = fs::read(&path).ok()?;
-    let file = object::File::parse(bytes.as_slice()).ok()?;
+    let (start, end) = (mapping.start, mapping.end);
+    // As the process has it mapped, else by way of the process, whose files these are also when it
+    // runs in a container.
+    let held = memory::hold_mapped(proc_root, pid, start, end).or_else(|| {
+        let name = &mapping.name;
+        let name = name.strip_suffix(" (deleted)").unwrap_or(name);
+        memory::hold_named(proc_root, Some(pid), name)
+    })?;
+    in_bytes(&memory::read_held(&held, MAX_FILE_BYTES)?, start)
+}
+
+/// The interpreter in a program or library whose beginning is mapped at an address.
+pub(super) fn in_bytes(bytes: &[u8], start: u64) -> Option<Symbols> {
+    let file = object::File::parse(bytes).ok()?;
     let first = file
         .segments()
         .find(|segment| segment.file_range().0 == 0)?;
-    let bias = mapping.start.checked_sub(first.address())?;
+    let bias = start.checked_sub(first.address())?;
     let find = |name: &str| {
         let mut symbols = file.dynamic_symbols().chain(file.symbols());
         let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?;

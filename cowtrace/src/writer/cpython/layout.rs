@@ -9,7 +9,7 @@ const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
 /// More words than any version's table has up to the last section that is read here.
 pub(super) const TABLE_WORDS: usize = 128;
 /// Larger offsets are not believed: an interpreter's state is a few hundred KiB.
-const MAX_OFFSET: u64 = 1 << 24;
+pub(super) const MAX_OFFSET: u64 = 1 << 24;
 /// `FRAME_OWNED_BY_CSTACK`, 3.14's `FRAME_OWNED_BY_INTERPRETER`: such and higher ones are C code's.
 const OWNED_BY_C: u32 = 3;
 /// No owner is this high.

@@ -2,6 +2,8 @@
 //! told by the type pointer beside it.
 
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod heap;
 mod interpreter;
 mod layout;

@@ -16,7 +16,7 @@ const NAME_TO_DICT: u64 = 240;
 const TYPE_TO_KEYS: u64 = 24;
 /// Attributes of a type that are looked at: its module is the first, or comes after those of
 /// a named tuple.
-const MAX_ATTRIBUTES: u64 = 64;
+pub(super) const MAX_ATTRIBUTES: u64 = 64;
 /// Larger tables of keys are not believed: binary logarithm of their places.
 const MAX_KEYS: u64 = 40;
 const MODULE: &[u8; 10] = b"__module__";

@@ -13,7 +13,7 @@ const READY: u64 = 1 << 12;
 /// `Py_TPFLAGS_TYPE_SUBCLASS`: what has this as its type is a type.
 const METATYPE: u64 = 1 << 31;
 /// A type's type, and its type, up to the one that is its own: metaclasses of metaclasses are rare.
-const MAX_CHAIN: usize = 4;
+pub(super) const MAX_CHAIN: usize = 4;
 /// Addresses that are remembered not to be types: 16 MiB. Beyond it each is looked at again.
 const MAX_STRANGERS: usize = 1 << 20;
 /// Different types that are told apart.
@@ -69,7 +69,11 @@ impl Known {
     }
 
     /// The type's name; none if it is no type.
-    fn read(&self, address: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<String> {
+    pub(super) fn read(
+        &self,
+        address: u64,
+        read: impl Fn(u64, &mut [u8]) -> bool,
+    ) -> Option<String> {
         let tp_flags = self.objects.tp_flags;
         let ob_type = usize::try_from(self.objects.ob_type).ok()?;
         let mut bytes = [0; TYPE_BYTES];

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     process::{self, Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
@@ -48,37 +48,80 @@ fn ask_by(
     patience: Patience,
 ) -> Vec<Option<Vec<Name>>> {
     let deadline = Instant::now() + patience.whole;
-    let mut names: Vec<Option<Vec<Name>>> = vec![None; parts.len()];
-    let mut rest: Vec<usize> = (0..parts.len()).collect();
-    while !rest.is_empty() && Instant::now() < deadline {
-        let asked: Vec<Part> = rest.iter().map(|&part| parts[part].clone()).collect();
-        let mut process = match Namer::start(&mut program(), &asked) {
+    let mut answers = Answers::new(parts);
+    while !answers.rest.is_empty() && Instant::now() < deadline {
+        let mut process = match Namer::start(&mut program(), &answers.asked()) {
             Ok(process) => process,
             Err(error) => {
                 log::warn!("cannot start a process to look up names: {error}");
                 break;
             }
         };
-        let mut begun = HashSet::new();
-        let is_all = process.told(deadline, patience.silence, |told| match told {
-            Told::Begun(parts) => begun.extend(parts),
+        let is_all = process.told(deadline, patience.silence, |told| answers.take(told));
+        if is_all || !answers.leave_begun() {
+            break;
+        }
+        log::warn!("names of a program or library are missing: reading it crashes or stalls");
+    }
+    answers.names
+}
+
+/// What is known so far. Nothing that is answered is believed but names.
+pub(super) struct Answers<'a> {
+    parts: &'a [Part],
+    /// Of each part.
+    pub(super) names: Vec<Option<Vec<Name>>>,
+    /// Numbers of the parts that are still to be asked about, which are told by their places here.
+    rest: Vec<usize>,
+    begun: HashSet<usize>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(parts: &'a [Part]) -> Self {
+        Self {
+            parts,
+            names: vec![None; parts.len()],
+            rest: (0..parts.len()).collect(),
+            begun: HashSet::new(),
+        }
+    }
+
+    /// What is asked next.
+    fn asked(&self) -> Vec<Part> {
+        let asked = self.rest.iter().map(|&part| self.parts[part].clone());
+        asked.collect()
+    }
+
+    pub(super) fn take(&mut self, told: Told) {
+        match told {
+            Told::Begun(parts) => self.begun.extend(parts),
             Told::Names(asked, answer) => {
-                let part = rest.get(asked).copied();
-                if let Some(part) = part.filter(|&part| parts[part].places.len() == answer.len()) {
-                    names[part] = Some(answer);
+                let part = self.rest.get(asked).copied();
+                let fits = |part: &usize| self.parts[*part].places.len() == answer.len();
+                if let Some(part) = part.filter(fits) {
+                    self.names[part] = Some(answer);
                 }
             }
             Told::All => {}
-        });
-        if is_all || begun.is_empty() {
-            break;
         }
-        // What was begun last stopped it; all before that is answered.
-        log::warn!("names of a program or library are missing: reading it crashes or stalls");
-        let mut number = 0..;
-        rest.retain(|_| number.next().is_none_or(|number| !begun.contains(&number)));
     }
-    names
+
+    /// Leaves out what was begun: the last of it stopped the process, and all before is answered.
+    /// False if nothing was.
+    pub(super) fn leave_begun(&mut self) -> bool {
+        let begun = std::mem::take(&mut self.begun);
+        let mut number = 0..;
+        self.rest
+            .retain(|_| number.next().is_none_or(|number| !begun.contains(&number)));
+        !begun.is_empty()
+    }
+}
+
+/// What is told, up to what is nothing of it.
+pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = Told> {
+    let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
+    let lines = lines.map_while(Result::ok);
+    lines.map_while(|line| serde_json::from_str(&line).ok())
 }
 
 /// The process that is asked.
@@ -107,11 +150,7 @@ impl Namer {
         thread::spawn(move || input.map(|mut input| input.write_all(&question)));
         thread::spawn(move || {
             let Some(output) = output else { return };
-            let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
-            for line in lines.map_while(Result::ok) {
-                let Ok(told) = serde_json::from_str(&line) else {
-                    return;
-                };
+            for told in told_in(output) {
                 if send.send(told).is_err() {
                     return;
                 }

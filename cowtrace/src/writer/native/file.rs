@@ -172,10 +172,10 @@ pub(super) fn cut(name: &str) -> String {
 }
 
 /// What of a file is mapped where.
-struct Segments(Vec<(Range<u64>, u64)>);
+pub(super) struct Segments(Vec<(Range<u64>, u64)>);
 
 impl Segments {
-    fn of<'a>(elf: &impl Object<'a>) -> Self {
+    pub(super) fn of<'a>(elf: &impl Object<'a>) -> Self {
         Self(
             elf.segments()
                 .filter_map(|segment| {
@@ -187,13 +187,13 @@ impl Segments {
     }
 
     /// The address at which the file means an offset to be.
-    fn address(&self, offset: u64) -> Option<u64> {
+    pub(super) fn address(&self, offset: u64) -> Option<u64> {
         let (range, address) = self.0.iter().find(|(range, _)| range.contains(&offset))?;
         address.checked_add(offset - range.start)
     }
 
     /// The offset of what the file means to be at an address.
-    fn offset(&self, address: u64) -> Option<u64> {
+    pub(super) fn offset(&self, address: u64) -> Option<u64> {
         self.0.iter().find_map(|(range, start)| {
             let offset = range.start.checked_add(address.checked_sub(*start)?)?;
             range.contains(&offset).then_some(offset)

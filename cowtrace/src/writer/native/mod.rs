@@ -7,6 +7,8 @@ mod answer;
 mod asking;
 mod code;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod held;
 mod names;
 mod perf_map;

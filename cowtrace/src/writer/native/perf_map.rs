@@ -26,7 +26,7 @@ pub(super) fn names(mut file: &File, addresses: &[u64]) -> io::Result<Vec<Option
     Ok(names_in(&text, addresses))
 }
 
-fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
+pub(super) fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
     let mut unnamed: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (place, &address) in addresses.iter().enumerate() {
         unnamed.entry(address).or_default().push(place);
@@ -47,7 +47,7 @@ fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
 }
 
 /// Start, end and name of a function.
-fn function(line: &[u8]) -> Option<(u64, u64, &[u8])> {
+pub(super) fn function(line: &[u8]) -> Option<(u64, u64, &[u8])> {
     let mut fields = line.splitn(3, |&byte| byte == b' ');
     let mut number = || {
         let digits = std::str::from_utf8(fields.next()?).ok()?;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Steps between looks at the clock.
-const STEPS: u32 = 512;
+/// Steps between looks at the clock. One takes less than a microsecond, but some milliseconds where
+/// an object is made of words that all have to be looked at.
+const STEPS: u32 = 64;
 
 /// How far the walk may go.
 #[derive(Clone, Copy, Debug)]

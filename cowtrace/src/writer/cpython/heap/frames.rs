@@ -20,7 +20,7 @@ impl Objects<'_> {
         let count = self.member(closure, same::SIZE);
         let names = self.member(code, self.offsets.code.free);
         let all = self.member(names, same::SIZE);
-        if count > MAX_LOCALS || all < count {
+        if !(count..=MAX_LOCALS).contains(&all) {
             return;
         }
         for index in 0..count {

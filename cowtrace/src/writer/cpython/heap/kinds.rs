@@ -34,6 +34,8 @@ const MAX_METATYPES: usize = 4;
 const MAX_BASES: usize = 64;
 /// Members that are looked at, of a type and its bases.
 const MAX_MEMBERS: usize = 512;
+/// Members of all types together, and words without a layout: 24 MiB. Large programs have a tenth.
+const MAX_ALL: usize = 1 << 20;
 /// Larger objects are not believed, bytes without items.
 const MAX_BASIC_SIZE: u64 = 1 << 16;
 /// Words of an object without a layout that are looked at.
@@ -148,6 +150,8 @@ pub(super) struct Kinds {
     recent: Box<[(u64, u32); RECENT]>,
     pub(super) members: Vec<Member>,
     pub(super) loose: Vec<u64>,
+    /// Whether there was no room for what is in the objects of some type.
+    pub(super) is_partial: bool,
 }
 
 impl Kinds {
@@ -161,6 +165,7 @@ impl Kinds {
             recent: Box::new([(0, 0); RECENT]),
             members: Vec::new(),
             loose: Vec::new(),
+            is_partial: false,
         }
     }
 
@@ -335,6 +340,10 @@ impl Kinds {
 
     /// Fills in members of a type and its bases, and what else an object may have.
     fn read_members(&mut self, memory: &mut Memory<'_>, found: &mut Type, base_size: u64) {
+        if self.members.len().max(self.loose.len()) >= MAX_ALL {
+            self.is_partial = true;
+            return;
+        }
         let first = self.members.len();
         let mut base = found.address;
         for _ in 0..MAX_BASES {
@@ -396,5 +405,44 @@ impl Kinds {
             };
             at = next;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::writer::cpython::heap::{
+        handmade::{READY, START, TYPE, mapping},
+        regions::Regions,
+    };
+
+    /// Every 64 bytes there is a type with the largest objects there can be.
+    #[test]
+    fn members_of_all_types_have_a_bound() {
+        const TYPES: u64 = 4096;
+        let end = START + 64 * (TYPES + 64);
+        let word = |at: u64| match at % 64 {
+            8 => TYPE,
+            32 => MAX_BASIC_SIZE,
+            40 => READY,
+            _ => 0,
+        };
+        let read = |at: u64, to: &mut [u8]| {
+            for (at, to) in (at..).step_by(8).zip(to.chunks_exact_mut(8)) {
+                to.copy_from_slice(&word(at).to_ne_bytes());
+            }
+            at >= START && at < end
+        };
+        let mapped = [mapping(&(START..end))];
+        let regions = Regions::of(&mapped, 1 << 10, |_, entries| entries.fill(0xff));
+        let mut memory = Memory::new(regions, 1 << 16, Box::new(read));
+        let offsets = Offsets::WITHOUT_VERSION[0];
+        let mut kinds = Kinds::new(TYPE, offsets);
+        for number in 0..TYPES {
+            let address = START + number * 64;
+            assert!(kinds.number(&mut memory, address).is_some());
+        }
+        assert!(kinds.is_partial);
+        assert!(kinds.loose.len() < MAX_ALL + MAX_LOOSE as usize);
     }
 }

@@ -16,6 +16,10 @@ mod copied;
 mod deadline;
 mod dicts;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(in crate::writer) mod fuzz;
+#[cfg(any(test, fuzzing))]
+mod handmade;
 mod header;
 mod holders;
 mod kinds;
@@ -31,6 +35,8 @@ mod shared;
 mod stack;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions;
 mod walk;
 
 use std::{
@@ -189,8 +195,10 @@ fn prepare<'a>(
 /// Walks, and tells what was found.
 fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
-    let is_partial =
-        walk.deadline.is_over || walk.objects.memory.regions.is_partial || walk.stack.is_partial;
+    let is_partial = walk.deadline.is_over
+        || walk.objects.memory.regions.is_partial
+        || walk.objects.kinds.is_partial
+        || walk.stack.is_partial;
     let sums = Sums::of(walk, pages);
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);

@@ -365,6 +365,22 @@ impl Offsets {
         Some(Self { roots, ..known })
     }
 
+    /// Whether what the walk adds to addresses is below a bound.
+    #[cfg(any(test, fuzzing))]
+    pub(in crate::writer::cpython) fn is_near(&self, bound: u64) -> bool {
+        let roots = self.roots;
+        let offsets = [
+            roots.interpreters,
+            roots.modules,
+            roots.threads,
+            roots.next_thread,
+        ];
+        offsets
+            .into_iter()
+            .chain([roots.frame.0])
+            .all(|offset| offset < bound)
+    }
+
     /// Those that carry neither their version nor a table.
     pub(in crate::writer::cpython) const WITHOUT_VERSION: [&'static Self; 3] =
         [&V3_8, &V3_9, &V3_10];

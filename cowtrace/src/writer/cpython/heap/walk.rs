@@ -20,6 +20,8 @@ use super::{
 const MAX_DEPTH: u8 = 12;
 /// Second names that are remembered: 1.5 MiB.
 const MAX_ALIASES: usize = 1 << 16;
+/// What is put off until names have been given: 24 MiB. More is followed at once.
+const MAX_DEFERRED: usize = 1 << 20;
 /// What stood on stacks and is looked at last.
 const MAX_LATE: usize = 1 << 14;
 
@@ -40,7 +42,8 @@ pub(super) struct Walk<'a> {
     /// Modules and their dicts, which no path leads through but their own.
     pub(super) boundaries: Vec<u64>,
     /// What is followed depth first, and the node that it belongs to.
-    pub(super) deferred: Vec<(u32, Entry)>,
+    deferred: Vec<(u32, Entry)>,
+    pub(super) max_deferred: usize,
     pub(super) late: Vec<(u32, u64)>,
     pub(super) aliases: Vec<Alias>,
     /// Copied objects that a node refers to and that were found under another.
@@ -61,6 +64,7 @@ impl<'a> Walk<'a> {
             deadline,
             boundaries: Vec::new(),
             deferred: Vec::new(),
+            max_deferred: MAX_DEFERRED,
             late: Vec::new(),
             aliases: Vec::new(),
             also: HashMap::new(),
@@ -122,9 +126,8 @@ impl<'a> Walk<'a> {
                     return;
                 };
                 if node.depth >= MAX_DEPTH {
-                    self.deferred.push((number, Entry::object(node.object)));
                     self.parts = parts;
-                    return;
+                    return self.put_off(number, Entry::object(node.object));
                 }
                 self.objects.parts(&object, true, &mut parts);
             }
@@ -163,7 +166,7 @@ impl<'a> Walk<'a> {
             self.objects.parts(&object, false, &mut parts);
             for table in &parts.tables {
                 if self.own(table, node, object.number) && table.span.count > MAX_ATTRIBUTES {
-                    self.deferred.push((node, Entry::span(&table.span)));
+                    self.put_off(node, Entry::span(&table.span));
                 }
             }
         }
@@ -200,7 +203,7 @@ impl<'a> Walk<'a> {
             self.claim(&object, node);
         } else {
             self.claim(&object, parent);
-            self.deferred.push((parent, Entry::object(address)));
+            self.put_off(parent, Entry::object(address));
         }
     }
 
@@ -233,7 +236,7 @@ impl<'a> Walk<'a> {
             Shape::Items | Shape::Elements | Shape::Pairs | Shape::Triples
         );
         if count > MAX_NAMED || !is_named {
-            self.deferred.push((node, Entry::span(&table.span)));
+            self.put_off(node, Entry::span(&table.span));
             return;
         }
         let words = shape.words() as usize;
@@ -275,6 +278,15 @@ impl<'a> Walk<'a> {
     fn claim(&mut self, object: &Object, node: u32) -> u32 {
         let (place, range) = self.objects.extent(object);
         self.copied.claim(place, range, node, object.number)
+    }
+
+    /// Follows an entry depth first once all that can have a name has one.
+    fn put_off(&mut self, node: u32, entry: Entry) {
+        if self.deferred.len() < self.max_deferred {
+            self.deferred.push((node, entry));
+        } else {
+            self.descend(node, entry);
+        }
     }
 
     /// Follows an entry depth first.

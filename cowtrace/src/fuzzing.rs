@@ -1,0 +1,120 @@
+//! What is fuzzed: the decoders of bytes from outside, each as a function of bytes that panics when
+//! one of its promises is broken. Each stands in the room of what it tries (`fuzz.rs`).
+//!
+//! The programs in fuzz/ run these under libFuzzer. Inputs that once broke something are in
+//! fuzz/regressions/, by target, and are tried again by the unit tests.
+
+use crate::{memory, recording, writer};
+
+/// A decoder, or several of the same bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Of its program, and of its folders.
+    pub name: &'static str,
+    /// Tries an input, and panics if that goes wrong.
+    pub run: fn(&[u8]),
+    /// Inputs to begin with: real ones, and such as go deep.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Longer inputs show nothing new.
+    pub max_bytes: usize,
+    /// Bytes of memory that an input of so many bytes may take at one time.
+    pub memory: fn(usize) -> usize,
+}
+
+/// All targets.
+pub const TARGETS: [Target; 11] = [
+    memory::fuzz::PROC,
+    recording::fuzz::RECORDING,
+    recording::fuzz::VALUES,
+    writer::fuzz::ANSWERS,
+    writer::fuzz::CODE,
+    writer::fuzz::ELF,
+    writer::fuzz::HEAP,
+    writer::fuzz::LAYOUT,
+    writer::fuzz::LINES,
+    writer::fuzz::PERF_MAP,
+    writer::fuzz::TYPES,
+];
+
+/// The target of a name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.into_iter().find(|target| target.name == name)
+}
+
+/// Takes values off the beginning of an input; zeros once it is used up.
+pub(crate) struct Values<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Values<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn bytes(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.bytes(1).first().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn half_word(&mut self) -> u32 {
+        let mut word = [0; 4];
+        let bytes = self.bytes(4);
+        word[..bytes.len()].copy_from_slice(bytes);
+        u32::from_le_bytes(word)
+    }
+
+    pub(crate) fn word(&mut self) -> u64 {
+        u64::from(self.half_word()) | u64::from(self.half_word()) << 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::Path};
+
+    #[test]
+    fn what_once_went_wrong_goes_right() {
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions");
+        for target in TARGETS {
+            // Most have none.
+            let Ok(inputs) = fs::read_dir(all.join(target.name)) else {
+                continue;
+            };
+            for input in inputs {
+                let path = input.unwrap().path();
+                println!("{}", path.display());
+                (target.run)(&fs::read(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn regressions_are_of_targets() {
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/regressions");
+        for folder in fs::read_dir(all).unwrap() {
+            let name = folder.unwrap().file_name();
+            assert!(
+                target(name.to_str().unwrap()).is_some(),
+                "{}",
+                name.display()
+            );
+        }
+    }
+
+    #[test]
+    fn seeds_go_right() {
+        for target in TARGETS {
+            let seeds = (target.seeds)();
+            assert!(!seeds.is_empty(), "{}", target.name);
+            for seed in seeds {
+                assert!(seed.len() <= target.max_bytes, "{}", target.name);
+                (target.run)(&seed);
+            }
+        }
+    }
+}

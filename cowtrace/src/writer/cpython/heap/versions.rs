@@ -1,0 +1,85 @@
+//! Handmade heaps of every version, walked.
+
+use super::{
+    Offsets, finish,
+    handmade::{ALL, BYTES, Heap, LIST, START, versions},
+};
+
+fn made() -> (Heap, Vec<u64>) {
+    Heap::made(Offsets::WITHOUT_VERSION[0])
+}
+
+#[test]
+fn variables_are_named_with_what_they_hold_in_every_version() {
+    assert_eq!(versions().len(), 7);
+    for version in versions() {
+        let (heap, texts) = Heap::made(&version);
+        // No more than 32 are told one by one: the others go with what they are part of.
+        for (text, path) in [
+            (22, "app.more[2]"),
+            (41, "app.by_key[0]['text 40']"),
+            (45, "app.tags{…}"),
+            (48, "app.queue"),
+            (49, "app.handler closure handler"),
+            (50, "app.handler.__defaults__[0]"),
+            (51, "app.article.body"),
+            (52, "app.article.slug"),
+            (55, "handler() local article"),
+        ] {
+            let found = heap.find(vec![texts[text]]).unwrap();
+            let paths: Vec<&str> = found.variables.iter().map(|it| it.path.as_str()).collect();
+            assert_eq!(paths, [path], "{:#x}", version.version);
+        }
+    }
+}
+
+#[test]
+fn what_is_held_is_counted_and_what_is_not_is_not() {
+    let (heap, texts) = made();
+    let found = heap
+        .find([&texts[..40], &[START + BYTES as u64 - 16]].concat())
+        .unwrap();
+    let one = found.variables.iter().find(|it| it.path == "app.more[1]");
+    let one = one.unwrap_or_else(|| panic!("{:#?}", found.variables));
+    assert_eq!(one.type_name.as_deref(), Some("str"));
+    assert_eq!((one.entries, one.copied_pages), (Some(7), 1));
+    assert_eq!(found.variables.len(), 32);
+    assert_eq!((found.asked_pages, found.held_pages), (41, 40));
+    assert!(!found.is_partial && found.is_compared);
+}
+
+#[test]
+fn what_there_is_no_room_to_put_off_is_found_too() {
+    let (mut heap, texts) = made();
+    // A list that is too long for its items to have names.
+    let more: Vec<u64> = (0..300).map(|n| heap.text(&format!("{n}"))).collect();
+    let long = heap.list(&more);
+    heap.put(texts[0], &[1, LIST, 0, 0, 0]);
+    let (items, count) = (heap.next + 64, 1);
+    heap.put(items, &[long]);
+    heap.put(texts[0], &[1, LIST, count, items, count]);
+    let found = |most: Option<usize>| {
+        let (mut walk, pages) = heap.walk(more.clone(), &[ALL], u16::MAX)?;
+        walk.max_deferred = most.unwrap_or(walk.max_deferred);
+        Ok::<_, &str>(finish(&mut walk, &pages))
+    };
+    let (all, few) = (found(None).unwrap(), found(Some(0)).unwrap());
+    assert_eq!((all.held_pages, few.held_pages), (300, 300));
+    assert_eq!(all.variables, few.variables);
+}
+
+#[test]
+fn names_that_cannot_be_so_many_name_nothing() {
+    let (mut heap, texts) = made();
+    let path = |heap: &Heap| {
+        heap.find(vec![texts[49]]).unwrap().variables[0]
+            .path
+            .clone()
+    };
+    assert_eq!(path(&heap), "app.handler closure handler");
+    let code = heap.word(heap.handler + heap.offsets.function.code);
+    let names = heap.word(code + heap.offsets.code.free);
+    // Multiplied by a word's bytes, it is two again.
+    heap.put(names + 16, &[(1 << 61) + 2]);
+    assert_ne!(path(&heap), "app.handler closure handler");
+}

@@ -1,0 +1,167 @@
+//! What may be in the files that code is named by, and what the process may answer that reads them.
+
+use object::{Object as _, ObjectSymbol as _};
+
+use super::{
+    asking::{Answers, told_in},
+    file::Segments,
+    perf_map,
+    question::{HeldFile, Part, Place, Source},
+    unnamed::Functions,
+    unwind::Unwind,
+};
+use crate::{
+    fuzzing::{Target, Values},
+    writer::cpython,
+};
+
+/// A program or a library.
+pub(crate) const ELF: Target = Target {
+    name: "elf",
+    run: elf,
+    seeds: elf_seeds,
+    max_bytes: 32 << 10,
+    memory: |bytes| 64 * bytes + (1 << 20),
+};
+
+/// What a process says of code that it made.
+pub(crate) const PERF_MAP: Target = Target {
+    name: "perf_map",
+    run: perf_map,
+    seeds: || vec![PERF_MAP_SEED.to_vec()],
+    max_bytes: 4 << 10,
+    memory: |bytes| 64 * bytes + (1 << 16),
+};
+
+/// Answers of the process that reads the files.
+pub(crate) const ANSWERS: Target = Target {
+    name: "answers",
+    run: answers,
+    seeds: || vec![ANSWERS_SEED.to_vec()],
+    max_bytes: 4 << 10,
+    memory: |bytes| 64 * bytes + (1 << 16),
+};
+
+const PERF_MAP_SEED: &[u8] = b"\x20\x10\0\0\0\0\0\0\x05\x20\0\0\0\0\0\0\
+    1000 20 LazyCompile:old /app.js:1\n2000 10 stub\n1000 10 *new app.js:7\n";
+const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
+{"Names":[0,[{"function":"f","begins":[4096,"near"],"inlined":["g"],"caller":"ByFrame"}]]}
+{"Begun":[1,2]}
+{"Names":[1,[{"function":null,"begins":null,"inlined":[],"caller":"Unknown"},
+"All"
+"#;
+/// Where libraries are mapped.
+const MAPPED: u64 = 0x7f00_0000_0000;
+
+/// All that is made of a file but what blazesym does, which is another's, and in another process.
+fn elf(input: &[u8]) {
+    cpython::fuzz::interpreter(input, MAPPED);
+    let Ok(file) = object::File::parse(input) else {
+        return;
+    };
+    let segments = Segments::of(&file);
+    let functions = Functions::of(&file);
+    let unwind = Unwind::of(&file);
+    let symbols = file.dynamic_symbols().map(|symbol| symbol.address());
+    let addresses = symbols.take(8).chain([0, file.entry(), 0x1000, u64::MAX]);
+    for address in addresses {
+        let _ = segments
+            .offset(address)
+            .map(|offset| segments.address(offset));
+        if let Some((begin, near)) = functions.as_ref().and_then(|it| it.around(address)) {
+            assert!(begin <= address && near.is_none_or(|name| !name.is_empty()));
+            if let Some(unwind) = &unwind {
+                let _ = unwind.caller(begin);
+            }
+        }
+        if let Some(unwind) = &unwind {
+            let _ = unwind.caller(address);
+        }
+    }
+}
+
+/// Two addresses, then the file. Each is named by the last line that has it.
+fn perf_map(input: &[u8]) {
+    let mut values = Values(input);
+    let addresses = [values.word(), values.word()];
+    let names = perf_map::names_in(values.0, &addresses);
+    assert_eq!(names.len(), 2);
+    for (address, name) in addresses.into_iter().zip(names) {
+        let lines = values.0.split(|byte| *byte == b'\n');
+        let mut found = lines.filter_map(perf_map::function);
+        let last = found
+            .rfind(|(start, end, _)| (*start..*end).contains(&address))
+            .map(|(.., name)| String::from_utf8_lossy(name).into_owned());
+        assert_eq!(name, last);
+    }
+}
+
+/// Parts with one, two and no places; asked once more after the first answers.
+fn answers(input: &[u8]) {
+    let parts = [1, 2, 0].map(|places| Part {
+        source: Source::File(HeldFile {
+            descriptor: -1,
+            inode: None,
+        }),
+        places: vec![
+            Place {
+                at: 0,
+                is_return: false,
+            };
+            places
+        ],
+    });
+    let mut answers = Answers::new(&parts);
+    for half in input.split(|byte| *byte == 0).take(2) {
+        told_in(half).for_each(|told| answers.take(told));
+        answers.leave_begun();
+        assert_eq!(answers.names.len(), parts.len());
+        for (part, names) in parts.iter().zip(&answers.names) {
+            let count = names.as_ref().map(Vec::len);
+            assert!(count.is_none_or(|count| count == part.places.len()));
+        }
+    }
+}
+
+/// The library that the kernel maps into this process, and one that looks like an interpreter.
+fn elf_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = vec![b"\x7fELF\x02\x01\x01".to_vec()];
+    seeds.extend(vdso());
+    seeds.extend(library());
+    seeds.retain(|seed| seed.len() <= ELF.max_bytes);
+    seeds
+}
+
+fn vdso() -> Option<Vec<u8>> {
+    let text = crate::memory::read_layout_text("/proc".as_ref(), std::process::id()).ok()?;
+    let mappings = crate::memory::read_mappings(&text, 4096).ok()?;
+    let vdso = mappings.iter().find(|mapping| mapping.name == "[vdso]")?;
+    let mut bytes = vec![0; usize::try_from(vdso.end - vdso.start).ok()?];
+    crate::memory::read(std::process::id(), vdso.start, &mut bytes).then_some(bytes)
+}
+
+/// By the C compiler that everything here is built with.
+fn library() -> Option<Vec<u8>> {
+    const SOURCE: &[u8] = b"long PyType_Type[2], _PyRuntime = 1, Py_Version = 2;\
+        int PyConfig_InitPythonConfig(int a) { return a + _PyRuntime; }\
+        int caller(int a) { volatile int b[9] = {a}; return PyConfig_InitPythonConfig(b[a]) + 1; }";
+    let folder = crate::scratch::Scratch::new("library");
+    let (source, library) = (folder.path("python.c"), folder.path("libpython.so"));
+    std::fs::write(&source, SOURCE).ok()?;
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args([
+        "-O1",
+        "-fPIC",
+        "-shared",
+        "-nostdlib",
+        "-s",
+        "-Wl,-z,noseparate-code",
+    ]);
+    let status = compiler
+        .arg("-o")
+        .arg(&library)
+        .arg(&source)
+        .status()
+        .ok()?;
+    status.success().then(|| std::fs::read(&library).ok())?
+}
