@@ -83,10 +83,10 @@ impl Recording {
         warning
     }
 
-    /// Writes the whole run.
+    /// Writes the whole run, and says where it is.
     pub(super) fn finish(self, run: &Run) -> Result<()> {
         let path = self.path;
-        match self.recorder.finish(run) {
+        let finished = match self.recorder.finish(run) {
             // Says it all.
             Err(gone @ WriteError::Gone { .. }) => Err(gone.into()),
             written => written.with_context(|| {
@@ -95,6 +95,10 @@ impl Recording {
                     path.display()
                 )
             }),
+        };
+        if finished.is_ok() {
+            eprintln!("cowtrace: recorded in {}", path.display());
         }
+        finished
     }
 }

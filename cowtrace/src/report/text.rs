@@ -13,7 +13,7 @@ use super::{
     holders,
     sentences::in_short,
     strip::{bar, strip},
-    words::{count, percent, printable, shorten, size, wrap},
+    words::{count, cut, percent, printable, shorten, size, wrap},
     writers::writers,
 };
 use crate::run::{Process, Region, Role, Row, Run};
@@ -76,7 +76,7 @@ fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     for (name, pages) in rest(run, &regions) {
-        let name = shorten(&name, name_width);
+        let name = cut(&name, name_width);
         table.add_row([
             size(run.bytes(pages)),
             String::new(),

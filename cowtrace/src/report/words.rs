@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Bytes in the largest binary unit that leaves a number of three digits or so.
 #[must_use]
@@ -117,6 +117,22 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
     ends.into_iter().collect()
 }
 
+/// Cut at its end to at most `width` columns, for names whose beginnings tell them apart.
+#[must_use]
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut columns = 1;
+    let fits = |letter: &char| {
+        columns += letter.width().unwrap_or(0);
+        columns <= width
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
+
 /// Lines of at most `width` columns, broken at spaces.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -203,5 +219,11 @@ mod tests {
         );
         assert_eq!(shorten("名前名前名前", 5), "名…前");
         assert_eq!(shorten("short", 20), "short");
+        assert_eq!(
+            cut("own memory: _queue.cpython-311", 20),
+            "own memory: _queue.…"
+        );
+        assert_eq!(cut("名前名前名前", 6), "名前…");
+        assert_eq!(cut("short", 5), "short");
     }
 }
