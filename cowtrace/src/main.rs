@@ -8,7 +8,7 @@ use std::{
 use clap::Parser as _;
 use cowtrace::{
     cli::{Cli, Color, Subcommands},
-    command, targets,
+    command, report, targets,
 };
 
 fn main() -> ExitCode {
@@ -40,7 +40,8 @@ fn main() -> ExitCode {
             } else {
                 "error"
             };
-            eprintln!("{name}: {error:#}");
+            // It may tell what stands in a file, or how one is called.
+            eprintln!("{name}: {}", report::printable(&format!("{error:#}")));
             if error.is::<command::Exceeded>() {
                 ExitCode::from(command::EXCEEDED)
             } else {

@@ -146,6 +146,15 @@ impl Tracer {
         self.wait()
     }
 
+    /// Kills it, and waits until it is gone.
+    ///
+    /// # Panics
+    /// If it cannot be.
+    pub fn kill(mut self) {
+        self.child.kill().expect("cowtrace is there");
+        self.child.wait().expect("cowtrace can be waited for");
+    }
+
     /// Waits until the trace ends by itself and takes its report.
     #[must_use]
     pub fn wait(self) -> Report {

@@ -86,13 +86,8 @@ fn a_killed_tracer_leaves_the_service_and_the_kernel_as_they_were() {
         programs()
     );
     let ids = programs().unwrap_or_default();
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid")),
-        Signal::SIGKILL,
-    )
-    .expect("it is ours");
+    tracer.kill();
     assert_eq!(workload.writers().len(), 3, "the service goes on");
-    drop(tracer);
     workload.end();
     // The kernel frees programs some time after their last descriptor.
     let gone = || ids.iter().all(|id| !loaded(*id));

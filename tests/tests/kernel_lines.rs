@@ -121,8 +121,8 @@ fn threads_are_not_taken_for_each_other() {
     for python in walked() {
         let report = traced(&python, "threads");
         for (type_name, function, mark) in [
-            ("Apple", "scan_apples", "apples"),
-            ("Pear", "scan_pears", "pears"),
+            ("__main__.Apple", "scan_apples", "apples"),
+            ("__main__.Pear", "scan_pears", "pears"),
         ] {
             expect_line(&python, &report, (function, mark), 1_000, |writer| {
                 writer["type"] == type_name && writer["kind"] == "refcount"

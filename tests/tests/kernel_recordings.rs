@@ -16,11 +16,7 @@ use cowtrace_tests::{
     tracer::{Tracer, can_trace, program},
     workload::Workload,
 };
-use nix::{
-    mount::{MntFlags, MsFlags, mount, umount2},
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 #[test]
 fn a_recordings_report_is_the_live_one_to_the_byte() {
@@ -74,9 +70,7 @@ fn a_killed_trace_leaves_what_it_had_seen_a_second_before() {
         .sum();
     // Flushes come every 0.9 s, and a process is told once more after it has changed.
     thread::sleep(Duration::from_millis(1_500));
-    let pid = Pid::from_raw(i32::try_from(tracer.pid()).expect("a pid"));
-    kill(pid, Signal::SIGKILL).expect("it is ours");
-    drop(tracer);
+    tracer.kill();
     let report = Report::parse(&reported(&path, "json"));
     assert_eq!(report.0["run"]["unfinished"], true);
     let copied = number(&report.0["totals"], "copied_pages");
@@ -351,9 +345,7 @@ fn a_recording_has_one_writer_until_that_one_is_killed() {
         .status();
     assert!(asked.expect("python3 runs").success());
     assert_eq!(fs::metadata(&path).expect("the recording").ino(), inode);
-    let pid = Pid::from_raw(i32::try_from(tracer.pid()).expect("a pid"));
-    kill(pid, Signal::SIGKILL).expect("it is ours");
-    drop(tracer);
+    tracer.kill();
     let (ran, output) = command(&folder, &["-o", &path, "--force"]);
     assert!(ran && output.status.success(), "{output:?}");
     assert_eq!(reported(&path, "json").into_bytes(), output.stdout);

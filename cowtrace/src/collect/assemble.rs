@@ -12,7 +12,7 @@ use super::{
 use crate::{
     memory,
     probe::{RangeCount, Skipped},
-    run::{Host, Loss, Process, Role, Row, Run, Sources, Timeline},
+    run::{Host, Loss, Process, Role, Row, Run, Sample, Sources, Timeline},
 };
 
 /// What a run is called; the collector does not know.
@@ -33,6 +33,8 @@ impl Collector {
     #[must_use]
     pub fn finish(mut self, meta: Meta) -> Run {
         let skipped = self.probe.detach();
+        // What comes now is no part of the trace, however long it takes.
+        let duration_ns = self.elapsed_ns();
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
         let unsent = self.probe.tables.drain_evidence();
@@ -49,8 +51,10 @@ impl Collector {
         self.loss.code_gone = named.code_gone;
         self.add_overflow_record();
         let last = self.sample();
-        let duration_ns = last.at_ns;
-        self.timeline.finish(last);
+        self.timeline.finish(Sample {
+            at_ns: duration_ns,
+            ..last
+        });
         for id in self
             .records
             .alive()

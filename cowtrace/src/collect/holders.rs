@@ -65,7 +65,10 @@ impl Collector {
         let keeper = self.records.keeper_of(heap, |record| self.written(record));
         let before = |collector: &mut Self| collector.early.of(heap);
         let Some(keeper) = keeper else {
-            let why = "the processes that had this memory have exited or changed it".to_owned();
+            let why =
+                "the processes that had this memory have exited or changed it; end the trace \
+                       before they do"
+                    .to_owned();
             return before(self).unwrap_or_else(|| ended(walk, Err(why)));
         };
         if keeper.has_changed

@@ -19,6 +19,9 @@ const FEW: usize = 2;
 
 /// The answer in one sentence.
 pub(super) fn summary(run: &Run) -> String {
+    if run.unfinished && run.processes.is_empty() {
+        return "Nothing was recorded before the trace was cut off".into();
+    }
     let copied = run.copied().total();
     if copied == 0 {
         let workers = plural(run.workers().count(), "worker");
@@ -49,14 +52,20 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
     let mut facts = Vec::new();
     let ceiling = run.ceiling_bytes();
     if let Some(share) = unshared_share(run) {
+        let what = if earlier_workers(run) == 0 {
+            "is no longer shared; copying can use no more than that"
+        } else {
+            "was copied in this trace"
+        };
         facts.push(format!(
-            "{} of the {} that {} inherited is no longer shared; copying can use no more than that.",
+            "{} of the {} that {} inherited {what}.",
             percent(share),
             size(ceiling),
             plural(run.workers().count(), "worker"),
         ));
     }
-    if run.workers().next().is_none() {
+    facts.extend(copied_before(run));
+    if run.workers().next().is_none() && !run.processes.is_empty() {
         facts.push("No worker was seen: what was traced had no children and forked none.".into());
     }
     if run.reused_faults() > 0 {
@@ -67,8 +76,8 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
     }
     if run.unfinished {
         facts.push(format!(
-            "The trace was cut off: this is what it had counted after {}, before functions were \
-             named and variables looked for.",
+            "The trace was cut off, or goes on: this is what it had counted after {}, before \
+             functions were named and variables looked for.",
             seconds(run.duration_ns)
         ));
     }
@@ -84,6 +93,23 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
         facts.push(format!("It does not see {unseen}."));
     }
     facts
+}
+
+/// Workers that were there before the trace.
+pub(super) fn earlier_workers(run: &Run) -> usize {
+    let earlier = run.workers().filter(|worker| worker.started_ns == 0);
+    earlier.count()
+}
+
+fn copied_before(run: &Run) -> Option<String> {
+    let earlier = earlier_workers(run);
+    let they = match earlier {
+        0 => return None,
+        1 => "1 worker was there before: what it".into(),
+        _ if earlier == run.workers().count() => "The workers were there before: what they".into(),
+        _ => format!("{earlier} workers were there before: what they"),
+    };
+    Some(format!("{they} had copied by then is not counted."))
 }
 
 /// The share of what the workers inherited that is no longer shared; none without copies or if

@@ -22,6 +22,8 @@ const MOST_REGIONS: usize = 10;
 const MOST_PROCESSES: usize = 12;
 const MOST_STRIPS: usize = 3;
 const MOST_OWN: usize = 4;
+/// Longer labels are cut.
+const MAX_LABEL: usize = 60;
 /// Regions below this share of all copies get no strip.
 const STRIP_SHARE: f64 = 0.02;
 
@@ -49,10 +51,20 @@ fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     {
         writeln!(out, "{line}")?;
     }
-    for line in wrap(&facts(run).join(" "), style.width) {
+    let facts: Vec<String> = facts(run).into_iter().chain(labels(run)).collect();
+    for line in wrap(&facts.join(" "), style.width) {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+fn labels(run: &Run) -> Option<String> {
+    let label = |(key, value): (&String, &String)| {
+        let text = format!("{key}={value}");
+        shorten(&printable(&text), MAX_LABEL)
+    };
+    let labels: Vec<String> = run.labels.iter().map(label).collect();
+    (!labels.is_empty()).then(|| format!("Labels: {}.", labels.join(", ")))
 }
 
 fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {

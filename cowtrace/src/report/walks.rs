@@ -20,7 +20,7 @@ pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
         run.unfinished && run.heap_walks.is_empty() && run.writers.iter().any(is_pythons);
     is_missing.then_some(
         "Which variables hold what was copied is looked up at the end of a trace, and this one was \
-         cut off.",
+         cut off, or goes on.",
     )
 }
 

@@ -13,7 +13,7 @@ function drawHead() {
   const { totals } = data;
   const facts = [
     ["Copied", size(totals.copied_bytes), `${count(totals.copied_pages)} pages`],
-    ["No longer shared", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} inherited`],
+    [totals.earlier_workers > 0 ? "Copied now" : "No longer shared", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} inherited`],
     ["Workers", count(totals.workers), "seen"],
     ["Re-used", count(totals.reused_faults), "write faults that copied nothing"],
   ];

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     advice::advice,
-    answer::{facts, losses, summary, unshared_share},
+    answer::{earlier_workers, facts, losses, summary, unshared_share},
     holders,
     sentences::in_short,
     words::{printable, seconds},
@@ -73,6 +73,7 @@ struct Totals {
     reused_faults: u64,
     ceiling_bytes: u64,
     unshared_share: Option<f64>,
+    earlier_workers: usize,
     workers: usize,
 }
 
@@ -100,6 +101,7 @@ fn shown(run: &Run) -> Shown {
             reused_faults: run.reused_faults(),
             ceiling_bytes: run.ceiling_bytes(),
             unshared_share: unshared_share(run),
+            earlier_workers: earlier_workers(run),
             workers: run.workers().count(),
         },
         page_bytes: run.host.page_bytes,
