@@ -294,7 +294,8 @@ fn a_fork_bomb_of_short_processes_loses_no_count() {
         .count();
     assert_eq!(workers, 1000);
     let losses = report.losses();
-    let allowed = ["mappings_missed", "unsplit_pages"];
+    // Processes that are gone before they are looked at: that is no loss of counts.
+    let allowed = ["mappings_missed", "unsplit_pages", "code_gone"];
     assert!(
         losses.keys().all(|cause| allowed.contains(&cause.as_str())),
         "{losses:?}"
