@@ -1,6 +1,5 @@
-//! A small heap of CPython, made by hand for each version that is walked, with a
-//! global interpreter lock: a program's variables, and
-//! what the interpreter has around them.
+//! A small heap of CPython, made by hand for each version with a global interpreter lock that is
+//! walked: a program's variables, and what the interpreter has around them.
 
 use std::time::Duration;
 
