@@ -14,6 +14,7 @@
 )]
 
 pub mod cast;
+pub mod direct_map;
 pub mod event;
 pub mod evidence;
 pub mod loss;

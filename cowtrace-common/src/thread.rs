@@ -78,7 +78,7 @@ pub struct Thread {
     pub words: [u64; WORDS],
     /// 1 if they could be read.
     pub has_words: u32,
-    /// Tracepoint: 1 while a hook of this thread reads the process's memory, which may fault.
+    /// Tracepoint: 1 while a hook of this thread walks stacks in the process's memory, which may fault.
     pub is_reading: u32,
     /// Number of the [`crate::python::Stack`] of the open fault, 0 if it is not known.
     pub stack: u64,
@@ -90,8 +90,10 @@ pub struct Thread {
     pub thread_pointer: u64,
     /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
     pub instruction: u64,
+    /// Kernel address of the top table of the thread's page tables, 0 if not known yet.
+    pub page_tables: u64,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 3],
+    pub padding: [u64; 2],
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.

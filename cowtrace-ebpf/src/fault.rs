@@ -3,6 +3,7 @@
 //! Each traced thread has one fault at a time and a slot of its own, so that nothing here is
 //! shared but the counters.
 
+use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
     process::{SOURCES, Source},
@@ -15,6 +16,11 @@ use crate::{
     range::{self, Outcome},
     writer,
 };
+
+/// Whether any hook may have its second program attached, see [`Turn`]; at 0 the verifier removes what
+/// takes turns as dead code.
+#[unsafe(no_mangle)]
+static HAS_SECOND: Global<u32> = Global::new(1);
 
 /// A traced thread, from the slot table.
 #[derive(Clone, Copy)]
@@ -41,6 +47,9 @@ impl TracedThread {
     /// the other one has run.
     #[inline(always)]
     pub fn is_to_handle(&mut self, event: Event, turn: Turn) -> bool {
+        if HAS_SECOND.load() == 0 {
+            return true;
+        }
         let ran = &mut self.get_mut().ran[event as usize];
         let other = Turn::One as u8 + Turn::Other as u8 - turn as u8;
         if *ran == other {

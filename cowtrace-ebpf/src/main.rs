@@ -28,6 +28,7 @@ use aya_ebpf::{
 use crate::{
     fault::Turn,
     hooks::{kprobe as probes, lifecycle, tracepoint, trampoline},
+    kernel::page_tables,
 };
 
 /// Hooks with two programs each, see [`Turn`]: the other is attached where the kernel preempts
@@ -148,6 +149,14 @@ pub fn kretprobe_huge(ctx: RetProbeContext) -> u32 {
 #[kprobe]
 pub fn kprobe_huge_mapped(ctx: ProbeContext) -> u32 {
     probes::huge_page_mapped(&ctx, Turn::One)
+}
+
+/// Run once by the user side, attached nowhere: looks for where the kernel has physical memory.
+#[raw_tracepoint(tracepoint = "find_direct_map")]
+pub fn find_direct_map(ctx: RawTracePointContext) -> i32 {
+    let mark = [ctx.arg(1), ctx.arg(2)];
+    page_tables::search(ctx.arg(0), mark, ctx.arg(3), ctx.arg(4));
+    0
 }
 
 /// What a hook costs that does nothing: the floor the benchmark measures the others against.

@@ -9,6 +9,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
 use cowtrace_common::{
+    direct_map::DirectMap,
     evidence::{Batch, EVIDENCE_BYTES},
     loss::{LOSSES, Loss},
     native::{NATIVE_STACKS as NATIVE_STACK_ENTRIES, NativeStack},
@@ -65,6 +66,11 @@ static CLAIMS: Array<u64> = Array::with_max_entries(CLAIM_WORDS, 0);
 /// Bits of the ranges that are counted page by page, 32 KiB, set by the user side.
 #[map]
 static SPLITS: Array<u64> = Array::with_max_entries(SPLIT_WORDS, BPF_F_MMAPABLE);
+
+/// Where the kernel has physical memory mapped: one element, set by the search at the start. All 0
+/// where it was not found or not looked for.
+#[map]
+static DIRECT_MAP: Array<DirectMap> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Loss counters by [`Loss`].
 #[map]
@@ -202,6 +208,21 @@ pub fn bucket(index: u32) -> Option<*mut RangeBucket> {
 #[inline(always)]
 pub fn split_word(index: u32) -> u64 {
     SPLITS.get(index).copied().unwrap_or(0)
+}
+
+/// Where the kernel has physical memory mapped.
+#[inline(always)]
+pub fn direct_map() -> Option<&'static DirectMap> {
+    DIRECT_MAP.get(0)
+}
+
+/// Keeps that.
+#[inline(always)]
+pub fn set_direct_map(found: DirectMap) {
+    if let Some(place) = DIRECT_MAP.get_ptr_mut(0) {
+        // SAFETY: a pointer into a live map value; one search runs, before a process is traced.
+        unsafe { *place = found };
+    }
 }
 
 /// Whether copies that lost a race are left out.

@@ -68,6 +68,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let fresh = thread.get_mut();
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
+    fresh.page_tables = 0;
     let slot = open(tgid, left, Program::default());
     thread.get_mut().process = slot;
     send(EventKind::Exec, slot, left, tgid);

@@ -18,6 +18,12 @@ pub struct Stacks {
     pub native: u64,
 }
 
+/// Whether there is any stack to walk in a process that runs this program.
+#[inline(always)]
+pub fn are_walked(program: Program) -> bool {
+    native::is_asked_for() || (python::is_asked_for() && program.interpreter != 0)
+}
+
 /// The stacks of the current thread, as far as they are asked for. `registers` are its user mode's.
 #[inline(always)]
 pub fn of_writer(
@@ -28,7 +34,7 @@ pub fn of_writer(
     registers: impl FnOnce() -> Result<Registers, i32>,
 ) -> Stacks {
     let mut stacks = Stacks::default();
-    if !python::is_asked_for() && !native::is_asked_for() {
+    if !are_walked(program) {
         return stacks;
     }
     let Some(walk) = Walk::begin(hook, turn) else {

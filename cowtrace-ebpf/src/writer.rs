@@ -9,7 +9,7 @@ use cowtrace_common::{
     loss::Loss,
 };
 
-use crate::{fault::TracedThread, maps, process::Program, stacks::Stacks};
+use crate::{fault::TracedThread, kernel::page_tables, maps, process::Program, stacks::Stacks};
 
 /// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]
@@ -42,19 +42,53 @@ pub struct Write {
     pub stacks: Stacks,
 }
 
-/// Reads the words around an address of the current process, if they could tell anything.
+/// When words are read. The process's own addresses may be used only once the kernel has changed the
+/// page's entry and flushed the translation of the old one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    BeforeCopy,
+    AfterCopy,
+}
+
+/// Reads the words around an address of the current thread's process, if they could tell anything.
 ///
-/// Not between the moment when the kernel looks at the page's entry in the page table and the
-/// copy's commit: reading sets the entry's accessed bit, which fork clears for the child, and the
-/// kernel, finding the entry changed, throws the copy away and begins the fault again.
+/// Never through the process's own translations before the copy: see [`page_tables`]. Nor may they be
+/// used between the moment when the kernel looks at the page's entry in the page table and the copy's
+/// commit: reading sets the entry's accessed bit, which fork clears for the child, and the kernel,
+/// finding the entry changed, throws the copy away and begins the fault again.
 #[inline(always)]
-pub fn read_words(program: Program, address: u64) -> Option<[u64; WORDS]> {
+pub fn read_words(
+    thread: TracedThread,
+    program: Program,
+    address: u64,
+    moment: Moment,
+) -> Option<[u64; WORDS]> {
     if program.without_words != 0 {
         return None;
     }
-    let first = ((address & !7) + 8) as *const [u64; WORDS];
+    let first = (address & !7) + 8;
+    if page_tables::can_be_followed()
+        && let Some(words) = page_tables::words(own_tables(thread)?, first)
+    {
+        return Some(words);
+    }
+    if moment == Moment::BeforeCopy {
+        return None;
+    }
     // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
-    unsafe { bpf_probe_read_user(first) }.ok()
+    unsafe { bpf_probe_read_user(first as *const [u64; WORDS]) }.ok()
+}
+
+/// The current thread's page tables: the same until it starts another program.
+#[inline(always)]
+fn own_tables(mut thread: TracedThread) -> Option<u64> {
+    let known = thread.get().page_tables;
+    if known != 0 {
+        return Some(known);
+    }
+    let found = page_tables::of_current()?;
+    thread.get_mut().page_tables = found;
+    Some(found)
 }
 
 /// Takes the evidence of a copy.

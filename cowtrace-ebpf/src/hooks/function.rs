@@ -20,7 +20,7 @@ use crate::{
     process::Program,
     stacks::{self, Stacks},
     walk::Hook,
-    writer::{self, Write},
+    writer::{self, Moment, Write},
 };
 
 /// Results that say that the fault failed or begins again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
@@ -169,7 +169,8 @@ fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
     let program = Program::of(fault.charged);
     let by_user = fault.flags & FAULT_USER != 0;
     let (system_call, words) = if by_user {
-        (None, writer::read_words(program, fault.exact))
+        let words = writer::read_words(thread, program, fault.exact, Moment::AfterCopy);
+        (None, words)
     } else {
         let call = registers.system_call().unwrap_or(writer::UNKNOWN_CALL);
         (Some(call), None)

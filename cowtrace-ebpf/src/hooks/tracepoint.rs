@@ -18,7 +18,7 @@ use crate::{
     process::Program,
     stacks::{self, Stacks},
     walk::Hook,
-    writer::{self, Write},
+    writer::{self, Moment, Write},
 };
 
 /// Which mode the processor was in when the fault happened.
@@ -83,12 +83,9 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
     if writer::is_asked_for() {
-        // Now, while the kernel has not looked at the page yet.
         let program = Program::of(charged);
-        thread.get_mut().is_reading = 1;
         keep_words(thread, program, address, mode);
         keep_stacks(thread, program, turn, registers, mode);
-        thread.get_mut().is_reading = 0;
     }
     let begun = Begun {
         state: FAULT_BEGUN,
@@ -105,7 +102,7 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
 #[inline(always)]
 fn keep_words(mut thread: TracedThread, program: Program, address: u64, mode: Mode) {
     let words = match mode {
-        Mode::User => writer::read_words(program, address),
+        Mode::User => writer::read_words(thread, program, address, Moment::BeforeCopy),
         Mode::Kernel => None,
     };
     let fault = thread.get_mut();
@@ -115,6 +112,7 @@ fn keep_words(mut thread: TracedThread, program: Program, address: u64, mode: Mo
     }
 }
 
+/// Walks the stacks, now, while the kernel has not looked at the page's entry yet.
 #[inline(always)]
 fn keep_stacks(
     mut thread: TracedThread,
@@ -127,10 +125,17 @@ fn keep_stacks(
         Mode::User => Hook::Write,
         Mode::Kernel => Hook::KernelWrite,
     };
-    let stacks = stacks::of_writer(thread, program, hook, turn, || match mode {
-        Mode::User => Ok(registers),
-        Mode::Kernel => Task::current().user_registers(),
-    });
+    let stacks = if stacks::are_walked(program) {
+        thread.get_mut().is_reading = 1;
+        let stacks = stacks::of_writer(thread, program, hook, turn, || match mode {
+            Mode::User => Ok(registers),
+            Mode::Kernel => Task::current().user_registers(),
+        });
+        thread.get_mut().is_reading = 0;
+        stacks
+    } else {
+        Stacks::default()
+    };
     let fault = thread.get_mut();
     fault.stack = stacks.python;
     fault.native = stacks.native;

@@ -2,6 +2,7 @@
 //! patches in at load. The only room that does pointer arithmetic on kernel addresses.
 
 mod memory;
+pub mod page_tables;
 
 use aya_ebpf::{
     Global,
@@ -57,9 +58,13 @@ const NO_SYSTEM_CALL: u64 = u64::MAX;
 
 #[inline(always)]
 fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
-    let field = (base + u64::from(offset)) as *const T;
+    read_at(base + u64::from(offset))
+}
+
+#[inline(always)]
+fn read_at<T>(address: u64) -> Result<T, i32> {
     // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
-    unsafe { bpf_probe_read_kernel(field) }
+    unsafe { bpf_probe_read_kernel(address as *const T) }
 }
 
 /// A `struct task_struct` by its kernel address.

@@ -29,10 +29,10 @@ impl Backend for Kprobe {
         let plan = Plan {
             backend: self.name(),
             globals: offsets::of_faults(&btf)?,
-            cast: None,
             counts_commits: true,
+            has_second: false,
         };
-        load::probe(kernel, settings, &btf, plan, |ebpf| {
+        load::probe(kernel, settings, &btf, &plan, |ebpf| {
             functions.attach(ebpf, Technique::Probe)
         })
     }

@@ -17,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 use super::{
     Btf, Kernel, Probe, ProbeError, Settings, Unseen,
     cast::Cast,
+    direct_map,
     natives::{self, Natives},
     offsets::{self, Globals},
     pythons::Pythons,
@@ -32,11 +33,11 @@ pub(super) struct Plan {
     pub backend: &'static str,
     /// What its hooks read, beside what following processes takes.
     pub globals: Globals,
-    /// How it reads saved registers without a helper, where the kernel can.
-    pub cast: Option<Cast>,
     /// Whether it counts copies where they are committed, so that the losers of a race for a page
     /// never are.
     pub counts_commits: bool,
+    /// Whether its hooks may need their second programs.
+    pub has_second: bool,
 }
 
 /// Loads the object and attaches the backend's hooks by `attach`, then those that follow
@@ -46,12 +47,41 @@ pub(super) fn probe(
     kernel: &Kernel,
     settings: Settings,
     btf: &Btf,
-    plan: Plan,
-    attach_hooks: impl FnOnce(&mut Ebpf) -> Result<Vec<Unseen>, ProbeError>,
+    plan: &Plan,
+    attach_hooks: impl Fn(&mut Ebpf) -> Result<Vec<Unseen>, ProbeError>,
+) -> Result<Probe, ProbeError> {
+    let cast = Cast::find(btf);
+    match (
+        cast,
+        probe_with(kernel, settings, btf, plan, cast, &attach_hooks),
+    ) {
+        // A kernel that has the function need not let every program call it.
+        (
+            Some(_),
+            Err(
+                error @ ProbeError::Refused {
+                    by_verifier: true, ..
+                },
+            ),
+        ) => {
+            log::debug!("kernel memory is read by a helper: {error}");
+            probe_with(kernel, settings, btf, plan, None, &attach_hooks)
+        }
+        (_, attached) => attached,
+    }
+}
+
+fn probe_with(
+    kernel: &Kernel,
+    settings: Settings,
+    btf: &Btf,
+    plan: &Plan,
+    cast: Option<Cast>,
+    attach_hooks: &impl Fn(&mut Ebpf) -> Result<Vec<Unseen>, ProbeError>,
 ) -> Result<Probe, ProbeError> {
     let mut globals = offsets::of_tasks(btf)?;
-    globals.extend(plan.globals);
-    globals.extend(plan.cast.map(Cast::globals).unwrap_or_default());
+    globals.extend_from_slice(&plan.globals);
+    globals.extend(cast.map(Cast::globals).unwrap_or_default());
     let walks_native = settings.writers.is_some_and(|walks| walks.native);
     if settings.writers.is_some() {
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
@@ -64,13 +94,26 @@ pub(super) fn probe(
     if walks_native {
         globals.extend(offsets::of_native(btf)?);
     }
+    // Reading a page table's entry by a helper each costs more than the process's own address, which a
+    // backend that counts commits may use.
+    let follows_tables = settings.writers.is_some()
+        && kernel.arch == "x86_64"
+        && (cast.is_some() || !plan.counts_commits);
+    if follows_tables {
+        globals.extend(direct_map::globals(btf)?);
+    }
+    let has_second = plan.has_second || kernel.preempts_tracepoints || walks_native;
+    globals.push(("HAS_SECOND", u32::from(has_second)));
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
     globals.push(("RANGE_SHIFT", range_shift));
     globals.push(("PAGE_SHIFT", page_shift));
     globals.push(("BUCKET_MASK", RANGE_BUCKETS - 1));
-    let mut ebpf = load(kernel, &globals, plan.cast, settings)?;
-    let unseen = attach_hooks(&mut ebpf)?;
+    let mut ebpf = load(kernel, &globals, cast, settings)?;
+    let mut unseen = attach_hooks(&mut ebpf)?;
+    if follows_tables && !direct_map::find(&mut ebpf)? && !plan.counts_commits {
+        unseen.push(Unseen::Objects);
+    }
     let log = settings
         .diagnostics
         .then(|| EbpfLogger::init(&mut ebpf).ok())
@@ -202,7 +245,10 @@ pub(super) fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<()
     Ok(())
 }
 
-fn raw_tracepoint<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut RawTracePoint, ProbeError> {
+pub(super) fn raw_tracepoint<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &str,
+) -> Result<&'a mut RawTracePoint, ProbeError> {
     let program = ebpf
         .program_mut(name)
         .ok_or_else(|| ProbeError::NoProgram(name.into()))?;

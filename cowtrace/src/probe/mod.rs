@@ -7,6 +7,7 @@ mod btf;
 mod cast;
 mod choice;
 mod counts;
+mod direct_map;
 mod drain;
 mod evidence;
 mod explain;
@@ -101,6 +102,8 @@ pub enum ProbeError {
         what: String,
         /// In plain words, with the system's own.
         reason: String,
+        /// Whether the verifier looked at the program and did not accept it.
+        by_verifier: bool,
     },
     /// The object was built for another version of this program.
     #[error("the eBPF object has no map {0}: it was built from another version")]
@@ -132,17 +135,22 @@ impl ProbeError {
         move |error| Self::Refused {
             what: format!("the map {name}"),
             reason: explain::error(&error),
+            by_verifier: false,
         }
     }
 
     fn program(name: &str) -> impl Fn(ProgramError) -> Self + '_ {
         move |error| {
+            let mut by_verifier = false;
             if let ProgramError::LoadError { verifier_log, .. } = &error {
-                log::debug!("the verifier on {name}: {verifier_log}");
+                let said = verifier_log.to_string();
+                log::debug!("the verifier on {name}: {said}");
+                by_verifier = !said.trim().is_empty();
             }
             Self::Refused {
                 what: format!("the hook {name}"),
                 reason: explain::error(&error),
+                by_verifier,
             }
         }
     }
@@ -151,6 +159,7 @@ impl ProbeError {
         Self::Refused {
             what: "the eBPF object".into(),
             reason: explain::error(error),
+            by_verifier: false,
         }
     }
 }

@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
+use aya::Ebpf;
+
 use super::{
-    Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen,
-    cast::Cast,
-    check_ground,
+    Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen, check_ground,
     load::{self, Plan},
     offsets,
 };
@@ -32,42 +32,29 @@ impl Backend for Tracepoint {
         }
         check_ground(Path::new("/proc"))?;
         let btf = Btf::of_running_kernel()?;
-        let cast = Cast::find(&btf);
-        match (cast, attach(kernel, settings, &btf, cast)) {
-            // A kernel that has the function need not let every program call it.
-            (Some(_), Err(error @ ProbeError::Refused { .. })) => {
-                log::debug!("registers are read by a helper: {error}");
-                attach(kernel, settings, &btf, None)
-            }
-            (_, attached) => attached,
-        }
+        let plan = Plan {
+            backend: self.name(),
+            globals: offsets::of_registers(&btf)?,
+            counts_commits: false,
+            has_second: false,
+        };
+        load::probe(kernel, settings, &btf, &plan, |ebpf| {
+            attach(ebpf, kernel, settings)
+        })
     }
 }
 
-fn attach(
-    kernel: &Kernel,
-    settings: Settings,
-    btf: &Btf,
-    cast: Option<Cast>,
-) -> Result<Probe, ProbeError> {
-    let plan = Plan {
-        backend: Tracepoint.name(),
-        globals: offsets::of_registers(btf)?,
-        cast,
-        counts_commits: false,
-    };
-    load::probe(kernel, settings, btf, plan, |ebpf| {
-        for hook in ["mm_page_alloc", "page_fault_user", KERNEL_FAULT] {
-            load::attach_twins(ebpf, kernel, hook)?;
-        }
-        // A walk reads the caller's code, which a child may not have in its page tables yet: a fault
-        // of the hook's own, for which the kernel skips the program that reads. The second one runs.
-        let walks_native = settings.writers.is_some_and(|walks| walks.native);
-        if walks_native && !kernel.preempts_tracepoints {
-            load::attach(ebpf, &load::second(KERNEL_FAULT), KERNEL_FAULT)?;
-        }
-        // Attached when it is needed, which is then urgent.
-        load::load_program(ebpf, "mm_page_free")?;
-        Ok(Unseen::ALL.to_vec())
-    })
+fn attach(ebpf: &mut Ebpf, kernel: &Kernel, settings: Settings) -> Result<Vec<Unseen>, ProbeError> {
+    for hook in ["mm_page_alloc", "page_fault_user", KERNEL_FAULT] {
+        load::attach_twins(ebpf, kernel, hook)?;
+    }
+    // A walk reads the caller's code, which a child may not have in its page tables yet: a fault
+    // of the hook's own, for which the kernel skips the program that reads. The second one runs.
+    let walks_native = settings.writers.is_some_and(|walks| walks.native);
+    if walks_native && !kernel.preempts_tracepoints {
+        load::attach(ebpf, &load::second(KERNEL_FAULT), KERNEL_FAULT)?;
+    }
+    // Attached when it is needed, which is then urgent.
+    load::load_program(ebpf, "mm_page_free")?;
+    Ok(Unseen::OF_TRACEPOINTS.to_vec())
 }

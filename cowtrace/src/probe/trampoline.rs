@@ -28,14 +28,15 @@ impl Backend for Trampoline {
         let types = KernelBtf::from_sys_fs().map_err(|error| ProbeError::Refused {
             what: "its types".into(),
             reason: explain::error(&error),
+            by_verifier: false,
         })?;
         let plan = Plan {
             backend: self.name(),
             globals: offsets::of_faults(&btf)?,
-            cast: None,
             counts_commits: true,
+            has_second: kernel.preempts,
         };
-        load::probe(kernel, settings, &btf, plan, |ebpf| {
+        load::probe(kernel, settings, &btf, &plan, |ebpf| {
             let technique = Technique::Trampoline {
                 types: &types,
                 twice: kernel.preempts,

@@ -11,11 +11,13 @@ pub enum Unseen {
     FirstFileWrites,
     /// What the old page was, where the mapping does not tell.
     Sources,
+    /// Which objects were written: where the kernel has physical memory was not found.
+    Objects,
 }
 
 impl Unseen {
-    /// All of it.
-    pub const ALL: [Self; 4] = [
+    /// What the tracepoint backend is blind to on every kernel.
+    pub const OF_TRACEPOINTS: [Self; 4] = [
         Self::OtherWriters,
         Self::Hugetlb,
         Self::FirstFileWrites,
@@ -30,6 +32,7 @@ impl Unseen {
             Self::Hugetlb => "hugetlbfs",
             Self::FirstFileWrites => "first writes to private files",
             Self::Sources => "KSM",
+            Self::Objects => "which objects were written",
         }
     }
 }

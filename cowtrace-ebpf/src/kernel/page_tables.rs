@@ -1,0 +1,143 @@
+//! A process's memory, found by its page tables and read through the kernel's own mapping of physical
+//! memory (x86-64).
+//!
+//! A hook inside a page fault must not read the process's memory by the process's own addresses: the
+//! processor would keep the translation it used, which the fault is about to change. After a page was
+//! only made writable again the kernel does not flush it, and Intel's processors fault once more on
+//! what they kept (docs/kernel.md). What is read here leaves no trace: no translation, no accessed bit.
+
+use aya_ebpf::Global;
+use cowtrace_common::{
+    direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES},
+    evidence::WORDS,
+};
+
+use super::{Task, read, read_at};
+use crate::{cast, maps};
+
+/// Offset of `pgd` in `struct mm_struct`, bytes; 0 where page tables are not followed.
+#[unsafe(no_mangle)]
+static MM_PGD: Global<u32> = Global::new(0);
+
+/// An entry maps memory (`_PAGE_PRESENT`).
+const PRESENT: u64 = 1;
+/// An entry above the lowest level maps memory itself, and no table (`_PAGE_PSE`).
+const HUGE: u64 = 1 << 7;
+const PAGE_SHIFT: u32 = 12;
+const PAGE_BYTES: u64 = 1 << PAGE_SHIFT;
+/// Bits of an address that each level of tables translates.
+const LEVEL_BITS: u32 = 9;
+/// Where the index of the top table is in an address, with 4 levels and with 5.
+const TOP_SHIFT: u32 = 39;
+const TOP_SHIFT_OF_5: u32 = 48;
+/// Kernel addresses begin with this many bits alike with 4 levels of tables.
+const ALIKE_BITS: u32 = 47;
+
+/// Whether page tables can be followed by this program at all; at 0 the verifier removes it as dead
+/// code.
+#[inline(always)]
+pub fn can_be_followed() -> bool {
+    MM_PGD.load() != 0
+}
+
+/// Kernel address of the current process's top table.
+#[inline(always)]
+pub fn of_current() -> Option<u64> {
+    let mm = Task::current().mm().ok()?;
+    read(mm.0, MM_PGD.load()).ok().filter(|&top| top != 0)
+}
+
+/// Three words from an address on, which is a multiple of 8, of the process with these tables: 0 for
+/// those in a page that is not there. `None` if the first is in none, or it is not known where the
+/// kernel has physical memory.
+#[inline(always)]
+pub fn words(top: u64, address: u64) -> Option<[u64; WORDS]> {
+    let map = maps::direct_map()?;
+    if map.base == 0 {
+        return None;
+    }
+    let place = find(map, top, address)?;
+    let in_page = PAGE_BYTES - (address & (PAGE_BYTES - 1));
+    if in_page >= 8 * WORDS as u64 {
+        return Some(words_at(place));
+    }
+    let next = find(map, top, address + in_page);
+    let mut words = [0; WORDS];
+    for (number, word) in words.iter_mut().enumerate() {
+        let at = 8 * number as u64;
+        if at < in_page {
+            [*word] = words_at(place + at);
+        } else if let Some(next) = next {
+            [*word] = words_at(next + at - in_page);
+        }
+    }
+    Some(words)
+}
+
+/// Looks for where the kernel has physical memory: a page of the current process, at `address`, has
+/// two words that nothing else has. Tries the next few bases below its top table, which lies in that
+/// mapping, and keeps the one by which the tables lead there.
+#[inline(always)]
+pub fn search(address: u64, mark: [u64; MARK_WORDS], frame_mask: u64, first_try: u64) {
+    let Some(top) = of_current() else {
+        return;
+    };
+    let is_4_levels = top >> ALIKE_BITS == u64::MAX >> ALIKE_BITS;
+    let highest = top & !(BASE_ALIGNMENT - 1);
+    for number in 0..u64::from(TRIES) {
+        let map = DirectMap {
+            base: highest.wrapping_sub((first_try + number) * BASE_ALIGNMENT),
+            frame_mask,
+            levels: if is_4_levels { 4 } else { 5 },
+        };
+        if let Some(place) = find(&map, top, address)
+            && words_at(place) == mark
+        {
+            maps::set_direct_map(map);
+            return;
+        }
+    }
+}
+
+/// Where the kernel has a byte of the process with these tables.
+#[inline(always)]
+fn find(map: &DirectMap, top: u64, address: u64) -> Option<u64> {
+    let mut table = top;
+    if map.levels == 5 {
+        let entry = entry(table, address, TOP_SHIFT_OF_5);
+        if entry & PRESENT == 0 {
+            return None;
+        }
+        table = map.base + (entry & map.frame_mask);
+    }
+    for level in 0..4 {
+        let shift = TOP_SHIFT - level * LEVEL_BITS;
+        let entry = entry(table, address, shift);
+        if entry & PRESENT == 0 {
+            return None;
+        }
+        if shift == PAGE_SHIFT || (entry & HUGE != 0 && level > 0) {
+            let within = (1 << shift) - 1;
+            let physical = (entry & map.frame_mask & !within) | (address & within);
+            return Some(map.base + physical);
+        }
+        table = map.base + (entry & map.frame_mask);
+    }
+    None
+}
+
+#[inline(always)]
+fn entry(table: u64, address: u64, shift: u32) -> u64 {
+    let index = (address >> shift) & ((1 << LEVEL_BITS) - 1);
+    let [entry] = words_at(table + 8 * index);
+    entry
+}
+
+/// Words at a kernel address, 0 for those that cannot be read.
+#[inline(always)]
+fn words_at<const N: usize>(address: u64) -> [u64; N] {
+    if cast::is_available() {
+        return cast::words(address);
+    }
+    read_at(address).unwrap_or([0; N])
+}
