@@ -1,9 +1,11 @@
 //! What every case of the `workload` program must count, in one table for every kernel and every
 //! backend: the tests on the running kernel and the virtual machines judge by it alike.
 
+mod faults;
 mod judge;
 mod table;
 
+pub use faults::Faults;
 pub use judge::{Judged, Observation};
 pub use table::ALL;
 

@@ -2,6 +2,7 @@
 //! or a script.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -138,10 +139,32 @@ impl Workload {
         writers(&self.run())
     }
 
+    /// What `act` gives, and the minor page faults that the case's processes took meanwhile: its own, and
+    /// those of the children that have ended by then, as all of them have.
+    pub fn faults_of<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let before = minor_faults(self.pid());
+        let given = act(self);
+        (given, minor_faults(self.pid()) - before)
+    }
+
     /// Lets it end.
     pub fn end(self) {
         self.service.end();
     }
+}
+
+/// Minor faults of a process and of the children it has waited for: fields 10 and 11 of its stat
+/// (proc(5)).
+///
+/// # Panics
+/// If there is no such process.
+fn minor_faults(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+    let faults = fields.split_whitespace().skip(7).take(2);
+    faults
+        .map(|count| count.parse::<u64>().expect("a count"))
+        .sum()
 }
 
 /// The writers in what a case said.

@@ -154,6 +154,8 @@ impl Collector {
             .interpreter(image, &pids)
             .and_then(|interpreter| pythons.add(&interpreter))
         else {
+            // Known before the first copy, so that none of a native program has words read for it.
+            self.settle_words(image);
             return;
         };
         self.interpreters.insert(image, number);

@@ -1,7 +1,7 @@
 //! Runs a case under cowtrace and holds what was counted against the table and against the
 //! kernel's page tables. Says what is wrong instead of failing: who asked decides what that means.
 
-use super::{Case, Writes};
+use super::{Case, Writes, faults::Faults};
 use crate::{
     report::{Counts, Report, number},
     tracer::Tracer,
@@ -14,6 +14,8 @@ pub struct Observation {
     pub writers: Vec<(Writer, Counts)>,
     /// All that cowtrace told.
     pub report: Report,
+    /// What the case's processes paid.
+    pub faults: Faults,
 }
 
 /// A case held against the table.
@@ -42,7 +44,7 @@ impl Case {
             &["--no-frames"]
         };
         let tracer = Tracer::by(backend, workload.pid(), more);
-        let writers = workload.writers();
+        let (writers, traced) = workload.faults_of(Workload::writers);
         let report = tracer.stop();
         let counts = report.counts_in(workload.start, workload.end);
         workload.end();
@@ -54,6 +56,10 @@ impl Case {
                 .map(|(writer, counts)| (writer, counts.unwrap_or_default()))
                 .collect(),
             report,
+            faults: Faults {
+                traced,
+                untraced: self.faults_untraced(),
+            },
         }
     }
 
@@ -88,6 +94,7 @@ impl Case {
         faults.extend(self.wrong_writers_told(seen));
         faults.extend(self.wrong_calls(seen));
         faults.extend(self.wrong_whole(seen));
+        faults.extend(self.wrong_faults(seen));
         if !faults.is_empty() {
             // Every loss, also those that are nobody's in particular: it may say why.
             faults.push(format!("loss: {}", seen.report.0["loss"]));
@@ -291,6 +298,7 @@ mod tests {
                 "loss": losses,
                 "writers": [{ "module": "workload", "copied_pages": copied + 9 }],
             })),
+            faults: Faults::default(),
         }
     }
 
@@ -358,6 +366,26 @@ mod tests {
         };
         assert_eq!(faults(4), 0);
         assert!(faults(3) > 0);
+    }
+
+    #[test]
+    fn a_second_fault_for_each_page_is_a_fault_of_the_trace() {
+        let faults = |name: &str, traced: u64, untraced: u64| {
+            let mut seen = observation("kprobe", 1000, 1000, &[]);
+            seen.faults = Faults { traced, untraced };
+            Case::named(name).judge(&seen).faults.len()
+        };
+        assert_eq!(faults("child-writes", 1051, 1040), 0);
+        assert!(faults("child-writes", 2040, 1040) > 0);
+        let judged = |traced| {
+            let mut seen = observation("kprobe", 0, 0, &[]);
+            seen.writers[0].1.reused = 1000;
+            seen.faults.traced = traced;
+            seen.faults.untraced = 1031;
+            Case::named("parent-after-exit").judge(&seen).faults
+        };
+        assert!(judged(1040).is_empty());
+        assert!(judged(2031)[0].contains("2031 page faults traced, 1031 untraced"));
     }
 
     #[test]
