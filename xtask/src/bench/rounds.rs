@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{variant::Variant, workload::Workload};
+use super::{
+    variant::{Subject, Variant},
+    workload::Workload,
+};
 use crate::say;
 
 /// Samples of a variant in a round, of which the fastest counts: other work on the machine only
@@ -34,12 +37,18 @@ impl Rounds {
 impl Bench {
     /// Measures, after a round that is not counted.
     pub(crate) fn run(&self, rounds: u32) -> Result<Rounds> {
-        let mut workload = Workload::start(&self.binaries, "bench", self.pages)?;
+        let mut workloads = Subject::ALL
+            .into_iter()
+            .map(|subject| match subject {
+                Subject::Native => Workload::start(&self.binaries, "bench", self.pages),
+                Subject::Python => Workload::start_python(self.pages),
+            })
+            .collect::<Result<Vec<_>>>()?;
         let mut measured = Rounds(Default::default());
         for round in 0..=rounds {
             for variant in order(round) {
                 let cost = self
-                    .visit(variant, &mut workload)
+                    .visit(variant, &mut workloads[variant.subject() as usize])
                     .with_context(|| format!("cannot measure: {}", variant.title()))?;
                 if round > 0 {
                     measured.0[variant as usize].push(cost);
@@ -105,6 +114,14 @@ mod tests {
         };
         assert_eq!(before_empty(0), Variant::Untraced);
         assert_eq!(before_empty(3), Variant::Counting);
+        assert_eq!(Variant::PythonTypes.base(), Variant::PythonUntraced);
+    }
+
+    #[test]
+    fn a_subject_is_found_by_its_place() {
+        for (place, subject) in Subject::ALL.into_iter().enumerate() {
+            assert_eq!(subject as usize, place);
+        }
     }
 
     #[test]

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// A running `workload`, told what to do line by line.
+/// The CPython process.
+const SERVICE: &str = include_str!("service.py");
+
+/// A running `workload`, or its like, told what to do line by line.
 pub(crate) struct Workload {
     child: Child,
     input: Option<ChildStdin>,
@@ -18,13 +21,22 @@ pub(crate) struct Workload {
 impl Workload {
     /// Starts `workload CASE PAGES` and waits until its memory is there.
     pub(crate) fn start(binaries: &Path, case: &str, pages: u32) -> Result<Self> {
-        let program = binaries.join("workload");
-        let mut child = Command::new(&program)
-            .args([case, &pages.to_string()])
+        let mut command = Command::new(binaries.join("workload"));
+        Self::begin(command.args([case, &pages.to_string()]))
+    }
+
+    /// Starts a CPython process that does what `workload bench PAGES` does.
+    pub(crate) fn start_python(pages: u32) -> Result<Self> {
+        let mut command = Command::new("python3");
+        Self::begin(command.args(["-c", SERVICE, &pages.to_string()]))
+    }
+
+    fn begin(command: &mut Command) -> Result<Self> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let input = child.stdin.take();
         let output = child.stdout.take().context("the workload has no output")?;
         let mut workload = Self {
@@ -34,7 +46,7 @@ impl Workload {
         };
         workload
             .expect("ready")
-            .with_context(|| format!("`workload {case} {pages}` did not start"))?;
+            .with_context(|| format!("{command:?} did not start"))?;
         Ok(workload)
     }
 
