@@ -1,7 +1,5 @@
 //! A traced thread's write fault in flight, and the table that tells which tasks are traced.
 
-use crate::evidence::WORDS;
-
 /// Slots of traced threads; slot 0 means "not traced". Bounds the traced threads alive at one
 /// time, over all processes. 16,384 slots are 3 MiB.
 pub const THREAD_SLOTS: u32 = 16_384;
@@ -74,26 +72,23 @@ pub struct Thread {
     pub flags: u32,
     /// Pages that the last fault copied.
     pub pages: u32,
-    /// Tracepoint: words around the address of the open fault, see [`crate::evidence::WORDS`].
-    pub words: [u64; WORDS],
-    /// 1 if they could be read.
-    pub has_words: u32,
     /// Tracepoint: 1 while a hook of this thread walks stacks in the process's memory, which may fault.
-    pub is_reading: u32,
+    pub is_reading: u64,
     /// Number of the [`crate::python::Stack`] of the open fault, 0 if it is not known.
     pub stack: u64,
     /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if it is not known.
     pub native: u64,
-    /// Address of the thread's `PyThreadState` as last found, 0 before.
+    /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
+    pub instruction: u64,
+    /// Address of the thread's `PyThreadState` as last found, 0 before. What is from here on is read of
+    /// interpreters only: counting stays within two cache lines.
     pub python_thread: u64,
     /// What `pthread_self` returns in the thread, 0 if not known yet.
     pub thread_pointer: u64,
-    /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
-    pub instruction: u64,
     /// Kernel address of the top table of the thread's page tables, 0 if not known yet.
     pub page_tables: u64,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 2],
+    pub padding: [u64; 5],
 }
 
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.
@@ -116,4 +111,5 @@ pub const EVENTS: usize = 8;
 const _: () = assert!(size_of::<Thread>() == 192);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
 const _: () = assert!(core::mem::offset_of!(Thread, batch_key) == 48);
+const _: () = assert!(core::mem::offset_of!(Thread, python_thread) == 128);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

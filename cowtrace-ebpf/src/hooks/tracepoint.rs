@@ -83,9 +83,7 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
     if writer::is_asked_for() {
-        let program = Program::of(charged);
-        keep_words(thread, program, address, mode);
-        keep_stacks(thread, program, turn, registers, mode);
+        keep_stacks(thread, Program::of(charged), turn, registers, mode);
     }
     let begun = Begun {
         state: FAULT_BEGUN,
@@ -97,19 +95,6 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
         charged,
     };
     fault::begun(thread, begun);
-}
-
-#[inline(always)]
-fn keep_words(mut thread: TracedThread, program: Program, address: u64, mode: Mode) {
-    let words = match mode {
-        Mode::User => writer::read_words(thread, program, address, Moment::BeforeCopy),
-        Mode::Kernel => None,
-    };
-    let fault = thread.get_mut();
-    fault.has_words = u32::from(words.is_some());
-    if let Some(words) = words {
-        fault.words = words;
-    }
 }
 
 /// Walks the stacks, now, while the kernel has not looked at the page's entry yet.
@@ -207,10 +192,13 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 #[inline(always)]
 fn tell(thread: TracedThread, entry: Entry) {
     let fault = thread.get();
-    let (instruction, system_call) = if fault.witness == 0 {
-        (entry.instruction, None)
+    let (instruction, system_call, words) = if fault.witness == 0 {
+        let program = Program::of(fault.charged);
+        let words = writer::read_words(thread, program, fault.exact, Moment::BeforeCopy);
+        (entry.instruction, None, words)
     } else {
-        in_system_call(fault.user_registers)
+        let (instruction, call) = in_system_call(fault.user_registers);
+        (instruction, call, None)
     };
     writer::tell(
         thread,
@@ -220,7 +208,7 @@ fn tell(thread: TracedThread, entry: Entry) {
             instruction,
             pages: 1,
             system_call,
-            words: (fault.has_words != 0).then_some(fault.words),
+            words,
             stacks: Stacks {
                 python: fault.stack,
                 native: fault.native,
