@@ -95,6 +95,7 @@ impl Case {
         faults.extend(self.wrong_calls(seen));
         faults.extend(self.wrong_whole(seen));
         faults.extend(self.wrong_faults(seen));
+        faults.extend(missing_objects(seen));
         if !faults.is_empty() {
             // Every loss, also those that are nobody's in particular: it may say why.
             faults.push(format!("loss: {}", seen.report.0["loss"]));
@@ -230,6 +231,16 @@ fn wrong_source(expected: &[Writes], source: &str, seen: &Observation) -> Option
         told == copied
     };
     (!fits).then(|| format!("by source: {}", seen.report.0["totals"]["by_source"]))
+}
+
+/// On every kernel of the tests it is found where the kernel has physical memory, by which the words
+/// around a write are read (docs/kernel.md).
+fn missing_objects(seen: &Observation) -> Option<String> {
+    let unseen = seen.report.0["run"]["backend_unseen"].as_array()?;
+    let is_blind = unseen
+        .iter()
+        .any(|what| what == "which objects were written");
+    is_blind.then(|| "the kernel's mapping of memory was not found".to_owned())
 }
 
 impl Observation {
