@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -43,6 +43,8 @@ const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// Between looks because a process has come or gone: what a worker wrote can be named while its
 /// parent lives, which may be a few milliseconds more.
 const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
+
+const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
 
 const NO_EVENTS: &str = "cannot wait for events of the kernel side";
 
@@ -151,8 +153,12 @@ impl Session<'_> {
             diagnostics: self.options.verbose >= 2,
         };
         // Before a command is started: it is not, where it cannot be traced.
-        let probe = probe::attach(self.options.backend.name(), &self.kernel, settings)
-            .context("cannot trace here")?;
+        let probe = match probe::attach(self.options.backend.name(), &self.kernel, settings) {
+            Ok(probe) => probe,
+            // The kernel gives up on a program that it checks when a signal comes.
+            Err(_) if ends.has_come().await => bail!("{NOTHING_TRACED}"),
+            Err(error) => return Err(error).context("cannot trace here"),
+        };
         let backend = probe.backend;
         let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut collector = Collector::new(
@@ -164,25 +170,13 @@ impl Session<'_> {
         );
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
-        let command = match target {
-            Target::Pids(pids) => {
-                collector.adopt(pids)?;
-                meta.targets.clone_from(pids);
+        let mut command = None;
+        let interrupted = tokio::select! {
+            biased;
+            end = ends.next() => Some(end),
+            begun = self.begin(target, &mut collector, &mut meta, &mut command) => {
+                begun?;
                 None
-            }
-            Target::Command(command) => {
-                let command = targets::Command::prepare(command)?;
-                collector.adopt_launcher(command.pid())?;
-                command.go_on().context("cannot let the command go on")?;
-                let begun = tokio::time::timeout(BEGINNING, begun(&mut collector));
-                if !begun.await.unwrap_or(Ok(true))? {
-                    return Err(AlreadyTold.into());
-                }
-                meta.targets = vec![command.pid()];
-                if self.until.workers.is_none() {
-                    collector.walk_regularly();
-                }
-                Some(command)
             }
         };
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
@@ -197,7 +191,13 @@ impl Session<'_> {
             recording: recording.as_mut(),
             meta: &meta,
         };
-        let cause = self.follow(under_way, &mut ends, &progress).await?;
+        let cause = match interrupted {
+            Some(end) => {
+                eprintln!("cowtrace: ended while it attached: only what it had reached is in the report");
+                end
+            }
+            None => self.follow(under_way, &mut ends, &progress).await?,
+        };
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
@@ -209,6 +209,37 @@ impl Session<'_> {
         }
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
         Ok(Observed { run, recorded })
+    }
+
+    /// Begins to trace the processes that are there, or the command. Where a signal ends it, what is
+    /// traced by then is reported.
+    async fn begin(
+        &self,
+        target: &Target<'_>,
+        collector: &mut Collector,
+        meta: &mut Meta,
+        command: &mut Option<targets::Command>,
+    ) -> Result<()> {
+        match target {
+            Target::Pids(pids) => {
+                meta.targets.clone_from(pids);
+                collector.adopt(pids).await?;
+            }
+            Target::Command(words) => {
+                let started = command.insert(targets::Command::prepare(words)?);
+                meta.targets = vec![started.pid()];
+                collector.adopt_launcher(started.pid()).await?;
+                started.go_on().context("cannot let the command go on")?;
+                let begun = tokio::time::timeout(BEGINNING, begun(collector));
+                if !begun.await.unwrap_or(Ok(true))? {
+                    return Err(AlreadyTold.into());
+                }
+                if self.until.workers.is_none() {
+                    collector.walk_regularly();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Begins the recording, if one was asked for.

@@ -1,6 +1,6 @@
 //! Who a process is, what it runs as, and whose child: /proc/PID/stat, comm and task.
 
-use std::{fs, io, path::Path};
+use std::{collections::HashMap, fs, io, path::Path};
 
 /// `PF_KTHREAD` of include/linux/sched.h: a thread of the kernel, without memory of its own.
 const KERNEL_THREAD: u32 = 0x0020_0000;
@@ -82,21 +82,29 @@ pub fn tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
 
 /// Every process that is one of `pids` or descends from one, parents before children.
 pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
-    let mut rest: Vec<Identity> = numbered(root)?
-        .into_iter()
-        .filter_map(|pid| identity(root, pid).ok())
-        .collect();
-    let mut tree: Vec<Identity> = Vec::new();
-    loop {
-        let (found, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|process| {
-            pids.contains(&process.pid) || tree.iter().any(|parent| parent.pid == process.parent)
-        });
-        if found.is_empty() {
-            return Ok(tree);
+    let mut all: HashMap<u32, Identity> = HashMap::new();
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for pid in numbered(root)? {
+        // One that ended meanwhile is left out.
+        if let Ok(process) = identity(root, pid) {
+            children.entry(process.parent).or_default().push(pid);
+            all.insert(pid, process);
         }
-        tree.extend(found);
-        rest = others;
     }
+    let mut tree: Vec<Identity> = Vec::new();
+    let mut generation = pids.to_vec();
+    while !generation.is_empty() {
+        let mut next = Vec::new();
+        for pid in generation {
+            // Taken out, so that each is there once.
+            if let Some(process) = all.remove(&pid) {
+                tree.push(process);
+                next.extend(children.remove(&pid).unwrap_or_default());
+            }
+        }
+        generation = next;
+    }
+    Ok(tree)
 }
 
 fn read_stat(path: &Path) -> io::Result<Stat> {
