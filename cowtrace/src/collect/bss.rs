@@ -53,9 +53,8 @@ pub(super) fn name(
 
 /// The data of files, by the process and where it ends.
 fn data_by_end(regions: &[Region]) -> HashMap<(u32, u64), &Region> {
-    let is_data = |region: &&Region| {
-        region.mapping.kind == Kind::File && region.mapping.is_copy_on_write()
-    };
+    let is_data =
+        |region: &&Region| region.mapping.kind == Kind::File && region.mapping.is_copy_on_write();
     let mut data = HashMap::new();
     for region in regions.iter().filter(is_data) {
         data.entry((region.process_id, region.mapping.end))
@@ -113,7 +112,7 @@ mod tests {
 
     fn regions() -> Vec<Region> {
         let text = memory::read_layout_text(Path::new("/proc"), std::process::id()).unwrap();
-        let mappings = memory::read_mappings(&text, memory::page_bytes()).unwrap();
+        let mappings = memory::read_mappings(&text).unwrap();
         let region = |(id, mapping): (usize, Mapping)| Region {
             id: u32::try_from(id).unwrap(),
             process_id: 0,

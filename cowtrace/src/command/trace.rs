@@ -193,7 +193,9 @@ impl Session<'_> {
         };
         let cause = match interrupted {
             Some(end) => {
-                eprintln!("cowtrace: ended while it attached: only what it had reached is in the report");
+                eprintln!(
+                    "cowtrace: ended while it attached: only what it had reached is in the report"
+                );
                 end
             }
             None => self.follow(under_way, &mut ends, &progress).await?,

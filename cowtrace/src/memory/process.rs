@@ -58,11 +58,47 @@ pub fn comm(root: &Path, pid: u32) -> String {
 /// Present pages of a process (statm); 0 if it is gone.
 #[must_use]
 pub fn resident_pages(root: &Path, pid: u32) -> u64 {
+    statm(root, pid).0
+}
+
+/// Pages that are present, and those of them that are of files.
+fn statm(root: &Path, pid: u32) -> (u64, u64) {
     let text = fs::read_to_string(root.join(pid.to_string()).join("statm")).unwrap_or_default();
-    text.split_ascii_whitespace()
-        .nth(1)
-        .and_then(|pages| pages.parse().ok())
-        .unwrap_or(0)
+    let mut fields = text.split_ascii_whitespace().skip(1);
+    let mut pages = || fields.next().and_then(|pages| pages.parse().ok());
+    (pages().unwrap_or(0), pages().unwrap_or(0))
+}
+
+/// What a process has present, in small pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Resident {
+    /// Without those of hugetlbfs.
+    pub(super) pages: u64,
+    /// Of these, pages that belong to no file.
+    pub(super) anonymous: u64,
+    /// Those of hugetlbfs.
+    pub(super) huge_pages: u64,
+}
+
+/// What a process has present; nothing if it is gone.
+pub(super) fn resident(root: &Path, pid: u32, page_bytes: u64) -> Resident {
+    let (pages, of_files) = statm(root, pid);
+    let status = fs::read(root.join(format!("{pid}/status"))).unwrap_or_default();
+    Resident {
+        pages,
+        anonymous: pages.saturating_sub(of_files),
+        huge_pages: huge_bytes(&status) / page_bytes,
+    }
+}
+
+/// The line of status that says how much of hugetlbfs a process has.
+pub(super) fn huge_bytes(status: &[u8]) -> u64 {
+    let status = String::from_utf8_lossy(status);
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("HugetlbPages:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 /// The tasks of a process.
