@@ -110,9 +110,12 @@ fn a_signal_ends_the_attaching_at_any_moment_with_the_report() {
     }
     let mut service = start();
     let mut while_attaching = 0;
-    // Until it has attached: 0.5 s here where nothing else runs.
-    for step in 0..60 {
-        let after = Duration::from_millis(25 * step);
+    // Until it has attached, which takes 0.5 s here where nothing else runs, or was ended in that often.
+    for step in 0..100 {
+        if while_attaching == 4 {
+            break;
+        }
+        let after = Duration::from_millis(40 * step);
         let (output, took) = interrupted(service.pid(), after);
         let errors = String::from_utf8_lossy(&output.stderr);
         // To be at most 200 ms until it stops, 60 to 250 ms here with the report of 60,000 mappings; the

@@ -1,6 +1,6 @@
 //! What ends a trace.
 
-use std::{io, time::Duration};
+use std::io;
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -45,15 +45,6 @@ impl Ends {
             _ = hangup.recv() => {}
         }
         End::Signal
-    }
-
-    /// Whether one has come, without waiting.
-    pub(super) async fn has_come(&mut self) -> bool {
-        // The runtime looks for signals when nothing else is to be done.
-        tokio::task::yield_now().await;
-        tokio::time::timeout(Duration::ZERO, self.next())
-            .await
-            .is_ok()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -17,7 +17,7 @@ use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
-    probe::{self, Kernel, Settings, Walks},
+    probe::{Kernel, Settings, Walks},
     run::Run,
     targets,
 };
@@ -44,13 +44,7 @@ const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// parent lives, which may be a few milliseconds more.
 const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
 
-const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
-
-const NO_EVENTS: &str = "cannot wait for events of the kernel side";
-
-/// A command takes at most so long to be started, or fails; of one that takes longer is believed that it
-/// is going to.
-const BEGINNING: Duration = Duration::from_secs(1);
+pub(super) const NO_EVENTS: &str = "cannot wait for events of the kernel side";
 
 /// Which processes to trace.
 pub(super) enum Target<'a> {
@@ -117,14 +111,15 @@ pub(super) fn observe(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(
-        Session {
-            kernel,
-            options,
-            until,
-        }
-        .run(target),
-    )
+    let session = Session {
+        kernel,
+        options,
+        until,
+    };
+    let observed = runtime.block_on(session.run(target));
+    // Whoever still attaches ends with the program.
+    runtime.shutdown_background();
+    observed
 }
 
 /// A trace under way.
@@ -134,10 +129,11 @@ struct UnderWay<'a> {
     meta: &'a Meta,
 }
 
-struct Session<'a> {
-    kernel: Kernel,
-    options: &'a TraceOptions,
-    until: Until,
+/// What is traced, and until when.
+pub(super) struct Session<'a> {
+    pub(super) kernel: Kernel,
+    pub(super) options: &'a TraceOptions,
+    pub(super) until: Until,
 }
 
 impl Session<'_> {
@@ -153,12 +149,7 @@ impl Session<'_> {
             diagnostics: self.options.verbose >= 2,
         };
         // Before a command is started: it is not, where it cannot be traced.
-        let probe = match probe::attach(self.options.backend.name(), &self.kernel, settings) {
-            Ok(probe) => probe,
-            // The kernel gives up on a program that it checks when a signal comes.
-            Err(_) if ends.has_come().await => bail!("{NOTHING_TRACED}"),
-            Err(error) => return Err(error).context("cannot trace here"),
-        };
+        let probe = self.attach(settings, &mut ends).await?;
         let backend = probe.backend;
         let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut collector = Collector::new(
@@ -211,37 +202,6 @@ impl Session<'_> {
         }
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
         Ok(Observed { run, recorded })
-    }
-
-    /// Begins to trace the processes that are there, or the command. Where a signal ends it, what is
-    /// traced by then is reported.
-    async fn begin(
-        &self,
-        target: &Target<'_>,
-        collector: &mut Collector,
-        meta: &mut Meta,
-        command: &mut Option<targets::Command>,
-    ) -> Result<()> {
-        match target {
-            Target::Pids(pids) => {
-                meta.targets.clone_from(pids);
-                collector.adopt(pids).await?;
-            }
-            Target::Command(words) => {
-                let started = command.insert(targets::Command::prepare(words)?);
-                meta.targets = vec![started.pid()];
-                collector.adopt_launcher(started.pid()).await?;
-                started.go_on().context("cannot let the command go on")?;
-                let begun = tokio::time::timeout(BEGINNING, begun(collector));
-                if !begun.await.unwrap_or(Ok(true))? {
-                    return Err(AlreadyTold.into());
-                }
-                if self.until.workers.is_none() {
-                    collector.walk_regularly();
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Begins the recording, if one was asked for.
@@ -346,17 +306,6 @@ fn finish_command(mut command: targets::Command) {
 #[derive(Debug, thiserror::Error)]
 #[error("told already")]
 pub struct AlreadyTold;
-
-/// Whether the process that was to become the command has done so, once that is known.
-async fn begun(collector: &mut Collector) -> Result<bool> {
-    loop {
-        if let Some(has_begun) = collector.command_has_begun() {
-            return Ok(has_begun);
-        }
-        collector.wait().await.context(NO_EVENTS)?;
-        collector.follow()?;
-    }
-}
 
 /// Until the recording is to be flushed; for ever without one.
 async fn due(recording: &mut Option<&mut Recording>) {
