@@ -5,6 +5,7 @@ mod figures;
 mod naming;
 mod pairing;
 mod rounds;
+mod stalls;
 mod statistics;
 mod tracer;
 mod upkeep;
@@ -14,7 +15,7 @@ mod workload;
 use std::{env, ffi::OsString, io, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 
 use crate::{
     packages::{self, Need},
@@ -27,6 +28,13 @@ const BPFTRACE: Need = Need {
     why: "the benchmark compares with a bpftrace script that counts the same",
 };
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// How long a busy master's mmap and munmap take
+    Stalls,
+}
+
 /// How long to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -36,6 +44,9 @@ pub(crate) struct Options {
     /// Inherited pages that a child writes at a time; few enough to fit between other work
     #[arg(long, default_value_t = 16_384, value_parser = value_parser!(u32).range(1_024..=4_194_304))]
     pub(crate) pages: u32,
+    /// Only this part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Measure with what is built in this folder already; what the set-up starts as root
     #[arg(long, hide = true, value_name = "FOLDER")]
     binaries: Option<PathBuf>,
@@ -47,14 +58,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return measure(options, binaries.clone());
     }
     setup::ensure()?;
-    packages::ensure(&[BPFTRACE])?;
+    if options.only.is_none() {
+        packages::ensure(&[BPFTRACE])?;
+    }
     workspace::run(&mut workspace::cargo_on_all("build")?)?;
     let binaries = workspace::binaries()?;
     if privilege::is_root() {
         return measure(options, binaries);
     }
     let itself = env::current_exe().context("cannot find this program")?;
-    let arguments: [OsString; 7] = [
+    let mut arguments: Vec<OsString> = vec![
         "bench".into(),
         "--rounds".into(),
         options.rounds.to_string().into(),
@@ -63,6 +76,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--binaries".into(),
         binaries.into(),
     ];
+    if options.only == Some(Part::Stalls) {
+        arguments.extend(["--only".into(), "stalls".into()]);
+    }
     workspace::run(&mut privilege::command(
         "attach the tracers",
         itself.as_os_str(),
@@ -76,11 +92,16 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
         pages: options.pages,
     };
     let machine = figures::machine();
+    if options.only == Some(Part::Stalls) {
+        println!("{machine}");
+        return stalls::run(&bench.binaries, &mut io::stdout());
+    }
     let rounds = bench.run(options.rounds)?;
     println!("{machine}");
     figures::costs(options, &rounds, &mut io::stdout())?;
     let upkeep = upkeep::measure(&bench.binaries)?;
     figures::upkeep(&upkeep, &mut io::stdout())?;
     let naming = naming::measure(&bench.binaries)?;
-    figures::naming(&naming, &mut io::stdout())
+    figures::naming(&naming, &mut io::stdout())?;
+    stalls::run(&bench.binaries, &mut io::stdout())
 }

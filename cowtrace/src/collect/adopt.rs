@@ -3,15 +3,21 @@
 //! The hooks are on already, so whatever a traced task forks is followed in the kernel. A scan
 //! takes in the tasks that exist; it is repeated until it finds nothing new, because a task that
 //! was not traced yet may have forked meanwhile.
+//!
+//! Between two processes the runtime gets its turn, so that a signal can end the trace there.
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    thread,
+    time::Duration,
+};
 
 use thiserror::Error;
 
 use super::{Collector, monotonic_ns};
 use crate::{
     collect::record::Record,
-    memory::{self, Identity},
+    memory::{self, Identity, Task},
     probe::ProbeError,
     run::Role,
 };
@@ -38,37 +44,44 @@ pub enum AdoptError {
 }
 
 impl Collector {
-    /// Begins to trace processes and all their living descendants.
-    pub fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
+    /// Begins to trace processes and all their living descendants. Can be given up at any time: what
+    /// is traced by then stays traced.
+    pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
         for scan in 0..MAX_SCANS {
             let tree = memory::children_of(&self.proc_root, pids)?;
-            for &pid in pids {
-                if !tree
-                    .iter()
-                    .any(|process| process.pid == pid && !process.is_dead)
-                {
-                    return Err(AdoptError::Vanished(pid));
-                }
+            let scanned = Scanned::new(&tree, pids, self);
+            if let Some(&gone) = pids.iter().find(|pid| !scanned.living.contains(pid)) {
+                return Err(AdoptError::Vanished(gone));
             }
-            let mut found = false;
-            for process in tree
-                .iter()
-                .filter(|process| !process.is_dead && !process.is_kernel_thread)
-            {
-                let has_children = tree.iter().any(|other| other.parent == process.pid);
-                found |= self.adopt_process(process, pids, scan > 0, has_children)?;
-            }
-            self.follow()?;
-            if !found {
+            if self.adopt_all(&tree, scanned, scan > 0).await? == 0 {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Traces what is not traced yet of a tree; tells of how many processes.
+    async fn adopt_all(
+        &mut self,
+        tree: &[Identity],
+        mut scanned: Scanned<'_>,
+        settle: bool,
+    ) -> Result<usize, AdoptError> {
+        let mut found = 0;
+        for process in tree
+            .iter()
+            .filter(|process| !process.is_dead && !process.is_kernel_thread)
+        {
+            tokio::task::yield_now().await;
+            found += usize::from(self.adopt_process(process, &mut scanned, settle)?);
+        }
+        self.follow()?;
+        Ok(found)
+    }
+
     /// Marks the process that is about to become the command to trace.
-    pub fn adopt_launcher(&mut self, pid: u32) -> Result<(), AdoptError> {
-        self.adopt(&[pid])?;
+    pub async fn adopt_launcher(&mut self, pid: u32) -> Result<(), AdoptError> {
+        self.adopt(&[pid]).await?;
         for record in self
             .records
             .with_slot_mut()
@@ -83,25 +96,21 @@ impl Collector {
     fn adopt_process(
         &mut self,
         process: &Identity,
-        pids: &[u32],
+        scanned: &mut Scanned<'_>,
         settle: bool,
-        has_children: bool,
     ) -> Result<bool, AdoptError> {
-        let tasks = untraced(self, process.pid);
-        if tasks.is_empty() {
+        let there = memory::tasks(&self.proc_root, process.pid).unwrap_or_default();
+        if self.untraced(&there).next().is_none() {
             return Ok(false);
         }
         if settle {
             thread::sleep(FORK_SETTLES);
         }
-        let tasks: Vec<u32> = tasks
-            .into_iter()
-            .filter(|&tid| !self.probe.tables.is_traced(tid))
-            .collect();
+        let tasks: Vec<u32> = self.untraced(&there).collect();
         if tasks.is_empty() {
             return Ok(false);
         }
-        let Some(slot) = self.slot_of(process, pids, has_children) else {
+        let Some(slot) = self.slot_of(process, &there, scanned) else {
             self.loss.threads_full += tasks.len() as u64;
             return Ok(false);
         };
@@ -110,7 +119,7 @@ impl Collector {
                 self.adopted_tasks.push((process.pid, tid));
             }
         }
-        if memory::tasks(&self.proc_root, process.pid).is_ok_and(|tasks| tasks.len() > 1) {
+        if there.len() > 1 {
             if let Some(record) = self.records.in_slot(slot) {
                 record.name_is_final = true;
             }
@@ -119,26 +128,32 @@ impl Collector {
         Ok(true)
     }
 
+    /// The living tasks among these that are not traced yet.
+    fn untraced<'a>(&'a self, tasks: &'a [Task]) -> impl Iterator<Item = u32> + 'a {
+        let living = tasks.iter().filter(|task| !task.is_dead);
+        living
+            .map(|task| task.tid)
+            .filter(|&tid| !self.probe.tables.is_traced(tid))
+    }
+
     /// The slot a process counts in: that of a task already traced, or a new one.
-    fn slot_of(&mut self, process: &Identity, pids: &[u32], has_children: bool) -> Option<u32> {
+    fn slot_of(
+        &mut self,
+        process: &Identity,
+        tasks: &[Task],
+        scanned: &mut Scanned<'_>,
+    ) -> Option<u32> {
         let pid = process.pid;
-        let traced = memory::tasks(&self.proc_root, pid).unwrap_or_default();
-        if let Some(slot) = traced
-            .iter()
-            .find_map(|task| self.probe.tables.process_of(task.tid))
-        {
+        let tables = &self.probe.tables;
+        if let Some(slot) = tasks.iter().find_map(|task| tables.process_of(task.tid)) {
             return Some(slot);
         }
-        let role = if pids.contains(&pid) {
+        let role = if scanned.masters.contains(&pid) {
             Role::Master
         } else {
             Role::Worker
         };
-        let parent = self
-            .records
-            .alive()
-            .find(|record| record.pid == process.parent)
-            .map(|record| record.id);
+        let parent = scanned.records.get(&process.parent).copied();
         let now = monotonic_ns();
         let parent_slot = parent
             .and_then(|id| self.records.get_mut(id))
@@ -163,10 +178,11 @@ impl Collector {
             ..Record::new(pid, slot, now, comm, role)
         };
         let id = self.records.add(record);
+        scanned.records.insert(pid, id);
         self.know_words(id);
         self.know_interpreter(id);
         self.await_interpreter(id);
-        if has_children || role == Role::Master {
+        if scanned.parents.contains(&pid) || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
             let own = self
                 .layouts
@@ -179,13 +195,26 @@ impl Collector {
     }
 }
 
-fn untraced(collector: &Collector, pid: u32) -> Vec<u32> {
-    let root: &Path = &collector.proc_root;
-    let tasks = memory::tasks(root, pid).unwrap_or_default();
-    let open = |task: &memory::Task| !task.is_dead && !collector.probe.tables.is_traced(task.tid);
-    tasks
-        .iter()
-        .filter(|task| open(task))
-        .map(|task| task.tid)
-        .collect()
+/// What a scan has found, by process id.
+struct Scanned<'a> {
+    /// The processes the user gave.
+    masters: &'a [u32],
+    living: HashSet<u32>,
+    /// Those that have children.
+    parents: HashSet<u32>,
+    /// Records of living processes.
+    records: HashMap<u32, u32>,
+}
+
+impl<'a> Scanned<'a> {
+    fn new(tree: &[Identity], masters: &'a [u32], collector: &Collector) -> Self {
+        let living = tree.iter().filter(|process| !process.is_dead);
+        let records = collector.records.alive();
+        Self {
+            masters,
+            living: living.map(|process| process.pid).collect(),
+            parents: tree.iter().map(|process| process.parent).collect(),
+            records: records.map(|record| (record.pid, record.id)).collect(),
+        }
+    }
 }

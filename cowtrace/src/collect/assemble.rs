@@ -152,7 +152,14 @@ impl Collector {
     }
 
     fn name_now(&mut self, id: u32) {
-        self.read_current_mappings(id);
+        // Mappings say what was copied; of a process that copied nothing they may be many.
+        let has_counts = self
+            .records
+            .get(id)
+            .is_some_and(|record| record.totals.copied_pages() + record.totals.reused > 0);
+        if has_counts {
+            self.read_current_mappings(id);
+        }
         let Some(record) = self.records.get_mut(id) else {
             return;
         };

@@ -2,6 +2,7 @@
 //! anonymous, and it lies behind the file's own data.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     path::{Path, PathBuf},
 };
@@ -27,11 +28,15 @@ pub(super) fn name(
         process.exited_ns.is_none().then_some(process.pid)
     };
     let mut found: Vec<(usize, String)> = Vec::new();
+    let data = data_by_end(regions);
     let mut candidates: Vec<(usize, &Region, &Region)> = regions
         .iter()
         .enumerate()
         .filter(|(_, region)| region.copied_pages > 0 && region.mapping.kind == Kind::Anon)
-        .filter_map(|(index, region)| Some((index, region, data_before(regions, region)?)))
+        .filter_map(|(index, region)| {
+            let ends = (region.process_id, region.mapping.start);
+            Some((index, region, *data.get(&ends)?))
+        })
         .collect();
     candidates.sort_by_key(|(_, region, _)| std::cmp::Reverse(region.copied_pages));
     for (index, region, data) in candidates.into_iter().take(MAX_FILES) {
@@ -46,14 +51,16 @@ pub(super) fn name(
     }
 }
 
-/// The data of a file that ends where a region begins.
-fn data_before<'a>(regions: &'a [Region], region: &Region) -> Option<&'a Region> {
-    regions.iter().find(|data| {
-        data.process_id == region.process_id
-            && data.mapping.kind == Kind::File
-            && data.mapping.end == region.mapping.start
-            && data.mapping.is_copy_on_write()
-    })
+/// The data of files, by the process and where it ends.
+fn data_by_end(regions: &[Region]) -> HashMap<(u32, u64), &Region> {
+    let is_data =
+        |region: &&Region| region.mapping.kind == Kind::File && region.mapping.is_copy_on_write();
+    let mut data = HashMap::new();
+    for region in regions.iter().filter(is_data) {
+        data.entry((region.process_id, region.mapping.end))
+            .or_insert(region);
+    }
+    data
 }
 
 /// By the process that has it mapped, if it lives; its name may mean another file here, but then
@@ -105,7 +112,7 @@ mod tests {
 
     fn regions() -> Vec<Region> {
         let text = memory::read_layout_text(Path::new("/proc"), std::process::id()).unwrap();
-        let mappings = memory::read_mappings(&text, memory::page_bytes()).unwrap();
+        let mappings = memory::read_mappings(&text).unwrap();
         let region = |(id, mapping): (usize, Mapping)| Region {
             id: u32::try_from(id).unwrap(),
             process_id: 0,

@@ -38,8 +38,10 @@ use layouts::Layouts;
 use record::{Record, Records};
 use snapshot::Told;
 
-/// Live processes whose mappings are read again at one tick, in turn: bounds a tick's cost.
-const MAPPINGS_PER_TICK: usize = 8;
+/// Live processes whose mappings are read again at one tick, in turn, and mappings after which no other
+/// follows: bounds a tick's cost.
+const PROCESSES_PER_TICK: usize = 8;
+const MAPPINGS_PER_TICK: usize = 16_384;
 /// Rows of exited processes kept in full detail: about 32 MiB.
 const MAX_EXITED_ROWS: usize = 262_144;
 /// Records of exited processes kept: about 24 MiB.
@@ -307,19 +309,16 @@ impl Collector {
             .filter(|record| record.totals.copied_pages() > 0)
             .map(|record| record.id)
             .collect();
-        let turn = ids
-            .iter()
-            .cycle()
-            .skip(self.next_mappings)
-            .take(MAPPINGS_PER_TICK.min(ids.len()));
-        for id in turn.copied().collect::<Vec<_>>() {
-            self.read_current_mappings(id);
+        let turn = ids.iter().copied().cycle().skip(self.next_mappings);
+        let (mut processes, mut mappings) = (0, 0);
+        for id in turn.take(PROCESSES_PER_TICK.min(ids.len())) {
+            processes += 1;
+            mappings += self.read_current_mappings(id);
+            if mappings >= MAPPINGS_PER_TICK {
+                break;
+            }
         }
-        self.next_mappings = if ids.is_empty() {
-            0
-        } else {
-            (self.next_mappings + MAPPINGS_PER_TICK) % ids.len()
-        };
+        self.next_mappings = (self.next_mappings + processes) % ids.len().max(1);
     }
 
     /// Has ranges across mappings of the masters counted page by page before their next fork: the
@@ -334,16 +333,18 @@ impl Collector {
         }
     }
 
-    fn read_current_mappings(&mut self, id: u32) {
+    /// Reads a process's mappings; tells how many there are.
+    fn read_current_mappings(&mut self, id: u32) -> usize {
         let Some(record) = self.records.get_mut(id) else {
-            return;
+            return 0;
         };
         let text = memory::read_layout_text(&self.proc_root, record.pid).unwrap_or_default();
-        if let Ok(mappings) = memory::read_mappings(&text, self.kernel.page_bytes)
-            && !mappings.is_empty()
-        {
+        let mappings = memory::read_mappings(&text).unwrap_or_default();
+        let count = mappings.len();
+        if count > 0 {
             record.current = Some(mappings);
         }
+        count
     }
 }
 

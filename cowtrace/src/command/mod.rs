@@ -1,5 +1,6 @@
 //! One thin file a subcommand.
 
+mod begin;
 mod demo;
 mod diff;
 mod doctor;

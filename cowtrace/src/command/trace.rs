@@ -17,7 +17,7 @@ use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     memory,
-    probe::{self, Kernel, Settings, Walks},
+    probe::{Kernel, Settings, Walks},
     run::Run,
     targets,
 };
@@ -44,11 +44,7 @@ const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// parent lives, which may be a few milliseconds more.
 const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
 
-const NO_EVENTS: &str = "cannot wait for events of the kernel side";
-
-/// A command takes at most so long to be started, or fails; of one that takes longer is believed that it
-/// is going to.
-const BEGINNING: Duration = Duration::from_secs(1);
+pub(super) const NO_EVENTS: &str = "cannot wait for events of the kernel side";
 
 /// Which processes to trace.
 pub(super) enum Target<'a> {
@@ -115,14 +111,15 @@ pub(super) fn observe(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(
-        Session {
-            kernel,
-            options,
-            until,
-        }
-        .run(target),
-    )
+    let session = Session {
+        kernel,
+        options,
+        until,
+    };
+    let observed = runtime.block_on(session.run(target));
+    // Whoever still attaches ends with the program.
+    runtime.shutdown_background();
+    observed
 }
 
 /// A trace under way.
@@ -132,10 +129,11 @@ struct UnderWay<'a> {
     meta: &'a Meta,
 }
 
-struct Session<'a> {
-    kernel: Kernel,
-    options: &'a TraceOptions,
-    until: Until,
+/// What is traced, and until when.
+pub(super) struct Session<'a> {
+    pub(super) kernel: Kernel,
+    pub(super) options: &'a TraceOptions,
+    pub(super) until: Until,
 }
 
 impl Session<'_> {
@@ -151,8 +149,7 @@ impl Session<'_> {
             diagnostics: self.options.verbose >= 2,
         };
         // Before a command is started: it is not, where it cannot be traced.
-        let probe = probe::attach(self.options.backend.name(), &self.kernel, settings)
-            .context("cannot trace here")?;
+        let probe = self.attach(settings, &mut ends).await?;
         let backend = probe.backend;
         let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut collector = Collector::new(
@@ -164,25 +161,13 @@ impl Session<'_> {
         );
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
-        let command = match target {
-            Target::Pids(pids) => {
-                collector.adopt(pids)?;
-                meta.targets.clone_from(pids);
+        let mut command = None;
+        let interrupted = tokio::select! {
+            biased;
+            end = ends.next() => Some(end),
+            begun = self.begin(target, &mut collector, &mut meta, &mut command) => {
+                begun?;
                 None
-            }
-            Target::Command(command) => {
-                let command = targets::Command::prepare(command)?;
-                collector.adopt_launcher(command.pid())?;
-                command.go_on().context("cannot let the command go on")?;
-                let begun = tokio::time::timeout(BEGINNING, begun(&mut collector));
-                if !begun.await.unwrap_or(Ok(true))? {
-                    return Err(AlreadyTold.into());
-                }
-                meta.targets = vec![command.pid()];
-                if self.until.workers.is_none() {
-                    collector.walk_regularly();
-                }
-                Some(command)
             }
         };
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
@@ -197,7 +182,15 @@ impl Session<'_> {
             recording: recording.as_mut(),
             meta: &meta,
         };
-        let cause = self.follow(under_way, &mut ends, &progress).await?;
+        let cause = match interrupted {
+            Some(end) => {
+                eprintln!(
+                    "cowtrace: ended while it attached: only what it had reached is in the report"
+                );
+                end
+            }
+            None => self.follow(under_way, &mut ends, &progress).await?,
+        };
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
@@ -313,17 +306,6 @@ fn finish_command(mut command: targets::Command) {
 #[derive(Debug, thiserror::Error)]
 #[error("told already")]
 pub struct AlreadyTold;
-
-/// Whether the process that was to become the command has done so, once that is known.
-async fn begun(collector: &mut Collector) -> Result<bool> {
-    loop {
-        if let Some(has_begun) = collector.command_has_begun() {
-            return Ok(has_begun);
-        }
-        collector.wait().await.context(NO_EVENTS)?;
-        collector.follow()?;
-    }
-}
 
 /// Until the recording is to be flushed; for ever without one.
 async fn due(recording: &mut Option<&mut Recording>) {

@@ -3,7 +3,7 @@
 use super::{files, maps, process, program};
 use crate::{fuzzing::Target, run::Kind};
 
-/// Texts of maps, smaps, stat, status and auxv.
+/// Texts of maps, stat, status and auxv.
 pub(crate) const PROC: Target = Target {
     name: "proc",
     run: proc,
@@ -14,6 +14,7 @@ pub(crate) const PROC: Target = Target {
 
 fn proc(input: &[u8]) {
     let _ = process::stat_of(input);
+    let _ = process::huge_bytes(input);
     let _ = files::own_names(&String::from_utf8_lossy(input));
     let _ = program::started_by_address(input);
     any_text(input);
@@ -23,7 +24,7 @@ fn proc(input: &[u8]) {
 
 fn any_text(input: &[u8]) {
     let files = maps::read_mapped_files(input);
-    let Ok(mappings) = maps::read_mappings(input, 4096) else {
+    let Ok(mappings) = maps::read_mappings(input) else {
         assert!(files.is_err());
         return;
     };
@@ -53,7 +54,7 @@ fn any_path(input: &[u8]) {
         .collect();
     let path = [b"/", path.as_slice()].concat();
     let text = [line(0x1000, &path), line(0x3000, b"[heap]")].concat();
-    let mappings = maps::read_mappings(&text, 4096).unwrap_or_default();
+    let mappings = maps::read_mappings(&text).unwrap_or_default();
     let kinds: Vec<Kind> = mappings.iter().map(|mapping| mapping.kind).collect();
     assert_eq!(kinds, [Kind::File, Kind::Heap], "{:?}", path.escape_ascii());
     assert_eq!(mappings[0].name, String::from_utf8_lossy(&path));
@@ -68,7 +69,7 @@ fn any_name(input: &[u8]) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let own = ["maps", "smaps", "stat", "status", "auxv"];
+    let own = ["maps", "stat", "status", "auxv"];
     let mut seeds: Vec<Vec<u8>> = own
         .iter()
         .filter_map(|name| std::fs::read(format!("/proc/self/{name}")).ok())

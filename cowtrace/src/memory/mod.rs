@@ -4,15 +4,18 @@
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod huge;
 mod maps;
+mod merging;
+mod pagemap;
 mod process;
 mod program;
+mod scan;
 mod target;
 
 pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};
-pub use maps::{
-    FileId, read_layout_text, read_mapped_files, read_mappings, read_mappings_with_pages,
-};
+pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
+pub use pagemap::count_pages;
 pub use process::{Identity, Task, children_of, comm, identity, is_alive, resident_pages, tasks};
 pub use program::started_by;
 pub use target::{read, read_word};

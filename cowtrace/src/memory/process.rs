@@ -1,6 +1,6 @@
 //! Who a process is, what it runs as, and whose child: /proc/PID/stat, comm and task.
 
-use std::{fs, io, path::Path};
+use std::{collections::HashMap, fs, io, path::Path};
 
 /// `PF_KTHREAD` of include/linux/sched.h: a thread of the kernel, without memory of its own.
 const KERNEL_THREAD: u32 = 0x0020_0000;
@@ -58,11 +58,47 @@ pub fn comm(root: &Path, pid: u32) -> String {
 /// Present pages of a process (statm); 0 if it is gone.
 #[must_use]
 pub fn resident_pages(root: &Path, pid: u32) -> u64 {
+    statm(root, pid).0
+}
+
+/// Pages that are present, and those of them that are of files.
+fn statm(root: &Path, pid: u32) -> (u64, u64) {
     let text = fs::read_to_string(root.join(pid.to_string()).join("statm")).unwrap_or_default();
-    text.split_ascii_whitespace()
-        .nth(1)
-        .and_then(|pages| pages.parse().ok())
-        .unwrap_or(0)
+    let mut fields = text.split_ascii_whitespace().skip(1);
+    let mut pages = || fields.next().and_then(|pages| pages.parse().ok());
+    (pages().unwrap_or(0), pages().unwrap_or(0))
+}
+
+/// What a process has present, in small pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Resident {
+    /// Without those of hugetlbfs.
+    pub(super) pages: u64,
+    /// Of these, pages that belong to no file.
+    pub(super) anonymous: u64,
+    /// Those of hugetlbfs.
+    pub(super) huge_pages: u64,
+}
+
+/// What a process has present; nothing if it is gone.
+pub(super) fn resident(root: &Path, pid: u32, page_bytes: u64) -> Resident {
+    let (pages, of_files) = statm(root, pid);
+    let status = fs::read(root.join(format!("{pid}/status"))).unwrap_or_default();
+    Resident {
+        pages,
+        anonymous: pages.saturating_sub(of_files),
+        huge_pages: huge_bytes(&status) / page_bytes,
+    }
+}
+
+/// The line of status that says how much of hugetlbfs a process has.
+pub(super) fn huge_bytes(status: &[u8]) -> u64 {
+    let status = String::from_utf8_lossy(status);
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("HugetlbPages:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 /// The tasks of a process.
@@ -82,21 +118,29 @@ pub fn tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
 
 /// Every process that is one of `pids` or descends from one, parents before children.
 pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
-    let mut rest: Vec<Identity> = numbered(root)?
-        .into_iter()
-        .filter_map(|pid| identity(root, pid).ok())
-        .collect();
-    let mut tree: Vec<Identity> = Vec::new();
-    loop {
-        let (found, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|process| {
-            pids.contains(&process.pid) || tree.iter().any(|parent| parent.pid == process.parent)
-        });
-        if found.is_empty() {
-            return Ok(tree);
+    let mut all: HashMap<u32, Identity> = HashMap::new();
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for pid in numbered(root)? {
+        // One that ended meanwhile is left out.
+        if let Ok(process) = identity(root, pid) {
+            children.entry(process.parent).or_default().push(pid);
+            all.insert(pid, process);
         }
-        tree.extend(found);
-        rest = others;
     }
+    let mut tree: Vec<Identity> = Vec::new();
+    let mut generation = pids.to_vec();
+    while !generation.is_empty() {
+        let mut next = Vec::new();
+        for pid in generation {
+            // Taken out, so that each is there once.
+            if let Some(process) = all.remove(&pid) {
+                tree.push(process);
+                next.extend(children.remove(&pid).unwrap_or_default());
+            }
+        }
+        generation = next;
+    }
+    Ok(tree)
 }
 
 fn read_stat(path: &Path) -> io::Result<Stat> {

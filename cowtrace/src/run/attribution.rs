@@ -3,7 +3,11 @@
 //! Addresses are equal in parent and child at fork, so a child's address finds its parent's
 //! region. Pure arithmetic; who reads the mappings, and when, is [`crate::collect`]'s affair.
 
+mod index;
+
 use std::{collections::HashMap, rc::Rc};
+
+use index::Index;
 
 use super::{Kind, Mapping, Region, Sources};
 
@@ -85,6 +89,7 @@ impl Layout {
 #[derive(Debug, Default)]
 pub struct RegionTable {
     regions: Vec<Region>,
+    index: Index,
 }
 
 impl RegionTable {
@@ -103,28 +108,16 @@ impl RegionTable {
     }
 
     fn region_of(&mut self, process: u32, mapping: &Mapping) -> u32 {
-        let same = |region: &&mut Region| {
-            let known = &region.mapping;
-            region.process_id == process
-                && known.kind == mapping.kind
-                && known.perms == mapping.perms
-                && known.name == mapping.name
-                && known.start < mapping.end
-                && mapping.start < known.end
-        };
-        if let Some(region) = self.regions.iter_mut().find(same) {
-            let (start, end) = (
-                region.mapping.start.min(mapping.start),
-                region.mapping.end.max(mapping.end),
-            );
+        let new = u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
+        let id = self.index.region_of(process, mapping, new);
+        if let Some(region) = self.regions.get_mut(id as usize) {
             region.mapping = Mapping {
-                start,
-                end,
+                start: region.mapping.start.min(mapping.start),
+                end: region.mapping.end.max(mapping.end),
                 ..mapping.clone()
             };
-            return region.id;
+            return id;
         }
-        let id = u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
         self.regions.push(Region {
             id,
             process_id: process,

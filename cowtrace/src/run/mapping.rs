@@ -66,14 +66,14 @@ pub struct Mapping {
     pub perms: String,
     /// Offset in the file, bytes; 0 for anonymous memory.
     pub offset: u64,
-    /// Present pages; 0 if they were not counted.
+    /// Present pages; 0 if they were not counted, as those are not that cannot be copied.
     pub resident_pages: u64,
     /// Of these, pages that belong to no file.
     pub anonymous_pages: u64,
     /// Size of its pages of hugetlbfs, bytes; 0 if it has none.
     #[serde(default)]
     pub huge_page_bytes: u64,
-    /// Whether KSM may merge its pages.
+    /// Whether KSM may have merged its pages. The kernel says of the process alone whether it may have.
     pub mergeable: bool,
 }
 
@@ -94,6 +94,13 @@ impl Mapping {
     #[must_use]
     pub const fn contains(&self, address: u64) -> bool {
         self.start <= address && address < self.end
+    }
+
+    /// Whether it is what another is, pages aside.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let place = |mapping: &Self| (mapping.start, mapping.end, mapping.offset, mapping.kind);
+        place(self) == place(other) && self.perms == other.perms && self.name == other.name
     }
 
     /// Whether a later mapping at the same address is another one. Only files can tell: one piece

@@ -81,6 +81,8 @@ impl Command {
     /// Asks the command to end and gives it a moment; whether it has ended.
     pub fn terminate(&mut self) -> bool {
         let _ = kill(self.raw_pid(), Signal::SIGTERM);
+        // One that is stopped takes it only then, as the launcher does before it is traced.
+        let _ = self.go_on();
         let deadline = Instant::now() + TERMINATION;
         loop {
             match self.child.try_wait() {

@@ -23,6 +23,8 @@ use crate::run::{PythonFrame, StackEnd, WriteKind};
 /// How often a program's mappings are read again because an instruction lies in none of them:
 /// libraries come after the start.
 const MAX_LOOKS: u32 = 256;
+/// Until the next look for each mapping there was at the last: 16 times what reading them takes.
+const PAUSE_PER_MAPPING: Duration = Duration::from_micros(16);
 /// Between looks after that.
 const LATE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between looks for what may be no code at all: less and less often while it is none.
@@ -37,6 +39,8 @@ pub(super) struct Image {
     pub(super) code: Code,
     looks: u32,
     looked: Instant,
+    /// Until the next one, at least.
+    pause: Duration,
     /// Until it is worth looking for callers again.
     patience: Duration,
     /// Stacks by the kernel side's number. Code is named while the process lives that has it.
@@ -74,6 +78,7 @@ impl Image {
             code: Code::default(),
             looks: 0,
             looked: Instant::now(),
+            pause: Duration::ZERO,
             patience: FIRST_INTERVAL,
             python_stacks: HashMap::new(),
             native_stacks: HashMap::new(),
@@ -86,7 +91,7 @@ impl Image {
     /// How the Python frames of the program are walked; none if it runs no Python that is known, or
     /// has not begun to.
     pub(super) fn interpreter(&mut self, sources: Sources<'_>) -> Option<Interpreter> {
-        if self.python.is_none() && self.looks < MAX_LOOKS {
+        if self.python.is_none() && self.looks < MAX_LOOKS && self.may_look() {
             self.look(sources);
         }
         self.python.as_mut()?.walk(sources.pids)
@@ -99,10 +104,17 @@ impl Image {
         let Sources {
             proc_root, pids, ..
         } = sources;
-        self.code.add(Code::read(proc_root, pids));
+        let code = Code::read(proc_root, pids);
+        let mappings = u32::try_from(code.mappings().count()).unwrap_or(u32::MAX);
+        self.pause = PAUSE_PER_MAPPING.saturating_mul(mappings);
+        self.code.add(code);
         if self.python.is_none() {
             self.python = Python::find(proc_root, pids, &self.code);
         }
+    }
+
+    fn may_look(&self) -> bool {
+        self.looked.elapsed() >= self.pause
     }
 
     /// The kind, and the type's address or the system call's number.
@@ -126,7 +138,7 @@ impl Image {
         }
         let is_early = self.looks < MAX_LOOKS;
         let is_due = is_early || self.looked.elapsed() > LATE_INTERVAL;
-        if is_due && !self.code.has(instruction) {
+        if is_due && self.may_look() && !self.code.has(instruction) {
             self.look(sources);
         }
         self.hold_known(instruction, sources, held)
@@ -134,7 +146,7 @@ impl Image {
 
     /// Looks for callers that are in no code that is known. What a frame pointer led to may be none.
     fn look_for_callers(&mut self, chain: &Chain, sources: Sources<'_>) {
-        if self.looked.elapsed() < self.patience || self.has_all(chain) {
+        if self.looked.elapsed() < self.patience || !self.may_look() || self.has_all(chain) {
             return;
         }
         self.look(sources);

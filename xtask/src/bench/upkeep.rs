@@ -72,6 +72,12 @@ fn cpu_share(pid: u32) -> Result<f64> {
     Ok(ticks as f64 / TICKS_PER_SECOND / begun.elapsed().as_secs_f64())
 }
 
+/// Processor time of a process.
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+    let seconds = cpu_ticks(pid)? as f64 / TICKS_PER_SECOND;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 fn cpu_ticks(pid: u32) -> Result<u64> {
     let stat = fs::read_to_string(of_process(pid, "stat")).context("cowtrace has ended")?;
     ticks_of(&stat).context("/proc/PID/stat has no times")

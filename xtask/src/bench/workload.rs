@@ -62,6 +62,12 @@ impl Workload {
             .with_context(|| format!("the workload said {line:?}, not how long a page took"))
     }
 
+    /// Says a line, and waits for the answer.
+    pub(crate) fn ask(&mut self, line: &str) -> Result<String> {
+        self.say(line)?;
+        self.line()
+    }
+
     /// Lets the workload do its next step.
     pub(crate) fn go_on(&mut self) -> Result<()> {
         self.say("")

@@ -48,6 +48,14 @@ impl<'a> Located<'a> {
     }
 }
 
+impl Mapped {
+    /// Whether code or an interpreter may be found in it. Most mappings of a process that has very many
+    /// are plain memory.
+    fn may_name(&self) -> bool {
+        self.mapping.perms.contains('x') || self.mapping.name.starts_with('/')
+    }
+}
+
 impl Code {
     /// Reads them from the first process that can be read.
     pub(in crate::writer) fn read(proc_root: &Path, pids: &[u32]) -> Self {
@@ -60,6 +68,7 @@ impl Code {
             .into_iter()
             .map(|(mapping, file)| Mapped { mapping, file })
             .collect();
+        // In order already, unless the process changed them meanwhile.
         mappings.sort_by_key(|mapped| mapped.mapping.start);
         Self {
             mappings,
@@ -80,14 +89,18 @@ impl Code {
         self.mappings.iter().map(|mapped| &mapped.mapping)
     }
 
-    /// Takes newer mappings in; those before them stay where nothing newer is.
+    /// Takes newer mappings in; those before them stay where nothing newer is. Both are in order, so
+    /// that each is looked at once: a process may have 65,530 (`vm.max_map_count`), and more.
     pub(in crate::writer) fn add(&mut self, newer: Self) {
+        let mut next = newer.mappings().peekable();
         self.mappings.retain(|Mapped { mapping: old, .. }| {
-            !newer
-                .mappings()
-                .any(|new| new.start < old.end && old.start < new.end)
+            while next.next_if(|new| new.end <= old.start).is_some() {}
+            next.peek().is_none_or(|new| old.end <= new.start)
         });
-        self.mappings.extend(newer.mappings);
+        drop(next);
+        let named = newer.mappings.into_iter().filter(Mapped::may_name);
+        self.mappings.extend(named);
+        // Two runs in order, which the sort merges.
         self.mappings.sort_by_key(|mapped| mapped.mapping.start);
         self.program = newer.program.or(self.program.take());
     }
@@ -169,6 +182,7 @@ fn base_name(path: &str) -> &str {
 mod tests {
     use super::*;
     use crate::run::Kind;
+    use proptest::prelude::*;
 
     fn mapped(start: u64, name: &str, perms: &str, inode: u64) -> Mapped {
         Mapped {
@@ -227,5 +241,52 @@ mod tests {
         let names: Vec<&str> = old.mappings().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["/c"]);
         assert!(!old.has(0x1000) && old.has(0x2000) && old.has(0x27ff));
+        old.add(code(vec![
+            mapped(0x0000, "/d", "r-xp", 4),
+            mapped(0x5000, "/e", "r-xp", 5),
+        ]));
+        old.add(code(vec![mapped(0x4800, "/f", "r-xp", 6)]));
+        let names: Vec<&str> = old.mappings().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["/d", "/c", "/f"]);
+    }
+
+    proptest! {
+        /// What is left and in which order, by looking at every pair.
+        #[test]
+        fn any_newer_mappings_take_the_place_of_those_they_touch(
+            old in layouts(), new in layouts(),
+        ) {
+            let of = |layout: &[u64], name| code(layout
+                .iter()
+                .map(|&start| mapped(start, name, "r-xp", 1))
+                .collect());
+            let touches = |one: u64, other: u64| one.abs_diff(other) < 0x1000;
+            let mut expected: Vec<(u64, &str)> = old
+                .iter()
+                .filter(|start| !new.iter().any(|other| touches(**start, *other)))
+                .map(|start| (*start, "/old"))
+                .chain(new.iter().map(|start| (*start, "/new")))
+                .collect();
+            expected.sort_unstable();
+            let mut known = of(&old, "/old");
+            known.add(of(&new, "/new"));
+            let found: Vec<(u64, &str)> =
+                known.mappings().map(|it| (it.start, it.name.as_str())).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    /// Mappings of a page that do not touch each other, in order.
+    fn layouts() -> impl Strategy<Value = Vec<u64>> {
+        proptest::collection::vec(0u64..6, 0..20).prop_map(|steps| {
+            let mut at = 0x1000;
+            steps
+                .into_iter()
+                .map(|step| {
+                    at += 0x1000 + step * 0x400;
+                    at
+                })
+                .collect()
+        })
     }
 }

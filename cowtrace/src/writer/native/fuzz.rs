@@ -134,7 +134,7 @@ fn elf_seeds() -> Vec<Vec<u8>> {
 
 fn vdso() -> Option<Vec<u8>> {
     let text = crate::memory::read_layout_text("/proc".as_ref(), std::process::id()).ok()?;
-    let mappings = crate::memory::read_mappings(&text, 4096).ok()?;
+    let mappings = crate::memory::read_mappings(&text).ok()?;
     let vdso = mappings.iter().find(|mapping| mapping.name == "[vdso]")?;
     let mut bytes = vec![0; usize::try_from(vdso.end - vdso.start).ok()?];
     crate::memory::read(std::process::id(), vdso.start, &mut bytes).then_some(bytes)

@@ -26,7 +26,7 @@ impl Child {
     pub(crate) fn fork(work: impl FnOnce() -> Result<u64>) -> Result<Self> {
         let (result, tell) = pipe()?;
         let (gate, hold) = pipe()?;
-        // SAFETY: the cases fork while they have one thread.
+        // SAFETY: the cases fork while they have one thread, or the child allocates nothing.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(Self {
                 pid: child,

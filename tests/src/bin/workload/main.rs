@@ -11,7 +11,9 @@ mod foreign;
 mod frames;
 mod ksm;
 mod made;
+mod mappings;
 mod memory;
+mod stalls;
 mod tree;
 
 use std::{env, io, process};
@@ -39,6 +41,12 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     if name == "hold" {
         return bench::hold(&arguments[1..]);
+    }
+    if name == "stalls" {
+        return stalls::run(&arguments[1..]);
+    }
+    if name == "mappings" {
+        return mappings::run(&arguments[1..]);
     }
     if let Some(case) = cases::ALL.iter().find(|case| case.name == name) {
         let memory = (case.prepare)()?;

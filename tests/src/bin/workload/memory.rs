@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use nix::{
     libc::c_void,
     sys::{
-        mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, mprotect},
+        mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap},
         uio::{RemoteIoVec, process_vm_writev},
     },
 };
@@ -20,7 +20,7 @@ use nix::{
 pub(crate) const PAGE: usize = 4096;
 const HUGE_PAGE: usize = 2 << 20;
 
-/// A mapping of this process; inherited like any other, never unmapped.
+/// A mapping of this process; inherited like any other.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
     base: NonNull<c_void>,
@@ -196,6 +196,21 @@ impl Memory {
             )?;
         }
         Ok(())
+    }
+
+    /// Takes all access to a page away.
+    pub(crate) fn forbid(self, page: usize) -> Result<()> {
+        let Some(page) = NonNull::new(self.address(page)) else {
+            anyhow::bail!("no page");
+        };
+        // SAFETY: a page of the mapping, which nothing touches afterwards.
+        Ok(unsafe { mprotect(page, PAGE, ProtFlags::PROT_NONE) }?)
+    }
+
+    /// Unmaps it.
+    pub(crate) fn unmap(self) -> Result<()> {
+        // SAFETY: the whole mapping, which nobody uses any more.
+        Ok(unsafe { munmap(self.base, self.pages * PAGE) }?)
     }
 
     /// Page frame of each page, 0 for a page that is not present (Documentation/admin-guide/mm/

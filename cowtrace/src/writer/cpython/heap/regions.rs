@@ -54,7 +54,7 @@ impl Regions {
     /// Of a process; none if it cannot be looked into.
     pub(super) fn read(proc_root: &Path, pid: u32, max_chunks: usize) -> Option<Self> {
         let text = memory::read_layout_text(proc_root, pid).ok()?;
-        let mappings = memory::read_mappings(&text, PAGE).ok()?;
+        let mappings = memory::read_mappings(&text).ok()?;
         let pagemap = File::open(proc_root.join(format!("{pid}/pagemap"))).ok()?;
         Some(Self::of(&mappings, max_chunks, |first_page, entries| {
             let at = first_page * 8;

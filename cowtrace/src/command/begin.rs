@@ -1,0 +1,80 @@
+//! How a trace begins: the kernel side is attached, then the processes that are there are taken in or a
+//! command is started. A signal ends all of it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    ends::Ends,
+    trace::{AlreadyTold, NO_EVENTS, Session, Target},
+};
+use crate::{
+    collect::{Collector, Meta},
+    probe::{self, Probe, Settings},
+    targets,
+};
+
+const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
+
+/// A command takes at most so long to be started, or fails; of one that takes longer is believed that it
+/// is going to.
+const BEGINNING: Duration = Duration::from_secs(1);
+
+impl Session<'_> {
+    /// Attaches the kernel side, in a thread of its own: the kernel checks it for some tenths of a second,
+    /// or many where it is emulated, in which a signal shall not wait.
+    pub(super) async fn attach(&self, settings: Settings, ends: &mut Ends) -> Result<Probe> {
+        let (name, kernel) = (self.options.backend.name(), self.kernel.clone());
+        let attaching = tokio::task::spawn_blocking(move || probe::attach(name, &kernel, settings));
+        tokio::select! {
+            biased;
+            _ = ends.next() => bail!("{NOTHING_TRACED}"),
+            attached = attaching => attached
+                .context("cannot start a thread")?
+                .context("cannot trace here"),
+        }
+    }
+
+    /// Begins to trace the processes that are there, or the command. Where a signal ends it, what is
+    /// traced by then is reported.
+    pub(super) async fn begin(
+        &self,
+        target: &Target<'_>,
+        collector: &mut Collector,
+        meta: &mut Meta,
+        command: &mut Option<targets::Command>,
+    ) -> Result<()> {
+        match target {
+            Target::Pids(pids) => {
+                meta.targets.clone_from(pids);
+                collector.adopt(pids).await?;
+            }
+            Target::Command(words) => {
+                let started = command.insert(targets::Command::prepare(words)?);
+                meta.targets = vec![started.pid()];
+                collector.adopt_launcher(started.pid()).await?;
+                started.go_on().context("cannot let the command go on")?;
+                let begun = tokio::time::timeout(BEGINNING, begun(collector));
+                if !begun.await.unwrap_or(Ok(true))? {
+                    return Err(AlreadyTold.into());
+                }
+                if self.until.workers.is_none() {
+                    collector.walk_regularly();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the process that was to become the command has done so, once that is known.
+async fn begun(collector: &mut Collector) -> Result<bool> {
+    loop {
+        if let Some(has_begun) = collector.command_has_begun() {
+            return Ok(has_begun);
+        }
+        collector.wait().await.context(NO_EVENTS)?;
+        collector.follow()?;
+    }
+}

@@ -1,0 +1,118 @@
+//! The benchmark's busy master: how long its mmap and munmap take while it forks and grows.
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use nix::libc;
+
+use crate::{child::Child, memory::Memory};
+
+/// Between forks.
+const FORK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between calls.
+const CALL_INTERVAL: Duration = Duration::from_micros(500);
+/// What the master takes and gives back between forks: more than the part of its memory from which on
+/// its pages are counted anew, a sixty-fourth.
+const EXTRA_PART: usize = 32;
+/// Pages that a worker writes.
+const WRITTEN: usize = 1000;
+/// Pages that are mapped and unmapped.
+const MAPPED: usize = 16;
+/// Longer calls are counted.
+const LONG: Duration = Duration::from_millis(1);
+
+/// Odd while a fork is under way: it keeps other calls waiting, whoever watches.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+/// `stalls PAGES`: prints `ready`, then for each line of input, which says how many seconds, a line with
+/// the forks, the calls, how many took over 1 ms, and the nanoseconds of the longest.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let pages = arguments.first().context("how many pages?")?.parse()?;
+    let memory = Memory::anonymous(pages)?;
+    memory.write_all();
+    println!("ready");
+    let mut line = String::new();
+    while io::stdin().read_line(&mut line)? > 0 {
+        let seconds = line.trim().parse().context("how many seconds?")?;
+        IS_OVER.store(false, SeqCst);
+        let caller = thread::spawn(call);
+        let forks = fork_for(Duration::from_secs(seconds), memory);
+        IS_OVER.store(true, SeqCst);
+        let calls = caller.join().ok().context("the calls failed")??;
+        println!(
+            "{} {} {} {}",
+            forks?,
+            calls.count,
+            calls.long,
+            calls.longest.as_nanos()
+        );
+        line.clear();
+    }
+    Ok(())
+}
+
+/// Forks workers, and takes and gives back memory in between.
+fn fork_for(time: Duration, memory: Memory) -> Result<u64> {
+    let ends = Instant::now() + time;
+    let mut forks = 0;
+    while Instant::now() < ends {
+        let extra = Memory::anonymous(memory.pages() / EXTRA_PART)?;
+        if forks % 2 == 0 {
+            extra.write_all();
+        }
+        FORKS.fetch_add(1, SeqCst);
+        let child = Child::fork(|| {
+            (0..WRITTEN).for_each(|page| memory.write(page));
+            Ok(0)
+        });
+        FORKS.fetch_add(1, SeqCst);
+        let mut child = child?;
+        child.result()?;
+        thread::sleep(FORK_INTERVAL);
+        child.release()?;
+        extra.unmap()?;
+        forks += 1;
+    }
+    Ok(forks)
+}
+
+#[derive(Default)]
+struct Calls {
+    count: u64,
+    long: u64,
+    longest: Duration,
+}
+
+/// Maps and unmaps until it is over.
+fn call() -> Result<Calls> {
+    be_first();
+    let mut calls = Calls::default();
+    while !IS_OVER.load(SeqCst) {
+        let before = FORKS.load(SeqCst);
+        let begun = Instant::now();
+        let memory = Memory::anonymous(MAPPED)?;
+        memory.write(0);
+        memory.unmap()?;
+        let took = begun.elapsed();
+        if before % 2 == 0 && FORKS.load(SeqCst) == before {
+            calls.count += 1;
+            calls.long += u64::from(took > LONG);
+            calls.longest = calls.longest.max(took);
+        }
+        thread::sleep(CALL_INTERVAL);
+    }
+    Ok(calls)
+}
+
+/// Has the calling thread run as soon as it can: what else the machine does is not to be measured.
+fn be_first() {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: changes this thread's scheduling, if this user may; the parameter outlives the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
+}
