@@ -6,6 +6,7 @@ mod assemble;
 mod bss;
 mod copies;
 mod early;
+mod fold;
 mod follow;
 mod heaps;
 mod holders;
@@ -40,8 +41,6 @@ use snapshot::Told;
 
 /// Live processes whose mappings are read again at one tick, in turn: bounds a tick's cost.
 const MAPPINGS_PER_TICK: usize = 8;
-/// Rows of exited processes kept in full detail: about 32 MiB.
-const MAX_EXITED_ROWS: usize = 262_144;
 /// Records of exited processes kept: about 24 MiB.
 const MAX_RECORDS: usize = 65_536;
 
@@ -140,7 +139,7 @@ impl Collector {
     /// Whether the process that was to become the command has done so; none while it may still.
     #[must_use]
     pub fn command_has_begun(&self) -> Option<bool> {
-        if self.records.iter().any(|record| !record.is_launcher) {
+        if self.records.in_run().next().is_some() {
             return Some(true);
         }
         self.masters_are_gone().then_some(false)
@@ -180,7 +179,7 @@ impl Collector {
         let tables = &self.probe.tables;
         for record in self.records.with_slot_mut() {
             if let Some(slot) = record.slot {
-                record.totals = tables.totals(slot);
+                record.count(tables.totals(slot));
             }
         }
     }
@@ -270,22 +269,13 @@ impl Collector {
             let Some(record) = self.records.in_slot(slot) else {
                 continue;
             };
-            record.totals = totals;
-            let mut rows = rows::rows(record, &counts, self.probe.range_bytes, &mut self.loss);
-            for row in &rows {
-                if let Some(region) = row.region_id {
-                    self.regions.count(region, &row.copied);
-                }
-            }
-            if self.exited_rows + rows.len() > MAX_EXITED_ROWS {
-                self.loss.ranges_dropped += rows.len() as u64;
-                rows = rows::without_ranges(rows);
-            }
-            self.exited_rows += rows.len();
-            record.rows = Some(rows);
-            record.inherited = None;
-            record.own = None;
-            record.current = None;
+            let mut sums = rows::Sums {
+                regions: &mut self.regions,
+                loss: &mut self.loss,
+                exited_rows: &mut self.exited_rows,
+                range_bytes: self.probe.range_bytes,
+            };
+            sums.close(record, totals, &counts);
             let id = record.id;
             self.layouts.forget(id);
             self.records.release(slot);
