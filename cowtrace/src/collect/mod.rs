@@ -4,6 +4,7 @@
 mod adopt;
 mod assemble;
 mod bss;
+mod contents;
 mod copies;
 mod early;
 mod fold;
@@ -33,6 +34,7 @@ use crate::{
 
 pub use adopt::AdoptError;
 pub use assemble::Meta;
+use contents::Contents;
 use copies::Copies;
 use early::Early;
 use layouts::Layouts;
@@ -63,6 +65,7 @@ pub struct Collector {
     /// Whether the variables are looked for that hold what is copied.
     holders: bool,
     copies: Copies,
+    contents: Contents,
     early: Early,
     /// Numbers that the kernel side knows interpreters by, by image.
     interpreters: HashMap<u32, u32>,
@@ -100,6 +103,7 @@ impl Collector {
             writers: Writers::new(proc_root.clone()),
             holders,
             copies: Copies::default(),
+            contents: Contents::default(),
             early: Early::default(),
             probe,
             kernel,

@@ -141,7 +141,7 @@ impl Records {
         if let Some(parent) = record.forked_from.filter(|_| record.heap.is_none()) {
             // It was there before the trace: so was what its parent passed on.
             let pages = record.inherited_pages.unwrap_or(0);
-            record.heap = Some(self.pass_on(parent, 0, pages).0);
+            record.heap = Some(self.pass_on(parent, 0, pages, |_| None).0);
         }
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
