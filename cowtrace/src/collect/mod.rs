@@ -12,13 +12,15 @@ mod follow;
 mod heaps;
 mod holders;
 mod layouts;
+#[cfg(test)]
+mod properties;
 mod record;
 mod rows;
 mod snapshot;
 mod writers;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -190,22 +192,7 @@ impl Collector {
 
     fn sample(&mut self) -> Sample {
         self.read_totals();
-        let counted: BTreeMap<u32, u64> = self
-            .records
-            .iter()
-            .map(|record| (record.id, record.totals.copied_pages()))
-            .filter(|(_, pages)| *pages > 0)
-            .collect();
-        Sample {
-            at_ns: self.elapsed_ns(),
-            copied_pages: self
-                .records
-                .iter()
-                .map(|record| record.totals.copied_pages())
-                .sum(),
-            reused_faults: self.records.iter().map(|record| record.totals.reused).sum(),
-            by_process: counted,
-        }
+        self.records.sample(self.elapsed_ns())
     }
 
     /// Finds processes whose events the ring buffer had no room for.

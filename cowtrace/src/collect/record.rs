@@ -8,7 +8,7 @@ use std::{
 use super::heaps::{Heap, Passed};
 use crate::{
     probe::Totals,
-    run::{Mapping, Process, Role, Row, Sources, attribution::Layout},
+    run::{Mapping, Process, Role, Row, Sample, Sources, attribution::Layout},
 };
 
 /// One process image.
@@ -229,6 +229,21 @@ impl Records {
     pub(super) fn into_in_run(self) -> impl Iterator<Item = Record> {
         let all = self.all.into_iter();
         all.filter(|record| !record.is_launcher)
+    }
+
+    /// What they had counted at a moment, ns since the start.
+    pub(super) fn sample(&self, at_ns: u64) -> Sample {
+        let sum = |of: fn(&Record) -> u64| self.in_run().map(of).sum();
+        Sample {
+            at_ns,
+            copied_pages: sum(|record| record.totals.copied_pages()),
+            reused_faults: sum(|record| record.totals.reused),
+            by_process: self
+                .in_run()
+                .map(|record| (record.id, record.totals.copied_pages()))
+                .filter(|(_, pages)| *pages > 0)
+                .collect(),
+        }
     }
 
     pub(super) fn alive(&self) -> impl Iterator<Item = &Record> {

@@ -112,6 +112,20 @@ impl Told {
             .collect()
     }
 
+    /// Samples that were not told, and how many were.
+    pub(super) fn new_samples(&mut self, timeline: &Timeline) -> (Timeline, usize) {
+        // Samples that were merged are others.
+        let is_continued = self.interval_ns == timeline.interval_ns;
+        let before = if is_continued { self.samples } else { 0 };
+        self.samples = timeline.samples.len();
+        self.interval_ns = timeline.interval_ns;
+        let new = Timeline {
+            samples: timeline.samples.get(before..).unwrap_or_default().to_vec(),
+            ..Timeline::new(timeline.interval_ns)
+        };
+        (new, before)
+    }
+
     /// What was counted of processes whose rows are not final: the others' are in the regions.
     fn live<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a Counted> {
         let live = records.in_run().filter(|record| record.rows.is_none());
@@ -173,7 +187,7 @@ impl Collector {
                 counts_by_slot(tables, |slot| slots.contains(&slot))
             });
         let rows_of = counted.into_iter().collect();
-        let (timeline, samples_before) = self.new_samples();
+        let (timeline, samples_before) = self.told.new_samples(&self.timeline);
         let mut told = run::Told {
             rows_of: Some(rows_of).filter(|_| !is_whole),
             samples_before,
@@ -196,21 +210,6 @@ impl Collector {
     /// Has the next snapshot tell everything: the last one was lost.
     pub fn forget_snapshots(&mut self) {
         self.told.forget();
-    }
-
-    /// Samples that were not told, and how many were.
-    fn new_samples(&mut self) -> (Timeline, usize) {
-        let timeline = &self.timeline;
-        // Samples that were merged are others.
-        let is_continued = self.told.interval_ns == timeline.interval_ns;
-        let before = if is_continued { self.told.samples } else { 0 };
-        self.told.samples = timeline.samples.len();
-        self.told.interval_ns = timeline.interval_ns;
-        let new = Timeline {
-            samples: timeline.samples.get(before..).unwrap_or_default().to_vec(),
-            ..Timeline::new(timeline.interval_ns)
-        };
-        (new, before)
     }
 
     fn losses_so_far(&self) -> Loss {
