@@ -1,18 +1,21 @@
 //! From records and counts to a [`Run`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use cowtrace_common::{loss::Loss as KernelLoss, process::OVERFLOW_SLOT};
 
 use super::{
     Collector, bss,
-    record::Record,
-    rows::{counts_by_slot, rows},
+    record::{Record, Records},
+    rows::{Sums, counts_by_slot},
 };
 use crate::{
     memory,
     probe::{RangeCount, Skipped},
-    run::{Host, Loss, Process, Role, Row, Run, Sample, Sources, Timeline},
+    run::{
+        Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, Timeline,
+        attribution::RegionTable,
+    },
 };
 
 /// What a run is called; the collector does not know.
@@ -66,14 +69,11 @@ impl Collector {
         self.count_live(open);
         self.loss = self.kernel_losses(skipped);
         let head = self.head(meta, duration_ns);
-        let (processes, mut rows) = self.processes();
-        rows.sort_unstable_by_key(Row::place);
-        let told: Vec<u32> = processes
-            .iter()
-            .filter(|process| process.role == Role::Master)
-            .map(|process| process.id)
-            .collect();
-        let mut regions = self.regions.into_regions(|process| told.contains(&process));
+        let InRun {
+            processes,
+            rows,
+            mut regions,
+        } = in_run(self.records, self.regions);
         bss::name(
             &mut regions,
             &processes,
@@ -180,13 +180,13 @@ impl Collector {
                 .slot
                 .and_then(|slot| counts.remove(&slot))
                 .unwrap_or_default();
-            let rows = rows(record, &counts, self.probe.range_bytes, &mut self.loss);
-            for row in &rows {
-                if let Some(region) = row.region_id {
-                    self.regions.count(region, &row.copied);
-                }
-            }
-            record.rows = Some(rows);
+            let mut sums = Sums {
+                regions: &mut self.regions,
+                loss: &mut self.loss,
+                exited_rows: &mut self.exited_rows,
+                range_bytes: self.probe.range_bytes,
+            };
+            sums.settle(record, &counts);
         }
     }
 
@@ -209,25 +209,41 @@ impl Collector {
             ..self.loss.clone()
         }
     }
+}
 
-    fn processes(&mut self) -> (Vec<Process>, Vec<Row>) {
-        let mut rows = Vec::new();
-        let mut processes = Vec::new();
-        let launchers = self.records.launchers();
-        let records = std::mem::take(&mut self.records).into_records();
-        for record in records.into_iter().filter(|record| !record.is_launcher) {
-            let mut copied = Sources::default();
-            for row in record.rows.iter().flatten() {
-                copied.add(&row.copied);
-            }
-            processes.push(record.process(copied, &launchers));
-            let mut own = record.rows.unwrap_or_default();
-            if rows.is_empty() {
-                rows = own;
-            } else {
-                rows.append(&mut own);
-            }
+/// The processes of a run, what they counted, and where.
+pub(super) struct InRun {
+    pub(super) processes: Vec<Process>,
+    pub(super) rows: Vec<Row>,
+    pub(super) regions: Vec<Region>,
+}
+
+/// From records whose rows are final.
+pub(super) fn in_run(records: Records, regions: RegionTable) -> InRun {
+    let ids = records.ids_in_run();
+    let (mut rows, mut processes) = (Vec::new(), Vec::new());
+    for record in records.into_in_run() {
+        let mut copied = Sources::default();
+        for row in record.rows.iter().flatten() {
+            copied.add(&row.copied);
         }
-        (processes, rows)
+        processes.push(record.process(copied, &ids));
+        let mut own = record.rows.unwrap_or_default();
+        if rows.is_empty() {
+            rows = own;
+        } else {
+            rows.append(&mut own);
+        }
+    }
+    rows.sort_unstable_by_key(Row::place);
+    let masters: HashSet<u32> = processes
+        .iter()
+        .filter(|process| process.role == Role::Master)
+        .map(|process| process.id)
+        .collect();
+    InRun {
+        processes,
+        rows,
+        regions: regions.into_regions(|process| masters.contains(&process)),
     }
 }

@@ -39,13 +39,13 @@ pub(super) struct Addresses {
 }
 
 impl Copies {
-    /// Counts copied pages for an address of a heap.
-    pub(super) fn add(&mut self, heap: Heap, address: u64, pages: u64) {
+    /// Counts copied pages for an address of a heap; whether there was room.
+    pub(super) fn add(&mut self, heap: Heap, address: u64, pages: u64) -> bool {
         if address >> ADDRESS_BITS != 0
             || (self.heaps.len() >= MAX_HEAPS && !self.heaps.contains_key(&heap))
         {
             self.dropped += pages;
-            return;
+            return false;
         }
         let all: usize = self.heaps.values().map(|it| it.words.len()).sum();
         if all >= MAX_ADDRESSES + LEAST_NEW {
@@ -55,12 +55,14 @@ impl Copies {
         let heap = self.heaps.entry(heap).or_default();
         if sorted < MAX_ADDRESSES {
             heap.add(address, pages);
-            return;
+            return true;
         }
         heap.sort();
-        if !heap.add_known(address, pages) {
+        let is_kept = heap.add_known(address, pages);
+        if !is_kept {
             self.dropped += pages;
         }
+        is_kept
     }
 
     /// The heaps, and how many of their pages were copied.
@@ -121,6 +123,15 @@ impl Addresses {
             self.by_page += pages;
         }
         true
+    }
+
+    /// Takes in another heap's.
+    pub(super) fn join(&mut self, other: Self) {
+        self.words.extend(other.words);
+        self.sorted = 0;
+        self.pages += other.pages;
+        self.by_page += other.by_page;
+        self.sort();
     }
 
     /// Brings the words in order and makes those of an address one, as far as its pages fit.

@@ -7,18 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Collector, copies::Addresses, heaps::Heap};
-use crate::{
-    run::HeapWalk,
-    writer::{Found, Limits},
-};
+use super::{Collector, copies::Addresses, heaps::Heap, holders::ask_in_turn};
+use crate::{memory, run::HeapWalk, writer::Found};
 
 /// Copied pages for which a walk is worth it.
 const LEAST_PAGES: u64 = 1024;
 /// Walks of a command's memory take at most this part of the time.
 const TIME_PART: u32 = 20;
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-/// Time of one: it may be waited for at the end.
+/// Time of one, whoever is asked: it may be waited for at the end.
 const TIME: Duration = Duration::from_secs(2);
 /// Heaps that wait to be looked through.
 const MAX_WAITING: usize = 8;
@@ -67,6 +64,11 @@ impl Early {
         self.seen.remove(&heap)
     }
 
+    /// Keeps what was found for another time.
+    pub(super) fn put_back(&mut self, heap: Heap, seen: Seen) {
+        self.seen.insert(heap, seen);
+    }
+
     /// Takes what the walk under way finds, and waits for it.
     fn end(&mut self) {
         let Some(it) = self.under_way.take() else {
@@ -104,7 +106,14 @@ impl Collector {
     pub(super) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
         let record = self.records.get(process);
         let written = record.map_or(0, |record| self.written(record));
-        let (heap, is_other) = self.records.pass_on(process, written, pages);
+        let pid = record.map(|record| record.pid);
+        let contents = &self.contents;
+        let kept = |heap| {
+            contents.kept_part(heap, |at, to| {
+                pid.is_some_and(|pid| memory::read(pid, at, to))
+            })
+        };
+        let (heap, is_other) = self.records.pass_on(process, written, pages, kept);
         if is_other {
             self.early.ask(Heap {
                 generation: heap.generation - 1,
@@ -147,28 +156,21 @@ impl Collector {
     }
 
     fn begin_walk(&mut self, heap: Heap) {
-        let keeper = self.records.keeper_of(heap, |record| self.written(record));
-        let Some(keeper) = keeper.filter(|keeper| !keeper.has_changed) else {
+        let mut keepers = self.keepers_of(heap);
+        keepers.retain(|keeper| !keeper.has_changed);
+        if keepers.is_empty() {
             return;
-        };
+        }
         let Some(objects) = self.writers.objects(self.records.image_of(heap.process)) else {
             return;
         };
         let addresses = self.copies.so_far(heap);
-        let mut walk = HeapWalk {
+        let walk = HeapWalk {
             at_ns: Some(self.elapsed_ns()),
             ..begun(heap, &addresses)
         };
-        walk.read_process_id = Some(keeper.id);
-        let limits = Limits {
-            time: TIME,
-            ..Limits::default()
-        };
-        let look = move || {
-            let (addresses, pages) = addresses.into_parts();
-            let found = objects.holders(keeper.pid, addresses, pages, limits);
-            ended(walk, found)
-        };
+        let ends = Instant::now() + TIME;
+        let look = move || ask_in_turn(&objects, walk, addresses, &keepers, ends);
         let thread = std::thread::Builder::new().name("walk".into()).spawn(look);
         self.early.under_way = thread.ok().map(|thread| UnderWay {
             heap,

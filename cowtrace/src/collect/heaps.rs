@@ -3,10 +3,18 @@
 
 use super::record::{Record, Records};
 
-/// A process has changed its memory if it has written this part of it since it passed it on, and
-/// at least so many pages: counting references is writing too, so this is an upper bound.
-const CHANGED_PART: u64 = 16;
+/// A process may have changed its memory if it has written so many pages since it passed it on.
 const LEAST_CHANGED: u64 = 1024;
+/// Where nothing else is known, it has if that is more than this part: counting references is writing
+/// too, and a page counts again after each fork, so this is an upper bound.
+const CHANGED_PART: u64 = 16;
+/// A process still has memory if it has this part of the objects that were copied. Of a master that
+/// forks and nothing else 90 % and more are the same: what changes are objects of the moment.
+const KEPT_PART: f64 = 0.75;
+/// One that has less than this does not have it at all.
+const LEAST_KEPT: f64 = 0.25;
+/// Heirs that are looked at.
+const MOST_HEIRS: usize = 8;
 
 /// Memory that a process passes on, until it has changed much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,9 +36,18 @@ pub(super) struct Passed {
 }
 
 impl Passed {
-    fn is_changed(&self, written: u64) -> bool {
+    /// Whether a process may have changed its memory, by the pages that it has written: each once
+    /// for every fork, so that this tells much of one that only forks often. `is_kept` tells which
+    /// part of what was copied it still has, if that is known.
+    fn is_changed(&self, written: u64, kept: impl FnOnce() -> Option<f64>) -> bool {
         let since = written.saturating_sub(self.written);
-        since > LEAST_CHANGED.max(self.pages / CHANGED_PART)
+        if since <= LEAST_CHANGED {
+            return false;
+        }
+        match kept() {
+            Some(part) => part < KEPT_PART,
+            None => since > self.pages / CHANGED_PART,
+        }
     }
 }
 
@@ -39,14 +56,21 @@ impl Passed {
 pub(super) struct Keeper {
     pub(super) id: u32,
     pub(super) pid: u32,
-    /// Whether it has written much of it since.
+    /// Whether it has replaced much of it since.
     pub(super) has_changed: bool,
 }
 
 impl Records {
     /// Notes that a process passes pages on, having written some since it is traced. Tells the heap
-    /// that it passes on, and whether that is another than it passed on before.
-    pub(super) fn pass_on(&mut self, process: u32, written: u64, pages: u64) -> (Heap, bool) {
+    /// that it passes on, and whether that is another than it passed on before. `kept` tells which
+    /// part of the objects that were copied of a heap it still has.
+    pub(super) fn pass_on(
+        &mut self,
+        process: u32,
+        written: u64,
+        pages: u64,
+        kept: impl FnOnce(Heap) -> Option<f64>,
+    ) -> (Heap, bool) {
         let mut heap = Heap {
             process,
             generation: 0,
@@ -54,15 +78,27 @@ impl Records {
         let Some(record) = self.get_mut(process) else {
             return (heap, false);
         };
-        let before = record.passed.unwrap_or_default();
-        let is_other = record.passed.is_some() && before.is_changed(written);
-        heap.generation = before.generation + u32::from(is_other);
-        if record.passed.is_none() || is_other {
-            record.passed = Some(Passed {
-                generation: heap.generation,
-                written,
-                pages,
-            });
+        let now = |generation| Passed {
+            generation,
+            written,
+            pages,
+        };
+        let Some(before) = record.passed else {
+            record.passed = Some(now(0));
+            return (heap, false);
+        };
+        heap.generation = before.generation;
+        let is_much = written.saturating_sub(before.written) > LEAST_CHANGED;
+        let mut is_known = false;
+        let is_other = before.is_changed(written, || {
+            let part = kept(heap);
+            is_known = part.is_some();
+            part
+        });
+        heap.generation += u32::from(is_other);
+        // What was found to be the same counts from here on.
+        if is_other || (is_much && is_known) {
+            record.passed = Some(now(heap.generation));
         }
         (heap, is_other)
     }
@@ -76,53 +112,84 @@ impl Records {
         }))
     }
 
-    /// A living process that has this memory: the one that passed it on unless it has changed much
-    /// since, else of those that inherited it the one that has written least, else that one all the
-    /// same, as long as it has passed on no other, else, if it is gone, the nearest that it forked
-    /// from. `written` tells how many pages one has written.
-    pub(super) fn keeper_of(&self, heap: Heap, written: impl Fn(&Record) -> u64) -> Option<Keeper> {
-        let is_alive = |record: &&Record| record.exited_ns.is_none() && !record.is_launcher;
-        let keeper = |record: &Record, heap: Heap| {
-            let passed = record.passed.unwrap_or_default();
-            Keeper {
-                id: record.id,
-                pid: record.pid,
-                has_changed: record.id == heap.process
-                    && (passed.generation != heap.generation || passed.is_changed(written(record))),
-            }
-        };
-        let owner = self.get(heap.process);
-        let owner_now = owner.filter(is_alive).map(|record| keeper(record, heap));
-        let is_latest = |_: &Keeper| {
-            let passed = owner.and_then(|record| record.passed);
-            passed.unwrap_or_default().generation == heap.generation
-        };
-        let inherited = || {
-            let heirs = self.iter().filter(|record| record.heap == Some(heap));
-            let least = heirs.filter(is_alive).min_by_key(|record| written(record));
-            least.map(|record| keeper(record, heap))
-        };
-        let ancestor = || {
-            let mut next = owner?.heap?;
-            loop {
-                let record = self.get(next.process)?;
-                if is_alive(&record) {
-                    return Some(keeper(record, next));
-                }
-                next = record.heap?;
-            }
-        };
-        owner_now
-            .filter(|owner| !owner.has_changed)
-            .or_else(inherited)
-            .or_else(|| owner_now.filter(is_latest))
-            .or_else(|| ancestor().filter(|_| owner_now.is_none()))
+    /// Living processes that may have this memory, in the order in which they are to be asked: the one
+    /// that passed it on, those that inherited it and have written least, and if the first is gone
+    /// those that it forked from; last of all, those that have changed it, if nothing is left of it
+    /// left out. `written` tells how many pages one has written, `kept` which part it still has of the
+    /// objects that were copied.
+    pub(super) fn keepers_of(
+        &self,
+        heap: Heap,
+        written: impl Fn(&Record) -> u64,
+        kept: impl Fn(&Record) -> Option<f64>,
+    ) -> Vec<Keeper> {
+        let owner = self.get(heap.process).filter(is_alive);
+        let mut heirs: Vec<(u64, &Record)> = self
+            .iter()
+            .filter(|record| record.heap == Some(heap))
+            .filter(is_alive)
+            .map(|record| (written(record), record))
+            .collect();
+        heirs.sort_by_key(|(written, record)| (*written, record.id));
+        let heirs = heirs.iter().take(MOST_HEIRS).map(|(_, record)| *record);
+        let ancestors = self.forebears(heap).filter(|_| owner.is_none());
+        let candidates = owner.into_iter().chain(heirs).chain(ancestors);
+        let mut found: Vec<(Option<u64>, Keeper)> = candidates
+            .filter_map(|record| {
+                let part = kept(record);
+                let has_changed = match part {
+                    Some(part) if part < LEAST_KEPT => return None,
+                    Some(part) => part < KEPT_PART,
+                    None => {
+                        record.heap != Some(heap)
+                            && self.may_have_changed(record, heap, &written)?
+                    }
+                };
+                let keeper = Keeper {
+                    id: record.id,
+                    pid: record.pid,
+                    has_changed,
+                };
+                // Of those that have changed the one that has most of it comes first.
+                let rank = (1.0 - part.unwrap_or(0.0)) * 1_000.0;
+                Some((has_changed.then_some(rank as u64), keeper))
+            })
+            .collect();
+        found.sort_by_key(|(rank, _)| *rank);
+        found.into_iter().map(|(_, keeper)| keeper).collect()
+    }
+
+    /// Whether one that passed memory on has written much of it since, where nothing else is known;
+    /// none if it has passed on other memory since.
+    fn may_have_changed(
+        &self,
+        record: &Record,
+        heap: Heap,
+        written: impl Fn(&Record) -> u64,
+    ) -> Option<bool> {
+        let passed = record.passed.unwrap_or_default();
+        if record.id == heap.process && passed.generation != heap.generation {
+            return None;
+        }
+        Some(passed.is_changed(written(record), || None))
+    }
+
+    /// Those living that a heap's process forked from, the nearest first.
+    fn forebears(&self, heap: Heap) -> impl Iterator<Item = &Record> {
+        let parent = |record: &&Record| self.get(record.heap?.process);
+        std::iter::successors(self.get(heap.process), parent)
+            .skip(1)
+            .filter(is_alive)
     }
 
     /// Whether a living process inherited this memory.
     pub(super) fn has_heirs(&self, heap: Heap) -> bool {
         self.alive().any(|record| record.heap == Some(heap))
     }
+}
+
+fn is_alive(record: &&Record) -> bool {
+    record.exited_ns.is_none() && !record.is_launcher
 }
 
 #[cfg(test)]
@@ -148,14 +215,33 @@ mod tests {
         records.get_mut(id).unwrap().exited_ns = Some(1);
     }
 
-    /// Who is read, if the master has written so much, and each worker its pid.
-    fn read(records: &Records, heap: Heap, by_master: u64) -> Option<(u32, bool)> {
+    /// Who is read first, if the master has written so much, each worker its pid, and of what was
+    /// copied a process has the part that is given by pid.
+    fn read_knowing(
+        records: &Records,
+        heap: Heap,
+        by_master: u64,
+        kept: impl Fn(u32) -> Option<f64>,
+    ) -> Vec<(u32, bool)> {
         let written = |record: &Record| match record.role {
             Role::Master => by_master,
             Role::Worker => u64::from(record.pid),
         };
-        let keeper = records.keeper_of(heap, written)?;
-        Some((keeper.pid, keeper.has_changed))
+        let keepers = records.keepers_of(heap, written, |record| kept(record.pid));
+        let keepers = keepers.into_iter();
+        keepers
+            .map(|keeper| (keeper.pid, keeper.has_changed))
+            .collect()
+    }
+
+    /// As [`read_knowing`], where nothing is known of what was copied.
+    fn read(records: &Records, heap: Heap, by_master: u64) -> Option<(u32, bool)> {
+        let keepers = read_knowing(records, heap, by_master, |_| None);
+        keepers.first().copied()
+    }
+
+    fn pass(records: &mut Records, process: u32, written: u64) -> Heap {
+        records.pass_on(process, written, PAGES, |_| None).0
     }
 
     #[test]
@@ -163,7 +249,7 @@ mod tests {
         let mut records = Records::default();
         let master = add(&mut records, 2, None);
         let mut pass = |written| {
-            let (heap, is_other) = records.pass_on(master, written, PAGES);
+            let (heap, is_other) = records.pass_on(master, written, PAGES, |_| None);
             (heap.generation, is_other)
         };
         assert_eq!(pass(500), (0, false));
@@ -173,14 +259,40 @@ mod tests {
     }
 
     #[test]
+    fn a_master_that_only_forks_passes_on_the_same_however_often() {
+        let mut records = Records::default();
+        let master = add(&mut records, 2, None);
+        for fork in 0..10_000 {
+            // Some hundred pages are written after each fork, always the same.
+            let written = fork * 300;
+            let passed = records.pass_on(master, written, 2_000, |_| Some(0.9));
+            assert_eq!((passed.0.generation, passed.1), (0, false), "fork {fork}");
+        }
+        let (heap, _) = records.pass_on(master, 3_000_000, 2_000, |_| Some(0.9));
+        let worker = add(&mut records, 3, Some(heap));
+        let has_most = |_| Some(0.9);
+        let keepers = read_knowing(&records, heap, 6_000_000, has_most);
+        assert_eq!(keepers, [(2, false), (3, false)]);
+        // What it has replaced is other memory.
+        let (other, is_other) = records.pass_on(master, 3_002_000, 2_000, |_| Some(0.5));
+        assert!(is_other && other.generation == 1);
+        let kept = |pid| Some(if pid == 2 { 0.5 } else { 1.0 });
+        let keepers = read_knowing(&records, heap, 3_002_000, kept);
+        assert_eq!(keepers, [(3, false), (2, true)]);
+        exit(&mut records, worker);
+        let keepers = read_knowing(&records, heap, 3_002_000, |_| Some(0.1));
+        assert_eq!(keepers, [], "nothing is left of it");
+    }
+
+    #[test]
     fn memory_is_read_where_it_has_changed_least() {
         let mut records = Records::default();
         let master = add(&mut records, 2, None);
-        let (first, _) = records.pass_on(master, 0, PAGES);
+        let first = pass(&mut records, master, 0);
         let workers = [7, 5].map(|pid| add(&mut records, pid, Some(first)));
         assert_eq!(read(&records, first, 100), Some((2, false)));
         assert_eq!(read(&records, first, PAGES), Some((5, false)));
-        let (second, _) = records.pass_on(master, PAGES, PAGES);
+        let second = pass(&mut records, master, PAGES);
         assert_eq!(read(&records, first, PAGES), Some((5, false)));
         assert_eq!(read(&records, second, PAGES), Some((2, false)));
         exit(&mut records, workers[1]);
@@ -197,9 +309,9 @@ mod tests {
     fn what_a_worker_passed_on_is_looked_for_in_its_master_once_all_who_have_it_are_gone() {
         let mut records = Records::default();
         let master = add(&mut records, 2, None);
-        let (of_master, _) = records.pass_on(master, 0, PAGES);
+        let of_master = pass(&mut records, master, 0);
         let worker = add(&mut records, 3, Some(of_master));
-        let (of_worker, _) = records.pass_on(worker, 0, PAGES);
+        let of_worker = pass(&mut records, worker, 0);
         let last = add(&mut records, 4, Some(of_worker));
         exit(&mut records, worker);
         assert_eq!(read(&records, of_worker, 0), Some((4, false)));

@@ -10,49 +10,136 @@ use super::{
     Collector,
     copies::Addresses,
     early::{Seen, begun, ended},
-    heaps::Heap,
+    heaps::{Heap, Keeper},
     record::Record,
 };
 use crate::{
+    memory,
     run::{AlsoHeld, CopiedType, HeapWalk, Holder},
-    writer::{Limits, Variable},
+    writer::{Found, Limits, Objects, Variable},
 };
 
-/// Heaps that are looked through: those with most copies.
+/// Times that memory is looked through: that of which most was copied.
 const MAX_WALKS: usize = 4;
+/// Processes that are asked one after the other, where one after the other ends.
+const MOST_ASKED: usize = 8;
+const GONE: &str =
+    "the processes that had this memory have exited or changed it; end the trace before they do";
 /// Time for all of them.
 const TIME: Duration = Duration::from_secs(5);
+
+/// Memory of one process that is looked through at once.
+struct Group {
+    /// Heaps, with what was copied of each: several where the process still has them all.
+    heaps: Vec<(Heap, Addresses)>,
+    /// Those to ask, in this order.
+    keepers: Vec<Keeper>,
+}
+
+impl Group {
+    fn pages(&self) -> u64 {
+        self.heaps
+            .iter()
+            .map(|(_, addresses)| addresses.pages)
+            .sum()
+    }
+
+    /// The process, if it still has what it passed on.
+    fn owner(&self) -> Option<u32> {
+        let (heap, _) = self.heaps.first()?;
+        let first = self.keepers.first()?;
+        (first.id == heap.process && !first.has_changed).then_some(first.id)
+    }
+
+    /// Those that are to be asked for a heap each, once the process itself is gone.
+    fn apart(self) -> impl Iterator<Item = (Heap, Addresses)> {
+        self.heaps.into_iter()
+    }
+}
 
 impl Collector {
     /// Finds the variables, most pages first, and tells how they were looked for.
     pub(super) fn find_holders(&mut self) -> (Vec<Holder>, Vec<HeapWalk>) {
         let ends = Instant::now() + TIME;
-        let copies = std::mem::take(&mut self.copies);
-        self.loss.addresses_full += copies.dropped;
         let (mut holders, mut walks) = (Vec::new(), Vec::new());
         let mut others: Option<HeapWalk> = None;
-        for (rank, (heap, addresses)) in copies.into_heaps().into_iter().enumerate() {
+        for (rank, group) in self.groups().into_iter().enumerate() {
             if rank >= MAX_WALKS {
-                let more = others.get_or_insert_with(|| HeapWalk {
-                    failure: Some("too many processes passed memory on".into()),
-                    ..begun(heap, &Addresses::default())
-                });
-                more.asked_pages += addresses.pages;
-                more.by_page += addresses.by_page;
+                for (heap, addresses) in group.apart() {
+                    let more = others.get_or_insert_with(|| HeapWalk {
+                        failure: Some("too many processes passed memory on".into()),
+                        ..begun(heap, &Addresses::default())
+                    });
+                    more.asked_pages += addresses.pages;
+                    more.by_page += addresses.by_page;
+                }
                 continue;
             }
-            let left = ends.saturating_duration_since(Instant::now());
-            let (found, walk) = self.walk_heap(heap, addresses, left);
-            let variables = found.variables.into_iter();
-            add(&mut holders, variables.map(|it| holder(heap, it)));
-            walks.push(walk);
+            for (found, walk) in self.walk_group(group, ends) {
+                let variables = found.variables.into_iter();
+                add(
+                    &mut holders,
+                    variables.map(|it| holder(walk.process_id, it)),
+                );
+                walks.push(walk);
+            }
         }
         walks.extend(others);
         holders.sort_by_key(|holder| Reverse(holder.copied_pages));
+        self.number_as_in_run(&mut holders, &mut walks);
         (holders, walks)
     }
 
-    /// Pages that a process has written since it is traced, copied or not.
+    /// Those whose records were joined have another number in the run.
+    fn number_as_in_run(&self, holders: &mut [Holder], walks: &mut [HeapWalk]) {
+        for holder in holders {
+            holder.process_id = self.records.id_in_run(holder.process_id);
+        }
+        for walk in walks {
+            walk.process_id = self.records.id_in_run(walk.process_id);
+            let read = walk.read_process_id;
+            walk.read_process_id = read.map(|id| self.records.id_in_run(id));
+        }
+    }
+
+    /// What is to be looked through, most pages first. A process that has all that it passed on, at
+    /// whichever fork, is looked through once.
+    fn groups(&mut self) -> Vec<Group> {
+        let copies = std::mem::take(&mut self.copies);
+        self.loss.addresses_full += copies.dropped;
+        let mut groups: Vec<Group> = Vec::new();
+        for (heap, addresses) in copies.into_heaps() {
+            let group = Group {
+                keepers: self.keepers_of(heap),
+                heaps: vec![(heap, addresses)],
+            };
+            let owner = group.owner();
+            let same = groups
+                .iter_mut()
+                .find(|known| owner.is_some() && known.owner() == owner);
+            match same {
+                Some(known) => known.heaps.extend(group.heaps),
+                None => groups.push(group),
+            }
+        }
+        groups.sort_by_key(|group| Reverse(group.pages()));
+        groups
+    }
+
+    /// Living processes to ask for a heap, in this order.
+    pub(super) fn keepers_of(&self, heap: Heap) -> Vec<Keeper> {
+        let kept = |record: &Record| {
+            let part = self
+                .contents
+                .kept_part(heap, |at, to| memory::read(record.pid, at, to));
+            log::debug!("process {} still has {part:?} of {heap:?}", record.pid);
+            part
+        };
+        self.records
+            .keepers_of(heap, |record| self.written(record), kept)
+    }
+
+    /// Pages that a process has written since it is traced, copied or not: each once for every fork.
     pub(super) fn written(&self, record: &Record) -> u64 {
         let totals = record
             .slot
@@ -60,50 +147,119 @@ impl Collector {
         totals.copied_pages() + totals.reused
     }
 
-    fn walk_heap(&mut self, heap: Heap, addresses: Addresses, time: Duration) -> Seen {
-        let mut walk = begun(heap, &addresses);
-        let keeper = self.records.keeper_of(heap, |record| self.written(record));
-        let before = |collector: &mut Self| collector.early.of(heap);
-        let Some(keeper) = keeper else {
-            let why =
-                "the processes that had this memory have exited or changed it; end the trace \
-                       before they do"
-                    .to_owned();
-            return before(self).unwrap_or_else(|| ended(walk, Err(why)));
-        };
-        if keeper.has_changed
-            && let Some(before) = before(self)
-        {
+    fn walk_group(&mut self, mut group: Group, ends: Instant) -> Vec<Seen> {
+        if group.heaps.len() == 1 {
+            let heaps = group.heaps.into_iter();
+            return heaps
+                .map(|(heap, addresses)| self.walk_heap(heap, addresses, &group.keepers, ends))
+                .collect();
+        }
+        let mut all = Addresses::default();
+        for (_, addresses) in &group.heaps {
+            all.join(addresses.clone());
+        }
+        let first = group.heaps[0].0;
+        let now = self.ask(first, all, &group.keepers[..1], ends);
+        let heaps = group.heaps.iter();
+        let seen: Vec<(Heap, Seen)> = heaps
+            .filter_map(|(heap, _)| Some((*heap, self.early.of(*heap)?)))
+            .collect();
+        let held: u64 = seen.iter().map(|(_, (_, walk))| walk.held_pages).sum();
+        if now.1.failure.is_none() && now.1.held_pages >= held {
+            return vec![now];
+        }
+        for (heap, seen) in seen {
+            self.early.put_back(heap, seen);
+        }
+        // It is ending, or has ended: others may have what it has given up.
+        let owner = group.keepers.remove(0);
+        let heaps = group.apart();
+        heaps
+            .map(|(heap, addresses)| {
+                let mut keepers = self.keepers_of(heap);
+                keepers.retain(|keeper| keeper.id != owner.id);
+                self.walk_heap(heap, addresses, &keepers, ends)
+            })
+            .collect()
+    }
+
+    fn walk_heap(
+        &mut self,
+        heap: Heap,
+        addresses: Addresses,
+        keepers: &[Keeper],
+        ends: Instant,
+    ) -> Seen {
+        let before = self.early.of(heap);
+        let has_changed = keepers.first().is_none_or(|keeper| keeper.has_changed);
+        if has_changed && let Some(before) = before {
             return before;
         }
-        walk.read_process_id = Some(keeper.id);
-        walk.has_changed = keeper.has_changed;
-        let limits = Limits {
-            time,
-            ..Limits::default()
-        };
-        let (addresses, pages) = addresses.into_parts();
-        let found = self
-            .writers
-            .objects(self.records.image_of(heap.process))
-            .ok_or_else(|| "it runs no CPython that is known".to_owned())
-            .and_then(|objects| objects.holders(keeper.pid, addresses, pages, limits));
-        let now = ended(walk, found);
+        let now = self.ask(heap, addresses, keepers, ends);
         // A process that is ending has given up what it had.
-        before(self)
-            .filter(|(before, _)| before.held_pages >= now.0.held_pages)
+        let has_failed = now.1.failure.is_some();
+        before
+            .filter(|(before, _)| has_failed || before.held_pages > now.0.held_pages)
             .unwrap_or(now)
+    }
+
+    /// Looks through the first process that can be, until all of them have to end.
+    fn ask(&self, heap: Heap, addresses: Addresses, keepers: &[Keeper], ends: Instant) -> Seen {
+        let walk = begun(heap, &addresses);
+        let objects = self.writers.objects(self.records.image_of(heap.process));
+        let Some(objects) = objects else {
+            return ended(walk, Err("it runs no CPython that is known".into()));
+        };
+        ask_in_turn(&objects, walk, addresses, keepers, ends)
     }
 }
 
-fn holder(heap: Heap, variable: Variable) -> Holder {
+/// Looks through one process after the other, until one has not ended meanwhile.
+pub(super) fn ask_in_turn(
+    objects: &Objects,
+    walk: HeapWalk,
+    addresses: Addresses,
+    keepers: &[Keeper],
+    ends: Instant,
+) -> Seen {
+    let (addresses, pages) = addresses.into_parts();
+    first_that_stays(walk, keepers, |keeper| {
+        let limits = Limits {
+            time: ends.saturating_duration_since(Instant::now()),
+            ..Limits::default()
+        };
+        objects.holders(keeper.pid, addresses.clone(), pages.clone(), limits)
+    })
+}
+
+fn first_that_stays(
+    walk: HeapWalk,
+    keepers: &[Keeper],
+    look: impl Fn(&Keeper) -> Result<Found, String>,
+) -> Seen {
+    let mut last = ended(walk.clone(), Err(GONE.into()));
+    for keeper in keepers.iter().take(MOST_ASKED) {
+        let walk = HeapWalk {
+            read_process_id: Some(keeper.id),
+            has_changed: keeper.has_changed,
+            ..walk.clone()
+        };
+        last = ended(walk, look(keeper));
+        if last.1.failure.is_none() {
+            break;
+        }
+    }
+    last
+}
+
+fn holder(process_id: u32, variable: Variable) -> Holder {
     let typed = |(type_name, copied_pages)| CopiedType {
         type_name,
         copied_pages,
     };
     let held = |(path, copied_pages)| AlsoHeld { path, copied_pages };
     Holder {
-        process_id: heap.process,
+        process_id,
         path: variable.path,
         type_name: variable.type_name,
         entries: variable.entries,
@@ -141,5 +297,56 @@ fn add(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
         }
         same.copied_types.sort_by_key(|it| Reverse(it.copied_pages));
         same.also_held_by.sort_by_key(|it| Reverse(it.copied_pages));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeper(id: u32) -> Keeper {
+        Keeper {
+            id,
+            pid: 100 + id,
+            has_changed: id == 3,
+        }
+    }
+
+    /// Who is read at last, of those of whom all below a number end meanwhile.
+    fn asked(keepers: &[Keeper], stays_from: u32) -> (Vec<u32>, HeapWalk) {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let (_, walk) = first_that_stays(HeapWalk::default(), keepers, |keeper| {
+            asked.borrow_mut().push(keeper.id);
+            if keeper.id < stays_from {
+                return Err("it ended while it was looked through".into());
+            }
+            Ok(Found {
+                held_pages: 7,
+                ..Found::default()
+            })
+        });
+        (asked.into_inner(), walk)
+    }
+
+    #[test]
+    fn a_process_that_ends_while_it_is_looked_through_is_followed_by_the_next() {
+        let keepers = [1, 2, 3].map(keeper);
+        let (who, walk) = asked(&keepers, 2);
+        assert_eq!(who, [1, 2]);
+        assert_eq!((walk.read_process_id, walk.held_pages), (Some(2), 7));
+        assert!(walk.failure.is_none() && !walk.has_changed);
+        let (who, walk) = asked(&keepers, 3);
+        assert_eq!((who.len(), walk.has_changed), (3, true));
+    }
+
+    #[test]
+    fn where_all_end_the_failure_is_told_of_the_last_and_nothing_is_found() {
+        let keepers = [1, 2].map(keeper);
+        let (_, walk) = asked(&keepers, 9);
+        assert_eq!((walk.read_process_id, walk.held_pages), (Some(2), 0));
+        assert!(walk.failure.is_some());
+        let (_, walk) = asked(&[], 0);
+        assert_eq!(walk.failure.as_deref(), Some(GONE));
+        assert_eq!(walk.read_process_id, None);
     }
 }

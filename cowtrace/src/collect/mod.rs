@@ -4,19 +4,23 @@
 mod adopt;
 mod assemble;
 mod bss;
+mod contents;
 mod copies;
 mod early;
+mod fold;
 mod follow;
 mod heaps;
 mod holders;
 mod layouts;
+#[cfg(test)]
+mod properties;
 mod record;
 mod rows;
 mod snapshot;
 mod writers;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -32,6 +36,7 @@ use crate::{
 
 pub use adopt::AdoptError;
 pub use assemble::Meta;
+use contents::Contents;
 use copies::Copies;
 use early::Early;
 use layouts::Layouts;
@@ -42,8 +47,6 @@ use snapshot::Told;
 /// follows: bounds a tick's cost.
 const PROCESSES_PER_TICK: usize = 8;
 const MAPPINGS_PER_TICK: usize = 16_384;
-/// Rows of exited processes kept in full detail: about 32 MiB.
-const MAX_EXITED_ROWS: usize = 262_144;
 /// Records of exited processes kept: about 24 MiB.
 const MAX_RECORDS: usize = 65_536;
 
@@ -66,6 +69,7 @@ pub struct Collector {
     /// Whether the variables are looked for that hold what is copied.
     holders: bool,
     copies: Copies,
+    contents: Contents,
     early: Early,
     /// Numbers that the kernel side knows interpreters by, by image.
     interpreters: HashMap<u32, u32>,
@@ -103,6 +107,7 @@ impl Collector {
             writers: Writers::new(proc_root.clone()),
             holders,
             copies: Copies::default(),
+            contents: Contents::default(),
             early: Early::default(),
             probe,
             kernel,
@@ -142,7 +147,7 @@ impl Collector {
     /// Whether the process that was to become the command has done so; none while it may still.
     #[must_use]
     pub fn command_has_begun(&self) -> Option<bool> {
-        if self.records.iter().any(|record| !record.is_launcher) {
+        if self.records.in_run().next().is_some() {
             return Some(true);
         }
         self.masters_are_gone().then_some(false)
@@ -182,29 +187,14 @@ impl Collector {
         let tables = &self.probe.tables;
         for record in self.records.with_slot_mut() {
             if let Some(slot) = record.slot {
-                record.totals = tables.totals(slot);
+                record.count(tables.totals(slot));
             }
         }
     }
 
     fn sample(&mut self) -> Sample {
         self.read_totals();
-        let counted: BTreeMap<u32, u64> = self
-            .records
-            .iter()
-            .map(|record| (record.id, record.totals.copied_pages()))
-            .filter(|(_, pages)| *pages > 0)
-            .collect();
-        Sample {
-            at_ns: self.elapsed_ns(),
-            copied_pages: self
-                .records
-                .iter()
-                .map(|record| record.totals.copied_pages())
-                .sum(),
-            reused_faults: self.records.iter().map(|record| record.totals.reused).sum(),
-            by_process: counted,
-        }
+        self.records.sample(self.elapsed_ns())
     }
 
     /// Finds processes whose events the ring buffer had no room for.
@@ -272,22 +262,13 @@ impl Collector {
             let Some(record) = self.records.in_slot(slot) else {
                 continue;
             };
-            record.totals = totals;
-            let mut rows = rows::rows(record, &counts, self.probe.range_bytes, &mut self.loss);
-            for row in &rows {
-                if let Some(region) = row.region_id {
-                    self.regions.count(region, &row.copied);
-                }
-            }
-            if self.exited_rows + rows.len() > MAX_EXITED_ROWS {
-                self.loss.ranges_dropped += rows.len() as u64;
-                rows = rows::without_ranges(rows);
-            }
-            self.exited_rows += rows.len();
-            record.rows = Some(rows);
-            record.inherited = None;
-            record.own = None;
-            record.current = None;
+            let mut sums = rows::Sums {
+                regions: &mut self.regions,
+                loss: &mut self.loss,
+                exited_rows: &mut self.exited_rows,
+                range_bytes: self.probe.range_bytes,
+            };
+            sums.close(record, totals, &counts);
             let id = record.id;
             self.layouts.forget(id);
             self.records.release(slot);

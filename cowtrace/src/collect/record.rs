@@ -8,7 +8,7 @@ use std::{
 use super::heaps::{Heap, Passed};
 use crate::{
     probe::Totals,
-    run::{Mapping, Process, Role, Row, Sources, attribution::Layout},
+    run::{Mapping, Process, Role, Row, Sample, Sources, attribution::Layout},
 };
 
 /// One process image.
@@ -79,12 +79,19 @@ impl Record {
 }
 
 impl Record {
-    /// As it stands in a run; `launchers` are left out of that.
-    pub(super) fn process(&self, copied: Sources, launchers: &[u32]) -> Process {
+    /// Takes in what was counted so far. What a launcher did is no part of the run.
+    pub(super) fn count(&mut self, totals: Totals) {
+        if !self.is_launcher {
+            self.totals = totals;
+        }
+    }
+
+    /// As it stands in a run with these processes.
+    pub(super) fn process(&self, copied: Sources, in_run: &HashSet<u32>) -> Process {
         Process {
             id: self.id,
             pid: self.pid,
-            parent_id: self.parent.filter(|parent| !launchers.contains(parent)),
+            parent_id: self.parent.filter(|parent| in_run.contains(parent)),
             comm: self.comm.clone(),
             role: self.role,
             started_ns: self.started_ns,
@@ -107,13 +114,15 @@ impl Record {
 /// Every process image of the trace, by serial number and by slot.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    all: Vec<Record>,
+    pub(super) all: Vec<Record>,
     by_slot: HashMap<u32, u32>,
     /// Who was in a slot that nobody is in: another process that wrote its memory may not have told
     /// of it yet.
     last_in_slot: HashMap<u32, u32>,
     next_id: u32,
     masters: HashSet<u32>,
+    /// The record that stands for those that were joined.
+    pub(super) joined: Option<u32>,
 }
 
 impl Records {
@@ -126,10 +135,13 @@ impl Records {
             .as_ref()
             .map(|layout| layout.inherited_pages());
         record.forked_from = record.parent.filter(|_| record.inherited.is_some());
+        let parent = record.parent.and_then(|parent| self.get(parent));
+        record.is_launcher |=
+            parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();
         if let Some(parent) = record.forked_from.filter(|_| record.heap.is_none()) {
             // It was there before the trace: so was what its parent passed on.
             let pages = record.inherited_pages.unwrap_or(0);
-            record.heap = Some(self.pass_on(parent, 0, pages).0);
+            record.heap = Some(self.pass_on(parent, 0, pages, |_| None).0);
         }
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
@@ -197,14 +209,41 @@ impl Records {
         self.all.iter()
     }
 
-    /// Those that only started the command that is traced.
-    pub(super) fn launchers(&self) -> Vec<u32> {
-        let launchers = self.iter().filter(|record| record.is_launcher);
-        launchers.map(|record| record.id).collect()
+    /// Those that are part of the run: not what only started the command that is traced.
+    pub(super) fn in_run(&self) -> impl Iterator<Item = &Record> {
+        self.iter().filter(|record| !record.is_launcher)
     }
 
-    pub(super) fn into_records(self) -> Vec<Record> {
-        self.all
+    /// Serial numbers of the processes of the run.
+    pub(super) fn ids_in_run(&self) -> HashSet<u32> {
+        self.in_run().map(|record| record.id).collect()
+    }
+
+    /// Under which serial number a process stands in the run: its own, unless it was joined with
+    /// others.
+    pub(super) fn id_in_run(&self, id: u32) -> u32 {
+        let joined = self.joined.filter(|_| self.get(id).is_none());
+        joined.unwrap_or(id)
+    }
+
+    pub(super) fn into_in_run(self) -> impl Iterator<Item = Record> {
+        let all = self.all.into_iter();
+        all.filter(|record| !record.is_launcher)
+    }
+
+    /// What they had counted at a moment, ns since the start.
+    pub(super) fn sample(&self, at_ns: u64) -> Sample {
+        let sum = |of: fn(&Record) -> u64| self.in_run().map(of).sum();
+        Sample {
+            at_ns,
+            copied_pages: sum(|record| record.totals.copied_pages()),
+            reused_faults: sum(|record| record.totals.reused),
+            by_process: self
+                .in_run()
+                .map(|record| (record.id, record.totals.copied_pages()))
+                .filter(|(_, pages)| *pages > 0)
+                .collect(),
+        }
     }
 
     pub(super) fn alive(&self) -> impl Iterator<Item = &Record> {
@@ -246,116 +285,11 @@ impl Records {
                 .filter(|record| self.masters.contains(&record.id))
                 .all(|record| record.exited_ns.is_some())
     }
-
-    /// Joins the oldest exited workers into one record while there are more than `most`. Returns
-    /// how many records were given up.
-    pub(super) fn fold(&mut self, most: usize) -> u64 {
-        let excess = self.all.len().saturating_sub(most);
-        if excess == 0 {
-            return 0;
-        }
-        // A quarter at once, so that this happens rarely.
-        let wanted = excess + most / 4;
-        let mut folded = 0;
-        let mut sum: Option<Record> = None;
-        let mut kept = Vec::with_capacity(self.all.len());
-        for mut record in std::mem::take(&mut self.all) {
-            if record.slot.is_some() || record.role == Role::Master || folded >= wanted {
-                kept.push(record);
-                continue;
-            }
-            folded += 1;
-            match &mut sum {
-                None => {
-                    record.comm = "(earlier processes)".into();
-                    record.pid = 0;
-                    sum = Some(record);
-                }
-                Some(sum) => sum.absorb(record),
-            }
-        }
-        kept.extend(sum);
-        kept.sort_by_key(|record| record.id);
-        self.all = kept;
-        (folded as u64).saturating_sub(1)
-    }
-}
-
-impl Record {
-    fn absorb(&mut self, other: Self) {
-        for (sum, pages) in self.totals.copied.iter_mut().zip(other.totals.copied) {
-            *sum += pages;
-        }
-        self.totals.reused += other.totals.reused;
-        self.totals.unranged_copied += other.totals.unranged_copied;
-        self.totals.unranged_reused += other.totals.unranged_reused;
-        self.exited_ns = self.exited_ns.max(other.exited_ns);
-        self.inherited_pages = match (self.inherited_pages, other.inherited_pages) {
-            (None, None) => None,
-            (one, two) => Some(one.unwrap_or(0) + two.unwrap_or(0)),
-        };
-        let rows = self.rows.get_or_insert_default();
-        for mut row in other.rows.unwrap_or_default() {
-            row.process_id = self.id;
-            row.start = None;
-            row.mapping = None;
-            match rows
-                .iter_mut()
-                .find(|sum| sum.region_id == row.region_id && sum.start.is_none())
-            {
-                Some(sum) => {
-                    sum.copied.add(&row.copied);
-                    sum.reused_faults += row.reused_faults;
-                }
-                None => rows.push(row),
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn folding_keeps_totals_masters_and_the_living() {
-        let mut records = Records::default();
-        for pid in 0..100 {
-            let role = if pid == 0 { Role::Master } else { Role::Worker };
-            let id = records.add(Record::new(pid, pid + 2, 1, "w".into(), role));
-            let record = records.get_mut(id).unwrap();
-            record.totals.copied[0] = u64::from(pid);
-            if pid % 10 != 0 {
-                record.exited_ns = Some(5);
-                records.release(pid + 2);
-            }
-        }
-        let before: u64 = records
-            .iter()
-            .map(|record| record.totals.copied_pages())
-            .sum();
-        let folded = records.fold(40);
-        assert!(folded > 0 && records.iter().count() <= 40);
-        assert_eq!(
-            records
-                .iter()
-                .map(|record| record.totals.copied_pages())
-                .sum::<u64>(),
-            before
-        );
-        assert_eq!(
-            records
-                .iter()
-                .filter(|record| record.slot.is_some())
-                .count(),
-            10
-        );
-        assert!(
-            records
-                .get_mut(0)
-                .is_some_and(|record| record.role == Role::Master)
-        );
-    }
 
     #[test]
     fn what_another_wrote_into_a_process_is_known_until_its_slot_is_used_again() {

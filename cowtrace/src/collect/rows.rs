@@ -6,9 +6,15 @@ use cowtrace_common::process::Source;
 
 use super::record::Record;
 use crate::{
-    probe::{RangeCount, Tables},
-    run::{Loss, Mapping, Row, Sources, attribution::refine_unknown},
+    probe::{RangeCount, Tables, Totals},
+    run::{
+        Loss, Mapping, Row, Sources,
+        attribution::{RegionTable, refine_unknown},
+    },
 };
+
+/// Rows of exited processes kept in full detail: about 32 MiB.
+const MAX_EXITED_ROWS: usize = 262_144;
 
 /// The histogram's counts of some slots.
 pub(super) fn counts_by_slot(
@@ -20,6 +26,50 @@ pub(super) fn counts_by_slot(
         counts.entry(slot).or_default().push(count);
     }
     counts
+}
+
+/// What final rows are added to.
+pub(super) struct Sums<'a> {
+    pub(super) regions: &'a mut RegionTable,
+    pub(super) loss: &'a mut Loss,
+    /// Rows of exited processes.
+    pub(super) exited_rows: &'a mut usize,
+    /// Bytes.
+    pub(super) range_bytes: u64,
+}
+
+impl Sums<'_> {
+    /// Gives a record its final rows, and their copies to the regions. A launcher has none: what it
+    /// did is no part of the run.
+    pub(super) fn settle(&mut self, record: &mut Record, counts: &[RangeCount]) {
+        let rows = if record.is_launcher {
+            Vec::new()
+        } else {
+            rows(record, counts, self.range_bytes, self.loss)
+        };
+        for row in &rows {
+            if let Some(region) = row.region_id {
+                self.regions.count(region, &row.copied);
+            }
+        }
+        record.rows = Some(rows);
+    }
+
+    /// Takes in the final counts of a process that has exited, within the bound on its rows.
+    pub(super) fn close(&mut self, record: &mut Record, totals: Totals, counts: &[RangeCount]) {
+        record.count(totals);
+        self.settle(record, counts);
+        let mut rows = record.rows.take().unwrap_or_default();
+        if *self.exited_rows + rows.len() > MAX_EXITED_ROWS {
+            self.loss.ranges_dropped += rows.len() as u64;
+            rows = without_ranges(rows);
+        }
+        *self.exited_rows += rows.len();
+        record.rows = Some(rows);
+        record.inherited = None;
+        record.own = None;
+        record.current = None;
+    }
 }
 
 /// Gives each count to its region: first to what the process inherited, then to what it passes on
@@ -166,7 +216,7 @@ fn sources(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
 }
 
 /// One row a region, for when single ranges must be given up.
-pub(super) fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
+fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
     let mut sums: BTreeMap<Option<u32>, Row> = BTreeMap::new();
     for row in rows {
         let sum = sums.entry(row.region_id).or_insert_with(|| Row {

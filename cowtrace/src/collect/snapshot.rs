@@ -8,12 +8,15 @@ use std::{
 
 use super::{
     Collector, Meta,
-    record::Record,
+    record::{Record, Records},
     rows::{counts_by_slot, rows},
 };
 use crate::{
     probe::{RangeCount, Totals},
-    run::{self, Loss, Region, Role, Row, Run, Snapshot, Sources, Timeline},
+    run::{
+        self, Loss, Process, Region, Role, Row, Run, Snapshot, Sources, Timeline,
+        attribution::RegionTable,
+    },
 };
 
 /// Telling who wrote may take one part in this many of the time.
@@ -23,6 +26,7 @@ const WRITERS_SHARE: u32 = 100;
 #[derive(Debug, Default)]
 pub(super) struct Told {
     processes: HashMap<u32, Counted>,
+    regions: HashSet<u32>,
     /// Samples of the timeline, and their distance then.
     samples: usize,
     interval_ns: u64,
@@ -36,6 +40,96 @@ impl Told {
     /// Has the next snapshot tell everything.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// Rows of the processes that have changed, and which these are. `counts_of` gives what slots
+    /// have counted.
+    pub(super) fn count_changed(
+        &mut self,
+        records: &Records,
+        range_bytes: u64,
+        counts_of: impl FnOnce(&HashSet<u32>) -> HashMap<u32, Vec<RangeCount>>,
+    ) -> (Vec<Row>, Vec<u32>) {
+        let told = &mut self.processes;
+        let changed: Vec<&Record> = records
+            .in_run()
+            .filter(|record| !told.get(&record.id).is_some_and(|it| it.is_current(record)))
+            .collect();
+        let slots: HashSet<u32> = changed.iter().filter_map(|record| record.slot).collect();
+        let mut counts = if slots.is_empty() {
+            HashMap::new()
+        } else {
+            counts_of(&slots)
+        };
+        let mut all = Vec::new();
+        for record in &changed {
+            let counts: Vec<RangeCount> = record
+                .slot
+                .and_then(|slot| counts.remove(&slot))
+                .unwrap_or_default();
+            let mut loss = Loss::default();
+            let rows = match &record.rows {
+                Some(rows) => rows.clone(),
+                None => rows(record, &counts, range_bytes, &mut loss),
+            };
+            let mut counted = Counted::of(record, &rows, &loss);
+            let before = told.get(&record.id).map(|before| before.totals);
+            counted.is_settled = before == Some(record.totals);
+            told.insert(record.id, counted);
+            all.extend(rows);
+        }
+        all.sort_by_key(Row::place);
+        (all, changed.iter().map(|record| record.id).collect())
+    }
+
+    /// Regions with the copies of processes that are still counting. One that was told stays: who
+    /// wrote in it may not be told again.
+    pub(super) fn regions_of(&mut self, records: &Records, regions: &RegionTable) -> Vec<Region> {
+        let mut live: HashMap<u32, Sources> = HashMap::new();
+        for (region, copied) in self.live(records).flat_map(|counted| &counted.by_region) {
+            live.entry(*region).or_default().add(copied);
+        }
+        let masters: HashSet<u32> = records
+            .in_run()
+            .filter(|record| record.role == Role::Master)
+            .map(|record| record.id)
+            .collect();
+        let is_kept = |region: &Region| {
+            masters.contains(&region.process_id) || self.regions.contains(&region.id)
+        };
+        let regions = regions.so_far(&live, is_kept);
+        self.regions.extend(regions.iter().map(|region| region.id));
+        regions
+    }
+
+    /// The processes of the run, with the copies that were told of them.
+    pub(super) fn processes_of(&self, records: &Records) -> Vec<Process> {
+        let ids = records.ids_in_run();
+        let copied = |record: &Record| self.processes.get(&record.id).map(|it| it.copied);
+        let processes = records.in_run();
+        processes
+            .map(|record| record.process(copied(record).unwrap_or_default(), &ids))
+            .collect()
+    }
+
+    /// Samples that were not told, and how many were.
+    pub(super) fn new_samples(&mut self, timeline: &Timeline) -> (Timeline, usize) {
+        // Samples that were merged are others.
+        let is_continued = self.interval_ns == timeline.interval_ns;
+        let before = if is_continued { self.samples } else { 0 };
+        self.samples = timeline.samples.len();
+        self.interval_ns = timeline.interval_ns;
+        let new = Timeline {
+            samples: timeline.samples.get(before..).unwrap_or_default().to_vec(),
+            ..Timeline::new(timeline.interval_ns)
+        };
+        (new, before)
+    }
+
+    /// What was counted of processes whose rows are not final: the others' are in the regions.
+    fn live<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a Counted> {
+        let live = records.in_run().filter(|record| record.rows.is_none());
+        live.filter_map(|record| self.processes.get(&record.id))
     }
 }
 
@@ -85,9 +179,15 @@ impl Collector {
         self.read_totals();
         let duration_ns = self.elapsed_ns();
         let is_whole = !self.told.has_begun;
-        let (rows, counted) = self.count_changed();
+        let tables = &self.probe.tables;
+        let range_bytes = self.probe.range_bytes;
+        let (rows, counted) = self
+            .told
+            .count_changed(&self.records, range_bytes, |slots| {
+                counts_by_slot(tables, |slot| slots.contains(&slot))
+            });
         let rows_of = counted.into_iter().collect();
-        let (timeline, samples_before) = self.new_samples();
+        let (timeline, samples_before) = self.told.new_samples(&self.timeline);
         let mut told = run::Told {
             rows_of: Some(rows_of).filter(|_| !is_whole),
             samples_before,
@@ -97,21 +197,11 @@ impl Collector {
             rows,
             timeline,
             loss: self.losses_so_far(),
-            regions: self.regions_so_far(),
+            regions: self.told.regions_of(&self.records, &self.regions),
             unfinished: true,
             ..self.head(meta, duration_ns)
         };
-        let launchers = self.records.launchers();
-        let records = self.records.iter().filter(|record| !record.is_launcher);
-        run.processes = records
-            .map(|record| {
-                let counted = self.told.processes.get(&record.id);
-                record.process(
-                    counted.map_or_else(Sources::default, |it| it.copied),
-                    &launchers,
-                )
-            })
-            .collect();
+        run.processes = self.told.processes_of(&self.records);
         told.without_writers = !self.tell_writers(&mut run);
         self.told.has_begun = true;
         Snapshot { run, told }
@@ -122,86 +212,14 @@ impl Collector {
         self.told.forget();
     }
 
-    /// Rows of the processes that have changed, and which these are.
-    fn count_changed(&mut self) -> (Vec<Row>, Vec<u32>) {
-        let told = &mut self.told.processes;
-        let changed: Vec<&Record> = self
-            .records
-            .iter()
-            .filter(|record| !record.is_launcher)
-            .filter(|record| !told.get(&record.id).is_some_and(|it| it.is_current(record)))
-            .collect();
-        let slots: HashSet<u32> = changed.iter().filter_map(|record| record.slot).collect();
-        let mut counts = if slots.is_empty() {
-            HashMap::new()
-        } else {
-            counts_by_slot(&self.probe.tables, |slot| slots.contains(&slot))
-        };
-        let mut all = Vec::new();
-        for record in &changed {
-            let counts: Vec<RangeCount> = record
-                .slot
-                .and_then(|slot| counts.remove(&slot))
-                .unwrap_or_default();
-            let mut loss = Loss::default();
-            let rows = match &record.rows {
-                Some(rows) => rows.clone(),
-                None => rows(record, &counts, self.probe.range_bytes, &mut loss),
-            };
-            let mut counted = Counted::of(record, &rows, &loss);
-            let before = told.get(&record.id).map(|before| before.totals);
-            counted.is_settled = before == Some(record.totals);
-            told.insert(record.id, counted);
-            all.extend(rows);
-        }
-        all.sort_by_key(Row::place);
-        (all, changed.iter().map(|record| record.id).collect())
-    }
-
-    /// Samples that were not told, and how many were.
-    fn new_samples(&mut self) -> (Timeline, usize) {
-        let timeline = &self.timeline;
-        // Samples that were merged are others.
-        let is_continued = self.told.interval_ns == timeline.interval_ns;
-        let before = if is_continued { self.told.samples } else { 0 };
-        self.told.samples = timeline.samples.len();
-        self.told.interval_ns = timeline.interval_ns;
-        let new = Timeline {
-            samples: timeline.samples.get(before..).unwrap_or_default().to_vec(),
-            ..Timeline::new(timeline.interval_ns)
-        };
-        (new, before)
-    }
-
     fn losses_so_far(&self) -> Loss {
         let mut loss = self.kernel_losses(self.probe.skipped());
         loss.unsplit_pages += self
-            .live()
+            .told
+            .live(&self.records)
             .map(|counted| counted.unsplit_pages)
             .sum::<u64>();
         loss
-    }
-
-    /// Regions with the copies of processes that are still counting.
-    fn regions_so_far(&self) -> Vec<Region> {
-        let mut live: HashMap<u32, Sources> = HashMap::new();
-        for (region, copied) in self.live().flat_map(|counted| &counted.by_region) {
-            live.entry(*region).or_default().add(copied);
-        }
-        let masters: HashSet<u32> = self
-            .records
-            .iter()
-            .filter(|record| record.role == Role::Master && !record.is_launcher)
-            .map(|record| record.id)
-            .collect();
-        self.regions
-            .so_far(&live, |process| masters.contains(&process))
-    }
-
-    /// What was counted of processes whose rows are not final: the others' are in the regions.
-    fn live(&self) -> impl Iterator<Item = &Counted> {
-        let live = self.records.iter().filter(|record| record.rows.is_none());
-        live.filter_map(|record| self.told.processes.get(&record.id))
     }
 
     /// Tells who wrote, if enough time has gone since the last time.

@@ -6,7 +6,11 @@ use std::collections::{HashMap, HashSet};
 use cowtrace_common::evidence::Evidence;
 
 use super::{Collector, record::Records};
-use crate::writer::{Named, Origin};
+use crate::{
+    memory,
+    run::WriteKind,
+    writer::{Named, Origin},
+};
 
 impl Collector {
     /// Takes in the evidence that has come. Called many times a second: the buffer is bounded, and
@@ -47,7 +51,7 @@ impl Collector {
                 region,
             };
             let (pythons, natives) = (&self.probe.pythons, &self.probe.natives);
-            self.writers.take(
+            let kind = self.writers.take(
                 evidence,
                 origin,
                 |stack| pythons.as_ref()?.stack(stack),
@@ -55,17 +59,32 @@ impl Collector {
             );
             // Only now is it known what the program is.
             if self.holders && self.writers.runs_python(program.image) {
-                match self.records.heap_of(evidence.core.slot) {
-                    Some(heap) => {
-                        self.copies
-                            .add(heap, evidence.core.address, evidence.pages());
-                    }
-                    None => self.copies.dropped += evidence.pages(),
-                }
+                let writer = program.pids[0];
+                self.keep_address(evidence, kind, writer);
             }
         }
         for image in asked.images() {
             self.settle_words(image);
+        }
+    }
+
+    /// Keeps the address of a copy, for those who look for what holds it, and what stood there.
+    fn keep_address(&mut self, evidence: &Evidence, kind: WriteKind, writer: u32) {
+        let slot = evidence.core.slot;
+        let Some(heap) = self.records.heap_of(slot) else {
+            self.copies.dropped += evidence.pages();
+            return;
+        };
+        let is_kept = self
+            .copies
+            .add(heap, evidence.core.address, evidence.pages());
+        let is_object = matches!(kind, WriteKind::Refcount | WriteKind::Gc);
+        let record = self.records.written_in_slot(slot);
+        // What the owner writes itself is what it changes.
+        let is_heirs = record.is_some_and(|record| record.heap == Some(heap));
+        if is_kept && is_object && is_heirs {
+            self.contents
+                .offer(heap, evidence, |at, to| memory::read(writer, at, to));
         }
     }
 

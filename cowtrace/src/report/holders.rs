@@ -30,25 +30,57 @@ const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
 const NUMBERS: usize = 24;
 
 /// Pages of a run by whether a variable holds them.
+#[derive(Default)]
 pub(super) struct Held {
     /// All that were copied.
     pub(super) all: u64,
-    /// Those that were looked for.
-    pub(super) asked: u64,
     /// Those that were found.
     pub(super) found: u64,
+    /// Those that were not, though everything was looked through.
+    unreachable: u64,
+    /// Those that were not, in memory that was looked through only in part.
+    cut_short: u64,
+    /// Those that were not, in memory that has been replaced since.
+    replaced: u64,
 }
 
 impl Held {
     /// None if no variables were looked for.
     pub(super) fn of(run: &Run) -> Option<Self> {
-        let sum = |of: fn(&HeapWalk) -> u64| -> u64 { run.heap_walks.iter().map(of).sum() };
-        let asked = sum(|walk| walk.asked_pages);
-        (asked > 0).then(|| Self {
+        let asked: u64 = run.heap_walks.iter().map(|walk| walk.asked_pages).sum();
+        let mut held = Self {
             all: run.copied().total().max(asked),
-            asked,
-            found: sum(|walk| walk.held_pages),
-        })
+            ..Self::default()
+        };
+        for walk in &run.heap_walks {
+            held.found += walk.held_pages;
+            let missing = walk.asked_pages.saturating_sub(walk.held_pages);
+            match walk {
+                // Nobody was looked through.
+                HeapWalk {
+                    failure: Some(_), ..
+                } => {}
+                HeapWalk {
+                    is_partial: true, ..
+                } => held.cut_short += missing,
+                HeapWalk {
+                    has_changed: true, ..
+                } => held.replaced += missing,
+                _ => held.unreachable += missing,
+            }
+        }
+        (asked > 0).then_some(held)
+    }
+
+    /// Pages without a variable, by why they have none.
+    fn missing(&self) -> [(u64, &'static str); 4] {
+        let looked_for = self.found + self.unreachable + self.cut_short + self.replaced;
+        [
+            (self.unreachable, "(not reachable from any variable)"),
+            (self.cut_short, "(not found: looked through only in part)"),
+            (self.replaced, "(not found: its memory was replaced)"),
+            (self.all.saturating_sub(looked_for), "(not looked for)"),
+        ]
     }
 
     /// A part of all copies.
@@ -122,14 +154,8 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         told += holder.copied_pages;
         add(holder.copied_pages, lines(holder, width).join("\n"));
     }
-    for (pages, what) in [
-        (held.found.saturating_sub(told), "(smaller variables)"),
-        (
-            held.asked.saturating_sub(held.found),
-            "(not reachable from any variable)",
-        ),
-        (held.all - held.asked, "(not looked for)"),
-    ] {
+    let smaller = (held.found.saturating_sub(told), "(smaller variables)");
+    for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
         if pages > 0 {
             add(pages, what.into());
         }

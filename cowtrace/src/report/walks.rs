@@ -80,7 +80,7 @@ fn elsewhere(run: &Run, walk: &HeapWalk, pid: u32) -> Option<String> {
 fn changed(walk: &HeapWalk, pid: u32) -> Option<String> {
     walk.has_changed.then(|| {
         format!(
-            "Process {pid} has written much of its memory since it forked: what is there now may \
+            "Process {pid} has replaced much of its memory since it forked: what is there now may \
              be other objects than were copied."
         )
     })
@@ -98,7 +98,8 @@ fn early(walk: &HeapWalk, pid: u32) -> Option<String> {
 
 fn low(walk: &HeapWalk, pid: u32) -> Option<String> {
     let is_low = (walk.held_pages as f64) < LOW * walk.asked_pages as f64;
-    (is_low && walk.failure.is_none()).then(|| {
+    let is_whole = walk.failure.is_none() && !walk.is_partial && !walk.has_changed;
+    (is_low && is_whole).then(|| {
         format!(
             "What no variable of process {pid} holds had been given up before it was looked for, \
              or is held by native code alone."

@@ -152,13 +152,18 @@ impl RegionTable {
         }
     }
 
-    /// The regions worth telling as they are now, with copies that are not counted here yet.
+    /// The regions worth telling as they are now, with copies that are not counted here yet: those
+    /// with copies, and all that `keep` names.
     #[must_use]
-    pub fn so_far(&self, live: &HashMap<u32, Sources>, keep: impl Fn(u32) -> bool) -> Vec<Region> {
+    pub fn so_far(
+        &self,
+        live: &HashMap<u32, Sources>,
+        keep: impl Fn(&Region) -> bool,
+    ) -> Vec<Region> {
         let with_live = |region: &Region| {
             let live = live.get(&region.id);
             let copied = region.copied_pages + live.map_or(0, Sources::total);
-            (copied > 0 || keep(region.process_id)).then(|| {
+            (copied > 0 || keep(region)).then(|| {
                 let zero = live.map_or(0, |live| live.zero);
                 Region {
                     copied_pages: copied,

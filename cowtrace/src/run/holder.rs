@@ -68,7 +68,7 @@ pub struct HeapWalk {
     /// looked for.
     #[serde(default)]
     pub at_ns: Option<u64>,
-    /// Whether the process that was read had written much of this memory since it passed it on.
+    /// Whether the process that was read had replaced much of this memory since it passed it on.
     #[serde(default)]
     pub has_changed: bool,
     /// Why the variables are not known, if they are not.

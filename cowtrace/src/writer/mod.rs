@@ -125,14 +125,15 @@ impl Writers {
         Some(python.objects(&self.proc_root))
     }
 
-    /// Takes a copy's evidence in. `python` and `native` give a stack by its number.
+    /// Takes a copy's evidence in, and tells what was written. `python` and `native` give a stack by
+    /// its number.
     pub fn take(
         &mut self,
         evidence: &Evidence,
         origin: Origin<'_>,
         python: impl FnOnce(u64) -> Option<PythonStack>,
         native: impl FnOnce(u64) -> Option<NativeStack>,
-    ) {
+    ) -> WriteKind {
         let sources = Sources {
             proc_root: &self.proc_root,
             pids: origin.pids,
@@ -170,6 +171,7 @@ impl Writers {
             key.process = None;
         }
         *self.sums.entry(key).or_default() += evidence.pages();
+        kind
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     path::Path,
     sync::Mutex,
     thread,
+    time::Instant,
 };
 
 use crate::server::Server;
@@ -63,6 +64,22 @@ pub fn load(server: &Server, workers: usize, least: u32, paths: &[String]) {
                         .or_default() += 1;
                     is_enough()
                 });
+            });
+        }
+    });
+}
+
+/// Asks again and again until then. Who asks while a worker ends may get no answer, and asks again.
+pub fn load_until(server: &Server, ends: Instant) {
+    let is_over = || Instant::now() >= ends;
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                while !is_over() {
+                    server.repeat("an answer", || {
+                        get(&server.path(SOCKET), "/").is_ok() || is_over()
+                    });
+                }
             });
         }
     });

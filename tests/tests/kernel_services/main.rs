@@ -3,4 +3,5 @@
 mod http;
 mod native;
 mod python;
+mod recycled;
 mod server;

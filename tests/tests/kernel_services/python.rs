@@ -16,7 +16,7 @@ use crate::{
     server::{Folder, Server},
 };
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_services");
+pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_services");
 const TORNADO: &str = include_str!("tornado_service.py");
 const WSGI: &str = include_str!("wsgi_service.py");
 const ARRAYS: &str = include_str!("arrays_service.py");
@@ -41,7 +41,7 @@ const LOOK_UP_SHARE: f64 = 0.97;
 
 /// One interpreter of each version whose frames are walked. One without the global interpreter lock
 /// has been built without what Tornado imports.
-fn versions() -> Vec<Interpreter> {
+pub fn versions() -> Vec<Interpreter> {
     let mut found = interpreters();
     found.retain(|python| python.version >= (3, 11) && !python.is_free);
     found.dedup_by_key(|python| python.version);
@@ -54,7 +54,7 @@ fn versions() -> Vec<Interpreter> {
 }
 
 /// Starts an interpreter that finds the packages, and writes nothing beside them.
-fn command(python: &Interpreter) -> Command {
+pub fn command(python: &Interpreter) -> Command {
     let folder = env::var_os(PACKAGES).map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {
         panic!("{PACKAGES} is not set: `cargo xtask test` installs the packages and sets it")
