@@ -10,6 +10,7 @@ use super::{
     report::print,
     trace::{Target, Until, observe, start_log},
 };
+    streams::say,
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
@@ -38,7 +39,8 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         None if freeze => bail!("--freeze needs python3: the stand-in has no garbage collector"),
         None => native_command(load)?,
     };
-    eprintln!("cowtrace demo: {}", plan(python.is_some(), freeze, load));
+    let plan = plan(python.is_some(), freeze, load);
+    say(format_args!("cowtrace demo: {plan}"));
     // The master stays until it is told to end, so that its variables can be looked at.
     let until = Until {
         duration: None,
@@ -51,7 +53,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
             "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
             why(python.is_some())
         );
-        eprintln!("\n{}", report::wrap(&text, 80).join("\n"));
+        say(format_args!("\n{}", report::wrap(&text, 80).join("\n")));
     }
     observed.recorded
 }
