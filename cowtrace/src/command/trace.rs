@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     ends::{End, Ends, at},
+    exits::{CommandFailed, Exits},
     progress::{progress_bar, progress_text},
     record::{self, Recording},
     report::{check_printable, print},
@@ -93,8 +94,12 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
         workers: None,
     };
     let observed = observe(&target, until, &options)?;
-    print(&observed.run, options.format, options.color)?;
-    observed.recorded
+    observed.print(&options)?;
+    observed.recorded?;
+    if arguments.ignore_command_status {
+        return Ok(());
+    }
+    Ok(observed.command?)
 }
 
 /// What a trace saw.
@@ -102,6 +107,18 @@ pub(super) struct Observed {
     pub(super) run: Run,
     /// Whether it was recorded, if it was to be.
     pub(super) recorded: Result<()>,
+    /// Whether the command, if it was one, did not fail by itself.
+    pub(super) command: Result<(), CommandFailed>,
+}
+
+impl Observed {
+    /// Prints the report; not where nobody reads it, and a recording has it.
+    pub(super) fn print(&self, options: &TraceOptions) -> Result<()> {
+        if options.output.is_some() && streams::check_output().is_err() {
+            return Ok(());
+        }
+        print(&self.run, options.format, options.color)
+    }
 }
 
 /// Traces until it is time to end, a signal comes or the masters are gone.
@@ -111,6 +128,11 @@ pub(super) fn observe(
     options: &TraceOptions,
 ) -> Result<Observed> {
     check_printable(options.format)?;
+    if options.output.is_none() {
+        streams::check_output().context(
+            "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
+        )?;
+    }
     record::check(options)?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -128,11 +150,6 @@ pub(super) fn observe(
 
 /// A trace under way.
 struct UnderWay<'a> {
-    if options.output.is_none() {
-        streams::check_output().context(
-            "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
-        )?;
-    }
     collector: &'a mut Collector,
     recording: Option<&'a mut Recording>,
     meta: &'a Meta,
@@ -170,11 +187,12 @@ impl Session<'_> {
         );
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
-        let command = match target {
+        let exits = match target {
             Target::Pids(pids) => {
+                let exits = Exits::of_masters(pids);
                 collector.adopt(pids)?;
                 meta.targets.clone_from(pids);
-                None
+                exits
             }
             Target::Command(command) => {
                 let command = targets::Command::prepare(command)?;
@@ -188,7 +206,7 @@ impl Session<'_> {
                 if self.until.workers.is_none() {
                     collector.walk_regularly();
                 }
-                Some(command)
+                Exits::of_command(command)
             }
         };
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
@@ -211,12 +229,15 @@ impl Session<'_> {
                 "cowtrace: ended before its time: what was to be traced has exited"
             ));
         }
-        let run = collector.finish(meta);
-        if let Some(command) = command {
-            finish_command(command);
-        }
+        let was_interrupted = cause == End::MastersGone && ends.has_come().await;
+        let mut run = collector.finish(meta);
+        let command = exits.note(&mut run, cause, was_interrupted);
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
-        Ok(Observed { run, recorded })
+        Ok(Observed {
+            run,
+            recorded,
+            command,
+        })
     }
 
     /// Begins the recording, if one was asked for.
@@ -304,16 +325,6 @@ impl Session<'_> {
                 .cloned()
                 .collect::<BTreeMap<_, _>>(),
         })
-    }
-}
-
-/// Ends the command that was started for the trace, unless it has ended.
-fn finish_command(mut command: targets::Command) {
-    if !command.terminate() {
-        say(format_args!(
-            "cowtrace: the command (process {}) ignores SIGTERM and goes on",
-            command.pid()
-        ));
     }
 }
 

@@ -6,10 +6,7 @@ use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{
-    report::print,
-    trace::{Target, Until, observe, start_log},
-};
+use super::trace::{Target, Until, observe, start_log};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
@@ -48,7 +45,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         workers: usize::try_from(load.workers).ok(),
     };
     let observed = observe(&Target::Command(&command), until, &options)?;
-    print(&observed.run, options.format, options.color)?;
+    observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(
             "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
@@ -56,7 +53,8 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         );
         say(format_args!("\n{}", report::wrap(&text, 80).join("\n")));
     }
-    observed.recorded
+    observed.recorded?;
+    Ok(observed.command?)
 }
 
 fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
