@@ -5,6 +5,13 @@
 //! gathered by [`collect`] into a [`run::Run`], which [`recording`] keeps, [`report`] renders, and
 //! [`diff`] compares with others.
 
+// Either panics where it cannot write, which would lose the report: see `streams`.
+#![cfg_attr(
+    not(any(test, fuzzing)),
+    deny(clippy::print_stderr, clippy::print_stdout)
+)]
+
+pub mod caller;
 pub mod cli;
 pub mod collect;
 pub mod command;
@@ -19,5 +26,6 @@ pub mod report;
 pub mod run;
 #[cfg(any(test, fuzzing))]
 mod scratch;
+pub mod streams;
 pub mod targets;
 pub mod writer;

@@ -19,11 +19,13 @@ use crate::{
     memory,
     probe::{Kernel, Settings, Walks},
     run::Run,
+    streams::{self, say},
     targets,
 };
 
 use super::{
     ends::{End, Ends, at},
+    exits::{CommandFailed, Exits},
     progress::{progress_bar, progress_text},
     record::{self, Recording},
     report::{check_printable, print},
@@ -72,7 +74,7 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
     }
     for &pid in &arguments.pids {
         if let Some(hint) = targets::hint(Path::new("/proc"), pid, &arguments.pids) {
-            eprintln!("cowtrace: {hint}");
+            say(format_args!("cowtrace: {hint}"));
         }
     }
     let target = if arguments.start.is_empty() {
@@ -88,8 +90,12 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
         workers: None,
     };
     let observed = observe(&target, until, &options)?;
-    print(&observed.run, options.format, options.color)?;
-    observed.recorded
+    observed.print(&options)?;
+    observed.recorded?;
+    if arguments.ignore_command_status {
+        return Ok(());
+    }
+    Ok(observed.command?)
 }
 
 /// What a trace saw.
@@ -97,6 +103,18 @@ pub(super) struct Observed {
     pub(super) run: Run,
     /// Whether it was recorded, if it was to be.
     pub(super) recorded: Result<()>,
+    /// Whether the command, if it was one, did not fail by itself.
+    pub(super) command: Result<(), CommandFailed>,
+}
+
+impl Observed {
+    /// Prints the report; not where nobody reads it, and a recording has it.
+    pub(super) fn print(&self, options: &TraceOptions) -> Result<()> {
+        if options.output.is_some() && streams::check_output().is_err() {
+            return Ok(());
+        }
+        print(&self.run, options.format, options.color)
+    }
 }
 
 /// Traces until it is time to end, a signal comes or the masters are gone.
@@ -106,6 +124,11 @@ pub(super) fn observe(
     options: &TraceOptions,
 ) -> Result<Observed> {
     check_printable(options.format)?;
+    if options.output.is_none() {
+        streams::check_output().context(
+            "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
+        )?;
+    }
     record::check(options)?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -161,6 +184,10 @@ impl Session<'_> {
         );
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
+        let masters = match target {
+            Target::Pids(pids) => Exits::of_masters(pids),
+            Target::Command(_) => Exits::of_masters(&[]),
+        };
         let mut command = None;
         let interrupted = tokio::select! {
             biased;
@@ -170,6 +197,7 @@ impl Session<'_> {
                 None
             }
         };
+        let exits = command.map_or(masters, Exits::of_command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(&nothing_yet)?;
         let progress = progress_bar();
@@ -184,9 +212,9 @@ impl Session<'_> {
         };
         let cause = match interrupted {
             Some(end) => {
-                eprintln!(
+                say(format_args!(
                     "cowtrace: ended while it attached: only what it had reached is in the report"
-                );
+                ));
                 end
             }
             None => self.follow(under_way, &mut ends, &progress).await?,
@@ -194,14 +222,19 @@ impl Session<'_> {
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
-            eprintln!("cowtrace: ended before its time: what was to be traced has exited");
+            say(format_args!(
+                "cowtrace: ended before its time: what was to be traced has exited"
+            ));
         }
-        let run = collector.finish(meta);
-        if let Some(command) = command {
-            finish_command(command);
-        }
+        let was_interrupted = cause == End::MastersGone && ends.has_come().await;
+        let mut run = collector.finish(meta);
+        let command = exits.note(&mut run, cause, was_interrupted);
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
-        Ok(Observed { run, recorded })
+        Ok(Observed {
+            run,
+            recorded,
+            command,
+        })
     }
 
     /// Begins the recording, if one was asked for.
@@ -255,7 +288,7 @@ impl Session<'_> {
                     if let Some(recording) = &mut recording
                         && let Some(warning) = recording.flush(collector, meta)
                     {
-                        progress.suspend(|| eprintln!("{warning}"));
+                        progress.suspend(|| say(format_args!("{warning}")));
                     }
                 }
                 _ = ticks.tick() => {
@@ -289,16 +322,6 @@ impl Session<'_> {
                 .cloned()
                 .collect::<BTreeMap<_, _>>(),
         })
-    }
-}
-
-/// Ends the command that was started for the trace, unless it has ended.
-fn finish_command(mut command: targets::Command) {
-    if !command.terminate() {
-        eprintln!(
-            "cowtrace: the command (process {}) ignores SIGTERM and goes on",
-            command.pid()
-        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Readers of /proc: mappings and their present pages. Each takes the root to read below, so that
 //! tests can give it files of their own.
 
+mod exit;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -13,6 +14,7 @@ mod program;
 mod scan;
 mod target;
 
+pub use exit::{Watched, oom_kills};
 pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;

@@ -2,17 +2,16 @@
 
 mod native;
 
-use std::{ffi::OsString, process::Command};
+use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{
-    report::print,
-    trace::{Target, Until, observe, start_log},
-};
+use super::trace::{Target, Until, observe, start_log};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
+    streams::say,
+    targets,
 };
 
 pub use native::native_service;
@@ -38,22 +37,24 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         None if freeze => bail!("--freeze needs python3: the stand-in has no garbage collector"),
         None => native_command(load)?,
     };
-    eprintln!("cowtrace demo: {}", plan(python.is_some(), freeze, load));
+    let plan = plan(python.is_some(), freeze, load);
+    say(format_args!("cowtrace demo: {plan}"));
     // The master stays until it is told to end, so that its variables can be looked at.
     let until = Until {
         duration: None,
         workers: usize::try_from(load.workers).ok(),
     };
     let observed = observe(&Target::Command(&command), until, &options)?;
-    print(&observed.run, options.format, options.color)?;
+    observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(
             "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
             why(python.is_some())
         );
-        eprintln!("\n{}", report::wrap(&text, 80).join("\n"));
+        say(format_args!("\n{}", report::wrap(&text, 80).join("\n")));
     }
-    observed.recorded
+    observed.recorded?;
+    Ok(observed.command?)
 }
 
 fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
@@ -85,10 +86,12 @@ const fn why(is_python: bool) -> &'static str {
     }
 }
 
-/// The interpreter itself: python3 may be a wrapper that starts others first.
+/// The interpreter itself: python3 may be a wrapper that starts others first. The one that the caller
+/// has, asked as the caller.
 fn find_python() -> Option<OsString> {
     let ask = "import os, sys; os.fork; print(sys.executable)";
-    let output = Command::new("python3").args(["-c", ask]).output().ok()?;
+    let mut python = targets::untraced("python3").ok()?;
+    let output = python.args(["-c", ask]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())
 }
