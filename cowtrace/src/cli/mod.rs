@@ -1,6 +1,7 @@
 //! Arguments: what the user typed, checked and resolved in one place. Afterwards nobody looks at
 //! arguments again.
 
+mod privileges;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -70,6 +71,9 @@ pub enum Subcommands {
     #[command(name = crate::targets::LAUNCHER, hide = true)]
     Become {
         /// The command
+        /// Do not wait to be traced
+        #[arg(long)]
+        at_once: bool,
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
