@@ -5,14 +5,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use cowtrace::{
-    cli::{Cli, Color, Subcommands},
-    command, report, targets,
+    cli::{self, Color, Subcommands},
+    command, foreign, targets,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let result = match cli.command {
         None => command::trace(cli.trace),
         Some(Subcommands::Report(arguments)) => command::report(&arguments),
@@ -40,8 +39,10 @@ fn main() -> ExitCode {
             } else {
                 "error"
             };
-            // It may tell what stands in a file, or how one is called.
-            eprintln!("{name}: {}", report::printable(&format!("{error:#}")));
+            eprintln!(
+                "{name}: {}",
+                foreign::printable_message(&format!("{error:#}"))
+            );
             if error.is::<command::Exceeded>() {
                 ExitCode::from(command::EXCEEDED)
             } else {

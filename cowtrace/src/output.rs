@@ -15,17 +15,19 @@ use std::{
 use nix::{libc, unistd::Uid};
 use thiserror::Error;
 
+use crate::foreign::printable_path;
+
 /// Why a file was not created.
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// It is there already.
-    #[error("{} exists already; --force replaces it", .0.display())]
+    #[error("{} exists already; --force replaces it", printable_path(.0))]
     Exists(PathBuf),
     /// Another is writing it.
-    #[error("{} is being written by another cowtrace: wait for its end, or name another file", .0.display())]
+    #[error("{} is being written by another cowtrace: wait for its end, or name another file", printable_path(.0))]
     Busy(PathBuf),
     /// Replacing it would do away with something else than a file.
-    #[error("{} is a {what}, not a file; name another", path.display())]
+    #[error("{} is a {what}, not a file; name another", printable_path(path))]
     NoFile {
         /// The path.
         path: PathBuf,
@@ -33,13 +35,13 @@ pub enum OutputError {
         what: &'static str,
     },
     /// Replacing it would do away with what it is made from.
-    #[error("{} is what this is made from; name another file", .0.display())]
+    #[error("{} is what this is made from; name another file", printable_path(.0))]
     Source(PathBuf),
     /// The path names no file.
-    #[error("{} names no file", .0.display())]
+    #[error("{} names no file", printable_path(.0))]
     NoName(PathBuf),
     /// The system refused.
-    #[error("cannot write {}: {error}", path.display())]
+    #[error("cannot write {}: {error}", printable_path(path))]
     System {
         /// The path.
         path: PathBuf,

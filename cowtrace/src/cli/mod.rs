@@ -1,13 +1,15 @@
 //! Arguments: what the user typed, checked and resolved in one place. Afterwards nobody looks at
 //! arguments again.
 
+mod tips;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use values::{duration, interval, label, percent, range};
+pub use tips::parse;
+use values::{duration, interval, label, percent, pid, range};
 
 const USAGE: &str = "\
 cowtrace [OPTIONS] --pid <PID>
@@ -97,7 +99,8 @@ pub struct TraceArgs {
         long = "pid",
         value_name = "PID",
         group = TARGET,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = pid
     )]
     pub pids: Vec<u32>,
 
@@ -352,7 +355,7 @@ pub enum Holders {
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
+    /// On a terminal, unless `NO_COLOR` is set or TERM is dumb
     Auto,
     /// Always
     Always,
@@ -368,10 +371,18 @@ impl Color {
             Self::Always => true,
             Self::Never => false,
             Self::Auto => {
-                is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                is_terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && !is_dumb()
             }
         }
     }
+}
+
+/// Whether the terminal shows plain text and nothing else (terminfo(5)).
+#[must_use]
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The size of a range.

@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     cli::TraceOptions,
     collect::{Collector, Meta},
+    foreign::printable_path,
     recording::{Readiness, Recorder, WriteError, Writer},
     run::Run,
 };
@@ -92,12 +93,12 @@ impl Recording {
             written => written.with_context(|| {
                 format!(
                     "the recording {} lacks the end of the trace",
-                    path.display()
+                    printable_path(&path)
                 )
             }),
         };
         if finished.is_ok() {
-            eprintln!("cowtrace: recorded in {}", path.display());
+            eprintln!("cowtrace: recorded in {}", printable_path(&path));
         }
         finished
     }

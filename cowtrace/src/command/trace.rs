@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
+    limits::OpenFiles,
     memory,
     probe::{self, Kernel, Settings, Walks},
     run::Run,
@@ -111,6 +112,8 @@ pub(super) fn observe(
 ) -> Result<Observed> {
     check_printable(options.format)?;
     record::check(options)?;
+    let open_files = OpenFiles::raise();
+    OpenFiles::check()?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -120,6 +123,7 @@ pub(super) fn observe(
             kernel,
             options,
             until,
+            open_files,
         }
         .run(target),
     )
@@ -136,6 +140,7 @@ struct Session<'a> {
     kernel: Kernel,
     options: &'a TraceOptions,
     until: Until,
+    open_files: OpenFiles,
 }
 
 impl Session<'_> {
@@ -171,7 +176,8 @@ impl Session<'_> {
                 None
             }
             Target::Command(command) => {
-                let command = targets::Command::prepare(command)?;
+                let prepare = || targets::Command::prepare(command);
+                let command = self.open_files.as_before(prepare)?;
                 collector.adopt_launcher(command.pid())?;
                 command.go_on().context("cannot let the command go on")?;
                 let begun = tokio::time::timeout(BEGINNING, begun(&mut collector));

@@ -1,8 +1,8 @@
 //! Numbers and foreign strings as people read them.
 
-use std::fmt::Write as _;
-
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+pub use crate::foreign::printable;
 
 /// Bytes in the largest binary unit that leaves a number of three digits or so.
 #[must_use]
@@ -66,23 +66,6 @@ pub(super) fn plural(number: usize, noun: &str) -> String {
         count(number as u64),
         if number == 1 { "" } else { "s" }
     )
-}
-
-/// A string from outside made harmless for a terminal: control characters and those that change
-/// the direction or join of text are written as escapes.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let invisible = letter.width().unwrap_or(0) == 0
-            || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}');
-        if letter.is_control() || invisible {
-            let _ = write!(safe, "{}", letter.escape_unicode());
-        } else {
-            safe.push(letter);
-        }
-    }
-    safe
 }
 
 /// Cut in the middle to at most `width` columns, so that the ends of a path stay.
@@ -200,15 +183,6 @@ mod tests {
             told,
             ["0.0 s", "1.3 s", "1 min 40 s", "62 min 5 s", "2 h 1 min"]
         );
-    }
-
-    #[test]
-    fn hostile_names_do_not_reach_the_terminal() {
-        assert_eq!(
-            printable("a\x1b[2Jb\n\u{202e}c"),
-            "a\\u{1b}[2Jb\\u{a}\\u{202e}c"
-        );
-        assert_eq!(printable("/srv/名前.so"), "/srv/名前.so");
     }
 
     #[test]

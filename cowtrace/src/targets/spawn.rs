@@ -22,7 +22,7 @@ use nix::{
 };
 use thiserror::Error;
 
-use crate::output::invoking_user;
+use crate::{foreign::printable, output::invoking_user};
 
 /// Name of the hidden subcommand.
 pub const LAUNCHER: &str = "__become";
@@ -114,7 +114,10 @@ pub fn become_command(command: &[OsString]) -> i32 {
         return CANNOT_START;
     };
     let error = process::Command::new(program).args(arguments).exec();
-    failed(&format!("start {}", program.display()), &error)
+    failed(
+        &format!("start {}", printable(&program.to_string_lossy())),
+        &error,
+    )
 }
 
 /// Under sudo, the command belongs to the user who called it, not to root.
