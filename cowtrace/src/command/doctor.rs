@@ -21,8 +21,12 @@ pub fn doctor() -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "Linux {} on {}, {} CPUs, pages of {} bytes, pids below {}\n",
-        kernel.release, kernel.arch, kernel.cpus, kernel.page_bytes, kernel.pid_max
+        "Linux {} on {}, {}, pages of {} bytes, pids below {}\n",
+        kernel.release,
+        kernel.arch,
+        report::plural(kernel.cpus as u64, "CPU"),
+        kernel.page_bytes,
+        kernel.pid_max
     )?;
     let mut told = Told::default();
     for trial in std::iter::once(open_files()).chain(trial::ground()) {

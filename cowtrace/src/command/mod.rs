@@ -5,6 +5,7 @@ mod diff;
 mod doctor;
 mod ends;
 mod label;
+mod living;
 mod name;
 mod progress;
 mod record;

@@ -19,12 +19,14 @@ use crate::{
     limits::OpenFiles,
     memory,
     probe::{self, Kernel, Settings, Walks},
+    report,
     run::Run,
     targets,
 };
 
 use super::{
     ends::{End, Ends, at},
+    living,
     progress::{progress_bar, progress_text},
     record::{self, Recording},
     report::{check_printable, print},
@@ -194,10 +196,10 @@ impl Session<'_> {
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(&nothing_yet)?;
         let progress = progress_bar();
-        log::info!(
-            "tracing {} target(s) with the {backend} backend",
-            meta.targets.len()
-        );
+        log::info!("the {backend} backend sees the page faults");
+        if progress.is_hidden() {
+            eprintln!("cowtrace: {}", tracing(collector.living()));
+        }
         let under_way = UnderWay {
             collector: &mut collector,
             recording: recording.as_mut(),
@@ -210,8 +212,14 @@ impl Session<'_> {
             eprintln!("cowtrace: ended before its time: what was to be traced has exited");
         }
         let run = collector.finish(meta);
-        if let Some(command) = command {
-            finish_command(command);
+        match command {
+            Some(command) => finish_command(command, &run, cause),
+            None if cause == End::MastersGone => {
+                if let Some(left) = living::after_masters(&run) {
+                    eprintln!("cowtrace: {left}");
+                }
+            }
+            None => {}
         }
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
         Ok(Observed { run, recorded })
@@ -306,13 +314,27 @@ impl Session<'_> {
 }
 
 /// Ends the command that was started for the trace, unless it has ended.
-fn finish_command(mut command: targets::Command) {
+fn finish_command(mut command: targets::Command, run: &Run, cause: End) {
     if !command.terminate() {
         eprintln!(
             "cowtrace: the command (process {}) ignores SIGTERM and goes on",
             command.pid()
         );
     }
+    let left = if cause == End::MastersGone {
+        living::after_masters(run)
+    } else {
+        living::after_command(run, command.pid())
+    };
+    if let Some(left) = left {
+        eprintln!("cowtrace: {left}");
+    }
+}
+
+/// Says that the hooks are on, where no progress is shown.
+fn tracing(processes: usize) -> String {
+    let processes = report::plural(processes as u64, "process");
+    format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
 
 /// A failure that the user has read of already, on standard error.

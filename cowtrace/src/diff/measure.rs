@@ -81,9 +81,7 @@ impl Measured {
     #[must_use]
     pub fn of(run: &Run, name: String) -> Self {
         let masters = || of_role(run, Role::Master);
-        let workers = run
-            .workers()
-            .filter(|worker| worker.inherited_pages.is_some() || worker.copied.total() > 0);
+        let workforce = run.workforce();
         let known = |writer: &&Writer| report::is_named(writer);
         let (mappings, others) = places(run);
         Self {
@@ -98,12 +96,8 @@ impl Measured {
             range_bytes: run.range_bytes,
             labels: run.labels.clone(),
             masters: masters().map(|master| master.comm.clone()).collect(),
-            workers: workers.count() as u64,
-            ceiling: run
-                .workers()
-                .filter_map(|worker| worker.inherited_pages)
-                .map(|pages| bytes(run, pages))
-                .sum(),
+            workers: workforce.workers.len() as u64,
+            ceiling: bytes(run, workforce.inherited_pages()),
             copied: bytes(run, run.copied().total()),
             known: sum(run, run.writers.iter().filter(known)),
             totals_lost: totals_lost(run),
@@ -161,7 +155,7 @@ fn totals_lost(run: &Run) -> Vec<String> {
     run.loss
         .happened()
         .filter(|(cause, _)| cause.totals_suffer)
-        .map(|(cause, count)| format!("{count} {}", cause.meaning))
+        .map(|(cause, count)| format!("{} {}", report::count(count), cause.words(count)))
         .collect()
 }
 

@@ -58,14 +58,22 @@ pub(crate) fn count(number: u64) -> String {
     spaced
 }
 
-/// `1 worker`, `2 workers`.
+/// `1 worker`, `2,000 processes`: a number of things, by the regular plural of the last word.
 #[must_use]
-pub(super) fn plural(number: usize, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        count(number as u64),
-        if number == 1 { "" } else { "s" }
-    )
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    format!("{} {}", count(number), noun_of(number, noun))
+}
+
+/// The noun that follows a number.
+#[must_use]
+pub(crate) fn noun_of(number: u64, noun: &str) -> String {
+    let before_y = noun.strip_suffix('y');
+    match before_y.filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == 1 => noun.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None if noun.ends_with('s') => format!("{noun}es"),
+        None => format!("{noun}s"),
+    }
 }
 
 /// Cut in the middle to at most `width` columns, so that the ends of a path stay.
@@ -139,6 +147,23 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_singular() {
+        let told = ["worker", "process", "copy", "more entry"].map(|noun| plural(1, noun));
+        assert_eq!(told, ["1 worker", "1 process", "1 copy", "1 more entry"]);
+        let told = ["worker", "process", "copy", "key"].map(|noun| plural(2_000, noun));
+        assert_eq!(
+            told,
+            [
+                "2,000 workers",
+                "2,000 processes",
+                "2,000 copies",
+                "2,000 keys"
+            ]
+        );
+        assert_eq!(plural(0, "page"), "0 pages");
+    }
 
     #[test]
     fn sizes_keep_about_three_digits() {
