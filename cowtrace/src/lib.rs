@@ -16,8 +16,10 @@ pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod diff;
+pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod limits;
 pub mod memory;
 pub mod output;
 pub mod probe;

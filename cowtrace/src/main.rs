@@ -7,11 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
 use cowtrace::{
     caller,
-    cli::{Cli, Color, Subcommands},
-    command, report, streams, targets,
+    cli::{self, Color, Subcommands},
+    command, foreign, streams, targets,
 };
 
 /// Called when the program is loaded, before Rust's runtime opens what is closed.
@@ -21,7 +20,7 @@ use cowtrace::{
 static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     // By a trace, which has no subcommand, they are given up where they are not needed.
     let keeps_privileges = cli
         .command
@@ -63,8 +62,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     } else {
         "error"
     };
-    // It may tell what stands in a file, or how one is called.
-    let text = report::printable(&format!("{error:#}"));
+    let text = foreign::printable_message(&format!("{error:#}"));
     streams::say(format_args!("{name}: {text}"));
     if error.is::<command::Exceeded>() {
         ExitCode::from(command::EXCEEDED)

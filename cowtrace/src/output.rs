@@ -14,19 +14,22 @@ use std::{
 use nix::libc;
 use thiserror::Error;
 
-use crate::caller::{self, CallerError};
+use crate::{
+    caller::{self, CallerError},
+    foreign::printable_path,
+};
 
 /// Why a file was not created.
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// It is there already.
-    #[error("{} exists already; --force replaces it", .0.display())]
+    #[error("{} exists already; --force replaces it", printable_path(.0))]
     Exists(PathBuf),
     /// Another is writing it.
-    #[error("{} is being written by another cowtrace: wait for its end, or name another file", .0.display())]
+    #[error("{} is being written by another cowtrace: wait for its end, or name another file", printable_path(.0))]
     Busy(PathBuf),
     /// Replacing it would do away with something else than a file.
-    #[error("{} is a {what}, not a file; name another", path.display())]
+    #[error("{} is a {what}, not a file; name another", printable_path(path))]
     NoFile {
         /// The path.
         path: PathBuf,
@@ -34,19 +37,19 @@ pub enum OutputError {
         what: &'static str,
     },
     /// Replacing it would do away with what it is made from.
-    #[error("{} is what this is made from; name another file", .0.display())]
+    #[error("{} is what this is made from; name another file", printable_path(.0))]
     Source(PathBuf),
     /// The path names no file.
-    #[error("{} names no file", .0.display())]
+    #[error("{} names no file", printable_path(.0))]
     NoName(PathBuf),
     /// Its creator has not taken the rights of the user who called.
-    #[error("{} is not written: it would be by root, for another user", .0.display())]
+    #[error("{} is not written: it would be by root, for another user", printable_path(.0))]
     AsRoot(PathBuf),
     /// Whose file it would be is not known.
     #[error(transparent)]
     Caller(#[from] CallerError),
     /// The system refused.
-    #[error("cannot write {}: {error}", path.display())]
+    #[error("cannot write {}: {error}", printable_path(path))]
     System {
         /// The path.
         path: PathBuf,

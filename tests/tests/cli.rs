@@ -4,11 +4,11 @@ use std::{
     fs::File,
     io::Read as _,
     os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use cowtrace_tests::{
-    command::{cowtrace, fails},
+    command::{cowtrace, failed, fails},
     tracer::program,
 };
 
@@ -28,6 +28,61 @@ fn bad_durations_sizes_and_labels_say_what_is_right() {
     fails(&["--pid", "1", "-i", "1ms"], 2, "50ms to 1h");
     fails(&["--pid", "1", "--range", "5000"], 2, "power of two");
     fails(&["--pid", "1", "--label", "novalue"], 2, "key=value");
+}
+
+#[test]
+fn a_command_without_dashes_is_answered_with_the_command_that_was_meant() {
+    fails(&["sleep", "1"], 2, "did you mean `cowtrace -- sleep 1`?");
+    fails(&["record"], 2, "`cowtrace -o run.cow -- COMMAND`");
+    fails(&["attach", "123"], 2, "`cowtrace --pid 123`");
+    fails(&["--pid", "abc"], 2, "pgrep");
+}
+
+#[test]
+fn a_hostile_name_is_quoted_harmless_in_one_line() {
+    let output = cowtrace(&["report", "no\nsuch\x1b[2Jfile"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("no\\u{a}such\\u{1b}[2Jfile"), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+/// Runs cowtrace on itself after a line of a shell.
+fn after(line: &str) -> Output {
+    let script = format!("{line}; exec \"$0\" --pid $$ -d 0.1");
+    Command::new("bash")
+        .args(["-c", &script])
+        .arg(program("cowtrace"))
+        .output()
+        .expect("bash runs")
+}
+
+#[test]
+fn too_few_open_files_are_named_as_the_cause() {
+    for limit in [8, 16, 24, 32, 64] {
+        let output = after(&format!("ulimit -n {limit}"));
+        failed(&output, 1, &format!("only {limit} files may be open"));
+        failed(&output, 1, "`ulimit -n 1024`");
+    }
+}
+
+/// The limit is as it should be, but others have left too little of it.
+#[test]
+fn each_backend_that_cannot_run_has_a_line_of_its_own() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let output = after("ulimit -n 128; for n in {10..110}; do eval \"exec $n</dev/null\"; done");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("cannot trace here"), "{errors}");
+    assert!(!errors.contains("\\u{"), "{errors}");
+    let backends = ["trampoline", "kprobe", "tracepoint"];
+    for backend in backends {
+        let line = format!("  {backend}: ");
+        assert!(errors.lines().any(|it| it.starts_with(&line)), "{errors}");
+    }
+    assert!(errors.contains("no more files open"), "{errors}");
 }
 
 #[test]

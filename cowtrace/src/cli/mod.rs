@@ -2,13 +2,15 @@
 //! arguments again.
 
 mod privileges;
+mod tips;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use values::{duration, interval, label, percent, range};
+pub use tips::parse;
+use values::{duration, interval, label, percent, pid, range};
 
 const USAGE: &str = "\
 cowtrace [OPTIONS] --pid <PID>
@@ -102,7 +104,8 @@ pub struct TraceArgs {
         long = "pid",
         value_name = "PID",
         group = TARGET,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = pid
     )]
     pub pids: Vec<u32>,
 
@@ -361,7 +364,7 @@ pub enum Holders {
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
+    /// On a terminal, unless `NO_COLOR` is set or TERM is dumb
     Auto,
     /// Always
     Always,
@@ -377,10 +380,18 @@ impl Color {
             Self::Always => true,
             Self::Never => false,
             Self::Auto => {
-                is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                is_terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && !is_dumb()
             }
         }
     }
+}
+
+/// Whether the terminal shows plain text and nothing else (terminfo(5)).
+#[must_use]
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The size of a range.

@@ -23,6 +23,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// The number of a process.
+pub(super) fn pid(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err("give the number of a process, as `pgrep -af NAME` lists them".into()),
+    }
+}
+
 /// Time between samples.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let interval = duration(text)?;

@@ -138,6 +138,12 @@ impl Collector {
         self.probe.wait().await
     }
 
+    /// How many processes are traced now.
+    #[must_use]
+    pub fn living(&self) -> usize {
+        self.records.alive().count()
+    }
+
     /// Whether every process the user gave has exited.
     #[must_use]
     pub fn masters_are_gone(&self) -> bool {
@@ -204,7 +210,7 @@ impl Collector {
             return;
         }
         self.lifecycle_dropped_seen = dropped;
-        warn!("{dropped} process events were dropped; looking for their processes in the tables");
+        warn!("process events were dropped ({dropped} so far); looking for their processes");
         for slot in Tables::process_slots() {
             let state = self.probe.tables.slot(slot);
             let known = self

@@ -51,7 +51,10 @@ impl Session<'_> {
                 collector.adopt(pids).await?;
             }
             Target::Command(words) => {
-                let started = command.insert(targets::Command::prepare(words)?);
+                let started = command.insert(
+                    self.open_files
+                        .as_before(|| targets::Command::prepare(words))?,
+                );
                 meta.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
                 started.go_on().context("cannot let the command go on")?;

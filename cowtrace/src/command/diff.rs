@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{CommandFactory as _, error::ErrorKind};
 
 use crate::{
     cli::{Cli, DiffArgs, DiffFormat},
     diff::{self, Comparison, Measured, Options},
+    foreign::{printable, printable_path},
     output::{NewFile, refuse_source},
     recording,
     report::Style,
@@ -39,6 +40,12 @@ pub struct Unlike(String);
 /// Compares, prints, and fails if that was asked for.
 pub fn diff(arguments: &DiffArgs) -> Result<()> {
     refuse_vain_limit(arguments);
+    if arguments.output.is_none()
+        && arguments.format == DiffFormat::Html
+        && io::stdout().is_terminal()
+    {
+        bail!("a page is for browsers: send it to a file, as in `-f html > diff.html`");
+    }
     let comparison = diff::compare(
         measure(&arguments.base)?,
         measure(&arguments.against)?,
@@ -76,7 +83,8 @@ fn refuse_vain_limit(arguments: &DiffArgs) {
 fn measure(paths: &[PathBuf]) -> Result<Vec<Measured>> {
     let measured = |path: &PathBuf| {
         let name = path.display().to_string();
-        let run = recording::read(path).with_context(|| format!("cannot read {name}"))?;
+        let run =
+            recording::read(path).with_context(|| format!("cannot read {}", printable(&name)))?;
         Ok(Measured::of(&run, name))
     };
     paths.iter().map(measured).collect()
@@ -99,7 +107,7 @@ fn write(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<(
     let mut out = io::BufWriter::new(file.file());
     render(comparison, arguments, false, &mut out)
         .and_then(|()| out.flush())
-        .with_context(|| format!("cannot write {}", path.display()))?;
+        .with_context(|| format!("cannot write {}", printable_path(path)))?;
     drop(out);
     file.keep()?;
     // What must be read even if the file is not.

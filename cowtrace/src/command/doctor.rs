@@ -6,7 +6,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cli::Color,
-    probe::{Kernel, Unseen, trial},
+    limits::{LEAST_OPEN_FILES, OpenFiles},
+    probe::{
+        Kernel, Unseen,
+        trial::{self, Trial},
+    },
     report::{self, Style},
     streams,
 };
@@ -20,11 +24,15 @@ pub fn doctor() -> Result<()> {
     let mut out = streams::output().context(NO_OUTPUT)?;
     writeln!(
         out,
-        "Linux {} on {}, {} CPUs, pages of {} bytes, pids below {}\n",
-        kernel.release, kernel.arch, kernel.cpus, kernel.page_bytes, kernel.pid_max
+        "Linux {} on {}, {}, pages of {} bytes, pids below {}\n",
+        kernel.release,
+        kernel.arch,
+        report::plural(kernel.cpus as u64, "CPU"),
+        kernel.page_bytes,
+        kernel.pid_max
     )?;
     let mut told = Told::default();
-    for trial in trial::ground() {
+    for trial in std::iter::once(open_files()).chain(trial::ground()) {
         let text = match trial.result {
             Ok(text) => Ok(text),
             Err(reason) => Err(told.once(trial.what, reason)),
@@ -50,6 +58,16 @@ pub fn doctor() -> Result<()> {
         taken.name
     )?;
     out.flush().context(NO_OUTPUT)
+}
+
+/// Whether as many files may be open as a trace needs.
+fn open_files() -> Trial {
+    let _ = OpenFiles::raise();
+    let enough = OpenFiles::check().map(|()| format!("at least {LEAST_OPEN_FILES}"));
+    Trial {
+        what: "open files",
+        result: enough.map_err(|error| error.to_string()),
+    }
 }
 
 /// Reasons that were told, each with what it was told of: a paragraph is read once.

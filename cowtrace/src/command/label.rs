@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::{cli::LabelArgs, recording};
+use crate::{cli::LabelArgs, foreign::printable_path, recording};
 
 /// Labels a recording.
 pub fn label(arguments: &LabelArgs) -> Result<()> {
     let path = &arguments.recording;
     recording::label(path, &arguments.labels)
-        .with_context(|| format!("cannot label {}", path.display()))?;
+        .with_context(|| format!("cannot label {}", printable_path(path)))?;
     Ok(())
 }

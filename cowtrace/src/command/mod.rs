@@ -7,6 +7,7 @@ mod doctor;
 mod ends;
 mod exits;
 mod label;
+mod living;
 mod name;
 mod progress;
 mod record;

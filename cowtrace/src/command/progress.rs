@@ -2,11 +2,16 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{collect::Progress, report};
+use crate::{cli::is_dumb, collect::Progress, report};
 
 /// A line with nothing in it yet.
 pub(super) fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let target = if is_dumb() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
     let style = ProgressStyle::with_template("{wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar
@@ -19,10 +24,10 @@ pub(super) fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) 
     // In 128 bits: bytes times ns leave 64 after some terabytes.
     let rate = u128::from(pages * page_bytes) * 1_000_000_000 / u128::from(ns);
     format!(
-        "{:>5}  {} copied  +{}/s  {} processes  (Ctrl-C ends with the report)",
+        "{:>5}  {} copied  +{}/s  {}  (Ctrl-C ends with the report)",
         report::seconds(now.elapsed_ns),
         report::size(now.copied_pages * page_bytes),
         report::size(u64::try_from(rate).unwrap_or(u64::MAX)),
-        now.alive,
+        report::plural(now.alive as u64, "process"),
     )
 }

@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     cli::TraceOptions,
     collect::{Collector, Meta},
+    foreign::printable_path,
     recording::{Readiness, Recorder, WriteError},
     run::Run,
     streams::say,
@@ -92,12 +93,15 @@ impl Recording {
             written => written.with_context(|| {
                 format!(
                     "the recording {} lacks the end of the trace",
-                    path.display()
+                    printable_path(&path)
                 )
             }),
         };
         if finished.is_ok() {
-            say(format_args!("cowtrace: recorded in {}", path.display()));
+            say(format_args!(
+                "cowtrace: recorded in {}",
+                printable_path(&path)
+            ));
         }
         finished
     }

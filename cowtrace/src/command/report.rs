@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cli::{Color, Format, ReportArgs},
+    foreign::printable_path,
     output::{NewFile, refuse_source},
     recording,
     report::{self, Style},
@@ -22,7 +23,8 @@ pub fn report(arguments: &ReportArgs) -> Result<()> {
         check_printable(arguments.format)?;
     }
     let path = &arguments.recording;
-    let run = recording::read(path).with_context(|| format!("cannot report {}", path.display()))?;
+    let run =
+        recording::read(path).with_context(|| format!("cannot report {}", printable_path(path)))?;
     match &arguments.output {
         None => print(&run, arguments.format, arguments.color),
         Some(output) => save(&run, arguments, output),
@@ -36,17 +38,22 @@ fn save(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
     let mut out = io::BufWriter::new(file.file());
     render(run, arguments.format, style, &mut out)
         .and_then(|()| out.flush())
-        .with_context(|| format!("cannot write the report to {}", output.display()))?;
+        .with_context(|| format!("cannot write the report to {}", printable_path(output)))?;
     drop(out);
     Ok(file.keep()?)
 }
 
 /// Refuses what no terminal can show, before it is made.
 pub(super) fn check_printable(format: Format) -> Result<()> {
-    if format == Format::Pprof && io::stdout().is_terminal() {
-        bail!("a profile is not text: send it to a file, as in `-f pprof > run.pb.gz`");
+    match format {
+        Format::Pprof if io::stdout().is_terminal() => {
+            bail!("a profile is not text: send it to a file, as in `-f pprof > run.pb.gz`")
+        }
+        Format::Html if io::stdout().is_terminal() => {
+            bail!("a page is for browsers: send it to a file, as in `-f html > run.html`")
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Prints a run on standard output.

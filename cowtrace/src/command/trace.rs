@@ -16,8 +16,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
+    limits::OpenFiles,
     memory,
     probe::{Kernel, Settings, Walks},
+    report,
     run::Run,
     streams::{self, say},
     targets,
@@ -26,6 +28,7 @@ use crate::{
 use super::{
     ends::{End, Ends, at},
     exits::{CommandFailed, Exits},
+    living,
     progress::{progress_bar, progress_text},
     record::{self, Recording},
     report::{check_printable, print},
@@ -130,6 +133,8 @@ pub(super) fn observe(
         )?;
     }
     record::check(options)?;
+    let open_files = OpenFiles::raise();
+    OpenFiles::check()?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -138,6 +143,7 @@ pub(super) fn observe(
         kernel,
         options,
         until,
+        open_files,
     };
     let observed = runtime.block_on(session.run(target));
     // Whoever still attaches ends with the program.
@@ -157,6 +163,7 @@ pub(super) struct Session<'a> {
     pub(super) kernel: Kernel,
     pub(super) options: &'a TraceOptions,
     pub(super) until: Until,
+    pub(super) open_files: OpenFiles,
 }
 
 impl Session<'_> {
@@ -197,14 +204,15 @@ impl Session<'_> {
                 None
             }
         };
+        let started = command.as_ref().map(targets::Command::pid);
         let exits = command.map_or(masters, Exits::of_command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(&nothing_yet)?;
         let progress = progress_bar();
-        log::info!(
-            "tracing {} target(s) with the {backend} backend",
-            meta.targets.len()
-        );
+        log::info!("the {backend} backend sees the page faults");
+        if progress.is_hidden() {
+            say(format_args!("cowtrace: {}", tracing(collector.living())));
+        }
         let under_way = UnderWay {
             collector: &mut collector,
             recording: recording.as_mut(),
@@ -229,6 +237,14 @@ impl Session<'_> {
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
         let mut run = collector.finish(meta);
         let command = exits.note(&mut run, cause, was_interrupted);
+        let left = match (cause, started) {
+            (End::MastersGone, _) => living::after_masters(&run),
+            (_, Some(command)) => living::after_command(&run, command),
+            _ => None,
+        };
+        if let Some(left) = left {
+            say(format_args!("cowtrace: {left}"));
+        }
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
         Ok(Observed {
             run,
@@ -323,6 +339,12 @@ impl Session<'_> {
                 .collect::<BTreeMap<_, _>>(),
         })
     }
+}
+
+/// Says that the hooks are on, where no progress is shown.
+fn tracing(processes: usize) -> String {
+    let processes = report::plural(processes as u64, "process");
+    format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
 
 /// A failure that the user has read of already, on standard error.

@@ -4,9 +4,9 @@ use super::{
     Comparison,
     rows::{Changes, Row, Subject},
     statistics::{ALPHA, Change, Evidence, Finding, rarest},
-    words::{bytes, explained, growth, growth_between, percent, several, signed, subject},
+    words::{bytes, explained, growth, growth_between, percent, signed, subject},
 };
-use crate::report::{printable, shorten};
+use crate::report::{plural, printable, shorten};
 
 /// A row that makes up this share of the change is what it is mostly about.
 const MOSTLY: f64 = 0.5;
@@ -63,7 +63,7 @@ impl Comparison {
         let Some(evidence) = &change.evidence else {
             return "One run a side: how much such runs differ by themselves is not known.".into();
         };
-        let runs = format!("medians of {base} and {}", several(new, "run"));
+        let runs = format!("medians of {base} and {}", plural(new as u64, "run"));
         let by_chance = 2.0 * rarest(base, new);
         match change.finding {
             Finding::ApartButFew => format!(
@@ -75,11 +75,11 @@ impl Comparison {
                     "above"
                 },
                 percent(by_chance.min(1.0)),
-                several(new, "run"),
+                plural(new as u64, "run"),
             ),
             Finding::NoneSeen if by_chance > ALPHA => format!(
                 "But {base} and {} could only hint at one: record 4 or more a side.",
-                several(new, "run")
+                plural(new as u64, "run")
             ),
             _ => format!("{} ({runs}).", interval(evidence)),
         }

@@ -1,6 +1,7 @@
 //! What makes a comparison less than fair: differences of the runs that are not the service's.
 
 use super::measure::Measured;
+use super::words::percent;
 use crate::report::{printable, seconds, size};
 
 /// Durations that differ by more than this are told.
@@ -176,9 +177,24 @@ impl Sides<'_> {
         if most - least <= LIKE_KNOWN {
             return None;
         }
-        let mut warning = self.differ("known writers", |run| {
-            format!("{:.0} % of the copies", known(run) * 100.0)
-        })?;
+        let of = |side: &[Measured]| {
+            let least = side.iter().map(known).fold(1.0, f64::min);
+            let most = side.iter().map(known).fold(0.0, f64::max);
+            let (least, most) = (percent(least), percent(most));
+            if least == most {
+                most
+            } else {
+                format!("{} to {most}", least.trim_end_matches(" %"))
+            }
+        };
+        let mut warning = Warning {
+            about: "known writers",
+            text: format!(
+                "known writers: of {} of the copies in BASE, {} in NEW",
+                of(self.base),
+                of(self.new)
+            ),
+        };
         if self.all().any(|run| run.copied > 0.0 && !run.has_writers()) {
             warning.text.push_str("; writers are not compared");
         }

@@ -83,9 +83,7 @@ impl Measured {
     #[must_use]
     pub fn of(run: &Run, name: String) -> Self {
         let masters = || of_role(run, Role::Master);
-        let workers = run
-            .workers()
-            .filter(|worker| worker.inherited_pages.is_some() || worker.copied.total() > 0);
+        let workforce = run.workforce();
         let known = |writer: &&Writer| report::is_named(writer);
         let (mappings, others) = places(run);
         Self {
@@ -101,12 +99,8 @@ impl Measured {
             labels: run.labels.clone(),
             masters: masters().map(|master| master.comm.clone()).collect(),
             failure: masters().find_map(failure),
-            workers: workers.count() as u64,
-            ceiling: run
-                .workers()
-                .filter_map(|worker| worker.inherited_pages)
-                .map(|pages| bytes(run, pages))
-                .sum(),
+            workers: workforce.workers.len() as u64,
+            ceiling: bytes(run, workforce.inherited_pages()),
             copied: bytes(run, run.copied().total()),
             known: sum(run, run.writers.iter().filter(known)),
             totals_lost: totals_lost(run),
@@ -170,7 +164,7 @@ fn totals_lost(run: &Run) -> Vec<String> {
     run.loss
         .happened()
         .filter(|(cause, _)| cause.totals_suffer)
-        .map(|(cause, count)| format!("{count} {}", cause.meaning))
+        .map(|(cause, count)| format!("{} {}", report::count(count), cause.words(count)))
         .collect()
 }
 

@@ -34,6 +34,7 @@ pub use rows::{Changes, Mapping, Row, Subject};
 pub use statistics::{Change, Evidence, Finding, MOST_RUNS, can_tell_growth};
 pub use text::text;
 
+use crate::foreign::printable;
 use rows::Frame;
 
 /// What to compare.
@@ -175,16 +176,16 @@ fn units(
     let number = |run: &Measured| {
         let Some(value) = run.labels.get(label) else {
             return Err(Error::NoLabel {
-                run: run.name.clone(),
-                label: label.to_owned(),
+                run: printable(&run.name),
+                label: printable(label),
             });
         };
         match value.trim().parse::<f64>() {
             Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
             _ => Err(Error::NoNumber {
-                run: run.name.clone(),
-                label: label.to_owned(),
-                value: crate::report::printable(value),
+                run: printable(&run.name),
+                label: printable(label),
+                value: printable(value),
             }),
         }
     };
@@ -199,7 +200,7 @@ fn distinct(runs: &[&Measured]) -> Result<(), Error> {
     let mut known: HashMap<&str, &str> = HashMap::new();
     for run in runs {
         if let Some(other) = known.insert(&run.id, &run.name) {
-            return Err(Error::SameRun(other.to_owned(), run.name.clone()));
+            return Err(Error::SameRun(printable(other), printable(&run.name)));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::{
     statistics::Change,
 };
 use crate::{
-    report::{OTHER_MEMORY, count, printable, shorten, size},
+    report::{OTHER_MEMORY, count, plural, printable, shorten, size},
     run::WriteKind,
 };
 
@@ -169,15 +169,10 @@ pub(super) fn subject(subject: &Subject) -> String {
         Subject::Part(it) => part(it),
         Subject::Unmatched(number) => format!(
             "{} without a counterpart in every run",
-            several(*number, "mapping")
+            plural(*number as u64, "mapping")
         ),
         Subject::Others(number) => format!("{} more", count(*number as u64)),
     }
-}
-
-pub(super) fn several(number: usize, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", count(number as u64))
 }
 
 fn line(line: &Line) -> String {

@@ -7,6 +7,8 @@ use std::{fs, io, path::Path};
 
 use thiserror::Error;
 
+use crate::foreign::printable_path;
+
 const MAGIC: u16 = 0xeb9f;
 const HEADER_BYTES: usize = 24;
 const TYPE_BYTES: usize = 12;
@@ -71,7 +73,7 @@ impl Btf {
     /// Reads the types in a file.
     pub fn from_file(path: &Path) -> Result<Self, BtfError> {
         let bytes = fs::read(path).map_err(|error| BtfError::Unreadable {
-            path: path.display().to_string(),
+            path: printable_path(path),
             error,
         })?;
         Self::parse(bytes)

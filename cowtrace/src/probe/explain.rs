@@ -35,6 +35,8 @@ fn meaning(code: i32) -> Option<&'static str> {
         libc::ENOENT => "this kernel has no such hook",
         libc::ENOTSUP | ENOTSUPP => "this kernel does not support it on this architecture",
         libc::ENOMEM => "no memory for the tables, or the memory lock limit is too low (ulimit -l)",
+        libc::EMFILE => "this process may have no more files open (ulimit -n)",
+        libc::ENFILE => "this machine may have no more files open (fs.file-max)",
         libc::EINVAL => "this kernel is too old for it, or was built without it",
         libc::ENOSYS => "this kernel was built without BPF (CONFIG_BPF_SYSCALL)",
         _ => return None,

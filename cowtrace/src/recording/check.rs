@@ -256,6 +256,7 @@ fn told(copied: &Sources) -> String {
     if parts.is_empty() {
         "nothing".into()
     } else {
-        format!("{} pages", parts.join(" + "))
+        let pages = if copied.total() == 1 { "page" } else { "pages" };
+        format!("{} {pages}", parts.join(" + "))
     }
 }

@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use rusqlite::{Row, Statement, types::ValueRef};
 
+use crate::foreign::printable;
+
 /// What a row says that it cannot: table and column, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Damage(pub(super) String);
@@ -127,7 +129,7 @@ impl<'a> Reader<'a> {
         let index = self.next;
         self.next += 1;
         let value = self.row.get_ref(index);
-        value.map_err(|error| Damage(format!("{}: {error}", self.table)))
+        value.map_err(|error| Damage(printable(&format!("{}: {error}", self.table))))
     }
 
     fn damage(&self, what: &str) -> Damage {

@@ -15,7 +15,10 @@ use super::{
     tables::Label,
     write::resolved,
 };
-use crate::output::{OutputError, claim::hold_existing};
+use crate::{
+    foreign::printable_path,
+    output::{OutputError, claim::hold_existing},
+};
 
 /// Why a recording was not labelled; it is as it was.
 #[derive(Debug, Error)]
@@ -27,7 +30,7 @@ pub enum LabelError {
     #[error(transparent)]
     Output(OutputError),
     /// It is a link, which might lead anywhere.
-    #[error("{} is a symbolic link; name the recording itself", .0.display())]
+    #[error("{} is a symbolic link; name the recording itself", printable_path(.0))]
     Link(PathBuf),
     /// Its trace did not come to its end.
     #[error("its trace was cut off: only a finished recording is labelled")]

@@ -21,6 +21,7 @@ use super::{
     tables::{Label, Lost, Rejected, Stored, Target, Unseen},
     timeline::{Change, spread},
 };
+use crate::foreign::printable;
 use crate::run::{Exit, Host, Loss, Process, Row, Run, Sample, Timeline};
 
 /// Rows of a table at most: each takes at least 10 bytes of the file.
@@ -80,7 +81,7 @@ impl From<rusqlite::Error> for ReadError {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::Foreign,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
-            _ => Self::Damaged(error.to_string()),
+            _ => Self::Damaged(printable(&error.to_string())),
         }
     }
 }

@@ -26,11 +26,11 @@ use super::{
 };
 use crate::{
     caller::CallerError,
+    foreign::{printable, printable_path},
     output::{
         NewFile, OutputError,
         claim::{Fate, Left, fate},
     },
-    report::printable,
     run::{Exit, Loss, Process, Region, Run, Snapshot, Told},
 };
 
@@ -46,10 +46,10 @@ pub enum WriteError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// Another database's files lie where this one's would.
-    #[error("{} is left of another recording; --force removes it", .0.display())]
+    #[error("{} is left of another recording; --force removes it", printable_path(.0))]
     Companion(PathBuf),
     /// The file cannot be written.
-    #[error("cannot write {}: {reason}", path.display())]
+    #[error("cannot write {}: {reason}", printable_path(path))]
     Database {
         /// The recording.
         path: PathBuf,
@@ -57,7 +57,10 @@ pub enum WriteError {
         reason: String,
     },
     /// Its file is not there any more.
-    #[error("{} was {fate} while it was being written; {left}", path.display())]
+    #[error(
+        "{} was {fate} while it was being written; {left}",
+        printable_path(path)
+    )]
     Gone {
         /// The recording.
         path: PathBuf,
@@ -70,7 +73,7 @@ pub enum WriteError {
     #[error("a snapshot goes on with another than the last")]
     OutOfStep,
     /// The thread that writes has ended.
-    #[error("{} is not written any more", .0.display())]
+    #[error("{} is not written any more", printable_path(.0))]
     Stopped(PathBuf),
 }
 
@@ -387,8 +390,11 @@ fn database_error(path: &Path, error: &rusqlite::Error) -> WriteError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "somebody else keeps it locked".into()
         }
-        Some(ErrorCode::SystemIoFailure) => format!("the system refused a write ({error})"),
-        _ => error.to_string(),
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the system refused a write ({})",
+            printable(&error.to_string())
+        ),
+        _ => printable(&error.to_string()),
     };
     WriteError::Database {
         path: path.to_owned(),

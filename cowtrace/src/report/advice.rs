@@ -38,7 +38,7 @@ pub(super) fn advice(run: &Run) -> Vec<String> {
             (of_kind(run, WriteKind::Gc) >= SHARE, HEADERS),
             (share(run, is_rubys_collector) >= SHARE, RUBY),
             (
-                run.workers().next().is_some() && by_masters(run) >= MASTER_SHARE,
+                run.descendants().next().is_some() && by_masters(run) >= MASTER_SHARE,
                 MASTER,
             ),
         ];

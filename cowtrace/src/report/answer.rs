@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::words::{count, percent, plural, printable, seconds, shorten, size};
-use crate::run::{Exit, Kind, Region, Role, Run};
+use crate::run::{Exit, Kind, Others, Region, Role, Run, Workers};
 
 /// From this share on, who did the rest is not worth a word.
 const NEARLY_ALL: f64 = 0.99;
@@ -29,33 +29,31 @@ pub(super) fn summary(run: &Run) -> String {
     }
     let copied = run.copied().total();
     if copied == 0 {
-        let workers = plural(run.workers().count(), "worker");
+        let workers = plural(run.workforce().workers.len() as u64, "worker");
         return format!(
             "No page was copied on write in {} ({workers} seen)",
             seconds(run.duration_ns)
         );
     }
     let mut text = format!(
-        "{} copied on write{} in {}: {} pages",
+        "{} copied on write{} in {}: {}",
         size(run.bytes(copied)),
         copiers(run, copied),
         seconds(run.duration_ns),
-        count(copied),
+        plural(copied, "page"),
     );
     if let Some((pages, name)) = main_source(run, copied) {
-        let _ = write!(
-            text,
-            ", {} of them from {name}",
-            percent(pages as f64 / copied as f64)
-        );
+        let share = percent(pages as f64 / copied as f64);
+        let of_them = if copied == 1 { "" } else { " of them" };
+        let _ = write!(text, ", {share}{of_them} from {name}");
     }
     text
 }
 
 /// What else belongs to the answer, a sentence each.
 pub(super) fn facts(run: &Run) -> Vec<String> {
+    let workforce = run.workforce();
     let mut facts = Vec::new();
-    let ceiling = run.ceiling_bytes();
     if let Some(share) = unshared_share(run) {
         let what = if earlier_workers(run) == 0 {
             "is no longer shared; copying can use no more than that"
@@ -65,19 +63,17 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
         facts.push(format!(
             "{} of the {} that {} inherited {what}.",
             percent(share),
-            size(ceiling),
-            plural(run.workers().count(), "worker"),
+            size(run.ceiling_bytes()),
+            plural(workforce.workers.len() as u64, "worker"),
         ));
     }
     facts.extend(copied_before(run));
-    if run.workers().next().is_none() && !run.processes.is_empty() {
-        facts.push("No worker was seen: what was traced had no children and forked none.".into());
-    }
     facts.extend(endings(run));
+    facts.extend(no_workers(run, &workforce));
     if run.reused_faults() > 0 {
         facts.push(format!(
-            "{} more write faults copied nothing and cost no memory.",
-            count(run.reused_faults())
+            "{} copied nothing and cost no memory.",
+            plural(run.reused_faults(), "more write fault")
         ));
     }
     if run.unfinished {
@@ -111,9 +107,52 @@ fn endings(run: &Run) -> impl Iterator<Item = String> {
     failed.take(MOST_ENDINGS)
 }
 
+/// Descendants that are no workers, with what they copied; or that there were none at all.
+fn no_workers(run: &Run, workforce: &Workers<'_>) -> Option<String> {
+    let others = [helpers(&workforce.helpers), started(&workforce.started)];
+    let pages = [
+        workforce.helpers.copied_pages,
+        workforce.started.copied_pages,
+    ];
+    let others: Vec<String> = others
+        .into_iter()
+        .zip(pages)
+        .filter_map(|(what, pages)| Some(format!("{} ({})", what?, size(run.bytes(pages)))))
+        .collect();
+    if !others.is_empty() {
+        let others = others.join(" and ");
+        return Some(format!("Not counted as workers: {others}."));
+    }
+    (workforce.workers.is_empty() && !run.processes.is_empty())
+        .then(|| "No worker was seen: what was traced had no children and forked none.".into())
+}
+
+/// `72 short-lived children of bash`.
+fn helpers(helpers: &Others<'_>) -> Option<String> {
+    let number = helpers.processes as u64;
+    let of = match helpers.parents.first() {
+        Some(parent) if helpers.parents.len() == 1 => format!(" of {}", named(parent)),
+        _ => " of wrapping programs".into(),
+    };
+    let children = if number == 1 { "child" } else { "children" };
+    (number > 0).then(|| format!("{} short-lived {children}{of}", count(number)))
+}
+
+/// `4 processes that started a program of their own`.
+fn started(started: &Others<'_>) -> Option<String> {
+    let number = started.processes as u64;
+    let what = if number == 1 {
+        "process that started another program"
+    } else {
+        "processes that started other programs"
+    };
+    (number > 0).then(|| format!("{} {what}", count(number)))
+}
+
 /// Workers that were there before the trace.
 pub(super) fn earlier_workers(run: &Run) -> usize {
-    let earlier = run.workers().filter(|worker| worker.started_ns == 0);
+    let workers = run.workforce().workers;
+    let earlier = workers.iter().filter(|worker| worker.started_ns == 0);
     earlier.count()
 }
 
@@ -122,7 +161,9 @@ fn copied_before(run: &Run) -> Option<String> {
     let they = match earlier {
         0 => return None,
         1 => "1 worker was there before: what it".into(),
-        _ if earlier == run.workers().count() => "The workers were there before: what they".into(),
+        _ if earlier == run.workforce().workers.len() => {
+            "The workers were there before: what they".into()
+        }
         _ => format!("{earlier} workers were there before: what they"),
     };
     Some(format!("{they} had copied by then is not counted."))
@@ -133,7 +174,12 @@ fn copied_before(run: &Run) -> Option<String> {
 pub(super) fn unshared_share(run: &Run) -> Option<f64> {
     let ceiling = run.ceiling_bytes();
     (ceiling > 0 && run.copied().total() > 0).then(|| {
-        let unshared: u64 = run.regions.iter().map(|region| region.unshared_pages).sum();
+        let donors = run.workforce().donors();
+        let theirs = run
+            .regions
+            .iter()
+            .filter(|region| donors.contains(&region.process_id));
+        let unshared: u64 = theirs.map(|region| region.unshared_pages).sum();
         (run.bytes(unshared) as f64 / ceiling as f64).min(1.0)
     })
 }
@@ -147,19 +193,25 @@ pub(super) fn losses(run: &Run) -> Vec<String> {
         } else {
             ""
         };
-        format!("{} {}{warning}", count(number), cause.meaning)
+        format!("{} {}{warning}", count(number), cause.words(number))
     })
     .collect()
 }
 
-/// ` by 4 workers`, `, 97 % by 2 of 74 workers,`.
+/// ` by 4 workers`, `, 97 % by 2 of 74 workers,`, ` by 2 workers and the master`.
 fn copiers(run: &Run, copied: u64) -> String {
-    let mut pages: Vec<u64> = run.workers().map(|worker| worker.copied.total()).collect();
+    let workforce = run.workforce();
+    let mut pages: Vec<u64> = workforce
+        .workers
+        .iter()
+        .map(|worker| worker.copied.total())
+        .collect();
     pages.retain(|pages| *pages > 0);
     let share = |pages: u64| pages as f64 / copied as f64;
-    let by_workers = share(pages.iter().sum());
-    if pages.is_empty() || by_workers <= 1.0 - NEARLY_ALL {
-        return " by the master".into();
+    let of_workers: u64 = pages.iter().sum();
+    let others = other_copiers(run, &workforce, copied);
+    if pages.is_empty() || share(of_workers) <= 1.0 - NEARLY_ALL {
+        return format!(" by {}", listed(&others));
     }
     pages.sort_unstable_by_key(|pages| Reverse(*pages));
     let mut sum = 0;
@@ -167,13 +219,65 @@ fn copiers(run: &Run, copied: u64) -> String {
         sum += pages;
         share(sum) >= MOST
     });
-    let workers = plural(pages.len(), "worker");
+    let workers = plural(pages.len() as u64, "worker");
     match leading.map(|last| last + 1) {
         Some(few) if few * FEW <= pages.len() => {
             format!(", {} by {few} of {workers},", percent(share(sum)))
         }
-        _ if by_workers >= NEARLY_ALL => format!(" by {workers}"),
-        _ => format!(" by {workers} and the master"),
+        _ if share(of_workers) >= NEARLY_ALL => format!(" by {workers}"),
+        _ => {
+            let all = [&[workers], others.as_slice()].concat();
+            format!(" by {}", listed(&all))
+        }
+    }
+}
+
+/// Who copied besides the workers, most pages first; who has next to none is left out, but for the
+/// first.
+fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String> {
+    let masters = run
+        .processes
+        .iter()
+        .filter(|process| process.role == Role::Master && process.copied.total() > 0);
+    let pids: BTreeSet<u32> = masters.clone().map(|master| master.pid).collect();
+    let master = if pids.len() > 1 {
+        "the masters"
+    } else {
+        "the master"
+    };
+    let mut others = vec![
+        (
+            masters.map(|master| master.copied.total()).sum(),
+            Some(master.to_owned()),
+        ),
+        (workforce.helpers.copied_pages, helpers(&workforce.helpers)),
+        (workforce.started.copied_pages, started(&workforce.started)),
+    ];
+    others.sort_by_key(|(pages, _)| Reverse(*pages));
+    let matters =
+        |pages: u64, place: usize| place == 0 || pages as f64 / copied as f64 > 1.0 - NEARLY_ALL;
+    let others = others.into_iter().enumerate();
+    others
+        .filter(|(place, (pages, _))| matters(*pages, *place))
+        .filter_map(|(_, (_, name))| name)
+        .collect()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(parts: &[String]) -> String {
+    match parts.split_last() {
+        None => "the master".into(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+/// A process's name; some have an empty one.
+pub(super) fn named(comm: &str) -> String {
+    if comm.trim().is_empty() {
+        "(no name)".into()
+    } else {
+        printable(comm)
     }
 }
 
@@ -190,7 +294,7 @@ fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
     }
     let (owner, pages) = owners.into_iter().max_by_key(|(_, pages)| *pages)?;
     let process = run.process(owner)?;
-    let owner = format!("memory of {} ({})", printable(&process.comm), process.pid);
+    let owner = format!("memory of {} ({})", named(&process.comm), process.pid);
     Some((pages, owner))
 }
 
@@ -225,7 +329,7 @@ fn placed_name(region: &Region) -> String {
 fn owned_name(run: &Run, region: &Region) -> String {
     let name = placed_name(region);
     match run.process(region.process_id) {
-        Some(process) => format!("{name} of {} ({})", printable(&process.comm), process.pid),
+        Some(process) => format!("{name} of {} ({})", named(&process.comm), process.pid),
         None => name,
     }
 }

@@ -27,7 +27,7 @@ pub use pprof::pprof;
 pub(crate) use python::{explained, last_parts};
 pub use text::text;
 pub(crate) use text::{bold, table, trimmed};
-pub(crate) use words::{count, shorten};
+pub(crate) use words::{count, plural, shorten};
 pub use words::{printable, seconds, size, wrap};
 pub(crate) use writers::{OTHER_MEMORY, function, is_named, written};
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{
     Style,
     text::{table, trimmed},
-    words::{count, percent, printable, shorten, size},
+    words::{count, percent, plural, printable, shorten, size},
     writers::{paragraph, sums},
 };
 use crate::run::{NativeFrame, Run, StackEnd, Writer};
@@ -42,7 +42,10 @@ pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -
     let others = stacks.get(MOST_STACKS..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|(_, pages)| pages).sum();
-        row(&format!("({} others)", others.len()), pages);
+        row(
+            &format!("({})", plural(others.len() as u64, "other")),
+            pages,
+        );
     }
     writeln!(out, "{}", trimmed(&table))?;
     if let Some(note) = note(run, known) {

@@ -9,11 +9,11 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{
     Style,
-    answer::{facts, losses, region_name, summary},
+    answer::{facts, losses, named, region_name, summary},
     holders,
     sentences::in_short,
     strip::{bar, strip},
-    words::{count, cut, percent, printable, shorten, size, wrap},
+    words::{count, cut, percent, plural, printable, shorten, size, wrap},
     writers::writers,
 };
 use crate::run::{Ending, Process, Region, Role, Row, Run};
@@ -112,12 +112,7 @@ fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
     let others = regions.get(MOST_REGIONS..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|region| region.copied_pages).sum();
-        let noun = if others.len() == 1 {
-            "mapping"
-        } else {
-            "mappings"
-        };
-        rest.push((format!("{} more {noun}", others.len()), pages));
+        rest.push((plural(others.len() as u64, "more mapping"), pages));
     }
     let mut own = own_memory(run);
     let tail: u64 = own.iter().skip(MOST_OWN).map(|(_, pages)| pages).sum();
@@ -209,7 +204,7 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
                 process.pid.to_string()
             },
             format!("{role}{state}"),
-            shorten(&printable(&process.comm), name_width),
+            shorten(&named(&process.comm), name_width),
         ]);
     }
     section(
@@ -221,15 +216,10 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let others = processes.get(MOST_PROCESSES..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|process| process.copied.total()).sum();
-        let noun = if others.len() == 1 {
-            "process"
-        } else {
-            "processes"
-        };
         writeln!(
             out,
-            "  and {} more {noun} with {}",
-            others.len(),
+            "  and {} with {}",
+            plural(others.len() as u64, "more process"),
             size(run.bytes(pages))
         )?;
     }

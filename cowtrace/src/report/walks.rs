@@ -1,7 +1,7 @@
 //! How variables were looked for, for people: what makes the answer less than it seems.
 
 use super::{
-    words::{count, printable, seconds},
+    words::{plural, printable, seconds},
     writers::is_pythons,
 };
 use crate::run::{HeapWalk, Run};
@@ -51,8 +51,8 @@ fn failed(walk: &HeapWalk, pid: u32) -> Option<String> {
 fn cut_short(walk: &HeapWalk, pid: u32) -> Option<String> {
     if walk.is_partial {
         return Some(format!(
-            "Process {pid} was looked through only in part ({} objects): shares are lower bounds.",
-            count(walk.objects)
+            "Process {pid} was looked through only in part ({}): shares are lower bounds.",
+            plural(walk.objects, "object")
         ));
     }
     let has_no_others = !walk.is_compared && walk.failure.is_none();
@@ -90,9 +90,9 @@ fn early(walk: &HeapWalk, pid: u32) -> Option<String> {
     let at_ns = walk.at_ns?;
     Some(format!(
         "Process {pid} could not be read whole at the end: this is from {} after the start, and \
-         of the {} pages that had been copied by then.",
+         of the {} that had been copied by then.",
         seconds(at_ns),
-        count(walk.asked_pages)
+        plural(walk.asked_pages, "page")
     ))
 }
 
@@ -110,9 +110,10 @@ fn low(walk: &HeapWalk, pid: u32) -> Option<String> {
 fn by_page(walk: &HeapWalk) -> Option<String> {
     let pages = walk.by_page;
     (pages > 0).then(|| {
+        let is = if pages == 1 { "is" } else { "are" };
         format!(
-            "{} pages are told by another write in the same page.",
-            count(pages)
+            "{} {is} told by another write in the same page.",
+            plural(pages, "page")
         )
     })
 }

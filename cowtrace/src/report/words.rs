@@ -1,8 +1,8 @@
 //! Numbers and foreign strings as people read them.
 
-use std::fmt::Write as _;
-
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+pub use crate::foreign::printable;
 
 /// Bytes in the largest binary unit that leaves a number of three digits or so.
 #[must_use]
@@ -58,31 +58,22 @@ pub(crate) fn count(number: u64) -> String {
     spaced
 }
 
-/// `1 worker`, `2 workers`.
+/// `1 worker`, `2,000 processes`: a number of things, by the regular plural of the last word.
 #[must_use]
-pub(super) fn plural(number: usize, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        count(number as u64),
-        if number == 1 { "" } else { "s" }
-    )
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    format!("{} {}", count(number), noun_of(number, noun))
 }
 
-/// A string from outside made harmless for a terminal: control characters and those that change
-/// the direction or join of text are written as escapes.
+/// The noun that follows a number.
 #[must_use]
-pub fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let invisible = letter.width().unwrap_or(0) == 0
-            || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}');
-        if letter.is_control() || invisible {
-            let _ = write!(safe, "{}", letter.escape_unicode());
-        } else {
-            safe.push(letter);
-        }
+pub(crate) fn noun_of(number: u64, noun: &str) -> String {
+    let before_y = noun.strip_suffix('y');
+    match before_y.filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == 1 => noun.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None if noun.ends_with('s') => format!("{noun}es"),
+        None => format!("{noun}s"),
     }
-    safe
 }
 
 /// Cut in the middle to at most `width` columns, so that the ends of a path stay.
@@ -158,6 +149,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_thing_is_singular() {
+        let told = ["worker", "process", "copy", "more entry"].map(|noun| plural(1, noun));
+        assert_eq!(told, ["1 worker", "1 process", "1 copy", "1 more entry"]);
+        let told = ["worker", "process", "copy", "key"].map(|noun| plural(2_000, noun));
+        assert_eq!(
+            told,
+            [
+                "2,000 workers",
+                "2,000 processes",
+                "2,000 copies",
+                "2,000 keys"
+            ]
+        );
+        assert_eq!(plural(0, "page"), "0 pages");
+    }
+
+    #[test]
     fn sizes_keep_about_three_digits() {
         let told: Vec<_> = [
             0,
@@ -200,15 +208,6 @@ mod tests {
             told,
             ["0.0 s", "1.3 s", "1 min 40 s", "62 min 5 s", "2 h 1 min"]
         );
-    }
-
-    #[test]
-    fn hostile_names_do_not_reach_the_terminal() {
-        assert_eq!(
-            printable("a\x1b[2Jb\n\u{202e}c"),
-            "a\\u{1b}[2Jb\\u{a}\\u{202e}c"
-        );
-        assert_eq!(printable("/srv/名前.so"), "/srv/名前.so");
     }
 
     #[test]

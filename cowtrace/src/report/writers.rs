@@ -12,7 +12,7 @@ use super::{
     python::{self, Lines},
     sentences,
     text::{section, table, trimmed},
-    words::{percent, printable, shorten, size, wrap},
+    words::{percent, plural, printable, shorten, size, wrap},
 };
 use crate::run::{Run, WriteKind, Writer};
 
@@ -148,7 +148,10 @@ fn rows(
     let others = sums.get(most..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|(_, pages)| pages).sum();
-        row(&format!("({} others)", others.len()), pages);
+        row(
+            &format!("({})", plural(others.len() as u64, "other")),
+            pages,
+        );
     }
     writeln!(out, "{}", trimmed(&table))
 }

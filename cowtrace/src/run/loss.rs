@@ -52,6 +52,8 @@ pub struct Loss {
 pub struct Cause {
     /// Key in JSON.
     pub key: &'static str,
+    /// What one is, in words that follow its count.
+    pub once: &'static str,
     /// What was lost, after the number.
     pub meaning: &'static str,
     /// Reads its count.
@@ -65,9 +67,10 @@ pub struct Cause {
 }
 
 macro_rules! cause {
-    ($field:ident, $totals_suffer:expr, $meaning:expr) => {
+    ($field:ident, $totals_suffer:expr, $once:expr, $meaning:expr) => {
         Cause {
             key: stringify!($field),
+            once: $once,
             meaning: $meaning,
             count: |loss| loss.$field,
             set: |loss, count| loss.$field = count,
@@ -77,89 +80,123 @@ macro_rules! cause {
     };
 }
 
+impl Cause {
+    /// What so many are, in words that follow their count.
+    #[must_use]
+    pub const fn words(&self, count: u64) -> &'static str {
+        if count == 1 { self.once } else { self.meaning }
+    }
+}
+
 impl Loss {
     /// Every cause, in the order they are shown.
     pub const CAUSES: &[Cause] = &[
         cause!(
             histogram_full,
             false,
+            "write fault found no room in the histogram; totals have it",
             "write faults found no room in the histogram; totals have them"
         ),
         cause!(
             ranges_dropped,
             false,
+            "range of an exited process given up; region sums have it",
             "ranges of exited processes given up; region sums have them"
         ),
         cause!(
             processes_full,
             false,
+            "process is counted with others: process table full",
             "processes are counted together: process table full"
         ),
         cause!(
             processes_folded,
             false,
+            "exited process is counted with others to save memory",
             "exited processes are counted together to save memory"
         ),
-        cause!(threads_full, true, "tasks not traced: thread table full"),
+        cause!(
+            threads_full,
+            true,
+            "task not traced: thread table full",
+            "tasks not traced: thread table full"
+        ),
         cause!(
             task_ids_full,
             true,
+            "task not traced: pid_max was raised during the trace",
             "tasks not traced: pid_max was raised during the trace"
         ),
         cause!(
             lifecycle_dropped,
             false,
+            "process event dropped: event buffer full",
             "process events dropped: event buffer full"
         ),
         cause!(
             mappings_missed,
             false,
+            "process whose parent's mappings were gone before they could be read",
             "processes whose parent's mappings were gone before they could be read"
         ),
         cause!(
             unsplit_pages,
             false,
+            "copied page lies in a range of two mappings and counts for the larger part; a smaller --range tells them apart",
             "copied pages lie in ranges of two mappings and count for the larger part; a smaller --range tells them apart"
         ),
         cause!(
             pending_dropped,
             true,
+            "write fault could not be followed to its outcome",
             "write faults could not be followed to their outcome"
         ),
         cause!(
             races_unwatched,
             false,
+            "copy right after a process got threads: it counts even if it lost a race",
             "copies right after a process got threads: those that lost a race count too"
         ),
         cause!(
             writers_full,
             false,
+            "copy came too fast to tell who wrote; the shares below are of the others",
             "copies came too fast to tell who wrote; the shares below are of the others"
         ),
         cause!(
             stacks_full,
             false,
+            "copy from too many different Python stacks to tell its line",
             "copies from too many different Python stacks to tell their lines"
         ),
         cause!(
             addresses_full,
             false,
+            "copy at too many different addresses to tell which variables hold it",
             "copies at too many different addresses to tell which variables hold them"
         ),
         cause!(
             code_gone,
             false,
+            "copy by code that cannot be named: its process was gone before it could be looked at",
             "copies by code that cannot be named: its process was gone before it could be looked at"
         ),
         cause!(
             native_stacks_full,
             false,
+            "copy from too many different native stacks to tell its callers",
             "copies from too many different native stacks to tell their callers"
         ),
-        cause!(recursion_misses, true, "hook runs skipped by the kernel"),
+        cause!(
+            recursion_misses,
+            true,
+            "hook run skipped by the kernel",
+            "hook runs skipped by the kernel"
+        ),
         cause!(
             samples_merged,
             false,
+            "timeline sample merged to save memory",
             "timeline samples merged to save memory"
         ),
         Cause {
@@ -167,6 +204,7 @@ impl Loss {
             ..cause!(
                 interrupts_skipped,
                 false,
+                "allocation by an interrupt inside a hook was skipped; it copies nothing",
                 "allocations by interrupts inside a hook were skipped; they copy nothing"
             )
         },

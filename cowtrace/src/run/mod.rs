@@ -14,6 +14,7 @@ pub mod loss;
 pub mod mapping;
 pub mod snapshot;
 pub mod timeline;
+pub mod workers;
 pub mod writer;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use snapshot::{Snapshot, Told};
 pub use timeline::{Sample, Timeline};
+pub use workers::{Others, Workers};
 pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WriteKind, Writer};
 
 /// Everything one tracing observed.
@@ -281,8 +283,14 @@ impl Run {
         pages * self.host.page_bytes
     }
 
-    /// Workers: descendants of the targets.
-    pub fn workers(&self) -> impl Iterator<Item = &Process> {
+    /// Which of the descendants are workers, and which merely helped or were started.
+    #[must_use]
+    pub fn workforce(&self) -> Workers<'_> {
+        Workers::of(self)
+    }
+
+    /// Descendants of the targets, whatever they are.
+    pub fn descendants(&self) -> impl Iterator<Item = &Process> {
         self.processes
             .iter()
             .filter(|process| process.role == Role::Worker)
@@ -291,11 +299,7 @@ impl Run {
     /// Bytes the workers inherited: copy-on-write can use no more than this.
     #[must_use]
     pub fn ceiling_bytes(&self) -> u64 {
-        self.bytes(
-            self.workers()
-                .filter_map(|worker| worker.inherited_pages)
-                .sum(),
-        )
+        self.bytes(self.workforce().inherited_pages())
     }
 
     /// The Python frames that a writer wrote from, innermost first, and what comes after them; none

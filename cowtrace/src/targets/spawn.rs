@@ -27,7 +27,7 @@ use nix::{
 };
 use thiserror::Error;
 
-use crate::{caller, run::Ending, streams::say};
+use crate::{caller, foreign::printable, run::Ending, streams::say};
 
 /// Name of the hidden subcommand.
 pub const LAUNCHER: &str = "__become";
@@ -145,5 +145,8 @@ pub fn become_command(command: &[OsString], at_once: bool) -> i32 {
         .args(arguments)
         .envs(environment)
         .exec();
-    failed(&format!("start {}", program.display()), &error)
+    failed(
+        &format!("start {}", printable(&program.to_string_lossy())),
+        &error,
+    )
 }

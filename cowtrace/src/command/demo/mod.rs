@@ -66,13 +66,22 @@ fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
     if is_python {
         let freezes = if freeze { " and freezes them" } else { "" };
         format!(
-            "a Python master loads {megabytes} MiB{freezes}, then {workers} workers read them and \
-             collect garbage for {seconds} s"
+            "a Python master loads {megabytes} MiB{freezes}, then {} them and {} garbage for {seconds} s",
+            if workers == 1 {
+                "1 worker reads".to_owned()
+            } else {
+                format!("{workers} workers read")
+            },
+            if workers == 1 { "collects" } else { "collect" }
         )
     } else {
         format!(
-            "a native (no python3 here) master loads {megabytes} MiB, then {workers} workers only \
-             read them for {seconds} s"
+            "a native (no python3 here) master loads {megabytes} MiB, then {} them for {seconds} s",
+            if workers == 1 {
+                "1 worker only reads".to_owned()
+            } else {
+                format!("{workers} workers only read")
+            }
         )
     }
 }

@@ -51,7 +51,7 @@ class FlameGraph {
   }
 
   text(node) {
-    return `${node.name}: ${size(node.pages * this.pageBytes)}, ${count(node.pages)} pages, ${percent(node.pages / this.all.pages)}`;
+    return `${node.name}: ${size(node.pages * this.pageBytes)}, ${plural(node.pages, "page")}, ${percent(node.pages / this.all.pages)}`;
   }
 
   matches(node) {

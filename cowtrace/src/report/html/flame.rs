@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::{
     python::Lines,
     stacks::{Call, Stack, stacks},
+    words::plural,
 };
 use crate::run::Run;
 
@@ -54,7 +55,10 @@ pub(super) fn of(run: &Run) -> Flame {
         names: tree.names,
         nodes: tree.nodes,
         note: if least > 1 {
-            format!("Calls with fewer than {least} pages are drawn together.")
+            format!(
+                "Calls with fewer than {} are drawn together.",
+                plural(least, "page")
+            )
         } else {
             String::new()
         },

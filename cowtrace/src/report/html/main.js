@@ -12,10 +12,10 @@ function drawHead() {
     make("p", { class: "first" }, unbroken(first)), make("p", {}, unbroken(others.join(" "))));
   const { totals } = data;
   const facts = [
-    ["Copied", size(totals.copied_bytes), `${count(totals.copied_pages)} pages`],
+    ["Copied", size(totals.copied_bytes), plural(totals.copied_pages, "page")],
     [totals.earlier_workers > 0 ? "Copied now" : "No longer shared", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} inherited`],
-    ["Workers", count(totals.workers), "seen"],
-    ["Re-used", count(totals.reused_faults), "write faults that copied nothing"],
+    [totals.workers === 1 ? "Worker" : "Workers", count(totals.workers), "seen"],
+    ["Re-used", count(totals.reused_faults), totals.reused_faults === 1 ? "write fault that copied nothing" : "write faults that copied nothing"],
   ];
   section("totals").append(...facts.map(([name, value, more]) =>
     make("div", {}, make("dt", {}, name), make("dd", {}, make("b", {}, value), make("span", {}, more)))));

@@ -29,7 +29,7 @@ class RegionMap {
     this.drag = null;
     this.canvas = make("canvas", {
       tabindex: "0", role: "application", class: "map",
-      "aria-label": `Map of ${region.name}: ${this.rows.length} processes. Arrows move, plus and minus zoom, 0 shows all.`,
+      "aria-label": `Map of ${region.name}: ${plural(this.rows.length, "process")}. Arrows move, plus and minus zoom, 0 shows all.`,
     });
     this.readout = make("p", { class: "readout", role: "status" });
     this.shown = make("span", { class: "hint" });
@@ -43,7 +43,7 @@ class RegionMap {
 
   caption() {
     const { name, inheritors, copied_pages: pages } = this.region;
-    const inherited = inheritors === 1 ? "1 process" : `${count(inheritors)} processes`;
+    const inherited = plural(inheritors, "process");
     return make("figcaption", {}, make("b", {}, name),
       `, ${size(this.geometry.bytes)}, inherited by ${inherited}: ${size(pages * this.pageBytes)} copied`);
   }
@@ -121,7 +121,7 @@ class RegionMap {
     const pages = pagesIn(rows[view.row], view.cursor, end);
     const all = geometry.span(view.cursor, end) / pageBytes;
     this.readout.textContent = `${rows[view.row].name}, ${geometry.address(view.cursor)} to ${geometry.address(end)}: ` +
-      `${count(pages)} of ${count(all)} pages copied (${percent(Math.min(1, pages / all))}), ${size(pages * pageBytes)}`;
+      `${count(pages)} of ${plural(all, "page")} copied (${percent(Math.min(1, pages / all))}), ${size(pages * pageBytes)}`;
     this.draw();
   }
 

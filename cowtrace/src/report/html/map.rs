@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::{answer::region_name, words::printable};
+use super::super::{
+    answer::{named, region_name},
+    words::plural,
+};
 use crate::run::{Region, Row, Run};
 
 /// Regions that are drawn, most copies first.
@@ -69,7 +72,10 @@ pub(super) fn of(run: &Run) -> Maps {
     let note = match copied - drawn.len() {
         0 => String::new(),
         1 => "1 mapping with fewer copies is not drawn.".into(),
-        more => format!("{more} mappings with fewer copies are not drawn."),
+        more => format!(
+            "{} with fewer copies are not drawn.",
+            plural(more as u64, "mapping")
+        ),
     };
     let most = MOST_STRETCHES / drawn.len().max(1);
     Maps {
@@ -144,7 +150,7 @@ fn lines(run: &Run, cells: &Cells) -> (Vec<Line>, (usize, u64)) {
 
 fn process_name(run: &Run, id: u32) -> String {
     match run.process(id) {
-        Some(process) => format!("{} {}", process.pid, printable(&process.comm)),
+        Some(process) => format!("{} {}", process.pid, named(&process.comm)),
         None => "unknown".into(),
     }
 }
@@ -172,13 +178,15 @@ fn drawn(
     let mut notes = Vec::new();
     if cell_bytes > run.range_bytes {
         notes.push(format!(
-            "{} ranges are drawn as one to keep this page small.",
-            cell_bytes / run.range_bytes.max(1)
+            "{} are drawn as one to keep this page small.",
+            plural(cell_bytes / run.range_bytes.max(1), "range")
         ));
     }
     if others > 0 {
         notes.push(format!(
-            "{others} more processes copied {pages} pages here."
+            "{} copied {} here.",
+            plural(others as u64, "more process"),
+            plural(pages, "page")
         ));
     }
     Map {

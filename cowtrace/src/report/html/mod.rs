@@ -15,10 +15,10 @@ use serde::Serialize;
 
 use super::{
     advice::advice,
-    answer::{earlier_workers, facts, losses, summary, unshared_share},
+    answer::{earlier_workers, facts, losses, named, summary, unshared_share},
     holders,
     sentences::in_short,
-    words::{printable, seconds},
+    words::{plural, printable, seconds},
 };
 use crate::run::Run;
 
@@ -102,7 +102,7 @@ fn shown(run: &Run) -> Shown {
             ceiling_bytes: run.ceiling_bytes(),
             unshared_share: unshared_share(run),
             earlier_workers: earlier_workers(run),
-            workers: run.workers().count(),
+            workers: run.workforce().workers.len(),
         },
         page_bytes: run.host.page_bytes,
         range_bytes: run.range_bytes,
@@ -125,7 +125,7 @@ fn title(run: &Run) -> String {
         .iter()
         .find(|process| process.parent_id.is_none());
     match master {
-        Some(master) => format!("cowtrace: {} ({})", printable(&master.comm), master.pid),
+        Some(master) => format!("cowtrace: {} ({})", named(&master.comm), master.pid),
         None => "cowtrace".into(),
     }
 }
@@ -157,8 +157,11 @@ fn measured(run: &Run) -> Vec<(&'static str, String)> {
         printable(&host.kernel),
         printable(&host.arch)
     );
-    facts.push(("Machine", format!("{machine}, {} CPUs", host.cpus)));
-    facts.push(("Page", format!("{} bytes", host.page_bytes)));
+    facts.push((
+        "Machine",
+        format!("{machine}, {}", plural(host.cpus as u64, "CPU")),
+    ));
+    facts.push(("Page", plural(host.page_bytes, "byte")));
     facts.push(("Run", printable(&run.id)));
     facts.push((
         "Program",

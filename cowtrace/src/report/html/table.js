@@ -64,7 +64,7 @@ class SortedTable {
     this.body.replaceChildren(...told.map((row) => tableRow(table.columns, row)));
     this.more.hidden = rows.length <= FIRST_ROWS;
     this.more.textContent = this.showsAll ? `Show the first ${FIRST_ROWS}` : `Show all ${count(rows.length)}`;
-    this.shown.textContent = `${count(told.length)} of ${count(table.rows.length)} rows`;
+    this.shown.textContent = `${count(told.length)} of ${plural(table.rows.length, "row")}`;
   }
 }
 

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{
-    answer::region_name,
+    answer::{named, region_name},
     holders::{self, Held},
     python::Lines,
     text::own_memory,
     walks,
-    words::{percent, printable},
+    words::{percent, plural, printable},
     writers::{function, is_named, written},
 };
 use crate::run::{Holder, Process, Region, Role, Run, Writer};
@@ -68,9 +68,11 @@ fn capped(columns: Vec<Column>, mut rows: Vec<(u64, Vec<Value>)>, what: &str) ->
         note: if others.is_empty() {
             String::new()
         } else {
+            let left_out = plural(others.len() as u64, &format!("more {what}"));
+            let is = if others.len() == 1 { "is" } else { "are" };
             format!(
-                "{} more {what} with {pages} pages are left out: -f json has all.",
-                others.len()
+                "{left_out} with {} {is} left out: -f json has all.",
+                plural(pages, "page")
             )
         },
     }
@@ -114,7 +116,7 @@ pub(super) fn mappings(run: &Run) -> Table {
     };
     let mut rows: Vec<_> = run.regions_by_copies().into_iter().map(region).collect();
     rows.extend(own_memory(run).into_iter().map(own));
-    capped(columns, rows, "mappings")
+    capped(columns, rows, "mapping")
 }
 
 /// Who wrote, and into what.
@@ -146,7 +148,7 @@ pub(super) fn writers(run: &Run) -> Table {
     ];
     let named = run.writers.iter().filter(|writer| is_named(writer));
     let named: u64 = named.map(|writer| writer.copied_pages).sum();
-    let mut table = capped(columns, rows.collect(), "writers");
+    let mut table = capped(columns, rows.collect(), "writer");
     table.note = format!(
         "Whoever writes a page first; known for {} of the copies. {}",
         percent(named as f64 / all as f64),
@@ -203,7 +205,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         ];
         (pages, row)
     };
-    let mut table = capped(columns, run.holders.iter().map(row).collect(), "variables");
+    let mut table = capped(columns, run.holders.iter().map(row).collect(), "variable");
     let is_whole = run
         .heap_walks
         .iter()
@@ -256,15 +258,11 @@ pub(super) fn processes(run: &Run) -> Table {
             role(process.role).into(),
             process.started_ns.into(),
             process.exited_ns.into(),
-            printable(&process.comm).into(),
+            named(&process.comm).into(),
         ];
         (pages, row)
     };
-    capped(
-        columns,
-        run.processes.iter().map(row).collect(),
-        "processes",
-    )
+    capped(columns, run.processes.iter().map(row).collect(), "process")
 }
 
 const fn role(role: Role) -> &'static str {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::words::printable;
+use super::super::{answer::named, words::plural};
 use crate::run::{Process, Run, Sample};
 
 /// Processes with a band of their own; a palette that all can tell apart has no more colours.
@@ -52,7 +52,10 @@ pub(super) fn of(run: &Run) -> Timeline {
         has_others: bands.len() > own,
         bands,
         note: if merged > 0 {
-            format!("{merged} samples in between are left out.")
+            match merged {
+                1 => "1 sample in between is left out.".into(),
+                more => format!("{} in between are left out.", plural(more as u64, "sample")),
+            }
         } else {
             String::new()
         },
@@ -73,7 +76,7 @@ fn points(samples: &[Sample]) -> Vec<&Sample> {
 fn band(process: &Process, samples: &[&Sample]) -> Band {
     let pages = |sample: &&Sample| sample.by_process.get(&process.id).copied().unwrap_or(0);
     Band {
-        name: format!("{} {}", process.pid, printable(&process.comm)),
+        name: format!("{} {}", process.pid, named(&process.comm)),
         pages: samples.iter().map(pages).collect(),
     }
 }
@@ -84,7 +87,7 @@ fn others(number: usize, bands: &[Band], samples: &[&Sample]) -> Band {
         sample.copied_pages.saturating_sub(told)
     };
     Band {
-        name: format!("{number} other processes"),
+        name: plural(number as u64, "other process"),
         pages: samples.iter().enumerate().map(rest).collect(),
     }
 }

@@ -17,6 +17,11 @@ function count(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** A number of things, by the regular plural. */
+function plural(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
+}
+
 function percent(share) {
   if (share === 0) return "0 %";
   if (share < 0.005) return "<1 %";

@@ -1,0 +1,202 @@
+//! What somebody may have meant whose arguments make no sense: the command that does it.
+
+use std::{env, ffi::OsString, path::Path};
+
+use clap::{
+    CommandFactory as _, Error, Parser as _,
+    builder::StyledStr,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::Cli;
+use crate::foreign::{is_harmful, printable};
+
+/// Words of a command that are repeated in a tip; of a longer one the beginning tells enough.
+const MOST_WORDS: usize = 12;
+
+/// Likeness by Jaro and Winkler from which on a word is a misspelling: two letters of six swapped have 0.94.
+const SIMILAR: f64 = 0.9;
+
+/// What others call recording a trace.
+const RECORD: [&str; 3] = ["record", "rec", "save"];
+/// What others call tracing a command.
+const START: [&str; 5] = ["trace", "run", "start", "exec", "launch"];
+/// What others call tracing a process.
+const ATTACH: [&str; 4] = ["attach", "pid", "watch", "top"];
+
+/// The arguments of this process; ends it, as is the custom, if they make no sense or ask for help.
+#[must_use]
+pub fn parse() -> Cli {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => explained(error, &arguments).exit(),
+    }
+}
+
+/// The error with a tip, and with what it quotes made harmless.
+fn explained(mut error: Error, arguments: &[OsString]) -> Error {
+    if let Some(tip) = tip(&error, arguments) {
+        let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    let quoted: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) if text.contains(is_harmful) => Some((kind, text.clone())),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in quoted {
+        error.insert(kind, ContextValue::String(printable(&text)));
+    }
+    error
+}
+
+fn tip(error: &Error, arguments: &[OsString]) -> Option<String> {
+    // A word where there may be none is an argument to clap, for options may stand here as well.
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let ContextValue::String(word) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    if word.starts_with('-') {
+        return None;
+    }
+    let place = arguments
+        .iter()
+        .skip(1)
+        .position(|it| it.to_str() == Some(word))?
+        + 1;
+    let (before, after) = (&arguments[1..place], &arguments[place + 1..]);
+    meant(word, before, after).map(|command| format!("did you mean `{command}`?"))
+}
+
+/// The command that does what was meant; none if that is anybody's guess.
+fn meant(word: &str, before: &[OsString], after: &[OsString]) -> Option<String> {
+    let is = |words: &[&str]| words.contains(&word);
+    let pid = || {
+        let number = after.iter().find(|it| is_number(&it.to_string_lossy()));
+        number.map_or_else(|| "PID".into(), |it| it.to_string_lossy().into_owned())
+    };
+    let rest = |or: &str| {
+        let after = after.strip_prefix(&[OsString::from("--")]).unwrap_or(after);
+        if after.is_empty() {
+            or.to_owned()
+        } else {
+            words(after)
+        }
+    };
+    let options = if before.is_empty() {
+        String::new()
+    } else {
+        format!("{} ", words(before))
+    };
+    if is_number(word) {
+        Some(format!("cowtrace {options}--pid {word}"))
+    } else if is(&ATTACH) {
+        Some(format!("cowtrace {options}--pid {}", pid()))
+    } else if is(&RECORD) {
+        let command = rest("COMMAND");
+        Some(format!("cowtrace {options}-o run.cow -- {command}"))
+    } else if is(&START) {
+        Some(format!("cowtrace {options}-- {}", rest("COMMAND")))
+    } else if let Some(subcommand) = similar(word) {
+        Some(format!("cowtrace {options}{subcommand}"))
+    } else if is_program(word) {
+        let command = [&[OsString::from(word)], after].concat();
+        Some(format!("cowtrace {options}-- {}", words(&command)))
+    } else {
+        None
+    }
+}
+
+/// The subcommand that a word is a misspelling of.
+fn similar(word: &str) -> Option<String> {
+    let likeness = |name: &str| strsim::jaro_winkler(word, name);
+    let cli = Cli::command();
+    let names = cli.get_subcommands().filter(|it| !it.is_hide_set());
+    names
+        .map(|it| it.get_name().to_owned())
+        .filter(|name| likeness(name) >= SIMILAR)
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a shell would find a program of this name.
+fn is_program(word: &str) -> bool {
+    if word.contains('/') {
+        return Path::new(word).is_file();
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(word).is_file())
+}
+
+/// Arguments as a shell would take them.
+fn words(arguments: &[OsString]) -> String {
+    let mut words: Vec<String> = arguments
+        .iter()
+        .take(MOST_WORDS)
+        .map(|it| quoted(&it.to_string_lossy()))
+        .collect();
+    if arguments.len() > MOST_WORDS {
+        words.push("…".into());
+    }
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=,@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", printable(&word.replace('\'', "'\\''")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(arguments: &[&str]) -> String {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let error = Cli::try_parse_from(&arguments).expect_err("an error");
+        explained(error, &arguments).to_string()
+    }
+
+    #[test]
+    fn what_was_meant_is_told_as_a_command() {
+        for (arguments, tip) in [
+            (&["sleep", "1"][..], "`cowtrace -- sleep 1`"),
+            (
+                &["-d", "3", "/bin/sh", "-c", "a b"],
+                "`cowtrace -d 3 -- /bin/sh -c 'a b'`",
+            ),
+            (&["record"], "`cowtrace -o run.cow -- COMMAND`"),
+            (&["record", "--", "ls"], "`cowtrace -o run.cow -- ls`"),
+            (&["attach", "123"], "`cowtrace --pid 123`"),
+            (&["attach"], "`cowtrace --pid PID`"),
+            (&["123"], "`cowtrace --pid 123`"),
+            (&["repord"], "`cowtrace report`"),
+            (&["doctr"], "`cowtrace doctor`"),
+        ] {
+            let all = [&["cowtrace"], arguments].concat();
+            let error = told(&all);
+            assert!(error.contains(tip), "{error}");
+            assert_eq!(error.matches("tip:").count(), 1, "{error}");
+        }
+        let nothing = told(&["cowtrace", "no-such-program-at-all"]);
+        assert!(!nothing.contains("did you mean"), "{nothing}");
+    }
+
+    #[test]
+    fn what_is_quoted_is_harmless() {
+        let error = told(&["cowtrace", "--pid", "1\x1b[2J\n2"]);
+        assert!(!error.contains('\x1b'), "{error:?}");
+        assert!(error.contains("1\\u{1b}[2J\\u{a}2"), "{error}");
+    }
+}

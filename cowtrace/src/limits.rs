@@ -1,0 +1,59 @@
+//! How many files this process may have open: a trace needs some for its tables and hooks, and one
+//! for each program or library that code is named by.
+
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use thiserror::Error;
+
+/// What a trace has open besides the files that it names code by: its tables, programs and hooks
+/// take 64 at most, a recording, a walk and the process that names code a few more.
+pub const LEAST_OPEN_FILES: u64 = 128;
+
+/// The system lets this process have too few files open.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error(
+    "only {limit} files may be open at a time (ulimit -n), and a trace needs at least {LEAST_OPEN_FILES}: \
+     raise the limit, as with `ulimit -n 1024` before it, or LimitNOFILE=1024 in a systemd unit"
+)]
+pub struct TooFewFiles {
+    limit: u64,
+}
+
+/// The limit of open files, raised as far as it may be.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFiles {
+    before: Option<(rlim_t, rlim_t)>,
+}
+
+impl OpenFiles {
+    /// Raises the limit to what the system allows this process without asking anybody.
+    #[must_use]
+    pub fn raise() -> Self {
+        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+            return Self { before: None };
+        };
+        let is_raised = soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+        Self {
+            before: is_raised.then_some((soft, hard)),
+        }
+    }
+
+    /// Says so if the limit is too low for a trace all the same.
+    pub fn check() -> Result<(), TooFewFiles> {
+        match getrlimit(Resource::RLIMIT_NOFILE) {
+            Ok((limit, _)) if limit < LEAST_OPEN_FILES => Err(TooFewFiles { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something, such as starting a command, with the limit as it was before. Programs that
+    /// use `select()` break under a higher one.
+    pub fn as_before<T>(self, act: impl FnOnce() -> T) -> T {
+        let Some((soft, hard)) = self.before else {
+            return act();
+        };
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+        let result = act();
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        result
+    }
+}
