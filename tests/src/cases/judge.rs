@@ -44,7 +44,7 @@ impl Case {
             &["--no-frames"]
         };
         let tracer = Tracer::by(backend, workload.pid(), more);
-        let (writers, traced) = workload.faults_of(Workload::writers);
+        let (writers, faults) = workload.faults_of(Workload::writers);
         let report = tracer.stop();
         let counts = report.counts_in(workload.start, workload.end);
         workload.end();
@@ -57,7 +57,7 @@ impl Case {
                 .collect(),
             report,
             faults: Faults {
-                traced,
+                traced: faults,
                 untraced: self.faults_untraced(),
             },
         }
@@ -388,15 +388,15 @@ mod tests {
         };
         assert_eq!(faults("child-writes", 1051, 1040), 0);
         assert!(faults("child-writes", 2040, 1040) > 0);
-        let judged = |traced| {
+        let verdict = |traced| {
             let mut seen = observation("kprobe", 0, 0, &[]);
             seen.writers[0].1.reused = 1000;
             seen.faults.traced = traced;
             seen.faults.untraced = 1031;
             Case::named("parent-after-exit").judge(&seen).faults
         };
-        assert!(judged(1040).is_empty());
-        assert!(judged(2031)[0].contains("2031 page faults traced, 1031 untraced"));
+        assert!(verdict(1040).is_empty());
+        assert!(verdict(2031)[0].contains("2031 page faults traced, 1031 untraced"));
     }
 
     #[test]
