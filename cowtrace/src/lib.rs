@@ -5,6 +5,12 @@
 //! gathered by [`collect`] into a [`run::Run`], which [`recording`] keeps, [`report`] renders, and
 //! [`diff`] compares with others.
 
+// Either panics where it cannot write, which would lose the report: see `streams`.
+#![cfg_attr(
+    not(any(test, fuzzing)),
+    deny(clippy::print_stderr, clippy::print_stdout)
+)]
+
 pub mod cli;
 pub mod collect;
 pub mod command;
@@ -21,3 +27,4 @@ pub mod run;
 mod scratch;
 pub mod targets;
 pub mod writer;
+pub mod streams;

@@ -1,5 +1,7 @@
 //! The `cowtrace` program: arguments, dispatch, exit status.
 
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 use std::{
     io::{self, IsTerminal as _},
     process::ExitCode,
@@ -8,10 +10,16 @@ use std::{
 use clap::Parser as _;
 use cowtrace::{
     cli::{Cli, Color, Subcommands},
-    command, report, targets,
+    command, report, streams, targets,
 };
 
 fn main() -> ExitCode {
+/// Called when the program is loaded, before Rust's runtime opens what is closed.
+// SAFETY: the section holds pointers to functions of this type, which the C library calls.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
+
     let cli = Cli::parse();
     let result = match cli.command {
         None => command::trace(cli.trace),
@@ -41,7 +49,8 @@ fn main() -> ExitCode {
                 "error"
             };
             // It may tell what stands in a file, or how one is called.
-            eprintln!("{name}: {}", report::printable(&format!("{error:#}")));
+            let text = report::printable(&format!("{error:#}"));
+            streams::say(format_args!("{name}: {text}"));
             if error.is::<command::Exceeded>() {
                 ExitCode::from(command::EXCEEDED)
             } else {

@@ -8,6 +8,7 @@ pub mod pagemap;
 pub mod pythons;
 pub mod recorded;
 pub mod report;
+pub mod terminal;
 pub mod tracer;
 pub mod workload;
 

@@ -14,6 +14,7 @@ use crate::{
     output::{NewFile, refuse_source},
     recording,
     report::Style,
+    streams::{self, say},
 };
 
 /// Exit status when NEW copies more than was allowed.
@@ -74,11 +75,12 @@ fn measure(paths: &[PathBuf]) -> Result<Vec<Measured>> {
 }
 
 fn print(comparison: &Comparison, arguments: &DiffArgs) -> Result<()> {
-    let stdout = io::stdout();
-    let is_terminal = stdout.is_terminal();
-    let mut out = io::BufWriter::new(stdout.lock());
-    render(comparison, arguments, is_terminal, &mut out)
-        .and_then(|()| out.flush())
+    let is_terminal = io::stdout().is_terminal();
+    streams::output()
+        .and_then(|mut out| {
+            render(comparison, arguments, is_terminal, &mut out)?;
+            out.flush()
+        })
         .context("cannot write the comparison to standard output")
 }
 
@@ -94,7 +96,10 @@ fn write(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<(
     file.keep()?;
     // What must be read even if the file is not.
     for warning in &comparison.warnings {
-        eprintln!("cowtrace: compare with care: {}", warning.text);
+        say(format_args!(
+            "cowtrace: compare with care: {}",
+            warning.text
+        ));
     }
     Ok(())
 }
@@ -130,7 +135,9 @@ fn judge(comparison: &Comparison) -> Result<()> {
         .relative()
         .is_some_and(|growth| growth * 100.0 > limit)
     {
-        eprintln!("cowtrace: --fail-above {limit}% holds: the growth may be noise");
+        say(format_args!(
+            "cowtrace: --fail-above {limit}% holds: the growth may be noise"
+        ));
     }
     Ok(())
 }

@@ -8,13 +8,16 @@ use crate::{
     cli::Color,
     probe::{Kernel, Unseen, trial},
     report::{self, Style},
+    streams,
 };
+
+const NO_OUTPUT: &str = "cannot write to standard output";
 
 /// Tries everything and prints what came of it.
 pub fn doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let style = Style::of_terminal(io::stdout().is_terminal(), Color::Auto);
-    let mut out = io::stdout().lock();
+    let mut out = streams::output().context(NO_OUTPUT)?;
     writeln!(
         out,
         "Linux {} on {}, {} CPUs, pages of {} bytes, pids below {}\n",
@@ -38,6 +41,7 @@ pub fn doctor() -> Result<()> {
         line(&mut out, backend.name, &text, style)?;
     }
     let Some(taken) = backends.iter().find(|backend| backend.result.is_ok()) else {
+        out.flush().context(NO_OUTPUT)?;
         bail!("cowtrace cannot trace here; the lines with \"no\" say why");
     };
     writeln!(
@@ -45,7 +49,7 @@ pub fn doctor() -> Result<()> {
         "\ncowtrace can trace here, with the {} backend.",
         taken.name
     )?;
-    Ok(())
+    out.flush().context(NO_OUTPUT)
 }
 
 /// Reasons that were told, each with what it was told of: a paragraph is read once.
@@ -91,7 +95,10 @@ fn sees(unseen: &[Unseen]) -> String {
 /// and stays until standard input ends: the floor that the benchmark measures against.
 pub fn empty_hooks() -> Result<()> {
     let _hooks = trial::empty_hooks()?;
-    println!("ready");
+    let mut out = streams::output().context(NO_OUTPUT)?;
+    writeln!(out, "ready")
+        .and_then(|()| out.flush())
+        .context(NO_OUTPUT)?;
     io::copy(&mut io::stdin().lock(), &mut io::sink())
         .context("cannot wait for the end of input")?;
     Ok(())

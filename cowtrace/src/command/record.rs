@@ -18,6 +18,7 @@ use crate::{
     collect::{Collector, Meta},
     recording::{Readiness, Recorder, WriteError, Writer},
     run::Run,
+    streams::say,
 };
 
 /// Between flushes, with some time to write one: what is lost to a kill is under a second.
@@ -97,7 +98,7 @@ impl Recording {
             }),
         };
         if finished.is_ok() {
-            eprintln!("cowtrace: recorded in {}", path.display());
+            say(format_args!("cowtrace: recorded in {}", path.display()));
         }
         finished
     }

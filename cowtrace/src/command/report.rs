@@ -13,6 +13,7 @@ use crate::{
     recording,
     report::{self, Style},
     run::Run,
+    streams,
 };
 
 /// Reads a recording and reports it.
@@ -50,12 +51,16 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
 
 /// Prints a run on standard output.
 pub(super) fn print(run: &Run, format: Format, color: Color) -> Result<()> {
-    let stdout = io::stdout();
-    let style = Style::of_terminal(stdout.is_terminal(), color);
-    let mut out = io::BufWriter::new(stdout.lock());
-    render(run, format, style, &mut out)
-        .and_then(|()| out.flush())
-        .context("cannot write the report to standard output")
+    let style = Style::of_terminal(io::stdout().is_terminal(), color);
+    let printed = streams::output().and_then(|mut out| {
+        render(run, format, style, &mut out)?;
+        out.flush()
+    });
+    match printed {
+        // Its reader has seen enough. Whatever else there is to say is said.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("cannot write the report to standard output"),
+    }
 }
 
 fn render(run: &Run, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {

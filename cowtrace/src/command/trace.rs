@@ -19,6 +19,7 @@ use crate::{
     memory,
     probe::{self, Kernel, Settings, Walks},
     run::Run,
+    streams::{self, say},
     targets,
 };
 
@@ -76,7 +77,7 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
     }
     for &pid in &arguments.pids {
         if let Some(hint) = targets::hint(Path::new("/proc"), pid, &arguments.pids) {
-            eprintln!("cowtrace: {hint}");
+            say(format_args!("cowtrace: {hint}"));
         }
     }
     let target = if arguments.start.is_empty() {
@@ -92,7 +93,7 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
         workers: None,
     };
     let observed = observe(&target, until, &options)?;
-    print(&observed.run, options.format, options.color)?;
+    observed.print(&options)?;
     observed.recorded
 }
 
@@ -103,6 +104,16 @@ pub(super) struct Observed {
     pub(super) recorded: Result<()>,
 }
 
+impl Observed {
+    /// Prints the report; not where nobody reads it, and a recording has it.
+    pub(super) fn print(&self, options: &TraceOptions) -> Result<()> {
+        if options.output.is_some() && streams::check_output().is_err() {
+            return Ok(());
+        }
+        print(&self.run, options.format, options.color)
+    }
+}
+
 /// Traces until it is time to end, a signal comes or the masters are gone.
 pub(super) fn observe(
     target: &Target<'_>,
@@ -110,6 +121,11 @@ pub(super) fn observe(
     options: &TraceOptions,
 ) -> Result<Observed> {
     check_printable(options.format)?;
+    if options.output.is_none() {
+        streams::check_output().context(
+            "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
+        )?;
+    }
     record::check(options)?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -201,7 +217,9 @@ impl Session<'_> {
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
-            eprintln!("cowtrace: ended before its time: what was to be traced has exited");
+            say(format_args!(
+                "cowtrace: ended before its time: what was to be traced has exited"
+            ));
         }
         let run = collector.finish(meta);
         if let Some(command) = command {
@@ -262,7 +280,7 @@ impl Session<'_> {
                     if let Some(recording) = &mut recording
                         && let Some(warning) = recording.flush(collector, meta)
                     {
-                        progress.suspend(|| eprintln!("{warning}"));
+                        progress.suspend(|| say(format_args!("{warning}")));
                     }
                 }
                 _ = ticks.tick() => {
@@ -302,10 +320,10 @@ impl Session<'_> {
 /// Ends the command that was started for the trace, unless it has ended.
 fn finish_command(mut command: targets::Command) {
     if !command.terminate() {
-        eprintln!(
+        say(format_args!(
             "cowtrace: the command (process {}) ignores SIGTERM and goes on",
             command.pid()
-        );
+        ));
     }
 }
 

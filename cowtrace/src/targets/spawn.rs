@@ -22,7 +22,7 @@ use nix::{
 };
 use thiserror::Error;
 
-use crate::output::invoking_user;
+use crate::{output::invoking_user, streams::say};
 
 /// Name of the hidden subcommand.
 pub const LAUNCHER: &str = "__become";
@@ -101,7 +101,7 @@ impl Command {
 #[must_use]
 pub fn become_command(command: &[OsString]) -> i32 {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        eprintln!("error: cannot {what}: {error}");
+        say(format_args!("error: cannot {what}: {error}"));
         CANNOT_START
     };
     if let Err(error) = raise(Signal::SIGSTOP) {

@@ -6,13 +6,11 @@ use std::{ffi::OsString, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{
-    report::print,
-    trace::{Target, Until, observe, start_log},
-};
+use super::trace::{Target, Until, observe, start_log};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
+    streams::say,
 };
 
 pub use native::native_service;
@@ -38,20 +36,21 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         None if freeze => bail!("--freeze needs python3: the stand-in has no garbage collector"),
         None => native_command(load)?,
     };
-    eprintln!("cowtrace demo: {}", plan(python.is_some(), freeze, load));
+    let plan = plan(python.is_some(), freeze, load);
+    say(format_args!("cowtrace demo: {plan}"));
     // The master stays until it is told to end, so that its variables can be looked at.
     let until = Until {
         duration: None,
         workers: usize::try_from(load.workers).ok(),
     };
     let observed = observe(&Target::Command(&command), until, &options)?;
-    print(&observed.run, options.format, options.color)?;
+    observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(
             "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
             why(python.is_some())
         );
-        eprintln!("\n{}", report::wrap(&text, 80).join("\n"));
+        say(format_args!("\n{}", report::wrap(&text, 80).join("\n")));
     }
     observed.recorded
 }
