@@ -11,6 +11,7 @@
     deny(clippy::print_stderr, clippy::print_stdout)
 )]
 
+pub mod caller;
 pub mod cli;
 pub mod collect;
 pub mod command;
@@ -25,6 +26,6 @@ pub mod report;
 pub mod run;
 #[cfg(any(test, fuzzing))]
 mod scratch;
+pub mod streams;
 pub mod targets;
 pub mod writer;
-pub mod streams;

@@ -9,18 +9,27 @@ use std::{
 
 use clap::Parser as _;
 use cowtrace::{
+    caller,
     cli::{Cli, Color, Subcommands},
     command, report, streams, targets,
 };
 
-fn main() -> ExitCode {
 /// Called when the program is loaded, before Rust's runtime opens what is closed.
 // SAFETY: the section holds pointers to functions of this type, which the C library calls.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
 
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    // By a trace, which has no subcommand, they are given up where they are not needed.
+    let keeps_privileges = cli
+        .command
+        .as_ref()
+        .is_none_or(Subcommands::needs_privileges);
+    if !keeps_privileges && let Err(error) = caller::become_caller() {
+        return fail(&error.into());
+    }
     let result = match cli.command {
         None => command::trace(cli.trace),
         Some(Subcommands::Report(arguments)) => command::report(&arguments),
@@ -30,8 +39,9 @@ static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
         Some(Subcommands::Label(arguments)) => command::label(&arguments),
         Some(Subcommands::Completions { shell }) => command::completions(shell),
         Some(Subcommands::Man) => command::man(),
-        Some(Subcommands::Become { command }) => {
-            return ExitCode::from(u8::try_from(targets::become_command(&command)).unwrap_or(1));
+        Some(Subcommands::Become { at_once, command }) => {
+            let status = targets::become_command(&command, at_once);
+            return ExitCode::from(u8::try_from(status).unwrap_or(1));
         }
         Some(Subcommands::Name) => command::name(),
         Some(Subcommands::EmptyHooks) => command::empty_hooks(),
@@ -41,22 +51,25 @@ static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<command::AlreadyTold>() => ExitCode::FAILURE,
-        Err(error) => {
-            let bold = Color::Auto.applies(io::stderr().is_terminal());
-            let name = if bold {
-                "\x1b[1;31merror\x1b[0m"
-            } else {
-                "error"
-            };
-            // It may tell what stands in a file, or how one is called.
-            let text = report::printable(&format!("{error:#}"));
-            streams::say(format_args!("{name}: {text}"));
-            if error.is::<command::Exceeded>() {
-                ExitCode::from(command::EXCEEDED)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says what failed; the status that tells of it.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let bold = Color::Auto.applies(io::stderr().is_terminal());
+    let name = if bold {
+        "\x1b[1;31merror\x1b[0m"
+    } else {
+        "error"
+    };
+    // It may tell what stands in a file, or how one is called.
+    let text = report::printable(&format!("{error:#}"));
+    streams::say(format_args!("{name}: {text}"));
+    if error.is::<command::Exceeded>() {
+        ExitCode::from(command::EXCEEDED)
+    } else {
+        ExitCode::FAILURE
     }
 }
 

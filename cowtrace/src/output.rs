@@ -1,19 +1,20 @@
-//! Files that cowtrace leaves behind: new ones, of the user who called it, and never through a link
-//! that somebody else has put there.
+//! Files that cowtrace leaves behind: new ones, made with no more than the rights of the user who called
+//! it, and never through a link that somebody else has put there.
 
 pub(crate) mod claim;
 
 use std::{
-    env,
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{OpenOptionsExt as _, fchown},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process,
 };
 
-use nix::{libc, unistd::Uid};
+use nix::libc;
 use thiserror::Error;
+
+use crate::caller::{self, CallerError};
 
 /// Why a file was not created.
 #[derive(Debug, Error)]
@@ -38,6 +39,12 @@ pub enum OutputError {
     /// The path names no file.
     #[error("{} names no file", .0.display())]
     NoName(PathBuf),
+    /// Its creator has not taken the rights of the user who called.
+    #[error("{} is not written: it would be by root, for another user", .0.display())]
+    AsRoot(PathBuf),
+    /// Whose file it would be is not known.
+    #[error(transparent)]
+    Caller(#[from] CallerError),
     /// The system refused.
     #[error("cannot write {}: {error}", path.display())]
     System {
@@ -46,14 +53,6 @@ pub enum OutputError {
         /// What the system said.
         error: io::Error,
     },
-}
-
-/// The user and the group that sudo was called by; none without sudo.
-#[must_use]
-pub fn invoking_user() -> Option<(u32, u32)> {
-    let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok();
-    let ids = number("SUDO_UID").zip(number("SUDO_GID"))?;
-    Uid::effective().is_root().then_some(ids)
 }
 
 /// Refuses to write where one of the sources is, by whatever name.
@@ -82,6 +81,9 @@ impl NewFile {
     /// Creates an empty file that only its owner can read. One that is there is replaced, with
     /// `force`, once the new one is kept, and not before.
     pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
+        if caller::is_beyond_caller() {
+            return Err(OutputError::AsRoot(target.to_owned()));
+        }
         let name = target.file_name();
         let name = name.ok_or_else(|| OutputError::NoName(target.to_owned()))?;
         let old = check(target, force)?;
@@ -115,9 +117,6 @@ impl NewFile {
             is_kept: false,
         };
         claim::hold(&created.file, target)?;
-        if let Some((user, group)) = invoking_user() {
-            fchown(&created.file, Some(user), Some(group)).map_err(system)?;
-        }
         Ok(created)
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, symlink},
+    os::unix::fs::{MetadataExt as _, chown, symlink},
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -140,6 +140,8 @@ fn under_sudo_a_recording_is_the_invoking_users() {
         return;
     }
     let folder = Folder::new("owner");
+    // The caller's own, in which root may write, too.
+    chown(&folder.0, Some(65_534), Some(65_533)).expect("root gives it away");
     for (name, sudo, owner) in [
         (
             "theirs",

@@ -41,6 +41,9 @@ const KERNEL: &str = "kernel";
 const SKIPPED: &str = "SKIPPED ";
 /// Makes a kernel test fail where it would skip.
 const REQUIRE_KERNEL: &str = "COWTRACE_REQUIRE_KERNEL";
+/// As root that nobody called by sudo: cowtrace would work for that user, who does not own what the
+/// tests, as root, make for it.
+const AS_ROOT: &str = "sudo -E env -u SUDO_UID -u SUDO_GID";
 
 /// Which tests to run.
 #[derive(Debug, Args)]
@@ -125,7 +128,7 @@ fn kernel_tests(names: &[String], traced: &Traced, options: &Options) -> Result<
             );
         }
         say("sudo is used to run the kernel tests as root");
-        cargo.env(runner_variable(&workspace::host()?), "sudo -E");
+        cargo.env(runner_variable(&workspace::host()?), AS_ROOT);
     }
     if options.require_kernel || is_ci(env::var("CI").ok().as_deref()) {
         cargo.env(REQUIRE_KERNEL, "1");

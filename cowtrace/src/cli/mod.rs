@@ -1,6 +1,7 @@
 //! Arguments: what the user typed, checked and resolved in one place. Afterwards nobody looks at
 //! arguments again.
 
+mod privileges;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -69,6 +70,9 @@ pub enum Subcommands {
     /// Become a command once traced
     #[command(name = crate::targets::LAUNCHER, hide = true)]
     Become {
+        /// Do not wait to be traced
+        #[arg(long)]
+        at_once: bool,
         /// The command
         #[arg(last = true, required = true)]
         command: Vec<OsString>,

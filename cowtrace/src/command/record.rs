@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     cli::TraceOptions,
     collect::{Collector, Meta},
-    recording::{Readiness, Recorder, WriteError, Writer},
+    recording::{Readiness, Recorder, WriteError},
     run::Run,
     streams::say,
 };
@@ -27,7 +27,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(900);
 /// Says before a trace begins if its recording could not be written.
 pub(super) fn check(options: &TraceOptions) -> Result<()> {
     match &options.output {
-        Some(path) => Ok(Writer::check(path, options.force)?),
+        Some(path) => Ok(Recorder::check(path, options.force)?),
         None => Ok(()),
     }
 }
@@ -45,9 +45,8 @@ impl Recording {
     /// Creates the file. It holds a run without processes.
     pub(super) fn begin(path: &Path, force: bool, run: &Run) -> Result<Self> {
         let size_limit = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
-        let writer = Writer::create(path, force, run)?;
-        let path = writer.path().to_owned();
-        let recorder = Recorder::start(writer).context("cannot start a thread")?;
+        let recorder = Recorder::start(path, force, run)?;
+        let path = recorder.path().to_owned();
         let mut due = interval(FLUSH_INTERVAL);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {

@@ -1,15 +1,17 @@
 //! Records in a thread of its own, so that a slow disk keeps nobody from reading the kernel's
-//! buffers.
+//! buffers. It has the rights of the user who called, and nothing else touches the recording.
 
 use std::{
-    io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::{self, JoinHandle},
 };
 
 use super::write::{WriteError, Writer};
-use crate::run::{Run, Snapshot};
+use crate::{
+    caller::{self, CallerError},
+    run::{Run, Snapshot},
+};
 
 /// A recording under way.
 #[derive(Debug)]
@@ -34,8 +36,14 @@ pub enum Readiness {
 }
 
 impl Recorder {
-    /// Starts the thread.
-    pub fn start(mut writer: Writer) -> io::Result<Self> {
+    /// Whether a recording can be created; see [`Writer::check`].
+    pub fn check(path: &Path, force: bool) -> Result<(), WriteError> {
+        caller::with_rights(|| Writer::check(path, force))
+    }
+
+    /// Creates a recording, see [`Writer::create`], and starts the thread that goes on with it.
+    pub fn start(path: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
+        let mut writer = caller::with_rights(|| Writer::create(path, force, run))?;
         // One at a time: while it is written, what changes waits in the kernel's tables.
         let (snapshots, received) = sync_channel::<Snapshot>(1);
         let (told, written) = sync_channel(1);
@@ -43,13 +51,23 @@ impl Recorder {
         let thread = thread::Builder::new()
             .name("recorder".into())
             .spawn(move || {
+                let rights = caller::take_rights_in_thread().map_err(WriteError::from);
+                let is_ready = rights.is_ok();
+                if told.send(rights).is_err() || !is_ready {
+                    return writer;
+                }
                 for snapshot in received {
                     if told.send(writer.write(&snapshot)).is_err() {
                         break;
                     }
                 }
                 writer
-            })?;
+            })
+            .map_err(CallerError::Refused)?;
+        match written.recv() {
+            Ok(ready) => ready?,
+            Err(_) => return Err(WriteError::Stopped(path)),
+        }
         Ok(Self {
             snapshots,
             written,
@@ -58,6 +76,12 @@ impl Recorder {
             is_busy: false,
             has_failed: false,
         })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether the next snapshot can be taken.
@@ -89,7 +113,7 @@ impl Recorder {
     pub fn finish(self, run: &Run) -> Result<(), WriteError> {
         drop(self.snapshots);
         match self.thread.join() {
-            Ok(writer) => writer.finish(run),
+            Ok(writer) => caller::with_rights(|| writer.finish(run)),
             Err(_) => Err(WriteError::Stopped(self.path)),
         }
     }

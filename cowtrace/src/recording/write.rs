@@ -25,6 +25,7 @@ use super::{
     timeline::HeldTimeline,
 };
 use crate::{
+    caller::CallerError,
     output::{
         NewFile, OutputError,
         claim::{Fate, Left, fate},
@@ -71,6 +72,12 @@ pub enum WriteError {
     /// The thread that writes has ended.
     #[error("{} is not written any more", .0.display())]
     Stopped(PathBuf),
+}
+
+impl From<CallerError> for WriteError {
+    fn from(error: CallerError) -> Self {
+        Self::Output(error.into())
+    }
 }
 
 /// A recording that is written.

@@ -3,10 +3,15 @@
 //! The command begins as a copy of this program that stops itself. Once it is traced it goes on,
 //! becomes the user who called sudo, and starts the command: its first image, its first fork and
 //! all after them are seen.
+//!
+//! The command has nothing of the tracer's: not its user, its capabilities or its environment under
+//! sudo; no descriptor, as all are closed when a program starts; and no signal handled or blocked,
+//! as the standard library sees to. What was ignored, or open, when cowtrace started is the caller's
+//! doing (`nohup`, a shell's redirection) and stays so.
 
 use std::{
     env,
-    ffi::{CString, OsString},
+    ffi::OsString,
     io,
     os::unix::process::CommandExt as _,
     process, thread,
@@ -18,11 +23,11 @@ use nix::{
         signal::{Signal, kill, raise},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{Gid, Pid, Uid, User, initgroups, setgid, setuid},
+    unistd::Pid,
 };
 use thiserror::Error;
 
-use crate::{output::invoking_user, streams::say};
+use crate::{caller, streams::say};
 
 /// Name of the hidden subcommand.
 pub const LAUNCHER: &str = "__become";
@@ -96,40 +101,38 @@ impl Command {
     }
 }
 
-/// In the started process: waits to be traced, then becomes the command. Returns only if that is
-/// not possible, with the status to exit with.
+/// A command of the user's that is not traced: as the user, and as the user finds it.
+pub fn untraced(program: &str) -> io::Result<process::Command> {
+    let mut itself = process::Command::new(env::current_exe()?);
+    itself.args([LAUNCHER, "--at-once", "--", program]);
+    Ok(itself)
+}
+
+/// In the started process: waits to be traced, unless it is to be `at_once`, then becomes the command.
+/// Returns only if that is not possible, with the status to exit with.
 #[must_use]
-pub fn become_command(command: &[OsString]) -> i32 {
+pub fn become_command(command: &[OsString], at_once: bool) -> i32 {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         say(format_args!("error: cannot {what}: {error}"));
         CANNOT_START
     };
-    if let Err(error) = raise(Signal::SIGSTOP) {
+    if !at_once && let Err(error) = raise(Signal::SIGSTOP) {
         return failed("wait to be traced", &error);
     }
-    if let Err(error) = drop_privileges() {
-        return failed("become the user who called sudo", &error);
+    // Before: nobody can be told from another afterwards.
+    let environment = match caller::environment() {
+        Ok(environment) => environment,
+        Err(error) => return failed("start a command of yours", &error),
+    };
+    if let Err(error) = caller::become_caller() {
+        return failed("start a command of yours", &error);
     }
     let Some((program, arguments)) = command.split_first() else {
         return CANNOT_START;
     };
-    let error = process::Command::new(program).args(arguments).exec();
+    let error = process::Command::new(program)
+        .args(arguments)
+        .envs(environment)
+        .exec();
     failed(&format!("start {}", program.display()), &error)
-}
-
-/// Under sudo, the command belongs to the user who called it, not to root.
-fn drop_privileges() -> nix::Result<()> {
-    let Some((uid, gid)) = invoking_user() else {
-        return Ok(());
-    };
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    match User::from_uid(uid)? {
-        Some(user) => initgroups(
-            &CString::new(user.name).map_err(|_| nix::Error::EINVAL)?,
-            gid,
-        )?,
-        None => nix::unistd::setgroups(&[gid])?,
-    }
-    setgid(gid)?;
-    setuid(uid)
 }

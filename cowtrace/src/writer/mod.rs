@@ -190,7 +190,7 @@ pub fn holders_of(
 }
 
 /// Reads foreign files for their names: what a process of its own does, which is asked on its
-/// standard input and answers on its standard output.
-pub fn name(input: impl io::Read, output: impl io::Write) -> io::Result<()> {
-    native::answer(input, output)
+/// standard input and answers on its standard output. Only the process that asks can hold the files.
+pub fn name(asker: u32, input: impl io::Read, output: impl io::Write) -> io::Result<()> {
+    native::answer(asker, input, output)
 }

@@ -2,7 +2,7 @@
 
 mod native;
 
-use std::{ffi::OsString, process::Command};
+use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -11,6 +11,7 @@ use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     report,
     streams::say,
+    targets,
 };
 
 pub use native::native_service;
@@ -84,10 +85,12 @@ const fn why(is_python: bool) -> &'static str {
     }
 }
 
-/// The interpreter itself: python3 may be a wrapper that starts others first.
+/// The interpreter itself: python3 may be a wrapper that starts others first. The one that the caller
+/// has, asked as the caller.
 fn find_python() -> Option<OsString> {
     let ask = "import os, sys; os.fork; print(sys.executable)";
-    let output = Command::new("python3").args(["-c", ask]).output().ok()?;
+    let mut python = targets::untraced("python3").ok()?;
+    let output = python.args(["-c", ask]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())
 }

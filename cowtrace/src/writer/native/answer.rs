@@ -13,9 +13,16 @@ use super::{
     question::{HeldFile, HeldPerfMap, Name, Part, Place, Question, Source, Told},
 };
 
-/// Answers a question: each file is read once, for all that is asked of it.
-pub(in crate::writer) fn answer(input: impl Read, output: impl Write) -> io::Result<()> {
+/// Answers a question of a process: each file is read once, for all that is asked of it.
+pub(in crate::writer) fn answer(
+    asker: u32,
+    input: impl Read,
+    output: impl Write,
+) -> io::Result<()> {
     let question: Question<'_> = serde_json::from_reader(BufReader::new(input))?;
+    if question.holder != asker {
+        return Err(io::Error::other("who asks is not who holds the files"));
+    }
     let mut lines = Lines(output);
     for (file, parts) in same_files(&question) {
         let numbers = parts.iter().map(|(number, _)| *number);

@@ -11,10 +11,16 @@ use std::{
 /// Of a larger file the end is read, which is the newest: bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Whether a file may be believed: it is the process's user's own, or root's.
+/// Readable by all.
+const FOR_ALL: u32 = 0o004;
+
+/// Whether a file may be believed and told of: it is the process's user's own, or root's that anybody
+/// may read. A user can put any file there, in a mount namespace of the user's own.
 pub(super) fn is_trusted(file: &File, owner: u32) -> bool {
-    file.metadata()
-        .is_ok_and(|it| it.is_file() && (it.uid() == owner || it.uid() == 0))
+    file.metadata().is_ok_and(|it| {
+        let is_for_all = it.uid() == 0 && it.mode() & FOR_ALL != 0;
+        it.is_file() && (it.uid() == owner || is_for_all)
+    })
 }
 
 /// The names that a file gives to addresses, in their order; the last one counts.

@@ -1,0 +1,290 @@
+//! Who called cowtrace, and how it works with no more than that user's rights.
+//!
+//! A trace needs root, what it leaves behind does not. Whoever may run this program by sudo could
+//! otherwise have root create, replace or read any file. So files whose paths the user gives are
+//! never root's business: nothing is opened as root and handed over afterwards.
+//!
+//! - Commands that need no privileges (`report`, `diff`, …) give them up for good, before they look
+//!   at a path: [`become_caller`].
+//! - A trace keeps its own, for it reads other users' processes until its end. All that it does with
+//!   files of the user's happens in threads that have the user's identity and no capability:
+//!   [`take_rights_in_thread`] for the one that writes the recording, [`with_rights`] for the rest.
+//!   Linux keeps identities per thread. `SQLite` creates its journals by name at any time, so a file
+//!   that is opened early and passed on would not do; and the effective user is set, not the
+//!   file-system user alone, because no capability then overrides what the kernel checks.
+//! - `NewFile` refuses to create anything in a thread that still is root for another.
+//! - The command that is started (`-- COMMAND`) is the user's in every respect:
+//!   [`become_caller`], with [`environment`].
+
+use std::{env, ffi::CString, io, path::PathBuf, sync::OnceLock, thread};
+
+use nix::unistd::{
+    Gid, Uid, User, getgrouplist, getgroups, getresuid, setgroups, setresgid, setresuid,
+};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+use thiserror::Error;
+
+/// Where a user's own programs are, below the home folder.
+const OWN_PROGRAMS: [&str; 2] = [".local/bin", "bin"];
+/// Where every system has programs.
+const PROGRAMS: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
+
+/// Why the caller's rights were not taken. Nothing is done then.
+#[derive(Debug, Error)]
+pub enum CallerError {
+    /// sudo did not set it.
+    #[error("{name} is {value:?}, which is no user or group; run cowtrace by sudo, or unset it")]
+    NotFromSudo {
+        /// The variable.
+        name: &'static str,
+        /// What is in it.
+        value: String,
+    },
+    /// The system does not answer who the user is.
+    #[error("cannot look up the user who called: {0}")]
+    Unknown(io::Error),
+    /// The system refused.
+    #[error("cannot take the rights of the user who called: {0}")]
+    Refused(io::Error),
+}
+
+/// Who called, other than the user that this process runs as.
+#[derive(Clone, Debug)]
+struct Caller {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    account: Option<User>,
+}
+
+/// Whose rights count, found once.
+fn caller() -> Result<Option<&'static Caller>, CallerError> {
+    static CALLER: OnceLock<Option<Caller>> = OnceLock::new();
+    if let Some(known) = CALLER.get() {
+        return Ok(known.as_ref());
+    }
+    let found = find()?;
+    Ok(CALLER.get_or_init(|| found).as_ref())
+}
+
+fn find() -> Result<Option<Caller>, CallerError> {
+    let ids = getresuid().map_err(unknown)?;
+    if !ids.effective.is_root() {
+        return Ok(None);
+    }
+    // Where the program's file is root's by its mode, the environment is anybody's.
+    if !ids.real.is_root() {
+        let groups = getgroups().map_err(unknown)?;
+        return describe(ids.real, nix::unistd::getgid(), Some(groups)).map(Some);
+    }
+    let Some(uid) = number("SUDO_UID")? else {
+        return Ok(None);
+    };
+    let gid = number("SUDO_GID")?.ok_or_else(|| CallerError::NotFromSudo {
+        name: "SUDO_GID",
+        value: String::new(),
+    })?;
+    if uid == 0 {
+        return Ok(None);
+    }
+    describe(Uid::from_raw(uid), Gid::from_raw(gid), None).map(Some)
+}
+
+/// A user's or group's number as sudo leaves it.
+fn number(name: &'static str) -> Result<Option<u32>, CallerError> {
+    let Some(value) = env::var_os(name) else {
+        return Ok(None);
+    };
+    let text = value.to_str();
+    match text.and_then(|text| text.parse().ok()) {
+        // The kernel takes the last one for "leave it as it is".
+        Some(number) if number != u32::MAX => Ok(Some(number)),
+        _ => Err(CallerError::NotFromSudo {
+            name,
+            value: value.to_string_lossy().into_owned(),
+        }),
+    }
+}
+
+fn describe(uid: Uid, gid: Gid, groups: Option<Vec<Gid>>) -> Result<Caller, CallerError> {
+    let account = User::from_uid(uid).map_err(unknown)?;
+    let groups = match (groups, &account) {
+        (Some(groups), _) => groups,
+        (None, Some(user)) => {
+            let name = CString::new(user.name.clone());
+            let name = name.map_err(|error| CallerError::Unknown(error.into()))?;
+            getgrouplist(&name, gid).map_err(unknown)?
+        }
+        (None, None) => vec![gid],
+    };
+    Ok(Caller {
+        uid,
+        gid,
+        groups,
+        account,
+    })
+}
+
+fn unknown(error: nix::Error) -> CallerError {
+    CallerError::Unknown(error.into())
+}
+
+/// Whether this thread could do more to the user's files than the user may.
+#[must_use]
+pub fn is_beyond_caller() -> bool {
+    Uid::effective().is_root() && !matches!(caller(), Ok(None))
+}
+
+/// Makes this process the caller's, for good: user, groups, and no capability in any set that it
+/// could pass on. Root that called as root stays what it is.
+///
+/// The bounding set is left alone, and new privileges are not ruled out: neither gives anything by
+/// itself, and without them a service could not run helpers that are root's by their mode.
+pub fn become_caller() -> Result<(), CallerError> {
+    let refused = |error: nix::Error| CallerError::Refused(error.into());
+    if let Some(caller) = caller()? {
+        setgroups(&caller.groups).map_err(refused)?;
+        setresgid(caller.gid, caller.gid, caller.gid).map_err(refused)?;
+        setresuid(caller.uid, caller.uid, caller.uid).map_err(refused)?;
+    } else if Uid::effective().is_root() {
+        return Ok(());
+    }
+    shed_capabilities().map_err(CallerError::Refused)
+}
+
+/// As [`become_caller`], for this thread alone. The process stays what it is, and nobody but root
+/// can signal or trace it.
+pub fn take_rights_in_thread() -> Result<(), CallerError> {
+    let take = |caller: &Caller| -> rustix::io::Result<()> {
+        let group = |gid: &Gid| rustix::thread::Gid::from_raw(gid.as_raw());
+        let groups: Vec<_> = caller.groups.iter().map(group).collect();
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(None, group(&caller.gid), None)?;
+        // Last: it takes the right to do this.
+        let user = rustix::thread::Uid::from_raw(caller.uid.as_raw());
+        set_thread_res_uid(None, user, None)
+    };
+    match caller()? {
+        Some(caller) => take(caller).map_err(|error| CallerError::Refused(error.into()))?,
+        None if Uid::effective().is_root() => return Ok(()),
+        None => {}
+    }
+    shed_capabilities().map_err(CallerError::Refused)
+}
+
+/// Does something with the caller's rights, in a thread that ends with it.
+pub fn with_rights<T, E>(act: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E>
+where
+    T: Send,
+    E: From<CallerError> + Send,
+{
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("caller".into())
+            .spawn_scoped(scope, || {
+                take_rights_in_thread()?;
+                act()
+            });
+        let thread = thread.map_err(CallerError::Refused)?;
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Takes every capability from this thread, in all sets that are passed on.
+fn shed_capabilities() -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    // Kernels before 4.3 have none.
+    let _ = clear_ambient_capability_set();
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
+    Ok(())
+}
+
+/// What the environment of a command of the caller's has in place of what sudo has set; empty unless
+/// another user called.
+///
+/// sudo's own variables (`SUDO_USER`, …) stay: they are true. So does its `PATH`, which is what the
+/// administrator wants for root, with what a user's commands are usually found by: the user's own
+/// folders before it, and behind it those of every system that it lacks.
+pub fn environment() -> Result<Vec<(&'static str, String)>, CallerError> {
+    let Some(caller) = caller()? else {
+        return Ok(Vec::new());
+    };
+    let path = env::var("PATH").unwrap_or_default();
+    Ok(environment_of(caller, &path))
+}
+
+fn environment_of(caller: &Caller, path: &str) -> Vec<(&'static str, String)> {
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let account = caller.account.as_ref();
+    let name = account.map_or_else(|| caller.uid.to_string(), |it| it.name.clone());
+    let home = account.map_or_else(|| "/".into(), |it| text(&it.dir));
+    let shell = account.map(|it| text(&it.shell));
+    let shell = shell.filter(|it| !it.is_empty());
+    vec![
+        ("PATH", path_of(&home, path)),
+        ("HOME", home),
+        ("SHELL", shell.unwrap_or_else(|| "/bin/sh".into())),
+        ("USER", name.clone()),
+        ("LOGNAME", name),
+    ]
+}
+
+/// Folders that are not there any more, or not yet, are left in: that is what a `PATH` is.
+fn path_of(home: &str, path: &str) -> String {
+    let home = home.trim_end_matches('/');
+    let own = OWN_PROGRAMS
+        .iter()
+        .filter(|_| !home.is_empty())
+        .map(|folder| format!("{home}/{folder}"));
+    let given = path.split(':').filter(|it| !it.is_empty());
+    let given = given.map(str::to_owned);
+    let mut folders: Vec<String> = Vec::new();
+    for folder in own.chain(given).chain(PROGRAMS.map(str::to_owned)) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders.join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_the_users_own_folders_first_and_no_folder_twice() {
+        assert_eq!(
+            path_of("/home/ada/", "/usr/sbin:/usr/bin::/sbin:/bin"),
+            "/home/ada/.local/bin:/home/ada/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"
+        );
+        assert_eq!(path_of("/", ""), "/usr/local/bin:/usr/bin:/bin");
+    }
+
+    #[test]
+    fn a_user_without_an_account_has_an_environment() {
+        let caller = Caller {
+            uid: Uid::from_raw(4242),
+            gid: Gid::from_raw(4242),
+            groups: Vec::new(),
+            account: None,
+        };
+        let told = environment_of(&caller, "/bin");
+        let value = |name: &str| told.iter().find(|it| it.0 == name).map(|it| it.1.as_str());
+        assert_eq!(value("HOME"), Some("/"));
+        assert_eq!(value("USER"), Some("4242"));
+        assert_eq!(value("LOGNAME"), Some("4242"));
+        assert_eq!(value("SHELL"), Some("/bin/sh"));
+    }
+}
