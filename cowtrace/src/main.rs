@@ -68,6 +68,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     streams::say(format_args!("{name}: {text}"));
     if error.is::<command::Exceeded>() {
         ExitCode::from(command::EXCEEDED)
+    } else if error.is::<command::Unlike>() {
+        ExitCode::from(command::UNLIKE)
     } else {
         ExitCode::FAILURE
     }

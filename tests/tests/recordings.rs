@@ -69,6 +69,7 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
         role: if id == 0 { Role::Master } else { Role::Worker },
         started_ns: 0,
         exited_ns: None,
+        exit: None,
         copied: Sources {
             anon: if id == 0 { 0 } else { ranges * pages },
             ..Sources::default()

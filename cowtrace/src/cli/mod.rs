@@ -30,7 +30,8 @@ Examples:
   cowtrace diff base-*.cow --against new-*.cow    4 or more a side tell noise apart
   cowtrace diff base.cow --against new.cow --per requests --fail-above 5%
 
-Exit status: 0 done, 1 it failed, 2 wrong usage, 3 --fail-above was exceeded.";
+Exit status: 0 done, 1 it failed, 2 wrong usage, 3 --fail-above was exceeded, 4 the runs did not run
+alike, so --fail-above says nothing of them.";
 
 /// Shows which process of a prefork service copies which of its master's memory on write.
 #[derive(Debug, Parser)]
@@ -112,6 +113,10 @@ pub struct TraceArgs {
     /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
     #[arg(short, long, value_parser = duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
+
+    /// Do not fail with status 1 because the command failed
+    #[arg(long, conflicts_with = "pids")]
+    pub ignore_command_status: bool,
 
     /// Command to start and trace; under sudo it runs as the user who called sudo
     #[arg(last = true, value_name = "COMMAND", group = TARGET)]
@@ -253,7 +258,7 @@ pub struct DiffArgs {
     pub per: Option<String>,
 
     /// Fail with status 3 if NEW copies more than BASE by over this, such as 5%; with several runs
-    /// a side only if that is more than noise
+    /// a side only if that is more than noise. Status 4 if the runs did not run alike
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub fail_above: Option<f64>,
 

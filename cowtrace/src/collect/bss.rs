@@ -127,6 +127,7 @@ mod tests {
             role: Role::Master,
             started_ns: 0,
             exited_ns: None,
+            exit: None,
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: None,

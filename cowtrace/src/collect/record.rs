@@ -89,6 +89,7 @@ impl Record {
             role: self.role,
             started_ns: self.started_ns,
             exited_ns: self.exited_ns,
+            exit: None,
             copied,
             reused_faults: self.totals.reused,
             inherited_pages: self.inherited_pages,

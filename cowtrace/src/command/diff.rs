@@ -28,6 +28,14 @@ pub struct Exceeded {
     limit: f64,
 }
 
+/// Exit status when the runs did not run alike, so that a limit says nothing of them.
+pub const UNLIKE: u8 = 4;
+
+/// The runs did not run alike.
+#[derive(Debug, thiserror::Error)]
+#[error("--fail-above cannot judge these runs: {0}")]
+pub struct Unlike(String);
+
 /// Compares, prints, and fails if that was asked for.
 pub fn diff(arguments: &DiffArgs) -> Result<()> {
     refuse_vain_limit(arguments);
@@ -124,6 +132,9 @@ fn judge(comparison: &Comparison) -> Result<()> {
     let Some(limit) = comparison.options.fail_above else {
         return Ok(());
     };
+    if let Some(unlike) = &comparison.unlike {
+        return Err(Unlike(unlike.clone()).into());
+    }
     let limit = limit * 100.0;
     if comparison.fails() {
         let growth = comparison.growth();

@@ -1,11 +1,14 @@
 //! What ends a trace.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::Instant,
 };
+
+/// Signals to a group of processes come at one moment; it takes a turn of the loop to read of one.
+const JUST_NOW: Duration = Duration::from_millis(10);
 
 /// Why a trace ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,13 @@ impl Ends {
             _ = hangup.recv() => {}
         }
         End::Signal
+    }
+}
+
+impl Ends {
+    /// Whether one has come already, as to all processes of a terminal.
+    pub(super) async fn has_come(&mut self) -> bool {
+        tokio::time::timeout(JUST_NOW, self.next()).await.is_ok()
     }
 }
 

@@ -4,6 +4,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod ends;
+mod exits;
 mod label;
 mod name;
 mod progress;
@@ -13,7 +14,7 @@ mod shell;
 mod trace;
 
 pub use demo::{NATIVE_SERVICE, demo, native_service};
-pub use diff::{EXCEEDED, Exceeded, diff};
+pub use diff::{EXCEEDED, Exceeded, UNLIKE, Unlike, diff};
 pub use doctor::{doctor, empty_hooks};
 pub use label::label;
 pub use name::name;

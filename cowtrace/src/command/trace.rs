@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     ends::{End, Ends, at},
+    exits::{CommandFailed, Exits},
     progress::{progress_bar, progress_text},
     record::{self, Recording},
     report::{check_printable, print},
@@ -94,7 +95,11 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
     };
     let observed = observe(&target, until, &options)?;
     observed.print(&options)?;
-    observed.recorded
+    observed.recorded?;
+    if arguments.ignore_command_status {
+        return Ok(());
+    }
+    Ok(observed.command?)
 }
 
 /// What a trace saw.
@@ -102,6 +107,8 @@ pub(super) struct Observed {
     pub(super) run: Run,
     /// Whether it was recorded, if it was to be.
     pub(super) recorded: Result<()>,
+    /// Whether the command, if it was one, did not fail by itself.
+    pub(super) command: Result<(), CommandFailed>,
 }
 
 impl Observed {
@@ -180,11 +187,12 @@ impl Session<'_> {
         );
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
-        let command = match target {
+        let exits = match target {
             Target::Pids(pids) => {
+                let exits = Exits::of_masters(pids);
                 collector.adopt(pids)?;
                 meta.targets.clone_from(pids);
-                None
+                exits
             }
             Target::Command(command) => {
                 let command = targets::Command::prepare(command)?;
@@ -198,7 +206,7 @@ impl Session<'_> {
                 if self.until.workers.is_none() {
                     collector.walk_regularly();
                 }
-                Some(command)
+                Exits::of_command(command)
             }
         };
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
@@ -221,12 +229,15 @@ impl Session<'_> {
                 "cowtrace: ended before its time: what was to be traced has exited"
             ));
         }
-        let run = collector.finish(meta);
-        if let Some(command) = command {
-            finish_command(command);
-        }
+        let was_interrupted = cause == End::MastersGone && ends.has_come().await;
+        let mut run = collector.finish(meta);
+        let command = exits.note(&mut run, cause, was_interrupted);
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
-        Ok(Observed { run, recorded })
+        Ok(Observed {
+            run,
+            recorded,
+            command,
+        })
     }
 
     /// Begins the recording, if one was asked for.
@@ -314,16 +325,6 @@ impl Session<'_> {
                 .cloned()
                 .collect::<BTreeMap<_, _>>(),
         })
-    }
-}
-
-/// Ends the command that was started for the trace, unless it has ended.
-fn finish_command(mut command: targets::Command) {
-    if !command.terminate() {
-        say(format_args!(
-            "cowtrace: the command (process {}) ignores SIGTERM and goes on",
-            command.pid()
-        ));
     }
 }
 

@@ -5,6 +5,10 @@ use crate::report::{printable, seconds, size};
 
 /// Durations that differ by more than this are told.
 const LIKE_DURATION: f64 = 1.1;
+/// Runs whose durations differ by more are no match for a limit: pages are copied as time goes, so that
+/// alone may double the copies, which is more than any limit that makes sense. Work that is counted
+/// (`--per`) may take its time.
+const MOST_TIME: f64 = 2.0;
 /// As are shares of copies whose writer is known, by this.
 const LIKE_KNOWN: f64 = 0.02;
 /// Values of a side that are named, at most.
@@ -49,7 +53,50 @@ pub(super) fn warnings(base: &[Measured], new: &[Measured], per_unit: bool) -> V
     warnings.extend(base.iter().map(|run| ("BASE", run)).filter_map(lost));
     warnings.extend(new.iter().map(|run| ("NEW", run)).filter_map(lost));
     warnings.extend(base.iter().chain(new).filter_map(unfinished));
+    warnings.extend(base.iter().chain(new).filter_map(failed));
     warnings
+}
+
+/// Why a limit on the growth would say nothing of these runs; none if they ran alike.
+#[must_use]
+pub(super) fn unlike(base: &[Measured], new: &[Measured], per_unit: bool) -> Option<String> {
+    let all = || base.iter().chain(new);
+    let of_failure = || all().find_map(failure);
+    let of_workers = || {
+        let have_workers = all().any(|run| run.workers > 0);
+        let lacks = |run: &&Measured| run.workers == 0 && (have_workers || run.copied == 0.0);
+        let name = printable(&all().find(lacks)?.name);
+        Some(format!(
+            "{name} has no workers: its service may not have run"
+        ))
+    };
+    let of_time = || {
+        let longest = all().max_by_key(|run| run.duration_ns)?;
+        let shortest = all().min_by_key(|run| run.duration_ns)?;
+        let is_far = longest.duration_ns as f64 > shortest.duration_ns as f64 * MOST_TIME;
+        (is_far && !per_unit).then(|| {
+            format!(
+                "{} was traced for {}, {} for {}; trace both equally long, or give --per",
+                printable(&shortest.name),
+                seconds(shortest.duration_ns),
+                printable(&longest.name),
+                seconds(longest.duration_ns)
+            )
+        })
+    };
+    of_failure().or_else(of_workers).or_else(of_time)
+}
+
+fn failure(run: &Measured) -> Option<String> {
+    let what = run.failure.as_ref()?;
+    Some(format!("in {} {what}", printable(&run.name)))
+}
+
+fn failed(run: &Measured) -> Option<Warning> {
+    failure(run).map(|what| Warning {
+        about: "failure",
+        text: format!("failure: {what}"),
+    })
 }
 
 fn unfinished(run: &Measured) -> Option<Warning> {

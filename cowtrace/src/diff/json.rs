@@ -39,6 +39,7 @@ pub fn json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             "finding": finding(comparison.totals.main().finding),
             "fail_above": options.fail_above,
             "fails": comparison.fails(),
+            "unlike": comparison.unlike,
         },
         "totals": changes(&comparison.totals),
         "kinds": rows(&comparison.kinds),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     report,
-    run::{Process, Role, Run, WriteKind, Writer},
+    run::{Exit, Process, Role, Run, WriteKind, Writer},
 };
 
 /// What a run came to.
@@ -37,6 +37,8 @@ pub struct Measured {
     pub labels: BTreeMap<String, String>,
     /// Names of the masters' programs.
     pub masters: BTreeSet<String>,
+    /// The first of them that failed, and how, in words.
+    pub failure: Option<String>,
     /// Workers that inherited memory, or copied some.
     pub workers: u64,
     /// What the workers inherited, bytes: they cannot copy more.
@@ -98,6 +100,7 @@ impl Measured {
             range_bytes: run.range_bytes,
             labels: run.labels.clone(),
             masters: masters().map(|master| master.comm.clone()).collect(),
+            failure: masters().find_map(failure),
             workers: workers.count() as u64,
             ceiling: run
                 .workers()
@@ -129,6 +132,12 @@ fn of_role(run: &Run, role: Role) -> impl Iterator<Item = &Process> {
     run.processes
         .iter()
         .filter(move |process| process.role == role)
+}
+
+fn failure(master: &Process) -> Option<String> {
+    let exit = master.exit.filter(Exit::is_failure)?;
+    let name = report::printable(&master.comm);
+    Some(format!("{name} ({}) {}", master.pid, exit.in_words()))
 }
 
 fn bytes(run: &Run, pages: u64) -> f64 {

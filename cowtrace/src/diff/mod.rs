@@ -85,6 +85,8 @@ pub struct Comparison {
     pub options: Options,
     /// What makes the comparison less than fair.
     pub warnings: Vec<Warning>,
+    /// Why it says nothing of a limit: the runs did not run alike.
+    pub unlike: Option<String>,
     /// All copies.
     pub totals: Changes,
     /// By kind of write. This and the following: the largest change first.
@@ -109,7 +111,8 @@ impl Comparison {
     pub fn fails(&self) -> bool {
         let main = self.totals.main();
         let is_above = |limit: f64| main.relative().is_none_or(|growth| growth > limit);
-        main.has_grown() && self.options.fail_above.is_some_and(is_above)
+        let is_judged = self.unlike.is_none();
+        is_judged && main.has_grown() && self.options.fail_above.is_some_and(is_above)
     }
 }
 
@@ -141,6 +144,7 @@ pub fn compare(
     let (mappings, unmatched) = frame.mappings();
     Ok(Comparison {
         warnings: fairness::warnings(&base, &new, options.per.is_some()),
+        unlike: fairness::unlike(&base, &new, options.per.is_some()),
         totals: frame.changes(&copied),
         kinds: by(has_writers, |it| {
             it.rows(&it.each(|run| &run.kinds), Subject::Kind)

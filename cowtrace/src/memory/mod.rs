@@ -1,6 +1,7 @@
 //! Readers of /proc: mappings and their present pages. Each takes the root to read below, so that
 //! tests can give it files of their own.
 
+mod exit;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -9,6 +10,7 @@ mod process;
 mod program;
 mod target;
 
+pub use exit::{Watched, oom_kills};
 pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};
 pub use maps::{
     FileId, read_layout_text, read_mapped_files, read_mappings, read_mappings_with_pages,

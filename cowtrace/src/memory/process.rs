@@ -131,6 +131,13 @@ pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
     })
 }
 
+/// A number behind the name in a stat file, by its place there; what is no number is none.
+pub(super) fn stat_field(text: &[u8], place: usize) -> Option<i32> {
+    let name_end = text.iter().rposition(|&byte| byte == b')')?;
+    let rest = str::from_utf8(&text[name_end + 1..]).ok()?;
+    rest.split_ascii_whitespace().nth(place)?.parse().ok()
+}
+
 /// The entries of a folder whose names are numbers.
 fn numbered(folder: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();

@@ -9,6 +9,7 @@
 mod by_whom;
 mod check;
 mod columns;
+mod exits;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod holders;

@@ -16,12 +16,12 @@ use super::{
     by_whom::{Inlined, OfNative, OfPython, stacks},
     check::check,
     columns::{Damage, Reader},
-    journal, migrate, schema,
+    exits, journal, migrate, schema,
     sync::distribute,
     tables::{Label, Lost, Rejected, Stored, Target, Unseen},
     timeline::{Change, spread},
 };
-use crate::run::{Host, Loss, Process, Row, Run, Sample, Timeline};
+use crate::run::{Exit, Host, Loss, Process, Row, Run, Sample, Timeline};
 
 /// Rows of a table at most: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;
@@ -161,6 +161,9 @@ fn check_tables(db: &Connection) -> Result<(), ReadError> {
     let there = schema::tables(db)?;
     for expected in schema::tables(&own)? {
         let table = &expected.0;
+        if !is_there(&there, table) && schema::LATER.contains(&table.as_str()) {
+            continue;
+        }
         if !there.contains(&expected) {
             return Err(Damage(format!("the table {table} is another than cowtrace makes")).into());
         }
@@ -171,6 +174,10 @@ fn check_tables(db: &Connection) -> Result<(), ReadError> {
         }
     }
     Ok(())
+}
+
+fn is_there(tables: &[(String, String)], table: &str) -> bool {
+    tables.iter().any(|(name, _)| name == table)
 }
 
 fn run(db: &Connection) -> Result<Run, ReadError> {
@@ -191,6 +198,9 @@ fn run(db: &Connection) -> Result<Run, ReadError> {
         }
     }
     run.processes = values(rows::<Process>(db)?);
+    if is_there(&schema::tables(db)?, Exit::TABLE.name) {
+        exits::distribute(rows(db)?, &mut run.processes)?;
+    }
     run.regions = values(rows(db)?);
     run.rows = values(rows::<Row>(db)?);
     run.rows.sort_by_key(Row::place);

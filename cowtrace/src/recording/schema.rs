@@ -8,6 +8,9 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 /// The version of the tables that this program writes.
 pub(super) const VERSION: i32 = 1;
 
+/// Tables that came later: files without them are read as if they were empty.
+pub(super) const LATER: [&str; 1] = ["exits"];
+
 const TABLES: &str = include_str!("schema.sql");
 
 /// Makes the tables and views in an empty database.
@@ -38,19 +41,20 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, HeapWalk, Holder, NativeFrame, Process, PythonFrame, Region, Row,
-        Sample, Writer,
+        AlsoHeld, CopiedType, Exit, HeapWalk, Holder, NativeFrame, Process, PythonFrame, Region,
+        Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [Table; 22] = [
+        const STORED: [Table; 23] = [
             Target::TABLE,
             Label::TABLE,
             Unseen::TABLE,
             Rejected::TABLE,
             Lost::TABLE,
             Process::TABLE,
+            Exit::TABLE,
             Region::TABLE,
             Row::TABLE,
             Writer::TABLE,

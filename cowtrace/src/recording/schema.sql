@@ -60,6 +60,14 @@ CREATE TABLE processes (
   inherited_pages INTEGER
 );
 
+CREATE TABLE exits (
+  process_id INTEGER PRIMARY KEY, -- a master that ended in the trace, where it is known how
+  status INTEGER, -- it ended by itself, with this
+  signal INTEGER, -- or was killed by this
+  with_trace INTEGER NOT NULL, -- 1 if a signal that ended the trace came at the same time
+  oom_kills INTEGER NOT NULL -- processes that the kernel killed for lack of memory meanwhile
+);
+
 CREATE TABLE regions (
   id INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL, -- whose mapping it is

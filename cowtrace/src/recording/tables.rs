@@ -183,6 +183,7 @@ impl Stored for Process {
             role: columns.named(|name| Role::ALL.into_iter().find(|role| role.name() == name))?,
             started_ns: columns.count()?,
             exited_ns: columns.count_or_null()?,
+            exit: None,
             copied: read_sources(columns)?,
             reused_faults: columns.count()?,
             inherited_pages: columns.count_or_null()?,

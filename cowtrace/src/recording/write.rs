@@ -31,7 +31,7 @@ use crate::{
         claim::{Fate, Left, fate},
     },
     report::printable,
-    run::{Loss, Process, Region, Run, Snapshot, Told},
+    run::{Exit, Loss, Process, Region, Run, Snapshot, Told},
 };
 
 /// How long somebody who reads the recording may keep it from being written.
@@ -119,6 +119,7 @@ struct Lists {
     rejected: Held,
     loss: Held,
     processes: Held,
+    exits: Held,
     regions: Held,
 }
 
@@ -283,6 +284,13 @@ impl Lists {
                 db,
                 &self.processes,
                 run.processes.iter().map(|it| (u64::from(it.id), it)),
+            )?,
+            exits: sync::<Exit, _>(
+                db,
+                &self.exits,
+                run.processes
+                    .iter()
+                    .filter_map(|it| Some((u64::from(it.id), it.exit?))),
             )?,
             regions: sync::<Region, _>(
                 db,

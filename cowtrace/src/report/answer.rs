@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::words::{count, percent, plural, printable, seconds, shorten, size};
-use crate::run::{Kind, Region, Role, Run};
+use crate::run::{Exit, Kind, Region, Role, Run};
 
 /// From this share on, who did the rest is not worth a word.
 const NEARLY_ALL: f64 = 0.99;
@@ -16,6 +16,11 @@ const NEARLY_ALL: f64 = 0.99;
 const MOST: f64 = 0.95;
 /// At most this part of the workers.
 const FEW: usize = 2;
+
+/// Masters that failed and are told, at most.
+const MOST_ENDINGS: usize = 3;
+/// Longer names of programs are cut.
+const MAX_NAME: usize = 32;
 
 /// The answer in one sentence.
 pub(super) fn summary(run: &Run) -> String {
@@ -68,6 +73,7 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
     if run.workers().next().is_none() && !run.processes.is_empty() {
         facts.push("No worker was seen: what was traced had no children and forked none.".into());
     }
+    facts.extend(endings(run));
     if run.reused_faults() > 0 {
         facts.push(format!(
             "{} more write faults copied nothing and cost no memory.",
@@ -93,6 +99,16 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
         facts.push(format!("It does not see {unseen}."));
     }
     facts
+}
+
+/// How masters ended that failed.
+fn endings(run: &Run) -> impl Iterator<Item = String> {
+    let failed = run.processes.iter().filter_map(|process| {
+        let exit = process.exit.filter(Exit::is_failure)?;
+        let name = shorten(&printable(&process.comm), MAX_NAME);
+        Some(format!("{name} ({}) {}.", process.pid, exit.in_words()))
+    });
+    failed.take(MOST_ENDINGS)
 }
 
 /// Workers that were there before the trace.

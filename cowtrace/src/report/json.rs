@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::answer::summary;
 use crate::run::{
-    AlsoHeld, HeapWalk, Holder, Loss, NativeFrame, Process, PythonFrame, Region, Role, Row, Run,
-    Sources, StackEnd, Timeline, WriteKind,
+    AlsoHeld, Ending, Exit, HeapWalk, Holder, Loss, NativeFrame, Process, PythonFrame, Region,
+    Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -113,10 +113,41 @@ struct ProcessOut<'a> {
     role: Role,
     started_ns: u64,
     exited_ns: Option<u64>,
+    exit: Option<ExitOut>,
     copied_pages: u64,
     reused_faults: u64,
     inherited_pages: Option<u64>,
     by_source: Sources,
+}
+
+#[derive(Serialize)]
+struct ExitOut {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal_name: Option<&'static str>,
+    out_of_memory: bool,
+    oom_kills: u64,
+    with_trace: bool,
+}
+
+impl From<Exit> for ExitOut {
+    fn from(exit: Exit) -> Self {
+        let (status, signal) = match exit.ending {
+            Ending::Status(status) => (Some(status), None),
+            Ending::Signal(signal) => (None, Some(signal)),
+        };
+        Self {
+            status,
+            signal,
+            signal_name: exit.signal_name(),
+            out_of_memory: exit.may_be_out_of_memory(),
+            oom_kills: exit.oom_kills,
+            with_trace: exit.with_trace,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -265,6 +296,7 @@ fn process(process: &Process) -> ProcessOut<'_> {
         exited_ns: process.exited_ns,
         copied_pages: process.copied.total(),
         reused_faults: process.reused_faults,
+        exit: process.exit.map(ExitOut::from),
         inherited_pages: process.inherited_pages,
         by_source: process.copied,
     }

@@ -16,7 +16,7 @@ use super::{
     words::{count, cut, percent, printable, shorten, size, wrap},
     writers::writers,
 };
-use crate::run::{Process, Region, Role, Row, Run};
+use crate::run::{Ending, Process, Region, Role, Row, Run};
 
 const MOST_REGIONS: usize = 10;
 const MOST_PROCESSES: usize = 12;
@@ -198,11 +198,7 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         } else {
             "worker"
         };
-        let state = if process.exited_ns.is_some() {
-            ", exited"
-        } else {
-            ""
-        };
+        let state = state(process);
         table.add_row([
             size(run.bytes(process.copied.total())),
             count(process.reused_faults),
@@ -238,6 +234,17 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What became of a process.
+fn state(process: &Process) -> String {
+    match process.exit.map(|exit| (exit.ending, exit.signal_name())) {
+        Some((Ending::Status(status), _)) => format!(", exited ({status})"),
+        Some((Ending::Signal(_), Some(name))) => format!(", {name}"),
+        Some((Ending::Signal(signal), None)) => format!(", signal {signal}"),
+        None if process.exited_ns.is_some() => ", exited".into(),
+        None => String::new(),
+    }
 }
 
 fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {

@@ -8,6 +8,7 @@ pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod attribution;
+pub mod exit;
 pub mod holder;
 pub mod loss;
 pub mod mapping;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use exit::{Ending, Exit};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
@@ -180,6 +182,9 @@ pub struct Process {
     pub started_ns: u64,
     /// When it ended; none if it was alive at the end.
     pub exited_ns: Option<u64>,
+    /// How it ended; none if it did not, or if that is not known: it is of masters only.
+    #[serde(default)]
+    pub exit: Option<Exit>,
     /// Pages copied for it.
     pub copied: Sources,
     /// Write faults that copied nothing.

@@ -13,7 +13,7 @@ use std::{
     env,
     ffi::OsString,
     io,
-    os::unix::process::CommandExt as _,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
     process, thread,
     time::{Duration, Instant},
 };
@@ -27,7 +27,7 @@ use nix::{
 };
 use thiserror::Error;
 
-use crate::{caller, streams::say};
+use crate::{caller, run::Ending, streams::say};
 
 /// Name of the hidden subcommand.
 pub const LAUNCHER: &str = "__become";
@@ -83,15 +83,24 @@ impl Command {
         kill(self.raw_pid(), Signal::SIGCONT).map_err(io::Error::from)
     }
 
-    /// Asks the command to end and gives it a moment; whether it has ended.
-    pub fn terminate(&mut self) -> bool {
+    /// How the command ended; one that `is_over` is given a moment to be gone. Otherwise it is asked to
+    /// end first. None if it does not.
+    pub fn end(&mut self, is_over: bool) -> Option<Ending> {
+        if is_over && let Some(ending) = self.ending() {
+            return Some(ending);
+        }
+        // Not to one that has ended and was not waited for: its number is still its own.
         let _ = kill(self.raw_pid(), Signal::SIGTERM);
+        self.ending()
+    }
+
+    fn ending(&mut self) -> Option<Ending> {
         let deadline = Instant::now() + TERMINATION;
         loop {
             match self.child.try_wait() {
                 Ok(None) if Instant::now() < deadline => thread::sleep(TERMINATION / 100),
-                Ok(None) => return false,
-                Ok(Some(_)) | Err(_) => return true,
+                Ok(Some(status)) => return Ending::from_wait_status(status.into_raw()),
+                Ok(None) | Err(_) => return None,
             }
         }
     }

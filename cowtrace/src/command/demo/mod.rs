@@ -53,7 +53,8 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         );
         say(format_args!("\n{}", report::wrap(&text, 80).join("\n")));
     }
-    observed.recorded
+    observed.recorded?;
+    Ok(observed.command?)
 }
 
 fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {

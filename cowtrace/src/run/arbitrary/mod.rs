@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Host, Kind, Loss, Mapping, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
-    agreement::agreeing,
+    Ending, Exit, Host, Kind, Loss, Mapping, Process, Region, Role, Row, Run, Sample, Sources,
+    Stack, Timeline, agreement::agreeing,
 };
 use who::{frames, heaps, native_frames, stacks, writer};
 
@@ -41,13 +41,13 @@ fn process() -> impl Strategy<Value = Process> {
         option::of(0..8u32),
         text(),
         prop::sample::select(Role::ALL.to_vec()),
-        (count(), option::of(count())),
+        (count(), option::of((count(), option::of(exit())))),
         sources(),
         count(),
         option::of(count()),
     )
         .prop_map(
-            |(pid, parent_id, comm, role, (started_ns, exited_ns), copied, reused, inherited)| {
+            |(pid, parent_id, comm, role, (started_ns, exited), copied, reused, inherited)| {
                 Process {
                     id: 0,
                     pid,
@@ -55,13 +55,26 @@ fn process() -> impl Strategy<Value = Process> {
                     comm,
                     role,
                     started_ns,
-                    exited_ns,
+                    exited_ns: exited.map(|(at, _)| at),
+                    exit: exited.and_then(|(_, exit)| exit),
                     copied,
                     reused_faults: reused,
                     inherited_pages: inherited,
                 }
             },
         )
+}
+
+fn exit() -> impl Strategy<Value = Exit> {
+    let ending = prop_oneof![
+        any::<u8>().prop_map(Ending::Status),
+        (1..=u8::MAX).prop_map(Ending::Signal)
+    ];
+    (ending, any::<bool>(), count()).prop_map(|(ending, with_trace, oom_kills)| Exit {
+        ending,
+        with_trace,
+        oom_kills,
+    })
 }
 
 fn mapping() -> impl Strategy<Value = Mapping> {

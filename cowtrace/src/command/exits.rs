@@ -1,0 +1,116 @@
+//! How what was traced ended: the command, and masters that were there before.
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::ends::End;
+use crate::{
+    memory::{Watched, oom_kills},
+    run::{Ending, Exit, Process, Role, Run},
+    streams::say,
+    targets,
+};
+
+/// How long the parent of a master is waited for, which takes it before the kernel tells how it ended.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Between looks.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The command failed by itself; the trace did not.
+#[derive(Debug, thiserror::Error)]
+#[error("the command {what}; --ignore-command-status accepts that")]
+pub(super) struct CommandFailed {
+    what: String,
+}
+
+/// Who is watched for how it ends, from before the trace.
+pub(super) struct Exits {
+    command: Option<targets::Command>,
+    masters: Vec<Watched>,
+    oom_kills: Option<u64>,
+}
+
+impl Exits {
+    /// Of masters that are there.
+    pub(super) fn of_masters(pids: &[u32]) -> Self {
+        let watched = pids.iter().map(|&pid| Watched::new(proc(), pid));
+        Self {
+            command: None,
+            masters: watched.flatten().collect(),
+            oom_kills: oom_kills(proc()),
+        }
+    }
+
+    /// Of a command that was started for the trace.
+    pub(super) fn of_command(command: targets::Command) -> Self {
+        Self {
+            command: Some(command),
+            masters: Vec::new(),
+            oom_kills: oom_kills(proc()),
+        }
+    }
+
+    /// Ends the command unless it has ended, and has the run tell how each ended. Returns whether the
+    /// command failed by itself; `was_interrupted` if a signal for the trace came as it ended.
+    pub(super) fn note(
+        mut self,
+        run: &mut Run,
+        cause: End,
+        was_interrupted: bool,
+    ) -> Result<(), CommandFailed> {
+        let oom_kills = oom_kills(proc()).unwrap_or(0);
+        let exit = |ending: Ending| Exit {
+            ending,
+            with_trace: was_interrupted || cause != End::MastersGone,
+            oom_kills: oom_kills.saturating_sub(self.oom_kills.unwrap_or(oom_kills)),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        for master in &self.masters {
+            if let Some(process) = exited(run, master.pid()) {
+                process.exit = ending(master, deadline).map(exit);
+            }
+        }
+        let Some(command) = &mut self.command else {
+            return Ok(());
+        };
+        let is_over = cause == End::MastersGone && !was_interrupted;
+        let Some(exit) = command.end(is_over).map(exit) else {
+            say(format_args!(
+                "cowtrace: the command (process {}) ignores SIGTERM and goes on",
+                command.pid()
+            ));
+            return Ok(());
+        };
+        if let Some(process) = exited(run, command.pid()) {
+            process.exit = Some(exit);
+        }
+        if exit.is_failure() {
+            let what = exit.in_words();
+            return Err(CommandFailed { what });
+        }
+        Ok(())
+    }
+}
+
+/// The last program of a master, if it has ended in the trace.
+fn exited(run: &mut Run, pid: u32) -> Option<&mut Process> {
+    let is_it = |process: &&mut Process| process.pid == pid && process.role == Role::Master;
+    let last = run.processes.iter_mut().rev().find(is_it);
+    last.filter(|process| process.exited_ns.is_some())
+}
+
+fn ending(master: &Watched, deadline: Instant) -> Option<Ending> {
+    loop {
+        match master.ending(proc()) {
+            None if Instant::now() < deadline => thread::sleep(PAUSE),
+            ending => return ending,
+        }
+    }
+}
+
+fn proc() -> &'static Path {
+    Path::new("/proc")
+}

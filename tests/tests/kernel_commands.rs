@@ -1,0 +1,215 @@
+//! How a command ended is told, recorded, and passed on: a run that failed does not look like a good
+//! one.
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use cowtrace_tests::{
+    recorded::{Folder, reported},
+    report::Report,
+    terminal::on_terminal,
+    tracer::{Tracer, can_trace, program},
+    workload::Workload,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+
+fn traced(arguments: &[&str], script: &str) -> Output {
+    Command::new(program("cowtrace"))
+        .args(arguments)
+        .args(["--", "sh", "-c", script])
+        .stdin(Stdio::null())
+        .output()
+        .expect("cowtrace runs")
+}
+
+/// How the master ended, by a report.
+fn exit_in(text: &str) -> Value {
+    let report = Report::parse(text);
+    let mut masters = report
+        .processes()
+        .iter()
+        .filter(|it| it["role"] == "master");
+    masters.next_back().expect("a master")["exit"].clone()
+}
+
+#[test]
+fn a_command_that_failed_fails_the_trace_after_its_report() {
+    if !can_trace("failing command") {
+        return;
+    }
+    let folder = Folder::new("failed");
+    for (script, exit, says) in [
+        ("exit 7", json!({"status": 7}), "exited with status 7"),
+        (
+            "kill -SEGV $$",
+            json!({"signal": 11, "signal_name": "SIGSEGV"}),
+            "was killed by SIGSEGV",
+        ),
+        (
+            "kill -KILL $$",
+            json!({"signal": 9, "signal_name": "SIGKILL"}),
+            "was killed by SIGKILL",
+        ),
+    ] {
+        let run = folder.path(&says.replace(' ', "-"));
+        let output = traced(&["-f", "json", "-o", &run], script);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        let failures: Vec<&str> = errors
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
+        assert_eq!(failures.len(), 1, "{errors}");
+        assert!(
+            failures[0].starts_with(&format!("error: the command {says}")),
+            "{errors}"
+        );
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told = exit_in(&text);
+        for (key, value) in exit.as_object().expect("an object") {
+            assert_eq!(&told[key], value, "{told}");
+        }
+        assert_eq!(told["with_trace"], false);
+        assert_eq!(reported(&run, "json"), text);
+        let output = Command::new(program("cowtrace"))
+            .args(["report", &run])
+            .output();
+        let text = String::from_utf8(output.expect("cowtrace runs").stdout).expect("text");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&format!(") {says}")), "{text}");
+        let output = traced(&["--ignore-command-status"], script);
+        assert!(output.status.success(), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        assert!(!output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_command_that_succeeded_or_was_ended_does_not_fail_the_trace() {
+    if !can_trace("succeeding command") {
+        return;
+    }
+    let output = traced(&["-f", "json"], "exit 0");
+    assert!(output.status.success(), "{output:?}");
+    let exit = exit_in(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        (&exit["status"], &exit["oom_kills"]),
+        (&json!(0), &json!(0))
+    );
+    // Ended by the trace, whatever it makes of that; by somebody else's SIGTERM; by its reader.
+    for (arguments, script) in [
+        (
+            &["-d", "300ms"][..],
+            "trap 'exit 5' TERM; while :; do sleep 0.05; done",
+        ),
+        (&[], "kill $$"),
+        (&[], "kill -PIPE $$"),
+    ] {
+        let output = traced(&[&["-f", "json"], arguments].concat(), script);
+        assert!(output.status.success(), "{script}: {output:?}");
+    }
+}
+
+#[test]
+fn a_terminals_interrupt_is_not_the_commands_failure() {
+    if !can_trace("interrupted command") {
+        return;
+    }
+    let folder = Folder::new("interrupted");
+    let run = folder.path("run.cow");
+    let cowtrace = program("cowtrace").display().to_string();
+    for command in [
+        "trap 'exit 3' INT; while :; do sleep 0.05; done",
+        "exec sleep 60",
+    ] {
+        let script = "exec $0 --force -f json -o $1 -- sh -c \"$2\"";
+        let ended = on_terminal("interrupt", "1.5", script, &[&cowtrace, &run, command]);
+        assert_eq!(ended.status, 0, "{}", ended.written);
+        let exit = exit_in(&reported(&run, "json"));
+        // It may have ended before the trace, or after it.
+        assert!(exit.is_null() || exit["with_trace"] == true, "{exit}");
+    }
+}
+
+#[test]
+fn how_a_master_ended_is_told_though_it_is_nobodys_command() {
+    if !can_trace("killed master") {
+        return;
+    }
+    let workload = Workload::prepare("child-writes");
+    let tracer = Tracer::of(workload.pid());
+    let pid = i32::try_from(workload.pid()).expect("a pid");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is ours");
+    // Nobody has waited for it: it is a zombie.
+    let report = tracer.wait();
+    let masters = report.processes().iter().find(|it| it["role"] == "master");
+    let exit = &masters.expect("a master")["exit"];
+    assert_eq!(exit["signal_name"], "SIGKILL", "{exit}");
+    assert_eq!(exit["with_trace"], false);
+    drop(workload);
+}
+
+#[test]
+fn a_command_that_the_kernel_killed_for_lack_of_memory_is_told_as_that() {
+    if !can_trace("out of memory") {
+        return;
+    }
+    let Some(group) = MemoryGroup::new() else {
+        println!("SKIPPED out of memory: control groups with memory cannot be made here");
+        return;
+    };
+    // 64 MiB are too much for it; the shell that enters the group is the command that starts dd.
+    let script = format!(
+        "echo $$ > {}/cgroup.procs && exec dd if=/dev/zero of=/dev/null bs=64M count=1",
+        group.0.display()
+    );
+    let output = traced(&["-f", "json"], &script);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("was killed by SIGKILL, and the kernel killed")
+            && errors.contains("for lack of memory"),
+        "{errors}"
+    );
+    let exit = exit_in(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(exit["out_of_memory"], true, "{exit}");
+    assert!(exit["oom_kills"].as_u64() >= Some(1), "{exit}");
+}
+
+/// A control group whose processes may have 16 MiB together.
+struct MemoryGroup(std::path::PathBuf);
+
+impl MemoryGroup {
+    fn new() -> Option<Self> {
+        let name = format!("cowtrace-{}", std::process::id());
+        let (two, one) = (
+            Path::new("/sys/fs/cgroup"),
+            Path::new("/sys/fs/cgroup/memory"),
+        );
+        for (top, limit) in [(two, "memory.max"), (one, "memory.limit_in_bytes")] {
+            let group = Self(top.join(&name));
+            if std::fs::create_dir(&group.0).is_err() {
+                continue;
+            }
+            let limit = group.0.join(limit);
+            if limit.is_file() && std::fs::write(limit, "16777216").is_ok() {
+                let swap = group.0.join("memory.swap.max");
+                let _ = std::fs::write(swap, "0");
+                return Some(group);
+            }
+        }
+        None
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
