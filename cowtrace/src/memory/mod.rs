@@ -12,6 +12,7 @@ mod process;
 mod program;
 mod scan;
 mod target;
+mod urgent;
 
 pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
