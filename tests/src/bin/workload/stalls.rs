@@ -102,7 +102,7 @@ fn call() -> Result<Calls> {
         memory.write(0);
         memory.unmap()?;
         let took = begun.elapsed();
-        if before % 2 == 0 && OWN.load(SeqCst) == before {
+        if before.is_multiple_of(2) && OWN.load(SeqCst) == before {
             calls.count += 1;
             calls.long += u64::from(took > LONG);
             calls.longest = calls.longest.max(took);
