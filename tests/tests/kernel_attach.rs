@@ -59,8 +59,8 @@ fn many_mappings_are_attached_to_in_linear_time_and_counted() {
     let pid = tracer.pid();
     thread::sleep(Duration::from_millis(1500));
     // 0.3 to 0.5 s in this time, with the naming of 60,000 regions at hand.
-    let traced = processor_time(pid).saturating_sub(attached);
-    assert!(traced < Duration::from_secs(4), "{traced:?}");
+    let since = processor_time(pid).saturating_sub(attached);
+    assert!(since < Duration::from_secs(4), "{since:?}");
     let report = tracer.stop();
     for worker in written {
         let images = report.images(worker.pid);

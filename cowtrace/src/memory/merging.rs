@@ -12,13 +12,9 @@ pub(super) fn may_be_merged(root: &Path, pid: u32) -> bool {
     if let Some(text) = of_process("ksm_stat") {
         return has_ksm(&text);
     }
-    match of_process("ksm_merging_pages") {
-        Some(text) => text.trim() != "0",
-        None => {
-            let shared = fs::read_to_string("/sys/kernel/mm/ksm/pages_shared");
-            shared.is_ok_and(|text| text.trim() != "0")
-        }
-    }
+    let pages = of_process("ksm_merging_pages")
+        .or_else(|| fs::read_to_string("/sys/kernel/mm/ksm/pages_shared").ok());
+    pages.is_some_and(|pages| pages.trim() != "0")
 }
 
 /// Whether there are pages that KSM looks at, or mappings that it may.

@@ -13,6 +13,7 @@ mod process;
 mod program;
 mod scan;
 mod target;
+mod urgent;
 
 pub use exit::{Watched, oom_kills};
 pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};

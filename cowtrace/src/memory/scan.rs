@@ -10,10 +10,10 @@ use std::{
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use super::pagemap::Pages;
+use super::{pagemap::Pages, urgent::Urgent};
 
 /// Pages that are found at a time: as pagemap has between two locks.
-const PAGES: u64 = 512;
+const PAGES: usize = 512;
 /// Addresses that are passed at a time: page tables may be there and empty.
 const SPAN: u64 = 4 << 30;
 
@@ -52,17 +52,23 @@ const ZERO: u64 = 1 << 5;
 nix::ioctl_readwrite!(pagemap_scan, b'f', 16, ScanArgument);
 
 /// Counts the present pages of a span; none if this kernel cannot, or the process has ended.
-pub(super) fn scan(pagemap: &File, span: Range<u64>, page_bytes: u64) -> Option<Pages> {
-    let mut found = [Alike::default(); PAGES as usize];
+pub(super) fn scan(
+    pagemap: &File,
+    span: Range<u64>,
+    page_bytes: u64,
+    urgent: &mut Urgent,
+) -> Option<Pages> {
+    let mut found = [Alike::default(); PAGES];
     let (mut at, mut pages) = (span.start, Pages::default());
     while at < span.end {
+        urgent.pause();
         let mut argument = ScanArgument {
             size: size_of::<ScanArgument>() as u64,
             start: at,
             end: span.end.min(at.saturating_add(SPAN)),
             vec: found.as_mut_ptr() as u64,
-            vec_len: PAGES,
-            max_pages: PAGES,
+            vec_len: PAGES as u64,
+            max_pages: PAGES as u64,
             // Swapped ones only so that they count as found.
             category_anyof_mask: PRESENT | SWAPPED,
             return_mask: PRESENT | OF_FILE | ZERO,

@@ -40,7 +40,7 @@ pub(crate) fn run(binaries: &Path, out: &mut impl Write) -> Result<()> {
     writeln!(
         out,
         "\nmmap and munmap of a busy master of {GIB:.0} GiB, {ROUNDS} interleaved rounds of {SECONDS} s; \
-         its own forks left out\n"
+         not while it forks or unmaps 128 MiB itself\n"
     )?;
     writeln!(
         out,

@@ -26,8 +26,8 @@ const MAPPED: usize = 16;
 /// Longer calls are counted.
 const LONG: Duration = Duration::from_millis(1);
 
-/// Odd while a fork is under way: it keeps other calls waiting, whoever watches.
-static FORKS: AtomicU64 = AtomicU64::new(0);
+/// Odd while the master forks or gives much memory back: that keeps other calls waiting, whoever watches.
+static OWN: AtomicU64 = AtomicU64::new(0);
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
 /// `stalls PAGES`: prints `ready`, then for each line of input, which says how many seconds, a line with
@@ -66,17 +66,19 @@ fn fork_for(time: Duration, memory: Memory) -> Result<u64> {
         if forks % 2 == 0 {
             extra.write_all();
         }
-        FORKS.fetch_add(1, SeqCst);
+        OWN.fetch_add(1, SeqCst);
         let child = Child::fork(|| {
             (0..WRITTEN).for_each(|page| memory.write(page));
             Ok(0)
         });
-        FORKS.fetch_add(1, SeqCst);
+        OWN.fetch_add(1, SeqCst);
         let mut child = child?;
         child.result()?;
         thread::sleep(FORK_INTERVAL);
         child.release()?;
+        OWN.fetch_add(1, SeqCst);
         extra.unmap()?;
+        OWN.fetch_add(1, SeqCst);
         forks += 1;
     }
     Ok(forks)
@@ -94,13 +96,13 @@ fn call() -> Result<Calls> {
     be_first();
     let mut calls = Calls::default();
     while !IS_OVER.load(SeqCst) {
-        let before = FORKS.load(SeqCst);
+        let before = OWN.load(SeqCst);
         let begun = Instant::now();
         let memory = Memory::anonymous(MAPPED)?;
         memory.write(0);
         memory.unmap()?;
         let took = begun.elapsed();
-        if before % 2 == 0 && FORKS.load(SeqCst) == before {
+        if before.is_multiple_of(2) && OWN.load(SeqCst) == before {
             calls.count += 1;
             calls.long += u64::from(took > LONG);
             calls.longest = calls.longest.max(took);

@@ -1,0 +1,83 @@
+//! Reading that keeps a lock of another process's memory shall not wait for a processor meanwhile: the
+//! other process would wait as well, for as long as everything else on a busy machine has its turn.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::libc;
+
+/// Work at a time, and the pause after it, in which others have the processor.
+const WORK: Duration = Duration::from_micros(700);
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// This thread goes before all ordinary ones, until it is dropped; as far as it may (`CAP_SYS_NICE`).
+pub(super) struct Urgent {
+    is_first: bool,
+    since: Instant,
+}
+
+impl Urgent {
+    pub(super) fn begin() -> Self {
+        // SAFETY: asks for this thread's own policy.
+        let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+        Self {
+            is_first: policy == libc::c_long::from(libc::SCHED_OTHER)
+                && schedule(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, 1),
+            since: Instant::now(),
+        }
+    }
+
+    /// Pauses if it is time to. Called while no lock is kept.
+    pub(super) fn pause(&mut self) {
+        if self.is_first && self.since.elapsed() > WORK {
+            thread::sleep(PAUSE);
+            self.since = Instant::now();
+        }
+    }
+}
+
+impl Drop for Urgent {
+    fn drop(&mut self) {
+        if self.is_first {
+            schedule(libc::SCHED_OTHER, 0);
+        }
+    }
+}
+
+/// Sets this thread's policy and priority; whether it may. By the system call, which means a thread,
+/// where some C libraries refuse because POSIX means a process.
+fn schedule(policy: libc::c_int, priority: libc::c_int) -> bool {
+    // SAFETY: zero is a value of every field.
+    let mut parameter: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameter.sched_priority = priority;
+    // SAFETY: changes this thread's scheduling; the parameter outlives the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            policy,
+            &raw const parameter,
+        )
+    };
+    done == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_ordinary_again_afterwards() {
+        // SAFETY: asks for this thread's own policy.
+        let policy = || unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+        assert_eq!(policy(), 0);
+        let mut urgent = Urgent::begin();
+        assert_eq!(urgent.is_first, policy() != 0);
+        thread::sleep(WORK);
+        urgent.pause();
+        drop(urgent);
+        assert_eq!(policy(), 0);
+    }
+}
