@@ -304,6 +304,6 @@ mod tests {
             strings("title 12")(at, to)
         };
         let object = Object::of(&evidence, STR, 2, read).unwrap();
-        assert_eq!((object.at, object.known), (1 << 20 | 24, 2));
+        assert_eq!((object.at, object.known), ((1 << 20 | 16) + 8, 2));
     }
 }
