@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cowtrace_common::evidence::{Evidence, HAS_WORDS, WORDS as TAKEN};
+use cowtrace_common::evidence::{Evidence, WORDS as TAKEN};
 
 use super::heaps::Heap;
 
@@ -12,11 +12,11 @@ use super::heaps::Heap;
 const MOST_OBJECTS: usize = 256;
 /// Fewer say nothing.
 const LEAST_OBJECTS: usize = 32;
-/// Words of an object that are kept: strings have their first characters in the last of them.
+/// Words of an object that are kept, from that of its type on: strings have their first characters in
+/// the last of them.
 const WORDS: usize = 6;
-/// Words begin so far behind the written one, bytes.
-const AFTER: u64 = 8;
-const PAGE: u64 = 4096;
+/// Words of evidence lie so far behind the written one and each other, bytes.
+const WORD: u64 = 8;
 
 /// Contents by whose memory it is.
 #[derive(Debug, Default)]
@@ -32,30 +32,31 @@ struct Objects {
     random: u64,
 }
 
-/// The words behind one that was written.
+/// An object's own words, but for its reference count and what the collector has in front of it: the
+/// collector puts objects into another order, and an object is the same whoever refers to it.
 #[derive(Clone, Copy, Debug)]
 struct Object {
-    address: u64,
+    /// Address of the first.
+    at: u64,
     words: [u64; WORDS],
-    /// How many of the words are known.
+    /// How many are known.
     known: usize,
 }
 
 impl Contents {
-    /// Keeps an object that was copied before it was first written, or does not. `read` reads the
-    /// memory of the process that wrote.
+    /// Keeps an object of a type as it was before its page was copied, or does not. `count` tells how
+    /// many words such an object has, `read` reads the memory of the process that wrote.
     pub(super) fn offer(
         &mut self,
         heap: Heap,
         evidence: &Evidence,
+        type_address: u64,
+        count: impl FnOnce() -> Option<usize>,
         read: impl FnOnce(u64, &mut [u8]) -> bool,
     ) {
-        if evidence.core.flags & HAS_WORDS == 0 {
-            return;
-        }
         let objects = self.heaps.entry(heap).or_default();
         if let Some(index) = objects.place()
-            && let Some(object) = Object::of(evidence, read)
+            && let Some(object) = Object::of(evidence, type_address, count().unwrap_or(0), read)
         {
             match objects.kept.get_mut(index) {
                 Some(place) => *place = object,
@@ -95,64 +96,61 @@ impl Objects {
 }
 
 impl Object {
-    /// The words that the write's evidence has, and those behind them as far as they can be read; none
-    /// if the object has become another since.
-    fn of(evidence: &Evidence, read: impl FnOnce(u64, &mut [u8]) -> bool) -> Option<Self> {
-        let address = evidence.core.address & !(AFTER - 1);
+    /// The words that the write's evidence has, and as many behind them as the object has, if it can
+    /// be read and has not become another since; none if nothing but its type is known.
+    fn of(
+        evidence: &Evidence,
+        type_address: u64,
+        count: usize,
+        read: impl FnOnce(u64, &mut [u8]) -> bool,
+    ) -> Option<Self> {
+        let taken = evidence.context.words;
+        let first = taken.iter().position(|word| *word == type_address)?;
+        let at = (evidence.core.address & !(WORD - 1)) + WORD * (first as u64 + 1);
+        let count = count.clamp(1, WORDS);
         let mut object = Self {
-            address,
+            at,
             words: [0; WORDS],
-            known: TAKEN,
+            known: (TAKEN - first).min(count),
         };
-        object.words[..TAKEN].copy_from_slice(&evidence.context.words);
-        let readable = object.in_page();
-        if let Some(now) = words(address, readable, read) {
-            if !object.is_like(&now, TAKEN.min(readable)) {
-                return None;
-            }
-            if readable > TAKEN {
-                object.words[TAKEN..readable].copy_from_slice(&now[TAKEN..readable]);
-                object.known = readable;
-            }
+        object.words[..object.known].copy_from_slice(&taken[first..first + object.known]);
+        // With the word in front, which is its reference count: that of a write to it was not taken.
+        let now = words(at - WORD, count + 1, read);
+        if let Some(now) = now
+            && now[1..=object.known] == object.words[..object.known]
+            && (first == 0 || now[0] == taken[first - 1])
+        {
+            object.known = count;
+            object.words[..count].copy_from_slice(&now[1..=count]);
         }
-        Some(object)
-    }
-
-    /// How many of the words lie in the page that was written: the next may not be there.
-    fn in_page(&self) -> usize {
-        let left = PAGE - (self.address + AFTER) % PAGE;
-        usize::try_from(left / 8).map_or(WORDS, |left| left.min(WORDS))
+        (object.known > 1).then_some(object)
     }
 
     fn is_in(&self, read: impl FnOnce(u64, &mut [u8]) -> bool) -> bool {
-        let count = self.known;
-        words(self.address, count, read).is_some_and(|now| self.is_like(&now, count))
+        let now = words(self.at, self.known, read);
+        now.is_some_and(|now| (0..self.known).all(|index| self.has_word(index, now[index])))
     }
 
-    /// Whether so many words are the same. Small numbers may differ but for those beside a type, which
-    /// are an object's size and value: the others are reference counts.
-    fn is_like(&self, now: &[u64; WORDS], count: usize) -> bool {
-        let is_same = |index: usize| {
-            let (then, now) = (self.words[index], now[index]);
-            let is_count = (index == 0 || index >= TAKEN) && then >> 32 == 0 && now >> 32 == 0;
-            then == now || is_count
-        };
-        (0..count).all(is_same)
+    /// Whether a word is the same. Behind a short string, which has less of its own than its type says,
+    /// the last one is the reference count of what comes next.
+    fn has_word(&self, index: usize, now: u64) -> bool {
+        let then = self.words[index];
+        let are_counts = then >> 32 == 0 && now >> 32 == 0;
+        then == now || (index == WORDS - 1 && are_counts)
     }
 }
 
-/// The words behind an address.
+/// So many words from an address on.
 fn words(
-    address: u64,
+    at: u64,
     count: usize,
     read: impl FnOnce(u64, &mut [u8]) -> bool,
-) -> Option<[u64; WORDS]> {
-    let mut bytes = [0; WORDS * 8];
-    let wanted = bytes.get_mut(..count * 8)?;
-    if !read(address.checked_add(AFTER)?, wanted) {
+) -> Option<[u64; WORDS + 1]> {
+    let mut bytes = [0; (WORDS + 1) * 8];
+    if !read(at, bytes.get_mut(..count * 8)?) {
         return None;
     }
-    let mut words = [0; WORDS];
+    let mut words = [0; WORDS + 1];
     for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
         *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
     }
@@ -169,17 +167,24 @@ mod tests {
         generation: 0,
     };
     const STR: u64 = 0x7f00_0000_1000;
+    const COUNT: u64 = 3;
+    const PREVIOUS: u64 = 0x7f00_0000_2000;
 
-    /// Memory with a string of 64 bytes at each multiple of 64, whose text says what it is.
+    /// Memory with a string at 16 bytes behind each multiple of 128, whose text says what it is, and
+    /// the collector's header in front of it.
     fn strings(text: &'static str) -> impl Fn(u64, &mut [u8]) -> bool {
+        counted(text, COUNT)
+    }
+
+    fn counted(text: &'static str, count: u64) -> impl Fn(u64, &mut [u8]) -> bool {
         move |at, to| {
             for (at, to) in (at..).step_by(8).zip(to.chunks_exact_mut(8)) {
-                let word = match at % 64 {
-                    0 => 1,
-                    8 => STR,
-                    16 => 12,
-                    24 => u64::MAX,
-                    32 => 0xe4,
+                let word = match at % 128 {
+                    0 | 8 => PREVIOUS + count,
+                    16 => count,
+                    24 => STR,
+                    32 => 12,
+                    40 => u64::MAX,
                     _ => u64::from_ne_bytes(text.as_bytes()[..8].try_into().unwrap()),
                 };
                 to.copy_from_slice(&word.to_ne_bytes());
@@ -188,44 +193,52 @@ mod tests {
         }
     }
 
-    fn write(address: u64) -> Evidence {
+    /// The first write to the object at an address: to its reference count, or the first word of the
+    /// collector's.
+    fn write(at: u64, is_collectors: bool) -> Evidence {
+        let (address, words) = if is_collectors {
+            (at - 16, [PREVIOUS + COUNT, COUNT, STR])
+        } else {
+            (at, [STR, 12, u64::MAX])
+        };
         Evidence {
             core: Core {
                 address,
-                flags: HAS_WORDS,
                 ..Core::default()
             },
             context: Context {
-                words: [STR, 12, u64::MAX],
+                words,
                 ..Context::default()
             },
         }
     }
 
-    fn kept(writes: u64) -> Contents {
+    fn kept(writes: u64, is_collectors: bool) -> Contents {
         let mut contents = Contents::default();
         for index in 0..writes {
-            contents.offer(HEAP, &write(index * 4096 + 64), strings("title 12"));
+            let evidence = write(index * 4096 + 144, is_collectors);
+            let count = || Some(9);
+            contents.offer(HEAP, &evidence, STR, count, strings("title 12"));
         }
         contents
     }
 
     #[test]
-    fn strings_of_another_text_are_others() {
-        let contents = kept(10_000);
-        assert_eq!(contents.heaps[&HEAP].kept.len(), MOST_OBJECTS);
-        assert_eq!(
-            contents.kept_part(HEAP, strings("title 12")),
-            Some(1.0),
-            "the same"
-        );
-        assert_eq!(contents.kept_part(HEAP, strings("word 123")), Some(0.0));
-        assert_eq!(contents.kept_part(HEAP, |_, _| false), Some(0.0), "gone");
+    fn strings_of_another_text_are_others_whoever_wrote() {
+        for is_collectors in [false, true] {
+            let contents = kept(10_000, is_collectors);
+            assert_eq!(contents.heaps[&HEAP].kept.len(), MOST_OBJECTS);
+            let part = |read: &dyn Fn(u64, &mut [u8]) -> bool| contents.kept_part(HEAP, read);
+            assert_eq!(part(&strings("title 12")), Some(1.0));
+            assert_eq!(part(&counted("title 12", 99)), Some(1.0), "of other use");
+            assert_eq!(part(&strings("word 123")), Some(0.0));
+            assert_eq!(part(&|_, _| false), Some(0.0), "gone");
+        }
     }
 
     #[test]
     fn what_was_replaced_counts_by_its_part() {
-        let contents = kept(100_000);
+        let contents = kept(100_000, false);
         let half = |at: u64, to: &mut [u8]| {
             let text = if at < 50_000 * 4096 {
                 "title 12"
@@ -240,36 +253,57 @@ mod tests {
     }
 
     #[test]
-    fn few_objects_say_nothing_and_neither_do_those_that_were_others_when_they_were_read() {
+    fn few_objects_say_nothing() {
         let all = LEAST_OBJECTS as u64;
-        assert_eq!(kept(all - 1).kept_part(HEAP, strings("title 12")), None);
-        let mut contents = kept(all - 1);
-        let other = |at: u64, to: &mut [u8]| strings("title 12")(at + 8, to);
-        contents.offer(HEAP, &write(1 << 40), other);
-        assert_eq!(contents.kept_part(HEAP, strings("title 12")), None);
-        // One that cannot be read is known by what the evidence has.
-        contents.offer(HEAP, &write(1 << 40), |_, _| false);
-        assert_eq!(
-            contents.kept_part(HEAP, strings("title 12")),
-            Some(1.0),
-            "enough"
-        );
+        let few = kept(all - 1, false).kept_part(HEAP, strings("title 12"));
+        let enough = kept(all, false).kept_part(HEAP, strings("title 12"));
+        assert_eq!((few, enough), (None, Some(1.0)));
     }
 
     #[test]
-    fn words_past_the_page_are_not_asked_for() {
-        let mut contents = Contents::default();
-        for index in 1..=LEAST_OBJECTS as u64 {
-            contents.offer(HEAP, &write(index * 4096 - 64), |at, to| {
-                assert_eq!((at % 4096, to.len()), (4096 - 56, 48));
-                strings("title 12")(at, to)
-            });
-            contents.offer(HEAP, &write(index * 4096 - 16), |at, to| {
-                assert_eq!((at % 4096, to.len()), (4096 - 8, 8));
-                to.copy_from_slice(&STR.to_ne_bytes());
+    fn an_object_that_was_given_up_before_it_was_read_is_known_by_its_evidence_alone() {
+        let is_kept = |is_collectors, now: &dyn Fn(u64, &mut [u8]) -> bool| {
+            let evidence = write(1 << 20 | 16, is_collectors);
+            Object::of(&evidence, STR, 9, now).map(|object| object.known)
+        };
+        assert_eq!(is_kept(false, &strings("title 12")), Some(WORDS));
+        assert_eq!(is_kept(true, &strings("title 12")), Some(WORDS));
+        let other = |at: u64, to: &mut [u8]| strings("title 12")(at + 8, to);
+        assert_eq!(is_kept(false, &other), Some(TAKEN));
+        assert_eq!(is_kept(false, &|_, _| false), Some(TAKEN));
+        // Nothing but its type is known.
+        assert_eq!(is_kept(true, &counted("title 12", 0)), None);
+        assert_eq!(is_kept(true, &|_, _| false), None);
+    }
+
+    #[test]
+    fn what_comes_behind_a_short_string_may_be_used_otherwise() {
+        let short = |count| {
+            move |at: u64, to: &mut [u8]| {
+                for (at, to) in (at..).step_by(8).zip(to.chunks_exact_mut(8)) {
+                    let is_next = at % 128 == 64;
+                    if is_next {
+                        to.copy_from_slice(&u64::to_ne_bytes(count));
+                    } else {
+                        strings("title 12")(at, to);
+                    }
+                }
                 true
-            });
-        }
-        assert_eq!(contents.heaps[&HEAP].kept.len(), 2 * LEAST_OBJECTS);
+            }
+        };
+        let evidence = write(1 << 20 | 16, false);
+        let object = Object::of(&evidence, STR, 9, short(1)).unwrap();
+        assert!(object.is_in(short(2)) && !object.is_in(short(1 << 40)));
+    }
+
+    #[test]
+    fn no_more_than_the_object_is_read() {
+        let evidence = write(1 << 20 | 16, false);
+        let read = |at: u64, to: &mut [u8]| {
+            assert_eq!((at, to.len()), (1 << 20 | 16, 3 * 8));
+            strings("title 12")(at, to)
+        };
+        let object = Object::of(&evidence, STR, 2, read).unwrap();
+        assert_eq!((object.at, object.known), ((1 << 20 | 16) + 8, 2));
     }
 }

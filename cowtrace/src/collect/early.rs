@@ -170,7 +170,7 @@ impl Collector {
             ..begun(heap, &addresses)
         };
         let ends = Instant::now() + TIME;
-        let look = move || ask_in_turn(&objects, walk, addresses, &keepers, ends);
+        let look = move || ask_in_turn(&objects, &walk, addresses, &keepers, ends);
         let thread = std::thread::Builder::new().name("walk".into()).spawn(look);
         self.early.under_way = thread.ok().map(|thread| UnderWay {
             heap,

@@ -1,6 +1,8 @@
 //! Whose memory the copies are of: which process passed it on, and as it was at which of its forks.
 //! Once a process has written much of it, its next fork passes on another.
 
+use std::cmp::Ordering;
+
 use super::record::{Record, Records};
 
 /// A process may have changed its memory if it has written so many pages since it passed it on.
@@ -123,55 +125,46 @@ impl Records {
         written: impl Fn(&Record) -> u64,
         kept: impl Fn(&Record) -> Option<f64>,
     ) -> Vec<Keeper> {
-        let owner = self.get(heap.process).filter(is_alive);
+        let owner = self
+            .get(heap.process)
+            .filter(|record| record.is_alive_in_run());
         let mut heirs: Vec<(u64, &Record)> = self
             .iter()
-            .filter(|record| record.heap == Some(heap))
-            .filter(is_alive)
+            .filter(|record| record.heap == Some(heap) && record.is_alive_in_run())
             .map(|record| (written(record), record))
             .collect();
         heirs.sort_by_key(|(written, record)| (*written, record.id));
         let heirs = heirs.iter().take(MOST_HEIRS).map(|(_, record)| *record);
         let ancestors = self.forebears(heap).filter(|_| owner.is_none());
         let candidates = owner.into_iter().chain(heirs).chain(ancestors);
-        let mut found: Vec<(Option<u64>, Keeper)> = candidates
-            .filter_map(|record| {
-                let part = kept(record);
-                let has_changed = match part {
-                    Some(part) if part < LEAST_KEPT => return None,
-                    Some(part) => part < KEPT_PART,
-                    None => {
-                        record.heap != Some(heap)
-                            && self.may_have_changed(record, heap, &written)?
-                    }
-                };
-                let keeper = Keeper {
-                    id: record.id,
-                    pid: record.pid,
-                    has_changed,
-                };
-                // Of those that have changed the one that has most of it comes first.
-                let rank = (1.0 - part.unwrap_or(0.0)) * 1_000.0;
-                Some((has_changed.then_some(rank as u64), keeper))
+        let judged = |record: &Record| {
+            let part = kept(record);
+            let has_changed = match part {
+                Some(part) if part < LEAST_KEPT => return None,
+                Some(part) => part < KEPT_PART,
+                None if record.heap == Some(heap) => false,
+                None => may_have_changed(record, heap, &written)?,
+            };
+            let (id, pid) = (record.id, record.pid);
+            let keeper = Keeper {
+                id,
+                pid,
+                has_changed,
+            };
+            Some((part.unwrap_or(0.0), keeper))
+        };
+        let mut found: Vec<(f64, Keeper)> = candidates.filter_map(judged).collect();
+        // Of those that have changed the one that has most of it comes first.
+        found.sort_by(|(part, keeper), (other_part, other)| {
+            let by_part = other_part.total_cmp(part);
+            let by_change = keeper.has_changed.cmp(&other.has_changed);
+            by_change.then(if keeper.has_changed {
+                by_part
+            } else {
+                Ordering::Equal
             })
-            .collect();
-        found.sort_by_key(|(rank, _)| *rank);
+        });
         found.into_iter().map(|(_, keeper)| keeper).collect()
-    }
-
-    /// Whether one that passed memory on has written much of it since, where nothing else is known;
-    /// none if it has passed on other memory since.
-    fn may_have_changed(
-        &self,
-        record: &Record,
-        heap: Heap,
-        written: impl Fn(&Record) -> u64,
-    ) -> Option<bool> {
-        let passed = record.passed.unwrap_or_default();
-        if record.id == heap.process && passed.generation != heap.generation {
-            return None;
-        }
-        Some(passed.is_changed(written(record), || None))
     }
 
     /// Those living that a heap's process forked from, the nearest first.
@@ -179,7 +172,7 @@ impl Records {
         let parent = |record: &&Record| self.get(record.heap?.process);
         std::iter::successors(self.get(heap.process), parent)
             .skip(1)
-            .filter(is_alive)
+            .filter(|record| record.is_alive_in_run())
     }
 
     /// Whether a living process inherited this memory.
@@ -188,8 +181,14 @@ impl Records {
     }
 }
 
-fn is_alive(record: &&Record) -> bool {
-    record.exited_ns.is_none() && !record.is_launcher
+/// Whether one that passed memory on has written much of it since, where nothing else is known; none
+/// if it has passed on other memory since.
+fn may_have_changed(record: &Record, heap: Heap, written: impl Fn(&Record) -> u64) -> Option<bool> {
+    let passed = record.passed.unwrap_or_default();
+    if record.id == heap.process && passed.generation != heap.generation {
+        return None;
+    }
+    Some(passed.is_changed(written(record), || None))
 }
 
 #[cfg(test)]

@@ -210,14 +210,14 @@ impl Collector {
         let Some(objects) = objects else {
             return ended(walk, Err("it runs no CPython that is known".into()));
         };
-        ask_in_turn(&objects, walk, addresses, keepers, ends)
+        ask_in_turn(&objects, &walk, addresses, keepers, ends)
     }
 }
 
 /// Looks through one process after the other, until one has not ended meanwhile.
 pub(super) fn ask_in_turn(
     objects: &Objects,
-    walk: HeapWalk,
+    walk: &HeapWalk,
     addresses: Addresses,
     keepers: &[Keeper],
     ends: Instant,
@@ -233,7 +233,7 @@ pub(super) fn ask_in_turn(
 }
 
 fn first_that_stays(
-    walk: HeapWalk,
+    walk: &HeapWalk,
     keepers: &[Keeper],
     look: impl Fn(&Keeper) -> Result<Found, String>,
 ) -> Seen {
@@ -315,7 +315,7 @@ mod tests {
     /// Who is read at last, of those of whom all below a number end meanwhile.
     fn asked(keepers: &[Keeper], stays_from: u32) -> (Vec<u32>, HeapWalk) {
         let asked = std::cell::RefCell::new(Vec::new());
-        let (_, walk) = first_that_stays(HeapWalk::default(), keepers, |keeper| {
+        let (_, walk) = first_that_stays(&HeapWalk::default(), keepers, |keeper| {
             asked.borrow_mut().push(keeper.id);
             if keeper.id < stays_from {
                 return Err("it ended while it was looked through".into());

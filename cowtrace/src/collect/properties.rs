@@ -105,7 +105,7 @@ impl Trace {
     fn add(&mut self, parent: Option<u32>, role: Role, has_forked: bool) -> u32 {
         let slot = self.next_slot;
         self.next_slot += 1;
-        self.slots.insert(slot, Default::default());
+        self.slots.insert(slot, (Totals::default(), Vec::new()));
         let inherited = parent.filter(|_| has_forked).and_then(|parent| {
             let layout = self.records.get(parent)?.own.clone()?;
             self.regions.inherit(&layout);
@@ -119,8 +119,10 @@ impl Trace {
         });
         let names = parent.and_then(|parent| self.names.get(&parent).cloned());
         let names = names.filter(|_| has_forked);
-        self.names
-            .insert(id, names.unwrap_or_else(|| vec![0; MAPPINGS as usize]));
+        self.names.insert(
+            id,
+            names.unwrap_or_else(|| vec![0; usize::try_from(MAPPINGS).unwrap()]),
+        );
         id
     }
 
@@ -128,7 +130,7 @@ impl Trace {
         (0..MAPPINGS)
             .map(|number| {
                 let start = BASE + number * RANGES * RANGE;
-                let name = self.names[&id][number as usize];
+                let name = self.names[&id][usize::try_from(number).unwrap()];
                 Mapping {
                     start,
                     end: start + RANGES * RANGE,
@@ -158,40 +160,27 @@ impl Trace {
 
     fn happens(&mut self, event: &Event, recording: &mut RecordingWriter) {
         self.now_ns += 10;
+        let now_ns = self.now_ns;
         match *event {
-            Event::Fork(which) => {
-                if let Some(parent) = self.living(which) {
-                    self.pass_on(parent);
-                    self.add(Some(parent), Role::Worker, true);
-                }
-            }
-            Event::Exec(which) => {
-                if let Some(before) = self.living(which) {
-                    let role = self.records.get(before).unwrap().role;
-                    self.records.get_mut(before).unwrap().exited_ns = Some(self.now_ns);
-                    let after = self.add(Some(before), role, false);
-                    if role == Role::Master {
-                        self.records.succeed(before, after);
-                    }
-                }
-            }
-            Event::Exit(which) => {
-                if let Some(id) = self.living(which) {
-                    self.records.get_mut(id).unwrap().exited_ns = Some(self.now_ns);
-                }
-            }
+            Event::Fork(which) => self.with_living(which, |trace, parent| {
+                trace.pass_on(parent);
+                trace.add(Some(parent), Role::Worker, true);
+            }),
+            Event::Exec(which) => self.with_living(which, Self::exec),
+            Event::Exit(which) => self.with_living(which, |trace, id| {
+                trace.records.get_mut(id).unwrap().exited_ns = Some(now_ns);
+            }),
             Event::Count(which, range, source, copied, reused) => {
-                if let Some(id) = self.living(which) {
-                    self.count(id, range, SOURCES[source], copied, reused);
-                }
+                self.with_living(which, |trace, id| {
+                    trace.count(id, range, SOURCES[source], copied, reused);
+                });
             }
-            Event::Map(which, number) => {
-                if let Some(id) = self.living(which) {
-                    self.names.get_mut(&id).unwrap()[number as usize] += 1;
-                    let now = self.mappings(id);
-                    self.records.get_mut(id).unwrap().current = Some(now);
-                }
-            }
+            Event::Map(which, number) => self.with_living(which, |trace, id| {
+                let names = trace.names.get_mut(&id).unwrap();
+                names[usize::try_from(number).unwrap()] += 1;
+                let now = trace.mappings(id);
+                trace.records.get_mut(id).unwrap().current = Some(now);
+            }),
             Event::Close => self.close(),
             Event::Snapshot => self.snapshot(recording),
             Event::Fold(most) => {
@@ -200,6 +189,22 @@ impl Trace {
                     self.has_begun = false;
                 }
             }
+        }
+    }
+
+    fn with_living(&mut self, which: usize, happens: impl FnOnce(&mut Self, u32)) {
+        if let Some(id) = self.living(which) {
+            happens(self, id);
+        }
+    }
+
+    fn exec(&mut self, before: u32) {
+        let record = self.records.get_mut(before).unwrap();
+        record.exited_ns = Some(self.now_ns);
+        let role = record.role;
+        let after = self.add(Some(before), role, false);
+        if role == Role::Master {
+            self.records.succeed(before, after);
         }
     }
 
@@ -262,7 +267,7 @@ impl Trace {
         let (rows, changed) = self.told.count_changed(&self.records, RANGE, counts_of);
         let (timeline, samples_before) = self.told.new_samples(&self.timeline);
         let regions = self.told.regions_of(&self.records, &self.regions);
-        let without_writers = !is_whole && self.now_ns % 20 == 0;
+        let without_writers = !is_whole && self.now_ns.is_multiple_of(20);
         let mut run = Run {
             rows,
             timeline,

@@ -86,6 +86,11 @@ impl Record {
         }
     }
 
+    /// Whether it lives and is part of the run.
+    pub(super) const fn is_alive_in_run(&self) -> bool {
+        self.exited_ns.is_none() && !self.is_launcher
+    }
+
     /// As it stands in a run with these processes.
     pub(super) fn process(&self, copied: Sources, in_run: &HashSet<u32>) -> Process {
         Process {

@@ -8,7 +8,6 @@ use cowtrace_common::evidence::Evidence;
 use super::{Collector, record::Records};
 use crate::{
     memory,
-    run::WriteKind,
     writer::{Named, Origin},
 };
 
@@ -51,7 +50,7 @@ impl Collector {
                 region,
             };
             let (pythons, natives) = (&self.probe.pythons, &self.probe.natives);
-            let kind = self.writers.take(
+            let written = self.writers.take(
                 evidence,
                 origin,
                 |stack| pythons.as_ref()?.stack(stack),
@@ -59,8 +58,8 @@ impl Collector {
             );
             // Only now is it known what the program is.
             if self.holders && self.writers.runs_python(program.image) {
-                let writer = program.pids[0];
-                self.keep_address(evidence, kind, writer);
+                let (image, writer) = (program.image, program.pids[0]);
+                self.keep_address(evidence, image, writer, written);
             }
         }
         for image in asked.images() {
@@ -68,8 +67,15 @@ impl Collector {
         }
     }
 
-    /// Keeps the address of a copy, for those who look for what holds it, and what stood there.
-    fn keep_address(&mut self, evidence: &Evidence, kind: WriteKind, writer: u32) {
+    /// Keeps the address of a copy, for those who look for what holds it, and what stood there if it
+    /// is an object of a type.
+    fn keep_address(
+        &mut self,
+        evidence: &Evidence,
+        image: u32,
+        writer: u32,
+        type_address: Option<u64>,
+    ) {
         let slot = evidence.core.slot;
         let Some(heap) = self.records.heap_of(slot) else {
             self.copies.dropped += evidence.pages();
@@ -78,13 +84,16 @@ impl Collector {
         let is_kept = self
             .copies
             .add(heap, evidence.core.address, evidence.pages());
-        let is_object = matches!(kind, WriteKind::Refcount | WriteKind::Gc);
-        let record = self.records.written_in_slot(slot);
         // What the owner writes itself is what it changes.
+        let record = self.records.written_in_slot(slot);
         let is_heirs = record.is_some_and(|record| record.heap == Some(heap));
-        if is_kept && is_object && is_heirs {
+        if let Some(type_address) = type_address.filter(|_| is_kept && is_heirs) {
+            let writers = &self.writers;
+            let count = || writers.words_of_objects(image, type_address, writer);
             self.contents
-                .offer(heap, evidence, |at, to| memory::read(writer, at, to));
+                .offer(heap, evidence, type_address, count, |at, to| {
+                    memory::read(writer, at, to)
+                });
         }
     }
 

@@ -125,15 +125,15 @@ impl Writers {
         Some(python.objects(&self.proc_root))
     }
 
-    /// Takes a copy's evidence in, and tells what was written. `python` and `native` give a stack by
-    /// its number.
+    /// Takes a copy's evidence in, and tells the address of the type if it is an object that was
+    /// written. `python` and `native` give a stack by its number.
     pub fn take(
         &mut self,
         evidence: &Evidence,
         origin: Origin<'_>,
         python: impl FnOnce(u64) -> Option<PythonStack>,
         native: impl FnOnce(u64) -> Option<NativeStack>,
-    ) -> WriteKind {
+    ) -> Option<u64> {
         let sources = Sources {
             proc_root: &self.proc_root,
             pids: origin.pids,
@@ -171,7 +171,15 @@ impl Writers {
             key.process = None;
         }
         *self.sums.entry(key).or_default() += evidence.pages();
-        kind
+        matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
+    }
+
+    /// Words of the objects of a type that say which object it is, from that of its type on; none if
+    /// the type cannot be read in a process.
+    #[must_use]
+    pub fn words_of_objects(&self, image: u32, type_address: u64, pid: u32) -> Option<usize> {
+        let python = self.images.get(&image)?.python.as_ref()?;
+        python.words_of_objects(type_address, pid)
     }
 }
 

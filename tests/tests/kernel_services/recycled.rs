@@ -31,9 +31,9 @@ use crate::{
 const VARIABLE: &str = "catalog_service.CATALOG";
 const TYPE: &str = "catalog_service.Item";
 const WORKERS: usize = 2;
-/// Percentage points. By type and by variable a run of ten seconds differs by 0.1 to 0.5: pages at the
-/// ends of the catalogue, and objects whose types were written first.
-const TOLERANCE: f64 = 0.03;
+/// Of all copies. In runs of ten seconds by type and by variable were the same within 0.00005; while the
+/// master was taken for changed, 0.48 of 0.5 were missing.
+const TOLERANCE: f64 = 0.01;
 
 fn gunicorn(python: &Interpreter, max_requests: Option<u32>) -> Server {
     let folder = Folder::new("recycled");

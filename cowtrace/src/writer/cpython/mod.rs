@@ -124,6 +124,18 @@ impl Python {
             .unwrap_or((WriteKind::Other, 0))
     }
 
+    /// Words of a type's objects from that of their type on: the fixed ones, and the first of those
+    /// of which objects have different numbers.
+    pub(in crate::writer) fn words_of_objects(&self, type_address: u64, pid: u32) -> Option<usize> {
+        let word = |at: u64| memory::read_word(pid, type_address.checked_add(at)?);
+        let objects = self.symbols.objects;
+        // `tp_basicsize` and `tp_itemsize` follow the name (`Include/cpython/object.h`).
+        let name = objects.tp_name as u64;
+        let (fixed, item) = (word(name + 8)?, word(name + 16)?);
+        let bytes = fixed.checked_add(8 * u64::from(item > 0))?;
+        usize::try_from(bytes.checked_sub(objects.ob_type)? / 8).ok()
+    }
+
     /// Name of a type.
     pub(in crate::writer) fn name(&self, address: u64) -> Option<String> {
         self.known.name(address)
