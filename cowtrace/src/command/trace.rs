@@ -1,7 +1,7 @@
 //! The main job: trace a tree of processes, then print the report.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
     io::{self, IsTerminal as _},
@@ -9,13 +9,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
+    foreign,
     limits::OpenFiles,
     memory,
     probe::{self, Kernel, Settings, Walks},
@@ -113,6 +114,7 @@ pub(super) fn observe(
     options: &TraceOptions,
 ) -> Result<Observed> {
     check_printable(options.format)?;
+    check_labels(&options.labels)?;
     record::check(options)?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;
@@ -350,6 +352,15 @@ async fn begun(collector: &mut Collector) -> Result<bool> {
         }
         collector.wait().await.context(NO_EVENTS)?;
         collector.follow()?;
+    }
+}
+
+/// Refuses a key that is given twice: one of the values would be lost.
+fn check_labels(labels: &[(String, String)]) -> Result<()> {
+    let mut keys = BTreeSet::new();
+    match labels.iter().find(|(key, _)| !keys.insert(key)) {
+        Some((key, _)) => bail!("--label {} is given twice", foreign::printable(key)),
+        None => Ok(()),
     }
 }
 
