@@ -80,9 +80,18 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Bytes of a label's key: it is typed again for `diff --per`.
+const MOST_KEY: usize = 128;
+
 /// A key and a value.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some((key, _)) if key.len() > MOST_KEY => {
+            Err(format!("a key has at most {MOST_KEY} bytes"))
+        }
+        Some(_) if text.contains(char::is_control) => {
+            Err("line ends and other control characters cannot stand in a label".into())
+        }
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
         _ => Err("write it like key=value".into()),
     }
@@ -132,6 +141,16 @@ mod tests {
             "99999999999999999999GiB",
         ] {
             assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn labels_have_short_keys_of_plain_text() {
+        assert_eq!(label("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(label(&format!("{}=1", "k".repeat(MOST_KEY))).is_ok());
+        let long = format!("{}=1", "k".repeat(MOST_KEY + 1));
+        for bad in ["", "a", "=b", "a\nb=1", "a=\x1b[2J", &long] {
+            assert!(label(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The main job: trace a tree of processes, then print the report.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
     io::{self, IsTerminal as _},
@@ -9,13 +9,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
+    foreign,
     limits::OpenFiles,
     memory,
     probe::{Kernel, Settings, Walks},
@@ -132,6 +133,7 @@ pub(super) fn observe(
             "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
         )?;
     }
+    check_labels(&options.labels)?;
     record::check(options)?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;
@@ -351,6 +353,15 @@ fn tracing(processes: usize) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("told already")]
 pub struct AlreadyTold;
+
+/// Refuses a key that is given twice: one of the values would be lost.
+fn check_labels(labels: &[(String, String)]) -> Result<()> {
+    let mut keys = BTreeSet::new();
+    match labels.iter().find(|(key, _)| !keys.insert(key)) {
+        Some((key, _)) => bail!("--label {} is given twice", foreign::printable(key)),
+        None => Ok(()),
+    }
+}
 
 /// Until the recording is to be flushed; for ever without one.
 async fn due(recording: &mut Option<&mut Recording>) {

@@ -240,7 +240,7 @@ fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String>
         .iter()
         .filter(|process| process.role == Role::Master && process.copied.total() > 0);
     let pids: BTreeSet<u32> = masters.clone().map(|master| master.pid).collect();
-    let master = if pids.len() > 1 {
+    let who = if pids.len() > 1 {
         "the masters"
     } else {
         "the master"
@@ -248,17 +248,17 @@ fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String>
     let mut others = vec![
         (
             masters.map(|master| master.copied.total()).sum(),
-            Some(master.to_owned()),
+            Some(who.to_owned()),
         ),
         (workforce.helpers.copied_pages, helpers(&workforce.helpers)),
         (workforce.started.copied_pages, started(&workforce.started)),
     ];
     others.sort_by_key(|(pages, _)| Reverse(*pages));
-    let matters =
+    let is_shown =
         |pages: u64, place: usize| place == 0 || pages as f64 / copied as f64 > 1.0 - NEARLY_ALL;
     let others = others.into_iter().enumerate();
     others
-        .filter(|(place, (pages, _))| matters(*pages, *place))
+        .filter(|(place, (pages, _))| is_shown(*pages, *place))
         .filter_map(|(_, (_, name))| name)
         .collect()
 }

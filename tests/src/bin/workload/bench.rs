@@ -22,7 +22,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let mut child = Child::fork(|| {
             let begun = processor_time()?;
             frames::write_all(memory, calls);
-            Ok(u64::try_from((processor_time()? - begun).as_nanos())?)
+            Ok(u64::try_from(
+                processor_time()?.saturating_sub(begun).as_nanos(),
+            )?)
         })?;
         println!("{:.1}", child.result()? as f64 / pages as f64);
         child.release()?;
