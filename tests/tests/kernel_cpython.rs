@@ -129,15 +129,15 @@ fn a_traced_interpreter_takes_no_fault_more_for_pages_that_it_re_uses() {
     alone.end();
     let mut service = begun();
     let tracer = Tracer::of(service.pid());
-    let traced = faults(&mut service);
+    let with_trace = faults(&mut service);
     let report = tracer.stop();
     service.end();
     let reused = number(&report.0["totals"], "reused_faults");
-    let told = format!("{untraced} faults untraced, {traced} traced, {reused} re-uses counted");
+    let told = format!("{untraced} faults untraced, {with_trace} traced, {reused} re-uses counted");
     let expected = REUSE_PAGES..=REUSE_PAGES + INTERPRETER_FAULTS;
     assert!(expected.contains(&untraced), "{told}");
     // Where each stale translation faulted once more, both were twice as many.
-    assert!(expected.contains(&traced), "{told}");
+    assert!(expected.contains(&with_trace), "{told}");
     // Those of the fork and of the time around the writing come on top.
     assert!(
         (REUSE_PAGES..=REUSE_PAGES + 3_000).contains(&reused),
