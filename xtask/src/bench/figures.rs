@@ -86,6 +86,11 @@ pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) ->
         let half = format!("{:+.0} … {:+.0}", added.low_quartile, added.high_quartile);
         writeln!(out, " {:>+9.0}  {half:>16}", added.median)?;
     }
+    writeln!(
+        out,
+        "\nWords around a write are read of CPython (--no-frames and more), never of the native program:\n\
+         it was there before the trace, so it is known as native before its first copy."
+    )?;
     writeln!(out, "\n{:<32} {:>12} {:>9}", "added cost", "ratio", "goal")?;
     for (title, of, to, most) in RATIOS {
         let ratio = added(rounds, of)?.median / added(rounds, to)?.median;
