@@ -64,6 +64,17 @@ pub fn usable_backends(test: &str) -> Vec<&'static str> {
     usable
 }
 
+/// Has what this process starts from now on take SIGHUP as new programs do, also where the tests were
+/// started with it ignored, as by `nohup`.
+///
+/// # Panics
+/// If the system does not let it.
+pub fn take_hangups() {
+    // SAFETY: no handler is set that could run in an unforeseen place.
+    unsafe { nix::sys::signal::signal(Signal::SIGHUP, nix::sys::signal::SigHandler::SigDfl) }
+        .expect("the default can be had again");
+}
+
 /// A trace under way.
 pub struct Tracer {
     child: Child,

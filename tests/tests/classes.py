@@ -1,6 +1,7 @@
 # A master with objects of classes that modules made in different ways, and a worker that reads them
 # all when it is told to.
 
+import gc
 import json
 import os
 import sys
@@ -9,6 +10,8 @@ from collections import namedtuple
 from fractions import Fraction
 
 N = 40000
+# A collection between the fork and the trace would copy pages before they are counted.
+gc.disable()
 
 rows = types.ModuleType("rows")
 exec("class Row:\n    __slots__ = ('a', 'b')\n", rows.__dict__)

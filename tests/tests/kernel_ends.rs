@@ -9,8 +9,8 @@ use std::{
 };
 
 use cowtrace_tests::{
-    report::number,
-    tracer::{Tracer, can_trace, program},
+    report::{Report, number},
+    tracer::{Tracer, can_trace, program, take_hangups},
     workload::Workload,
 };
 use nix::sys::signal::Signal;
@@ -43,9 +43,22 @@ fn a_termination_ends_with_the_report() {
 
 #[test]
 fn a_hangup_ends_with_the_report() {
+    take_hangups();
     ends("hangup", |tracer, _workload| {
         tracer.end_with(Signal::SIGHUP)
     });
+}
+
+#[test]
+fn a_hangup_that_is_ignored_from_the_start_ends_nothing() {
+    if !can_trace("nohup") {
+        return;
+    }
+    let script = "trap '' HUP; $0 -f json -d 2s -- sleep 60 & sleep 1; kill -HUP $!; wait $!";
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", script]).arg(program("cowtrace")).output();
+    let report = Report::parse(&String::from_utf8_lossy(&output.expect("sh runs").stdout));
+    assert!(number(&report.0["run"], "duration_ns") >= 2_000_000_000);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use cowtrace_tests::{
     recorded::{Folder, reported},
     report::{Report, number},
     terminal::on_terminal,
-    tracer::{can_trace, program},
+    tracer::{can_trace, program, take_hangups},
 };
 
 /// Runs a shell's script whose `$0` is cowtrace and `$1` a file.
@@ -29,6 +29,7 @@ fn a_terminal_that_is_closed_ends_the_trace_with_its_report() {
     if !can_trace("closed terminal") {
         return;
     }
+    take_hangups();
     let folder = Folder::new("hangup");
     let (report, run) = (folder.path("report"), folder.path("run.cow"));
     let cowtrace = program("cowtrace").display().to_string();

@@ -1,6 +1,6 @@
 //! What ends a trace.
 
-use std::{io, time::Duration};
+use std::{fs, io, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -25,27 +25,33 @@ pub(super) enum End {
 
 /// The signals that end a trace with its report.
 pub(super) struct Ends {
-    signals: [Signal; 3],
+    interrupt: Signal,
+    terminate: Signal,
+    /// None where it was ignored from the start, as under `nohup`.
+    hangup: Option<Signal>,
 }
 
 impl Ends {
     /// From now on none of them ends the program.
     pub(super) fn listen() -> io::Result<Self> {
-        let signals = [
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ];
-        Ok(Self { signals })
+        let hangup = if is_hangup_ignored() {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+        })
     }
 
     /// Until one comes.
     pub(super) async fn next(&mut self) -> End {
-        let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = received(self.hangup.as_mut()) => {}
         }
         End::Signal
     }
@@ -56,6 +62,25 @@ impl Ends {
     pub(super) async fn has_come(&mut self) -> bool {
         tokio::time::timeout(JUST_NOW, self.next()).await.is_ok()
     }
+}
+
+/// Until it comes; for ever where it is not listened to.
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started this program had it ignore SIGHUP: the first bit of the mask of ignored
+/// signals (proc(5)).
+fn is_hangup_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
 }
 
 /// Until then; for ever without a deadline.
