@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Process, Role, Run};
+use super::{Process, Run};
 
 /// Who lives longer has done some work with what it inherited, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
