@@ -83,3 +83,81 @@ fn named(processes: &[&Process]) -> String {
     }
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Role, Sources, arbitrary};
+
+    /// A process that is there, this one, or that is not.
+    fn process(id: u32, parent_id: Option<u32>, lives: bool) -> Process {
+        Process {
+            id,
+            pid: std::process::id(),
+            parent_id,
+            comm: "web\n".into(),
+            role: Role::Worker,
+            started_ns: 0,
+            exited_ns: (!lives).then_some(1),
+            exit: None,
+            copied: Sources::default(),
+            reused_faults: 0,
+            inherited_pages: Some(1),
+        }
+    }
+
+    fn run(processes: Vec<Process>) -> Run {
+        Run {
+            processes,
+            ..arbitrary::empty()
+        }
+    }
+
+    #[test]
+    fn who_lives_on_after_the_masters_is_named_by_its_top() {
+        let pid = std::process::id();
+        let one = run(vec![process(0, None, false), process(1, Some(0), true)]);
+        let name = printable("web\n");
+        assert_eq!(
+            after_masters(&one).unwrap(),
+            format!(
+                "what was to be traced has exited, but 1 process of it still lives: {pid} ({name}); \
+                 `cowtrace --pid {pid}` traces on"
+            )
+        );
+        let mut all = one.processes;
+        all.extend([process(2, Some(1), true), process(3, Some(1), true)]);
+        let told = after_masters(&run(all)).unwrap();
+        let of_all = format!("3 processes of it still live: {pid} ({name}); ");
+        assert!(told.contains(&of_all), "{told}");
+        assert_eq!(after_masters(&run(vec![process(0, None, false)])), None);
+    }
+
+    #[test]
+    fn what_a_command_left_is_named_with_how_to_end_it() {
+        let pid = std::process::id();
+        let left = run(vec![process(0, None, true)]);
+        // The command itself is ended by its trace.
+        assert_eq!(after_command(&left, pid), None);
+        let told = after_command(&left, 1).unwrap();
+        assert!(told.starts_with("1 process that the command started still lives: "));
+        assert!(told.ends_with(&format!("; `kill {pid}` ends what is left")));
+        let many = (0..6).map(|id| process(id, None, true)).collect();
+        let told = after_command(&run(many), 1).unwrap();
+        assert!(told.starts_with("6 processes that the command started still live: "));
+        assert!(told.contains(", …; `kill ") && told.ends_with(" ends the first of them"));
+    }
+
+    #[test]
+    fn who_has_exited_unnoticed_or_stands_for_several_does_not_live() {
+        let gone = Process {
+            pid: u32::MAX,
+            ..process(0, None, true)
+        };
+        let several = Process {
+            pid: 0,
+            ..process(1, None, true)
+        };
+        assert_eq!(after_masters(&run(vec![gone, several])), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! The main job: trace a tree of processes, then print the report.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     io::{self, IsTerminal as _},
@@ -9,14 +9,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     cli::{Color, Holders, Range, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
-    foreign,
     limits::OpenFiles,
     memory,
     probe::{Kernel, Settings, Walks},
@@ -29,6 +28,7 @@ use crate::{
 use super::{
     ends::{End, Ends, at},
     exits::{CommandFailed, Exits},
+    label::check_labels,
     living,
     progress::{progress_bar, progress_text},
     record::{self, Recording},
@@ -353,15 +353,6 @@ fn tracing(processes: usize) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("told already")]
 pub struct AlreadyTold;
-
-/// Refuses a key that is given twice: one of the values would be lost.
-fn check_labels(labels: &[(String, String)]) -> Result<()> {
-    let mut keys = BTreeSet::new();
-    match labels.iter().find(|(key, _)| !keys.insert(key)) {
-        Some((key, _)) => bail!("--label {} is given twice", foreign::printable(key)),
-        None => Ok(()),
-    }
-}
 
 /// Until the recording is to be flushed; for ever without one.
 async fn due(recording: &mut Option<&mut Recording>) {

@@ -11,6 +11,10 @@ const PAGE_BYTES: std::ops::RangeInclusive<u64> = 4096..=65_536;
 /// Sizes of a range that can be asked for.
 const MOST_RANGE_BYTES: u64 = 1 << 30;
 
+/// A run's end is a time of cowtrace's, those of processes are the kernel's, and the hooks of a large
+/// machine go off one by one, which takes seconds: what happened meanwhile is in the run.
+const NOTICED_LATE_NS: u64 = 10_000_000_000;
+
 /// Refuses what reports could not calculate with.
 pub(super) fn check(run: &Run) -> Result<(), Damage> {
     let page_bytes = run.host.page_bytes;
@@ -22,9 +26,48 @@ pub(super) fn check(run: &Run) -> Result<(), Damage> {
         return Err(Damage("run.range_bytes is no size of a range".into()));
     }
     sums(run)?;
+    times(run)?;
     addresses(run)?;
     references(run)?;
     agreement(run)
+}
+
+/// Refuses times that cannot be, and processes that would be their own ancestors.
+fn times(run: &Run) -> Result<(), Damage> {
+    let refused = |what: String| Err(Damage(what));
+    if humantime::parse_rfc3339(&run.started_at).is_err() {
+        return refused("run.started_at is no date by RFC 3339".into());
+    }
+    let end_ns = run.duration_ns.saturating_add(NOTICED_LATE_NS);
+    for process in &run.processes {
+        let id = process.id;
+        if process.parent_id.is_some_and(|parent| parent >= id) {
+            return refused(format!("process {id} is older than its parent"));
+        }
+        if process.exited_ns.is_some_and(|at| at < process.started_ns) {
+            return refused(format!("process {id} ended before it began"));
+        }
+        if process.exited_ns.unwrap_or(process.started_ns) > end_ns {
+            return refused(format!("process {id} has times after the end of the run"));
+        }
+    }
+    let mut before_ns = 0;
+    for sample in &run.timeline.samples {
+        if sample.at_ns < before_ns {
+            return refused(format!(
+                "timeline: the sample at {} ns is out of order",
+                sample.at_ns
+            ));
+        }
+        if sample.at_ns > end_ns {
+            let at_ns = sample.at_ns;
+            return refused(format!(
+                "timeline: the sample at {at_ns} ns is after the end of the run"
+            ));
+        }
+        before_ns = sample.at_ns;
+    }
+    Ok(())
 }
 
 /// Adds up what reports add up, in 128 bits: the bytes of each sum fit in 63.

@@ -82,6 +82,10 @@ proptest! {
             ..after
         };
         whole.unfinished = true;
+        let last_ns = before.timeline.samples.last().map_or(0, |sample| sample.at_ns);
+        for sample in &mut whole.timeline.samples {
+            sample.at_ns += last_ns;
+        }
         let is_told = |process: &u32| told >> (process % 8) & 1 == 1;
         let ids = whole.processes.iter().map(|process| process.id);
         let rows_of: std::collections::HashSet<u32> = ids.filter(is_told).collect();
@@ -106,6 +110,7 @@ proptest! {
         whole.native_stacks.clone_from(&before.native_stacks);
         whole.regions.clone_from(&before.regions);
         let whole = agreeing(whole);
+        snapshot.run.duration_ns = whole.duration_ns;
         snapshot.run.processes.clone_from(&whole.processes);
         snapshot.run.regions.clone_from(&whole.regions);
         let told_rows = whole.rows.iter().filter(|row| rows_of.contains(&row.process_id));
@@ -350,6 +355,71 @@ fn a_recording_that_contradicts_itself_is_refused() {
             refused(&path, says);
         }
     }
+}
+
+#[test]
+fn times_and_parents_that_cannot_be_are_refused() {
+    let scratch = Scratch::new("times");
+    let run: Run =
+        serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
+    for (number, (change, says)) in [
+        (
+            "UPDATE processes SET started_ns = 2, exited_ns = 1 WHERE id = 2",
+            "process 2 ended before it began",
+        ),
+        (
+            "UPDATE processes SET exited_ns = 9e18 WHERE id = 2",
+            "process 2 has times after the end of the run",
+        ),
+        (
+            "UPDATE processes SET started_ns = 9e18, exited_ns = NULL WHERE id = 2",
+            "process 2 has times after the end of the run",
+        ),
+        (
+            "UPDATE processes SET parent_id = 2 WHERE id = 1",
+            "process 1 is older than its parent",
+        ),
+        (
+            "UPDATE processes SET parent_id = 1 WHERE id = 1",
+            "process 1 is older than its parent",
+        ),
+        (
+            "UPDATE timeline SET at_ns = 9e18 WHERE id = (SELECT max(id) FROM timeline)",
+            "timeline: the sample at 9000000000000000000 ns is after the end of the run",
+        ),
+        (
+            "UPDATE timeline SET at_ns = 1 WHERE id = (SELECT max(id) FROM timeline)",
+            "timeline: the sample at 1 ns is out of order",
+        ),
+        (
+            "UPDATE run SET started_at = 'yesterday'",
+            "run.started_at is no date by RFC 3339",
+        ),
+        (
+            "UPDATE run SET started_at = '2026-13-01T00:00:00Z'",
+            "run.started_at is no date by RFC 3339",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = recorded(&scratch, &number.to_string(), &run);
+        assert!(read(&path).is_ok());
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(&change.replace("9e18", "9000000000000000000"))
+            .unwrap();
+        refused(&path, says);
+    }
+}
+
+#[test]
+fn an_exit_that_was_noticed_while_the_hooks_went_off_is_believed() {
+    let scratch = Scratch::new("late");
+    let mut run: Run =
+        serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
+    run.processes[1].exited_ns = Some(run.duration_ns + 3_000_000_000);
+    let path = recorded(&scratch, "run.cow", &run);
+    assert_eq!(read(&path).unwrap(), run);
 }
 
 #[test]

@@ -152,7 +152,9 @@ fn started(started: &Others<'_>) -> Option<String> {
 /// Workers that were there before the trace.
 pub(super) fn earlier_workers(run: &Run) -> usize {
     let workers = run.workforce().workers;
-    let earlier = workers.iter().filter(|worker| worker.started_ns == 0);
+    let earlier = workers
+        .iter()
+        .filter(|worker| worker.forked.started_ns == 0);
     earlier.count()
 }
 
@@ -204,7 +206,7 @@ fn copiers(run: &Run, copied: u64) -> String {
     let mut pages: Vec<u64> = workforce
         .workers
         .iter()
-        .map(|worker| worker.copied.total())
+        .map(|worker| worker.copied_pages)
         .collect();
     pages.retain(|pages| *pages > 0);
     let share = |pages: u64| pages as f64 / copied as f64;

@@ -12,6 +12,8 @@ mod other;
 mod pprof;
 mod python;
 mod sentences;
+#[cfg(test)]
+mod singular;
 mod stacks;
 mod strip;
 mod text;

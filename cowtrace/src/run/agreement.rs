@@ -1,4 +1,5 @@
-//! Runs of tests, made to agree with themselves: a run's sums are those of its ranges.
+//! Runs of tests, made to agree with themselves: a run's sums are those of its ranges, its processes are
+//! younger than their parents, and nothing is after its end.
 
 use super::{Row, Run, Sources};
 
@@ -25,5 +26,19 @@ pub(crate) fn agreeing(mut run: Run) -> Run {
         region.copied_pages = copied.total();
         region.unshared_pages = copied.total() - copied.zero;
     }
+    in_time(run)
+}
+
+fn in_time(mut run: Run) -> Run {
+    for process in &mut run.processes {
+        process.parent_id = process.parent_id.filter(|parent| *parent < process.id);
+        let started_ns = process.started_ns;
+        process.exited_ns = process.exited_ns.map(|at_ns| at_ns.max(started_ns));
+    }
+    let processes = run.processes.iter();
+    let of_processes = processes.map(|process| process.exited_ns.unwrap_or(process.started_ns));
+    let of_samples = run.timeline.samples.iter().map(|sample| sample.at_ns);
+    let last_ns = of_processes.chain(of_samples).max().unwrap_or(0);
+    run.duration_ns = run.duration_ns.max(last_ns);
     run
 }

@@ -27,7 +27,7 @@ pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use snapshot::{Snapshot, Told};
 pub use timeline::{Sample, Timeline};
-pub use workers::{Others, Workers};
+pub use workers::{Others, Worker, Workers};
 pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WriteKind, Writer};
 
 /// Everything one tracing observed.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Process, Role, Run};
+use super::{Process, Run};
 
 /// Who lives longer has done some work with what it inherited, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
@@ -12,12 +12,21 @@ const MOMENT_NS: u64 = 1_000_000_000;
 #[derive(Debug, Default)]
 pub struct Workers<'a> {
     /// Those that inherited a program's memory and worked with it.
-    pub workers: Vec<&'a Process>,
-    /// Those that lived for less than a second on the memory of another program than the one that
-    /// most of its tree's copies were inherited from, such as a wrapper script's.
+    pub workers: Vec<Worker<'a>>,
+    /// Those that lived for less than a second on the memory of a program that merely wraps another
+    /// one, such as a script that starts a service.
     pub helpers: Others<'a>,
     /// Those that were started as a program, or started one at once.
     pub started: Others<'a>,
+}
+
+/// A process that is a worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker<'a> {
+    /// Its image as it was forked.
+    pub forked: &'a Process,
+    /// Pages that were copied for it, also after it had started programs in its own place.
+    pub copied_pages: u64,
 }
 
 /// Processes that are no workers.
@@ -32,44 +41,71 @@ pub struct Others<'a> {
 }
 
 impl<'a> Others<'a> {
-    fn add(&mut self, image: &Process, lineage: &Lineage<'a>) {
-        self.processes += usize::from(lineage.is_first(image));
-        self.copied_pages += image.copied.total();
-        self.parents.extend(lineage.parent_name(image));
+    fn add(&mut self, first: &Process, copied_pages: u64, lineage: &Lineage<'a>) {
+        self.processes += 1;
+        self.copied_pages += copied_pages;
+        self.parents.extend(lineage.parent_name(first));
     }
 }
 
 impl<'a> Workers<'a> {
+    /// A process is one thing, whatever programs it starts in its own place later.
     pub(super) fn of(run: &'a Run) -> Self {
         let lineage = Lineage::of(run);
-        let mut all = Self::default();
+        let mut copied: HashMap<u32, u64> = HashMap::new();
         for image in run.descendants() {
-            if lineage.is_helper(image) {
-                all.helpers.add(image, &lineage);
-            } else if lineage.is_worker(image) {
-                all.workers.push(image);
+            *copied.entry(lineage.first(image)).or_default() += image.copied.total();
+        }
+        let mut all = Self::default();
+        for first in run.descendants().filter(|image| lineage.is_first(image)) {
+            let copied_pages = copied[&first.id];
+            if lineage.is_helper(first) {
+                all.helpers.add(first, copied_pages, &lineage);
+            } else if lineage.is_worker(first) {
+                all.workers.push(Worker {
+                    forked: first,
+                    copied_pages,
+                });
             } else {
-                all.started.add(image, &lineage);
+                all.started.add(first, copied_pages, &lineage);
             }
         }
         all
     }
 
-    /// Bytes that the workers inherited: copy-on-write can use no more for them than this.
+    /// Pages that the workers inherited: copy-on-write can copy no more for them than this.
     #[must_use]
     pub fn inherited_pages(&self) -> u64 {
-        let inherited = self.workers.iter().filter_map(|it| it.inherited_pages);
-        inherited.sum()
+        let workers = self.workers.iter();
+        workers.filter_map(|it| it.forked.inherited_pages).sum()
     }
 
     /// The processes that workers inherited from.
     #[must_use]
     pub fn donors(&self) -> HashSet<u32> {
-        self.workers.iter().filter_map(|it| it.parent_id).collect()
+        let workers = self.workers.iter();
+        workers.filter_map(|it| it.forked.parent_id).collect()
+    }
+}
+
+/// What the children of a program did with the memory that they inherited from it, those left out that
+/// started another program at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brood {
+    children: u64,
+    copied_pages: u64,
+    /// Whether one lived for longer than a moment.
+    lasts: bool,
+}
+
+impl Brood {
+    fn mean(self) -> u64 {
+        self.copied_pages / self.children.max(1)
     }
 }
 
 /// How images follow each other.
+#[derive(Default)]
 struct Lineage<'a> {
     /// Every image by its number.
     images: HashMap<u32, &'a Process>,
@@ -81,48 +117,18 @@ struct Lineage<'a> {
     succeeded: HashSet<u32>,
     /// The image whose program an image runs: itself, or the one that its forks began with.
     program: HashMap<u32, u32>,
-    /// Programs that most copies of a tree were inherited from.
-    main: HashSet<u32>,
+    /// Programs whose work is done by another one that they led to.
+    wrappers: HashSet<u32>,
 }
 
 impl<'a> Lineage<'a> {
     /// A parent's number is below its children's, so that one pass is enough.
     fn of(run: &'a Run) -> Self {
-        let mut lineage = Self {
-            images: HashMap::new(),
-            first: HashMap::new(),
-            ended_ns: HashMap::new(),
-            succeeded: HashSet::new(),
-            program: HashMap::new(),
-            main: HashSet::new(),
-        };
-        let mut tree: HashMap<u32, u32> = HashMap::new();
-        // Of those that have lived for long first, then of all.
-        let mut copied: HashMap<(u32, u32), (u64, u64)> = HashMap::new();
+        let mut lineage = Self::default();
         for image in &run.processes {
             lineage.add(image);
-            let parent = image.parent_id;
-            let of_parent = parent.and_then(|id| tree.get(&id)).copied();
-            let root = match image.role {
-                Role::Master => image.pid,
-                Role::Worker => of_parent.unwrap_or(0),
-            };
-            tree.insert(image.id, root);
-            if let Some(donor) = lineage.donor(image) {
-                let pages = image.copied.total();
-                let (of_long, of_all) = copied.entry((root, donor)).or_default();
-                *of_all += pages;
-                if !is_short(image.started_ns, image.exited_ns) {
-                    *of_long += pages;
-                }
-            }
         }
-        let mut most: HashMap<u32, ((u64, u64), u32)> = HashMap::new();
-        for ((root, program), pages) in copied {
-            let leading = most.entry(root).or_default();
-            *leading = (*leading).max((pages, program));
-        }
-        lineage.main = most.into_values().map(|(_, program)| program).collect();
+        lineage.wrappers = lineage.find_wrappers(run);
         lineage
     }
 
@@ -135,11 +141,58 @@ impl<'a> Lineage<'a> {
         }
         let is_fork = before.is_none() && image.inherited_pages.is_some();
         let forked_from = parent.filter(|_| is_fork);
-        let program = forked_from.map_or(image.id, |parent| self.program[&parent.id]);
+        let program = forked_from.and_then(|parent| self.program.get(&parent.id));
+        let program = program.copied().unwrap_or(image.id);
         self.images.insert(image.id, image);
         self.first.insert(image.id, first);
         self.ended_ns.insert(first, image.exited_ns);
         self.program.insert(image.id, program);
+    }
+
+    /// Programs that led to another one, by starting it, whose children did more.
+    fn find_wrappers(&self, run: &Run) -> HashSet<u32> {
+        let mut broods: HashMap<u32, Brood> = HashMap::new();
+        for image in &run.processes {
+            if let Some(donor) = self.donor(image).filter(|_| !self.began_program(image)) {
+                let brood = broods.entry(donor).or_default();
+                brood.children += 1;
+                brood.copied_pages += image.copied.total();
+                brood.lasts |= !is_short(image.started_ns, image.exited_ns);
+            }
+        }
+        // From the last to the first: what a program led to is known before the program itself.
+        let mut led_to: HashMap<u32, (Brood, &str)> = HashMap::new();
+        let mut wrappers = HashSet::new();
+        for image in run.processes.iter().rev() {
+            if self.program.get(&image.id) != Some(&image.id) {
+                continue;
+            }
+            let own = broods.get(&image.id).copied().unwrap_or_default();
+            let below = led_to.get(&image.id).copied();
+            if below.is_some_and(|(below, name)| {
+                name != image.comm && self.is_outdone(image, own, below)
+            }) {
+                wrappers.insert(image.id);
+            }
+            let best = most((own, &image.comm), below);
+            if let Some(above) = image.parent_id.and_then(|id| self.program.get(&id)) {
+                let known = led_to.get(above).copied();
+                led_to.insert(*above, most(best, known));
+            }
+        }
+        wrappers
+    }
+
+    /// Whether a program's children did less than those of one that it led to, in doubt not: children
+    /// of a service may start small programs that fork, too.
+    fn is_outdone(&self, program: &Process, own: Brood, below: Brood) -> bool {
+        let lasts_longer = below.lasts && !own.lasts;
+        let is_larger = below.children > 0 && below.mean() >= own.mean();
+        if self.succeeded.contains(&program.id) {
+            lasts_longer || is_larger
+        } else {
+            is_larger && (lasts_longer || below.copied_pages >= own.copied_pages)
+        }
     }
 
     fn first(&self, image: &Process) -> u32 {
@@ -150,14 +203,12 @@ impl<'a> Lineage<'a> {
         self.first(image) == image.id
     }
 
-    fn parent_of_first(&self, image: &Process) -> Option<&'a Process> {
-        let first = self.images.get(&self.first(image))?;
-        self.images.get(&first.parent_id?).copied()
+    fn parent(&self, image: &Process) -> Option<&'a Process> {
+        self.images.get(&image.parent_id?).copied()
     }
 
-    fn parent_name(&self, image: &Process) -> Option<&'a str> {
-        self.parent_of_first(image)
-            .map(|parent| parent.comm.as_str())
+    fn parent_name(&self, first: &Process) -> Option<&'a str> {
+        self.parent(first).map(|parent| parent.comm.as_str())
     }
 
     /// The program whose memory an image inherited.
@@ -167,23 +218,30 @@ impl<'a> Lineage<'a> {
         inherits.then(|| self.program.get(&parent).copied())?
     }
 
-    fn is_helper(&self, image: &Process) -> bool {
-        let first = self.first(image);
-        let ended = self.ended_ns.get(&first).copied().flatten();
-        let began = self.images.get(&first).map_or(0, |first| first.started_ns);
-        let program = self
-            .parent_of_first(image)
-            .and_then(|parent| self.program.get(&parent.id));
-        let is_mains = program.is_none_or(|program| self.main.contains(program));
-        is_short(began, ended) && !is_mains && !self.main.is_empty() && image.pid != 0
+    fn is_helper(&self, first: &Process) -> bool {
+        let ended = self.ended_ns.get(&first.id).copied().flatten();
+        let program = self.parent(first).and_then(|it| self.program.get(&it.id));
+        let of_wrapper = program.is_some_and(|program| self.wrappers.contains(program));
+        of_wrapper && is_short(first.started_ns, ended) && first.pid != 0
     }
 
     /// Records that stand for several, under no process id, are of workers.
-    fn is_worker(&self, image: &Process) -> bool {
-        let started_at_once =
-            self.succeeded.contains(&image.id) && is_short(image.started_ns, image.exited_ns);
-        let inherits = self.is_first(image) && image.inherited_pages.is_some();
-        image.pid == 0 || inherits && !started_at_once
+    fn is_worker(&self, first: &Process) -> bool {
+        first.pid == 0 || first.inherited_pages.is_some() && !self.began_program(first)
+    }
+
+    /// Whether its process started a program in its place at once.
+    fn began_program(&self, image: &Process) -> bool {
+        self.succeeded.contains(&image.id) && is_short(image.started_ns, image.exited_ns)
+    }
+}
+
+/// The one whose children did more: those that last go first.
+fn most<'a>(one: (Brood, &'a str), other: Option<(Brood, &'a str)>) -> (Brood, &'a str) {
+    let weight = |brood: Brood| (brood.lasts, brood.mean(), brood.children);
+    match other {
+        Some(other) if weight(other.0) > weight(one.0) => other,
+        _ => one,
     }
 }
 
@@ -191,3 +249,6 @@ impl<'a> Lineage<'a> {
 fn is_short(began_ns: u64, ended_ns: Option<u64>) -> bool {
     ended_ns.is_some_and(|ended| ended.saturating_sub(began_ns) < MOMENT_NS)
 }
+
+#[cfg(test)]
+mod tests;

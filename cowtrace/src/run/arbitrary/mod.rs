@@ -2,7 +2,10 @@
 
 mod who;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
@@ -15,6 +18,13 @@ use who::{frames, heaps, native_frames, stacks, writer};
 /// Counts: mostly small, some as large as years of copying.
 fn count() -> impl Strategy<Value = u64> {
     prop_oneof![4 => Just(0), 8 => 1..1_000u64, 1 => 0..(1u64 << 36)]
+}
+
+/// A date as it stands in a recording, of this century.
+fn date() -> impl Strategy<Value = String> {
+    (946_684_800_000..4_102_444_800_000u64).prop_map(|ms| {
+        humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+    })
 }
 
 /// Text from outside: anything, none and control characters too.
@@ -196,7 +206,7 @@ fn number<T>(items: &mut [T], gaps: &[bool], id: impl Fn(&mut T) -> &mut u32) {
 /// What stands in the head of a run.
 fn head() -> impl Strategy<Value = Run> {
     (
-        [text(), text(), text()],
+        (text(), text(), date()),
         [text(), text(), text()],
         (12..=16u32, 0..=14u32, 1..4096usize),
         count(),
@@ -209,7 +219,7 @@ fn head() -> impl Strategy<Value = Run> {
     )
         .prop_map(
             |(
-                [tool_version, id, started_at],
+                (tool_version, id, started_at),
                 [backend, kernel, arch],
                 (page, range, cpus),
                 duration_ns,
