@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    Style,
+    Grid, Style,
     advice::advice,
     native, other,
     python::{self, Lines},
     sentences,
-    text::{section, table, trimmed},
+    text::section,
     words::{percent, plural, printable, shorten, size, wrap},
 };
 use crate::run::{Run, WriteKind, Writer};
@@ -134,13 +134,14 @@ fn rows(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut table = table(style, &["copied", "share", header], &[0, 1]);
+    let header = ["copied", "share", header];
+    let mut table = Grid::new(&header, &[0, 1]);
     let mut row = |name: &str, pages: u64| {
-        table.add_row([
-            size(run.bytes(pages)),
-            percent(pages as f64 / known as f64),
-            shorten(&printable(name), style.width.saturating_sub(24)),
-        ]);
+        let share = percent(pages as f64 / known as f64);
+        let name = printable(name);
+        table.add([size(run.bytes(pages)), share], move |room| {
+            shorten(&name, room)
+        });
     };
     for (name, pages) in sums.iter().take(most) {
         row(name, *pages);
@@ -153,7 +154,7 @@ fn rows(
             pages,
         );
     }
-    writeln!(out, "{}", trimmed(&table))
+    writeln!(out, "{}", table.lines(style))
 }
 
 /// What was written into.
