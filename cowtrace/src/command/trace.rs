@@ -212,8 +212,10 @@ impl Session<'_> {
         let mut recording = self.record(&nothing_yet)?;
         let progress = progress_bar();
         log::info!("the {backend} backend sees the page faults");
-        if progress.is_hidden() {
-            say(format_args!("cowtrace: {}", tracing(collector.living())));
+        // A command may have ended by now.
+        let living = collector.living();
+        if progress.is_hidden() && living > 0 {
+            say(format_args!("cowtrace: {}", tracing(living)));
         }
         let under_way = UnderWay {
             collector: &mut collector,
