@@ -83,6 +83,23 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
+fn variables_of_the_same_path_are_told_with_their_process() {
+    let mut run = run(SERVICE);
+    assert!(!text(&run, 120, false).contains("['id_title'] of "));
+    let mut other = run.holders[0].clone();
+    other.process_id = run.processes[1].id;
+    assert_ne!(other.process_id, run.holders[0].process_id);
+    let pids = [run.holders[0].process_id, other.process_id];
+    run.holders.insert(1, other);
+    let text = text(&run, 120, false).replace('\n', " ");
+    for id in pids {
+        let process = run.process(id).expect("it is there");
+        let owner = format!("['id_title'] of {} ({})", process.comm, process.pid);
+        assert!(text.matches(&owner).count() == 2, "{owner}: {text}");
+    }
+}
+
+#[test]
 fn text_at_40_columns_leaves_figures_out() {
     insta::assert_snapshot!(text(&run(SERVICE), 40, false));
 }

@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Grid, Style,
+    answer::named,
     text::section,
     walks::{self, is_lower_bound},
     words::{count, percent, printable, shorten, size, wrap},
@@ -20,6 +21,8 @@ const MOST_IN_ANSWER: usize = 3;
 /// Longer paths in the answer, and longer names of types, are cut.
 const MAX_NAME: usize = 60;
 const MAX_TYPE: usize = 40;
+/// Longer names of processes beside a variable are cut.
+const MAX_PROCESS: usize = 16;
 const MOST_TYPES: usize = 3;
 /// Another variable with at least this share of a holder's pages stands beside it.
 const SHARED: f64 = 0.2;
@@ -112,7 +115,8 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
                 .type_name
                 .as_ref()
                 .map_or_else(String::new, |_| format!(", {}", type_and_entries(holder)));
-            format!("{share} {verb} {}{or}{what}", name(&holder.path))
+            let owner = owner(run, holder);
+            format!("{share} {verb} {}{owner}{or}{what}", name(&holder.path))
         })
         .collect();
     let least = if run.heap_walks.iter().any(is_lower_bound) {
@@ -121,6 +125,19 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
         ""
     };
     (!parts.is_empty()).then(|| format!("Of what was copied {least}{}.", parts.join("; ")))
+}
+
+/// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.
+fn owner(run: &Run, holder: &Holder) -> String {
+    let is_alike = |it: &&Holder| it.path == holder.path && it.process_id != holder.process_id;
+    let process = run.process(holder.process_id);
+    match (run.holders.iter().find(is_alike), process) {
+        (Some(_), Some(process)) => {
+            let name = shorten(&named(&process.comm), MAX_PROCESS);
+            format!(" of {name} ({})", process.pid)
+        }
+        _ => String::new(),
+    }
 }
 
 fn name(path: &str) -> String {
@@ -151,7 +168,7 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     for holder in run.holders.iter().take(MOST_HOLDERS) {
         told += holder.copied_pages;
         table.add(figures(holder.copied_pages), |room| {
-            lines(holder, room).join("\n")
+            lines(holder, &owner(run, holder), room).join("\n")
         });
     }
     let smaller = (held.found.saturating_sub(told), "(smaller variables)");
@@ -165,10 +182,9 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
 }
 
 /// A variable with those that hold the same, then what it is.
-fn lines(holder: &Holder, width: usize) -> Vec<String> {
-    let path = |path: &str, width| shorten(&printable(path), width);
+fn lines(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
     let share = |pages: u64| part_of(holder, pages);
-    let mut lines = vec![path(&holder.path, width)];
+    let mut lines = around("", &holder.path, owner, width);
     for other in beside(holder) {
         let part = match share(other.copied_pages) {
             1.0.. => String::new(),
