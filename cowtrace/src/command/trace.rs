@@ -178,7 +178,8 @@ impl Session<'_> {
                 python: !self.options.evidence.no_frames,
                 native: self.options.evidence.stacks,
             }),
-            diagnostics: self.options.verbose >= 2,
+            // A line for each copy.
+            diagnostics: self.options.verbose >= 3,
         };
         // Before a command is started: it is not, where it cannot be traced.
         let probe = self.attach(settings, &mut ends).await?;
