@@ -8,6 +8,7 @@ use cowtrace::{
     report::{self, Style},
     run::Run,
 };
+use unicode_width::UnicodeWidthStr as _;
 
 /// A Tornado-like service: a master, three workers, one of them gone, a hostile mapping name.
 const SERVICE: &str = include_str!("runs/service.json");
@@ -43,6 +44,64 @@ fn text_at_80_columns() {
     }
     assert!(!text.contains('\x1b'), "no control characters");
     insta::assert_snapshot!(text);
+}
+
+/// As a terminal that wraps by itself would break tables and lines again.
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for (index, stored) in [SERVICE, SAVING, COLLECTING, STACKS, QUIET]
+        .iter()
+        .enumerate()
+    {
+        let mut runs = [run(stored), run(stored)];
+        // A path without a space, in letters that take two columns each.
+        let long = "名前".repeat(200);
+        for process in &mut runs[1].processes {
+            process.comm.clone_from(&long);
+        }
+        for region in &mut runs[1].regions {
+            region.mapping.name.clone_from(&long);
+        }
+        for holder in &mut runs[1].holders {
+            holder.path.clone_from(&long);
+        }
+        for writer in &mut runs[1].writers {
+            writer.function = Some(long.clone());
+        }
+        runs[1].labels.insert(long.clone(), long);
+        for width in 40..=120 {
+            for run in &runs {
+                for line in text(run, width, false).lines() {
+                    assert!(
+                        line.width() <= width,
+                        "run {index}, {width} columns: {line}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn variables_of_the_same_path_are_told_with_their_process() {
+    let mut run = run(SERVICE);
+    assert!(!text(&run, 120, false).contains("['id_title'] of "));
+    let mut other = run.holders[0].clone();
+    other.process_id = run.processes[1].id;
+    assert_ne!(other.process_id, run.holders[0].process_id);
+    let pids = [run.holders[0].process_id, other.process_id];
+    run.holders.insert(1, other);
+    let text = text(&run, 120, false).replace('\n', " ");
+    for id in pids {
+        let process = run.process(id).expect("it is there");
+        let owner = format!("['id_title'] of {} ({})", process.comm, process.pid);
+        assert!(text.matches(&owner).count() == 2, "{owner}: {text}");
+    }
+}
+
+#[test]
+fn text_at_40_columns_leaves_figures_out() {
+    insta::assert_snapshot!(text(&run(SERVICE), 40, false));
 }
 
 #[test]

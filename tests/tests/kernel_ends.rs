@@ -289,12 +289,12 @@ fn the_report_to_a_full_disk_is_an_error() {
 }
 
 #[test]
-fn twice_verbose_tells_what_the_kernel_side_does() {
+fn thrice_verbose_tells_what_the_kernel_side_does() {
     if !can_trace("verbose") {
         return;
     }
     let output = Command::new(program("cowtrace"))
-        .args(["-vv", "-f", "json", "--", "sh", "-c", "(:)"])
+        .args(["-vvv", "-f", "json", "--", "sh", "-c", "(:)"])
         .output()
         .expect("cowtrace runs");
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -57,7 +57,7 @@ fn what_cannot_be_said_does_not_end_the_trace() {
     {
         let run = folder.path(&index.to_string());
         // A short time, so that it is said that the end came before its time.
-        let script = format!("$0 -vv -f json -d 60s -o $1 -- true {to}");
+        let script = format!("$0 -vvv -f json -d 60s -o $1 -- true {to}");
         let output = shell(&script, &run);
         assert!(output.status.success(), "{to}: {output:?}");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

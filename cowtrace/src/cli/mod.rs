@@ -171,7 +171,7 @@ pub struct TraceOptions {
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// Say more about what happens (-v), also in the kernel (-vv)
+    /// Say more about what happens (-v), details (-vv), each copy as the kernel sees it (-vvv)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

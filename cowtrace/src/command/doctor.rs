@@ -16,21 +16,28 @@ use crate::{
 };
 
 const NO_OUTPUT: &str = "cannot write to standard output";
+const BACKENDS: &str = "Backends, in the order in which they are taken:";
+/// Where what was said begins, columns: beside what was tried, or in narrow terminals below it.
+const BESIDE: usize = 32;
+const BELOW: usize = 5;
+/// Narrower terminals have no room for both in a line.
+const LEAST_BESIDE: usize = 70;
 
 /// Tries everything and prints what came of it.
 pub fn doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let style = Style::of_terminal(io::stdout().is_terminal(), Color::Auto);
     let mut out = streams::output().context(NO_OUTPUT)?;
-    writeln!(
-        out,
-        "Linux {} on {}, {}, pages of {} bytes, pids below {}\n",
+    let machine = format!(
+        "Linux {} on {}, {}, pages of {} bytes, pids below {}",
         kernel.release,
         kernel.arch,
         report::plural(kernel.cpus as u64, "CPU"),
         kernel.page_bytes,
         kernel.pid_max
-    )?;
+    );
+    paragraph(&mut out, &machine, style)?;
+    writeln!(out)?;
     let mut told = Told::default();
     for trial in std::iter::once(open_files()).chain(trial::ground()) {
         let text = match trial.result {
@@ -40,7 +47,9 @@ pub fn doctor() -> Result<()> {
         line(&mut out, trial.what, &text, style)?;
     }
     let backends = trial::backends(&kernel);
-    writeln!(out, "\nBackends, in the order in which they are taken:\n")?;
+    writeln!(out)?;
+    paragraph(&mut out, BACKENDS, style)?;
+    writeln!(out)?;
     for backend in &backends {
         let text = match &backend.result {
             Ok(unseen) => Ok(sees(unseen)),
@@ -52,11 +61,9 @@ pub fn doctor() -> Result<()> {
         out.flush().context(NO_OUTPUT)?;
         bail!("cowtrace cannot trace here; the lines with \"no\" say why");
     };
-    writeln!(
-        out,
-        "\ncowtrace can trace here, with the {} backend.",
-        taken.name
-    )?;
+    writeln!(out)?;
+    let answer = format!("cowtrace can trace here, with the {} backend.", taken.name);
+    paragraph(&mut out, &answer, style)?;
     out.flush().context(NO_OUTPUT)
 }
 
@@ -91,13 +98,24 @@ fn line(
     result: &Result<String, String>,
     style: Style,
 ) -> io::Result<()> {
-    const INDENT: usize = 32;
     let (Ok(said) | Err(said)) = result;
-    let mut lines = report::wrap(said, style.width.saturating_sub(INDENT).max(20)).into_iter();
-    let first = lines.next().unwrap_or_default();
+    let is_beside = style.width >= LEAST_BESIDE;
+    let indent = if is_beside { BESIDE } else { BELOW };
+    let mut lines = report::wrap(said, style.width.saturating_sub(indent)).into_iter();
     let mark = mark(result.is_ok(), style.color);
-    writeln!(out, "{mark}  {what:<26} {first}")?;
-    lines.try_for_each(|line| writeln!(out, "{:INDENT$}{line}", ""))
+    if is_beside {
+        let first = lines.next().unwrap_or_default();
+        writeln!(out, "{mark}  {what:<26} {first}")?;
+    } else {
+        writeln!(out, "{mark}  {what}")?;
+    }
+    lines.try_for_each(|line| writeln!(out, "{:indent$}{line}", ""))
+}
+
+fn paragraph(out: &mut impl io::Write, text: &str, style: Style) -> io::Result<()> {
+    report::wrap(text, style.width)
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// What a backend cannot see.

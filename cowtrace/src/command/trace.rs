@@ -178,7 +178,8 @@ impl Session<'_> {
                 python: !self.options.evidence.no_frames,
                 native: self.options.evidence.stacks,
             }),
-            diagnostics: self.options.verbose >= 2,
+            // A line for each copy.
+            diagnostics: self.options.verbose >= 3,
         };
         // Before a command is started: it is not, where it cannot be traced.
         let probe = self.attach(settings, &mut ends).await?;
@@ -212,8 +213,10 @@ impl Session<'_> {
         let mut recording = self.record(&nothing_yet)?;
         let progress = progress_bar();
         log::info!("the {backend} backend sees the page faults");
-        if progress.is_hidden() {
-            say(format_args!("cowtrace: {}", tracing(collector.living())));
+        // A command may have ended by now.
+        let living = collector.living();
+        if progress.is_hidden() && living > 0 {
+            say(format_args!("cowtrace: {}", tracing(living)));
         }
         let under_way = UnderWay {
             collector: &mut collector,

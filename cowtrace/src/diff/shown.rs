@@ -6,6 +6,7 @@ use super::{
     text,
 };
 use crate::report::Style;
+use unicode_width::UnicodeWidthStr as _;
 
 fn rendered(comparison: &Comparison, width: usize) -> String {
     let mut out = Vec::new();
@@ -26,6 +27,23 @@ fn an_ordinary_comparison_is_told_in_ten_lines() {
         told.lines().all(|line| line.chars().count() <= 80),
         "{told}"
     );
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let comparisons = [
+        between(&plain(0, 1), &frozen(9, 1)),
+        between(&plain(0, 5), &frozen(9, 5)),
+        between(&plain(0, 1), &plain(9, 1)),
+        between(&plain(0, 1), &plain(9, 1)),
+    ];
+    for comparison in &comparisons {
+        for width in 40..=120 {
+            for line in rendered(comparison, width).lines() {
+                assert!(line.width() <= width, "{width} columns: {line}");
+            }
+        }
+    }
 }
 
 #[test]

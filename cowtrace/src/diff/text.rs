@@ -8,7 +8,7 @@ use super::{
     statistics::Finding,
     words::{bytes, percent, relative, signed, subject},
 };
-use crate::report::{Style, bold, shorten, table, trimmed, wrap};
+use crate::report::{Grid, Style, bold, shorten, wrap};
 
 /// Changes below this share of all copies are left to the other formats.
 const TOLD_SHARE: f64 = 0.05;
@@ -20,20 +20,23 @@ const MOST_MAPPINGS: usize = 3;
 const TOLD_SPREAD: f64 = 0.1;
 /// Rows that stand with the answer: all of it is in ten lines.
 const MOST_LEADING: usize = 4;
+const NOTHING_CHANGED: &str = "Nothing that makes up 5 % of the copies has changed.";
 const WHAT_CHANGED: &str = "WHAT CHANGED (5 % of all or more)";
-/// Columns that the figures take.
-const FIGURES: usize = 43;
 
 /// Writes a comparison as text.
 pub fn text(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for line in wrap(&comparison.summary(), style.width) {
         writeln!(out, "{}", bold(&line, style))?;
     }
-    for line in wrap(&comparison.confidence(), style.width) {
-        writeln!(out, "{line}")?;
-    }
+    paragraph(&comparison.confidence(), style, out)?;
     warnings(comparison, style, out)?;
     rows(comparison, style, out)
+}
+
+fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    wrap(text, style.width)
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -58,7 +61,7 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
     }
     let Told { leading, others } = told(comparison);
     if leading.is_empty() {
-        return writeln!(out, "Nothing that makes up 5 % of the copies has changed.");
+        return paragraph(NOTHING_CHANGED, style, out);
     }
     writeln!(out)?;
     changes(WHAT_CHANGED, &leading, style, out)?;
@@ -88,18 +91,19 @@ fn item(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
 
 /// A table of rows.
 fn changes(title: &str, rows: &[&Row], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = table(style, &["BASE", "NEW", "change", "", title], &[0, 1, 2, 3]);
+    let header = ["BASE", "NEW", "change", "", title];
+    let mut table = Grid::new(&header, &[0, 1, 2, 3]).dispensable(&[2, 3]);
     for row in rows {
         let change = row.changes.main();
-        table.add_row([
+        let figures = [
             bytes(change.base.median),
             bytes(change.new.median),
             signed(change.difference()),
             relative(change),
-            shorten(&subject(&row.subject), style.width.saturating_sub(FIGURES)),
-        ]);
+        ];
+        table.add(figures, |room| shorten(&subject(&row.subject), room));
     }
-    writeln!(out, "{}", trimmed(&table))
+    writeln!(out, "{}", table.lines(style))
 }
 
 /// The rows worth a look.

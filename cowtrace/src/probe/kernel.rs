@@ -10,6 +10,9 @@ const CAP_SYS_ADMIN: u32 = 21;
 /// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// Inode of the initial user namespace, `PROC_USER_INIT_INO` of the same.
+const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
+
 /// First major release that runs programs on tracepoints with preemption on. Measured: 6.19 skips
 /// none of them, 7.0 does (docs/kernel.md).
 const PREEMPTED_TRACEPOINTS: u32 = 7;
@@ -81,6 +84,13 @@ pub(super) fn missing_capabilities(root: &Path) -> Vec<&'static str> {
         .collect()
 }
 
+/// Whether capabilities of this process count for tracing: those of another user namespace are good
+/// for what belongs to that namespace alone (`user_namespaces(7)`).
+pub(super) fn in_initial_user_namespace(root: &Path) -> bool {
+    fs::read_link(root.join("self/ns/user"))
+        .is_ok_and(|link| link.as_os_str() == INITIAL_USER_NAMESPACE)
+}
+
 /// Whether this process sees the machine's own process ids.
 pub(super) fn in_initial_pid_namespace() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NAMESPACE)
@@ -116,6 +126,20 @@ mod tests {
         let found = missing_capabilities(&root);
         fs::remove_dir_all(&root).unwrap();
         found
+    }
+
+    #[test]
+    fn another_user_namespace_is_told_by_its_inode() {
+        let root = std::env::temp_dir().join(format!("cowtrace-userns-{}", std::process::id()));
+        fs::create_dir_all(root.join("self/ns")).unwrap();
+        let link = root.join("self/ns/user");
+        std::os::unix::fs::symlink("user:[4026531837]", &link).unwrap();
+        let initial = in_initial_user_namespace(&root);
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("user:[4026532201]", &link).unwrap();
+        let other = in_initial_user_namespace(&root);
+        fs::remove_dir_all(&root).unwrap();
+        assert!(initial && !other);
     }
 
     #[test]

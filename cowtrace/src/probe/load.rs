@@ -265,7 +265,9 @@ pub(super) fn unload(program: &mut Program) {
         // The object has no others.
         _ => Ok(()),
     };
-    if let Err(error) = unloaded {
+    if let Err(error) = unloaded
+        && !matches!(error, ProgramError::NotLoaded)
+    {
         log::debug!("a program stays until the end: {error}");
     }
 }

@@ -6,8 +6,13 @@ use aya::Ebpf;
 
 use super::{
     Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_ground,
-    kernel::missing_capabilities, load, offsets,
+    kernel::{in_initial_user_namespace, missing_capabilities},
+    load, offsets,
 };
+
+const USER_NAMESPACE: &str = "this process is in a user namespace of its own, as in a rootless \
+                              container: the capabilities it has there do not count for tracing. \
+                              Run cowtrace as root of the machine itself.";
 
 /// One thing that was tried.
 #[derive(Debug)]
@@ -61,7 +66,9 @@ pub fn backends(kernel: &Kernel) -> Vec<BackendTrial> {
 
 fn privileges() -> Result<String, String> {
     let missing = missing_capabilities(Path::new("/proc"));
-    if missing.is_empty() {
+    if missing.is_empty() && !in_initial_user_namespace(Path::new("/proc")) {
+        Err(USER_NAMESPACE.into())
+    } else if missing.is_empty() {
         Ok("CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE".into())
     } else {
         Err(ProbeError::Privilege(missing).to_string())

@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{
-    Style,
-    text::{section, table, trimmed},
+    Grid, Style,
+    answer::named,
+    text::section,
     walks::{self, is_lower_bound},
     words::{count, percent, printable, shorten, size, wrap},
     writers::paragraph,
@@ -18,6 +21,8 @@ const MOST_IN_ANSWER: usize = 3;
 /// Longer paths in the answer, and longer names of types, are cut.
 const MAX_NAME: usize = 60;
 const MAX_TYPE: usize = 40;
+/// Longer names of processes beside a variable are cut.
+const MAX_PROCESS: usize = 16;
 const MOST_TYPES: usize = 3;
 /// Another variable with at least this share of a holder's pages stands beside it.
 const SHARED: f64 = 0.2;
@@ -26,8 +31,8 @@ const ALSO: f64 = 0.01;
 /// Types below this share are not told.
 const TYPE_SHARE: f64 = 0.01;
 const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
-/// Columns that the table's numbers take.
-const NUMBERS: usize = 24;
+/// A name that would get fewer columns stands in a line of its own.
+const LEAST_NAME: usize = 14;
 
 /// Pages of a run by whether a variable holds them.
 #[derive(Default)]
@@ -110,7 +115,8 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
                 .type_name
                 .as_ref()
                 .map_or_else(String::new, |_| format!(", {}", type_and_entries(holder)));
-            format!("{share} {verb} {}{or}{what}", name(&holder.path))
+            let owner = owner(run, holder);
+            format!("{share} {verb} {}{owner}{or}{what}", name(&holder.path))
         })
         .collect();
     let least = if run.heap_walks.iter().any(is_lower_bound) {
@@ -119,6 +125,19 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
         ""
     };
     (!parts.is_empty()).then(|| format!("Of what was copied {least}{}.", parts.join("; ")))
+}
+
+/// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.
+fn owner(run: &Run, holder: &Holder) -> String {
+    let is_alike = |it: &&Holder| it.path == holder.path && it.process_id != holder.process_id;
+    let process = run.process(holder.process_id);
+    match (run.holders.iter().find(is_alike), process) {
+        (Some(_), Some(process)) => {
+            let name = shorten(&named(&process.comm), MAX_PROCESS);
+            format!(" of {name} ({})", process.pid)
+        }
+        _ => String::new(),
+    }
 }
 
 fn name(path: &str) -> String {
@@ -143,39 +162,35 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         percent(held.share(held.found))
     );
     section(&title, style, out)?;
-    let mut table = table(style, &["copied", "share", "variable"], &[0, 1]);
-    let mut add = |pages: u64, line: String| {
-        let share = percent(held.share(pages));
-        table.add_row([size(run.bytes(pages)), share, line]);
-    };
-    let width = style.width.saturating_sub(NUMBERS);
+    let mut table = Grid::new(&["copied", "share", "variable"], &[0, 1]);
+    let figures = |pages: u64| [size(run.bytes(pages)), percent(held.share(pages))];
     let mut told = 0;
     for holder in run.holders.iter().take(MOST_HOLDERS) {
         told += holder.copied_pages;
-        add(holder.copied_pages, lines(holder, width).join("\n"));
+        table.add(figures(holder.copied_pages), |room| {
+            lines(holder, &owner(run, holder), room).join("\n")
+        });
     }
     let smaller = (held.found.saturating_sub(told), "(smaller variables)");
     for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
         if pages > 0 {
-            add(pages, what.into());
+            table.add(figures(pages), |room| shorten(what, room));
         }
     }
-    writeln!(out, "{}", trimmed(&table))?;
+    writeln!(out, "{}", table.lines(style))?;
     write_notes(run, style, out)
 }
 
 /// A variable with those that hold the same, then what it is.
-fn lines(holder: &Holder, width: usize) -> Vec<String> {
-    let path = |path: &str, width| shorten(&printable(path), width);
+fn lines(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
     let share = |pages: u64| part_of(holder, pages);
-    let mut lines = vec![path(&holder.path, width)];
+    let mut lines = around("", &holder.path, owner, width);
     for other in beside(holder) {
         let part = match share(other.copied_pages) {
             1.0.. => String::new(),
             part => format!(" ({} of it)", percent(part)),
         };
-        let name = path(&other.path, width.saturating_sub(3 + part.len()));
-        lines.push(format!("or {name}{part}"));
+        lines.extend(around("or ", &other.path, &part, width));
     }
     lines.extend(
         wrap(&what(holder), width.saturating_sub(2))
@@ -184,10 +199,24 @@ fn lines(holder: &Holder, width: usize) -> Vec<String> {
     );
     for other in also(holder) {
         let part = percent(share(other.copied_pages));
-        let name = path(&other.path, width.saturating_sub(22 + part.len()));
-        lines.push(format!("  {part} also held by {name}"));
+        let before = format!("  {part} also held by ");
+        lines.extend(around(&before, &other.path, "", width));
     }
     lines
+}
+
+/// A path between words, in one line or, where it would hardly be seen there, in two.
+fn around(before: &str, path: &str, after: &str, width: usize) -> Vec<String> {
+    let named = |before: &str, after: &str| {
+        let room = width.saturating_sub(before.width() + after.width());
+        format!("{before}{}{after}", shorten(&printable(path), room))
+    };
+    let is_seen = before.width() + LEAST_NAME + after.width() <= width;
+    match after.trim_start() {
+        _ if is_seen => vec![named(before, after)],
+        "" => vec![before.trim_end().to_owned(), named("    ", "")],
+        after => vec![named(before, ""), format!("  {after}")],
+    }
 }
 
 /// Others that hold so much of the same that they stand beside it.

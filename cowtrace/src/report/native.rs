@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Style,
-    text::{table, trimmed},
+    Grid, Style,
     words::{count, percent, plural, printable, shorten, size},
     writers::{paragraph, sums},
 };
@@ -31,23 +30,23 @@ pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -
     }
     writeln!(out)?;
     let header = ["copied", "share", "by native calls, the innermost first"];
-    let mut table = table(style, &header, &[0, 1]);
-    let mut row = |calls: &str, pages: u64| {
+    let mut table = Grid::new(&header, &[0, 1]);
+    let mut row = |calls: String, pages: u64| {
         let share = percent(pages as f64 / known as f64);
-        table.add_row([size(run.bytes(pages)), share, calls.to_owned()]);
+        table.add([size(run.bytes(pages)), share], move |room| {
+            let lines: Vec<String> = calls.lines().map(|line| shorten(line, room)).collect();
+            lines.join("\n")
+        });
     };
     for (calls, pages) in stacks.iter().take(MOST_STACKS) {
-        row(calls, *pages);
+        row(calls.clone(), *pages);
     }
     let others = stacks.get(MOST_STACKS..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|(_, pages)| pages).sum();
-        row(
-            &format!("({})", plural(others.len() as u64, "other")),
-            pages,
-        );
+        row(format!("({})", plural(others.len() as u64, "other")), pages);
     }
-    writeln!(out, "{}", trimmed(&table))?;
+    writeln!(out, "{}", table.lines(style))?;
     if let Some(note) = note(run, known) {
         writeln!(out)?;
         paragraph(&note, style, out)?;

@@ -5,10 +5,8 @@ use std::{
     io::{self, Write},
 };
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use super::{
-    Style,
+    Grid, Style,
     answer::{facts, losses, named, region_name, summary},
     holders,
     sentences::in_short,
@@ -70,12 +68,11 @@ fn labels(run: &Run) -> Option<String> {
 fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let regions = run.regions_by_copies();
     let header = ["copied", "of", "unshared", "", "mapping"];
-    let mut table = table(style, &header, &[0, 1, 2]);
-    let name_width = style.width.saturating_sub(50);
+    let mut table = Grid::new(&header, &[0, 1, 2]).dispensable(&[3, 1, 2]);
     for region in regions.iter().take(MOST_REGIONS) {
         let fraction = region.unshared_fraction();
         let resident = size(run.bytes(region.mapping.resident_pages));
-        table.add_row([
+        let figures = [
             size(run.bytes(region.copied_pages)),
             if region.inheritors == 0 {
                 resident
@@ -84,25 +81,22 @@ fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
             },
             fraction.map(percent).unwrap_or_default(),
             bar(fraction.unwrap_or(0.0), 8),
-            shorten(&region_name(run, region), name_width),
-        ]);
+        ];
+        let name = region_name(run, region);
+        table.add(figures, move |room| shorten(&name, room));
     }
     for (name, pages) in rest(run, &regions) {
-        let name = cut(&name, name_width);
-        table.add_row([
-            size(run.bytes(pages)),
-            String::new(),
-            String::new(),
-            String::new(),
-            name,
-        ]);
+        let [a, b, c] = [const { String::new() }; 3];
+        table.add([size(run.bytes(pages)), a, b, c], move |room| {
+            cut(&name, room)
+        });
     }
     section(
         "WHERE THE COPIES COME FROM (present memory x processes that inherited it)",
         style,
         out,
     )?;
-    writeln!(out, "{}", trimmed(&table))
+    writeln!(out, "{}", table.lines(style))
 }
 
 /// What stands in no region of the table: smaller regions together, then memory of the processes
@@ -166,7 +160,10 @@ fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for region in regions.into_iter().take(MOST_STRIPS) {
         let cell = region.mapping.size_bytes() / width as u64;
         let legend = format!(", {} a character", size(cell));
-        let name = shorten(&region_name(run, region), width - legend.len());
+        let name = shorten(
+            &region_name(run, region),
+            width.saturating_sub(legend.len()),
+        );
         let strip = strip(
             region,
             &run.rows,
@@ -184,8 +181,7 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut processes: Vec<&Process> = run.processes.iter().filter(told).collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
     let header = ["copied", "reused", "inherited", "pid", "", "process"];
-    let mut table = table(style, &header, &[0, 1, 2, 3]);
-    let name_width = style.width.saturating_sub(58);
+    let mut table = Grid::new(&header, &[0, 1, 2, 3]).dispensable(&[1, 2, 4]);
     for process in processes.iter().take(MOST_PROCESSES) {
         let inherited = process.inherited_pages.map(|pages| size(run.bytes(pages)));
         let role = if process.role == Role::Master {
@@ -194,7 +190,7 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
             "worker"
         };
         let state = state(process);
-        table.add_row([
+        let figures = [
             size(run.bytes(process.copied.total())),
             count(process.reused_faults),
             inherited.unwrap_or_default(),
@@ -204,15 +200,15 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
                 process.pid.to_string()
             },
             format!("{role}{state}"),
-            shorten(&named(&process.comm), name_width),
-        ]);
+        ];
+        table.add(figures, |room| shorten(&named(&process.comm), room));
     }
     section(
         "WHO COPIED (reused: write faults that copied nothing)",
         style,
         out,
     )?;
-    writeln!(out, "{}", trimmed(&table))?;
+    writeln!(out, "{}", table.lines(style))?;
     let others = processes.get(MOST_PROCESSES..).unwrap_or_default();
     if !others.is_empty() {
         let pages = others.iter().map(|process| process.copied.total()).sum();
@@ -248,32 +244,12 @@ fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn table(style: Style, header: &[&str], right: &[usize]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_width(u16::try_from(style.width).unwrap_or(80));
-    table.set_header(header);
-    for &index in right {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-pub(crate) fn trimmed(table: &Table) -> String {
-    table
-        .trim_fmt()
-        .lines()
-        .map(|line| format!(" {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 pub(super) fn section(title: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n{}", bold(title, style))
+    writeln!(out)?;
+    for line in wrap(title, style.width) {
+        writeln!(out, "{}", bold(&line, style))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn bold(text: &str, style: Style) -> String {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    Style,
+    Grid, Style,
     advice::advice,
     native, other,
     python::{self, Lines},
     sentences,
-    text::{section, table, trimmed},
+    text::section,
     words::{percent, plural, printable, shorten, size, wrap},
 };
 use crate::run::{Run, WriteKind, Writer};
@@ -36,10 +36,7 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     }
     let all = run.copied().total().max(known);
     let named = told(&mut run.writers.iter().filter(|writer| is_named(writer)));
-    let title = format!(
-        "WHO WROTE (whoever writes a page first; known for {} of the copies)",
-        percent(named as f64 / all as f64)
-    );
+    let title = title(named, known, all);
     section(&title, style, out)?;
     if tells_what_was_written(run, known) {
         let written = sums(&run.writers, |writer| written(run, writer));
@@ -80,6 +77,24 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         paragraph(&line, style, out)?;
     }
     Ok(())
+}
+
+/// What the section is about: pages whose writer is named, those with evidence of who wrote, which the
+/// shares of the tables are of, and all.
+fn title(named: u64, known: u64, all: u64) -> String {
+    let share = |pages: u64| percent(pages as f64 / all as f64);
+    let shares = match known {
+        _ if known == all => String::new(),
+        _ if known == named => "; shares are of these".into(),
+        _ => format!(
+            "; shares are of the {} with a record of the write",
+            share(known)
+        ),
+    };
+    format!(
+        "WHO WROTE (whoever writes a page first; known for {} of the copies{shares})",
+        share(named)
+    )
 }
 
 /// Of a program whose data is not understood, only that the kernel wrote for it is worth telling.
@@ -134,13 +149,14 @@ fn rows(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut table = table(style, &["copied", "share", header], &[0, 1]);
+    let header = ["copied", "share", header];
+    let mut table = Grid::new(&header, &[0, 1]);
     let mut row = |name: &str, pages: u64| {
-        table.add_row([
-            size(run.bytes(pages)),
-            percent(pages as f64 / known as f64),
-            shorten(&printable(name), style.width.saturating_sub(24)),
-        ]);
+        let share = percent(pages as f64 / known as f64);
+        let name = printable(name);
+        table.add([size(run.bytes(pages)), share], move |room| {
+            shorten(&name, room)
+        });
     };
     for (name, pages) in sums.iter().take(most) {
         row(name, *pages);
@@ -153,7 +169,7 @@ fn rows(
             pages,
         );
     }
-    writeln!(out, "{}", trimmed(&table))
+    writeln!(out, "{}", table.lines(style))
 }
 
 /// What was written into.
@@ -203,6 +219,13 @@ mod tests {
             native_stack: None,
             copied_pages: pages,
         }
+    }
+
+    #[test]
+    fn the_title_says_what_shares_are_of() {
+        assert!(title(90, 100, 100).ends_with("known for 90 % of the copies)"));
+        assert!(title(81, 81, 100).ends_with("known for 81 % of the copies; shares are of these)"));
+        assert!(title(70, 81, 100).ends_with("shares are of the 81 % with a record of the write)"));
     }
 
     #[test]
