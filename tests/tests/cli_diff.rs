@@ -11,7 +11,7 @@ use cowtrace::{
     recording::Writer,
     run::{Row, Run},
 };
-use cowtrace_tests::{command::failed, tracer::program};
+use cowtrace_tests::{browser::Browser, command::failed, tracer::program};
 use serde_json::{Value, json};
 
 const SERVICE: &str = include_str!("runs/service.json");
@@ -333,6 +333,27 @@ fn runs_that_did_not_run_alike_are_not_judged() {
         told["verdict"]["unlike"],
         "in failed python3 (4242) exited with status 7"
     );
+}
+
+#[test]
+fn a_comparison_fits_a_narrow_window() {
+    let folder = Folder::new();
+    folder.run("a", 5_000);
+    folder.run("b", 2_000);
+    let output = folder.diff("a --against b -f html -o out.html");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut browser = Browser::start(&folder.0, "comparison");
+    browser.open(&folder.0.join("out.html"));
+    for width in [1200, 500, 360] {
+        browser.show(width, "light", "screen");
+        let too_wide = "document.documentElement.scrollWidth - innerWidth";
+        let beyond = browser.evaluate(too_wide).as_i64().expect("pixels");
+        assert!(beyond <= 0, "{beyond} pixels too wide at {width}");
+        // Nor is a column cut where it is not to be scrolled for.
+        let hidden = "[...document.querySelectorAll('.changes')]
+            .filter(table => table.scrollWidth > table.clientWidth + 1).length";
+        assert_eq!(browser.evaluate(hidden), json!(0), "at {width}");
+    }
 }
 
 #[test]

@@ -66,6 +66,12 @@ fn sum(numbers: &Value, key: &str) -> u64 {
     rows.iter().filter_map(|row| row[key].as_u64()).sum()
 }
 
+/// Labels of charts that reach over their edge, by more than rounding.
+const CUT_LABELS: &str = "[...document.querySelectorAll('.chart text')].filter(label => {
+    const [inner, outer] = [label, label.closest('svg')].map(it => it.getBoundingClientRect());
+    return inner.left < outer.left - 1 || inner.right > outer.right + 1;
+}).map(label => label.textContent)";
+
 #[test]
 fn the_page_opens_without_a_complaint_and_asks_no_network() {
     for (stored, name) in [(SERVICE, "opens"), (QUIET, "quiet")] {
@@ -79,6 +85,8 @@ fn the_page_opens_without_a_complaint_and_asks_no_network() {
             let too_wide = "document.documentElement.scrollWidth - innerWidth";
             let beyond = browser.evaluate(too_wide).as_i64().expect("pixels");
             assert!(beyond <= 0, "{beyond} pixels too wide at {width}");
+            let cut = browser.evaluate(CUT_LABELS);
+            assert_eq!(cut, serde_json::json!([]), "at {width}");
         }
         assert!(browser.print().len() > 10_000, "a document");
         assert!(browser.screenshot().len() > 10_000, "a picture");

@@ -91,7 +91,7 @@ fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     ];
     writeln!(
         out,
-        "<table>\n<caption>Copied</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
+        "<table class=\"changes\">\n<caption>Copied</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
     )?;
     for (change, name) in counted {
         if let Some(change) = change {
@@ -122,7 +122,7 @@ fn table(title: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "<table>\n<caption>{title}{told}</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
+        "<table class=\"changes\">\n<caption>{title}{told}</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
     )?;
     for row in rows.iter().take(MOST_ROWS) {
         figures(row.changes.main(), most, &subject(&row.subject), out)?;

@@ -140,6 +140,6 @@ mod tests {
     fn figures_are_left_out_where_the_text_would_not_fit() {
         assert!(lines(60)[1].contains("82"));
         assert!(!lines(32)[1].contains("82"));
-        assert_eq!(lines(32)[1], "        1  /usr/l…thon3.11.so.1.0");
+        assert_eq!(lines(32)[1], "        1  /usr/li…on3.11.so.1.0");
     }
 }

@@ -2,6 +2,9 @@
 
 const CHART = { height: 240, left: 64, right: 12, top: 10, bottom: 26 };
 
+/** Half of the widest label of the time axis. */
+const TICK_ROOM = 24;
+
 function drawTimeline(section, data, pageBytes) {
   if (data.bands.length === 0 || data.at_ns.length === 0) {
     note(section, "No sample was taken.");
@@ -116,7 +119,10 @@ function axes(scale, width) {
   }
   for (const time of ticks(scale.span / 1e9, width > 600 ? 8 : 4, 10)) {
     const label = `${Number(time.toPrecision(3))} s`;
-    parts.push(makeSvg("text", { x: scale.x(time * 1e9), y: CHART.height - 8, "text-anchor": time === 0 ? "start" : "middle" }, label));
+    const x = scale.x(time * 1e9);
+    // In the middle of its tick, but for those at an edge, which would be cut.
+    const anchor = time === 0 ? "start" : width - x < TICK_ROOM ? "end" : "middle";
+    parts.push(makeSvg("text", { x: anchor === "end" ? Math.min(x + CHART.right, width) : x, y: CHART.height - 8, "text-anchor": anchor }, label));
   }
   return parts;
 }
