@@ -126,5 +126,11 @@ fn a_reader_that_has_seen_enough_is_a_normal_end() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{output:?}");
-    assert!(output.stderr.is_empty(), "{output:?}");
+    // Nothing but that the trace has begun, unless the command was faster.
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let mut lines = errors.lines();
+    assert!(
+        lines.all(|line| line.starts_with("cowtrace: tracing ")),
+        "{errors}"
+    );
 }
