@@ -76,10 +76,18 @@ impl Early {
         };
         let pause = it.began.elapsed() * TIME_PART;
         self.due = Instant::now().checked_add(pause.max(LEAST_PAUSE));
-        if let Ok((found, walk)) = it.thread.join()
-            && walk.failure.is_none()
-        {
-            self.seen.insert(it.heap, (found, walk));
+        if let Ok(seen) = it.thread.join() {
+            self.keep(it.heap, seen);
+        }
+    }
+
+    /// Keeps what a walk found, unless an earlier one found more, though fewer copies were looked for:
+    /// an interpreter that ends gives its variables up one after the other, and a walk may come between.
+    fn keep(&mut self, heap: Heap, seen: Seen) {
+        let held = seen.1.held_pages;
+        let has_better = |(_, before): &Seen| before.held_pages > held;
+        if seen.1.failure.is_none() && !self.seen.get(&heap).is_some_and(has_better) {
+            self.seen.insert(heap, seen);
         }
     }
 
@@ -212,5 +220,36 @@ pub(super) fn ended(walk: HeapWalk, found: Result<Found, String>) -> Seen {
             };
             (Found::default(), walk)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_of_an_interpreter_that_ends_does_not_replace_a_better_one() {
+        let heap = Heap {
+            process: 1,
+            generation: 0,
+        };
+        let walk = |asked_pages, held_pages| HeapWalk {
+            asked_pages,
+            held_pages,
+            ..HeapWalk::default()
+        };
+        let mut early = Early::default();
+        let mut kept_of = |walk| {
+            early.keep(heap, (Found::default(), walk));
+            early.seen[&heap].1.asked_pages
+        };
+        assert_eq!(kept_of(walk(4_000, 3_900)), 4_000);
+        assert_eq!(kept_of(walk(22_814, 228)), 4_000, "it was ending");
+        assert_eq!(kept_of(walk(23_000, 22_500)), 23_000);
+        let failed = HeapWalk {
+            failure: Some("it has ended".into()),
+            ..walk(30_000, 0)
+        };
+        assert_eq!(kept_of(failed), 23_000);
     }
 }
