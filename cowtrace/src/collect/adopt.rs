@@ -60,7 +60,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Traces what is not traced yet of a tree; tells of how many processes.
+    /// Traces what is not traced yet of a tree; returns the number of processes.
     async fn adopt_all(
         &mut self,
         tree: &[Identity],

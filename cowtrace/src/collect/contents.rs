@@ -140,7 +140,7 @@ impl Object {
     }
 }
 
-/// So many words from an address on.
+/// Words from an address on.
 fn words(
     at: u64,
     count: usize,

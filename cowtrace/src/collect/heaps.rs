@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::record::{Record, Records};
 
-/// A process may have changed its memory if it has written so many pages since it passed it on.
+/// From this many written pages on, a process may have changed the memory that it passed on.
 const LEAST_CHANGED: u64 = 1024;
 /// Where nothing else is known, it has if that is more than this part: counting references is writing
 /// too, and a page counts again after each fork, so this is an upper bound.

@@ -51,7 +51,7 @@ impl Group {
         (first.id == heap.process && !first.has_changed).then_some(first.id)
     }
 
-    /// Those that are to be asked for a heap each, once the process itself is gone.
+    /// The processes to ask about each heap, once its own process is gone.
     fn apart(self) -> impl Iterator<Item = (Heap, Addresses)> {
         self.heaps.into_iter()
     }
