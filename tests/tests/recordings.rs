@@ -227,7 +227,7 @@ fn a_range_takes_less_than_64_bytes() {
     assert!(bytes < rows * 64, "{} bytes a range", bytes / rows);
 }
 
-/// `cargo test --release -p cowtrace-tests --test recordings -- --ignored --nocapture`
+/// `cargo test --release -p cowtrace-tests --test all recordings -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement, for docs/cost.md"]
 fn what_a_million_ranges_cost() {

@@ -1,10 +1,10 @@
-//! `cargo xtask test`: all tests. Those whose names begin with `kernel` trace the running kernel:
-//! they need root, and none of them is skipped unsaid.
+//! `cargo xtask test`: all tests. Those of the module `kernel` trace the running kernel: they need
+//! root, and none of them is skipped unsaid.
 
 use std::{
-    env, fs,
+    env,
     io::{self, BufRead, BufReader, IsTerminal as _, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -35,8 +35,10 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Begins the name of an integration test that needs root and a kernel that can be traced.
-const KERNEL: &str = "kernel";
+/// The program of the integration tests.
+const PROGRAM: &str = "all";
+/// Its module of tests that need root and a kernel that can be traced.
+const KERNEL: &str = "kernel::";
 /// Begins a line by which a kernel test says that this kernel cannot run it.
 const SKIPPED: &str = "SKIPPED ";
 /// Makes a kernel test fail where it would skip.
@@ -70,20 +72,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     // The kernel tests start these binaries.
     workspace::run(&mut workspace::cargo_on_all("build")?)?;
-    let (kernel, plain) = integration_tests(&workspace::root())?;
     let mut failed = Vec::new();
-    if !plain_tests(&plain)? {
-        failed.push("unit and integration tests");
+    if !unit_tests()? {
+        failed.push("unit tests");
+    }
+    if !plain_tests()? {
+        failed.push("tests without the kernel");
     }
     if !doc_tests()? {
         failed.push("documentation tests");
     }
     if let Some(traced) = traced {
-        if !kernel_tests(&kernel, &traced, options)? {
+        if !kernel_tests(&traced, options)? {
             failed.push("kernel tests");
         }
     } else {
-        println!("{SKIPPED}{}: --no-root", kernel.join(", "));
+        println!("{SKIPPED}{KERNEL}: --no-root");
     }
     if !failed.is_empty() {
         bail!("failed: {}; see above", failed.join(", "));
@@ -98,10 +102,15 @@ struct Traced {
     packages: PathBuf,
 }
 
-fn plain_tests(names: &[String]) -> Result<bool> {
+fn unit_tests() -> Result<bool> {
     let mut cargo = workspace::cargo_on_all("test")?;
     cargo.args(["--no-fail-fast", "--lib", "--bins"]);
-    only(&mut cargo, names);
+    Ok(workspace::status(&mut cargo)?.success())
+}
+
+fn plain_tests() -> Result<bool> {
+    let mut cargo = workspace::cargo_on_all("test")?;
+    cargo.args(["--test", PROGRAM, "--", "--skip", KERNEL]);
     Ok(workspace::status(&mut cargo)?.success())
 }
 
@@ -111,16 +120,12 @@ fn doc_tests() -> Result<bool> {
 }
 
 /// Built by the user, run by root.
-fn kernel_tests(names: &[String], traced: &Traced, options: &Options) -> Result<bool> {
-    if names.is_empty() {
-        bail!("there are no kernel tests in the tree");
-    }
+fn kernel_tests(traced: &Traced, options: &Options) -> Result<bool> {
     let mut cargo = workspace::cargo_on_all("test")?;
     cargo
-        .arg("--no-fail-fast")
+        .args(["--test", PROGRAM])
         .env(pythons::FOLDER, &traced.pythons)
         .env(services::FOLDER, &traced.packages);
-    only(&mut cargo, names);
     if !privilege::is_root() {
         if !privilege::is_within_reach() {
             bail!(
@@ -135,12 +140,6 @@ fn kernel_tests(names: &[String], traced: &Traced, options: &Options) -> Result<
     }
     let skipped = run_and_find_skipped(&mut cargo)?;
     Ok(skipped.report())
-}
-
-fn only(cargo: &mut Command, names: &[String]) {
-    for name in names {
-        cargo.args(["--test", name]);
-    }
 }
 
 /// How the kernel tests went.
@@ -167,7 +166,7 @@ fn run_and_find_skipped(cargo: &mut Command) -> Result<Outcome> {
     } else {
         "--color=auto"
     };
-    cargo.args(["--", "--show-output", color]);
+    cargo.args(["--", KERNEL, "--show-output", color]);
     let mut child = cargo
         .stdout(Stdio::piped())
         .spawn()
@@ -193,29 +192,6 @@ fn pass_through(mut from: impl BufRead, to: &mut impl Write) -> Result<Vec<Strin
         line.clear();
     }
     Ok(skipped)
-}
-
-/// Names of the workspace's integration tests: those that need the kernel, and the others.
-fn integration_tests(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
-    let mut names = Vec::new();
-    for member in fs::read_dir(root).context("cannot list the workspace")? {
-        // Most members have none.
-        let Ok(files) = fs::read_dir(member?.path().join("tests")) else {
-            continue;
-        };
-        for file in files {
-            names.extend(test_name(&file?.path()));
-        }
-    }
-    names.sort_unstable();
-    Ok(names.into_iter().partition(|name| name.starts_with(KERNEL)))
-}
-
-/// As cargo finds them: a file, or a folder with a `main.rs`.
-fn test_name(path: &Path) -> Option<String> {
-    let is_test = path.extension().is_some_and(|extension| extension == "rs")
-        || path.join("main.rs").is_file();
-    is_test.then(|| Some(path.file_stem()?.to_str()?.to_owned()))?
 }
 
 fn is_ci(value: Option<&str>) -> bool {
@@ -251,16 +227,12 @@ mod tests {
         assert_eq!(shown, output);
     }
 
+    /// A filter that finds nothing passes.
     #[test]
-    fn kernel_tests_are_told_apart_by_name() {
-        let (kernel, plain) = integration_tests(&workspace::root()).unwrap();
-        assert!(kernel.iter().all(|name| name.starts_with("kernel")));
-        assert!(!plain.iter().any(|name| name.starts_with("kernel")));
-        assert_eq!(
-            test_name(Path::new("tests/kernel_cases.rs")).as_deref(),
-            Some("kernel_cases")
-        );
-        assert_eq!(test_name(Path::new("tests/golden.json")), None);
+    fn the_tests_that_need_the_kernel_are_in_a_module_of_their_own() {
+        let program = workspace::root().join("tests/tests/main.rs");
+        let module = format!("mod {};", KERNEL.trim_end_matches("::"));
+        assert!(std::fs::read_to_string(program).unwrap().contains(&module));
     }
 
     #[test]

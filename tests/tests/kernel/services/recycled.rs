@@ -22,7 +22,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{
+use super::{
     http::{SOCKET, load_until, wait_for_workers},
     python::{SCRIPTS, command, versions},
     server::{Folder, Server},

@@ -16,12 +16,12 @@ use cowtrace_tests::{
 };
 use serde_json::Value;
 
-use crate::{
+use super::{
     http::{SOCKET, load, wait_for_workers},
     server::{Folder, Server, installed},
 };
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_services");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel/services");
 
 /// What is counted may differ from pagemap by this share: memory that is given back and comes again
 /// is in other frames without having been copied, one page of 8,655 in twenty runs.

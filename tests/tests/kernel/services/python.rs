@@ -11,12 +11,12 @@ use cowtrace_tests::{
 };
 use serde_json::Value;
 
-use crate::{
+use super::{
     http::{SOCKET, load, wait_for_workers},
     server::{Folder, Server},
 };
 
-pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_services");
+pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel/services");
 const TORNADO: &str = include_str!("tornado_service.py");
 const WSGI: &str = include_str!("wsgi_service.py");
 const ARRAYS: &str = include_str!("arrays_service.py");

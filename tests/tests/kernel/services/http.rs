@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use crate::server::Server;
+use super::server::Server;
 
 /// The file of its folder that a service listens on.
 pub const SOCKET: &str = "socket";

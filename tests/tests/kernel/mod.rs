@@ -1,0 +1,19 @@
+//! Tests that trace the running kernel: they need root. `cargo xtask test` finds them by this module.
+
+mod attach;
+mod cases;
+mod commands;
+mod cpython;
+mod demo;
+mod ends;
+mod holders;
+mod lines;
+mod names;
+mod recordings;
+mod services;
+mod stacks;
+mod starts;
+mod streams;
+mod sudo;
+mod tree;
+mod writers;
