@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.only.is_none() {
         packages::ensure(&[BPFTRACE])?;
     }
-    workspace::run(&mut workspace::cargo_on_all("build")?)?;
+    workspace::run(workspace::cargo_on_all("build")?.args(["--bins", "--examples"]))?;
     let binaries = workspace::binaries()?;
     if privilege::is_root() {
         return measure(options, binaries);

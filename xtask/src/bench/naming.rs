@@ -1,5 +1,5 @@
-//! What naming code takes: the program's own process for that, asked for places all over the program
-//! itself, which is large and has debug information with inlined functions.
+//! What naming code takes: the same code in a process of its own, asked for places all over the
+//! program itself, which is large and has debug information with inlined functions.
 
 use std::{
     fs::{self, File},
@@ -46,8 +46,8 @@ pub(crate) fn measure(binaries: &Path) -> Result<Naming> {
         "parts": [{ "source": source, "places": places }],
     });
     let begun = Instant::now();
-    let mut child = Command::new(&program)
-        .arg("__name")
+    // cowtrace itself names code for cowtrace alone.
+    let mut child = Command::new(binaries.join("examples/naming"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
