@@ -167,7 +167,7 @@ fn a_recording_can_be_read_whenever_its_writer_is_killed() {
         let folder = Folder::new(&format!("killed-{round}"));
         let path = folder.path("run.cow");
         let mut writer = Command::new(env::current_exe().expect("this program"))
-            .args(["--exact", "writer_that_is_killed"])
+            .args(["--exact", "recordings::writer_that_is_killed"])
             .env(WRITES_TO, &path)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
