@@ -43,6 +43,17 @@ pub enum CallerError {
         /// What is in it.
         value: String,
     },
+    /// sudo sets both; one of them is not there.
+    #[error(
+        "{set} is set, but {missing} is not, so it is not known which group called; \
+         run cowtrace by sudo, or unset {set}"
+    )]
+    HalfFromSudo {
+        /// The variable that is set.
+        set: &'static str,
+        /// The one that is missing.
+        missing: &'static str,
+    },
     /// The system does not answer who the user is.
     #[error("cannot look up the user who called: {0}")]
     Unknown(io::Error),
@@ -83,9 +94,9 @@ fn find() -> Result<Option<Caller>, CallerError> {
     let Some(uid) = number("SUDO_UID")? else {
         return Ok(None);
     };
-    let gid = number("SUDO_GID")?.ok_or_else(|| CallerError::NotFromSudo {
-        name: "SUDO_GID",
-        value: String::new(),
+    let gid = number("SUDO_GID")?.ok_or(CallerError::HalfFromSudo {
+        set: "SUDO_UID",
+        missing: "SUDO_GID",
     })?;
     if uid == 0 {
         return Ok(None);

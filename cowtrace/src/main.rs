@@ -3,9 +3,11 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 use std::{
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
+
+use anyhow::Context as _;
 
 use cowtrace::{
     caller,
@@ -20,7 +22,10 @@ use cowtrace::{
 static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
 
 fn main() -> ExitCode {
-    let cli = cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell(&told),
+    };
     // By a trace, which has no subcommand, they are given up where they are not needed.
     let keeps_privileges = cli
         .command
@@ -50,7 +55,38 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<command::AlreadyTold>() => ExitCode::FAILURE,
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(usage) => tell(usage),
+            None => fail(&error),
+        },
+    }
+}
+
+/// Tells what clap has to say: how the program is used, or that it is not used like that.
+fn tell(told: &clap::Error) -> ExitCode {
+    if told.use_stderr() {
+        let text = styled(told, io::stderr().is_terminal());
+        streams::say(format_args!("{}", text.trim_end_matches('\n')));
+        return ExitCode::from(command::WRONG_USAGE);
+    }
+    let text = styled(told, io::stdout().is_terminal());
+    let printed = streams::output().and_then(|mut out| {
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    });
+    match printed.context("cannot write to standard output") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    }
+}
+
+fn styled(told: &clap::Error, is_terminal: bool) -> String {
+    let text = told.render();
+    if Color::Auto.applies(is_terminal) {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
     }
 }
 
@@ -64,13 +100,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     };
     let text = foreign::printable_message(&format!("{error:#}"));
     streams::say(format_args!("{name}: {text}"));
-    if error.is::<command::Exceeded>() {
-        ExitCode::from(command::EXCEEDED)
-    } else if error.is::<command::Unlike>() {
-        ExitCode::from(command::UNLIKE)
-    } else {
-        ExitCode::FAILURE
-    }
+    ExitCode::from(command::status_of(error))
 }
 
 /// The reader of the report has seen enough, as `head` does.

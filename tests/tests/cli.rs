@@ -31,6 +31,46 @@ fn bad_durations_sizes_and_labels_say_what_is_right() {
 }
 
 #[test]
+fn a_value_that_begins_with_a_hyphen_is_taken_for_a_value() {
+    let negative = ["diff", "a", "--against", "b", "--fail-above", "-3%"];
+    fails(
+        &negative,
+        2,
+        "'-3%' for '--fail-above <PERCENT>': must be 0% or more",
+    );
+    fails(&["--pid", "1", "-i", "-1s"], 2, "'-1s' for '--interval");
+    fails(
+        &["--pid", "1", "--range", "-4KiB"],
+        2,
+        "'-4KiB' for '--range",
+    );
+    fails(&["demo", "--workers", "-1"], 2, "-1 is not in 1..=64");
+    for option in [
+        &negative[..],
+        &["--pid", "1", "-i", "-1s"],
+        &["demo", "--workers", "-1"],
+    ] {
+        let output = cowtrace(option);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!errors.contains("tip:"), "{errors}");
+    }
+}
+
+#[test]
+fn a_label_is_given_once() {
+    let twice = "the label a is given twice";
+    fails(&["label", "no-such.cow", "a=1", "a=2"], 2, twice);
+    fails(
+        &["--label", "a=1", "--label", "a=2", "--", "true"],
+        2,
+        twice,
+    );
+    fails(&["demo", "--label", "a=1", "--label", "a=1"], 2, twice);
+    let per = ["diff", "a", "--against", "b", "--per", "a=1"];
+    fails(&per, 2, "the name of a label alone");
+}
+
+#[test]
 fn a_command_without_dashes_is_answered_with_the_command_that_was_meant() {
     fails(&["sleep", "1"], 2, "did you mean `cowtrace -- sleep 1`?");
     fails(&["record"], 2, "`cowtrace -o run.cow -- COMMAND`");
@@ -156,7 +196,27 @@ fn output_that_cannot_be_written_is_status_1() {
         .write(true)
         .open("/dev/full")
         .expect("/dev/full is there");
-    for arguments in [&["man"][..], &["completions", "bash"]] {
+    let mut all = vec![
+        vec!["man"],
+        vec!["completions", "bash"],
+        vec!["--help"],
+        vec!["-h"],
+        vec!["help"],
+        vec!["--version"],
+    ];
+    for subcommand in [
+        "report",
+        "doctor",
+        "demo",
+        "diff",
+        "label",
+        "completions",
+        "man",
+    ] {
+        all.push(vec![subcommand, "--help"]);
+        all.push(vec!["help", subcommand]);
+    }
+    for arguments in &all {
         let full = full.try_clone().expect("a second handle");
         let output = Command::new(program("cowtrace"))
             .args(arguments)
@@ -167,6 +227,29 @@ fn output_that_cannot_be_written_is_status_1() {
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert!(
             errors.contains("cannot write") && errors.contains("No space left"),
+            "{arguments:?}: {errors}"
+        );
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn help_that_nobody_can_read_is_status_1_and_a_reader_that_has_enough_is_a_normal_end() {
+    for (to, status) in [
+        (">&-", 1),
+        ("1</dev/null", 1),
+        ("| :; exit ${PIPESTATUS[0]}", 0),
+    ] {
+        let output = Command::new("bash")
+            .args(["-c", &format!("\"$0\" --help {to}")])
+            .arg(program("cowtrace"))
+            .output()
+            .expect("bash runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{to}: {errors}");
+        assert_eq!(
+            errors.contains("cannot write to standard output"),
+            status == 1,
             "{errors}"
         );
     }

@@ -8,7 +8,7 @@ use cowtrace::{
     report::{self, Style},
     run::Run,
 };
-use unicode_width::UnicodeWidthStr as _;
+use serde_json::Value;
 
 /// A Tornado-like service: a master, three workers, one of them gone, a hostile mapping name.
 const SERVICE: &str = include_str!("runs/service.json");
@@ -44,59 +44,6 @@ fn text_at_80_columns() {
     }
     assert!(!text.contains('\x1b'), "no control characters");
     insta::assert_snapshot!(text);
-}
-
-/// As a terminal that wraps by itself would break tables and lines again.
-#[test]
-fn no_line_is_wider_than_the_terminal() {
-    for (index, stored) in [SERVICE, SAVING, COLLECTING, STACKS, QUIET]
-        .iter()
-        .enumerate()
-    {
-        let mut runs = [run(stored), run(stored)];
-        // A path without a space, in letters that take two columns each.
-        let long = "名前".repeat(200);
-        for process in &mut runs[1].processes {
-            process.comm.clone_from(&long);
-        }
-        for region in &mut runs[1].regions {
-            region.mapping.name.clone_from(&long);
-        }
-        for holder in &mut runs[1].holders {
-            holder.path.clone_from(&long);
-        }
-        for writer in &mut runs[1].writers {
-            writer.function = Some(long.clone());
-        }
-        runs[1].labels.insert(long.clone(), long);
-        for width in 40..=120 {
-            for run in &runs {
-                for line in text(run, width, false).lines() {
-                    assert!(
-                        line.width() <= width,
-                        "run {index}, {width} columns: {line}"
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn variables_of_the_same_path_are_told_with_their_process() {
-    let mut run = run(SERVICE);
-    assert!(!text(&run, 120, false).contains("['id_title'] of "));
-    let mut other = run.holders[0].clone();
-    other.process_id = run.processes[1].id;
-    assert_ne!(other.process_id, run.holders[0].process_id);
-    let pids = [run.holders[0].process_id, other.process_id];
-    run.holders.insert(1, other);
-    let text = text(&run, 120, false).replace('\n', " ");
-    for id in pids {
-        let process = run.process(id).expect("it is there");
-        let owner = format!("['id_title'] of {} ({})", process.comm, process.pid);
-        assert!(text.matches(&owner).count() == 2, "{owner}: {text}");
-    }
 }
 
 #[test]
@@ -262,15 +209,20 @@ fn pprof_as_another_program_reads_it() {
     insta::assert_snapshot!(text);
 }
 
-/// What the page shows; that it does is what `html_report.rs` tests.
-#[test]
-fn html_with_its_data() {
+/// What a page shows, as data.
+fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
-    report::html(&run(SERVICE), &mut out).expect("memory can be written");
+    report::html(run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let data = text.split_once("id=\"data\">").expect("data").1;
     let data = data.split_once("</script>").expect("an end").0;
-    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    serde_json::from_str(data).expect("JSON")
+}
+
+/// What the page shows; that it does is what `html_report.rs` tests.
+#[test]
+fn html_with_its_data() {
+    let data = page_data(&run(SERVICE));
     let pretty = serde_json::to_string_pretty(&data).expect("JSON");
     // Numbers of an array side by side.
     let mut compact = String::new();

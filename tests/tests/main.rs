@@ -8,3 +8,4 @@ mod heap;
 mod html_report;
 mod kernel;
 mod recordings;
+mod reports;

@@ -8,7 +8,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::Cli;
+use super::{Cli, usage};
 use crate::foreign::{is_harmful, printable};
 
 /// Words of a command that are repeated in a tip; of a longer one the beginning tells enough.
@@ -24,14 +24,12 @@ const START: [&str; 5] = ["trace", "run", "start", "exec", "launch"];
 /// What others call tracing a process.
 const ATTACH: [&str; 4] = ["attach", "pid", "watch", "top"];
 
-/// The arguments of this process; ends it, as is the custom, if they make no sense or ask for help.
-#[must_use]
-pub fn parse() -> Cli {
+/// The arguments of this process; an error if they make no sense or ask for help.
+pub fn parse() -> Result<Cli, Error> {
     let arguments: Vec<OsString> = env::args_os().collect();
-    match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
-        Err(error) => explained(error, &arguments).exit(),
-    }
+    let cli = Cli::try_parse_from(&arguments).map_err(|error| explained(error, &arguments))?;
+    usage::check(&cli)?;
+    Ok(cli)
 }
 
 /// The error with a tip, and with what it quotes made harmless.

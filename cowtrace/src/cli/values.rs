@@ -76,12 +76,23 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     match number.parse::<f64>() {
         Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),
+        Ok(percent) if percent < 0.0 => Err("must be 0% or more".into()),
         _ => Err("write it like 5%, 0 or more".into()),
     }
 }
 
 /// Bytes of a label's key: it is typed again for `diff --per`.
 const MOST_KEY: usize = 128;
+
+/// A label's key, where no value stands beside it.
+pub(super) fn key(text: &str) -> Result<String, String> {
+    let is_key = !text.is_empty() && !text.contains('=');
+    let key = is_key.then(|| label(&format!("{text}=")));
+    match key {
+        Some(label) => label.map(|(key, _)| key),
+        None => Err("give the name of a label alone, such as requests".into()),
+    }
+}
 
 /// A key and a value.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
@@ -151,6 +162,14 @@ mod tests {
         let long = format!("{}=1", "k".repeat(MOST_KEY + 1));
         for bad in ["", "a", "=b", "a\nb=1", "a=\x1b[2J", &long] {
             assert!(label(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_alone_is_a_labels_name() {
+        assert_eq!(key("requests"), Ok("requests".into()));
+        for bad in ["", "requests=5", "a\nb", &"k".repeat(MOST_KEY + 1)] {
+            assert!(key(bad).is_err(), "{bad:?}");
         }
     }
 

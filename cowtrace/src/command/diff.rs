@@ -6,10 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use clap::{CommandFactory as _, error::ErrorKind};
 
 use crate::{
-    cli::{Cli, DiffArgs, DiffFormat},
+    cli::{DiffArgs, DiffFormat, wrong_usage},
     diff::{self, Comparison, Measured, Options},
     foreign::{printable, printable_path},
     output::{NewFile, refuse_source},
@@ -18,28 +17,22 @@ use crate::{
     streams::{self, say},
 };
 
-/// Exit status when NEW copies more than was allowed.
-pub const EXCEEDED: u8 = 3;
-
 /// NEW copies more than was allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("{growth}: --fail-above allows {limit}% more")]
-pub struct Exceeded {
+pub(super) struct Exceeded {
     growth: String,
     limit: f64,
 }
 
-/// Exit status when the runs did not run alike, so that a limit says nothing of them.
-pub const UNLIKE: u8 = 4;
-
 /// The runs did not run alike.
 #[derive(Debug, thiserror::Error)]
 #[error("--fail-above cannot judge these runs: {0}")]
-pub struct Unlike(String);
+pub(super) struct Unlike(String);
 
 /// Compares, prints, and fails if that was asked for.
 pub fn diff(arguments: &DiffArgs) -> Result<()> {
-    refuse_vain_limit(arguments);
+    refuse_vain_limit(arguments)?;
     if arguments.output.is_none()
         && arguments.format == DiffFormat::Html
         && io::stdout().is_terminal()
@@ -62,7 +55,7 @@ pub fn diff(arguments: &DiffArgs) -> Result<()> {
 }
 
 /// A limit that these runs can never exceed would pass for a check.
-fn refuse_vain_limit(arguments: &DiffArgs) {
+fn refuse_vain_limit(arguments: &DiffArgs) -> Result<()> {
     let (base, new) = (arguments.base.len(), arguments.against.len());
     let is_vain = base + new > 2 && !diff::can_tell_growth(base, new);
     if arguments.fail_above.is_some() && is_vain {
@@ -70,14 +63,9 @@ fn refuse_vain_limit(arguments: &DiffArgs) {
             "--fail-above cannot tell growth from noise with {base} and {new} runs: give 3 or more a \
              side, or 1 a side to take the growth as it is"
         );
-        let mut cli = Cli::command();
-        cli.build();
-        let command = cli.find_subcommand_mut("diff").map(std::mem::take);
-        command
-            .unwrap_or(cli)
-            .error(ErrorKind::WrongNumberOfValues, text)
-            .exit();
+        return Err(wrong_usage(Some("diff"), &text).into());
     }
+    Ok(())
 }
 
 fn measure(paths: &[PathBuf]) -> Result<Vec<Measured>> {

@@ -14,10 +14,9 @@ use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
-    cli::{Color, Holders, Range, TraceArgs, TraceOptions},
+    cli::{Color, Holders, TraceArgs, TraceOptions},
     collect::{Collector, Meta, Progress},
     limits::OpenFiles,
-    memory,
     probe::{Kernel, Settings, Walks},
     report,
     run::Run,
@@ -28,20 +27,12 @@ use crate::{
 use super::{
     ends::{End, Ends, at},
     exits::{CommandFailed, Exits},
-    label::check_labels,
     living,
     progress::{progress_bar, progress_text},
+    range::range_bytes,
     record::{self, Recording},
     report::{check_printable, print},
 };
-
-/// Half of the histogram's places: as many ranges are planned for.
-const PLANNED_RANGES: u64 = 131_072;
-/// Workers that a master is expected to have, now or later, each with a copy of everything.
-const EXPECTED_COPIES: u64 = 8;
-/// A range's first copy costs more than the others, which finer ranges would pay too often.
-const FINEST_AUTO_RANGE: u64 = 64 << 10;
-const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 
 /// Between looks at who wrote: the buffer holds what 6 million copies a second leave in this time,
 /// and most workers live longer.
@@ -133,7 +124,6 @@ pub(super) fn observe(
             "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
         )?;
     }
-    check_labels(&options.labels)?;
     record::check(options)?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;
@@ -362,30 +352,6 @@ async fn due(recording: &mut Option<&mut Recording>) {
     match recording {
         Some(recording) => recording.due().await,
         None => std::future::pending().await,
-    }
-}
-
-/// The range's size: what the user said, or the finest whose histogram holds what may be copied.
-fn range_bytes(range: Range, target: &Target<'_>, page_bytes: u64) -> u64 {
-    match (range, target) {
-        (Range::Bytes(bytes), _) => bytes,
-        (Range::Auto, Target::Command(_)) => FINEST_AUTO_RANGE,
-        (Range::Auto, Target::Pids(pids)) => {
-            let root = Path::new("/proc");
-            let resident = |pid: u32| memory::resident_pages(root, pid);
-            let tree = memory::children_of(root, pids).unwrap_or_default();
-            let now: u64 = tree.iter().map(|process| resident(process.pid)).sum();
-            let later: u64 = pids
-                .iter()
-                .map(|&pid| resident(pid) * EXPECTED_COPIES)
-                .sum();
-            let ranges = |bytes: u64| now.max(later) * page_bytes / bytes;
-            let mut bytes = FINEST_AUTO_RANGE.max(page_bytes);
-            while ranges(bytes) > PLANNED_RANGES && bytes < COARSEST_AUTO_RANGE {
-                bytes *= 2;
-            }
-            bytes
-        }
     }
 }
 

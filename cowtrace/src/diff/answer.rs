@@ -4,7 +4,7 @@ use super::{
     Comparison,
     rows::{Changes, Row, Subject},
     statistics::{ALPHA, Change, Evidence, Finding, rarest},
-    words::{bytes, explained, growth, growth_between, percent, signed, subject},
+    words::{apart, bytes, explained, growth, growth_between, percent, signed, subject},
 };
 use crate::report::{plural, printable, shorten};
 
@@ -25,22 +25,26 @@ impl Comparison {
         match change.relative() {
             None if new == 0.0 => "Neither side copies a page.".into(),
             None => format!("NEW copies {}{per}, BASE nothing.", bytes(new)),
+            Some(_) if change.finding == Finding::NoneSeen && bytes(base) == bytes(new) => {
+                format!(
+                    "No difference seen: NEW and BASE each copy {}{per}.",
+                    bytes(new)
+                )
+            }
             Some(_) if change.finding == Finding::NoneSeen => format!(
                 "No difference seen: NEW copies {}{per}, BASE {}.",
                 bytes(new),
                 bytes(base)
             ),
-            Some(0.0) => {
-                format!("NEW copies as much as BASE: {}{per}.", bytes(new))
-            }
-            Some(relative) => format!(
-                "NEW copies {}{per}: {} instead of {}{}{}.",
-                growth(relative),
-                bytes(new),
-                bytes(base),
-                self.by_worker(),
-                self.mostly(change, relative)
-            ),
+            Some(relative) => match instead(change) {
+                None => format!("NEW copies as much as BASE: {}{per}.", bytes(new)),
+                Some(instead) => format!(
+                    "NEW copies {}{per}: {instead}{}{}.",
+                    growth(relative),
+                    self.by_worker(),
+                    self.mostly(change, relative)
+                ),
+            },
         }
     }
 
@@ -97,11 +101,7 @@ impl Comparison {
                 per_worker: Some(change),
                 per_unit: None,
                 ..
-            } => format!(
-                ", {} instead of {} a worker",
-                bytes(change.new.median),
-                bytes(change.base.median)
-            ),
+            } => instead(change).map_or_else(String::new, |it| format!(", {it} a worker")),
             _ => String::new(),
         }
     }
@@ -128,25 +128,27 @@ impl Comparison {
             Subject::Kind(kind) => explained(*kind).to_owned(),
             other => subject(other),
         };
-        let change = row.changes.main();
-        format!(
-            "; mostly {words}: {} instead of {}",
-            bytes(change.new.median),
-            bytes(change.base.median)
-        )
+        let instead = instead(row.changes.main());
+        instead.map_or_else(String::new, |it| format!("; mostly {words}: {it}"))
     }
+}
+
+/// `21 MiB instead of 33 MiB`; none if they are the same.
+fn instead(change: &Change) -> Option<String> {
+    let (base, new) = apart(change.base.median, change.new.median)?;
+    Some(format!("{new} instead of {base}"))
 }
 
 fn interval(evidence: &Evidence) -> String {
     let interval = &evidence.interval;
     let level = interval.level * 100.0;
-    let range = match interval.relative {
-        Some((from, to)) => growth_between(from, to),
-        None => format!(
-            "{} to {}",
-            signed(interval.difference.0),
-            signed(interval.difference.1)
-        ),
+    let in_bytes = |(from, to): (f64, f64)| match (signed(from), signed(to)) {
+        (from, to) if from == to => from,
+        (from, to) => format!("{from} to {to}"),
     };
+    let range = interval.relative.map_or_else(
+        || in_bytes(interval.difference),
+        |(from, to)| growth_between(from, to),
+    );
     format!("With {level:.1} % confidence: {range}")
 }

@@ -143,9 +143,22 @@ impl Sides<'_> {
             values
         };
         let (base, new) = (values(self.base), values(self.new));
-        (base.len() > 1 || base != new).then(|| Warning {
+        if base.len() <= 1 && base == new {
+            return None;
+        }
+        let is_alike = {
+            let (mut base, mut new) = (base.clone(), new.clone());
+            base.sort_unstable();
+            new.sort_unstable();
+            base == new
+        };
+        Some(Warning {
             about,
-            text: format!("{about}: {} in BASE, {} in NEW", listed(base), listed(new)),
+            text: if is_alike {
+                format!("{about}: {} on both sides", listed(base))
+            } else {
+                format!("{about}: {} in BASE, {} in NEW", listed(base), listed(new))
+            },
         })
     }
 
@@ -160,9 +173,21 @@ impl Sides<'_> {
             (least, most) if least == most => least,
             (least, most) => format!("{least} to {most}"),
         };
-        (most as f64 > least as f64 * LIKE_DURATION).then(|| Warning {
+        if most as f64 <= least as f64 * LIKE_DURATION {
+            return None;
+        }
+        let text = match (told(base), told(new)) {
+            // Both sides vary alike: that speaks for neither, unless it is by so much that runs are no
+            // match for each other.
+            (base, new) if base == new => {
+                let is_far = most as f64 > least as f64 * MOST_TIME;
+                is_far.then(|| format!("duration: {base} on both sides"))?
+            }
+            (base, new) => format!("duration: {base} in BASE, {new} in NEW"),
+        };
+        Some(Warning {
             about: "duration",
-            text: format!("duration: {} in BASE, {} in NEW", told(base), told(new)),
+            text,
         })
     }
 
@@ -187,13 +212,14 @@ impl Sides<'_> {
                 format!("{} to {most}", least.trim_end_matches(" %"))
             }
         };
+        let (base, new) = (of(self.base), of(self.new));
         let mut warning = Warning {
             about: "known writers",
-            text: format!(
-                "known writers: of {} of the copies in BASE, {} in NEW",
-                of(self.base),
-                of(self.new)
-            ),
+            text: if base == new {
+                format!("known writers: of {base} of the copies on both sides")
+            } else {
+                format!("known writers: of {base} of the copies in BASE, {new} in NEW")
+            },
         };
         if self.all().any(|run| run.copied > 0.0 && !run.has_writers()) {
             warning.text.push_str("; writers are not compared");

@@ -113,6 +113,70 @@ fn copies_that_lie_elsewhere_are_told() {
 }
 
 #[test]
+fn a_difference_that_rounding_hides_is_shown_and_what_is_equal_is_not() {
+    let of = |pages: u64| {
+        runs(u32::try_from(pages).unwrap(), 1, |_, service| {
+            (service.reference_pages, service.gc_pages) = (pages, 0);
+        })
+    };
+    // 4 workers of 4 KiB pages: 25.2 MiB each way, by 16 KiB.
+    let comparison = between(&of(1_612), &of(1_613));
+    assert_eq!(
+        comparison.summary(),
+        "NEW copies 0.1 % more: 25.20 MiB instead of 25.19 MiB, \
+         6.301 MiB instead of 6.297 MiB a worker."
+    );
+    let same = between(
+        &of(1_612),
+        &runs(9, 1, |_, it| (it.reference_pages, it.gc_pages) = (1_612, 0)),
+    );
+    assert_eq!(same.summary(), "NEW copies as much as BASE: 25.2 MiB.");
+    // As many a worker, and twice the workers.
+    let twice = runs(9, 1, |_, service| {
+        (service.reference_pages, service.gc_pages, service.workers) = (1_612, 0, 8);
+    });
+    let summary = between(&of(1_612), &twice).summary();
+    assert!(!summary.contains("a worker"), "{summary}");
+}
+
+#[test]
+fn sides_that_vary_alike_are_no_difference_between_them() {
+    let lasting = |first: u32, seconds: [u64; 2]| {
+        runs(first, 2, move |index, service| {
+            service.duration_s = seconds[index as usize];
+        })
+    };
+    let texts = |base: [u64; 2], new: [u64; 2]| {
+        let comparison = between(&lasting(0, base), &lasting(5, new));
+        let texts = comparison.warnings.iter().map(|it| it.text.clone());
+        texts.collect::<Vec<String>>()
+    };
+    assert!(texts([60, 90], [90, 60]).is_empty());
+    assert_eq!(
+        texts([60, 90], [60, 91]),
+        ["duration: 60.0 s to 90.0 s in BASE, 60.0 s to 91.0 s in NEW"]
+    );
+    // That far apart they are to be told, whoever had which.
+    assert_eq!(
+        texts([10, 90], [10, 90]),
+        ["duration: 10.0 s to 90.0 s on both sides"]
+    );
+    let by = |first: u32, backends: [&'static str; 2]| {
+        runs(first, 2, move |index, service| {
+            service.backend = backends[index as usize];
+        })
+    };
+    let comparison = between(
+        &by(0, ["kprobe", "tracepoint"]),
+        &by(5, ["tracepoint", "kprobe"]),
+    );
+    assert_eq!(
+        comparison.warnings[0].text,
+        "backend: kprobe, tracepoint on both sides"
+    );
+}
+
+#[test]
 fn twice_the_workers_copy_as_much_each() {
     let new = runs(5, 1, |_, service| service.workers = 8);
     let comparison = between(&plain(0, 1), &new);

@@ -164,7 +164,8 @@ fn distance(row: &Row) -> f64 {
 fn places(comparison: &Comparison, matters: impl Fn(&&Row) -> bool) -> Vec<&Row> {
     let is_large = |row: &&Row| {
         let change = row.changes.main();
-        change.base.median.max(change.new.median) >= least(comparison)
+        let (base, new) = (change.base.median, change.new.median);
+        base.max(new) >= least(comparison) && bytes(base) != bytes(new)
     };
     let mut places = first(&comparison.mappings, MOST_MAPPINGS, &matters);
     places.extend(first(&comparison.others, 1, &matters));

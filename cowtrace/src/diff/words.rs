@@ -20,23 +20,63 @@ const UNKNOWN_USE: &str = "other memory of unknown use";
 /// Longer names of functions and files are cut.
 const MAX_NAME: usize = 40;
 
+/// Units of [`size`] with their bytes.
+const UNITS: [(&str, f64); 6] = [
+    ("B", 1.0),
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("GiB", 1_073_741_824.0),
+    ("TiB", 1_099_511_627_776.0),
+    ("PiB", 1_125_899_906_842_624.0),
+];
+
+/// Digits behind the point, where one does not show a difference.
+const FINER: [usize; 2] = [2, 3];
+
 /// From this growth on it is told as a multiple.
 const TIMES: f64 = 1.0;
 
 /// Bytes in the largest unit that fits; fractions of a byte, as they come per unit of work, too.
 #[must_use]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "bytes of a run, which came from whole numbers"
-)]
 pub(super) fn bytes(bytes: f64) -> String {
     match bytes {
         0.0 => "0 B".into(),
         b if b < 0.01 => "<0.01 B".into(),
         b if b < 10.0 && b.fract() != 0.0 => format!("{b:.2} B"),
-        b => size(b.round() as u64),
+        b => size(whole(b)),
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes of a run, which came from whole numbers"
+)]
+fn whole(bytes: f64) -> u64 {
+    bytes.round() as u64
+}
+
+/// Two figures that differ, with as many digits as it takes to see that; none if they are the same, or
+/// as good as that.
+pub(super) fn apart(base: f64, new: f64) -> Option<(String, String)> {
+    let pair = |told: &dyn Fn(f64) -> String| Some((told(base), told(new)));
+    let is_apart = |pair: &(String, String)| pair.0 != pair.1;
+    let in_short = pair(&bytes).filter(is_apart);
+    let finer = || {
+        let mut finer = FINER.into_iter();
+        finer.find_map(|digits| pair(&|it| with_digits(it, base.max(new), digits)).filter(is_apart))
+    };
+    let whole = || pair(&|it| format!("{} B", count(whole(it)))).filter(is_apart);
+    in_short.or_else(finer).or_else(whole)
+}
+
+/// In the unit that the larger of two figures has.
+fn with_digits(bytes: f64, larger: f64, digits: usize) -> String {
+    let (unit, bytes_of) = UNITS
+        .into_iter()
+        .rfind(|(_, bytes)| larger >= *bytes)
+        .unwrap_or(UNITS[0]);
+    format!("{:.digits$} {unit}", bytes / bytes_of)
 }
 
 /// With its sign.
@@ -62,17 +102,17 @@ pub(super) fn growth(relative: f64) -> String {
 /// `26 to 28 % less`, `1 % less to 2 % more`.
 pub(super) fn growth_between(from: f64, to: f64) -> String {
     let within = |least: f64, most: f64, word: &str| {
-        let (mut one, mut other) = (number(least), number(most));
-        if one == other {
-            (one, other) = (
-                format!("{:.1}", least * 100.0),
-                format!("{:.1}", most * 100.0),
-            );
-        }
-        if one == other {
-            format!("{other} % {word}")
-        } else {
+        let (one, other) = (number(least), number(most));
+        let finer = |it: f64| format!("{:.1}", it * 100.0);
+        let (finer_one, finer_other) = (finer(least), finer(most));
+        if one != other {
             format!("{one} to {other} % {word}")
+        } else if finer_one != finer_other {
+            format!("{finer_one} to {finer_other} % {word}")
+        } else if one.starts_with('<') {
+            format!("{one} % {word}")
+        } else {
+            format!("{finer_one} % {word}")
         }
     };
     if from < 0.0 && to < 0.0 {
@@ -84,7 +124,10 @@ pub(super) fn growth_between(from: f64, to: f64) -> String {
     if from == 0.0 && to == 0.0 {
         return "as much".into();
     }
-    format!("{} to {}", growth(from), growth(to))
+    match (growth(from), growth(to)) {
+        (from, to) if from == to => from,
+        (from, to) => format!("{from} to {to}"),
+    }
 }
 
 /// For a column: `-44 %`, `+3.1 %`, `x2.3`, `new`, `gone`.
@@ -291,6 +334,37 @@ mod tests {
         );
         assert_eq!(growth_between(-0.27201, -0.27199), "27.2 % less");
         assert_eq!(growth_between(0.0, 0.0), "as much");
+    }
+
+    #[test]
+    fn figures_that_differ_read_as_if_they_did() {
+        const MIB: f64 = 1_048_576.0;
+        let told = |base: f64, new: f64| {
+            let (base, new) = apart(base, new).unwrap();
+            format!("{new} instead of {base}")
+        };
+        assert_eq!(told(2.0 * MIB, MIB), "1 MiB instead of 2 MiB");
+        assert_eq!(told(6.3 * MIB, 6.34 * MIB), "6.34 MiB instead of 6.30 MiB");
+        assert_eq!(
+            told(6.3 * MIB, 6.302 * MIB),
+            "6.302 MiB instead of 6.300 MiB"
+        );
+        let gib = 100.0 * 1024.0 * MIB;
+        assert_eq!(
+            told(gib, gib + 4096.0),
+            "107,374,186,496 B instead of 107,374,182,400 B"
+        );
+        assert_eq!(told(512.3, 512.4), "512.40 B instead of 512.30 B");
+        assert_eq!(apart(MIB, MIB), None);
+        assert_eq!(apart(0.0, 0.0), None);
+        assert_eq!(apart(512.000_01, 512.0), None);
+    }
+
+    #[test]
+    fn an_interval_whose_ends_read_alike_is_one_figure() {
+        assert_eq!(growth_between(1.31, 1.34), "2.3 times as much");
+        assert_eq!(growth_between(-0.0002, -0.0001), "<0.1 % less");
+        assert_eq!(growth_between(0.0001, 0.0002), "<0.1 % more");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Read as _,
+    io::{self, Read as _},
     os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
     path::Path,
 };
@@ -20,7 +20,7 @@ use nix::{
 /// Needs `CAP_CHECKPOINT_RESTORE`, or `CAP_SYS_ADMIN`.
 #[must_use]
 pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> {
-    hold(&root.join(format!("{pid}/map_files/{start:x}-{end:x}")))
+    hold(&root.join(format!("{pid}/map_files/{start:x}-{end:x}"))).ok()
 }
 
 /// The file of a name in a process's mount namespace and root, or here. Not surely the one that the
@@ -28,24 +28,33 @@ pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> 
 #[must_use]
 pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
     let folder = match pid {
-        Some(pid) => hold(&root.join(format!("{pid}/root")))?,
-        None => hold(Path::new("/"))?,
+        Some(pid) => hold(&root.join(format!("{pid}/root"))).ok()?,
+        None => hold(Path::new("/")).ok()?,
     };
     let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    hold_in(&folder, name, resolve)
+    hold_in(&folder, name, resolve).ok()
 }
 
 /// The file in which a process says where it has put code that it made, and the user it runs as.
 ///
-/// `/tmp/perf-PID.map` by its own idea of `/tmp` and of its number. No link is followed.
-#[must_use]
-pub fn hold_perf_map(root: &Path, pid: u32) -> Option<(File, u32)> {
-    let status = fs::read_to_string(root.join(format!("{pid}/status"))).ok()?;
-    let (own_pid, owner) = own_names(&status)?;
-    let folder = hold(&root.join(format!("{pid}/root")))?;
+/// `/tmp/perf-PID.map` by its own idea of `/tmp` and of its number. No link is followed: that is the
+/// error `ELOOP`. None if there is no such file, or no such process any more.
+pub fn hold_perf_map(root: &Path, pid: u32) -> io::Result<Option<(File, u32)>> {
+    let status = fs::read_to_string(root.join(format!("{pid}/status"))).ok();
+    let Some((own_pid, owner)) = status.and_then(|status| own_names(&status)) else {
+        return Ok(None);
+    };
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
-    let file = hold_in(&folder, &format!("tmp/perf-{own_pid}.map"), resolve)?;
-    Some((file, owner))
+    let name = format!("tmp/perf-{own_pid}.map");
+    let folder = hold(&root.join(format!("{pid}/root")));
+    match folder.and_then(|folder| hold_in(&folder, &name, resolve)) {
+        Ok(file) => Ok(Some((file, owner))),
+        // Not there; or the process has ended; or somebody moves folders about at this moment.
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR | libc::ESRCH | libc::EAGAIN) => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 /// What a process calls itself (the innermost pid namespace's number), and its effective user here.
@@ -72,17 +81,17 @@ pub fn read_held(held: &File, most: u64) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn hold(path: &Path) -> Option<File> {
+fn hold(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_PATH);
-    options.open(path).ok()
+    options.open(path)
 }
 
-fn hold_in(folder: &File, name: &str, resolve: ResolveFlag) -> Option<File> {
+fn hold_in(folder: &File, name: &str, resolve: ResolveFlag) -> io::Result<File> {
     let how = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
         .resolve(resolve);
-    openat2(folder, name, how).ok().map(File::from)
+    Ok(openat2(folder, name, how).map(File::from)?)
 }
 
 #[cfg(test)]
@@ -136,16 +145,21 @@ mod tests {
         fs::create_dir_all(&temp).unwrap();
         fs::write(top.join("42/status"), "Uid:\t7\t7\t7\t7\nNSpid:\t42\t3\n").unwrap();
         let map = temp.join("perf-3.map");
-        assert!(hold_perf_map(&top, 42).is_none());
+        let is_link = || {
+            let error = hold_perf_map(&top, 42).unwrap_err();
+            error.raw_os_error() == Some(libc::ELOOP)
+        };
+        assert!(hold_perf_map(&top, 42).unwrap().is_none());
+        assert!(hold_perf_map(&top, 43).unwrap().is_none());
         symlink("/etc/hostname", &map).unwrap();
-        assert!(hold_perf_map(&top, 42).is_none());
+        assert!(is_link());
         fs::remove_file(&map).unwrap();
         fs::write(&map, "1000 10 f\n").unwrap();
-        let (file, owner) = hold_perf_map(&top, 42).unwrap();
+        let (file, owner) = hold_perf_map(&top, 42).unwrap().unwrap();
         assert!(owner == 7 && file.metadata().unwrap().len() == 10);
         fs::rename(&temp, top.join("elsewhere")).unwrap();
         symlink(top.join("elsewhere"), &temp).unwrap();
-        assert!(hold_perf_map(&top, 42).is_none());
+        assert!(is_link());
         fs::remove_dir_all(top).unwrap();
     }
 

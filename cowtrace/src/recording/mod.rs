@@ -3,18 +3,20 @@
 //!
 //! [`Writer`] writes what is new in a [`Snapshot`](crate::run::Snapshot) in one transaction; [`Recorder`] does so in a
 //! thread of its own. [`read`] gives the [`Run`](crate::run::Run) back. To keep something more of a run: its table in
-//! schema.sql, a [`Stored`](tables::Stored) beside the others, and a line each in write.rs and
-//! read.rs.
+//! schema.sql, a [`Stored`](tables::Stored) beside the others, and a line each in lists.rs (or
+//! write.rs) and read.rs.
 
 mod by_whom;
 mod check;
 mod columns;
+mod companions;
 mod exits;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod holders;
 mod journal;
 mod label;
+mod lists;
 mod migrate;
 mod ranges;
 mod read;

@@ -22,7 +22,7 @@ use super::{
     timeline::{Change, spread},
 };
 use crate::foreign::printable;
-use crate::run::{Exit, Host, Loss, Process, Row, Run, Sample, Timeline};
+use crate::run::{Exit, Host, Loss, PerfMapProblem, Process, Row, Run, Sample, Timeline};
 
 /// Rows of a table at most: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;
@@ -199,7 +199,8 @@ fn run(db: &Connection) -> Result<Run, ReadError> {
         }
     }
     run.processes = values(rows::<Process>(db)?);
-    if is_there(&schema::tables(db)?, Exit::TABLE.name) {
+    let there = schema::tables(db)?;
+    if is_there(&there, Exit::TABLE.name) {
         exits::distribute(rows(db)?, &mut run.processes)?;
     }
     run.regions = values(rows(db)?);
@@ -215,6 +216,9 @@ fn run(db: &Connection) -> Result<Run, ReadError> {
     run.python_stacks = stacks::<OfPython>(rows(db)?, &list(db)?)?;
     run.native_frames = list(db)?;
     run.native_stacks = stacks::<OfNative>(rows(db)?, &list(db)?)?;
+    if is_there(&there, PerfMapProblem::TABLE.name) {
+        run.perf_map_problems = list(db)?;
+    }
     run.holders = list(db)?;
     distribute(&mut run.holders, rows(db)?, |holder| {
         &mut holder.copied_types
@@ -271,6 +275,7 @@ fn head(db: &Connection) -> Result<Run, ReadError> {
         python_stacks: Vec::new(),
         native_frames: Vec::new(),
         native_stacks: Vec::new(),
+        perf_map_problems: Vec::new(),
         holders: Vec::new(),
         heap_walks: Vec::new(),
         loss: Loss::default(),

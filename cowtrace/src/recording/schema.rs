@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that came later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 1] = ["exits"];
+pub(super) const LATER: [&str; 2] = ["exits", "perf_map_problems"];
 
 const TABLES: &str = include_str!("schema.sql");
 
@@ -41,13 +41,13 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, Exit, HeapWalk, Holder, NativeFrame, Process, PythonFrame, Region,
-        Row, Sample, Writer,
+        AlsoHeld, CopiedType, Exit, HeapWalk, Holder, NativeFrame, PerfMapProblem, Process,
+        PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [Table; 23] = [
+        const STORED: [Table; 24] = [
             Target::TABLE,
             Label::TABLE,
             Unseen::TABLE,
@@ -71,6 +71,7 @@ mod tests {
             CopiedType::TABLE,
             AlsoHeld::TABLE,
             HeapWalk::TABLE,
+            PerfMapProblem::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();
         create(&db).unwrap();

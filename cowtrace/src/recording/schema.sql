@@ -160,6 +160,12 @@ CREATE TABLE native_stack_ends (
   ending TEXT NOT NULL
 );
 
+CREATE TABLE perf_map_problems (
+  position INTEGER PRIMARY KEY,
+  pid INTEGER NOT NULL, -- made code at run time, and told of it in /tmp/perf-PID.map
+  problem TEXT NOT NULL -- why that was not used, or not all of it
+);
+
 CREATE TABLE holders (
   id INTEGER PRIMARY KEY, -- most copies first
   process_id INTEGER NOT NULL, -- whose variable it is

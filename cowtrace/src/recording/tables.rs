@@ -2,7 +2,7 @@
 //! and reads them in that order. schema.sql says what they are.
 
 use super::columns::{Columns, Damage, Reader};
-use crate::run::{Kind, Loss, Mapping, Process, Region, Role, Row, Sources};
+use crate::run::{Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Sources};
 
 /// A table.
 pub(super) struct Table {
@@ -92,6 +92,22 @@ impl Stored for Rejected {
 
     fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?, columns.text()?))
+    }
+}
+
+impl Stored for PerfMapProblem {
+    const TABLE: Table = list("perf_map_problems", &["pid", "problem"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.pid));
+        columns.text(&self.problem);
+    }
+
+    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            pid: columns.id()?,
+            problem: columns.text()?,
+        })
     }
 }
 

@@ -6,7 +6,6 @@
 //! a write, and whoever opens that gets the state before it.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
@@ -17,11 +16,11 @@ use thiserror::Error;
 
 use super::{
     by_whom::ByWhom,
+    companions::{refuse_companions, remove_companions},
     holders::HeldHolders,
+    lists::Lists,
     ranges::Ranges,
     schema,
-    sync::{Held, sync, sync_list},
-    tables::{Label, Lost, Rejected, Target, Unseen},
     timeline::HeldTimeline,
 };
 use crate::{
@@ -31,13 +30,11 @@ use crate::{
         NewFile, OutputError,
         claim::{Fate, Left, fate},
     },
-    run::{Exit, Loss, Process, Region, Run, Snapshot, Told},
+    run::{Run, Snapshot, Told},
 };
 
 /// How long somebody who reads the recording may keep it from being written.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What SQLite keeps beside a database.
-const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// Why a recording was not written.
 #[derive(Debug, Error)]
@@ -112,18 +109,6 @@ struct Tables {
     holders: HeldHolders,
     timeline: HeldTimeline,
     ranges: Ranges,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Lists {
-    targets: Held,
-    labels: Held,
-    unseen: Held,
-    rejected: Held,
-    loss: Held,
-    processes: Held,
-    exits: Held,
-    regions: Held,
 }
 
 impl Writer {
@@ -255,55 +240,6 @@ impl Writer {
     }
 }
 
-impl Lists {
-    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
-        let pairs = |(one, two): (&String, &String)| (one.clone(), two.clone());
-        let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));
-        Ok(Self {
-            targets: sync_list(db, &self.targets, run.targets.iter().map(|&it| Target(it)))?,
-            labels: sync_list(
-                db,
-                &self.labels,
-                run.labels
-                    .iter()
-                    .map(pairs)
-                    .map(|(key, value)| Label(key, value)),
-            )?,
-            unseen: sync_list(db, &self.unseen, run.unseen.iter().cloned().map(Unseen))?,
-            rejected: sync_list(
-                db,
-                &self.rejected,
-                run.rejected
-                    .iter()
-                    .cloned()
-                    .map(|(backend, reason)| Rejected(backend, reason)),
-            )?,
-            loss: sync_list(
-                db,
-                &self.loss,
-                lost.enumerate().map(|(cause, count)| Lost(cause, count)),
-            )?,
-            processes: sync::<Process, _>(
-                db,
-                &self.processes,
-                run.processes.iter().map(|it| (u64::from(it.id), it)),
-            )?,
-            exits: sync::<Exit, _>(
-                db,
-                &self.exits,
-                run.processes
-                    .iter()
-                    .filter_map(|it| Some((u64::from(it.id), it.exit?))),
-            )?,
-            regions: sync::<Region, _>(
-                db,
-                &self.regions,
-                run.regions.iter().map(|it| (u64::from(it.id), it)),
-            )?,
-        })
-    }
-}
-
 fn connect(path: &Path) -> Result<Connection, WriteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -359,29 +295,6 @@ pub(super) fn resolved(path: &Path) -> Result<PathBuf, OutputError> {
         error,
     })?;
     Ok(folder.join(name))
-}
-
-/// A journal of another database would be played back into this one.
-fn refuse_companions(path: &Path) -> Result<(), WriteError> {
-    let there = companions(path).find(|path| fs::symlink_metadata(path).is_ok());
-    there.map_or(Ok(()), |path| Err(WriteError::Companion(path)))
-}
-
-fn remove_companions(path: &Path) {
-    for companion in companions(path) {
-        let _ = fs::remove_file(companion);
-    }
-}
-
-fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
-    COMPANIONS.into_iter().map(|ending| companion(path, ending))
-}
-
-/// The path of what SQLite keeps beside a database.
-pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    PathBuf::from(name)
 }
 
 fn database_error(path: &Path, error: &rusqlite::Error) -> WriteError {

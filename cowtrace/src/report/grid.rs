@@ -20,6 +20,8 @@ pub(crate) struct Grid<'a> {
     header: &'a [&'a str],
     right: &'a [usize],
     dispensable: &'a [usize],
+    /// A column, and the one that is shown instead once that is left out.
+    shorter: Option<(usize, usize)>,
     rows: Vec<(Vec<String>, Text<'a>)>,
 }
 
@@ -30,6 +32,7 @@ impl<'a> Grid<'a> {
             header,
             right,
             dispensable: &[],
+            shorter: None,
             rows: Vec::new(),
         }
     }
@@ -40,6 +43,20 @@ impl<'a> Grid<'a> {
             dispensable: columns,
             ..self
         }
+    }
+
+    /// Names a dispensable column and the one that says the same in fewer letters, which is shown only
+    /// where that is left out.
+    pub(crate) fn shorter(self, long: usize, short: usize) -> Self {
+        Self {
+            shorter: Some((long, short)),
+            ..self
+        }
+    }
+
+    /// Whether a column of figures is shown.
+    pub(crate) fn shows(&self, column: usize, style: Style) -> bool {
+        self.fitting(style.width).0.contains(&column)
     }
 
     /// Adds a row: its figures, and what makes its text.
@@ -84,6 +101,7 @@ impl<'a> Grid<'a> {
     /// The columns of figures that are shown, and the columns of the terminal left for the text.
     fn fitting(&self, width: usize) -> (Vec<usize>, usize) {
         let mut shown: Vec<usize> = (0..self.header.len().saturating_sub(1)).collect();
+        shown.retain(|column| self.shorter.is_none_or(|(_, short)| short != *column));
         let mut dispensable = self.dispensable.iter();
         loop {
             let taken: usize = shown
@@ -97,7 +115,14 @@ impl<'a> Grid<'a> {
             let Some(without) = dispensable.next() else {
                 return (shown, room);
             };
-            shown.retain(|column| column != without);
+            match self.shorter {
+                Some((long, short)) if long == *without => {
+                    for column in shown.iter_mut().filter(|column| **column == long) {
+                        *column = short;
+                    }
+                }
+                _ => shown.retain(|column| column != without),
+            }
         }
     }
 
@@ -134,6 +159,27 @@ mod tests {
         }
         assert!(lines(72)[1].ends_with(" /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0"));
         assert!(lines(60)[1].ends_with("libpython3.11.so.1.0"));
+    }
+
+    #[test]
+    fn a_shorter_column_takes_the_place_of_one_that_is_left_out() {
+        let mut grid = Grid::new(&["copied", "", "", "process"], &[0])
+            .dispensable(&[1])
+            .shorter(1, 2);
+        let words = ["4 MiB", "worker, exited (137)", "worker"].map(str::to_owned);
+        grid.add(words, |room| shorten("python3.11-debug", room));
+        let lines = |width: usize| {
+            let style = Style {
+                width,
+                color: false,
+            };
+            assert_eq!(grid.shows(1, style), !grid.shows(2, style));
+            grid.lines(style).lines().last().map(str::to_owned)
+        };
+        let long = "   4 MiB  worker, exited (137)  python3.11-debug";
+        assert_eq!(lines(80).as_deref(), Some(long));
+        let short = "   4 MiB  worker  python3.11-debug";
+        assert_eq!(lines(40).as_deref(), Some(short));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use super::{
     answer::named,
     text::section,
     walks::{self, is_lower_bound},
-    words::{count, percent, printable, shorten, size, wrap},
+    words::{count, percent, printable, seconds, shorten, size, wrap},
     writers::paragraph,
 };
-use crate::run::{AlsoHeld, HeapWalk, Holder, Run};
+use crate::run::{AlsoHeld, HeapWalk, Holder, Process, Run};
 
 const MOST_HOLDERS: usize = 8;
 /// A variable with at least this share of all copies is named in the answer.
@@ -129,15 +129,38 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
 
 /// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.
 fn owner(run: &Run, holder: &Holder) -> String {
-    let is_alike = |it: &&Holder| it.path == holder.path && it.process_id != holder.process_id;
-    let process = run.process(holder.process_id);
-    match (run.holders.iter().find(is_alike), process) {
-        (Some(_), Some(process)) => {
-            let name = shorten(&named(&process.comm), MAX_PROCESS);
-            format!(" of {name} ({})", process.pid)
-        }
-        _ => String::new(),
+    let is_alike = |it: &Holder| it.path == holder.path && it.process_id != holder.process_id;
+    if run.holders.iter().any(is_alike) {
+        format!(" of {}", process(run, holder))
+    } else {
+        String::new()
     }
+}
+
+/// Whether the variables are of several processes.
+pub(super) fn are_of_several(run: &Run) -> bool {
+    let first = run.holders.first().map(|holder| holder.process_id);
+    run.holders.iter().any(|it| Some(it.process_id) != first)
+}
+
+/// `python3 (4242)`: the process whose variable it is; with the time it began where another program
+/// had the process id before.
+pub(super) fn process(run: &Run, holder: &Holder) -> String {
+    let Some(process) = run.process(holder.process_id) else {
+        return format!("process {}", holder.process_id);
+    };
+    let name = shorten(&named(&process.comm), MAX_PROCESS);
+    let mut others = run
+        .holders
+        .iter()
+        .filter_map(|it| run.process(it.process_id));
+    let has_pid = |other: &Process| other.pid == process.pid && other.id != process.id;
+    let since = if others.any(has_pid) {
+        format!(", since {}", seconds(process.started_ns))
+    } else {
+        String::new()
+    };
+    format!("{name} ({}{since})", process.pid)
 }
 
 fn name(path: &str) -> String {

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::answer::summary;
 use crate::run::{
-    AlsoHeld, Ending, Exit, HeapWalk, Holder, Loss, NativeFrame, Process, PythonFrame, Region,
-    Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
+    AlsoHeld, Ending, Exit, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, Process,
+    PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -48,6 +48,7 @@ struct Meta<'a> {
     backend: &'a str,
     backend_unseen: &'a [String],
     backends_rejected: Vec<Rejected<'a>>,
+    perf_map_problems: &'a [PerfMapProblem],
     targets: &'a [u32],
     labels: &'a BTreeMap<String, String>,
 }
@@ -74,6 +75,8 @@ struct Writer<'a> {
 #[derive(Serialize)]
 struct HolderOut<'a> {
     process_id: u32,
+    pid: Option<u32>,
+    comm: Option<&'a str>,
     path: &'a str,
     #[serde(rename = "type")]
     type_name: Option<&'a str>,
@@ -212,6 +215,7 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
                 .iter()
                 .map(|(backend, reason)| Rejected { backend, reason })
                 .collect(),
+            perf_map_problems: &run.perf_map_problems,
             targets: &run.targets,
             labels: &run.labels,
         },
@@ -232,7 +236,7 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             ranges: run.rows.iter().map(range).collect(),
         },
         writers: run.writers.iter().map(|it| writer(run, it)).collect(),
-        holders: run.holders.iter().map(holder).collect(),
+        holders: run.holders.iter().map(|it| holder(run, it)).collect(),
         heap_walks: &run.heap_walks,
         timeline: &run.timeline,
         verdict: Verdict {
@@ -266,9 +270,12 @@ fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
     }
 }
 
-fn holder(holder: &Holder) -> HolderOut<'_> {
+fn holder<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
+    let process = run.process(holder.process_id);
     HolderOut {
         process_id: holder.process_id,
+        pid: process.map(|process| process.pid),
+        comm: process.map(|process| process.comm.as_str()),
         path: &holder.path,
         type_name: holder.type_name.as_deref(),
         entries: holder.entries,

@@ -10,6 +10,7 @@ mod html;
 mod json;
 mod native;
 mod other;
+mod perf_maps;
 mod pprof;
 mod python;
 mod sentences;

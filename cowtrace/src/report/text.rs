@@ -91,8 +91,13 @@ fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
             cut(&name, room)
         });
     }
+    let explained = if table.shows(1, style) {
+        " (present memory x processes that inherited it)"
+    } else {
+        ""
+    };
     section(
-        "WHERE THE COPIES COME FROM (present memory x processes that inherited it)",
+        &format!("WHERE THE COPIES COME FROM{explained}"),
         style,
         out,
     )?;
@@ -180,8 +185,10 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
     let mut processes: Vec<&Process> = run.processes.iter().filter(told).collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
-    let header = ["copied", "reused", "inherited", "pid", "", "process"];
-    let mut table = Grid::new(&header, &[0, 1, 2, 3]).dispensable(&[1, 2, 4]);
+    let header = ["copied", "reused", "inherited", "pid", "", "", "process"];
+    let mut table = Grid::new(&header, &[0, 1, 2, 3])
+        .dispensable(&[1, 2, 4])
+        .shorter(4, 5);
     for process in processes.iter().take(MOST_PROCESSES) {
         let inherited = process.inherited_pages.map(|pages| size(run.bytes(pages)));
         let role = if process.role == Role::Master {
@@ -200,14 +207,16 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
                 process.pid.to_string()
             },
             format!("{role}{state}"),
+            role.to_owned(),
         ];
         table.add(figures, |room| shorten(&named(&process.comm), room));
     }
-    section(
-        "WHO COPIED (reused: write faults that copied nothing)",
-        style,
-        out,
-    )?;
+    let explained = if table.shows(1, style) {
+        " (reused: write faults that copied nothing)"
+    } else {
+        ""
+    };
+    section(&format!("WHO COPIED{explained}"), style, out)?;
     writeln!(out, "{}", table.lines(style))?;
     let others = processes.get(MOST_PROCESSES..).unwrap_or_default();
     if !others.is_empty() {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Grid, Style,
     advice::advice,
-    native, other,
+    native, other, perf_maps,
     python::{self, Lines},
     sentences,
     text::section,
@@ -72,7 +72,7 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         paragraph(NO_LINES, style, out)?;
     }
     sentences::regions(run, &lines, style, out)?;
-    for line in advice(run) {
+    for line in perf_maps::notes(run).into_iter().chain(advice(run)) {
         writeln!(out)?;
         paragraph(&line, style, out)?;
     }

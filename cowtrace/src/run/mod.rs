@@ -12,6 +12,7 @@ pub mod exit;
 pub mod holder;
 pub mod loss;
 pub mod mapping;
+pub mod perf_map;
 pub mod snapshot;
 pub mod timeline;
 pub mod workers;
@@ -25,6 +26,7 @@ pub use exit::{Ending, Exit};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
+pub use perf_map::PerfMapProblem;
 pub use snapshot::{Snapshot, Told};
 pub use timeline::{Sample, Timeline};
 pub use workers::{Others, Worker, Workers};
@@ -82,6 +84,9 @@ pub struct Run {
     /// Native stacks.
     #[serde(default)]
     pub native_stacks: Vec<Stack>,
+    /// What was wrong with perf maps, one a process at most.
+    #[serde(default)]
+    pub perf_map_problems: Vec<PerfMapProblem>,
     /// Variables that hold what was copied, most pages first; none if that was not asked for or
     /// cannot be known.
     #[serde(default)]

@@ -8,7 +8,7 @@ use super::{
     native::{Address, Chain, Named as Function, Names, Naming},
     stacks::Stacks,
 };
-use crate::run::{NativeFrame, PythonFrame, Region, Stack, WriteKind, Writer};
+use crate::run::{NativeFrame, PerfMapProblem, PythonFrame, Region, Stack, WriteKind, Writer};
 
 /// What stands for the number where the kernel writes outside of one, as it does for a new process.
 const NO_SYSTEM_CALL: u64 = 0xffff;
@@ -28,6 +28,8 @@ pub struct Named {
     pub native_stacks: Vec<Stack>,
     /// Pages copied by code that cannot be named any more.
     pub code_gone: u64,
+    /// What was wrong with perf maps.
+    pub perf_map_problems: Vec<PerfMapProblem>,
 }
 
 impl Named {
@@ -88,6 +90,7 @@ impl Writers {
             native_frames,
             native_stacks,
             code_gone,
+            perf_map_problems: names.perf_map_problems,
         }
     }
 
@@ -128,7 +131,7 @@ impl Writers {
                 naming.want(key.returning(at), &image.code, &self.held, makers);
             }
         }
-        naming.ask()
+        naming.ask(&self.held)
     }
 }
 

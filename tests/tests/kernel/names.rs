@@ -134,6 +134,48 @@ fn a_program_in_a_container_is_named_with_the_code_that_it_makes() {
     }
 }
 
+/// Code that is made without a name that can be believed, and why.
+#[test]
+fn a_perf_map_that_is_not_used_is_told_with_the_reason() {
+    if !can_trace("names-refused") {
+        return;
+    }
+    let scratch = Scratch::new("refused");
+    for (spoil, reason) in [
+        (
+            "touch $map; chown 65534 $map",
+            "was not used: it belongs to user 65534, but the process runs as user 0",
+        ),
+        (
+            "ln -s /tmp/elsewhere $map",
+            "was not used: it is a symbolic link, or its folder is",
+        ),
+        // Open for both ends, so that nobody waits for the other.
+        (
+            "mkfifo $map; exec 3<>$map",
+            "was not used: it is not a regular file",
+        ),
+    ] {
+        // A folder for all, but not a sticky one: in such a one the kernel protects links and files.
+        let script = format!(
+            "mount -t tmpfs -o mode=755 none /tmp; map=/tmp/perf-$$.map; {spoil}
+             exec \"$2\" made-code"
+        );
+        let mut service = Service::start(&mut unshared(&[], &script, &scratch.0));
+        service.answer();
+        let pid = service.pid();
+        let tracer = Tracer::start(&["--pid", &pid.to_string(), "-i", "100ms"]);
+        service.say("go");
+        service.answer();
+        let report = tracer.stop();
+        service.end();
+        let told = report.written(|writer| writer["function"] == "made_by_parent");
+        assert_eq!(told, 0, "{spoil}: {}", report.0["writers"]);
+        let expected = json!([{ "pid": pid, "problem": reason }]);
+        assert_eq!(report.0["run"]["perf_map_problems"], expected, "{spoil}");
+    }
+}
+
 #[test]
 fn a_stripped_program_is_told_by_offset() {
     if !can_trace("names-stripped") {

@@ -369,4 +369,15 @@ fn what_sudo_did_not_set_is_not_believed() {
             "{errors}"
         );
     }
+    let output = output(
+        by_sudo()
+            .env_remove("SUDO_GID")
+            .args(["report", "/etc/shadow"]),
+    );
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("SUDO_UID is set, but SUDO_GID is not"),
+        "{errors}"
+    );
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{
     advice::advice,
     answer::{earlier_workers, facts, losses, named, summary, unshared_share},
-    holders,
+    holders, perf_maps,
     sentences::in_short,
     words::{plural, printable, seconds},
 };
@@ -41,6 +41,9 @@ const TAIL: &str = concat!(
     include_str!("main.js"),
     "})();\n</script>\n</body>\n</html>\n",
 );
+
+/// Perf maps whose problems are told: as many as are read of processes.
+const MOST_PERF_MAPS: usize = 64;
 
 /// Everything the page shows.
 #[derive(Serialize)]
@@ -141,6 +144,13 @@ fn measured(run: &Run) -> Vec<(&'static str, String)> {
     for (backend, reason) in &run.rejected {
         let reason = format!("{}: {}", printable(backend), printable(reason));
         facts.push(("Could not be used", reason));
+    }
+    for problem in run.perf_map_problems.iter().take(MOST_PERF_MAPS) {
+        let owner = perf_maps::owner(run, problem.pid);
+        facts.push((
+            "Perf map",
+            format!("That of {owner} {}", perf_maps::in_words(problem)),
+        ));
     }
     for unseen in &run.unseen {
         facts.push(("Not seen", printable(unseen)));

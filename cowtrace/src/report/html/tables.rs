@@ -181,7 +181,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
             note: why.into(),
         });
     };
-    let columns = vec![
+    let mut columns = vec![
         column("Copied", Holds::Bytes),
         column("Pages", Holds::Count),
         column("Share", Holds::Share),
@@ -191,9 +191,13 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         column("Copied in it", Holds::Text),
         column("Also held by", Holds::Text),
     ];
+    let are_of_several = holders::are_of_several(run);
+    if are_of_several {
+        columns.push(column("Process", Holds::Text));
+    }
     let row = |holder: &Holder| {
         let pages = holder.copied_pages;
-        let row = vec![
+        let mut row: Vec<Value> = vec![
             run.bytes(pages).into(),
             pages.into(),
             held.share(pages).into(),
@@ -203,6 +207,9 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
             holders::types(holder).into(),
             also_held(holder).into(),
         ];
+        if are_of_several {
+            row.push(holders::process(run, holder).into());
+        }
         (pages, row)
     };
     let mut table = capped(columns, run.holders.iter().map(row).collect(), "variable");

@@ -10,8 +10,8 @@ use std::{
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Ending, Exit, Host, Kind, Loss, Mapping, Process, Region, Role, Row, Run, Sample, Sources,
-    Stack, Timeline, agreement::agreeing,
+    Ending, Exit, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
+    Sample, Sources, Stack, Timeline, agreement::agreeing,
 };
 use who::{frames, heaps, native_frames, stacks, writer};
 
@@ -203,6 +203,11 @@ fn number<T>(items: &mut [T], gaps: &[bool], id: impl Fn(&mut T) -> &mut u32) {
     }
 }
 
+fn perf_map_problem() -> impl Strategy<Value = PerfMapProblem> {
+    let problem = (any::<u32>(), text());
+    problem.prop_map(|(pid, problem)| PerfMapProblem { pid, problem })
+}
+
 /// What stands in the head of a run.
 fn head() -> impl Strategy<Value = Run> {
     (
@@ -215,7 +220,7 @@ fn head() -> impl Strategy<Value = Run> {
         vec((text(), text()), 0..3),
         vec(any::<u32>(), 0..4),
         btree_map(text(), text(), 0..4),
-        (loss(), timeline()),
+        (loss(), timeline(), vec(perf_map_problem(), 0..3)),
     )
         .prop_map(
             |(
@@ -228,7 +233,7 @@ fn head() -> impl Strategy<Value = Run> {
                 rejected,
                 targets,
                 labels,
-                (loss, timeline),
+                (loss, timeline, perf_map_problems),
             )| Run {
                 tool_version,
                 host: Host {
@@ -257,6 +262,7 @@ fn head() -> impl Strategy<Value = Run> {
                 python_stacks: Vec::new(),
                 native_frames: Vec::new(),
                 native_stacks: Vec::new(),
+                perf_map_problems,
                 holders: Vec::new(),
                 heap_walks: Vec::new(),
             },
@@ -346,6 +352,7 @@ pub(crate) fn empty() -> Run {
         python_stacks: Vec::new(),
         native_frames: Vec::new(),
         native_stacks: Vec::new(),
+        perf_map_problems: Vec::new(),
         holders: Vec::new(),
         heap_walks: Vec::new(),
         loss: Loss::default(),

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     file, perf_map,
-    question::{HeldFile, HeldPerfMap, Name, Part, Place, Question, Source, Told},
+    question::{HeldFile, HeldPerfMap, Name, Part, Place, Problem, Question, Source, Told},
 };
 
 /// Answers a question of a process: each file is read once, for all that is asked of it.
@@ -40,8 +40,11 @@ pub(in crate::writer) fn answer(
     for (number, part) in question.parts.iter().enumerate() {
         if let Source::PerfMaps(maps) = &part.source {
             lines.tell(&Told::Begun(vec![number]))?;
-            let names = made(question.holder, maps, &part.places);
-            lines.tell(&Told::Names(number, names))?;
+            let made = made(question.holder, maps, &part.places);
+            for (map, problem) in made.problems {
+                lines.tell(&Told::Problem(number, map, problem))?;
+            }
+            lines.tell(&Told::Names(number, made.names))?;
         }
     }
     lines.tell(&Told::All)
@@ -83,23 +86,33 @@ fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, Parts<'a>)> {
     files.into_values().collect()
 }
 
+/// What is known of code that processes made.
+struct Made {
+    names: Vec<Name>,
+    /// By the place of the perf map.
+    problems: Vec<(usize, Problem)>,
+}
+
 /// Names of code that processes made, by the first that says anything of it.
-fn made(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Vec<Name> {
+fn made(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Made {
     let address = |place: &Place| place.at.wrapping_sub(u64::from(place.is_return));
     let addresses: Vec<u64> = places.iter().map(address).collect();
     let mut names = vec![Name::default(); places.len()];
-    for map in maps {
-        let Some(file) = file::open(holder, map.descriptor) else {
-            continue;
+    let mut problems = Vec::new();
+    for (number, map) in maps.iter().enumerate() {
+        let said = perf_map::open(holder, map).and_then(|file| perf_map::read(&file, &addresses));
+        let said = match said {
+            Ok(said) => said,
+            Err(problem) => {
+                problems.push((number, problem));
+                continue;
+            }
         };
-        if !perf_map::is_trusted(&file, map.owner) {
-            continue;
-        }
-        let found = perf_map::names(&file, &addresses).unwrap_or_default();
-        for (name, found) in names.iter_mut().zip(found) {
+        problems.extend(said.problem.map(|problem| (number, problem)));
+        for (name, found) in names.iter_mut().zip(said.names) {
             let found = || found.map(|found| file::cut(&found));
             name.function = name.function.take().or_else(found);
         }
     }
-    names
+    Made { names, problems }
 }

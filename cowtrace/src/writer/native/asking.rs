@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     process::{self, Child, Command, Stdio},
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::question::{Name, Part, Question, Told};
+use super::question::{Name, Part, Problem, Question, Source, Told};
 
 /// Name of the hidden subcommand.
 pub const NAMER: &str = "__name";
@@ -32,8 +32,16 @@ const PATIENCE: Patience = Patience {
 /// Larger answers are not believed, bytes.
 const MAX_ANSWERS: u64 = 256 << 20;
 
-/// Names of each part's places, in their order; none for a part that could not be read.
-pub(super) fn ask(parts: &[Part]) -> Vec<Option<Vec<Name>>> {
+/// What was answered.
+pub(super) struct Answered {
+    /// Of each part's places, in their order; none for a part that could not be read.
+    pub(super) names: Vec<Option<Vec<Name>>>,
+    /// What is wrong with perf maps, by process, with the user that it runs as.
+    pub(super) problems: BTreeMap<u32, (Problem, u32)>,
+}
+
+/// Asks about parts.
+pub(super) fn ask(parts: &[Part]) -> Answered {
     let program = || {
         let mut itself = Command::new("/proc/self/exe");
         itself.arg(NAMER);
@@ -42,11 +50,7 @@ pub(super) fn ask(parts: &[Part]) -> Vec<Option<Vec<Name>>> {
     ask_by(program, parts, PATIENCE)
 }
 
-fn ask_by(
-    program: impl Fn() -> Command,
-    parts: &[Part],
-    patience: Patience,
-) -> Vec<Option<Vec<Name>>> {
+fn ask_by(program: impl Fn() -> Command, parts: &[Part], patience: Patience) -> Answered {
     let deadline = Instant::now() + patience.whole;
     let mut answers = Answers::new(parts);
     while !answers.rest.is_empty() && Instant::now() < deadline {
@@ -63,14 +67,20 @@ fn ask_by(
         }
         log::warn!("names of a program or library are missing: reading it crashes or stalls");
     }
-    answers.names
+    Answered {
+        names: answers.names,
+        problems: answers.problems,
+    }
 }
 
-/// What is known so far. Nothing that is answered is believed but names.
+/// What is known so far. Nothing that is answered is believed but names, and which of some problems a
+/// perf map has.
 pub(super) struct Answers<'a> {
     parts: &'a [Part],
     /// Of each part.
     pub(super) names: Vec<Option<Vec<Name>>>,
+    /// As of [`Answered`]: one at most for each process that was asked about.
+    pub(super) problems: BTreeMap<u32, (Problem, u32)>,
     /// Numbers of the parts that are still to be asked about, which are told by their places here.
     rest: Vec<usize>,
     begun: HashSet<usize>,
@@ -81,6 +91,7 @@ impl<'a> Answers<'a> {
         Self {
             parts,
             names: vec![None; parts.len()],
+            problems: BTreeMap::new(),
             rest: (0..parts.len()).collect(),
             begun: HashSet::new(),
         }
@@ -102,7 +113,22 @@ impl<'a> Answers<'a> {
                     self.names[part] = Some(answer);
                 }
             }
+            Told::Problem(asked, map, problem) => {
+                if let Some(&part) = self.rest.get(asked) {
+                    self.note(part, map, problem);
+                }
+            }
             Told::All => {}
+        }
+    }
+
+    /// Takes note of what is wrong with one of a part's perf maps, if it has that one.
+    fn note(&mut self, part: usize, map: usize, problem: Problem) {
+        let Source::PerfMaps(maps) = &self.parts[part].source else {
+            return;
+        };
+        if let Some(map) = maps.get(map) {
+            self.problems.entry(map.pid).or_insert((problem, map.owner));
         }
     }
 
@@ -110,6 +136,12 @@ impl<'a> Answers<'a> {
     /// False if nothing was.
     pub(super) fn leave_begun(&mut self) -> bool {
         let begun = std::mem::take(&mut self.begun);
+        for number in &begun {
+            let part = self.rest.get(*number).copied();
+            if let Some(part) = part.filter(|part| self.names[*part].is_none()) {
+                self.note(part, 0, Problem::Stalled);
+            }
+        }
         let mut number = 0..;
         self.rest
             .retain(|_| number.next().is_none_or(|number| !begun.contains(&number)));
@@ -182,7 +214,7 @@ impl Drop for Namer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::native::question::{HeldFile, Place, Source};
+    use crate::writer::native::question::{HeldFile, HeldPerfMap, Place, Source};
 
     const SHORT: Patience = Patience {
         whole: Duration::from_secs(10),
@@ -212,6 +244,7 @@ mod tests {
         };
         let names = ask_by(program, &parts(number), SHORT);
         names
+            .names
             .into_iter()
             .map(|names| names?.remove(0).function)
             .collect()
@@ -245,8 +278,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_perf_maps_is_told_once_a_process_and_only_of_those_asked_about() {
+        let map = |pid| HeldPerfMap {
+            pid,
+            descriptor: -1,
+            owner: 33,
+        };
+        let mut parts = parts(2);
+        parts.push(Part {
+            source: Source::PerfMaps(vec![map(42), map(7)]),
+            ..parts[0].clone()
+        });
+        let mut answers = Answers::new(&parts);
+        for (part, map, problem) in [
+            (2, 1, Problem::Owner(1000)),
+            (2, 1, Problem::Link),
+            // Nobody asked about these.
+            (2, 2, Problem::Link),
+            (0, 0, Problem::Link),
+            (9, 0, Problem::Link),
+        ] {
+            answers.take(Told::Problem(part, map, problem));
+        }
+        let told = BTreeMap::from([(7, (Problem::Owner(1000), 33))]);
+        assert_eq!(answers.problems, told);
+        // One that it was about when it ended is a problem, too.
+        answers.take(Told::Begun(vec![0, 2]));
+        assert!(answers.leave_begun());
+        assert_eq!(answers.problems.get(&42), Some(&(Problem::Stalled, 33)));
+        assert_eq!(answers.problems.len(), 2);
+    }
+
+    #[test]
     fn nobody_to_ask_is_no_failure() {
         let names = ask_by(|| Command::new("/nonexistent"), &parts(1), SHORT);
-        assert!(names[0].is_none());
+        assert!(names.names[0].is_none());
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
+    io,
     ops::Range,
     os::{
         fd::AsRawFd as _,
@@ -35,15 +36,23 @@ const MAX_INLINED: usize = 32;
 
 /// Opens a file that is held. Only a regular one: others do things when they are opened.
 pub(super) fn open(holder: u32, descriptor: i32) -> Option<File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).custom_flags(libc::O_PATH);
-    let held = options
-        .open(format!("/proc/{holder}/fd/{descriptor}"))
-        .ok()?;
+    let held = hold(holder, descriptor).ok()?;
     if !held.metadata().ok()?.is_file() {
         return None;
     }
-    File::open(path_of(&held)).ok()
+    open_held(&held).ok()
+}
+
+/// Holds what another process holds; nothing of it is opened.
+pub(super) fn hold(holder: u32, descriptor: i32) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_PATH);
+    options.open(format!("/proc/{holder}/fd/{descriptor}"))
+}
+
+/// Opens what is held, for reading.
+pub(super) fn open_held(held: &File) -> io::Result<File> {
+    File::open(path_of(held))
 }
 
 /// What a file can be opened again by, whatever its name means.

@@ -6,7 +6,7 @@ use super::{
     asking::{Answers, told_in},
     file::Segments,
     perf_map,
-    question::{HeldFile, Part, Place, Source},
+    question::{HeldFile, HeldPerfMap, Part, Place, Problem, Source},
     unnamed::Functions,
     unwind::Unwind,
 };
@@ -46,7 +46,8 @@ const PERF_MAP_SEED: &[u8] = b"\x20\x10\0\0\0\0\0\0\x05\x20\0\0\0\0\0\0\
     1000 20 LazyCompile:old /app.js:1\n2000 10 stub\n1000 10 *new app.js:7\n";
 const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
 {"Names":[0,[{"function":"f","begins":[4096,"near"],"inlined":["g"],"caller":"ByFrame"}]]}
-{"Begun":[1,2]}
+{"Problem":[3,1,{"Owner":7}]}
+{"Begun":[1,2,3]}
 {"Names":[1,[{"function":null,"begins":null,"inlined":[],"caller":"Unknown"},
 "All"
 "#;
@@ -96,13 +97,28 @@ fn perf_map(input: &[u8]) {
     }
 }
 
-/// Parts with one, two and no places; asked once more after the first answers.
+/// Parts with one, two and no places, and one about two perf maps; asked once more after the first
+/// answers.
 fn answers(input: &[u8]) {
-    let parts = [1, 2, 0].map(|places| Part {
-        source: Source::File(HeldFile {
+    let file = || {
+        Source::File(HeldFile {
             descriptor: -1,
             inode: None,
-        }),
+        })
+    };
+    let maps = [1, 2].map(|pid| HeldPerfMap {
+        pid,
+        descriptor: -1,
+        owner: 0,
+    });
+    let sources = [
+        (file(), 1),
+        (file(), 2),
+        (file(), 0),
+        (Source::PerfMaps(maps.to_vec()), 1),
+    ];
+    let parts = sources.map(|(source, places)| Part {
+        source,
         places: vec![
             Place {
                 at: 0,
@@ -116,6 +132,9 @@ fn answers(input: &[u8]) {
         told_in(half).for_each(|told| answers.take(told));
         answers.leave_begun();
         assert_eq!(answers.names.len(), parts.len());
+        assert!(answers.problems.keys().all(|pid| [1, 2].contains(pid)));
+        let words = |(problem, owner): &(Problem, u32)| problem.in_words(*owner);
+        assert!(answers.problems.values().all(|it| words(it).len() < 200));
         for (part, names) in parts.iter().zip(&answers.names) {
             let count = names.as_ref().map(Vec::len);
             assert!(count.is_none_or(|count| count == part.places.len()));

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::question::{HeldFile, HeldPerfMap};
+use super::question::{HeldFile, HeldPerfMap, Problem};
 use crate::{
     memory::{self, FileId},
     run::Mapping,
@@ -44,8 +44,8 @@ pub(in crate::writer) struct Held {
 
 enum PerfMap {
     Is(File, u32),
-    /// It was not there when last looked for.
-    NotYet(Instant),
+    /// It was not there when last looked for, or could not be held: then or before.
+    NotYet(Instant, Option<Problem>),
 }
 
 impl Held {
@@ -93,13 +93,19 @@ impl Held {
     pub(in crate::writer) fn perf_map(&mut self, proc_root: &Path, pid: u32, now: Instant) {
         match self.perf_maps.get(&pid) {
             Some(PerfMap::Is(..)) => return,
-            Some(PerfMap::NotYet(at)) if now.duration_since(*at) < PATIENCE => return,
+            Some(PerfMap::NotYet(at, _)) if now.duration_since(*at) < PATIENCE => return,
             None if self.perf_maps.len() >= MAX_PERF_MAPS => return,
             _ => {}
         }
+        let before = match self.perf_maps.get(&pid) {
+            Some(PerfMap::NotYet(_, problem)) => *problem,
+            _ => None,
+        };
         let found = match memory::hold_perf_map(proc_root, pid) {
-            Some((file, owner)) => PerfMap::Is(file, owner),
-            None => PerfMap::NotYet(now),
+            Ok(Some((file, owner))) => PerfMap::Is(file, owner),
+            // One that was there before is of no more use now that it is gone.
+            Ok(None) => PerfMap::NotYet(now, before),
+            Err(error) => PerfMap::NotYet(now, Some(Problem::of_holding(&error))),
         };
         self.perf_maps.insert(pid, found);
     }
@@ -108,10 +114,19 @@ impl Held {
     pub(super) fn perf_map_of(&self, pid: u32) -> Option<HeldPerfMap> {
         match self.perf_maps.get(&pid)? {
             PerfMap::Is(file, owner) => Some(HeldPerfMap {
+                pid,
                 descriptor: file.as_raw_fd(),
                 owner: *owner,
             }),
-            PerfMap::NotYet(_) => None,
+            PerfMap::NotYet(..) => None,
         }
+    }
+
+    /// Why perf maps are not held, by process.
+    pub(super) fn problems(&self) -> impl Iterator<Item = (u32, Problem)> {
+        self.perf_maps.iter().filter_map(|(&pid, map)| match map {
+            PerfMap::NotYet(_, Some(problem)) => Some((pid, *problem)),
+            _ => None,
+        })
     }
 }

@@ -1,15 +1,15 @@
 //! What is to be named, collected, asked for in one go, and told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     asking,
     code::{Code, Located},
     held::{Held, Holding},
-    question::{Caller, HeldPerfMap, Name, Part, Place, Source},
+    question::{Caller, HeldPerfMap, Name, Part, Place, Problem, Source},
     stack::{self, Call, Chain},
 };
-use crate::run::StackEnd;
+use crate::run::{PerfMapProblem, StackEnd};
 
 /// An address in the code of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,8 +117,11 @@ impl Naming {
     }
 
     /// Asks.
-    pub(in crate::writer) fn ask(self) -> Names {
-        let mut names = asking::ask(&self.parts);
+    pub(in crate::writer) fn ask(self, held: &Held) -> Names {
+        let asking::Answered {
+            mut names,
+            problems,
+        } = asking::ask(&self.parts);
         let mut answer = |asked: Option<(usize, usize)>| {
             let (part, place) = asked?;
             names[part].as_mut()?.get_mut(place).map(std::mem::take)
@@ -130,7 +133,18 @@ impl Naming {
             };
             (address, function)
         };
-        Names(self.wanted.into_iter().map(of_address).collect())
+        let named = self.wanted.into_iter().map(of_address).collect();
+        // The user that the process runs as is in no words about what could not be held.
+        let unheld = held.problems().map(|(pid, problem)| (pid, (problem, 0)));
+        let problems: BTreeMap<u32, _> = unheld.chain(problems).collect();
+        let in_words = |(pid, (problem, owner)): (u32, (Problem, u32))| PerfMapProblem {
+            pid,
+            problem: problem.in_words(owner),
+        };
+        Names {
+            named,
+            perf_map_problems: problems.into_iter().map(in_words).collect(),
+        }
     }
 }
 
@@ -162,12 +176,16 @@ fn by_offset(module: String, offset: u64) -> Named {
 }
 
 /// Names by address.
-pub(in crate::writer) struct Names(HashMap<Address, Named>);
+pub(in crate::writer) struct Names {
+    named: HashMap<Address, Named>,
+    /// Why others have none: one a process.
+    pub(in crate::writer) perf_map_problems: Vec<PerfMapProblem>,
+}
 
 impl Names {
     /// The function at an address; none if no code is known there.
     pub(in crate::writer) fn of(&self, address: Address) -> Option<&Named> {
-        self.0.get(&address)
+        self.named.get(&address)
     }
 
     /// The functions that called the one at an address, innermost first, none for some that are not

@@ -8,28 +8,105 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
+use nix::libc;
+
+use super::{
+    file,
+    question::{HeldPerfMap, Problem},
+};
+
 /// Of a larger file the end is read, which is the newest: bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Readable by all.
 const FOR_ALL: u32 = 0o004;
 
-/// Whether a file may be believed and told of: it is the process's user's own, or root's that anybody
-/// may read. A user can put any file there, in a mount namespace of the user's own.
-pub(super) fn is_trusted(file: &File, owner: u32) -> bool {
-    file.metadata().is_ok_and(|it| {
-        let is_for_all = it.uid() == 0 && it.mode() & FOR_ALL != 0;
-        it.is_file() && (it.uid() == owner || is_for_all)
-    })
+impl Problem {
+    fn of_system(error: &io::Error) -> Self {
+        Self::System(error.raw_os_error().unwrap_or_default())
+    }
+
+    /// Of a file that could not be held.
+    pub(super) fn of_holding(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ELOOP) => Self::Link,
+            _ => Self::of_system(error),
+        }
+    }
+
+    /// For people; `owner` is the user that the process runs as.
+    pub(super) fn in_words(self, owner: u32) -> String {
+        let why = match self {
+            Self::Link => "it is a symbolic link, or its folder is".into(),
+            Self::NotRegular => "it is not a regular file".into(),
+            Self::Owner(user) => {
+                format!("it belongs to user {user}, but the process runs as user {owner}")
+            }
+            Self::Closed => "it belongs to root, and not everybody may read it".into(),
+            Self::System(number) => {
+                let error = nix::errno::Errno::from_raw(number);
+                format!("the system does not open it ({})", error.desc())
+            }
+            Self::NoCode => "no line of it names code (START SIZE NAME)".into(),
+            Self::EndOnly => {
+                let most = MAX_BYTES >> 20;
+                return format!("was used in part: only its last {most} MiB are read");
+            }
+            Self::Stalled => "reading it failed or took too long".into(),
+        };
+        format!("was not used: {why}")
+    }
 }
 
-/// The names that a file gives to addresses, in their order; the last one counts.
-pub(super) fn names(mut file: &File, addresses: &[u64]) -> io::Result<Vec<Option<String>>> {
+/// Opens a perf map that may be believed and told of: it is the process's user's own, or root's that
+/// anybody may read. A user can put any file there, in a mount namespace of the user's own.
+pub(super) fn open(holder: u32, map: &HeldPerfMap) -> Result<File, Problem> {
+    let held = file::hold(holder, map.descriptor).map_err(|error| Problem::of_system(&error))?;
+    check(&held, map.owner)?;
+    file::open_held(&held).map_err(|error| Problem::of_system(&error))
+}
+
+fn check(held: &File, owner: u32) -> Result<(), Problem> {
+    let it = held
+        .metadata()
+        .map_err(|error| Problem::of_system(&error))?;
+    match it.uid() {
+        _ if !it.is_file() => Err(Problem::NotRegular),
+        user if user == owner => Ok(()),
+        0 if it.mode() & FOR_ALL != 0 => Ok(()),
+        0 => Err(Problem::Closed),
+        user => Err(Problem::Owner(user)),
+    }
+}
+
+/// What a file says.
+pub(super) struct Said {
+    /// The names that it gives to addresses, in their order; the last one counts.
+    pub(super) names: Vec<Option<String>>,
+    /// Why that is not all.
+    pub(super) problem: Option<Problem>,
+}
+
+/// Reads a file for the names of addresses.
+pub(super) fn read(file: &File, addresses: &[u64]) -> Result<Said, Problem> {
+    read_end(file, addresses, MAX_BYTES).map_err(|error| Problem::of_system(&error))
+}
+
+fn read_end(mut file: &File, addresses: &[u64], most: u64) -> io::Result<Said> {
     let bytes = file.metadata()?.len();
-    file.seek(SeekFrom::Start(bytes.saturating_sub(MAX_BYTES)))?;
+    file.seek(SeekFrom::Start(bytes.saturating_sub(most)))?;
     let mut text = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut text)?;
-    Ok(names_in(&text, addresses))
+    file.take(most).read_to_end(&mut text)?;
+    let mut lines = text.rsplit(|&byte| byte == b'\n');
+    let problem = if lines.any(|line| function(line).is_some()) {
+        (bytes > most).then_some(Problem::EndOnly)
+    } else {
+        Some(Problem::NoCode)
+    };
+    Ok(Said {
+        names: names_in(&text, addresses),
+        problem,
+    })
 }
 
 pub(super) fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
@@ -100,11 +177,73 @@ mod tests {
 
     #[test]
     fn another_users_file_is_not_believed() {
-        let file = File::open("/proc/self/exe").unwrap();
+        let scratch = crate::scratch::Scratch::new("perf-map");
+        let path = scratch.path("perf-1.map");
+        let file = File::create(&path).unwrap();
         let owner = file.metadata().unwrap().uid();
-        assert!(is_trusted(&file, owner));
-        assert_eq!(is_trusted(&file, owner + 1), owner == 0);
-        assert!(!is_trusted(&File::open("/").unwrap(), 0));
+        let other = check(&file, owner + 1);
+        let for_all = file.metadata().unwrap().mode() & FOR_ALL != 0;
+        assert_eq!(check(&file, owner), Ok(()));
+        match owner {
+            0 if for_all => assert_eq!(other, Ok(())),
+            0 => assert_eq!(other, Err(Problem::Closed)),
+            _ => assert_eq!(other, Err(Problem::Owner(owner))),
+        }
+        if owner == 0 {
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .unwrap();
+            assert_eq!(check(&file, 1), Err(Problem::Closed));
+            std::os::unix::fs::chown(&path, Some(7), None).unwrap();
+            assert_eq!(check(&file, 0), Err(Problem::Owner(7)));
+        }
+        let folder = File::open("/").unwrap();
+        assert_eq!(check(&folder, 0), Err(Problem::NotRegular));
+        // A descriptor that nobody holds.
+        let gone = HeldPerfMap {
+            pid: 1,
+            descriptor: -1,
+            owner,
+        };
+        let error = open(std::process::id(), &gone).unwrap_err();
+        assert_eq!(error, Problem::System(libc::ENOENT));
+    }
+
+    #[test]
+    fn what_a_file_does_not_say_is_told() {
+        let scratch = crate::scratch::Scratch::new("said");
+        let path = scratch.path("perf-1.map");
+        let said = |text: &str, most: u64| {
+            std::fs::write(&path, text).unwrap();
+            let said = read_end(&File::open(&path).unwrap(), &[0x1000, 0x2000], most).unwrap();
+            (said.names.iter().flatten().count(), said.problem)
+        };
+        let text = "1000 10 f\n2000 10 g\n";
+        assert_eq!(said(text, 64), (2, None));
+        assert_eq!(said(text, 12), (1, Some(Problem::EndOnly)));
+        assert_eq!(said("", 64), (0, Some(Problem::NoCode)));
+        assert_eq!(said("no map\n", 64), (0, Some(Problem::NoCode)));
+        // It has code, but not this: nothing is wrong with it.
+        assert_eq!(said("3000 10 f\n", 64), (0, None));
+    }
+
+    #[test]
+    fn every_problem_has_its_words() {
+        let words = |problem: Problem| problem.in_words(33);
+        assert_eq!(
+            words(Problem::Owner(1000)),
+            "was not used: it belongs to user 1000, but the process runs as user 33"
+        );
+        let denied = io::Error::from_raw_os_error(libc::EACCES);
+        assert_eq!(
+            words(Problem::of_holding(&denied)),
+            "was not used: the system does not open it (Permission denied)"
+        );
+        let link = io::Error::from_raw_os_error(libc::ELOOP);
+        assert!(words(Problem::of_holding(&link)).contains("a symbolic link"));
+        assert_eq!(
+            words(Problem::EndOnly),
+            "was used in part: only its last 64 MiB are read"
+        );
     }
 
     proptest! {

@@ -37,6 +37,8 @@ pub(super) struct HeldFile {
 /// As [`HeldFile`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct HeldPerfMap {
+    /// The process that it is of.
+    pub(super) pid: u32,
     pub(super) descriptor: i32,
     /// The user it must belong to, unless to root.
     pub(super) owner: u32,
@@ -58,8 +60,31 @@ pub(super) enum Told {
     Begun(Vec<usize>),
     /// What is known of a part's places, in their order.
     Names(usize, Vec<Name>),
+    /// Why the perf map at this place of a part's is not used, or not all of it.
+    Problem(usize, usize, Problem),
     /// There is no more.
     All,
+}
+
+/// What is wrong with a perf map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Problem {
+    /// It, or the folder it is in, is a symbolic link.
+    Link,
+    /// It is no regular file.
+    NotRegular,
+    /// It belongs to this user, who is neither the process's nor root.
+    Owner(u32),
+    /// It is root's, and not everybody may read it.
+    Closed,
+    /// The system does not open or read it: its error number.
+    System(i32),
+    /// It names no code.
+    NoCode,
+    /// It is so large that only its end is read.
+    EndOnly,
+    /// Reading it, or one that was asked about together with it, crashed or took too long.
+    Stalled,
 }
 
 /// What is known of a place.

@@ -8,17 +8,32 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::{child::Child, frames, memory::Memory, wait_for_line};
 
-/// `bench PAGES`: prints `ready`, then for each line of input the nanoseconds a page that a child
-/// took to write PAGES inherited pages, from as many calls deep as the line says. They are of processor
-/// time: what other processes take of a busy machine is nobody's cost.
-pub(crate) fn run(arguments: &[String]) -> Result<()> {
+/// Memory of as many pages as the argument says, written; `ready` is printed.
+pub(crate) fn prepared(arguments: &[String]) -> Result<Memory> {
     let pages = arguments.first().context("how many pages?")?.parse()?;
     let memory = Memory::anonymous(pages)?;
     memory.write_all();
     println!("ready");
+    Ok(memory)
+}
+
+/// Prints an answer to each line of input, until that ends.
+pub(crate) fn answer_lines(mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
     let mut line = String::new();
     while io::stdin().read_line(&mut line)? > 0 {
-        let calls = line.trim().parse().context("how many calls deep?")?;
+        println!("{}", answer(line.trim())?);
+        line.clear();
+    }
+    Ok(())
+}
+
+/// `bench PAGES`: prints `ready`, then for each line of input the nanoseconds a page that a child
+/// took to write PAGES inherited pages, from as many calls deep as the line says. They are of processor
+/// time: what other processes take of a busy machine is nobody's cost.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let memory = prepared(arguments)?;
+    answer_lines(|line| {
+        let calls = line.parse().context("how many calls deep?")?;
         let mut child = Child::fork(|| {
             let begun = processor_time()?;
             frames::write_all(memory, calls);
@@ -26,20 +41,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
                 processor_time()?.saturating_sub(begun).as_nanos(),
             )?)
         })?;
-        println!("{:.1}", child.result()? as f64 / pages as f64);
+        let each = child.result()? as f64 / memory.pages() as f64;
         child.release()?;
-        line.clear();
-    }
-    Ok(())
+        Ok(format!("{each:.1}"))
+    })
 }
 
 /// `hold PAGES`: prints `ready`; after a line of input a child writes PAGES inherited pages and
 /// keeps them, and `held` is printed. It ends with the input.
 pub(crate) fn hold(arguments: &[String]) -> Result<()> {
-    let pages = arguments.first().context("how many pages?")?.parse()?;
-    let memory = Memory::anonymous(pages)?;
-    memory.write_all();
-    println!("ready");
+    let memory = prepared(arguments)?;
     wait_for_line()?;
     let mut child = Child::fork(|| {
         memory.write_all();

@@ -1,7 +1,6 @@
 //! The benchmark's busy master: how long its mmap and munmap take while it forks and grows.
 
 use std::{
-    io,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     thread,
     time::{Duration, Instant},
@@ -10,7 +9,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use nix::libc;
 
-use crate::{child::Child, memory::Memory};
+use crate::{
+    bench::{answer_lines, prepared},
+    child::Child,
+    memory::Memory,
+};
 
 /// Between forks.
 const FORK_INTERVAL: Duration = Duration::from_millis(500);
@@ -33,28 +36,22 @@ static IS_OVER: AtomicBool = AtomicBool::new(false);
 /// `stalls PAGES`: prints `ready`, then for each line of input, which says how many seconds, a line with
 /// the forks, the calls, how many took over 1 ms, and the nanoseconds of the longest.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let pages = arguments.first().context("how many pages?")?.parse()?;
-    let memory = Memory::anonymous(pages)?;
-    memory.write_all();
-    println!("ready");
-    let mut line = String::new();
-    while io::stdin().read_line(&mut line)? > 0 {
-        let seconds = line.trim().parse().context("how many seconds?")?;
+    let memory = prepared(arguments)?;
+    answer_lines(|line| {
+        let seconds = line.parse().context("how many seconds?")?;
         IS_OVER.store(false, SeqCst);
         let caller = thread::spawn(call);
         let forks = fork_for(Duration::from_secs(seconds), memory);
         IS_OVER.store(true, SeqCst);
         let calls = caller.join().ok().context("the calls failed")??;
-        println!(
+        Ok(format!(
             "{} {} {} {}",
             forks?,
             calls.count,
             calls.long,
             calls.longest.as_nanos()
-        );
-        line.clear();
-    }
-    Ok(())
+        ))
+    })
 }
 
 /// Forks workers, and takes and gives back memory in between.

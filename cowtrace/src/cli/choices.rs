@@ -1,0 +1,108 @@
+//! Values of arguments that are one of few.
+
+use clap::ValueEnum;
+
+/// Formats of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// Everything, by the schema cowtrace.report/1
+    Json,
+    /// The histogram, one line a process and range
+    Csv,
+    /// A page for browsers: one file that needs nothing else
+    Html,
+    /// Stacks that wrote, one a line, for any flame graph tool
+    Folded,
+    /// Stacks that wrote, for pprof and what reads its profiles
+    Pprof,
+}
+
+/// Formats of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people
+    Text,
+    /// Everything, by the schema cowtrace.diff/1
+    Json,
+    /// One page of tables
+    Html,
+}
+
+/// Backends by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// The first of the following that this kernel allows
+    Auto,
+    /// Trampolines in the kernel's fault handlers (fentry): sees everything, costs least
+    Trampoline,
+    /// Kernel probes on the same functions: sees everything, costs more
+    Kprobe,
+    /// Raw tracepoints (x86-64): where the others are refused
+    Tracepoint,
+}
+
+impl BackendName {
+    /// The backend's name; none for the best there is.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Trampoline => Some("trampoline"),
+            Self::Kprobe => Some("kprobe"),
+            Self::Tracepoint => Some("tracepoint"),
+        }
+    }
+}
+
+/// Whether to look for the variables that hold what was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Holders {
+    /// Where the program runs a CPython that is known
+    Auto,
+    /// Never
+    Off,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set or TERM is dumb
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether output that is (or is not) a terminal gets colour.
+    #[must_use]
+    pub fn applies(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                is_terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && !is_dumb()
+            }
+        }
+    }
+}
+
+/// Whether the terminal shows plain text and nothing else (terminfo(5)).
+#[must_use]
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// The size of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// Chosen so that the histogram holds all of the targets' memory.
+    Auto,
+    /// Bytes: a power of two, at least a page.
+    Bytes(u64),
+}

@@ -1,0 +1,93 @@
+//! Arguments of what works on recordings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    choices::{Color, DiffFormat, Format},
+    values::{key, label, percent},
+};
+
+pub(super) const DIFF_EXAMPLES: &str = "\
+Examples:
+  cowtrace diff before.cow --against after.cow
+  cowtrace diff base-*.cow --against new-*.cow    4 or more a side tell noise apart
+  cowtrace diff base.cow --against new.cow --per requests --fail-above 5%
+
+Exit status: 0 done, 1 it failed, 2 wrong usage, 3 --fail-above was exceeded, 4 the runs did not run
+alike, so --fail-above says nothing of them.";
+
+/// A report's arguments.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The recording
+    #[arg(value_name = "RECORDING")]
+    pub recording: PathBuf,
+
+    /// Format of the report
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Write the report to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// What to call a recorded run.
+#[derive(Debug, Args)]
+pub struct LabelArgs {
+    /// The recording; its trace must have come to its end
+    #[arg(value_name = "RECORDING")]
+    pub recording: PathBuf,
+
+    /// What to name; a label that the recording has already gets the new value
+    #[arg(value_name = "KEY=VALUE", required = true, value_parser = label)]
+    pub labels: Vec<(String, String)>,
+}
+
+/// What to compare, and how to show it.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Recordings of the runs before the change
+    #[arg(value_name = "BASE", required = true)]
+    pub base: Vec<PathBuf>,
+
+    /// Recordings of the runs after it
+    #[arg(long, value_name = "NEW", required = true, num_args = 1..)]
+    pub against: Vec<PathBuf>,
+
+    /// Compare what a unit of work costs: the label that holds a run's number of units, such as
+    /// requests for runs recorded with --label requests=20000
+    #[arg(long, value_name = "LABEL", value_parser = key)]
+    pub per: Option<String>,
+
+    /// Fail with status 3 if NEW copies more than BASE by over this, such as 5%; with several runs
+    /// a side only if that is more than noise. Status 4 if the runs did not run alike
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
+    pub fail_above: Option<f64>,
+
+    /// Format of the comparison
+    #[arg(short, long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Overwrite the file if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}

@@ -1,0 +1,149 @@
+//! Arguments of what traces: the main job and the demo.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args};
+
+use super::{
+    choices::{BackendName, Color, Format, Holders, Range},
+    values::{duration, interval, label, pid, range},
+};
+
+/// What is to be traced: a master, or a command that becomes one.
+const TARGET: &str = "target";
+
+/// The main job's arguments.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new(TARGET).required(true)))]
+pub struct TraceArgs {
+    /// Process to trace with all its descendants, now and later; may be given several times
+    #[arg(
+        short,
+        long = "pid",
+        value_name = "PID",
+        group = TARGET,
+        allow_negative_numbers = true,
+        value_parser = pid
+    )]
+    pub pids: Vec<u32>,
+
+    /// How to trace and what to print.
+    #[command(flatten)]
+    pub options: TraceOptions,
+
+    /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
+    #[arg(short, long, value_parser = duration, allow_hyphen_values = true)]
+    pub duration: Option<Duration>,
+
+    /// Do not fail with status 1 because the command failed
+    #[arg(long, conflicts_with = "pids")]
+    pub ignore_command_status: bool,
+
+    /// Command to start and trace; under sudo it runs as the user who called sudo
+    #[arg(last = true, value_name = "COMMAND", group = TARGET)]
+    pub start: Vec<OsString>,
+}
+
+/// How to trace and what to print.
+#[derive(Clone, Debug, Args)]
+pub struct TraceOptions {
+    /// Time between samples of the counters
+    #[arg(short, long, default_value = "1s", value_parser = interval, allow_hyphen_values = true)]
+    pub interval: Duration,
+
+    /// Format of the report on standard output
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Record the run in this file as it goes, for `cowtrace report`
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// How to see page faults
+    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    pub backend: BackendName,
+
+    /// Size of the address ranges that are counted: a power of two from the page size up, such as
+    /// 4KiB or 1MiB, or auto
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "auto",
+        value_parser = range,
+        allow_hyphen_values = true
+    )]
+    pub range: Range,
+
+    /// What to ask of who wrote
+    #[command(flatten)]
+    pub evidence: Evidence,
+
+    /// Whether to look for the variables that hold what was copied, at the end, in the memory of
+    /// the CPython process that loaded it
+    #[arg(long, value_enum, default_value_t = Holders::Auto)]
+    pub holders: Holders,
+
+    /// Name something about the run; kept in the report, may be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+
+    /// Say more about what happens (-v), details (-vv), each copy as the kernel sees it (-vvv)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to ask of who wrote.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Evidence {
+    /// Do not ask who wrote: counts alone, for less
+    #[arg(long)]
+    pub no_writers: bool,
+
+    /// Do not walk Python frames: who wrote is told by function and type, not by line, for less
+    #[arg(long)]
+    pub no_frames: bool,
+
+    /// Also tell which native functions called the one that wrote, as far as frame pointers go, for more
+    #[arg(long, conflicts_with = "no_writers")]
+    pub stacks: bool,
+}
+
+/// The demo's arguments.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How to trace and what to print.
+    #[command(flatten)]
+    pub options: TraceOptions,
+
+    /// Call `gc.freeze()` in the master before it forks
+    #[arg(long)]
+    pub freeze: bool,
+
+    /// The service.
+    #[command(flatten)]
+    pub load: LoadArgs,
+}
+
+/// What the demo's service does.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LoadArgs {
+    /// Workers to fork
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub workers: u32,
+
+    /// Memory the master loads, MiB
+    #[arg(long, default_value_t = 256, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    pub megabytes: u32,
+
+    /// How long the workers read it, seconds
+    #[arg(long, default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub seconds: u32,
+}

@@ -1,0 +1,78 @@
+//! Tables that stay small, and are brought up to date by one look at all their rows.
+
+use rusqlite::Connection;
+
+use super::{
+    sync::{Held, sync, sync_list},
+    tables::{Label, Lost, Rejected, Target, Unseen},
+};
+use crate::run::{Exit, Loss, PerfMapProblem, Process, Region, Run};
+
+/// What these tables hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lists {
+    targets: Held,
+    labels: Held,
+    unseen: Held,
+    rejected: Held,
+    loss: Held,
+    processes: Held,
+    exits: Held,
+    regions: Held,
+    perf_map_problems: Held,
+}
+
+impl Lists {
+    /// Brings them up to date.
+    pub(super) fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let pairs = |(one, two): (&String, &String)| (one.clone(), two.clone());
+        let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));
+        Ok(Self {
+            targets: sync_list(db, &self.targets, run.targets.iter().map(|&it| Target(it)))?,
+            labels: sync_list(
+                db,
+                &self.labels,
+                run.labels
+                    .iter()
+                    .map(pairs)
+                    .map(|(key, value)| Label(key, value)),
+            )?,
+            unseen: sync_list(db, &self.unseen, run.unseen.iter().cloned().map(Unseen))?,
+            rejected: sync_list(
+                db,
+                &self.rejected,
+                run.rejected
+                    .iter()
+                    .cloned()
+                    .map(|(backend, reason)| Rejected(backend, reason)),
+            )?,
+            loss: sync_list(
+                db,
+                &self.loss,
+                lost.enumerate().map(|(cause, count)| Lost(cause, count)),
+            )?,
+            processes: sync::<Process, _>(
+                db,
+                &self.processes,
+                run.processes.iter().map(|it| (u64::from(it.id), it)),
+            )?,
+            exits: sync::<Exit, _>(
+                db,
+                &self.exits,
+                run.processes
+                    .iter()
+                    .filter_map(|it| Some((u64::from(it.id), it.exit?))),
+            )?,
+            regions: sync::<Region, _>(
+                db,
+                &self.regions,
+                run.regions.iter().map(|it| (u64::from(it.id), it)),
+            )?,
+            perf_map_problems: sync_list::<PerfMapProblem, _>(
+                db,
+                &self.perf_map_problems,
+                &run.perf_map_problems,
+            )?,
+        })
+    }
+}
