@@ -11,6 +11,7 @@ mod fold;
 mod follow;
 mod heaps;
 mod holders;
+mod later;
 mod layouts;
 mod names;
 #[cfg(test)]
