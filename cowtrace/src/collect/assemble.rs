@@ -10,7 +10,6 @@ use super::{
     rows::{Sums, counts_by_slot},
 };
 use crate::{
-    memory,
     probe::{RangeCount, Skipped},
     run::{
         Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, Timeline,
@@ -41,11 +40,11 @@ impl Collector {
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
         let unsent = self.probe.tables.drain_evidence();
+        let own_names = self.read_names(usize::MAX);
         self.take_evidence();
         // Events that came before the hooks went off.
-        if let Err(error) = self.follow() {
-            log::warn!("{error}");
-        }
+        self.follow_on();
+        self.take_names(own_names);
         self.find_lost_processes();
         self.take_evidence();
         self.take(&unsent);
@@ -64,7 +63,7 @@ impl Collector {
             .map(|record| record.id)
             .collect::<Vec<_>>()
         {
-            self.name_now(id);
+            self.map_now(id);
         }
         self.count_live(open);
         self.loss = self.kernel_losses(skipped);
@@ -153,7 +152,7 @@ impl Collector {
         }
     }
 
-    fn name_now(&mut self, id: u32) {
+    fn map_now(&mut self, id: u32) {
         // Mappings say what was copied; of a process that copied nothing they may be many.
         let has_counts = self
             .records
@@ -161,13 +160,6 @@ impl Collector {
             .is_some_and(|record| record.totals.copied_pages() + record.totals.reused > 0);
         if has_counts {
             self.read_current_mappings(id);
-        }
-        let Some(record) = self.records.get_mut(id) else {
-            return;
-        };
-        let comm = memory::comm(&self.proc_root, record.pid);
-        if !comm.is_empty() {
-            record.comm = comm;
         }
     }
 

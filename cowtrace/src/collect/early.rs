@@ -7,18 +7,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Collector, copies::Addresses, heaps::Heap, holders::ask_in_turn};
-use crate::{memory, run::HeapWalk, writer::Found};
+use super::{Collector, copies::Addresses, heaps::Heap, holders::ask_in_turn, later::is_better};
+use crate::{
+    memory,
+    run::HeapWalk,
+    writer::{Found, Survey},
+};
 
 /// Copied pages for which a walk is worth it.
 const LEAST_PAGES: u64 = 1024;
-/// Walks of a command's memory take at most this part of the time.
+/// Walks take at most this part of the time, but for the first.
 const TIME_PART: u32 = 20;
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// A program that is tried out may be over in a second.
+const BEFORE_FIRST: Duration = Duration::from_millis(300);
 /// Time of one, whoever is asked: it may be waited for at the end.
 const TIME: Duration = Duration::from_secs(2);
 /// Heaps that wait to be looked through.
 const MAX_WAITING: usize = 8;
+/// Landmarks of a walk: two in each page of 1 GiB. With what is copied, 16 MiB are kept of a walk.
+const LANDMARKS: usize = 1 << 19;
+/// Walks whose surveys are kept.
+const MAX_SURVEYS: usize = 4;
 
 /// What was found in a heap.
 pub(super) type Seen = (Found, HeapWalk);
@@ -56,7 +66,8 @@ impl Early {
         }
     }
 
-    /// What was found in a heap, if it was looked through.
+    /// What was found in a heap, if it was looked through; copies that came later are added by
+    /// [`with_later`](super::later::with_later).
     pub(super) fn of(&mut self, heap: Heap) -> Option<Seen> {
         if self.under_way.as_ref().is_some_and(|it| it.heap == heap) {
             self.end();
@@ -81,13 +92,24 @@ impl Early {
         }
     }
 
-    /// Keeps what a walk found, unless an earlier one found more, though fewer copies were looked for:
-    /// an interpreter that ends gives its variables up one after the other, and a walk may come between.
+    /// Keeps what a walk found, unless an earlier one found a larger part of what was asked for: an
+    /// interpreter that ends gives its variables up one after the other, and a walk may come between.
+    /// Copies that came after the earlier one are told by its survey.
     fn keep(&mut self, heap: Heap, seen: Seen) {
-        let held = seen.1.held_pages;
-        let has_better = |(_, before): &Seen| before.held_pages > held;
+        let has_better = |(_, before): &Seen| is_ending(before, &seen.1);
         if seen.1.failure.is_none() && !self.seen.get(&heap).is_some_and(has_better) {
             self.seen.insert(heap, seen);
+            self.bound_surveys();
+        }
+    }
+
+    /// Forgets the survey of which least was copied, where there are too many.
+    fn bound_surveys(&mut self) {
+        let kept = self.seen.values_mut();
+        let mut kept: Vec<&mut Seen> = kept.filter(|seen| !seen.0.survey.is_empty()).collect();
+        if kept.len() > MAX_SURVEYS {
+            kept.sort_by_key(|(_, walk)| walk.asked_pages);
+            kept[0].0.survey = Survey::default();
         }
     }
 
@@ -106,7 +128,7 @@ impl Collector {
     /// Has variables looked for from time to time: what is traced may end by itself.
     pub fn walk_regularly(&mut self) {
         self.early.is_regular = true;
-        self.early.due = Instant::now().checked_add(LEAST_PAUSE);
+        self.early.due = Instant::now().checked_add(BEFORE_FIRST);
     }
 
     /// Notes that a process forks, and tells what heap its child has. One that is not passed on any
@@ -178,7 +200,7 @@ impl Collector {
             ..begun(heap, &addresses)
         };
         let ends = Instant::now() + TIME;
-        let look = move || ask_in_turn(&objects, &walk, addresses, &keepers, ends);
+        let look = move || ask_in_turn(&objects, &walk, addresses, &keepers, (ends, LANDMARKS));
         let thread = std::thread::Builder::new().name("walk".into()).spawn(look);
         self.early.under_way = thread.ok().map(|thread| UnderWay {
             heap,
@@ -186,6 +208,16 @@ impl Collector {
             thread,
         });
     }
+}
+
+/// Whether a walk has found so much less than an earlier one that it was of a process that ends.
+fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
+    let (held, asked) = (now.held_pages, now.asked_pages.max(1));
+    // As much of what was asked for now.
+    let part = u128::from(before.held_pages) * u128::from(asked);
+    let expected = u64::try_from(part / u128::from(before.asked_pages.max(1))).unwrap_or(u64::MAX);
+    let has_lost = now.is_partial && !before.is_partial && held < expected;
+    has_lost || is_better(expected, held)
 }
 
 /// A walk that nothing is known of yet.
@@ -246,10 +278,21 @@ mod tests {
         assert_eq!(kept_of(walk(4_000, 3_900)), 4_000);
         assert_eq!(kept_of(walk(22_814, 228)), 4_000, "it was ending");
         assert_eq!(kept_of(walk(23_000, 22_500)), 23_000);
+        assert_eq!(
+            kept_of(walk(127_953, 101_354)),
+            23_000,
+            "of more, a smaller part"
+        );
+        let torn = HeapWalk {
+            is_partial: true,
+            ..walk(30_000, 29_000)
+        };
+        assert_eq!(kept_of(torn), 23_000);
+        assert_eq!(kept_of(walk(30_000, 29_000)), 30_000, "less by little");
         let failed = HeapWalk {
             failure: Some("it has ended".into()),
-            ..walk(30_000, 0)
+            ..walk(40_000, 0)
         };
-        assert_eq!(kept_of(failed), 23_000);
+        assert_eq!(kept_of(failed), 30_000);
     }
 }

@@ -29,6 +29,13 @@ impl Collector {
         Ok(())
     }
 
+    /// As [`Self::follow`], where nothing can be done about a failure but to say so.
+    pub(super) fn follow_on(&mut self) {
+        if let Err(error) = self.follow() {
+            log::warn!("{error}");
+        }
+    }
+
     fn forked(&mut self, event: &Lifecycle) {
         let parent = self
             .records

@@ -11,6 +11,7 @@ use super::{
     copies::Addresses,
     early::{Seen, begun, ended},
     heaps::{Heap, Keeper},
+    later::{is_better, with_later},
     record::Record,
 };
 use crate::{
@@ -66,6 +67,11 @@ impl Collector {
         for (rank, group) in self.groups().into_iter().enumerate() {
             if rank >= MAX_WALKS {
                 for (heap, addresses) in group.apart() {
+                    if let Some(before) = self.early.of(heap) {
+                        let (found, walk) = with_later(before, &addresses);
+                        tell(&mut holders, &mut walks, found, walk);
+                        continue;
+                    }
                     let more = others.get_or_insert_with(|| HeapWalk {
                         failure: Some("too many processes passed memory on".into()),
                         ..begun(heap, &Addresses::default())
@@ -76,12 +82,7 @@ impl Collector {
                 continue;
             }
             for (found, walk) in self.walk_group(group, ends) {
-                let variables = found.variables.into_iter();
-                add(
-                    &mut holders,
-                    variables.map(|it| holder(walk.process_id, it)),
-                );
-                walks.push(walk);
+                tell(&mut holders, &mut walks, found, walk);
             }
         }
         walks.extend(others);
@@ -161,15 +162,16 @@ impl Collector {
         let first = group.heaps[0].0;
         let now = self.ask(first, all, &group.keepers[..1], ends);
         let heaps = group.heaps.iter();
-        let seen: Vec<(Heap, Seen)> = heaps
-            .filter_map(|(heap, _)| Some((*heap, self.early.of(*heap)?)))
-            .collect();
-        let held: u64 = seen.iter().map(|(_, (_, walk))| walk.held_pages).sum();
-        if now.1.failure.is_none() && now.1.held_pages >= held {
+        let held: u64 = heaps
+            .filter_map(|(heap, addresses)| {
+                let before = self.early.of(*heap)?;
+                let (_, walk) = with_later(before.clone(), addresses);
+                self.early.put_back(*heap, before);
+                Some(walk.held_pages)
+            })
+            .sum();
+        if now.1.failure.is_none() && !is_better(held, now.1.held_pages) {
             return vec![now];
-        }
-        for (heap, seen) in seen {
-            self.early.put_back(heap, seen);
         }
         // It is ending, or has ended: others may have what it has given up.
         let owner = group.keepers.remove(0);
@@ -191,6 +193,7 @@ impl Collector {
         ends: Instant,
     ) -> Seen {
         let before = self.early.of(heap);
+        let before = before.map(|before| with_later(before, &addresses));
         let has_changed = keepers.first().is_none_or(|keeper| keeper.has_changed);
         if has_changed && let Some(before) = before {
             return before;
@@ -199,7 +202,7 @@ impl Collector {
         // A process that is ending has given up what it had.
         let has_failed = now.1.failure.is_some();
         before
-            .filter(|(before, _)| has_failed || before.held_pages > now.0.held_pages)
+            .filter(|(_, before)| has_failed || is_better(before.held_pages, now.1.held_pages))
             .unwrap_or(now)
     }
 
@@ -210,22 +213,24 @@ impl Collector {
         let Some(objects) = objects else {
             return ended(walk, Err("it runs no CPython that is known".into()));
         };
-        ask_in_turn(&objects, &walk, addresses, keepers, ends)
+        ask_in_turn(&objects, &walk, addresses, keepers, (ends, 0))
     }
 }
 
-/// Looks through one process after the other, until one has not ended meanwhile.
+/// Looks through one process after the other, until one has not ended meanwhile; until when, and with how
+/// many landmarks.
 pub(super) fn ask_in_turn(
     objects: &Objects,
     walk: &HeapWalk,
     addresses: Addresses,
     keepers: &[Keeper],
-    ends: Instant,
+    (ends, landmarks): (Instant, usize),
 ) -> Seen {
     let (addresses, pages) = addresses.into_parts();
     first_that_stays(walk, keepers, |keeper| {
         let limits = Limits {
             time: ends.saturating_duration_since(Instant::now()),
+            landmarks,
             ..Limits::default()
         };
         objects.holders(keeper.pid, addresses.clone(), pages.clone(), limits)
@@ -250,6 +255,13 @@ fn first_that_stays(
         }
     }
     last
+}
+
+/// Adds what a walk found to what others did.
+fn tell(holders: &mut Vec<Holder>, walks: &mut Vec<HeapWalk>, found: Found, walk: HeapWalk) {
+    let variables = found.variables.into_iter();
+    add(holders, variables.map(|it| holder(walk.process_id, it)));
+    walks.push(walk);
 }
 
 fn holder(process_id: u32, variable: Variable) -> Holder {

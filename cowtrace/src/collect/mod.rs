@@ -11,7 +11,9 @@ mod fold;
 mod follow;
 mod heaps;
 mod holders;
+mod later;
 mod layouts;
+mod names;
 #[cfg(test)]
 mod properties;
 mod record;
@@ -40,6 +42,7 @@ use contents::Contents;
 use copies::Copies;
 use early::Early;
 use layouts::Layouts;
+use names::NAMES_PER_TICK;
 use record::{Record, Records};
 use snapshot::Told;
 
@@ -64,6 +67,7 @@ pub struct Collector {
     exited_rows: usize,
     lifecycle_dropped_seen: u64,
     next_mappings: usize,
+    next_name: usize,
     adopted_tasks: Vec<(u32, u32)>,
     writers: Writers,
     /// Whether the variables are looked for that hold what is copied.
@@ -120,6 +124,7 @@ impl Collector {
             exited_rows: 0,
             lifecycle_dropped_seen: 0,
             next_mappings: 0,
+            next_name: 0,
             adopted_tasks: Vec::new(),
             interpreters: HashMap::new(),
             natives: HashSet::new(),
@@ -173,6 +178,9 @@ impl Collector {
         // Before any slot is given back: the evidence names slots, and a thread sends its last when
         // it exits.
         let exited = self.records.exited_slots();
+        let names = self.read_names(NAMES_PER_TICK);
+        self.follow_on();
+        self.take_names(names);
         self.take_evidence();
         self.sweep();
         self.drain_exited(&exited);

@@ -26,9 +26,7 @@ impl Collector {
             return;
         }
         // Now every process is known that wrote before: it was told of before it first ran.
-        if let Err(error) = self.follow() {
-            log::warn!("{error}");
-        }
+        self.follow_on();
         let mut asked = Asked::new(&self.records);
         for evidence in waiting {
             let Some(program) = asked.of_slot(&self.records, evidence.core.slot) else {

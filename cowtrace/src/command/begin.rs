@@ -62,10 +62,10 @@ impl Session<'_> {
                 if !begun.await.unwrap_or(Ok(true))? {
                     return Err(AlreadyTold.into());
                 }
-                if self.until.workers.is_none() {
-                    collector.walk_regularly();
-                }
             }
+        }
+        if self.until.workers.is_none() {
+            collector.walk_regularly();
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What can be done about the copies, a paragraph for each cause that matters.
 
+use std::collections::HashSet;
+
 use super::{
     words::{percent, printable},
     writers::{is_pythons, sums},
@@ -44,6 +46,7 @@ pub(super) fn advice(run: &Run) -> Vec<String> {
         ];
         let told = causes.into_iter().filter(|(matters, _)| *matters);
         paragraphs.extend(told.map(|(_, text)| text.to_owned()));
+        paragraphs.extend(freed_at_exit(run));
     }
     paragraphs
 }
@@ -63,6 +66,42 @@ fn of_kind(run: &Run, kind: WriteKind) -> f64 {
 fn is_rubys_collector(writer: &Writer) -> bool {
     let is_in = |name: &Option<String>, part| name.as_ref().is_some_and(|it| it.contains(part));
     is_in(&writer.module, "ruby") && is_in(&writer.function, "gc")
+}
+
+/// Copies of workers whose interpreter shut down: that is after their last Python function has returned.
+/// Told where the interpreter's functions have names and its Python lines are known.
+fn freed_at_exit(run: &Run) -> Option<String> {
+    let has_ended = run.descendants().any(|process| process.exited_ns.is_some());
+    let has_lines = |writer: &&Writer| writer.python_stack.is_some();
+    let interpreters: HashSet<&str> = run
+        .writers
+        .iter()
+        .filter(has_lines)
+        .filter_map(|writer| writer.module.as_deref())
+        .collect();
+    let share = share(run, |writer| {
+        let module = writer.module.as_deref();
+        writer.python_stack.is_none()
+            && module.is_some_and(|module| interpreters.contains(module))
+            && writer.function.as_deref().is_some_and(frees_objects)
+    });
+    (has_ended && share >= SHARE).then(|| {
+        format!(
+            "{} of the copies were made by freeing objects outside of any Python function: an \
+             interpreter that shuts down frees all that it can. Workers that are replaced less often, \
+             or end with os._exit(), make fewer of these copies.",
+            percent(share)
+        )
+    })
+}
+
+/// Whether a function of `CPython`, by its name, frees objects or looks for those to free.
+fn frees_objects(function: &str) -> bool {
+    let name = function.to_lowercase();
+    !name.contains(" near ")
+        && ["dealloc", "free", "gc_del", "gc_collect", "_clear"]
+            .iter()
+            .any(|part| name.contains(part))
 }
 
 fn by_masters(run: &Run) -> f64 {
@@ -103,4 +142,25 @@ fn stripped(run: &Run) -> Option<String> {
             percent(share)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_frees_objects_is_known_by_its_name() {
+        let freeing = [
+            "dict_dealloc",
+            "_PyObject_Free",
+            "free_keys_object",
+            "gc_collect_main",
+        ];
+        assert!(freeing.into_iter().all(frees_objects));
+        let others = [
+            "_PyEval_EvalFrameDefault",
+            "libpython3.so+0x10 near PyObject_Free",
+        ];
+        assert!(!others.into_iter().any(frees_objects));
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     Grid, Style,
     answer::named,
     text::section,
-    walks::{self, is_lower_bound},
+    walks,
     words::{count, percent, printable, seconds, shorten, size, wrap},
     writers::paragraph,
 };
@@ -77,9 +77,21 @@ impl Held {
         (asked > 0).then_some(held)
     }
 
+    /// Whether a variable may hold more than was found: some of it was looked through in part, or not
+    /// at all after a walk that was made before the end.
+    fn is_lower_bound(&self, run: &Run) -> bool {
+        let is_early = run.heap_walks.iter().any(|walk| walk.at_ns.is_some());
+        let is_partial = run.heap_walks.iter().any(|walk| walk.is_partial);
+        is_partial || (is_early && self.all > self.looked_for())
+    }
+
+    fn looked_for(&self) -> u64 {
+        self.found + self.unreachable + self.cut_short + self.replaced
+    }
+
     /// Pages without a variable, by why they have none.
     fn missing(&self) -> [(u64, &'static str); 4] {
-        let looked_for = self.found + self.unreachable + self.cut_short + self.replaced;
+        let looked_for = self.looked_for();
         [
             (self.unreachable, "(not reachable from any variable)"),
             (self.cut_short, "(not found: looked through only in part)"),
@@ -119,7 +131,7 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
             format!("{share} {verb} {}{owner}{or}{what}", name(&holder.path))
         })
         .collect();
-    let least = if run.heap_walks.iter().any(is_lower_bound) {
+    let least = if held.is_lower_bound(run) {
         "at least "
     } else {
         ""

@@ -9,11 +9,6 @@ use crate::run::{HeapWalk, Run};
 /// Where less of what was looked for is held, the reader wants to know why.
 const LOW: f64 = 0.75;
 
-/// Whether a variable may hold more than the walk has found.
-pub(super) fn is_lower_bound(walk: &HeapWalk) -> bool {
-    walk.is_partial || walk.at_ns.is_some()
-}
-
 /// Why variables that would have been looked for were not; none if they were, or there are none.
 pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
     let is_missing =
@@ -89,10 +84,9 @@ fn changed(walk: &HeapWalk, pid: u32) -> Option<String> {
 fn early(walk: &HeapWalk, pid: u32) -> Option<String> {
     let at_ns = walk.at_ns?;
     Some(format!(
-        "Process {pid} could not be read whole at the end: this is from {} after the start, and \
-         of the {} that had been copied by then.",
-        seconds(at_ns),
-        plural(walk.asked_pages, "page")
+        "Process {pid} could not be read completely at the end: its variables are as of {} into the \
+         trace. Copies made later are attributed by what was at their addresses then.",
+        seconds(at_ns)
     ))
 }
 
@@ -112,7 +106,7 @@ fn by_page(walk: &HeapWalk) -> Option<String> {
     (pages > 0).then(|| {
         let is = if pages == 1 { "is" } else { "are" };
         format!(
-            "{} {is} told by another write in the same page.",
+            "{} {is} attributed by another address in the same page.",
             plural(pages, "page")
         )
     })

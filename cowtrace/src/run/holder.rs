@@ -64,8 +64,8 @@ pub struct HeapWalk {
     pub is_partial: bool,
     /// Whether it is known which of the leading variables share what they hold.
     pub is_compared: bool,
-    /// When, if it was while the trace went on, ns since its start: what was copied later was not
-    /// looked for.
+    /// When, if it was while the trace went on, ns since its start: what was copied later
+    /// goes by what was at its address then, or nearest to it in its page.
     #[serde(default)]
     pub at_ns: Option<u64>,
     /// Whether the process that was read had replaced much of this memory since it passed it on.

@@ -30,7 +30,7 @@ use cowtrace_common::{
 
 use crate::run::{PythonFrame, WriteKind};
 use cpython::Python;
-pub use cpython::{Found, Limits, Objects, Variable};
+pub use cpython::{Credit, Found, Limits, Objects, Survey, Variable};
 use image::{Image, Sources};
 pub use named::Named;
 pub use native::NAMER;

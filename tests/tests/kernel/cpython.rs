@@ -5,8 +5,9 @@ use std::process::Command;
 use cowtrace_tests::{
     pagemap::frames,
     python,
+    pythons::interpreters,
     report::{Report, number},
-    tracer::{Tracer, can_trace},
+    tracer::{Tracer, can_trace, program},
     workload::Service,
 };
 use serde_json::Value;
@@ -162,4 +163,45 @@ fn copied_in(report: &Report, pid: u32, start: u64, end: u64) -> u64 {
         .filter(in_mapping)
         .map(|range| number(range, "copied_pages"))
         .sum()
+}
+
+/// What is printed of a command whose two workers read, then end in some way.
+fn printed_where_workers_end_by(end: &str) -> String {
+    let mut pythons = interpreters();
+    // One with lines, that sees the same files.
+    pythons.retain(|it| it.version >= (3, 11) && !it.is_free && it.command().get_args().len() == 0);
+    let python = pythons
+        .first()
+        .expect("a CPython of 3.11 or later")
+        .command();
+    let script = format!(
+        "import os, sys
+data = [{{'id': i, 'text': 'row %d of all' % i}} for i in range(60000)]
+for worker in range(2):
+    if os.fork() == 0:
+        for row in data[:30000]: len(row['text'])
+        {end}(0)
+os.wait(); os.wait()"
+    );
+    let output = Command::new(program("cowtrace"))
+        .arg("--")
+        .arg(python.get_program())
+        .args(["-c", &script])
+        .output()
+        .expect("cowtrace runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn copies_by_interpreters_that_shut_down_are_told() {
+    if !can_trace("shutdown") {
+        return;
+    }
+    let sentence = "of the copies were made by freeing objects outside of any Python function";
+    let printed = printed_where_workers_end_by("sys.exit");
+    assert!(printed.contains(sentence), "{printed}");
+    let printed = printed_where_workers_end_by("os._exit");
+    assert!(!printed.contains(sentence), "{printed}");
 }

@@ -1,11 +1,16 @@
 //! Processes that come and go in unusual ways: who is traced, and to whom copies belong.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, thread::sleep, time::Duration};
 
 use cowtrace_tests::{
+    pythons::interpreters,
     report::{Counts, Report, number},
     tracer::{Tracer, can_trace},
-    workload::{Workload, writers},
+    workload::{Service, Workload, writers},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 use serde_json::Value;
 
@@ -300,4 +305,65 @@ fn a_fork_bomb_of_short_processes_loses_no_count() {
         losses.keys().all(|cause| allowed.contains(&cause.as_str())),
         "{losses:?}"
     );
+}
+
+/// Forks two workers that call themselves something, one of them with a second thread, and copy.
+const RENAMING: &str = "import json, os, sys, threading, time
+data = bytearray(4 << 20)
+def work(kind):
+    if kind == 'threaded': threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    with open('/proc/self/comm', 'w') as file: file.write('own-' + kind)
+    for at in range(0, len(data), 4096): data[at] = 1
+    os.write(ready, b'.')
+    time.sleep(600)
+print('{}', flush=True)
+for line in sys.stdin:
+    wait, ready = os.pipe()
+    pids = []
+    for kind in ('plain', 'threaded'):
+        pids.append(os.fork())
+        if pids[-1] == 0: work(kind)
+    for pid in pids: os.read(wait, 1)
+    print(json.dumps({'pids': pids}), flush=True)
+    for pid in pids: os.waitpid(pid, 0)
+";
+
+#[test]
+fn workers_that_exit_as_the_trace_ends_keep_the_names_that_they_gave_themselves() {
+    if !can_trace("renamed") {
+        return;
+    }
+    let python = interpreters().remove(0);
+    let mut service = Service::start(python.command().args(["-c", RENAMING]));
+    service.answer();
+    // From before the hooks go off to after the report.
+    for delay in [0, 10, 30, 60, 120] {
+        let tracer = Tracer::of(service.pid());
+        service.say("go");
+        let pids = service.answer();
+        // Some of its ticks, of 100 ms.
+        sleep(Duration::from_millis(500));
+        let send = |pid: u64, signal| {
+            let pid = i32::try_from(pid).expect("a pid");
+            kill(Pid::from_raw(pid), signal).expect("it is there");
+        };
+        send(tracer.pid().into(), Signal::SIGINT);
+        sleep(Duration::from_millis(delay));
+        let pids: Vec<u64> = pids["pids"]
+            .as_array()
+            .expect("pids")
+            .iter()
+            .filter_map(Value::as_u64)
+            .collect();
+        for pid in &pids {
+            send(*pid, Signal::SIGKILL);
+        }
+        let report = tracer.wait();
+        for (pid, name) in pids.iter().zip(["own-plain", "own-threaded"]) {
+            let is_it = |process: &&Value| process["pid"] == *pid;
+            let process = report.processes().iter().find(is_it).expect("a worker");
+            assert_eq!(process["comm"], name, "{delay} ms later");
+        }
+    }
+    service.end();
 }

@@ -216,7 +216,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
     let is_whole = run
         .heap_walks
         .iter()
-        .all(|walk| !walk.is_partial && walk.at_ns.is_none() && walk.failure.is_none());
+        .all(|walk| !walk.is_partial && walk.failure.is_none());
     let mut notes = vec![format!(
         "Variables from which the written objects can be reached, {}; found for {} of the copies.",
         if is_whole {

@@ -26,7 +26,7 @@ use crate::{
 };
 use frames::Codes;
 use heap::Offsets;
-pub use heap::{Found, Limits, Variable};
+pub use heap::{Credit, Found, Limits, Survey, Variable};
 use layout::{Layout, TABLE_WORDS};
 
 /// An interpreter: its types and code objects, as far as they have been met.

@@ -9,6 +9,7 @@ use super::{
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Addresses that were written, with what is found about each.
+#[derive(Default)]
 pub(super) struct Copied {
     /// In order.
     addresses: Vec<u64>,
@@ -23,6 +24,9 @@ pub(super) struct Copied {
 impl Copied {
     /// Addresses in order; at most 2^32 - 1 of them.
     pub(super) fn new(addresses: Vec<u64>, memory: &Memory<'_>) -> Self {
+        if addresses.is_empty() {
+            return Self::default();
+        }
         let mut first = Vec::with_capacity(memory.regions.chunks() * PAGES_A_CHUNK);
         for chunk in 0..memory.regions.chunks() {
             let start = memory.regions.start_of(chunk as u32);
@@ -112,6 +116,11 @@ impl Copied {
     /// Makes room for [`Copied::reach`].
     pub(super) fn begin_masks(&mut self) {
         self.masks = vec![0; self.addresses.len()];
+    }
+
+    /// The addresses, in order.
+    pub(super) fn addresses(&self) -> &[u64] {
+        &self.addresses
     }
 
     /// Node and type of each address; [`NOWHERE`] where there is none.

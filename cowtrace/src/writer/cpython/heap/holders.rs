@@ -12,9 +12,9 @@ use super::{
 };
 
 /// Variables with less than this part of the copies go with what they are part of.
-const LEAST_PART: u64 = 200;
+pub(super) const LEAST_PART: u64 = 200;
 /// Variables that are told.
-const MAX_VARIABLES: usize = 32;
+pub(super) const MAX_VARIABLES: usize = 32;
 /// Types of copied objects that are told of a variable.
 const MAX_TYPES: usize = 8;
 /// Variables that are compared because they refer to what others hold, next to those that hold
@@ -27,10 +27,10 @@ const MAX_COMPARED: usize = MAX_LEADING - MAX_OTHERS;
 
 /// How copies are added up over the tree.
 pub(super) struct Sums {
-    /// The node that each node's copies are told under; [`ROOT`] for none.
-    told: Vec<u32>,
     /// Told nodes and their copied pages, most first.
     pub(super) leading: Vec<(u32, u64)>,
+    /// As these, of landmarks.
+    pub(super) places: Vec<(u32, u64)>,
     /// Copied pages found under any node.
     pub(super) held: u64,
 }
@@ -39,34 +39,17 @@ impl Sums {
     /// Adds up the pages of each address.
     pub(super) fn of(walk: &Walk<'_>, pages: &[u32]) -> Self {
         let nodes = &walk.tree.nodes;
-        let mut sums = vec![0u64; nodes.len()];
-        let mut held = 0;
-        for ((node, _), pages) in walk.copied.found().zip(pages) {
-            if let Some(sum) = sums.get_mut(node as usize) {
-                *sum += u64::from(*pages);
-                held += u64::from(*pages);
-            }
-        }
+        let copied = walk.copied.found().zip(pages.iter().copied());
+        let (mut sums, held) = add_up(nodes, copied);
         let all: u64 = pages.iter().map(|pages| u64::from(*pages)).sum();
-        let least = (all / LEAST_PART).max(1);
-        let mut leading = heavy(nodes, &mut sums, least);
+        let mut leading = heavy(nodes, &mut sums, (all / LEAST_PART).max(1));
         leading.truncate(MAX_VARIABLES);
-        let mut is_told = vec![false; nodes.len()];
-        for (node, _) in &leading {
-            is_told[*node as usize] = true;
-        }
-        let mut told = vec![ROOT; nodes.len()];
-        for index in 0..nodes.len() {
-            let parent = nodes[index].parent;
-            told[index] = if is_told[index] {
-                index as u32
-            } else {
-                told.get(parent as usize).copied().unwrap_or(ROOT)
-            };
-        }
+        let (mut sums, all) = add_up(nodes, walk.landmarks.found().zip(std::iter::repeat(1)));
+        let mut places = heavy(nodes, &mut sums, (all / LEAST_PART).max(1));
+        places.truncate(MAX_VARIABLES);
         Self {
-            told,
             leading,
+            places,
             held,
         }
     }
@@ -79,13 +62,14 @@ impl Sums {
             let node = &nodes[*node as usize];
             node.object != 0 && !node.label.is_root()
         };
-        let mut compared: Vec<u32> = self
-            .leading
-            .iter()
-            .map(|(node, _)| *node)
-            .filter(has_object)
-            .take(MAX_COMPARED)
-            .collect();
+        let leading = self.leading.iter().map(|(node, _)| *node);
+        let mut compared: Vec<u32> = leading.filter(has_object).take(MAX_COMPARED).collect();
+        // Of these something may be copied later.
+        for (node, _) in &self.places {
+            if compared.len() < MAX_COMPARED && !compared.contains(node) && has_object(node) {
+                compared.push(*node);
+            }
+        }
         let mut hits = vec![0; nodes.len()];
         for (&node, &also) in &walk.also {
             hits[node as usize] += also;
@@ -107,37 +91,67 @@ impl Sums {
         pages: &[u32],
         compared: &[u32],
     ) -> (Vec<Variable>, u64) {
-        let mut by_node: HashMap<u32, Details> = HashMap::new();
+        let nodes = self.leading.iter().map(|(node, _)| *node);
+        let told = told_under(&walk.tree.nodes, nodes);
+        let mut by_node: HashMap<u32, Amounts> = HashMap::new();
         for (index, (node, number)) in walk.copied.found().enumerate() {
-            let Some(&told) = self.told.get(node as usize) else {
+            let Some(&told) = told.get(node as usize) else {
                 continue;
             };
             if told == ROOT {
                 continue;
             }
-            let details = by_node.entry(told).or_default();
-            let pages = u64::from(pages[index]);
-            details.pages += pages;
-            *details.types.entry(number).or_default() += pages;
             let mask = walk.copied.masks.get(index).copied().unwrap_or(0);
-            for (bit, sum) in details.also.iter_mut().enumerate() {
-                *sum += pages * u64::from(mask >> bit & 1);
-            }
+            let amounts = by_node.entry(told).or_default();
+            amounts.add(u64::from(pages[index]), number, mask);
         }
         let (mut variables, mut gone) = (Vec::new(), 0);
         for (node, _) in &self.leading {
-            let Some(details) = by_node.remove(node) else {
+            let Some(amounts) = by_node.remove(node) else {
                 continue;
             };
-            let pages = details.pages;
-            match details.name(walk, *node, compared) {
-                Some(variable) => variables.push(variable),
-                None => gone += pages,
+            match Named::of(walk, *node, compared) {
+                Some(named) => variables.push(amounts.of_variable(named, |number| {
+                    let number = Some(number).filter(|number| *number != NOWHERE)?;
+                    walk.objects.type_name(number)
+                })),
+                None => gone += amounts.pages,
             }
         }
         variables.sort_by_key(|variable: &Variable| std::cmp::Reverse(variable.copied_pages));
         (variables, gone)
     }
+}
+
+/// Adds pages up by node; tells how many are under any.
+fn add_up(nodes: &[Node], found: impl Iterator<Item = ((u32, u32), u32)>) -> (Vec<u64>, u64) {
+    let mut sums = vec![0u64; nodes.len()];
+    let mut held = 0;
+    for ((node, _), pages) in found {
+        if let Some(sum) = sums.get_mut(node as usize) {
+            *sum += u64::from(pages);
+            held += u64::from(pages);
+        }
+    }
+    (sums, held)
+}
+
+/// The node that each node's copies are told under, of those that are told; [`ROOT`] for none.
+pub(super) fn told_under(nodes: &[Node], are_told: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut is_told = vec![false; nodes.len()];
+    for node in are_told {
+        is_told[node as usize] = true;
+    }
+    let mut told = vec![ROOT; nodes.len()];
+    for index in 0..nodes.len() {
+        let parent = nodes[index].parent;
+        told[index] = if is_told[index] {
+            index as u32
+        } else {
+            told.get(parent as usize).copied().unwrap_or(ROOT)
+        };
+    }
+    told
 }
 
 /// The nodes with at least so much, most first: what has less goes to what it is part of.
@@ -157,15 +171,80 @@ fn heavy(nodes: &[Node], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
 }
 
 /// What is known of a variable's copies.
-#[derive(Default)]
-struct Details {
-    pages: u64,
+#[derive(Clone, Default)]
+pub(super) struct Amounts {
+    pub(super) pages: u64,
     types: HashMap<u32, u64>,
     also: [u64; MAX_LEADING],
 }
 
-impl Details {
-    fn name(self, walk: &mut Walk<'_>, node: u32, compared: &[u32]) -> Option<Variable> {
+impl Amounts {
+    /// Counts pages of an object of a type, which the variables of a mask hold.
+    pub(super) fn add(&mut self, pages: u64, number: u32, mask: u16) {
+        self.pages += pages;
+        *self.types.entry(number).or_default() += pages;
+        for (bit, sum) in self.also.iter_mut().enumerate() {
+            *sum += pages * u64::from(mask >> bit & 1);
+        }
+    }
+
+    /// Takes in what is told under another variable too.
+    pub(super) fn join(&mut self, other: Self) {
+        self.pages += other.pages;
+        for (number, pages) in other.types {
+            *self.types.entry(number).or_default() += pages;
+        }
+        for (sum, more) in self.also.iter_mut().zip(other.also) {
+            *sum += more;
+        }
+    }
+
+    /// A variable with these copies. `type_name` names types.
+    pub(super) fn of_variable(
+        self,
+        named: Named,
+        mut type_name: impl FnMut(u32) -> Option<String>,
+    ) -> Variable {
+        let mut types: Vec<(u32, u64)> = self.types.into_iter().collect();
+        types.sort_by_key(|(number, pages)| (std::cmp::Reverse(*pages), *number));
+        let types = types
+            .into_iter()
+            .take(MAX_TYPES)
+            .filter_map(|(number, pages)| Some((type_name(number)?, pages)))
+            .collect();
+        let aliases = named.aliases.into_iter().map(|path| (path, self.pages));
+        let others = named.others.into_iter();
+        let others = others.map(|(bit, path)| (path, self.also[bit]));
+        let mut also: Vec<(String, u64)> = aliases.chain(others).collect();
+        also.retain(|(_, pages)| *pages > 0);
+        also.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
+        also.dedup_by(|a, b| a.0 == b.0);
+        Variable {
+            path: named.path,
+            type_name: named.type_name,
+            entries: named.entries,
+            copied_pages: self.pages,
+            types,
+            also_held_by: also,
+        }
+    }
+}
+
+/// A variable, and others that may hold the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    path: String,
+    type_name: Option<String>,
+    entries: Option<u64>,
+    /// Its other names.
+    aliases: Vec<String>,
+    /// Those that it was compared with, by their bits.
+    others: Vec<(usize, String)>,
+}
+
+impl Named {
+    /// A node's variable; none if it is gone.
+    pub(super) fn of(walk: &mut Walk<'_>, node: u32, compared: &[u32]) -> Option<Self> {
         let path = walk.tree.path(node, &mut walk.objects)?;
         let Node {
             object: address,
@@ -176,41 +255,38 @@ impl Details {
         if object.is_none() && !label.is_frame() && !label.is_thread() {
             return None;
         }
-        let type_name = object
-            .as_ref()
-            .and_then(|object| walk.objects.type_name(object.number));
-        let entries = object
-            .as_ref()
-            .and_then(|object| walk.objects.entries(object));
-        let mut types: Vec<(u32, u64)> = self.types.into_iter().collect();
-        types.sort_by_key(|(number, pages)| (std::cmp::Reverse(*pages), *number));
-        let types = types
-            .into_iter()
-            .take(MAX_TYPES)
-            .filter(|(number, _)| *number != NOWHERE)
-            .filter_map(|(number, pages)| Some((walk.objects.type_name(number)?, pages)))
-            .collect();
-        let mut also = Vec::new();
-        for alias in aliases(walk, address) {
-            also.push((alias, self.pages));
-        }
-        for (bit, other) in compared.iter().enumerate() {
+        let object = object.as_ref();
+        let type_name = object.and_then(|object| walk.objects.type_name(object.number));
+        let entries = object.and_then(|object| walk.objects.entries(object));
+        let mut others = Vec::new();
+        for (bit, other) in compared.iter().enumerate().take(MAX_LEADING) {
             let is_kin = walk.tree.is_below(node, *other) || walk.tree.is_below(*other, node);
-            if !is_kin && self.also[bit] > 0 {
+            if !is_kin {
                 let path = walk.tree.path(*other, &mut walk.objects);
-                also.extend(path.map(|path| (path, self.also[bit])));
+                others.extend(path.map(|path| (bit, path)));
             }
         }
-        also.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
-        also.dedup_by(|a, b| a.0 == b.0);
-        Some(Variable {
+        Some(Self {
             path,
             type_name,
             entries,
-            copied_pages: self.pages,
-            types,
-            also_held_by: also,
+            aliases: aliases(walk, address),
+            others,
         })
+    }
+}
+
+#[cfg(test)]
+impl Named {
+    /// A variable of which nothing is known but its path.
+    pub(super) fn called(path: &str) -> Self {
+        Self {
+            path: path.into(),
+            type_name: None,
+            entries: None,
+            aliases: Vec::new(),
+            others: Vec::new(),
+        }
     }
 }
 

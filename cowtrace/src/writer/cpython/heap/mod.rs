@@ -23,6 +23,7 @@ mod handmade;
 mod header;
 mod holders;
 mod kinds;
+mod landmarks;
 mod memory;
 mod mimalloc;
 mod objects;
@@ -33,6 +34,7 @@ mod regions;
 mod roots;
 mod shared;
 mod stack;
+mod survey;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -52,6 +54,7 @@ use memory::{Memory, Read};
 use objects::Objects;
 pub(super) use offsets::Offsets;
 use regions::{CHUNK, Regions};
+pub use survey::{Credit, Survey};
 use walk::Walk;
 
 /// How much a walk may take.
@@ -62,6 +65,9 @@ pub struct Limits {
     /// Memory of the walk, bytes, for a process with up to 1 GiB of its own; for larger ones a
     /// sixteenth of what they have.
     pub memory_bytes: usize,
+    /// Addresses whose holders are found beside those of what was copied, for a [`Survey`]; none is
+    /// made where there are none.
+    pub landmarks: usize,
 }
 
 impl Default for Limits {
@@ -69,6 +75,7 @@ impl Default for Limits {
         Self {
             time: Duration::from_secs(5),
             memory_bytes: 64 << 20,
+            landmarks: 0,
         }
     }
 }
@@ -81,8 +88,9 @@ const LEAST_BYTES: u64 = 4 << 30;
 const CACHE: usize = 16 << 20;
 const LARGE_CACHE: usize = 32 << 20;
 const LARGE: u64 = 1 << 30;
-/// Bytes of tables for each chunk of the process: marks, its pages' first copies, and its place.
-const TABLES_A_CHUNK: usize = 672;
+/// Bytes of tables for each chunk of the process: marks, its pages' first copies and landmarks, and its
+/// place.
+const TABLES_A_CHUNK: usize = 672 + 64;
 /// Bytes of tables for each copied address.
 const TABLES_AN_ADDRESS: usize = 24;
 
@@ -123,6 +131,8 @@ pub struct Found {
     pub is_partial: bool,
     /// Whether the leading variables could be compared before the time was over.
     pub is_compared: bool,
+    /// What lies where, for copies that come later.
+    pub survey: Survey,
 }
 
 /// A process's interpreter.
@@ -153,7 +163,8 @@ pub(super) fn find(
     let resident = crate::memory::resident_pages(proc_root, pid).saturating_mul(regions::PAGE);
     let budget = limits.memory_bytes.max((resident / 16) as usize);
     let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
-    let taken = cache + copies.addresses.len() * TABLES_AN_ADDRESS;
+    let addresses = copies.addresses.len() + limits.landmarks;
+    let taken = cache + addresses * TABLES_AN_ADDRESS;
     let max_chunks = budget.saturating_sub(taken) / TABLES_A_CHUNK;
     let regions =
         Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be looked into")?;
@@ -184,8 +195,9 @@ fn prepare<'a>(
             memory = Some(objects.memory);
             continue;
         };
-        let copied = Copied::new(addresses, &objects.memory);
-        let mut walk = Walk::new(objects, copied, Deadline::new(limits.time, bytes));
+        let landmarks = landmarks::spread(&objects.memory.regions, limits.landmarks);
+        let lists = [addresses, landmarks].map(|list| Copied::new(list, &objects.memory));
+        let mut walk = Walk::new(objects, lists, Deadline::new(limits.time, bytes));
         walk.begin(interpreter.runtime, modules);
         return Ok(walk);
     }
@@ -203,6 +215,7 @@ fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
     let held = sums.held;
+    let survey = Survey::of(walk, &sums, &compared);
     let (variables, gone) = sums.name(walk, pages, &compared);
     Found {
         variables,
@@ -213,5 +226,6 @@ fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
         duration_ns: 0,
         is_partial: is_partial || gone > 0,
         is_compared,
+        survey,
     }
 }

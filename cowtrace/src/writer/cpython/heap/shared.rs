@@ -14,6 +14,7 @@ impl Walk<'_> {
     /// over before all were done.
     pub(super) fn compare(&mut self, leading: &[u32]) -> bool {
         self.copied.begin_masks();
+        self.landmarks.begin_masks();
         for (bit, node) in leading.iter().take(MAX_LEADING).enumerate() {
             self.marks.clear();
             self.mark_boundaries();
@@ -53,6 +54,7 @@ impl Walk<'_> {
                     }
                     let end = table.start.saturating_add(table.bytes);
                     self.copied.reach(place, table.start..end, bit);
+                    self.landmarks.reach(place, table.start..end, bit);
                 }
                 self.stack.push(Entry::span(&table.span));
             }
@@ -76,7 +78,8 @@ impl Walk<'_> {
         };
         self.marks.set(place);
         let (place, range) = self.objects.extent(&object);
-        self.copied.reach(place, range, bit);
+        self.copied.reach(place, range.clone(), bit);
+        self.landmarks.reach(place, range, bit);
         if !self.objects.kind(&object).is_leaf() {
             self.stack.push(Entry::object(address));
         }

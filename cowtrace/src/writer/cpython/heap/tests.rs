@@ -180,7 +180,15 @@ impl Heap {
         (heap, [first, second])
     }
 
-    fn find(&self, mut addresses: Vec<u64>) -> Result<super::Found, &'static str> {
+    fn find(&self, addresses: Vec<u64>) -> Result<super::Found, &'static str> {
+        self.find_with(addresses, 0)
+    }
+
+    fn find_with(
+        &self,
+        mut addresses: Vec<u64>,
+        landmarks: usize,
+    ) -> Result<super::Found, &'static str> {
         addresses.sort_unstable();
         addresses.dedup();
         let pages = vec![1; addresses.len()];
@@ -195,6 +203,7 @@ impl Heap {
         };
         let limits = Limits {
             time: Duration::from_secs(2),
+            landmarks,
             ..Limits::default()
         };
         let copies = Copies { addresses, pages };
@@ -218,6 +227,22 @@ fn variables_are_named_with_what_they_hold() {
         assert_eq!((found.asked_pages, found.held_pages), (41, 40));
         assert!(!found.is_partial && found.is_compared);
     }
+}
+
+#[test]
+fn a_survey_tells_what_was_asked_for_and_what_comes_later() {
+    let (heap, [first, second]) = Heap::made(false);
+    let found = heap.find_with(first.clone(), 1 << 10).unwrap();
+    let same = found.survey.credit(&first, &vec![1; first.len()]);
+    assert_eq!(same.held_pages, found.held_pages);
+    assert_eq!((same.by_page, same.asked_pages), (0, found.asked_pages));
+    assert_eq!(same.variables[0].types, found.variables[0].types);
+    let later = found.survey.credit(&second, &vec![2; second.len()]);
+    assert_eq!(later.asked_pages, 2 * second.len() as u64);
+    assert_eq!(later.held_pages, later.asked_pages);
+    assert!(later.by_page > 0, "of the page, not of the address");
+    assert_eq!(found.survey.credit(&[8], &[1]).asked_pages, 0);
+    assert!(heap.find(first).unwrap().survey.is_empty());
 }
 
 #[test]

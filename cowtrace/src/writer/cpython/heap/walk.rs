@@ -2,7 +2,7 @@
 //! depth first below each large container, whose name all below it go by. Every object is visited
 //! once; neither way recurses.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::{
     copied::{Copied, NOWHERE},
@@ -37,6 +37,8 @@ pub(super) struct Walk<'a> {
     pub(super) objects: Objects<'a>,
     pub(super) marks: Marks,
     pub(super) copied: Copied,
+    /// Others, for what is copied later.
+    pub(super) landmarks: Copied,
     pub(super) tree: Tree,
     pub(super) deadline: Deadline,
     /// Modules and their dicts, which no path leads through but their own.
@@ -55,11 +57,16 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(objects: Objects<'a>, copied: Copied, deadline: Deadline) -> Self {
+    pub(super) fn new(
+        objects: Objects<'a>,
+        [copied, landmarks]: [Copied; 2],
+        deadline: Deadline,
+    ) -> Self {
         Self {
             marks: Marks::new(objects.memory.regions.chunks()),
             objects,
             copied,
+            landmarks,
             tree: Tree::default(),
             deadline,
             boundaries: Vec::new(),
@@ -194,9 +201,15 @@ impl<'a> Walk<'a> {
         self.visited += 1;
         if self.objects.kind(&object).is_leaf() {
             let next = self.tree.next().filter(|_| !label.is_none());
-            if self.claim(&object, next.unwrap_or(parent)) > 0 && next.is_some() {
+            let (place, range) = self.objects.extent(&object);
+            let node = next.unwrap_or(parent);
+            let found = self.copied.claim(place, range.clone(), node, object.number);
+            let has_node = found > 0 && next.is_some();
+            if has_node {
                 self.tree.add(parent, label, address);
             }
+            let node = if has_node { node } else { parent };
+            self.landmarks.claim(place, range, node, object.number);
             return;
         }
         if let Some(node) = self.tree.add(parent, label, address) {
@@ -271,13 +284,20 @@ impl<'a> Walk<'a> {
             return false;
         }
         let end = table.start.saturating_add(table.bytes);
-        self.copied.claim(place, table.start..end, node, number);
+        self.claim_range(place, table.start..end, node, number);
         true
     }
 
-    fn claim(&mut self, object: &Object, node: u32) -> u32 {
+    #[inline]
+    fn claim(&mut self, object: &Object, node: u32) {
         let (place, range) = self.objects.extent(object);
-        self.copied.claim(place, range, node, object.number)
+        self.claim_range(place, range, node, object.number);
+    }
+
+    #[inline]
+    fn claim_range(&mut self, place: Option<Place>, range: Range<u64>, node: u32, kind: u32) {
+        self.copied.claim(place, range.clone(), node, kind);
+        self.landmarks.claim(place, range, node, kind);
     }
 
     /// Follows an entry depth first once all that can have a name has one.
@@ -308,7 +328,7 @@ impl<'a> Walk<'a> {
             if span.shape == Shape::Blocks {
                 let place = self.objects.memory.place(span.at);
                 let range = span.at..span.at + BLOCK_WORDS * 8;
-                self.copied.claim(place, range, node, NOWHERE);
+                self.claim_range(place, range, node, NOWHERE);
             }
             let mut found = [0; BATCH];
             let length = self.stack.take(&span, &mut self.objects, &mut found);

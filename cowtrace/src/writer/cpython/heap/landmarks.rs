@@ -1,0 +1,91 @@
+//! Addresses all over a memory, whose holders a walk finds beside those of what was copied: they tell
+//! what lies where, for copies that come after the walk.
+
+use super::regions::{CHUNK, PAGE, PAGES_A_CHUNK, Regions};
+
+/// Landmarks of a page, at most: objects are rarely larger than what lies between two.
+const MOST_A_PAGE: usize = 8;
+const WORD: u64 = 8;
+
+/// Landmarks in order, at most so many: the same number in each present page, or one in some of the
+/// pages.
+pub(super) fn spread(regions: &Regions, most: usize) -> Vec<u64> {
+    let pages: usize = present(regions).count();
+    if pages == 0 || most == 0 {
+        return Vec::new();
+    }
+    let a_page = (most / pages).clamp(1, MOST_A_PAGE);
+    let every = pages.div_ceil(most);
+    let mut found = Vec::with_capacity(most.min(pages * a_page));
+    for page in present(regions).step_by(every) {
+        let distance = PAGE / a_page as u64;
+        // Not at regular distances, which blocks of one size have too.
+        let mut random = mixed(page);
+        for index in 0..a_page as u64 {
+            let within = (random & 0xffff) % (distance / WORD) * WORD;
+            found.push(page + index * distance + within);
+            random = mixed(random);
+        }
+    }
+    found
+}
+
+/// Addresses of the present pages, in order.
+fn present(regions: &Regions) -> impl Iterator<Item = u64> {
+    let chunks = 0..regions.chunks() as u32;
+    chunks.flat_map(move |chunk| {
+        let start = regions.start_of(chunk);
+        debug_assert!(start.is_multiple_of(PAGE) && CHUNK.is_multiple_of(PAGE));
+        let pages = 0..PAGES_A_CHUNK;
+        pages
+            .filter(move |page| regions.present_from(chunk, *page) > 0)
+            .map(move |page| start + page as u64 * PAGE)
+    })
+}
+
+/// Weyl's sequence, mixed (splitmix64).
+const fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::writer::cpython::heap::regions::tests::mapping;
+
+    fn landmarks(most: usize) -> Vec<u64> {
+        let mappings = [
+            mapping(0x100_0000, 0x102_0000, "rw-p"),
+            mapping(0x200_0000, 0x201_0000, "rw-p"),
+        ];
+        // Every other page is present: 24 of them.
+        let regions = Regions::of(&mappings, 1 << 10, |first, entries| {
+            for (page, entry) in (first..).zip(entries.chunks_exact_mut(8)) {
+                entry.copy_from_slice(&((page % 2) << 63).to_ne_bytes());
+            }
+        });
+        spread(&regions, most)
+    }
+
+    #[test]
+    fn each_present_page_has_as_many() {
+        for (most, a_page) in [(1000, MOST_A_PAGE), (71, 2), (24, 1)] {
+            let found = landmarks(most);
+            assert_eq!(found.len(), 24 * a_page);
+            assert!(found.is_sorted_by(|one, other| one < other), "{found:x?}");
+            let in_page = |page: u64| found.iter().filter(|at| *at / PAGE == page).count();
+            assert_eq!([0x1001, 0x2001, 0x1000].map(in_page), [a_page, a_page, 0]);
+            assert!(found.iter().all(|at| at % WORD == 0));
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_room_some_pages_have_one() {
+        let found = landmarks(10);
+        assert_eq!(found.len(), 8, "of every third");
+        assert!(landmarks(0).is_empty());
+    }
+}

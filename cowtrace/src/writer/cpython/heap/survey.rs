@@ -1,0 +1,334 @@
+//! What a walk saw all over a memory: which variable holds what lies at the addresses that were copied by
+//! then, and at landmarks in each page. Copies that come later are told by it, when nobody has that
+//! memory any more.
+
+use std::collections::HashMap;
+
+use super::{
+    Variable,
+    copied::{Copied, NOWHERE},
+    holders::{Amounts, LEAST_PART, MAX_VARIABLES, Named, Sums, told_under},
+    paths::ROOT,
+    regions::PAGE,
+    walk::Walk,
+};
+
+/// Kinds of places that are told apart; of more the least is known.
+const MAX_KINDS: usize = u16::MAX as usize - MAX_VARIABLES * 2 - 2;
+
+/// What lies where in a process's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// In order.
+    addresses: Vec<u64>,
+    /// Index of what lies at each.
+    kinds: Vec<u16>,
+    places: Vec<Place>,
+    /// Containers before what they contain.
+    variables: Vec<Known>,
+    types: Vec<String>,
+}
+
+/// What lies at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    /// Whether any variable holds it.
+    is_held: bool,
+    /// Index of the variable that it is told under.
+    variable: Option<u16>,
+    /// Index of its type's name.
+    type_name: Option<u16>,
+    /// Leading variables that hold it, a bit each.
+    mask: u16,
+}
+
+/// A variable that may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    named: Named,
+    /// Index of the one that it goes with if it is small.
+    parent: Option<usize>,
+}
+
+/// What a survey tells of copies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// Most pages first.
+    pub variables: Vec<Variable>,
+    /// Copied pages in memory that was surveyed.
+    pub asked_pages: u64,
+    /// Of these, pages under any variable.
+    pub held_pages: u64,
+    /// Of those asked for, pages by another address in the same page.
+    pub by_page: u64,
+}
+
+impl Survey {
+    /// Of a walk that has compared its leading variables; nothing without landmarks.
+    pub(super) fn of(walk: &mut Walk<'_>, sums: &Sums, compared: &[u32]) -> Self {
+        if walk.landmarks.addresses().is_empty() {
+            return Self::default();
+        }
+        let leading = sums.leading.iter().chain(&sums.places);
+        let mut nodes: Vec<u32> = leading.map(|(node, _)| *node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let found = nodes.into_iter();
+        let (nodes, named): (Vec<u32>, Vec<Named>) = found
+            .filter_map(|node| Some((node, Named::of(walk, node, compared)?)))
+            .unzip();
+        let told = told_under(&walk.tree.nodes, nodes.iter().copied());
+        let index = |node: u32| nodes.binary_search(&node).ok();
+        let parent = |node: u32| {
+            let parent = walk.tree.nodes[node as usize].parent;
+            index(*told.get(parent as usize)?)
+        };
+        let variables = nodes.iter().zip(named).map(|(node, named)| Known {
+            named,
+            parent: parent(*node),
+        });
+        let mut making = Making::default();
+        making.survey.variables = variables.collect();
+        let mut found = making.take(&walk.copied, &told, index);
+        found.extend(making.take(&walk.landmarks, &told, index));
+        found.sort_by_key(|(address, _)| *address);
+        found.dedup_by_key(|(address, _)| *address);
+        let mut survey = making.survey;
+        (survey.addresses, survey.kinds) = found.into_iter().unzip();
+        let numbers = making.numbers.into_iter();
+        survey.types = numbers
+            .map(|number| walk.objects.type_name(number).unwrap_or_default())
+            .collect();
+        survey
+    }
+
+    /// Whether nothing was surveyed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    /// What holds these addresses, each with the pages that were copied for it.
+    #[must_use]
+    pub fn credit(&self, addresses: &[u64], pages: &[u32]) -> Credit {
+        let mut credit = Credit::default();
+        let mut amounts = vec![Amounts::default(); self.variables.len()];
+        for (address, pages) in addresses.iter().zip(pages) {
+            let pages = u64::from(*pages);
+            let Some((place, is_exact)) = self.at(*address) else {
+                continue;
+            };
+            credit.asked_pages += pages;
+            credit.by_page += if is_exact { 0 } else { pages };
+            credit.held_pages += if place.is_held { pages } else { 0 };
+            let variable = place.variable.map(usize::from);
+            if let Some(amounts) = variable.and_then(|index| amounts.get_mut(index)) {
+                let number = place.type_name.map_or(NOWHERE, u32::from);
+                amounts.add(pages, number, place.mask);
+            }
+        }
+        credit.variables = self.told(amounts, (credit.asked_pages / LEAST_PART).max(1));
+        credit
+    }
+
+    /// The variables with so much at least: what has less goes to what it is part of.
+    fn told(&self, mut amounts: Vec<Amounts>, least: u64) -> Vec<Variable> {
+        let mut found = Vec::new();
+        for (index, known) in self.variables.iter().enumerate().rev() {
+            let own = std::mem::take(&mut amounts[index]);
+            if own.pages >= least {
+                let type_name = |number| self.types.get(number as usize).cloned();
+                found.push(own.of_variable(known.named.clone(), type_name));
+            } else if let Some(parent) = known.parent {
+                amounts[parent].join(own);
+            }
+        }
+        found.sort_by(|one, other| {
+            let by_pages = other.copied_pages.cmp(&one.copied_pages);
+            by_pages.then_with(|| one.path.cmp(&other.path))
+        });
+        found.truncate(MAX_VARIABLES);
+        found
+    }
+
+    /// What lies at an address, or nearest to it in its page, and whether it is the former; none if
+    /// nothing is known of the page. Where most of a page is held, so is what was written in it: between
+    /// two objects is what the allocator leaves free behind the first.
+    fn at(&self, address: u64) -> Option<(Place, bool)> {
+        let after = self.addresses.partition_point(|at| *at < address);
+        if self.addresses.get(after) == Some(&address) {
+            return Some((self.place(after)?, true));
+        }
+        let page = address / PAGE;
+        let first = self.addresses[..after].partition_point(|at| at / PAGE < page);
+        let behind = &self.addresses[after..];
+        let end = after + behind.partition_point(|at| at / PAGE == page);
+        let places = first..end;
+        let is_held = |index: &usize| self.place(*index).is_some_and(|place| place.is_held);
+        let are_held = places.clone().filter(is_held).count() * 2 >= places.len();
+        let candidates = places.filter(|index| !are_held || is_held(index));
+        let nearest = candidates.min_by_key(|index| self.addresses[*index].abs_diff(address))?;
+        Some((self.place(nearest)?, false))
+    }
+
+    fn place(&self, index: usize) -> Option<Place> {
+        let kind = *self.kinds.get(index)?;
+        self.places.get(usize::from(kind)).copied()
+    }
+}
+
+/// A survey that is being made.
+#[derive(Default)]
+struct Making {
+    survey: Survey,
+    kinds: HashMap<Place, u16>,
+    /// The numbers of types, in the order of their names.
+    numbers: Vec<u32>,
+    types: HashMap<u32, u16>,
+}
+
+impl Making {
+    /// Addresses, and which kind of place each is.
+    fn take(
+        &mut self,
+        found: &Copied,
+        told: &[u32],
+        index: impl Fn(u32) -> Option<usize>,
+    ) -> Vec<(u64, u16)> {
+        let all = found.addresses().iter().zip(found.found()).enumerate();
+        let all = all.map(|(number, (address, (node, kind)))| {
+            let told = told.get(node as usize).copied().unwrap_or(ROOT);
+            let place = Place {
+                is_held: node != NOWHERE,
+                variable: index(told).and_then(|index| u16::try_from(index).ok()),
+                type_name: self.type_of(kind),
+                mask: found.masks.get(number).copied().unwrap_or(0),
+            };
+            (*address, self.kind_of(place))
+        });
+        all.collect()
+    }
+
+    fn type_of(&mut self, number: u32) -> Option<u16> {
+        if number == NOWHERE {
+            return None;
+        }
+        if let Some(&known) = self.types.get(&number) {
+            return Some(known);
+        }
+        let next = u16::try_from(self.numbers.len()).ok()?;
+        self.numbers.push(number);
+        self.types.insert(number, next);
+        Some(next)
+    }
+
+    /// The number of a kind; where there are too many, of the same variable's without more.
+    fn kind_of(&mut self, mut place: Place) -> u16 {
+        if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&place) {
+            place = Place {
+                type_name: None,
+                mask: 0,
+                ..place
+            };
+        }
+        let places = &mut self.survey.places;
+        *self.kinds.entry(place).or_insert_with(|| {
+            places.push(place);
+            u16::try_from(places.len() - 1).unwrap_or(u16::MAX)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELD: Place = Place {
+        is_held: true,
+        variable: Some(0),
+        type_name: Some(0),
+        mask: 0,
+    };
+    const FREE: Place = Place {
+        is_held: false,
+        variable: None,
+        type_name: None,
+        mask: 0,
+    };
+    const SMALL: Place = Place {
+        variable: Some(1),
+        ..HELD
+    };
+
+    /// `data`, with `data.small` in it.
+    fn survey(lies: &[(u64, Place)]) -> Survey {
+        let places = vec![HELD, FREE, SMALL];
+        let kind = |place| places.iter().position(|it| *it == place).unwrap();
+        let known = |path: &str, parent| Known {
+            named: Named::called(path),
+            parent,
+        };
+        Survey {
+            addresses: lies.iter().map(|(at, _)| *at).collect(),
+            kinds: lies.iter().map(|(_, it)| kind(*it) as u16).collect(),
+            variables: vec![known("data", None), known("data.small", Some(0))],
+            types: vec!["str".into()],
+            places,
+        }
+    }
+
+    #[test]
+    fn what_is_copied_later_goes_by_what_lies_nearest_in_its_page() {
+        let mostly_held = [(0x1100, HELD), (0x1200, FREE), (0x1300, SMALL)];
+        let mostly_free = [(0x2100, HELD), (0x2200, FREE), (0x2300, FREE)];
+        let survey = survey(&[mostly_held, mostly_free].concat());
+        let at = |address| survey.at(address);
+        assert_eq!(at(0x1100), Some((HELD, true)));
+        assert_eq!(at(0x1200), Some((FREE, true)));
+        // Behind an object, where the allocator has left some bytes.
+        assert_eq!(at(0x11f8), Some((HELD, false)));
+        assert_eq!(at(0x1fff), Some((SMALL, false)));
+        assert_eq!(at(0x2201), Some((FREE, false)));
+        assert_eq!(at(0x2000), Some((HELD, false)));
+        assert_eq!(at(0x3100), None);
+        assert_eq!(at(0), None);
+    }
+
+    #[test]
+    fn pages_are_added_up_and_those_that_are_not_known_left_out() {
+        let survey = survey(&[(0x1100, HELD), (0x2100, FREE), (0x3100, SMALL)]);
+        let credit = survey.credit(
+            &[0x1100, 0x1108, 0x2100, 0x3100, 0x9000],
+            &[500, 400, 99, 4, 7],
+        );
+        assert_eq!((credit.asked_pages, credit.held_pages), (1003, 904));
+        assert_eq!(credit.by_page, 400);
+        // Of less than half a percent.
+        let told: Vec<_> = credit
+            .variables
+            .iter()
+            .map(|it| (it.path.as_str(), it.copied_pages))
+            .collect();
+        assert_eq!(told, [("data", 904)]);
+        assert_eq!(credit.variables[0].types, [("str".into(), 904)]);
+        let credit = survey.credit(&[0x1100, 0x3100], &[500, 400]);
+        let told: Vec<_> = credit
+            .variables
+            .iter()
+            .map(|it| (it.path.as_str(), it.copied_pages))
+            .collect();
+        assert_eq!(told, [("data", 500), ("data.small", 400)]);
+    }
+
+    #[test]
+    fn too_many_kinds_of_places_lose_their_details_but_not_their_variable() {
+        let mut making = Making::default();
+        for mask in 0..=u16::MAX {
+            let number = making.kind_of(Place { mask, ..HELD });
+            assert!(making.survey.places[usize::from(number)].is_held);
+        }
+        let number = making.kind_of(Place { mask: 9, ..SMALL });
+        assert_eq!(making.survey.places[usize::from(number)].variable, Some(1));
+        assert!(making.survey.places.len() < usize::from(u16::MAX));
+    }
+}
