@@ -28,6 +28,7 @@ pub mod report;
 pub mod run;
 #[cfg(any(test, fuzzing))]
 mod scratch;
+pub mod stop;
 pub mod streams;
 pub mod targets;
 pub mod writer;

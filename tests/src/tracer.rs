@@ -1,9 +1,12 @@
 //! cowtrace as its users run it: the program, its signals and its JSON report.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::PathBuf,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -75,9 +78,17 @@ pub fn take_hangups() {
         .expect("the default can be had again");
 }
 
+/// Sleeps between which the tracer has looked at everything: it wakes 20 times a second to look at what
+/// was written, and at its interval, 10 times a second in most tests, to look at processes. Of so many,
+/// at least 3 end for either.
+const SLEEPS: u64 = 16;
+
 /// A trace under way.
 pub struct Tracer {
     child: Child,
+    input: Option<ChildStdin>,
+    /// What was read of standard error.
+    heard: String,
     errors: BufReader<ChildStderr>,
 }
 
@@ -101,40 +112,112 @@ impl Tracer {
     /// Starts cowtrace with these arguments; returns once it traces.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        Self::start_as(&["-f", "json"], arguments)
+        Self::start_as(&["-f", "json"], arguments, Stdio::null())
+    }
+
+    /// The same, with an input for the command that it starts: `say`.
+    #[must_use]
+    pub fn start_with_input(arguments: &[&str]) -> Self {
+        Self::start_as(&["-f", "json"], arguments, Stdio::piped())
     }
 
     /// Traces a process as its user would to begin with: without options. For `stop_and_read`.
     #[must_use]
     pub fn without_options(pid: u32) -> Self {
-        Self::start_as(&["--pid", &pid.to_string()], &[])
+        Self::start_as(&["--pid", &pid.to_string()], &[], Stdio::null())
     }
 
-    fn start_as(format: &[&str], arguments: &[&str]) -> Self {
+    fn start_as(format: &[&str], arguments: &[&str], input: Stdio) -> Self {
         let mut child = Command::new(program("cowtrace"))
             .arg("-v")
             .args(format)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("cowtrace starts");
-        let mut errors = BufReader::new(child.stderr.take().expect("standard error is piped"));
-        let mut said = String::new();
-        while !said.contains("tracing ") {
-            let bytes = errors
-                .read_line(&mut said)
+        let errors = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let input = child.stdin.take();
+        let mut tracer = Self {
+            child,
+            input,
+            heard: String::new(),
+            errors,
+        };
+        tracer.hear("tracing ");
+        tracer
+    }
+
+    /// Waits until it, or the command that it has started, has said this on standard error, now or before.
+    ///
+    /// # Panics
+    /// If it ends before.
+    pub fn hear(&mut self, words: &str) {
+        while !self.heard.contains(words) {
+            let bytes = self
+                .errors
+                .read_line(&mut self.heard)
                 .expect("standard error can be read");
-            assert!(bytes > 0, "cowtrace does not trace: {said}");
+            assert!(bytes > 0, "no {words:?} before the end: {}", self.heard);
         }
-        Self { child, errors }
+    }
+
+    /// Gives the command a line of input.
+    ///
+    /// # Panics
+    /// If it has none, or reads no more.
+    pub fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("started with an input");
+        writeln!(input, "{line}").expect("the command reads its input");
+    }
+
+    /// Ends the command's input.
+    pub fn say_no_more(&mut self) {
+        self.input = None;
     }
 
     /// Process id of cowtrace.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it has looked at whatever was done before, as at a process that is about to exit: until
+    /// it has slept so often since. On a busy machine that takes as long as it takes.
+    ///
+    /// # Panics
+    /// If it does not look for a minute.
+    pub fn has_looked(&self) {
+        self.has_slept(SLEEPS);
+    }
+
+    /// Waits until it has looked for an interpreter in a program that runs by now. It does so 1, 2, 4, 8…
+    /// looks after the program's start: the next time is over once it has looked as often again.
+    ///
+    /// # Panics
+    /// As above.
+    pub fn has_looked_for_interpreters(&self) {
+        self.has_slept(self.sleeps() + SLEEPS);
+    }
+
+    fn has_slept(&self, times: u64) {
+        let (before, begun) = (self.sleeps(), Instant::now());
+        while self.sleeps() < before + times {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it does not look");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// How often its first thread, which does all looking, has given the processor up to wait (proc(5)).
+    fn sleeps(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("cowtrace is there");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let sleeps = line.and_then(|sleeps| sleeps.trim().parse().ok());
+        sleeps.expect("the kernel tells how often")
     }
 
     /// Ends the trace with Ctrl-C's signal and takes its report.
@@ -172,16 +255,31 @@ impl Tracer {
         Report::parse(&self.read())
     }
 
+    /// Waits until the trace ends by itself; takes its report and what it said about its end.
+    #[must_use]
+    pub fn wait_and_hear(self) -> (Report, String) {
+        let (text, said) = self.read_both();
+        (Report::parse(&text), said)
+    }
+
     fn send(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
         kill(Pid::from_raw(pid), signal).expect("cowtrace is there");
     }
 
     fn read(self) -> String {
+        self.read_both().0
+    }
+
+    /// Its report, and the rest of what it says.
+    fn read_both(self) -> (String, String) {
         let Self {
             mut child,
+            input,
             mut errors,
+            ..
         } = self;
+        drop(input);
         let mut text = String::new();
         child
             .stdout
@@ -195,6 +293,6 @@ impl Tracer {
             .expect("standard error is text");
         let status = child.wait().expect("cowtrace can be waited for");
         assert!(status.success(), "cowtrace failed: {status}\n{said}");
-        text
+        (text, said)
     }
 }

@@ -170,6 +170,42 @@ fn without_privilege_the_capabilities_are_named() {
     );
 }
 
+/// All capabilities that there are, and none that counts for tracing.
+#[test]
+fn in_a_user_namespace_the_namespace_is_named_whatever_it_grants() {
+    let pid = std::process::id().to_string();
+    for namespace in ["-Ur", "-U"] {
+        let unshared = |words: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.arg(namespace).args(words).stdin(Stdio::null());
+            command.output().expect("unshare runs")
+        };
+        let granted = unshared(&["true"]);
+        if !granted.status.success() {
+            let why = String::from_utf8_lossy(&granted.stderr);
+            println!("SKIPPED user namespace {namespace}: {why}");
+            continue;
+        }
+        let cowtrace = program("cowtrace").display().to_string();
+        let traced = unshared(&[&cowtrace, "--pid", &pid, "-d", "0.1"]);
+        failed(
+            &traced,
+            1,
+            "cannot trace here: this process is in a user namespace",
+        );
+        failed(&traced, 1, "run cowtrace as root of the machine itself");
+        // The same words, in a table.
+        let doctor = unshared(&[&cowtrace, "doctor"]);
+        assert_eq!(doctor.status.code(), Some(1), "{namespace}");
+        let told = String::from_utf8_lossy(&doctor.stdout);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            told.contains("no privileges this process is in a user namespace of its own"),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn a_closed_pipe_is_a_normal_end() {
     let mut child = Command::new(program("cowtrace"))

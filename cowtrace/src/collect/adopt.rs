@@ -4,7 +4,9 @@
 //! takes in the tasks that exist; it is repeated until it finds nothing new, because a task that
 //! was not traced yet may have forked meanwhile.
 //!
-//! Between two processes the runtime gets its turn, so that a signal can end the trace there.
+//! Between two processes the runtime gets its turn, so that a signal can end the trace there. A process
+//! with tens of thousands of mappings takes a tenth of a second: between the parts of that, too, it is
+//! looked whether the trace is to end, and such a process is left out as if it had not been reached.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -74,6 +76,10 @@ impl Collector {
         {
             tokio::task::yield_now().await;
             found += usize::from(self.adopt_process(process, &mut scanned, settle)?);
+            if self.stop.is_due() {
+                // Whoever waits for the signal ends this.
+                std::future::pending::<()>().await;
+            }
         }
         self.follow()?;
         Ok(found)
@@ -110,9 +116,13 @@ impl Collector {
         if tasks.is_empty() {
             return Ok(false);
         }
-        let Some(slot) = self.slot_of(process, &there, scanned) else {
-            self.loss.threads_full += tasks.len() as u64;
-            return Ok(false);
+        let slot = match self.slot_of(process, &there, scanned) {
+            Slot::Is(slot) => slot,
+            Slot::NoneFree => {
+                self.loss.threads_full += tasks.len() as u64;
+                return Ok(false);
+            }
+            Slot::NotReached => return Ok(false),
         };
         for &tid in &tasks {
             if self.probe.tables.trace_task(tid, slot) {
@@ -137,16 +147,11 @@ impl Collector {
     }
 
     /// The slot a process counts in: that of a task already traced, or a new one.
-    fn slot_of(
-        &mut self,
-        process: &Identity,
-        tasks: &[Task],
-        scanned: &mut Scanned<'_>,
-    ) -> Option<u32> {
+    fn slot_of(&mut self, process: &Identity, tasks: &[Task], scanned: &mut Scanned<'_>) -> Slot {
         let pid = process.pid;
         let tables = &self.probe.tables;
         if let Some(slot) = tasks.iter().find_map(|task| tables.process_of(task.tid)) {
-            return Some(slot);
+            return Slot::Is(slot);
         }
         let role = if scanned.masters.contains(&pid) {
             Role::Master
@@ -158,41 +163,54 @@ impl Collector {
         let parent_slot = parent
             .and_then(|id| self.records.get_mut(id))
             .and_then(|parent| parent.slot);
-        let slot = self
-            .probe
-            .tables
-            .open_process(pid, parent_slot.unwrap_or(0), now)?;
+        let tables = &mut self.probe.tables;
+        let Some(slot) = tables.open_process(pid, parent_slot.unwrap_or(0), now) else {
+            return Slot::NoneFree;
+        };
         let inherited = match role {
             Role::Master => None,
             Role::Worker => parent
                 .and_then(|id| self.records.get_mut(id))
                 .and_then(|parent| parent.own.clone()),
         };
-        if let Some(layout) = &inherited {
-            self.regions.inherit(layout);
-        }
         let comm = memory::comm(&self.proc_root, pid);
         let record = Record {
             parent,
-            inherited,
+            inherited: inherited.clone(),
             ..Record::new(pid, slot, now, comm, role)
         };
         let id = self.records.add(record);
-        scanned.records.insert(pid, id);
         self.know_words(id);
         self.know_interpreter(id);
         self.await_interpreter(id);
         if scanned.parents.contains(&pid) || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
-            let own = self
-                .layouts
-                .of(id, pid, &mut self.regions, &self.probe.tables);
+            let (regions, tables, stop) = (&mut self.regions, &self.probe.tables, &self.stop);
+            let own = self.layouts.of(id, pid, regions, tables, || stop.is_due());
             if let Some(record) = self.records.get_mut(id) {
                 record.own = own;
             }
         }
-        Some(slot)
+        if self.stop.is_due() {
+            self.records.withdraw(id);
+            return Slot::NotReached;
+        }
+        if let Some(layout) = &inherited {
+            self.regions.inherit(layout);
+        }
+        scanned.records.insert(pid, id);
+        Slot::Is(slot)
     }
+}
+
+/// Where a process counts.
+enum Slot {
+    /// In this one.
+    Is(u32),
+    /// Nowhere: all are taken.
+    NoneFree,
+    /// Nowhere: the trace is to end.
+    NotReached,
 }
 
 /// What a scan has found, by process id.

@@ -43,9 +43,10 @@ impl Collector {
             .map(|parent| (parent.id, parent.pid));
         // Before anything else: the parent's mappings are only for a moment what they were.
         let layout = match parent {
-            Some((id, pid)) => self
-                .layouts
-                .of(id, pid, &mut self.regions, &self.probe.tables),
+            Some((id, pid)) => {
+                let (regions, tables) = (&mut self.regions, &self.probe.tables);
+                self.layouts.of(id, pid, regions, tables, || false)
+            }
             None => None,
         };
         let layout = layout.or_else(|| {

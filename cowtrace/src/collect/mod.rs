@@ -33,6 +33,7 @@ use crate::{
     memory,
     probe::{Kernel, Probe, Tables},
     run::{Loss, Role, Sample, Timeline, attribution::RegionTable},
+    stop::Stop,
     writer::Writers,
 };
 
@@ -83,6 +84,8 @@ pub struct Collector {
     starting: Vec<(u32, u32)>,
     /// What snapshots have told.
     told: Told,
+    /// Whether the trace is to end.
+    stop: Stop,
 }
 
 /// What has been counted so far, for the progress line.
@@ -97,7 +100,8 @@ pub struct Progress {
 }
 
 impl Collector {
-    /// Begins with an attached probe; no process is traced yet.
+    /// Begins with an attached probe; no process is traced yet. Once `stop` is due, steps that are for
+    /// later moments of the trace are left out.
     #[must_use]
     pub fn new(
         probe: Probe,
@@ -105,6 +109,7 @@ impl Collector {
         proc_root: PathBuf,
         interval_ns: u64,
         holders: bool,
+        stop: Stop,
     ) -> Self {
         Self {
             layouts: Layouts::new(proc_root.clone(), kernel.page_bytes),
@@ -130,6 +135,7 @@ impl Collector {
             natives: HashSet::new(),
             starting: Vec::new(),
             told: Told::default(),
+            stop,
         }
     }
 
@@ -269,7 +275,8 @@ impl Collector {
         if slots.is_empty() {
             return;
         }
-        let mut counts = rows::counts_by_slot(&self.probe.tables, |slot| slots.contains(&slot));
+        let closed: HashSet<u32> = slots.iter().copied().collect();
+        let mut counts = rows::counts_by_slot(&self.probe.tables, |slot| closed.contains(&slot));
         for &slot in slots {
             let totals = self.probe.tables.totals(slot);
             let counts = counts.remove(&slot).unwrap_or_default();
@@ -307,11 +314,12 @@ impl Collector {
         let turn = ids.iter().copied().cycle().skip(self.next_mappings);
         let (mut processes, mut mappings) = (0, 0);
         for id in turn.take(PROCESSES_PER_TICK.min(ids.len())) {
-            processes += 1;
-            mappings += self.read_current_mappings(id);
-            if mappings >= MAPPINGS_PER_TICK {
+            // At the end they are read anyway.
+            if mappings >= MAPPINGS_PER_TICK || self.stop.is_due() {
                 break;
             }
+            processes += 1;
+            mappings += self.read_current_mappings(id);
         }
         self.next_mappings = (self.next_mappings + processes) % ids.len().max(1);
     }
@@ -324,6 +332,9 @@ impl Collector {
             .alive()
             .filter(|record| record.role == Role::Master);
         for master in masters {
+            if self.stop.is_due() {
+                return;
+            }
             self.layouts.split(master.pid, &self.probe.tables);
         }
     }

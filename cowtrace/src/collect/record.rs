@@ -161,6 +161,17 @@ impl Records {
         id
     }
 
+    /// Takes back the record that was added last, of a process that is not to be traced.
+    pub(super) fn withdraw(&mut self, id: u32) {
+        let Some(record) = self.all.pop_if(|record| record.id == id) else {
+            return;
+        };
+        self.masters.remove(&id);
+        if let Some(slot) = record.slot {
+            self.by_slot.remove(&slot);
+        }
+    }
+
     /// A master's next image takes its place.
     pub(super) fn succeed(&mut self, before: u32, after: u32) {
         self.masters.remove(&before);
@@ -260,11 +271,14 @@ impl Records {
         self.all.iter_mut().filter(|record| record.slot.is_some())
     }
 
-    /// A living record of this pid in another slot.
+    /// A living record of this pid in another slot. Looked for at each fork, among those that have a slot:
+    /// there are tens of thousands that have exited.
     pub(super) fn alive_with_pid(&mut self, pid: u32, slot: u32) -> Option<&mut Record> {
-        self.with_slot_mut().find(|record| {
-            record.pid == pid && record.slot != Some(slot) && record.exited_ns.is_none()
-        })
+        let others = self.by_slot.iter().filter(|(other, _)| **other != slot);
+        let mut ids = others.map(|(_, id)| *id);
+        let is_it = |record: &Record| record.pid == pid && record.exited_ns.is_none();
+        let id = ids.find(|&id| self.get(id).is_some_and(is_it))?;
+        self.get_mut(id)
     }
 
     pub(super) fn exited_slots(&self) -> Vec<u32> {
@@ -285,11 +299,8 @@ impl Records {
     }
 
     pub(super) fn masters_are_gone(&self) -> bool {
-        !self.masters.is_empty()
-            && self
-                .iter()
-                .filter(|record| self.masters.contains(&record.id))
-                .all(|record| record.exited_ns.is_some())
+        let mut masters = self.masters.iter().filter_map(|&id| self.get(id));
+        !self.masters.is_empty() && masters.all(|record| record.exited_ns.is_some())
     }
 }
 
@@ -310,6 +321,22 @@ mod tests {
         let second = add(&mut records, 21);
         assert_eq!(records.written_in_slot(7).map(|it| it.id), Some(second));
         assert!(records.written_in_slot(8).is_none());
+    }
+
+    #[test]
+    fn a_record_that_is_taken_back_leaves_nothing() {
+        let mut records = Records::default();
+        let add = |records: &mut Records, slot| {
+            records.add(Record::new(9, slot, 1, "w".into(), Role::Master))
+        };
+        let (first, second) = (add(&mut records, 2), add(&mut records, 3));
+        records.get_mut(first).unwrap().exited_ns = Some(1);
+        assert!(!records.masters_are_gone());
+        records.withdraw(first);
+        assert_eq!(records.iter().count(), 2, "it is not the last");
+        records.withdraw(second);
+        assert!(records.masters_are_gone() && records.in_slot(3).is_none());
+        assert_eq!(records.iter().map(|it| it.id).collect::<Vec<_>>(), [first]);
     }
 
     #[test]

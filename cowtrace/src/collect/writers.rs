@@ -177,7 +177,7 @@ impl Collector {
         pids.extend(self.records.get_mut(image).map(|first| first.pid));
         let Some(number) = self
             .writers
-            .interpreter(image, &pids)
+            .interpreter(image, &pids, || self.stop.is_due())
             .and_then(|interpreter| pythons.add(&interpreter))
         else {
             // Known before the first copy, so that none of a native program has words read for it.

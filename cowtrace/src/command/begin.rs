@@ -71,6 +71,14 @@ impl Session<'_> {
     }
 }
 
+/// Fails if a signal came before any of the processes was traced.
+pub(super) fn expect_some(target: &Target<'_>, collector: &Collector) -> Result<()> {
+    match target {
+        Target::Pids(_) if collector.living() == 0 => bail!("{NOTHING_TRACED}"),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the process that was to become the command has done so, once that is known.
 async fn begun(collector: &mut Collector) -> Result<bool> {
     loop {

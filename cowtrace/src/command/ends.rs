@@ -7,6 +7,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::stop::Stop;
+
 /// Signals to a group of processes come at one moment; it takes a turn of the loop to read of one.
 const JUST_NOW: Duration = Duration::from_millis(10);
 
@@ -29,21 +31,30 @@ pub(super) struct Ends {
     terminate: Signal,
     /// None where it was ignored from the start, as under `nohup`.
     hangup: Option<Signal>,
+    /// Set by any of them.
+    stop: Stop,
 }
 
 impl Ends {
     /// From now on none of them ends the program.
     pub(super) fn listen() -> io::Result<Self> {
-        let hangup = if is_hangup_ignored() {
-            None
-        } else {
-            Some(signal(SignalKind::hangup())?)
+        let stop = Stop::default();
+        let listen = |kind: SignalKind| {
+            stop.at(kind.as_raw_value())?;
+            signal(kind)
         };
+        let hangup = (!is_hangup_ignored()).then(|| listen(SignalKind::hangup()));
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: hangup.transpose()?,
+            stop,
         })
+    }
+
+    /// Tells long steps whether one has come.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// Until one comes.

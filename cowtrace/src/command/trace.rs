@@ -25,6 +25,7 @@ use crate::{
 };
 
 use super::{
+    begin::expect_some,
     ends::{End, Ends, at},
     exits::{CommandFailed, Exits},
     living,
@@ -181,6 +182,7 @@ impl Session<'_> {
             PathBuf::from("/proc"),
             interval_ns,
             self.options.holders == Holders::Auto && !self.options.evidence.no_writers,
+            ends.stop(),
         );
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
@@ -197,6 +199,9 @@ impl Session<'_> {
                 None
             }
         };
+        if interrupted.is_some() {
+            expect_some(target, &collector)?;
+        }
         let started = command.as_ref().map(targets::Command::pid);
         let exits = command.map_or(masters, Exits::of_command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.

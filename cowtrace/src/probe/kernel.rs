@@ -9,7 +9,6 @@ const CAPABILITIES: [(&str, u32); 3] =
 const CAP_SYS_ADMIN: u32 = 21;
 /// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-
 /// Inode of the initial user namespace, `PROC_USER_INIT_INO` of the same.
 const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
 
@@ -87,13 +86,18 @@ pub(super) fn missing_capabilities(root: &Path) -> Vec<&'static str> {
 /// Whether capabilities of this process count for tracing: those of another user namespace are good
 /// for what belongs to that namespace alone (`user_namespaces(7)`).
 pub(super) fn in_initial_user_namespace(root: &Path) -> bool {
-    fs::read_link(root.join("self/ns/user"))
-        .is_ok_and(|link| link.as_os_str() == INITIAL_USER_NAMESPACE)
+    is_initial(&root.join("self/ns/user"), INITIAL_USER_NAMESPACE)
 }
 
 /// Whether this process sees the machine's own process ids.
-pub(super) fn in_initial_pid_namespace() -> bool {
-    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NAMESPACE)
+pub(super) fn in_initial_pid_namespace(root: &Path) -> bool {
+    is_initial(&root.join("self/ns/pid"), INITIAL_PID_NAMESPACE)
+}
+
+/// Whether a namespace is the machine's own. A kernel that was built without namespaces of this kind
+/// has no such link, and only one of them.
+fn is_initial(link: &Path, initial: &str) -> bool {
+    !fs::read_link(link).is_ok_and(|link| link.as_os_str() != initial)
 }
 
 /// Whether the kernel is locked down so far that BPF may not read its memory
@@ -140,6 +144,8 @@ mod tests {
         let other = in_initial_user_namespace(&root);
         fs::remove_dir_all(&root).unwrap();
         assert!(initial && !other);
+        // Built without namespaces: there is only the machine's own.
+        assert!(in_initial_user_namespace(&root) && in_initial_pid_namespace(&root));
     }
 
     #[test]

@@ -87,6 +87,11 @@ pub enum ProbeError {
         "the kernel is locked down (confidentiality): BPF programs may not read kernel memory; boot with lockdown=integrity or without"
     )]
     Lockdown,
+    /// Capabilities here are not the machine's.
+    #[error(
+        "this process is in a user namespace of its own, as in a rootless container: the capabilities that it has there do not count for tracing; run cowtrace as root of the machine itself"
+    )]
+    UserNamespace,
     /// Process ids here are not the kernel's.
     #[error(
         "cowtrace runs in a pid namespace of its own and cannot tell which process a pid means; run it in the machine's (docker run --pid=host)"
@@ -197,14 +202,29 @@ pub trait Backend {
 /// What every backend needs, checked before anything is loaded so that the message names the
 /// cause rather than a failed system call.
 fn check_ground(root: &Path) -> Result<(), ProbeError> {
+    check_privileges(root)?;
+    check_surroundings(root)
+}
+
+/// Whether this process may trace.
+fn check_privileges(root: &Path) -> Result<(), ProbeError> {
+    // First: whichever capabilities this process has or lacks in such a namespace, sudo does not help.
+    if !kernel::in_initial_user_namespace(root) {
+        return Err(ProbeError::UserNamespace);
+    }
     let missing = kernel::missing_capabilities(root);
     if !missing.is_empty() {
         return Err(ProbeError::Privilege(missing));
     }
+    Ok(())
+}
+
+/// Whether anybody can trace from here.
+fn check_surroundings(root: &Path) -> Result<(), ProbeError> {
     if kernel::is_locked_down() {
         return Err(ProbeError::Lockdown);
     }
-    if !kernel::in_initial_pid_namespace() {
+    if !kernel::in_initial_pid_namespace(root) {
         return Err(ProbeError::PidNamespace);
     }
     Ok(())

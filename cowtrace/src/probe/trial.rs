@@ -5,14 +5,9 @@ use std::path::Path;
 use aya::Ebpf;
 
 use super::{
-    Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_ground,
-    kernel::{in_initial_user_namespace, missing_capabilities},
-    load, offsets,
+    Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_privileges,
+    check_surroundings, load, offsets,
 };
-
-const USER_NAMESPACE: &str = "this process is in a user namespace of its own, as in a rootless \
-                              container: the capabilities it has there do not count for tracing. \
-                              Run cowtrace as root of the machine itself.";
 
 /// One thing that was tried.
 #[derive(Debug)]
@@ -65,23 +60,15 @@ pub fn backends(kernel: &Kernel) -> Vec<BackendTrial> {
 }
 
 fn privileges() -> Result<String, String> {
-    let missing = missing_capabilities(Path::new("/proc"));
-    if missing.is_empty() && !in_initial_user_namespace(Path::new("/proc")) {
-        Err(USER_NAMESPACE.into())
-    } else if missing.is_empty() {
-        Ok("CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE".into())
-    } else {
-        Err(ProbeError::Privilege(missing).to_string())
-    }
+    check_privileges(Path::new("/proc"))
+        .map(|()| "CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE".into())
+        .map_err(|error| error.to_string())
 }
 
 fn surroundings() -> Result<String, String> {
-    match check_ground(Path::new("/proc")) {
-        Ok(()) | Err(ProbeError::Privilege(_)) => {
-            Ok("not locked down, the machine's own pids".into())
-        }
-        Err(error) => Err(error.to_string()),
-    }
+    check_surroundings(Path::new("/proc"))
+        .map(|()| "not locked down, the machine's own pids".into())
+        .map_err(|error| error.to_string())
 }
 
 fn types() -> Result<String, String> {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    io::{self, BufWriter, Write},
 };
 
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::run::{
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
+const PIECES_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -245,8 +246,12 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             ceiling_bytes: run.ceiling_bytes(),
         },
     };
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    writeln!(out)
+    // It comes in pieces of a few bytes, of which a run with tens of thousands of mappings has millions:
+    // those go into a buffer of a known type before they go to whatever `out` is.
+    let mut pieces = BufWriter::with_capacity(PIECES_BYTES, out);
+    serde_json::to_writer_pretty(&mut pieces, &report)?;
+    writeln!(pieces)?;
+    pieces.flush()
 }
 
 fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {

@@ -72,7 +72,8 @@ pub(super) struct Sources<'a> {
 }
 
 impl Image {
-    pub(super) fn new(sources: Sources<'_>) -> Self {
+    /// What is known of it after a first look, which is left out if that is over.
+    pub(super) fn new(sources: Sources<'_>, is_over: impl Fn() -> bool) -> Self {
         let mut image = Self {
             python: None,
             code: Code::default(),
@@ -84,27 +85,34 @@ impl Image {
             native_stacks: HashMap::new(),
             makers: HashMap::new(),
         };
-        image.look(sources);
+        image.look(sources, is_over);
         image
     }
 
     /// How the Python frames of the program are walked; none if it runs no Python that is known, or
     /// has not begun to.
-    pub(super) fn interpreter(&mut self, sources: Sources<'_>) -> Option<Interpreter> {
+    pub(super) fn interpreter(
+        &mut self,
+        sources: Sources<'_>,
+        is_over: impl Fn() -> bool,
+    ) -> Option<Interpreter> {
         if self.python.is_none() && self.looks < MAX_LOOKS && self.may_look() {
-            self.look(sources);
+            self.look(sources, is_over);
         }
         self.python.as_mut()?.walk(sources.pids)
     }
 
     /// Reads the mappings, once more where something lies in none of them. What is gone stays known.
-    fn look(&mut self, sources: Sources<'_>) {
+    fn look(&mut self, sources: Sources<'_>, is_over: impl Fn() -> bool) {
         self.looks += 1;
         self.looked = Instant::now();
         let Sources {
             proc_root, pids, ..
         } = sources;
-        let code = Code::read(proc_root, pids);
+        let code = Code::read(proc_root, pids, &is_over);
+        if is_over() {
+            return;
+        }
         let mappings = u32::try_from(code.mappings().count()).unwrap_or(u32::MAX);
         self.pause = PAUSE_PER_MAPPING.saturating_mul(mappings);
         self.code.add(code);
@@ -131,7 +139,8 @@ impl Image {
         }
     }
 
-    /// Sees to it that an instruction can be named later; whether it is of the process's own making.
+    /// Sees to it that an instruction can be named later; whether it is of the process's own making, or
+    /// may be, because the mappings were read a moment ago and it lies in none of them.
     pub(super) fn hold(&mut self, instruction: u64, sources: Sources<'_>, held: &mut Held) -> bool {
         if instruction == 0 {
             return false;
@@ -139,9 +148,9 @@ impl Image {
         let is_early = self.looks < MAX_LOOKS;
         let is_due = is_early || self.looked.elapsed() > LATE_INTERVAL;
         if is_due && self.may_look() && !self.code.has(instruction) {
-            self.look(sources);
+            self.look(sources, || false);
         }
-        self.hold_known(instruction, sources, held)
+        self.hold_known(instruction, sources, held) || !self.code.has(instruction)
     }
 
     /// Looks for callers that are in no code that is known. What a frame pointer led to may be none.
@@ -149,7 +158,7 @@ impl Image {
         if self.looked.elapsed() < self.patience || !self.may_look() || self.has_all(chain) {
             return;
         }
-        self.look(sources);
+        self.look(sources, || false);
         self.patience = if self.has_all(chain) {
             FIRST_INTERVAL
         } else {

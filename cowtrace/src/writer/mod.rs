@@ -89,9 +89,14 @@ impl Writers {
         }
     }
 
-    /// How the Python frames of a program are walked; none if it runs no Python that is known, or
-    /// has not begun to.
-    pub fn interpreter(&mut self, image: u32, pids: &[u32]) -> Option<Interpreter> {
+    /// How the Python frames of a program are walked; none if it runs no Python that is known, has not
+    /// begun to, or is not looked into because that is over.
+    pub fn interpreter(
+        &mut self,
+        image: u32,
+        pids: &[u32],
+        is_over: impl Fn() -> bool,
+    ) -> Option<Interpreter> {
         let sources = Sources {
             proc_root: &self.proc_root,
             pids,
@@ -99,8 +104,8 @@ impl Writers {
         };
         let image = self.images.entry(image);
         image
-            .or_insert_with(|| Image::new(sources))
-            .interpreter(sources)
+            .or_insert_with(|| Image::new(sources, &is_over))
+            .interpreter(sources, &is_over)
     }
 
     /// Whether a program was looked into and has nothing that words around an address could tell.
@@ -141,7 +146,7 @@ impl Writers {
         };
         let image = match self.images.entry(origin.image) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Image::new(sources)),
+            Entry::Vacant(new) => new.insert(Image::new(sources, || false)),
         };
         let mut is_made = image.hold(evidence.core.instruction, sources, &mut self.held);
         let (kind, what) = image.classify(evidence, origin.pids);
@@ -192,7 +197,7 @@ pub fn holders_of(
     pages: Vec<u32>,
     limits: Limits,
 ) -> Result<Found, String> {
-    let code = Code::read(proc_root, &[pid]);
+    let code = Code::read(proc_root, &[pid], || false);
     Python::find(proc_root, &[pid], &code)
         .ok_or("it runs no CPython that is known")?
         .objects(proc_root)

@@ -110,16 +110,16 @@ fn a_signal_ends_the_attaching_at_any_moment_with_the_report() {
     }
     let mut service = start();
     let mut while_attaching = 0;
-    // Until it has attached, which takes 0.5 s here where nothing else runs, or was ended in that often.
-    for step in 0..100 {
-        if while_attaching == 4 {
-            break;
-        }
-        let after = Duration::from_millis(40 * step);
+    // Until it has attached, which takes 0.7 s here where nothing else runs.
+    // On a machine that takes ten times as long, 20 times are enough.
+    let mut after = Duration::ZERO;
+    for _ in 0..40 {
+        after = after * 5 / 4 + Duration::from_millis(20);
         let (output, took) = interrupted(service.pid(), after);
         let errors = String::from_utf8_lossy(&output.stderr);
-        // To be at most 200 ms until it stops, 60 to 250 ms here with the report of 60,000 mappings; the
-        // rest is for machines that are slow and busy. It was 22 to 60 s.
+        // To be at most 200 ms until it stops: 10 to 80 ms here while it attaches, of which at most 40 ms of
+        // processor time, and 130 ms of it with the report of 60,000 mappings, 21 MB. The rest is for
+        // machines that are slow and busy. It was 22 to 60 s.
         assert!(
             took < Duration::from_secs(3),
             "{took:?} after {after:?}: {errors}"
@@ -135,8 +135,12 @@ fn a_signal_ends_the_attaching_at_any_moment_with_the_report() {
                 assert!(errors.contains("ended while it attached"), "{errors}");
                 while_attaching += 1;
             }
-            // While the kernel side is loaded.
-            Some(1) => assert!(errors.contains("before anything was traced"), "{errors}"),
+            // While the kernel side is loaded, or the master is taken in, which is most of the work.
+            Some(1) => {
+                assert!(errors.contains("before anything was traced"), "{errors}");
+                assert!(output.stdout.is_empty(), "there is no report");
+                while_attaching += 1;
+            }
             // The program had not begun.
             _ => assert_eq!(
                 output.status.signal(),

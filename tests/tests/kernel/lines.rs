@@ -151,20 +151,16 @@ fn lines_are_told_from_the_first_fork_of_a_command() {
         return;
     }
     for python in walked() {
-        // A program is looked into for an interpreter 50, 100, 200… ms after its start.
-        let script = "import os, time\n\
+        let script = "import os, sys\n\
                       titles = [f'title {number}' for number in range(150_000)]\n\
-                      time.sleep(0.3)\n\
+                      print('begun', file=sys.stderr, flush=True); input()\n\
                       for _ in range(2):\n\
                       \x20   if os.fork() == 0:\n\
                       \x20       for title in titles: pass\n\
                       \x20       os._exit(0)\n\
-                      \x20   os.wait()\n";
-        let command = python.command();
-        let mut arguments = vec!["--"];
-        arguments.extend(words(&command));
-        arguments.extend(["-c", script]);
-        let report = Tracer::start(&arguments).wait();
+                      \x20   os.wait()\n\
+                      print('done', file=sys.stderr, flush=True); input()\n";
+        let report = looked_at(&python, script);
         let is_title = |writer: &Value| writer["type"] == "str" && writer["kind"] == "refcount";
         let all = report.written(is_title);
         let told = report.written(|writer| is_title(writer) && innermost(writer)["line"].is_u64());
@@ -183,22 +179,19 @@ fn a_stack_of_more_calls_than_are_kept_is_told_as_cut() {
         return;
     }
     for python in walked() {
-        let script = "import os, time\n\
+        let script = "import os, sys\n\
                       titles = [f'title {number}' for number in range(150_000)]\n\
                       def deeper(left):\n\
                       \x20   if left: deeper(left - 1)\n\
                       \x20   else:\n\
                       \x20       for title in titles: pass\n\
-                      time.sleep(0.3)\n\
+                      print('begun', file=sys.stderr, flush=True); input()\n\
                       if os.fork() == 0:\n\
                       \x20   deeper(40)\n\
                       \x20   os._exit(0)\n\
-                      os.wait()\n";
-        let command = python.command();
-        let mut arguments = vec!["--"];
-        arguments.extend(words(&command));
-        arguments.extend(["-c", script]);
-        let report = Tracer::start(&arguments).wait();
+                      os.wait()\n\
+                      print('done', file=sys.stderr, flush=True); input()\n";
+        let report = looked_at(&python, script);
         let by_loop = |writer: &Value| innermost(writer)["line"] == 6;
         let all = report.written(by_loop);
         let cut = report.written(|writer| {
@@ -221,6 +214,23 @@ fn a_stack_of_more_calls_than_are_kept_is_told_as_cut() {
         });
         assert_eq!(ended, 0, "{python}: {}", report.0["writers"]);
     }
+}
+
+/// Traces a script as a command. It says when it has begun and when it is done and waits for a line, so
+/// that it goes on, and ends, once the tracer has looked at it.
+fn looked_at(python: &Interpreter, script: &str) -> Report {
+    let command = python.command();
+    let mut arguments = vec!["--"];
+    arguments.extend(words(&command));
+    arguments.extend(["-c", script]);
+    let mut tracer = Tracer::start_with_input(&arguments);
+    tracer.hear("begun");
+    tracer.has_looked_for_interpreters();
+    tracer.say("");
+    tracer.hear("done");
+    tracer.has_looked();
+    tracer.say("");
+    tracer.wait()
 }
 
 fn words(command: &Command) -> Vec<&str> {

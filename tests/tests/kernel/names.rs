@@ -5,6 +5,8 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{self, Command},
+    thread,
+    time::{Duration, Instant},
 };
 
 use cowtrace_tests::{
@@ -203,14 +205,28 @@ fn what_is_gone_by_the_end_was_looked_at_before() {
     }
     let scratch = Scratch::new("gone");
     let copy = scratch.workload("gone");
-    // Alive for some of the looks, of which there are 20 a second; then neither process nor file.
-    let script = "(sleep 0.2; echo go; sleep 0.4) | \"$1\" frames > \"$1.out\"; rm \"$1\"";
+    // Alive until it was looked at; then neither process nor file.
+    let script = "\"$1\" frames > \"$1.out\"; rm \"$1\"";
     let words = ["--stacks", "--", "sh", "-ec", script, "sh"];
     let path = copy.to_str().expect("a plain name");
-    let report = Tracer::start(&[&words[..], &[path]].concat()).wait();
+    let mut tracer = Tracer::start_with_input(&[&words[..], &[path]].concat());
+    tracer.say("go");
+    until_done(&scratch.0.join("gone.out"));
+    tracer.has_looked();
+    tracer.say_no_more();
+    let report = tracer.wait();
     assert!(!copy.exists());
     let told = report.written(|writer| writer["function"] == "frames_leaf");
     assert_eq!(told, PAGES, "{}", report.0["writers"]);
+}
+
+/// Waits until a workload has written that it is done.
+fn until_done(output: &Path) {
+    let begun = Instant::now();
+    while !fs::read_to_string(output).is_ok_and(|text| text.contains("\"done\"")) {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it is not done");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Nobody can be asked, or somebody was in time: either way nothing is missing.

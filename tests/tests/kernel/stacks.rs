@@ -24,6 +24,18 @@ fn traced(case: &str, backend: Option<&str>, arguments: &[&str]) -> Report {
     report
 }
 
+/// The same of a case whose children exit before the trace's end, but not before they were looked at.
+fn traced_until_gone(case: &str) -> Report {
+    let mut workload = Workload::prepare(case);
+    let tracer = Tracer::by(None, workload.pid(), &["--stacks"]);
+    workload.run();
+    tracer.has_looked();
+    assert_eq!(workload.run(), "left");
+    let report = tracer.stop();
+    workload.end();
+    report
+}
+
 /// Functions of a writer's stack, innermost first.
 fn functions(writer: &Value) -> Vec<&str> {
     let frames = writer["native"].as_array().map_or(&[][..], Vec::as_slice);
@@ -104,13 +116,13 @@ fn code_that_a_program_makes_is_named_by_the_program() {
     if !can_trace("stacks-made") {
         return;
     }
-    let report = traced("made-code", None, &["--stacks"]);
+    let report = traced_until_gone("made-code");
     // The child's own account does not have it, the parent's does.
     let by_parent = report.written(|writer| {
         writer["function"] == "made_by_parent" && functions(writer)[0] == "made_by_parent"
     });
     assert_eq!(by_parent, PAGES, "{}", report.0["writers"]);
-    let report = traced("made-code-own", None, &["--stacks"]);
+    let report = traced_until_gone("made-code-own");
     for name in ["made_by_one", "made_by_other"] {
         let own = report.written(|writer| writer["function"] == name);
         assert_eq!(own, PAGES, "{name}: {}", report.0["writers"]);

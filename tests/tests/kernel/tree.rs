@@ -24,12 +24,18 @@ struct Observed {
 }
 
 fn observe(case: &str) -> Option<Observed> {
+    observe_and(case, |_, _| {})
+}
+
+/// Traces a case, and does something before the trace ends.
+fn observe_and(case: &str, then: impl FnOnce(&Tracer, &mut Workload)) -> Option<Observed> {
     if !can_trace(case) {
         return None;
     }
     let mut workload = Workload::prepare(case);
     let tracer = Tracer::of(workload.pid());
     let done = workload.run();
+    then(&tracer, &mut workload);
     let report = tracer.stop();
     let (start, end, master) = (workload.start, workload.end, workload.pid());
     workload.end();
@@ -174,7 +180,11 @@ fn a_process_lives_until_its_last_thread_has_left() {
 
 #[test]
 fn memory_mapped_over_an_inherited_mapping_is_not_the_parents() {
-    let Some(seen) = observe("remapped") else {
+    let between = |tracer: &Tracer, workload: &mut Workload| {
+        tracer.has_looked();
+        assert_eq!(workload.run(), "left");
+    };
+    let Some(seen) = observe_and("remapped", between) else {
         return;
     };
     seen.check_writers();

@@ -57,13 +57,20 @@ impl Mapped {
 }
 
 impl Code {
-    /// Reads them from the first process that can be read.
-    pub(in crate::writer) fn read(proc_root: &Path, pids: &[u32]) -> Self {
+    /// Reads them from the first process that can be read; none if they are not wanted any more.
+    pub(in crate::writer) fn read(
+        proc_root: &Path,
+        pids: &[u32],
+        is_over: impl Fn() -> bool,
+    ) -> Self {
         let read = |pid: &u32| {
             let text = memory::read_layout_text(proc_root, *pid).ok()?;
+            // Of tens of thousands, each of the two takes 20 ms.
+            let text = Some(text).filter(|_| !is_over())?;
             memory::read_mapped_files(&text).ok()
         };
-        let mapped = pids.iter().find_map(read).unwrap_or_default();
+        let mut pids_left = pids.iter().take_while(|_| !is_over());
+        let mapped = pids_left.find_map(read).unwrap_or_default();
         let mut mappings: Vec<Mapped> = mapped
             .into_iter()
             .map(|(mapping, file)| Mapped { mapping, file })

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn an_own_function_is_known_by_module_and_offset() {
         let (root, pid) = (Path::new("/proc"), std::process::id());
-        let mut code = Code::read(root, &[pid]);
+        let mut code = Code::read(root, &[pid], || false);
         let mut held = Held::default();
         let at = by_offset as fn(String, u64) -> Named as usize as u64;
         assert!(!code.hold(at, root, &[pid], &mut held));

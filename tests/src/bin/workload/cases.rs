@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     PAGES,
     child::{Child, writer},
-    foreign, frames, ksm, made,
+    foreign, frames, ksm,
     memory::{Memory, PAGE, changed, changed_by, scratch_file},
 };
 
@@ -149,16 +149,6 @@ pub(crate) const ALL: &[Case] = &[
         name: "frames-deep",
         prepare: written,
         run: frames::deep,
-    },
-    Case {
-        name: "made-code",
-        prepare: written,
-        run: made::inherited,
-    },
-    Case {
-        name: "made-code-own",
-        prepare: written,
-        run: made::own,
     },
 ];
 

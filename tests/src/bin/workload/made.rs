@@ -1,6 +1,8 @@
-//! Code that the program makes itself, and tells of in a perf map, as a just-in-time compiler does.
+//! Code that the program makes itself, and tells of in a perf map, as a just-in-time compiler does. The
+//! processes that ran it stay until a second line comes: a compiler's code is run by processes that live
+//! for longer than a tracer needs to look at them, however busy the machine is.
 
-use std::{fs, num::NonZeroUsize, path::PathBuf, process, thread, time::Duration};
+use std::{fs, mem, num::NonZeroUsize, path::PathBuf, process};
 
 use anyhow::{Context as _, Result};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
@@ -32,15 +34,45 @@ const CODE: &[u8] = &[
     0xc0, 0x03, 0x5f, 0xd6,
 ];
 
-/// Until cowtrace has looked, which it does 20 times a second.
-const LOOK: Duration = Duration::from_millis(300);
+pub(crate) const ALL: &[(&str, Case)] = &[("made-code", inherited), ("made-code-own", own)];
+
+type Case = fn(&Memory) -> Result<Staying>;
+
+/// What the processes of a case wrote, and what stays for now.
+pub(crate) struct Staying {
+    pub(crate) writers: Vec<Value>,
+    children: Vec<Child>,
+    _maps: Vec<Map>,
+}
+
+impl Staying {
+    /// Lets the children exit, and takes the accounts away.
+    pub(crate) fn leave(self) -> Result<()> {
+        self.children.into_iter().try_for_each(Child::release)
+    }
+}
+
+/// Where a process tells of its code; gone with this.
+struct Map(PathBuf);
+
+impl Map {
+    fn of(pid: u32) -> Self {
+        Self(format!("/tmp/perf-{pid}.map").into())
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
 
 type Function = unsafe extern "C" fn(*mut u8, usize);
 
-/// Code that was made, and the file that tells of it.
+/// Code that was made, and where that is told.
 struct Made {
     function: Function,
-    map: PathBuf,
+    map: Map,
 }
 
 impl Made {
@@ -58,8 +90,8 @@ impl Made {
         // SAFETY: nothing refers to what it holds.
         unsafe { mprotect(base, PAGE, access) }?;
         let start = base.as_ptr() as usize;
-        let map = PathBuf::from(format!("/tmp/perf-{}.map", process::id()));
-        fs::write(&map, format!("{start:x} {:x} {name}\n", CODE.len()))?;
+        let map = Map::of(process::id());
+        fs::write(&map.0, format!("{start:x} {:x} {name}\n", CODE.len()))?;
         // SAFETY: the code above is a function of this type.
         let function = unsafe { std::mem::transmute::<usize, Function>(start) };
         Ok(Self { function, map })
@@ -71,14 +103,8 @@ impl Made {
     }
 }
 
-impl Drop for Made {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.map);
-    }
-}
-
 /// A child writes by code that its parent made.
-pub(crate) fn inherited(memory: &Memory) -> Result<Vec<Value>> {
+fn inherited(memory: &Memory) -> Result<Staying> {
     let made = Made::new("made_by_parent")?;
     let mut child = Child::fork(|| {
         changed_by(*memory, || {
@@ -86,14 +112,15 @@ pub(crate) fn inherited(memory: &Memory) -> Result<Vec<Value>> {
             Ok(())
         })
     })?;
-    let told = writer(child.pid(), memory.pages(), child.result()?);
-    thread::sleep(LOOK);
-    child.release()?;
-    Ok(vec![told])
+    Ok(Staying {
+        writers: vec![writer(child.pid(), memory.pages(), child.result()?)],
+        children: vec![child],
+        _maps: vec![made.map],
+    })
 }
 
 /// Two children write by code of their own, at the same address or not.
-pub(crate) fn own(memory: &Memory) -> Result<Vec<Value>> {
+fn own(memory: &Memory) -> Result<Staying> {
     let mut children = Vec::new();
     for name in ["made_by_one", "made_by_other"] {
         children.push(Child::fork(|| {
@@ -102,14 +129,18 @@ pub(crate) fn own(memory: &Memory) -> Result<Vec<Value>> {
                 made.write_all(*memory);
                 Ok(())
             });
-            thread::sleep(LOOK);
+            // The parent takes it away, once the child has exited.
+            mem::forget(made);
             changed
         })?);
     }
+    let maps = children.iter().map(|child| Map::of(child.pid())).collect();
     let told = children
         .iter_mut()
-        .map(|child| Ok(writer(child.pid(), memory.pages(), child.result()?)))
-        .collect();
-    children.into_iter().try_for_each(Child::release)?;
-    told
+        .map(|child| Ok(writer(child.pid(), memory.pages(), child.result()?)));
+    Ok(Staying {
+        writers: told.collect::<Result<_>>()?,
+        children,
+        _maps: maps,
+    })
 }

@@ -203,7 +203,7 @@ fn leader_exits_first(memory: &Memory) -> Result<Value> {
 }
 
 /// The worker maps something else over half of what it inherited: that half is no longer the
-/// parent's, and its copies are not the region's.
+/// parent's, and its copies are not the region's. It stays until the second line.
 fn remapped(memory: &Memory) -> Result<Value> {
     let mut child = Child::fork(|| {
         memory.map_file_over_second_half()?;
@@ -216,10 +216,9 @@ fn remapped(memory: &Memory) -> Result<Value> {
     })?;
     let changed = child.result()?;
     let told = writer(child.pid(), memory.pages(), changed);
-    // Long enough for the tracer to look at the mappings.
-    thread::sleep(Duration::from_millis(400));
+    crate::done(&json!({ "writers": [told] }));
     child.release()?;
-    Ok(json!({ "writers": [told] }))
+    Ok(json!("left"))
 }
 
 /// The worker maps memory of its own, forks, and copies it: not the master's.
