@@ -295,9 +295,14 @@ fn what(holder: &Holder) -> String {
     }
 }
 
-/// `str 71 %, int 29 %`: the types of what was copied in it.
+/// `str 71 %, int 29 %`: the types of what was copied in it; nothing where they are known for less than
+/// half of it, since the rest may be of other types.
 pub(super) fn types(holder: &Holder) -> String {
     let share = |pages: u64| part_of(holder, pages);
+    let known: u64 = holder.copied_types.iter().map(|of| of.copied_pages).sum();
+    if known * 2 < holder.copied_pages {
+        return String::new();
+    }
     let types: Vec<String> = holder
         .copied_types
         .iter()
