@@ -1,7 +1,12 @@
 //! What is said at the end of a trace of who lives on: a service that replaces its master, as gunicorn
 //! does by SIGUSR2.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use cowtrace_tests::{
     python,
@@ -36,8 +41,10 @@ def succeed():
     workers = [worker() for _ in range(2)]
     say(successor=os.getpid(), workers=[pid for pid, _ in workers])
     os.read(0, 1)
-    for pid, hold in workers:
+    # A worker has the pipes of those before it.
+    for _, hold in workers:
         os.close(hold)
+    for pid, _ in workers:
         os.waitpid(pid, 0)
     os._exit(0)
 
@@ -61,6 +68,19 @@ if os.fork() == 0:
 while True:
     signal.pause()
 ";
+
+/// Waits until a process has exited: the test leaves nobody behind.
+fn until_gone(pid: u64) {
+    let begun = Instant::now();
+    let lives = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while lives() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{pid} stays");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
 
 fn pid_of(answer: &serde_json::Value) -> u32 {
     u32::try_from(answer.as_u64().expect("a number")).expect("a pid")
@@ -117,6 +137,7 @@ fn a_successor_of_the_master_is_named_with_the_command_that_traces_it() {
         expected.sort_unstable();
         assert_eq!(pids, expected, "{how}");
         service.end();
+        expected.into_iter().for_each(until_gone);
     }
 }
 
