@@ -15,7 +15,7 @@ pub struct Ended {
 }
 
 /// Runs a shell's script on a terminal, which is closed (`close`) or gets Ctrl-C (`interrupt`) after
-/// so many seconds. `$0` in the script is the first of the words.
+/// so many seconds, or neither (`wait`). `$0` in the script is the first of the words.
 ///
 /// # Panics
 /// If it does not end.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cli_diff;
+mod doctor;
 mod flame_graphs;
 mod golden_reports;
 mod heap;

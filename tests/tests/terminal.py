@@ -1,7 +1,7 @@
 """Runs a command on a terminal of its own: terminal.py DO SECONDS COMMAND...
 
-After so many seconds it closes the terminal (close) or types Ctrl-C (interrupt); then it waits for the
-command's end. Prints its status, negative for a signal, and what it wrote to the terminal, in JSON."""
+After so many seconds it closes the terminal (close) or types Ctrl-C (interrupt), or does nothing (wait);
+then it waits for the command's end. Prints its status, negative for a signal, and what it wrote to the terminal, in JSON."""
 import json
 import os
 import pty
@@ -33,7 +33,8 @@ read_until(time.monotonic() + seconds)
 if do == "close":
     os.close(terminal)
 else:
-    os.write(terminal, b"\x03")
+    if do == "interrupt":
+        os.write(terminal, b"\x03")
     read_until(time.monotonic() + 60)
 deadline = time.monotonic() + 60
 while True:

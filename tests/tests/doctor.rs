@@ -1,0 +1,65 @@
+//! `cowtrace doctor` in terminals of several widths: nothing is cut off, and nothing overflows.
+
+use std::process::Command;
+
+use cowtrace_tests::{terminal::on_terminal, tracer::program};
+use unicode_width::UnicodeWidthStr as _;
+
+/// In a user namespace nearly everything is refused, with long reasons.
+fn is_namespace_to_be_had() -> bool {
+    let unshared = Command::new("unshare").args(["-Ur", "true"]).output();
+    unshared.is_ok_and(|output| output.status.success())
+}
+
+/// What doctor writes to a terminal of so many columns.
+fn on_columns(before: &str, columns: usize) -> Vec<String> {
+    let script = format!("stty rows 24 cols {columns}; NO_COLOR=1 exec {before} \"$0\" doctor");
+    let cowtrace = program("cowtrace").display().to_string();
+    let ended = on_terminal("wait", "0", &script, &[&cowtrace]);
+    let lines = ended.written.lines();
+    lines.map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn words(lines: &[String]) -> Vec<&str> {
+    let words = lines.iter().flat_map(|line| line.split_whitespace());
+    words.collect()
+}
+
+#[test]
+fn doctor_fits_its_terminal_with_every_word() {
+    let mut ways = vec![""];
+    if is_namespace_to_be_had() {
+        ways.push("unshare -Ur");
+    } else {
+        println!("SKIPPED doctor in a user namespace: unshare may not make one here");
+    }
+    for before in ways {
+        let wide = on_columns(before, 80);
+        assert!(wide.len() > 10, "{wide:#?}");
+        for columns in [80, 60, 40] {
+            let lines = on_columns(before, columns);
+            // An error is one line, like all errors, which the terminal breaks.
+            for line in lines.iter().filter(|line| !line.starts_with("error: ")) {
+                assert!(line.width() <= columns, "{columns} columns: {line:?}");
+            }
+            // Words that are longer than a line are broken, and there is none that would have to be.
+            assert_eq!(words(&lines), words(&wide), "{columns} columns");
+            // What was tried stands at the beginning of a line, with whether it works in front.
+            let is_answer = |line: &&String| line.starts_with("yes  ") || line.starts_with("no   ");
+            let answers = lines.iter().filter(is_answer);
+            // Open files, seven others, and three backends.
+            assert_eq!(answers.count(), 11, "{lines:#?}");
+        }
+    }
+}
+
+#[test]
+fn doctor_takes_80_columns_where_there_is_no_terminal() {
+    let output = Command::new(program("cowtrace")).arg("doctor").output();
+    let output = output.expect("cowtrace runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.lines().count() > 10, "{text}");
+    for line in text.lines() {
+        assert!(line.width() <= 80, "{line:?}");
+    }
+}
