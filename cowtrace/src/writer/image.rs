@@ -139,7 +139,8 @@ impl Image {
         }
     }
 
-    /// Sees to it that an instruction can be named later; whether it is of the process's own making.
+    /// Sees to it that an instruction can be named later; whether it is of the process's own making, or
+    /// may be, because the mappings were read a moment ago and it lies in none of them.
     pub(super) fn hold(&mut self, instruction: u64, sources: Sources<'_>, held: &mut Held) -> bool {
         if instruction == 0 {
             return false;
@@ -149,7 +150,7 @@ impl Image {
         if is_due && self.may_look() && !self.code.has(instruction) {
             self.look(sources, || false);
         }
-        self.hold_known(instruction, sources, held)
+        self.hold_known(instruction, sources, held) || !self.code.has(instruction)
     }
 
     /// Looks for callers that are in no code that is known. What a frame pointer led to may be none.
