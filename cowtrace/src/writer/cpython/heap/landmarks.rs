@@ -1,7 +1,7 @@
 //! Addresses all over a memory, whose holders a walk finds beside those of what was copied: they tell
 //! what lies where, for copies that come after the walk.
 
-use super::regions::{CHUNK, PAGE, PAGES_A_CHUNK, Regions};
+use super::regions::{PAGE, PAGES_A_CHUNK, Regions};
 
 /// Landmarks of a page, at most: objects are rarely larger than what lies between two.
 const MOST_A_PAGE: usize = 8;
@@ -10,8 +10,12 @@ const WORD: u64 = 8;
 /// Landmarks in order, at most so many: the same number in each present page, or one in some of the
 /// pages.
 pub(super) fn spread(regions: &Regions, most: usize) -> Vec<u64> {
-    let pages: usize = present(regions).count();
-    if pages == 0 || most == 0 {
+    let pages = if most == 0 {
+        0
+    } else {
+        present(regions).count()
+    };
+    if pages == 0 {
         return Vec::new();
     }
     let a_page = (most / pages).clamp(1, MOST_A_PAGE);
@@ -23,10 +27,13 @@ pub(super) fn spread(regions: &Regions, most: usize) -> Vec<u64> {
         let mut random = mixed(page);
         for index in 0..a_page as u64 {
             let within = (random & 0xffff) % (distance / WORD) * WORD;
-            found.push(page + index * distance + within);
+            found.push(page.saturating_add(index * distance + within));
             random = mixed(random);
         }
     }
+    // Mappings that begin within a page may share it with others.
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
@@ -34,12 +41,11 @@ pub(super) fn spread(regions: &Regions, most: usize) -> Vec<u64> {
 fn present(regions: &Regions) -> impl Iterator<Item = u64> {
     let chunks = 0..regions.chunks() as u32;
     chunks.flat_map(move |chunk| {
-        let start = regions.start_of(chunk);
-        debug_assert!(start.is_multiple_of(PAGE) && CHUNK.is_multiple_of(PAGE));
+        let start = regions.start_of(chunk) / PAGE * PAGE;
         let pages = 0..PAGES_A_CHUNK;
         pages
             .filter(move |page| regions.present_from(chunk, *page) > 0)
-            .map(move |page| start + page as u64 * PAGE)
+            .map(move |page| start.saturating_add(page as u64 * PAGE))
     })
 }
 
