@@ -31,4 +31,6 @@ mod scratch;
 pub mod stop;
 pub mod streams;
 pub mod targets;
+pub mod terminal;
+pub mod words;
 pub mod writer;

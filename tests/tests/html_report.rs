@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cowtrace::{report, run::Run};
+use cowtrace::{report, run::Run, words};
 use cowtrace_tests::browser::Browser;
 use serde_json::{Value, json};
 
@@ -114,9 +114,9 @@ fn the_page_shows_the_figures_of_the_json_report() {
     );
     let shown = browser.text("#totals");
     let bytes = json["totals"]["copied_bytes"].as_u64().expect("bytes");
-    assert!(shown.contains(&report::size(bytes)), "{shown}");
+    assert!(shown.contains(&words::size(bytes)), "{shown}");
     let ceiling = json["verdict"]["ceiling_bytes"].as_u64().expect("bytes");
-    assert!(shown.contains(&report::size(ceiling)), "{shown}");
+    assert!(shown.contains(&words::size(ceiling)), "{shown}");
 
     let mut processes: Vec<(u64, u64)> = Vec::new();
     for process in json["processes"].as_array().expect("processes") {

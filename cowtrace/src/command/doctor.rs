@@ -11,8 +11,8 @@ use crate::{
         Kernel, Unseen,
         trial::{self, Trial},
     },
-    report::{self, Style},
-    streams,
+    report::Style,
+    streams, terminal, words,
 };
 
 const NO_OUTPUT: &str = "cannot write to standard output";
@@ -32,7 +32,7 @@ pub fn doctor() -> Result<()> {
         "Linux {} on {}, {}, pages of {} bytes, pids below {}",
         kernel.release,
         kernel.arch,
-        report::plural(kernel.cpus as u64, "CPU"),
+        words::plural(kernel.cpus as u64, "CPU"),
         kernel.page_bytes,
         kernel.pid_max
     );
@@ -101,7 +101,7 @@ fn line(
     let (Ok(said) | Err(said)) = result;
     let is_beside = style.width >= LEAST_BESIDE;
     let indent = if is_beside { BESIDE } else { BELOW };
-    let mut lines = report::wrap(said, style.width.saturating_sub(indent)).into_iter();
+    let mut lines = terminal::wrap(said, style.width.saturating_sub(indent)).into_iter();
     let mark = mark(result.is_ok(), style.color);
     if is_beside {
         let first = lines.next().unwrap_or_default();
@@ -113,7 +113,7 @@ fn line(
 }
 
 fn paragraph(out: &mut impl io::Write, text: &str, style: Style) -> io::Result<()> {
-    report::wrap(text, style.width)
+    terminal::wrap(text, style.width)
         .iter()
         .try_for_each(|line| writeln!(out, "{line}"))
 }

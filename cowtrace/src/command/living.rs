@@ -5,8 +5,8 @@ use std::{collections::HashSet, path::Path};
 use crate::{
     foreign::printable,
     memory,
-    report::plural,
     run::{Process, Run},
+    words::plural,
 };
 
 /// Processes that are named in a message; of more the number tells enough.

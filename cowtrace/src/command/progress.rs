@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{cli::is_dumb, collect::Progress, report};
+use crate::{cli::is_dumb, collect::Progress, words};
 
 /// A line with nothing in it yet.
 pub(super) fn progress_bar() -> ProgressBar {
@@ -25,9 +25,9 @@ pub(super) fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) 
     let rate = u128::from(pages * page_bytes) * 1_000_000_000 / u128::from(ns);
     format!(
         "{:>5}  {} copied  +{}/s  {}  (Ctrl-C ends with the report)",
-        report::seconds(now.elapsed_ns),
-        report::size(now.copied_pages * page_bytes),
-        report::size(u64::try_from(rate).unwrap_or(u64::MAX)),
-        report::plural(now.alive as u64, "process"),
+        words::seconds(now.elapsed_ns),
+        words::size(now.copied_pages * page_bytes),
+        words::size(u64::try_from(rate).unwrap_or(u64::MAX)),
+        words::plural(now.alive as u64, "process"),
     )
 }

@@ -13,17 +13,6 @@ use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::{
-    cli::{Color, Holders, TraceArgs, TraceOptions},
-    collect::{Collector, Meta, Progress},
-    limits::OpenFiles,
-    probe::{Kernel, Settings, Walks},
-    report,
-    run::Run,
-    streams::{self, say},
-    targets,
-};
-
 use super::{
     begin::expect_some,
     ends::{End, Ends, at},
@@ -33,6 +22,15 @@ use super::{
     range::range_bytes,
     record::{self, Recording},
     report::{check_printable, print},
+};
+use crate::{
+    cli::{Color, Holders, TraceArgs, TraceOptions},
+    collect::{Collector, Meta, Progress},
+    limits::OpenFiles,
+    probe::{Kernel, Settings, Walks},
+    run::Run,
+    streams::{self, say},
+    targets, words,
 };
 
 /// Between looks at who wrote: the buffer holds what 6 million copies a second leave in this time,
@@ -343,7 +341,7 @@ impl Session<'_> {
 
 /// Says that the hooks are on, where no progress is shown.
 fn tracing(processes: usize) -> String {
-    let processes = report::plural(processes as u64, "process");
+    let processes = words::plural(processes as u64, "process");
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
 

@@ -4,9 +4,9 @@ use super::{
     Comparison,
     rows::{Changes, Row, Subject},
     statistics::{ALPHA, Change, Evidence, Finding, rarest},
-    words::{apart, bytes, explained, growth, growth_between, percent, signed, subject},
+    words::{apart, bytes, explained, growth, growth_between, signed, subject},
 };
-use crate::report::{plural, printable, shorten};
+use crate::words::{percent, plural, printable, shorten};
 
 /// A row that makes up this share of the change is what it is mostly about.
 const MOSTLY: f64 = 0.5;

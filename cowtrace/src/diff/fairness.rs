@@ -1,8 +1,7 @@
 //! What makes a comparison less than fair: differences of the runs that are not the service's.
 
 use super::measure::Measured;
-use super::words::percent;
-use crate::report::{printable, seconds, size};
+use crate::words::{percent, printable, seconds, size};
 
 /// Durations that differ by more than this are told.
 const LIKE_DURATION: f64 = 1.1;

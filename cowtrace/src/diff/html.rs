@@ -10,9 +10,9 @@ use super::{
     measure::Measured,
     rows::{Row, Subject},
     statistics::{Change, Finding},
-    words::{bytes, percent, relative, signed, subject},
+    words::{bytes, relative, signed, subject},
 };
-use crate::report::{count, printable, seconds};
+use crate::words::{count, percent, printable, seconds};
 
 /// Rows of a table at most; JSON has more.
 const MOST_ROWS: usize = 20;

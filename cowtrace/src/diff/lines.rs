@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::renames;
 use crate::{
-    report,
     run::{PythonFrame, Run, Writer},
+    words::{explained, last_parts},
 };
 
 /// Where in Python code a writer was.
@@ -30,7 +30,7 @@ impl Place {
     /// Where a writer was; none if that is not known.
     #[must_use]
     pub fn of(run: &Run, writer: &Writer) -> Option<Self> {
-        let (innermost, caller) = report::explained(run, writer)?;
+        let (innermost, caller) = explained(run, writer)?;
         Some(Self {
             function: innermost.function.clone(),
             file: file(innermost),
@@ -54,7 +54,7 @@ fn file(frame: &PythonFrame) -> String {
             .map_or(rest, |(_, file)| file)
             .to_owned();
     }
-    report::last_parts(path, 2).to_owned()
+    last_parts(path, 2).to_owned()
 }
 
 /// Whole paths of files, by what of them a place has.
@@ -63,10 +63,7 @@ pub(super) type Files = BTreeMap<String, BTreeSet<String>>;
 /// Those of the places of a run.
 pub(super) fn files(run: &Run) -> Files {
     let mut files = Files::new();
-    let explained = run
-        .writers
-        .iter()
-        .filter_map(|it| report::explained(run, it));
+    let explained = run.writers.iter().filter_map(|it| explained(run, it));
     for (innermost, caller) in explained {
         for frame in [Some(innermost), caller].into_iter().flatten() {
             files

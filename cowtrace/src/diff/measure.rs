@@ -10,6 +10,7 @@ use super::{
 use crate::{
     report,
     run::{Exit, Process, Role, Run, WriteKind, Writer},
+    words::{count, function, printable},
 };
 
 /// What a run came to.
@@ -107,7 +108,7 @@ impl Measured {
             has_lines: !run.python_stacks.is_empty(),
             kinds: sums(run, |writer| Some(writer.kind)),
             written: sums(run, |writer| Some(written(run, writer))),
-            functions: sums(run, |writer| Some(report::function(writer))),
+            functions: sums(run, |writer| Some(function(writer))),
             lines: sums(run, |writer| Place::of(run, writer)),
             files: lines::files(run),
             mappings,
@@ -130,7 +131,7 @@ fn of_role(run: &Run, role: Role) -> impl Iterator<Item = &Process> {
 
 fn failure(master: &Process) -> Option<String> {
     let exit = master.exit.filter(Exit::is_failure)?;
-    let name = report::printable(&master.comm);
+    let name = printable(&master.comm);
     Some(format!("{name} ({}) {}", master.pid, exit.in_words()))
 }
 
@@ -156,7 +157,7 @@ fn written(run: &Run, writer: &Writer) -> Written {
     Written {
         kind: writer.kind,
         type_name: writer.type_name.clone(),
-        name: report::written(run, writer),
+        name: crate::words::written(run, writer),
     }
 }
 
@@ -164,7 +165,7 @@ fn totals_lost(run: &Run) -> Vec<String> {
     run.loss
         .happened()
         .filter(|(cause, _)| cause.totals_suffer)
-        .map(|(cause, count)| format!("{} {}", report::count(count), cause.words(count)))
+        .map(|(cause, number)| format!("{} {}", count(number), cause.words(number)))
         .collect()
 }
 

@@ -6,9 +6,13 @@ use super::{
     Comparison,
     rows::{Mapping, Row, Subject},
     statistics::Finding,
-    words::{bytes, percent, relative, signed, subject},
+    words::{bytes, relative, signed, subject},
 };
-use crate::report::{Grid, Style, bold, shorten, wrap};
+use crate::{
+    report::{Grid, Style, bold},
+    terminal::wrap,
+    words::{percent, shorten},
+};
 
 /// Changes below this share of all copies are left to the other formats.
 const TOLD_SHARE: f64 = 0.05;

@@ -7,8 +7,10 @@ use super::{
     statistics::Change,
 };
 use crate::{
-    report::{OTHER_MEMORY, count, plural, printable, shorten, size},
     run::WriteKind,
+    words::{
+        OTHER_MEMORY, OUTSIDE_HISTOGRAM, count, own_memory_name, plural, printable, shorten, size,
+    },
 };
 
 /// Smaller fractions are told as less than this.
@@ -169,16 +171,6 @@ fn digits(times: f64) -> String {
     }
 }
 
-/// A share of the whole as percent.
-pub(super) fn percent(fraction: f64) -> String {
-    match fraction * 100.0 {
-        0.0 => "0 %".into(),
-        p if p < 0.5 => "<1 %".into(),
-        p if (99.5..100.0).contains(&p) => ">99 %".into(),
-        p => format!("{p:.0} %"),
-    }
-}
-
 /// What a kind of write is.
 pub(super) const fn kind(kind: WriteKind) -> &'static str {
     match kind {
@@ -275,14 +267,8 @@ fn class(class: &Class) -> String {
 fn part(part: &Part) -> String {
     match part {
         Part::OfWorkers(it) => class(it),
-        Part::Own(Some(name)) => {
-            format!(
-                "own memory: {}",
-                printable(crate::report::last_parts(name, 1))
-            )
-        }
-        Part::Own(None) => "own memory: unknown mapping".into(),
-        Part::OutsideHistogram => "not in the histogram".into(),
+        Part::Own(mapping) => own_memory_name(mapping.as_deref()),
+        Part::OutsideHistogram => OUTSIDE_HISTOGRAM.into(),
     }
 }
 

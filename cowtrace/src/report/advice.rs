@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{
+use super::writers::{is_pythons, sums};
+use crate::{
+    run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
-    writers::{is_pythons, sums},
 };
-use crate::run::{Role, Run, WriteKind, Writer};
 
 /// Causes below this share of the copies get no advice.
 const SHARE: f64 = 0.1;

@@ -6,8 +6,10 @@ use std::{
     fmt::Write as _,
 };
 
-use super::words::{count, percent, plural, printable, seconds, shorten, size};
-use crate::run::{Exit, Kind, Others, Region, Role, Run, Workers};
+use crate::{
+    run::{Exit, Others, Role, Run, Workers},
+    words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
+};
 
 /// From this share on, who did the rest is not worth a word.
 const NEARLY_ALL: f64 = 0.99;
@@ -274,15 +276,6 @@ fn listed(parts: &[String]) -> String {
     }
 }
 
-/// A process's name; some have an empty one.
-pub(super) fn named(comm: &str) -> String {
-    if comm.trim().is_empty() {
-        "(no name)".into()
-    } else {
-        printable(comm)
-    }
-}
-
 /// Where most copies come from: one mapping if it has half of them, else all memory of the process
 /// that has most.
 fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
@@ -298,40 +291,4 @@ fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
     let process = run.process(owner)?;
     let owner = format!("memory of {} ({})", named(&process.comm), process.pid);
     Some((pages, owner))
-}
-
-/// `[heap]`, `[anon] 0x7f2b00000000`, with the owner where there are several.
-pub(super) fn region_name(run: &Run, region: &Region) -> String {
-    let masters = run
-        .processes
-        .iter()
-        .filter(|process| process.role == Role::Master);
-    let pids: BTreeSet<u32> = masters.map(|master| master.pid).collect();
-    let is_the_masters = run
-        .process(region.process_id)
-        .is_some_and(|process| pids.contains(&process.pid));
-    if is_the_masters && pids.len() == 1 {
-        placed_name(region)
-    } else {
-        owned_name(run, region)
-    }
-}
-
-/// Anonymous mappings are told apart by their address, but for those that are named after a file.
-fn placed_name(region: &Region) -> String {
-    let name = printable(&region.mapping.name);
-    if region.mapping.kind == Kind::Anon && !name.starts_with("[bss of ") {
-        format!("{name} {:#x}", region.mapping.start)
-    } else {
-        name
-    }
-}
-
-/// `[heap] of python3 (4242)`.
-fn owned_name(run: &Run, region: &Region) -> String {
-    let name = placed_name(region);
-    match run.process(region.process_id) {
-        Some(process) => format!("{name} of {} ({})", named(&process.comm), process.pid),
-        None => name,
-    }
 }

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::words::printable;
-use crate::run::Run;
+use crate::{run::Run, words::printable};
 
 const COLUMNS: [&str; 12] = [
     "process_id",
@@ -47,15 +46,7 @@ fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
             process
                 .map(|process| inert(&process.comm))
                 .unwrap_or_default(),
-            process
-                .map_or("", |process| {
-                    if process.role == crate::run::Role::Master {
-                        "master"
-                    } else {
-                        "worker"
-                    }
-                })
-                .into(),
+            process.map_or("", |process| process.role.name()).into(),
             row.region_id.map(|id| id.to_string()).unwrap_or_default(),
             inert(name.unwrap_or_default()),
             region

@@ -5,8 +5,10 @@ use std::{
     io::{self, Write},
 };
 
-use super::{python::Lines, stacks::stacks};
-use crate::run::Run;
+use crate::{
+    run::Run,
+    words::{Lines, stacks},
+};
 
 /// Writes each distinct stack in a line: calls from the outermost to the one that wrote, what was
 /// written in brackets, and the pages copied. Pages add up to all that were copied.

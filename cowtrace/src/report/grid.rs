@@ -3,7 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Style, words::shorten};
+use super::Style;
+use crate::words::shorten;
 
 /// Where less than this is left for the text, figures are left out, columns.
 const LEAST_TEXT: usize = 16;

@@ -4,25 +4,19 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{
-    Grid, Style,
-    answer::named,
-    text::section,
-    walks,
-    words::{count, percent, printable, seconds, shorten, size, wrap},
-    writers::paragraph,
+use super::{Grid, Style, text::section, walks, writers::paragraph};
+use crate::{
+    run::{AlsoHeld, HeapWalk, Holder, Run},
+    terminal::wrap,
+    words::{owner_of, percent, printable, shorten, size, type_and_entries},
 };
-use crate::run::{AlsoHeld, HeapWalk, Holder, Process, Run};
 
 const MOST_HOLDERS: usize = 8;
 /// A variable with at least this share of all copies is named in the answer.
 const ANSWER_SHARE: f64 = 0.1;
 const MOST_IN_ANSWER: usize = 3;
-/// Longer paths in the answer, and longer names of types, are cut.
+/// Longer paths in the answer are cut.
 const MAX_NAME: usize = 60;
-const MAX_TYPE: usize = 40;
-/// Longer names of processes beside a variable are cut.
-const MAX_PROCESS: usize = 16;
 const MOST_TYPES: usize = 3;
 /// Another variable with at least this share of a holder's pages stands beside it.
 const SHARED: f64 = 0.2;
@@ -143,7 +137,7 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
 fn owner(run: &Run, holder: &Holder) -> String {
     let is_alike = |it: &Holder| it.path == holder.path && it.process_id != holder.process_id;
     if run.holders.iter().any(is_alike) {
-        format!(" of {}", process(run, holder))
+        format!(" of {}", owner_of(run, holder))
     } else {
         String::new()
     }
@@ -153,26 +147,6 @@ fn owner(run: &Run, holder: &Holder) -> String {
 pub(super) fn are_of_several(run: &Run) -> bool {
     let first = run.holders.first().map(|holder| holder.process_id);
     run.holders.iter().any(|it| Some(it.process_id) != first)
-}
-
-/// `python3 (4242)`: the process whose variable it is; with the time it began where another program
-/// had the process id before.
-pub(super) fn process(run: &Run, holder: &Holder) -> String {
-    let Some(process) = run.process(holder.process_id) else {
-        return format!("process {}", holder.process_id);
-    };
-    let name = shorten(&named(&process.comm), MAX_PROCESS);
-    let mut others = run
-        .holders
-        .iter()
-        .filter_map(|it| run.process(it.process_id));
-    let has_pid = |other: &Process| other.pid == process.pid && other.id != process.id;
-    let since = if others.any(has_pid) {
-        format!(", since {}", seconds(process.started_ns))
-    } else {
-        String::new()
-    };
-    format!("{name} ({}{since})", process.pid)
 }
 
 fn name(path: &str) -> String {
@@ -269,20 +243,6 @@ pub(super) fn also(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
 /// A part of a variable's copies.
 pub(super) fn part_of(holder: &Holder, pages: u64) -> f64 {
     pages as f64 / holder.copied_pages.max(1) as f64
-}
-
-/// `dict x900,000`.
-pub(super) fn type_and_entries(holder: &Holder) -> String {
-    let text = type_name(holder);
-    match holder.entries {
-        Some(entries) => format!("{text} x{}", count(entries)),
-        None => text,
-    }
-}
-
-pub(super) fn type_name(holder: &Holder) -> String {
-    let name = holder.type_name.as_deref().unwrap_or("unknown type");
-    shorten(&printable(name), MAX_TYPE)
 }
 
 /// Its type and size, and the types of what was copied in it.

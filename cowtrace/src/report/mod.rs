@@ -9,18 +9,15 @@ mod holders;
 mod html;
 mod json;
 mod native;
-mod other;
 mod perf_maps;
 mod pprof;
 mod python;
 mod sentences;
 #[cfg(test)]
 mod singular;
-mod stacks;
 mod strip;
 mod text;
 mod walks;
-mod words;
 mod writers;
 
 pub use csv::csv;
@@ -29,12 +26,9 @@ pub(crate) use grid::Grid;
 pub use html::html;
 pub use json::json;
 pub use pprof::pprof;
-pub(crate) use python::{explained, last_parts};
 pub(crate) use text::bold;
 pub use text::text;
-pub(crate) use words::{count, plural, shorten};
-pub use words::{printable, seconds, size, wrap};
-pub(crate) use writers::{OTHER_MEMORY, function, is_named, written};
+pub(crate) use writers::is_named;
 
 use crate::cli::Color;
 

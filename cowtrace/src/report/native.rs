@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use super::{
     Grid, Style,
-    words::{count, percent, plural, printable, shorten, size},
     writers::{paragraph, sums},
 };
-use crate::run::{NativeFrame, Run, StackEnd, Writer};
+use crate::{
+    run::{NativeFrame, Run, StackEnd, Writer},
+    words::{count, percent, plural, printable, shorten, size},
+};
 
 const MOST_STACKS: usize = 4;
 /// Lines of a stack: of longer ones the middle is left out.

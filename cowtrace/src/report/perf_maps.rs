@@ -1,15 +1,12 @@
 //! What was wrong with perf maps, in words.
 
-use super::{
-    answer::named,
-    words::{plural, printable, shorten},
+use crate::{
+    run::{PerfMapProblem, Run},
+    words::{last_of_pid, plural, printable, shorten},
 };
-use crate::run::{PerfMapProblem, Run};
 
 /// Processes that are told one by one.
 const MOST: usize = 3;
-/// Longer names of processes are cut.
-const MAX_NAME: usize = 32;
 /// Longer explanations are cut: those of a recording may hold anything.
 const MAX_PROBLEM: usize = 200;
 
@@ -32,7 +29,7 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
 fn note(run: &Run, problem: &PerfMapProblem) -> String {
     format!(
         "The perf map of {}, which names code made at run time, {}.",
-        owner(run, problem.pid),
+        last_of_pid(run, problem.pid),
         in_words(problem)
     )
 }
@@ -40,13 +37,4 @@ fn note(run: &Run, problem: &PerfMapProblem) -> String {
 /// What is wrong, harmless.
 pub(super) fn in_words(problem: &PerfMapProblem) -> String {
     shorten(&printable(&problem.problem), MAX_PROBLEM)
-}
-
-/// `node (4242)`: by the last program that ran under the process id.
-pub(super) fn owner(run: &Run, pid: u32) -> String {
-    let process = run.processes.iter().rfind(|process| process.pid == pid);
-    match process {
-        Some(process) => format!("{} ({pid})", shorten(&named(&process.comm), MAX_NAME)),
-        None => format!("process {pid}"),
-    }
 }

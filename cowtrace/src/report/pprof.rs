@@ -10,12 +10,11 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use prost::Message as _;
 
-use super::{
-    answer::{losses, region_name, summary},
-    stacks::{Call, Stack, kind_name, stacks},
-    words::printable,
+use super::answer::{losses, summary};
+use crate::{
+    run::Run,
+    words::{Call, Stack, printable, region_name, stacks},
 };
-use crate::run::Run;
 
 mod proto;
 
@@ -57,7 +56,7 @@ impl Builder {
         };
         let region = writer.region_id.and_then(|id| run.region(id));
         let labels = [
-            ("kind", Some(kind_name(writer.kind).to_owned())),
+            ("kind", Some(writer.kind.name().to_owned())),
             ("type", writer.type_name.as_deref().map(printable)),
             ("mapping", region.map(|region| region_name(run, region))),
             ("module", writer.module.as_deref().map(printable)),

@@ -2,14 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::{
-    Style,
-    answer::region_name,
-    python::{Lines, NO_LINE},
-    words::{percent, printable, shorten, wrap},
-    writers::{function, sums, written},
+use super::{Style, writers::sums};
+use crate::{
+    run::{Region, Run, WriteKind, Writer},
+    terminal::wrap,
+    words::{Lines, NO_LINE, function, percent, printable, region_name, shorten, written},
 };
-use crate::run::{Region, Run, WriteKind, Writer};
 
 const MOST_REGIONS: usize = 3;
 /// A line with a smaller share of a region's copies is not named for it.

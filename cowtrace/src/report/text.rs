@@ -7,14 +7,20 @@ use std::{
 
 use super::{
     Grid, Style,
-    answer::{facts, losses, named, region_name, summary},
+    answer::{facts, losses, summary},
     holders,
     sentences::in_short,
     strip::{bar, strip},
-    words::{count, cut, percent, plural, printable, shorten, size, wrap},
     writers::writers,
 };
-use crate::run::{Ending, Process, Region, Role, Row, Run};
+use crate::{
+    run::{Ending, Process, Region, Role, Row, Run},
+    terminal::wrap,
+    words::{
+        OUTSIDE_HISTOGRAM, count, cut, named, own_memory_name, percent, plural, printable,
+        region_name, shorten, size,
+    },
+};
 
 const MOST_REGIONS: usize = 10;
 const MOST_PROCESSES: usize = 12;
@@ -134,15 +140,10 @@ pub(super) fn own_memory(run: &Run) -> Vec<(String, u64)> {
     own
 }
 
-/// Memory that is in nobody's region: mapped by the process itself after its fork.
 fn own_name(row: &Row) -> String {
-    match (&row.mapping, row.start) {
-        (Some(name), _) => {
-            let file = name.rsplit('/').next().unwrap_or(name);
-            format!("own memory: {}", printable(file))
-        }
-        (None, Some(_)) => "own memory: unknown mapping".into(),
-        (None, None) => "not in the histogram".into(),
+    match (row.mapping.as_deref(), row.start) {
+        (None, None) => OUTSIDE_HISTOGRAM.into(),
+        (mapping, _) => own_memory_name(mapping),
     }
 }
 
@@ -191,11 +192,7 @@ fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         .shorter(4, 5);
     for process in processes.iter().take(MOST_PROCESSES) {
         let inherited = process.inherited_pages.map(|pages| size(run.bytes(pages)));
-        let role = if process.role == Role::Master {
-            "master"
-        } else {
-            "worker"
-        };
+        let role = process.role.name();
         let state = state(process);
         let figures = [
             size(run.bytes(process.copied.total())),

@@ -1,10 +1,10 @@
 //! How variables were looked for, for people: what makes the answer less than it seems.
 
-use super::{
+use super::writers::is_pythons;
+use crate::{
+    run::{HeapWalk, Run},
     words::{plural, printable, seconds},
-    writers::is_pythons,
 };
-use crate::run::{HeapWalk, Run};
 
 /// Where less of what was looked for is held, the reader wants to know why.
 const LOW: f64 = 0.75;

@@ -5,19 +5,12 @@ use std::{
     io::{self, Write},
 };
 
-use super::{
-    Grid, Style,
-    advice::advice,
-    native, other, perf_maps,
-    python::{self, Lines},
-    sentences,
-    text::section,
-    words::{percent, plural, printable, shorten, size, wrap},
+use super::{Grid, Style, advice::advice, native, perf_maps, python, sentences, text::section};
+use crate::{
+    run::{Run, WriteKind, Writer},
+    terminal::wrap,
+    words::{Lines, function, percent, plural, printable, shorten, size, written},
 };
-use crate::run::{Run, WriteKind, Writer};
-
-/// What was written where neither an object nor a function tells.
-pub(crate) const OTHER_MEMORY: &str = "other memory";
 
 const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
@@ -170,36 +163,6 @@ fn rows(
         );
     }
     writeln!(out, "{}", table.lines(style))
-}
-
-/// What was written into.
-pub(crate) fn written(run: &Run, writer: &Writer) -> String {
-    let name = match writer.type_name.as_deref() {
-        Some("") => "a type without a name",
-        Some(name) => name,
-        None => "an unknown type",
-    };
-    match writer.kind {
-        WriteKind::Refcount => format!("reference counts of {name}"),
-        WriteKind::Gc => format!("gc headers of {name}"),
-        WriteKind::Other => other::named(writer).unwrap_or(OTHER_MEMORY).into(),
-        WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
-            (Some(name), _) => format!("by the kernel, in {name}(2)"),
-            (None, Some(number)) => format!("by the kernel, in system call {number}"),
-            (None, None) => "by the kernel".into(),
-        },
-    }
-}
-
-/// What wrote, with the module it is in.
-pub(crate) fn function(writer: &Writer) -> String {
-    let module = writer.module.as_deref().unwrap_or("unknown module");
-    match &writer.function {
-        Some(function) if function.starts_with(module) => function.clone(),
-        Some(function) => format!("{function} ({module})"),
-        None if writer.kind == WriteKind::Kernel => "(the kernel)".into(),
-        None => format!("({module})"),
-    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use super::trace::{Target, Until, observe, start_log};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
-    report,
     streams::say,
-    targets,
+    targets, terminal,
 };
 
 pub use native::native_service;
@@ -51,7 +50,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
             "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
             why(python.is_some())
         );
-        say(format_args!("\n{}", report::wrap(&text, 80).join("\n")));
+        say(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
     }
     observed.recorded?;
     Ok(observed.command?)

@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::super::{
-    python::Lines,
-    stacks::{Call, Stack, stacks},
-    words::plural,
+use crate::{
+    run::Run,
+    words::{Call, Lines, Stack, plural, stacks},
 };
-use crate::run::Run;
 
 /// Calls that the tree has at most; smaller ones are merged with their siblings.
 const MOST_NODES: usize = 4_000;

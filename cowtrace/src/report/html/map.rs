@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::{
-    answer::{named, region_name},
-    words::plural,
+use crate::{
+    run::{Region, Row, Run},
+    words::{named, plural, region_name},
 };
-use crate::run::{Region, Row, Run};
 
 /// Regions that are drawn, most copies first.
 const MOST_REGIONS: usize = 12;

@@ -15,12 +15,14 @@ use serde::Serialize;
 
 use super::{
     advice::advice,
-    answer::{earlier_workers, facts, losses, named, summary, unshared_share},
+    answer::{earlier_workers, facts, losses, summary, unshared_share},
     holders, perf_maps,
     sentences::in_short,
-    words::{plural, printable, seconds},
 };
-use crate::run::Run;
+use crate::{
+    run::Run,
+    words::{last_of_pid, named, plural, printable, seconds},
+};
 
 const HEAD: &str = concat!(
     include_str!("head.html"),
@@ -146,7 +148,7 @@ fn measured(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("Could not be used", reason));
     }
     for problem in run.perf_map_problems.iter().take(MOST_PERF_MAPS) {
-        let owner = perf_maps::owner(run, problem.pid);
+        let owner = last_of_pid(run, problem.pid);
         facts.push((
             "Perf map",
             format!("That of {owner} {}", perf_maps::in_words(problem)),

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{
-    answer::{named, region_name},
-    holders::{self, Held},
-    python::Lines,
-    text::own_memory,
-    walks,
-    words::{percent, plural, printable},
-    writers::{function, is_named, written},
+use crate::{
+    report::{
+        holders::{self, Held},
+        text::own_memory,
+        walks,
+        writers::is_named,
+    },
+    run::{Holder, Process, Region, Run, Writer},
+    words::{
+        Lines, function, named, owner_of, percent, plural, printable, region_name, type_name,
+        written,
+    },
 };
-use crate::run::{Holder, Process, Region, Role, Run, Writer};
 
 /// Rows of a table; all others together are one more.
 const MOST_ROWS: usize = 300;
@@ -202,13 +205,13 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
             pages.into(),
             held.share(pages).into(),
             printable(&holder.path).into(),
-            holders::type_name(holder).into(),
+            type_name(holder).into(),
             holder.entries.into(),
             holders::types(holder).into(),
             also_held(holder).into(),
         ];
         if are_of_several {
-            row.push(holders::process(run, holder).into());
+            row.push(owner_of(run, holder).into());
         }
         (pages, row)
     };
@@ -262,7 +265,7 @@ pub(super) fn processes(run: &Run) -> Table {
             process.reused_faults.into(),
             process.inherited_pages.map(|pages| run.bytes(pages)).into(),
             process.pid.into(),
-            role(process.role).into(),
+            process.role.name().into(),
             process.started_ns.into(),
             process.exited_ns.into(),
             named(&process.comm).into(),
@@ -270,11 +273,4 @@ pub(super) fn processes(run: &Run) -> Table {
         (pages, row)
     };
     capped(columns, run.processes.iter().map(row).collect(), "process")
-}
-
-const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Master => "master",
-        Role::Worker => "worker",
-    }
 }

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::{answer::named, words::plural};
-use crate::run::{Process, Run, Sample};
+use crate::{
+    run::{Process, Run, Sample},
+    words::{named, plural},
+};
 
 /// Processes with a band of their own; a palette that all can tell apart has no more colours.
 const MOST_BANDS: usize = 7;

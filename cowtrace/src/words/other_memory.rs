@@ -95,7 +95,7 @@ const OF_PYTHON: &[Group] = &[
 ];
 
 /// What it is called; none if its function tells nothing.
-pub(super) fn named(writer: &Writer) -> Option<&'static str> {
+pub(crate) fn by_function(writer: &Writer) -> Option<&'static str> {
     let function = writer.function.as_deref()?;
     if writer.kind != WriteKind::Other {
         return None;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn functions_of_python_tell_what_they_write() {
-        let named = |function| named(&writer(function, "libpython3.13.so.1.0"));
+        let named = |function| by_function(&writer(function, "libpython3.13.so.1.0"));
         assert_eq!(named("insertdict"), Some("tables of dicts"));
         assert_eq!(named("list_extend_dict"), Some("items of lists"));
         assert_eq!(named("_PyObject_Free"), Some("the allocator's blocks"));
@@ -150,15 +150,15 @@ mod tests {
 
     #[test]
     fn the_same_names_elsewhere_tell_nothing() {
-        assert_eq!(named(&writer("dictFind", "redis-server")), None);
+        assert_eq!(by_function(&writer("dictFind", "redis-server")), None);
         assert_eq!(
-            named(&writer("_int_malloc", "libc.so.6")),
+            by_function(&writer("_int_malloc", "libc.so.6")),
             Some("the allocator's blocks")
         );
         let by_kernel = Writer {
             kind: WriteKind::Kernel,
             ..writer("malloc", "libc.so.6")
         };
-        assert_eq!(named(&by_kernel), None);
+        assert_eq!(by_function(&by_kernel), None);
     }
 }

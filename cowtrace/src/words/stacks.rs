@@ -1,11 +1,7 @@
 //! Who wrote, as stacks: what flame graphs and profiles are made of.
 
-use super::{
-    python::Lines,
-    words::printable,
-    writers::{function, written},
-};
-use crate::run::{NativeFrame, PythonFrame, Run, StackEnd, WriteKind, Writer};
+use super::{Lines, function, printable, written};
+use crate::run::{NativeFrame, PythonFrame, Run, StackEnd, Writer};
 
 /// Stands for the stack of copies whose writer is not known.
 const UNKNOWN: &str = "(writer not known)";
@@ -13,7 +9,7 @@ const UNKNOWN: &str = "(writer not known)";
 const MISSING: &str = "(calls not known)";
 
 /// A call.
-pub(super) enum Call<'a> {
+pub(crate) enum Call<'a> {
     /// Of a Python function.
     Python(&'a PythonFrame),
     /// Of a native function, or of the kernel.
@@ -26,20 +22,20 @@ pub(super) enum Call<'a> {
 }
 
 /// Copies that were made from one stack.
-pub(super) struct Stack<'a> {
+pub(crate) struct Stack<'a> {
     /// The calls, the outermost first. At least one.
-    pub(super) calls: Vec<Call<'a>>,
+    pub(crate) calls: Vec<Call<'a>>,
     /// Who wrote; none for copies whose writer is not known.
-    pub(super) writer: Option<&'a Writer>,
+    pub(crate) writer: Option<&'a Writer>,
     /// What was written into, harmless; none if the writer is not known.
-    pub(super) written: Option<String>,
+    pub(crate) written: Option<String>,
     /// Pages.
-    pub(super) pages: u64,
+    pub(crate) pages: u64,
 }
 
 /// The stacks of a run. Their pages add up to what was copied: copies whose writer is not known
 /// have a stack of their own.
-pub(super) fn stacks(run: &Run) -> Vec<Stack<'_>> {
+pub(crate) fn stacks(run: &Run) -> Vec<Stack<'_>> {
     let mut stacks: Vec<Stack<'_>> = run.writers.iter().map(|it| stack(run, it)).collect();
     let known: u64 = stacks.iter().map(|stack| stack.pages).sum();
     let unknown = run.copied().total().saturating_sub(known);
@@ -132,22 +128,12 @@ fn is_loop(frame: &NativeFrame) -> bool {
 impl Stack<'_> {
     /// The names of the calls, the outermost first, and what was written in brackets. No name ends
     /// with a number, which tools of folded stacks would take for a count.
-    pub(super) fn names(&self, lines: &Lines<'_>) -> Vec<String> {
+    pub(crate) fn names(&self, lines: &Lines<'_>) -> Vec<String> {
         let calls = self.calls.iter().map(|call| match call {
             Call::Python(frame) => lines.of_frame(frame),
             Call::Native { name, .. } => name.clone(),
         });
         let written = self.written.as_ref().map(|written| format!("[{written}]"));
         calls.chain(written).collect()
-    }
-}
-
-/// A kind of write, as it stands in JSON.
-pub(super) const fn kind_name(kind: WriteKind) -> &'static str {
-    match kind {
-        WriteKind::Refcount => "refcount",
-        WriteKind::Gc => "gc",
-        WriteKind::Other => "other",
-        WriteKind::Kernel => "kernel",
     }
 }

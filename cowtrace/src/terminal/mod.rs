@@ -1,0 +1,5 @@
+//! Text laid out for a terminal, whichever command writes it.
+
+mod wrap;
+
+pub use wrap::wrap;

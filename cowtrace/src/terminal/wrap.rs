@@ -1,0 +1,55 @@
+//! Text broken into lines.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// Lines of at most `width` columns, broken at spaces, and inside words that are longer.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for (index, word) in text.split(' ').enumerate() {
+        let before = if index == 0 { "" } else { " " };
+        let mut word = word;
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => {}
+            Some(line) if line.width() + before.len() + word.width() <= width => {
+                line.push_str(before);
+            }
+            _ => lines.push(String::new()),
+        }
+        while let Some(line) = lines.last_mut() {
+            let (fits, rest) = word.split_at(fitting(word, width.saturating_sub(line.width())));
+            line.push_str(fits);
+            if rest.is_empty() {
+                break;
+            }
+            word = rest;
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
+/// How much of a word is no wider than `width` columns, and not nothing, bytes.
+fn fitting(word: &str, width: usize) -> usize {
+    let mut columns = 0;
+    let is_wider = |(index, letter): &(usize, char)| {
+        columns += letter.width().unwrap_or(0);
+        *index > 0 && columns > width
+    };
+    let first = word.char_indices().find(is_wider);
+    first.map_or(word.len(), |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_at_spaces_and_inside_what_is_longer() {
+        assert_eq!(wrap("a line of words", 7), ["a line", "of", "words"]);
+        assert_eq!(wrap("in /usr/lib/python", 8), ["in", "/usr/lib", "/python"]);
+        assert_eq!(wrap("名前名前", 5), ["名前", "名前"]);
+        assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("名", 1), ["名"]);
+    }
+}

@@ -1,0 +1,25 @@
+//! How things are called and written: numbers with their units, and the names of processes, regions,
+//! variables, writers, lines and stacks. The same wherever a report, a comparison or a command names them.
+
+mod lines;
+mod numbers;
+mod other_memory;
+mod own_memory;
+mod processes;
+mod regions;
+mod shorten;
+mod stacks;
+mod variables;
+mod writers;
+
+pub use crate::foreign::printable;
+pub(crate) use lines::{Lines, NO_LINE, explained, last_parts};
+pub(crate) use numbers::{count, percent, plural};
+pub use numbers::{seconds, size};
+pub(crate) use own_memory::{OUTSIDE_HISTOGRAM, own_memory_name};
+pub(crate) use processes::{last_of_pid, named};
+pub(crate) use regions::{owned_name, region_name};
+pub(crate) use shorten::{cut, shorten};
+pub(crate) use stacks::{Call, Stack, stacks};
+pub(crate) use variables::{owner_of, type_and_entries, type_name};
+pub(crate) use writers::{OTHER_MEMORY, function, written};

@@ -1,0 +1,43 @@
+//! Names of the variables that hold what was copied: their types and entries, and whose they are.
+
+use super::{count, named, printable, seconds, shorten};
+use crate::run::{Holder, Process, Run};
+
+/// Longer names of types are cut.
+const MAX_TYPE: usize = 40;
+/// Longer names of processes beside a variable are cut.
+const MAX_PROCESS: usize = 16;
+
+/// `dict x900,000`.
+pub(crate) fn type_and_entries(holder: &Holder) -> String {
+    let text = type_name(holder);
+    match holder.entries {
+        Some(entries) => format!("{text} x{}", count(entries)),
+        None => text,
+    }
+}
+
+pub(crate) fn type_name(holder: &Holder) -> String {
+    let name = holder.type_name.as_deref().unwrap_or("unknown type");
+    shorten(&printable(name), MAX_TYPE)
+}
+
+/// `python3 (4242)`: the process whose variable it is; with the time it began where another program
+/// had the process id before.
+pub(crate) fn owner_of(run: &Run, holder: &Holder) -> String {
+    let Some(process) = run.process(holder.process_id) else {
+        return format!("process {}", holder.process_id);
+    };
+    let name = shorten(&named(&process.comm), MAX_PROCESS);
+    let mut others = run
+        .holders
+        .iter()
+        .filter_map(|it| run.process(it.process_id));
+    let has_pid = |other: &Process| other.pid == process.pid && other.id != process.id;
+    let since = if others.any(has_pid) {
+        format!(", since {}", seconds(process.started_ns))
+    } else {
+        String::new()
+    };
+    format!("{name} ({}{since})", process.pid)
+}

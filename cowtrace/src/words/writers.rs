@@ -1,0 +1,39 @@
+//! Who wrote, and into what.
+
+use super::other_memory;
+use crate::run::{Run, WriteKind, Writer};
+
+/// What was written where neither an object nor a function tells.
+pub(crate) const OTHER_MEMORY: &str = "other memory";
+
+/// What was written into.
+pub(crate) fn written(run: &Run, writer: &Writer) -> String {
+    let name = match writer.type_name.as_deref() {
+        Some("") => "a type without a name",
+        Some(name) => name,
+        None => "an unknown type",
+    };
+    match writer.kind {
+        WriteKind::Refcount => format!("reference counts of {name}"),
+        WriteKind::Gc => format!("gc headers of {name}"),
+        WriteKind::Other => other_memory::by_function(writer)
+            .unwrap_or(OTHER_MEMORY)
+            .into(),
+        WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
+            (Some(name), _) => format!("by the kernel, in {name}(2)"),
+            (None, Some(number)) => format!("by the kernel, in system call {number}"),
+            (None, None) => "by the kernel".into(),
+        },
+    }
+}
+
+/// What wrote, with the module it is in.
+pub(crate) fn function(writer: &Writer) -> String {
+    let module = writer.module.as_deref().unwrap_or("unknown module");
+    match &writer.function {
+        Some(function) if function.starts_with(module) => function.clone(),
+        Some(function) => format!("{function} ({module})"),
+        None if writer.kind == WriteKind::Kernel => "(the kernel)".into(),
+        None => format!("({module})"),
+    }
+}
