@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::{Collector, monotonic_ns};
 use crate::{
-    collect::record::Record,
+    collect::processes::record::Record,
     memory::{self, Identity, Task},
     probe::ProbeError,
     run::Role,

@@ -3,7 +3,7 @@
 use cowtrace_common::event::EventKind;
 use log::debug;
 
-use super::{Collector, record::Record};
+use super::{Collector, processes::record::Record};
 use crate::{
     probe::{Lifecycle, ProbeError},
     run::Role,

@@ -4,21 +4,11 @@
 mod adopt;
 mod assemble;
 mod bss;
-mod contents;
-mod copies;
-mod early;
-mod fold;
 mod follow;
-mod heaps;
 mod holders;
-mod later;
-mod layouts;
-mod names;
+mod processes;
 #[cfg(test)]
 mod properties;
-mod record;
-mod rows;
-mod snapshot;
 mod writers;
 
 use std::{
@@ -32,20 +22,21 @@ use log::warn;
 use crate::{
     memory,
     probe::{Kernel, Probe, Tables},
-    run::{Loss, Role, Sample, Timeline, attribution::RegionTable},
+    run::{Loss, Role, Sample, Timeline},
     stop::Stop,
     writer::Writers,
 };
 
 pub use adopt::AdoptError;
 pub use assemble::Meta;
-use contents::Contents;
-use copies::Copies;
-use early::Early;
-use layouts::Layouts;
-use names::NAMES_PER_TICK;
-use record::{Record, Records};
-use snapshot::Told;
+use assemble::{rows, snapshot::Told};
+use holders::{contents::Contents, copies::Copies, early::Early};
+use processes::{
+    attribution::RegionTable,
+    layouts::Layouts,
+    names::NAMES_PER_TICK,
+    record::{Record, Records},
+};
 
 /// Live processes whose mappings are read again at one tick, in turn, and mappings after which no other
 /// follows: bounds a tick's cost.

@@ -7,18 +7,16 @@ use cowtrace_common::process::Source;
 use proptest::prelude::*;
 
 use super::{
-    assemble::{InRun, in_run},
-    record::{Record, Records},
-    rows::Sums,
-    snapshot,
+    assemble::{InRun, in_run, rows::Sums, snapshot},
+    processes::{
+        attribution::RegionTable,
+        record::{Record, Records},
+    },
 };
 use crate::{
     probe::{RangeCount, Totals},
     recording::{Writer as RecordingWriter, read},
-    run::{
-        Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WriteKind, Writer, arbitrary,
-        attribution::RegionTable,
-    },
+    run::{Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WriteKind, Writer, arbitrary},
     scratch::Scratch,
     writer::Named,
 };

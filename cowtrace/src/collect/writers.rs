@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use cowtrace_common::evidence::Evidence;
 
-use super::{Collector, record::Records};
+use super::{Collector, processes::record::Records};
 use crate::{
     memory,
     writer::{Named, Origin},

@@ -7,7 +7,6 @@
 pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
-pub mod attribution;
 pub mod exit;
 pub mod holder;
 pub mod loss;

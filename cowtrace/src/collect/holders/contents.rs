@@ -20,7 +20,7 @@ const WORD: u64 = 8;
 
 /// Contents by whose memory it is.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(in crate::collect) struct Contents {
     heaps: BTreeMap<Heap, Objects>,
 }
 
@@ -46,7 +46,7 @@ struct Object {
 impl Contents {
     /// Keeps an object of a type as it was before its page was copied, or does not. `count` tells how
     /// many words such an object has, `read` reads the memory of the process that wrote.
-    pub(super) fn offer(
+    pub(in crate::collect) fn offer(
         &mut self,
         heap: Heap,
         evidence: &Evidence,
@@ -67,7 +67,7 @@ impl Contents {
 
     /// Which part of a heap's objects a process still has, whose memory `read` reads; none if too few
     /// are known.
-    pub(super) fn kept_part(
+    pub(in crate::collect) fn kept_part(
         &self,
         heap: Heap,
         read: impl Fn(u64, &mut [u8]) -> bool,

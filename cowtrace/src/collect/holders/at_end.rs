@@ -7,14 +7,13 @@ use std::{
 };
 
 use super::{
-    Collector,
     copies::Addresses,
     early::{Seen, begun, ended},
     heaps::{Heap, Keeper},
     later::{is_better, with_later},
-    record::Record,
 };
 use crate::{
+    collect::{Collector, processes::record::Record},
     memory,
     run::{AlsoHeld, CopiedType, HeapWalk, Holder},
     writer::{Found, Limits, Objects, Variable},
@@ -60,7 +59,7 @@ impl Group {
 
 impl Collector {
     /// Finds the variables, most pages first, and tells how they were looked for.
-    pub(super) fn find_holders(&mut self) -> (Vec<Holder>, Vec<HeapWalk>) {
+    pub(in crate::collect) fn find_holders(&mut self) -> (Vec<Holder>, Vec<HeapWalk>) {
         let ends = Instant::now() + TIME;
         let (mut holders, mut walks) = (Vec::new(), Vec::new());
         let mut others: Option<HeapWalk> = None;
@@ -128,7 +127,7 @@ impl Collector {
     }
 
     /// Living processes to ask for a heap, in this order.
-    pub(super) fn keepers_of(&self, heap: Heap) -> Vec<Keeper> {
+    pub(in crate::collect) fn keepers_of(&self, heap: Heap) -> Vec<Keeper> {
         let kept = |record: &Record| {
             let part = self
                 .contents
@@ -141,7 +140,7 @@ impl Collector {
     }
 
     /// Pages that a process has written since it is traced, copied or not: each once for every fork.
-    pub(super) fn written(&self, record: &Record) -> u64 {
+    pub(in crate::collect) fn written(&self, record: &Record) -> u64 {
         let totals = record
             .slot
             .map_or(record.totals, |slot| self.probe.tables.totals(slot));
@@ -219,7 +218,7 @@ impl Collector {
 
 /// Looks through one process after the other, until one has not ended meanwhile; until when, and with how
 /// many landmarks.
-pub(super) fn ask_in_turn(
+pub(in crate::collect) fn ask_in_turn(
     objects: &Objects,
     walk: &HeapWalk,
     addresses: Addresses,

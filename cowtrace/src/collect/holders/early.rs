@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Collector, copies::Addresses, heaps::Heap, holders::ask_in_turn, later::is_better};
+use super::{at_end::ask_in_turn, copies::Addresses, heaps::Heap, later::is_better};
 use crate::{
+    collect::Collector,
     memory,
     run::HeapWalk,
     writer::{Found, Survey},
@@ -31,11 +32,11 @@ const LANDMARKS: usize = 1 << 19;
 const MAX_SURVEYS: usize = 4;
 
 /// What was found in a heap.
-pub(super) type Seen = (Found, HeapWalk);
+pub(in crate::collect) type Seen = (Found, HeapWalk);
 
 /// Walks that were made, are to be made, and the one under way.
 #[derive(Default)]
-pub(super) struct Early {
+pub(in crate::collect) struct Early {
     /// Whether heaps are looked through from time to time.
     is_regular: bool,
     due: Option<Instant>,
@@ -54,13 +55,13 @@ struct UnderWay {
 
 impl Early {
     /// Notes that a process has exited that had inherited a heap.
-    pub(super) fn note_exit(&mut self, heap: Option<Heap>) {
+    pub(in crate::collect) fn note_exit(&mut self, heap: Option<Heap>) {
         self.exits
             .extend(heap.filter(|heap| !self.exits.contains(heap)));
     }
 
     /// Has a heap looked through as soon as may be.
-    pub(super) fn ask(&mut self, heap: Heap) {
+    pub(in crate::collect) fn ask(&mut self, heap: Heap) {
         if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&heap) {
             self.waiting.push_back(heap);
         }
@@ -68,7 +69,7 @@ impl Early {
 
     /// What was found in a heap, if it was looked through; copies that came later are added by
     /// [`with_later`](super::later::with_later).
-    pub(super) fn of(&mut self, heap: Heap) -> Option<Seen> {
+    pub(in crate::collect) fn of(&mut self, heap: Heap) -> Option<Seen> {
         if self.under_way.as_ref().is_some_and(|it| it.heap == heap) {
             self.end();
         }
@@ -76,7 +77,7 @@ impl Early {
     }
 
     /// Keeps what was found for another time.
-    pub(super) fn put_back(&mut self, heap: Heap, seen: Seen) {
+    pub(in crate::collect) fn put_back(&mut self, heap: Heap, seen: Seen) {
         self.seen.insert(heap, seen);
     }
 
@@ -133,7 +134,7 @@ impl Collector {
 
     /// Notes that a process forks, and tells what heap its child has. One that is not passed on any
     /// more is looked through: it is there only as long as those that have it.
-    pub(super) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
+    pub(in crate::collect) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
         let record = self.records.get(process);
         let written = record.map_or(0, |record| self.written(record));
         let pid = record.map(|record| record.pid);
@@ -221,7 +222,7 @@ fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
 }
 
 /// A walk that nothing is known of yet.
-pub(super) fn begun(heap: Heap, addresses: &Addresses) -> HeapWalk {
+pub(in crate::collect) fn begun(heap: Heap, addresses: &Addresses) -> HeapWalk {
     HeapWalk {
         process_id: heap.process,
         asked_pages: addresses.pages,
@@ -231,7 +232,7 @@ pub(super) fn begun(heap: Heap, addresses: &Addresses) -> HeapWalk {
 }
 
 /// What a walk has found, and how.
-pub(super) fn ended(walk: HeapWalk, found: Result<Found, String>) -> Seen {
+pub(in crate::collect) fn ended(walk: HeapWalk, found: Result<Found, String>) -> Seen {
     match found {
         Ok(found) => {
             let walk = HeapWalk {

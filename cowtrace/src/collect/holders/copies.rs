@@ -20,27 +20,27 @@ const PAGE_BITS: u32 = 12;
 
 /// Copied addresses by whose memory was copied.
 #[derive(Debug, Default)]
-pub(super) struct Copies {
+pub(in crate::collect) struct Copies {
     heaps: BTreeMap<Heap, Addresses>,
     /// Copied pages that found no room.
-    pub(super) dropped: u64,
+    pub(in crate::collect) dropped: u64,
 }
 
 /// Addresses of one heap: each in the upper bits of a word, with its pages below.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Addresses {
+pub(in crate::collect) struct Addresses {
     words: Vec<u64>,
     /// How many of the words are in order and different.
     sorted: usize,
     /// Pages of all of them.
-    pub(super) pages: u64,
+    pub(in crate::collect) pages: u64,
     /// Pages that are counted for another address of their page: there was no room.
-    pub(super) by_page: u64,
+    pub(in crate::collect) by_page: u64,
 }
 
 impl Copies {
     /// Counts copied pages for an address of a heap; whether there was room.
-    pub(super) fn add(&mut self, heap: Heap, address: u64, pages: u64) -> bool {
+    pub(in crate::collect) fn add(&mut self, heap: Heap, address: u64, pages: u64) -> bool {
         if address >> ADDRESS_BITS != 0
             || (self.heaps.len() >= MAX_HEAPS && !self.heaps.contains_key(&heap))
         {
@@ -66,19 +66,19 @@ impl Copies {
     }
 
     /// The heaps, and how many of their pages were copied.
-    pub(super) fn heaps(&self) -> impl Iterator<Item = (Heap, u64)> {
+    pub(in crate::collect) fn heaps(&self) -> impl Iterator<Item = (Heap, u64)> {
         self.heaps.iter().map(|(heap, it)| (*heap, it.pages))
     }
 
     /// What was kept of a heap so far.
-    pub(super) fn so_far(&self, heap: Heap) -> Addresses {
+    pub(in crate::collect) fn so_far(&self, heap: Heap) -> Addresses {
         let mut addresses = self.heaps.get(&heap).cloned().unwrap_or_default();
         addresses.sort();
         addresses
     }
 
     /// All that was kept, by heap, most pages first.
-    pub(super) fn into_heaps(self) -> Vec<(Heap, Addresses)> {
+    pub(in crate::collect) fn into_heaps(self) -> Vec<(Heap, Addresses)> {
         let mut heaps: Vec<_> = self.heaps.into_iter().collect();
         for (_, addresses) in &mut heaps {
             addresses.sort();
@@ -126,7 +126,7 @@ impl Addresses {
     }
 
     /// Takes in another heap's.
-    pub(super) fn join(&mut self, other: Self) {
+    pub(in crate::collect) fn join(&mut self, other: Self) {
         self.words.extend(other.words);
         self.sorted = 0;
         self.pages += other.pages;
@@ -152,7 +152,7 @@ impl Addresses {
     }
 
     /// Addresses in order, and the pages copied for each.
-    pub(super) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
+    pub(in crate::collect) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
         let pages = self
             .words
             .iter()

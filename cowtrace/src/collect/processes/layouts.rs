@@ -13,21 +13,15 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::{
-    memory,
-    probe::Tables,
-    run::{
-        Mapping,
-        attribution::{Layout, RegionTable},
-    },
-};
+use super::attribution::{Layout, RegionTable};
+use crate::{memory, probe::Tables, run::Mapping};
 
 /// Forks that follow within this time share one count of pages, and within so many times as long as
 /// that took: what counting takes is at most a tenth of a processor.
 const FRESH: Duration = Duration::from_millis(100);
 const FRESH_PER_COST: u32 = 9;
 
-pub(super) struct Layouts {
+pub(in crate::collect) struct Layouts {
     proc_root: PathBuf,
     page_bytes: u64,
     known: HashMap<u32, Known>,
@@ -51,7 +45,7 @@ struct Counted {
 }
 
 impl Layouts {
-    pub(super) fn new(proc_root: PathBuf, page_bytes: u64) -> Self {
+    pub(in crate::collect) fn new(proc_root: PathBuf, page_bytes: u64) -> Self {
         Self {
             proc_root,
             page_bytes,
@@ -61,7 +55,7 @@ impl Layouts {
 
     /// The mappings of a process as they are now, or as they were last if it is gone. None, too, if
     /// they are not wanted any more: of tens of thousands, each step here takes 15 to 40 ms.
-    pub(super) fn of(
+    pub(in crate::collect) fn of(
         &mut self,
         id: u32,
         pid: u32,
@@ -113,7 +107,7 @@ impl Layouts {
     }
 
     /// The mappings of process `id` as its child `pid` has copied them.
-    pub(super) fn of_copy(
+    pub(in crate::collect) fn of_copy(
         &mut self,
         id: u32,
         pid: u32,
@@ -126,12 +120,12 @@ impl Layouts {
         Some(regions.layout(id, mappings))
     }
 
-    pub(super) fn forget(&mut self, id: u32) {
+    pub(in crate::collect) fn forget(&mut self, id: u32) {
         self.known.remove(&id);
     }
 
     /// Splits the ranges across a process's mappings as they are now.
-    pub(super) fn split(&self, pid: u32, tables: &Tables) {
+    pub(in crate::collect) fn split(&self, pid: u32, tables: &Tables) {
         let text = memory::read_layout_text(&self.proc_root, pid).unwrap_or_default();
         split(&memory::read_mappings(&text).unwrap_or_default(), tables);
     }

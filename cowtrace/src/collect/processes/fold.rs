@@ -8,7 +8,7 @@ use crate::run::{Role, Row};
 impl Records {
     /// Joins the oldest exited workers into one record while there are more than `most`. Returns
     /// how many records were given up.
-    pub(super) fn fold(&mut self, most: usize) -> u64 {
+    pub(in crate::collect) fn fold(&mut self, most: usize) -> u64 {
         let excess = self.all.len().saturating_sub(most);
         if excess == 0 {
             return 0;

@@ -6,7 +6,7 @@ use crate::run::HeapWalk;
 
 /// What an earlier walk tells of all that was copied by now. Copies in memory that it did not see stay
 /// out of what was asked for.
-pub(super) fn with_later((mut found, walk): Seen, addresses: &Addresses) -> Seen {
+pub(in crate::collect) fn with_later((mut found, walk): Seen, addresses: &Addresses) -> Seen {
     if found.survey.is_empty() {
         return (found, walk);
     }
@@ -27,6 +27,6 @@ pub(super) fn with_later((mut found, walk): Seen, addresses: &Addresses) -> Seen
 
 /// Whether an earlier walk knows more than the last one, of a process that was ending: a walk that
 /// has everything finds more or fewer pages by a few in a hundred, since objects come and go.
-pub(super) const fn is_better(held_before: u64, held_now: u64) -> bool {
+pub(in crate::collect) const fn is_better(held_before: u64, held_now: u64) -> bool {
     held_before - held_before / 20 > held_now
 }

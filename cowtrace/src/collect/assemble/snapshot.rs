@@ -7,16 +7,19 @@ use std::{
 };
 
 use super::{
-    Collector, Meta,
-    record::{Record, Records},
+    Meta,
     rows::{counts_by_slot, rows},
 };
 use crate::{
-    probe::{RangeCount, Totals},
-    run::{
-        self, Loss, Process, Region, Role, Row, Run, Snapshot, Sources, Timeline,
-        attribution::RegionTable,
+    collect::{
+        Collector,
+        processes::{
+            attribution::RegionTable,
+            record::{Record, Records},
+        },
     },
+    probe::{RangeCount, Totals},
+    run::{self, Loss, Process, Region, Role, Row, Run, Snapshot, Sources, Timeline},
 };
 
 /// Telling who wrote may take one part in this many of the time.
@@ -24,7 +27,7 @@ const WRITERS_SHARE: u32 = 100;
 
 /// What snapshots have told.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(in crate::collect) struct Told {
     processes: HashMap<u32, Counted>,
     regions: HashSet<u32>,
     /// Samples of the timeline, and their distance then.
@@ -38,13 +41,13 @@ pub(super) struct Told {
 
 impl Told {
     /// Has the next snapshot tell everything.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::collect) fn forget(&mut self) {
         *self = Self::default();
     }
 
     /// Rows of the processes that have changed, and which these are. `counts_of` gives what slots
     /// have counted.
-    pub(super) fn count_changed(
+    pub(in crate::collect) fn count_changed(
         &mut self,
         records: &Records,
         range_bytes: u64,
@@ -84,7 +87,11 @@ impl Told {
 
     /// Regions with the copies of processes that are still counting. One that was told stays: who
     /// wrote in it may not be told again.
-    pub(super) fn regions_of(&mut self, records: &Records, regions: &RegionTable) -> Vec<Region> {
+    pub(in crate::collect) fn regions_of(
+        &mut self,
+        records: &Records,
+        regions: &RegionTable,
+    ) -> Vec<Region> {
         let mut live: HashMap<u32, Sources> = HashMap::new();
         for (region, copied) in self.live(records).flat_map(|counted| &counted.by_region) {
             live.entry(*region).or_default().add(copied);
@@ -103,7 +110,7 @@ impl Told {
     }
 
     /// The processes of the run, with the copies that were told of them.
-    pub(super) fn processes_of(&self, records: &Records) -> Vec<Process> {
+    pub(in crate::collect) fn processes_of(&self, records: &Records) -> Vec<Process> {
         let ids = records.ids_in_run();
         let copied = |record: &Record| self.processes.get(&record.id).map(|it| it.copied);
         let processes = records.in_run();
@@ -113,7 +120,7 @@ impl Told {
     }
 
     /// Samples that were not told, and how many were.
-    pub(super) fn new_samples(&mut self, timeline: &Timeline) -> (Timeline, usize) {
+    pub(in crate::collect) fn new_samples(&mut self, timeline: &Timeline) -> (Timeline, usize) {
         // Samples that were merged are others.
         let is_continued = self.interval_ns == timeline.interval_ns;
         let before = if is_continued { self.samples } else { 0 };

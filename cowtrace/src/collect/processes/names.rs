@@ -2,15 +2,14 @@
 //! process that exits as the trace ends cannot be asked any more, and the last of its threads may have
 //! a name of its own.
 
-use super::Collector;
-use crate::memory;
+use crate::{collect::Collector, memory};
 
 /// Processes whose names are read at one tick, in turn: bounds a tick's cost.
-pub(super) const NAMES_PER_TICK: usize = 64;
+pub(in crate::collect) const NAMES_PER_TICK: usize = 64;
 
 impl Collector {
     /// Names of living processes by record, at most so many at once, in turn.
-    pub(super) fn read_names(&mut self, most: usize) -> Vec<(u32, String)> {
+    pub(in crate::collect) fn read_names(&mut self, most: usize) -> Vec<(u32, String)> {
         let alive: Vec<(u32, u32)> = self
             .records
             .alive()
@@ -26,7 +25,7 @@ impl Collector {
 
     /// Takes names in that were read before the last events: a process that has started another program
     /// meanwhile has another record, and may have had that program's name.
-    pub(super) fn take_names(&mut self, names: Vec<(u32, String)>) {
+    pub(in crate::collect) fn take_names(&mut self, names: Vec<(u32, String)>) {
         for (id, name) in names {
             if let Some(record) = self.records.get_mut(id)
                 && record.exited_ns.is_none()

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::record::{Record, Records};
+use crate::collect::processes::record::{Record, Records};
 
 /// From this many written pages on, a process may have changed the memory that it passed on.
 const LEAST_CHANGED: u64 = 1024;
@@ -20,16 +20,16 @@ const MOST_HEIRS: usize = 8;
 
 /// Memory that a process passes on, until it has changed much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Heap {
+pub(in crate::collect) struct Heap {
     /// The process, by its serial number.
-    pub(super) process: u32,
+    pub(in crate::collect) process: u32,
     /// How often it had changed much by then.
-    pub(super) generation: u32,
+    pub(in crate::collect) generation: u32,
 }
 
 /// A process's memory when it began to be passed on as it is now.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Passed {
+pub(in crate::collect) struct Passed {
     generation: u32,
     /// Pages that the process had written by then.
     written: u64,
@@ -55,18 +55,18 @@ impl Passed {
 
 /// A living process that has some memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Keeper {
-    pub(super) id: u32,
-    pub(super) pid: u32,
+pub(in crate::collect) struct Keeper {
+    pub(in crate::collect) id: u32,
+    pub(in crate::collect) pid: u32,
     /// Whether it has replaced much of it since.
-    pub(super) has_changed: bool,
+    pub(in crate::collect) has_changed: bool,
 }
 
 impl Records {
     /// Notes that a process passes pages on, having written some since it is traced. Tells the heap
     /// that it passes on, and whether that is another than it passed on before. `kept` tells which
     /// part of the objects that were copied of a heap it still has.
-    pub(super) fn pass_on(
+    pub(in crate::collect) fn pass_on(
         &mut self,
         process: u32,
         written: u64,
@@ -106,7 +106,7 @@ impl Records {
     }
 
     /// Whose memory a slot's process copies: that of the process it forked from, or its own.
-    pub(super) fn heap_of(&self, slot: u32) -> Option<Heap> {
+    pub(in crate::collect) fn heap_of(&self, slot: u32) -> Option<Heap> {
         let record = self.written_in_slot(slot)?;
         Some(record.heap.unwrap_or_else(|| Heap {
             process: record.id,
@@ -119,7 +119,7 @@ impl Records {
     /// those that it forked from; last of all, those that have changed it, if nothing is left of it
     /// left out. `written` tells how many pages one has written, `kept` which part it still has of the
     /// objects that were copied.
-    pub(super) fn keepers_of(
+    pub(in crate::collect) fn keepers_of(
         &self,
         heap: Heap,
         written: impl Fn(&Record) -> u64,
@@ -176,7 +176,7 @@ impl Records {
     }
 
     /// Whether a living process inherited this memory.
-    pub(super) fn has_heirs(&self, heap: Heap) -> bool {
+    pub(in crate::collect) fn has_heirs(&self, heap: Heap) -> bool {
         self.alive().any(|record| record.heap == Some(heap))
     }
 }

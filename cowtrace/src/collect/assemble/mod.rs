@@ -1,20 +1,24 @@
 //! From records and counts to a [`Run`].
 
+pub(super) mod rows;
+pub(super) mod snapshot;
+
 use std::collections::{BTreeMap, HashSet};
 
 use cowtrace_common::{loss::Loss as KernelLoss, process::OVERFLOW_SLOT};
 
-use super::{
-    Collector, bss,
-    record::{Record, Records},
-    rows::{Sums, counts_by_slot},
-};
+use rows::{Sums, counts_by_slot};
+
 use crate::{
-    probe::{RangeCount, Skipped},
-    run::{
-        Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, Timeline,
-        attribution::RegionTable,
+    collect::{
+        Collector, bss,
+        processes::{
+            attribution::RegionTable,
+            record::{Record, Records},
+        },
     },
+    probe::{RangeCount, Skipped},
+    run::{Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, Timeline},
 };
 
 /// What a run is called; the collector does not know.
@@ -99,7 +103,7 @@ impl Collector {
     }
 
     /// A run in which nothing was observed yet.
-    pub(super) fn head(&self, meta: Meta, duration_ns: u64) -> Run {
+    pub(in crate::collect) fn head(&self, meta: Meta, duration_ns: u64) -> Run {
         let unseen = self.probe.unseen.iter();
         let rejected = self.probe.rejected.iter();
         Run {
@@ -184,7 +188,7 @@ impl Collector {
         }
     }
 
-    pub(super) fn kernel_losses(&self, skipped: Skipped) -> Loss {
+    pub(in crate::collect) fn kernel_losses(&self, skipped: Skipped) -> Loss {
         let kernel = self.probe.loss();
         let count = |cause: KernelLoss| kernel[cause as usize];
         Loss {
@@ -206,14 +210,14 @@ impl Collector {
 }
 
 /// The processes of a run, what they counted, and where.
-pub(super) struct InRun {
-    pub(super) processes: Vec<Process>,
-    pub(super) rows: Vec<Row>,
-    pub(super) regions: Vec<Region>,
+pub(in crate::collect) struct InRun {
+    pub(in crate::collect) processes: Vec<Process>,
+    pub(in crate::collect) rows: Vec<Row>,
+    pub(in crate::collect) regions: Vec<Region>,
 }
 
 /// From records whose rows are final.
-pub(super) fn in_run(records: Records, regions: RegionTable) -> InRun {
+pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRun {
     let ids = records.ids_in_run();
     let (mut rows, mut processes) = (Vec::new(), Vec::new());
     for record in records.into_in_run() {

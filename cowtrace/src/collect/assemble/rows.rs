@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use cowtrace_common::process::Source;
 
-use super::record::Record;
 use crate::{
-    probe::{RangeCount, Tables, Totals},
-    run::{
-        Loss, Mapping, Row, Sources,
+    collect::processes::{
         attribution::{RegionTable, refine_unknown},
+        record::Record,
     },
+    probe::{RangeCount, Tables, Totals},
+    run::{Loss, Mapping, Row, Sources},
 };
 
 /// Rows of exited processes kept in full detail: about 32 MiB.
 const MAX_EXITED_ROWS: usize = 262_144;
 
 /// The histogram's counts of some slots.
-pub(super) fn counts_by_slot(
+pub(in crate::collect) fn counts_by_slot(
     tables: &Tables,
     wanted: impl Fn(u32) -> bool,
 ) -> HashMap<u32, Vec<RangeCount>> {
@@ -29,19 +29,19 @@ pub(super) fn counts_by_slot(
 }
 
 /// What final rows are added to.
-pub(super) struct Sums<'a> {
-    pub(super) regions: &'a mut RegionTable,
-    pub(super) loss: &'a mut Loss,
+pub(in crate::collect) struct Sums<'a> {
+    pub(in crate::collect) regions: &'a mut RegionTable,
+    pub(in crate::collect) loss: &'a mut Loss,
     /// Rows of exited processes.
-    pub(super) exited_rows: &'a mut usize,
+    pub(in crate::collect) exited_rows: &'a mut usize,
     /// Bytes.
-    pub(super) range_bytes: u64,
+    pub(in crate::collect) range_bytes: u64,
 }
 
 impl Sums<'_> {
     /// Gives a record its final rows, and their copies to the regions. A launcher has none: what it
     /// did is no part of the run.
-    pub(super) fn settle(&mut self, record: &mut Record, counts: &[RangeCount]) {
+    pub(in crate::collect) fn settle(&mut self, record: &mut Record, counts: &[RangeCount]) {
         let rows = if record.is_launcher {
             Vec::new()
         } else {
@@ -56,7 +56,12 @@ impl Sums<'_> {
     }
 
     /// Takes in the final counts of a process that has exited, within the bound on its rows.
-    pub(super) fn close(&mut self, record: &mut Record, totals: Totals, counts: &[RangeCount]) {
+    pub(in crate::collect) fn close(
+        &mut self,
+        record: &mut Record,
+        totals: Totals,
+        counts: &[RangeCount],
+    ) {
         record.count(totals);
         self.settle(record, counts);
         let mut rows = record.rows.take().unwrap_or_default();
@@ -74,7 +79,7 @@ impl Sums<'_> {
 
 /// Gives each count to its region: first to what the process inherited, then to what it passes on
 /// itself, else to nothing. The rows' sums equal the record's totals.
-pub(super) fn rows(
+pub(in crate::collect) fn rows(
     record: &Record,
     counts: &[RangeCount],
     range_bytes: u64,

@@ -5,15 +5,16 @@ use std::{
     rc::Rc,
 };
 
-use super::heaps::{Heap, Passed};
+use super::attribution::Layout;
 use crate::{
+    collect::holders::heaps::{Heap, Passed},
     probe::Totals,
-    run::{Mapping, Process, Role, Row, Sample, Sources, attribution::Layout},
+    run::{Mapping, Process, Role, Row, Sample, Sources},
 };
 
 /// One process image.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(in crate::collect) struct Record {
     pub id: u32,
     pub pid: u32,
     /// None once the final counts are taken.
@@ -51,7 +52,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(pid: u32, slot: u32, born_ns: u64, comm: String, role: Role) -> Self {
+    pub(in crate::collect) fn new(
+        pid: u32,
+        slot: u32,
+        born_ns: u64,
+        comm: String,
+        role: Role,
+    ) -> Self {
         Self {
             id: 0,
             pid,
@@ -80,19 +87,19 @@ impl Record {
 
 impl Record {
     /// Takes in what was counted so far. What a launcher did is no part of the run.
-    pub(super) fn count(&mut self, totals: Totals) {
+    pub(in crate::collect) fn count(&mut self, totals: Totals) {
         if !self.is_launcher {
             self.totals = totals;
         }
     }
 
     /// Whether it lives and is part of the run.
-    pub(super) const fn is_alive_in_run(&self) -> bool {
+    pub(in crate::collect) const fn is_alive_in_run(&self) -> bool {
         self.exited_ns.is_none() && !self.is_launcher
     }
 
     /// As it stands in a run with these processes.
-    pub(super) fn process(&self, copied: Sources, in_run: &HashSet<u32>) -> Process {
+    pub(in crate::collect) fn process(&self, copied: Sources, in_run: &HashSet<u32>) -> Process {
         Process {
             id: self.id,
             pid: self.pid,
@@ -109,7 +116,7 @@ impl Record {
     }
 
     /// The region that an address lies in: of what it inherited, else of what it passes on.
-    pub(super) fn region_at(&self, address: u64) -> Option<u32> {
+    pub(in crate::collect) fn region_at(&self, address: u64) -> Option<u32> {
         [&self.inherited, &self.own]
             .into_iter()
             .flatten()
@@ -119,8 +126,8 @@ impl Record {
 
 /// Every process image of the trace, by serial number and by slot.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    pub(super) all: Vec<Record>,
+pub(in crate::collect) struct Records {
+    pub(in crate::collect) all: Vec<Record>,
     by_slot: HashMap<u32, u32>,
     /// Who was in a slot that nobody is in: another process that wrote its memory may not have told
     /// of it yet.
@@ -128,12 +135,12 @@ pub(super) struct Records {
     next_id: u32,
     masters: HashSet<u32>,
     /// The record that stands for those that were joined.
-    pub(super) joined: Option<u32>,
+    pub(in crate::collect) joined: Option<u32>,
 }
 
 impl Records {
     /// Adds a record under the next serial number.
-    pub(super) fn add(&mut self, mut record: Record) -> u32 {
+    pub(in crate::collect) fn add(&mut self, mut record: Record) -> u32 {
         record.id = self.next_id;
         self.next_id += 1;
         record.inherited_pages = record
@@ -162,7 +169,7 @@ impl Records {
     }
 
     /// Takes back the record that was added last, of a process that is not to be traced.
-    pub(super) fn withdraw(&mut self, id: u32) {
+    pub(in crate::collect) fn withdraw(&mut self, id: u32) {
         let Some(record) = self.all.pop_if(|record| record.id == id) else {
             return;
         };
@@ -173,12 +180,12 @@ impl Records {
     }
 
     /// A master's next image takes its place.
-    pub(super) fn succeed(&mut self, before: u32, after: u32) {
+    pub(in crate::collect) fn succeed(&mut self, before: u32, after: u32) {
         self.masters.remove(&before);
         self.masters.insert(after);
     }
 
-    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
+    pub(in crate::collect) fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
         let index = self
             .all
             .binary_search_by_key(&id, |record| record.id)
@@ -188,7 +195,7 @@ impl Records {
 
     /// The record that stands for the program a process runs: the first of those that only forked
     /// since it was started, whose memory all of them have.
-    pub(super) fn image_of(&self, mut id: u32) -> u32 {
+    pub(in crate::collect) fn image_of(&self, mut id: u32) -> u32 {
         while let Some(parent) = self.get(id).and_then(|record| record.forked_from) {
             id = parent;
         }
@@ -197,7 +204,7 @@ impl Records {
 
     /// Process ids of those that a record forked from since its program was started, the nearest
     /// first.
-    pub(super) fn ancestors_of(&self, id: u32, most: usize) -> Vec<u32> {
+    pub(in crate::collect) fn ancestors_of(&self, id: u32, most: usize) -> Vec<u32> {
         let forked_from = |record: &&Record| self.get(record.forked_from?);
         std::iter::successors(self.get(id), forked_from)
             .skip(1)
@@ -206,50 +213,50 @@ impl Records {
             .collect()
     }
 
-    pub(super) fn get(&self, id: u32) -> Option<&Record> {
+    pub(in crate::collect) fn get(&self, id: u32) -> Option<&Record> {
         let index = self.all.binary_search_by_key(&id, |record| record.id);
         self.all.get(index.ok()?)
     }
 
-    pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {
+    pub(in crate::collect) fn in_slot(&mut self, slot: u32) -> Option<&mut Record> {
         let id = *self.by_slot.get(&slot)?;
         self.get_mut(id)
     }
 
     /// Whose memory the evidence of a slot is of.
-    pub(super) fn written_in_slot(&self, slot: u32) -> Option<&Record> {
+    pub(in crate::collect) fn written_in_slot(&self, slot: u32) -> Option<&Record> {
         let now = self.by_slot.get(&slot);
         self.get(*now.or_else(|| self.last_in_slot.get(&slot))?)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
+    pub(in crate::collect) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.all.iter()
     }
 
     /// Those that are part of the run: not what only started the command that is traced.
-    pub(super) fn in_run(&self) -> impl Iterator<Item = &Record> {
+    pub(in crate::collect) fn in_run(&self) -> impl Iterator<Item = &Record> {
         self.iter().filter(|record| !record.is_launcher)
     }
 
     /// Serial numbers of the processes of the run.
-    pub(super) fn ids_in_run(&self) -> HashSet<u32> {
+    pub(in crate::collect) fn ids_in_run(&self) -> HashSet<u32> {
         self.in_run().map(|record| record.id).collect()
     }
 
     /// Under which serial number a process stands in the run: its own, unless it was joined with
     /// others.
-    pub(super) fn id_in_run(&self, id: u32) -> u32 {
+    pub(in crate::collect) fn id_in_run(&self, id: u32) -> u32 {
         let joined = self.joined.filter(|_| self.get(id).is_none());
         joined.unwrap_or(id)
     }
 
-    pub(super) fn into_in_run(self) -> impl Iterator<Item = Record> {
+    pub(in crate::collect) fn into_in_run(self) -> impl Iterator<Item = Record> {
         let all = self.all.into_iter();
         all.filter(|record| !record.is_launcher)
     }
 
     /// What they had counted at a moment, ns since the start.
-    pub(super) fn sample(&self, at_ns: u64) -> Sample {
+    pub(in crate::collect) fn sample(&self, at_ns: u64) -> Sample {
         let sum = |of: fn(&Record) -> u64| self.in_run().map(of).sum();
         Sample {
             at_ns,
@@ -263,17 +270,21 @@ impl Records {
         }
     }
 
-    pub(super) fn alive(&self) -> impl Iterator<Item = &Record> {
+    pub(in crate::collect) fn alive(&self) -> impl Iterator<Item = &Record> {
         self.iter().filter(|record| record.exited_ns.is_none())
     }
 
-    pub(super) fn with_slot_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+    pub(in crate::collect) fn with_slot_mut(&mut self) -> impl Iterator<Item = &mut Record> {
         self.all.iter_mut().filter(|record| record.slot.is_some())
     }
 
     /// A living record of this pid in another slot. Looked for at each fork, among those that have a slot:
     /// there are tens of thousands that have exited.
-    pub(super) fn alive_with_pid(&mut self, pid: u32, slot: u32) -> Option<&mut Record> {
+    pub(in crate::collect) fn alive_with_pid(
+        &mut self,
+        pid: u32,
+        slot: u32,
+    ) -> Option<&mut Record> {
         let others = self.by_slot.iter().filter(|(other, _)| **other != slot);
         let mut ids = others.map(|(_, id)| *id);
         let is_it = |record: &Record| record.pid == pid && record.exited_ns.is_none();
@@ -281,7 +292,7 @@ impl Records {
         self.get_mut(id)
     }
 
-    pub(super) fn exited_slots(&self) -> Vec<u32> {
+    pub(in crate::collect) fn exited_slots(&self) -> Vec<u32> {
         self.iter()
             .filter(|record| record.exited_ns.is_some())
             .filter_map(|record| record.slot)
@@ -289,7 +300,7 @@ impl Records {
     }
 
     /// Takes the slot off its record.
-    pub(super) fn release(&mut self, slot: u32) {
+    pub(in crate::collect) fn release(&mut self, slot: u32) {
         if let Some(record) = self.in_slot(slot) {
             record.slot = None;
         }
@@ -298,7 +309,7 @@ impl Records {
         }
     }
 
-    pub(super) fn masters_are_gone(&self) -> bool {
+    pub(in crate::collect) fn masters_are_gone(&self) -> bool {
         let mut masters = self.masters.iter().filter_map(|&id| self.get(id));
         !self.masters.is_empty() && masters.all(|record| record.exited_ns.is_some())
     }

@@ -1,7 +1,7 @@
 //! Which region a copy belongs to: the parent's mappings as they were at fork, against addresses.
 //!
 //! Addresses are equal in parent and child at fork, so a child's address finds its parent's
-//! region. Pure arithmetic; who reads the mappings, and when, is [`crate::collect`]'s affair.
+//! region. Pure arithmetic; [`layouts`](super::layouts) reads the mappings.
 
 mod index;
 
@@ -9,11 +9,11 @@ use std::{collections::HashMap, rc::Rc};
 
 use index::Index;
 
-use super::{Kind, Mapping, Region, Sources};
+use crate::run::{Kind, Mapping, Region, Sources};
 
 /// A process's mappings at one moment, each with the region it belongs to.
 #[derive(Debug, Default)]
-pub struct Layout {
+pub(in crate::collect) struct Layout {
     entries: Vec<Entry>,
 }
 
@@ -25,20 +25,19 @@ struct Entry {
 
 /// Where a range lies in a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub(in crate::collect) struct Place<'a> {
     /// The region.
-    pub region: u32,
+    pub(in crate::collect) region: u32,
     /// The mapping, as it was when the layout was read.
-    pub mapping: &'a Mapping,
+    pub(in crate::collect) mapping: &'a Mapping,
     /// Whether another mapping that can be copied also lies in the range.
-    pub is_mixed: bool,
+    pub(in crate::collect) is_mixed: bool,
 }
 
 impl Layout {
     /// Where a range lies: of the mappings in it that can be copied, the one that has most of it;
     /// if none can, the one that has most of it; none if no mapping has any.
-    #[must_use]
-    pub fn place(&self, start: u64, bytes: u64) -> Option<Place<'_>> {
+    pub(in crate::collect) fn place(&self, start: u64, bytes: u64) -> Option<Place<'_>> {
         let end = start.saturating_add(bytes);
         let first = self
             .entries
@@ -61,8 +60,7 @@ impl Layout {
     }
 
     /// The region that an address lies in.
-    #[must_use]
-    pub fn region_at(&self, address: u64) -> Option<u32> {
+    pub(in crate::collect) fn region_at(&self, address: u64) -> Option<u32> {
         let first = self
             .entries
             .partition_point(|entry| entry.mapping.end <= address);
@@ -71,13 +69,12 @@ impl Layout {
     }
 
     /// Every mapping, by address.
-    pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+    pub(in crate::collect) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
         self.entries.iter().map(|entry| &entry.mapping)
     }
 
     /// Present pages that a child can copy.
-    #[must_use]
-    pub fn inherited_pages(&self) -> u64 {
+    pub(in crate::collect) fn inherited_pages(&self) -> u64 {
         self.mappings()
             .filter(|mapping| mapping.is_copy_on_write())
             .map(|mapping| mapping.resident_pages)
@@ -87,7 +84,7 @@ impl Layout {
 
 /// The regions of a run, and which layouts they stand in.
 #[derive(Debug, Default)]
-pub struct RegionTable {
+pub(in crate::collect) struct RegionTable {
     regions: Vec<Region>,
     index: Index,
 }
@@ -95,7 +92,11 @@ pub struct RegionTable {
 impl RegionTable {
     /// Takes a process's mappings in. A mapping that was there before, grown or shrunk, stays the
     /// same region.
-    pub fn layout(&mut self, process: u32, mut mappings: Vec<Mapping>) -> Rc<Layout> {
+    pub(in crate::collect) fn layout(
+        &mut self,
+        process: u32,
+        mut mappings: Vec<Mapping>,
+    ) -> Rc<Layout> {
         mappings.sort_by_key(|mapping| mapping.start);
         let entries = mappings
             .into_iter()
@@ -131,7 +132,7 @@ impl RegionTable {
     }
 
     /// Notes that a process inherited a layout.
-    pub fn inherit(&mut self, layout: &Layout) {
+    pub(in crate::collect) fn inherit(&mut self, layout: &Layout) {
         for entry in layout
             .entries
             .iter()
@@ -145,7 +146,7 @@ impl RegionTable {
     }
 
     /// Adds copies to a region's sums.
-    pub fn count(&mut self, region: u32, copied: &Sources) {
+    pub(in crate::collect) fn count(&mut self, region: u32, copied: &Sources) {
         if let Some(region) = self.regions.get_mut(region as usize) {
             region.copied_pages += copied.total();
             region.unshared_pages += copied.total() - copied.zero;
@@ -154,8 +155,7 @@ impl RegionTable {
 
     /// The regions worth telling as they are now, with copies that are not counted here yet: those
     /// with copies, and all that `keep` names.
-    #[must_use]
-    pub fn so_far(
+    pub(in crate::collect) fn so_far(
         &self,
         live: &HashMap<u32, Sources>,
         keep: impl Fn(&Region) -> bool,
@@ -176,8 +176,7 @@ impl RegionTable {
     }
 
     /// The regions worth telling: those with copies, and all of the processes that `keep` names.
-    #[must_use]
-    pub fn into_regions(self, keep: impl Fn(u32) -> bool) -> Vec<Region> {
+    pub(in crate::collect) fn into_regions(self, keep: impl Fn(u32) -> bool) -> Vec<Region> {
         let told = |region: &Region| region.copied_pages > 0 || keep(region.process_id);
         self.regions.into_iter().filter(told).collect()
     }
@@ -185,8 +184,7 @@ impl RegionTable {
 
 /// The source of copies that the backend could not tell, from the mapping they were made in: only
 /// a private file mapping can hold both file and anonymous pages.
-#[must_use]
-pub fn refine_unknown(pages: u64, mapping: Option<&Mapping>) -> Sources {
+pub(in crate::collect) fn refine_unknown(pages: u64, mapping: Option<&Mapping>) -> Sources {
     let mut sources = Sources::default();
     let is_file = |mapping: &Mapping| mapping.kind == Kind::File && mapping.resident_pages > 0;
     match mapping {
