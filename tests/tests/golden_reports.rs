@@ -11,22 +11,22 @@ use cowtrace::{
 use serde_json::Value;
 
 /// A Tornado-like service: a master, three workers, one of them gone, a hostile mapping name.
-const SERVICE: &str = include_str!("runs/service.json");
+pub(crate) const SERVICE: &str = include_str!("runs/service.json");
 /// Redis whose master copies while its child saves.
-const SAVING: &str = include_str!("runs/saving.json");
+pub(crate) const SAVING: &str = include_str!("runs/saving.json");
 /// A Ruby service whose workers collect garbage, with a library that has no names.
-const COLLECTING: &str = include_str!("runs/collecting.json");
+pub(crate) const COLLECTING: &str = include_str!("runs/collecting.json");
 /// A native service with an interpreter inside whose master copies while a child saves, with native
 /// stacks: whole ones, cut ones, some with holes, hostile names.
-const STACKS: &str = include_str!("runs/stacks.json");
+pub(crate) const STACKS: &str = include_str!("runs/stacks.json");
 /// A run in which nothing was copied.
-const QUIET: &str = include_str!("runs/quiet.json");
+pub(crate) const QUIET: &str = include_str!("runs/quiet.json");
 
-fn run(stored: &str) -> Run {
+pub(crate) fn run(stored: &str) -> Run {
     serde_json::from_str(stored).expect("a stored run")
 }
 
-fn text(run: &Run, width: usize, color: bool) -> String {
+pub(crate) fn text(run: &Run, width: usize, color: bool) -> String {
     let mut out = Vec::new();
     report::text(run, Style { width, color }, &mut out).expect("memory can be written");
     String::from_utf8(out).expect("text")

@@ -1,27 +1,13 @@
 //! What reports tell of a run, whatever else is in them: the letters are in `golden_reports.rs`.
 
 use cowtrace::{
-    report::{self, Style},
+    report,
     run::{Holder, PerfMapProblem, Run},
 };
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-const SERVICE: &str = include_str!("runs/service.json");
-const SAVING: &str = include_str!("runs/saving.json");
-const COLLECTING: &str = include_str!("runs/collecting.json");
-const STACKS: &str = include_str!("runs/stacks.json");
-const QUIET: &str = include_str!("runs/quiet.json");
-
-fn run(stored: &str) -> Run {
-    serde_json::from_str(stored).expect("a stored run")
-}
-
-fn text(run: &Run, width: usize, color: bool) -> String {
-    let mut out = Vec::new();
-    report::text(run, Style { width, color }, &mut out).expect("memory can be written");
-    String::from_utf8(out).expect("text")
-}
+use super::golden_reports::{COLLECTING, QUIET, SAVING, SERVICE, STACKS, run, text};
 
 fn json(run: &Run) -> Value {
     let mut out = Vec::new();

@@ -107,11 +107,11 @@ pub struct Evidence {
     #[arg(long)]
     pub no_writers: bool,
 
-    /// Do not walk Python frames: who wrote is told by function and type, not by line, for less
+    /// Do not read Python stacks: writers have a function and a type but no line; lower overhead
     #[arg(long)]
     pub no_frames: bool,
 
-    /// Also tell which native functions called the one that wrote, as far as frame pointers go, for more
+    /// Also record the native calls that led to a write, as far as frame pointers go; higher overhead
     #[arg(long, conflicts_with = "no_writers")]
     pub stacks: bool,
 }

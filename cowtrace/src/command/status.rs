@@ -5,14 +5,14 @@ use crate::{diff, output::OutputError, recording::WriteError};
 
 /// It failed.
 const FAILED: u8 = 1;
-/// It was asked for what makes no sense.
+/// The arguments are wrong.
 pub const WRONG_USAGE: u8 = 2;
 /// NEW copies more than was allowed.
 const EXCEEDED: u8 = 3;
 /// The runs did not run alike, so that a limit says nothing of them.
 const UNLIKE: u8 = 4;
 
-/// The status that tells of an error.
+/// The exit status for an error.
 #[must_use]
 pub fn status_of(error: &anyhow::Error) -> u8 {
     if error.is::<Exceeded>() {

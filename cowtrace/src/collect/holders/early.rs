@@ -93,9 +93,9 @@ impl Early {
         }
     }
 
-    /// Keeps what a walk found, unless an earlier one found a larger part of what was asked for: an
-    /// interpreter that ends gives its variables up one after the other, and a walk may come between.
-    /// Copies that came after the earlier one are told by its survey.
+    /// Keeps the result of a walk, unless an earlier walk found a larger part of the copied memory: an
+    /// interpreter that ends frees its variables one after the other, and a walk may see it half done.
+    /// The earlier walk's survey then attributes the copies made since.
     fn keep(&mut self, heap: Heap, seen: Seen) {
         let has_better = |(_, before): &Seen| is_ending(before, &seen.1);
         if seen.1.failure.is_none() && !self.seen.get(&heap).is_some_and(has_better) {
@@ -214,7 +214,7 @@ impl Collector {
 /// Whether a walk has found so much less than an earlier one that it was of a process that ends.
 fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
     let (held, asked) = (now.held_pages, now.asked_pages.max(1));
-    // As much of what was asked for now.
+    // The same part of the pages that are looked up now.
     let part = u128::from(before.held_pages) * u128::from(asked);
     let expected = u64::try_from(part / u128::from(before.asked_pages.max(1))).unwrap_or(u64::MAX);
     let has_lost = now.is_partial && !before.is_partial && held < expected;

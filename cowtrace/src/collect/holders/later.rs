@@ -1,11 +1,11 @@
-//! Copies that came after a walk, where nobody has that memory any more: told by what the walk saw at
-//! their addresses.
+//! Copies made after a walk, in memory that no process has any more: attributed by what the walk saw
+//! at their addresses.
 
 use super::{copies::Addresses, early::Seen};
 use crate::run::HeapWalk;
 
-/// What an earlier walk tells of all that was copied by now. Copies in memory that it did not see stay
-/// out of what was asked for.
+/// Attributes all copies made so far by what an earlier walk saw. Copies in memory that it did not see
+/// are not counted as looked for.
 pub(in crate::collect) fn with_later((mut found, walk): Seen, addresses: &Addresses) -> Seen {
     if found.survey.is_empty() {
         return (found, walk);

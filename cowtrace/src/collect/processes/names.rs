@@ -8,7 +8,7 @@ use crate::{collect::Collector, memory};
 pub(in crate::collect) const NAMES_PER_TICK: usize = 64;
 
 impl Collector {
-    /// Names of living processes by record, at most so many at once, in turn.
+    /// Reads the names of living processes, by record: a limited number each time, in turn.
     pub(in crate::collect) fn read_names(&mut self, most: usize) -> Vec<(u32, String)> {
         let alive: Vec<(u32, u32)> = self
             .records

@@ -44,7 +44,7 @@ const TAIL: &str = concat!(
     "})();\n</script>\n</body>\n</html>\n",
 );
 
-/// Perf maps whose problems are told: as many as are read of processes.
+/// Rows of perf maps with a problem, at most: the collector reads no more of them.
 const MOST_PERF_MAPS: usize = 64;
 
 /// Everything the page shows.
