@@ -169,7 +169,11 @@ impl Tracer {
     /// If it has none, or reads no more.
     pub fn say(&mut self, line: &str) {
         let input = self.input.as_mut().expect("started with an input");
-        writeln!(input, "{line}").expect("the command reads its input");
+        // In one piece: a process that it forks in between would read the line's end.
+        let line = format!("{line}\n");
+        input
+            .write_all(line.as_bytes())
+            .expect("the command reads its input");
     }
 
     /// Ends the command's input.

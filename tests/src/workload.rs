@@ -62,7 +62,11 @@ impl Service {
     /// # Panics
     /// If it has ended.
     pub fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("the service reads its input");
+        // In one piece: a process that it forks in between would read the line's end.
+        let line = format!("{line}\n");
+        self.input
+            .write_all(line.as_bytes())
+            .expect("the service reads its input");
     }
 
     /// Process id.
