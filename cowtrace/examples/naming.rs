@@ -4,8 +4,8 @@
 use std::{io, os::unix::process::parent_id};
 
 use anyhow::{Context as _, Result};
-use cowtrace::writer;
+use cowtrace::native;
 
 fn main() -> Result<()> {
-    writer::name(parent_id(), io::stdin().lock(), io::stdout().lock()).context("cannot name code")
+    native::answer(parent_id(), io::stdin().lock(), io::stdout().lock()).context("cannot name code")
 }

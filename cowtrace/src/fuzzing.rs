@@ -4,7 +4,7 @@
 //! The programs in fuzz/ run these under libFuzzer. Inputs that once broke something are in
 //! fuzz/regressions/, by target, and are tried again by the unit tests.
 
-use crate::{memory, recording, writer};
+use crate::{memory, native, recording, runtime::cpython};
 
 /// A decoder, or several of the same bytes.
 #[derive(Clone, Copy, Debug)]
@@ -22,18 +22,19 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
+    native::fuzz::ANSWERS,
+    cpython::fuzz::CODE,
+    native::fuzz::ELF,
+    cpython::fuzz::HEAP,
+    cpython::fuzz::INTERPRETER,
+    cpython::fuzz::LAYOUT,
+    cpython::fuzz::LINES,
+    native::fuzz::PERF_MAP,
     memory::fuzz::PROC,
     recording::fuzz::RECORDING,
+    cpython::fuzz::TYPES,
     recording::fuzz::VALUES,
-    writer::fuzz::ANSWERS,
-    writer::fuzz::CODE,
-    writer::fuzz::ELF,
-    writer::fuzz::HEAP,
-    writer::fuzz::LAYOUT,
-    writer::fuzz::LINES,
-    writer::fuzz::PERF_MAP,
-    writer::fuzz::TYPES,
 ];
 
 /// The target of a name.

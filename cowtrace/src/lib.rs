@@ -21,11 +21,13 @@ pub mod foreign;
 pub mod fuzzing;
 pub mod limits;
 pub mod memory;
+pub mod native;
 pub mod output;
 pub mod probe;
 pub mod recording;
 pub mod report;
 pub mod run;
+pub mod runtime;
 #[cfg(any(test, fuzzing))]
 mod scratch;
 pub mod stop;

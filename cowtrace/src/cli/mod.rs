@@ -79,7 +79,7 @@ pub enum Subcommands {
         command: Vec<OsString>,
     },
     /// Name code in foreign files, as told on standard input
-    #[command(name = crate::writer::NAMER, hide = true)]
+    #[command(name = crate::native::NAMER, hide = true)]
     Name,
     /// Attach programs that do nothing to the tracepoint backend's hooks, for the benchmark
     #[command(name = "__empty-hooks", hide = true)]

@@ -42,7 +42,7 @@ impl Collector {
                 .written_in_slot(evidence.core.slot)
                 .and_then(|record| record.region_at(evidence.core.address));
             let origin = Origin {
-                image: program.image,
+                program: program.image,
                 pids: &program.pids,
                 ancestors: &program.ancestors,
                 region,

@@ -9,7 +9,7 @@ use nix::{
     unistd::getppid,
 };
 
-use crate::writer;
+use crate::native;
 
 /// Memory of its own, bytes: debug information can be large.
 const MOST_MEMORY: u64 = 1 << 30;
@@ -36,5 +36,5 @@ pub fn name() -> Result<()> {
     ] {
         setrlimit(resource, most, most).context("cannot limit the process that names code")?;
     }
-    writer::name(asker, io::stdin().lock(), io::stdout().lock()).context("cannot name code")
+    native::answer(asker, io::stdin().lock(), io::stdout().lock()).context("cannot name code")
 }

@@ -1,24 +1,12 @@
 //! From evidence to names: which function wrote, and into what. Knows neither the probe nor
 //! reports; what it reads of a process, it reads from outside and believes nothing of.
 
-mod cpython;
-mod image;
 mod named;
-mod native;
+mod program;
 mod stacks;
-
-/// What is fuzzed here.
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz {
-    pub(crate) use super::{
-        cpython::fuzz::{CODE, HEAP, LAYOUT, LINES, TYPES},
-        native::fuzz::{ANSWERS, ELF, PERF_MAP},
-    };
-}
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    io,
     path::{Path, PathBuf},
 };
 
@@ -28,13 +16,14 @@ use cowtrace_common::{
     python::{Interpreter, Stack as PythonStack},
 };
 
-use crate::run::{PythonFrame, WriteKind};
-use cpython::Python;
-pub use cpython::{Credit, Found, Limits, Objects, Survey, Variable};
-use image::{Image, Sources};
+pub use crate::runtime::cpython::{Credit, Found, Limits, Objects, Survey, Variable};
+use crate::{
+    native::{Code, Held},
+    run::{PythonFrame, WriteKind},
+    runtime::cpython::Python,
+};
 pub use named::Named;
-pub use native::NAMER;
-use native::{Code, Held};
+use program::{Program, Sources};
 use stacks::Stacks;
 
 /// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
@@ -43,7 +32,7 @@ const MAX_WRITERS: usize = 65_536;
 /// What is told apart while the trace goes on: native names are looked up once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    image: u32,
+    program: u32,
     kind: WriteKind,
     /// Address of the type, or number of the system call.
     what: u64,
@@ -60,7 +49,7 @@ struct Key {
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Tells the program.
-    pub image: u32,
+    pub program: u32,
     /// Processes that run it, the one that wrote first.
     pub pids: &'a [u32],
     /// Processes that the one that wrote forked from, the nearest first.
@@ -73,7 +62,7 @@ pub struct Origin<'a> {
 #[derive(Default)]
 pub struct Writers {
     proc_root: PathBuf,
-    images: HashMap<u32, Image>,
+    programs: HashMap<u32, Program>,
     sums: HashMap<Key, u64>,
     python: Stacks<PythonFrame>,
     held: Held,
@@ -93,7 +82,7 @@ impl Writers {
     /// begun to, or is not looked into because that is over.
     pub fn interpreter(
         &mut self,
-        image: u32,
+        program: u32,
         pids: &[u32],
         is_over: impl Fn() -> bool,
     ) -> Option<Interpreter> {
@@ -102,31 +91,33 @@ impl Writers {
             pids,
             ancestors: &[],
         };
-        let image = self.images.entry(image);
-        image
-            .or_insert_with(|| Image::new(sources, &is_over))
+        let program = self.programs.entry(program);
+        program
+            .or_insert_with(|| Program::new(sources, &is_over))
             .interpreter(sources, &is_over)
     }
 
     /// Whether a program was looked into and has nothing that words around an address could tell.
     #[must_use]
-    pub fn is_native(&self, image: u32) -> bool {
-        let image = self.images.get(&image);
-        image.is_some_and(|image| image.python.is_none() && image.code.mappings().next().is_some())
+    pub fn is_native(&self, program: u32) -> bool {
+        let program = self.programs.get(&program);
+        program.is_some_and(|program| {
+            program.python.is_none() && program.code.mappings().next().is_some()
+        })
     }
 
     /// Whether a program runs a CPython that is known.
     #[must_use]
-    pub fn runs_python(&self, image: u32) -> bool {
-        let image = self.images.get(&image);
-        image.is_some_and(|image| image.python.is_some())
+    pub fn runs_python(&self, program: u32) -> bool {
+        let program = self.programs.get(&program);
+        program.is_some_and(|program| program.python.is_some())
     }
 
     /// How the objects of processes that run a program are looked through; none if it runs no
     /// CPython that is known.
     #[must_use]
-    pub fn objects(&self, image: u32) -> Option<Objects> {
-        let python = self.images.get(&image)?.python.as_ref()?;
+    pub fn objects(&self, program: u32) -> Option<Objects> {
+        let python = self.programs.get(&program)?.python.as_ref()?;
         Some(python.objects(&self.proc_root))
     }
 
@@ -144,27 +135,27 @@ impl Writers {
             pids: origin.pids,
             ancestors: origin.ancestors,
         };
-        let image = match self.images.entry(origin.image) {
+        let program = match self.programs.entry(origin.program) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Image::new(sources, || false)),
+            Entry::Vacant(new) => new.insert(Program::new(sources, || false)),
         };
-        let mut is_made = image.hold(evidence.core.instruction, sources, &mut self.held);
-        let (kind, what) = image.classify(evidence, origin.pids);
+        let mut is_made = program.hold(evidence.core.instruction, sources, &mut self.held);
+        let (kind, what) = program.classify(evidence, origin.pids);
         let number = |number: u64| (number != 0).then_some(number);
         let native = number(evidence.context.native).filter(|&number| {
             let has_made =
-                image.hold_native_stack(number, sources, &mut self.held, || native(number));
+                program.hold_native_stack(number, sources, &mut self.held, || native(number));
             is_made |= has_made == Some(true);
             has_made.is_some()
         });
         let mut key = Key {
-            image: origin.image,
+            program: origin.program,
             kind,
             what,
             instruction: evidence.core.instruction,
             region: origin.region,
             python: number(evidence.context.stack).and_then(|number| {
-                image.python_stack(number, origin.pids, &mut self.python, || python(number))
+                program.python_stack(number, origin.pids, &mut self.python, || python(number))
             }),
             native,
             process: origin.pids.first().copied().filter(|_| is_made),
@@ -182,8 +173,8 @@ impl Writers {
     /// Words of the objects of a type that say which object it is, from that of its type on; none if
     /// the type cannot be read in a process.
     #[must_use]
-    pub fn words_of_objects(&self, image: u32, type_address: u64, pid: u32) -> Option<usize> {
-        let python = self.images.get(&image)?.python.as_ref()?;
+    pub fn words_of_objects(&self, program: u32, type_address: u64, pid: u32) -> Option<usize> {
+        let python = self.programs.get(&program)?.python.as_ref()?;
         python.words_of_objects(type_address, pid)
     }
 }
@@ -202,10 +193,4 @@ pub fn holders_of(
         .ok_or("it runs no CPython that is known")?
         .objects(proc_root)
         .holders(pid, addresses, pages, limits)
-}
-
-/// Reads foreign files for their names: what a process of its own does, which is asked on its
-/// standard input and answers on its standard output. Only the process that asks can hold the files.
-pub fn name(asker: u32, input: impl io::Read, output: impl io::Write) -> io::Result<()> {
-    native::answer(asker, input, output)
 }

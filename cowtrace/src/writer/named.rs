@@ -2,13 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{
-    Key, Writers,
-    image::Image,
+use super::{Key, Writers, program::Program, stacks::Stacks};
+use crate::{
     native::{Address, Chain, Named as Function, Names, Naming},
-    stacks::Stacks,
+    run::{NativeFrame, PerfMapProblem, PythonFrame, Region, Stack, WriteKind, Writer},
 };
-use crate::run::{NativeFrame, PerfMapProblem, PythonFrame, Region, Stack, WriteKind, Writer};
 
 /// What stands for the number where the kernel writes outside of one, as it does for a new process.
 const NO_SYSTEM_CALL: u64 = 0xffff;
@@ -59,26 +57,26 @@ struct Row {
 }
 
 impl Writers {
-    /// Names them all. `pids_of` gives the living processes of an image.
+    /// Names them all. `pids_of` gives the living processes of a program.
     #[must_use]
     pub fn name(mut self, pids_of: impl Fn(u32) -> Vec<u32>) -> Named {
-        for (&id, image) in &self.images {
-            image.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
+        for (&id, program) in &self.programs {
+            program.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
         }
         let names = self.names();
         let mut rows: HashMap<Row, u64> = HashMap::new();
         let mut native = NativeStacks::default();
         let mut code_gone = 0;
         for (key, pages) in &self.sums {
-            let Some(image) = self.images.get(&key.image) else {
+            let Some(program) = self.programs.get(&key.program) else {
                 continue;
             };
             let function = names.of(key.address());
             if key.instruction != 0 && function.is_none_or(|function| function.is_gone) {
                 code_gone += pages;
             }
-            let native = native.of(key, image, &names);
-            let row = Row::new(key, image, function, native);
+            let native = native.of(key, program, &names);
+            let row = Row::new(key, program, function, native);
             *rows.entry(row).or_default() += pages;
         }
         let (python_frames, python_stacks) = self.python.into_parts();
@@ -99,8 +97,8 @@ impl Writers {
     pub fn so_far(&self) -> Named {
         let mut rows: HashMap<Row, u64> = HashMap::new();
         for (key, pages) in &self.sums {
-            if let Some(image) = self.images.get(&key.image) {
-                *rows.entry(Row::new(key, image, None, None)).or_default() += pages;
+            if let Some(program) = self.programs.get(&key.program) {
+                *rows.entry(Row::new(key, program, None, None)).or_default() += pages;
             }
         }
         let (python_frames, python_stacks) = self.python.parts();
@@ -117,18 +115,18 @@ impl Writers {
         let mut naming = Naming::default();
         let mut seen = HashSet::new();
         for key in self.sums.keys() {
-            let Some(image) = self.images.get(&key.image) else {
+            let Some(program) = self.programs.get(&key.program) else {
                 continue;
             };
-            let makers = image.makers(key.process);
-            naming.want(key.address(), &image.code, &self.held, makers);
+            let makers = program.makers(key.process);
+            naming.want(key.address(), &program.code, &self.held, makers);
             let Some(number) = key.native else { continue };
-            if !seen.insert((key.image, key.process, number)) {
+            if !seen.insert((key.program, key.process, number)) {
                 continue;
             }
-            let addresses = image.chain(number).into_iter().flat_map(Chain::addresses);
+            let addresses = program.chain(number).into_iter().flat_map(Chain::addresses);
             for at in addresses {
-                naming.want(key.returning(at), &image.code, &self.held, makers);
+                naming.want(key.returning(at), &program.code, &self.held, makers);
             }
         }
         naming.ask(&self.held)
@@ -139,7 +137,7 @@ impl Key {
     /// Where the write was made.
     fn address(&self) -> Address {
         Address {
-            image: self.image,
+            program: self.program,
             process: self.process,
             at: self.instruction,
             is_return: false,
@@ -165,14 +163,14 @@ struct NativeStacks {
 
 impl NativeStacks {
     /// Number of a writer's stack: with the function that wrote, and what called it.
-    fn of(&mut self, key: &Key, image: &Image, names: &Names) -> Option<u32> {
+    fn of(&mut self, key: &Key, program: &Program, names: &Names) -> Option<u32> {
         let number = key.native?;
         let address = key.address();
         if let Some(&stack) = self.known.get(&(address, number)) {
             return Some(stack);
         }
         let innermost = names.of(address)?;
-        let (callers, end) = names.callers(address, image.chain(number)?);
+        let (callers, end) = names.callers(address, program.chain(number)?);
         let mut frames = Vec::new();
         for function in std::iter::once(Some(innermost)).chain(callers) {
             frames.extend(
@@ -202,10 +200,10 @@ fn frames_of(function: Option<&Function>) -> Vec<NativeFrame> {
 }
 
 impl Row {
-    fn new(key: &Key, image: &Image, function: Option<&Function>, native: Option<u32>) -> Self {
+    fn new(key: &Key, program: &Program, function: Option<&Function>, native: Option<u32>) -> Self {
         Self {
             kind: key.kind,
-            type_name: image.type_name(key.kind, key.what),
+            type_name: program.type_name(key.kind, key.what),
             function: function.map(|function| function.function.clone()),
             module: function.map(|function| function.module.clone()),
             inlined: function.map_or_else(Vec::new, |function| function.inlined.clone()),

@@ -11,33 +11,33 @@ use super::{
 };
 use crate::run::{PerfMapProblem, StackEnd};
 
-/// An address in the code of an image.
+/// An address in the code of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::writer) struct Address {
-    pub(in crate::writer) image: u32,
+pub(crate) struct Address {
+    pub(crate) program: u32,
     /// The process, if any of its code is of its own making.
-    pub(in crate::writer) process: Option<u32>,
-    pub(in crate::writer) at: u64,
+    pub(crate) process: Option<u32>,
+    pub(crate) at: u64,
     /// Whether a call returns there.
-    pub(in crate::writer) is_return: bool,
+    pub(crate) is_return: bool,
 }
 
 /// A function, where it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::writer) struct Named {
+pub(crate) struct Named {
     /// Module and offset where it has no name.
-    pub(in crate::writer) function: String,
-    pub(in crate::writer) module: String,
+    pub(crate) function: String,
+    pub(crate) module: String,
     /// Innermost first.
-    pub(in crate::writer) inlined: Vec<String>,
+    pub(crate) inlined: Vec<String>,
     /// Whether it might have a name that cannot be found out any more.
-    pub(in crate::writer) is_gone: bool,
+    pub(crate) is_gone: bool,
     caller: Caller,
 }
 
 /// What is to be named.
 #[derive(Default)]
-pub(in crate::writer) struct Naming {
+pub(crate) struct Naming {
     parts: Vec<Part>,
     by_source: HashMap<SourceKey, usize>,
     wanted: HashMap<Address, Wanted>,
@@ -47,7 +47,7 @@ pub(in crate::writer) struct Naming {
 enum SourceKey {
     /// By its number.
     File(usize),
-    /// By image and process.
+    /// By program and process.
     Made(u32, u32),
 }
 
@@ -61,13 +61,7 @@ struct Wanted {
 impl Naming {
     /// Asks for the name of an address, unless there is no code. `makers` are the processes that may
     /// have made it.
-    pub(in crate::writer) fn want(
-        &mut self,
-        address: Address,
-        code: &Code,
-        held: &Held,
-        makers: &[u32],
-    ) {
+    pub(crate) fn want(&mut self, address: Address, code: &Code, held: &Held, makers: &[u32]) {
         if self.wanted.contains_key(&address) {
             return;
         }
@@ -83,7 +77,7 @@ impl Naming {
                 self.ask_for(SourceKey::File(number), source, offset, address.is_return)
             }),
             Located::Made(_) => address.process.map(|process| {
-                let key = SourceKey::Made(address.image, process);
+                let key = SourceKey::Made(address.program, process);
                 let maps = makers.iter().filter_map(|&pid| held.perf_map_of(pid));
                 let source = || Source::PerfMaps(maps.collect::<Vec<HeldPerfMap>>());
                 self.ask_for(key, source, address.at, address.is_return)
@@ -117,7 +111,7 @@ impl Naming {
     }
 
     /// Asks.
-    pub(in crate::writer) fn ask(self, held: &Held) -> Names {
+    pub(crate) fn ask(self, held: &Held) -> Names {
         let asking::Answered {
             mut names,
             problems,
@@ -176,21 +170,21 @@ fn by_offset(module: String, offset: u64) -> Named {
 }
 
 /// Names by address.
-pub(in crate::writer) struct Names {
+pub(crate) struct Names {
     named: HashMap<Address, Named>,
     /// Why others have none: one a process.
-    pub(in crate::writer) perf_map_problems: Vec<PerfMapProblem>,
+    pub(crate) perf_map_problems: Vec<PerfMapProblem>,
 }
 
 impl Names {
     /// The function at an address; none if no code is known there.
-    pub(in crate::writer) fn of(&self, address: Address) -> Option<&Named> {
+    pub(crate) fn of(&self, address: Address) -> Option<&Named> {
         self.named.get(&address)
     }
 
     /// The functions that called the one at an address, innermost first, none for some that are not
     /// known; and why there are no more.
-    pub(in crate::writer) fn callers(
+    pub(crate) fn callers(
         &self,
         address: Address,
         chain: &Chain,
@@ -227,7 +221,7 @@ mod tests {
         assert!(!code.hold(at, root, &[pid], &mut held));
         let mut naming = Naming::default();
         let address = |at| Address {
-            image: 1,
+            program: 1,
             process: None,
             at,
             is_return: false,

@@ -10,7 +10,7 @@ use super::{
     offsets::{Offsets, same},
     regions::Place,
 };
-use crate::writer::cpython::names;
+use crate::runtime::cpython::names;
 
 /// Text that is taken of a string, characters.
 const MAX_TEXT: u64 = 80;

@@ -18,10 +18,22 @@ use super::{
     objects::{FREE_THREADED, Objects, WITH_LOCK},
     types::{Known, MAX_CHAIN},
 };
-use crate::fuzzing::{Target, Values};
+use crate::{
+    fuzzing::{Target, Values},
+    native,
+};
 use cowtrace_common::python::{FRAME_BYTES, THREAD_BYTES};
 
 pub(crate) use super::heap::fuzz::HEAP;
+
+/// A program or a library that may have an interpreter in it.
+pub(crate) const INTERPRETER: Target = Target {
+    name: "interpreter",
+    run: interpreter,
+    seeds: native::fuzz::programs,
+    max_bytes: 32 << 10,
+    memory: |bytes| 64 * bytes + (1 << 20),
+};
 
 /// What is read of a type.
 pub(crate) const TYPES: Target = Target {
@@ -229,9 +241,11 @@ fn lines(input: &[u8]) {
     }
 }
 
-/// A program or library that may have an interpreter in it, and is mapped at an address.
-pub(in crate::writer) fn interpreter(file: &[u8], start: u64) {
-    let Some(found) = interpreter::in_bytes(file, start) else {
+/// Where libraries are mapped.
+const MAPPED: u64 = 0x7f00_0000_0000;
+
+fn interpreter(file: &[u8]) {
+    let Some(found) = interpreter::in_bytes(file, MAPPED) else {
         return;
     };
     let at = found.type_type;

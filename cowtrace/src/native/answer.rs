@@ -14,11 +14,10 @@ use super::{
 };
 
 /// Answers a question of a process: each file is read once, for all that is asked of it.
-pub(in crate::writer) fn answer(
-    asker: u32,
-    input: impl Read,
-    output: impl Write,
-) -> io::Result<()> {
+///
+/// `asker` is the process that asks: no other can hold the files. The question comes from `input`, in
+/// JSON, and the answers go to `output`, in lines of JSON.
+pub fn answer(asker: u32, input: impl Read, output: impl Write) -> io::Result<()> {
     let question: Question<'_> = serde_json::from_reader(BufReader::new(input))?;
     if question.holder != asker {
         return Err(io::Error::other("who asks is not who holds the files"));

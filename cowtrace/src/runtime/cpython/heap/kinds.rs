@@ -411,7 +411,7 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::cpython::heap::{
+    use crate::runtime::cpython::heap::{
         handmade::{READY, START, TYPE, mapping},
         regions::Regions,
     };

@@ -50,7 +50,7 @@ pub(super) mod same {
 
 /// What differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::writer::cpython) struct Offsets {
+pub(in crate::runtime::cpython) struct Offsets {
     /// Major and minor, as in `PY_VERSION_HEX` >> 16.
     pub(super) version: u32,
     pub(super) header: Header,
@@ -336,14 +336,14 @@ const V3_14: Offsets = Offsets {
 
 impl Offsets {
     /// Of a version (major and minor in two bytes) whose roots are always in the same place.
-    pub(in crate::writer::cpython) fn of_version(version: u64) -> Option<&'static Self> {
+    pub(in crate::runtime::cpython) fn of_version(version: u64) -> Option<&'static Self> {
         [&V3_8, &V3_9, &V3_10, &V3_11, &V3_12]
             .into_iter()
             .find(|offsets| u64::from(offsets.version) == version)
     }
 
     /// Of a version that carries a table of its offsets, with the roots from there.
-    pub(in crate::writer::cpython) fn of_table(
+    pub(in crate::runtime::cpython) fn of_table(
         version: u64,
         is_free_threaded: bool,
         layout: &Layout,
@@ -367,7 +367,7 @@ impl Offsets {
 
     /// Whether what the walk adds to addresses is below a bound.
     #[cfg(any(test, fuzzing))]
-    pub(in crate::writer::cpython) fn is_near(&self, bound: u64) -> bool {
+    pub(in crate::runtime::cpython) fn is_near(&self, bound: u64) -> bool {
         let roots = self.roots;
         let offsets = [
             roots.interpreters,
@@ -382,7 +382,7 @@ impl Offsets {
     }
 
     /// Those that carry neither their version nor a table.
-    pub(in crate::writer::cpython) const WITHOUT_VERSION: [&'static Self; 3] =
+    pub(in crate::runtime::cpython) const WITHOUT_VERSION: [&'static Self; 3] =
         [&V3_8, &V3_9, &V3_10];
 
     /// Of no version: the first without a global interpreter lock, for a heap made by hand.

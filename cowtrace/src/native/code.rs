@@ -9,17 +9,17 @@ use crate::{
     run::Mapping,
 };
 
-/// The mappings of an image.
+/// The mappings of a program.
 #[derive(Default)]
-pub(in crate::writer) struct Code {
+pub(crate) struct Code {
     mappings: Vec<Mapped>,
     /// Files that are held, by what maps says of them.
     files: HashMap<(FileId, String), Holding>,
-    program: Option<Program>,
+    program: Option<ProgramFile>,
 }
 
-/// The file of an image's program, and the name it was started by.
-struct Program {
+/// The file of a program, and the name it was started by.
+struct ProgramFile {
     file: String,
     name: String,
 }
@@ -58,11 +58,7 @@ impl Mapped {
 
 impl Code {
     /// Reads them from the first process that can be read; none if they are not wanted any more.
-    pub(in crate::writer) fn read(
-        proc_root: &Path,
-        pids: &[u32],
-        is_over: impl Fn() -> bool,
-    ) -> Self {
+    pub(crate) fn read(proc_root: &Path, pids: &[u32], is_over: impl Fn() -> bool) -> Self {
         let read = |pid: &u32| {
             let text = memory::read_layout_text(proc_root, *pid).ok()?;
             // Of tens of thousands, each of the two takes 20 ms.
@@ -80,7 +76,7 @@ impl Code {
         Self {
             mappings,
             files: HashMap::new(),
-            program: pids.iter().find_map(|&pid| Program::of(proc_root, pid)),
+            program: pids.iter().find_map(|&pid| ProgramFile::of(proc_root, pid)),
         }
     }
 
@@ -92,13 +88,13 @@ impl Code {
         }
     }
 
-    pub(in crate::writer) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+    pub(crate) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
         self.mappings.iter().map(|mapped| &mapped.mapping)
     }
 
     /// Takes newer mappings in; those before them stay where nothing newer is. Both are in order, so
     /// that each is looked at once: a process may have 65,530 (`vm.max_map_count`), and more.
-    pub(in crate::writer) fn add(&mut self, newer: Self) {
+    pub(crate) fn add(&mut self, newer: Self) {
         let mut next = newer.mappings().peekable();
         self.mappings.retain(|Mapped { mapping: old, .. }| {
             while next.next_if(|new| new.end <= old.start).is_some() {}
@@ -113,13 +109,13 @@ impl Code {
     }
 
     /// Whether there is code at an address, as far as is known.
-    pub(in crate::writer) fn has(&self, address: u64) -> bool {
+    pub(crate) fn has(&self, address: u64) -> bool {
         self.around(address).is_some()
     }
 
     /// Holds the file that an address will be named by; whether it is in code that the process made
     /// itself, for which others have other names.
-    pub(in crate::writer) fn hold(
+    pub(crate) fn hold(
         &mut self,
         address: u64,
         proc_root: &Path,
@@ -168,7 +164,7 @@ impl Code {
     }
 }
 
-impl Program {
+impl ProgramFile {
     /// Only where that is another name, and not less of the same: `python3` is no better name for
     /// `python3.11`.
     fn of(proc_root: &Path, pid: u32) -> Option<Self> {

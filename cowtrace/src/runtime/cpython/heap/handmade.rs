@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     run::{Kind, Mapping},
-    writer::cpython::layout::Layout,
+    runtime::cpython::layout::Layout,
 };
 
 pub(super) const START: u64 = 0x100_0000;

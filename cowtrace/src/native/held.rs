@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Whether a file is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::writer) enum Holding {
+pub(crate) enum Holding {
     /// Nobody has asked for it.
     #[default]
     NotYet,
@@ -37,7 +37,7 @@ pub(in crate::writer) enum Holding {
 
 /// The files.
 #[derive(Default)]
-pub(in crate::writer) struct Held {
+pub(crate) struct Held {
     files: Vec<(File, Option<u64>)>,
     perf_maps: HashMap<u32, PerfMap>,
 }
@@ -90,7 +90,7 @@ impl Held {
     }
 
     /// Holds what a process says of code that it made, once it says something.
-    pub(in crate::writer) fn perf_map(&mut self, proc_root: &Path, pid: u32, now: Instant) {
+    pub(crate) fn perf_map(&mut self, proc_root: &Path, pid: u32, now: Instant) {
         match self.perf_maps.get(&pid) {
             Some(PerfMap::Is(..)) => return,
             Some(PerfMap::NotYet(at, _)) if now.duration_since(*at) < PATIENCE => return,

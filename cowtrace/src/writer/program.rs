@@ -13,12 +13,12 @@ use cowtrace_common::{
     python::{Interpreter, MAX_FRAMES, Stack as RawStack},
 };
 
-use super::{
-    cpython::Python,
+use super::stacks::Stacks;
+use crate::{
     native::{Chain, Code, Held},
-    stacks::Stacks,
+    run::{PythonFrame, StackEnd, WriteKind},
+    runtime::cpython::Python,
 };
-use crate::run::{PythonFrame, StackEnd, WriteKind};
 
 /// How often a program's mappings are read again because an instruction lies in none of them:
 /// libraries come after the start.
@@ -30,11 +30,11 @@ const LATE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between looks for what may be no code at all: less and less often while it is none.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const LAST_INTERVAL: Duration = Duration::from_secs(10);
-/// Processes of an image whose own code is told apart.
+/// Processes of a program whose own code is told apart.
 const MAX_MAKERS: usize = 64;
 
-/// What is known of an image.
-pub(super) struct Image {
+/// What is known of a program.
+pub(super) struct Program {
     pub(super) python: Option<Python>,
     pub(super) code: Code,
     looks: u32,
@@ -61,7 +61,7 @@ struct NativeCalls {
     looks: u32,
 }
 
-/// Processes of an image that can be asked.
+/// Processes of a program that can be asked.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) proc_root: &'a Path,
@@ -71,10 +71,10 @@ pub(super) struct Sources<'a> {
     pub(super) ancestors: &'a [u32],
 }
 
-impl Image {
+impl Program {
     /// What is known of it after a first look, which is left out if that is over.
     pub(super) fn new(sources: Sources<'_>, is_over: impl Fn() -> bool) -> Self {
-        let mut image = Self {
+        let mut program = Self {
             python: None,
             code: Code::default(),
             looks: 0,
@@ -85,8 +85,8 @@ impl Image {
             native_stacks: HashMap::new(),
             makers: HashMap::new(),
         };
-        image.look(sources, is_over);
-        image
+        program.look(sources, is_over);
+        program
     }
 
     /// How the Python frames of the program are walked; none if it runs no Python that is known, or

@@ -17,7 +17,7 @@ mod deadline;
 mod dicts;
 mod frames;
 #[cfg(any(test, fuzzing))]
-pub(in crate::writer) mod fuzz;
+pub(crate) mod fuzz;
 #[cfg(any(test, fuzzing))]
 mod handmade;
 mod header;

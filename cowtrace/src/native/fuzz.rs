@@ -10,16 +10,13 @@ use super::{
     unnamed::Functions,
     unwind::Unwind,
 };
-use crate::{
-    fuzzing::{Target, Values},
-    writer::cpython,
-};
+use crate::fuzzing::{Target, Values};
 
 /// A program or a library.
 pub(crate) const ELF: Target = Target {
     name: "elf",
     run: elf,
-    seeds: elf_seeds,
+    seeds: programs,
     max_bytes: 32 << 10,
     memory: |bytes| 64 * bytes + (1 << 20),
 };
@@ -51,12 +48,9 @@ const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
 {"Names":[1,[{"function":null,"begins":null,"inlined":[],"caller":"Unknown"},
 "All"
 "#;
-/// Where libraries are mapped.
-const MAPPED: u64 = 0x7f00_0000_0000;
 
 /// All that is made of a file but what blazesym does, which is another's, and in another process.
 fn elf(input: &[u8]) {
-    cpython::fuzz::interpreter(input, MAPPED);
     let Ok(file) = object::File::parse(input) else {
         return;
     };
@@ -143,7 +137,7 @@ fn answers(input: &[u8]) {
 }
 
 /// The library that the kernel maps into this process, and one that looks like an interpreter.
-fn elf_seeds() -> Vec<Vec<u8>> {
+pub(crate) fn programs() -> Vec<Vec<u8>> {
     let mut seeds = vec![b"\x7fELF\x02\x01\x01".to_vec()];
     seeds.extend(vdso());
     seeds.extend(library());

@@ -204,7 +204,7 @@ fn fixed<const BYTES: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::cpython::objects::WITH_LOCK;
+    use crate::runtime::cpython::objects::WITH_LOCK;
     use proptest::prelude::*;
 
     const CODE: u64 = 0x10_0000;

@@ -6,7 +6,7 @@ use std::path::Path;
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 
 use super::objects::{FREE_THREADED, Objects, WITH_LOCK};
-use crate::{memory, run::Mapping, writer::native::Code};
+use crate::{memory, native::Code, run::Mapping};
 
 /// The largest program or library that is looked through, bytes.
 const MAX_FILE_BYTES: u64 = 512 << 20;

@@ -21,10 +21,10 @@ pub(super) enum Call {
 
 /// What the kernel side found.
 #[derive(Clone, Debug)]
-pub(in crate::writer) struct Chain {
+pub(crate) struct Chain {
     /// See [`NativeStack::link`].
-    pub(in crate::writer) link: u64,
-    pub(in crate::writer) returns: Vec<u64>,
+    pub(crate) link: u64,
+    pub(crate) returns: Vec<u64>,
     /// Why there are no more.
     end: StackEnd,
 }
@@ -46,7 +46,7 @@ impl From<&NativeStack> for Chain {
 
 impl Chain {
     /// Every address that may have to be named.
-    pub(in crate::writer) fn addresses(&self) -> impl Iterator<Item = u64> + use<'_> {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> + use<'_> {
         let link = Some(self.link).filter(|&link| link != 0);
         link.into_iter().chain(self.returns.iter().copied())
     }

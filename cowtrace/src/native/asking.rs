@@ -214,7 +214,7 @@ impl Drop for Namer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::native::question::{HeldFile, HeldPerfMap, Place, Source};
+    use crate::native::question::{HeldFile, HeldPerfMap, Place, Source};
 
     const SHORT: Patience = Patience {
         whole: Duration::from_secs(10),

@@ -3,7 +3,7 @@
 
 mod frames;
 #[cfg(any(test, fuzzing))]
-pub(super) mod fuzz;
+pub(crate) mod fuzz;
 mod heap;
 mod interpreter;
 mod layout;
@@ -19,9 +19,9 @@ use cowtrace_common::{
     python::{Frame, Interpreter},
 };
 
-use super::native::Code;
 use crate::{
     memory,
+    native::Code,
     run::{PythonFrame, WriteKind},
 };
 use frames::Codes;
@@ -30,7 +30,7 @@ pub use heap::{Credit, Found, Limits, Survey, Variable};
 use layout::{Layout, TABLE_WORDS};
 
 /// An interpreter: its types and code objects, as far as they have been met.
-pub(super) struct Python {
+pub(crate) struct Python {
     symbols: interpreter::Symbols,
     known: types::Known,
     /// Where its threads are; once that is known, so are its code objects.
@@ -40,7 +40,7 @@ pub(super) struct Python {
 
 impl Python {
     /// The interpreter in a process; none if it runs none that is understood.
-    pub(in crate::writer) fn find(proc_root: &Path, pids: &[u32], code: &Code) -> Option<Self> {
+    pub(crate) fn find(proc_root: &Path, pids: &[u32], code: &Code) -> Option<Self> {
         let symbols = pids
             .iter()
             .find_map(|&pid| interpreter::find(proc_root, pid, code))?;
@@ -54,7 +54,7 @@ impl Python {
 
     /// How its frames are walked; none while it has no threads yet, and for versions whose layout
     /// is not known.
-    pub(in crate::writer) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
+    pub(crate) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
         if self.walk.is_none() {
             let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
             self.codes = Some(Codes::new(layout, self.symbols.objects));
@@ -85,7 +85,7 @@ impl Python {
     }
 
     /// How the objects of its processes are looked through.
-    pub(in crate::writer) fn objects(&self, proc_root: &Path) -> Objects {
+    pub(crate) fn objects(&self, proc_root: &Path) -> Objects {
         Objects {
             proc_root: proc_root.to_owned(),
             symbols: self.symbols,
@@ -93,7 +93,7 @@ impl Python {
     }
 
     /// Names a frame; none if its code cannot be read.
-    pub(in crate::writer) fn frame(&mut self, frame: Frame, pids: &[u32]) -> Option<PythonFrame> {
+    pub(crate) fn frame(&mut self, frame: Frame, pids: &[u32]) -> Option<PythonFrame> {
         let known = &mut self.known;
         let is_code = |address| {
             (known.has(address) || known.learn(address, pids))
@@ -103,11 +103,7 @@ impl Python {
     }
 
     /// The kind of a write and the type of the object, by its address.
-    pub(in crate::writer) fn classify(
-        &mut self,
-        evidence: &Evidence,
-        pids: &[u32],
-    ) -> (WriteKind, u64) {
+    pub(crate) fn classify(&mut self, evidence: &Evidence, pids: &[u32]) -> (WriteKind, u64) {
         let objects = self.symbols.objects;
         let candidates = objects.candidates(evidence.core.address, evidence.context.words);
         // Types met before first: what is no type costs a look into the process.
@@ -126,7 +122,7 @@ impl Python {
 
     /// Words of a type's objects from that of their type on: the fixed ones, and the first of those
     /// of which objects have different numbers.
-    pub(in crate::writer) fn words_of_objects(&self, type_address: u64, pid: u32) -> Option<usize> {
+    pub(crate) fn words_of_objects(&self, type_address: u64, pid: u32) -> Option<usize> {
         let word = |at: u64| memory::read_word(pid, type_address.checked_add(at)?);
         let objects = self.symbols.objects;
         // `tp_basicsize` and `tp_itemsize` follow the name (`Include/cpython/object.h`).
@@ -137,7 +133,7 @@ impl Python {
     }
 
     /// Name of a type.
-    pub(in crate::writer) fn name(&self, address: u64) -> Option<String> {
+    pub(crate) fn name(&self, address: u64) -> Option<String> {
         self.known.name(address)
     }
 }

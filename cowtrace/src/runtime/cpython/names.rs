@@ -148,7 +148,7 @@ fn word(at: u64, read: &mut Read<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::cpython::objects::{FREE_THREADED, WITH_LOCK};
+    use crate::runtime::cpython::objects::{FREE_THREADED, WITH_LOCK};
     use proptest::prelude::*;
 
     const START: u64 = 0x10_0000;

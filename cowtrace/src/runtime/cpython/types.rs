@@ -110,7 +110,7 @@ fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::cpython::{names::MAX_NAME_BYTES, objects::WITH_LOCK};
+    use crate::runtime::cpython::{names::MAX_NAME_BYTES, objects::WITH_LOCK};
     use proptest::prelude::*;
 
     const TYPE_TYPE: u64 = 0x10_0000;

@@ -8,7 +8,7 @@ mod asking;
 mod code;
 mod file;
 #[cfg(any(test, fuzzing))]
-pub(super) mod fuzz;
+pub(crate) mod fuzz;
 mod held;
 mod names;
 mod perf_map;
@@ -17,9 +17,9 @@ mod stack;
 mod unnamed;
 mod unwind;
 
-pub(super) use answer::answer;
+pub use answer::answer;
 pub use asking::NAMER;
-pub(super) use code::Code;
-pub(super) use held::Held;
-pub(super) use names::{Address, Named, Names, Naming};
-pub(super) use stack::Chain;
+pub(crate) use code::Code;
+pub(crate) use held::Held;
+pub(crate) use names::{Address, Named, Names, Naming};
+pub(crate) use stack::Chain;
