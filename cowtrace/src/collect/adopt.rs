@@ -16,9 +16,12 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Collector, monotonic_ns};
+use super::{
+    Collector,
+    clock::monotonic_ns,
+    processes::{record::Record, records::Records},
+};
 use crate::{
-    collect::processes::record::Record,
     memory::{self, Identity, Task},
     probe::ProbeError,
     run::Role,
@@ -50,8 +53,8 @@ impl Collector {
     /// is traced by then stays traced.
     pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
         for scan in 0..MAX_SCANS {
-            let tree = memory::children_of(&self.proc_root, pids)?;
-            let scanned = Scanned::new(&tree, pids, self);
+            let tree = memory::children_of(self.processes.proc_root(), pids)?;
+            let scanned = Scanned::new(&tree, pids, self.processes.records());
             if let Some(&gone) = pids.iter().find(|pid| !scanned.living.contains(pid)) {
                 return Err(AdoptError::Vanished(gone));
             }
@@ -89,7 +92,8 @@ impl Collector {
     pub async fn adopt_launcher(&mut self, pid: u32) -> Result<(), AdoptError> {
         self.adopt(&[pid]).await?;
         for record in self
-            .records
+            .processes
+            .records_mut()
             .with_slot_mut()
             .filter(|record| record.pid == pid)
         {
@@ -105,7 +109,7 @@ impl Collector {
         scanned: &mut Scanned<'_>,
         settle: bool,
     ) -> Result<bool, AdoptError> {
-        let there = memory::tasks(&self.proc_root, process.pid).unwrap_or_default();
+        let there = memory::tasks(self.processes.proc_root(), process.pid).unwrap_or_default();
         if self.untraced(&there).next().is_none() {
             return Ok(false);
         }
@@ -126,13 +130,11 @@ impl Collector {
         };
         for &tid in &tasks {
             if self.probe.tables.trace_task(tid, slot) {
-                self.adopted_tasks.push((process.pid, tid));
+                self.processes.note_adopted(process.pid, tid);
             }
         }
         if there.len() > 1 {
-            if let Some(record) = self.records.in_slot(slot) {
-                record.name_is_final = true;
-            }
+            self.processes.keep_name(slot);
             self.probe.settle_races()?;
         }
         Ok(true)
@@ -161,7 +163,7 @@ impl Collector {
         let parent = scanned.records.get(&process.parent).copied();
         let now = monotonic_ns();
         let parent_slot = parent
-            .and_then(|id| self.records.get_mut(id))
+            .and_then(|id| self.processes.records().get(id))
             .and_then(|parent| parent.slot);
         let tables = &mut self.probe.tables;
         let Some(slot) = tables.open_process(pid, parent_slot.unwrap_or(0), now) else {
@@ -170,33 +172,31 @@ impl Collector {
         let inherited = match role {
             Role::Master => None,
             Role::Worker => parent
-                .and_then(|id| self.records.get_mut(id))
+                .and_then(|id| self.processes.records().get(id))
                 .and_then(|parent| parent.own.clone()),
         };
-        let comm = memory::comm(&self.proc_root, pid);
+        let comm = memory::comm(self.processes.proc_root(), pid);
         let record = Record {
             parent,
             inherited: inherited.clone(),
             ..Record::new(pid, slot, now, comm, role)
         };
-        let id = self.records.add(record);
+        let id = self.processes.records_mut().add(record);
         self.know_words(id);
         self.know_interpreter(id);
         self.await_interpreter(id);
         if scanned.parents.contains(&pid) || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
-            let (regions, tables, stop) = (&mut self.regions, &self.probe.tables, &self.stop);
-            let own = self.layouts.of(id, pid, regions, tables, || stop.is_due());
-            if let Some(record) = self.records.get_mut(id) {
-                record.own = own;
-            }
+            let tables = &self.probe.tables;
+            let own = self.mappings.before_trace(id, pid, tables, &self.stop);
+            self.processes.note_layout(id, own);
         }
         if self.stop.is_due() {
-            self.records.withdraw(id);
+            self.processes.records_mut().withdraw(id);
             return Slot::NotReached;
         }
         if let Some(layout) = &inherited {
-            self.regions.inherit(layout);
+            self.mappings.inherit(layout);
         }
         scanned.records.insert(pid, id);
         Slot::Is(slot)
@@ -225,9 +225,9 @@ struct Scanned<'a> {
 }
 
 impl<'a> Scanned<'a> {
-    fn new(tree: &[Identity], masters: &'a [u32], collector: &Collector) -> Self {
+    fn new(tree: &[Identity], masters: &'a [u32], records: &Records) -> Self {
         let living = tree.iter().filter(|process| !process.is_dead);
-        let records = collector.records.alive();
+        let records = records.alive();
         Self {
             masters,
             living: living.map(|process| process.pid).collect(),

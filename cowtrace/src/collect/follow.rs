@@ -3,11 +3,8 @@
 use cowtrace_common::event::EventKind;
 use log::debug;
 
-use super::{Collector, processes::record::Record};
-use crate::{
-    probe::{Lifecycle, ProbeError},
-    run::Role,
-};
+use super::Collector;
+use crate::probe::{Lifecycle, ProbeError};
 
 impl Collector {
     /// Takes in the events that have come.
@@ -19,9 +16,7 @@ impl Collector {
                 EventKind::Exec => self.executed(&event),
                 EventKind::Exit => self.exited(&event),
                 EventKind::Thread => {
-                    if let Some(record) = self.records.in_slot(event.slot) {
-                        record.name_is_final = true;
-                    }
+                    self.processes.keep_name(event.slot);
                     self.probe.settle_races()?;
                 }
             }
@@ -37,107 +32,35 @@ impl Collector {
     }
 
     fn forked(&mut self, event: &Lifecycle) {
-        let parent = self
-            .records
-            .in_slot(event.other_slot)
-            .map(|parent| (parent.id, parent.pid));
+        let parent = self.processes.in_slot(event.other_slot);
         // Before anything else: the parent's mappings are only for a moment what they were.
-        let layout = match parent {
-            Some((id, pid)) => {
-                let (regions, tables) = (&mut self.regions, &self.probe.tables);
-                self.layouts.of(id, pid, regions, tables, || false)
-            }
-            None => None,
-        };
-        let layout = layout.or_else(|| {
-            // The parent is gone already: the child's mappings are a copy of its.
-            let (id, _) = parent?;
-            self.layouts
-                .of_copy(id, event.pid, &mut self.regions, &self.probe.tables)
-        });
-        if layout.is_none() {
-            self.loss.mappings_missed += 1;
+        let layout = self
+            .mappings
+            .at_fork(parent, event.pid, &self.probe.tables, &mut self.loss);
+        let parent = parent.map(|(id, _)| id);
+        if let (Some(id), Some(layout)) = (parent, &layout) {
+            self.processes.note_layout(id, Some(layout.clone()));
         }
-        if let (Some((id, _)), Some(layout)) = (parent, &layout) {
-            if let Some(parent) = self.records.get_mut(id) {
-                parent.own = Some(layout.clone());
-            }
-            self.regions.inherit(layout);
-        }
-        self.retire_other_image(event);
+        self.processes.retire_other_image(event);
         let heap = match (parent, &layout) {
-            (Some((id, _)), Some(layout)) => Some(self.pass_on(id, layout.inherited_pages())),
+            (Some(id), Some(layout)) => Some(self.pass_on(id, layout.inherited_pages())),
             _ => None,
         };
-        let record = Record {
-            parent: parent.map(|(id, _)| id),
-            inherited: layout,
-            heap,
-            started_ns: event.at_ns.saturating_sub(self.started_ns),
-            ..Record::new(
-                event.pid,
-                event.slot,
-                event.born_ns,
-                event.comm.clone(),
-                Role::Worker,
-            )
-        };
-        let id = self.records.add(record);
+        let id = self.processes.add_forked(event, parent, layout, heap);
         self.know_words(id);
         self.know_interpreter(id);
     }
 
     fn executed(&mut self, event: &Lifecycle) {
-        let left = self.records.in_slot(event.other_slot);
-        let role = match &left {
-            Some(left) if left.pid == event.pid => left.role,
-            _ => Role::Worker,
-        };
-        let parent = left.map(|left| {
-            left.name_is_final |= left.pid == event.pid;
-            left.id
-        });
-        self.retire_other_image(event);
-        let record = Record {
-            parent,
-            started_ns: event.at_ns.saturating_sub(self.started_ns),
-            ..Record::new(
-                event.pid,
-                event.slot,
-                event.born_ns,
-                event.comm.clone(),
-                role,
-            )
-        };
-        let id = self.records.add(record);
+        let (id, is_master) = self.processes.add_executed(event);
         self.await_interpreter(id);
-        if let (Some(parent), Role::Master) = (parent, role) {
-            self.records.succeed(parent, id);
-            self.layouts.split(event.pid, &self.probe.tables);
-        }
-    }
-
-    /// A process has one image at a time. Another that seems alive in the same pid was adopted at
-    /// the very moment the kernel side saw it fork: the kernel's counts from here on.
-    fn retire_other_image(&mut self, event: &Lifecycle) {
-        if let Some(other) = self.records.alive_with_pid(event.pid, event.slot) {
-            other.exited_ns = Some(event.at_ns.saturating_sub(self.started_ns));
+        if is_master {
+            self.mappings.split(event.pid, &self.probe.tables);
         }
     }
 
     fn exited(&mut self, event: &Lifecycle) {
-        let at_ns = event.at_ns.saturating_sub(self.started_ns);
-        let Some(record) = self.records.in_slot(event.slot) else {
-            return;
-        };
-        if record.born_ns != event.born_ns || record.exited_ns.is_some() {
-            return;
-        }
-        record.exited_ns = Some(at_ns);
-        let heap = record.heap;
-        if !record.name_is_final {
-            record.comm.clone_from(&event.comm);
-        }
+        let heap = self.processes.note_exit(event);
         self.early.note_exit(heap);
     }
 }

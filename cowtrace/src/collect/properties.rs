@@ -7,11 +7,11 @@ use cowtrace_common::process::Source;
 use proptest::prelude::*;
 
 use super::{
-    assemble::{InRun, in_run, rows::Sums, snapshot},
-    processes::{
-        attribution::RegionTable,
-        record::{Record, Records},
+    assemble::{
+        snapshot,
+        whole::{InRun, in_run},
     },
+    processes::{attribution::RegionTable, record::Record, records::Records, rows::Sums},
 };
 use crate::{
     probe::{RangeCount, Totals},

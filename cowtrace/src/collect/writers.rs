@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use cowtrace_common::evidence::Evidence;
 
-use super::{Collector, processes::record::Records};
+use super::{Collector, processes::records::Records};
 use crate::{
     memory,
     writer::{Named, Origin},
@@ -27,9 +27,9 @@ impl Collector {
         }
         // Now every process is known that wrote before: it was told of before it first ran.
         self.follow_on();
-        let mut asked = Asked::new(&self.records);
+        let mut asked = Asked::new(self.processes.records());
         for evidence in waiting {
-            let Some(program) = asked.of_slot(&self.records, evidence.core.slot) else {
+            let Some(program) = asked.of_slot(self.processes.records(), evidence.core.slot) else {
                 self.loss.writers_full += evidence.pages();
                 continue;
             };
@@ -38,7 +38,8 @@ impl Collector {
                 continue;
             }
             let region = self
-                .records
+                .processes
+                .records()
                 .written_in_slot(evidence.core.slot)
                 .and_then(|record| record.region_at(evidence.core.address));
             let origin = Origin {
@@ -75,7 +76,7 @@ impl Collector {
         type_address: Option<u64>,
     ) {
         let slot = evidence.core.slot;
-        let Some(heap) = self.records.heap_of(slot) else {
+        let Some(heap) = self.processes.records().heap_of(slot) else {
             self.copies.dropped += evidence.pages();
             return;
         };
@@ -83,7 +84,7 @@ impl Collector {
             .copies
             .add(heap, evidence.core.address, evidence.pages());
         // What the owner writes itself is what it changes.
-        let record = self.records.written_in_slot(slot);
+        let record = self.processes.records().written_in_slot(slot);
         let is_heirs = record.is_some_and(|record| record.heap == Some(heap));
         if let Some(type_address) = type_address.filter(|_| is_kept && is_heirs) {
             let writers = &self.writers;
@@ -98,8 +99,8 @@ impl Collector {
     /// Has the kernel side read words around addresses only where the program may have objects that
     /// they tell: for others they cost a third of the evidence.
     fn settle_words(&mut self, image: u32) {
-        let now_ns = self.elapsed_ns();
-        let has_settled = self.records.get_mut(image).is_none_or(|first| {
+        let now_ns = self.clock.elapsed_ns();
+        let has_settled = self.processes.records().get(image).is_none_or(|first| {
             let was_there = first.started_ns == 0;
             was_there || now_ns.saturating_sub(first.started_ns) >= SETTLED_NS
         });
@@ -112,9 +113,9 @@ impl Collector {
         if !changed {
             return;
         }
-        for record in self.records.alive() {
+        for record in self.processes.records().alive() {
             if let Some(slot) = record.slot
-                && self.records.image_of(record.id) == image
+                && self.processes.records().image_of(record.id) == image
             {
                 self.probe.tables.set_without_words(slot, without);
             }
@@ -123,15 +124,22 @@ impl Collector {
 
     /// Says so for a process that has come.
     pub(super) fn know_words(&mut self, id: u32) {
-        let without = self.natives.contains(&self.records.image_of(id));
-        if let Some(slot) = self.records.get_mut(id).and_then(|record| record.slot) {
+        let without = self
+            .natives
+            .contains(&self.processes.records().image_of(id));
+        if let Some(slot) = self
+            .processes
+            .records()
+            .get(id)
+            .and_then(|record| record.slot)
+        {
             self.probe.tables.set_without_words(slot, without);
         }
     }
 
     /// Has a program looked into again that has not begun to run Python, or not yet.
     pub(super) fn await_interpreter(&mut self, id: u32) {
-        let image = self.records.image_of(id);
+        let image = self.processes.records().image_of(id);
         if self.probe.pythons.is_some() && !self.interpreters.contains_key(&image) {
             self.starting.push((id, 0));
         }
@@ -146,10 +154,11 @@ impl Collector {
             if due.is_power_of_two() {
                 self.know_interpreter(id);
             }
-            let image = self.records.image_of(id);
+            let image = self.processes.records().image_of(id);
             let is_alive = self
-                .records
-                .get_mut(id)
+                .processes
+                .records()
+                .get(id)
                 .is_some_and(|record| record.exited_ns.is_none());
             if is_alive && due < MOST_LOOKS && !self.interpreters.contains_key(&image) {
                 self.starting.push((id, due));
@@ -163,8 +172,8 @@ impl Collector {
         let Some(pythons) = &mut self.probe.pythons else {
             return;
         };
-        let image = self.records.image_of(id);
-        let Some(record) = self.records.get_mut(id) else {
+        let image = self.processes.records().image_of(id);
+        let Some(record) = self.processes.records().get(id) else {
             return;
         };
         if let Some(&number) = self.interpreters.get(&image) {
@@ -174,7 +183,7 @@ impl Collector {
             return;
         }
         let mut pids = vec![record.pid];
-        pids.extend(self.records.get_mut(image).map(|first| first.pid));
+        pids.extend(self.processes.records().get(image).map(|first| first.pid));
         let Some(number) = self
             .writers
             .interpreter(image, &pids, || self.stop.is_due())
@@ -185,9 +194,9 @@ impl Collector {
             return;
         };
         self.interpreters.insert(image, number);
-        for record in self.records.alive() {
+        for record in self.processes.records().alive() {
             if let Some(slot) = record.slot
-                && self.records.image_of(record.id) == image
+                && self.processes.records().image_of(record.id) == image
             {
                 self.probe.tables.set_interpreter(slot, number);
             }
@@ -196,7 +205,7 @@ impl Collector {
 
     /// Names all writers.
     pub(super) fn name_writers(&mut self) -> Named {
-        let living = living(&self.records);
+        let living = living(self.processes.records());
         let writers = std::mem::take(&mut self.writers);
         writers.name(|image| living.get(&image).cloned().unwrap_or_default())
     }

@@ -6,16 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Meta,
-    rows::{counts_by_slot, rows},
-};
+use super::whole::Meta;
 use crate::{
     collect::{
         Collector,
         processes::{
             attribution::RegionTable,
-            record::{Record, Records},
+            record::Record,
+            records::Records,
+            rows::{counts_by_slot, rows},
         },
     },
     probe::{RangeCount, Totals},
@@ -183,16 +182,16 @@ impl Collector {
     /// The run so far, without what earlier snapshots told and what has not changed. Writers are told
     /// without native functions, which are looked up at the end.
     pub fn snapshot(&mut self, meta: Meta) -> Snapshot {
-        self.read_totals();
-        let duration_ns = self.elapsed_ns();
+        self.processes.read_totals(&self.probe.tables);
+        let duration_ns = self.clock.elapsed_ns();
         let is_whole = !self.told.has_begun;
         let tables = &self.probe.tables;
         let range_bytes = self.probe.range_bytes;
-        let (rows, counted) = self
-            .told
-            .count_changed(&self.records, range_bytes, |slots| {
-                counts_by_slot(tables, |slot| slots.contains(&slot))
-            });
+        let (rows, counted) =
+            self.told
+                .count_changed(self.processes.records(), range_bytes, |slots| {
+                    counts_by_slot(tables, |slot| slots.contains(&slot))
+                });
         let rows_of = counted.into_iter().collect();
         let (timeline, samples_before) = self.told.new_samples(&self.timeline);
         let mut told = run::Told {
@@ -204,11 +203,13 @@ impl Collector {
             rows,
             timeline,
             loss: self.losses_so_far(),
-            regions: self.told.regions_of(&self.records, &self.regions),
+            regions: self
+                .told
+                .regions_of(self.processes.records(), self.mappings.regions()),
             unfinished: true,
             ..self.head(meta, duration_ns)
         };
-        run.processes = self.told.processes_of(&self.records);
+        run.processes = self.told.processes_of(self.processes.records());
         told.without_writers = !self.tell_writers(&mut run);
         self.told.has_begun = true;
         Snapshot { run, told }
@@ -223,7 +224,7 @@ impl Collector {
         let mut loss = self.kernel_losses(self.probe.skipped());
         loss.unsplit_pages += self
             .told
-            .live(&self.records)
+            .live(self.processes.records())
             .map(|counted| counted.unsplit_pages)
             .sum::<u64>();
         loss

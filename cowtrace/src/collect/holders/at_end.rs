@@ -9,11 +9,14 @@ use std::{
 use super::{
     copies::Addresses,
     early::{Seen, begun, ended},
-    heaps::{Heap, Keeper},
+    keepers::{Keeper, keepers_of},
     later::{is_better, with_later},
 };
 use crate::{
-    collect::{Collector, processes::record::Record},
+    collect::{
+        Collector,
+        processes::{inheritance::Heap, record::Record},
+    },
     memory,
     run::{AlsoHeld, CopiedType, HeapWalk, Holder},
     writer::{Found, Limits, Objects, Variable},
@@ -93,12 +96,12 @@ impl Collector {
     /// Those whose records were joined have another number in the run.
     fn number_as_in_run(&self, holders: &mut [Holder], walks: &mut [HeapWalk]) {
         for holder in holders {
-            holder.process_id = self.records.id_in_run(holder.process_id);
+            holder.process_id = self.processes.records().id_in_run(holder.process_id);
         }
         for walk in walks {
-            walk.process_id = self.records.id_in_run(walk.process_id);
+            walk.process_id = self.processes.records().id_in_run(walk.process_id);
             let read = walk.read_process_id;
-            walk.read_process_id = read.map(|id| self.records.id_in_run(id));
+            walk.read_process_id = read.map(|id| self.processes.records().id_in_run(id));
         }
     }
 
@@ -135,8 +138,12 @@ impl Collector {
             log::debug!("process {} still has {part:?} of {heap:?}", record.pid);
             part
         };
-        self.records
-            .keepers_of(heap, |record| self.written(record), kept)
+        keepers_of(
+            self.processes.records(),
+            heap,
+            |record| self.written(record),
+            kept,
+        )
     }
 
     /// Pages that a process has written since it is traced, copied or not: each once for every fork.
@@ -208,7 +215,9 @@ impl Collector {
     /// Looks through the first process that can be, until all of them have to end.
     fn ask(&self, heap: Heap, addresses: Addresses, keepers: &[Keeper], ends: Instant) -> Seen {
         let walk = begun(heap, &addresses);
-        let objects = self.writers.objects(self.records.image_of(heap.process));
+        let objects = self
+            .writers
+            .objects(self.processes.records().image_of(heap.process));
         let Some(objects) = objects else {
             return ended(walk, Err("it runs no CPython that is known".into()));
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cowtrace_common::evidence::{Evidence, WORDS as TAKEN};
 
-use super::heaps::Heap;
+use crate::collect::processes::inheritance::Heap;
 
 /// Objects of a heap that are kept: of so many that are three quarters the same, 95 % of the time 70 to
 /// 80 % are.

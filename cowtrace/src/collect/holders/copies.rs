@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::heaps::Heap;
+use crate::collect::processes::inheritance::Heap;
 
 /// Different addresses that are kept, over all processes, give or take those that come between two
 /// looks: 8 MiB, and half of that while new ones are sorted in.

@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{at_end::ask_in_turn, copies::Addresses, heaps::Heap, later::is_better};
+use super::{at_end::ask_in_turn, copies::Addresses, keepers::has_heirs, later::is_better};
 use crate::{
-    collect::Collector,
+    collect::{Collector, processes::inheritance::Heap},
     memory,
     run::HeapWalk,
     writer::{Found, Survey},
@@ -135,7 +135,7 @@ impl Collector {
     /// Notes that a process forks, and tells what heap its child has. One that is not passed on any
     /// more is looked through: it is there only as long as those that have it.
     pub(in crate::collect) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
-        let record = self.records.get(process);
+        let record = self.processes.records().get(process);
         let written = record.map_or(0, |record| self.written(record));
         let pid = record.map(|record| record.pid);
         let contents = &self.contents;
@@ -144,7 +144,10 @@ impl Collector {
                 pid.is_some_and(|pid| memory::read(pid, at, to))
             })
         };
-        let (heap, is_other) = self.records.pass_on(process, written, pages, kept);
+        let (heap, is_other) = self
+            .processes
+            .records_mut()
+            .pass_on(process, written, pages, kept);
         if is_other {
             self.early.ask(Heap {
                 generation: heap.generation - 1,
@@ -167,7 +170,7 @@ impl Collector {
         self.early.end();
         // A master tends to end after its last worker.
         for heap in std::mem::take(&mut self.early.exits) {
-            if !self.records.has_heirs(heap) {
+            if !has_heirs(self.processes.records(), heap) {
                 self.early.ask(heap);
             }
         }
@@ -192,12 +195,15 @@ impl Collector {
         if keepers.is_empty() {
             return;
         }
-        let Some(objects) = self.writers.objects(self.records.image_of(heap.process)) else {
+        let Some(objects) = self
+            .writers
+            .objects(self.processes.records().image_of(heap.process))
+        else {
             return;
         };
         let addresses = self.copies.so_far(heap);
         let walk = HeapWalk {
-            at_ns: Some(self.elapsed_ns()),
+            at_ns: Some(self.clock.elapsed_ns()),
             ..begun(heap, &addresses)
         };
         let ends = Instant::now() + TIME;

@@ -5,5 +5,5 @@ mod at_end;
 pub(super) mod contents;
 pub(super) mod copies;
 pub(super) mod early;
-pub(super) mod heaps;
+mod keepers;
 mod later;

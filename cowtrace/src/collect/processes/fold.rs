@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::record::{Record, Records};
+use super::{record::Record, records::Records};
 use crate::run::{Role, Row};
 
 impl Records {

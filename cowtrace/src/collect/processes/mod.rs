@@ -2,6 +2,11 @@
 
 pub(super) mod attribution;
 mod fold;
-pub(super) mod layouts;
+pub(super) mod inheritance;
+mod layouts;
+pub(super) mod mappings;
 pub(super) mod names;
 pub(super) mod record;
+pub(super) mod records;
+pub(super) mod rows;
+pub(super) mod tree;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use cowtrace_common::process::Source;
 
+use super::{
+    attribution::{RegionTable, refine_unknown},
+    record::Record,
+};
 use crate::{
-    collect::processes::{
-        attribution::{RegionTable, refine_unknown},
-        record::Record,
-    },
     probe::{RangeCount, Tables, Totals},
     run::{Loss, Mapping, Row, Sources},
 };

@@ -1,0 +1,227 @@
+//! Living processes that still have memory that was passed on, so that it can be looked through there.
+
+use std::cmp::Ordering;
+
+use crate::collect::processes::{
+    inheritance::{Heap, KEPT_PART},
+    record::Record,
+    records::Records,
+};
+
+/// One that has less than this does not have it at all.
+const LEAST_KEPT: f64 = 0.25;
+/// Heirs that are looked at.
+const MOST_HEIRS: usize = 8;
+
+/// A living process that has some memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::collect) struct Keeper {
+    pub(in crate::collect) id: u32,
+    pub(in crate::collect) pid: u32,
+    /// Whether it has replaced much of it since.
+    pub(in crate::collect) has_changed: bool,
+}
+
+/// Living processes that may have this memory, in the order in which they are to be asked: the one
+/// that passed it on, those that inherited it and have written least, and if the first is gone
+/// those that it forked from; last of all, those that have changed it, if nothing is left of it
+/// left out. `written` tells how many pages one has written, `kept` which part it still has of the
+/// objects that were copied.
+pub(in crate::collect) fn keepers_of(
+    records: &Records,
+    heap: Heap,
+    written: impl Fn(&Record) -> u64,
+    kept: impl Fn(&Record) -> Option<f64>,
+) -> Vec<Keeper> {
+    let owner = records
+        .get(heap.process)
+        .filter(|record| record.is_alive_in_run());
+    let mut heirs: Vec<(u64, &Record)> = records
+        .iter()
+        .filter(|record| record.heap == Some(heap) && record.is_alive_in_run())
+        .map(|record| (written(record), record))
+        .collect();
+    heirs.sort_by_key(|(written, record)| (*written, record.id));
+    let heirs = heirs.iter().take(MOST_HEIRS).map(|(_, record)| *record);
+    let ancestors = forebears(records, heap).filter(|_| owner.is_none());
+    let candidates = owner.into_iter().chain(heirs).chain(ancestors);
+    let judged = |record: &Record| {
+        let part = kept(record);
+        let has_changed = match part {
+            Some(part) if part < LEAST_KEPT => return None,
+            Some(part) => part < KEPT_PART,
+            None if record.heap == Some(heap) => false,
+            None => may_have_changed(record, heap, &written)?,
+        };
+        let (id, pid) = (record.id, record.pid);
+        let keeper = Keeper {
+            id,
+            pid,
+            has_changed,
+        };
+        Some((part.unwrap_or(0.0), keeper))
+    };
+    let mut found: Vec<(f64, Keeper)> = candidates.filter_map(judged).collect();
+    // Of those that have changed the one that has most of it comes first.
+    found.sort_by(|(part, keeper), (other_part, other)| {
+        let by_part = other_part.total_cmp(part);
+        let by_change = keeper.has_changed.cmp(&other.has_changed);
+        by_change.then(if keeper.has_changed {
+            by_part
+        } else {
+            Ordering::Equal
+        })
+    });
+    found.into_iter().map(|(_, keeper)| keeper).collect()
+}
+
+/// Those living that a heap's process forked from, the nearest first.
+fn forebears(records: &Records, heap: Heap) -> impl Iterator<Item = &Record> {
+    let parent = |record: &&Record| records.get(record.heap?.process);
+    std::iter::successors(records.get(heap.process), parent)
+        .skip(1)
+        .filter(|record| record.is_alive_in_run())
+}
+
+/// Whether a living process inherited this memory.
+pub(in crate::collect) fn has_heirs(records: &Records, heap: Heap) -> bool {
+    records.alive().any(|record| record.heap == Some(heap))
+}
+
+/// Whether one that passed memory on has written much of it since, where nothing else is known; none
+/// if it has passed on other memory since.
+fn may_have_changed(record: &Record, heap: Heap, written: impl Fn(&Record) -> u64) -> Option<bool> {
+    let passed = record.passed.unwrap_or_default();
+    if record.id == heap.process && passed.generation != heap.generation {
+        return None;
+    }
+    Some(passed.is_changed(written(record), || None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Role;
+
+    const PAGES: u64 = 100_000;
+
+    fn add(records: &mut Records, pid: u32, heap: Option<Heap>) -> u32 {
+        let role = if heap.is_some() {
+            Role::Worker
+        } else {
+            Role::Master
+        };
+        let mut record = Record::new(pid, pid, 1, "w".into(), role);
+        record.parent = heap.map(|heap| heap.process);
+        record.heap = heap;
+        records.add(record)
+    }
+
+    fn exit(records: &mut Records, id: u32) {
+        records.get_mut(id).unwrap().exited_ns = Some(1);
+    }
+
+    /// Who is read first, if the master has written so much, each worker its pid, and of what was
+    /// copied a process has the part that is given by pid.
+    fn read_knowing(
+        records: &Records,
+        heap: Heap,
+        by_master: u64,
+        kept: impl Fn(u32) -> Option<f64>,
+    ) -> Vec<(u32, bool)> {
+        let written = |record: &Record| match record.role {
+            Role::Master => by_master,
+            Role::Worker => u64::from(record.pid),
+        };
+        let keepers = keepers_of(records, heap, written, |record| kept(record.pid));
+        let keepers = keepers.into_iter();
+        keepers
+            .map(|keeper| (keeper.pid, keeper.has_changed))
+            .collect()
+    }
+
+    /// As [`read_knowing`], where nothing is known of what was copied.
+    fn read(records: &Records, heap: Heap, by_master: u64) -> Option<(u32, bool)> {
+        let keepers = read_knowing(records, heap, by_master, |_| None);
+        keepers.first().copied()
+    }
+
+    fn pass(records: &mut Records, process: u32, written: u64) -> Heap {
+        records.pass_on(process, written, PAGES, |_| None).0
+    }
+
+    #[test]
+    fn a_fork_after_much_was_written_passes_on_another_heap() {
+        let mut records = Records::default();
+        let master = add(&mut records, 2, None);
+        let mut pass = |written| {
+            let (heap, is_other) = records.pass_on(master, written, PAGES, |_| None);
+            (heap.generation, is_other)
+        };
+        assert_eq!(pass(500), (0, false));
+        assert_eq!(pass(500 + PAGES / 16), (0, false));
+        assert_eq!(pass(501 + PAGES / 16), (1, true));
+        assert_eq!(pass(600 + PAGES / 16), (1, false));
+    }
+
+    #[test]
+    fn a_master_that_only_forks_passes_on_the_same_however_often() {
+        let mut records = Records::default();
+        let master = add(&mut records, 2, None);
+        for fork in 0..10_000 {
+            // Some hundred pages are written after each fork, always the same.
+            let written = fork * 300;
+            let passed = records.pass_on(master, written, 2_000, |_| Some(0.9));
+            assert_eq!((passed.0.generation, passed.1), (0, false), "fork {fork}");
+        }
+        let (heap, _) = records.pass_on(master, 3_000_000, 2_000, |_| Some(0.9));
+        let worker = add(&mut records, 3, Some(heap));
+        let has_most = |_| Some(0.9);
+        let keepers = read_knowing(&records, heap, 6_000_000, has_most);
+        assert_eq!(keepers, [(2, false), (3, false)]);
+        // What it has replaced is other memory.
+        let (other, is_other) = records.pass_on(master, 3_002_000, 2_000, |_| Some(0.5));
+        assert!(is_other && other.generation == 1);
+        let kept = |pid| Some(if pid == 2 { 0.5 } else { 1.0 });
+        let keepers = read_knowing(&records, heap, 3_002_000, kept);
+        assert_eq!(keepers, [(3, false), (2, true)]);
+        exit(&mut records, worker);
+        let keepers = read_knowing(&records, heap, 3_002_000, |_| Some(0.1));
+        assert_eq!(keepers, [], "nothing is left of it");
+    }
+
+    #[test]
+    fn memory_is_read_where_it_has_changed_least() {
+        let mut records = Records::default();
+        let master = add(&mut records, 2, None);
+        let first = pass(&mut records, master, 0);
+        let workers = [7, 5].map(|pid| add(&mut records, pid, Some(first)));
+        assert_eq!(read(&records, first, 100), Some((2, false)));
+        assert_eq!(read(&records, first, PAGES), Some((5, false)));
+        let second = pass(&mut records, master, PAGES);
+        assert_eq!(read(&records, first, PAGES), Some((5, false)));
+        assert_eq!(read(&records, second, PAGES), Some((2, false)));
+        exit(&mut records, workers[1]);
+        assert_eq!(read(&records, first, PAGES), Some((7, false)));
+        exit(&mut records, workers[0]);
+        assert!(!has_heirs(&records, first));
+        assert_eq!(read(&records, first, PAGES), None);
+        assert_eq!(read(&records, second, 2 * PAGES), Some((2, true)));
+        exit(&mut records, master);
+        assert_eq!(read(&records, first, PAGES), None);
+    }
+
+    #[test]
+    fn what_a_worker_passed_on_is_looked_for_in_its_master_once_all_who_have_it_are_gone() {
+        let mut records = Records::default();
+        let master = add(&mut records, 2, None);
+        let of_master = pass(&mut records, master, 0);
+        let worker = add(&mut records, 3, Some(of_master));
+        let of_worker = pass(&mut records, worker, 0);
+        let last = add(&mut records, 4, Some(of_worker));
+        exit(&mut records, worker);
+        assert_eq!(read(&records, of_worker, 0), Some((4, false)));
+        exit(&mut records, last);
+        assert_eq!(read(&records, of_worker, 0), Some((2, false)));
+    }
+}

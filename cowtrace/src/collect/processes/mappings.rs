@@ -1,0 +1,167 @@
+//! The mappings of the traced processes: read at each fork and now and then in between, and the regions
+//! that copies are counted in.
+
+use std::{path::PathBuf, rc::Rc};
+
+use super::{
+    attribution::{Layout, RegionTable},
+    layouts::Layouts,
+    record::Record,
+    records::Records,
+};
+use crate::{
+    memory,
+    probe::Tables,
+    run::{Loss, Role},
+    stop::Stop,
+};
+
+/// Live processes whose mappings are read again at one tick, in turn, and mappings after which no other
+/// follows: bounds a tick's cost.
+const PROCESSES_PER_TICK: usize = 8;
+const MAPPINGS_PER_TICK: usize = 16_384;
+
+/// Mappings by process, and the regions of the run.
+pub(in crate::collect) struct Mappings {
+    proc_root: PathBuf,
+    layouts: Layouts,
+    regions: RegionTable,
+    /// Whose mappings are read at the next tick, by its place among the living.
+    next: usize,
+}
+
+impl Mappings {
+    pub(in crate::collect) fn new(proc_root: PathBuf, page_bytes: u64) -> Self {
+        Self {
+            layouts: Layouts::new(proc_root.clone(), page_bytes),
+            regions: RegionTable::default(),
+            proc_root,
+            next: 0,
+        }
+    }
+
+    /// The regions that were found so far.
+    pub(in crate::collect) const fn regions(&self) -> &RegionTable {
+        &self.regions
+    }
+
+    /// The same, to count copies in them.
+    pub(in crate::collect) const fn regions_mut(&mut self) -> &mut RegionTable {
+        &mut self.regions
+    }
+
+    /// The regions at the end.
+    pub(in crate::collect) fn into_regions(self) -> RegionTable {
+        self.regions
+    }
+
+    /// What a child inherits from its parent, a record and a pid; none if neither can be read, which
+    /// is counted under loss.
+    pub(in crate::collect) fn at_fork(
+        &mut self,
+        parent: Option<(u32, u32)>,
+        child: u32,
+        tables: &Tables,
+        loss: &mut Loss,
+    ) -> Option<Rc<Layout>> {
+        let layout = parent.and_then(|(id, pid)| {
+            let regions = &mut self.regions;
+            let of_parent = self.layouts.of(id, pid, regions, tables, || false);
+            // The parent is gone already: the child's mappings are a copy of its.
+            of_parent.or_else(|| self.layouts.of_copy(id, child, regions, tables))
+        });
+        match &layout {
+            Some(layout) => self.regions.inherit(layout),
+            None => loss.mappings_missed += 1,
+        }
+        layout
+    }
+
+    /// What a process that was there before the trace passes on; none if the trace is to end.
+    pub(in crate::collect) fn before_trace(
+        &mut self,
+        id: u32,
+        pid: u32,
+        tables: &Tables,
+        stop: &Stop,
+    ) -> Option<Rc<Layout>> {
+        let regions = &mut self.regions;
+        self.layouts.of(id, pid, regions, tables, || stop.is_due())
+    }
+
+    /// Notes that a process inherited a layout.
+    pub(in crate::collect) fn inherit(&mut self, layout: &Layout) {
+        self.regions.inherit(layout);
+    }
+
+    /// Forgets what was read of a process that has exited.
+    pub(in crate::collect) fn forget(&mut self, id: u32) {
+        self.layouts.forget(id);
+    }
+
+    /// Has ranges across a process's mappings counted page by page.
+    pub(in crate::collect) fn split(&self, pid: u32, tables: &Tables) {
+        self.layouts.split(pid, tables);
+    }
+
+    /// The same for the masters before their next fork: the children's first faults come sooner than
+    /// the fork's event is read.
+    pub(in crate::collect) fn split_before_forks(
+        &self,
+        records: &Records,
+        tables: &Tables,
+        stop: &Stop,
+    ) {
+        let is_master = |record: &&Record| record.role == Role::Master;
+        for master in records.alive().filter(is_master) {
+            if stop.is_due() {
+                return;
+            }
+            self.split(master.pid, tables);
+        }
+    }
+
+    /// Reads the mappings of some live workers again, so that memory they mapped themselves has a
+    /// name even if they exit before the end.
+    pub(in crate::collect) fn read_some(&mut self, records: &mut Records, stop: &Stop) {
+        let ids: Vec<u32> = records
+            .alive()
+            .filter(|record| record.totals.copied_pages() > 0)
+            .map(|record| record.id)
+            .collect();
+        let turn = ids.iter().copied().cycle().skip(self.next);
+        let (mut processes, mut mappings) = (0, 0);
+        for id in turn.take(PROCESSES_PER_TICK.min(ids.len())) {
+            // At the end they are read anyway.
+            if mappings >= MAPPINGS_PER_TICK || stop.is_due() {
+                break;
+            }
+            processes += 1;
+            mappings += records
+                .get_mut(id)
+                .map_or(0, |record| self.read_current(record));
+        }
+        self.next = (self.next + processes) % ids.len().max(1);
+    }
+
+    /// Reads the mappings of all who live and have counted something: mappings say what was copied, and
+    /// of a process that copied nothing they may be many.
+    pub(in crate::collect) fn read_all(&self, records: &mut Records) {
+        for record in records.alive_mut() {
+            if record.totals.copied_pages() + record.totals.reused > 0 {
+                self.read_current(record);
+            }
+        }
+    }
+
+    /// Reads a process's mappings; returns their number.
+    fn read_current(&self, record: &mut Record) -> usize {
+        let text = memory::read_layout_text(&self.proc_root, record.pid).unwrap_or_default();
+        let mappings = memory::read_mappings(&text).unwrap_or_default();
+        let count = mappings.len();
+        if count > 0 {
+            record.current = Some(mappings);
+        }
+        count
+    }
+}
