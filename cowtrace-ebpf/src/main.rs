@@ -14,9 +14,11 @@ mod kernel;
 mod maps;
 mod native;
 mod process;
+mod program;
 mod python;
 mod range;
 mod stacks;
+mod thread;
 mod walk;
 mod writer;
 
@@ -26,9 +28,9 @@ use aya_ebpf::{
 };
 
 use crate::{
-    fault::Turn,
     hooks::{kprobe as probes, lifecycle, tracepoint, trampoline},
     kernel::page_tables,
+    thread::Turn,
 };
 
 /// Hooks with two programs each, see [`Turn`]: the other is attached where the kernel preempts

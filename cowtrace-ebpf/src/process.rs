@@ -12,10 +12,11 @@ use cowtrace_common::{
 };
 
 use crate::{
-    atomic,
-    fault::{self, TracedThread, Turn},
+    atomic, fault,
     kernel::Task,
     maps,
+    program::Program,
+    thread::{TracedThread, Turn},
 };
 
 /// Follows a fork by the task `tid`. Returns the child's process slot, 0 if it is not traced.
@@ -132,32 +133,6 @@ fn open(tgid: u32, parent: u32, program: Program) -> u32 {
         }
     }
     slot
-}
-
-/// What the user side has said of a program; a child inherits it.
-#[derive(Clone, Copy, Default)]
-pub struct Program {
-    /// See [`Process::interpreter`].
-    pub interpreter: u32,
-    /// See [`Process::without_words`].
-    pub without_words: u32,
-}
-
-impl Program {
-    /// Of the process in a slot.
-    #[inline(always)]
-    pub fn of(slot: u32) -> Self {
-        let Some(process) = maps::process(slot) else {
-            return Self::default();
-        };
-        // SAFETY: pointers into a live map value. Volatile, since the user side writes it.
-        unsafe {
-            Self {
-                interpreter: (&raw const (*process).interpreter).read_volatile(),
-                without_words: (&raw const (*process).without_words).read_volatile(),
-            }
-        }
-    }
 }
 
 #[inline(always)]

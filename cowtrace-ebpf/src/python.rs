@@ -8,10 +8,10 @@ use cowtrace_common::{
 };
 
 use crate::{
-    fault::TracedThread,
     kernel::Task,
     maps,
-    process::Program,
+    program::Program,
+    thread::TracedThread,
     walk::{Walk, mixed},
 };
 

@@ -1,11 +1,11 @@
 //! The stacks that a write comes from, by the numbers that its evidence carries.
 
 use crate::{
-    fault::{TracedThread, Turn},
     kernel::Registers,
     native,
-    process::Program,
+    program::Program,
     python,
+    thread::{TracedThread, Turn},
     walk::{Hook, Walk},
 };
 

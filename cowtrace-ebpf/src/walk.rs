@@ -7,7 +7,7 @@ use cowtrace_common::{
     python::{Stack, WINDOW_BYTES},
 };
 
-use crate::{fault::Turn, maps};
+use crate::{maps, thread::Turn};
 
 /// No process has addresses from here on: reading them fails without a fault (x86-64).
 const NO_ADDRESS: u64 = 1 << 47;

@@ -9,7 +9,7 @@ use cowtrace_common::{
     loss::Loss,
 };
 
-use crate::{fault::TracedThread, kernel::page_tables, maps, process::Program, stacks::Stacks};
+use crate::{kernel::page_tables, maps, program::Program, stacks::Stacks, thread::TracedThread};
 
 /// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]

@@ -14,11 +14,12 @@ use cowtrace_common::{
 };
 
 use crate::{
-    fault::{self, Begun, TracedThread, Turn},
+    fault::{self, Begun},
     kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
     maps,
-    process::Program,
+    program::Program,
     stacks::{self, Stacks},
+    thread::{TracedThread, Turn},
     walk::Hook,
     writer::{self, Moment, Write},
 };

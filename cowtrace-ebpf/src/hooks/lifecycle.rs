@@ -3,7 +3,7 @@
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::info;
 
-use crate::{fault::Turn, kernel::Task, process};
+use crate::{kernel::Task, process, thread::Turn};
 
 /// `sched:sched_process_fork`: (parent task, child task). Fires for threads too, before the child
 /// first runs.

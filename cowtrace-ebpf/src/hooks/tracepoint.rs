@@ -12,11 +12,12 @@ use cowtrace_common::{
 };
 
 use crate::{
-    fault::{self, Begun, TracedThread, Turn},
+    fault::{self, Begun},
     kernel::{Entry, Registers, Task},
     maps,
-    process::Program,
+    program::Program,
     stacks::{self, Stacks},
+    thread::{TracedThread, Turn},
     walk::Hook,
     writer::{self, Moment, Write},
 };

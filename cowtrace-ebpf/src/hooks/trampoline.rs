@@ -7,8 +7,8 @@ use aya_ebpf::{
 
 use super::function;
 use crate::{
-    fault::Turn,
     kernel::{Page, VmFault, Vma},
+    thread::Turn,
     walk::Hook,
 };
 

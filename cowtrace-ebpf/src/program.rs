@@ -1,0 +1,29 @@
+//! What is known of the program that a process runs.
+
+use crate::maps;
+
+/// What the user side has said of a program; a child inherits it.
+#[derive(Clone, Copy, Default)]
+pub struct Program {
+    /// See [`cowtrace_common::process::Process::interpreter`].
+    pub interpreter: u32,
+    /// See [`cowtrace_common::process::Process::without_words`].
+    pub without_words: u32,
+}
+
+impl Program {
+    /// Of the process in a slot.
+    #[inline(always)]
+    pub fn of(slot: u32) -> Self {
+        let Some(process) = maps::process(slot) else {
+            return Self::default();
+        };
+        // SAFETY: pointers into a live map value. Volatile, since the user side writes it.
+        unsafe {
+            Self {
+                interpreter: (&raw const (*process).interpreter).read_volatile(),
+                without_words: (&raw const (*process).without_words).read_volatile(),
+            }
+        }
+    }
+}
