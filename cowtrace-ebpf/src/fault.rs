@@ -11,10 +11,9 @@ use cowtrace_common::{
 };
 
 use crate::{
-    atomic, maps,
+    atomic, evidence, maps,
     range::{self, Outcome},
     thread::TracedThread,
-    writer,
 };
 
 /// A write fault as a hook sees it begin.
@@ -93,7 +92,7 @@ pub fn taken_back(mut thread: TracedThread) {
     fault.state = FAULT_NONE;
     // The copy is the last that was counted, so it is still in the batch.
     fault.batch_copied = fault.batch_copied.wrapping_sub(1);
-    writer::take_back(thread);
+    evidence::take_back(thread);
     let fault = thread.get();
     reused(fault.charged, fault.address);
 }
@@ -103,7 +102,7 @@ pub fn taken_back(mut thread: TracedThread) {
 pub fn left(thread: TracedThread) {
     ended(thread);
     flush(thread);
-    writer::flush(thread);
+    evidence::flush(thread);
 }
 
 /// Adds the thread's batch of copies to the histogram and to its process.

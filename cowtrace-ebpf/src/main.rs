@@ -7,20 +7,17 @@
 #![feature(asm_experimental_arch)]
 
 mod atomic;
-mod cast;
+mod digest;
+mod evidence;
 mod fault;
 mod hooks;
 mod kernel;
 mod maps;
-mod native;
 mod process;
 mod program;
-mod python;
 mod range;
-mod stacks;
 mod thread;
 mod walk;
-mod writer;
 
 use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint},

@@ -14,14 +14,16 @@ use cowtrace_common::{
 };
 
 use crate::{
+    evidence::{
+        self, Moment, Write,
+        stacks::{self, Stacks},
+    },
     fault::{self, Begun},
     kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
     maps,
     program::Program,
-    stacks::{self, Stacks},
     thread::{TracedThread, Turn},
     walk::Hook,
-    writer::{self, Moment, Write},
 };
 
 /// Results that say that the fault failed or begins again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
@@ -54,7 +56,7 @@ pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
     let Some(thread) = TracedThread::find_for(tid, Event::End, turn) else {
         return;
     };
-    if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
+    if evidence::is_asked_for() && thread.get().state == FAULT_COPIED {
         tell(thread, hook, turn);
     }
     if result & NO_OUTCOME == 0 {
@@ -83,7 +85,7 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 #[inline(always)]
 pub fn finish_ended(tid: u32, turn: Turn) {
     if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
-        if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
+        if evidence::is_asked_for() && thread.get().state == FAULT_COPIED {
             tell(thread, Hook::FirstWrite, turn);
         }
         fault::abandoned(thread);
@@ -170,13 +172,13 @@ fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
     let program = Program::of(fault.charged);
     let by_user = fault.flags & FAULT_USER != 0;
     let (system_call, words) = if by_user {
-        let words = writer::read_words(thread, program, fault.exact, Moment::AfterCopy);
+        let words = evidence::read_words(thread, program, fault.exact, Moment::AfterCopy);
         (None, words)
     } else {
-        let call = registers.system_call().unwrap_or(writer::UNKNOWN_CALL);
+        let call = registers.system_call().unwrap_or(evidence::UNKNOWN_CALL);
         (Some(call), None)
     };
-    writer::tell(
+    evidence::tell(
         thread,
         Write {
             slot: fault.charged,
@@ -201,7 +203,7 @@ fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
         return;
     };
     let (mut exact, mut flags) = (address, 0);
-    if writer::is_asked_for() {
+    if evidence::is_asked_for() {
         exact = fault.exact_address().unwrap_or(address);
         flags = fault.flags().unwrap_or(0);
     }

@@ -12,14 +12,16 @@ use cowtrace_common::{
 };
 
 use crate::{
+    evidence::{
+        self, Moment, Write,
+        stacks::{self, Stacks},
+    },
     fault::{self, Begun},
     kernel::{Entry, Registers, Task},
     maps,
     program::Program,
-    stacks::{self, Stacks},
     thread::{TracedThread, Turn},
     walk::Hook,
-    writer::{self, Moment, Write},
 };
 
 /// Which mode the processor was in when the fault happened.
@@ -83,7 +85,7 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
     };
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
-    if writer::is_asked_for() {
+    if evidence::is_asked_for() {
         keep_stacks(thread, Program::of(charged), turn, registers, mode);
     }
     let begun = Begun {
@@ -179,7 +181,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     };
     thread.get_mut().page = ctx.arg(0);
     fault::copied(thread, source, 1);
-    if writer::is_asked_for() {
+    if evidence::is_asked_for() {
         tell(thread, entry);
     }
     let fault = thread.get();
@@ -195,13 +197,13 @@ fn tell(thread: TracedThread, entry: Entry) {
     let fault = thread.get();
     let (instruction, system_call, words) = if fault.witness == 0 {
         let program = Program::of(fault.charged);
-        let words = writer::read_words(thread, program, fault.exact, Moment::BeforeCopy);
+        let words = evidence::read_words(thread, program, fault.exact, Moment::BeforeCopy);
         (entry.instruction, None, words)
     } else {
         let (instruction, call) = in_system_call(fault.user_registers);
         (instruction, call, None)
     };
-    writer::tell(
+    evidence::tell(
         thread,
         Write {
             slot: fault.charged,
@@ -223,7 +225,7 @@ fn tell(thread: TracedThread, entry: Entry) {
 fn in_system_call(user_registers: u64) -> (u64, Option<u64>) {
     match Registers(user_registers).entry() {
         Ok(entry) => (entry.instruction, Some(entry.system_call())),
-        Err(_) => (0, Some(writer::UNKNOWN_CALL)),
+        Err(_) => (0, Some(evidence::UNKNOWN_CALL)),
     }
 }
 

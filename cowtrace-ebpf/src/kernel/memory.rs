@@ -1,9 +1,9 @@
-//! Faults, mappings, address spaces and pages.
+//! Faults, mappings and pages.
 
 use aya_ebpf::Global;
 use cowtrace_common::process::Source;
 
-use super::{Task, read};
+use super::{reading::read, task::Mm};
 
 /// Offset of `real_address` in `struct vm_fault`, bytes; of `address` before Linux 5.17.
 #[unsafe(no_mangle)]
@@ -29,9 +29,6 @@ static VMA_MM: Global<u32> = Global::new(0);
 /// Offset of `vm_flags` in `struct vm_area_struct`, bytes.
 #[unsafe(no_mangle)]
 static VMA_FLAGS: Global<u32> = Global::new(0);
-/// Offset of `owner` in `struct mm_struct`, bytes; 0 where the kernel has none (no memory cgroups).
-#[unsafe(no_mangle)]
-static MM_OWNER: Global<u32> = Global::new(0);
 /// Offset of `mapping` in `struct page`, bytes.
 #[unsafe(no_mangle)]
 static PAGE_MAPPING: Global<u32> = Global::new(0);
@@ -148,25 +145,6 @@ impl Vma {
     #[inline(always)]
     fn flags(self) -> Result<u64, i32> {
         read(self.0, VMA_FLAGS.load())
-    }
-}
-
-/// An address space (`struct mm_struct`), by its kernel address.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Mm(pub u64);
-
-impl Mm {
-    /// Task id of the main thread of the process it belongs to.
-    #[inline(always)]
-    pub fn owner(self) -> Option<u32> {
-        let offset = MM_OWNER.load();
-        if offset == 0 {
-            return None;
-        }
-        match read::<u64>(self.0, offset) {
-            Ok(task) if task != 0 => Task(task).tid().ok(),
-            _ => None,
-        }
     }
 }
 

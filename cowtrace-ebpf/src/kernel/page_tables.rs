@@ -12,8 +12,12 @@ use cowtrace_common::{
     evidence::WORDS,
 };
 
-use super::{Task, read, read_at};
-use crate::{cast, maps};
+use super::{
+    cast,
+    reading::{read, read_at},
+    task::Task,
+};
+use crate::maps;
 
 /// Offset of `pgd` in `struct mm_struct`, bytes; 0 where page tables are not followed.
 #[unsafe(no_mangle)]

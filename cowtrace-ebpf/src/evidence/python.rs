@@ -8,11 +8,7 @@ use cowtrace_common::{
 };
 
 use crate::{
-    kernel::Task,
-    maps,
-    program::Program,
-    thread::TracedThread,
-    walk::{Walk, mixed},
+    digest::mixed, kernel::Task, maps, program::Program, thread::TracedThread, walk::Walk,
 };
 
 /// Whether frames are walked at all; at 0 the verifier removes it as dead code.

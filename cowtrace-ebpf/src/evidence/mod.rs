@@ -1,6 +1,11 @@
 //! Evidence of who wrote: taken for copies only, sent as it is. Which word is a type, and what
 //! the instruction is called, is for the user side to find out.
 
+mod native;
+mod python;
+mod reading;
+pub mod stacks;
+
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
 use cowtrace_common::{
     evidence::{
@@ -9,7 +14,8 @@ use cowtrace_common::{
     loss::Loss,
 };
 
-use crate::{kernel::page_tables, maps, program::Program, stacks::Stacks, thread::TracedThread};
+use crate::{kernel::page_tables, maps, program::Program, thread::TracedThread};
+use stacks::Stacks;
 
 /// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]

@@ -1,10 +1,9 @@
 //! The stacks that a write comes from, by the numbers that its evidence carries.
 
+use super::{native, python};
 use crate::{
     kernel::Registers,
-    native,
     program::Program,
-    python,
     thread::{TracedThread, Turn},
     walk::{Hook, Walk},
 };

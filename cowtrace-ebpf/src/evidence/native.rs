@@ -11,11 +11,7 @@ use cowtrace_common::{
     python::WINDOW_BYTES,
 };
 
-use crate::{
-    kernel::Registers,
-    maps,
-    walk::{Walk, mixed},
-};
+use crate::{digest::mixed, kernel::Registers, maps, walk::Walk};
 
 /// Whether native stacks are taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]

@@ -1,0 +1,14 @@
+//! Kernel memory by the helper that checks the address.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+
+#[inline(always)]
+pub fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
+    read_at(base + u64::from(offset))
+}
+
+#[inline(always)]
+pub fn read_at<T>(address: u64) -> Result<T, i32> {
+    // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
+    unsafe { bpf_probe_read_kernel(address as *const T) }
+}

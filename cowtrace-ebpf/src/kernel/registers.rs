@@ -1,0 +1,135 @@
+//! Saved registers, and what they say of how user mode was left.
+
+use aya_ebpf::Global;
+
+use super::{cast, reading::read};
+use crate::digest::mixed;
+
+/// Offset of the instruction pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_IP: Global<u32> = Global::new(0);
+/// Offset of the system call's number in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_CALL: Global<u32> = Global::new(0);
+/// Offset of the stack pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_SP: Global<u32> = Global::new(0);
+/// Offset of the frame pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_FP: Global<u32> = Global::new(0);
+/// Offset of the link register in `struct pt_regs`, bytes; 0 where return addresses are on the stack.
+#[unsafe(no_mangle)]
+static REGS_LINK: Global<u32> = Global::new(0);
+/// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes.
+#[unsafe(no_mangle)]
+static REGS_ORIG_AX: Global<u32> = Global::new(0);
+
+/// Words of `struct pt_regs` (x86-64).
+const REGISTERS: usize = 21;
+/// An exception saves this as `orig_ax` where a system call saves its number
+/// (arch/x86/entry/entry_64.S).
+const NO_SYSTEM_CALL: u64 = u64::MAX;
+
+/// Saved registers (`struct pt_regs`) by their kernel address.
+#[derive(Clone, Copy)]
+pub struct Registers(pub u64);
+
+impl Registers {
+    /// Instruction pointer.
+    #[inline(always)]
+    pub fn instruction(self) -> Result<u64, i32> {
+        read(self.0, REGS_IP.load())
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn system_call(self) -> Result<u64, i32> {
+        read(self.0, REGS_CALL.load())
+    }
+
+    /// Stack pointer.
+    #[inline(always)]
+    pub fn stack_pointer(self) -> Result<u64, i32> {
+        self.word(REGS_SP.load())
+    }
+
+    /// Frame pointer.
+    #[inline(always)]
+    pub fn frame_pointer(self) -> Result<u64, i32> {
+        self.word(REGS_FP.load())
+    }
+
+    /// Link register; none where return addresses are on the stack.
+    #[inline(always)]
+    pub fn link(self) -> Option<Result<u64, i32>> {
+        let offset = REGS_LINK.load();
+        (offset != 0).then(|| read(self.0, offset))
+    }
+
+    #[inline(always)]
+    fn word(self, offset: u32) -> Result<u64, i32> {
+        match cast::two_registers(self.0, offset) {
+            Some([word, _]) => Ok(word),
+            None => read(self.0, offset),
+        }
+    }
+
+    /// Who saved these (x86-64): two words that lie side by side.
+    #[inline(always)]
+    pub fn entry(self) -> Result<Entry, i32> {
+        let offset = REGS_ORIG_AX.load();
+        let [orig_ax, instruction] = match cast::two_registers(self.0, offset) {
+            Some(words) => words,
+            None => read(self.0, offset)?,
+        };
+        Ok(Entry {
+            orig_ax,
+            instruction,
+        })
+    }
+
+    /// Instruction pointer, where it takes no helper to read it (x86-64).
+    #[inline(always)]
+    pub fn instruction_at_once(self) -> Option<u64> {
+        cast::two_registers(self.0, REGS_ORIG_AX.load()).map(|[_, instruction]| instruction)
+    }
+
+    /// A digest of all registers, never 0.
+    ///
+    /// Kernel-mode registers lie in the middle of the stack and stay there, in part, after the
+    /// fault: two words may survive the calls that follow by chance, all of them do not.
+    #[inline(always)]
+    pub fn digest(self) -> Result<u64, i32> {
+        let words: [u64; REGISTERS] = read(self.0, 0)?;
+        let mut digest = 0u64;
+        for word in words {
+            digest = mixed(digest, word);
+        }
+        Ok(digest | 1)
+    }
+}
+
+/// How user mode was left, from its saved registers (x86-64): two words that lie side by side.
+#[derive(Clone, Copy, Default)]
+pub struct Entry {
+    orig_ax: u64,
+    /// Instruction pointer.
+    pub instruction: u64,
+}
+
+impl Entry {
+    /// Whether by an exception, and not by a system call.
+    ///
+    /// User-mode registers are always saved at the same place of a task's stack, so this tells a
+    /// fault that goes on from a system call after it.
+    #[inline(always)]
+    pub fn is_an_exceptions(self) -> bool {
+        self.orig_ax == NO_SYSTEM_CALL
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn system_call(self) -> u64 {
+        self.orig_ax
+    }
+}
