@@ -39,7 +39,7 @@ impl EventKind {
 pub struct Event {
     /// Clock of the event: `CLOCK_MONOTONIC`, ns.
     pub at_ns: u64,
-    /// When the image in `slot` began (see [`crate::process::Process::born_ns`]): tells it from
+    /// When the image in `slot` began (see [`crate::process::ProcessSlot::born_ns`]): tells it from
     /// another that gets the same slot later.
     pub born_ns: u64,
     /// [`EventKind`] as a number.

@@ -31,10 +31,10 @@ pub struct Core {
 pub struct Context {
     /// See [`WORDS`].
     pub words: [u64; WORDS],
-    /// Number of the writer's [`crate::python::Stack`], 0 if it is not known.
-    pub stack: u64,
+    /// Number of the writer's [`crate::python::PythonStack`], 0 if it is not known.
+    pub python_stack: u64,
     /// Number of the writer's [`crate::native::NativeStack`], 0 if it is not known.
-    pub native: u64,
+    pub native_stack: u64,
 }
 
 /// One copy.
@@ -64,6 +64,10 @@ impl Evidence {
 pub const ORDER_SHIFT: u32 = 8;
 /// See [`Core::flags`].
 pub const CALL_SHIFT: u32 = 16;
+
+/// In place of a system call's number: the kernel wrote outside of a system call, as it does for a new
+/// process, or the number could not be read. All bits of the number's field.
+pub const UNKNOWN_CALL: u64 = 0xffff;
 
 /// Copies whose evidence is sent together.
 pub const BATCH: usize = 8;

@@ -14,7 +14,7 @@ pub const RECORD_BYTES: u64 = 16;
 /// How the walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum End {
+pub enum WalkEnd {
     /// At a frame pointer of 0: the outermost frame.
     Outermost = 0,
     /// At [`MAX_CALLS`]; there are more.
@@ -29,7 +29,7 @@ pub enum End {
 pub struct NativeStack {
     /// How many return addresses there are.
     pub count: u32,
-    /// One of [`End`].
+    /// One of [`WalkEnd`].
     pub end: u32,
     /// Where the function returns to if it has no frame of its own: on x86-64 the word at the stack
     /// pointer if it comes after a call, else 0; on arm64 the link register.

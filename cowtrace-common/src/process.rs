@@ -59,7 +59,7 @@ impl Source {
 /// shared mapping; two cache lines, so that two processes never share one.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
-pub struct Process {
+pub struct ProcessSlot {
     /// Pages copied, by [`Source`].
     pub copied: [u64; SOURCES],
     /// Write faults that copied nothing.
@@ -85,6 +85,6 @@ pub struct Process {
     pub padding: [u32; 7],
 }
 
-const _: () = assert!(size_of::<Process>() == 128);
-const _: () = assert!(core::mem::offset_of!(Process, reused) == 48);
-const _: () = assert!(core::mem::offset_of!(Process, tasks) == 80);
+const _: () = assert!(size_of::<ProcessSlot>() == 128);
+const _: () = assert!(core::mem::offset_of!(ProcessSlot, reused) == 48);
+const _: () = assert!(core::mem::offset_of!(ProcessSlot, tasks) == 80);

@@ -51,7 +51,7 @@ const _: () = assert!(size_of::<Interpreter>() == 48);
 /// A frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
-pub struct Frame {
+pub struct WalkedFrame {
     /// Address of the code object.
     pub code: u64,
     /// Address of the bytecode instruction it is at.
@@ -61,13 +61,13 @@ pub struct Frame {
 /// A stack of frames, the innermost first.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
-pub struct Stack {
+pub struct PythonStack {
     /// How many frames there are.
     pub count: u32,
     /// 1 if there were more.
     pub is_cut: u32,
     /// The frames; those past `count` mean nothing.
-    pub frames: [Frame; MAX_FRAMES],
+    pub frames: [WalkedFrame; MAX_FRAMES],
 }
 
-const _: () = assert!(size_of::<Stack>() == 520);
+const _: () = assert!(size_of::<PythonStack>() == 520);

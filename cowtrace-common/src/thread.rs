@@ -55,16 +55,16 @@ pub struct Thread {
     pub tid: u32,
     /// [`crate::range::RangeKey`] of the copies counted here and not in the histogram yet: those
     /// that follow each other in one range are added to it, and to the process, in one go.
-    pub batch_key: u64,
+    pub tally_key: u64,
     /// How many they are, in pages.
-    pub batch_copied: u32,
+    pub tally_copied: u32,
     /// 1 for a task outside of the traced tree that has the slot for the length of one fault: it
     /// writes into a traced process's memory.
     pub visitor: u32,
     /// Tracepoint: where the thread's user-mode registers are saved on its kernel stack, the same
     /// place in all its system calls and faults; 0 before its first user-mode fault.
     pub user_registers: u64,
-    /// By [`Event`]: which of a hook's two programs ran last, 0 once the other had its turn too.
+    /// By [`HookEvent`]: which of a hook's two programs ran last, 0 once the other had its turn too.
     pub ran: [u8; EVENTS],
     /// Address the open fault wrote to, exact where `address` is the page's.
     pub exact: u64,
@@ -74,10 +74,10 @@ pub struct Thread {
     pub pages: u32,
     /// Tracepoint: 1 while a hook of this thread walks stacks in the process's memory, which may fault.
     pub is_reading: u64,
-    /// Number of the [`crate::python::Stack`] of the open fault, 0 if it is not known.
-    pub stack: u64,
+    /// Number of the [`crate::python::PythonStack`] of the open fault, 0 if it is not known.
+    pub python_stack: u64,
     /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if it is not known.
-    pub native: u64,
+    pub native_stack: u64,
     /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
     pub instruction: u64,
     /// Address of the thread's `PyThreadState` as last found, 0 before. What is from here on is read of
@@ -94,7 +94,7 @@ pub struct Thread {
 /// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Event {
+pub enum HookEvent {
     /// A fault begins.
     Begin = 0,
     /// A page is allocated or mapped: a copy is made.
@@ -110,6 +110,6 @@ pub const EVENTS: usize = 8;
 
 const _: () = assert!(size_of::<Thread>() == 192);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
-const _: () = assert!(core::mem::offset_of!(Thread, batch_key) == 48);
+const _: () = assert!(core::mem::offset_of!(Thread, tally_key) == 48);
 const _: () = assert!(core::mem::offset_of!(Thread, python_thread) == 128);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

@@ -75,14 +75,14 @@ pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     fault.state = FAULT_COPIED;
     fault.pages = pages;
     let whole = range::whole_key(fault.charged, source as u32, fault.address);
-    if whole.0 == fault.batch_key {
-        fault.batch_copied += pages;
+    if whole.0 == fault.tally_key {
+        fault.tally_copied += pages;
         return;
     }
-    flush(thread);
+    add_tally(thread);
     let fault = thread.get_mut();
-    fault.batch_key = range::key(whole, fault.address).0;
-    fault.batch_copied = pages;
+    fault.tally_key = range::key(whole, fault.address).0;
+    fault.tally_copied = pages;
 }
 
 /// The copy was thrown away: another thread had been faster. The fault then used no memory.
@@ -90,8 +90,8 @@ pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
 pub fn taken_back(mut thread: TracedThread) {
     let fault = thread.get_mut();
     fault.state = FAULT_NONE;
-    // The copy is the last that was counted, so it is still in the batch.
-    fault.batch_copied = fault.batch_copied.wrapping_sub(1);
+    // The copy is the last that was counted, so it is still in the tally.
+    fault.tally_copied = fault.tally_copied.wrapping_sub(1);
     evidence::take_back(thread);
     let fault = thread.get();
     reused(fault.charged, fault.address);
@@ -101,20 +101,20 @@ pub fn taken_back(mut thread: TracedThread) {
 #[inline(always)]
 pub fn left(thread: TracedThread) {
     ended(thread);
-    flush(thread);
-    evidence::flush(thread);
+    add_tally(thread);
+    evidence::send_rest(thread);
 }
 
 /// Adds the thread's batch of copies to the histogram and to its process.
 #[inline(always)]
-fn flush(mut thread: TracedThread) {
-    let batch = thread.get_mut();
-    let copied = batch.batch_copied;
+fn add_tally(mut thread: TracedThread) {
+    let tally = thread.get_mut();
+    let copied = tally.tally_copied;
     if copied == 0 {
         return;
     }
-    batch.batch_copied = 0;
-    let key = RangeKey(batch.batch_key);
+    tally.tally_copied = 0;
+    let key = RangeKey(tally.tally_key);
     let Some(process) = maps::process(key.slot()) else {
         return;
     };

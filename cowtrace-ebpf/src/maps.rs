@@ -13,15 +13,15 @@ use cowtrace_common::{
     evidence::{Batch, EVIDENCE_BYTES},
     loss::{LOSSES, Loss},
     native::{NATIVE_STACKS as NATIVE_STACK_ENTRIES, NativeStack},
-    process::{PROCESS_SLOTS, Process},
-    python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack},
+    process::{PROCESS_SLOTS, ProcessSlot},
+    python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, PythonStack},
     range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
 
 use crate::{
     atomic,
-    walk::{SEATS, Walk},
+    walk::{SEATS, StackWalk},
 };
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.
@@ -44,7 +44,7 @@ static FREE_THREADS: Queue<u32> = Queue::with_max_entries(THREAD_SLOTS, 0);
 /// Exact totals by process slot. When no slot is free, processes share the overflow slot:
 /// [`Loss::ProcessesFull`].
 #[map]
-static PROCESSES: Array<Process> = Array::with_max_entries(PROCESS_SLOTS, BPF_F_MMAPABLE);
+static PROCESSES: Array<ProcessSlot> = Array::with_max_entries(PROCESS_SLOTS, BPF_F_MMAPABLE);
 
 /// Free slots of [`PROCESSES`]: filled by the user side, at load and once it has read what an
 /// exited process counted; drained by fork and exec.
@@ -93,7 +93,8 @@ static PYTHONS: Array<Interpreter> = Array::with_max_entries(INTERPRETERS, BPF_F
 /// Python stacks by number, 4.5 MiB: filled with each stack that is new, read by the user side, never
 /// emptied. A stack that finds it full is unknown: [`Loss::StacksFull`].
 #[map]
-static PYTHON_STACKS: HashMap<u64, Stack> = HashMap::with_max_entries(PYTHON_STACK_ENTRIES, 0);
+static PYTHON_STACKS: HashMap<u64, PythonStack> =
+    HashMap::with_max_entries(PYTHON_STACK_ENTRIES, 0);
 
 /// Native stacks by number, as [`PYTHON_STACKS`]: [`Loss::NativeStacksFull`]. The user side makes it
 /// small where they are not asked for.
@@ -103,7 +104,7 @@ static NATIVE_STACKS: HashMap<u64, NativeStack> =
 
 /// Where stacks are put together, 17 KiB a CPU.
 #[map]
-static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(SEATS, 0);
+static WALKS: PerCpuArray<StackWalk> = PerCpuArray::with_max_entries(SEATS, 0);
 
 /// Evidence of who wrote, by batches, for each CPU room for the copies it can make while the user
 /// side does not look ([`EVIDENCE_BYTES`], set at load). A batch that finds it full is dropped and
@@ -157,7 +158,7 @@ pub fn batch(slot: u32) -> Option<*mut Batch> {
 
 /// The process in a slot.
 #[inline(always)]
-pub fn process(slot: u32) -> Option<*mut Process> {
+pub fn process(slot: u32) -> Option<*mut ProcessSlot> {
     PROCESSES.get_ptr_mut(slot)
 }
 
@@ -169,13 +170,13 @@ pub fn interpreter(number: u32) -> Option<&'static Interpreter> {
 
 /// A place to put stacks together in.
 #[inline(always)]
-pub fn walk(seat: u32) -> Option<*mut Walk> {
+pub fn walk(seat: u32) -> Option<*mut StackWalk> {
     WALKS.get_ptr_mut(seat)
 }
 
 /// Keeps a stack under its number, if there is room or it is there already.
 #[inline(always)]
-pub fn keep_python_stack(number: u64, stack: &Stack) -> bool {
+pub fn keep_python_stack(number: u64, stack: &PythonStack) -> bool {
     keep(&PYTHON_STACKS, number, stack)
 }
 

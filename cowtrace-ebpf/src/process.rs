@@ -7,22 +7,22 @@ use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns};
 use cowtrace_common::{
     event::{Event, EventKind},
     loss::Loss,
-    process::{OVERFLOW_SLOT, Process, SOURCES},
-    thread::{Event::Life, FAULT_NONE, Thread},
+    process::{OVERFLOW_SLOT, ProcessSlot, SOURCES},
+    thread::{FAULT_NONE, HookEvent, Thread},
 };
 
 use crate::{
     atomic, fault,
-    kernel::Task,
+    kernel::KernelTask,
     maps,
-    program::Program,
+    program::KnownProgram,
     thread::{TracedThread, Turn},
 };
 
 /// Follows a fork by the task `tid`. Returns the child's process slot, 0 if it is not traced.
 #[inline(always)]
-pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, i32> {
-    let Some(forker) = TracedThread::find_for(tid, Life, turn) else {
+pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> Result<u32, i32> {
+    let Some(forker) = TracedThread::find_for(tid, HookEvent::Life, turn) else {
         return Ok(0);
     };
     let parent_slot = forker.get().process;
@@ -40,7 +40,7 @@ pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, 
         }
         parent_slot
     } else {
-        let slot = open(child_tgid, parent_slot, Program::of(parent_slot));
+        let slot = open(child_tgid, parent_slot, KnownProgram::of(parent_slot));
         send(EventKind::Fork, slot, parent_slot, child_tgid);
         slot
     };
@@ -55,7 +55,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let Some(mut thread) = TracedThread::in_slot(thread_slot) else {
         return 0;
     };
-    if !thread.is_to_handle(Life, turn) {
+    if !thread.is_to_handle(HookEvent::Life, turn) {
         return 0;
     }
     fault::left(thread);
@@ -70,7 +70,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
     fresh.page_tables = 0;
-    let slot = open(tgid, left, Program::default());
+    let slot = open(tgid, left, KnownProgram::default());
     thread.get_mut().process = slot;
     send(EventKind::Exec, slot, left, tgid);
     remove_task(left, tgid);
@@ -111,7 +111,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
 
 /// Opens a process image with one task.
 #[inline(always)]
-fn open(tgid: u32, parent: u32, program: Program) -> u32 {
+fn open(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
         maps::lose(Loss::ProcessesFull, 1);
         add_task(OVERFLOW_SLOT);
@@ -120,7 +120,7 @@ fn open(tgid: u32, parent: u32, program: Program) -> u32 {
     if let Some(process) = maps::process(slot) {
         // SAFETY: a pointer into a live map value that no task uses yet.
         unsafe {
-            *process = Process {
+            *process = ProcessSlot {
                 copied: [0; SOURCES],
                 born_ns: bpf_ktime_get_ns(),
                 tasks: 1,
@@ -128,7 +128,7 @@ fn open(tgid: u32, parent: u32, program: Program) -> u32 {
                 parent,
                 interpreter: program.interpreter,
                 without_words: program.without_words,
-                ..Process::default()
+                ..ProcessSlot::default()
             };
         }
     }

@@ -4,14 +4,14 @@ use crate::maps;
 
 /// What the user side has said of a program; a child inherits it.
 #[derive(Clone, Copy, Default)]
-pub struct Program {
-    /// See [`cowtrace_common::process::Process::interpreter`].
+pub struct KnownProgram {
+    /// See [`cowtrace_common::process::ProcessSlot::interpreter`].
     pub interpreter: u32,
-    /// See [`cowtrace_common::process::Process::without_words`].
+    /// See [`cowtrace_common::process::ProcessSlot::without_words`].
     pub without_words: u32,
 }
 
-impl Program {
+impl KnownProgram {
     /// Of the process in a slot.
     #[inline(always)]
     pub fn of(slot: u32) -> Self {

@@ -1,7 +1,7 @@
 //! A traced thread: the slot that holds its state, and which of a hook's two programs runs for it.
 
 use aya_ebpf::Global;
-use cowtrace_common::thread::{Event, Thread};
+use cowtrace_common::thread::{HookEvent, Thread};
 
 use crate::maps;
 
@@ -34,7 +34,7 @@ impl TracedThread {
     /// Whether this event of the thread is still to be handled: a program has nothing to do when
     /// the other one has run.
     #[inline(always)]
-    pub fn is_to_handle(&mut self, event: Event, turn: Turn) -> bool {
+    pub fn is_to_handle(&mut self, event: HookEvent, turn: Turn) -> bool {
         if HAS_SECOND.load() == 0 {
             return true;
         }
@@ -50,7 +50,7 @@ impl TracedThread {
 
     /// The thread with this task id, if it is traced and this event of it is still to be handled.
     #[inline(always)]
-    pub fn find_for(tid: u32, event: Event, turn: Turn) -> Option<Self> {
+    pub fn find_for(tid: u32, event: HookEvent, turn: Turn) -> Option<Self> {
         let mut thread = Self::find(tid)?;
         thread.is_to_handle(event, turn).then_some(thread)
     }

@@ -2,7 +2,7 @@
 
 use cowtrace_common::{
     native::NativeStack,
-    python::{Stack, WINDOW_BYTES},
+    python::{PythonStack, WINDOW_BYTES},
 };
 
 /// Hooks in which stacks are walked.
@@ -25,9 +25,9 @@ pub const SEATS: u32 = 8;
 
 /// Stacks under construction.
 #[repr(C)]
-pub struct Walk {
+pub struct StackWalk {
     /// Of Python.
-    pub python: Stack,
+    pub python: PythonStack,
     /// Of native code.
     pub native: NativeStack,
     /// What was read last of the process's memory.

@@ -9,13 +9,14 @@ pub mod stacks;
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
 use cowtrace_common::{
     evidence::{
-        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, ORDER_SHIFT, WORDS,
+        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, ORDER_SHIFT,
+        UNKNOWN_CALL, WORDS,
     },
     loss::Loss,
 };
 
-use crate::{kernel::page_tables, maps, program::Program, thread::TracedThread};
-use stacks::Stacks;
+use crate::{kernel::page_tables, maps, program::KnownProgram, thread::TracedThread};
+use stacks::StackNumbers;
 
 /// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
 #[unsafe(no_mangle)]
@@ -23,12 +24,9 @@ static TAKE_EVIDENCE: Global<u32> = Global::new(0);
 
 /// Whether evidence is asked for.
 #[inline(always)]
-pub fn is_asked_for() -> bool {
+pub fn is_taken() -> bool {
     TAKE_EVIDENCE.load() != 0
 }
-
-/// Stands for the number of a system call that could not be read.
-pub const UNKNOWN_CALL: u64 = 0xffff;
 
 /// A write that copied a page.
 pub struct Write {
@@ -45,7 +43,7 @@ pub struct Write {
     /// Words around the address, if they could be read.
     pub words: Option<[u64; WORDS]>,
     /// The stacks it comes from.
-    pub stacks: Stacks,
+    pub stacks: StackNumbers,
 }
 
 /// When words are read. The process's own addresses may be used only once the kernel has changed the
@@ -65,7 +63,7 @@ pub enum Moment {
 #[inline(always)]
 pub fn read_words(
     thread: TracedThread,
-    program: Program,
+    program: KnownProgram,
     address: u64,
     moment: Moment,
 ) -> Option<[u64; WORDS]> {
@@ -99,7 +97,7 @@ fn own_tables(mut thread: TracedThread) -> Option<u64> {
 
 /// Takes the evidence of a copy.
 #[inline(always)]
-pub fn tell(thread: TracedThread, write: Write) {
+pub fn record(thread: TracedThread, write: Write) {
     let Some(batch) = batch(thread) else { return };
     let mut count = batch.cores.count as usize;
     // Not as soon as it is full: the last copy can still be taken back.
@@ -112,7 +110,7 @@ pub fn tell(thread: TracedThread, write: Write) {
         flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
     }
     if let Some(call) = write.system_call {
-        flags |= BY_KERNEL | (((call as u32) & 0xffff) << CALL_SHIFT);
+        flags |= BY_KERNEL | (((call & UNKNOWN_CALL) as u32) << CALL_SHIFT);
     }
     if write.words.is_some() {
         flags |= HAS_WORDS;
@@ -124,11 +122,14 @@ pub fn tell(thread: TracedThread, write: Write) {
         slot: write.slot,
         flags,
     };
-    if (flags & HAS_WORDS != 0) | (write.stacks.python != 0) | (write.stacks.native != 0) {
+    if (flags & HAS_WORDS != 0)
+        | (write.stacks.python_stack != 0)
+        | (write.stacks.native_stack != 0)
+    {
         batch.contexts[place] = Context {
             words: write.words.unwrap_or([0; WORDS]),
-            stack: write.stacks.python,
-            native: write.stacks.native,
+            python_stack: write.stacks.python_stack,
+            native_stack: write.stacks.native_stack,
         };
         batch.cores.with_context |= 1 << place;
     }
@@ -138,7 +139,7 @@ pub fn tell(thread: TracedThread, write: Write) {
 /// The thread's last copy was none.
 #[inline(always)]
 pub fn take_back(thread: TracedThread) {
-    if !is_asked_for() {
+    if !is_taken() {
         return;
     }
     let Some(batch) = batch(thread) else { return };
@@ -149,8 +150,8 @@ pub fn take_back(thread: TracedThread) {
 
 /// Sends what the thread has kept.
 #[inline(always)]
-pub fn flush(thread: TracedThread) {
-    if !is_asked_for() {
+pub fn send_rest(thread: TracedThread) {
+    if !is_taken() {
         return;
     }
     let Some(batch) = batch(thread) else { return };

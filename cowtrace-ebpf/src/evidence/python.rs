@@ -4,11 +4,12 @@
 use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
-    python::{FRAME_BYTES, Frame, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES},
+    python::{FRAME_BYTES, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES, WalkedFrame},
 };
 
 use crate::{
-    digest::mixed, kernel::Task, maps, program::Program, thread::TracedThread, walk::Walk,
+    digest::mixed, kernel::KernelTask, maps, program::KnownProgram, thread::TracedThread,
+    walk::StackWalk,
 };
 
 /// Whether frames are walked at all; at 0 the verifier removes it as dead code.
@@ -22,13 +23,13 @@ const TAG: u64 = 0b111;
 
 /// Whether frames are asked for.
 #[inline(always)]
-pub fn is_asked_for() -> bool {
+pub fn is_walked() -> bool {
     WALK_PYTHON.load() != 0
 }
 
 /// Number of the current thread's Python stack, 0 if it runs no Python that is known.
 #[inline(always)]
-pub fn stack(walk: &mut Walk, thread: TracedThread, program: Program) -> u64 {
+pub fn stack(walk: &mut StackWalk, thread: TracedThread, program: KnownProgram) -> u64 {
     let number = program.interpreter;
     if number == 0 {
         return 0;
@@ -49,10 +50,10 @@ pub fn stack(walk: &mut Walk, thread: TracedThread, program: Program) -> u64 {
 
 /// Address of the innermost frame of the current thread.
 #[inline(always)]
-fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
+fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
     let mut own = thread.get().thread_pointer;
     if own == 0 {
-        own = Task::current().thread_pointer().ok()?;
+        own = KernelTask::current().thread_pointer().ok()?;
         thread.get_mut().thread_pointer = own;
     }
     let known = thread.get().python_thread;
@@ -70,7 +71,7 @@ fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut Walk) ->
 
 /// Looks through the interpreter's threads; leaves the one that is found in the block.
 #[inline(always)]
-fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
+fn search(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
     walk.read(python.threads_head, 8)?;
     let mut state = walk.block[0];
     for _ in 0..MAX_THREADS {
@@ -87,13 +88,13 @@ fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
 
 /// Whether this is the state of the thread whose `pthread_self` is `own`; reads it into the block.
 #[inline(always)]
-fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut Walk) -> bool {
+fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut StackWalk) -> bool {
     walk.read(state, THREAD_BYTES as u32).is_some() && word(walk, python.thread_id) == own
 }
 
 /// Collects the frames from one on outwards; their number.
 #[inline(always)]
-fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u32) -> u64 {
+fn frames(innermost: u64, python: &Interpreter, walk: &mut StackWalk, interpreter: u32) -> u64 {
     let mut digest = u64::from(interpreter);
     let mut count = 0;
     let mut frame = innermost;
@@ -104,7 +105,7 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
             break;
         }
         let mask = !TAG & unless_owned_by_c(python, walk, frame);
-        let found = Frame {
+        let found = WalkedFrame {
             code: walk.member(frame, python.frame_code) & mask,
             instruction: walk.member(frame, python.frame_instruction),
         };
@@ -123,14 +124,14 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
 
 /// Has a frame in the block, with as many as possible of those that called it: they lie below it.
 #[inline(always)]
-fn load(walk: &mut Walk, frame: u64) -> Option<()> {
+fn load(walk: &mut StackWalk, frame: u64) -> Option<()> {
     let bytes = FRAME_BYTES as u64;
     walk.load(frame, bytes, WINDOW_BYTES as u64 - bytes, bytes)
 }
 
 /// 0 if the frame stands for C code, else a mask that changes nothing.
 #[inline(always)]
-fn unless_owned_by_c(python: &Interpreter, walk: &Walk, frame: u64) -> u64 {
+fn unless_owned_by_c(python: &Interpreter, walk: &StackWalk, frame: u64) -> u64 {
     let owner = (walk.member(frame, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
     let below = (owner as i64).wrapping_sub(i64::from(python.skipped_owner));
     (below >> 63) as u64
@@ -138,6 +139,6 @@ fn unless_owned_by_c(python: &Interpreter, walk: &Walk, frame: u64) -> u64 {
 
 /// The word of the block at an offset in bytes.
 #[inline(always)]
-fn word(walk: &Walk, offset: u32) -> u64 {
+fn word(walk: &StackWalk, offset: u32) -> u64 {
     walk.block[(offset as usize / 8) & (THREAD_BYTES / 8 - 1)]
 }

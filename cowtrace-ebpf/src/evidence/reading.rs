@@ -6,7 +6,7 @@ use cowtrace_common::{loss::Loss, python::WINDOW_BYTES};
 use crate::{
     maps,
     thread::Turn,
-    walk::{Hook, Walk},
+    walk::{Hook, StackWalk},
 };
 
 /// No process has addresses from here on: reading them fails without a fault (x86-64).
@@ -15,7 +15,7 @@ const NO_ADDRESS: u64 = 1 << 47;
 /// Pages of memory are of this size or a multiple of it.
 const PAGE_BYTES: u64 = 4096;
 
-impl Walk {
+impl StackWalk {
     /// The place of the program that runs.
     #[inline(always)]
     pub fn begin(hook: Hook, turn: Turn) -> Option<&'static mut Self> {

@@ -2,50 +2,50 @@
 
 use super::{native, python};
 use crate::{
-    kernel::Registers,
-    program::Program,
+    kernel::SavedRegisters,
+    program::KnownProgram,
     thread::{TracedThread, Turn},
-    walk::{Hook, Walk},
+    walk::{Hook, StackWalk},
 };
 
 /// Numbers of a write's stacks, 0 for one that is not known.
 #[derive(Clone, Copy, Default)]
-pub struct Stacks {
-    /// [`cowtrace_common::python::Stack`].
-    pub python: u64,
+pub struct StackNumbers {
+    /// [`cowtrace_common::python::PythonStack`].
+    pub python_stack: u64,
     /// [`cowtrace_common::native::NativeStack`].
-    pub native: u64,
+    pub native_stack: u64,
 }
 
 /// Whether there is any stack to walk in a process that runs this program.
 #[inline(always)]
-pub fn are_walked(program: Program) -> bool {
-    native::is_asked_for() || (python::is_asked_for() && program.interpreter != 0)
+pub fn are_walked(program: KnownProgram) -> bool {
+    native::is_walked() || (python::is_walked() && program.interpreter != 0)
 }
 
 /// The stacks of the current thread, as far as they are asked for. `registers` are its user mode's.
 #[inline(always)]
 pub fn of_writer(
     thread: TracedThread,
-    program: Program,
+    program: KnownProgram,
     hook: Hook,
     turn: Turn,
-    registers: impl FnOnce() -> Result<Registers, i32>,
-) -> Stacks {
-    let mut stacks = Stacks::default();
+    registers: impl FnOnce() -> Result<SavedRegisters, i32>,
+) -> StackNumbers {
+    let mut stacks = StackNumbers::default();
     if !are_walked(program) {
         return stacks;
     }
-    let Some(walk) = Walk::begin(hook, turn) else {
+    let Some(walk) = StackWalk::begin(hook, turn) else {
         return stacks;
     };
-    if python::is_asked_for() {
-        stacks.python = python::stack(walk, thread, program);
+    if python::is_walked() {
+        stacks.python_stack = python::stack(walk, thread, program);
     }
-    if native::is_asked_for()
+    if native::is_walked()
         && let Ok(registers) = registers()
     {
-        stacks.native = native::stack(walk, registers);
+        stacks.native_stack = native::stack(walk, registers);
     }
     stacks
 }

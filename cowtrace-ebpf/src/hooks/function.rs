@@ -8,20 +8,21 @@
 //! order did not (5.10 to 7.3).
 
 use cowtrace_common::{
+    evidence::UNKNOWN_CALL,
     loss::Loss,
     process::Source,
-    thread::{Event, FAULT_BEGUN, FAULT_COPIED, FAULT_FIRST, Thread},
+    thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_FIRST, HookEvent, Thread},
 };
 
 use crate::{
     evidence::{
         self, Moment, Write,
-        stacks::{self, Stacks},
+        stacks::{self, StackNumbers},
     },
     fault::{self, Begun},
-    kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
+    kernel::{FAULT_REMOTE, FAULT_USER, KernelPage, KernelTask, Mm, VmFault, Vma},
     maps,
-    program::Program,
+    program::KnownProgram,
     thread::{TracedThread, Turn},
     walk::Hook,
 };
@@ -39,7 +40,7 @@ pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() ->
         }
         return;
     };
-    if !thread.is_to_handle(Event::Begin, turn) {
+    if !thread.is_to_handle(HookEvent::Begin, turn) {
         return;
     }
     if flags() & FAULT_REMOTE != 0 {
@@ -53,11 +54,11 @@ pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() ->
 /// `do_wp_page` or `hugetlb_wp` returns.
 #[inline(always)]
 pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
-    let Some(thread) = TracedThread::find_for(tid, Event::End, turn) else {
+    let Some(thread) = TracedThread::find_for(tid, HookEvent::End, turn) else {
         return;
     };
-    if evidence::is_asked_for() && thread.get().state == FAULT_COPIED {
-        tell(thread, hook, turn);
+    if evidence::is_taken() && thread.get().state == FAULT_COPIED {
+        record_writer(thread, hook, turn);
     }
     if result & NO_OUTCOME == 0 {
         fault::ended(thread);
@@ -72,7 +73,7 @@ pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
 /// `finish_fault` begins.
 #[inline(always)]
 pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
-    let Some(thread) = TracedThread::find_for(tid, Event::Begin, turn) else {
+    let Some(thread) = TracedThread::find_for(tid, HookEvent::Begin, turn) else {
         return;
     };
     if fault.has_cow_page() && fault.flags().is_ok_and(|flags| flags & FAULT_REMOTE == 0) {
@@ -84,9 +85,9 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 /// `finish_fault` returns.
 #[inline(always)]
 pub fn finish_ended(tid: u32, turn: Turn) {
-    if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
-        if evidence::is_asked_for() && thread.get().state == FAULT_COPIED {
-            tell(thread, Hook::FirstWrite, turn);
+    if let Some(thread) = TracedThread::find_for(tid, HookEvent::End, turn) {
+        if evidence::is_taken() && thread.get().state == FAULT_COPIED {
+            record_writer(thread, Hook::FirstWrite, turn);
         }
         fault::abandoned(thread);
     }
@@ -96,7 +97,7 @@ pub fn finish_ended(tid: u32, turn: Turn) {
 /// is open for it.
 #[inline(always)]
 pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
-    let Some(thread) = TracedThread::find_for(tid, Event::Copy, turn) else {
+    let Some(thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
         return;
     };
     let open = thread.get();
@@ -119,11 +120,11 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     };
     let mut traced = TracedThread::find(tid);
     if let Some(thread) = &mut traced
-        && !thread.is_to_handle(Event::Begin, turn)
+        && !thread.is_to_handle(HookEvent::Begin, turn)
     {
         return;
     }
-    let remote = Task::current().mm().is_ok_and(|own| own != mm);
+    let remote = KernelTask::current().mm().is_ok_and(|own| own != mm);
     let charged = match traced {
         Some(thread) if !remote => Some(thread.get().process),
         _ => owner(mm),
@@ -151,8 +152,8 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
 /// A new page of hugetlbfs is mapped: as [`page_mapped`]. The address is the huge page's, which
 /// the fault's lies in.
 #[inline(always)]
-pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64) {
-    let Some(mut thread) = TracedThread::find_for(tid, Event::Copy, turn) else {
+pub fn huge_page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, address: u64) {
+    let Some(mut thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
         return;
     };
     let open = thread.get();
@@ -164,21 +165,21 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64
 
 /// The copy is mapped, not written to yet, and can be read without a trace.
 #[inline(always)]
-fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
+fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
     let fault = thread.get();
-    let Ok(registers) = Task::current().user_registers() else {
+    let Ok(registers) = KernelTask::current().user_registers() else {
         return;
     };
-    let program = Program::of(fault.charged);
+    let program = KnownProgram::of(fault.charged);
     let by_user = fault.flags & FAULT_USER != 0;
     let (system_call, words) = if by_user {
         let words = evidence::read_words(thread, program, fault.exact, Moment::AfterCopy);
         (None, words)
     } else {
-        let call = registers.system_call().unwrap_or(evidence::UNKNOWN_CALL);
+        let call = registers.system_call().unwrap_or(UNKNOWN_CALL);
         (Some(call), None)
     };
-    evidence::tell(
+    evidence::record(
         thread,
         Write {
             slot: fault.charged,
@@ -190,7 +191,7 @@ fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
             stacks: if fault.charged == fault.process {
                 stacks::of_writer(thread, program, hook, turn, || Ok(registers))
             } else {
-                Stacks::default()
+                StackNumbers::default()
             },
         },
     );
@@ -203,7 +204,7 @@ fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
         return;
     };
     let (mut exact, mut flags) = (address, 0);
-    if evidence::is_asked_for() {
+    if evidence::is_taken() {
         exact = fault.exact_address().unwrap_or(address);
         flags = fault.flags().unwrap_or(0);
     }
@@ -255,7 +256,7 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
         ..Thread::default()
     };
     // The other program finds the slot, and must not begin again.
-    thread.is_to_handle(Event::Begin, turn);
+    thread.is_to_handle(HookEvent::Begin, turn);
     if !maps::set_task_slot(tid, slot) {
         maps::lose(Loss::TaskIdsFull, 1);
         maps::free_thread_slot(slot);

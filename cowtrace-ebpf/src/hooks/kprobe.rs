@@ -7,7 +7,7 @@ use aya_ebpf::{
 
 use super::function;
 use crate::{
-    kernel::{Page, VmFault, Vma},
+    kernel::{KernelPage, VmFault, Vma},
     thread::Turn,
     walk::Hook,
 };
@@ -81,7 +81,7 @@ pub fn huge_write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
 /// `hugetlb_add_new_anon_rmap(folio, vma, address)`, `hugepage_add_new_anon_rmap(page, …)`.
 #[inline(always)]
 pub fn huge_page_mapped(ctx: &ProbeContext, turn: Turn) -> u32 {
-    let (page, vma) = (Page(argument::<0>(ctx)), Vma(argument::<1>(ctx)));
+    let (page, vma) = (KernelPage(argument::<0>(ctx)), Vma(argument::<1>(ctx)));
     function::huge_page_mapped(ctx.pid(), turn, page, vma, argument::<2>(ctx));
     0
 }

@@ -3,13 +3,18 @@
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::info;
 
-use crate::{kernel::Task, process, thread::Turn};
+use crate::{kernel::KernelTask, process, thread::Turn};
 
 /// `sched:sched_process_fork`: (parent task, child task). Fires for threads too, before the child
 /// first runs.
 #[inline(always)]
 pub fn fork(ctx: &RawTracePointContext, turn: Turn) -> i32 {
-    match process::try_fork(ctx.pid(), turn, Task(ctx.arg(0)), Task(ctx.arg(1))) {
+    match process::try_fork(
+        ctx.pid(),
+        turn,
+        KernelTask(ctx.arg(0)),
+        KernelTask(ctx.arg(1)),
+    ) {
         Ok(slot) if slot != 0 => info!(ctx, "fork: task {} got process slot {}", ctx.pid(), slot),
         Ok(_) => {}
         Err(error) => info!(ctx, "fork: task {} cannot be read: {}", ctx.pid(), error),

@@ -6,20 +6,21 @@
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
 use cowtrace_common::{
+    evidence::UNKNOWN_CALL,
     loss::Loss,
     process::Source,
-    thread::{Event, FAULT_BEGUN, FAULT_COPIED},
+    thread::{FAULT_BEGUN, FAULT_COPIED, HookEvent},
 };
 
 use crate::{
     evidence::{
         self, Moment, Write,
-        stacks::{self, Stacks},
+        stacks::{self, StackNumbers},
     },
     fault::{self, Begun},
-    kernel::{Entry, Registers, Task},
+    kernel::{KernelEntry, KernelTask, SavedRegisters},
     maps,
-    program::Program,
+    program::KnownProgram,
     thread::{TracedThread, Turn},
     walk::Hook,
 };
@@ -57,7 +58,7 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
         return 0;
     };
     // A fault of a hook's own reading, within the fault that it was called for.
-    if thread.get().is_reading != 0 || !thread.is_to_handle(Event::Begin, turn) {
+    if thread.get().is_reading != 0 || !thread.is_to_handle(HookEvent::Begin, turn) {
         return 0;
     }
     if mode == Mode::User {
@@ -65,7 +66,7 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
     }
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
-        begun(thread, turn, ctx.arg(0), Registers(ctx.arg(1)), mode);
+        begun(thread, turn, ctx.arg(0), SavedRegisters(ctx.arg(1)), mode);
     } else {
         fault::ended(thread);
     }
@@ -73,7 +74,13 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
 }
 
 #[inline(always)]
-fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Registers, mode: Mode) {
+fn begun(
+    mut thread: TracedThread,
+    turn: Turn,
+    address: u64,
+    registers: SavedRegisters,
+    mode: Mode,
+) {
     let digest = match mode {
         Mode::User => Ok(0),
         Mode::Kernel => digest(thread, registers),
@@ -85,8 +92,8 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
     };
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
-    if evidence::is_asked_for() {
-        keep_stacks(thread, Program::of(charged), turn, registers, mode);
+    if evidence::is_taken() {
+        keep_stacks(thread, KnownProgram::of(charged), turn, registers, mode);
     }
     let begun = Begun {
         state: FAULT_BEGUN,
@@ -104,9 +111,9 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
 #[inline(always)]
 fn keep_stacks(
     mut thread: TracedThread,
-    program: Program,
+    program: KnownProgram,
     turn: Turn,
-    registers: Registers,
+    registers: SavedRegisters,
     mode: Mode,
 ) {
     let hook = match mode {
@@ -117,31 +124,31 @@ fn keep_stacks(
         thread.get_mut().is_reading = 1;
         let stacks = stacks::of_writer(thread, program, hook, turn, || match mode {
             Mode::User => Ok(registers),
-            Mode::Kernel => Task::current().user_registers(),
+            Mode::Kernel => KernelTask::current().user_registers(),
         });
         thread.get_mut().is_reading = 0;
         stacks
     } else {
-        Stacks::default()
+        StackNumbers::default()
     };
     let fault = thread.get_mut();
-    fault.stack = stacks.python;
-    fault.native = stacks.native;
+    fault.python_stack = stacks.python_stack;
+    fault.native_stack = stacks.native_stack;
 }
 
 /// How the thread left user mode, if it is still inside its fault, and not in something that came
 /// after it; not looked up for a fault of the kernel's own code.
 #[inline(always)]
-fn in_progress(thread: TracedThread) -> Option<Entry> {
+fn in_progress(thread: TracedThread) -> Option<KernelEntry> {
     let fault = thread.get();
-    let saved = Registers(fault.anchor);
+    let saved = SavedRegisters(fault.anchor);
     if fault.witness == 0 {
         let begun_at = fault.instruction;
         return saved.entry().ok().filter(|entry| {
-            entry.is_an_exceptions() && (begun_at == 0 || begun_at == entry.instruction)
+            entry.is_from_exception() && (begun_at == 0 || begun_at == entry.instruction)
         });
     }
-    (digest(thread, saved) == Ok(fault.witness)).then_some(Entry::default())
+    (digest(thread, saved) == Ok(fault.witness)).then_some(KernelEntry::default())
 }
 
 /// What tells a kernel-mode fault from everything after it: its own registers from what follows in
@@ -149,11 +156,11 @@ fn in_progress(thread: TracedThread) -> Option<Entry> {
 /// stay readable in a hole of a later stack, which begins at a random offset in each call
 /// (`randomize_kstack_offset`).
 #[inline(always)]
-fn digest(thread: TracedThread, registers: Registers) -> Result<u64, i32> {
+fn digest(thread: TracedThread, registers: SavedRegisters) -> Result<u64, i32> {
     let fault = registers.digest()?;
     match thread.get().user_registers {
         0 => Ok(fault),
-        user => Ok((fault ^ Registers(user).digest()?) | 1),
+        user => Ok((fault ^ SavedRegisters(user).digest()?) | 1),
     }
 }
 
@@ -164,7 +171,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || order(ctx) != 0 {
         return 0;
     }
-    let Some(mut thread) = TracedThread::find_for(ctx.pid(), Event::Copy, turn) else {
+    let Some(mut thread) = TracedThread::find_for(ctx.pid(), HookEvent::Copy, turn) else {
         return 0;
     };
     if thread.get().state != FAULT_BEGUN {
@@ -181,8 +188,8 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     };
     thread.get_mut().page = ctx.arg(0);
     fault::copied(thread, source, 1);
-    if evidence::is_asked_for() {
-        tell(thread, entry);
+    if evidence::is_taken() {
+        record_writer(thread, entry);
     }
     let fault = thread.get();
     debug!(
@@ -193,17 +200,17 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 }
 
 #[inline(always)]
-fn tell(thread: TracedThread, entry: Entry) {
+fn record_writer(thread: TracedThread, entry: KernelEntry) {
     let fault = thread.get();
     let (instruction, system_call, words) = if fault.witness == 0 {
-        let program = Program::of(fault.charged);
+        let program = KnownProgram::of(fault.charged);
         let words = evidence::read_words(thread, program, fault.exact, Moment::BeforeCopy);
         (entry.instruction, None, words)
     } else {
         let (instruction, call) = in_system_call(fault.user_registers);
         (instruction, call, None)
     };
-    evidence::tell(
+    evidence::record(
         thread,
         Write {
             slot: fault.charged,
@@ -212,9 +219,9 @@ fn tell(thread: TracedThread, entry: Entry) {
             pages: 1,
             system_call,
             words,
-            stacks: Stacks {
-                python: fault.stack,
-                native: fault.native,
+            stacks: StackNumbers {
+                python_stack: fault.python_stack,
+                native_stack: fault.native_stack,
             },
         },
     );
@@ -223,9 +230,9 @@ fn tell(thread: TracedThread, entry: Entry) {
 /// Where a thread is in its program, and the number of the system call it is in.
 #[inline(always)]
 fn in_system_call(user_registers: u64) -> (u64, Option<u64>) {
-    match Registers(user_registers).entry() {
+    match SavedRegisters(user_registers).entry() {
         Ok(entry) => (entry.instruction, Some(entry.system_call())),
-        Err(_) => (0, Some(evidence::UNKNOWN_CALL)),
+        Err(_) => (0, Some(UNKNOWN_CALL)),
     }
 }
 

@@ -7,7 +7,7 @@ use aya_ebpf::{
 
 use super::function;
 use crate::{
-    kernel::{Page, VmFault, Vma},
+    kernel::{KernelPage, VmFault, Vma},
     thread::Turn,
     walk::Hook,
 };
@@ -79,7 +79,7 @@ pub fn huge_page_mapped(ctx: &FEntryContext, turn: Turn) -> i32 {
     function::huge_page_mapped(
         ctx.pid(),
         turn,
-        Page(ctx.arg(0)),
+        KernelPage(ctx.arg(0)),
         Vma(ctx.arg(1)),
         ctx.arg(2),
     );

@@ -113,7 +113,7 @@ impl VmFault {
         if page == 0 {
             return self.source_without_page();
         }
-        match Page(page).mapping() {
+        match KernelPage(page).mapping() {
             Ok(mapping) if mapping & MAPPING_KIND == MAPPING_ANON => Source::Anon,
             Ok(mapping) if mapping & MAPPING_KIND == MAPPING_KSM => Source::Ksm,
             Ok(mapping) if mapping & MAPPING_KIND == 0 => Source::File,
@@ -150,9 +150,9 @@ impl Vma {
 
 /// A page (`struct page`, or the folio that begins with it), by its kernel address.
 #[derive(Clone, Copy)]
-pub struct Page(pub u64);
+pub struct KernelPage(pub u64);
 
-impl Page {
+impl KernelPage {
     /// Pages of a folio, by its head page.
     #[inline(always)]
     pub fn folio_pages(self) -> u32 {

@@ -8,6 +8,6 @@ mod reading;
 mod registers;
 mod task;
 
-pub use memory::{FAULT_REMOTE, FAULT_USER, Page, VmFault, Vma};
-pub use registers::{Entry, Registers};
-pub use task::{Mm, Task};
+pub use memory::{FAULT_REMOTE, FAULT_USER, KernelPage, VmFault, Vma};
+pub use registers::{KernelEntry, SavedRegisters};
+pub use task::{KernelTask, Mm};

@@ -15,7 +15,7 @@ use cowtrace_common::{
 use super::{
     cast,
     reading::{read, read_at},
-    task::Task,
+    task::KernelTask,
 };
 use crate::maps;
 
@@ -47,7 +47,7 @@ pub fn can_be_followed() -> bool {
 /// Kernel address of the current process's top table.
 #[inline(always)]
 pub fn of_current() -> Option<u64> {
-    let mm = Task::current().mm().ok()?;
+    let mm = KernelTask::current().mm().ok()?;
     read(mm.0, MM_PGD.load()).ok().filter(|&top| top != 0)
 }
 

@@ -28,13 +28,13 @@ static REGS_ORIG_AX: Global<u32> = Global::new(0);
 const REGISTERS: usize = 21;
 /// An exception saves this as `orig_ax` where a system call saves its number
 /// (arch/x86/entry/entry_64.S).
-const NO_SYSTEM_CALL: u64 = u64::MAX;
+const ORIG_AX_OF_EXCEPTION: u64 = u64::MAX;
 
 /// Saved registers (`struct pt_regs`) by their kernel address.
 #[derive(Clone, Copy)]
-pub struct Registers(pub u64);
+pub struct SavedRegisters(pub u64);
 
-impl Registers {
+impl SavedRegisters {
     /// Instruction pointer.
     #[inline(always)]
     pub fn instruction(self) -> Result<u64, i32> {
@@ -76,13 +76,13 @@ impl Registers {
 
     /// Who saved these (x86-64): two words that lie side by side.
     #[inline(always)]
-    pub fn entry(self) -> Result<Entry, i32> {
+    pub fn entry(self) -> Result<KernelEntry, i32> {
         let offset = REGS_ORIG_AX.load();
         let [orig_ax, instruction] = match cast::two_registers(self.0, offset) {
             Some(words) => words,
             None => read(self.0, offset)?,
         };
-        Ok(Entry {
+        Ok(KernelEntry {
             orig_ax,
             instruction,
         })
@@ -111,20 +111,20 @@ impl Registers {
 
 /// How user mode was left, from its saved registers (x86-64): two words that lie side by side.
 #[derive(Clone, Copy, Default)]
-pub struct Entry {
+pub struct KernelEntry {
     orig_ax: u64,
     /// Instruction pointer.
     pub instruction: u64,
 }
 
-impl Entry {
+impl KernelEntry {
     /// Whether by an exception, and not by a system call.
     ///
     /// User-mode registers are always saved at the same place of a task's stack, so this tells a
     /// fault that goes on from a system call after it.
     #[inline(always)]
-    pub fn is_an_exceptions(self) -> bool {
-        self.orig_ax == NO_SYSTEM_CALL
+    pub fn is_from_exception(self) -> bool {
+        self.orig_ax == ORIG_AX_OF_EXCEPTION
     }
 
     /// Number of the system call.

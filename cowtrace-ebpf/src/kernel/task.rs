@@ -2,7 +2,7 @@
 
 use aya_ebpf::{Global, helpers::bpf_get_current_task};
 
-use super::{reading::read, registers::Registers};
+use super::{reading::read, registers::SavedRegisters};
 
 /// Offset of `pid` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
@@ -28,9 +28,9 @@ static STACK_REGISTERS: Global<u32> = Global::new(0);
 static MM_OWNER: Global<u32> = Global::new(0);
 /// A `struct task_struct` by its kernel address.
 #[derive(Clone, Copy)]
-pub struct Task(pub u64);
+pub struct KernelTask(pub u64);
 
-impl Task {
+impl KernelTask {
     /// The one that runs now.
     #[inline(always)]
     pub fn current() -> Self {
@@ -58,9 +58,9 @@ impl Task {
 
     /// Where its user-mode registers are saved.
     #[inline(always)]
-    pub fn user_registers(self) -> Result<Registers, i32> {
+    pub fn user_registers(self) -> Result<SavedRegisters, i32> {
         let stack: u64 = read(self.0, TASK_STACK.load())?;
-        Ok(Registers(stack + u64::from(STACK_REGISTERS.load())))
+        Ok(SavedRegisters(stack + u64::from(STACK_REGISTERS.load())))
     }
 
     /// Kernel address of the address space, 0 for a kernel thread.
@@ -83,7 +83,7 @@ impl Mm {
             return None;
         }
         match read::<u64>(self.0, offset) {
-            Ok(task) if task != 0 => Task(task).tid().ok(),
+            Ok(task) if task != 0 => KernelTask(task).tid().ok(),
             _ => None,
         }
     }

@@ -45,8 +45,8 @@ fn core(mut bytes: &[u8]) -> Core {
 fn context(mut bytes: &[u8]) -> Context {
     Context {
         words: std::array::from_fn::<_, WORDS, _>(|_| bytes.get_u64_ne()),
-        stack: bytes.get_u64_ne(),
-        native: bytes.get_u64_ne(),
+        python_stack: bytes.get_u64_ne(),
+        native_stack: bytes.get_u64_ne(),
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(records[0].context, Context::default());
         assert_eq!((records[1].core.address, records[1].core.slot), (1, 5));
         assert_eq!(records[1].context.words, [1_005, 1_006, 1_007]);
-        assert_eq!(records[1].context.native, 1_009);
+        assert_eq!(records[1].context.native_stack, 1_009);
     }
 
     #[test]

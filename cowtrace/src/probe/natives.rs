@@ -13,15 +13,15 @@ pub(super) const STACKS: &str = "NATIVE_STACKS";
 
 /// The kernel side's table of native stacks.
 pub struct Natives {
-    stacks: HashMap<MapData, u64, RawStack>,
+    stacks: HashMap<MapData, u64, RawNativeStack>,
 }
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct RawStack(NativeStack);
+struct RawNativeStack(NativeStack);
 
 // SAFETY: plain numbers without padding; any bytes are valid.
-unsafe impl Pod for RawStack {}
+unsafe impl Pod for RawNativeStack {}
 
 impl Natives {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {

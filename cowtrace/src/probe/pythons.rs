@@ -7,23 +7,23 @@ use aya::{
     Ebpf, Pod,
     maps::{HashMap, Map, MapData},
 };
-use cowtrace_common::python::{INTERPRETERS, Interpreter, Stack};
+use cowtrace_common::python::{INTERPRETERS, Interpreter, PythonStack};
 
 use super::{ProbeError, shared::SharedArray};
 
 /// The kernel side's tables for Python.
 pub struct Pythons {
     interpreters: SharedArray,
-    stacks: HashMap<MapData, u64, RawStack>,
+    stacks: HashMap<MapData, u64, RawPythonStack>,
     next: u32,
 }
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct RawStack(Stack);
+struct RawPythonStack(PythonStack);
 
 // SAFETY: plain numbers without padding; any bytes are valid.
-unsafe impl Pod for RawStack {}
+unsafe impl Pod for RawPythonStack {}
 
 impl Pythons {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
@@ -97,7 +97,7 @@ impl Pythons {
 
     /// A stack by its number.
     #[must_use]
-    pub fn stack(&self, number: u64) -> Option<Stack> {
+    pub fn stack(&self, number: u64) -> Option<PythonStack> {
         Some(self.stacks.get(&number, 0).ok()?.0)
     }
 }

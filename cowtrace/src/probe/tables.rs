@@ -14,7 +14,7 @@ use aya::{
 use cowtrace_common::{
     evidence::Batch,
     loss::LOSSES,
-    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, Process},
+    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
         BUCKET_ENTRIES, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
     },
@@ -57,7 +57,7 @@ impl Tables {
             tasks: array(ebpf, "TASKS", chunks, size_of::<TaskChunk>())?,
             threads: array(ebpf, "THREADS", THREAD_SLOTS, size_of::<Thread>())?,
             batches: Some(array(ebpf, "BATCHES", THREAD_SLOTS, size_of::<Batch>())?),
-            processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<Process>())?,
+            processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<ProcessSlot>())?,
             ranges: array(ebpf, "RANGES", RANGE_BUCKETS, size_of::<RangeBucket>())?,
             splits: array(ebpf, "SPLITS", SPLIT_WORDS, size_of::<u64>())?,
             loss: array(
@@ -94,24 +94,24 @@ impl Tables {
         let process = slot as usize;
         self.clear_counters(process);
         self.processes
-            .u64(process, offset_of!(Process, born_ns))
+            .u64(process, offset_of!(ProcessSlot, born_ns))
             .store(now_ns, Relaxed);
         self.processes
-            .u32(process, offset_of!(Process, tgid))
+            .u32(process, offset_of!(ProcessSlot, tgid))
             .store(pid, Relaxed);
         self.processes
-            .u32(process, offset_of!(Process, parent))
+            .u32(process, offset_of!(ProcessSlot, parent))
             .store(parent, Relaxed);
         self.set_interpreter(slot, 0);
         self.set_without_words(slot, false);
         self.processes
-            .u32(process, offset_of!(Process, tasks))
+            .u32(process, offset_of!(ProcessSlot, tasks))
             .store(0, Release);
         Some(slot)
     }
 
     fn clear_counters(&self, process: usize) {
-        for offset in (0..offset_of!(Process, born_ns)).step_by(8) {
+        for offset in (0..offset_of!(ProcessSlot, born_ns)).step_by(8) {
             self.processes.u64(process, offset).store(0, Relaxed);
         }
     }
@@ -119,14 +119,14 @@ impl Tables {
     /// Says which interpreter a slot's process runs.
     pub fn set_interpreter(&self, slot: u32, number: u32) {
         self.processes
-            .u32(slot as usize, offset_of!(Process, interpreter))
+            .u32(slot as usize, offset_of!(ProcessSlot, interpreter))
             .store(number, Release);
     }
 
     /// Says whether a slot's process runs a program that has no objects words could tell.
     pub fn set_without_words(&self, slot: u32, without: bool) {
         self.processes
-            .u32(slot as usize, offset_of!(Process, without_words))
+            .u32(slot as usize, offset_of!(ProcessSlot, without_words))
             .store(u32::from(without), Release);
     }
 
@@ -164,7 +164,7 @@ impl Tables {
             .u32(thread, offset_of!(Thread, tid))
             .store(tid, Relaxed);
         self.threads
-            .u32(thread, offset_of!(Thread, batch_copied))
+            .u32(thread, offset_of!(Thread, tally_copied))
             .store(0, Relaxed);
         self.threads
             .u32(thread, offset_of!(Thread, visitor))
@@ -180,7 +180,7 @@ impl Tables {
         }
         let tasks = self
             .processes
-            .u32(process as usize, offset_of!(Process, tasks));
+            .u32(process as usize, offset_of!(ProcessSlot, tasks));
         tasks.fetch_add(1, Relaxed);
         let traced = self.task(tid).is_some_and(|task| {
             let slot = u16::try_from(slot).unwrap_or(0);
@@ -205,7 +205,7 @@ impl Tables {
             .u32(usize::from(slot), offset_of!(Thread, process))
             .load(Relaxed);
         self.processes
-            .u32(process as usize, offset_of!(Process, tasks))
+            .u32(process as usize, offset_of!(ProcessSlot, tasks))
             .fetch_sub(1, Relaxed);
         if let Some(batches) = &self.batches {
             batches
@@ -222,19 +222,19 @@ impl Tables {
         SlotState {
             born_ns: self
                 .processes
-                .u64(process, offset_of!(Process, born_ns))
+                .u64(process, offset_of!(ProcessSlot, born_ns))
                 .load(Acquire),
             pid: self
                 .processes
-                .u32(process, offset_of!(Process, tgid))
+                .u32(process, offset_of!(ProcessSlot, tgid))
                 .load(Relaxed),
             parent: self
                 .processes
-                .u32(process, offset_of!(Process, parent))
+                .u32(process, offset_of!(ProcessSlot, parent))
                 .load(Relaxed),
             tasks: self
                 .processes
-                .u32(process, offset_of!(Process, tasks))
+                .u32(process, offset_of!(ProcessSlot, tasks))
                 .load(Relaxed),
         }
     }
@@ -245,10 +245,12 @@ impl Tables {
         let process = slot as usize;
         let read = |offset| self.processes.u64(process, offset).load(Relaxed);
         Totals {
-            copied: std::array::from_fn(|source| read(offset_of!(Process, copied) + source * 8)),
-            reused: read(offset_of!(Process, reused)),
-            unranged_copied: read(offset_of!(Process, unranged_copied)),
-            unranged_reused: read(offset_of!(Process, unranged_reused)),
+            copied: std::array::from_fn(|source| {
+                read(offset_of!(ProcessSlot, copied) + source * 8)
+            }),
+            reused: read(offset_of!(ProcessSlot, reused)),
+            unranged_copied: read(offset_of!(ProcessSlot, unranged_copied)),
+            unranged_reused: read(offset_of!(ProcessSlot, unranged_reused)),
         }
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use cowtrace_common::{
     evidence::Evidence,
-    python::{Frame, Interpreter},
+    python::{Interpreter, WalkedFrame},
 };
 
 use super::native::Code;
@@ -93,7 +93,11 @@ impl Python {
     }
 
     /// Names a frame; none if its code cannot be read.
-    pub(in crate::writer) fn frame(&mut self, frame: Frame, pids: &[u32]) -> Option<PythonFrame> {
+    pub(in crate::writer) fn frame(
+        &mut self,
+        frame: WalkedFrame,
+        pids: &[u32],
+    ) -> Option<PythonFrame> {
         let known = &mut self.known;
         let is_code = |address| {
             (known.has(address) || known.learn(address, pids))
