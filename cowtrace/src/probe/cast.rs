@@ -2,7 +2,7 @@
 //! (`bpf_rdonly_cast`, Linux 6.2): a function of the kernel that is called by its id, which the
 //! loader of objects knows nothing of.
 
-use cowtrace_common::cast::CAST_CALL;
+use cowtrace_common::{cast::CAST_CALL, object::global};
 
 use super::{Btf, offsets::Globals};
 
@@ -31,7 +31,7 @@ impl Cast {
 
     /// What to set in the kernel side.
     pub(super) fn globals(self) -> Globals {
-        vec![("REGISTERS_TYPE", self.registers)]
+        vec![(global::REGISTERS_TYPE, self.registers)]
     }
 
     /// The object with the function's id in each place that calls it.

@@ -18,14 +18,15 @@ use aya::{
     maps::Map,
     programs::{RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
-use cowtrace_common::direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES};
+use cowtrace_common::{
+    direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES},
+    object::{global, map, program},
+};
 
 use super::{Btf, ProbeError, btf::BtfError, load, offsets::Globals, shared::SharedArray};
 
-/// Name of the program.
-const PROGRAM: &str = "find_direct_map";
-/// Where the answer stands.
-const MAP: &str = "DIRECT_MAP";
+/// The program that looks for it.
+const PROGRAM: &str = program::FIND_DIRECT_MAP.first;
 /// No machine has more physical memory (4 levels of page tables map no more).
 const MOST_BYTES: u64 = 64 << 40;
 /// Bits 12 to 51 of an entry are the address (Intel's manual, volume 3, 4.5; AMD's, volume 2, 5.3).
@@ -33,16 +34,20 @@ const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
 /// What the program reads.
 pub(super) fn globals(btf: &Btf) -> Result<Globals, BtfError> {
-    Ok(vec![("MM_PGD", btf.offset("mm_struct", "pgd")?)])
+    Ok(vec![(global::MM_PGD, btf.offset("mm_struct", "pgd")?)])
 }
 
 /// Looks for it; whether it was found.
 pub(super) fn find(ebpf: &mut Ebpf) -> Result<bool, ProbeError> {
-    let Some(Map::Array(data)) = ebpf.map(MAP) else {
-        return Err(ProbeError::NoMap(MAP));
+    let Some(Map::Array(data)) = ebpf.map(map::DIRECT_MAP) else {
+        return Err(ProbeError::NoMap(map::DIRECT_MAP));
     };
-    let answer = SharedArray::map(data.fd(), 1, size_of::<DirectMap>())
-        .map_err(|error| ProbeError::Mapping { name: MAP, error })?;
+    let answer = SharedArray::map(data.fd(), 1, size_of::<DirectMap>()).map_err(|error| {
+        ProbeError::Mapping {
+            name: map::DIRECT_MAP,
+            error,
+        }
+    })?;
     load::load_program(ebpf, PROGRAM)?;
     let program = load::raw_tracepoint(ebpf, PROGRAM)?;
     let marked = Marked::new();

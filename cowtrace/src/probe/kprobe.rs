@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{
     Backend, Btf, Kernel, Probe, ProbeError, Settings, check_ground,
-    functions::{Functions, Technique},
+    functions::{FaultFunctions, Technique},
     load::{self, Plan},
     offsets,
 };
@@ -25,7 +25,7 @@ impl Backend for Kprobe {
             return Err(ProbeError::NoKprobes);
         }
         let btf = Btf::of_running_kernel()?;
-        let functions = Functions::find(&btf)?;
+        let functions = FaultFunctions::find(&btf)?;
         let plan = Plan {
             backend: self.name(),
             globals: offsets::of_faults(&btf)?,

@@ -11,14 +11,19 @@ use aya::{
     programs::{Program, ProgramError, RawTracePoint},
 };
 use aya_log::EbpfLogger;
-use cowtrace_common::{evidence::EVIDENCE_BYTES, range::RANGE_BUCKETS, thread::TASKS_PER_CHUNK};
+use cowtrace_common::{
+    evidence::EVIDENCE_BYTES,
+    object::{HookPrograms, global, map, program},
+    range::RANGE_BUCKETS,
+    thread::TASKS_PER_CHUNK,
+};
 use tokio::io::unix::AsyncFd;
 
 use super::{
     Btf, Kernel, Probe, ProbeError, Settings, Unseen,
     cast::Cast,
     direct_map,
-    natives::{self, Natives},
+    natives::Natives,
     offsets::{self, Globals},
     pythons::Pythons,
     tables::Tables,
@@ -85,7 +90,7 @@ fn probe_with(
     let walks_native = settings.writers.is_some_and(|walks| walks.native);
     if settings.writers.is_some() {
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
-        globals.push(("TAKE_EVIDENCE", 1));
+        globals.push((global::TAKE_EVIDENCE, 1));
     }
     let walks = settings.writers.is_some_and(|walks| walks.python) && kernel.arch == "x86_64";
     if walks {
@@ -103,12 +108,12 @@ fn probe_with(
         globals.extend(direct_map::globals(btf)?);
     }
     let has_second = plan.has_second || kernel.preempts_tracepoints || walks_native;
-    globals.push(("HAS_SECOND", u32::from(has_second)));
+    globals.push((global::HAS_SECOND, u32::from(has_second)));
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
-    globals.push(("RANGE_SHIFT", range_shift));
-    globals.push(("PAGE_SHIFT", page_shift));
-    globals.push(("BUCKET_MASK", RANGE_BUCKETS - 1));
+    globals.push((global::RANGE_SHIFT, range_shift));
+    globals.push((global::PAGE_SHIFT, page_shift));
+    globals.push((global::BUCKET_MASK, RANGE_BUCKETS - 1));
     let mut ebpf = load(kernel, &globals, cast, settings)?;
     let mut unseen = attach_hooks(&mut ebpf)?;
     if follows_tables && !direct_map::find(&mut ebpf)? && !plan.counts_commits {
@@ -125,21 +130,19 @@ fn probe_with(
     let pythons = walks.then(|| Pythons::take(&mut ebpf)).transpose()?;
     let natives = walks_native.then(|| Natives::take(&mut ebpf)).transpose()?;
     let evidence = ebpf
-        .take_map("EVIDENCE")
-        .ok_or(ProbeError::NoMap("EVIDENCE"))?;
-    let evidence = RingBuf::try_from(evidence).map_err(ProbeError::map("EVIDENCE"))?;
-    let events = ebpf.take_map("EVENTS").ok_or(ProbeError::NoMap("EVENTS"))?;
-    let events = RingBuf::try_from(events).map_err(ProbeError::map("EVENTS"))?;
+        .take_map(map::EVIDENCE)
+        .ok_or(ProbeError::NoMap(map::EVIDENCE))?;
+    let evidence = RingBuf::try_from(evidence).map_err(ProbeError::map(map::EVIDENCE))?;
+    let events = ebpf
+        .take_map(map::EVENTS)
+        .ok_or(ProbeError::NoMap(map::EVENTS))?;
+    let events = RingBuf::try_from(events).map_err(ProbeError::map(map::EVENTS))?;
     // SAFETY: the ring buffer owns its descriptor and gives the same one as long as it lives.
     let events = unsafe { AsyncFd::register(events) }.map_err(|source| ProbeError::Mapping {
-        name: "EVENTS",
+        name: map::EVENTS,
         error: source.into(),
     })?;
-    for hook in [
-        "sched_process_fork",
-        "sched_process_exec",
-        "sched_process_exit",
-    ] {
+    for hook in program::OF_LIFECYCLE {
         attach_twins(&mut ebpf, kernel, hook)?;
     }
     Ok(Probe {
@@ -171,12 +174,12 @@ fn load(
     };
     let mut loader = loader();
     loader
-        .map_max_entries("TASKS", kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
-        .map_max_entries("EVIDENCE", evidence_bytes(kernel.cpus))
+        .map_max_entries(map::TASKS, kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
+        .map_max_entries(map::EVIDENCE, evidence_bytes(kernel.cpus))
         // At level 0 the verifier removes the diagnostics as dead code.
         .override_global(aya_log::LEVEL, &log_level, true);
     if !settings.writers.is_some_and(|walks| walks.native) {
-        loader.map_max_entries(natives::STACKS, 1);
+        loader.map_max_entries(map::NATIVE_STACKS, 1);
     }
     for (name, value) in globals {
         loader.override_global(name, value, true);
@@ -215,26 +218,33 @@ pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Pr
         .map_err(ProbeError::program(name))
 }
 
-/// Name of a hook's second program, which does what the kernel skipped the first for.
-pub(super) fn second(program: &str) -> String {
-    format!("{program}_again")
-}
-
-/// Attaches the program of a raw tracepoint, and its second one where the kernel preempts them.
+/// Attaches the program of a raw tracepoint, and its second one where the kernel preempts programs.
 pub(super) fn attach_twins(
     ebpf: &mut Ebpf,
     kernel: &Kernel,
-    tracepoint: &str,
+    hook: HookPrograms,
 ) -> Result<(), ProbeError> {
-    attach(ebpf, tracepoint, tracepoint)?;
+    attach(ebpf, hook.first, hook.first)?;
     if kernel.preempts_tracepoints {
-        attach(ebpf, &second(tracepoint), tracepoint)?;
+        attach_second(ebpf, hook)?;
     }
     Ok(())
 }
 
+/// Attaches the second program of a raw tracepoint; nothing if it has none.
+pub(super) fn attach_second(ebpf: &mut Ebpf, hook: HookPrograms) -> Result<(), ProbeError> {
+    match hook.second {
+        Some(second) => attach(ebpf, second, hook.first),
+        None => Ok(()),
+    }
+}
+
 /// Attaches one program to a raw tracepoint; loads it first unless it is loaded.
-pub(super) fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), ProbeError> {
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    tracepoint: &str,
+) -> Result<(), ProbeError> {
     let program = raw_tracepoint(ebpf, name)?;
     if program.fd().is_err() {
         program.load().map_err(ProbeError::program(name))?;
@@ -247,11 +257,11 @@ pub(super) fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<()
 
 pub(super) fn raw_tracepoint<'a>(
     ebpf: &'a mut Ebpf,
-    name: &str,
+    name: &'static str,
 ) -> Result<&'a mut RawTracePoint, ProbeError> {
     let program = ebpf
         .program_mut(name)
-        .ok_or_else(|| ProbeError::NoProgram(name.into()))?;
+        .ok_or_else(|| ProbeError::NoProgram(name))?;
     program.try_into().map_err(ProbeError::program(name))
 }
 
@@ -283,4 +293,57 @@ pub(super) fn recursion_misses(program: &Program) -> Option<u64> {
         .find_map(|line| line.strip_prefix("recursion_misses:"))
         .and_then(|count| count.trim().parse().ok());
     Some(misses.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use object::{File, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
+
+    use super::*;
+
+    /// Names of the object's symbols of a kind, by the section that they are in.
+    fn symbols(is_wanted: impl Fn(&str, SymbolKind) -> bool) -> BTreeSet<String> {
+        let object = File::parse(OBJECT).unwrap();
+        let section = |symbol: &object::Symbol<'_, '_>| {
+            let section = object.section_by_index(symbol.section_index()?).ok()?;
+            section.name().map(str::to_owned).ok()
+        };
+        object
+            .symbols()
+            .filter(|symbol| section(symbol).is_some_and(|name| is_wanted(&name, symbol.kind())))
+            .map(|symbol| symbol.name().unwrap().to_owned())
+            .collect()
+    }
+
+    fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_object_has_the_maps_that_are_named() {
+        let of_log = "AYA_LOGS";
+        let found = symbols(|section, kind| section == "maps" && kind == SymbolKind::Data);
+        assert_eq!(found, set(map::ALL.iter().copied().chain([of_log])));
+    }
+
+    #[test]
+    fn the_object_has_the_globals_that_are_named() {
+        let mut found = symbols(|section, kind| section == ".rodata" && kind == SymbolKind::Data);
+        // Texts of the diagnostics.
+        found.retain(|name| !name.starts_with("anon."));
+        assert_eq!(
+            found,
+            set(global::ALL.iter().copied().chain([aya_log::LEVEL]))
+        );
+    }
+
+    #[test]
+    fn the_object_has_the_programs_that_are_named() {
+        let is_program = |section: &str, kind| section != ".text" && kind == SymbolKind::Text;
+        let both = |hook: &HookPrograms| [Some(hook.first), hook.second];
+        let named = program::ALL.iter().flat_map(both).flatten();
+        assert_eq!(symbols(is_program), set(named));
+    }
 }

@@ -37,6 +37,7 @@ use aya_log::EbpfLogger;
 use cowtrace_common::{
     evidence::Evidence,
     loss::{LOSSES, Loss},
+    object::{HookPrograms, program},
 };
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
@@ -110,7 +111,7 @@ pub enum ProbeError {
     NoMap(&'static str),
     /// As [`ProbeError::NoMap`].
     #[error("the eBPF object has no program {0}: it was built from another version")]
-    NoProgram(String),
+    NoProgram(&'static str),
     /// A table cannot be mapped into memory.
     #[error("the table {name} cannot be mapped: {error}")]
     Mapping {
@@ -268,7 +269,8 @@ impl Probe {
     /// free of the machine something.
     pub fn settle_races(&mut self) -> Result<(), ProbeError> {
         if !self.races_are_settled {
-            load::attach(&mut self.ebpf, "mm_page_free", "mm_page_free")?;
+            let hook = program::MM_PAGE_FREE.first;
+            load::attach(&mut self.ebpf, hook, hook)?;
             self.tables.settle_races();
             self.races_are_settled = true;
         }
@@ -301,16 +303,21 @@ impl Probe {
             .filter_map(|(name, program)| Some((name, load::recursion_misses(program)?)))
             .collect();
         let own = self.tables.loss()[Loss::HookFaults as usize];
-        let preempted = misses.contains_key(load::second("mm_page_alloc").as_str());
+        let second = |hook: HookPrograms| hook.second.and_then(|name| misses.get(name).copied());
+        let preempted = second(program::MM_PAGE_ALLOC).is_some();
         let mut skipped = Skipped::default();
-        for (name, &first) in misses.iter().filter(|(name, _)| !name.ends_with("_again")) {
-            let second = misses.get(load::second(name).as_str());
+        for &hook in program::ALL {
+            let Some(&first) = misses.get(hook.first) else {
+                continue;
+            };
             // Faults of a hook's own reading are none of the process's.
-            let own = if *name == "page_fault_kernel" { own } else { 0 };
-            let lost = second.map_or(first.saturating_sub(own), |&second| first.min(second));
+            let is_kernel_fault = hook == program::PAGE_FAULT_KERNEL;
+            let own = if is_kernel_fault { own } else { 0 };
+            let lost = second(hook).map_or(first.saturating_sub(own), |second| first.min(second));
             // Where allocation hooks run with preemption off only an interrupt comes inside one;
             // it allocates and frees, but never for a copy.
-            if name.starts_with("mm_page_") && !preempted {
+            let of_pages = [program::MM_PAGE_ALLOC, program::MM_PAGE_FREE];
+            if of_pages.contains(&hook) && !preempted {
                 skipped.by_interrupts += lost;
             } else {
                 skipped.runs += lost;

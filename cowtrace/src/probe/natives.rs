@@ -4,12 +4,9 @@ use aya::{
     Ebpf, Pod,
     maps::{HashMap, MapData},
 };
-use cowtrace_common::native::NativeStack;
+use cowtrace_common::{native::NativeStack, object::map};
 
 use super::ProbeError;
-
-/// Name of their map.
-pub(super) const STACKS: &str = "NATIVE_STACKS";
 
 /// The kernel side's table of native stacks.
 pub struct Natives {
@@ -25,9 +22,11 @@ unsafe impl Pod for RawNativeStack {}
 
 impl Natives {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
-        let stacks = ebpf.take_map(STACKS).ok_or(ProbeError::NoMap(STACKS))?;
+        let stacks = ebpf
+            .take_map(map::NATIVE_STACKS)
+            .ok_or(ProbeError::NoMap(map::NATIVE_STACKS))?;
         Ok(Self {
-            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(STACKS))?,
+            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(map::NATIVE_STACKS))?,
         })
     }
 

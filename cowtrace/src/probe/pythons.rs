@@ -7,7 +7,10 @@ use aya::{
     Ebpf, Pod,
     maps::{HashMap, Map, MapData},
 };
-use cowtrace_common::python::{INTERPRETERS, Interpreter, PythonStack};
+use cowtrace_common::{
+    object::map,
+    python::{INTERPRETERS, Interpreter, PythonStack},
+};
 
 use super::{ProbeError, shared::SharedArray};
 
@@ -27,20 +30,20 @@ unsafe impl Pod for RawPythonStack {}
 
 impl Pythons {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
-        let Some(Map::Array(data)) = ebpf.map("PYTHONS") else {
-            return Err(ProbeError::NoMap("PYTHONS"));
+        let Some(Map::Array(data)) = ebpf.map(map::PYTHONS) else {
+            return Err(ProbeError::NoMap(map::PYTHONS));
         };
         let interpreters = SharedArray::map(data.fd(), INTERPRETERS, size_of::<Interpreter>())
             .map_err(|error| ProbeError::Mapping {
-                name: "PYTHONS",
+                name: map::PYTHONS,
                 error,
             })?;
         let stacks = ebpf
-            .take_map("PYTHON_STACKS")
-            .ok_or(ProbeError::NoMap("PYTHON_STACKS"))?;
+            .take_map(map::PYTHON_STACKS)
+            .ok_or(ProbeError::NoMap(map::PYTHON_STACKS))?;
         Ok(Self {
             interpreters,
-            stacks: HashMap::try_from(stacks).map_err(ProbeError::map("PYTHON_STACKS"))?,
+            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(map::PYTHON_STACKS))?,
             next: 1,
         })
     }

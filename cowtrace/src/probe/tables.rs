@@ -14,6 +14,7 @@ use aya::{
 use cowtrace_common::{
     evidence::Batch,
     loss::LOSSES,
+    object::map,
     process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
         BUCKET_ENTRIES, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
@@ -54,21 +55,26 @@ impl Tables {
     ) -> Result<Self, ProbeError> {
         let chunks = task_ids.div_ceil(TASKS_PER_CHUNK);
         let mut tables = Self {
-            tasks: array(ebpf, "TASKS", chunks, size_of::<TaskChunk>())?,
-            threads: array(ebpf, "THREADS", THREAD_SLOTS, size_of::<Thread>())?,
-            batches: Some(array(ebpf, "BATCHES", THREAD_SLOTS, size_of::<Batch>())?),
-            processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<ProcessSlot>())?,
-            ranges: array(ebpf, "RANGES", RANGE_BUCKETS, size_of::<RangeBucket>())?,
-            splits: array(ebpf, "SPLITS", SPLIT_WORDS, size_of::<u64>())?,
+            tasks: array(ebpf, map::TASKS, chunks, size_of::<TaskChunk>())?,
+            threads: array(ebpf, map::THREADS, THREAD_SLOTS, size_of::<Thread>())?,
+            batches: Some(array(ebpf, map::BATCHES, THREAD_SLOTS, size_of::<Batch>())?),
+            processes: array(
+                ebpf,
+                map::PROCESSES,
+                PROCESS_SLOTS,
+                size_of::<ProcessSlot>(),
+            )?,
+            ranges: array(ebpf, map::RANGES, RANGE_BUCKETS, size_of::<RangeBucket>())?,
+            splits: array(ebpf, map::SPLITS, SPLIT_WORDS, size_of::<u64>())?,
             loss: array(
                 ebpf,
-                "LOSS",
+                map::LOSS,
                 u32::try_from(LOSSES).unwrap_or(0),
                 size_of::<u64>(),
             )?,
-            races_settled: array(ebpf, "RACES_SETTLED", 1, size_of::<u64>())?,
-            free_threads: queue(ebpf, "FREE_THREADS")?,
-            free_processes: queue(ebpf, "FREE_PROCESSES")?,
+            races_settled: array(ebpf, map::RACES_SETTLED, 1, size_of::<u64>())?,
+            free_threads: queue(ebpf, map::FREE_THREADS)?,
+            free_processes: queue(ebpf, map::FREE_PROCESSES)?,
             range_shift,
             page_shift,
         };
@@ -76,13 +82,13 @@ impl Tables {
             tables
                 .free_threads
                 .push(slot, 0)
-                .map_err(ProbeError::map("FREE_THREADS"))?;
+                .map_err(ProbeError::map(map::FREE_THREADS))?;
         }
         for slot in FIRST_FREE_SLOT..PROCESS_SLOTS {
             tables
                 .free_processes
                 .push(slot, 0)
-                .map_err(ProbeError::map("FREE_PROCESSES"))?;
+                .map_err(ProbeError::map(map::FREE_PROCESSES))?;
         }
         Ok(tables)
     }

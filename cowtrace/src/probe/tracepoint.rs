@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use aya::Ebpf;
+use cowtrace_common::object::program;
 
 use super::{
     Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen, check_ground,
@@ -14,9 +15,6 @@ use super::{
 
 /// Pairs a write fault with the page allocation inside it.
 pub struct Tracepoint;
-
-/// A page fault of the kernel's own code.
-const KERNEL_FAULT: &str = "page_fault_kernel";
 
 impl Backend for Tracepoint {
     fn name(&self) -> &'static str {
@@ -45,16 +43,16 @@ impl Backend for Tracepoint {
 }
 
 fn attach(ebpf: &mut Ebpf, kernel: &Kernel, settings: Settings) -> Result<Vec<Unseen>, ProbeError> {
-    for hook in ["mm_page_alloc", "page_fault_user", KERNEL_FAULT] {
+    for hook in program::OF_TRACEPOINTS {
         load::attach_twins(ebpf, kernel, hook)?;
     }
     // A walk reads the caller's code, which a child may not have in its page tables yet: a fault
     // of the hook's own, for which the kernel skips the program that reads. The second one runs.
     let walks_native = settings.writers.is_some_and(|walks| walks.native);
     if walks_native && !kernel.preempts_tracepoints {
-        load::attach(ebpf, &load::second(KERNEL_FAULT), KERNEL_FAULT)?;
+        load::attach_second(ebpf, program::PAGE_FAULT_KERNEL)?;
     }
     // Attached when it is needed, which is then urgent.
-    load::load_program(ebpf, "mm_page_free")?;
+    load::load_program(ebpf, program::MM_PAGE_FREE.first)?;
     Ok(Unseen::OF_TRACEPOINTS.to_vec())
 }

@@ -8,7 +8,7 @@ use aya::Btf as KernelBtf;
 
 use super::{
     Backend, Btf, Kernel, Probe, ProbeError, Settings, check_ground, explain,
-    functions::{Functions, Technique},
+    functions::{FaultFunctions, Technique},
     load::{self, Plan},
     offsets,
 };
@@ -24,7 +24,7 @@ impl Backend for Trampoline {
     fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError> {
         check_ground(Path::new("/proc"))?;
         let btf = Btf::of_running_kernel()?;
-        let functions = Functions::find(&btf)?;
+        let functions = FaultFunctions::find(&btf)?;
         let types = KernelBtf::from_sys_fs().map_err(|error| ProbeError::Refused {
             what: "its types".into(),
             reason: explain::error(&error),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aya::Ebpf;
+use cowtrace_common::object::program;
 
 use super::{
     Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_ground,
@@ -42,12 +43,8 @@ pub fn ground() -> Vec<Trial> {
         needed("kernel types (BTF)", types()),
         needed("ring buffer, mapped arrays", maps()),
     ];
-    for hook in [
-        "sched_process_fork",
-        "sched_process_exec",
-        "sched_process_exit",
-    ] {
-        trials.push(needed(hook, raw_tracepoint(hook)));
+    for hook in program::OF_LIFECYCLE {
+        trials.push(needed(hook.first, raw_tracepoint(hook.first)));
     }
     trials
 }
@@ -99,16 +96,16 @@ fn maps() -> Result<String, String> {
 
 /// The empty program on each hook of a copy, attached until they are dropped.
 pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
-    ["page_fault_user", "page_fault_kernel", "mm_page_alloc"]
-        .into_iter()
-        .map(empty_hook)
+    program::OF_TRACEPOINTS
+        .iter()
+        .map(|hook| empty_hook(hook.first))
         .collect()
 }
 
 /// Attaches the empty program; every tracepoint gets a fresh one.
 fn empty_hook(tracepoint: &str) -> Result<Ebpf, ProbeError> {
     let mut object = load::for_trial()?;
-    load::attach(&mut object, "empty", tracepoint)?;
+    load::attach(&mut object, program::EMPTY.first, tracepoint)?;
     Ok(object)
 }
 
