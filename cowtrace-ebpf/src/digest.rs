@@ -1,6 +1,6 @@
-//! The step of a digest: stacks and registers are told apart by 64 bits.
+//! Digests of stacks and of registers.
 
-/// Adds a word to a digest. Among some thousand inputs, two have the same digest once in 2^40 traces.
+/// Adds a word to a digest. Among some thousand stacks, two get the same digest in one of 2^40 traces.
 #[inline(always)]
 pub fn mixed(digest: u64, word: u64) -> u64 {
     (digest ^ word)

@@ -1,7 +1,6 @@
-//! The life of one write fault: begun, then copied or not, then ended. Knows no hook.
+//! The life of a write fault: it begins, copies or not, and ends. Knows no hook.
 //!
-//! Each traced thread has one fault at a time and a slot of its own, so that nothing here is
-//! shared but the counters.
+//! Each traced thread has its own slot and at most one open fault, so threads share only the counters.
 
 use cowtrace_common::{
     loss::Loss,
@@ -16,13 +15,13 @@ use crate::{
     thread::TracedThread,
 };
 
-/// A write fault as a hook sees it begin.
+/// What a hook knows about a write fault when it begins.
 pub struct Begun {
     /// `FAULT_BEGUN` or `FAULT_FIRST`.
     pub state: u32,
-    /// Address written to, or its page's.
+    /// Address that the fault writes to, or its page's.
     pub address: u64,
-    /// Address written to, exact.
+    /// The exact address that the fault writes to.
     pub exact: u64,
     /// See [`Thread::flags`].
     pub flags: u32,
@@ -30,11 +29,11 @@ pub struct Begun {
     pub anchor: u64,
     /// See [`Thread::witness`].
     pub witness: u64,
-    /// Slot of the process whose address space it is.
+    /// Slot of the process whose address space the fault changes.
     pub charged: u32,
 }
 
-/// A write faulted. Whatever fault the thread had is over.
+/// A write fault begins. Ends the thread's previous fault.
 #[inline(always)]
 pub fn begun(mut thread: TracedThread, begun: Begun) {
     ended(thread);
@@ -48,7 +47,7 @@ pub fn begun(mut thread: TracedThread, begun: Begun) {
     fault.state = begun.state;
 }
 
-/// Whatever fault the thread had is over: one that copied nothing re-used its page.
+/// The thread's fault, if any, has ended. If it copied nothing, it reused its page.
 #[inline(always)]
 pub fn ended(mut thread: TracedThread) {
     let fault = thread.get_mut();
@@ -62,13 +61,13 @@ pub fn ended(mut thread: TracedThread) {
     }
 }
 
-/// Whatever fault the thread had is over without an outcome: it failed, or begins again.
+/// The thread's fault, if any, has ended without an outcome: it failed, or it will begin again.
 #[inline(always)]
 pub fn abandoned(mut thread: TracedThread) {
     thread.get_mut().state = FAULT_NONE;
 }
 
-/// The thread's fault copied `pages` pages, at its address and after it.
+/// The thread's fault copied `pages` pages, from its address on.
 #[inline(always)]
 pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     let fault = thread.get_mut();
@@ -85,7 +84,7 @@ pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     fault.tally_copied = pages;
 }
 
-/// The copy was thrown away: another thread had been faster. The fault then used no memory.
+/// The kernel threw the thread's copy away because another thread was faster. The fault used no memory.
 #[inline(always)]
 pub fn taken_back(mut thread: TracedThread) {
     let fault = thread.get_mut();
@@ -97,7 +96,7 @@ pub fn taken_back(mut thread: TracedThread) {
     reused(fault.charged, fault.address);
 }
 
-/// The thread is leaving, or its process: hands over what it has kept to itself.
+/// The thread exits, starts a program, or ends its visit: counts its tally and sends its evidence.
 #[inline(always)]
 pub fn left(thread: TracedThread) {
     ended(thread);
@@ -105,7 +104,7 @@ pub fn left(thread: TracedThread) {
     evidence::send_rest(thread);
 }
 
-/// Adds the thread's batch of copies to the histogram and to its process.
+/// Adds the thread's tally of copies to the histogram and to its process.
 #[inline(always)]
 fn add_tally(mut thread: TracedThread) {
     let tally = thread.get_mut();
@@ -119,7 +118,7 @@ fn add_tally(mut thread: TracedThread) {
         return;
     };
     let ranged = range::count(key, Outcome::Copied, copied);
-    // SAFETY: a pointer into a live map value, the index kept within the array.
+    // SAFETY: a pointer into a live map value, and an index within the array.
     unsafe {
         if (*process).tasks > 1 && !maps::races_are_settled() {
             maps::lose(Loss::RacesUnwatched, copied);

@@ -1,7 +1,7 @@
-//! Which processes are traced: children of traced ones, from fork to exit, across exec.
+//! Which processes are traced: the descendants of traced ones, from fork to exit, across exec.
 //!
-//! A process here is an address space: it lives while tasks use it. A `vfork` child shares its
-//! parent's until it starts a program, so what it copies is charged to the parent.
+//! A process here is an address space: it lives while tasks use it. A `vfork` child shares its parent's
+//! until it starts a program, so its copies count for the parent.
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns};
 use cowtrace_common::{
@@ -19,7 +19,7 @@ use crate::{
     thread::{TracedThread, Turn},
 };
 
-/// Follows a fork by the task `tid`. Returns the child's process slot, 0 if it is not traced.
+/// Follows a fork by the task `tid`. Returns the child's process slot, 0 if the child is not traced.
 #[inline(always)]
 pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> Result<u32, i32> {
     let Some(forker) = TracedThread::find_for(tid, HookEvent::Life, turn) else {
@@ -48,7 +48,7 @@ pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> 
     Ok(process_slot)
 }
 
-/// Follows a task into a new program. Returns the fresh image's process slot, 0 if not traced.
+/// Follows a task into a new program. Returns the new image's process slot, 0 if the task is not traced.
 #[inline(always)]
 pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let thread_slot = maps::task_slot(tid_before);
@@ -65,7 +65,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
         thread.get_mut().tid = tid;
     }
     let left = thread.get().process;
-    // Another program, at other addresses.
+    // These are addresses of the program before.
     let fresh = thread.get_mut();
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
@@ -77,7 +77,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     slot
 }
 
-/// Stops tracing a task that exits.
+/// Ends the tracing of a task that exits.
 #[inline(always)]
 pub fn exit(tid: u32, tgid: u32) {
     let thread_slot = maps::task_slot(tid);
@@ -101,7 +101,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
         tid,
         ..Thread::default()
     };
-    // Last: from here on the task's faults are counted.
+    // Last, since from here on the task's faults are counted.
     if !maps::set_task_slot(tid, thread_slot) {
         maps::lose(Loss::TaskIdsFull, 1);
         remove_task(process_slot, tid);
@@ -109,7 +109,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
     }
 }
 
-/// Opens a process image with one task.
+/// Opens a slot for a process image with one task.
 #[inline(always)]
 fn open(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
@@ -143,8 +143,8 @@ fn add_task(slot: u32) {
     }
 }
 
-/// Takes a task off a process and says so when it was the last. Two tasks that leave at once may
-/// both say it; the user side hears the second one as nothing new.
+/// Removes a task from a process, and sends an event if it was the last one. Two tasks that leave at once
+/// may both send it; the user side ignores the second.
 #[inline(always)]
 fn remove_task(slot: u32, tgid: u32) {
     let Some(process) = maps::process(slot) else {

@@ -1,8 +1,8 @@
-//! What is known of the program that a process runs.
+//! What is known about the program that a process runs.
 
 use crate::maps;
 
-/// What the user side has said of a program; a child inherits it.
+/// What the user side found out about a program. A child process inherits it.
 #[derive(Clone, Copy, Default)]
 pub struct KnownProgram {
     /// See [`cowtrace_common::process::ProcessSlot::interpreter`].
@@ -12,13 +12,13 @@ pub struct KnownProgram {
 }
 
 impl KnownProgram {
-    /// Of the process in a slot.
+    /// The program of the process in a slot.
     #[inline(always)]
     pub fn of(slot: u32) -> Self {
         let Some(process) = maps::process(slot) else {
             return Self::default();
         };
-        // SAFETY: pointers into a live map value. Volatile, since the user side writes it.
+        // SAFETY: pointers into a live map value. Volatile, since the user side writes them.
         unsafe {
             Self {
                 interpreter: (&raw const (*process).interpreter).read_volatile(),

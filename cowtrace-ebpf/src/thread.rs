@@ -1,20 +1,20 @@
-//! A traced thread: the slot that holds its state, and which of a hook's two programs runs for it.
+//! A traced thread: the slot that has its state, and which of a hook's two programs handles its events.
 
 use aya_ebpf::Global;
 use cowtrace_common::thread::{HookEvent, Thread};
 
 use crate::maps;
 
-/// Whether any hook may have its second program attached, see [`Turn`]; at 0 the verifier removes what
-/// takes turns as dead code.
+/// 1 if any hook may have its second program attached, see [`Turn`]. At 0 the verifier removes the code
+/// for taking turns.
 #[unsafe(no_mangle)]
 static HAS_SECOND: Global<u32> = Global::new(1);
 
-/// A traced thread, from the slot table.
+/// A traced thread.
 #[derive(Clone, Copy)]
 pub struct TracedThread {
     state: *mut Thread,
-    /// The slot it is in.
+    /// Number of its slot.
     pub slot: u32,
 }
 
@@ -31,8 +31,7 @@ impl TracedThread {
         maps::thread(slot).map(|state| Self { state, slot })
     }
 
-    /// Whether this event of the thread is still to be handled: a program has nothing to do when
-    /// the other one has run.
+    /// Whether this program must handle the event: it must not if the hook's other program did.
     #[inline(always)]
     pub fn is_to_handle(&mut self, event: HookEvent, turn: Turn) -> bool {
         if HAS_SECOND.load() == 0 {
@@ -48,34 +47,34 @@ impl TracedThread {
         true
     }
 
-    /// The thread with this task id, if it is traced and this event of it is still to be handled.
+    /// The thread with this task id, if it is traced and this program must handle the event.
     #[inline(always)]
     pub fn find_for(tid: u32, event: HookEvent, turn: Turn) -> Option<Self> {
         let mut thread = Self::find(tid)?;
         thread.is_to_handle(event, turn).then_some(thread)
     }
 
-    /// Shared view of the thread's state.
+    /// The thread's state, to read.
     #[inline(always)]
     pub fn get(&self) -> &Thread {
-        // SAFETY: a pointer into a live map value, which only this thread's own hooks write.
+        // SAFETY: a pointer into a live map value that only this thread's own hooks write.
         unsafe { &*self.state }
     }
 
-    /// The thread's state.
+    /// The thread's state, to change.
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut Thread {
-        // SAFETY: as in `get`; hooks of one thread run one after the other.
+        // SAFETY: as in `get`; the hooks of one thread run one after another.
         unsafe { &mut *self.state }
     }
 }
 
 /// Which of a hook's two programs runs.
 ///
-/// The kernel does not run a program on a CPU where another task was preempted inside it, for as
-/// long as that task waits: a whole time slice of other tasks' faults can be missing. Where the
-/// kernel preempts programs, each hook has a second one of its own, which does what the first
-/// could not. Neither is always the first: trampolines run the one that was attached last.
+/// If a task is preempted inside a program, the kernel skips that program for every other task on the
+/// CPU until the first task continues: all faults of a time slice can be lost. So if the kernel preempts
+/// programs, each hook has a second program, which handles the events that the kernel skipped the first
+/// one for. The order in which the two run is not fixed: trampolines first run the one attached last.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Turn {

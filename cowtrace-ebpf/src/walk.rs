@@ -1,11 +1,11 @@
-//! Memory in which stacks are put together, one place for each program that walks them.
+//! Memory for walks of stacks: each program that walks stacks has its own on each CPU.
 
 use cowtrace_common::{
     native::NativeStack,
     python::{PythonStack, WINDOW_BYTES},
 };
 
-/// Hooks in which stacks are walked.
+/// Hooks that walk stacks.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Hook {
@@ -19,23 +19,23 @@ pub enum Hook {
     HugeWrite = 3,
 }
 
-/// Places for walks on a CPU: one for each program. A task may be preempted in one program while
-/// another task runs the next, but never the same.
+/// Walks on a CPU at one time: one for each program. A task may be preempted in one program while
+/// another task runs another program, but never the same one.
 pub const SEATS: u32 = 8;
 
-/// Stacks under construction.
+/// A walk under way: the stacks so far, and the memory read last.
 #[repr(C)]
 pub struct StackWalk {
-    /// Of Python.
+    /// The Python stack.
     pub python: PythonStack,
-    /// Of native code.
+    /// The native stack.
     pub native: NativeStack,
-    /// What was read last of the process's memory.
+    /// What the walk last read from the process's memory.
     pub block: [u64; WINDOW_BYTES / 8],
-    /// Where it begins, while frames are read.
+    /// Address of the block in the process, while frames are read.
     pub start: u64,
-    /// How far after that a frame can begin and lie in it whole.
+    /// Bytes after `start` up to the last frame address for which the whole frame is in the block.
     pub reach: u64,
-    /// 1 in a hook that the kernel skips for faults of its own reading.
+    /// 1 in a hook that the kernel skips for page faults by its own reads.
     pub is_skipped_for_faults: u64,
 }

@@ -1,5 +1,5 @@
-//! Evidence of who wrote: taken for copies only, sent as it is. Which word is a type, and what
-//! the instruction is called, is for the user side to find out.
+//! Evidence of who wrote, only for copies. The user side finds out which word is a type and which
+//! function the instruction belongs to.
 
 mod native;
 mod python;
@@ -18,11 +18,11 @@ use cowtrace_common::{
 use crate::{kernel::page_tables, maps, program::KnownProgram, thread::TracedThread};
 use stacks::StackNumbers;
 
-/// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
+/// 1 if this trace takes evidence. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
 static TAKE_EVIDENCE: Global<u32> = Global::new(0);
 
-/// Whether evidence is asked for.
+/// Whether this trace takes evidence.
 #[inline(always)]
 pub fn is_taken() -> bool {
     TAKE_EVIDENCE.load() != 0
@@ -30,36 +30,37 @@ pub fn is_taken() -> bool {
 
 /// A write that copied a page.
 pub struct Write {
-    /// Slot of the process whose page it is.
+    /// Slot of the process that the page belongs to.
     pub slot: u32,
-    /// The address, exact.
+    /// The exact address.
     pub address: u64,
-    /// The writer's user-mode instruction pointer, 0 if not known.
+    /// The writer's user-mode instruction pointer, 0 if unknown.
     pub instruction: u64,
-    /// Pages that were copied: a power of two.
+    /// Number of copied pages: a power of two.
     pub pages: u32,
-    /// Number of the system call in which it wrote, if it did.
+    /// Number of the system call that wrote; `None` if user-mode code wrote.
     pub system_call: Option<u64>,
-    /// Words around the address, if they could be read.
+    /// Words near the address, if they were read.
     pub words: Option<[u64; WORDS]>,
-    /// The stacks it comes from.
+    /// The writer's stacks.
     pub stacks: StackNumbers,
 }
 
-/// When words are read. The process's own addresses may be used only once the kernel has changed the
-/// page's entry and flushed the translation of the old one.
+/// When words are read. Reads by the process's own addresses are allowed only after the kernel changed
+/// the page's entry and flushed the old translation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     BeforeCopy,
     AfterCopy,
 }
 
-/// Reads the words around an address of the current thread's process, if they could tell anything.
+/// Reads the words near an address of the current thread's process, unless its program has no objects
+/// that they could identify.
 ///
-/// Never through the process's own translations before the copy: see [`page_tables`]. Nor may they be
-/// used between the moment when the kernel looks at the page's entry in the page table and the copy's
-/// commit: reading sets the entry's accessed bit, which fork clears for the child, and the kernel,
-/// finding the entry changed, throws the copy away and begins the fault again.
+/// Before the copy it must not read by the process's own translations, see [`page_tables`]. Between the
+/// kernel's look at the page-table entry and the commit of the copy there is a second reason: a read sets
+/// the entry's accessed bit, which fork clears for the child. The kernel then finds the entry changed,
+/// throws the copy away and begins the fault again.
 #[inline(always)]
 pub fn read_words(
     thread: TracedThread,
@@ -79,11 +80,11 @@ pub fn read_words(
     if moment == Moment::BeforeCopy {
         return None;
     }
-    // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
+    // SAFETY: the helper checks the address and fails with EFAULT on a bad one.
     unsafe { bpf_probe_read_user(first as *const [u64; WORDS]) }.ok()
 }
 
-/// The current thread's page tables: the same until it starts another program.
+/// The current thread's page tables: they stay the same until it starts another program.
 #[inline(always)]
 fn own_tables(mut thread: TracedThread) -> Option<u64> {
     let known = thread.get().page_tables;
@@ -95,12 +96,12 @@ fn own_tables(mut thread: TracedThread) -> Option<u64> {
     Some(found)
 }
 
-/// Takes the evidence of a copy.
+/// Adds the evidence of a copy to the thread's batch.
 #[inline(always)]
 pub fn record(thread: TracedThread, write: Write) {
     let Some(batch) = batch(thread) else { return };
     let mut count = batch.cores.count as usize;
-    // Not as soon as it is full: the last copy can still be taken back.
+    // Not as soon as the batch is full: the last copy can still be taken back.
     if count >= BATCH {
         send(batch);
         count = 0;
@@ -136,7 +137,7 @@ pub fn record(thread: TracedThread, write: Write) {
     batch.cores.count = count as u32 + 1;
 }
 
-/// The thread's last copy was none.
+/// Takes back the thread's last copy.
 #[inline(always)]
 pub fn take_back(thread: TracedThread) {
     if !is_taken() {
@@ -148,7 +149,7 @@ pub fn take_back(thread: TracedThread) {
     batch.cores.with_context &= !(1 << (count & 31));
 }
 
-/// Sends what the thread has kept.
+/// Sends the evidence that the thread has not sent yet.
 #[inline(always)]
 pub fn send_rest(thread: TracedThread) {
     if !is_taken() {
@@ -162,11 +163,11 @@ pub fn send_rest(thread: TracedThread) {
 
 #[inline(always)]
 fn batch(thread: TracedThread) -> Option<&'static mut Batch> {
-    // SAFETY: a pointer into a live map value, which only this thread's own hooks write.
+    // SAFETY: a pointer into a live map value that only this thread's own hooks write.
     maps::batch(thread.slot).map(|batch| unsafe { &mut *batch })
 }
 
-/// Sends a batch and empties it. The user side looks by itself: waking it would cost more than the
+/// Sends a batch and empties it. The user side reads at its own pace: waking it would cost more than the
 /// copies.
 #[inline(always)]
 fn send(batch: &mut Batch) {

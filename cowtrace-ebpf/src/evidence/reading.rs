@@ -1,4 +1,4 @@
-//! How the process's memory is read while stacks are walked.
+//! Reads of the process's memory during a walk.
 
 use aya_ebpf::helpers::{self, generated::bpf_probe_read_user};
 use cowtrace_common::{loss::Loss, python::WINDOW_BYTES};
@@ -9,28 +9,28 @@ use crate::{
     walk::{Hook, StackWalk},
 };
 
-/// No process has addresses from here on: reading them fails without a fault (x86-64).
+/// End of the addresses that a process can have (x86-64): reads from here on fail without a fault.
 const NO_ADDRESS: u64 = 1 << 47;
 
-/// Pages of memory are of this size or a multiple of it.
+/// Smallest size of a page; other sizes are multiples of it.
 const PAGE_BYTES: u64 = 4096;
 
 impl StackWalk {
-    /// The place of the program that runs.
+    /// The walk of the program that runs.
     #[inline(always)]
     pub fn begin(hook: Hook, turn: Turn) -> Option<&'static mut Self> {
         let walk = maps::walk(hook as u32 * 2 + (turn as u32 - 1))?;
-        // SAFETY: this program's own place on this CPU, on which no other instance of it runs.
+        // SAFETY: this program's own walk on this CPU, where no other instance of it runs.
         let walk = unsafe { &mut *walk };
         walk.is_skipped_for_faults = u64::from(hook as u32 == Hook::KernelWrite as u32);
         Some(walk)
     }
 
-    /// Fills the block from the process's memory, without faulting.
+    /// Fills the block from the process's memory; `None` if the memory cannot be read.
     #[inline(always)]
     pub fn read(&mut self, address: u64, bytes: u32) -> Option<()> {
         let block = self.block.as_mut_ptr().cast();
-        // SAFETY: all callers ask for at most the block's size; the helper checks the address itself.
+        // SAFETY: no caller reads more than the block's size; the helper checks the address.
         let result = unsafe { bpf_probe_read_user(block, bytes, address as *const _) };
         if result == 0 {
             return Some(());
@@ -39,10 +39,10 @@ impl StackWalk {
         None
     }
 
-    /// A word of the process's memory; the block stays as it is.
+    /// A word of the process's memory; the block does not change.
     #[inline(always)]
     pub fn peek(&self, address: u64) -> Option<u64> {
-        // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
+        // SAFETY: the helper checks the address and fails with EFAULT on a bad one.
         let word = unsafe { helpers::bpf_probe_read_user::<u64>(address as *const _) };
         if word.is_err() {
             self.count_fault(address);
@@ -57,19 +57,20 @@ impl StackWalk {
         }
     }
 
-    /// Forgets what was read before.
+    /// Marks the block as empty.
     #[inline(always)]
     pub fn forget(&mut self) {
-        // No address of a frame.
+        // No frame has this address: it is odd.
         self.start = 1;
         self.reach = 0;
     }
 
-    /// Has a frame of some bytes in the block, with what lies up to `below` bytes before it and
-    /// `above` bytes from it on, at most a window in all: each read costs more than what it copies.
+    /// Makes sure that a frame of `bytes` bytes is in the block. If it is not, reads it together with up
+    /// to `below` bytes before its address and up to `above` bytes from its address on, at most a window
+    /// in all: a read costs more than the bytes that it copies.
     ///
-    /// Of its page only, so that reading fails, by a fault of its own, only if the frame cannot be
-    /// read.
+    /// Reads only in the frame's page where the frame fits, so that a read fails, after a page fault,
+    /// only if the frame itself cannot be read.
     #[inline(always)]
     pub fn load(&mut self, frame: u64, bytes: u64, below: u64, above: u64) -> Option<()> {
         if frame.wrapping_sub(self.start) <= self.reach {
@@ -83,7 +84,7 @@ impl StackWalk {
         self.read(self.start, (before + after) as u32)
     }
 
-    /// The word of a frame in the block at an offset in bytes.
+    /// The word at an offset, in bytes, of a frame that is in the block.
     #[inline(always)]
     pub fn member(&self, frame: u64, offset: u32) -> u64 {
         let at = frame

@@ -1,4 +1,4 @@
-//! The stacks that a write comes from, by the numbers that its evidence carries.
+//! The stacks of a writer, by the numbers that its evidence has.
 
 use super::{native, python};
 use crate::{
@@ -8,22 +8,22 @@ use crate::{
     walk::{Hook, StackWalk},
 };
 
-/// Numbers of a write's stacks, 0 for one that is not known.
+/// Numbers of a writer's stacks, 0 for an unknown one.
 #[derive(Clone, Copy, Default)]
 pub struct StackNumbers {
-    /// [`cowtrace_common::python::PythonStack`].
+    /// Number of a [`cowtrace_common::python::PythonStack`].
     pub python_stack: u64,
-    /// [`cowtrace_common::native::NativeStack`].
+    /// Number of a [`cowtrace_common::native::NativeStack`].
     pub native_stack: u64,
 }
 
-/// Whether there is any stack to walk in a process that runs this program.
+/// Whether this trace walks any stack of processes that run this program.
 #[inline(always)]
 pub fn are_walked(program: KnownProgram) -> bool {
     native::is_walked() || (python::is_walked() && program.interpreter != 0)
 }
 
-/// The stacks of the current thread, as far as they are asked for. `registers` are its user mode's.
+/// The stacks of the current thread that this trace walks. `registers` gives its user-mode registers.
 #[inline(always)]
 pub fn of_writer(
     thread: TracedThread,

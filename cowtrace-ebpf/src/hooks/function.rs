@@ -1,11 +1,11 @@
-//! What trampolines and kernel probes share: a fault as the functions that handle it show it.
+//! What trampolines and kernel probes share: a fault as seen from the functions that handle it.
 //!
-//! `do_wp_page` handles a write to a protected page; it copied the page if it gave the new one its
-//! reverse mapping (`folio_add_new_anon_rmap`) for the same mapping and address, under the
-//! page-table lock, once nothing can fail any more. `hugetlb_wp` does the same for hugetlbfs.
-//! `finish_fault` with a `cow_page` ends the first write to a page of a private file mapping.
-//! mm/memory.c, mm/hugetlb.c, mm/rmap.c; the names of the reverse-mapping functions changed, the
-//! order did not (5.10 to 7.3).
+//! `do_wp_page` handles a write to a protected page. It copied the page if it calls
+//! `folio_add_new_anon_rmap`, which adds the new page's reverse mapping, for the same mapping and address:
+//! that happens under the page-table lock, when nothing can fail any more. `hugetlb_wp` does the same for
+//! hugetlbfs. `finish_fault` with a `cow_page` ends the first write to a page of a private file mapping.
+//! mm/memory.c, mm/hugetlb.c, mm/rmap.c; from 5.10 to 7.3 the names of the reverse-mapping functions
+//! changed, their order did not.
 
 use cowtrace_common::{
     evidence::UNKNOWN_CALL,
@@ -27,11 +27,11 @@ use crate::{
     walk::Hook,
 };
 
-/// Results that say that the fault failed or begins again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
+/// Results which mean that the fault failed or will begin again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
 /// `HWPOISON_LARGE`, `SIGSEGV`, `RETRY`, `FALLBACK`.
 const NO_OUTCOME: u64 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x400 | 0x800;
 
-/// `do_wp_page` begins. `flags` are the fault's, for a task that is not traced.
+/// `do_wp_page` begins. `flags` reads the fault's flags.
 #[inline(always)]
 pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() -> u32) {
     let Some(mut thread) = TracedThread::find(tid) else {
@@ -93,8 +93,8 @@ pub fn finish_ended(tid: u32, turn: Turn) {
     }
 }
 
-/// A new anonymous page is mapped at an address: the commit of a copy, if a fault of this thread
-/// is open for it.
+/// A new anonymous page is mapped at an address. If the thread has an open fault there, this commits its
+/// copy.
 #[inline(always)]
 pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
     let Some(thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
@@ -149,8 +149,8 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     fault::begun(thread, begun);
 }
 
-/// A new page of hugetlbfs is mapped: as [`page_mapped`]. The address is the huge page's, which
-/// the fault's lies in.
+/// A new page of hugetlbfs is mapped: like [`page_mapped`]. `address` is the huge page's, which contains
+/// the fault's.
 #[inline(always)]
 pub fn huge_page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, address: u64) {
     let Some(mut thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
@@ -163,7 +163,7 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, addres
     }
 }
 
-/// The copy is mapped, not written to yet, and can be read without a trace.
+/// Records who wrote. The copy is mapped and not written to yet, so reads of it change nothing.
 #[inline(always)]
 fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
     let fault = thread.get();
@@ -220,7 +220,7 @@ fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
     fault::begun(thread, begun);
 }
 
-/// A traced task writes into an address space through another door than its own page tables.
+/// A traced task writes into an address space from outside, not by its own page tables.
 #[inline(always)]
 fn write_for_another(thread: TracedThread, fault: VmFault) {
     match charged_for(fault) {
@@ -230,8 +230,8 @@ fn write_for_another(thread: TracedThread, fault: VmFault) {
     }
 }
 
-/// A task that is not traced writes into some process's memory: if that is a traced one, the task
-/// is followed until its fault ends.
+/// An untraced task writes into a process's memory from outside. If that process is traced, the task is
+/// followed until its fault ends.
 #[inline(always)]
 fn visit(tid: u32, turn: Turn, fault: VmFault) {
     let Some(charged) = charged_for(fault) else {
@@ -255,7 +255,7 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
         visitor: 1,
         ..Thread::default()
     };
-    // The other program finds the slot, and must not begin again.
+    // The other program will find the slot, and must not begin the fault again.
     thread.is_to_handle(HookEvent::Begin, turn);
     if !maps::set_task_slot(tid, slot) {
         maps::lose(Loss::TaskIdsFull, 1);
@@ -265,7 +265,7 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
     Some(thread)
 }
 
-/// The visitor's fault is over.
+/// The visitor's fault has ended.
 #[inline(always)]
 fn leave(tid: u32, thread: TracedThread) {
     let slot = maps::task_slot(tid);
@@ -274,7 +274,7 @@ fn leave(tid: u32, thread: TracedThread) {
     maps::free_thread_slot(slot);
 }
 
-/// Process slot of the address space that a fault changes, if it is a traced process's.
+/// Process slot of the address space that a fault changes, if a traced process owns it.
 #[inline(always)]
 fn charged_for(fault: VmFault) -> Option<u32> {
     owner(fault.vma().and_then(Vma::mm).ok()?)

@@ -5,8 +5,8 @@ use aya_log_ebpf::info;
 
 use crate::{kernel::KernelTask, process, thread::Turn};
 
-/// `sched:sched_process_fork`: (parent task, child task). Fires for threads too, before the child
-/// first runs.
+/// `sched:sched_process_fork`: (parent task, child task). Runs for threads too, before the child first
+/// runs.
 #[inline(always)]
 pub fn fork(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     match process::try_fork(
@@ -22,8 +22,8 @@ pub fn fork(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     0
 }
 
-/// `sched:sched_process_exec`: (task, task id before, binary). A thread that starts a program
-/// takes over its process's id, so the id before may be another.
+/// `sched:sched_process_exec`: (task, previous task id, binary). A thread that starts a program takes over
+/// its process's id, so its previous id may differ.
 #[inline(always)]
 pub fn exec(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     let slot = process::exec(ctx.pid(), turn, ctx.tgid(), ctx.arg::<u64>(1) as u32);
@@ -33,8 +33,8 @@ pub fn exec(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     0
 }
 
-/// `sched:sched_process_exit`: (task). The task is the current one; once one program has let it
-/// go, the other does not find it.
+/// `sched:sched_process_exit`: (task). The task is the current one. After one program handled its exit,
+/// the other does not find it.
 #[inline(always)]
 pub fn exit(ctx: &RawTracePointContext, _turn: Turn) -> i32 {
     process::exit(ctx.pid(), ctx.tgid());

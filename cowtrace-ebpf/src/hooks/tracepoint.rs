@@ -1,7 +1,7 @@
-//! Backend `tracepoint`: pairs page-fault and page-allocation tracepoints of one thread (x86-64).
+//! Backend `tracepoint`: pairs page faults and page allocations of one thread (x86-64).
 //!
-//! A write to a present page (error code, bits 0 and 1) opens a fault; a movable order-0
-//! allocation inside it is the page of the copy. No allocation: the page was re-used.
+//! A write to a present page (bits 0 and 1 of the error code) opens a fault. A movable allocation of order
+//! 0 inside it is the page of the copy; without one, the fault reused its page.
 
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
@@ -25,19 +25,19 @@ use crate::{
     walk::Hook,
 };
 
-/// Which mode the processor was in when the fault happened.
+/// The processor's mode when the fault happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     User,
     Kernel,
 }
 
-/// Page present and access a write: bits 0 and 1 of x86's page-fault error code.
+/// The page is present and the access is a write: bits 0 and 1 of x86's page-fault error code.
 const WRITE_TO_PRESENT: u64 = 0b11;
-/// What every allocation for user memory asks for (`GFP_HIGHUSER_MOVABLE`): the bits all kernels
-/// from 5.10 on agree in.
+/// Flags of every allocation for user memory (`GFP_HIGHUSER_MOVABLE`): those that are the same in all
+/// kernels from 5.10 on.
 const GFP_USER_MOVABLE: u64 = 0x10_0cca;
-/// `__GFP_ZERO`: the page is filled with zeros, not copied.
+/// `__GFP_ZERO`: the kernel fills the page with zeros instead of a copy.
 const GFP_ZERO: u64 = 0x100;
 
 /// `exceptions:page_fault_user`: (address, regs, error code).
@@ -57,7 +57,7 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
     let Some(mut thread) = TracedThread::find(ctx.pid()) else {
         return 0;
     };
-    // A fault of a hook's own reading, within the fault that it was called for.
+    // A page fault by a hook's own read, inside the fault that the hook handles.
     if thread.get().is_reading != 0 || !thread.is_to_handle(HookEvent::Begin, turn) {
         return 0;
     }
@@ -107,7 +107,7 @@ fn begun(
     fault::begun(thread, begun);
 }
 
-/// Walks the stacks, now, while the kernel has not looked at the page's entry yet.
+/// Walks the stacks now, before the kernel looks at the page-table entry.
 #[inline(always)]
 fn keep_stacks(
     mut thread: TracedThread,
@@ -136,8 +136,8 @@ fn keep_stacks(
     fault.native_stack = stacks.native_stack;
 }
 
-/// How the thread left user mode, if it is still inside its fault, and not in something that came
-/// after it; not looked up for a fault of the kernel's own code.
+/// How the thread entered the kernel, if it is still inside its fault; `None` if it is in something later.
+/// All 0 for a kernel-mode fault, which does not need it.
 #[inline(always)]
 fn in_progress(thread: TracedThread) -> Option<KernelEntry> {
     let fault = thread.get();
@@ -151,10 +151,10 @@ fn in_progress(thread: TracedThread) -> Option<KernelEntry> {
     (digest(thread, saved) == Ok(fault.witness)).then_some(KernelEntry::default())
 }
 
-/// What tells a kernel-mode fault from everything after it: its own registers from what follows in
-/// the same system call, the system call's from those of the next. Both are needed: the fault's
-/// stay readable in a hole of a later stack, which begins at a random offset in each call
-/// (`randomize_kstack_offset`).
+/// What identifies a kernel-mode fault. Its own registers distinguish it from what follows in the same
+/// system call, the system call's registers from later system calls. Both are needed: since each call's
+/// stack begins at a random offset (`randomize_kstack_offset`), the fault's registers can stay readable in
+/// a hole of a later stack.
 #[inline(always)]
 fn digest(thread: TracedThread, registers: SavedRegisters) -> Result<u64, i32> {
     let fault = registers.digest()?;
@@ -227,7 +227,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
     );
 }
 
-/// Where a thread is in its program, and the number of the system call it is in.
+/// A thread's user-mode instruction, and the number of its system call.
 #[inline(always)]
 fn in_system_call(user_registers: u64) -> (u64, Option<u64>) {
     match SavedRegisters(user_registers).entry() {
@@ -236,8 +236,8 @@ fn in_system_call(user_registers: u64) -> (u64, Option<u64>) {
     }
 }
 
-/// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends.
-/// Interrupts free pages too, so that a flag for a second program would be theirs as well.
+/// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends. There is no
+/// second program: interrupts free pages too, and would use the flag for taking turns as well.
 #[inline(always)]
 pub fn page_free(ctx: &RawTracePointContext) -> i32 {
     let Some(thread) = TracedThread::find(ctx.pid()) else {
@@ -253,6 +253,6 @@ pub fn page_free(ctx: &RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn order(ctx: &RawTracePointContext) -> u32 {
-    // An `unsigned int` in a 64-bit register: the upper half is not defined.
+    // An `unsigned int` in a 64-bit register: its upper half is undefined.
     ctx.arg::<u64>(1) as u32
 }

@@ -1,5 +1,5 @@
-//! Kernel structures, read at offsets that the user side takes from the running kernel's BTF and
-//! patches in at load. The only room that does pointer arithmetic on kernel addresses.
+//! Kernel structures. The user side takes their offsets from the running kernel's BTF and patches them
+//! in at load. The only room that calculates with kernel addresses.
 
 mod cast;
 mod memory;

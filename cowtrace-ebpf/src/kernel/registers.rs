@@ -1,4 +1,4 @@
-//! Saved registers, and what they say of how user mode was left.
+//! Saved registers, and how the thread entered the kernel.
 
 use aya_ebpf::Global;
 
@@ -17,7 +17,7 @@ static REGS_SP: Global<u32> = Global::new(0);
 /// Offset of the frame pointer in `struct pt_regs`, bytes.
 #[unsafe(no_mangle)]
 static REGS_FP: Global<u32> = Global::new(0);
-/// Offset of the link register in `struct pt_regs`, bytes; 0 where return addresses are on the stack.
+/// Offset of the link register in `struct pt_regs`, bytes; 0 if return addresses are on the stack.
 #[unsafe(no_mangle)]
 static REGS_LINK: Global<u32> = Global::new(0);
 /// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes.
@@ -26,7 +26,7 @@ static REGS_ORIG_AX: Global<u32> = Global::new(0);
 
 /// Words of `struct pt_regs` (x86-64).
 const REGISTERS: usize = 21;
-/// An exception saves this as `orig_ax` where a system call saves its number
+/// What an exception saves as `orig_ax`, where a system call saves its number
 /// (arch/x86/entry/entry_64.S).
 const ORIG_AX_OF_EXCEPTION: u64 = u64::MAX;
 
@@ -59,7 +59,7 @@ impl SavedRegisters {
         self.word(REGS_FP.load())
     }
 
-    /// Link register; none where return addresses are on the stack.
+    /// Link register; `None` if return addresses are on the stack.
     #[inline(always)]
     pub fn link(self) -> Option<Result<u64, i32>> {
         let offset = REGS_LINK.load();
@@ -74,7 +74,7 @@ impl SavedRegisters {
         }
     }
 
-    /// Who saved these (x86-64): two words that lie side by side.
+    /// How the thread entered the kernel (x86-64).
     #[inline(always)]
     pub fn entry(self) -> Result<KernelEntry, i32> {
         let offset = REGS_ORIG_AX.load();
@@ -88,7 +88,7 @@ impl SavedRegisters {
         })
     }
 
-    /// Instruction pointer, where it takes no helper to read it (x86-64).
+    /// Instruction pointer, if reading it needs no helper (x86-64).
     #[inline(always)]
     pub fn instruction_at_once(self) -> Option<u64> {
         cast::two_registers(self.0, REGS_ORIG_AX.load()).map(|[_, instruction]| instruction)
@@ -96,8 +96,8 @@ impl SavedRegisters {
 
     /// A digest of all registers, never 0.
     ///
-    /// Kernel-mode registers lie in the middle of the stack and stay there, in part, after the
-    /// fault: two words may survive the calls that follow by chance, all of them do not.
+    /// Kernel-mode registers lie in the middle of the stack, and parts of them stay there after the
+    /// fault. By chance two words may survive later calls; all of them do not.
     #[inline(always)]
     pub fn digest(self) -> Result<u64, i32> {
         let words: [u64; REGISTERS] = read(self.0, 0)?;
@@ -109,7 +109,7 @@ impl SavedRegisters {
     }
 }
 
-/// How user mode was left, from its saved registers (x86-64): two words that lie side by side.
+/// How a thread entered the kernel, from its saved registers (x86-64): two adjacent words.
 #[derive(Clone, Copy, Default)]
 pub struct KernelEntry {
     orig_ax: u64,
@@ -118,10 +118,10 @@ pub struct KernelEntry {
 }
 
 impl KernelEntry {
-    /// Whether by an exception, and not by a system call.
+    /// Whether by an exception and not by a system call.
     ///
-    /// User-mode registers are always saved at the same place of a task's stack, so this tells a
-    /// fault that goes on from a system call after it.
+    /// User-mode registers are always saved at the same place of a task's stack, so this distinguishes
+    /// an open fault from a system call after it.
     #[inline(always)]
     pub fn is_from_exception(self) -> bool {
         self.orig_ax == ORIG_AX_OF_EXCEPTION

@@ -23,7 +23,8 @@ static TASK_STACK: Global<u32> = Global::new(0);
 /// `struct pt_regs`.
 #[unsafe(no_mangle)]
 static STACK_REGISTERS: Global<u32> = Global::new(0);
-/// Offset of `owner` in `struct mm_struct`, bytes; 0 where the kernel has none (no memory cgroups).
+/// Offset of `owner` in `struct mm_struct`, bytes; 0 if the kernel has no such member (no
+/// memory cgroups).
 #[unsafe(no_mangle)]
 static MM_OWNER: Global<u32> = Global::new(0);
 /// A `struct task_struct` by its kernel address.
@@ -31,7 +32,7 @@ static MM_OWNER: Global<u32> = Global::new(0);
 pub struct KernelTask(pub u64);
 
 impl KernelTask {
-    /// The one that runs now.
+    /// The task that runs now.
     #[inline(always)]
     pub fn current() -> Self {
         // SAFETY: a helper without arguments.
@@ -50,13 +51,13 @@ impl KernelTask {
         read(self.0, TASK_TGID.load())
     }
 
-    /// Base of its thread-local storage: what `pthread_self` returns (x86-64).
+    /// Base of its thread-local storage, which `pthread_self` returns (x86-64).
     #[inline(always)]
     pub fn thread_pointer(self) -> Result<u64, i32> {
         read(self.0, TASK_THREAD_POINTER.load())
     }
 
-    /// Where its user-mode registers are saved.
+    /// Its saved user-mode registers.
     #[inline(always)]
     pub fn user_registers(self) -> Result<SavedRegisters, i32> {
         let stack: u64 = read(self.0, TASK_STACK.load())?;
@@ -75,7 +76,7 @@ impl KernelTask {
 pub struct Mm(pub u64);
 
 impl Mm {
-    /// Task id of the main thread of the process it belongs to.
+    /// Task id of the main thread of the process that it belongs to.
     #[inline(always)]
     pub fn owner(self) -> Option<u32> {
         let offset = MM_OWNER.load();
