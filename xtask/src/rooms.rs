@@ -147,6 +147,15 @@ fn the_kernel_sides_rooms_use_only_those_below() {
     check("cowtrace-ebpf/src", "main.rs", rooms);
 }
 
+#[test]
+fn the_files_of_the_probe_use_no_other_in_circles() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cowtrace/src");
+    let mut uses = imports::of_crate(&folder, "lib.rs").unwrap();
+    uses.retain(|file, _| room_of(&[("probe", &[])], file).is_some());
+    assert!(uses.len() > 20, "{uses:?}");
+    assert_eq!(circles(&uses), [""; 0]);
+}
+
 mod tests {
     use super::*;
 

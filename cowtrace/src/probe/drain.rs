@@ -1,5 +1,5 @@
-//! What threads keep to themselves until there is more of it: taken over once the hooks are
-//! detached, when nobody else does.
+//! What threads have counted and not handed over when the hooks are detached: tallies, open faults,
+//! unsent evidence.
 
 use std::{mem::offset_of, sync::atomic::Ordering::Relaxed};
 
@@ -10,11 +10,11 @@ use cowtrace_common::{
     thread::{FAULT_BEGUN, FAULT_NONE, Thread},
 };
 
-use super::{Tables, counts::RangeCount, evidence};
+use super::{counts::RangeCount, evidence, tables::Tables};
 
 impl Tables {
-    /// Takes what threads have counted and not handed over yet, and counts their open faults as
-    /// re-used: after the hooks are detached, nobody else does. Returns the ranges, with slots.
+    /// Counts the threads' tallies, and their open faults as reuses. Call it after the hooks are
+    /// detached. Returns the counts by slot.
     #[must_use]
     pub fn drain_threads(&self) -> Vec<(u32, RangeCount)> {
         let drain = |thread| [self.drain_tally(thread), self.close_open_fault(thread)];
@@ -66,8 +66,8 @@ impl Tables {
         Some((process, self.range_of(key, 0, 1)))
     }
 
-    /// Takes the evidence that threads have not sent, and gives back the memory that it was in: the
-    /// run is about to take as much.
+    /// Takes the evidence that threads have not sent, and frees its memory, since the run will soon need
+    /// as much. Call it after the hooks are detached.
     #[must_use]
     pub fn drain_evidence(&mut self) -> Vec<Evidence> {
         let mut drained = Vec::new();

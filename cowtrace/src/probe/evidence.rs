@@ -1,11 +1,11 @@
-//! Evidence of who wrote, as it comes out of the ring buffer.
+//! Evidence of who wrote, decoded from the ring buffer's bytes.
 
 use std::mem::offset_of;
 
 use bytes::Buf as _;
 use cowtrace_common::evidence::{BATCH, Batch, Context, Core, Cores, Evidence, WORDS};
 
-/// Hands the records of a batch to `take`; none of one that is not of this version.
+/// Passes the records of a batch to `take`; none if the batch has the wrong length.
 pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
     if bytes.len() != size_of::<Batch>() && bytes.len() != size_of::<Cores>() {
         return;
@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
         .for_each(take);
 }
 
-/// Reads a record, of its full length, in the order of the fields.
+/// Reads a record from bytes of its size, in the order of the fields.
 fn core(mut bytes: &[u8]) -> Core {
     Core {
         address: bytes.get_u64_ne(),
@@ -41,7 +41,7 @@ fn core(mut bytes: &[u8]) -> Core {
     }
 }
 
-/// As [`core`].
+/// Like [`core`].
 fn context(mut bytes: &[u8]) -> Context {
     Context {
         words: std::array::from_fn::<_, WORDS, _>(|_| bytes.get_u64_ne()),

@@ -1,5 +1,5 @@
-//! The kernel's functions that handle write faults, by the names this kernel has for them, and
-//! the hooks on them. The trampoline and the kprobe backend differ only in how a hook is attached.
+//! The kernel functions that handle write faults, by the names that this kernel has for them, and their
+//! hooks. The trampoline and the kprobe backend differ only in how they attach a hook.
 
 use aya::{
     Btf as KernelBtf, Ebpf,
@@ -8,20 +8,20 @@ use aya::{
 use cowtrace_common::object::{HookPrograms, program};
 use log::info;
 
-use super::{Btf, ProbeError, Unseen, load};
+use super::{btf::Btf, error::ProbeError, programs, unseen::Unseen};
 
-/// How a hook gets into a function.
+/// How to hook a function.
 #[derive(Clone, Copy)]
 pub(super) enum Technique<'a> {
-    /// A trampoline at entry and exit (fentry, fexit).
+    /// Trampolines at entry and exit (fentry, fexit).
     Trampoline {
-        /// The kernel's types, by which it finds functions.
+        /// The kernel's types, by which aya finds functions.
         types: &'a KernelBtf,
-        /// Whether each hook needs its second program: the kernel preempts them.
+        /// Whether each hook needs its second program, since the kernel preempts programs.
         twice: bool,
     },
-    /// A breakpoint or jump at entry, and a changed return address (kprobe, kretprobe). Runs
-    /// with preemption off.
+    /// A breakpoint or jump at entry, and a changed return address (kprobe, kretprobe). These programs
+    /// run with preemption off.
     Probe,
 }
 
@@ -33,7 +33,7 @@ impl Technique<'_> {
         }
     }
 
-    /// What it hooks a function's entry with.
+    /// What hooks a function's entry.
     const fn at_entry(self) -> &'static str {
         match self {
             Self::Trampoline { .. } => "fentry",
@@ -85,16 +85,16 @@ impl FunctionPrograms {
     };
 }
 
-/// Where this kernel's `hugetlb_wp` has the fault among its arguments.
+/// Which argument of this kernel's `hugetlb_wp` is the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FaultArgument {
     First,
     Second,
-    /// Nowhere: mapping and address are arguments of their own.
+    /// None: mapping and address are separate arguments.
     Apart,
 }
 
-/// What this kernel calls the functions.
+/// This kernel's names of the functions.
 pub(super) struct FaultFunctions {
     write: &'static str,
     mapped: &'static str,
@@ -102,7 +102,7 @@ pub(super) struct FaultFunctions {
     huge: Option<HugeFunctions>,
 }
 
-/// The same for hugetlbfs.
+/// The functions for hugetlbfs.
 struct HugeFunctions {
     write: &'static str,
     fault: FaultArgument,
@@ -110,7 +110,7 @@ struct HugeFunctions {
 }
 
 impl FaultFunctions {
-    /// Looks them up in the kernel's types.
+    /// Looks the functions up in the kernel's types.
     pub(super) fn find(btf: &Btf) -> Result<Self, ProbeError> {
         let first = |names: &[&'static str]| -> Option<&'static str> {
             let there = |name: &&&'static str| btf.parameters(name).is_some();
@@ -121,7 +121,7 @@ impl FaultFunctions {
         };
         Ok(Self {
             write: required(&["do_wp_page"])?,
-            // The later name first: kernels in between have both, one calling the other.
+            // The newer name first: some kernels have both, and one calls the other.
             mapped: required(&["folio_add_new_anon_rmap", "page_add_new_anon_rmap"])?,
             finish: first(&["finish_fault"]),
             huge: first(&["hugetlb_wp", "hugetlb_cow"])
@@ -138,7 +138,7 @@ impl FaultFunctions {
         })
     }
 
-    /// Attaches everything. What the kernel cannot show is told, unless nothing works without it.
+    /// Attaches all hooks. Returns what this kernel does not allow to see; an error if that is every copy.
     pub(super) fn attach(
         &self,
         ebpf: &mut Ebpf,
@@ -161,8 +161,8 @@ impl FaultFunctions {
         Ok(unseen)
     }
 
-    /// Trampolines of some kernels cannot take as many arguments as `hugetlb_wp` has there; a
-    /// kernel probe does not mind.
+    /// Hooks hugetlbfs. On some kernels `hugetlb_wp` has more arguments than a trampoline can take: then
+    /// by kernel probes.
     fn attach_huge(&self, ebpf: &mut Ebpf, technique: Technique<'_>) -> Result<(), ProbeError> {
         let huge = self
             .huge
@@ -177,7 +177,7 @@ impl FaultFunctions {
         }
     }
 
-    /// Exits first: a fault that began before a hook on its end was there would stay open.
+    /// Exits first: otherwise a fault could begin before its end is hooked, and stay open.
     fn writes(&self, technique: Technique<'_>) -> [FunctionHook; 3] {
         let programs = technique.programs();
         [
@@ -218,7 +218,7 @@ fn fault_argument(names: &[String]) -> Option<FaultArgument> {
     }
 }
 
-/// The programs of a hook and the function that they go into.
+/// The programs of a hook and the function that they hook.
 #[derive(Clone, Copy)]
 struct FunctionHook {
     programs: HookPrograms,
@@ -238,7 +238,7 @@ impl FunctionHook {
     }
 }
 
-/// Attaches hooks that are of use only together: all or none.
+/// Attaches hooks that only work together: all or none.
 fn group(
     ebpf: &mut Ebpf,
     technique: Technique<'_>,
@@ -251,7 +251,7 @@ fn group(
     if attached.is_err() {
         for (name, _) in attachments() {
             if let Some(program) = ebpf.program_mut(name) {
-                load::unload(program);
+                programs::unload(program);
             }
         }
     }

@@ -1,17 +1,21 @@
 //! Backend `kprobe`: kernel probes on the functions that handle write faults.
 //!
-//! Every architecture, Linux 5.10; dearer than trampolines, refused less often.
+//! Every architecture, from Linux 5.10 on. Costs more than trampolines, but fewer kernels refuse it.
 
 use std::path::Path;
 
 use super::{
-    Backend, Btf, Kernel, Probe, ProbeError, Settings, check_ground,
+    attached::Probe,
+    backend::{Backend, Settings, check_ground},
+    btf::Btf,
+    error::ProbeError,
     functions::{FaultFunctions, Technique},
+    kernel::Kernel,
     load::{self, Plan},
     offsets,
 };
 
-/// Sees a copy where it is committed.
+/// The backend; it sees copies where the kernel commits them.
 pub struct Kprobe;
 
 impl Backend for Kprobe {

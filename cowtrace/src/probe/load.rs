@@ -1,53 +1,49 @@
-//! Loading: offsets and sizes patched into the object, programs attached one by one.
+//! Loads the object: sets its globals and the sizes of its maps, and attaches its programs.
 
-use std::{
-    fs,
-    os::fd::{AsFd as _, AsRawFd as _},
-};
-
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::RingBuf,
-    programs::{Program, ProgramError, RawTracePoint},
-};
+use aya::{Ebpf, EbpfLoader, maps::RingBuf};
 use aya_log::EbpfLogger;
 use cowtrace_common::{
     evidence::EVIDENCE_BYTES,
-    object::{HookPrograms, global, map, program},
+    object::{global, map, program},
     range::RANGE_BUCKETS,
     thread::TASKS_PER_CHUNK,
 };
 use tokio::io::unix::AsyncFd;
 
 use super::{
-    Btf, Kernel, Probe, ProbeError, Settings, Unseen,
+    attached::Probe,
+    backend::Settings,
+    btf::Btf,
     cast::Cast,
     direct_map,
+    error::ProbeError,
+    kernel::Kernel,
     natives::Natives,
     offsets::{self, Globals},
+    programs,
     pythons::Pythons,
     tables::Tables,
+    unseen::Unseen,
 };
 
-/// The kernel side, built by the build script.
+/// The kernel side's object, which the build script builds.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cowtrace-ebpf.o"));
 
-/// What a backend asks of the loading.
+/// What a backend needs when it is loaded.
 pub(super) struct Plan {
     pub backend: &'static str,
-    /// What its hooks read, beside what following processes takes.
+    /// Globals that its hooks read, beside those for following processes.
     pub globals: Globals,
-    /// Whether it counts copies where they are committed, so that the losers of a race for a page
-    /// never are.
+    /// Whether it counts copies where they are committed. It then never counts a copy that lost a race
+    /// for a page.
     pub counts_commits: bool,
     /// Whether its hooks may need their second programs.
     pub has_second: bool,
 }
 
-/// Loads the object and attaches the backend's hooks by `attach`, then those that follow
-/// processes. The backend's come first: they decide whether it can run at all, and see nobody
-/// until a process is traced.
+/// Loads the object, attaches the backend's hooks by `attach_hooks`, then those that follow processes. The
+/// backend's come first, since they decide whether it can run. They see nothing until a process is traced.
 pub(super) fn probe(
     kernel: &Kernel,
     settings: Settings,
@@ -60,7 +56,7 @@ pub(super) fn probe(
         cast,
         probe_with(kernel, settings, btf, plan, cast, &attach_hooks),
     ) {
-        // A kernel that has the function need not let every program call it.
+        // A kernel can have the function and not allow every program to call it.
         (
             Some(_),
             Err(
@@ -99,8 +95,8 @@ fn probe_with(
     if walks_native {
         globals.extend(offsets::of_native(btf)?);
     }
-    // Reading a page table's entry by a helper each costs more than the process's own address, which a
-    // backend that counts commits may use.
+    // Without plain loads each entry of a page table takes a helper call. That costs more than reading by
+    // the process's own address, which a backend that counts commits may do.
     let follows_tables = settings.writers.is_some()
         && kernel.arch == "x86_64"
         && (cast.is_some() || !plan.counts_commits);
@@ -143,7 +139,7 @@ fn probe_with(
         error: source.into(),
     })?;
     for hook in program::OF_LIFECYCLE {
-        attach_twins(&mut ebpf, kernel, hook)?;
+        programs::attach_twins(&mut ebpf, kernel, hook)?;
     }
     Ok(Probe {
         backend: plan.backend,
@@ -191,13 +187,13 @@ fn load(
     result.map_err(|error| ProbeError::object(&error))
 }
 
-/// Size of the ring buffer for evidence, a power of two as the kernel wants it: 4 to 64 MiB.
+/// Size of the ring buffer for evidence: 4 to 64 MiB, a power of two as the kernel requires.
 fn evidence_bytes(cpus: usize) -> u32 {
     let parts = u32::try_from(cpus).unwrap_or(u32::MAX).clamp(2, 32);
     EVIDENCE_BYTES * parts.next_power_of_two()
 }
 
-/// The object with nothing patched in, for programs that do nothing.
+/// Loads the object without globals, for programs that do nothing.
 pub(super) fn for_trial() -> Result<Ebpf, ProbeError> {
     loader()
         .load(OBJECT)
@@ -206,93 +202,9 @@ pub(super) fn for_trial() -> Result<Ebpf, ProbeError> {
 
 fn loader<'a>() -> EbpfLoader<'a> {
     let mut loader = EbpfLoader::new();
-    // No program here is relocated against the kernel's types, and parsing them takes time.
+    // No program needs relocation by the kernel's types, and parsing them takes time.
     loader.btf(None);
     loader
-}
-
-/// Loads one program, which takes the verifier some milliseconds, without attaching it.
-pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
-    raw_tracepoint(ebpf, name)?
-        .load()
-        .map_err(ProbeError::program(name))
-}
-
-/// Attaches the program of a raw tracepoint, and its second one where the kernel preempts programs.
-pub(super) fn attach_twins(
-    ebpf: &mut Ebpf,
-    kernel: &Kernel,
-    hook: HookPrograms,
-) -> Result<(), ProbeError> {
-    attach(ebpf, hook.first, hook.first)?;
-    if kernel.preempts_tracepoints {
-        attach_second(ebpf, hook)?;
-    }
-    Ok(())
-}
-
-/// Attaches the second program of a raw tracepoint; nothing if it has none.
-pub(super) fn attach_second(ebpf: &mut Ebpf, hook: HookPrograms) -> Result<(), ProbeError> {
-    match hook.second {
-        Some(second) => attach(ebpf, second, hook.first),
-        None => Ok(()),
-    }
-}
-
-/// Attaches one program to a raw tracepoint; loads it first unless it is loaded.
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    tracepoint: &str,
-) -> Result<(), ProbeError> {
-    let program = raw_tracepoint(ebpf, name)?;
-    if program.fd().is_err() {
-        program.load().map_err(ProbeError::program(name))?;
-    }
-    program
-        .attach(tracepoint)
-        .map_err(ProbeError::program(name))?;
-    Ok(())
-}
-
-pub(super) fn raw_tracepoint<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut RawTracePoint, ProbeError> {
-    let program = ebpf
-        .program_mut(name)
-        .ok_or_else(|| ProbeError::NoProgram(name))?;
-    program.try_into().map_err(ProbeError::program(name))
-}
-
-/// Detaches a program and takes it out of the kernel; nothing if it is not loaded.
-pub(super) fn unload(program: &mut Program) {
-    let unloaded: Result<(), ProgramError> = match program {
-        Program::RawTracePoint(program) => program.unload(),
-        Program::FEntry(program) => program.unload(),
-        Program::FExit(program) => program.unload(),
-        Program::KProbe(program) => program.unload(),
-        // The object has no others.
-        _ => Ok(()),
-    };
-    if let Err(error) = unloaded
-        && !matches!(error, ProgramError::NotLoaded)
-    {
-        log::debug!("a program stays until the end: {error}");
-    }
-}
-
-/// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo; none
-/// if it is not loaded.
-pub(super) fn recursion_misses(program: &Program) -> Option<u64> {
-    let fd = program.fd().ok()?;
-    let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let misses = text
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:"))
-        .and_then(|count| count.trim().parse().ok());
-    Some(misses.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -302,8 +214,9 @@ mod tests {
     use object::{File, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
     use super::*;
+    use cowtrace_common::object::HookPrograms;
 
-    /// Names of the object's symbols of a kind, by the section that they are in.
+    /// Names of the object's symbols of some section and kind.
     fn symbols(is_wanted: impl Fn(&str, SymbolKind) -> bool) -> BTreeSet<String> {
         let object = File::parse(OBJECT).unwrap();
         let section = |symbol: &object::Symbol<'_, '_>| {

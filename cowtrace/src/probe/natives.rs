@@ -1,4 +1,4 @@
-//! The native stacks that the kernel side found.
+//! The kernel side's table of native stacks.
 
 use aya::{
     Ebpf, Pod,
@@ -6,9 +6,9 @@ use aya::{
 };
 use cowtrace_common::{native::NativeStack, object::map};
 
-use super::ProbeError;
+use super::error::ProbeError;
 
-/// The kernel side's table of native stacks.
+/// Native stacks by number.
 pub struct Natives {
     stacks: HashMap<MapData, u64, RawNativeStack>,
 }

@@ -1,17 +1,17 @@
-//! Where the members of kernel structures are, for the kernel side's globals: each backend asks
-//! for those it reads, so that a kernel that lacks one can still run the others.
+//! Offsets of members of kernel structures, for the kernel side's globals. Each backend looks up only those
+//! that it reads, so that a kernel that lacks one can still run the other backends.
 
 use cowtrace_common::object::global;
 
 use super::btf::{Btf, BtfError};
 
-/// Values of the kernel side's globals by name: offsets in bytes, and what follows from them.
+/// Values of the kernel side's globals, by name: offsets in bytes, and values derived from them.
 pub(super) type Globals = Vec<(&'static str, u32)>;
 
-/// What stands for a page of memory (`include/linux/mm_types.h`).
+/// The kernel's structure for a page of memory (`include/linux/mm_types.h`).
 const PAGE_STRUCT: &str = "page";
 
-/// For following processes, whatever the backend.
+/// For following processes, on every backend.
 pub(super) fn of_tasks(btf: &Btf) -> Result<Globals, BtfError> {
     Ok(vec![
         (global::TASK_PID, btf.offset("task_struct", "pid")?),
@@ -20,7 +20,7 @@ pub(super) fn of_tasks(btf: &Btf) -> Result<Globals, BtfError> {
     ])
 }
 
-/// For telling where a thread is in its program: registers by the names of the architecture.
+/// For finding a thread's user-mode instruction. The names of registers differ between architectures.
 pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError> {
     let (_, instruction) = btf.first_offset("pt_regs", &["ip", "pc"])?;
     let (_, call) = btf.first_offset("pt_regs", &["orig_ax", "syscallno"])?;
@@ -35,8 +35,8 @@ pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError
     ])
 }
 
-/// For walking Python frames: how a thread is known from outside. x86-64 only, elsewhere what
-/// `pthread_self` returns is not what the processor has.
+/// For walking Python frames: the thread pointer, which identifies a thread. Only on x86-64 does
+/// `pthread_self` return the processor's.
 pub(super) fn of_python(btf: &Btf) -> Result<Globals, BtfError> {
     let pointer = btf.offset("task_struct", "thread")? + btf.offset("thread_struct", "fsbase")?;
     Ok(vec![
@@ -45,8 +45,8 @@ pub(super) fn of_python(btf: &Btf) -> Result<Globals, BtfError> {
     ])
 }
 
-/// For following frame pointers, beside what telling writers takes: registers by the names of the
-/// architecture. On arm64 they are an array: x29 is the frame pointer, x30 the link register.
+/// For following frame pointers, beside [`of_writers`]. On arm64 the registers are an array: x29 is the
+/// frame pointer, x30 the link register.
 pub(super) fn of_native(btf: &Btf) -> Result<Globals, BtfError> {
     let (name, first) = btf.first_offset("pt_regs", &["bp", "regs"])?;
     let (frame, link) = match name {
@@ -61,13 +61,13 @@ pub(super) fn of_native(btf: &Btf) -> Result<Globals, BtfError> {
     ])
 }
 
-/// Size of a kernel stack (`THREAD_SIZE`): 16 KiB, or a page where that is more.
+/// Size of a kernel stack (`THREAD_SIZE`), bytes: 16 KiB, or a page if that is larger.
 fn stack_bytes(page_bytes: u64) -> u32 {
     u32::try_from(page_bytes).unwrap_or(0).max(16 << 10)
 }
 
-/// What the kernel leaves free above the registers (`TOP_OF_KERNEL_STACK_PADDING`, x86-64): two words
-/// where it is built for the FRED way of entering it (Linux 6.9, Debian's from 6.19).
+/// Bytes that the kernel leaves free above the registers (`TOP_OF_KERNEL_STACK_PADDING`, x86-64): two words
+/// if it is built for FRED, a newer way to enter the kernel (Linux 6.9, Debian's kernels from 6.19 on).
 fn stack_padding(btf: &Btf) -> u32 {
     if btf.parameters("fred_entry_from_user").is_some() {
         16
@@ -76,7 +76,7 @@ fn stack_padding(btf: &Btf) -> u32 {
     }
 }
 
-/// For telling a fault from what comes after it by its registers (x86-64).
+/// For distinguishing a fault from what follows it, by its registers (x86-64).
 pub(super) fn of_registers(btf: &Btf) -> Result<Globals, BtfError> {
     // `ip` is the next word (arch/x86/include/uapi/asm/ptrace.h).
     Ok(vec![(
@@ -101,7 +101,7 @@ pub(super) fn of_faults(btf: &Btf) -> Result<Globals, BtfError> {
         (global::VMF_COW_PAGE, btf.offset("vm_fault", "cow_page")?),
         (global::VMA_MM, btf.offset("vm_area_struct", "vm_mm")?),
         (global::VMA_FLAGS, btf.offset("vm_area_struct", "vm_flags")?),
-        // Kernels without memory cgroups do not know an address space's owner.
+        // Kernels without memory cgroups do not store an address space's owner.
         (
             global::MM_OWNER,
             btf.offset("mm_struct", "owner").unwrap_or(0),
@@ -116,8 +116,8 @@ pub(super) fn of_faults(btf: &Btf) -> Result<Globals, BtfError> {
     ])
 }
 
-/// Where a folio says how many pages it has, from its head page on: a member of `struct folio`
-/// under two names, before Linux 5.18 of its second page.
+/// Offset from the head page of a folio's number of pages: in `struct folio` under one of two names; before
+/// Linux 5.18 in the second page.
 fn folio_pages(btf: &Btf) -> Result<u32, BtfError> {
     let members = ["_nr_pages", "_folio_nr_pages"];
     if let Ok((_, offset)) = btf.first_offset("folio", &members) {

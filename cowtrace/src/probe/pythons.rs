@@ -1,4 +1,4 @@
-//! Interpreters that the kernel side walks the frames of, and the stacks it found.
+//! The interpreters whose frames the kernel side walks, and the stacks that it found.
 
 use std::mem::offset_of;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -12,7 +12,7 @@ use cowtrace_common::{
     python::{INTERPRETERS, Interpreter, PythonStack},
 };
 
-use super::{ProbeError, shared::SharedArray};
+use super::{error::ProbeError, shared::SharedArray};
 
 /// The kernel side's tables for Python.
 pub struct Pythons {
@@ -48,7 +48,7 @@ impl Pythons {
         })
     }
 
-    /// Gives an interpreter a number; none once all are given.
+    /// Gives an interpreter a number; `None` if all numbers are in use.
     pub fn add(&mut self, interpreter: &Interpreter) -> Option<u32> {
         if self.next >= INTERPRETERS {
             return None;

@@ -1,4 +1,4 @@
-//! What the kernel allows, found by trying it with programs that do nothing.
+//! Finds out what the kernel allows by trying it, with programs that do nothing.
 
 use std::path::Path;
 
@@ -6,34 +6,38 @@ use aya::Ebpf;
 use cowtrace_common::object::program;
 
 use super::{
-    Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_ground,
-    kernel::{in_initial_user_namespace, missing_capabilities},
-    load, offsets,
+    backend::{Backend, Settings, Walks, check_ground},
+    btf::Btf,
+    choice,
+    error::ProbeError,
+    kernel::{Kernel, in_initial_user_namespace, missing_capabilities},
+    load, offsets, programs,
+    unseen::Unseen,
 };
 
 const USER_NAMESPACE: &str = "this process is in a user namespace of its own, as in a rootless \
                               container: the capabilities it has there do not count for tracing. \
                               Run cowtrace as root of the machine itself.";
 
-/// One thing that was tried.
+/// A trial of something that tracing needs.
 #[derive(Debug)]
 pub struct Trial {
-    /// What.
+    /// What was tried.
     pub what: &'static str,
-    /// Whether it worked, or what the kernel said.
+    /// What was found, or why it failed.
     pub result: Result<String, String>,
 }
 
-/// A backend that was tried.
+/// A trial of a backend.
 #[derive(Debug)]
 pub struct BackendTrial {
-    /// Its name.
+    /// Name of the backend.
     pub name: &'static str,
-    /// What it cannot see, or why it cannot run.
+    /// What the backend cannot see, or why it cannot run.
     pub result: Result<Vec<Unseen>, String>,
 }
 
-/// Tries what every backend needs, whatever fails.
+/// Tries everything that every backend needs, even after a failure.
 #[must_use]
 pub fn ground() -> Vec<Trial> {
     let needed = |what, result| Trial { what, result };
@@ -49,10 +53,10 @@ pub fn ground() -> Vec<Trial> {
     trials
 }
 
-/// Tries every backend by attaching it for a moment, in the order in which they are taken.
+/// Tries every backend, best first, by attaching it for a moment.
 #[must_use]
 pub fn backends(kernel: &Kernel) -> Vec<BackendTrial> {
-    super::backends()
+    choice::backends()
         .into_iter()
         .map(|backend| BackendTrial {
             name: backend.name(),
@@ -94,7 +98,7 @@ fn maps() -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The empty program on each hook of a copy, attached until they are dropped.
+/// Attaches the empty program to each tracepoint of a copy. Dropping the result detaches it.
 pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
     program::OF_TRACEPOINTS
         .iter()
@@ -102,10 +106,10 @@ pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
         .collect()
 }
 
-/// Attaches the empty program; every tracepoint gets a fresh one.
+/// Attaches a newly loaded empty program to a tracepoint.
 fn empty_hook(tracepoint: &str) -> Result<Ebpf, ProbeError> {
     let mut object = load::for_trial()?;
-    load::attach(&mut object, program::EMPTY.first, tracepoint)?;
+    programs::attach(&mut object, program::EMPTY.first, tracepoint)?;
     Ok(object)
 }
 
@@ -116,7 +120,7 @@ fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
     }
 }
 
-/// The backend itself, with all its programs.
+/// Attaches the backend with all its programs; returns what it cannot see.
 fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
     let settings = Settings {
         range_bytes: 1 << 16,
