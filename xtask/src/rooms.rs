@@ -19,7 +19,7 @@ type Room = (&'static str, &'static [&'static str]);
 /// Everything that is against the list, one a line.
 fn against(rooms: &[Room], uses: &Uses) -> Vec<String> {
     let mut faults = downwards_only(rooms);
-    let mut used = BTreeSet::new();
+    let mut needed = BTreeSet::new();
     for (file, targets) in uses {
         let Some((from, allowed)) = room_of(rooms, file) else {
             faults.push(format!("{file} is in no room of the list"));
@@ -29,14 +29,14 @@ fn against(rooms: &[Room], uses: &Uses) -> Vec<String> {
             let Some((to, _)) = room_of(rooms, target) else {
                 continue;
             };
-            used.insert((from, to));
+            needed.insert((from, to));
             if from != to && !allowed.contains(&to) {
                 faults.push(format!("{file} uses {target}: {from} may not use {to}"));
             }
         }
     }
     for (room, allowed) in rooms {
-        let idle = allowed.iter().filter(|to| !used.contains(&(*room, **to)));
+        let idle = allowed.iter().filter(|to| !needed.contains(&(*room, **to)));
         faults.extend(idle.map(|to| format!("{room} does not use {to}: take it off the list")));
     }
     faults.extend(

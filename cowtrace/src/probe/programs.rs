@@ -61,9 +61,7 @@ pub(super) fn raw_tracepoint<'a>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut RawTracePoint, ProbeError> {
-    let program = ebpf
-        .program_mut(name)
-        .ok_or_else(|| ProbeError::NoProgram(name))?;
+    let program = ebpf.program_mut(name).ok_or(ProbeError::NoProgram(name))?;
     program.try_into().map_err(ProbeError::program(name))
 }
 

@@ -76,12 +76,12 @@ pub(super) fn of_files(files: &BTreeMap<Module, String>) -> Uses {
     let resolver = Resolver { known, references };
     let mut uses = Uses::new();
     for (file, own) in &resolver.references {
-        let used = uses.entry(name(file)).or_default();
+        let targets = uses.entry(name(file)).or_default();
         for reference in own {
             let is_export = reference.is_public && !is_used(reference, &tokens[file]);
             let target = resolver.file_of(reference, 0);
             if let Some(target) = target.filter(|target| !is_export && target != *file) {
-                used.insert(name(&target));
+                targets.insert(name(&target));
             }
         }
     }
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
     /// Keeps a path if it leads to a module of this crate.
     fn add(&mut self, path: &[String], name: Option<String>) {
         let Some(first) = path.first() else { return };
-        let child = [self.module.as_slice(), &[first.clone()]].concat();
+        let child = [self.module.as_slice(), std::slice::from_ref(first)].concat();
         let is_own = matches!(first.as_str(), "crate" | "self" | "super");
         if is_own || self.known.contains(&child) {
             self.found.push(Reference {
