@@ -1,5 +1,5 @@
-//! Plain loads of kernel memory: the call that makes an address one that the verifier lets be read.
+//! Plain loads of kernel memory: the call after which the verifier allows reads at an address.
 
-/// Stands for the number of the kernel's function `bpf_rdonly_cast` (Linux 6.2) in the object. The
-/// user side puts the running kernel's own in its place; no helper has this number.
+/// Placeholder in the object for the id of the kernel function `bpf_rdonly_cast` (Linux 6.2). The user
+/// side replaces it by the running kernel's id. No helper has this number.
 pub const CAST_CALL: u32 = 0x0077_6f63;

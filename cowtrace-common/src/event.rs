@@ -1,4 +1,4 @@
-//! Life-cycle events: what the kernel side tells about processes, in the order it happened.
+//! Life-cycle events: what happened to traced processes, in order, from the kernel side.
 
 /// Length of a task's name, `TASK_COMM_LEN` of the kernel.
 pub const COMM_BYTES: usize = 16;
@@ -10,17 +10,17 @@ pub enum EventKind {
     /// A traced process forked; `slot` is the child, `other_slot` the process whose memory it
     /// inherited.
     Fork = 1,
-    /// A traced process started a new program; `slot` is the fresh image, `other_slot` the image
-    /// it left.
+    /// A traced process started a new program; `slot` is the new process image, `other_slot` the
+    /// image that it left.
     Exec = 2,
     /// The last task that used the address space of `slot` has left it.
     Exit = 3,
-    /// The process got one more thread.
+    /// The process started another thread.
     Thread = 4,
 }
 
 impl EventKind {
-    /// Reads the kind from its number; `None` for one this version does not know.
+    /// Reads the kind from its number; `None` if this version does not know it.
     #[must_use]
     pub const fn from_u32(number: u32) -> Option<Self> {
         match number {
@@ -39,14 +39,14 @@ impl EventKind {
 pub struct Event {
     /// Clock of the event: `CLOCK_MONOTONIC`, ns.
     pub at_ns: u64,
-    /// When the image in `slot` began (see [`crate::process::Process::born_ns`]): tells it from
-    /// another that gets the same slot later.
+    /// When the process image in `slot` began, see [`crate::process::ProcessSlot::born_ns`]. It
+    /// distinguishes the image from later ones in the same slot.
     pub born_ns: u64,
     /// [`EventKind`] as a number.
     pub kind: u32,
     /// The process's slot.
     pub slot: u32,
-    /// The other slot of the kind, 0 where it has none.
+    /// The second slot, if the kind has one, else 0.
     pub other_slot: u32,
     /// The process's id in the initial pid namespace.
     pub tgid: u32,

@@ -1,48 +1,48 @@
-//! What is known of a write at the moment of its copy, for telling who wrote: one record a copy,
-//! handed to the user side through a ring buffer.
+//! Evidence of who wrote: one record for each copy, taken when the copy is made and sent to the user
+//! side through a ring buffer.
 
-/// Words of user memory that are taken along: the 8-byte words at the address's own, plus 8, 16
-/// and 24 bytes. A CPython object or its GC header is told by its type pointer in one of them.
+/// Words of user memory in a record: those 8, 16 and 24 bytes after the 8-byte word that was written.
+/// If the write hit a CPython object or its GC header, one of them is the pointer to its type.
 pub const WORDS: usize = 3;
 
-/// The writer was in a system call: it wrote through the kernel.
+/// The kernel wrote, in a system call of the thread.
 pub const BY_KERNEL: u32 = 1;
-/// The words could be read.
+/// The words were read.
 pub const HAS_WORDS: u32 = 2;
 
-/// What is known of every copy.
+/// The part of a record that every copy has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Core {
     /// Address written to, exact.
     pub address: u64,
-    /// User-mode instruction that wrote; in a system call the one after it. 0 if not known.
+    /// User-mode instruction that wrote; in a system call, the one after the call. 0 if unknown.
     pub instruction: u64,
     /// Slot of the process whose page was copied.
     pub slot: u32,
-    /// [`BY_KERNEL`], [`HAS_WORDS`]; bits 8 to 15 the binary logarithm of the copied pages, more
-    /// than one for huge ones; bits 16 to 31 the system call's number.
+    /// [`BY_KERNEL`], [`HAS_WORDS`]; bits 8 to 15: binary logarithm of the number of copied pages, 0
+    /// but for huge pages; bits 16 to 31: number of the system call.
     pub flags: u32,
 }
 
-/// What is known of a copy by a program with an interpreter, or whose stacks are asked for.
+/// The part of a record that exists if words were read or a stack was walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Context {
     /// See [`WORDS`].
     pub words: [u64; WORDS],
-    /// Number of the writer's [`crate::python::Stack`], 0 if it is not known.
-    pub stack: u64,
-    /// Number of the writer's [`crate::native::NativeStack`], 0 if it is not known.
-    pub native: u64,
+    /// Number of the writer's [`crate::python::PythonStack`], 0 if unknown.
+    pub python_stack: u64,
+    /// Number of the writer's [`crate::native::NativeStack`], 0 if unknown.
+    pub native_stack: u64,
 }
 
-/// One copy.
+/// The record of one copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// What is known of every copy.
+    /// The part that every copy has.
     pub core: Core,
-    /// What is known of some.
+    /// The part that some copies have; all 0 otherwise.
     pub context: Context,
 }
 
@@ -53,7 +53,7 @@ impl Evidence {
         1 << ((self.core.flags >> ORDER_SHIFT) & 0x1f)
     }
 
-    /// Number of the system call, of a write by the kernel.
+    /// Number of the system call, if the kernel wrote.
     #[must_use]
     pub const fn system_call(&self) -> u32 {
         self.core.flags >> CALL_SHIFT
@@ -65,32 +65,37 @@ pub const ORDER_SHIFT: u32 = 8;
 /// See [`Core::flags`].
 pub const CALL_SHIFT: u32 = 16;
 
-/// Copies whose evidence is sent together.
+/// Stands in the place of a system call's number if the number could not be read, or if the kernel wrote
+/// outside of a system call, as it does for a new process. All bits of the field.
+pub const UNKNOWN_CALL: u64 = 0xffff;
+
+/// Most records in a [`Batch`].
 pub const BATCH: usize = 8;
 
-/// The ring buffer's part of a CPU, bytes: it copies a page in 2 µs at best, so that it fills 1.6 MiB
-/// in the 50 ms between two looks of the user side.
+/// Bytes of the ring buffer for each CPU. A CPU copies a page in 2 µs at best, so it fills 1.6 MiB in
+/// the 50 ms between two reads by the user side.
 pub const EVIDENCE_BYTES: u32 = 2 << 20;
 
-/// Evidence of a thread that is not sent yet: sending it one by one would cost more than taking it.
+/// Records of a thread that wait to be sent together: sending each record alone would cost more than
+/// taking it.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 pub struct Batch {
-    /// All that is sent if no record has a context: less memory that goes from one CPU to another.
+    /// Only this part is sent if no record has a context, so that less memory goes from CPU to CPU.
     pub cores: Cores,
-    /// The records' contexts, those that have one.
+    /// The contexts, each at its record's place; see [`Cores::with_context`].
     pub contexts: [Context; BATCH],
 }
 
-/// What the records of a [`Batch`] all have.
+/// The first parts of a [`Batch`]'s records.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 pub struct Cores {
-    /// How many records there are.
+    /// Number of records.
     pub count: u32,
-    /// Which of them have a context: bit 0 for the first.
+    /// Which records have a context: bit 0 for the first.
     pub with_context: u32,
-    /// The records, oldest first; those past `count` mean nothing.
+    /// The records, oldest first; ignore those past `count`.
     pub records: [Core; BATCH],
 }
 

@@ -1,8 +1,8 @@
 //! Types on both sides of the kernel boundary, one file a topic.
 //!
-//! Everything here is `#[repr(C)]` or a plain integer, has no padding, and has its size and
-//! offsets asserted at compile time: the kernel side writes these bytes, the user side maps or
-//! receives them and trusts nothing but the layout.
+//! Every type is `#[repr(C)]` or a plain integer without padding, and its size and offsets are asserted
+//! at compile time. The kernel side writes these bytes; the user side maps or receives them and trusts
+//! only the layout.
 #![no_std]
 #![expect(
     clippy::inline_always,
@@ -19,6 +19,7 @@ pub mod event;
 pub mod evidence;
 pub mod loss;
 pub mod native;
+pub mod object;
 pub mod process;
 pub mod python;
 pub mod range;

@@ -1,40 +1,39 @@
-//! Native stacks: what the kernel side finds of the calls that led to a write, by following frame
-//! pointers.
+//! Native stacks: the calls that led to a write, which the kernel side finds by frame pointers.
 
-/// Calls that are kept of a stack, the innermost ones.
+/// Most calls of a stack: the innermost ones are kept.
 pub const MAX_CALLS: usize = 64;
 
-/// Different stacks that are kept: 4.3 MiB.
+/// Most distinct stacks: 4.3 MiB.
 pub const NATIVE_STACKS: u32 = 8_192;
 
-/// What a frame pointer points to: the caller's frame pointer and the return address, on x86-64 (the
-/// ABI's section 3.2.2) as on arm64 (AAPCS64, 6.4.6), bytes.
+/// Bytes that a frame pointer points to: the caller's frame pointer and the return address, on x86-64
+/// (the ABI's section 3.2.2) and on arm64 (AAPCS64, 6.4.6).
 pub const RECORD_BYTES: u64 = 16;
 
 /// How the walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum End {
+pub enum WalkEnd {
     /// At a frame pointer of 0: the outermost frame.
     Outermost = 0,
-    /// At [`MAX_CALLS`]; there are more.
+    /// At [`MAX_CALLS`], before the outermost frame.
     Limit = 1,
-    /// What stood for a frame pointer was none.
+    /// At a word that cannot be a frame pointer.
     Lost = 2,
 }
 
-/// The calls that led to an instruction, the innermost first.
+/// The calls that led to an instruction, innermost first.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
 pub struct NativeStack {
-    /// How many return addresses there are.
+    /// Number of return addresses.
     pub count: u32,
-    /// One of [`End`].
+    /// One of [`WalkEnd`].
     pub end: u32,
-    /// Where the function returns to if it has no frame of its own: on x86-64 the word at the stack
-    /// pointer if it comes after a call, else 0; on arm64 the link register.
+    /// Return address of a function that has no frame of its own: on x86-64 the word at the stack
+    /// pointer if it follows a call instruction, else 0; on arm64 the link register.
     pub link: u64,
-    /// Return addresses; those past `count` mean nothing.
+    /// Return addresses; ignore those past `count`.
     pub returns: [u64; MAX_CALLS],
 }
 

@@ -1,28 +1,28 @@
-//! The exact totals of a traced process, one slot each.
+//! The exact totals of traced processes, one slot each.
 
 /// Slots of traced process images; slot 0 means "none".
 ///
-/// Bounds the images alive at one time: slots are used again once the user side has read what an
-/// exited process counted. 16,384 slots are 2 MiB.
+/// Limits the images that are alive at one time: a slot becomes free again when the user side has read
+/// an exited process's totals. 16,384 slots are 2 MiB.
 pub const PROCESS_SLOTS: u32 = 16_384;
 
-/// The slot that counts for processes that found no free one: totals stay exact, names are lost.
+/// The slot that processes share if no other is free: totals stay exact, but processes lose their names.
 pub const OVERFLOW_SLOT: u32 = 1;
 
-/// The first slot that is given to a process.
+/// The first slot that a process can get.
 pub const FIRST_FREE_SLOT: u32 = 2;
 
-/// Where a copied page's old content came from, as far as the backend can tell.
+/// Where a copied page's old content came from, as far as the backend knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Source {
-    /// The backend cannot tell; the user side refines it from the kind of mapping.
+    /// The backend does not know; the user side derives more from the kind of mapping.
     Unknown = 0,
     /// An anonymous page: inherited memory.
     Anon = 1,
     /// A page of a privately mapped file.
     File = 2,
-    /// The zero page: the process had only read this page so far.
+    /// The zero page: until then the process had only read this page.
     Zero = 3,
     /// A page merged by KSM.
     Ksm = 4,
@@ -30,11 +30,11 @@ pub enum Source {
     Hugetlb = 5,
 }
 
-/// How many sources there are.
+/// Number of sources.
 pub const SOURCES: usize = 6;
 
 impl Source {
-    /// Every source, in the order of its number.
+    /// Every source, by number.
     pub const ALL: [Self; SOURCES] = [
         Self::Unknown,
         Self::Anon,
@@ -44,7 +44,7 @@ impl Source {
         Self::Hugetlb,
     ];
 
-    /// Reads the source from its number; `Unknown` for any this version does not know.
+    /// Reads the source from its number; `Unknown` if this version does not know it.
     #[must_use]
     pub const fn from_u32(number: u32) -> Self {
         if (number as usize) < SOURCES {
@@ -55,36 +55,36 @@ impl Source {
     }
 }
 
-/// One process image's totals. Written by the kernel side with atomic adds, read through a
-/// shared mapping; two cache lines, so that two processes never share one.
+/// Totals of one process image. The kernel side writes them by atomic additions, the user side reads
+/// them through a shared mapping. Two cache lines: two processes never share one.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
-pub struct Process {
+pub struct ProcessSlot {
     /// Pages copied, by [`Source`].
     pub copied: [u64; SOURCES],
     /// Write faults that copied nothing.
     pub reused: u64,
-    /// Copies that found no room in the histogram.
+    /// Pages copied that the histogram had no room for.
     pub unranged_copied: u64,
-    /// Reuses that found no room in the histogram.
+    /// Reuses that the histogram had no room for.
     pub unranged_reused: u64,
-    /// When the image began (fork or exec): `CLOCK_MONOTONIC`, ns. For a process that was there
-    /// before the trace, when it was adopted.
+    /// When the image began, by fork or exec: `CLOCK_MONOTONIC`, ns. If the process is older than the
+    /// trace, when the trace adopted it.
     pub born_ns: u64,
-    /// Traced tasks that use this address space; 0 once the last has left.
+    /// Traced tasks that use this address space; 0 after the last one left.
     pub tasks: u32,
     /// Process id in the initial pid namespace.
     pub tgid: u32,
-    /// Slot of the process it inherited its memory from, 0 if none.
+    /// Slot of the process that it inherited its memory from, 0 if none.
     pub parent: u32,
-    /// Number of the [`crate::python::Interpreter`] it runs, 0 for none that is known.
+    /// Number of its [`crate::python::Interpreter`], 0 if it runs none or an unknown one.
     pub interpreter: u32,
-    /// 1 once its program is known to have no objects that words around an address could tell.
+    /// 1 if its program has no objects that words near an address could identify.
     pub without_words: u32,
     /// Unused, always 0.
     pub padding: [u32; 7],
 }
 
-const _: () = assert!(size_of::<Process>() == 128);
-const _: () = assert!(core::mem::offset_of!(Process, reused) == 48);
-const _: () = assert!(core::mem::offset_of!(Process, tasks) == 80);
+const _: () = assert!(size_of::<ProcessSlot>() == 128);
+const _: () = assert!(core::mem::offset_of!(ProcessSlot, reused) == 48);
+const _: () = assert!(core::mem::offset_of!(ProcessSlot, tasks) == 80);

@@ -1,73 +1,72 @@
-//! Python frames: what the kernel side must know of an interpreter to walk them, and what it finds.
+//! Python frames: what the kernel side must know about an interpreter to walk them, and what it finds.
 
-/// Frames that are kept of a stack, the innermost ones.
+/// Most frames of a stack: the innermost ones are kept.
 pub const MAX_FRAMES: usize = 32;
 
-/// Interpreters that are told apart at a time; number 0 means "none".
+/// Numbers for interpreters; number 0 means "none".
 pub const INTERPRETERS: u32 = 64;
 
-/// Different stacks that are kept: 4.5 MiB.
+/// Most distinct stacks: 4.5 MiB.
 pub const PYTHON_STACKS: u32 = 8_192;
 
-/// The part of a thread's state (`PyThreadState`) that the members below lie in, bytes.
+/// Bytes at the start of a thread's state (`PyThreadState`) that contain the members below.
 pub const THREAD_BYTES: usize = 256;
-/// What is read at once of the memory that frames lie in, mostly one after the other: some six of
-/// them, bytes.
+/// Bytes of frames that are read at once. Frames mostly lie side by side: this is about six of them.
 pub const WINDOW_BYTES: usize = 1024;
-/// The part of a frame (`_PyInterpreterFrame`) that the members below lie in, bytes.
+/// Bytes at the start of a frame (`_PyInterpreterFrame`) that contain the members below.
 pub const FRAME_BYTES: usize = 80;
 
-/// An interpreter, as the user side found it in a process: addresses in the process, offsets in
-/// bytes. CPython 3.11 and later; members by the names of its sources.
+/// An interpreter that the user side found in a process: addresses in the process, offsets in bytes.
+/// CPython 3.11 and later; member names are those of its sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Interpreter {
-    /// Address of `PyInterpreterState.threads.head`; 0 while the number is not in use.
+    /// Address of `PyInterpreterState.threads.head`; 0 while the number is unused.
     pub threads_head: u64,
-    /// Offset of `next` in the thread's state.
+    /// Offset of `next` in a thread's state.
     pub thread_next: u32,
-    /// Offset of `thread_id` in it: what `pthread_self` returned.
+    /// Offset of `thread_id` in a thread's state: what `pthread_self` returned.
     pub thread_id: u32,
-    /// Offset of `current_frame` in it, or of `cframe` where there is one (3.11, 3.12).
+    /// Offset in a thread's state of `current_frame`, or of `cframe` if it has one (3.11, 3.12).
     pub thread_frame: u32,
-    /// 1 where `thread_frame` is that of `cframe`.
+    /// 1 if `thread_frame` is the offset of `cframe`.
     pub has_cframe: u32,
     /// Offset of `current_frame` in `_PyCFrame`.
     pub cframe_frame: u32,
     /// Offset of `f_code` or `f_executable` in a frame.
     pub frame_code: u32,
-    /// Offset of `previous` in it.
+    /// Offset of `previous` in a frame.
     pub frame_previous: u32,
-    /// Offset of `prev_instr` or `instr_ptr` in it.
+    /// Offset of `prev_instr` or `instr_ptr` in a frame.
     pub frame_instruction: u32,
-    /// Offset of `owner` in it.
+    /// Offset of `owner` in a frame.
     pub frame_owner: u32,
-    /// Frames with this owner or a higher one stand for C code: their code is told as 0.
+    /// Frames whose owner is this number or a higher one stand for C code: their code is stored as 0.
     pub skipped_owner: u32,
 }
 
 const _: () = assert!(size_of::<Interpreter>() == 48);
 
-/// A frame.
+/// A frame as the kernel side finds it: addresses without names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
-pub struct Frame {
+pub struct WalkedFrame {
     /// Address of the code object.
     pub code: u64,
-    /// Address of the bytecode instruction it is at.
+    /// Address of the bytecode instruction that it executes.
     pub instruction: u64,
 }
 
-/// A stack of frames, the innermost first.
+/// A stack of frames, innermost first.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
-pub struct Stack {
-    /// How many frames there are.
+pub struct PythonStack {
+    /// Number of frames.
     pub count: u32,
-    /// 1 if there were more.
+    /// 1 if the outer frames are missing.
     pub is_cut: u32,
-    /// The frames; those past `count` mean nothing.
-    pub frames: [Frame; MAX_FRAMES],
+    /// The frames; ignore those past `count`.
+    pub frames: [WalkedFrame; MAX_FRAMES],
 }
 
-const _: () = assert!(size_of::<Stack>() == 520);
+const _: () = assert!(size_of::<PythonStack>() == 520);

@@ -1,23 +1,23 @@
 //! The histogram: counts per process, source and range of addresses, in one flat hash table.
 //!
 //! A range is a power-of-two slice of the address space. The kernel side finds its entry by open
-//! addressing over cache-line buckets; the user side reads the same memory through a shared
-//! mapping. An entry of an exited process is cleared by the user side, so a key may stand in two
+//! addressing over buckets of one cache line; the user side reads the same memory through a shared
+//! mapping. When a process has exited, the user side clears its entries. A key may therefore be in two
 //! entries: readers add them up.
 
 use crate::process::Source;
 
-/// Entries in one bucket: 64 bytes, one cache line.
+/// Entries of a bucket: 64 bytes, one cache line.
 pub const BUCKET_ENTRIES: usize = 4;
 
-/// Buckets a key may live in. With four entries each, a table filled to three quarters has
-/// room for all but 1 key in 5,000.
+/// Buckets that a key can be in. With four entries each, a table that is three quarters full has room
+/// for all but 1 key in 5,000.
 pub const BUCKET_PROBES: u32 = 8;
 
 /// Buckets by default: 4 MiB, 262,144 ranges.
 pub const RANGE_BUCKETS: u32 = 65_536;
 
-/// Words in the map of split ranges, see [`split_bit`].
+/// Words of the filter of split ranges, see [`split_bit`].
 pub const SPLIT_WORDS: u32 = 4_096;
 
 const SPLIT_FLAG: u64 = 1 << 63;
@@ -27,17 +27,17 @@ const SOURCE_SHIFT: u32 = 44;
 const SOURCE_MASK: u64 = 0x7;
 const NUMBER_MASK: u64 = (1 << SOURCE_SHIFT) - 1;
 
-/// Whose copies, of what, where: packed into one word so that finding it is one comparison.
-/// Bits 0-43 the range's number (address divided by its size), 44-46 the source, 47-62 the
-/// process slot, 63 set for a split range, whose number counts single pages.
+/// Process, source and range in one word, so that one comparison finds an entry. Bits 0 to 43: the
+/// range's number, its address divided by its size. Bits 44 to 46: the source. Bits 47 to 62: the
+/// process slot. Bit 63 is set for a split range: its numbers count single pages.
 ///
-/// Never 0, since slot 0 is no process: 0 marks an empty entry.
+/// Never 0, since no process has slot 0: 0 marks an empty entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct RangeKey(pub u64);
 
 impl RangeKey {
-    /// Packs a key. `number` is the address shifted right by the range's (or page's) shift.
+    /// Packs a key. `number` is the address divided by the range's size, or by the page's if `split`.
     #[inline(always)]
     #[must_use]
     pub const fn new(slot: u32, source: u32, number: u64, split: bool) -> Self {
@@ -69,14 +69,14 @@ impl RangeKey {
         Source::from_u32(self.source_number())
     }
 
-    /// The range's number: address divided by the range's size, or by the page's if split.
+    /// The range's number: the address divided by the range's size, or by the page's if split.
     #[inline(always)]
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0 & NUMBER_MASK
     }
 
-    /// Whether this is a single page of a range that is split.
+    /// Whether the key is for a single page of a split range.
     #[must_use]
     pub const fn is_split(self) -> bool {
         self.0 & SPLIT_FLAG != 0
@@ -84,8 +84,8 @@ impl RangeKey {
 
     /// Spreads the key over 64 bits.
     ///
-    /// Keys differ in few bits, at both ends of the word, and a multiplication alone carries
-    /// differences only upwards: the finalizer of splitmix64 (Steele, Lea, Flood, 2014).
+    /// Keys differ in few bits at both ends of the word, and a multiplication carries differences only
+    /// upwards. So this is the finalizer of splitmix64 (Steele, Lea, Flood, 2014).
     #[inline(always)]
     #[must_use]
     pub const fn hash(self) -> u64 {
@@ -95,8 +95,8 @@ impl RangeKey {
         hash ^ (hash >> 31)
     }
 
-    /// The buckets the key may live in, of `mask` + 1: the first, and the step to the next. An
-    /// odd step visits every bucket of a power-of-two table.
+    /// The first bucket of the key and the step to the next, both modulo the number of buckets. The step
+    /// is odd, so it visits every bucket of a power-of-two table.
     #[inline(always)]
     #[must_use]
     pub const fn buckets(self) -> (u32, u32) {
@@ -105,11 +105,11 @@ impl RangeKey {
     }
 }
 
-/// Which word of the split map, and which bit in it, belongs to a range's number.
+/// The word of the filter of split ranges, and the bit in it, for a range's number.
 ///
-/// Ranges in which one mapping ends and another begins are counted page by page, so that each
-/// copy can be given to its own mapping. The map is a filter by hash: a bit that is set for
-/// another range costs some entries, never a wrong count.
+/// A range that contains a boundary between mappings is counted page by page, so that each copy goes to
+/// the right mapping. The filter uses a hash: a bit that was set for another range costs some entries,
+/// but never makes a count wrong.
 #[inline(always)]
 #[must_use]
 pub const fn split_bit(number: u64) -> (u32, u32) {
@@ -123,7 +123,7 @@ pub const fn split_bit(number: u64) -> (u32, u32) {
 pub struct RangeEntry {
     /// [`RangeKey`], 0 while the entry is empty.
     pub key: u64,
-    /// Pages copied; more than the range holds if pages were copied again after another fork.
+    /// Pages copied. More than the range has if pages were copied again after another fork.
     pub copied: u32,
     /// Write faults that copied nothing.
     pub reused: u32,
@@ -133,7 +133,7 @@ pub struct RangeEntry {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 pub struct RangeBucket {
-    /// The entries, filled from the front.
+    /// The entries, filled from the first on.
     pub entries: [RangeEntry; BUCKET_ENTRIES],
 }
 

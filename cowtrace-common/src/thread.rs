@@ -1,103 +1,106 @@
-//! A traced thread's write fault in flight, and the table that tells which tasks are traced.
+//! A traced thread's open write fault, and the table of traced tasks.
 
-/// Slots of traced threads; slot 0 means "not traced". Bounds the traced threads alive at one
-/// time, over all processes. 16,384 slots are 3 MiB.
+/// Slots of traced threads; slot 0 means "not traced". Limits the traced threads of all processes that
+/// are alive at one time. 16,384 slots are 3 MiB.
 pub const THREAD_SLOTS: u32 = 16_384;
 
-/// Task ids whose slots lie together in one element of the task table: array elements are
-/// rounded up to 8 bytes, four 2-byte slots fill one.
+/// Task ids in one element of the task table: the kernel rounds array elements up to 8 bytes, and four
+/// 2-byte slots fill one.
 pub const TASKS_PER_CHUNK: u32 = 4;
 
-/// The slots of four neighbouring task ids, 0 for a task that is not traced. This is what a fault
-/// of any process of the machine asks first, so it is one indexed load and nothing else.
+/// The slots of four neighbouring task ids, 0 for a task that is not traced. Every fault of every
+/// process of the machine looks here first, so it takes no more than one indexed load.
 pub type TaskChunk = [u16; TASKS_PER_CHUNK as usize];
 
-/// Which chunk, and which place in it, belongs to a task id.
+/// The chunk of a task id, and the place in it.
 #[inline(always)]
 #[must_use]
 pub const fn task_place(tid: u32) -> (u32, usize) {
     (tid / TASKS_PER_CHUNK, (tid % TASKS_PER_CHUNK) as usize)
 }
 
-/// No write fault is open on the thread.
+/// The thread has no open write fault.
 pub const FAULT_NONE: u32 = 0;
-/// A write fault on a protected page began; nothing was copied yet.
+/// A write fault on a protected page began; nothing is copied yet.
 pub const FAULT_BEGUN: u32 = 1;
-/// A write fault copied a page. With the tracepoint backend it may still be taken back.
+/// A write fault copied a page. The tracepoint backend may still take the copy back.
 pub const FAULT_COPIED: u32 = 2;
-/// The first write to a page of a private file mapping began: a copy or nothing, never a reuse.
+/// The first write to a page of a private file mapping began: it ends as a copy or as nothing, never as
+/// a reuse.
 pub const FAULT_FIRST: u32 = 3;
 
-/// A traced thread. Only this thread's own faults write it (the user side does before the thread
-/// is traced), so nothing here needs to be atomic.
+/// A traced thread. Only the thread's own hooks write it, and the user side before the thread is traced.
+/// So nothing here needs to be atomic.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 pub struct Thread {
-    /// Address the open fault wrote to.
+    /// Address that the open fault writes to, or its page's.
     pub address: u64,
-    /// By what later hooks find the fault's own data, a kernel address. Tracepoint: the registers
-    /// that the fault saved (`struct pt_regs`). Functions: `struct vm_fault`, 0 for hugetlbfs.
+    /// Kernel address by which later hooks find the fault's own data. Tracepoint: the registers that the
+    /// fault saved (`struct pt_regs`). Functions: `struct vm_fault`, 0 for hugetlbfs.
     pub anchor: u64,
-    /// By what later hooks know that they belong to the fault. Tracepoint: a digest of the
-    /// registers of a kernel-mode fault and of its system call, 0 for a user-mode one. Functions: the kernel address of
-    /// the `struct vm_area_struct`.
+    /// What later hooks compare to know that they belong to the fault. Tracepoint: a digest of the
+    /// registers of a kernel-mode fault and of its system call, 0 for a user-mode fault. Functions: the
+    /// kernel address of the `struct vm_area_struct`.
     pub witness: u64,
-    /// Tracepoint: kernel address of the page (`struct page`) that the fault allocated.
+    /// Tracepoint: kernel address of the page that the fault allocated (`struct page`).
     pub page: u64,
     /// One of the `FAULT_` states.
     pub state: u32,
     /// Slot of the process whose address space the thread uses.
     pub process: u32,
-    /// Slot of the process whose address space the open fault changes: another one while the
-    /// thread writes into a process's memory from outside (`process_vm_writev`, ptrace).
+    /// Slot of the process whose address space the open fault changes: not `process` while the thread
+    /// writes into another process's memory (`process_vm_writev`, ptrace).
     pub charged: u32,
     /// Task id in the initial pid namespace.
     pub tid: u32,
-    /// [`crate::range::RangeKey`] of the copies counted here and not in the histogram yet: those
-    /// that follow each other in one range are added to it, and to the process, in one go.
-    pub batch_key: u64,
-    /// How many they are, in pages.
-    pub batch_copied: u32,
-    /// 1 for a task outside of the traced tree that has the slot for the length of one fault: it
-    /// writes into a traced process's memory.
+    /// [`crate::range::RangeKey`] of the tally: consecutive copies in one range, which go to the
+    /// histogram and to the process's totals in one addition.
+    pub tally_key: u64,
+    /// Pages in the tally.
+    pub tally_copied: u32,
+    /// 1 for a task outside of the traced tree that writes into a traced process's memory. It has the
+    /// slot for this one fault.
     pub visitor: u32,
-    /// Tracepoint: where the thread's user-mode registers are saved on its kernel stack, the same
-    /// place in all its system calls and faults; 0 before its first user-mode fault.
+    /// Tracepoint: kernel address at which the thread's user-mode registers are saved, the same in all
+    /// its system calls and faults; 0 before its first user-mode fault.
     pub user_registers: u64,
-    /// By [`Event`]: which of a hook's two programs ran last, 0 once the other had its turn too.
+    /// By [`HookEvent`]: which of a hook's two programs handled the event; 0 after the other had its
+    /// turn.
     pub ran: [u8; EVENTS],
-    /// Address the open fault wrote to, exact where `address` is the page's.
+    /// The exact address that the open fault writes to; `address` may be the page's.
     pub exact: u64,
     /// Functions: `FAULT_FLAG_…` bits of the open fault.
     pub flags: u32,
-    /// Pages that the last fault copied.
+    /// Number of pages that the last fault copied.
     pub pages: u32,
-    /// Tracepoint: 1 while a hook of this thread walks stacks in the process's memory, which may fault.
+    /// Tracepoint: 1 while a hook of this thread reads stacks in the process's memory. Its reads may
+    /// fault.
     pub is_reading: u64,
-    /// Number of the [`crate::python::Stack`] of the open fault, 0 if it is not known.
-    pub stack: u64,
-    /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if it is not known.
-    pub native: u64,
-    /// Tracepoint: instruction of the open user-mode fault; 0 where reading it takes a helper.
+    /// Number of the [`crate::python::PythonStack`] of the open fault, 0 if unknown.
+    pub python_stack: u64,
+    /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if unknown.
+    pub native_stack: u64,
+    /// Tracepoint: instruction of the open user-mode fault; 0 if only a helper could read it.
     pub instruction: u64,
-    /// Address of the thread's `PyThreadState` as last found, 0 before. What is from here on is read of
-    /// interpreters only: counting stays within two cache lines.
+    /// Address of the thread's `PyThreadState` when it was last found, 0 before. Only evidence needs
+    /// this field and those after it: counting stays within two cache lines.
     pub python_thread: u64,
-    /// What `pthread_self` returns in the thread, 0 if not known yet.
+    /// What `pthread_self` returns in the thread, 0 until it was read.
     pub thread_pointer: u64,
-    /// Kernel address of the top table of the thread's page tables, 0 if not known yet.
+    /// Kernel address of the top table of the thread's page tables, 0 until it was read.
     pub page_tables: u64,
     /// Fills the third cache line, so that two threads never share one.
     pub padding: [u64; 5],
 }
 
-/// What hooks of a thread see. A hook may have two programs, see the kernel side's `twins`.
+/// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Event {
+pub enum HookEvent {
     /// A fault begins.
     Begin = 0,
-    /// A page is allocated or mapped: a copy is made.
+    /// A page is allocated or mapped for a copy.
     Copy = 1,
     /// A fault ends.
     End = 2,
@@ -105,11 +108,11 @@ pub enum Event {
     Life = 3,
 }
 
-/// Places for flags of events.
+/// Entries of [`Thread::ran`].
 pub const EVENTS: usize = 8;
 
 const _: () = assert!(size_of::<Thread>() == 192);
 const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
-const _: () = assert!(core::mem::offset_of!(Thread, batch_key) == 48);
+const _: () = assert!(core::mem::offset_of!(Thread, tally_key) == 48);
 const _: () = assert!(core::mem::offset_of!(Thread, python_thread) == 128);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

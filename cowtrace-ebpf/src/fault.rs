@@ -1,107 +1,27 @@
-//! The life of one write fault: begun, then copied or not, then ended. Knows no hook.
+//! The life of a write fault: it begins, copies or not, and ends. Knows no hook.
 //!
-//! Each traced thread has one fault at a time and a slot of its own, so that nothing here is
-//! shared but the counters.
+//! Each traced thread has its own slot and at most one open fault, so threads share only the counters.
 
-use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
     process::{SOURCES, Source},
     range::RangeKey,
-    thread::{Event, FAULT_BEGUN, FAULT_COPIED, FAULT_NONE, Thread},
+    thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_NONE},
 };
 
 use crate::{
-    atomic, maps,
+    atomic, evidence, maps,
     range::{self, Outcome},
-    writer,
+    thread::TracedThread,
 };
 
-/// Whether any hook may have its second program attached, see [`Turn`]; at 0 the verifier removes what
-/// takes turns as dead code.
-#[unsafe(no_mangle)]
-static HAS_SECOND: Global<u32> = Global::new(1);
-
-/// A traced thread, from the slot table.
-#[derive(Clone, Copy)]
-pub struct TracedThread {
-    state: *mut Thread,
-    /// The slot it is in.
-    pub slot: u32,
-}
-
-impl TracedThread {
-    /// The thread with this task id, if it is traced.
-    #[inline(always)]
-    pub fn find(tid: u32) -> Option<Self> {
-        Self::in_slot(maps::task_slot(tid))
-    }
-
-    /// The thread in a slot.
-    #[inline(always)]
-    pub fn in_slot(slot: u32) -> Option<Self> {
-        maps::thread(slot).map(|state| Self { state, slot })
-    }
-
-    /// Whether this event of the thread is still to be handled: a program has nothing to do when
-    /// the other one has run.
-    #[inline(always)]
-    pub fn is_to_handle(&mut self, event: Event, turn: Turn) -> bool {
-        if HAS_SECOND.load() == 0 {
-            return true;
-        }
-        let ran = &mut self.get_mut().ran[event as usize];
-        let other = Turn::One as u8 + Turn::Other as u8 - turn as u8;
-        if *ran == other {
-            *ran = 0;
-            return false;
-        }
-        *ran = turn as u8;
-        true
-    }
-
-    /// The thread with this task id, if it is traced and this event of it is still to be handled.
-    #[inline(always)]
-    pub fn find_for(tid: u32, event: Event, turn: Turn) -> Option<Self> {
-        let mut thread = Self::find(tid)?;
-        thread.is_to_handle(event, turn).then_some(thread)
-    }
-
-    /// Shared view of the thread's state.
-    #[inline(always)]
-    pub fn get(&self) -> &Thread {
-        // SAFETY: a pointer into a live map value, which only this thread's own hooks write.
-        unsafe { &*self.state }
-    }
-
-    /// The thread's state.
-    #[inline(always)]
-    pub fn get_mut(&mut self) -> &mut Thread {
-        // SAFETY: as in `get`; hooks of one thread run one after the other.
-        unsafe { &mut *self.state }
-    }
-}
-
-/// Which of a hook's two programs runs.
-///
-/// The kernel does not run a program on a CPU where another task was preempted inside it, for as
-/// long as that task waits: a whole time slice of other tasks' faults can be missing. Where the
-/// kernel preempts programs, each hook has a second one of its own, which does what the first
-/// could not. Neither is always the first: trampolines run the one that was attached last.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Turn {
-    One = 1,
-    Other = 2,
-}
-
-/// A write fault as a hook sees it begin.
+/// What a hook knows about a write fault when it begins.
 pub struct Begun {
     /// `FAULT_BEGUN` or `FAULT_FIRST`.
     pub state: u32,
-    /// Address written to, or its page's.
+    /// Address that the fault writes to, or its page's.
     pub address: u64,
-    /// Address written to, exact.
+    /// The exact address that the fault writes to.
     pub exact: u64,
     /// See [`Thread::flags`].
     pub flags: u32,
@@ -109,11 +29,11 @@ pub struct Begun {
     pub anchor: u64,
     /// See [`Thread::witness`].
     pub witness: u64,
-    /// Slot of the process whose address space it is.
+    /// Slot of the process whose address space the fault changes.
     pub charged: u32,
 }
 
-/// A write faulted. Whatever fault the thread had is over.
+/// A write fault begins. Ends the thread's previous fault.
 #[inline(always)]
 pub fn begun(mut thread: TracedThread, begun: Begun) {
     ended(thread);
@@ -127,7 +47,7 @@ pub fn begun(mut thread: TracedThread, begun: Begun) {
     fault.state = begun.state;
 }
 
-/// Whatever fault the thread had is over: one that copied nothing re-used its page.
+/// The thread's fault, if any, has ended. If it copied nothing, it reused its page.
 #[inline(always)]
 pub fn ended(mut thread: TracedThread) {
     let fault = thread.get_mut();
@@ -141,64 +61,64 @@ pub fn ended(mut thread: TracedThread) {
     }
 }
 
-/// Whatever fault the thread had is over without an outcome: it failed, or begins again.
+/// The thread's fault, if any, has ended without an outcome: it failed, or it will begin again.
 #[inline(always)]
 pub fn abandoned(mut thread: TracedThread) {
     thread.get_mut().state = FAULT_NONE;
 }
 
-/// The thread's fault copied `pages` pages, at its address and after it.
+/// The thread's fault copied `pages` pages, from its address on.
 #[inline(always)]
 pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     let fault = thread.get_mut();
     fault.state = FAULT_COPIED;
     fault.pages = pages;
     let whole = range::whole_key(fault.charged, source as u32, fault.address);
-    if whole.0 == fault.batch_key {
-        fault.batch_copied += pages;
+    if whole.0 == fault.tally_key {
+        fault.tally_copied += pages;
         return;
     }
-    flush(thread);
+    add_tally(thread);
     let fault = thread.get_mut();
-    fault.batch_key = range::key(whole, fault.address).0;
-    fault.batch_copied = pages;
+    fault.tally_key = range::key(whole, fault.address).0;
+    fault.tally_copied = pages;
 }
 
-/// The copy was thrown away: another thread had been faster. The fault then used no memory.
+/// The kernel threw the thread's copy away because another thread was faster. The fault used no memory.
 #[inline(always)]
 pub fn taken_back(mut thread: TracedThread) {
     let fault = thread.get_mut();
     fault.state = FAULT_NONE;
-    // The copy is the last that was counted, so it is still in the batch.
-    fault.batch_copied = fault.batch_copied.wrapping_sub(1);
-    writer::take_back(thread);
+    // The copy is the last that was counted, so it is still in the tally.
+    fault.tally_copied = fault.tally_copied.wrapping_sub(1);
+    evidence::take_back(thread);
     let fault = thread.get();
     reused(fault.charged, fault.address);
 }
 
-/// The thread is leaving, or its process: hands over what it has kept to itself.
+/// The thread exits, starts a program, or ends its visit: counts its tally and sends its evidence.
 #[inline(always)]
 pub fn left(thread: TracedThread) {
     ended(thread);
-    flush(thread);
-    writer::flush(thread);
+    add_tally(thread);
+    evidence::send_rest(thread);
 }
 
-/// Adds the thread's batch of copies to the histogram and to its process.
+/// Adds the thread's tally of copies to the histogram and to its process.
 #[inline(always)]
-fn flush(mut thread: TracedThread) {
-    let batch = thread.get_mut();
-    let copied = batch.batch_copied;
+fn add_tally(mut thread: TracedThread) {
+    let tally = thread.get_mut();
+    let copied = tally.tally_copied;
     if copied == 0 {
         return;
     }
-    batch.batch_copied = 0;
-    let key = RangeKey(batch.batch_key);
+    tally.tally_copied = 0;
+    let key = RangeKey(tally.tally_key);
     let Some(process) = maps::process(key.slot()) else {
         return;
     };
     let ranged = range::count(key, Outcome::Copied, copied);
-    // SAFETY: a pointer into a live map value, the index kept within the array.
+    // SAFETY: a pointer into a live map value, and an index within the array.
     unsafe {
         if (*process).tasks > 1 && !maps::races_are_settled() {
             maps::lose(Loss::RacesUnwatched, copied);

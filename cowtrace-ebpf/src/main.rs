@@ -1,5 +1,5 @@
-//! The kernel side of cowtrace: program entry points, one line each. Kernel probes run with
-//! preemption off, so that they need no second program.
+//! The kernel side of cowtrace: the entry points of its programs, one line each. Kernel probes run with
+//! preemption off, so they need no second program.
 //!
 //! Needs Linux 5.10: raw tracepoints (4.17), ring buffer (5.8), mappable arrays (5.5).
 #![no_std]
@@ -7,18 +7,17 @@
 #![feature(asm_experimental_arch)]
 
 mod atomic;
-mod cast;
+mod digest;
+mod evidence;
 mod fault;
 mod hooks;
 mod kernel;
 mod maps;
-mod native;
 mod process;
-mod python;
+mod program;
 mod range;
-mod stacks;
+mod thread;
 mod walk;
-mod writer;
 
 use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint},
@@ -26,13 +25,13 @@ use aya_ebpf::{
 };
 
 use crate::{
-    fault::Turn,
     hooks::{kprobe as probes, lifecycle, tracepoint, trampoline},
     kernel::page_tables,
+    thread::Turn,
 };
 
-/// Hooks with two programs each, see [`Turn`]: the other is attached where the kernel preempts
-/// programs of this kind.
+/// Hooks with two programs each, see [`Turn`]. The second is attached if the kernel preempts programs of
+/// its kind.
 macro_rules! twins {
     ($(#[doc = $doc:literal] #[$($kind:tt)+] $first:ident, $second:ident:
         $context:ty => $result:ty = $handler:expr;)*) => {$(
@@ -67,17 +66,17 @@ twins! {
     #[fentry] fentry_write, fentry_write_again: FEntryContext => i32 = trampoline::write_begun;
     /// Trampoline: a write to a protected page ends.
     #[fexit] fexit_write, fexit_write_again: FExitContext => i32 = trampoline::write_ended;
-    /// Trampoline: a fault on a file's page is finished.
+    /// Trampoline: the last step of a fault on a file's page begins.
     #[fentry] fentry_finish, fentry_finish_again: FEntryContext => i32 = trampoline::finish_begun;
-    /// Trampoline: a fault on a file's page was finished.
+    /// Trampoline: the last step of a fault on a file's page ends.
     #[fexit] fexit_finish, fexit_finish_again: FExitContext => i32 = trampoline::finish_ended;
     /// Trampoline: a new anonymous page is mapped.
     #[fentry] fentry_mapped, fentry_mapped_again: FEntryContext => i32 = trampoline::page_mapped;
-    /// Trampoline: a write to a protected page of hugetlbfs begins, the fault in argument 0.
+    /// Trampoline: a write to a protected page of hugetlbfs begins, with the fault in argument 0.
     #[fentry] fentry_huge_0, fentry_huge_0_again: FEntryContext => i32 = trampoline::huge_write_begun::<0>;
-    /// Trampoline: the same, the fault in argument 1.
+    /// Trampoline: the same, with the fault in argument 1.
     #[fentry] fentry_huge_1, fentry_huge_1_again: FEntryContext => i32 = trampoline::huge_write_begun::<1>;
-    /// Trampoline: the same, mapping and address as arguments.
+    /// Trampoline: the same, with mapping and address as arguments.
     #[fentry] fentry_huge_args, fentry_huge_args_again: FEntryContext => i32 = trampoline::huge_write_begun_by_arguments;
     /// Trampoline: a write to a protected page of hugetlbfs ends.
     #[fexit] fexit_huge, fexit_huge_again: FExitContext => i32 = trampoline::huge_write_ended;
@@ -85,7 +84,7 @@ twins! {
     #[fentry] fentry_huge_mapped, fentry_huge_mapped_again: FEntryContext => i32 = trampoline::huge_page_mapped;
 }
 
-/// A page is freed. Attached only while a traced process has several threads.
+/// A page is freed. Attached once a traced process has several threads.
 #[raw_tracepoint(tracepoint = "mm_page_free")]
 pub fn mm_page_free(ctx: RawTracePointContext) -> i32 {
     tracepoint::page_free(&ctx)
@@ -103,13 +102,13 @@ pub fn kretprobe_write(ctx: RetProbeContext) -> u32 {
     probes::write_ended(&ctx, Turn::One)
 }
 
-/// Kernel probe: a fault on a file's page is finished.
+/// Kernel probe: the last step of a fault on a file's page begins.
 #[kprobe]
 pub fn kprobe_finish(ctx: ProbeContext) -> u32 {
     probes::finish_begun(&ctx, Turn::One)
 }
 
-/// Kernel probe: a fault on a file's page was finished.
+/// Kernel probe: the last step of a fault on a file's page ends.
 #[kretprobe]
 pub fn kretprobe_finish(ctx: RetProbeContext) -> u32 {
     probes::finish_ended(&ctx, Turn::One)
@@ -121,19 +120,19 @@ pub fn kprobe_mapped(ctx: ProbeContext) -> u32 {
     probes::page_mapped(&ctx, Turn::One)
 }
 
-/// Kernel probe: a write to a protected page of hugetlbfs begins, the fault in argument 0.
+/// Kernel probe: a write to a protected page of hugetlbfs begins, with the fault in argument 0.
 #[kprobe]
 pub fn kprobe_huge_0(ctx: ProbeContext) -> u32 {
     probes::huge_write_begun::<0>(&ctx, Turn::One)
 }
 
-/// Kernel probe: the same, the fault in argument 1.
+/// Kernel probe: the same, with the fault in argument 1.
 #[kprobe]
 pub fn kprobe_huge_1(ctx: ProbeContext) -> u32 {
     probes::huge_write_begun::<1>(&ctx, Turn::One)
 }
 
-/// Kernel probe: the same, mapping and address as arguments.
+/// Kernel probe: the same, with mapping and address as arguments.
 #[kprobe]
 pub fn kprobe_huge_args(ctx: ProbeContext) -> u32 {
     probes::huge_write_begun_by_arguments(&ctx, Turn::One)
@@ -151,7 +150,8 @@ pub fn kprobe_huge_mapped(ctx: ProbeContext) -> u32 {
     probes::huge_page_mapped(&ctx, Turn::One)
 }
 
-/// Run once by the user side, attached nowhere: looks for where the kernel has physical memory.
+/// Searches for the kernel's mapping of physical memory. The user side runs it at the start; it is
+/// attached to nothing.
 #[raw_tracepoint(tracepoint = "find_direct_map")]
 pub fn find_direct_map(ctx: RawTracePointContext) -> i32 {
     let mark = [ctx.arg(1), ctx.arg(2)];
@@ -159,7 +159,7 @@ pub fn find_direct_map(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// What a hook costs that does nothing: the floor the benchmark measures the others against.
+/// Does nothing. The benchmark measures its cost as the least that a hook can cost.
 #[raw_tracepoint(tracepoint = "empty")]
 pub fn empty(_ctx: RawTracePointContext) -> i32 {
     0
@@ -171,7 +171,7 @@ fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// The helpers used here are open to programs under a GPL-compatible licence only.
+/// The kernel allows the helpers used here only to programs under a GPL-compatible licence.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,7 +1,7 @@
 //! Every map: its bound, who fills it, who drains it, what happens when it is full.
 //!
-//! The arrays are mappable (`BPF_F_MMAPABLE`, Linux 5.5): the user side reads them like memory,
-//! without a system call an entry.
+//! The user side maps the arrays into its memory (`BPF_F_MMAPABLE`, Linux 5.5), so that reading an entry
+//! needs no system call.
 
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
@@ -13,62 +13,62 @@ use cowtrace_common::{
     evidence::{Batch, EVIDENCE_BYTES},
     loss::{LOSSES, Loss},
     native::{NATIVE_STACKS as NATIVE_STACK_ENTRIES, NativeStack},
-    process::{PROCESS_SLOTS, Process},
-    python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, Stack},
+    process::{PROCESS_SLOTS, ProcessSlot},
+    python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, PythonStack},
     range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
 
 use crate::{
     atomic,
-    walk::{SEATS, Walk},
+    walk::{SEATS, StackWalk},
 };
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.
 const CLAIM_WORDS: u32 = 1_024;
 
-/// Thread slot by task id. Bound: the machine's `pid_max` at load, 2 bytes an id (64 KiB to
-/// 8 MiB). Filled by fork and by the user side's scan, emptied by exit. An id past the end is
+/// Thread slots by task id. Bound: the machine's `pid_max` at load, 2 bytes for each id (64 KiB to
+/// 8 MiB). Fork and the user side's scan fill it, exit empties it. A task whose id is past the end is
 /// counted as [`Loss::TaskIdsFull`].
 #[map]
 static TASKS: Array<TaskChunk> = Array::with_max_entries(32_768 / TASKS_PER_CHUNK, BPF_F_MMAPABLE);
 
-/// Traced threads by slot. When no slot is free the task is not traced: [`Loss::ThreadsFull`].
+/// Traced threads by slot. If no slot is free, the task is not traced: [`Loss::ThreadsFull`].
 #[map]
 static THREADS: Array<Thread> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
 
-/// Free slots of [`THREADS`]: filled by the user side at load and by exit, drained by fork.
+/// Free slots of [`THREADS`]. The user side fills it at load, exit adds slots, fork takes them.
 #[map]
 static FREE_THREADS: Queue<u32> = Queue::with_max_entries(THREAD_SLOTS, 0);
 
-/// Exact totals by process slot. When no slot is free, processes share the overflow slot:
+/// Exact totals by process slot. If no slot is free, processes share the overflow slot:
 /// [`Loss::ProcessesFull`].
 #[map]
-static PROCESSES: Array<Process> = Array::with_max_entries(PROCESS_SLOTS, BPF_F_MMAPABLE);
+static PROCESSES: Array<ProcessSlot> = Array::with_max_entries(PROCESS_SLOTS, BPF_F_MMAPABLE);
 
-/// Free slots of [`PROCESSES`]: filled by the user side, at load and once it has read what an
-/// exited process counted; drained by fork and exec.
+/// Free slots of [`PROCESSES`]. The user side fills it at load and adds a slot when it has read an exited
+/// process's totals; fork and exec take them.
 #[map]
 static FREE_PROCESSES: Queue<u32> = Queue::with_max_entries(PROCESS_SLOTS, 0);
 
-/// The histogram, a flat hash table ([`crate::range`]). The user side clears the entries of
-/// exited processes. A count that finds no room in its buckets stays in the process's totals:
+/// The histogram, a flat hash table (see `range.rs`). The user side clears the entries of exited
+/// processes. If a key's buckets are full, its counts are only in the process's totals:
 /// [`Loss::HistogramFull`].
 #[map]
 static RANGES: Array<RangeBucket> = Array::with_max_entries(RANGE_BUCKETS, BPF_F_MMAPABLE);
 
-/// How many CPUs want to give a key to an entry of [`RANGES`] right now, by a hash of the entry: the
-/// one that finds itself alone has the lock. Bound: far more than CPUs; two entries that share a
-/// word only send a count to another entry.
+/// Locks on the entries of [`RANGES`] for giving them keys: each word counts the CPUs that want the lock,
+/// and a CPU that finds itself alone has it. Bound: far more words than CPUs. If two entries share a word,
+/// at worst a key goes to another entry.
 #[map]
 static CLAIMS: Array<u64> = Array::with_max_entries(CLAIM_WORDS, 0);
 
-/// Bits of the ranges that are counted page by page, 32 KiB, set by the user side.
+/// Filter of the ranges that are counted page by page, 32 KiB. The user side sets its bits.
 #[map]
 static SPLITS: Array<u64> = Array::with_max_entries(SPLIT_WORDS, BPF_F_MMAPABLE);
 
-/// Where the kernel has physical memory mapped: one element, set by the search at the start. All 0
-/// where it was not found or not looked for.
+/// The kernel's mapping of physical memory: one element, set by the search at the start. All 0 if the
+/// search found nothing or did not run.
 #[map]
 static DIRECT_MAP: Array<DirectMap> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -76,49 +76,49 @@ static DIRECT_MAP: Array<DirectMap> = Array::with_max_entries(1, BPF_F_MMAPABLE)
 #[map]
 static LOSS: Array<u64> = Array::with_max_entries(LOSSES as u32, BPF_F_MMAPABLE);
 
-/// One word, 1 once no thread that loses a race for a page is counted: the backend counts where
-/// copies are committed, or the user side has page frees followed.
+/// One word, 1 once copies that lose a race for a page are left out: the backend counts copies where they
+/// are committed, or the hook on page frees is attached.
 #[map]
 static RACES_SETTLED: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Life-cycle events for the user side. An event that finds it full is dropped and counted as
-/// [`Loss::LifecycleDropped`]; the user side then finds the process by looking at the tables.
+/// Life-cycle events for the user side. If it is full, an event is dropped and counted as
+/// [`Loss::LifecycleDropped`]; the user side then finds the process in the tables.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
-/// Interpreters by number, set by the user side when it finds one in a process. 3 KiB.
+/// Interpreters by number, 3 KiB. The user side adds each that it finds in a process.
 #[map]
 static PYTHONS: Array<Interpreter> = Array::with_max_entries(INTERPRETERS, BPF_F_MMAPABLE);
 
-/// Python stacks by number, 4.5 MiB: filled with each stack that is new, read by the user side, never
-/// emptied. A stack that finds it full is unknown: [`Loss::StacksFull`].
+/// Python stacks by number, 4.5 MiB. Hooks add each new stack, the user side reads them, nobody removes
+/// them. If it is full, a new stack is unknown: [`Loss::StacksFull`].
 #[map]
-static PYTHON_STACKS: HashMap<u64, Stack> = HashMap::with_max_entries(PYTHON_STACK_ENTRIES, 0);
+static PYTHON_STACKS: HashMap<u64, PythonStack> =
+    HashMap::with_max_entries(PYTHON_STACK_ENTRIES, 0);
 
-/// Native stacks by number, as [`PYTHON_STACKS`]: [`Loss::NativeStacksFull`]. The user side makes it
-/// small where they are not asked for.
+/// Native stacks by number, like [`PYTHON_STACKS`]: [`Loss::NativeStacksFull`]. The user side shrinks it
+/// to one element for traces without native stacks.
 #[map]
 static NATIVE_STACKS: HashMap<u64, NativeStack> =
     HashMap::with_max_entries(NATIVE_STACK_ENTRIES, 0);
 
-/// Where stacks are put together, 17 KiB a CPU.
+/// Walks of stacks under way, 17 KiB for each CPU.
 #[map]
-static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(SEATS, 0);
+static WALKS: PerCpuArray<StackWalk> = PerCpuArray::with_max_entries(SEATS, 0);
 
-/// Evidence of who wrote, by batches, for each CPU room for the copies it can make while the user
-/// side does not look ([`EVIDENCE_BYTES`], set at load). A batch that finds it full is dropped and
-/// counted as [`Loss::WritersFull`].
-///
-/// [`EVIDENCE_BYTES`]: cowtrace_common::evidence::EVIDENCE_BYTES
+/// Batches of evidence of who wrote. Its size, set at load, is [`EVIDENCE_BYTES`] for each CPU: room for
+/// the copies between two reads by the user side. If it is full, a batch is dropped and counted as
+/// [`Loss::WritersFull`].
 #[map]
 pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(EVIDENCE_BYTES, 0);
 
-/// Evidence that is not sent yet, by thread slot, 7 MiB: sent when there is more, when the thread
-/// exits or starts a program, and taken by the user side at the end. A free slot's is empty.
+/// Evidence that is not sent yet, by thread slot, 8 MiB. A batch is
+/// sent when it is full and another record comes, when the thread exits or starts a program; the user
+/// side takes the rest at the end. A free slot's batch is empty.
 #[map]
 static BATCHES: Array<Batch> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
 
-/// The slot of a task, 0 for one that is not traced.
+/// The slot of a task, 0 if the task is not traced.
 #[inline(always)]
 pub fn task_slot(tid: u32) -> u32 {
     let (chunk, place) = task_place(tid);
@@ -128,14 +128,14 @@ pub fn task_slot(tid: u32) -> u32 {
     }
 }
 
-/// Gives a task a slot, or 0 to stop tracing it. False if the id is past the table's end.
+/// Gives a task a slot, or 0 to end its tracing. False if the task id is past the table's end.
 #[inline(always)]
 pub fn set_task_slot(tid: u32, slot: u32) -> bool {
     let (chunk, place) = task_place(tid);
     let Some(slots) = TASKS.get_ptr_mut(chunk) else {
         return false;
     };
-    // SAFETY: a pointer into a live map value; a 2-byte store of the task's own place.
+    // SAFETY: a pointer into a live map value; a 2-byte store at the task's own place.
     unsafe { (*slots)[place] = slot as u16 };
     true
 }
@@ -149,7 +149,7 @@ pub fn thread(slot: u32) -> Option<*mut Thread> {
     THREADS.get_ptr_mut(slot)
 }
 
-/// The evidence that a thread's slot has not sent.
+/// The evidence that the thread in a slot has not sent yet.
 #[inline(always)]
 pub fn batch(slot: u32) -> Option<*mut Batch> {
     BATCHES.get_ptr_mut(slot)
@@ -157,7 +157,7 @@ pub fn batch(slot: u32) -> Option<*mut Batch> {
 
 /// The process in a slot.
 #[inline(always)]
-pub fn process(slot: u32) -> Option<*mut Process> {
+pub fn process(slot: u32) -> Option<*mut ProcessSlot> {
     PROCESSES.get_ptr_mut(slot)
 }
 
@@ -167,19 +167,19 @@ pub fn interpreter(number: u32) -> Option<&'static Interpreter> {
     PYTHONS.get(number)
 }
 
-/// A place to put stacks together in.
+/// The walk of a program on this CPU.
 #[inline(always)]
-pub fn walk(seat: u32) -> Option<*mut Walk> {
+pub fn walk(seat: u32) -> Option<*mut StackWalk> {
     WALKS.get_ptr_mut(seat)
 }
 
-/// Keeps a stack under its number, if there is room or it is there already.
+/// Stores a stack under its number. False if it is new and the table is full.
 #[inline(always)]
-pub fn keep_python_stack(number: u64, stack: &Stack) -> bool {
+pub fn keep_python_stack(number: u64, stack: &PythonStack) -> bool {
     keep(&PYTHON_STACKS, number, stack)
 }
 
-/// As [`keep_python_stack`].
+/// Like [`keep_python_stack`].
 #[inline(always)]
 pub fn keep_native_stack(number: u64, stack: &NativeStack) -> bool {
     keep(&NATIVE_STACKS, number, stack)
@@ -190,7 +190,7 @@ fn keep<T>(stacks: &HashMap<u64, T>, number: u64, stack: &T) -> bool {
     if stacks.get_ptr(&number).is_some() {
         return true;
     }
-    // Two CPUs may find the same stack new: both have it.
+    // Two CPUs may find the same new stack at once: the second one's is stored already.
     const EXISTS: i32 = -17;
     match stacks.insert(number, stack, u64::from(BPF_NOEXIST)) {
         Ok(()) | Err(EXISTS) => true,
@@ -204,28 +204,28 @@ pub fn bucket(index: u32) -> Option<*mut RangeBucket> {
     RANGES.get_ptr_mut(index)
 }
 
-/// The word of the split map at an index.
+/// A word of the filter of split ranges.
 #[inline(always)]
 pub fn split_word(index: u32) -> u64 {
     SPLITS.get(index).copied().unwrap_or(0)
 }
 
-/// Where the kernel has physical memory mapped.
+/// The kernel's mapping of physical memory.
 #[inline(always)]
 pub fn direct_map() -> Option<&'static DirectMap> {
     DIRECT_MAP.get(0)
 }
 
-/// Keeps that.
+/// Stores the kernel's mapping of physical memory.
 #[inline(always)]
 pub fn set_direct_map(found: DirectMap) {
     if let Some(place) = DIRECT_MAP.get_ptr_mut(0) {
-        // SAFETY: a pointer into a live map value; one search runs, before a process is traced.
+        // SAFETY: a pointer into a live map value; only one search runs, before any process is traced.
         unsafe { *place = found };
     }
 }
 
-/// Whether copies that lost a race are left out.
+/// Whether copies that lost a race for a page are left out.
 #[inline(always)]
 pub fn races_are_settled() -> bool {
     RACES_SETTLED.get(0).is_some_and(|word| *word != 0)
@@ -237,10 +237,10 @@ pub fn take_thread_slot() -> Option<u32> {
     FREE_THREADS.pop().ok().flatten()
 }
 
-/// Gives a thread slot back.
+/// Returns a thread slot to the free ones.
 #[inline(always)]
 pub fn free_thread_slot(slot: u32) {
-    // Cannot fail: the queue has room for every slot there is.
+    // Cannot fail: the queue has room for every slot.
     let _ = FREE_THREADS.push(slot, 0);
 }
 
@@ -250,7 +250,7 @@ pub fn take_process_slot() -> Option<u32> {
     FREE_PROCESSES.pop().ok().flatten()
 }
 
-/// The lock under which an entry of the histogram is given a key.
+/// The lock for giving a histogram entry its key.
 #[inline(always)]
 pub fn claim_word(entry: u32) -> Option<*mut u64> {
     CLAIMS.get_ptr_mut(entry & (CLAIM_WORDS - 1))

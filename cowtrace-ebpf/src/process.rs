@@ -1,27 +1,28 @@
-//! Which processes are traced: children of traced ones, from fork to exit, across exec.
+//! Which processes are traced: the descendants of traced ones, from fork to exit, across exec.
 //!
-//! A process here is an address space: it lives while tasks use it. A `vfork` child shares its
-//! parent's until it starts a program, so what it copies is charged to the parent.
+//! A process here is an address space: it lives while tasks use it. A `vfork` child shares its parent's
+//! until it starts a program, so its copies count for the parent.
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns};
 use cowtrace_common::{
     event::{Event, EventKind},
     loss::Loss,
-    process::{OVERFLOW_SLOT, Process, SOURCES},
-    thread::{Event::Life, FAULT_NONE, Thread},
+    process::{OVERFLOW_SLOT, ProcessSlot, SOURCES},
+    thread::{FAULT_NONE, HookEvent, Thread},
 };
 
 use crate::{
-    atomic,
-    fault::{self, TracedThread, Turn},
-    kernel::Task,
+    atomic, fault,
+    kernel::KernelTask,
     maps,
+    program::KnownProgram,
+    thread::{TracedThread, Turn},
 };
 
-/// Follows a fork by the task `tid`. Returns the child's process slot, 0 if it is not traced.
+/// Follows a fork by the task `tid`. Returns the child's process slot, 0 if the child is not traced.
 #[inline(always)]
-pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, i32> {
-    let Some(forker) = TracedThread::find_for(tid, Life, turn) else {
+pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> Result<u32, i32> {
+    let Some(forker) = TracedThread::find_for(tid, HookEvent::Life, turn) else {
         return Ok(0);
     };
     let parent_slot = forker.get().process;
@@ -39,7 +40,7 @@ pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, 
         }
         parent_slot
     } else {
-        let slot = open(child_tgid, parent_slot, Program::of(parent_slot));
+        let slot = open(child_tgid, parent_slot, KnownProgram::of(parent_slot));
         send(EventKind::Fork, slot, parent_slot, child_tgid);
         slot
     };
@@ -47,14 +48,14 @@ pub fn try_fork(tid: u32, turn: Turn, parent: Task, child: Task) -> Result<u32, 
     Ok(process_slot)
 }
 
-/// Follows a task into a new program. Returns the fresh image's process slot, 0 if not traced.
+/// Follows a task into a new program. Returns the new image's process slot, 0 if the task is not traced.
 #[inline(always)]
 pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let thread_slot = maps::task_slot(tid_before);
     let Some(mut thread) = TracedThread::in_slot(thread_slot) else {
         return 0;
     };
-    if !thread.is_to_handle(Life, turn) {
+    if !thread.is_to_handle(HookEvent::Life, turn) {
         return 0;
     }
     fault::left(thread);
@@ -64,19 +65,19 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
         thread.get_mut().tid = tid;
     }
     let left = thread.get().process;
-    // Another program, at other addresses.
+    // These are addresses of the program before.
     let fresh = thread.get_mut();
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
     fresh.page_tables = 0;
-    let slot = open(tgid, left, Program::default());
+    let slot = open(tgid, left, KnownProgram::default());
     thread.get_mut().process = slot;
     send(EventKind::Exec, slot, left, tgid);
     remove_task(left, tgid);
     slot
 }
 
-/// Stops tracing a task that exits.
+/// Ends the tracing of a task that exits.
 #[inline(always)]
 pub fn exit(tid: u32, tgid: u32) {
     let thread_slot = maps::task_slot(tid);
@@ -100,7 +101,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
         tid,
         ..Thread::default()
     };
-    // Last: from here on the task's faults are counted.
+    // Last, since from here on the task's faults are counted.
     if !maps::set_task_slot(tid, thread_slot) {
         maps::lose(Loss::TaskIdsFull, 1);
         remove_task(process_slot, tid);
@@ -108,9 +109,9 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
     }
 }
 
-/// Opens a process image with one task.
+/// Opens a slot for a process image with one task.
 #[inline(always)]
-fn open(tgid: u32, parent: u32, program: Program) -> u32 {
+fn open(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
         maps::lose(Loss::ProcessesFull, 1);
         add_task(OVERFLOW_SLOT);
@@ -119,7 +120,7 @@ fn open(tgid: u32, parent: u32, program: Program) -> u32 {
     if let Some(process) = maps::process(slot) {
         // SAFETY: a pointer into a live map value that no task uses yet.
         unsafe {
-            *process = Process {
+            *process = ProcessSlot {
                 copied: [0; SOURCES],
                 born_ns: bpf_ktime_get_ns(),
                 tasks: 1,
@@ -127,37 +128,11 @@ fn open(tgid: u32, parent: u32, program: Program) -> u32 {
                 parent,
                 interpreter: program.interpreter,
                 without_words: program.without_words,
-                ..Process::default()
+                ..ProcessSlot::default()
             };
         }
     }
     slot
-}
-
-/// What the user side has said of a program; a child inherits it.
-#[derive(Clone, Copy, Default)]
-pub struct Program {
-    /// See [`Process::interpreter`].
-    pub interpreter: u32,
-    /// See [`Process::without_words`].
-    pub without_words: u32,
-}
-
-impl Program {
-    /// Of the process in a slot.
-    #[inline(always)]
-    pub fn of(slot: u32) -> Self {
-        let Some(process) = maps::process(slot) else {
-            return Self::default();
-        };
-        // SAFETY: pointers into a live map value. Volatile, since the user side writes it.
-        unsafe {
-            Self {
-                interpreter: (&raw const (*process).interpreter).read_volatile(),
-                without_words: (&raw const (*process).without_words).read_volatile(),
-            }
-        }
-    }
 }
 
 #[inline(always)]
@@ -168,8 +143,8 @@ fn add_task(slot: u32) {
     }
 }
 
-/// Takes a task off a process and says so when it was the last. Two tasks that leave at once may
-/// both say it; the user side hears the second one as nothing new.
+/// Removes a task from a process, and sends an event if it was the last one. Two tasks that leave at once
+/// may both send it; the user side ignores the second.
 #[inline(always)]
 fn remove_task(slot: u32, tgid: u32) {
     let Some(process) = maps::process(slot) else {

@@ -1,4 +1,4 @@
-//! Counting in the histogram: find the entry of a key, or give it one.
+//! Counting in the histogram: finds the entry of a key, or gives the key a free one.
 
 use aya_ebpf::Global;
 use cowtrace_common::{
@@ -14,24 +14,24 @@ static RANGE_SHIFT: Global<u32> = Global::new(16);
 /// Binary logarithm of the page's size in bytes.
 #[unsafe(no_mangle)]
 static PAGE_SHIFT: Global<u32> = Global::new(12);
-/// Buckets of the histogram less one; their number is a power of two.
+/// Number of buckets in the histogram, a power of two, minus 1.
 #[unsafe(no_mangle)]
 static BUCKET_MASK: Global<u32> = Global::new(0);
 
-/// What a write fault came to.
+/// The outcome of a write fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Copied,
     Reused,
 }
 
-/// The key of the whole range around an address: no lookup.
+/// The key of the whole range around an address, without a look at the filter of split ranges.
 #[inline(always)]
 pub fn whole_key(process: u32, source: u32, address: u64) -> RangeKey {
     RangeKey::new(process, source, address >> (RANGE_SHIFT.load() & 63), false)
 }
 
-/// The key under which an address is counted: `whole`, or its page's if the range is split.
+/// The key that an address counts under: `whole`, or the page's key if the range is split.
 #[inline(always)]
 pub fn key(whole: RangeKey, address: u64) -> RangeKey {
     let (word, bit) = split_bit(whole.number());
@@ -42,7 +42,7 @@ pub fn key(whole: RangeKey, address: u64) -> RangeKey {
     RangeKey::new(whole.slot(), whole.source_number(), page, true)
 }
 
-/// Adds to a key's count. False if it has no entry and none is free in its buckets.
+/// Adds to a key's count. False if the key has no entry and its buckets have no free one.
 #[inline(always)]
 pub fn count(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
     let Some(entry) = find(key) else {
@@ -69,7 +69,7 @@ fn find(key: RangeKey) -> Option<*mut RangeEntry> {
         for place in 0..BUCKET_ENTRIES {
             // SAFETY: `place` is within the bucket, a live map value.
             let entry = unsafe { &raw mut (*bucket).entries[place] };
-            // SAFETY: as above. Volatile, since other CPUs and the user side write it.
+            // SAFETY: as above. Volatile, since other CPUs and the user side write the key.
             let found = unsafe { (&raw const (*entry).key).read_volatile() };
             if found == key.0 {
                 return Some(entry);
@@ -83,18 +83,18 @@ fn find(key: RangeKey) -> Option<*mut RangeEntry> {
     None
 }
 
-/// Gives an empty entry a key; false if another CPU is just doing that or has done it.
+/// Gives a free entry a key. False if another CPU did so first or is doing so now.
 ///
-/// The lock is a counter of those who want it, because compare-and-exchange needs Linux 5.12: who
-/// adds itself and reads 1 is alone. Two who come at once may both read 2, and both go to another
-/// entry. It is taken once in the life of an entry, not once a fault.
+/// The lock counts the CPUs that want it, because compare-and-exchange needs Linux 5.12: a CPU that adds
+/// itself and reads 1 is alone. Two CPUs at once may both read 2; both then try another entry. The lock
+/// is taken once in the life of an entry, not at each fault.
 #[inline(always)]
 fn take(entry: *mut RangeEntry, key: RangeKey, number: u32) -> bool {
     let Some(claims) = maps::claim_word(number) else {
         return false;
     };
-    // SAFETY: the caller's pointer and a counter, both in live map values; who is alone is the
-    // entry's one writer.
+    // SAFETY: the caller's pointer and a counter, both in live map values; only the CPU that is alone
+    // writes the entry.
     unsafe {
         atomic::add_u64(claims, 1);
         let word = &raw mut (*entry).key;

@@ -1,21 +1,11 @@
-//! Stacks under construction, and the process's memory that they are read from.
+//! Memory for walks of stacks: each program that walks stacks has its own on each CPU.
 
-use aya_ebpf::helpers::{self, generated::bpf_probe_read_user};
 use cowtrace_common::{
-    loss::Loss,
     native::NativeStack,
-    python::{Stack, WINDOW_BYTES},
+    python::{PythonStack, WINDOW_BYTES},
 };
 
-use crate::{fault::Turn, maps};
-
-/// No process has addresses from here on: reading them fails without a fault (x86-64).
-const NO_ADDRESS: u64 = 1 << 47;
-
-/// Pages of memory are of this size or a multiple of it.
-const PAGE_BYTES: u64 = 4096;
-
-/// Hooks in which stacks are walked.
+/// Hooks that walk stacks.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Hook {
@@ -29,109 +19,23 @@ pub enum Hook {
     HugeWrite = 3,
 }
 
-/// Places for walks on a CPU: one for each program. A task may be preempted in one program while
-/// another task runs the next, but never the same.
+/// Walks on a CPU at one time: one for each program. A task may be preempted in one program while
+/// another task runs another program, but never the same one.
 pub const SEATS: u32 = 8;
 
-/// Stacks under construction.
+/// A walk under way: the stacks so far, and the memory read last.
 #[repr(C)]
-pub struct Walk {
-    /// Of Python.
-    pub python: Stack,
-    /// Of native code.
+pub struct StackWalk {
+    /// The Python stack.
+    pub python: PythonStack,
+    /// The native stack.
     pub native: NativeStack,
-    /// What was read last of the process's memory.
+    /// What the walk last read from the process's memory.
     pub block: [u64; WINDOW_BYTES / 8],
-    /// Where it begins, while frames are read.
-    start: u64,
-    /// How far after that a frame can begin and lie in it whole.
-    reach: u64,
-    /// 1 in a hook that the kernel skips for faults of its own reading.
-    is_skipped_for_faults: u64,
-}
-
-impl Walk {
-    /// The place of the program that runs.
-    #[inline(always)]
-    pub fn begin(hook: Hook, turn: Turn) -> Option<&'static mut Self> {
-        let walk = maps::walk(hook as u32 * 2 + (turn as u32 - 1))?;
-        // SAFETY: this program's own place on this CPU, on which no other instance of it runs.
-        let walk = unsafe { &mut *walk };
-        walk.is_skipped_for_faults = u64::from(hook as u32 == Hook::KernelWrite as u32);
-        Some(walk)
-    }
-
-    /// Fills the block from the process's memory, without faulting.
-    #[inline(always)]
-    pub fn read(&mut self, address: u64, bytes: u32) -> Option<()> {
-        let block = self.block.as_mut_ptr().cast();
-        // SAFETY: all callers ask for at most the block's size; the helper checks the address itself.
-        let result = unsafe { bpf_probe_read_user(block, bytes, address as *const _) };
-        if result == 0 {
-            return Some(());
-        }
-        self.count_fault(address);
-        None
-    }
-
-    /// A word of the process's memory; the block stays as it is.
-    #[inline(always)]
-    pub fn peek(&self, address: u64) -> Option<u64> {
-        // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
-        let word = unsafe { helpers::bpf_probe_read_user::<u64>(address as *const _) };
-        if word.is_err() {
-            self.count_fault(address);
-        }
-        word.ok()
-    }
-
-    #[inline(always)]
-    fn count_fault(&self, address: u64) {
-        if self.is_skipped_for_faults != 0 && address < NO_ADDRESS {
-            maps::lose(Loss::HookFaults, 1);
-        }
-    }
-
-    /// Forgets what was read before.
-    #[inline(always)]
-    pub fn forget(&mut self) {
-        // No address of a frame.
-        self.start = 1;
-        self.reach = 0;
-    }
-
-    /// Has a frame of some bytes in the block, with what lies up to `below` bytes before it and
-    /// `above` bytes from it on, at most a window in all: each read costs more than what it copies.
-    ///
-    /// Of its page only, so that reading fails, by a fault of its own, only if the frame cannot be
-    /// read.
-    #[inline(always)]
-    pub fn load(&mut self, frame: u64, bytes: u64, below: u64, above: u64) -> Option<()> {
-        if frame.wrapping_sub(self.start) <= self.reach {
-            return Some(());
-        }
-        let in_page = frame & (PAGE_BYTES - 1);
-        let before = in_page.min(below);
-        let after = (PAGE_BYTES - in_page).min(above).max(bytes);
-        self.start = frame.wrapping_sub(before);
-        self.reach = (before + after).wrapping_sub(bytes);
-        self.read(self.start, (before + after) as u32)
-    }
-
-    /// The word of a frame in the block at an offset in bytes.
-    #[inline(always)]
-    pub fn member(&self, frame: u64, offset: u32) -> u64 {
-        let at = frame
-            .wrapping_sub(self.start)
-            .wrapping_add(u64::from(offset));
-        self.block[(at / 8) as usize & (WINDOW_BYTES / 8 - 1)]
-    }
-}
-
-/// Adds a word to a digest. Two of some thousand digests are the same once in 2^40 traces.
-#[inline(always)]
-pub fn mixed(digest: u64, word: u64) -> u64 {
-    (digest ^ word)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .rotate_left(29)
+    /// Address of the block in the process, while frames are read.
+    pub start: u64,
+    /// Bytes after `start` up to the last frame address for which the whole frame is in the block.
+    pub reach: u64,
+    /// 1 in a hook that the kernel skips for page faults by its own reads.
+    pub is_skipped_for_faults: u64,
 }

@@ -10,6 +10,8 @@ mod fuzz;
 mod packages;
 mod privilege;
 mod pythons;
+#[cfg(test)]
+mod rooms;
 mod services;
 mod setup;
 mod test;

@@ -1,33 +1,37 @@
-//! What trampolines and kernel probes share: a fault as the functions that handle it show it.
+//! What trampolines and kernel probes share: a fault as seen from the functions that handle it.
 //!
-//! `do_wp_page` handles a write to a protected page; it copied the page if it gave the new one its
-//! reverse mapping (`folio_add_new_anon_rmap`) for the same mapping and address, under the
-//! page-table lock, once nothing can fail any more. `hugetlb_wp` does the same for hugetlbfs.
-//! `finish_fault` with a `cow_page` ends the first write to a page of a private file mapping.
-//! mm/memory.c, mm/hugetlb.c, mm/rmap.c; the names of the reverse-mapping functions changed, the
-//! order did not (5.10 to 7.3).
+//! `do_wp_page` handles a write to a protected page. It copied the page if it calls
+//! `folio_add_new_anon_rmap`, which adds the new page's reverse mapping, for the same mapping and address:
+//! that happens under the page-table lock, when nothing can fail any more. `hugetlb_wp` does the same for
+//! hugetlbfs. `finish_fault` with a `cow_page` ends the first write to a page of a private file mapping.
+//! mm/memory.c, mm/hugetlb.c, mm/rmap.c; from 5.10 to 7.3 the names of the reverse-mapping functions
+//! changed, their order did not.
 
 use cowtrace_common::{
+    evidence::UNKNOWN_CALL,
     loss::Loss,
     process::Source,
-    thread::{Event, FAULT_BEGUN, FAULT_COPIED, FAULT_FIRST, Thread},
+    thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_FIRST, HookEvent, Thread},
 };
 
 use crate::{
-    fault::{self, Begun, TracedThread, Turn},
-    kernel::{FAULT_REMOTE, FAULT_USER, Mm, Page, Task, VmFault, Vma},
+    evidence::{
+        self, Moment, Write,
+        stacks::{self, StackNumbers},
+    },
+    fault::{self, Begun},
+    kernel::{FAULT_REMOTE, FAULT_USER, KernelPage, KernelTask, Mm, VmFault, Vma},
     maps,
-    process::Program,
-    stacks::{self, Stacks},
+    program::KnownProgram,
+    thread::{TracedThread, Turn},
     walk::Hook,
-    writer::{self, Moment, Write},
 };
 
-/// Results that say that the fault failed or begins again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
+/// Results which mean that the fault failed or will begin again: `VM_FAULT_OOM`, `SIGBUS`, `HWPOISON`,
 /// `HWPOISON_LARGE`, `SIGSEGV`, `RETRY`, `FALLBACK`.
 const NO_OUTCOME: u64 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x400 | 0x800;
 
-/// `do_wp_page` begins. `flags` are the fault's, for a task that is not traced.
+/// `do_wp_page` begins. `flags` reads the fault's flags.
 #[inline(always)]
 pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() -> u32) {
     let Some(mut thread) = TracedThread::find(tid) else {
@@ -36,7 +40,7 @@ pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() ->
         }
         return;
     };
-    if !thread.is_to_handle(Event::Begin, turn) {
+    if !thread.is_to_handle(HookEvent::Begin, turn) {
         return;
     }
     if flags() & FAULT_REMOTE != 0 {
@@ -50,11 +54,11 @@ pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() ->
 /// `do_wp_page` or `hugetlb_wp` returns.
 #[inline(always)]
 pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
-    let Some(thread) = TracedThread::find_for(tid, Event::End, turn) else {
+    let Some(thread) = TracedThread::find_for(tid, HookEvent::End, turn) else {
         return;
     };
-    if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
-        tell(thread, hook, turn);
+    if evidence::is_taken() && thread.get().state == FAULT_COPIED {
+        record_writer(thread, hook, turn);
     }
     if result & NO_OUTCOME == 0 {
         fault::ended(thread);
@@ -69,7 +73,7 @@ pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
 /// `finish_fault` begins.
 #[inline(always)]
 pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
-    let Some(thread) = TracedThread::find_for(tid, Event::Begin, turn) else {
+    let Some(thread) = TracedThread::find_for(tid, HookEvent::Begin, turn) else {
         return;
     };
     if fault.has_cow_page() && fault.flags().is_ok_and(|flags| flags & FAULT_REMOTE == 0) {
@@ -81,19 +85,19 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 /// `finish_fault` returns.
 #[inline(always)]
 pub fn finish_ended(tid: u32, turn: Turn) {
-    if let Some(thread) = TracedThread::find_for(tid, Event::End, turn) {
-        if writer::is_asked_for() && thread.get().state == FAULT_COPIED {
-            tell(thread, Hook::FirstWrite, turn);
+    if let Some(thread) = TracedThread::find_for(tid, HookEvent::End, turn) {
+        if evidence::is_taken() && thread.get().state == FAULT_COPIED {
+            record_writer(thread, Hook::FirstWrite, turn);
         }
         fault::abandoned(thread);
     }
 }
 
-/// A new anonymous page is mapped at an address: the commit of a copy, if a fault of this thread
-/// is open for it.
+/// A new anonymous page is mapped at an address. If the thread has an open fault there, this commits its
+/// copy.
 #[inline(always)]
 pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
-    let Some(thread) = TracedThread::find_for(tid, Event::Copy, turn) else {
+    let Some(thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
         return;
     };
     let open = thread.get();
@@ -116,11 +120,11 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     };
     let mut traced = TracedThread::find(tid);
     if let Some(thread) = &mut traced
-        && !thread.is_to_handle(Event::Begin, turn)
+        && !thread.is_to_handle(HookEvent::Begin, turn)
     {
         return;
     }
-    let remote = Task::current().mm().is_ok_and(|own| own != mm);
+    let remote = KernelTask::current().mm().is_ok_and(|own| own != mm);
     let charged = match traced {
         Some(thread) if !remote => Some(thread.get().process),
         _ => owner(mm),
@@ -145,11 +149,11 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     fault::begun(thread, begun);
 }
 
-/// A new page of hugetlbfs is mapped: as [`page_mapped`]. The address is the huge page's, which
-/// the fault's lies in.
+/// A new page of hugetlbfs is mapped: like [`page_mapped`]. `address` is the huge page's, which contains
+/// the fault's.
 #[inline(always)]
-pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64) {
-    let Some(mut thread) = TracedThread::find_for(tid, Event::Copy, turn) else {
+pub fn huge_page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, address: u64) {
+    let Some(mut thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
         return;
     };
     let open = thread.get();
@@ -159,23 +163,23 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: Page, vma: Vma, address: u64
     }
 }
 
-/// The copy is mapped, not written to yet, and can be read without a trace.
+/// Records who wrote. The copy is mapped and not written to yet, so reads of it change nothing.
 #[inline(always)]
-fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
+fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
     let fault = thread.get();
-    let Ok(registers) = Task::current().user_registers() else {
+    let Ok(registers) = KernelTask::current().user_registers() else {
         return;
     };
-    let program = Program::of(fault.charged);
+    let program = KnownProgram::of(fault.charged);
     let by_user = fault.flags & FAULT_USER != 0;
     let (system_call, words) = if by_user {
-        let words = writer::read_words(thread, program, fault.exact, Moment::AfterCopy);
+        let words = evidence::read_words(thread, program, fault.exact, Moment::AfterCopy);
         (None, words)
     } else {
-        let call = registers.system_call().unwrap_or(writer::UNKNOWN_CALL);
+        let call = registers.system_call().unwrap_or(UNKNOWN_CALL);
         (Some(call), None)
     };
-    writer::tell(
+    evidence::record(
         thread,
         Write {
             slot: fault.charged,
@@ -187,7 +191,7 @@ fn tell(thread: TracedThread, hook: Hook, turn: Turn) {
             stacks: if fault.charged == fault.process {
                 stacks::of_writer(thread, program, hook, turn, || Ok(registers))
             } else {
-                Stacks::default()
+                StackNumbers::default()
             },
         },
     );
@@ -200,7 +204,7 @@ fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
         return;
     };
     let (mut exact, mut flags) = (address, 0);
-    if writer::is_asked_for() {
+    if evidence::is_taken() {
         exact = fault.exact_address().unwrap_or(address);
         flags = fault.flags().unwrap_or(0);
     }
@@ -216,7 +220,7 @@ fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
     fault::begun(thread, begun);
 }
 
-/// A traced task writes into an address space through another door than its own page tables.
+/// A traced task writes into an address space from outside, not by its own page tables.
 #[inline(always)]
 fn write_for_another(thread: TracedThread, fault: VmFault) {
     match charged_for(fault) {
@@ -226,8 +230,8 @@ fn write_for_another(thread: TracedThread, fault: VmFault) {
     }
 }
 
-/// A task that is not traced writes into some process's memory: if that is a traced one, the task
-/// is followed until its fault ends.
+/// An untraced task writes into a process's memory from outside. If that process is traced, the task is
+/// followed until its fault ends.
 #[inline(always)]
 fn visit(tid: u32, turn: Turn, fault: VmFault) {
     let Some(charged) = charged_for(fault) else {
@@ -251,8 +255,8 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
         visitor: 1,
         ..Thread::default()
     };
-    // The other program finds the slot, and must not begin again.
-    thread.is_to_handle(Event::Begin, turn);
+    // The other program will find the slot, and must not begin the fault again.
+    thread.is_to_handle(HookEvent::Begin, turn);
     if !maps::set_task_slot(tid, slot) {
         maps::lose(Loss::TaskIdsFull, 1);
         maps::free_thread_slot(slot);
@@ -261,7 +265,7 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
     Some(thread)
 }
 
-/// The visitor's fault is over.
+/// The visitor's fault has ended.
 #[inline(always)]
 fn leave(tid: u32, thread: TracedThread) {
     let slot = maps::task_slot(tid);
@@ -270,7 +274,7 @@ fn leave(tid: u32, thread: TracedThread) {
     maps::free_thread_slot(slot);
 }
 
-/// Process slot of the address space that a fault changes, if it is a traced process's.
+/// Process slot of the address space that a fault changes, if a traced process owns it.
 #[inline(always)]
 fn charged_for(fault: VmFault) -> Option<u32> {
     owner(fault.vma().and_then(Vma::mm).ok()?)

@@ -1,4 +1,4 @@
-//! Backend `kprobe`: the entry and return of functions, with the arguments in registers.
+//! Backend `kprobe`: entry and return of functions, with arguments in registers.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -7,8 +7,8 @@ use aya_ebpf::{
 
 use super::function;
 use crate::{
-    fault::Turn,
-    kernel::{Page, VmFault, Vma},
+    kernel::{KernelPage, VmFault, Vma},
+    thread::Turn,
     walk::Hook,
 };
 
@@ -23,7 +23,7 @@ pub fn write_begun(ctx: &ProbeContext, turn: Turn) -> u32 {
 /// `do_wp_page(vmf)` returns.
 #[inline(always)]
 pub fn write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
-    // A `vm_fault_t` in a 64-bit register: the upper half is not defined.
+    // A `vm_fault_t` in a 64-bit register: its upper half is undefined.
     function::write_ended(ctx.pid(), Hook::Write, turn, u64::from(ctx.ret::<u32>()));
     0
 }
@@ -49,7 +49,7 @@ pub fn page_mapped(ctx: &ProbeContext, turn: Turn) -> u32 {
     0
 }
 
-/// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `fault` is the number of the argument.
+/// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `FAULT` is the number of the argument `vmf`.
 #[inline(always)]
 pub fn huge_write_begun<const FAULT: usize>(ctx: &ProbeContext, turn: Turn) -> u32 {
     let fault = VmFault(argument::<FAULT>(ctx));
@@ -81,12 +81,12 @@ pub fn huge_write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
 /// `hugetlb_add_new_anon_rmap(folio, vma, address)`, `hugepage_add_new_anon_rmap(page, …)`.
 #[inline(always)]
 pub fn huge_page_mapped(ctx: &ProbeContext, turn: Turn) -> u32 {
-    let (page, vma) = (Page(argument::<0>(ctx)), Vma(argument::<1>(ctx)));
+    let (page, vma) = (KernelPage(argument::<0>(ctx)), Vma(argument::<1>(ctx)));
     function::huge_page_mapped(ctx.pid(), turn, page, vma, argument::<2>(ctx));
     0
 }
 
-/// An argument that is passed in a register.
+/// An argument in a register.
 #[inline(always)]
 fn argument<const N: usize>(ctx: &ProbeContext) -> u64 {
     ctx.arg(N).unwrap_or(0)

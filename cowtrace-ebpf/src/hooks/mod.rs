@@ -1,5 +1,5 @@
-//! Reads a hook's arguments and says what they mean in [`crate::fault`]'s or
-//! [`crate::process`]'s words. Each hook knows one kernel interface and nothing of counting.
+//! The hooks: each reads its arguments from one kernel interface and translates them into the terms of
+//! [`crate::fault`] or [`crate::process`]. Hooks do not count.
 
 pub mod function;
 pub mod kprobe;

@@ -1,39 +1,43 @@
-//! Backend `tracepoint`: pairs page-fault and page-allocation tracepoints of one thread (x86-64).
+//! Backend `tracepoint`: pairs page faults and page allocations of one thread (x86-64).
 //!
-//! A write to a present page (error code, bits 0 and 1) opens a fault; a movable order-0
-//! allocation inside it is the page of the copy. No allocation: the page was re-used.
+//! A write to a present page (bits 0 and 1 of the error code) opens a fault. A movable allocation of order
+//! 0 inside it is the page of the copy; without one, the fault reused its page.
 
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
 use cowtrace_common::{
+    evidence::UNKNOWN_CALL,
     loss::Loss,
     process::Source,
-    thread::{Event, FAULT_BEGUN, FAULT_COPIED},
+    thread::{FAULT_BEGUN, FAULT_COPIED, HookEvent},
 };
 
 use crate::{
-    fault::{self, Begun, TracedThread, Turn},
-    kernel::{Entry, Registers, Task},
+    evidence::{
+        self, Moment, Write,
+        stacks::{self, StackNumbers},
+    },
+    fault::{self, Begun},
+    kernel::{KernelEntry, KernelTask, SavedRegisters},
     maps,
-    process::Program,
-    stacks::{self, Stacks},
+    program::KnownProgram,
+    thread::{TracedThread, Turn},
     walk::Hook,
-    writer::{self, Moment, Write},
 };
 
-/// Which mode the processor was in when the fault happened.
+/// The processor's mode when the fault happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     User,
     Kernel,
 }
 
-/// Page present and access a write: bits 0 and 1 of x86's page-fault error code.
+/// The page is present and the access is a write: bits 0 and 1 of x86's page-fault error code.
 const WRITE_TO_PRESENT: u64 = 0b11;
-/// What every allocation for user memory asks for (`GFP_HIGHUSER_MOVABLE`): the bits all kernels
-/// from 5.10 on agree in.
+/// Flags of every allocation for user memory (`GFP_HIGHUSER_MOVABLE`): those that are the same in all
+/// kernels from 5.10 on.
 const GFP_USER_MOVABLE: u64 = 0x10_0cca;
-/// `__GFP_ZERO`: the page is filled with zeros, not copied.
+/// `__GFP_ZERO`: the kernel fills the page with zeros instead of a copy.
 const GFP_ZERO: u64 = 0x100;
 
 /// `exceptions:page_fault_user`: (address, regs, error code).
@@ -53,8 +57,8 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
     let Some(mut thread) = TracedThread::find(ctx.pid()) else {
         return 0;
     };
-    // A fault of a hook's own reading, within the fault that it was called for.
-    if thread.get().is_reading != 0 || !thread.is_to_handle(Event::Begin, turn) {
+    // A page fault by a hook's own read, inside the fault that the hook handles.
+    if thread.get().is_reading != 0 || !thread.is_to_handle(HookEvent::Begin, turn) {
         return 0;
     }
     if mode == Mode::User {
@@ -62,7 +66,7 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
     }
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
-        begun(thread, turn, ctx.arg(0), Registers(ctx.arg(1)), mode);
+        begun(thread, turn, ctx.arg(0), SavedRegisters(ctx.arg(1)), mode);
     } else {
         fault::ended(thread);
     }
@@ -70,7 +74,13 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
 }
 
 #[inline(always)]
-fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Registers, mode: Mode) {
+fn begun(
+    mut thread: TracedThread,
+    turn: Turn,
+    address: u64,
+    registers: SavedRegisters,
+    mode: Mode,
+) {
     let digest = match mode {
         Mode::User => Ok(0),
         Mode::Kernel => digest(thread, registers),
@@ -82,8 +92,8 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
     };
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
-    if writer::is_asked_for() {
-        keep_stacks(thread, Program::of(charged), turn, registers, mode);
+    if evidence::is_taken() {
+        keep_stacks(thread, KnownProgram::of(charged), turn, registers, mode);
     }
     let begun = Begun {
         state: FAULT_BEGUN,
@@ -97,13 +107,13 @@ fn begun(mut thread: TracedThread, turn: Turn, address: u64, registers: Register
     fault::begun(thread, begun);
 }
 
-/// Walks the stacks, now, while the kernel has not looked at the page's entry yet.
+/// Walks the stacks now, before the kernel looks at the page-table entry.
 #[inline(always)]
 fn keep_stacks(
     mut thread: TracedThread,
-    program: Program,
+    program: KnownProgram,
     turn: Turn,
-    registers: Registers,
+    registers: SavedRegisters,
     mode: Mode,
 ) {
     let hook = match mode {
@@ -114,43 +124,43 @@ fn keep_stacks(
         thread.get_mut().is_reading = 1;
         let stacks = stacks::of_writer(thread, program, hook, turn, || match mode {
             Mode::User => Ok(registers),
-            Mode::Kernel => Task::current().user_registers(),
+            Mode::Kernel => KernelTask::current().user_registers(),
         });
         thread.get_mut().is_reading = 0;
         stacks
     } else {
-        Stacks::default()
+        StackNumbers::default()
     };
     let fault = thread.get_mut();
-    fault.stack = stacks.python;
-    fault.native = stacks.native;
+    fault.python_stack = stacks.python_stack;
+    fault.native_stack = stacks.native_stack;
 }
 
-/// How the thread left user mode, if it is still inside its fault, and not in something that came
-/// after it; not looked up for a fault of the kernel's own code.
+/// How the thread entered the kernel, if it is still inside its fault; `None` if it is in something later.
+/// All 0 for a kernel-mode fault, which does not need it.
 #[inline(always)]
-fn in_progress(thread: TracedThread) -> Option<Entry> {
+fn in_progress(thread: TracedThread) -> Option<KernelEntry> {
     let fault = thread.get();
-    let saved = Registers(fault.anchor);
+    let saved = SavedRegisters(fault.anchor);
     if fault.witness == 0 {
         let begun_at = fault.instruction;
         return saved.entry().ok().filter(|entry| {
-            entry.is_an_exceptions() && (begun_at == 0 || begun_at == entry.instruction)
+            entry.is_from_exception() && (begun_at == 0 || begun_at == entry.instruction)
         });
     }
-    (digest(thread, saved) == Ok(fault.witness)).then_some(Entry::default())
+    (digest(thread, saved) == Ok(fault.witness)).then_some(KernelEntry::default())
 }
 
-/// What tells a kernel-mode fault from everything after it: its own registers from what follows in
-/// the same system call, the system call's from those of the next. Both are needed: the fault's
-/// stay readable in a hole of a later stack, which begins at a random offset in each call
-/// (`randomize_kstack_offset`).
+/// What identifies a kernel-mode fault. Its own registers distinguish it from what follows in the same
+/// system call, the system call's registers from later system calls. Both are needed: since each call's
+/// stack begins at a random offset (`randomize_kstack_offset`), the fault's registers can stay readable in
+/// a hole of a later stack.
 #[inline(always)]
-fn digest(thread: TracedThread, registers: Registers) -> Result<u64, i32> {
+fn digest(thread: TracedThread, registers: SavedRegisters) -> Result<u64, i32> {
     let fault = registers.digest()?;
     match thread.get().user_registers {
         0 => Ok(fault),
-        user => Ok((fault ^ Registers(user).digest()?) | 1),
+        user => Ok((fault ^ SavedRegisters(user).digest()?) | 1),
     }
 }
 
@@ -161,7 +171,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || order(ctx) != 0 {
         return 0;
     }
-    let Some(mut thread) = TracedThread::find_for(ctx.pid(), Event::Copy, turn) else {
+    let Some(mut thread) = TracedThread::find_for(ctx.pid(), HookEvent::Copy, turn) else {
         return 0;
     };
     if thread.get().state != FAULT_BEGUN {
@@ -178,8 +188,8 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     };
     thread.get_mut().page = ctx.arg(0);
     fault::copied(thread, source, 1);
-    if writer::is_asked_for() {
-        tell(thread, entry);
+    if evidence::is_taken() {
+        record_writer(thread, entry);
     }
     let fault = thread.get();
     debug!(
@@ -190,17 +200,17 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 }
 
 #[inline(always)]
-fn tell(thread: TracedThread, entry: Entry) {
+fn record_writer(thread: TracedThread, entry: KernelEntry) {
     let fault = thread.get();
     let (instruction, system_call, words) = if fault.witness == 0 {
-        let program = Program::of(fault.charged);
-        let words = writer::read_words(thread, program, fault.exact, Moment::BeforeCopy);
+        let program = KnownProgram::of(fault.charged);
+        let words = evidence::read_words(thread, program, fault.exact, Moment::BeforeCopy);
         (entry.instruction, None, words)
     } else {
         let (instruction, call) = in_system_call(fault.user_registers);
         (instruction, call, None)
     };
-    writer::tell(
+    evidence::record(
         thread,
         Write {
             slot: fault.charged,
@@ -209,25 +219,25 @@ fn tell(thread: TracedThread, entry: Entry) {
             pages: 1,
             system_call,
             words,
-            stacks: Stacks {
-                python: fault.stack,
-                native: fault.native,
+            stacks: StackNumbers {
+                python_stack: fault.python_stack,
+                native_stack: fault.native_stack,
             },
         },
     );
 }
 
-/// Where a thread is in its program, and the number of the system call it is in.
+/// A thread's user-mode instruction, and the number of its system call.
 #[inline(always)]
 fn in_system_call(user_registers: u64) -> (u64, Option<u64>) {
-    match Registers(user_registers).entry() {
+    match SavedRegisters(user_registers).entry() {
         Ok(entry) => (entry.instruction, Some(entry.system_call())),
-        Err(_) => (0, Some(writer::UNKNOWN_CALL)),
+        Err(_) => (0, Some(UNKNOWN_CALL)),
     }
 }
 
-/// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends.
-/// Interrupts free pages too, so that a flag for a second program would be theirs as well.
+/// `kmem:mm_page_free`: (page, order). A fault that lost a race frees its page before it ends. There is no
+/// second program: interrupts free pages too, and would use the flag for taking turns as well.
 #[inline(always)]
 pub fn page_free(ctx: &RawTracePointContext) -> i32 {
     let Some(thread) = TracedThread::find(ctx.pid()) else {
@@ -243,6 +253,6 @@ pub fn page_free(ctx: &RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn order(ctx: &RawTracePointContext) -> u32 {
-    // An `unsigned int` in a 64-bit register: the upper half is not defined.
+    // An `unsigned int` in a 64-bit register: its upper half is undefined.
     ctx.arg::<u64>(1) as u32
 }

@@ -1,4 +1,4 @@
-//! Backend `trampoline`: the entry and exit of functions, with typed arguments (fentry, fexit).
+//! Backend `trampoline`: entry and exit of functions, with typed arguments (fentry, fexit).
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -7,8 +7,8 @@ use aya_ebpf::{
 
 use super::function;
 use crate::{
-    fault::Turn,
-    kernel::{Page, VmFault, Vma},
+    kernel::{KernelPage, VmFault, Vma},
+    thread::Turn,
     walk::Hook,
 };
 
@@ -49,7 +49,7 @@ pub fn page_mapped(ctx: &FEntryContext, turn: Turn) -> i32 {
     0
 }
 
-/// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `fault` is the number of the argument.
+/// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `FAULT` is the number of the argument `vmf`.
 #[inline(always)]
 pub fn huge_write_begun<const FAULT: usize>(ctx: &FEntryContext, turn: Turn) -> i32 {
     let fault = VmFault(ctx.arg(FAULT));
@@ -66,7 +66,7 @@ pub fn huge_write_begun_by_arguments(ctx: &FEntryContext, turn: Turn) -> i32 {
     0
 }
 
-/// `hugetlb_wp` returns. Its result has another place in each kernel, and is not asked for.
+/// `hugetlb_wp` returns. Its result is not read: its place differs between kernels.
 #[inline(always)]
 pub fn huge_write_ended(ctx: &FExitContext, turn: Turn) -> i32 {
     function::write_ended(ctx.pid(), Hook::HugeWrite, turn, 0);
@@ -79,7 +79,7 @@ pub fn huge_page_mapped(ctx: &FEntryContext, turn: Turn) -> i32 {
     function::huge_page_mapped(
         ctx.pid(),
         turn,
-        Page(ctx.arg(0)),
+        KernelPage(ctx.arg(0)),
         Vma(ctx.arg(1)),
         ctx.arg(2),
     );

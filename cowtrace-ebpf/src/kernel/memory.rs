@@ -1,9 +1,9 @@
-//! Faults, mappings, address spaces and pages.
+//! Faults, mappings and pages.
 
 use aya_ebpf::Global;
 use cowtrace_common::process::Source;
 
-use super::{Task, read};
+use super::{reading::read, task::Mm};
 
 /// Offset of `real_address` in `struct vm_fault`, bytes; of `address` before Linux 5.17.
 #[unsafe(no_mangle)]
@@ -29,34 +29,31 @@ static VMA_MM: Global<u32> = Global::new(0);
 /// Offset of `vm_flags` in `struct vm_area_struct`, bytes.
 #[unsafe(no_mangle)]
 static VMA_FLAGS: Global<u32> = Global::new(0);
-/// Offset of `owner` in `struct mm_struct`, bytes; 0 where the kernel has none (no memory cgroups).
-#[unsafe(no_mangle)]
-static MM_OWNER: Global<u32> = Global::new(0);
 /// Offset of `mapping` in `struct page`, bytes.
 #[unsafe(no_mangle)]
 static PAGE_MAPPING: Global<u32> = Global::new(0);
-/// Offset in `struct page` of the word that leads a tail page to its head, bytes.
+/// Offset in `struct page` of the word that leads from a tail page to its head page, bytes.
 #[unsafe(no_mangle)]
 static PAGE_HEAD: Global<u32> = Global::new(0);
-/// 1 where that word is a mask for the page's address (`compound_info`, Linux 7.3), 0 where it is
-/// the head's address (`compound_head`).
+/// 1 if that word is a mask for the page's address (`compound_info`, Linux 7.3), 0 if it is the head
+/// page's address (`compound_head`).
 #[unsafe(no_mangle)]
 static PAGE_HEAD_IS_MASK: Global<u32> = Global::new(0);
 /// Offset from a head page of the number of pages in its folio, bytes.
 #[unsafe(no_mangle)]
 static FOLIO_PAGES: Global<u32> = Global::new(0);
 
-/// The write is made for another process: `FAULT_FLAG_REMOTE`, the same since Linux 4.6.
+/// The write is for another process: `FAULT_FLAG_REMOTE`, the same since Linux 4.6.
 pub const FAULT_REMOTE: u32 = 0x80;
 /// The write comes from user mode: `FAULT_FLAG_USER`.
 pub const FAULT_USER: u32 = 0x40;
 /// Mappings of page frames that may have no `struct page`: `VM_PFNMAP`, `VM_MIXEDMAP`.
 const VM_NO_PAGES: u64 = 0x400 | 0x1000_0000;
-/// What the two low bits of `page.mapping` say: `PAGE_MAPPING_FLAGS`.
+/// The two low bits of `page.mapping`, which are the kind of mapping: `PAGE_MAPPING_FLAGS`.
 const MAPPING_KIND: u64 = 0b11;
 const MAPPING_ANON: u64 = 0b01;
 const MAPPING_KSM: u64 = 0b11;
-/// More than the pages of any folio (1 GiB of 4 KiB pages).
+/// Most pages that a folio can have (1 GiB of 4 KiB pages).
 const MOST_FOLIO_PAGES: u32 = 1 << 18;
 
 /// A fault under way (`struct vm_fault`), by its kernel address.
@@ -70,13 +67,13 @@ impl VmFault {
         read(self.0, VMF_VMA.load()).map(Vma)
     }
 
-    /// Address of the page that is written to.
+    /// Address of the page that the fault writes to.
     #[inline(always)]
     pub fn address(self) -> Result<u64, i32> {
         read(self.0, VMF_ADDRESS.load())
     }
 
-    /// The very address that is written to.
+    /// The exact address that the fault writes to.
     #[inline(always)]
     pub fn exact_address(self) -> Result<u64, i32> {
         read(self.0, VMF_REAL_ADDRESS.load())
@@ -88,26 +85,26 @@ impl VmFault {
         read(self.0, VMF_FLAGS.load())
     }
 
-    /// As [`VmFault::flags`], by a plain load.
+    /// Like [`VmFault::flags`], by a plain load.
     ///
     /// # Safety
-    /// Only in a program to which the kernel gave this address as a typed argument: the verifier
-    /// refuses the load elsewhere.
+    /// Only in a program that got this address from the kernel as a typed argument: elsewhere the
+    /// verifier refuses the load.
     #[inline(always)]
     pub unsafe fn flags_unread(self) -> u32 {
         let flags = (self.0 + u64::from(VMF_FLAGS.load())) as *const u32;
-        // SAFETY: the caller's promise; the kernel catches a bad address and loads 0.
+        // SAFETY: the caller's promise; the kernel loads 0 from a bad address.
         unsafe { flags.read_volatile() }
     }
 
-    /// Whether a page for a private copy was allocated before the fault is finished
+    /// Whether the kernel allocated a page for a private copy before the last step of the fault
     /// (`do_cow_fault`).
     #[inline(always)]
     pub fn has_cow_page(self) -> bool {
         read::<u64>(self.0, VMF_COW_PAGE.load()).is_ok_and(|page| page != 0)
     }
 
-    /// What the old page is, at the moment when the new one takes its place.
+    /// What the old page is, when the new one replaces it.
     #[inline(always)]
     pub fn source(self) -> Source {
         let Ok(page) = read::<u64>(self.0, VMF_PAGE.load()) else {
@@ -116,7 +113,7 @@ impl VmFault {
         if page == 0 {
             return self.source_without_page();
         }
-        match Page(page).mapping() {
+        match KernelPage(page).mapping() {
             Ok(mapping) if mapping & MAPPING_KIND == MAPPING_ANON => Source::Anon,
             Ok(mapping) if mapping & MAPPING_KIND == MAPPING_KSM => Source::Ksm,
             Ok(mapping) if mapping & MAPPING_KIND == 0 => Source::File,
@@ -124,7 +121,7 @@ impl VmFault {
         }
     }
 
-    /// The zero page has no page of its own to the fault, and neither has a device's memory.
+    /// The fault has no old page if it is the zero page or a device's memory.
     #[inline(always)]
     fn source_without_page(self) -> Source {
         match self.vma().and_then(Vma::flags) {
@@ -139,7 +136,7 @@ impl VmFault {
 pub struct Vma(pub u64);
 
 impl Vma {
-    /// The address space it is part of.
+    /// The address space that it belongs to.
     #[inline(always)]
     pub fn mm(self) -> Result<Mm, i32> {
         read(self.0, VMA_MM.load()).map(Mm)
@@ -151,30 +148,11 @@ impl Vma {
     }
 }
 
-/// An address space (`struct mm_struct`), by its kernel address.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Mm(pub u64);
-
-impl Mm {
-    /// Task id of the main thread of the process it belongs to.
-    #[inline(always)]
-    pub fn owner(self) -> Option<u32> {
-        let offset = MM_OWNER.load();
-        if offset == 0 {
-            return None;
-        }
-        match read::<u64>(self.0, offset) {
-            Ok(task) if task != 0 => Task(task).tid().ok(),
-            _ => None,
-        }
-    }
-}
-
 /// A page (`struct page`, or the folio that begins with it), by its kernel address.
 #[derive(Clone, Copy)]
-pub struct Page(pub u64);
+pub struct KernelPage(pub u64);
 
-impl Page {
+impl KernelPage {
     /// Pages of a folio, by its head page.
     #[inline(always)]
     pub fn folio_pages(self) -> u32 {
@@ -185,7 +163,7 @@ impl Page {
         pages
     }
 
-    /// `page.mapping` of the head page: of a tail page it says nothing.
+    /// `page.mapping` of the head page: a tail page's has no meaning.
     #[inline(always)]
     fn mapping(self) -> Result<u64, i32> {
         let word: u64 = read(self.0, PAGE_HEAD.load())?;

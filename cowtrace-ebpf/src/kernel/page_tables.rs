@@ -2,9 +2,10 @@
 //! memory (x86-64).
 //!
 //! A hook inside a page fault must not read the process's memory by the process's own addresses: the
-//! processor would keep the translation it used, which the fault is about to change. After a page was
-//! only made writable again the kernel does not flush it, and Intel's processors fault once more on
-//! what they kept (docs/kernel.md). What is read here leaves no trace: no translation, no accessed bit.
+//! processor would keep the translation that it used, which the fault is about to change. If the fault
+//! only makes the page writable again, the kernel does not flush that translation, and Intel's processors
+//! fault once more on it (docs/kernel.md). Reads through the kernel's mapping leave neither a translation
+//! nor an accessed bit.
 
 use aya_ebpf::Global;
 use cowtrace_common::{
@@ -12,29 +13,32 @@ use cowtrace_common::{
     evidence::WORDS,
 };
 
-use super::{Task, read, read_at};
-use crate::{cast, maps};
+use super::{
+    cast,
+    reading::{read, read_at},
+    task::KernelTask,
+};
+use crate::maps;
 
-/// Offset of `pgd` in `struct mm_struct`, bytes; 0 where page tables are not followed.
+/// Offset of `pgd` in `struct mm_struct`, bytes; 0 if this trace does not follow page tables.
 #[unsafe(no_mangle)]
 static MM_PGD: Global<u32> = Global::new(0);
 
 /// An entry maps memory (`_PAGE_PRESENT`).
 const PRESENT: u64 = 1;
-/// An entry above the lowest level maps memory itself, and no table (`_PAGE_PSE`).
+/// An entry above the lowest level maps memory, not a table (`_PAGE_PSE`).
 const HUGE: u64 = 1 << 7;
 const PAGE_SHIFT: u32 = 12;
 const PAGE_BYTES: u64 = 1 << PAGE_SHIFT;
-/// Bits of an address that each level of tables translates.
+/// Bits of an address that one level of tables translates.
 const LEVEL_BITS: u32 = 9;
-/// Where the index of the top table is in an address, with 4 levels and with 5.
+/// Lowest bit of the top table's index in an address, with 4 levels of tables and with 5.
 const TOP_SHIFT: u32 = 39;
 const TOP_SHIFT_OF_5: u32 = 48;
-/// Kernel addresses begin with this many bits alike with 4 levels of tables.
+/// With 4 levels of tables, all bits of a kernel address from this one on are set.
 const ALIKE_BITS: u32 = 47;
 
-/// Whether page tables can be followed by this program at all; at 0 the verifier removes it as dead
-/// code.
+/// Whether this trace follows page tables. If not, the verifier removes the code that does.
 #[inline(always)]
 pub fn can_be_followed() -> bool {
     MM_PGD.load() != 0
@@ -43,13 +47,13 @@ pub fn can_be_followed() -> bool {
 /// Kernel address of the current process's top table.
 #[inline(always)]
 pub fn of_current() -> Option<u64> {
-    let mm = Task::current().mm().ok()?;
+    let mm = KernelTask::current().mm().ok()?;
     read(mm.0, MM_PGD.load()).ok().filter(|&top| top != 0)
 }
 
-/// Three words from an address on, which is a multiple of 8, of the process with these tables: 0 for
-/// those in a page that is not there. `None` if the first is in none, or it is not known where the
-/// kernel has physical memory.
+/// Three words of the process with these tables, from `address` on, which is a multiple of 8. Words in an
+/// absent second page are 0. `None` if the first page is absent, or if the kernel's mapping of physical
+/// memory is unknown.
 #[inline(always)]
 pub fn words(top: u64, address: u64) -> Option<[u64; WORDS]> {
     let map = maps::direct_map()?;
@@ -74,9 +78,9 @@ pub fn words(top: u64, address: u64) -> Option<[u64; WORDS]> {
     Some(words)
 }
 
-/// Looks for where the kernel has physical memory: a page of the current process, at `address`, has
-/// two words that nothing else has. Tries the next few bases below its top table, which lies in that
-/// mapping, and keeps the one by which the tables lead there.
+/// Searches for the kernel's mapping of physical memory. At `address` the current process has `mark`, two
+/// words that are nowhere else. The process's top table lies in the mapping, so this tries the next few
+/// possible bases below it, and stores the one with which the tables lead to the mark.
 #[inline(always)]
 pub fn search(address: u64, mark: [u64; MARK_WORDS], frame_mask: u64, first_try: u64) {
     let Some(top) = of_current() else {
@@ -99,7 +103,7 @@ pub fn search(address: u64, mark: [u64; MARK_WORDS], frame_mask: u64, first_try:
     }
 }
 
-/// Where the kernel has a byte of the process with these tables.
+/// Kernel address, in the mapping of physical memory, of a byte of the process with these tables.
 #[inline(always)]
 fn find(map: &DirectMap, top: u64, address: u64) -> Option<u64> {
     let mut table = top;
@@ -133,7 +137,7 @@ fn entry(table: u64, address: u64, shift: u32) -> u64 {
     entry
 }
 
-/// Words at a kernel address, 0 for those that cannot be read.
+/// Words at a kernel address; those that cannot be read are 0.
 #[inline(always)]
 fn words_at<const N: usize>(address: u64) -> [u64; N] {
     if cast::is_available() {

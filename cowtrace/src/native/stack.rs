@@ -5,7 +5,7 @@
 //! caller is missing in the chain, or uses it for something else, and then the chain ends there
 //! whatever comes after it.
 
-use cowtrace_common::native::{End, MAX_CALLS, NativeStack};
+use cowtrace_common::native::{MAX_CALLS, NativeStack, WalkEnd};
 
 use super::question::Caller;
 use crate::run::StackEnd;
@@ -36,8 +36,8 @@ impl From<&NativeStack> for Chain {
             link: found.link,
             returns: found.returns[..count].to_vec(),
             end: match found.end {
-                end if end == End::Outermost as u32 => StackEnd::Outermost,
-                end if end == End::Limit as u32 => StackEnd::Limit,
+                end if end == WalkEnd::Outermost as u32 => StackEnd::Outermost,
+                end if end == WalkEnd::Limit as u32 => StackEnd::Limit,
                 _ => StackEnd::Lost,
             },
         }

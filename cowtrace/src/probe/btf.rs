@@ -1,7 +1,7 @@
-//! Offsets of kernel structure members from BTF, the type information the running kernel carries.
+//! Offsets of members of kernel structures from BTF, the running kernel's type information.
 //!
-//! Format: Documentation/bpf/btf.rst. Only what an offset needs is read: structures, unions and
-//! the names. Everything is bounds-checked; a damaged file gives an error, not a wrong offset.
+//! Format: Documentation/bpf/btf.rst. Reads only what offsets and parameters need: structures, unions,
+//! functions and names. Every access is bounds-checked: a damaged file gives an error, not a wrong offset.
 
 use std::{fs, io, path::Path};
 
@@ -13,9 +13,9 @@ const MAGIC: u16 = 0xeb9f;
 const HEADER_BYTES: usize = 24;
 const TYPE_BYTES: usize = 12;
 const MEMBER_BYTES: usize = 12;
-/// Anonymous structures nest two or three deep in the kernel.
+/// Most levels of anonymous structures; the kernel's have two or three.
 const MAX_DEPTH: u32 = 8;
-/// Longer than any name in the kernel (`KSYM_NAME_LEN`).
+/// Longest name; the kernel's are no longer (`KSYM_NAME_LEN`).
 const MAX_NAME_BYTES: usize = 512;
 
 const KIND_ARRAY: u32 = 3;
@@ -27,7 +27,7 @@ const KIND_FUNCTION: u32 = 12;
 const KIND_PROTOTYPE: u32 = 13;
 const PARAMETER_BYTES: usize = 8;
 
-/// Why an offset is not known.
+/// Why an offset is unknown.
 #[derive(Debug, Error)]
 pub enum BtfError {
     /// The kernel was built without `CONFIG_DEBUG_INFO_BTF`, or /sys is not mounted.
@@ -37,16 +37,16 @@ pub enum BtfError {
     Unreadable {
         /// The file.
         path: String,
-        /// What reading it said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The file is no BTF of this machine's byte order, or is cut short.
+    /// The file is not BTF of this machine's byte order, or it is cut short.
     #[error("the kernel's type information is damaged: {0}")]
     Damaged(&'static str),
-    /// This kernel has no such structure.
+    /// This kernel does not have the structure.
     #[error("this kernel has no struct {0}")]
     NoStruct(String),
-    /// This kernel has no such member.
+    /// This kernel's structure does not have the member.
     #[error("this kernel's struct {structure} has no member {member}")]
     NoMember {
         /// Name of the structure.
@@ -56,10 +56,10 @@ pub enum BtfError {
     },
 }
 
-/// The kernel's types, indexed by id.
+/// The kernel's types, by id.
 pub struct Btf {
     bytes: Vec<u8>,
-    /// Where each type record begins in `bytes`; id 0 is void.
+    /// Offset in `bytes` of each type's record; id 0 is void.
     types: Vec<u32>,
     strings: usize,
 }
@@ -110,8 +110,8 @@ impl Btf {
         })
     }
 
-    /// Offset in bytes of a member of a structure, members of anonymous structures and unions
-    /// inside it included.
+    /// Offset, in bytes, of a member of a structure, including members of anonymous structures and unions
+    /// inside it.
     pub fn offset(&self, structure: &str, member: &str) -> Result<u32, BtfError> {
         let ids = 1..self.types.len();
         ids.filter(|&id| self.is_struct_named(id, structure))
@@ -122,7 +122,7 @@ impl Btf {
             })
     }
 
-    /// Offset in bytes of the first of these members that the structure has, and which it is.
+    /// The first of these members that the structure has, and its offset in bytes.
     pub fn first_offset(
         &self,
         structure: &str,
@@ -163,8 +163,8 @@ impl Btf {
         u32::try_from(found).ok()
     }
 
-    /// Names of a function's parameters, in order; `None` if the kernel has no such function that
-    /// a hook can find (it was inlined, renamed, or not built).
+    /// Names of a function's parameters, in order; `None` if no hook can find the function, because it was
+    /// inlined, renamed or not built.
     #[must_use]
     pub fn parameters(&self, function: &str) -> Option<Vec<String>> {
         let (_, _, at) = self.record(self.function_id(function)? as usize)?;
@@ -188,7 +188,7 @@ impl Btf {
     fn find_member(&self, id: usize, name: &str, depth: u32) -> Option<u32> {
         let (_, info, at) = self.record(id)?;
         if depth <= MAX_DEPTH && matches!(kind(info), KIND_VOLATILE | KIND_CONST) {
-            // `vm_fault` has a constant anonymous structure.
+            // `vm_fault` has a `const` anonymous structure.
             return self.find_member(word(&self.bytes, at + 8).ok()? as usize, name, depth + 1);
         }
         if depth > MAX_DEPTH || !matches!(kind(info), KIND_STRUCT | KIND_UNION) {
@@ -211,7 +211,7 @@ impl Btf {
         })
     }
 
-    /// Name offset, info word and place of a type.
+    /// Offset of the name, info word, and offset of the record of a type.
     fn record(&self, id: usize) -> Option<(u32, u32, usize)> {
         let at = *self.types.get(id)? as usize;
         if id == 0 {
@@ -250,7 +250,7 @@ const fn members(info: u32) -> u32 {
     info & 0xffff
 }
 
-/// Length of a type's record, by its kind.
+/// Length of a type's record, bytes.
 fn record_bytes(info: u32) -> Result<usize, BtfError> {
     let count = members(info) as usize;
     let extra = match kind(info) {

@@ -1,19 +1,19 @@
-//! Has the kernel side read saved registers by plain loads, where the kernel can
-//! (`bpf_rdonly_cast`, Linux 6.2): a function of the kernel that is called by its id, which the
-//! loader of objects knows nothing of.
+//! Lets the kernel side read kernel memory by plain loads if the kernel allows it (`bpf_rdonly_cast`,
+//! Linux 6.2). Programs call this kernel function by its id, which aya's loader does not support: so the
+//! ids are patched into the object here.
 
-use cowtrace_common::cast::CAST_CALL;
+use cowtrace_common::{cast::CAST_CALL, object::global};
 
-use super::{Btf, offsets::Globals};
+use super::{btf::Btf, offsets::Globals};
 
 /// Code of a call in BPF (`BPF_JMP | BPF_CALL`).
 const CALL: u8 = 0x85;
-/// Source register of a call of a kernel's function (`BPF_PSEUDO_KFUNC_CALL`).
+/// Source register of a call of a kernel function (`BPF_PSEUDO_KFUNC_CALL`).
 const OF_KERNEL: u8 = 2 << 4;
-/// Bytes of an instruction; programs are aligned to them in the object.
+/// Bytes of an instruction; programs in the object are aligned to this.
 const INSTRUCTION_BYTES: usize = 8;
 
-/// What the running kernel calls the things that a cast needs, by id.
+/// The running kernel's ids of what a cast needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cast {
     function: u32,
@@ -21,7 +21,7 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// Looks them up; none if the kernel has no such function.
+    /// Looks them up; `None` if the kernel does not have the function.
     pub(super) fn find(btf: &Btf) -> Option<Self> {
         Some(Self {
             function: btf.function_id("bpf_rdonly_cast")?,
@@ -29,12 +29,12 @@ impl Cast {
         })
     }
 
-    /// What to set in the kernel side.
+    /// The globals to set.
     pub(super) fn globals(self) -> Globals {
-        vec![("REGISTERS_TYPE", self.registers)]
+        vec![(global::REGISTERS_TYPE, self.registers)]
     }
 
-    /// The object with the function's id in each place that calls it.
+    /// The object with the function's id in each call of it.
     pub(super) fn patch(self, object: &[u8]) -> Vec<u8> {
         let mut patched = object.to_vec();
         let wanted = instruction(0, CAST_CALL);
@@ -47,7 +47,7 @@ impl Cast {
     }
 }
 
-/// A call: code, registers, offset, immediate (`struct bpf_insn`).
+/// A call instruction: code, registers, offset, immediate (`struct bpf_insn`).
 fn instruction(registers: u8, number: u32) -> [u8; INSTRUCTION_BYTES] {
     let [a, b, c, d] = number.to_ne_bytes();
     [CALL, registers, 0, 0, a, b, c, d]

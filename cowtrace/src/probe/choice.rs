@@ -1,4 +1,4 @@
-//! Which backend runs: the one that was asked for, or the best that this kernel allows, found by
+//! Chooses the backend: the one that the user named, or the best that this kernel allows, which is found by
 //! attaching it.
 
 use std::path::Path;
@@ -7,31 +7,28 @@ use log::info;
 use nix::libc;
 
 use super::{
-    Backend, Kernel, Kprobe, Probe, ProbeError, Settings, Tracepoint, Trampoline, check_ground,
+    attached::Probe,
+    backend::{Backend, Settings, check_ground},
+    error::{ProbeError, Rejected},
+    kernel::Kernel,
+    kprobe::Kprobe,
+    tracepoint::Tracepoint,
+    trampoline::Trampoline,
 };
 
-/// Every backend, the one that sees most at the least cost first.
+/// Every backend, best first: the first sees most and costs least.
 #[must_use]
 pub fn backends() -> [&'static dyn Backend; 3] {
     [&Trampoline, &Kprobe, &Tracepoint]
 }
 
-/// A backend that was tried before another was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// Its name.
-    pub backend: &'static str,
-    /// Why it cannot run.
-    pub reason: String,
-}
-
-/// Attaches the backend of this name, or the first that can run. No process is traced yet.
+/// Attaches the backend with this name, or the first that can run. No process is traced yet.
 pub fn attach(
     name: Option<&str>,
     kernel: &Kernel,
     settings: Settings,
 ) -> Result<Probe, ProbeError> {
-    // What no backend can do without is told once, not once for each.
+    // What every backend needs is reported once and not for each of them.
     check_ground(Path::new("/proc"))?;
     let mut rejected = Vec::new();
     for backend in backends() {
@@ -57,11 +54,11 @@ pub fn attach(
     Err(ProbeError::NoBackend(rejected))
 }
 
-/// Has the allocator give back what reading the kernel's types has left free in the midst of what is
-/// in use: some 15 MiB, which would stay to the end.
+/// Makes the allocator return free memory to the system: reading the kernel's types leaves about 15 MiB
+/// free between blocks in use, which would otherwise stay until the end.
 fn give_back_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: gives whole free pages back, nothing that is in use.
+    // SAFETY: returns only free pages to the system.
     unsafe {
         libc::malloc_trim(0);
     }

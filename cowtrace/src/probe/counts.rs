@@ -1,4 +1,4 @@
-//! What the tables tell, as plain values: totals, ranges, slots.
+//! Values from the tables: totals, ranges, slots.
 
 use cowtrace_common::process::{SOURCES, Source};
 
@@ -9,14 +9,14 @@ pub struct Totals {
     pub copied: [u64; SOURCES],
     /// Write faults that copied nothing.
     pub reused: u64,
-    /// Of the copies, those that are in no range.
+    /// Copied pages that are in no range.
     pub unranged_copied: u64,
-    /// Of the reuses, those that are in no range.
+    /// Reuses that are in no range.
     pub unranged_reused: u64,
 }
 
 impl Totals {
-    /// Pages copied, of whatever source.
+    /// Pages copied, from every source.
     #[must_use]
     pub fn copied_pages(&self) -> u64 {
         self.copied.iter().sum()
@@ -28,9 +28,9 @@ impl Totals {
 pub struct RangeCount {
     /// First address.
     pub start: u64,
-    /// Bytes: the range's size, or a page for a range that is split.
+    /// Bytes: the range's size, or a page's if the range is split.
     pub bytes: u64,
-    /// Source of the copies as the kernel side could tell.
+    /// Source of the copies, as far as the kernel side knows.
     pub source: Source,
     /// Pages copied.
     pub copied: u64,
@@ -38,15 +38,15 @@ pub struct RangeCount {
     pub reused: u64,
 }
 
-/// What is known of a slot that is in use.
+/// State of a slot in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotState {
-    /// When its image began, `CLOCK_MONOTONIC`, ns.
+    /// When its process image began, `CLOCK_MONOTONIC`, ns.
     pub born_ns: u64,
     /// Process id.
     pub pid: u32,
-    /// Slot of the process it inherited from.
+    /// Slot of the process that it inherited from.
     pub parent: u32,
-    /// Traced tasks in it; 0 once all have left.
+    /// Traced tasks in it; 0 after the last one left.
     pub tasks: u32,
 }

@@ -1,10 +1,10 @@
-//! Has the kernel side look for where the kernel has physical memory mapped, so that it can read a
-//! process's memory without the process's own translations (x86-64).
+//! Finds the kernel's mapping of physical memory, through which the kernel side reads a process's memory
+//! without the process's own translations (x86-64).
 //!
-//! The address differs from boot to boot, and what names it (`page_offset_base`) is in no table that
-//! every kernel shows. So a page of this process gets a mark, and a program follows this process's page
-//! tables from one possible base after another until it finds it. Nothing but what it reads is asked
-//! for: neither kernel symbols nor page frame numbers, which take more capabilities.
+//! The address differs from boot to boot, and not every kernel shows its symbol (`page_offset_base`). So
+//! this process puts a mark into one of its pages, and a program follows this process's page tables from
+//! one possible base after another until they lead to the mark. That needs neither kernel symbols nor page
+//! frame numbers, which take more capabilities.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -18,33 +18,44 @@ use aya::{
     maps::Map,
     programs::{RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
-use cowtrace_common::direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES};
+use cowtrace_common::{
+    direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES},
+    object::{global, map, program},
+};
 
-use super::{Btf, ProbeError, btf::BtfError, load, offsets::Globals, shared::SharedArray};
+use super::{
+    btf::{Btf, BtfError},
+    error::ProbeError,
+    offsets::Globals,
+    programs,
+    shared::SharedArray,
+};
 
-/// Name of the program.
-const PROGRAM: &str = "find_direct_map";
-/// Where the answer stands.
-const MAP: &str = "DIRECT_MAP";
-/// No machine has more physical memory (4 levels of page tables map no more).
+/// The program that searches.
+const PROGRAM: &str = program::FIND_DIRECT_MAP.first;
+/// Most physical memory of a machine, bytes: 4 levels of page tables map no more.
 const MOST_BYTES: u64 = 64 << 40;
-/// Bits 12 to 51 of an entry are the address (Intel's manual, volume 3, 4.5; AMD's, volume 2, 5.3).
+/// Bits 12 to 51 of a page table's entry are the address (Intel's manual, volume 3, 4.5; AMD's, volume 2, 5.3).
 const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
-/// What the program reads.
+/// The globals that the program reads.
 pub(super) fn globals(btf: &Btf) -> Result<Globals, BtfError> {
-    Ok(vec![("MM_PGD", btf.offset("mm_struct", "pgd")?)])
+    Ok(vec![(global::MM_PGD, btf.offset("mm_struct", "pgd")?)])
 }
 
-/// Looks for it; whether it was found.
+/// Searches for the mapping; whether it was found.
 pub(super) fn find(ebpf: &mut Ebpf) -> Result<bool, ProbeError> {
-    let Some(Map::Array(data)) = ebpf.map(MAP) else {
-        return Err(ProbeError::NoMap(MAP));
+    let Some(Map::Array(data)) = ebpf.map(map::DIRECT_MAP) else {
+        return Err(ProbeError::NoMap(map::DIRECT_MAP));
     };
-    let answer = SharedArray::map(data.fd(), 1, size_of::<DirectMap>())
-        .map_err(|error| ProbeError::Mapping { name: MAP, error })?;
-    load::load_program(ebpf, PROGRAM)?;
-    let program = load::raw_tracepoint(ebpf, PROGRAM)?;
+    let answer = SharedArray::map(data.fd(), 1, size_of::<DirectMap>()).map_err(|error| {
+        ProbeError::Mapping {
+            name: map::DIRECT_MAP,
+            error,
+        }
+    })?;
+    programs::load_program(ebpf, PROGRAM)?;
+    let program = programs::raw_tracepoint(ebpf, PROGRAM)?;
     let marked = Marked::new();
     let found = search(program, &marked, || {
         answer.u64(0, offset_of!(DirectMap, base)).load(Acquire) != 0
@@ -79,7 +90,7 @@ fn search(
     Ok(false)
 }
 
-/// Memory with a mark that no other memory has at the same place.
+/// Memory of this process with a random mark.
 struct Marked {
     memory: Box<[u64; MARK_WORDS]>,
     mark: [u64; MARK_WORDS],
@@ -100,8 +111,8 @@ impl Marked {
     }
 }
 
-/// The bit of an entry that says that the memory is encrypted (SME, SEV: CPUID function `8000_001f`),
-/// which is no part of the address; 0 on processors without it.
+/// The bit of a page table's entry that marks encrypted memory and does not belong to the address (SME,
+/// SEV: CPUID function `8000_001f`); 0 on processors without it.
 fn encryption_bit() -> u64 {
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,40 +1,40 @@
-//! What threads keep to themselves until there is more of it: taken over once the hooks are
-//! detached, when nobody else does.
+//! What threads have counted and not handed over when the hooks are detached: tallies, open faults,
+//! unsent evidence.
 
 use std::{mem::offset_of, sync::atomic::Ordering::Relaxed};
 
 use cowtrace_common::{
     evidence::{Batch, Evidence},
-    process::{Process, Source},
+    process::{ProcessSlot, Source},
     range::RangeKey,
     thread::{FAULT_BEGUN, FAULT_NONE, Thread},
 };
 
-use super::{Tables, counts::RangeCount, evidence};
+use super::{counts::RangeCount, evidence, tables::Tables};
 
 impl Tables {
-    /// Takes what threads have counted and not handed over yet, and counts their open faults as
-    /// re-used: after the hooks are detached, nobody else does. Returns the ranges, with slots.
+    /// Counts the threads' tallies, and their open faults as reuses. Call it after the hooks are
+    /// detached. Returns the counts by slot.
     #[must_use]
     pub fn drain_threads(&self) -> Vec<(u32, RangeCount)> {
-        let drain = |thread| [self.drain_batch(thread), self.close_open_fault(thread)];
+        let drain = |thread| [self.drain_tally(thread), self.close_open_fault(thread)];
         (1..self.threads.len()).flat_map(drain).flatten().collect()
     }
 
-    fn drain_batch(&self, thread: usize) -> Option<(u32, RangeCount)> {
+    fn drain_tally(&self, thread: usize) -> Option<(u32, RangeCount)> {
         let copied = self
             .threads
-            .u32(thread, offset_of!(Thread, batch_copied))
+            .u32(thread, offset_of!(Thread, tally_copied))
             .swap(0, Relaxed);
         let key = RangeKey(
             self.threads
-                .u64(thread, offset_of!(Thread, batch_key))
+                .u64(thread, offset_of!(Thread, tally_key))
                 .load(Relaxed),
         );
         if copied == 0 {
             return None;
         }
-        let counter = offset_of!(Process, copied) + key.source_number() as usize * 8;
+        let counter = offset_of!(ProcessSlot, copied) + key.source_number() as usize * 8;
         self.processes
             .u64(key.slot() as usize, counter)
             .fetch_add(u64::from(copied), Relaxed);
@@ -55,7 +55,7 @@ impl Tables {
             .u64(thread, offset_of!(Thread, address))
             .load(Relaxed);
         self.processes
-            .u64(process as usize, offset_of!(Process, reused))
+            .u64(process as usize, offset_of!(ProcessSlot, reused))
             .fetch_add(1, Relaxed);
         let key = RangeKey::new(
             process,
@@ -66,8 +66,8 @@ impl Tables {
         Some((process, self.range_of(key, 0, 1)))
     }
 
-    /// Takes the evidence that threads have not sent, and gives back the memory that it was in: the
-    /// run is about to take as much.
+    /// Takes the evidence that threads have not sent, and frees its memory, since the run will soon need
+    /// as much. Call it after the hooks are detached.
     #[must_use]
     pub fn drain_evidence(&mut self) -> Vec<Evidence> {
         let mut drained = Vec::new();

@@ -1,11 +1,11 @@
-//! Evidence of who wrote, as it comes out of the ring buffer.
+//! Evidence of who wrote, decoded from the ring buffer's bytes.
 
 use std::mem::offset_of;
 
 use bytes::Buf as _;
 use cowtrace_common::evidence::{BATCH, Batch, Context, Core, Cores, Evidence, WORDS};
 
-/// Hands the records of a batch to `take`; none of one that is not of this version.
+/// Passes the records of a batch to `take`; none if the batch has the wrong length.
 pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
     if bytes.len() != size_of::<Batch>() && bytes.len() != size_of::<Cores>() {
         return;
@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
         .for_each(take);
 }
 
-/// Reads a record, of its full length, in the order of the fields.
+/// Reads a record from bytes of its size, in the order of the fields.
 fn core(mut bytes: &[u8]) -> Core {
     Core {
         address: bytes.get_u64_ne(),
@@ -41,12 +41,12 @@ fn core(mut bytes: &[u8]) -> Core {
     }
 }
 
-/// As [`core`].
+/// Like [`core`].
 fn context(mut bytes: &[u8]) -> Context {
     Context {
         words: std::array::from_fn::<_, WORDS, _>(|_| bytes.get_u64_ne()),
-        stack: bytes.get_u64_ne(),
-        native: bytes.get_u64_ne(),
+        python_stack: bytes.get_u64_ne(),
+        native_stack: bytes.get_u64_ne(),
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(records[0].context, Context::default());
         assert_eq!((records[1].core.address, records[1].core.slot), (1, 5));
         assert_eq!(records[1].context.words, [1_005, 1_006, 1_007]);
-        assert_eq!(records[1].context.native, 1_009);
+        assert_eq!(records[1].context.native_stack, 1_009);
     }
 
     #[test]

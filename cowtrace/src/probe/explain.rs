@@ -1,10 +1,10 @@
-//! The kernel's refusals in plain words.
+//! The kernel's errors in plain words.
 
 use std::{error::Error, io};
 
 use nix::libc;
 
-/// An error with what it most likely means here.
+/// An error with its most likely meaning here.
 pub(super) fn error(error: &(dyn Error + 'static)) -> String {
     let mut chain = vec![error];
     let mut next = error.source();
@@ -24,7 +24,7 @@ pub(super) fn error(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The kernel's own "not supported", which user space has no name for (include/linux/errno.h).
+/// The kernel's own "not supported", which has no name in user space (include/linux/errno.h).
 const ENOTSUPP: i32 = 524;
 
 fn meaning(code: i32) -> Option<&'static str> {

@@ -1,63 +1,116 @@
-//! The kernel's functions that handle write faults, by the names this kernel has for them, and
-//! the hooks on them. The trampoline and the kprobe backend differ only in how a hook is attached.
+//! The kernel functions that handle write faults, by the names that this kernel has for them, and their
+//! hooks. The trampoline and the kprobe backend differ only in how they attach a hook.
 
 use aya::{
     Btf as KernelBtf, Ebpf,
     programs::{Program, ProgramError},
 };
+use cowtrace_common::object::{HookPrograms, program};
 use log::info;
 
-use super::{Btf, ProbeError, Unseen, load};
+use super::{btf::Btf, error::ProbeError, programs, unseen::Unseen};
 
-/// How a hook gets into a function.
+/// How to hook a function.
 #[derive(Clone, Copy)]
 pub(super) enum Technique<'a> {
-    /// A trampoline at entry and exit (fentry, fexit).
+    /// Trampolines at entry and exit (fentry, fexit).
     Trampoline {
-        /// The kernel's types, by which it finds functions.
+        /// The kernel's types, by which aya finds functions.
         types: &'a KernelBtf,
-        /// Whether each hook needs its second program: the kernel preempts them.
+        /// Whether each hook needs its second program, since the kernel preempts programs.
         twice: bool,
     },
-    /// A breakpoint or jump at entry, and a changed return address (kprobe, kretprobe). Runs
-    /// with preemption off.
+    /// A breakpoint or jump at entry, and a changed return address (kprobe, kretprobe). These programs
+    /// run with preemption off.
     Probe,
 }
 
 impl Technique<'_> {
+    const fn programs(self) -> &'static FunctionPrograms {
+        match self {
+            Self::Trampoline { .. } => &FunctionPrograms::OF_TRAMPOLINES,
+            Self::Probe => &FunctionPrograms::OF_PROBES,
+        }
+    }
+
+    /// What hooks a function's entry.
     const fn at_entry(self) -> &'static str {
         match self {
             Self::Trampoline { .. } => "fentry",
             Self::Probe => "kprobe",
         }
     }
-
-    const fn at_exit(self) -> &'static str {
-        match self {
-            Self::Trampoline { .. } => "fexit",
-            Self::Probe => "kretprobe",
-        }
-    }
 }
 
-/// What this kernel calls the functions.
-pub(super) struct Functions {
+/// The programs of a technique, by what they see.
+struct FunctionPrograms {
+    write_begins: HookPrograms,
+    write_ends: HookPrograms,
+    page_mapped: HookPrograms,
+    finish_begins: HookPrograms,
+    finish_ends: HookPrograms,
+    huge_write_begins: fn(FaultArgument) -> HookPrograms,
+    huge_write_ends: HookPrograms,
+    huge_page_mapped: HookPrograms,
+}
+
+impl FunctionPrograms {
+    const OF_TRAMPOLINES: Self = Self {
+        write_begins: program::FENTRY_WRITE,
+        write_ends: program::FEXIT_WRITE,
+        page_mapped: program::FENTRY_MAPPED,
+        finish_begins: program::FENTRY_FINISH,
+        finish_ends: program::FEXIT_FINISH,
+        huge_write_begins: |argument| match argument {
+            FaultArgument::First => program::FENTRY_HUGE_0,
+            FaultArgument::Second => program::FENTRY_HUGE_1,
+            FaultArgument::Apart => program::FENTRY_HUGE_ARGS,
+        },
+        huge_write_ends: program::FEXIT_HUGE,
+        huge_page_mapped: program::FENTRY_HUGE_MAPPED,
+    };
+    const OF_PROBES: Self = Self {
+        write_begins: program::KPROBE_WRITE,
+        write_ends: program::KRETPROBE_WRITE,
+        page_mapped: program::KPROBE_MAPPED,
+        finish_begins: program::KPROBE_FINISH,
+        finish_ends: program::KRETPROBE_FINISH,
+        huge_write_begins: |argument| match argument {
+            FaultArgument::First => program::KPROBE_HUGE_0,
+            FaultArgument::Second => program::KPROBE_HUGE_1,
+            FaultArgument::Apart => program::KPROBE_HUGE_ARGS,
+        },
+        huge_write_ends: program::KRETPROBE_HUGE,
+        huge_page_mapped: program::KPROBE_HUGE_MAPPED,
+    };
+}
+
+/// Which argument of this kernel's `hugetlb_wp` is the fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FaultArgument {
+    First,
+    Second,
+    /// None: mapping and address are separate arguments.
+    Apart,
+}
+
+/// This kernel's names of the functions.
+pub(super) struct FaultFunctions {
     write: &'static str,
     mapped: &'static str,
     finish: Option<&'static str>,
-    huge: Option<Huge>,
+    huge: Option<HugeFunctions>,
 }
 
-/// The same for hugetlbfs.
-struct Huge {
+/// The functions for hugetlbfs.
+struct HugeFunctions {
     write: &'static str,
-    /// Which program knows where its arguments are.
-    arguments: &'static str,
+    fault: FaultArgument,
     mapped: &'static str,
 }
 
-impl Functions {
-    /// Looks them up in the kernel's types.
+impl FaultFunctions {
+    /// Looks the functions up in the kernel's types.
     pub(super) fn find(btf: &Btf) -> Result<Self, ProbeError> {
         let first = |names: &[&'static str]| -> Option<&'static str> {
             let there = |name: &&&'static str| btf.parameters(name).is_some();
@@ -68,24 +121,24 @@ impl Functions {
         };
         Ok(Self {
             write: required(&["do_wp_page"])?,
-            // The later name first: kernels in between have both, one calling the other.
+            // The newer name first: some kernels have both, and one calls the other.
             mapped: required(&["folio_add_new_anon_rmap", "page_add_new_anon_rmap"])?,
             finish: first(&["finish_fault"]),
             huge: first(&["hugetlb_wp", "hugetlb_cow"])
-                .and_then(|write| Some((write, arguments(&btf.parameters(write)?)?)))
+                .and_then(|write| Some((write, fault_argument(&btf.parameters(write)?)?)))
                 .zip(first(&[
                     "hugetlb_add_new_anon_rmap",
                     "hugepage_add_new_anon_rmap",
                 ]))
-                .map(|((write, arguments), mapped)| Huge {
+                .map(|((write, fault), mapped)| HugeFunctions {
                     write,
-                    arguments,
+                    fault,
                     mapped,
                 }),
         })
     }
 
-    /// Attaches everything. What the kernel cannot show is told, unless nothing works without it.
+    /// Attaches all hooks. Returns what this kernel does not allow to see; an error if that is every copy.
     pub(super) fn attach(
         &self,
         ebpf: &mut Ebpf,
@@ -108,8 +161,8 @@ impl Functions {
         Ok(unseen)
     }
 
-    /// Trampolines of some kernels cannot take as many arguments as `hugetlb_wp` has there; a
-    /// kernel probe does not mind.
+    /// Hooks hugetlbfs. On some kernels `hugetlb_wp` has more arguments than a trampoline can take: then
+    /// by kernel probes.
     fn attach_huge(&self, ebpf: &mut Ebpf, technique: Technique<'_>) -> Result<(), ProbeError> {
         let huge = self
             .huge
@@ -124,97 +177,97 @@ impl Functions {
         }
     }
 
-    /// Exits first: a fault that began before a hook on its end was there would stay open.
-    fn writes(&self, technique: Technique<'_>) -> [Hook; 3] {
+    /// Exits first: otherwise a fault could begin before its end is hooked, and stay open.
+    fn writes(&self, technique: Technique<'_>) -> [FunctionHook; 3] {
+        let programs = technique.programs();
         [
-            Hook::new(technique.at_exit(), "write", self.write),
-            Hook::new(technique.at_entry(), "mapped", self.mapped),
-            Hook::new(technique.at_entry(), "write", self.write),
+            FunctionHook::new(programs.write_ends, self.write),
+            FunctionHook::new(programs.page_mapped, self.mapped),
+            FunctionHook::new(programs.write_begins, self.write),
         ]
     }
 
-    fn finishes(&self, technique: Technique<'_>) -> Option<[Hook; 2]> {
-        let finish = self.finish?;
+    fn finishes(&self, technique: Technique<'_>) -> Option<[FunctionHook; 2]> {
+        let (programs, finish) = (technique.programs(), self.finish?);
         Some([
-            Hook::new(technique.at_exit(), "finish", finish),
-            Hook::new(technique.at_entry(), "finish", finish),
+            FunctionHook::new(programs.finish_ends, finish),
+            FunctionHook::new(programs.finish_begins, finish),
         ])
     }
 }
 
-impl Huge {
-    fn hooks(&self, technique: Technique<'_>) -> [Hook; 3] {
+impl HugeFunctions {
+    fn hooks(&self, technique: Technique<'_>) -> [FunctionHook; 3] {
+        let programs = technique.programs();
         [
-            Hook::new(technique.at_exit(), "huge", self.write),
-            Hook::new(technique.at_entry(), "huge_mapped", self.mapped),
-            Hook::new(technique.at_entry(), self.arguments, self.write),
+            FunctionHook::new(programs.huge_write_ends, self.write),
+            FunctionHook::new(programs.huge_page_mapped, self.mapped),
+            FunctionHook::new((programs.huge_write_begins)(self.fault), self.write),
         ]
     }
 }
 
-/// Which program reads the arguments of this kernel's `hugetlb_wp`.
-fn arguments(names: &[String]) -> Option<&'static str> {
+/// Finds the fault among the names of `hugetlb_wp`'s arguments.
+fn fault_argument(names: &[String]) -> Option<FaultArgument> {
     let place = |wanted| names.iter().position(|name| name == wanted);
     match (place("vmf"), place("vma"), place("address")) {
-        (Some(0), ..) => Some("huge_0"),
-        (Some(1), ..) => Some("huge_1"),
-        (None, Some(1), Some(2)) => Some("huge_args"),
+        (Some(0), ..) => Some(FaultArgument::First),
+        (Some(1), ..) => Some(FaultArgument::Second),
+        (None, Some(1), Some(2)) => Some(FaultArgument::Apart),
         _ => None,
     }
 }
 
-/// A program and the function it is for.
-#[derive(Clone)]
-struct Hook {
-    program: String,
+/// The programs of a hook and the function that they hook.
+#[derive(Clone, Copy)]
+struct FunctionHook {
+    programs: HookPrograms,
     function: &'static str,
 }
 
-impl Hook {
-    fn new(when: &str, what: &str, function: &'static str) -> Self {
-        Self {
-            program: format!("{when}_{what}"),
-            function,
-        }
+impl FunctionHook {
+    const fn new(programs: HookPrograms, function: &'static str) -> Self {
+        Self { programs, function }
     }
 
-    fn second(&self) -> Self {
-        Self {
-            program: load::second(&self.program),
-            function: self.function,
-        }
+    /// Each program to attach, with the function.
+    fn attachments(self, twice: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let second = self.programs.second.filter(|_| twice);
+        let programs = [Some(self.programs.first), second].into_iter().flatten();
+        programs.map(move |program| (program, self.function))
     }
 }
 
-/// Attaches hooks that are of use only together: all or none.
-fn group(ebpf: &mut Ebpf, technique: Technique<'_>, hooks: &[Hook]) -> Result<(), ProbeError> {
+/// Attaches hooks that only work together: all or none.
+fn group(
+    ebpf: &mut Ebpf,
+    technique: Technique<'_>,
+    hooks: &[FunctionHook],
+) -> Result<(), ProbeError> {
     let twice = matches!(technique, Technique::Trampoline { twice: true, .. });
-    let programs: Vec<Hook> = hooks
-        .iter()
-        .flat_map(|hook| [Some(hook.clone()), twice.then(|| hook.second())])
-        .flatten()
-        .collect();
-    let attached = programs
-        .iter()
-        .try_for_each(|hook| attach(ebpf, technique, hook));
+    let attachments = || hooks.iter().flat_map(|hook| hook.attachments(twice));
+    let attached = attachments()
+        .try_for_each(|(program, function)| attach(ebpf, technique, program, function));
     if attached.is_err() {
-        for hook in &programs {
-            if let Some(program) = ebpf.program_mut(&hook.program) {
-                load::unload(program);
+        for (name, _) in attachments() {
+            if let Some(program) = ebpf.program_mut(name) {
+                programs::unload(program);
             }
         }
     }
     attached
 }
 
-fn attach(ebpf: &mut Ebpf, technique: Technique<'_>, hook: &Hook) -> Result<(), ProbeError> {
-    let program = ebpf
-        .program_mut(&hook.program)
-        .ok_or_else(|| ProbeError::NoProgram(hook.program.clone()))?;
-    attach_program(program, technique, hook.function).map_err(ProbeError::program(&format!(
-        "{} of {}",
-        technique.at_entry(),
-        hook.function
+fn attach(
+    ebpf: &mut Ebpf,
+    technique: Technique<'_>,
+    name: &'static str,
+    function: &str,
+) -> Result<(), ProbeError> {
+    let program = ebpf.program_mut(name).ok_or(ProbeError::NoProgram(name))?;
+    attach_program(program, technique, function).map_err(ProbeError::program(&format!(
+        "{} of {function}",
+        technique.at_entry()
     )))
 }
 
@@ -248,15 +301,51 @@ mod tests {
     #[test]
     fn each_kernels_names_are_found() {
         let known = [
-            ("5.10", "page", "hugetlb_cow", "huge_args", "hugepage"),
-            ("6.1", "page", "hugetlb_wp", "huge_args", "hugepage"),
-            ("6.12", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
-            ("6.19", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
-            ("7.0", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
-            ("7.3", "folio", "hugetlb_wp", "huge_0", "hugetlb"),
+            (
+                "5.10",
+                "page",
+                "hugetlb_cow",
+                FaultArgument::Apart,
+                "hugepage",
+            ),
+            (
+                "6.1",
+                "page",
+                "hugetlb_wp",
+                FaultArgument::Apart,
+                "hugepage",
+            ),
+            (
+                "6.12",
+                "folio",
+                "hugetlb_wp",
+                FaultArgument::First,
+                "hugetlb",
+            ),
+            (
+                "6.19",
+                "folio",
+                "hugetlb_wp",
+                FaultArgument::First,
+                "hugetlb",
+            ),
+            (
+                "7.0",
+                "folio",
+                "hugetlb_wp",
+                FaultArgument::First,
+                "hugetlb",
+            ),
+            (
+                "7.3",
+                "folio",
+                "hugetlb_wp",
+                FaultArgument::First,
+                "hugetlb",
+            ),
         ];
-        for (kernel, mapped, huge_write, arguments, huge_mapped) in known {
-            let found = Functions::find(&of_kernel(kernel)).unwrap();
+        for (kernel, mapped, huge_write, fault, huge_mapped) in known {
+            let found = FaultFunctions::find(&of_kernel(kernel)).unwrap();
             let huge = found.huge.unwrap();
             assert_eq!(
                 found.mapped,
@@ -264,11 +353,7 @@ mod tests {
                 "{kernel}"
             );
             assert_eq!(found.finish, Some("finish_fault"), "{kernel}");
-            assert_eq!(
-                (huge.write, huge.arguments),
-                (huge_write, arguments),
-                "{kernel}"
-            );
+            assert_eq!((huge.write, huge.fault), (huge_write, fault), "{kernel}");
             assert_eq!(
                 huge.mapped,
                 format!("{huge_mapped}_add_new_anon_rmap"),
@@ -278,13 +363,14 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_hugetlb_wp_has_its_program() {
-        let of =
-            |names: &[&str]| arguments(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(of(&["vmf"]), Some("huge_0"));
-        assert_eq!(of(&["pagecache_folio", "vmf"]), Some("huge_1"));
+    fn the_fault_is_found_in_every_shape_of_hugetlb_wp() {
+        let of = |names: &[&str]| {
+            fault_argument(&names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&["vmf"]), Some(FaultArgument::First));
+        assert_eq!(of(&["pagecache_folio", "vmf"]), Some(FaultArgument::Second));
         let old = ["mm", "vma", "address", "ptep", "pagecache_page", "ptl"];
-        assert_eq!(of(&old), Some("huge_args"));
+        assert_eq!(of(&old), Some(FaultArgument::Apart));
         assert_eq!(of(&["folio", "mm", "vma"]), None);
     }
 }

@@ -1,19 +1,19 @@
-//! What the running kernel is: release, architecture, page size, and what it lets this process do.
+//! The running kernel: release, architecture, page size, and what it allows this process to do.
 
 use std::{fs, io, path::Path};
 
 /// Capabilities by their number, include/uapi/linux/capability.h.
 const CAPABILITIES: [(&str, u32); 3] =
     [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYS_PTRACE", 19)];
-/// Stands for `CAP_BPF` and `CAP_PERFMON` (kernel/bpf/syscall.c), not for `CAP_SYS_PTRACE`.
+/// Includes `CAP_BPF` and `CAP_PERFMON` (kernel/bpf/syscall.c), but not `CAP_SYS_PTRACE`.
 const CAP_SYS_ADMIN: u32 = 21;
 /// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-/// Inode of the initial user namespace, `PROC_USER_INIT_INO` of the same.
+/// Inode of the initial user namespace, `PROC_USER_INIT_INO` of the same file.
 const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
 
-/// First major release that runs programs on tracepoints with preemption on. Measured: 6.19 skips
-/// none of them, 7.0 does (docs/kernel.md).
+/// First major release that runs programs on tracepoints with preemption on. Measured: 6.19 skips no
+/// program, 7.0 does (docs/kernel.md).
 const PREEMPTED_TRACEPOINTS: u32 = 7;
 
 /// Facts of the running kernel that do not change while it runs.
@@ -23,21 +23,21 @@ pub struct Kernel {
     pub release: String,
     /// Architecture as Rust names it, such as `x86_64`.
     pub arch: &'static str,
-    /// Bytes in a page.
+    /// Size of a page, bytes.
     pub page_bytes: u64,
-    /// Processors that are online.
+    /// Online processors.
     pub cpus: usize,
     /// Task ids are below this number.
     pub pid_max: u32,
-    /// Whether it may take the processor from a task inside the kernel, the programs on functions
-    /// included: it then skips them for the tasks that run meanwhile.
+    /// Whether the kernel preempts tasks inside the kernel, programs on functions included. It then skips
+    /// a preempted program for the tasks that run meanwhile.
     pub preempts: bool,
-    /// The same for programs on tracepoints, which ran with preemption off before Linux 7.0.
+    /// The same for programs on tracepoints: before Linux 7.0 they ran with preemption off.
     pub preempts_tracepoints: bool,
 }
 
 impl Kernel {
-    /// Asks the running kernel.
+    /// Reads the facts of the running kernel.
     pub fn running() -> io::Result<Self> {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
         let version = fs::read_to_string("/proc/sys/kernel/version")?;
@@ -58,13 +58,13 @@ impl Kernel {
     }
 }
 
-/// First number of a release; 0 if it has none.
+/// First number of a release; 0 if it does not begin with one.
 fn major(release: &str) -> u32 {
     let digits = release.split(|c: char| !c.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// The capabilities cowtrace needs and this process has not.
+/// The capabilities that cowtrace needs and this process lacks.
 pub(super) fn missing_capabilities(root: &Path) -> Vec<&'static str> {
     let status = fs::read_to_string(root.join("self/status")).unwrap_or_default();
     let effective = status
@@ -83,13 +83,13 @@ pub(super) fn missing_capabilities(root: &Path) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether capabilities of this process count for tracing: those of another user namespace are good
-/// for what belongs to that namespace alone (`user_namespaces(7)`).
+/// Whether this process's capabilities count for tracing. In another user namespace they hold only for what
+/// belongs to that namespace (`user_namespaces(7)`).
 pub(super) fn in_initial_user_namespace(root: &Path) -> bool {
     is_initial(&root.join("self/ns/user"), INITIAL_USER_NAMESPACE)
 }
 
-/// Whether this process sees the machine's own process ids.
+/// Whether this process sees the kernel's own process ids.
 pub(super) fn in_initial_pid_namespace(root: &Path) -> bool {
     is_initial(&root.join("self/ns/pid"), INITIAL_PID_NAMESPACE)
 }
@@ -100,7 +100,7 @@ fn is_initial(link: &Path, initial: &str) -> bool {
     !fs::read_link(link).is_ok_and(|link| link.as_os_str() != initial)
 }
 
-/// Whether the kernel is locked down so far that BPF may not read its memory
+/// Whether the kernel's lockdown forbids BPF programs to read kernel memory
 /// (`LOCKDOWN_BPF_READ_KERNEL`, `kernel_lockdown(7)`).
 pub(super) fn is_locked_down() -> bool {
     fs::read_to_string("/sys/kernel/security/lockdown")

@@ -1,17 +1,21 @@
 //! Backend `kprobe`: kernel probes on the functions that handle write faults.
 //!
-//! Every architecture, Linux 5.10; dearer than trampolines, refused less often.
+//! Every architecture, from Linux 5.10 on. Costs more than trampolines, but fewer kernels refuse it.
 
 use std::path::Path;
 
 use super::{
-    Backend, Btf, Kernel, Probe, ProbeError, Settings, check_ground,
-    functions::{Functions, Technique},
+    attached::Probe,
+    backend::{Backend, Settings, check_ground},
+    btf::Btf,
+    error::ProbeError,
+    functions::{FaultFunctions, Technique},
+    kernel::Kernel,
     load::{self, Plan},
     offsets,
 };
 
-/// Sees a copy where it is committed.
+/// The backend; it sees copies where the kernel commits them.
 pub struct Kprobe;
 
 impl Backend for Kprobe {
@@ -25,7 +29,7 @@ impl Backend for Kprobe {
             return Err(ProbeError::NoKprobes);
         }
         let btf = Btf::of_running_kernel()?;
-        let functions = Functions::find(&btf)?;
+        let functions = FaultFunctions::find(&btf)?;
         let plan = Plan {
             backend: self.name(),
             globals: offsets::of_faults(&btf)?,

@@ -1,4 +1,4 @@
-//! Life-cycle events as they come out of the ring buffer, checked and named.
+//! Life-cycle events, decoded from the ring buffer's bytes.
 
 use bytes::Buf as _;
 use cowtrace_common::event::{Event, EventKind};
@@ -10,20 +10,20 @@ pub struct Lifecycle {
     pub kind: EventKind,
     /// When: `CLOCK_MONOTONIC`, ns.
     pub at_ns: u64,
-    /// When the image in the slot began: tells it from later users of the slot.
+    /// When the process image in the slot began: it distinguishes the image from later ones.
     pub born_ns: u64,
     /// The process's slot.
     pub slot: u32,
-    /// The other slot of the kind: the parent for a fork, the image it left for an exec.
+    /// The second slot: after a fork the parent's, after an exec that of the image that it left.
     pub other_slot: u32,
     /// Process id.
     pub pid: u32,
-    /// Name of the task, as the kernel has it; may hold any bytes but NUL.
+    /// Name of the task from the kernel; may have any characters but NUL.
     pub comm: String,
 }
 
 impl Lifecycle {
-    /// Reads an event from the ring buffer's bytes; `None` for one that is not of this version.
+    /// Reads an event; `None` if its length or kind is not of this version.
     #[must_use]
     pub fn decode(mut bytes: &[u8]) -> Option<Self> {
         if bytes.len() != size_of::<Event>() {
@@ -45,7 +45,7 @@ impl Lifecycle {
     }
 }
 
-/// A NUL-padded task name as text; bytes that are no UTF-8 are replaced.
+/// A NUL-padded task name as text; bytes that are not UTF-8 are replaced.
 fn text_of_comm(comm: &[u8]) -> String {
     let end = comm
         .iter()

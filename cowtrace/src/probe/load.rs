@@ -1,48 +1,49 @@
-//! Loading: offsets and sizes patched into the object, programs attached one by one.
+//! Loads the object: sets its globals and the sizes of its maps, and attaches its programs.
 
-use std::{
-    fs,
-    os::fd::{AsFd as _, AsRawFd as _},
-};
-
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::RingBuf,
-    programs::{Program, ProgramError, RawTracePoint},
-};
+use aya::{Ebpf, EbpfLoader, maps::RingBuf};
 use aya_log::EbpfLogger;
-use cowtrace_common::{evidence::EVIDENCE_BYTES, range::RANGE_BUCKETS, thread::TASKS_PER_CHUNK};
+use cowtrace_common::{
+    evidence::EVIDENCE_BYTES,
+    object::{global, map, program},
+    range::RANGE_BUCKETS,
+    thread::TASKS_PER_CHUNK,
+};
 use tokio::io::unix::AsyncFd;
 
 use super::{
-    Btf, Kernel, Probe, ProbeError, Settings, Unseen,
+    attached::Probe,
+    backend::Settings,
+    btf::Btf,
     cast::Cast,
     direct_map,
-    natives::{self, Natives},
+    error::ProbeError,
+    kernel::Kernel,
+    natives::Natives,
     offsets::{self, Globals},
+    programs,
     pythons::Pythons,
     tables::Tables,
+    unseen::Unseen,
 };
 
-/// The kernel side, built by the build script.
+/// The kernel side's object, which the build script builds.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cowtrace-ebpf.o"));
 
-/// What a backend asks of the loading.
+/// What a backend needs when it is loaded.
 pub(super) struct Plan {
     pub backend: &'static str,
-    /// What its hooks read, beside what following processes takes.
+    /// Globals that its hooks read, beside those for following processes.
     pub globals: Globals,
-    /// Whether it counts copies where they are committed, so that the losers of a race for a page
-    /// never are.
+    /// Whether it counts copies where they are committed. It then never counts a copy that lost a race
+    /// for a page.
     pub counts_commits: bool,
     /// Whether its hooks may need their second programs.
     pub has_second: bool,
 }
 
-/// Loads the object and attaches the backend's hooks by `attach`, then those that follow
-/// processes. The backend's come first: they decide whether it can run at all, and see nobody
-/// until a process is traced.
+/// Loads the object, attaches the backend's hooks by `attach_hooks`, then those that follow processes. The
+/// backend's come first, since they decide whether it can run. They see nothing until a process is traced.
 pub(super) fn probe(
     kernel: &Kernel,
     settings: Settings,
@@ -55,7 +56,7 @@ pub(super) fn probe(
         cast,
         probe_with(kernel, settings, btf, plan, cast, &attach_hooks),
     ) {
-        // A kernel that has the function need not let every program call it.
+        // A kernel can have the function and not allow every program to call it.
         (
             Some(_),
             Err(
@@ -85,7 +86,7 @@ fn probe_with(
     let walks_native = settings.writers.is_some_and(|walks| walks.native);
     if settings.writers.is_some() {
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
-        globals.push(("TAKE_EVIDENCE", 1));
+        globals.push((global::TAKE_EVIDENCE, 1));
     }
     let walks = settings.writers.is_some_and(|walks| walks.python) && kernel.arch == "x86_64";
     if walks {
@@ -94,8 +95,8 @@ fn probe_with(
     if walks_native {
         globals.extend(offsets::of_native(btf)?);
     }
-    // Reading a page table's entry by a helper each costs more than the process's own address, which a
-    // backend that counts commits may use.
+    // Without plain loads each entry of a page table takes a helper call. That costs more than reading by
+    // the process's own address, which a backend that counts commits may do.
     let follows_tables = settings.writers.is_some()
         && kernel.arch == "x86_64"
         && (cast.is_some() || !plan.counts_commits);
@@ -103,12 +104,12 @@ fn probe_with(
         globals.extend(direct_map::globals(btf)?);
     }
     let has_second = plan.has_second || kernel.preempts_tracepoints || walks_native;
-    globals.push(("HAS_SECOND", u32::from(has_second)));
+    globals.push((global::HAS_SECOND, u32::from(has_second)));
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
-    globals.push(("RANGE_SHIFT", range_shift));
-    globals.push(("PAGE_SHIFT", page_shift));
-    globals.push(("BUCKET_MASK", RANGE_BUCKETS - 1));
+    globals.push((global::RANGE_SHIFT, range_shift));
+    globals.push((global::PAGE_SHIFT, page_shift));
+    globals.push((global::BUCKET_MASK, RANGE_BUCKETS - 1));
     let mut ebpf = load(kernel, &globals, cast, settings)?;
     let mut unseen = attach_hooks(&mut ebpf)?;
     if follows_tables && !direct_map::find(&mut ebpf)? && !plan.counts_commits {
@@ -125,22 +126,20 @@ fn probe_with(
     let pythons = walks.then(|| Pythons::take(&mut ebpf)).transpose()?;
     let natives = walks_native.then(|| Natives::take(&mut ebpf)).transpose()?;
     let evidence = ebpf
-        .take_map("EVIDENCE")
-        .ok_or(ProbeError::NoMap("EVIDENCE"))?;
-    let evidence = RingBuf::try_from(evidence).map_err(ProbeError::map("EVIDENCE"))?;
-    let events = ebpf.take_map("EVENTS").ok_or(ProbeError::NoMap("EVENTS"))?;
-    let events = RingBuf::try_from(events).map_err(ProbeError::map("EVENTS"))?;
+        .take_map(map::EVIDENCE)
+        .ok_or(ProbeError::NoMap(map::EVIDENCE))?;
+    let evidence = RingBuf::try_from(evidence).map_err(ProbeError::map(map::EVIDENCE))?;
+    let events = ebpf
+        .take_map(map::EVENTS)
+        .ok_or(ProbeError::NoMap(map::EVENTS))?;
+    let events = RingBuf::try_from(events).map_err(ProbeError::map(map::EVENTS))?;
     // SAFETY: the ring buffer owns its descriptor and gives the same one as long as it lives.
     let events = unsafe { AsyncFd::register(events) }.map_err(|source| ProbeError::Mapping {
-        name: "EVENTS",
+        name: map::EVENTS,
         error: source.into(),
     })?;
-    for hook in [
-        "sched_process_fork",
-        "sched_process_exec",
-        "sched_process_exit",
-    ] {
-        attach_twins(&mut ebpf, kernel, hook)?;
+    for hook in program::OF_LIFECYCLE {
+        programs::attach_twins(&mut ebpf, kernel, hook)?;
     }
     Ok(Probe {
         backend: plan.backend,
@@ -171,12 +170,12 @@ fn load(
     };
     let mut loader = loader();
     loader
-        .map_max_entries("TASKS", kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
-        .map_max_entries("EVIDENCE", evidence_bytes(kernel.cpus))
+        .map_max_entries(map::TASKS, kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
+        .map_max_entries(map::EVIDENCE, evidence_bytes(kernel.cpus))
         // At level 0 the verifier removes the diagnostics as dead code.
         .override_global(aya_log::LEVEL, &log_level, true);
     if !settings.writers.is_some_and(|walks| walks.native) {
-        loader.map_max_entries(natives::STACKS, 1);
+        loader.map_max_entries(map::NATIVE_STACKS, 1);
     }
     for (name, value) in globals {
         loader.override_global(name, value, true);
@@ -188,13 +187,13 @@ fn load(
     result.map_err(|error| ProbeError::object(&error))
 }
 
-/// Size of the ring buffer for evidence, a power of two as the kernel wants it: 4 to 64 MiB.
+/// Size of the ring buffer for evidence: 4 to 64 MiB, a power of two as the kernel requires.
 fn evidence_bytes(cpus: usize) -> u32 {
     let parts = u32::try_from(cpus).unwrap_or(u32::MAX).clamp(2, 32);
     EVIDENCE_BYTES * parts.next_power_of_two()
 }
 
-/// The object with nothing patched in, for programs that do nothing.
+/// Loads the object without globals, for programs that do nothing.
 pub(super) fn for_trial() -> Result<Ebpf, ProbeError> {
     loader()
         .load(OBJECT)
@@ -203,84 +202,61 @@ pub(super) fn for_trial() -> Result<Ebpf, ProbeError> {
 
 fn loader<'a>() -> EbpfLoader<'a> {
     let mut loader = EbpfLoader::new();
-    // No program here is relocated against the kernel's types, and parsing them takes time.
+    // No program needs relocation by the kernel's types, and parsing them takes time.
     loader.btf(None);
     loader
 }
 
-/// Loads one program, which takes the verifier some milliseconds, without attaching it.
-pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
-    raw_tracepoint(ebpf, name)?
-        .load()
-        .map_err(ProbeError::program(name))
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// Name of a hook's second program, which does what the kernel skipped the first for.
-pub(super) fn second(program: &str) -> String {
-    format!("{program}_again")
-}
+    use object::{File, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
-/// Attaches the program of a raw tracepoint, and its second one where the kernel preempts them.
-pub(super) fn attach_twins(
-    ebpf: &mut Ebpf,
-    kernel: &Kernel,
-    tracepoint: &str,
-) -> Result<(), ProbeError> {
-    attach(ebpf, tracepoint, tracepoint)?;
-    if kernel.preempts_tracepoints {
-        attach(ebpf, &second(tracepoint), tracepoint)?;
+    use super::*;
+    use cowtrace_common::object::HookPrograms;
+
+    /// Names of the object's symbols of some section and kind.
+    fn symbols(is_wanted: impl Fn(&str, SymbolKind) -> bool) -> BTreeSet<String> {
+        let object = File::parse(OBJECT).unwrap();
+        let section = |symbol: &object::Symbol<'_, '_>| {
+            let section = object.section_by_index(symbol.section_index()?).ok()?;
+            section.name().map(str::to_owned).ok()
+        };
+        object
+            .symbols()
+            .filter(|symbol| section(symbol).is_some_and(|name| is_wanted(&name, symbol.kind())))
+            .map(|symbol| symbol.name().unwrap().to_owned())
+            .collect()
     }
-    Ok(())
-}
 
-/// Attaches one program to a raw tracepoint; loads it first unless it is loaded.
-pub(super) fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), ProbeError> {
-    let program = raw_tracepoint(ebpf, name)?;
-    if program.fd().is_err() {
-        program.load().map_err(ProbeError::program(name))?;
+    fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+        names.into_iter().map(str::to_owned).collect()
     }
-    program
-        .attach(tracepoint)
-        .map_err(ProbeError::program(name))?;
-    Ok(())
-}
 
-pub(super) fn raw_tracepoint<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &str,
-) -> Result<&'a mut RawTracePoint, ProbeError> {
-    let program = ebpf
-        .program_mut(name)
-        .ok_or_else(|| ProbeError::NoProgram(name.into()))?;
-    program.try_into().map_err(ProbeError::program(name))
-}
-
-/// Detaches a program and takes it out of the kernel; nothing if it is not loaded.
-pub(super) fn unload(program: &mut Program) {
-    let unloaded: Result<(), ProgramError> = match program {
-        Program::RawTracePoint(program) => program.unload(),
-        Program::FEntry(program) => program.unload(),
-        Program::FExit(program) => program.unload(),
-        Program::KProbe(program) => program.unload(),
-        // The object has no others.
-        _ => Ok(()),
-    };
-    if let Err(error) = unloaded
-        && !matches!(error, ProgramError::NotLoaded)
-    {
-        log::debug!("a program stays until the end: {error}");
+    #[test]
+    fn the_object_has_the_maps_that_are_named() {
+        let of_log = "AYA_LOGS";
+        let found = symbols(|section, kind| section == "maps" && kind == SymbolKind::Data);
+        assert_eq!(found, set(map::ALL.iter().copied().chain([of_log])));
     }
-}
 
-/// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo; none
-/// if it is not loaded.
-pub(super) fn recursion_misses(program: &Program) -> Option<u64> {
-    let fd = program.fd().ok()?;
-    let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let misses = text
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:"))
-        .and_then(|count| count.trim().parse().ok());
-    Some(misses.unwrap_or(0))
+    #[test]
+    fn the_object_has_the_globals_that_are_named() {
+        let mut found = symbols(|section, kind| section == ".rodata" && kind == SymbolKind::Data);
+        // Texts of the diagnostics.
+        found.retain(|name| !name.starts_with("anon."));
+        assert_eq!(
+            found,
+            set(global::ALL.iter().copied().chain([aya_log::LEVEL]))
+        );
+    }
+
+    #[test]
+    fn the_object_has_the_programs_that_are_named() {
+        let is_program = |section: &str, kind| section != ".text" && kind == SymbolKind::Text;
+        let both = |hook: &HookPrograms| [Some(hook.first), hook.second];
+        let named = program::ALL.iter().flat_map(both).flatten();
+        assert_eq!(symbols(is_program), set(named));
+    }
 }

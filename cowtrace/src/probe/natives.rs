@@ -1,33 +1,32 @@
-//! The native stacks that the kernel side found.
+//! The kernel side's table of native stacks.
 
 use aya::{
     Ebpf, Pod,
     maps::{HashMap, MapData},
 };
-use cowtrace_common::native::NativeStack;
+use cowtrace_common::{native::NativeStack, object::map};
 
-use super::ProbeError;
+use super::error::ProbeError;
 
-/// Name of their map.
-pub(super) const STACKS: &str = "NATIVE_STACKS";
-
-/// The kernel side's table of native stacks.
+/// Native stacks by number.
 pub struct Natives {
-    stacks: HashMap<MapData, u64, RawStack>,
+    stacks: HashMap<MapData, u64, RawNativeStack>,
 }
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct RawStack(NativeStack);
+struct RawNativeStack(NativeStack);
 
 // SAFETY: plain numbers without padding; any bytes are valid.
-unsafe impl Pod for RawStack {}
+unsafe impl Pod for RawNativeStack {}
 
 impl Natives {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
-        let stacks = ebpf.take_map(STACKS).ok_or(ProbeError::NoMap(STACKS))?;
+        let stacks = ebpf
+            .take_map(map::NATIVE_STACKS)
+            .ok_or(ProbeError::NoMap(map::NATIVE_STACKS))?;
         Ok(Self {
-            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(STACKS))?,
+            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(map::NATIVE_STACKS))?,
         })
     }
 

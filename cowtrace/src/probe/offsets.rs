@@ -1,47 +1,52 @@
-//! Where the members of kernel structures are, for the kernel side's globals: each backend asks
-//! for those it reads, so that a kernel that lacks one can still run the others.
+//! Offsets of members of kernel structures, for the kernel side's globals. Each backend looks up only those
+//! that it reads, so that a kernel that lacks one can still run the other backends.
+
+use cowtrace_common::object::global;
 
 use super::btf::{Btf, BtfError};
 
-/// Values of the kernel side's globals by name: offsets in bytes, and what follows from them.
+/// Values of the kernel side's globals, by name: offsets in bytes, and values derived from them.
 pub(super) type Globals = Vec<(&'static str, u32)>;
 
-/// What stands for a page of memory (`include/linux/mm_types.h`).
+/// The kernel's structure for a page of memory (`include/linux/mm_types.h`).
 const PAGE_STRUCT: &str = "page";
 
-/// For following processes, whatever the backend.
+/// For following processes, on every backend.
 pub(super) fn of_tasks(btf: &Btf) -> Result<Globals, BtfError> {
     Ok(vec![
-        ("TASK_PID", btf.offset("task_struct", "pid")?),
-        ("TASK_TGID", btf.offset("task_struct", "tgid")?),
-        ("TASK_MM", btf.offset("task_struct", "mm")?),
+        (global::TASK_PID, btf.offset("task_struct", "pid")?),
+        (global::TASK_TGID, btf.offset("task_struct", "tgid")?),
+        (global::TASK_MM, btf.offset("task_struct", "mm")?),
     ])
 }
 
-/// For telling where a thread is in its program: registers by the names of the architecture.
+/// For finding a thread's user-mode instruction. The names of registers differ between architectures.
 pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError> {
     let (_, instruction) = btf.first_offset("pt_regs", &["ip", "pc"])?;
     let (_, call) = btf.first_offset("pt_regs", &["orig_ax", "syscallno"])?;
     Ok(vec![
-        ("REGS_IP", instruction),
-        ("REGS_CALL", call),
-        ("TASK_STACK", btf.offset("task_struct", "stack")?),
+        (global::REGS_IP, instruction),
+        (global::REGS_CALL, call),
+        (global::TASK_STACK, btf.offset("task_struct", "stack")?),
         (
-            "STACK_REGISTERS",
+            global::STACK_REGISTERS,
             stack_bytes(page_bytes) - stack_padding(btf) - btf.struct_bytes("pt_regs")?,
         ),
     ])
 }
 
-/// For walking Python frames: how a thread is known from outside. x86-64 only, elsewhere what
-/// `pthread_self` returns is not what the processor has.
+/// For walking Python frames: the thread pointer, which identifies a thread. Only on x86-64 does
+/// `pthread_self` return the processor's.
 pub(super) fn of_python(btf: &Btf) -> Result<Globals, BtfError> {
     let pointer = btf.offset("task_struct", "thread")? + btf.offset("thread_struct", "fsbase")?;
-    Ok(vec![("TASK_THREAD_POINTER", pointer), ("WALK_PYTHON", 1)])
+    Ok(vec![
+        (global::TASK_THREAD_POINTER, pointer),
+        (global::WALK_PYTHON, 1),
+    ])
 }
 
-/// For following frame pointers, beside what telling writers takes: registers by the names of the
-/// architecture. On arm64 they are an array: x29 is the frame pointer, x30 the link register.
+/// For following frame pointers, beside [`of_writers`]. On arm64 the registers are an array: x29 is the
+/// frame pointer, x30 the link register.
 pub(super) fn of_native(btf: &Btf) -> Result<Globals, BtfError> {
     let (name, first) = btf.first_offset("pt_regs", &["bp", "regs"])?;
     let (frame, link) = match name {
@@ -49,20 +54,20 @@ pub(super) fn of_native(btf: &Btf) -> Result<Globals, BtfError> {
         _ => (first + 29 * 8, first + 30 * 8),
     };
     Ok(vec![
-        ("REGS_SP", btf.offset("pt_regs", "sp")?),
-        ("REGS_FP", frame),
-        ("REGS_LINK", link),
-        ("WALK_NATIVE", 1),
+        (global::REGS_SP, btf.offset("pt_regs", "sp")?),
+        (global::REGS_FP, frame),
+        (global::REGS_LINK, link),
+        (global::WALK_NATIVE, 1),
     ])
 }
 
-/// Size of a kernel stack (`THREAD_SIZE`): 16 KiB, or a page where that is more.
+/// Size of a kernel stack (`THREAD_SIZE`), bytes: 16 KiB, or a page if that is larger.
 fn stack_bytes(page_bytes: u64) -> u32 {
     u32::try_from(page_bytes).unwrap_or(0).max(16 << 10)
 }
 
-/// What the kernel leaves free above the registers (`TOP_OF_KERNEL_STACK_PADDING`, x86-64): two words
-/// where it is built for the FRED way of entering it (Linux 6.9, Debian's from 6.19).
+/// Bytes that the kernel leaves free above the registers (`TOP_OF_KERNEL_STACK_PADDING`, x86-64): two words
+/// if it is built for FRED, a newer way to enter the kernel (Linux 6.9, Debian's kernels from 6.19 on).
 fn stack_padding(btf: &Btf) -> u32 {
     if btf.parameters("fred_entry_from_user").is_some() {
         16
@@ -71,39 +76,48 @@ fn stack_padding(btf: &Btf) -> u32 {
     }
 }
 
-/// For telling a fault from what comes after it by its registers (x86-64).
+/// For distinguishing a fault from what follows it, by its registers (x86-64).
 pub(super) fn of_registers(btf: &Btf) -> Result<Globals, BtfError> {
     // `ip` is the next word (arch/x86/include/uapi/asm/ptrace.h).
-    Ok(vec![("REGS_ORIG_AX", btf.offset("pt_regs", "orig_ax")?)])
+    Ok(vec![(
+        global::REGS_ORIG_AX,
+        btf.offset("pt_regs", "orig_ax")?,
+    )])
 }
 
 /// For reading a fault in the functions that handle it.
 pub(super) fn of_faults(btf: &Btf) -> Result<Globals, BtfError> {
     let (head, head_at) = btf.first_offset(PAGE_STRUCT, &["compound_head", "compound_info"])?;
     Ok(vec![
-        ("VMF_VMA", btf.offset("vm_fault", "vma")?),
-        ("VMF_FLAGS", btf.offset("vm_fault", "flags")?),
-        ("VMF_ADDRESS", btf.offset("vm_fault", "address")?),
+        (global::VMF_VMA, btf.offset("vm_fault", "vma")?),
+        (global::VMF_FLAGS, btf.offset("vm_fault", "flags")?),
+        (global::VMF_ADDRESS, btf.offset("vm_fault", "address")?),
         (
-            "VMF_REAL_ADDRESS",
+            global::VMF_REAL_ADDRESS,
             btf.first_offset("vm_fault", &["real_address", "address"])?
                 .1,
         ),
-        ("VMF_PAGE", btf.offset("vm_fault", "page")?),
-        ("VMF_COW_PAGE", btf.offset("vm_fault", "cow_page")?),
-        ("VMA_MM", btf.offset("vm_area_struct", "vm_mm")?),
-        ("VMA_FLAGS", btf.offset("vm_area_struct", "vm_flags")?),
-        // Kernels without memory cgroups do not know an address space's owner.
-        ("MM_OWNER", btf.offset("mm_struct", "owner").unwrap_or(0)),
-        ("PAGE_MAPPING", btf.offset(PAGE_STRUCT, "mapping")?),
-        ("PAGE_HEAD", head_at),
-        ("PAGE_HEAD_IS_MASK", u32::from(head == "compound_info")),
-        ("FOLIO_PAGES", folio_pages(btf)?),
+        (global::VMF_PAGE, btf.offset("vm_fault", "page")?),
+        (global::VMF_COW_PAGE, btf.offset("vm_fault", "cow_page")?),
+        (global::VMA_MM, btf.offset("vm_area_struct", "vm_mm")?),
+        (global::VMA_FLAGS, btf.offset("vm_area_struct", "vm_flags")?),
+        // Kernels without memory cgroups do not store an address space's owner.
+        (
+            global::MM_OWNER,
+            btf.offset("mm_struct", "owner").unwrap_or(0),
+        ),
+        (global::PAGE_MAPPING, btf.offset(PAGE_STRUCT, "mapping")?),
+        (global::PAGE_HEAD, head_at),
+        (
+            global::PAGE_HEAD_IS_MASK,
+            u32::from(head == "compound_info"),
+        ),
+        (global::FOLIO_PAGES, folio_pages(btf)?),
     ])
 }
 
-/// Where a folio says how many pages it has, from its head page on: a member of `struct folio`
-/// under two names, before Linux 5.18 of its second page.
+/// Offset from the head page of a folio's number of pages: in `struct folio` under one of two names; before
+/// Linux 5.18 in the second page.
 fn folio_pages(btf: &Btf) -> Result<u32, BtfError> {
     let members = ["_nr_pages", "_folio_nr_pages"];
     if let Ok((_, offset)) = btf.first_offset("folio", &members) {
@@ -132,24 +146,24 @@ mod tests {
             let globals = of_faults(&of_kernel(kernel)).unwrap();
             let value = |wanted: &str| globals.iter().find(|(name, _)| *name == wanted).unwrap().1;
             let found = [
-                "VMF_VMA",
-                "VMF_FLAGS",
-                "VMF_ADDRESS",
-                "VMF_PAGE",
-                "VMA_MM",
-                "VMA_FLAGS",
-                "MM_OWNER",
+                global::VMF_VMA,
+                global::VMF_FLAGS,
+                global::VMF_ADDRESS,
+                global::VMF_PAGE,
+                global::VMA_MM,
+                global::VMA_FLAGS,
+                global::MM_OWNER,
             ]
             .map(value);
             assert_eq!(found, expected, "{kernel}");
             assert_eq!(
-                (value("PAGE_MAPPING"), value("PAGE_HEAD")),
+                (value(global::PAGE_MAPPING), value(global::PAGE_HEAD)),
                 (24, 8),
                 "{kernel}"
             );
-            assert_eq!(value("PAGE_HEAD_IS_MASK"), u32::from(kernel == "7.3"));
+            assert_eq!(value(global::PAGE_HEAD_IS_MASK), u32::from(kernel == "7.3"));
             // Within the second page of a folio.
-            assert!((64..128).contains(&value("FOLIO_PAGES")), "{kernel}");
+            assert!((64..128).contains(&value(global::FOLIO_PAGES)), "{kernel}");
             assert!(
                 of_tasks(&of_kernel(kernel)).is_ok() && of_registers(&of_kernel(kernel)).is_ok()
             );
@@ -163,7 +177,7 @@ mod tests {
             let globals = of_writers(&btf, 4096).unwrap();
             let registers = globals
                 .iter()
-                .find(|(name, _)| *name == "STACK_REGISTERS")
+                .find(|(name, _)| *name == global::STACK_REGISTERS)
                 .unwrap()
                 .1;
             assert_eq!(
@@ -180,7 +194,11 @@ mod tests {
             // bp and sp of x86-64, which has no link register.
             assert_eq!(
                 globals[..3],
-                [("REGS_SP", 152), ("REGS_FP", 32), ("REGS_LINK", 0)],
+                [
+                    (global::REGS_SP, 152),
+                    (global::REGS_FP, 32),
+                    (global::REGS_LINK, 0)
+                ],
                 "{kernel}"
             );
         }

@@ -1,4 +1,4 @@
-//! Interpreters that the kernel side walks the frames of, and the stacks it found.
+//! The interpreters whose frames the kernel side walks, and the stacks that it found.
 
 use std::mem::offset_of;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -7,45 +7,48 @@ use aya::{
     Ebpf, Pod,
     maps::{HashMap, Map, MapData},
 };
-use cowtrace_common::python::{INTERPRETERS, Interpreter, Stack};
+use cowtrace_common::{
+    object::map,
+    python::{INTERPRETERS, Interpreter, PythonStack},
+};
 
-use super::{ProbeError, shared::SharedArray};
+use super::{error::ProbeError, shared::SharedArray};
 
 /// The kernel side's tables for Python.
 pub struct Pythons {
     interpreters: SharedArray,
-    stacks: HashMap<MapData, u64, RawStack>,
+    stacks: HashMap<MapData, u64, RawPythonStack>,
     next: u32,
 }
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct RawStack(Stack);
+struct RawPythonStack(PythonStack);
 
 // SAFETY: plain numbers without padding; any bytes are valid.
-unsafe impl Pod for RawStack {}
+unsafe impl Pod for RawPythonStack {}
 
 impl Pythons {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
-        let Some(Map::Array(data)) = ebpf.map("PYTHONS") else {
-            return Err(ProbeError::NoMap("PYTHONS"));
+        let Some(Map::Array(data)) = ebpf.map(map::PYTHONS) else {
+            return Err(ProbeError::NoMap(map::PYTHONS));
         };
         let interpreters = SharedArray::map(data.fd(), INTERPRETERS, size_of::<Interpreter>())
             .map_err(|error| ProbeError::Mapping {
-                name: "PYTHONS",
+                name: map::PYTHONS,
                 error,
             })?;
         let stacks = ebpf
-            .take_map("PYTHON_STACKS")
-            .ok_or(ProbeError::NoMap("PYTHON_STACKS"))?;
+            .take_map(map::PYTHON_STACKS)
+            .ok_or(ProbeError::NoMap(map::PYTHON_STACKS))?;
         Ok(Self {
             interpreters,
-            stacks: HashMap::try_from(stacks).map_err(ProbeError::map("PYTHON_STACKS"))?,
+            stacks: HashMap::try_from(stacks).map_err(ProbeError::map(map::PYTHON_STACKS))?,
             next: 1,
         })
     }
 
-    /// Gives an interpreter a number; none once all are given.
+    /// Gives an interpreter a number; `None` if all numbers are in use.
     pub fn add(&mut self, interpreter: &Interpreter) -> Option<u32> {
         if self.next >= INTERPRETERS {
             return None;
@@ -97,7 +100,7 @@ impl Pythons {
 
     /// A stack by its number.
     #[must_use]
-    pub fn stack(&self, number: u64) -> Option<Stack> {
+    pub fn stack(&self, number: u64) -> Option<PythonStack> {
         Some(self.stacks.get(&number, 0).ok()?.0)
     }
 }

@@ -1,4 +1,4 @@
-//! A BPF array seen as memory: the kernel side's counters without a system call each.
+//! BPF arrays as memory of this process: reading a counter needs no system call.
 
 use std::{
     io,
@@ -15,14 +15,14 @@ use nix::{
 
 /// A mappable array (`BPF_F_MMAPABLE`) of fixed-size elements, mapped into this process.
 ///
-/// The kernel side writes it at the same time, so it is only reached through atomics.
+/// The kernel side writes it at the same time, so all access is atomic.
 pub(super) struct SharedArray {
     base: NonNull<c_void>,
     bytes: usize,
     stride: usize,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread, and is reached through atomics.
+// SAFETY: the mapping belongs to the process, not to a thread, and all access is atomic.
 unsafe impl Send for SharedArray {}
 
 impl SharedArray {
@@ -33,7 +33,7 @@ impl SharedArray {
         let bytes = stride * elements as usize;
         let length = NonZeroUsize::new(bytes).ok_or(io::ErrorKind::InvalidInput)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a fresh mapping at an address of the kernel's choice; nothing else is there.
+        // SAFETY: a new mapping at an address that the kernel chooses; it replaces nothing.
         let base = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, fd, 0) }?;
         Ok(Self {
             base,
@@ -42,7 +42,7 @@ impl SharedArray {
         })
     }
 
-    /// How many elements there are.
+    /// Number of elements.
     pub(super) fn len(&self) -> usize {
         self.bytes / self.stride
     }

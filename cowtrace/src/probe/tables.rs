@@ -1,5 +1,5 @@
-//! The kernel side's tables in this process's words: slots given out, counters read, entries
-//! cleared. Knows their layout; does not know what a run is.
+//! The kernel side's tables: gives out slots, reads counters, clears entries. Knows their layout, but not
+//! what a run is.
 
 use std::{
     io,
@@ -14,7 +14,8 @@ use aya::{
 use cowtrace_common::{
     evidence::Batch,
     loss::LOSSES,
-    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, Process},
+    object::map,
+    process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
         BUCKET_ENTRIES, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
     },
@@ -22,8 +23,8 @@ use cowtrace_common::{
 };
 
 use super::{
-    ProbeError,
     counts::{RangeCount, SlotState, Totals},
+    error::ProbeError,
     shared::SharedArray,
 };
 
@@ -31,7 +32,7 @@ use super::{
 pub struct Tables {
     tasks: SharedArray,
     pub(super) threads: SharedArray,
-    /// Until they are drained.
+    /// `None` after they are drained.
     pub(super) batches: Option<SharedArray>,
     pub(super) processes: SharedArray,
     ranges: SharedArray,
@@ -45,7 +46,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Takes the tables out of the loaded object and fills the lists of free slots.
+    /// Takes the tables from the loaded object and fills the queues of free slots.
     pub fn take(
         ebpf: &mut Ebpf,
         task_ids: u32,
@@ -54,21 +55,26 @@ impl Tables {
     ) -> Result<Self, ProbeError> {
         let chunks = task_ids.div_ceil(TASKS_PER_CHUNK);
         let mut tables = Self {
-            tasks: array(ebpf, "TASKS", chunks, size_of::<TaskChunk>())?,
-            threads: array(ebpf, "THREADS", THREAD_SLOTS, size_of::<Thread>())?,
-            batches: Some(array(ebpf, "BATCHES", THREAD_SLOTS, size_of::<Batch>())?),
-            processes: array(ebpf, "PROCESSES", PROCESS_SLOTS, size_of::<Process>())?,
-            ranges: array(ebpf, "RANGES", RANGE_BUCKETS, size_of::<RangeBucket>())?,
-            splits: array(ebpf, "SPLITS", SPLIT_WORDS, size_of::<u64>())?,
+            tasks: array(ebpf, map::TASKS, chunks, size_of::<TaskChunk>())?,
+            threads: array(ebpf, map::THREADS, THREAD_SLOTS, size_of::<Thread>())?,
+            batches: Some(array(ebpf, map::BATCHES, THREAD_SLOTS, size_of::<Batch>())?),
+            processes: array(
+                ebpf,
+                map::PROCESSES,
+                PROCESS_SLOTS,
+                size_of::<ProcessSlot>(),
+            )?,
+            ranges: array(ebpf, map::RANGES, RANGE_BUCKETS, size_of::<RangeBucket>())?,
+            splits: array(ebpf, map::SPLITS, SPLIT_WORDS, size_of::<u64>())?,
             loss: array(
                 ebpf,
-                "LOSS",
+                map::LOSS,
                 u32::try_from(LOSSES).unwrap_or(0),
                 size_of::<u64>(),
             )?,
-            races_settled: array(ebpf, "RACES_SETTLED", 1, size_of::<u64>())?,
-            free_threads: queue(ebpf, "FREE_THREADS")?,
-            free_processes: queue(ebpf, "FREE_PROCESSES")?,
+            races_settled: array(ebpf, map::RACES_SETTLED, 1, size_of::<u64>())?,
+            free_threads: queue(ebpf, map::FREE_THREADS)?,
+            free_processes: queue(ebpf, map::FREE_PROCESSES)?,
             range_shift,
             page_shift,
         };
@@ -76,67 +82,67 @@ impl Tables {
             tables
                 .free_threads
                 .push(slot, 0)
-                .map_err(ProbeError::map("FREE_THREADS"))?;
+                .map_err(ProbeError::map(map::FREE_THREADS))?;
         }
         for slot in FIRST_FREE_SLOT..PROCESS_SLOTS {
             tables
                 .free_processes
                 .push(slot, 0)
-                .map_err(ProbeError::map("FREE_PROCESSES"))?;
+                .map_err(ProbeError::map(map::FREE_PROCESSES))?;
         }
         Ok(tables)
     }
 
-    /// Opens a slot for a process that was there before the trace, without tasks yet; `None` if
-    /// none is free.
+    /// Opens a slot, without tasks yet, for a process that is older than the trace; `None` if no slot is
+    /// free.
     pub fn open_process(&mut self, pid: u32, parent: u32, now_ns: u64) -> Option<u32> {
         let slot = self.free_processes.pop(0).ok()?;
         let process = slot as usize;
         self.clear_counters(process);
         self.processes
-            .u64(process, offset_of!(Process, born_ns))
+            .u64(process, offset_of!(ProcessSlot, born_ns))
             .store(now_ns, Relaxed);
         self.processes
-            .u32(process, offset_of!(Process, tgid))
+            .u32(process, offset_of!(ProcessSlot, tgid))
             .store(pid, Relaxed);
         self.processes
-            .u32(process, offset_of!(Process, parent))
+            .u32(process, offset_of!(ProcessSlot, parent))
             .store(parent, Relaxed);
         self.set_interpreter(slot, 0);
         self.set_without_words(slot, false);
         self.processes
-            .u32(process, offset_of!(Process, tasks))
+            .u32(process, offset_of!(ProcessSlot, tasks))
             .store(0, Release);
         Some(slot)
     }
 
     fn clear_counters(&self, process: usize) {
-        for offset in (0..offset_of!(Process, born_ns)).step_by(8) {
+        for offset in (0..offset_of!(ProcessSlot, born_ns)).step_by(8) {
             self.processes.u64(process, offset).store(0, Relaxed);
         }
     }
 
-    /// Says which interpreter a slot's process runs.
+    /// Sets the interpreter that a slot's process runs.
     pub fn set_interpreter(&self, slot: u32, number: u32) {
         self.processes
-            .u32(slot as usize, offset_of!(Process, interpreter))
+            .u32(slot as usize, offset_of!(ProcessSlot, interpreter))
             .store(number, Release);
     }
 
-    /// Says whether a slot's process runs a program that has no objects words could tell.
+    /// Sets whether a slot's process runs a program without objects that words could identify.
     pub fn set_without_words(&self, slot: u32, without: bool) {
         self.processes
-            .u32(slot as usize, offset_of!(Process, without_words))
+            .u32(slot as usize, offset_of!(ProcessSlot, without_words))
             .store(u32::from(without), Release);
     }
 
-    /// Whether a task is traced already.
+    /// Whether a task is traced.
     #[must_use]
     pub fn is_traced(&self, tid: u32) -> bool {
         self.task(tid).is_some_and(|task| task.load(Acquire) != 0)
     }
 
-    /// The process slot that a traced task counts for.
+    /// The process slot of a traced task.
     #[must_use]
     pub fn process_of(&self, tid: u32) -> Option<u32> {
         let slot = self.task(tid)?.load(Acquire);
@@ -147,8 +153,8 @@ impl Tables {
         })
     }
 
-    /// Begins to trace a task as part of a process; false if the thread table is full, or if the
-    /// kernel side was faster.
+    /// Begins to trace a task as part of a process. False if the thread table is full, or if the kernel
+    /// side already traces it.
     pub fn trace_task(&mut self, tid: u32, process: u32) -> bool {
         let Ok(slot) = self.free_threads.pop(0) else {
             return false;
@@ -164,7 +170,7 @@ impl Tables {
             .u32(thread, offset_of!(Thread, tid))
             .store(tid, Relaxed);
         self.threads
-            .u32(thread, offset_of!(Thread, batch_copied))
+            .u32(thread, offset_of!(Thread, tally_copied))
             .store(0, Relaxed);
         self.threads
             .u32(thread, offset_of!(Thread, visitor))
@@ -180,7 +186,7 @@ impl Tables {
         }
         let tasks = self
             .processes
-            .u32(process as usize, offset_of!(Process, tasks));
+            .u32(process as usize, offset_of!(ProcessSlot, tasks));
         tasks.fetch_add(1, Relaxed);
         let traced = self.task(tid).is_some_and(|task| {
             let slot = u16::try_from(slot).unwrap_or(0);
@@ -193,7 +199,7 @@ impl Tables {
         traced
     }
 
-    /// Stops tracing a task whose exit the kernel side did not see.
+    /// Ends the tracing of a task whose exit the kernel side did not see.
     pub fn forget_task(&mut self, tid: u32) {
         let Some(task) = self.task(tid) else { return };
         let slot = task.swap(0, Release);
@@ -205,7 +211,7 @@ impl Tables {
             .u32(usize::from(slot), offset_of!(Thread, process))
             .load(Relaxed);
         self.processes
-            .u32(process as usize, offset_of!(Process, tasks))
+            .u32(process as usize, offset_of!(ProcessSlot, tasks))
             .fetch_sub(1, Relaxed);
         if let Some(batches) = &self.batches {
             batches
@@ -222,19 +228,19 @@ impl Tables {
         SlotState {
             born_ns: self
                 .processes
-                .u64(process, offset_of!(Process, born_ns))
+                .u64(process, offset_of!(ProcessSlot, born_ns))
                 .load(Acquire),
             pid: self
                 .processes
-                .u32(process, offset_of!(Process, tgid))
+                .u32(process, offset_of!(ProcessSlot, tgid))
                 .load(Relaxed),
             parent: self
                 .processes
-                .u32(process, offset_of!(Process, parent))
+                .u32(process, offset_of!(ProcessSlot, parent))
                 .load(Relaxed),
             tasks: self
                 .processes
-                .u32(process, offset_of!(Process, tasks))
+                .u32(process, offset_of!(ProcessSlot, tasks))
                 .load(Relaxed),
         }
     }
@@ -245,20 +251,22 @@ impl Tables {
         let process = slot as usize;
         let read = |offset| self.processes.u64(process, offset).load(Relaxed);
         Totals {
-            copied: std::array::from_fn(|source| read(offset_of!(Process, copied) + source * 8)),
-            reused: read(offset_of!(Process, reused)),
-            unranged_copied: read(offset_of!(Process, unranged_copied)),
-            unranged_reused: read(offset_of!(Process, unranged_reused)),
+            copied: std::array::from_fn(|source| {
+                read(offset_of!(ProcessSlot, copied) + source * 8)
+            }),
+            reused: read(offset_of!(ProcessSlot, reused)),
+            unranged_copied: read(offset_of!(ProcessSlot, unranged_copied)),
+            unranged_reused: read(offset_of!(ProcessSlot, unranged_reused)),
         }
     }
 
-    /// Every count of the histogram, with its slot. A range may come more than once: add up.
+    /// Every count of the histogram, with its slot. Add up ranges that come more than once.
     pub fn ranges(&self) -> impl Iterator<Item = (u32, RangeCount)> + '_ {
         self.entries()
             .filter_map(|(bucket, place)| self.entry(bucket, place))
     }
 
-    /// Clears the histogram of slots that no task uses any more, and gives the slots back.
+    /// Clears the histogram entries of slots that no task uses any more, and frees the slots.
     pub fn release(&mut self, slots: &[u32]) {
         for (bucket, place) in self.entries() {
             let key = RangeKey(self.ranges.u64(bucket, place).load(Relaxed));
@@ -289,8 +297,8 @@ impl Tables {
         }
     }
 
-    /// Has the range around an address counted page by page from now on, unless the address is
-    /// where a range begins anyway.
+    /// From now on counts the range around an address page by page, unless the address is the start of
+    /// a range.
     pub fn split_at_boundary(&self, address: u64) {
         let number = address >> self.range_shift;
         if number << self.range_shift == address {
@@ -302,7 +310,7 @@ impl Tables {
             .fetch_or(1 << bit, Relaxed);
     }
 
-    /// Tells the kernel side that threads that lose a race are left out from now on.
+    /// Marks that copies which lose a race for a page are left out from now on.
     pub fn settle_races(&self) {
         self.races_settled.u64(0, 0).store(1, Release);
     }
@@ -313,7 +321,7 @@ impl Tables {
         std::array::from_fn(|cause| self.loss.u64(cause, 0).load(Relaxed))
     }
 
-    /// Slots that processes can be found in when their events were lost.
+    /// Slots in which to search for processes whose events were lost.
     pub fn process_slots() -> impl Iterator<Item = u32> {
         OVERFLOW_SLOT..PROCESS_SLOTS
     }
@@ -323,7 +331,7 @@ impl Tables {
         ((chunk as usize) < self.tasks.len()).then(|| self.tasks.u16(chunk as usize, place * 2))
     }
 
-    /// Bucket and byte offset in it of every entry.
+    /// Every entry: its bucket, and its offset in the bucket, bytes.
     fn entries(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let buckets = self.ranges.len();
         (0..buckets).flat_map(|bucket| {

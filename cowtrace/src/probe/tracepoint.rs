@@ -1,22 +1,25 @@
 //! Backend `tracepoint`: raw tracepoints on page faults and page allocations.
 //!
-//! x86-64, Linux 5.10. Works where kprobes and trampolines are off, and without tracefs.
+//! x86-64, from Linux 5.10 on. Works without kprobes, trampolines and tracefs.
 
 use std::path::Path;
 
 use aya::Ebpf;
+use cowtrace_common::object::program;
 
 use super::{
-    Backend, Btf, Kernel, Probe, ProbeError, Settings, Unseen, check_ground,
+    attached::Probe,
+    backend::{Backend, Settings, check_ground},
+    btf::Btf,
+    error::ProbeError,
+    kernel::Kernel,
     load::{self, Plan},
-    offsets,
+    offsets, programs,
+    unseen::Unseen,
 };
 
-/// Pairs a write fault with the page allocation inside it.
+/// The backend; it pairs a write fault with the page allocation inside it.
 pub struct Tracepoint;
-
-/// A page fault of the kernel's own code.
-const KERNEL_FAULT: &str = "page_fault_kernel";
 
 impl Backend for Tracepoint {
     fn name(&self) -> &'static str {
@@ -45,16 +48,16 @@ impl Backend for Tracepoint {
 }
 
 fn attach(ebpf: &mut Ebpf, kernel: &Kernel, settings: Settings) -> Result<Vec<Unseen>, ProbeError> {
-    for hook in ["mm_page_alloc", "page_fault_user", KERNEL_FAULT] {
-        load::attach_twins(ebpf, kernel, hook)?;
+    for hook in program::OF_TRACEPOINTS {
+        programs::attach_twins(ebpf, kernel, hook)?;
     }
-    // A walk reads the caller's code, which a child may not have in its page tables yet: a fault
-    // of the hook's own, for which the kernel skips the program that reads. The second one runs.
+    // A walk reads the caller's code, which may not be in a child's page tables yet. The read then faults,
+    // and the kernel skips the program that reads for this fault. The second program handles it.
     let walks_native = settings.writers.is_some_and(|walks| walks.native);
     if walks_native && !kernel.preempts_tracepoints {
-        load::attach(ebpf, &load::second(KERNEL_FAULT), KERNEL_FAULT)?;
+        programs::attach_second(ebpf, program::PAGE_FAULT_KERNEL)?;
     }
-    // Attached when it is needed, which is then urgent.
-    load::load_program(ebpf, "mm_page_free")?;
+    // Loaded now, because it must be attached quickly when it is needed.
+    programs::load_program(ebpf, program::MM_PAGE_FREE.first)?;
     Ok(Unseen::OF_TRACEPOINTS.to_vec())
 }

@@ -1,19 +1,25 @@
 //! Backend `trampoline`: trampolines in the functions that handle write faults.
 //!
-//! x86-64, and arm64 where the kernel has them (6.12 has, 6.1 has not). The cheapest hooks there are; hardened kernels refuse them.
+//! x86-64, and arm64 if the kernel supports it (6.12 does, 6.1 does not). The cheapest hooks; hardened
+//! kernels refuse them.
 
 use std::path::Path;
 
 use aya::Btf as KernelBtf;
 
 use super::{
-    Backend, Btf, Kernel, Probe, ProbeError, Settings, check_ground, explain,
-    functions::{Functions, Technique},
+    attached::Probe,
+    backend::{Backend, Settings, check_ground},
+    btf::Btf,
+    error::ProbeError,
+    explain,
+    functions::{FaultFunctions, Technique},
+    kernel::Kernel,
     load::{self, Plan},
     offsets,
 };
 
-/// Sees a copy where it is committed.
+/// The backend; it sees copies where the kernel commits them.
 pub struct Trampoline;
 
 impl Backend for Trampoline {
@@ -24,7 +30,7 @@ impl Backend for Trampoline {
     fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError> {
         check_ground(Path::new("/proc"))?;
         let btf = Btf::of_running_kernel()?;
-        let functions = Functions::find(&btf)?;
+        let functions = FaultFunctions::find(&btf)?;
         let types = KernelBtf::from_sys_fs().map_err(|error| ProbeError::Refused {
             what: "its types".into(),
             reason: explain::error(&error),

@@ -1,33 +1,39 @@
-//! What the kernel allows, found by trying it with programs that do nothing.
+//! Finds out what the kernel allows by trying it, with programs that do nothing.
 
 use std::path::Path;
 
 use aya::Ebpf;
+use cowtrace_common::object::program;
 
 use super::{
-    Backend, Btf, Kernel, ProbeError, Settings, Unseen, Walks, check_privileges,
-    check_surroundings, load, offsets,
+    backend::{Backend, Settings, Walks, check_privileges, check_surroundings},
+    btf::Btf,
+    choice,
+    error::ProbeError,
+    kernel::Kernel,
+    load, offsets, programs,
+    unseen::Unseen,
 };
 
-/// One thing that was tried.
+/// A trial of something that tracing needs.
 #[derive(Debug)]
 pub struct Trial {
-    /// What.
+    /// What was tried.
     pub what: &'static str,
-    /// Whether it worked, or what the kernel said.
+    /// What was found, or why it failed.
     pub result: Result<String, String>,
 }
 
-/// A backend that was tried.
+/// A trial of a backend.
 #[derive(Debug)]
 pub struct BackendTrial {
-    /// Its name.
+    /// Name of the backend.
     pub name: &'static str,
-    /// What it cannot see, or why it cannot run.
+    /// What the backend cannot see, or why it cannot run.
     pub result: Result<Vec<Unseen>, String>,
 }
 
-/// Tries what every backend needs, whatever fails.
+/// Tries everything that every backend needs, even after a failure.
 #[must_use]
 pub fn ground() -> Vec<Trial> {
     let needed = |what, result| Trial { what, result };
@@ -37,20 +43,16 @@ pub fn ground() -> Vec<Trial> {
         needed("kernel types (BTF)", types()),
         needed("ring buffer, mapped arrays", maps()),
     ];
-    for hook in [
-        "sched_process_fork",
-        "sched_process_exec",
-        "sched_process_exit",
-    ] {
-        trials.push(needed(hook, raw_tracepoint(hook)));
+    for hook in program::OF_LIFECYCLE {
+        trials.push(needed(hook.first, raw_tracepoint(hook.first)));
     }
     trials
 }
 
-/// Tries every backend by attaching it for a moment, in the order in which they are taken.
+/// Tries every backend, best first, by attaching it for a moment.
 #[must_use]
 pub fn backends(kernel: &Kernel) -> Vec<BackendTrial> {
-    super::backends()
+    choice::backends()
         .into_iter()
         .map(|backend| BackendTrial {
             name: backend.name(),
@@ -84,18 +86,18 @@ fn maps() -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The empty program on each hook of a copy, attached until they are dropped.
+/// Attaches the empty program to each tracepoint of a copy. Dropping the result detaches it.
 pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
-    ["page_fault_user", "page_fault_kernel", "mm_page_alloc"]
-        .into_iter()
-        .map(empty_hook)
+    program::OF_TRACEPOINTS
+        .iter()
+        .map(|hook| empty_hook(hook.first))
         .collect()
 }
 
-/// Attaches the empty program; every tracepoint gets a fresh one.
+/// Attaches a newly loaded empty program to a tracepoint.
 fn empty_hook(tracepoint: &str) -> Result<Ebpf, ProbeError> {
     let mut object = load::for_trial()?;
-    load::attach(&mut object, "empty", tracepoint)?;
+    programs::attach(&mut object, program::EMPTY.first, tracepoint)?;
     Ok(object)
 }
 
@@ -106,7 +108,7 @@ fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
     }
 }
 
-/// The backend itself, with all its programs.
+/// Attaches the backend with all its programs; returns what it cannot see.
 fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
     let settings = Settings {
         range_bytes: 1 << 16,

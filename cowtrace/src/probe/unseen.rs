@@ -1,22 +1,22 @@
-//! What a backend cannot see, so that every report can say so.
+//! What a backend cannot see; every report lists it.
 
-/// A kind of copy, or something about copies, that a backend is blind to.
+/// A kind of copy, or a fact about copies, that a backend cannot see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unseen {
-    /// Copies made while another process writes into a traced one's memory.
+    /// Copies by another process that writes into a traced process's memory.
     OtherWriters,
     /// Copies of hugetlbfs pages.
     Hugetlb,
-    /// Copies made by the first access to a page of a private file mapping, when it is a write.
+    /// Copies by the first access to a page of a private file mapping, if it is a write.
     FirstFileWrites,
-    /// What the old page was, where the mapping does not tell.
+    /// What the old page was, if the kind of mapping does not say it.
     Sources,
-    /// Which objects were written: where the kernel has physical memory was not found.
+    /// Which objects were written: the kernel's mapping of physical memory was not found.
     Objects,
 }
 
 impl Unseen {
-    /// What the tracepoint backend is blind to on every kernel.
+    /// What the tracepoint backend cannot see on any kernel.
     pub const OF_TRACEPOINTS: [Self; 4] = [
         Self::OtherWriters,
         Self::Hugetlb,
@@ -24,7 +24,7 @@ impl Unseen {
         Self::Sources,
     ];
 
-    /// For people, in the words that the README explains.
+    /// Text for people, in the words that the README explains.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use std::{
 use cowtrace_common::{
     evidence::Evidence,
     native::NativeStack,
-    python::{Interpreter, Stack as PythonStack},
+    python::{Interpreter, PythonStack},
 };
 
 pub use crate::runtime::cpython::{Credit, Found, Limits, Objects, Survey, Variable};
@@ -38,9 +38,9 @@ struct Key {
     what: u64,
     instruction: u64,
     region: Option<u32>,
-    python: Option<u32>,
+    python_stack: Option<u32>,
     /// The kernel side's number.
-    native: Option<u64>,
+    native_stack: Option<u64>,
     /// The process, where code of its own making is involved: another's may lie at the same place.
     process: Option<u32>,
 }
@@ -142,7 +142,7 @@ impl Writers {
         let mut is_made = program.hold(evidence.core.instruction, sources, &mut self.held);
         let (kind, what) = program.classify(evidence, origin.pids);
         let number = |number: u64| (number != 0).then_some(number);
-        let native = number(evidence.context.native).filter(|&number| {
+        let native_stack = number(evidence.context.native_stack).filter(|&number| {
             let has_made =
                 program.hold_native_stack(number, sources, &mut self.held, || native(number));
             is_made |= has_made == Some(true);
@@ -154,16 +154,16 @@ impl Writers {
             what,
             instruction: evidence.core.instruction,
             region: origin.region,
-            python: number(evidence.context.stack).and_then(|number| {
+            python_stack: number(evidence.context.python_stack).and_then(|number| {
                 program.python_stack(number, origin.pids, &mut self.python, || python(number))
             }),
-            native,
+            native_stack,
             process: origin.pids.first().copied().filter(|_| is_made),
         };
         if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
             key.instruction = 0;
-            key.python = None;
-            key.native = None;
+            key.python_stack = None;
+            key.native_stack = None;
             key.process = None;
         }
         *self.sums.entry(key).or_default() += evidence.pages();

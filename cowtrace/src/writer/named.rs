@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use cowtrace_common::evidence::UNKNOWN_CALL;
+
 use super::{Key, Writers, program::Program, stacks::Stacks};
 use crate::{
     native::{Address, Chain, Named as Function, Names, Naming},
     run::{NativeFrame, PerfMapProblem, PythonFrame, Region, Stack, WriteKind, Writer},
 };
-
-/// What stands for the number where the kernel writes outside of one, as it does for a new process.
-const NO_SYSTEM_CALL: u64 = 0xffff;
 
 /// Who wrote, by name.
 #[derive(Debug, Default)]
@@ -52,8 +51,8 @@ struct Row {
     inlined: Vec<String>,
     system_call: Option<u32>,
     region: Option<u32>,
-    python: Option<u32>,
-    native: Option<u32>,
+    python_stack: Option<u32>,
+    native_stack: Option<u32>,
 }
 
 impl Writers {
@@ -120,7 +119,9 @@ impl Writers {
             };
             let makers = program.makers(key.process);
             naming.want(key.address(), &program.code, &self.held, makers);
-            let Some(number) = key.native else { continue };
+            let Some(number) = key.native_stack else {
+                continue;
+            };
             if !seen.insert((key.program, key.process, number)) {
                 continue;
             }
@@ -164,7 +165,7 @@ struct NativeStacks {
 impl NativeStacks {
     /// Number of a writer's stack: with the function that wrote, and what called it.
     fn of(&mut self, key: &Key, program: &Program, names: &Names) -> Option<u32> {
-        let number = key.native?;
+        let number = key.native_stack?;
         let address = key.address();
         if let Some(&stack) = self.known.get(&(address, number)) {
             return Some(stack);
@@ -200,18 +201,23 @@ fn frames_of(function: Option<&Function>) -> Vec<NativeFrame> {
 }
 
 impl Row {
-    fn new(key: &Key, program: &Program, function: Option<&Function>, native: Option<u32>) -> Self {
+    fn new(
+        key: &Key,
+        program: &Program,
+        function: Option<&Function>,
+        native_stack: Option<u32>,
+    ) -> Self {
         Self {
             kind: key.kind,
             type_name: program.type_name(key.kind, key.what),
             function: function.map(|function| function.function.clone()),
             module: function.map(|function| function.module.clone()),
             inlined: function.map_or_else(Vec::new, |function| function.inlined.clone()),
-            system_call: (key.kind == WriteKind::Kernel && key.what != NO_SYSTEM_CALL)
+            system_call: (key.kind == WriteKind::Kernel && key.what != UNKNOWN_CALL)
                 .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
             region: key.region,
-            python: key.python,
-            native,
+            python_stack: key.python_stack,
+            native_stack,
         }
     }
 
@@ -224,8 +230,8 @@ impl Row {
             inlined: row.inlined,
             system_call: row.system_call,
             region_id: row.region,
-            python_stack: row.python,
-            native_stack: row.native,
+            python_stack: row.python_stack,
+            native_stack: row.native_stack,
             copied_pages,
         }
     }

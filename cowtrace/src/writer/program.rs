@@ -10,7 +10,7 @@ use std::{
 use cowtrace_common::{
     evidence::{BY_KERNEL, Evidence, HAS_WORDS},
     native::NativeStack,
-    python::{Interpreter, MAX_FRAMES, Stack as RawStack},
+    python::{Interpreter, MAX_FRAMES, PythonStack},
 };
 
 use super::stacks::Stacks;
@@ -211,7 +211,7 @@ impl Program {
         number: u64,
         pids: &[u32],
         stacks: &mut Stacks<PythonFrame>,
-        raw: impl FnOnce() -> Option<RawStack>,
+        raw: impl FnOnce() -> Option<PythonStack>,
     ) -> Option<u32> {
         if let Some(stack) = self.python_stacks.get(&number) {
             return *stack;
@@ -279,7 +279,7 @@ impl Program {
 
 /// Names a Python stack's frames, as far as their code can be read; those of C code are left out.
 fn named(
-    raw: &RawStack,
+    raw: &PythonStack,
     python: &mut Python,
     pids: &[u32],
     stacks: &mut Stacks<PythonFrame>,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use cowtrace_common::python::Frame;
+use cowtrace_common::python::WalkedFrame;
 
 use super::{
     layout::{CodeLayout, Layout, TextLayout},
@@ -63,7 +63,7 @@ impl Codes {
     /// Names a frame, by the first of the processes that has its code.
     pub(super) fn name(
         &mut self,
-        frame: Frame,
+        frame: WalkedFrame,
         pids: &[u32],
         mut is_code: impl FnMut(u64) -> bool,
     ) -> Option<PythonFrame> {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use cowtrace_common::{
     evidence::Evidence,
-    python::{Frame, Interpreter},
+    python::{Interpreter, WalkedFrame},
 };
 
 use crate::{
@@ -93,7 +93,7 @@ impl Python {
     }
 
     /// Names a frame; none if its code cannot be read.
-    pub(crate) fn frame(&mut self, frame: Frame, pids: &[u32]) -> Option<PythonFrame> {
+    pub(crate) fn frame(&mut self, frame: WalkedFrame, pids: &[u32]) -> Option<PythonFrame> {
         let known = &mut self.known;
         let is_code = |address| {
             (known.has(address) || known.learn(address, pids))

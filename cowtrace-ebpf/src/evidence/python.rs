@@ -1,38 +1,35 @@
-//! Python frames of the thread that writes, walked in its memory at the time of the write. Its own
-//! or none: a thread is known by what `pthread_self` returns in it, which a fork keeps.
+//! Python frames of the thread that writes, walked in its memory when it writes. The frames are that
+//! thread's or missing: `pthread_self` identifies the thread, and its value survives a fork.
 
 use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
-    python::{FRAME_BYTES, Frame, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES},
+    python::{FRAME_BYTES, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES, WalkedFrame},
 };
 
 use crate::{
-    fault::TracedThread,
-    kernel::Task,
-    maps,
-    process::Program,
-    walk::{Walk, mixed},
+    digest::mixed, kernel::KernelTask, maps, program::KnownProgram, thread::TracedThread,
+    walk::StackWalk,
 };
 
-/// Whether frames are walked at all; at 0 the verifier removes it as dead code.
+/// 1 if this trace walks Python frames. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
 static WALK_PYTHON: Global<u32> = Global::new(0);
 
-/// Threads of an interpreter that are looked through for the writer's.
+/// Most threads of an interpreter that are searched for the writer's.
 const MAX_THREADS: u32 = 32;
-/// What the low bits of a reference to an object may be used for (3.14).
+/// Low bits of a reference to an object that may have other uses (3.14).
 const TAG: u64 = 0b111;
 
-/// Whether frames are asked for.
+/// Whether this trace walks Python frames.
 #[inline(always)]
-pub fn is_asked_for() -> bool {
+pub fn is_walked() -> bool {
     WALK_PYTHON.load() != 0
 }
 
-/// Number of the current thread's Python stack, 0 if it runs no Python that is known.
+/// Number of the current thread's Python stack, 0 if it runs no known Python.
 #[inline(always)]
-pub fn stack(walk: &mut Walk, thread: TracedThread, program: Program) -> u64 {
+pub fn stack(walk: &mut StackWalk, thread: TracedThread, program: KnownProgram) -> u64 {
     let number = program.interpreter;
     if number == 0 {
         return 0;
@@ -53,10 +50,10 @@ pub fn stack(walk: &mut Walk, thread: TracedThread, program: Program) -> u64 {
 
 /// Address of the innermost frame of the current thread.
 #[inline(always)]
-fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
+fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
     let mut own = thread.get().thread_pointer;
     if own == 0 {
-        own = Task::current().thread_pointer().ok()?;
+        own = KernelTask::current().thread_pointer().ok()?;
         thread.get_mut().thread_pointer = own;
     }
     let known = thread.get().python_thread;
@@ -72,9 +69,9 @@ fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut Walk) ->
     Some(walk.block[0])
 }
 
-/// Looks through the interpreter's threads; leaves the one that is found in the block.
+/// Searches the interpreter's threads; the block then contains the state of the one found.
 #[inline(always)]
-fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
+fn search(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
     walk.read(python.threads_head, 8)?;
     let mut state = walk.block[0];
     for _ in 0..MAX_THREADS {
@@ -89,26 +86,26 @@ fn search(own: u64, python: &Interpreter, walk: &mut Walk) -> Option<u64> {
     None
 }
 
-/// Whether this is the state of the thread whose `pthread_self` is `own`; reads it into the block.
+/// Whether `state` belongs to the thread whose `pthread_self` is `own`; reads it into the block.
 #[inline(always)]
-fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut Walk) -> bool {
+fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut StackWalk) -> bool {
     walk.read(state, THREAD_BYTES as u32).is_some() && word(walk, python.thread_id) == own
 }
 
-/// Collects the frames from one on outwards; their number.
+/// Collects the frames from the innermost one on; returns the stack's number.
 #[inline(always)]
-fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u32) -> u64 {
+fn frames(innermost: u64, python: &Interpreter, walk: &mut StackWalk, interpreter: u32) -> u64 {
     let mut digest = u64::from(interpreter);
     let mut count = 0;
     let mut frame = innermost;
     walk.forget();
-    // One way through an iteration, so that the verifier need not follow every combination.
+    // One path through each iteration, so that the verifier need not follow every combination.
     for place in 0..MAX_FRAMES {
         if frame == 0 || load(walk, frame).is_none() {
             break;
         }
         let mask = !TAG & unless_owned_by_c(python, walk, frame);
-        let found = Frame {
+        let found = WalkedFrame {
             code: walk.member(frame, python.frame_code) & mask,
             instruction: walk.member(frame, python.frame_instruction),
         };
@@ -125,23 +122,23 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut Walk, interpreter: u3
     mixed(digest, u64::from(walk.python.is_cut)) | 1
 }
 
-/// Has a frame in the block, with as many as possible of those that called it: they lie below it.
+/// Makes sure that a frame is in the block, with as many of its callers as fit: they lie below it.
 #[inline(always)]
-fn load(walk: &mut Walk, frame: u64) -> Option<()> {
+fn load(walk: &mut StackWalk, frame: u64) -> Option<()> {
     let bytes = FRAME_BYTES as u64;
     walk.load(frame, bytes, WINDOW_BYTES as u64 - bytes, bytes)
 }
 
-/// 0 if the frame stands for C code, else a mask that changes nothing.
+/// 0 if the frame stands for C code, else a mask with all bits set.
 #[inline(always)]
-fn unless_owned_by_c(python: &Interpreter, walk: &Walk, frame: u64) -> u64 {
+fn unless_owned_by_c(python: &Interpreter, walk: &StackWalk, frame: u64) -> u64 {
     let owner = (walk.member(frame, python.frame_owner) >> (8 * (python.frame_owner & 7))) & 0xff;
     let below = (owner as i64).wrapping_sub(i64::from(python.skipped_owner));
     (below >> 63) as u64
 }
 
-/// The word of the block at an offset in bytes.
+/// The word at an offset, in bytes, of the block.
 #[inline(always)]
-fn word(walk: &Walk, offset: u32) -> u64 {
+fn word(walk: &StackWalk, offset: u32) -> u64 {
     walk.block[(offset as usize / 8) & (THREAD_BYTES / 8 - 1)]
 }

@@ -1,65 +1,70 @@
-//! Evidence of who wrote: taken for copies only, sent as it is. Which word is a type, and what
-//! the instruction is called, is for the user side to find out.
+//! Evidence of who wrote, only for copies. The user side finds out which word is a type and which
+//! function the instruction belongs to.
+
+mod native;
+mod python;
+mod reading;
+pub mod stacks;
 
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
 use cowtrace_common::{
     evidence::{
-        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, ORDER_SHIFT, WORDS,
+        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, ORDER_SHIFT,
+        UNKNOWN_CALL, WORDS,
     },
     loss::Loss,
 };
 
-use crate::{fault::TracedThread, kernel::page_tables, maps, process::Program, stacks::Stacks};
+use crate::{kernel::page_tables, maps, program::KnownProgram, thread::TracedThread};
+use stacks::StackNumbers;
 
-/// Whether evidence is taken at all; at 0 the verifier removes it as dead code.
+/// 1 if this trace takes evidence. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
 static TAKE_EVIDENCE: Global<u32> = Global::new(0);
 
-/// Whether evidence is asked for.
+/// Whether this trace takes evidence.
 #[inline(always)]
-pub fn is_asked_for() -> bool {
+pub fn is_taken() -> bool {
     TAKE_EVIDENCE.load() != 0
 }
 
-/// Stands for the number of a system call that could not be read.
-pub const UNKNOWN_CALL: u64 = 0xffff;
-
 /// A write that copied a page.
 pub struct Write {
-    /// Slot of the process whose page it is.
+    /// Slot of the process that the page belongs to.
     pub slot: u32,
-    /// The address, exact.
+    /// The exact address.
     pub address: u64,
-    /// The writer's user-mode instruction pointer, 0 if not known.
+    /// The writer's user-mode instruction pointer, 0 if unknown.
     pub instruction: u64,
-    /// Pages that were copied: a power of two.
+    /// Number of copied pages: a power of two.
     pub pages: u32,
-    /// Number of the system call in which it wrote, if it did.
+    /// Number of the system call that wrote; `None` if user-mode code wrote.
     pub system_call: Option<u64>,
-    /// Words around the address, if they could be read.
+    /// Words near the address, if they were read.
     pub words: Option<[u64; WORDS]>,
-    /// The stacks it comes from.
-    pub stacks: Stacks,
+    /// The writer's stacks.
+    pub stacks: StackNumbers,
 }
 
-/// When words are read. The process's own addresses may be used only once the kernel has changed the
-/// page's entry and flushed the translation of the old one.
+/// When words are read. Reads by the process's own addresses are allowed only after the kernel changed
+/// the page's entry and flushed the old translation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     BeforeCopy,
     AfterCopy,
 }
 
-/// Reads the words around an address of the current thread's process, if they could tell anything.
+/// Reads the words near an address of the current thread's process, unless its program has no objects
+/// that they could identify.
 ///
-/// Never through the process's own translations before the copy: see [`page_tables`]. Nor may they be
-/// used between the moment when the kernel looks at the page's entry in the page table and the copy's
-/// commit: reading sets the entry's accessed bit, which fork clears for the child, and the kernel,
-/// finding the entry changed, throws the copy away and begins the fault again.
+/// Before the copy it must not read by the process's own translations, see [`page_tables`]. Between the
+/// kernel's look at the page-table entry and the commit of the copy there is a second reason: a read sets
+/// the entry's accessed bit, which fork clears for the child. The kernel then finds the entry changed,
+/// throws the copy away and begins the fault again.
 #[inline(always)]
 pub fn read_words(
     thread: TracedThread,
-    program: Program,
+    program: KnownProgram,
     address: u64,
     moment: Moment,
 ) -> Option<[u64; WORDS]> {
@@ -75,11 +80,11 @@ pub fn read_words(
     if moment == Moment::BeforeCopy {
         return None;
     }
-    // SAFETY: the helper checks the address itself and fails with EFAULT on a bad one.
+    // SAFETY: the helper checks the address and fails with EFAULT on a bad one.
     unsafe { bpf_probe_read_user(first as *const [u64; WORDS]) }.ok()
 }
 
-/// The current thread's page tables: the same until it starts another program.
+/// The current thread's page tables: they stay the same until it starts another program.
 #[inline(always)]
 fn own_tables(mut thread: TracedThread) -> Option<u64> {
     let known = thread.get().page_tables;
@@ -91,12 +96,12 @@ fn own_tables(mut thread: TracedThread) -> Option<u64> {
     Some(found)
 }
 
-/// Takes the evidence of a copy.
+/// Adds the evidence of a copy to the thread's batch.
 #[inline(always)]
-pub fn tell(thread: TracedThread, write: Write) {
+pub fn record(thread: TracedThread, write: Write) {
     let Some(batch) = batch(thread) else { return };
     let mut count = batch.cores.count as usize;
-    // Not as soon as it is full: the last copy can still be taken back.
+    // Not as soon as the batch is full: the last copy can still be taken back.
     if count >= BATCH {
         send(batch);
         count = 0;
@@ -106,7 +111,7 @@ pub fn tell(thread: TracedThread, write: Write) {
         flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
     }
     if let Some(call) = write.system_call {
-        flags |= BY_KERNEL | (((call as u32) & 0xffff) << CALL_SHIFT);
+        flags |= BY_KERNEL | (((call & UNKNOWN_CALL) as u32) << CALL_SHIFT);
     }
     if write.words.is_some() {
         flags |= HAS_WORDS;
@@ -118,21 +123,24 @@ pub fn tell(thread: TracedThread, write: Write) {
         slot: write.slot,
         flags,
     };
-    if (flags & HAS_WORDS != 0) | (write.stacks.python != 0) | (write.stacks.native != 0) {
+    if (flags & HAS_WORDS != 0)
+        | (write.stacks.python_stack != 0)
+        | (write.stacks.native_stack != 0)
+    {
         batch.contexts[place] = Context {
             words: write.words.unwrap_or([0; WORDS]),
-            stack: write.stacks.python,
-            native: write.stacks.native,
+            python_stack: write.stacks.python_stack,
+            native_stack: write.stacks.native_stack,
         };
         batch.cores.with_context |= 1 << place;
     }
     batch.cores.count = count as u32 + 1;
 }
 
-/// The thread's last copy was none.
+/// Takes back the thread's last copy.
 #[inline(always)]
 pub fn take_back(thread: TracedThread) {
-    if !is_asked_for() {
+    if !is_taken() {
         return;
     }
     let Some(batch) = batch(thread) else { return };
@@ -141,10 +149,10 @@ pub fn take_back(thread: TracedThread) {
     batch.cores.with_context &= !(1 << (count & 31));
 }
 
-/// Sends what the thread has kept.
+/// Sends the evidence that the thread has not sent yet.
 #[inline(always)]
-pub fn flush(thread: TracedThread) {
-    if !is_asked_for() {
+pub fn send_rest(thread: TracedThread) {
+    if !is_taken() {
         return;
     }
     let Some(batch) = batch(thread) else { return };
@@ -155,11 +163,11 @@ pub fn flush(thread: TracedThread) {
 
 #[inline(always)]
 fn batch(thread: TracedThread) -> Option<&'static mut Batch> {
-    // SAFETY: a pointer into a live map value, which only this thread's own hooks write.
+    // SAFETY: a pointer into a live map value that only this thread's own hooks write.
     maps::batch(thread.slot).map(|batch| unsafe { &mut *batch })
 }
 
-/// Sends a batch and empties it. The user side looks by itself: waking it would cost more than the
+/// Sends a batch and empties it. The user side reads at its own pace: waking it would cost more than the
 /// copies.
 #[inline(always)]
 fn send(batch: &mut Batch) {

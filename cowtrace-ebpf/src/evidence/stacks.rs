@@ -1,0 +1,51 @@
+//! The stacks of a writer, by the numbers that its evidence has.
+
+use super::{native, python};
+use crate::{
+    kernel::SavedRegisters,
+    program::KnownProgram,
+    thread::{TracedThread, Turn},
+    walk::{Hook, StackWalk},
+};
+
+/// Numbers of a writer's stacks, 0 for an unknown one.
+#[derive(Clone, Copy, Default)]
+pub struct StackNumbers {
+    /// Number of a [`cowtrace_common::python::PythonStack`].
+    pub python_stack: u64,
+    /// Number of a [`cowtrace_common::native::NativeStack`].
+    pub native_stack: u64,
+}
+
+/// Whether this trace walks any stack of processes that run this program.
+#[inline(always)]
+pub fn are_walked(program: KnownProgram) -> bool {
+    native::is_walked() || (python::is_walked() && program.interpreter != 0)
+}
+
+/// The stacks of the current thread that this trace walks. `registers` gives its user-mode registers.
+#[inline(always)]
+pub fn of_writer(
+    thread: TracedThread,
+    program: KnownProgram,
+    hook: Hook,
+    turn: Turn,
+    registers: impl FnOnce() -> Result<SavedRegisters, i32>,
+) -> StackNumbers {
+    let mut stacks = StackNumbers::default();
+    if !are_walked(program) {
+        return stacks;
+    }
+    let Some(walk) = StackWalk::begin(hook, turn) else {
+        return stacks;
+    };
+    if python::is_walked() {
+        stacks.python_stack = python::stack(walk, thread, program);
+    }
+    if native::is_walked()
+        && let Ok(registers) = registers()
+    {
+        stacks.native_stack = native::stack(walk, registers);
+    }
+    stacks
+}

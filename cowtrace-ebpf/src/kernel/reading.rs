@@ -1,0 +1,16 @@
+//! Reads of kernel memory by the helper that checks the address.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+
+/// Reads a member of a structure: `offset` bytes after `base`.
+#[inline(always)]
+pub fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
+    read_at(base + u64::from(offset))
+}
+
+/// Reads a value at a kernel address; an error if the address is bad.
+#[inline(always)]
+pub fn read_at<T>(address: u64) -> Result<T, i32> {
+    // SAFETY: the helper checks the address and fails with EFAULT on a bad one.
+    unsafe { bpf_probe_read_kernel(address as *const T) }
+}

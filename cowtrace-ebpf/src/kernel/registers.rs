@@ -1,0 +1,135 @@
+//! Saved registers, and how the thread entered the kernel.
+
+use aya_ebpf::Global;
+
+use super::{cast, reading::read};
+use crate::digest::mixed;
+
+/// Offset of the instruction pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_IP: Global<u32> = Global::new(0);
+/// Offset of the system call's number in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_CALL: Global<u32> = Global::new(0);
+/// Offset of the stack pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_SP: Global<u32> = Global::new(0);
+/// Offset of the frame pointer in `struct pt_regs`, bytes.
+#[unsafe(no_mangle)]
+static REGS_FP: Global<u32> = Global::new(0);
+/// Offset of the link register in `struct pt_regs`, bytes; 0 if return addresses are on the stack.
+#[unsafe(no_mangle)]
+static REGS_LINK: Global<u32> = Global::new(0);
+/// Offset of `orig_ax` in `struct pt_regs` (x86-64), bytes.
+#[unsafe(no_mangle)]
+static REGS_ORIG_AX: Global<u32> = Global::new(0);
+
+/// Words of `struct pt_regs` (x86-64).
+const REGISTERS: usize = 21;
+/// What an exception saves as `orig_ax`, where a system call saves its number
+/// (arch/x86/entry/entry_64.S).
+const ORIG_AX_OF_EXCEPTION: u64 = u64::MAX;
+
+/// Saved registers (`struct pt_regs`) by their kernel address.
+#[derive(Clone, Copy)]
+pub struct SavedRegisters(pub u64);
+
+impl SavedRegisters {
+    /// Instruction pointer.
+    #[inline(always)]
+    pub fn instruction(self) -> Result<u64, i32> {
+        read(self.0, REGS_IP.load())
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn system_call(self) -> Result<u64, i32> {
+        read(self.0, REGS_CALL.load())
+    }
+
+    /// Stack pointer.
+    #[inline(always)]
+    pub fn stack_pointer(self) -> Result<u64, i32> {
+        self.word(REGS_SP.load())
+    }
+
+    /// Frame pointer.
+    #[inline(always)]
+    pub fn frame_pointer(self) -> Result<u64, i32> {
+        self.word(REGS_FP.load())
+    }
+
+    /// Link register; `None` if return addresses are on the stack.
+    #[inline(always)]
+    pub fn link(self) -> Option<Result<u64, i32>> {
+        let offset = REGS_LINK.load();
+        (offset != 0).then(|| read(self.0, offset))
+    }
+
+    #[inline(always)]
+    fn word(self, offset: u32) -> Result<u64, i32> {
+        match cast::two_registers(self.0, offset) {
+            Some([word, _]) => Ok(word),
+            None => read(self.0, offset),
+        }
+    }
+
+    /// How the thread entered the kernel (x86-64).
+    #[inline(always)]
+    pub fn entry(self) -> Result<KernelEntry, i32> {
+        let offset = REGS_ORIG_AX.load();
+        let [orig_ax, instruction] = match cast::two_registers(self.0, offset) {
+            Some(words) => words,
+            None => read(self.0, offset)?,
+        };
+        Ok(KernelEntry {
+            orig_ax,
+            instruction,
+        })
+    }
+
+    /// Instruction pointer, if reading it needs no helper (x86-64).
+    #[inline(always)]
+    pub fn instruction_at_once(self) -> Option<u64> {
+        cast::two_registers(self.0, REGS_ORIG_AX.load()).map(|[_, instruction]| instruction)
+    }
+
+    /// A digest of all registers, never 0.
+    ///
+    /// Kernel-mode registers lie in the middle of the stack, and parts of them stay there after the
+    /// fault. By chance two words may survive later calls; all of them do not.
+    #[inline(always)]
+    pub fn digest(self) -> Result<u64, i32> {
+        let words: [u64; REGISTERS] = read(self.0, 0)?;
+        let mut digest = 0u64;
+        for word in words {
+            digest = mixed(digest, word);
+        }
+        Ok(digest | 1)
+    }
+}
+
+/// How a thread entered the kernel, from its saved registers (x86-64): two adjacent words.
+#[derive(Clone, Copy, Default)]
+pub struct KernelEntry {
+    orig_ax: u64,
+    /// Instruction pointer.
+    pub instruction: u64,
+}
+
+impl KernelEntry {
+    /// Whether by an exception and not by a system call.
+    ///
+    /// User-mode registers are always saved at the same place of a task's stack, so this distinguishes
+    /// an open fault from a system call after it.
+    #[inline(always)]
+    pub fn is_from_exception(self) -> bool {
+        self.orig_ax == ORIG_AX_OF_EXCEPTION
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn system_call(self) -> u64 {
+        self.orig_ax
+    }
+}

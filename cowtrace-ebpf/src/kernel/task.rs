@@ -1,0 +1,91 @@
+//! Tasks and their address spaces.
+
+use aya_ebpf::{Global, helpers::bpf_get_current_task};
+
+use super::{reading::read, registers::SavedRegisters};
+
+/// Offset of `pid` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_PID: Global<u32> = Global::new(0);
+/// Offset of `tgid` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_TGID: Global<u32> = Global::new(0);
+/// Offset of `mm` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_MM: Global<u32> = Global::new(0);
+/// Offset of the thread pointer (`thread.fsbase`, x86-64) in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_THREAD_POINTER: Global<u32> = Global::new(0);
+/// Offset of `stack` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_STACK: Global<u32> = Global::new(0);
+/// Offset of the user-mode registers from the start of a task's stack, bytes: its size less
+/// `struct pt_regs`.
+#[unsafe(no_mangle)]
+static STACK_REGISTERS: Global<u32> = Global::new(0);
+/// Offset of `owner` in `struct mm_struct`, bytes; 0 if the kernel has no such member (no
+/// memory cgroups).
+#[unsafe(no_mangle)]
+static MM_OWNER: Global<u32> = Global::new(0);
+/// A `struct task_struct` by its kernel address.
+#[derive(Clone, Copy)]
+pub struct KernelTask(pub u64);
+
+impl KernelTask {
+    /// The task that runs now.
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: a helper without arguments.
+        Self(unsafe { bpf_get_current_task() })
+    }
+
+    /// Task id.
+    #[inline(always)]
+    pub fn tid(self) -> Result<u32, i32> {
+        read(self.0, TASK_PID.load())
+    }
+
+    /// Process id (thread group id).
+    #[inline(always)]
+    pub fn tgid(self) -> Result<u32, i32> {
+        read(self.0, TASK_TGID.load())
+    }
+
+    /// Base of its thread-local storage, which `pthread_self` returns (x86-64).
+    #[inline(always)]
+    pub fn thread_pointer(self) -> Result<u64, i32> {
+        read(self.0, TASK_THREAD_POINTER.load())
+    }
+
+    /// Its saved user-mode registers.
+    #[inline(always)]
+    pub fn user_registers(self) -> Result<SavedRegisters, i32> {
+        let stack: u64 = read(self.0, TASK_STACK.load())?;
+        Ok(SavedRegisters(stack + u64::from(STACK_REGISTERS.load())))
+    }
+
+    /// Kernel address of the address space, 0 for a kernel thread.
+    #[inline(always)]
+    pub fn mm(self) -> Result<Mm, i32> {
+        read(self.0, TASK_MM.load()).map(Mm)
+    }
+}
+
+/// An address space (`struct mm_struct`), by its kernel address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mm(pub u64);
+
+impl Mm {
+    /// Task id of the main thread of the process that it belongs to.
+    #[inline(always)]
+    pub fn owner(self) -> Option<u32> {
+        let offset = MM_OWNER.load();
+        if offset == 0 {
+            return None;
+        }
+        match read::<u64>(self.0, offset) {
+            Ok(task) if task != 0 => KernelTask(task).tid().ok(),
+            _ => None,
+        }
+    }
+}

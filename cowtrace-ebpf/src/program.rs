@@ -1,0 +1,29 @@
+//! What is known about the program that a process runs.
+
+use crate::maps;
+
+/// What the user side found out about a program. A child process inherits it.
+#[derive(Clone, Copy, Default)]
+pub struct KnownProgram {
+    /// See [`cowtrace_common::process::ProcessSlot::interpreter`].
+    pub interpreter: u32,
+    /// See [`cowtrace_common::process::ProcessSlot::without_words`].
+    pub without_words: u32,
+}
+
+impl KnownProgram {
+    /// The program of the process in a slot.
+    #[inline(always)]
+    pub fn of(slot: u32) -> Self {
+        let Some(process) = maps::process(slot) else {
+            return Self::default();
+        };
+        // SAFETY: pointers into a live map value. Volatile, since the user side writes them.
+        unsafe {
+            Self {
+                interpreter: (&raw const (*process).interpreter).read_volatile(),
+                without_words: (&raw const (*process).without_words).read_volatile(),
+            }
+        }
+    }
+}

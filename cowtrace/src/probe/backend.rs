@@ -1,0 +1,70 @@
+//! What a backend is, and what a trace wants from it.
+
+use std::path::Path;
+
+use super::{
+    attached::Probe,
+    error::ProbeError,
+    kernel::{self, Kernel},
+};
+
+/// What a trace wants from the kernel side.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Size of a range, bytes: a power of two, at least a page.
+    pub range_bytes: u64,
+    /// Which stacks of writers to walk; `None` to take no evidence of who wrote.
+    pub writers: Option<Walks>,
+    /// Whether the kernel side logs diagnostics.
+    pub diagnostics: bool,
+}
+
+/// Which stacks to walk for the evidence of who wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Walks {
+    /// Python stacks.
+    pub python: bool,
+    /// Native stacks.
+    pub native: bool,
+}
+
+/// A way to see write faults.
+pub trait Backend {
+    /// Its name on the command line and in reports.
+    fn name(&self) -> &'static str;
+    /// Loads the backend and attaches its hooks. No process is traced yet. This is the only test of
+    /// whether the kernel allows it. Known obstacles are reported before anything is loaded, in plainer
+    /// words than the kernel's.
+    fn attach(&self, kernel: &Kernel, settings: Settings) -> Result<Probe, ProbeError>;
+}
+
+/// Checks what every backend needs before anything is loaded, so that the message names the cause and not
+/// a failed system call.
+pub(super) fn check_ground(root: &Path) -> Result<(), ProbeError> {
+    check_privileges(root)?;
+    check_surroundings(root)
+}
+
+/// Whether this process may trace.
+pub(super) fn check_privileges(root: &Path) -> Result<(), ProbeError> {
+    // First: whichever capabilities this process has or lacks in such a namespace, sudo does not help.
+    if !kernel::in_initial_user_namespace(root) {
+        return Err(ProbeError::UserNamespace);
+    }
+    let missing = kernel::missing_capabilities(root);
+    if !missing.is_empty() {
+        return Err(ProbeError::Privilege(missing));
+    }
+    Ok(())
+}
+
+/// Whether the place that this process runs in lets anybody trace.
+pub(super) fn check_surroundings(root: &Path) -> Result<(), ProbeError> {
+    if kernel::is_locked_down() {
+        return Err(ProbeError::Lockdown);
+    }
+    if !kernel::in_initial_pid_namespace(root) {
+        return Err(ProbeError::PidNamespace);
+    }
+    Ok(())
+}

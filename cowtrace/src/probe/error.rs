@@ -1,0 +1,132 @@
+//! Why the kernel side does not run, in words for people.
+
+use std::io;
+
+use aya::{EbpfError, maps::MapError, programs::ProgramError};
+use thiserror::Error;
+
+use super::{btf::BtfError, explain};
+
+/// Why the kernel side does not run.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// This process lacks capabilities; root has them.
+    #[error("not enough privilege: {} missing; run it with sudo, or give the binary these capabilities", .0.join(", "))]
+    Privilege(Vec<&'static str>),
+    /// The backend cannot see faults on this architecture.
+    #[error(
+        "the {backend} backend needs x86-64, and this is {arch}: other architectures have no page-fault tracepoints"
+    )]
+    Architecture {
+        /// Name of the backend.
+        backend: &'static str,
+        /// Architecture of this machine.
+        arch: &'static str,
+    },
+    /// The kernel does not have a function that the backend hooks.
+    #[error("this kernel has no function {0} that can be hooked")]
+    NoFunction(String),
+    /// The kernel was built without kernel probes.
+    #[error("this kernel was built without kernel probes (CONFIG_KPROBE_EVENTS)")]
+    NoKprobes,
+    /// No backend can run.
+    #[error("no way to see page faults works on this kernel{}", reasons(.0))]
+    NoBackend(Vec<Rejected>),
+    /// Offsets in kernel structures are unknown.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// BPF may not read kernel memory.
+    #[error(
+        "the kernel is locked down (confidentiality): BPF programs may not read kernel memory; boot with lockdown=integrity or without"
+    )]
+    Lockdown,
+    /// This process is in a user namespace that is not the machine's own.
+    #[error(
+        "this process is in a user namespace of its own, as in a rootless container: the capabilities that it has there do not count for tracing; run cowtrace as root of the machine itself"
+    )]
+    UserNamespace,
+    /// This process does not see the kernel's own process ids.
+    #[error(
+        "cowtrace runs in a pid namespace of its own and cannot tell which process a pid means; run it in the machine's (docker run --pid=host)"
+    )]
+    PidNamespace,
+    /// Basic files of /proc cannot be read.
+    #[error("/proc cannot be read ({0}); is it mounted?")]
+    Proc(io::Error),
+    /// The kernel refused an object, a map or a program.
+    #[error("the kernel refused {what}: {reason}")]
+    Refused {
+        /// What was refused.
+        what: String,
+        /// In plain words, with the system's message.
+        reason: String,
+        /// Whether the verifier rejected the program.
+        by_verifier: bool,
+    },
+    /// The object lacks a map: it belongs to another version of this program.
+    #[error("the eBPF object has no map {0}: it was built from another version")]
+    NoMap(&'static str),
+    /// The object lacks a program, like [`ProbeError::NoMap`].
+    #[error("the eBPF object has no program {0}: it was built from another version")]
+    NoProgram(&'static str),
+    /// A table cannot be mapped into memory.
+    #[error("the table {name} cannot be mapped: {error}")]
+    Mapping {
+        /// Name of the map.
+        name: &'static str,
+        /// The system's error.
+        error: io::Error,
+    },
+}
+
+/// Why each backend cannot run, one on each line.
+fn reasons(rejected: &[Rejected]) -> String {
+    let mut lines = String::new();
+    for tried in rejected {
+        lines.extend(["\n  ", tried.backend, ": ", &tried.reason]);
+    }
+    lines
+}
+
+impl ProbeError {
+    pub(super) fn map(name: &'static str) -> impl Fn(MapError) -> Self {
+        move |error| Self::Refused {
+            what: format!("the map {name}"),
+            reason: explain::error(&error),
+            by_verifier: false,
+        }
+    }
+
+    pub(super) fn program(name: &str) -> impl Fn(ProgramError) -> Self + '_ {
+        move |error| {
+            let mut by_verifier = false;
+            if let ProgramError::LoadError { verifier_log, .. } = &error {
+                let said = verifier_log.to_string();
+                log::debug!("the verifier on {name}: {said}");
+                by_verifier = !said.trim().is_empty();
+            }
+            Self::Refused {
+                what: format!("the hook {name}"),
+                reason: explain::error(&error),
+                by_verifier,
+            }
+        }
+    }
+
+    pub(super) fn object(error: &EbpfError) -> Self {
+        Self::Refused {
+            what: "the eBPF object".into(),
+            reason: explain::error(error),
+            by_verifier: false,
+        }
+    }
+}
+
+/// A backend that cannot run here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Name of the backend.
+    pub backend: &'static str,
+    /// Why it cannot run.
+    pub reason: String,
+}

@@ -1,0 +1,96 @@
+//! Loads, attaches and unloads the programs of the object.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use aya::{
+    Ebpf,
+    programs::{Program, ProgramError, RawTracePoint},
+};
+use cowtrace_common::object::HookPrograms;
+
+use super::{error::ProbeError, kernel::Kernel};
+
+/// Loads a program without attaching it. The verifier takes some milliseconds for it.
+pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
+    raw_tracepoint(ebpf, name)?
+        .load()
+        .map_err(ProbeError::program(name))
+}
+
+/// Attaches the program of a raw tracepoint, and its second one if the kernel preempts programs.
+pub(super) fn attach_twins(
+    ebpf: &mut Ebpf,
+    kernel: &Kernel,
+    hook: HookPrograms,
+) -> Result<(), ProbeError> {
+    attach(ebpf, hook.first, hook.first)?;
+    if kernel.preempts_tracepoints {
+        attach_second(ebpf, hook)?;
+    }
+    Ok(())
+}
+
+/// Attaches the second program of a raw tracepoint, if it has one.
+pub(super) fn attach_second(ebpf: &mut Ebpf, hook: HookPrograms) -> Result<(), ProbeError> {
+    match hook.second {
+        Some(second) => attach(ebpf, second, hook.first),
+        None => Ok(()),
+    }
+}
+
+/// Attaches a program to a raw tracepoint, and loads it first if necessary.
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    tracepoint: &str,
+) -> Result<(), ProbeError> {
+    let program = raw_tracepoint(ebpf, name)?;
+    if program.fd().is_err() {
+        program.load().map_err(ProbeError::program(name))?;
+    }
+    program
+        .attach(tracepoint)
+        .map_err(ProbeError::program(name))?;
+    Ok(())
+}
+
+pub(super) fn raw_tracepoint<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut RawTracePoint, ProbeError> {
+    let program = ebpf.program_mut(name).ok_or(ProbeError::NoProgram(name))?;
+    program.try_into().map_err(ProbeError::program(name))
+}
+
+/// Detaches and unloads a program, if it is loaded.
+pub(super) fn unload(program: &mut Program) {
+    let unloaded: Result<(), ProgramError> = match program {
+        Program::RawTracePoint(program) => program.unload(),
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
+        Program::KProbe(program) => program.unload(),
+        // The object has no other kinds.
+        _ => Ok(()),
+    };
+    if let Err(error) = unloaded
+        && !matches!(error, ProgramError::NotLoaded)
+    {
+        log::debug!("a program stays until the end: {error}");
+    }
+}
+
+/// How often the kernel skipped a program (`recursion_misses`), from the program's fdinfo; `None` if the
+/// program is not loaded.
+pub(super) fn recursion_misses(program: &Program) -> Option<u64> {
+    let fd = program.fd().ok()?;
+    let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let misses = text
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:"))
+        .and_then(|count| count.trim().parse().ok());
+    Some(misses.unwrap_or(0))
+}
