@@ -227,19 +227,19 @@ fn refused(path: &Path, says: &str) {
 fn what_is_no_recording_is_called_so() {
     let scratch = Scratch::new("foreign");
     refused(&scratch.path("missing"), "No such file");
-    refused(scratch.folder(), "no recording");
-    refused(Path::new("/dev/zero"), "no recording");
+    refused(scratch.folder(), "not a cowtrace recording");
+    refused(Path::new("/dev/zero"), "not a cowtrace recording");
     let path = scratch.path("other");
     fs::write(&path, "").unwrap();
     refused(&path, "it is empty");
     fs::write(&path, "{\"schema\": \"cowtrace.report/1\"}").unwrap();
-    refused(&path, "no recording");
+    refused(&path, "not a cowtrace recording");
     fs::write(&path, b"SQLite format 3\0").unwrap();
-    refused(&path, "no recording");
+    refused(&path, "not a cowtrace recording");
     fs::remove_file(&path).unwrap();
     let db = Connection::open(&path).unwrap();
     db.execute_batch("CREATE TABLE run (id TEXT)").unwrap();
-    refused(&path, "no recording");
+    refused(&path, "not a cowtrace recording");
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_recording_that_contradicts_itself_is_refused() {
         (
             "DELETE FROM writers; UPDATE writers SET region_id = NULL;
              DELETE FROM regions WHERE copied_pages > 0",
-            "it contradicts itself: there are copies in a region that is not there",
+            "it contradicts itself: there are copies in a region that does not exist",
         ),
         (
             "UPDATE timeline SET copied_pages = 1 WHERE id = (SELECT max(id) FROM timeline)",

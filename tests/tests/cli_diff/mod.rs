@@ -144,7 +144,7 @@ fn what_is_known_only_after_a_run_can_be_told_then() {
     failed(
         &label("other a=b"),
         1,
-        "cannot label other: it is no recording of cowtrace",
+        "cannot label other: it is not a cowtrace recording",
     );
     let mut names: Vec<_> = fs::read_dir(&folder.0)
         .expect("the folder")
@@ -187,7 +187,7 @@ fn wrong_usage_is_status_2() {
         2,
         "b is what this is made from",
     );
-    folder.fails("a --against b -o ..", 2, ".. names no file");
+    folder.fails("a --against b -o ..", 2, ".. is not a file name");
 }
 
 #[test]

@@ -113,13 +113,13 @@ fn what_cannot_be_reported_is_one_line_and_status_1() {
     fails(&["report"], 2, "RECORDING");
     fails(&["report", name], 1, "cannot be read: No such file");
     fs::write(&path, SERVICE).expect("a file");
-    fails(&["report", name], 1, "it is no recording of cowtrace");
+    fails(&["report", name], 1, "it is not a cowtrace recording");
     fs::write(&path, "").expect("a file");
     fails(&["report", name], 1, "it is empty");
     fails(
         &["report", folder.0.to_str().expect("a plain name")],
         1,
-        "no recording",
+        "not a cowtrace recording",
     );
     fs::remove_file(&path).expect("it is there");
     recorded(&path, &synthetic(2, 2_000, 1), true);
