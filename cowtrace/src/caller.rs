@@ -36,7 +36,9 @@ const PROGRAMS: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 #[derive(Debug, Error)]
 pub enum CallerError {
     /// sudo did not set it.
-    #[error("{name} is {value:?}, which is not the number of a user or group; run cowtrace with sudo, or unset it")]
+    #[error(
+        "{name} is {value:?}, which is not the number of a user or group; run cowtrace with sudo, or unset it"
+    )]
     NotFromSudo {
         /// The variable.
         name: &'static str,

@@ -29,7 +29,10 @@ pub enum OutputError {
     #[error("{} is being written by another cowtrace: wait until that ends, or choose another file", printable_path(.0))]
     Busy(PathBuf),
     /// Replacing it would do away with something else than a file.
-    #[error("{} is a {what}, not a file; choose another path", printable_path(path))]
+    #[error(
+        "{} is a {what}, not a file; choose another path",
+        printable_path(path)
+    )]
     NoFile {
         /// The path.
         path: PathBuf,

@@ -109,7 +109,9 @@ pub struct Evidence {
 
     /// Report types and functions that wrote, but no Python lines; lower overhead
     #[arg(long)]
-    pub no_frames: bool,    /// Also report which native functions called the one that wrote, as far as frame pointers reach;
+    pub no_frames: bool,
+
+    /// Also report which native functions called the one that wrote, as far as frame pointers reach;
     /// higher overhead
     #[arg(long, conflicts_with = "no_writers")]
     pub stacks: bool,

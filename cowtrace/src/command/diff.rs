@@ -37,7 +37,9 @@ pub fn diff(arguments: &DiffArgs) -> Result<()> {
         && arguments.format == DiffFormat::Html
         && io::stdout().is_terminal()
     {
-        bail!("-f html makes a page for the browser: send it to a file, as in `-f html > diff.html`");
+        bail!(
+            "-f html makes a page for the browser: send it to a file, as in `-f html > diff.html`"
+        );
     }
     let comparison = diff::compare(
         measure(&arguments.base)?,

@@ -50,7 +50,9 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
             bail!("-f pprof makes a binary file: send it to a file, as in `-f pprof > run.pb.gz`")
         }
         Format::Html if io::stdout().is_terminal() => {
-            bail!("-f html makes a page for the browser: send it to a file, as in `-f html > run.html`")
+            bail!(
+                "-f html makes a page for the browser: send it to a file, as in `-f html > run.html`"
+            )
         }
         _ => Ok(()),
     }

@@ -269,10 +269,7 @@ fn a_newer_recording_is_told_by_its_version() {
     let path = recorded(&scratch, "run.cow", &arbitrary::empty());
     let db = Connection::open(&path).unwrap();
     db.pragma_update(None, "user_version", 2).unwrap();
-    refused(
-        &path,
-        "a newer cowtrace has written it (tables of version 2)",
-    );
+    refused(&path, "a newer cowtrace wrote it (format version 2)");
 }
 
 #[test]
@@ -287,7 +284,10 @@ fn a_table_that_is_another_is_refused_before_it_is_read() {
         let db = Connection::open(&path).unwrap();
         db.execute_batch("DROP TABLE ranges").unwrap();
         if db.execute_batch(sql).is_ok() {
-            refused(&path, "damaged: the table ranges is another");
+            refused(
+                &path,
+                "damaged: the table ranges is not as cowtrace creates it",
+            );
         }
     }
 }

@@ -23,9 +23,7 @@ pub enum TargetError {
     #[error("process {0} has exited already (it is a zombie)")]
     Dead(u32),
     /// It has no memory of its own.
-    #[error(
-        "process {pid} ({comm}) is a kernel thread: it has no memory to copy"
-    )]
+    #[error("process {pid} ({comm}) is a kernel thread: it has no memory to copy")]
     KernelThread {
         /// Process id.
         pid: u32,

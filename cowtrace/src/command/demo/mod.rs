@@ -34,7 +34,9 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
     let python = find_python();
     let command = match &python {
         Some(python) => python_service(python, load, freeze),
-        None if freeze => bail!("--freeze needs python3: the native service has no garbage collector"),
+        None if freeze => {
+            bail!("--freeze needs python3: the native service has no garbage collector")
+        }
         None => native_command(load)?,
     };
     let plan = plan(python.is_some(), freeze, load);
