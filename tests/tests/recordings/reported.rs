@@ -163,7 +163,7 @@ fn a_report_overwrites_nothing_unless_it_is_told_to() {
     fails(&["report", &recording, "--force"], 2, "--output");
     let before = fs::read(&recording).expect("a file");
     let itself = ["report", &recording, "-o", &recording, "--force"];
-    fails(&itself, 2, "is what this is made from");
+    fails(&itself, 2, "is also the input");
     assert_eq!(fs::read(&recording).expect("a file"), before);
 }
 
