@@ -36,7 +36,9 @@ const PROGRAMS: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 #[derive(Debug, Error)]
 pub enum CallerError {
     /// sudo did not set it.
-    #[error("{name} is {value:?}, which is no user or group; run cowtrace by sudo, or unset it")]
+    #[error(
+        "{name} is {value:?}, which is not the number of a user or group; run cowtrace with sudo, or unset it"
+    )]
     NotFromSudo {
         /// The variable.
         name: &'static str,
@@ -45,8 +47,8 @@ pub enum CallerError {
     },
     /// sudo sets both; one of them is not there.
     #[error(
-        "{set} is set, but {missing} is not, so it is not known which group called; \
-         run cowtrace by sudo, or unset {set}"
+        "{set} is set, but {missing} is not, so the caller's group is unknown; \
+         run cowtrace with sudo, or unset {set}"
     )]
     HalfFromSudo {
         /// The variable that is set.
@@ -55,10 +57,10 @@ pub enum CallerError {
         missing: &'static str,
     },
     /// The system does not answer who the user is.
-    #[error("cannot look up the user who called: {0}")]
+    #[error("cannot look up the calling user: {0}")]
     Unknown(io::Error),
     /// The system refused.
-    #[error("cannot take the rights of the user who called: {0}")]
+    #[error("cannot take the rights of the calling user: {0}")]
     Refused(io::Error),
 }
 

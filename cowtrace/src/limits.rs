@@ -12,7 +12,7 @@ pub const LEAST_OPEN_FILES: u64 = 128;
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "only {limit} files may be open at a time (ulimit -n), and a trace needs at least {LEAST_OPEN_FILES}: \
-     raise the limit, as with `ulimit -n 1024` before it, or LimitNOFILE=1024 in a systemd unit"
+     raise the limit with `ulimit -n 1024` before the trace, or LimitNOFILE=1024 in a systemd unit"
 )]
 pub struct TooFewFiles {
     limit: u64,

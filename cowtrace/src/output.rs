@@ -26,10 +26,13 @@ pub enum OutputError {
     #[error("{} exists already; --force replaces it", printable_path(.0))]
     Exists(PathBuf),
     /// Another is writing it.
-    #[error("{} is being written by another cowtrace: wait for its end, or name another file", printable_path(.0))]
+    #[error("{} is being written by another cowtrace: wait until that ends, or choose another file", printable_path(.0))]
     Busy(PathBuf),
     /// Replacing it would do away with something else than a file.
-    #[error("{} is a {what}, not a file; name another", printable_path(path))]
+    #[error(
+        "{} is a {what}, not a file; choose another path",
+        printable_path(path)
+    )]
     NoFile {
         /// The path.
         path: PathBuf,
@@ -37,13 +40,13 @@ pub enum OutputError {
         what: &'static str,
     },
     /// Replacing it would do away with what it is made from.
-    #[error("{} is what this is made from; name another file", printable_path(.0))]
+    #[error("{} is also the input; choose another file", printable_path(.0))]
     Source(PathBuf),
     /// The path names no file.
-    #[error("{} names no file", printable_path(.0))]
+    #[error("{} is not a file name", printable_path(.0))]
     NoName(PathBuf),
     /// Its creator has not taken the rights of the user who called.
-    #[error("{} is not written: it would be by root, for another user", printable_path(.0))]
+    #[error("{} was not written: root would have written it for another user", printable_path(.0))]
     AsRoot(PathBuf),
     /// Whose file it would be is not known.
     #[error(transparent)]

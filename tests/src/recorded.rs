@@ -113,7 +113,7 @@ pub fn traced(script: &str, path: &str, before_the_end: impl FnOnce()) -> Output
     thread::sleep(Duration::from_millis(2_500));
     assert!(
         tracer.try_wait().expect("it is ours").is_none(),
-        "the trace goes on"
+        "the trace continues"
     );
     before_the_end();
     interrupt(tracer.id());

@@ -112,7 +112,9 @@ fn seed(programs: &Path, folder: &Path) -> Result<Vec<Target>> {
     }
     let told = String::from_utf8_lossy(&output.stdout);
     told.lines()
-        .map(|line| target(line).with_context(|| format!("no target is told like this: {line}")))
+        .map(|line| {
+            target(line).with_context(|| format!("unexpected line in the list of targets: {line}"))
+        })
         .collect()
 }
 

@@ -96,7 +96,7 @@ fn download(folder: &Path) -> Result<()> {
     }
     let missing = missing(folder, &NEEDED);
     if !missing.is_empty() {
-        bail!("Python {} is not there (any more)", missing.join(", "));
+        bail!("Python {} is not available (any more)", missing.join(", "));
     }
     Ok(())
 }

@@ -7,15 +7,15 @@ use clap::ValueEnum;
 pub enum Format {
     /// For people
     Text,
-    /// Everything, by the schema cowtrace.report/1
+    /// Everything, in the schema cowtrace.report/1
     Json,
-    /// The histogram, one line a process and range
+    /// The histogram, one line per process and range
     Csv,
-    /// A page for browsers: one file that needs nothing else
+    /// A page for the browser, in one file that needs nothing else
     Html,
-    /// Stacks that wrote, one a line, for any flame graph tool
+    /// The stacks that wrote, one per line, for flame graph tools
     Folded,
-    /// Stacks that wrote, for pprof and what reads its profiles
+    /// The stacks that wrote, for pprof and other tools that read its profiles
     Pprof,
 }
 
@@ -24,7 +24,7 @@ pub enum Format {
 pub enum DiffFormat {
     /// For people
     Text,
-    /// Everything, by the schema cowtrace.diff/1
+    /// Everything, in the schema cowtrace.diff/1
     Json,
     /// One page of tables
     Html,
@@ -39,7 +39,7 @@ pub enum BackendName {
     Trampoline,
     /// Kernel probes on the same functions: sees everything, costs more
     Kprobe,
-    /// Raw tracepoints (x86-64): where the others are refused
+    /// Raw tracepoints (x86-64): for kernels that refuse the others
     Tracepoint,
 }
 
@@ -59,7 +59,7 @@ impl BackendName {
 /// Whether to look for the variables that hold what was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Holders {
-    /// Where the program runs a CPython that is known
+    /// If the program runs a supported version of CPython
     Auto,
     /// Never
     Off,

@@ -29,11 +29,11 @@ Examples:
   sudo cowtrace --pid 4242                 until Ctrl-C, then the report
   sudo cowtrace --pid 4242 -d 30s -f json  30 seconds, for scripts
   sudo cowtrace -- python3 app.py          start a command and trace it
-  sudo cowtrace --pid 4242 -o run.cow      keep the run as well
-  cowtrace report run.cow -f json          a report of a run that was kept
+  sudo cowtrace --pid 4242 -o run.cow      also record the run
+  cowtrace report run.cow -f json          report a recorded run
   sudo cowtrace doctor                     what this kernel allows";
 
-/// Shows which process of a prefork service copies which of its master's memory on write.
+/// Shows which processes of a prefork service copy which of their master's memory on write.
 #[derive(Debug, Parser)]
 #[command(name = "cowtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, override_usage = USAGE)]
@@ -52,14 +52,14 @@ pub struct Cli {
 pub enum Subcommands {
     /// Report a recorded run; needs no privileges
     Report(ReportArgs),
-    /// Tell what this kernel allows, found by trying
+    /// Show what this kernel allows, by trying it
     Doctor,
     /// Start a small prefork service and trace it
     Demo(DemoArgs),
     /// Compare runs: what a change did to the copies
     #[command(after_help = recorded::DIFF_EXAMPLES)]
     Diff(DiffArgs),
-    /// Label a finished recording with what is known only after the run, for `cowtrace diff --per`
+    /// Label a finished recording with something known only after the run, for `cowtrace diff --per`
     Label(LabelArgs),
     /// Print completions for a shell
     Completions {

@@ -12,11 +12,11 @@ use super::{
 pub(super) const DIFF_EXAMPLES: &str = "\
 Examples:
   cowtrace diff before.cow --against after.cow
-  cowtrace diff base-*.cow --against new-*.cow    4 or more a side tell noise apart
+  cowtrace diff base-*.cow --against new-*.cow    4 or more per side show what is noise
   cowtrace diff base.cow --against new.cow --per requests --fail-above 5%
 
-Exit status: 0 done, 1 it failed, 2 wrong usage, 3 --fail-above was exceeded, 4 the runs did not run
-alike, so --fail-above says nothing of them.";
+Exit status: 0 success, 1 failure, 2 wrong usage, 3 --fail-above was exceeded, 4 --fail-above
+cannot judge these runs, because they are not comparable.";
 
 /// A report's arguments.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub struct ReportArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Replace that file if it is there
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
 
@@ -45,11 +45,11 @@ pub struct ReportArgs {
 /// What to call a recorded run.
 #[derive(Debug, Args)]
 pub struct LabelArgs {
-    /// The recording; its trace must have come to its end
+    /// The recording; its trace must be finished
     #[arg(value_name = "RECORDING")]
     pub recording: PathBuf,
 
-    /// What to name; a label that the recording has already gets the new value
+    /// The label; if the recording has it already, it gets the new value
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = label)]
     pub labels: Vec<(String, String)>,
 }
@@ -65,13 +65,13 @@ pub struct DiffArgs {
     #[arg(long, value_name = "NEW", required = true, num_args = 1..)]
     pub against: Vec<PathBuf>,
 
-    /// Compare what a unit of work costs: the label that holds a run's number of units, such as
+    /// Compare copies per unit of work: the label that holds each run's number of units, such as
     /// requests for runs recorded with --label requests=20000
     #[arg(long, value_name = "LABEL", value_parser = key)]
     pub per: Option<String>,
 
-    /// Fail with status 3 if NEW copies more than BASE by over this, such as 5%; with several runs
-    /// a side only if that is more than noise. Status 4 if the runs did not run alike
+    /// Fail with status 3 if NEW copies over this much more than BASE, such as 5%; with several runs
+    /// per side only if that is more than noise. Status 4 if the runs are not comparable
     #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     pub fail_above: Option<f64>,
 
@@ -83,7 +83,7 @@ pub struct DiffArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Overwrite the file if it exists
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
 

@@ -16,7 +16,7 @@ const TARGET: &str = "target";
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new(TARGET).required(true)))]
 pub struct TraceArgs {
-    /// Process to trace with all its descendants, now and later; may be given several times
+    /// Process to trace, with all its present and future descendants; may be given several times
     #[arg(
         short,
         long = "pid",
@@ -35,7 +35,7 @@ pub struct TraceArgs {
     #[arg(short, long, value_parser = duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
 
-    /// Do not fail with status 1 because the command failed
+    /// Do not fail with status 1 when the command fails
     #[arg(long, conflicts_with = "pids")]
     pub ignore_command_status: bool,
 
@@ -55,11 +55,11 @@ pub struct TraceOptions {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
-    /// Record the run in this file as it goes, for `cowtrace report`
+    /// Record the run in this file during the trace, for `cowtrace report`
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Replace that file if it is there
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
 
@@ -67,7 +67,7 @@ pub struct TraceOptions {
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
     pub backend: BackendName,
 
-    /// Size of the address ranges that are counted: a power of two from the page size up, such as
+    /// Size of the address ranges to count in: a power of two from the page size up, such as
     /// 4KiB or 1MiB, or auto
     #[arg(
         long,
@@ -78,16 +78,16 @@ pub struct TraceOptions {
     )]
     pub range: Range,
 
-    /// What to ask of who wrote
+    /// What to find out about who wrote
     #[command(flatten)]
     pub evidence: Evidence,
 
-    /// Whether to look for the variables that hold what was copied, at the end, in the memory of
-    /// the CPython process that loaded it
+    /// Whether to look, at the end, for the variables that hold the copied memory, in the CPython
+    /// process that loaded it
     #[arg(long, value_enum, default_value_t = Holders::Auto)]
     pub holders: Holders,
 
-    /// Name something about the run; kept in the report, may be given several times
+    /// Label of the run, kept in the report; may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
 
@@ -95,23 +95,24 @@ pub struct TraceOptions {
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 
-    /// Say more about what happens (-v), details (-vv), each copy as the kernel sees it (-vvv)
+    /// Log more: what happens (-v), details (-vv), each copy as the kernel sees it (-vvv)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// What to ask of who wrote.
+/// What to find out about who wrote.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Evidence {
-    /// Do not ask who wrote: counts alone, for less
+    /// Counts only, without who wrote; lower overhead
     #[arg(long)]
     pub no_writers: bool,
 
-    /// Do not read Python stacks: writers have a function and a type but no line; lower overhead
+    /// Report types and functions that wrote, but no Python lines; lower overhead
     #[arg(long)]
     pub no_frames: bool,
 
-    /// Also record the native calls that led to a write, as far as frame pointers go; higher overhead
+    /// Also report which native functions called the one that wrote, as far as frame pointers reach;
+    /// higher overhead
     #[arg(long, conflicts_with = "no_writers")]
     pub stacks: bool,
 }

@@ -14,7 +14,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     };
     let duration = parsed?;
     if duration.is_zero() {
-        return Err("must be longer than nothing".into());
+        return Err("must be above 0".into());
     }
     // Longer than any machine stays up; keeps deadlines within the clock's range.
     if duration > Duration::from_hours(87600) {
@@ -27,7 +27,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn pid(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(pid) if pid > 0 => Ok(pid),
-        _ => Err("give the number of a process, as `pgrep -af NAME` lists them".into()),
+        _ => Err("give the pid of a process; `pgrep -af NAME` lists pids".into()),
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn key(text: &str) -> Result<String, String> {
     let key = is_key.then(|| label(&format!("{text}=")));
     match key {
         Some(label) => label.map(|(key, _)| key),
-        None => Err("give the name of a label alone, such as requests".into()),
+        None => Err("give only the name of a label, such as requests".into()),
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
             Err(format!("a key has at most {MOST_KEY} bytes"))
         }
         Some(_) if text.contains(char::is_control) => {
-            Err("line ends and other control characters cannot stand in a label".into())
+            Err("a label cannot contain line ends or other control characters".into())
         }
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
         _ => Err("write it like key=value".into()),

@@ -57,7 +57,7 @@ impl Session<'_> {
                 );
                 meta.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
-                started.go_on().context("cannot let the command go on")?;
+                started.go_on().context("cannot resume the command")?;
                 let begun = tokio::time::timeout(BEGINNING, begun(collector));
                 if !begun.await.unwrap_or(Ok(true))? {
                     return Err(AlreadyTold.into());

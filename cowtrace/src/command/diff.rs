@@ -37,7 +37,9 @@ pub fn diff(arguments: &DiffArgs) -> Result<()> {
         && arguments.format == DiffFormat::Html
         && io::stdout().is_terminal()
     {
-        bail!("a page is for browsers: send it to a file, as in `-f html > diff.html`");
+        bail!(
+            "-f html makes a page for the browser: send it to a file, as in `-f html > diff.html`"
+        );
     }
     let comparison = diff::compare(
         measure(&arguments.base)?,
@@ -60,8 +62,8 @@ fn refuse_vain_limit(arguments: &DiffArgs) -> Result<()> {
     let is_vain = base + new > 2 && !diff::can_tell_growth(base, new);
     if arguments.fail_above.is_some() && is_vain {
         let text = format!(
-            "--fail-above cannot tell growth from noise with {base} and {new} runs: give 3 or more a \
-             side, or 1 a side to take the growth as it is"
+            "--fail-above cannot tell growth from noise with {base} and {new} runs: give 3 or more per \
+             side, or 1 per side to compare without a noise test"
         );
         return Err(wrong_usage(Some("diff"), &text).into());
     }
@@ -143,7 +145,7 @@ fn judge(comparison: &Comparison) -> Result<()> {
         .is_some_and(|growth| growth * 100.0 > limit)
     {
         say(format_args!(
-            "cowtrace: --fail-above {limit}% holds: the growth may be noise"
+            "cowtrace: --fail-above {limit}% passes: the growth may be noise"
         ));
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const NO_OUTPUT: &str = "cannot write to standard output";
-const BACKENDS: &str = "Backends, in the order in which they are taken:";
+const BACKENDS: &str = "Backends, in order of preference:";
 /// Where what was said begins, columns: beside what was tried, or in narrow terminals below it.
 const BESIDE: usize = 32;
 const BELOW: usize = 5;

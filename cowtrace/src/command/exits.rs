@@ -79,7 +79,7 @@ impl Exits {
         let is_over = cause == End::MastersGone && !was_interrupted;
         let Some(exit) = command.end(is_over).map(exit) else {
             say(format_args!(
-                "cowtrace: the command (process {}) ignores SIGTERM and goes on",
+                "cowtrace: the command (process {}) ignores SIGTERM and is still running",
                 command.pid()
             ));
             return Ok(());

@@ -20,8 +20,8 @@ pub(super) fn after_masters(run: &Run) -> Option<String> {
     let top = tops.first()?;
     let is = if living.len() == 1 { "lives" } else { "live" };
     Some(format!(
-        "what was to be traced has exited, but {} of it still {is}: {}; `cowtrace --pid {}` traces on",
-        plural(living.len() as u64, "process"),
+        "every target has exited, but {} still {is}: {}; continue with `cowtrace --pid {}`",
+        plural(living.len() as u64, "descendant"),
         named(&tops),
         top.pid
     ))
@@ -121,14 +121,14 @@ mod tests {
         assert_eq!(
             after_masters(&one).unwrap(),
             format!(
-                "what was to be traced has exited, but 1 process of it still lives: {pid} ({name}); \
-                 `cowtrace --pid {pid}` traces on"
+                "every target has exited, but 1 descendant still lives: {pid} ({name}); \
+                 continue with `cowtrace --pid {pid}`"
             )
         );
         let mut all = one.processes;
         all.extend([process(2, Some(1), true), process(3, Some(1), true)]);
         let told = after_masters(&run(all)).unwrap();
-        let of_all = format!("3 processes of it still live: {pid} ({name}); ");
+        let of_all = format!("3 descendants still live: {pid} ({name}); ");
         assert!(told.contains(&of_all), "{told}");
         assert_eq!(after_masters(&run(vec![process(0, None, false)])), None);
     }

@@ -73,10 +73,10 @@ impl Recording {
                 collector.forget_snapshots();
                 error.map(|error| {
                     let then = match error {
-                        WriteError::Gone { .. } => "its report comes at the end",
-                        _ => "this is tried again",
+                        WriteError::Gone { .. } => "its report follows at the end",
+                        _ => "the write is retried",
                     };
-                    format!("cowtrace: {error}; the trace goes on, and {then}")
+                    format!("cowtrace: {error}; the trace continues, and {then}")
                 })
             }
         };

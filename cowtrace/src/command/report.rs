@@ -47,10 +47,12 @@ fn save(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
 pub(super) fn check_printable(format: Format) -> Result<()> {
     match format {
         Format::Pprof if io::stdout().is_terminal() => {
-            bail!("a profile is not text: send it to a file, as in `-f pprof > run.pb.gz`")
+            bail!("-f pprof makes a binary file: send it to a file, as in `-f pprof > run.pb.gz`")
         }
         Format::Html if io::stdout().is_terminal() => {
-            bail!("a page is for browsers: send it to a file, as in `-f html > run.html`")
+            bail!(
+                "-f html makes a page for the browser: send it to a file, as in `-f html > run.html`"
+            )
         }
         _ => Ok(()),
     }

@@ -120,7 +120,7 @@ pub(super) fn observe(
     check_printable(options.format)?;
     if options.output.is_none() {
         streams::check_output().context(
-            "the report would be lost: standard output cannot be written (give -o FILE, or send it to a file)",
+            "the report would be lost: standard output cannot be written (use -o FILE, or redirect it to a file)",
         )?;
     }
     record::check(options)?;
@@ -219,7 +219,7 @@ impl Session<'_> {
         let cause = match interrupted {
             Some(end) => {
                 say(format_args!(
-                    "cowtrace: ended while it attached: only what it had reached is in the report"
+                    "cowtrace: interrupted while attaching: the report covers only the processes reached by then"
                 ));
                 end
             }
@@ -229,7 +229,7 @@ impl Session<'_> {
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
             say(format_args!(
-                "cowtrace: ended before its time: what was to be traced has exited"
+                "cowtrace: ended early: every target has exited"
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;

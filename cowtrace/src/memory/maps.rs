@@ -33,7 +33,7 @@ pub fn read_mapped_files(text: &[u8]) -> io::Result<Vec<(Mapping, Option<FileId>
     for line in lines.filter(|line| !line.is_empty()) {
         let Some(mapped) = mapped(line) else {
             let line = line.escape_ascii();
-            let message = format!("mappings are not told like this: {line}");
+            let message = format!("unexpected format of /proc/PID/maps: {line}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         };
         found.push(mapped);

@@ -170,7 +170,10 @@ pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
         })
     };
     found().ok_or_else(|| {
-        let message = format!("processes are not told like this: {}", text.escape_ascii());
+        let message = format!(
+            "unexpected format of /proc/PID/stat: {}",
+            text.escape_ascii()
+        );
         io::Error::new(io::ErrorKind::InvalidData, message)
     })
 }

@@ -30,24 +30,24 @@ pub enum ProbeError {
     #[error("this kernel was built without kernel probes (CONFIG_KPROBE_EVENTS)")]
     NoKprobes,
     /// No backend can run.
-    #[error("no way to see page faults works on this kernel{}", reasons(.0))]
+    #[error("no backend works on this kernel{}", reasons(.0))]
     NoBackend(Vec<Rejected>),
     /// Offsets in kernel structures are unknown.
     #[error(transparent)]
     Btf(#[from] BtfError),
     /// BPF may not read kernel memory.
     #[error(
-        "the kernel is locked down (confidentiality): BPF programs may not read kernel memory; boot with lockdown=integrity or without"
+        "the kernel is locked down (confidentiality): BPF programs may not read kernel memory; boot with lockdown=integrity or without lockdown"
     )]
     Lockdown,
     /// This process is in a user namespace that is not the machine's own.
     #[error(
-        "this process is in a user namespace of its own, as in a rootless container: the capabilities that it has there do not count for tracing; run cowtrace as root of the machine itself"
+        "this process is in a user namespace of its own, as in a rootless container: its capabilities there do not allow tracing; run cowtrace as the machine's own root"
     )]
     UserNamespace,
     /// This process does not see the kernel's own process ids.
     #[error(
-        "cowtrace runs in a pid namespace of its own and cannot tell which process a pid means; run it in the machine's (docker run --pid=host)"
+        "cowtrace runs in a pid namespace of its own and cannot tell which process a pid means; run it in the machine's pid namespace (docker run --pid=host)"
     )]
     PidNamespace,
     /// Basic files of /proc cannot be read.

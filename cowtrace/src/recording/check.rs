@@ -169,7 +169,7 @@ fn references(run: &Run) -> Result<(), Damage> {
     let has_region = |id: Option<u32>| id.is_none_or(|id| run.region(id).is_some());
     let has_stack =
         |id: Option<u32>, stacks: &[Stack]| id.is_none_or(|id| (id as usize) < stacks.len());
-    let missing = |what: &str| Err(Damage(format!("{what} is not there")));
+    let missing = |what: &str| Err(Damage(format!("{what} is missing")));
     if !run.rows.iter().all(|row| has_process(row.process_id)) {
         return missing("the process of a range");
     }
@@ -265,7 +265,7 @@ fn regions_agree(run: &Run) -> Result<(), Damage> {
     }
     // Regions without copies are not told.
     if by_region.values().any(|copied| copied.total() > 0) {
-        return contradiction("there are copies in a region that is not there");
+        return contradiction("there are copies in a region that does not exist");
     }
     Ok(())
 }

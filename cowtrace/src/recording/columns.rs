@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         match self.value()? {
             ValueRef::Null => Ok(None),
             ValueRef::Integer(value) => Ok(Some(value)),
-            _ => Err(self.damage("is no integer")),
+            _ => Err(self.damage("is not an integer")),
         }
     }
 
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
                 Ok(text) => Ok(Some(text.to_owned())),
                 Err(_) => Err(self.damage("is no UTF-8")),
             },
-            _ => Err(self.damage("is no text")),
+            _ => Err(self.damage("is not text")),
         }
     }
 

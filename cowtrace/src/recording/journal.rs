@@ -35,7 +35,7 @@ pub(super) fn check(recording: &Path) -> Result<(), ReadError> {
     journal.seek(SeekFrom::Start(place))?;
     journal.read_exact(&mut end)?;
     if end == MAGIC {
-        return Err(ReadError::Journal("is not one of cowtrace's".into()));
+        return Err(ReadError::Journal("does not belong to cowtrace".into()));
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ pub(super) fn check(recording: &Path) -> Result<(), ReadError> {
 pub(super) fn failure(error: Error) -> ReadError {
     if is_needed(&error) {
         return ReadError::Journal(
-            "must be played back first: copy both together to where you may write".into(),
+            "must be played back first: copy both to a folder that you may write to".into(),
         );
     }
     match ReadError::from(error) {

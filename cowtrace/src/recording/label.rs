@@ -33,7 +33,7 @@ pub enum LabelError {
     #[error("{} is a symbolic link; name the recording itself", printable_path(.0))]
     Link(PathBuf),
     /// Its trace did not come to its end.
-    #[error("its trace was cut off: only a finished recording is labelled")]
+    #[error("its trace was cut off: only a finished recording can be labelled")]
     Unfinished,
     /// It cannot be written.
     #[error("it cannot be written: {0}")]
@@ -159,7 +159,7 @@ mod tests {
         drop(db);
         refused("a newer cowtrace");
         fs::write(&path, "text").unwrap();
-        refused("no recording");
+        refused("not a cowtrace recording");
         let link = scratch.path("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let error = label(&link, &[]).unwrap_err().to_string();

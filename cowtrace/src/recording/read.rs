@@ -44,10 +44,10 @@ pub enum ReadError {
     #[error("it is empty: its trace was killed before it began")]
     Empty,
     /// It is something else.
-    #[error("it is no recording of cowtrace")]
+    #[error("it is not a cowtrace recording")]
     Foreign,
     /// It was written by a later version of this program.
-    #[error("a newer cowtrace has written it (tables of version {version}); read it with that one")]
+    #[error("a newer cowtrace wrote it (format version {version}); read it with that one")]
     Newer {
         /// Of its tables.
         version: i32,
@@ -166,12 +166,12 @@ fn check_tables(db: &Connection) -> Result<(), ReadError> {
             continue;
         }
         if !there.contains(&expected) {
-            return Err(Damage(format!("the table {table} is another than cowtrace makes")).into());
+            return Err(Damage(format!("the table {table} is not as cowtrace creates it")).into());
         }
         let check = format!("PRAGMA quick_check({table})");
         let found: String = db.query_row(&check, [], |row| row.get(0))?;
         if found != "ok" {
-            return Err(Damage(format!("the pages of the table {table} are not sound")).into());
+            return Err(Damage(format!("the pages of the table {table} are corrupt")).into());
         }
     }
     Ok(())

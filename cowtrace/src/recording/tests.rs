@@ -227,19 +227,19 @@ fn refused(path: &Path, says: &str) {
 fn what_is_no_recording_is_called_so() {
     let scratch = Scratch::new("foreign");
     refused(&scratch.path("missing"), "No such file");
-    refused(scratch.folder(), "no recording");
-    refused(Path::new("/dev/zero"), "no recording");
+    refused(scratch.folder(), "not a cowtrace recording");
+    refused(Path::new("/dev/zero"), "not a cowtrace recording");
     let path = scratch.path("other");
     fs::write(&path, "").unwrap();
     refused(&path, "it is empty");
     fs::write(&path, "{\"schema\": \"cowtrace.report/1\"}").unwrap();
-    refused(&path, "no recording");
+    refused(&path, "not a cowtrace recording");
     fs::write(&path, b"SQLite format 3\0").unwrap();
-    refused(&path, "no recording");
+    refused(&path, "not a cowtrace recording");
     fs::remove_file(&path).unwrap();
     let db = Connection::open(&path).unwrap();
     db.execute_batch("CREATE TABLE run (id TEXT)").unwrap();
-    refused(&path, "no recording");
+    refused(&path, "not a cowtrace recording");
 }
 
 #[test]
@@ -269,10 +269,7 @@ fn a_newer_recording_is_told_by_its_version() {
     let path = recorded(&scratch, "run.cow", &arbitrary::empty());
     let db = Connection::open(&path).unwrap();
     db.pragma_update(None, "user_version", 2).unwrap();
-    refused(
-        &path,
-        "a newer cowtrace has written it (tables of version 2)",
-    );
+    refused(&path, "a newer cowtrace wrote it (format version 2)");
 }
 
 #[test]
@@ -287,7 +284,10 @@ fn a_table_that_is_another_is_refused_before_it_is_read() {
         let db = Connection::open(&path).unwrap();
         db.execute_batch("DROP TABLE ranges").unwrap();
         if db.execute_batch(sql).is_ok() {
-            refused(&path, "damaged: the table ranges is another");
+            refused(
+                &path,
+                "damaged: the table ranges is not as cowtrace creates it",
+            );
         }
     }
 }
@@ -335,7 +335,7 @@ fn a_recording_that_contradicts_itself_is_refused() {
         (
             "DELETE FROM writers; UPDATE writers SET region_id = NULL;
              DELETE FROM regions WHERE copied_pages > 0",
-            "it contradicts itself: there are copies in a region that is not there",
+            "it contradicts itself: there are copies in a region that does not exist",
         ),
         (
             "UPDATE timeline SET copied_pages = 1 WHERE id = (SELECT max(id) FROM timeline)",

@@ -43,7 +43,7 @@ pub enum WriteError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// Another database's files lie where this one's would.
-    #[error("{} is left of another recording; --force removes it", printable_path(.0))]
+    #[error("{} is left over from another recording; --force removes it", printable_path(.0))]
     Companion(PathBuf),
     /// The file cannot be written.
     #[error("cannot write {}: {reason}", printable_path(path))]
@@ -67,10 +67,10 @@ pub enum WriteError {
         left: String,
     },
     /// A snapshot leaves out what the file does not have.
-    #[error("a snapshot goes on with another than the last")]
+    #[error("the snapshot does not follow the last one written")]
     OutOfStep,
     /// The thread that writes has ended.
-    #[error("{} is not written any more", printable_path(.0))]
+    #[error("{} is no longer written", printable_path(.0))]
     Stopped(PathBuf),
 }
 
@@ -227,9 +227,9 @@ impl Writer {
         };
         let left = match left {
             Left::Nothing => "nothing of it is left".into(),
-            Left::Moved(None) => "what it held is in a file of another name".into(),
+            Left::Moved(None) => "its data is in a file of another name".into(),
             Left::Moved(Some(name)) => {
-                format!("what it held is in {}", printable(&name.to_string_lossy()))
+                format!("its data is in {}", printable(&name.to_string_lossy()))
             }
         };
         Err(WriteError::Gone {
@@ -301,7 +301,7 @@ fn database_error(path: &Path, error: &rusqlite::Error) -> WriteError {
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full".into(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "somebody else keeps it locked".into()
+            "another program keeps it locked".into()
         }
         Some(ErrorCode::SystemIoFailure) => format!(
             "the system refused a write ({})",

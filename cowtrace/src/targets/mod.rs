@@ -14,7 +14,7 @@ pub use spawn::{Command, LAUNCHER, SpawnError, become_command, untraced};
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TargetError {
     /// There is no such process.
-    #[error("there is no process {0}, or /proc hides it; `sudo ps -e` lists those there are")]
+    #[error("there is no process {0}, or /proc hides it; `sudo ps -e` lists all processes")]
     NoSuchProcess(u32),
     /// There is no /proc to look in.
     #[error("/proc is not mounted, so no process can be found")]
@@ -23,9 +23,7 @@ pub enum TargetError {
     #[error("process {0} has exited already (it is a zombie)")]
     Dead(u32),
     /// It has no memory of its own.
-    #[error(
-        "process {pid} ({comm}) is a thread of the kernel: it has no memory that could be copied"
-    )]
+    #[error("process {pid} ({comm}) is a kernel thread: it has no memory to copy")]
     KernelThread {
         /// Process id.
         pid: u32,

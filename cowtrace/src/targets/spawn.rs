@@ -133,10 +133,10 @@ pub fn become_command(command: &[OsString], at_once: bool) -> i32 {
     // Before: nobody can be told from another afterwards.
     let environment = match caller::environment() {
         Ok(environment) => environment,
-        Err(error) => return failed("start a command of yours", &error),
+        Err(error) => return failed("start the command as the calling user", &error),
     };
     if let Err(error) = caller::become_caller() {
-        return failed("start a command of yours", &error);
+        return failed("start the command as the calling user", &error);
     }
     let Some((program, arguments)) = command.split_first() else {
         return CANNOT_START;

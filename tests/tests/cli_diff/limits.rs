@@ -30,7 +30,7 @@ fn growth_above_the_limit_is_status_3_with_a_message_of_its_own() {
     folder.fails(
         "a a2 --against b b2 --fail-above 5%",
         2,
-        "give 3 or more a side",
+        "give 3 or more per side",
     );
     folder.run("b", 4_000);
     let output = folder.diff("a a2 a3 --against b b2 b3 --fail-above 5%");

@@ -144,7 +144,7 @@ fn what_is_known_only_after_a_run_can_be_told_then() {
     failed(
         &label("other a=b"),
         1,
-        "cannot label other: it is no recording of cowtrace",
+        "cannot label other: it is not a cowtrace recording",
     );
     let mut names: Vec<_> = fs::read_dir(&folder.0)
         .expect("the folder")
@@ -182,12 +182,8 @@ fn wrong_usage_is_status_2() {
     let many = "a ".repeat(21);
     folder.fails(&format!("{many} --against copy"), 2, "21 runs on one side");
     folder.run("b", 2_000);
-    folder.fails(
-        "a --against b -o b --force",
-        2,
-        "b is what this is made from",
-    );
-    folder.fails("a --against b -o ..", 2, ".. names no file");
+    folder.fails("a --against b -o b --force", 2, "b is also the input");
+    folder.fails("a --against b -o ..", 2, ".. is not a file name");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn a_signal_ends_the_attaching_at_any_moment_with_the_report() {
                 if lines.all(|line| line.starts_with("cowtrace: tracing ")) {
                     break;
                 }
-                assert!(errors.contains("ended while it attached"), "{errors}");
+                assert!(errors.contains("interrupted while attaching"), "{errors}");
                 while_attaching += 1;
             }
             // While the kernel side is loaded, or the master is taken in, which is most of the work.

@@ -196,7 +196,10 @@ fn a_command_that_ignores_its_end_is_told() {
     drop(input);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert!(errors.contains("ignores SIGTERM and goes on"), "{errors}");
+    assert!(
+        errors.contains("ignores SIGTERM and is still running"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -104,8 +104,8 @@ fn a_successor_of_the_master_is_named_with_the_command_that_traces_it() {
         let (report, said) = tracer.wait_and_hear();
         let name = fs::read_to_string(format!("/proc/{new}/comm")).expect("it lives");
         let expected = format!(
-            "cowtrace: what was to be traced has exited, but 3 processes of it still live: {new} ({}); \
-             `cowtrace --pid {new}` traces on",
+            "cowtrace: every target has exited, but 3 descendants still live: {new} ({}); \
+             continue with `cowtrace --pid {new}`",
             name.trim()
         );
         assert!(said.lines().any(|line| line == expected), "{how}: {said}");

@@ -189,7 +189,7 @@ fn ends_without_room(output: &std::process::Output, path: &str, reason: &str) {
     assert_eq!(output.status.code(), Some(1), "{errors}");
     let warnings: Vec<_> = errors
         .lines()
-        .filter(|line| line.contains("the trace goes on"))
+        .filter(|line| line.contains("the trace continues"))
         .collect();
     assert_eq!(warnings.len(), 1, "{errors}");
     assert!(warnings[0].contains(reason), "{errors}");
@@ -264,7 +264,7 @@ fn ends_without_file(output: &std::process::Output, says: &str) {
     let told: Vec<_> = errors.lines().filter(|line| line.contains(says)).collect();
     assert_eq!(told.len(), 2, "{errors}");
     assert!(
-        told[0].ends_with("; the trace goes on, and its report comes at the end"),
+        told[0].ends_with("; the trace continues, and its report follows at the end"),
         "{errors}"
     );
     assert!(told[1].starts_with("error: "), "{errors}");
@@ -311,7 +311,7 @@ fn a_recording_whose_file_goes_away_says_so_and_the_trace_goes_on() {
     let there = moved.path("folder/run.cow");
     ends_without_file(
         &output,
-        &format!("run.cow was moved while it was being written; what it held is in {there}"),
+        &format!("run.cow was moved while it was being written; its data is in {there}"),
     );
     let left = Report::parse(&reported(&there, "json"));
     assert_eq!(left.0["run"]["unfinished"], true);

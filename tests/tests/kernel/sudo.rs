@@ -365,7 +365,7 @@ fn what_sudo_did_not_set_is_not_believed() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert!(
-            errors.contains(name) && errors.contains("no user or group"),
+            errors.contains(name) && errors.contains("not the number of a user or group"),
             "{errors}"
         );
     }

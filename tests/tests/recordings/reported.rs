@@ -113,13 +113,13 @@ fn what_cannot_be_reported_is_one_line_and_status_1() {
     fails(&["report"], 2, "RECORDING");
     fails(&["report", name], 1, "cannot be read: No such file");
     fs::write(&path, SERVICE).expect("a file");
-    fails(&["report", name], 1, "it is no recording of cowtrace");
+    fails(&["report", name], 1, "it is not a cowtrace recording");
     fs::write(&path, "").expect("a file");
     fails(&["report", name], 1, "it is empty");
     fails(
         &["report", folder.0.to_str().expect("a plain name")],
         1,
-        "no recording",
+        "not a cowtrace recording",
     );
     fs::remove_file(&path).expect("it is there");
     recorded(&path, &synthetic(2, 2_000, 1), true);
@@ -163,7 +163,7 @@ fn a_report_overwrites_nothing_unless_it_is_told_to() {
     fails(&["report", &recording, "--force"], 2, "--output");
     let before = fs::read(&recording).expect("a file");
     let itself = ["report", &recording, "-o", &recording, "--force"];
-    fails(&itself, 2, "is what this is made from");
+    fails(&itself, 2, "is also the input");
     assert_eq!(fs::read(&recording).expect("a file"), before);
 }
 

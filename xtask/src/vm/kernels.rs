@@ -103,7 +103,7 @@ fn download(version: &str, arch: Arch, folder: &Path) -> Result<PathBuf> {
         }
     }
     bail!(
-        "it is not there for {} in {} (any more)",
+        "it is not available for {} in {} (any more)",
         arch.debian(),
         suites.join(", ")
     )

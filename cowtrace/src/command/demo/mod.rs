@@ -33,7 +33,9 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
     let python = find_python();
     let command = match &python {
         Some(python) => python_service(python, load, freeze),
-        None if freeze => bail!("--freeze needs python3: the stand-in has no garbage collector"),
+        None if freeze => {
+            bail!("--freeze needs python3: the native service has no garbage collector")
+        }
         None => native_command(load)?,
     };
     let plan = plan(python.is_some(), freeze, load);
@@ -47,7 +49,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
     observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(
-            "Nobody wrote to that data: {}. Your own service: sudo cowtrace --pid MASTER",
+            "The service never changes that data: {}. Your own service: sudo cowtrace --pid MASTER",
             why(python.is_some())
         );
         say(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
@@ -87,10 +89,10 @@ fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
 
 const fn why(is_python: bool) -> &'static str {
     if is_python {
-        "reading a Python object writes its reference count, and the collector writes the \
-         headers of those that it looks at (--freeze keeps it from that)"
+        "reading a Python object writes its reference count, and the garbage collector writes \
+         the headers of the objects it visits (--freeze prevents that)"
     } else {
-        "the stand-in's readers write a counter into each object, as CPython's do"
+        "readers of the native service write a counter in each object, as CPython does"
     }
 }
 
