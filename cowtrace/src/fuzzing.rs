@@ -22,8 +22,9 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     native::fuzz::ANSWERS,
+    memory::fuzz::BSS,
     cpython::fuzz::CODE,
     native::fuzz::ELF,
     cpython::fuzz::HEAP,

@@ -3,7 +3,6 @@
 
 mod adopt;
 mod assemble;
-mod bss;
 mod clock;
 mod collector;
 mod follow;

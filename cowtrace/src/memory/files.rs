@@ -1,13 +1,14 @@
 //! Files of a process, held by the process's own view of them and read later: after the process has
 //! gone, or its file system with it.
 //!
-//! They are held by `O_PATH`: nothing is read and no driver or file system is asked anything, for
-//! both may be the target's own and never answer. Who reads them checks what they are first.
+//! They are held by `O_PATH`: nothing is opened and nothing read, for drivers and file systems may be
+//! the target's own and never answer. They are read in a process of their own (`native`), which checks
+//! first what they are: regular files, and the ones that are meant.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _},
-    os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -33,6 +34,13 @@ pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
     };
     let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     hold_in(&folder, name, resolve).ok()
+}
+
+/// The file of a name that is relative to a folder, which may be a process's. Not surely the one that
+/// the process means.
+pub(super) fn hold_in_folder(folder: &Path, name: &str) -> Option<File> {
+    let folder = hold(folder).ok()?;
+    hold_in(&folder, name, ResolveFlag::RESOLVE_NO_MAGICLINKS).ok()
 }
 
 /// The file in which a process says where it has put code that it made, and the user it runs as.
@@ -67,21 +75,7 @@ pub(super) fn own_names(status: &str) -> Option<(u32, u32)> {
     Some((pid, owner.ok()?))
 }
 
-/// What is in a file that is held, if it is a regular one of at most so many bytes: others, as pipes
-/// and devices are, may never end, or never answer.
-#[must_use]
-pub fn read_held(held: &File, most: u64) -> Option<Vec<u8>> {
-    let kind = held.metadata().ok()?;
-    if !kind.is_file() || kind.len() > most {
-        return None;
-    }
-    let file = File::open(format!("/proc/self/fd/{}", held.as_raw_fd())).ok()?;
-    let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-fn hold(path: &Path) -> io::Result<File> {
+pub(super) fn hold(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_PATH);
     options.open(path)
@@ -98,7 +92,6 @@ fn hold_in(folder: &File, name: &str, resolve: ResolveFlag) -> io::Result<File> 
 mod tests {
     use super::*;
     use crate::memory;
-    use nix::{sys::stat::Mode, unistd::mkfifo};
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     #[test]
@@ -120,22 +113,6 @@ mod tests {
         }
         assert!(hold_named(root, None, &mapping.name).is_some());
         assert!(hold_mapped(root, pid, 1, 2).is_none());
-    }
-
-    #[test]
-    fn only_regular_files_that_are_not_too_large_are_read() {
-        let path = std::env::temp_dir().join(format!("cowtrace-pipe-{}", std::process::id()));
-        mkfifo(&path, Mode::S_IRWXU).unwrap();
-        // Else this would wait for a writer, or never end.
-        for other in [&path, Path::new("/dev/zero"), Path::new("/")] {
-            assert!(read_held(&hold(other).unwrap(), 1 << 30).is_none());
-        }
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, "text").unwrap();
-        let held = hold(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        assert_eq!(read_held(&held, 4).unwrap(), b"text");
-        assert!(read_held(&held, 3).is_none());
     }
 
     #[test]

@@ -1,7 +1,12 @@
-//! What a process has a say in of what /proc tells of it.
+//! What a process has a say in of what /proc tells of it, and of the files that it maps.
 
-use super::{files, maps, process, program};
-use crate::{fuzzing::Target, run::Kind};
+use object::{Object as _, ObjectSegment as _};
+
+use super::{bss, files, maps, process, program};
+use crate::{
+    fuzzing::{Target, Values},
+    run::Kind,
+};
 
 /// Texts of maps, stat, status and auxv.
 pub(crate) const PROC: Target = Target {
@@ -11,6 +16,77 @@ pub(crate) const PROC: Target = Target {
     max_bytes: 4 << 10,
     memory: |bytes| 64 * bytes + (1 << 16),
 };
+
+/// Where a mapping of a program or library begins in the file, then the file.
+pub(crate) const BSS: Target = Target {
+    name: "bss",
+    run: bss,
+    seeds: programs,
+    max_bytes: 4 << 10,
+    memory: |bytes| 64 * bytes + (1 << 16),
+};
+
+const PAGE: u64 = 4096;
+
+/// As by numbers that cannot overflow.
+fn bss(input: &[u8]) {
+    let mut values = Values(input);
+    let mapped = values.word();
+    let Ok(file) = object::File::parse(values.0) else {
+        return;
+    };
+    let page = i128::from(PAGE);
+    let in_memory = |segment: object::Segment<'_, '_>| {
+        let (offset, bytes) = segment.file_range();
+        let (offset, bytes) = (i128::from(offset), i128::from(bytes));
+        let within = i128::from(mapped) - (offset - offset % page);
+        let size = i128::from(segment.size()) + i128::from(segment.address() % PAGE);
+        let end = (size + page - 1) / page * page - within;
+        // What goes beyond the last address is no segment.
+        let is_real = size + page <= 1 << 64 && offset % page + bytes < 1 << 64;
+        let is_in = within >= 0 && within < offset % page + bytes;
+        (is_in && is_real && end >= 0).then_some(end)
+    };
+    let expected = file.segments().filter_map(in_memory).last();
+    let found = bss::bytes_to_end(&file, mapped, PAGE);
+    assert_eq!(found.map(i128::from), expected);
+}
+
+/// A program of two segments, of which the second ends in zeros, as little of it as there must be.
+fn programs() -> Vec<Vec<u8>> {
+    let segment = |offset: u64, bytes: u64, size: u64| {
+        let flags = 1 | 6 << 32;
+        [flags, offset, 0x40_0000 + offset, 0, bytes, size, PAGE]
+    };
+    let program = |segments: [[u64; 7]; 2]| {
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(16, 0);
+        file.extend([3, 0, 62, 0, 1, 0, 0, 0]);
+        // Entry, segments, sections; then sizes: of the header, and of two segments.
+        let words = [0u64, 64, 0].into_iter().flat_map(u64::to_le_bytes);
+        file.extend(words);
+        let sizes = [0u16, 0, 64, 56, 2, 64, 0, 0];
+        file.extend(sizes.into_iter().flat_map(u16::to_le_bytes));
+        file.extend(
+            segments
+                .iter()
+                .flatten()
+                .flat_map(|word| word.to_le_bytes()),
+        );
+        file
+    };
+    let whole = program([segment(0, 0x1800, 0x1800), segment(0x1900, 0x400, 0x9000)]);
+    let huge = program([segment(0, 0x1800, u64::MAX), segment(u64::MAX - 8, 64, 8)]);
+    let at = |mapped: u64, file: &[u8]| [&mapped.to_le_bytes(), file].concat();
+    vec![
+        at(0x1000, &whole),
+        at(0, &whole),
+        at(0x5000, &whole),
+        at(0x1000, &whole[..150]),
+        at(u64::MAX, &huge),
+        at(0, &huge),
+    ]
+}
 
 fn proc(input: &[u8]) {
     let _ = process::stat_of(input);

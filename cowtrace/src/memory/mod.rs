@@ -1,6 +1,7 @@
 //! Readers of /proc: mappings and their present pages. Each takes the root to read below, so that
 //! tests can give it files of their own.
 
+mod bss;
 mod exit;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -15,8 +16,10 @@ mod scan;
 mod target;
 mod urgent;
 
+pub(crate) use bss::bytes_to_end;
+pub use bss::{HeldData, name_bss};
 pub use exit::{Watched, oom_kills};
-pub use files::{hold_mapped, hold_named, hold_perf_map, read_held};
+pub use files::{hold_mapped, hold_named, hold_perf_map};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use process::{Identity, Task, children_of, comm, identity, is_alive, resident_pages, tasks};

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::target;
+use super::{
+    files::{hold, hold_in_folder, hold_named},
+    target,
+};
 
 /// `AT_EXECFN` of getauxval(3): where the path stands that the program was started by.
 const STARTED_BY: u64 = 31;
@@ -23,15 +26,15 @@ pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
     let folder = root.join(pid.to_string());
     let address = started_by_address(&fs::read(folder.join("auxv")).ok()?)?;
     let path = PathBuf::from(read_text(pid, address)?);
-    // By way of the process, whose files these are also when it runs in a container.
-    let seen = match path.strip_prefix("/") {
-        Ok(path) => folder.join("root").join(path),
-        Err(_) => folder.join("cwd").join(&path),
+    // By way of the process, whose files these are also when it runs in a container. It says the path,
+    // which may lead to anything: nothing is opened.
+    let named = if path.is_absolute() {
+        hold_named(root, Some(pid), path.to_str()?)?
+    } else {
+        hold_in_folder(&folder.join("cwd"), path.to_str()?)?
     };
-    let (named, own) = (
-        fs::metadata(seen).ok()?,
-        fs::metadata(folder.join("exe")).ok()?,
-    );
+    let own = hold(&folder.join("exe")).ok()?;
+    let (named, own) = (named.metadata().ok()?, own.metadata().ok()?);
     (named.dev() == own.dev() && named.ino() == own.ino()).then_some(path)
 }
 

@@ -8,10 +8,14 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
+use object::ReadCache;
+
 use super::{
     file, perf_map,
     question::{HeldFile, HeldPerfMap, Name, Part, Place, Problem, Question, Source, Told},
+    symbols::offsets_in,
 };
+use crate::memory::{bytes_to_end, page_bytes};
 
 /// Answers a question of a process: each file is read once, for all that is asked of it.
 ///
@@ -37,16 +41,51 @@ pub fn answer(asker: u32, input: impl Read, output: impl Write) -> io::Result<()
         }
     }
     for (number, part) in question.parts.iter().enumerate() {
-        if let Source::PerfMaps(maps) = &part.source {
+        if !matches!(part.source, Source::File(_)) {
             lines.tell(&Told::Begun(vec![number]))?;
-            let made = made(question.holder, maps, &part.places);
-            for (map, problem) in made.problems {
-                lines.tell(&Told::Problem(number, map, problem))?;
+        }
+        match &part.source {
+            Source::File(_) => {}
+            Source::PerfMaps(maps) => {
+                let made = made(question.holder, maps, &part.places);
+                for (map, problem) in made.problems {
+                    lines.tell(&Told::Problem(number, map, problem))?;
+                }
+                lines.tell(&Told::Names(number, made.names))?;
             }
-            lines.tell(&Told::Names(number, made.names))?;
+            Source::Data(held) => {
+                let ends = numbers(question.holder, *held, part, |file| {
+                    let place = |place: &Place| bytes_to_end(file, place.at, page_bytes());
+                    part.places.iter().map(place).collect()
+                });
+                lines.tell(&Told::Numbers(number, ends))?;
+            }
+            Source::Symbols(held, names) => {
+                let offsets = numbers(question.holder, *held, part, |file| offsets_in(file, names));
+                lines.tell(&Told::Numbers(number, offsets))?;
+            }
         }
     }
     lines.tell(&Told::All)
+}
+
+/// An ELF file whose bytes are read as they are needed.
+type Elf<'a> = object::File<'a, &'a ReadCache<File>>;
+
+/// What a file says to a part; that it says nothing, if it cannot be read or is no ELF file.
+fn numbers(
+    holder: u32,
+    held: HeldFile,
+    part: &Part,
+    of: impl FnOnce(&Elf<'_>) -> Vec<Option<u64>>,
+) -> Vec<Option<u64>> {
+    let count = part.source.numbers(part.places.len()).unwrap_or(0);
+    let nothing = || vec![None; count];
+    let Some((file, _)) = open(holder, held) else {
+        return nothing();
+    };
+    let cache = ReadCache::new(file);
+    object::File::parse(&cache).map_or_else(|_| nothing(), |file| of(&file))
 }
 
 /// Lines of JSON.
@@ -67,22 +106,26 @@ type Parts<'a> = Vec<(usize, &'a Part)>;
 fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, Parts<'a>)> {
     let mut files: BTreeMap<(u64, u64), (File, Parts<'a>)> = BTreeMap::new();
     for (number, part) in question.parts.iter().enumerate() {
-        let Source::File(HeldFile { descriptor, inode }) = part.source else {
+        let Source::File(held) = part.source else {
             continue;
         };
-        let Some(file) = file::open(question.holder, descriptor) else {
+        let Some((file, id)) = open(question.holder, held) else {
             continue;
         };
-        let Ok(told) = file.metadata() else { continue };
-        if inode.is_some_and(|inode| inode != told.ino()) {
-            continue;
-        }
-        let same = files.entry((told.dev(), told.ino()));
+        let same = files.entry(id);
         same.or_insert_with(|| (file, Vec::new()))
             .1
             .push((number, part));
     }
     files.into_values().collect()
+}
+
+/// A file that is held, with its device and inode: a regular one, and the one that it must be.
+fn open(holder: u32, held: HeldFile) -> Option<(File, (u64, u64))> {
+    let file = file::open(holder, held.descriptor)?;
+    let told = file.metadata().ok()?;
+    let is_it = held.inode.is_none_or(|inode| inode == told.ino());
+    is_it.then(|| (file, (told.dev(), told.ino())))
 }
 
 /// What is known of code that processes made.

@@ -1,9 +1,8 @@
-//! Asks for names in a process of its own, and goes on without those that it does not give.
+//! Asks what is in foreign files in a process of its own, and goes on without what that does not answer.
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     process::{self, Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
@@ -11,43 +10,79 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::question::{Name, Part, Problem, Question, Source, Told};
+use super::{
+    answer,
+    answers::{Answered, Answers, told_in},
+    question::{Part, Question, Told},
+};
 
 /// Name of the hidden subcommand.
 pub const NAMER: &str = "__name";
 
-/// How long the report waits.
+/// How long to wait.
 #[derive(Clone, Copy)]
-struct Patience {
-    /// For all names.
+pub(super) struct Patience {
+    /// For all answers.
     whole: Duration,
-    /// For those of one file.
+    /// For those about one file.
     silence: Duration,
 }
 
-const PATIENCE: Patience = Patience {
-    whole: Duration::from_secs(20),
-    silence: Duration::from_secs(10),
-};
-/// Larger answers are not believed, bytes.
-const MAX_ANSWERS: u64 = 256 << 20;
+impl Patience {
+    /// The report waits.
+    pub(super) const AT_END: Self = Self {
+        whole: Duration::from_secs(20),
+        silence: Duration::from_secs(10),
+    };
+    /// The trace waits: what it counts stays in the kernel meanwhile, but evidence may get lost. An
+    /// answer takes some milliseconds; on a machine that is all busy, a hundred times that.
+    pub(super) const DURING_TRACE: Self = Self {
+        whole: Duration::from_secs(2),
+        silence: Duration::from_secs(2),
+    };
+}
 
-/// What was answered.
-pub(super) struct Answered {
-    /// Of each part's places, in their order; none for a part that could not be read.
-    pub(super) names: Vec<Option<Vec<Name>>>,
-    /// What is wrong with perf maps, by process, with the user that it runs as.
-    pub(super) problems: BTreeMap<u32, (Problem, u32)>,
+/// Which process reads foreign files.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Reader {
+    /// One of its own, which is this program once more.
+    #[default]
+    Apart,
+    /// This one: for programs other than cowtrace, which cannot be started like that.
+    Here,
 }
 
 /// Asks about parts.
-pub(super) fn ask(parts: &[Part]) -> Answered {
+pub(super) fn ask(reader: Reader, parts: &[Part], patience: Patience) -> Answered {
     let program = || {
         let mut itself = Command::new("/proc/self/exe");
         itself.arg(NAMER);
         itself
     };
-    ask_by(program, parts, PATIENCE)
+    match reader {
+        Reader::Apart => ask_by(program, parts, patience),
+        Reader::Here => ask_here(parts),
+    }
+}
+
+fn ask_here(parts: &[Part]) -> Answered {
+    let mut answers = Answers::new(parts);
+    let mut output = Vec::new();
+    let answered = question(parts)
+        .map_err(io::Error::from)
+        .and_then(|question| answer::answer(process::id(), question.as_slice(), &mut output));
+    if let Err(error) = answered {
+        log::warn!("cannot read programs and libraries: {error}");
+    }
+    told_in(output.as_slice()).for_each(|told| answers.take(told));
+    answers.into_answered()
+}
+
+fn question(parts: &[Part]) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Question {
+        holder: process::id(),
+        parts: Cow::Borrowed(parts),
+    })
 }
 
 fn ask_by(program: impl Fn() -> Command, parts: &[Part], patience: Patience) -> Answered {
@@ -67,93 +102,7 @@ fn ask_by(program: impl Fn() -> Command, parts: &[Part], patience: Patience) -> 
         }
         log::warn!("names of a program or library are missing: reading it crashes or stalls");
     }
-    Answered {
-        names: answers.names,
-        problems: answers.problems,
-    }
-}
-
-/// What is known so far. Nothing that is answered is believed but names, and which of some problems a
-/// perf map has.
-pub(super) struct Answers<'a> {
-    parts: &'a [Part],
-    /// Of each part.
-    pub(super) names: Vec<Option<Vec<Name>>>,
-    /// As of [`Answered`]: one at most for each process that was asked about.
-    pub(super) problems: BTreeMap<u32, (Problem, u32)>,
-    /// Numbers of the parts that are still to be asked about, which are told by their places here.
-    rest: Vec<usize>,
-    begun: HashSet<usize>,
-}
-
-impl<'a> Answers<'a> {
-    pub(super) fn new(parts: &'a [Part]) -> Self {
-        Self {
-            parts,
-            names: vec![None; parts.len()],
-            problems: BTreeMap::new(),
-            rest: (0..parts.len()).collect(),
-            begun: HashSet::new(),
-        }
-    }
-
-    /// What is asked next.
-    fn asked(&self) -> Vec<Part> {
-        let asked = self.rest.iter().map(|&part| self.parts[part].clone());
-        asked.collect()
-    }
-
-    pub(super) fn take(&mut self, told: Told) {
-        match told {
-            Told::Begun(parts) => self.begun.extend(parts),
-            Told::Names(asked, answer) => {
-                let part = self.rest.get(asked).copied();
-                let fits = |part: &usize| self.parts[*part].places.len() == answer.len();
-                if let Some(part) = part.filter(fits) {
-                    self.names[part] = Some(answer);
-                }
-            }
-            Told::Problem(asked, map, problem) => {
-                if let Some(&part) = self.rest.get(asked) {
-                    self.note(part, map, problem);
-                }
-            }
-            Told::All => {}
-        }
-    }
-
-    /// Takes note of what is wrong with one of a part's perf maps, if it has that one.
-    fn note(&mut self, part: usize, map: usize, problem: Problem) {
-        let Source::PerfMaps(maps) = &self.parts[part].source else {
-            return;
-        };
-        if let Some(map) = maps.get(map) {
-            self.problems.entry(map.pid).or_insert((problem, map.owner));
-        }
-    }
-
-    /// Leaves out what was begun: the last of it stopped the process, and all before is answered.
-    /// False if nothing was.
-    pub(super) fn leave_begun(&mut self) -> bool {
-        let begun = std::mem::take(&mut self.begun);
-        for number in &begun {
-            let part = self.rest.get(*number).copied();
-            if let Some(part) = part.filter(|part| self.names[*part].is_none()) {
-                self.note(part, 0, Problem::Stalled);
-            }
-        }
-        let mut number = 0..;
-        self.rest
-            .retain(|_| number.next().is_none_or(|number| !begun.contains(&number)));
-        !begun.is_empty()
-    }
-}
-
-/// What is told, up to what is nothing of it.
-pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = Told> {
-    let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
-    let lines = lines.map_while(Result::ok);
-    lines.map_while(|line| serde_json::from_str(&line).ok())
+    answers.into_answered()
 }
 
 /// The process that is asked.
@@ -174,10 +123,7 @@ impl Namer {
             .spawn()?;
         let (send, lines) = mpsc::channel();
         let (input, output) = (child.stdin.take(), child.stdout.take());
-        let question = serde_json::to_vec(&Question {
-            holder: process::id(),
-            parts: Cow::Borrowed(parts),
-        })?;
+        let question = question(parts)?;
         // In threads of their own: it may never read, or never write.
         thread::spawn(move || input.map(|mut input| input.write_all(&question)));
         thread::spawn(move || {
@@ -214,7 +160,7 @@ impl Drop for Namer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::native::question::{HeldFile, HeldPerfMap, Place, Source};
+    use crate::native::question::{HeldFile, Place, Source};
 
     const SHORT: Patience = Patience {
         whole: Duration::from_secs(10),
@@ -278,35 +224,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_perf_maps_is_told_once_a_process_and_only_of_those_asked_about() {
-        let map = |pid| HeldPerfMap {
-            pid,
+    fn numbers_are_as_many_as_were_asked_for() {
+        let held = HeldFile {
             descriptor: -1,
-            owner: 33,
+            inode: None,
         };
-        let mut parts = parts(2);
-        parts.push(Part {
-            source: Source::PerfMaps(vec![map(42), map(7)]),
-            ..parts[0].clone()
-        });
-        let mut answers = Answers::new(&parts);
-        for (part, map, problem) in [
-            (2, 1, Problem::Owner(1000)),
-            (2, 1, Problem::Link),
-            // Nobody asked about these.
-            (2, 2, Problem::Link),
-            (0, 0, Problem::Link),
-            (9, 0, Problem::Link),
+        let part = Part {
+            source: Source::Symbols(held, vec!["a".into(), "b".into()]),
+            places: Vec::new(),
+        };
+        let numbers = |script: &str| {
+            let program = || {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", script]);
+                shell
+            };
+            ask_by(program, std::slice::from_ref(&part), SHORT).numbers
+        };
+        let found = numbers("echo '{\"Numbers\":[0,[7,null]]}'; echo '\"All\"'");
+        assert_eq!(found, [Some(vec![Some(7), None])]);
+        for script in [
+            "echo '{\"Numbers\":[0,[7]]}'; echo '\"All\"'",
+            "echo '{\"Begun\":[0]}'; kill -9 $$",
+            "echo '{\"Begun\":[0]}'; sleep 60",
         ] {
-            answers.take(Told::Problem(part, map, problem));
+            assert_eq!(numbers(script), [None], "{script}");
         }
-        let told = BTreeMap::from([(7, (Problem::Owner(1000), 33))]);
-        assert_eq!(answers.problems, told);
-        // One that it was about when it ended is a problem, too.
-        answers.take(Told::Begun(vec![0, 2]));
-        assert!(answers.leave_begun());
-        assert_eq!(answers.problems.get(&42), Some(&(Problem::Stalled, 33)));
-        assert_eq!(answers.problems.len(), 2);
     }
 
     #[test]

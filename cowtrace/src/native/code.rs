@@ -92,6 +92,12 @@ impl Code {
         self.mappings.iter().map(|mapped| &mapped.mapping)
     }
 
+    /// Those of files.
+    pub(crate) fn mapped_files(&self) -> impl Iterator<Item = (&Mapping, FileId)> {
+        let files = self.mappings.iter();
+        files.filter_map(|mapped| Some((&mapped.mapping, mapped.file?)))
+    }
+
     /// Takes newer mappings in; those before them stay where nothing newer is. Both are in order, so
     /// that each is looked at once: a process may have 65,530 (`vm.max_map_count`), and more.
     pub(crate) fn add(&mut self, newer: Self) {

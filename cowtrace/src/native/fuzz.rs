@@ -3,7 +3,7 @@
 use object::{Object as _, ObjectSymbol as _};
 
 use super::{
-    asking::{Answers, told_in},
+    answers::{Answers, told_in},
     file::Segments,
     perf_map,
     question::{HeldFile, HeldPerfMap, Part, Place, Problem, Source},
@@ -44,6 +44,9 @@ const PERF_MAP_SEED: &[u8] = b"\x20\x10\0\0\0\0\0\0\x05\x20\0\0\0\0\0\0\
 const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
 {"Names":[0,[{"function":"f","begins":[4096,"near"],"inlined":["g"],"caller":"ByFrame"}]]}
 {"Problem":[3,1,{"Owner":7}]}
+{"Begun":[4,5]}
+{"Numbers":[4,[8192,null]]}
+{"Numbers":[5,[64]]}
 {"Begun":[1,2,3]}
 {"Names":[1,[{"function":null,"begins":null,"inlined":[],"caller":"Unknown"},
 "All"
@@ -91,15 +94,14 @@ fn perf_map(input: &[u8]) {
     }
 }
 
-/// Parts with one, two and no places, and one about two perf maps; asked once more after the first
-/// answers.
+/// Parts with one, two and no places, one about two perf maps, and two that ask for numbers; asked
+/// once more after the first answers.
 fn answers(input: &[u8]) {
-    let file = || {
-        Source::File(HeldFile {
-            descriptor: -1,
-            inode: None,
-        })
+    let held = HeldFile {
+        descriptor: -1,
+        inode: None,
     };
+    let file = || Source::File(held);
     let maps = [1, 2].map(|pid| HeldPerfMap {
         pid,
         descriptor: -1,
@@ -110,6 +112,8 @@ fn answers(input: &[u8]) {
         (file(), 2),
         (file(), 0),
         (Source::PerfMaps(maps.to_vec()), 1),
+        (Source::Data(held), 2),
+        (Source::Symbols(held, vec!["f".into()]), 0),
     ];
     let parts = sources.map(|(source, places)| Part {
         source,
@@ -132,6 +136,11 @@ fn answers(input: &[u8]) {
         for (part, names) in parts.iter().zip(&answers.names) {
             let count = names.as_ref().map(Vec::len);
             assert!(count.is_none_or(|count| count == part.places.len()));
+        }
+        for (part, numbers) in parts.iter().zip(&answers.numbers) {
+            let count = numbers.as_ref().map(Vec::len);
+            let wanted = part.source.numbers(part.places.len());
+            assert!(count.is_none() || count == wanted);
         }
     }
 }

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::question::{HeldFile, HeldPerfMap, Problem};
+use super::{
+    exports::Exports,
+    question::{HeldFile, HeldPerfMap, Problem},
+};
 use crate::{
     memory::{self, FileId},
     run::Mapping,
@@ -38,6 +41,8 @@ pub(crate) enum Holding {
 /// The files.
 #[derive(Default)]
 pub(crate) struct Held {
+    /// What was asked of others at once.
+    pub(crate) exports: Exports,
     files: Vec<(File, Option<u64>)>,
     perf_maps: HashMap<u32, PerfMap>,
 }

@@ -1,11 +1,16 @@
 //! Names of native code: function, module and what is inlined, and the calls that led there.
 //!
-//! While the trace goes on, files that code is mapped from are held, no more ([`held`]). At the end
-//! they are read in a process of its own ([`asking`], [`answer`]), which may fail at what it finds.
+//! While the trace goes on, files that code is mapped from are held ([`held`]), and read at the end.
+//! All that is read in such files is read in a process of its own ([`asking`], [`answer`]), which may
+//! fail or stall at what it finds: also where an interpreter has its data ([`exports`]), which is needed
+//! during the trace, and where the data of a program ends ([`data`]).
 
 mod answer;
+mod answers;
 mod asking;
 mod code;
+mod data;
+mod exports;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -14,12 +19,18 @@ mod names;
 mod perf_map;
 mod question;
 mod stack;
+mod symbols;
 mod unnamed;
 mod unwind;
 
 pub use answer::answer;
 pub use asking::NAMER;
+pub(crate) use asking::Reader;
 pub(crate) use code::Code;
+pub(crate) use data::ask_data_ends;
+pub(crate) use exports::Exports;
 pub(crate) use held::Held;
 pub(crate) use names::{Address, Named, Names, Naming};
 pub(crate) use stack::Chain;
+#[cfg(any(test, fuzzing))]
+pub(crate) use symbols::offsets_in;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
+    answers::Answered,
     asking,
     code::{Code, Located},
     held::{Held, Holding},
@@ -112,10 +113,11 @@ impl Naming {
 
     /// Asks.
     pub(crate) fn ask(self, held: &Held) -> Names {
-        let asking::Answered {
+        let Answered {
             mut names,
             problems,
-        } = asking::ask(&self.parts);
+            ..
+        } = asking::ask(asking::Reader::Apart, &self.parts, asking::Patience::AT_END);
         let mut answer = |asked: Option<(usize, usize)>| {
             let (part, place) = asked?;
             names[part].as_mut()?.get_mut(place).map(std::mem::take)

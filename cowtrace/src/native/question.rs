@@ -20,10 +20,25 @@ pub(super) struct Part {
 /// Where names come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Source {
-    /// A program or a library.
+    /// A program or a library, of which code is named.
     File(HeldFile),
     /// What processes say of code that they made, the nearest first.
     PerfMaps(Vec<HeldPerfMap>),
+    /// A program or a library whose data is mapped at the places: how far does it reach in memory?
+    Data(HeldFile),
+    /// A program or a library, without places: where does it have symbols of these names?
+    Symbols(HeldFile, Vec<String>),
+}
+
+impl Source {
+    /// How many numbers answer it, with so many places; none if names do.
+    pub(super) const fn numbers(&self, places: usize) -> Option<usize> {
+        match self {
+            Self::File(_) | Self::PerfMaps(_) => None,
+            Self::Data(_) => Some(places),
+            Self::Symbols(_, names) => Some(names.len()),
+        }
+    }
 }
 
 /// A file by the holder's descriptor.
@@ -60,6 +75,8 @@ pub(super) enum Told {
     Begun(Vec<usize>),
     /// What is known of a part's places, in their order.
     Names(usize, Vec<Name>),
+    /// What a part asks of data or symbols, in its order.
+    Numbers(usize, Vec<Option<u64>>),
     /// Why the perf map at this place of a part's is not used, or not all of it.
     Problem(usize, usize, Problem),
     /// There is no more.

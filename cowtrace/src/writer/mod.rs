@@ -18,7 +18,7 @@ use cowtrace_common::{
 
 pub use crate::runtime::cpython::{Credit, Found, Limits, Objects, Survey, Variable};
 use crate::{
-    native::{Code, Held},
+    native::{Code, Exports, Held, Reader},
     run::{PythonFrame, WriteKind},
     runtime::cpython::Python,
 };
@@ -93,8 +93,8 @@ impl Writers {
         };
         let program = self.programs.entry(program);
         program
-            .or_insert_with(|| Program::new(sources, &is_over))
-            .interpreter(sources, &is_over)
+            .or_insert_with(|| Program::new(sources, &mut self.held, &is_over))
+            .interpreter(sources, &mut self.held, &is_over)
     }
 
     /// Whether a program was looked into and has nothing that words around an address could tell.
@@ -137,7 +137,7 @@ impl Writers {
         };
         let program = match self.programs.entry(origin.program) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Program::new(sources, || false)),
+            Entry::Vacant(new) => new.insert(Program::new(sources, &mut self.held, || false)),
         };
         let mut is_made = program.hold(evidence.core.instruction, sources, &mut self.held);
         let (kind, what) = program.classify(evidence, origin.pids);
@@ -180,7 +180,8 @@ impl Writers {
 }
 
 /// Finds the variables of a living CPython process that hold the objects at these addresses, in
-/// order, each with the pages that were copied for it; or tells why it cannot.
+/// order, each with the pages that were copied for it; or tells why it cannot. Any program may call
+/// this: what is read in the process's files, it reads itself.
 pub fn holders_of(
     proc_root: &Path,
     pid: u32,
@@ -189,7 +190,8 @@ pub fn holders_of(
     limits: Limits,
 ) -> Result<Found, String> {
     let code = Code::read(proc_root, &[pid], || false);
-    Python::find(proc_root, &[pid], &code)
+    let mut exports = Exports::read_by(Reader::Here);
+    Python::find(proc_root, &[pid], &code, &mut exports)
         .ok_or("it runs no CPython that is known")?
         .objects(proc_root)
         .holders(pid, addresses, pages, limits)

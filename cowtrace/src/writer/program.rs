@@ -73,7 +73,7 @@ pub(super) struct Sources<'a> {
 
 impl Program {
     /// What is known of it after a first look, which is left out if that is over.
-    pub(super) fn new(sources: Sources<'_>, is_over: impl Fn() -> bool) -> Self {
+    pub(super) fn new(sources: Sources<'_>, held: &mut Held, is_over: impl Fn() -> bool) -> Self {
         let mut program = Self {
             python: None,
             code: Code::default(),
@@ -85,7 +85,7 @@ impl Program {
             native_stacks: HashMap::new(),
             makers: HashMap::new(),
         };
-        program.look(sources, is_over);
+        program.look(sources, held, is_over);
         program
     }
 
@@ -94,16 +94,17 @@ impl Program {
     pub(super) fn interpreter(
         &mut self,
         sources: Sources<'_>,
+        held: &mut Held,
         is_over: impl Fn() -> bool,
     ) -> Option<Interpreter> {
         if self.python.is_none() && self.looks < MAX_LOOKS && self.may_look() {
-            self.look(sources, is_over);
+            self.look(sources, held, is_over);
         }
         self.python.as_mut()?.walk(sources.pids)
     }
 
     /// Reads the mappings, once more where something lies in none of them. What is gone stays known.
-    fn look(&mut self, sources: Sources<'_>, is_over: impl Fn() -> bool) {
+    fn look(&mut self, sources: Sources<'_>, held: &mut Held, is_over: impl Fn() -> bool) {
         self.looks += 1;
         self.looked = Instant::now();
         let Sources {
@@ -117,7 +118,7 @@ impl Program {
         self.pause = PAUSE_PER_MAPPING.saturating_mul(mappings);
         self.code.add(code);
         if self.python.is_none() {
-            self.python = Python::find(proc_root, pids, &self.code);
+            self.python = Python::find(proc_root, pids, &self.code, &mut held.exports);
         }
     }
 
@@ -148,17 +149,17 @@ impl Program {
         let is_early = self.looks < MAX_LOOKS;
         let is_due = is_early || self.looked.elapsed() > LATE_INTERVAL;
         if is_due && self.may_look() && !self.code.has(instruction) {
-            self.look(sources, || false);
+            self.look(sources, held, || false);
         }
         self.hold_known(instruction, sources, held) || !self.code.has(instruction)
     }
 
     /// Looks for callers that are in no code that is known. What a frame pointer led to may be none.
-    fn look_for_callers(&mut self, chain: &Chain, sources: Sources<'_>) {
+    fn look_for_callers(&mut self, chain: &Chain, sources: Sources<'_>, held: &mut Held) {
         if self.looked.elapsed() < self.patience || !self.may_look() || self.has_all(chain) {
             return;
         }
-        self.look(sources, || false);
+        self.look(sources, held, || false);
         self.patience = if self.has_all(chain) {
             FIRST_INTERVAL
         } else {
@@ -236,7 +237,7 @@ impl Program {
             Some(known) => Rc::clone(&known.chain),
             None => Rc::new(Chain::from(&raw()?)),
         };
-        self.look_for_callers(&chain, sources);
+        self.look_for_callers(&chain, sources, held);
         let mut has_made = false;
         for address in chain.addresses() {
             has_made |= self.hold_known(address, sources, held);

@@ -6,9 +6,10 @@ use cowtrace_common::loss::Loss as KernelLoss;
 
 use crate::{
     collect::{
-        Collector, bss,
+        Collector,
         processes::{attribution::RegionTable, records::Records},
     },
+    memory, native,
     probe::Skipped,
     run::{Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, Timeline},
 };
@@ -65,7 +66,7 @@ impl Collector {
             rows,
             mut regions,
         } = in_run(self.processes.into_records(), self.mappings.into_regions());
-        bss::name(&mut regions, &processes, &proc_root, self.kernel.page_bytes);
+        memory::name_bss(&mut regions, &processes, &proc_root, native::ask_data_ends);
         let named = named.in_regions(&regions);
         Run {
             processes,

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use super::{
     frames::{Codes, MAX_TABLE, MAX_TEXT},
     heap::Offsets,
-    interpreter,
+    interpreter::{self, Symbols},
     layout::{self, Layout, MAX_OFFSET, TABLE_WORDS},
     lines,
     names::{MAX_ATTRIBUTES, MAX_NAME_BYTES},
@@ -245,7 +245,14 @@ fn lines(input: &[u8]) {
 const MAPPED: u64 = 0x7f00_0000_0000;
 
 fn interpreter(file: &[u8]) {
-    let Some(found) = interpreter::in_bytes(file, MAPPED) else {
+    let Ok(file) = object::File::parse(file) else {
+        return;
+    };
+    let names = interpreter::NAMES.map(str::to_owned);
+    let offsets = native::offsets_in(&file, &names);
+    let address = |offset: Option<u64>| MAPPED.checked_add(offset?);
+    let addresses: Vec<Option<u64>> = offsets.into_iter().map(address).collect();
+    let Some(found) = Symbols::of(&addresses) else {
         return;
     };
     let at = found.type_type;

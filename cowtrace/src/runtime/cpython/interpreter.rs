@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
-
 use super::objects::{FREE_THREADED, Objects, WITH_LOCK};
-use crate::{memory, native::Code, run::Mapping};
+use crate::{
+    memory::{self, FileId},
+    native::{Code, Exports},
+    run::Mapping,
+};
 
-/// The largest program or library that is looked through, bytes.
-const MAX_FILE_BYTES: u64 = 512 << 20;
 /// A function that 3.8 brought (PEP 587): before, the collector's header was another.
 const SINCE_3_8: &str = "PyConfig_InitPythonConfig";
 
@@ -26,19 +26,51 @@ pub(super) struct Symbols {
     pub(super) objects: &'static Objects,
 }
 
+/// What is looked up in a file, in the order of [`Symbols::of`].
+pub(super) const NAMES: [&str; 4] = [SINCE_3_8, "PyType_Type", "_PyRuntime", "Py_Version"];
+
+impl Symbols {
+    /// By their addresses, as those of [`NAMES`]; none without the type of types, and before 3.8.
+    pub(super) fn of(addresses: &[Option<u64>]) -> Option<Self> {
+        let [since_3_8, type_type, runtime, version] = *addresses else {
+            return None;
+        };
+        since_3_8?;
+        Some(Self {
+            type_type: type_type?,
+            runtime,
+            version,
+            objects: &WITH_LOCK,
+        })
+    }
+}
+
 /// The interpreter of a process, if its type of types is its own type.
-pub(super) fn find(proc_root: &Path, pid: u32, code: &Code) -> Option<Symbols> {
-    let first_of_file = |mapping: &&Mapping| {
+pub(super) fn find(
+    proc_root: &Path,
+    pid: u32,
+    code: &Code,
+    exports: &mut Exports,
+) -> Option<Symbols> {
+    let first_of_file = |mapped: &(&Mapping, FileId)| {
+        let (mapping, _) = mapped;
         mapping.offset == 0
             && mapping.name.starts_with('/')
             && mapping.name.rsplit('/').next().is_some_and(may_be_python)
     };
-    code.mappings()
+    code.mapped_files()
         .filter(first_of_file)
-        .filter_map(|mapping| in_file(proc_root, pid, mapping))
-        .find_map(|found| {
-            let objects = objects_of(found.type_type, |at| memory::read_word(pid, at))?;
-            Some(Symbols { objects, ..found })
+        .find_map(|(mapping, file)| {
+            let file = (mapping, file);
+            let found = Symbols::of(&exports.addresses(proc_root, pid, file, &NAMES)?)?;
+            let objects = objects_of(found.type_type, |at| memory::read_word(pid, at));
+            if objects.is_none() {
+                exports.forget(file);
+            }
+            Some(Symbols {
+                objects: objects?,
+                ..found
+            })
         })
 }
 
@@ -58,37 +90,4 @@ pub(super) fn objects_of(
 /// it with its library; uWSGI carries it inside.
 fn may_be_python(name: &str) -> bool {
     name.contains("python") || name.contains("uwsgi")
-}
-
-fn in_file(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<Symbols> {
-    let (start, end) = (mapping.start, mapping.end);
-    // As the process has it mapped, else by way of the process, whose files these are also when it
-    // runs in a container.
-    let held = memory::hold_mapped(proc_root, pid, start, end).or_else(|| {
-        let name = &mapping.name;
-        let name = name.strip_suffix(" (deleted)").unwrap_or(name);
-        memory::hold_named(proc_root, Some(pid), name)
-    })?;
-    in_bytes(&memory::read_held(&held, MAX_FILE_BYTES)?, start)
-}
-
-/// The interpreter in a program or library whose beginning is mapped at an address.
-pub(super) fn in_bytes(bytes: &[u8], start: u64) -> Option<Symbols> {
-    let file = object::File::parse(bytes).ok()?;
-    let first = file
-        .segments()
-        .find(|segment| segment.file_range().0 == 0)?;
-    let bias = start.checked_sub(first.address())?;
-    let find = |name: &str| {
-        let mut symbols = file.dynamic_symbols().chain(file.symbols());
-        let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?;
-        bias.checked_add(symbol.address())
-    };
-    find(SINCE_3_8)?;
-    Some(Symbols {
-        type_type: find("PyType_Type")?,
-        runtime: find("_PyRuntime"),
-        version: find("Py_Version"),
-        objects: &WITH_LOCK,
-    })
 }

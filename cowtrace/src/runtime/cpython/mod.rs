@@ -21,7 +21,7 @@ use cowtrace_common::{
 
 use crate::{
     memory,
-    native::Code,
+    native::{Code, Exports},
     run::{PythonFrame, WriteKind},
 };
 use frames::Codes;
@@ -40,10 +40,15 @@ pub(crate) struct Python {
 
 impl Python {
     /// The interpreter in a process; none if it runs none that is understood.
-    pub(crate) fn find(proc_root: &Path, pids: &[u32], code: &Code) -> Option<Self> {
+    pub(crate) fn find(
+        proc_root: &Path,
+        pids: &[u32],
+        code: &Code,
+        exports: &mut Exports,
+    ) -> Option<Self> {
         let symbols = pids
             .iter()
-            .find_map(|&pid| interpreter::find(proc_root, pid, code))?;
+            .find_map(|&pid| interpreter::find(proc_root, pid, code, exports))?;
         Some(Self {
             known: types::Known::new(symbols.type_type, symbols.objects),
             symbols,

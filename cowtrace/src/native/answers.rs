@@ -1,0 +1,177 @@
+//! What the process answers that reads foreign files: nothing of it is believed but what was asked.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{self, BufRead as _, BufReader},
+};
+
+use super::question::{Name, Part, Problem, Source, Told};
+
+/// Larger answers are not believed, bytes.
+const MAX_ANSWERS: u64 = 256 << 20;
+
+/// What was answered.
+pub(super) struct Answered {
+    /// Of each part's places, in their order; none for a part that could not be read.
+    pub(super) names: Vec<Option<Vec<Name>>>,
+    /// Of each part that asks for numbers, in their order; none for one that was not answered.
+    pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
+    /// What is wrong with perf maps, by process, with the user that it runs as.
+    pub(super) problems: BTreeMap<u32, (Problem, u32)>,
+}
+
+/// What is known so far. Nothing that is answered is believed but names, and which of some problems a
+/// perf map has.
+pub(super) struct Answers<'a> {
+    parts: &'a [Part],
+    /// Of each part.
+    pub(super) names: Vec<Option<Vec<Name>>>,
+    /// As of [`Answered`].
+    pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
+    /// As of [`Answered`]: one at most for each process that was asked about.
+    pub(super) problems: BTreeMap<u32, (Problem, u32)>,
+    /// Numbers of the parts that are still to be asked about, which are told by their places here.
+    pub(super) rest: Vec<usize>,
+    begun: HashSet<usize>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(parts: &'a [Part]) -> Self {
+        Self {
+            parts,
+            names: vec![None; parts.len()],
+            numbers: vec![None; parts.len()],
+            problems: BTreeMap::new(),
+            rest: (0..parts.len()).collect(),
+            begun: HashSet::new(),
+        }
+    }
+
+    pub(super) fn into_answered(self) -> Answered {
+        Answered {
+            names: self.names,
+            numbers: self.numbers,
+            problems: self.problems,
+        }
+    }
+
+    /// What is asked next.
+    pub(super) fn asked(&self) -> Vec<Part> {
+        let asked = self.rest.iter().map(|&part| self.parts[part].clone());
+        asked.collect()
+    }
+
+    pub(super) fn take(&mut self, told: Told) {
+        match told {
+            Told::Begun(parts) => self.begun.extend(parts),
+            Told::Names(asked, answer) => {
+                let part = self.rest.get(asked).copied();
+                let fits = |part: &usize| self.parts[*part].places.len() == answer.len();
+                if let Some(part) = part.filter(fits) {
+                    self.names[part] = Some(answer);
+                }
+            }
+            Told::Numbers(asked, answer) => {
+                let part = self.rest.get(asked).copied();
+                let wanted = |part: &Part| part.source.numbers(part.places.len());
+                let fits = |part: &usize| wanted(&self.parts[*part]) == Some(answer.len());
+                if let Some(part) = part.filter(fits) {
+                    self.numbers[part] = Some(answer);
+                }
+            }
+            Told::Problem(asked, map, problem) => {
+                if let Some(&part) = self.rest.get(asked) {
+                    self.note(part, map, problem);
+                }
+            }
+            Told::All => {}
+        }
+    }
+
+    /// Takes note of what is wrong with one of a part's perf maps, if it has that one.
+    fn note(&mut self, part: usize, map: usize, problem: Problem) {
+        let Source::PerfMaps(maps) = &self.parts[part].source else {
+            return;
+        };
+        if let Some(map) = maps.get(map) {
+            self.problems.entry(map.pid).or_insert((problem, map.owner));
+        }
+    }
+
+    fn is_answered(&self, part: usize) -> bool {
+        self.names[part].is_some() || self.numbers[part].is_some()
+    }
+
+    /// Leaves out what was begun: the last of it stopped the process, and all before is answered.
+    /// False if nothing was.
+    pub(super) fn leave_begun(&mut self) -> bool {
+        let begun = std::mem::take(&mut self.begun);
+        for number in &begun {
+            let part = self.rest.get(*number).copied();
+            if let Some(part) = part.filter(|part| !self.is_answered(*part)) {
+                self.note(part, 0, Problem::Stalled);
+            }
+        }
+        let mut number = 0..;
+        self.rest
+            .retain(|_| number.next().is_none_or(|number| !begun.contains(&number)));
+        !begun.is_empty()
+    }
+}
+
+/// What is told, up to what is nothing of it.
+pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = Told> {
+    let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
+    let lines = lines.map_while(Result::ok);
+    lines.map_while(|line| serde_json::from_str(&line).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::question::{HeldFile, HeldPerfMap, Place};
+
+    #[test]
+    fn what_is_wrong_with_perf_maps_is_told_once_a_process_and_only_of_those_asked_about() {
+        let map = |pid| HeldPerfMap {
+            pid,
+            descriptor: -1,
+            owner: 33,
+        };
+        let held = HeldFile {
+            descriptor: -1,
+            inode: None,
+        };
+        let place = Place {
+            at: 0,
+            is_return: false,
+        };
+        let part = Part {
+            source: Source::File(held),
+            places: vec![place],
+        };
+        let mut parts = vec![part.clone(), part];
+        parts.push(Part {
+            source: Source::PerfMaps(vec![map(42), map(7)]),
+            ..parts[0].clone()
+        });
+        let mut answers = Answers::new(&parts);
+        for (part, map, problem) in [
+            (2, 1, Problem::Owner(1000)),
+            (2, 1, Problem::Link),
+            // Nobody asked about these.
+            (2, 2, Problem::Link),
+            (0, 0, Problem::Link),
+            (9, 0, Problem::Link),
+        ] {
+            answers.take(Told::Problem(part, map, problem));
+        }
+        let told = BTreeMap::from([(7, (Problem::Owner(1000), 33))]);
+        assert_eq!(answers.problems, told);
+        // One that it was about when it ended is a problem, too.
+        answers.take(Told::Begun(vec![0, 2]));
+        assert!(answers.leave_begun());
+        assert_eq!(answers.problems.get(&42), Some(&(Problem::Stalled, 33)));
+        assert_eq!(answers.problems.len(), 2);
+    }
+}

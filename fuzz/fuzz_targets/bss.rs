@@ -1,0 +1,3 @@
+#![no_main]
+
+cowtrace_fuzz::target!("bss");
