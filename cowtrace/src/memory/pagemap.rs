@@ -11,7 +11,7 @@ use super::{
     huge::huge_page_bytes,
     merging::may_be_merged,
     process::{Resident, resident},
-    scan::{scan, zero_frame},
+    scan::{Pages, scan, zero_frame},
     urgent::Urgent,
 };
 use crate::run::{Kind, Mapping};
@@ -24,15 +24,6 @@ const NEAR: u64 = 64;
 /// 1 GiB of small ones.
 const READ_PER_PRESENT: u64 = 4;
 const READ_AT_LEAST: u64 = 262_144;
-
-/// What pages of a mapping are present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pages {
-    /// That belong to no file.
-    pub(super) anonymous: u64,
-    /// Of a file.
-    pub(super) of_file: u64,
-}
 
 /// Counts the present pages of some of a process's mappings, given by their places, and finds out what
 /// else the kernel tells of them. The page of zeros is no page, where its number can be known (`CAP_SYS_ADMIN`, or Linux 6.7 for what is scanned).

@@ -10,12 +10,21 @@ use std::{
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use super::{pagemap::Pages, urgent::Urgent};
+use super::urgent::Urgent;
 
 /// Pages that are found at a time: as pagemap has between two locks.
 const PAGES: usize = 512;
 /// Addresses that are passed at a time: page tables may be there and empty.
 const SPAN: u64 = 4 << 30;
+
+/// What pages of a mapping are present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pages {
+    /// That belong to no file.
+    pub(super) anonymous: u64,
+    /// Of a file.
+    pub(super) of_file: u64,
+}
 
 /// `struct pm_scan_arg` of linux/fs.h.
 #[repr(C)]

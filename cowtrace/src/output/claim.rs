@@ -15,7 +15,7 @@ use nix::{
     sys::statfs::{NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, fstatfs},
 };
 
-use super::OutputError;
+use super::error::OutputError;
 
 /// File systems that make one lock of flock(2)'s and fcntl(2)'s, `SQLite`'s: beside NFS and SMB those
 /// of linux/magic.h (CIFS, SMB2, 9p).

@@ -6,15 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::write::WriteError;
-
 /// What their names end in.
 const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// A journal of another database would be played back into this one.
-pub(super) fn refuse_companions(path: &Path) -> Result<(), WriteError> {
-    let there = companions(path).find(|path| fs::symlink_metadata(path).is_ok());
-    there.map_or(Ok(()), |path| Err(WriteError::Companion(path)))
+/// One that is there, of whatever database.
+pub(super) fn find_companion(path: &Path) -> Option<PathBuf> {
+    companions(path).find(|path| fs::symlink_metadata(path).is_ok())
 }
 
 /// Removes them, where the database they belong to is replaced.

@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Error, ffi};
 
-use super::{companions::companion, read::ReadError};
+use super::{companions::companion, read_error::ReadError};
 
 /// What a journal begins with, and what it ends with if it names another journal
 /// (<https://sqlite.org/fileformat.html#the_rollback_journal>).

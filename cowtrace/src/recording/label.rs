@@ -9,12 +9,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig, ffi::ErrorCode};
 use thiserror::Error;
 
-use super::{
-    read::{self, ReadError},
-    sync::sync_list,
-    tables::Label,
-    write::resolved,
-};
+use super::{read, read_error::ReadError, sync::sync_list, tables::Label, write::resolved};
 use crate::{
     foreign::printable_path,
     output::{OutputError, claim::hold_existing},

@@ -1,6 +1,6 @@
 //! Recordings of other versions of the tables.
 
-use super::{read::ReadError, schema::VERSION};
+use super::{read_error::ReadError, schema::VERSION};
 
 /// Whether recordings of a version can be read. Version 1 is the first. The next one reads it by its
 /// own column lists, so that nothing is ever written into a file that is only read.

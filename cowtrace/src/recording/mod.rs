@@ -20,6 +20,7 @@ mod lists;
 mod migrate;
 mod ranges;
 mod read;
+mod read_error;
 mod recorder;
 mod schema;
 mod sync;
@@ -28,7 +29,8 @@ mod timeline;
 mod write;
 
 pub use label::{LabelError, label};
-pub use read::{ReadError, read};
+pub use read::read;
+pub use read_error::ReadError;
 pub use recorder::{Readiness, Recorder};
 pub use write::{WriteError, Writer};
 

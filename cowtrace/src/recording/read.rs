@@ -4,24 +4,24 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read as _},
+    io::Read as _,
     path::Path,
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi::ErrorCode, limits::Limit};
-use thiserror::Error;
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 
 use super::{
     by_whom::{Inlined, OfNative, OfPython, stacks},
     check::check,
     columns::{Damage, Reader},
-    exits, journal, migrate, schema,
+    exits, journal, migrate,
+    read_error::ReadError,
+    schema,
     sync::distribute,
     tables::{Label, Lost, Rejected, Stored, Target, Unseen},
     timeline::{Change, spread},
 };
-use crate::foreign::printable;
 use crate::run::{Exit, Host, Loss, PerfMapProblem, Process, Row, Run, Sample, Timeline};
 
 /// Rows of a table at most: each takes at least 10 bytes of the file.
@@ -33,58 +33,6 @@ const MAX_BYTES: i32 = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What every database of SQLite begins with (<https://sqlite.org/fileformat.html>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// Why a file was not read.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// The system refused.
-    #[error("it cannot be read: {0}")]
-    System(io::Error),
-    /// Nothing is in it.
-    #[error("it is empty: its trace was killed before it began")]
-    Empty,
-    /// It is something else.
-    #[error("it is not a cowtrace recording")]
-    Foreign,
-    /// It was written by a later version of this program.
-    #[error("a newer cowtrace wrote it (format version {version}); read it with that one")]
-    Newer {
-        /// Of its tables.
-        version: i32,
-    },
-    /// Its trace was killed in the middle of a write.
-    #[error("its trace was killed in the middle of a write, and the journal beside it {0}")]
-    Journal(String),
-    /// A trace or another program keeps it locked.
-    #[error("another program keeps it locked")]
-    Locked,
-    /// It is damaged, or was made by hand.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
-
-// Not by `#[from]`, which would name the reason as a source, too: it would be told twice.
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        Self::System(error)
-    }
-}
-
-impl From<Damage> for ReadError {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage.0)
-    }
-}
-
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::Foreign,
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
-            _ => Self::Damaged(printable(&error.to_string())),
-        }
-    }
-}
 
 /// Reads the run that a file holds.
 pub fn read(path: &Path) -> Result<Run, ReadError> {

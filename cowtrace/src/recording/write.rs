@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::{
     by_whom::ByWhom,
-    companions::{refuse_companions, remove_companions},
+    companions::{find_companion, remove_companions},
     holders::HeldHolders,
     lists::Lists,
     ranges::Ranges,
@@ -238,6 +238,11 @@ impl Writer {
             left,
         })
     }
+}
+
+/// A journal of another database would be played back into this one.
+fn refuse_companions(path: &Path) -> Result<(), WriteError> {
+    find_companion(path).map_or(Ok(()), |companion| Err(WriteError::Companion(companion)))
 }
 
 fn connect(path: &Path) -> Result<Connection, WriteError> {

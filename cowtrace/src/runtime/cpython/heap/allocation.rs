@@ -3,7 +3,7 @@
 //! malloc/malloc.c). A freed object keeps its type, so what claims to be larger than its allocation
 //! is none.
 
-use super::{memory::Memory, mimalloc, offsets::Blocks};
+use super::{allocated::Allocation, memory::Memory, mimalloc, offsets::Blocks};
 
 /// Blocks of pools are multiples of this, bytes.
 const ALIGNMENT: u64 = 16;
@@ -25,17 +25,6 @@ const FENCE: u64 = 16;
 const FOLLOWING_CHUNKS: usize = 4;
 /// From a chunk's size to what was allocated.
 const CHUNK_HEADER: u64 = 8;
-
-/// What is known of an allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Allocation {
-    /// It begins at the address and has so many bytes.
-    Bytes(u64),
-    /// The address is inside of a small block, or of a part of the memory that has none.
-    Inside,
-    /// Nothing that is recognised.
-    Unknown,
-}
 
 /// The allocation at an address.
 pub(super) fn at(memory: &mut Memory<'_>, blocks: Blocks, address: u64) -> Allocation {
@@ -118,7 +107,7 @@ fn are_chunks(memory: &mut Memory<'_>, first: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::Bytes, *};
+    use super::{super::bytes::Bytes, *};
 
     const START: u64 = 0x100_0000;
     const IN_USE: u64 = PREVIOUS_IN_USE;

@@ -2,11 +2,12 @@
 //! (Objects/dictobject.c).
 
 use super::{
-    kinds::Kind,
+    kind::Kind,
     objects::Objects,
-    offsets::{Attributes, Keys, same},
+    offsets::{Attributes, Keys},
     parts::{MAX_ATTRIBUTES, Parts, Shape, Span, Table},
     paths::Label,
+    same,
 };
 
 /// Larger tables of keys are not believed: binary logarithm of their places.

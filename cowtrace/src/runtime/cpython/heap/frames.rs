@@ -1,12 +1,6 @@
 //! Frames, running and suspended, and closures: what is held by the names of variables in code.
 
-use super::{
-    kinds::Kind,
-    objects::Objects,
-    offsets::{Generator, same},
-    parts::Parts,
-    paths::Label,
-};
+use super::{kind::Kind, objects::Objects, offsets::Generator, parts::Parts, paths::Label, same};
 
 /// Local variables of a frame, and depth of its stack, that are believed.
 const MAX_LOCALS: u64 = 4096;

@@ -2,7 +2,7 @@
 //! them changed.
 
 use super::{
-    Found,
+    find::Found,
     handmade::{ALL, BYTES, Heap, START, versions},
     regions::CHUNK,
 };

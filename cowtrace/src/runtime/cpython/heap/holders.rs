@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use super::{
-    Variable,
     copied::NOWHERE,
     paths::{Node, ROOT},
     shared::MAX_LEADING,
+    variable::Variable,
     walk::Walk,
 };
 

@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::{
+    kind::{BY_FLAG, Kind, METATYPE},
     memory::Memory,
-    offsets::{Attributes, Offsets, same},
+    offsets::{Attributes, Offsets},
+    same,
 };
 
 /// Flags of types (Include/object.h).
@@ -18,16 +20,6 @@ const MANAGED_DICT: u64 = 1 << 4;
 pub(super) const HEAP_TYPE: u64 = 1 << 9;
 const READY: u64 = 1 << 12;
 const COLLECTED: u64 = 1 << 14;
-const METATYPE: u64 = 1 << 31;
-const BY_FLAG: [(u64, Kind); 7] = [
-    (1 << 24, Kind::Number),
-    (1 << 25, Kind::List),
-    (1 << 26, Kind::Tuple),
-    (1 << 27, Kind::Bytes),
-    (1 << 28, Kind::Text),
-    (1 << 29, Kind::Dict),
-    (METATYPE, Kind::Type),
-];
 /// A type's type, and its type, up to the one that is its own.
 const MAX_METATYPES: usize = 4;
 /// Bases of a type that are looked at.
@@ -49,66 +41,6 @@ const OBJECT_MEMBERS: [u32; 2] = [6, 16];
 const OBJECT: u64 = 16;
 /// Types that are looked up without a table.
 const RECENT: usize = 256;
-
-/// How an object is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Bytes,
-    /// Numbers and what else refers to nothing.
-    Number,
-    List,
-    Tuple,
-    Dict,
-    Set,
-    Deque,
-    Function,
-    Code,
-    Cell,
-    Method,
-    Module,
-    Type,
-    Frame,
-    Generator,
-    /// Weak references hold nothing.
-    Weak,
-    /// Classes' instances, and what has no known layout: members, then every word.
-    Other,
-}
-
-impl Kind {
-    fn of_name(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"float" | b"complex" | b"NoneType" | b"ellipsis" | b"NotImplementedType" => {
-                Self::Number
-            }
-            b"set" | b"frozenset" => Self::Set,
-            b"collections.deque" => Self::Deque,
-            b"function" => Self::Function,
-            b"code" => Self::Code,
-            b"cell" => Self::Cell,
-            b"method" => Self::Method,
-            b"module" => Self::Module,
-            b"frame" => Self::Frame,
-            b"generator" | b"coroutine" | b"async_generator" => Self::Generator,
-            _ if name.starts_with(b"weak") => Self::Weak,
-            _ => return None,
-        })
-    }
-
-    /// Whether it is what programs keep their data in.
-    pub(super) const fn is_data(self) -> bool {
-        matches!(
-            self,
-            Self::List | Self::Tuple | Self::Dict | Self::Set | Self::Deque | Self::Other
-        )
-    }
-
-    /// Whether it refers to nothing.
-    pub(super) const fn is_leaf(self) -> bool {
-        matches!(self, Self::Text | Self::Bytes | Self::Number | Self::Weak)
-    }
-}
 
 /// A type.
 #[derive(Clone, Debug)]
@@ -411,10 +343,10 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::cpython::heap::{
-        handmade::{READY, START, TYPE, mapping},
-        regions::Regions,
-    };
+    use crate::runtime::cpython::heap::{bytes::mapping, regions::Regions};
+
+    const START: u64 = 0x100_0000;
+    const TYPE: u64 = START;
 
     /// Every 64 bytes there is a type with the largest objects there can be.
     #[test]
@@ -433,7 +365,7 @@ mod tests {
             }
             at >= START && at < end
         };
-        let mapped = [mapping(&(START..end))];
+        let mapped = [mapping(START, end, "rw-p")];
         let regions = Regions::of(&mapped, 1 << 10, |_, entries| entries.fill(0xff));
         let mut memory = Memory::new(regions, 1 << 16, Box::new(read));
         let offsets = Offsets::WITHOUT_VERSION[0];

@@ -60,7 +60,7 @@ const fn mixed(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::cpython::heap::regions::tests::mapping;
+    use crate::runtime::cpython::heap::bytes::mapping;
 
     fn landmarks(most: usize) -> Vec<u64> {
         let mappings = [

@@ -3,7 +3,7 @@
 //! Include/internal/mimalloc/mimalloc/types.h of 3.13). Which blocks of a page are in use is not
 //! told there.
 
-use super::{allocation::Allocation, memory::Memory};
+use super::{allocated::Allocation, memory::Memory};
 
 /// Segments are multiples of this, bytes, and begin at one.
 const SEGMENT: u64 = 32 << 20;
@@ -111,7 +111,7 @@ const fn before_blocks(size: u64) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::tests::Bytes, *};
+    use super::{super::bytes::Bytes, *};
 
     const START: u64 = 3 * SEGMENT;
     const SLICES: usize = 8;

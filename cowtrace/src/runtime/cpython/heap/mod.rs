@@ -11,10 +11,14 @@
     reason = "this is for x86-64 only, and chunks, pages, nodes and types are bounded far below 2^32"
 )]
 
+mod allocated;
 mod allocation;
+#[cfg(any(test, fuzzing))]
+mod bytes;
 mod copied;
 mod deadline;
 mod dicts;
+mod find;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -22,6 +26,7 @@ pub(crate) mod fuzz;
 mod handmade;
 mod header;
 mod holders;
+mod kind;
 mod kinds;
 mod landmarks;
 mod memory;
@@ -32,200 +37,19 @@ mod parts;
 mod paths;
 mod regions;
 mod roots;
+mod same;
 mod shared;
 mod stack;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod variable;
 #[cfg(test)]
 mod versions;
 mod walk;
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
-
-use copied::Copied;
-use deadline::Deadline;
-use holders::Sums;
-use kinds::Kinds;
-use memory::{Memory, Read};
-use objects::Objects;
+pub(super) use find::{Copies, Interpreter, find};
+pub use find::{Found, Limits};
 pub(super) use offsets::Offsets;
-use regions::{CHUNK, Regions};
 pub use survey::{Credit, Survey};
-use walk::Walk;
-
-/// How much a walk may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Time for finding what holds what.
-    pub time: Duration,
-    /// Memory of the walk, bytes, for a process with up to 1 GiB of its own; for larger ones a
-    /// sixteenth of what they have.
-    pub memory_bytes: usize,
-    /// Addresses whose holders are found beside those of what was copied, for a [`Survey`]; none is
-    /// made where there are none.
-    pub landmarks: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(5),
-            memory_bytes: 64 << 20,
-            landmarks: 0,
-        }
-    }
-}
-
-/// As often as all of the memory may be read, at least 4 GiB: the cache is smaller than the memory,
-/// and what a set holds is all over it.
-const MAX_ROUNDS: u64 = 16;
-const LEAST_BYTES: u64 = 4 << 30;
-/// Cache, bytes; the larger one is for processes above [`LARGE`].
-const CACHE: usize = 16 << 20;
-const LARGE_CACHE: usize = 32 << 20;
-const LARGE: u64 = 1 << 30;
-/// Bytes of tables for each chunk of the process: marks, its pages' first copies and landmarks, and its
-/// place.
-const TABLES_A_CHUNK: usize = 672 + 64;
-/// Bytes of tables for each copied address.
-const TABLES_AN_ADDRESS: usize = 24;
-
-/// A variable, and what was copied of what it holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// From a module or function on, as Python would write it. From outside: any character.
-    pub path: String,
-    /// Name of its type. From outside.
-    pub type_name: Option<String>,
-    /// Entries, of a container.
-    pub entries: Option<u64>,
-    /// Copied pages whose written address is in what it holds.
-    pub copied_pages: u64,
-    /// Types of the copied objects, most pages first.
-    pub types: Vec<(String, u64)>,
-    /// Other variables that hold some of it too, with how many of these pages, most first.
-    pub also_held_by: Vec<(String, u64)>,
-}
-
-/// What a walk found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Most pages first.
-    pub variables: Vec<Variable>,
-    /// Copied pages that were looked for.
-    pub asked_pages: u64,
-    /// Of these, pages under any variable.
-    pub held_pages: u64,
-    /// Objects that were visited.
-    pub objects: u64,
-    /// Bytes that were read.
-    pub bytes_read: u64,
-    /// Time it took, ns.
-    pub duration_ns: u64,
-    /// Whether it ended before everything was visited, for time, memory or depth, or some of what it
-    /// had found was gone before it could be named.
-    pub is_partial: bool,
-    /// Whether the leading variables could be compared before the time was over.
-    pub is_compared: bool,
-    /// What lies where, for copies that come later.
-    pub survey: Survey,
-}
-
-/// A process's interpreter.
-#[derive(Clone, Debug)]
-pub(super) struct Interpreter {
-    pub(super) type_type: u64,
-    pub(super) runtime: u64,
-    /// Candidates: the first that fits is taken.
-    pub(super) offsets: Vec<Offsets>,
-}
-
-/// Addresses in order, and the pages that were copied for each.
-pub(super) struct Copies {
-    pub(super) addresses: Vec<u64>,
-    pub(super) pages: Vec<u32>,
-}
-
-/// Finds what holds these addresses.
-pub(super) fn find(
-    proc_root: &Path,
-    pid: u32,
-    interpreter: &Interpreter,
-    copies: Copies,
-    limits: Limits,
-    read: Box<Read<'_>>,
-) -> Result<Found, &'static str> {
-    let began = Instant::now();
-    let resident = crate::memory::resident_pages(proc_root, pid).saturating_mul(regions::PAGE);
-    let budget = limits.memory_bytes.max((resident / 16) as usize);
-    let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
-    let addresses = copies.addresses.len() + limits.landmarks;
-    let taken = cache + addresses * TABLES_AN_ADDRESS;
-    let max_chunks = budget.saturating_sub(taken) / TABLES_A_CHUNK;
-    let regions =
-        Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be looked into")?;
-    let memory = Memory::new(regions, cache, read);
-    let mut walk = prepare(memory, interpreter, copies.addresses, limits)?;
-    let mut found = finish(&mut walk, &copies.pages);
-    found.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    Ok(found)
-}
-
-/// A walk from the roots of an interpreter whose version fits.
-fn prepare<'a>(
-    memory: Memory<'a>,
-    interpreter: &Interpreter,
-    addresses: Vec<u64>,
-    limits: Limits,
-) -> Result<Walk<'a>, &'static str> {
-    let bytes = (memory.regions.chunks() as u64 * CHUNK * MAX_ROUNDS).max(LEAST_BYTES);
-    let mut memory = Some(memory);
-    for offsets in &interpreter.offsets {
-        let Some(taken) = memory.take() else { break };
-        let mut objects = Objects {
-            memory: taken,
-            kinds: Kinds::new(interpreter.type_type, offsets),
-            offsets: *offsets,
-        };
-        let Some(modules) = objects.modules(interpreter.runtime) else {
-            memory = Some(objects.memory);
-            continue;
-        };
-        let landmarks = landmarks::spread(&objects.memory.regions, limits.landmarks);
-        let lists = [addresses, landmarks].map(|list| Copied::new(list, &objects.memory));
-        let mut walk = Walk::new(objects, lists, Deadline::new(limits.time, bytes));
-        walk.begin(interpreter.runtime, modules);
-        return Ok(walk);
-    }
-    Err("its modules are not where this version of CPython has them")
-}
-
-/// Walks, and tells what was found.
-fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
-    walk.run();
-    let is_partial = walk.deadline.is_over
-        || walk.objects.memory.regions.is_partial
-        || walk.objects.kinds.is_partial
-        || walk.stack.is_partial;
-    let sums = Sums::of(walk, pages);
-    let compared = sums.compared(walk);
-    let is_compared = walk.compare(&compared);
-    let held = sums.held;
-    let survey = Survey::of(walk, &sums, &compared);
-    let (variables, gone) = sums.name(walk, pages, &compared);
-    Found {
-        variables,
-        asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
-        held_pages: held - gone,
-        objects: walk.visited,
-        bytes_read: walk.objects.memory.bytes_read,
-        duration_ns: 0,
-        is_partial: is_partial || gone > 0,
-        is_compared,
-        survey,
-    }
-}
+pub use variable::Variable;

@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use super::{
-    allocation::{self, Allocation, LARGEST_SMALL},
+    allocated::Allocation,
+    allocation::{self, LARGEST_SMALL},
     header::{is_count, is_count_of_two},
-    kinds::{Kind, Kinds},
+    kind::Kind,
+    kinds::Kinds,
     memory::Memory,
-    offsets::{Offsets, same},
+    offsets::Offsets,
     regions::Place,
+    same,
 };
 use crate::runtime::cpython::names;
 

@@ -4,53 +4,9 @@
 
 use super::{super::layout::Layout, header::Header};
 
-/// Offsets that all versions have (Include/cpython and Include/internal of 3.8 to 3.14).
-pub(super) mod same {
-    /// `ob_type`.
-    pub(in super::super) const TYPE: u64 = 8;
-    /// `ob_size`, of what has a variable size.
-    pub(in super::super) const SIZE: u64 = 16;
-    /// Members of types.
-    pub(in super::super) const NAME: u64 = 24;
-    pub(in super::super) const BASIC_SIZE: u64 = 32;
-    pub(in super::super) const ITEM_SIZE: u64 = 40;
-    pub(in super::super) const FLAGS: u64 = 168;
-    pub(in super::super) const WEAK_LIST: u64 = 208;
-    pub(in super::super) const MEMBERS: u64 = 240;
-    pub(in super::super) const BASE: u64 = 256;
-    pub(in super::super) const TYPE_DICT: u64 = 264;
-    pub(in super::super) const DICT_OFFSET: u64 = 288;
-    pub(in super::super) const BASES: u64 = 336;
-    pub(in super::super) const MRO: u64 = 344;
-    /// Members of lists, dicts and sets.
-    pub(in super::super) const LIST_ITEMS: u64 = 24;
-    pub(in super::super) const LIST_ALLOCATED: u64 = 32;
-    pub(in super::super) const DICT_USED: u64 = 16;
-    pub(in super::super) const DICT_KEYS: u64 = 32;
-    pub(in super::super) const DICT_VALUES: u64 = 40;
-    pub(in super::super) const SET_USED: u64 = 24;
-    pub(in super::super) const SET_MASK: u64 = 32;
-    pub(in super::super) const SET_TABLE: u64 = 40;
-    /// Members of deques (Modules/_collectionsmodule.c): first block, place in it.
-    pub(in super::super) const DEQUE_LEFT: u64 = 24;
-    pub(in super::super) const DEQUE_LEFT_INDEX: u64 = 40;
-    /// Members of cells, methods, modules, frames.
-    pub(in super::super) const CELL: u64 = 16;
-    pub(in super::super) const METHOD_FUNCTION: u64 = 16;
-    pub(in super::super) const METHOD_SELF: u64 = 24;
-    pub(in super::super) const MODULE_DICT: u64 = 16;
-    pub(in super::super) const FRAME_OBJECT: u64 = 24;
-    /// Digits of an int.
-    pub(in super::super) const DIGITS: u64 = 24;
-    /// Member definitions (`PyMemberDef`): name, type, offset; and how far they are apart.
-    pub(in super::super) const MEMBER_TYPE: usize = 1;
-    pub(in super::super) const MEMBER_OFFSET: usize = 2;
-    pub(in super::super) const MEMBER_WORDS: usize = 5;
-}
-
 /// What differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime::cpython) struct Offsets {
+pub(crate) struct Offsets {
     /// Major and minor, as in `PY_VERSION_HEX` >> 16.
     pub(super) version: u32,
     pub(super) header: Header,
@@ -336,18 +292,14 @@ const V3_14: Offsets = Offsets {
 
 impl Offsets {
     /// Of a version (major and minor in two bytes) whose roots are always in the same place.
-    pub(in crate::runtime::cpython) fn of_version(version: u64) -> Option<&'static Self> {
+    pub(crate) fn of_version(version: u64) -> Option<&'static Self> {
         [&V3_8, &V3_9, &V3_10, &V3_11, &V3_12]
             .into_iter()
             .find(|offsets| u64::from(offsets.version) == version)
     }
 
     /// Of a version that carries a table of its offsets, with the roots from there.
-    pub(in crate::runtime::cpython) fn of_table(
-        version: u64,
-        is_free_threaded: bool,
-        layout: &Layout,
-    ) -> Option<Self> {
+    pub(crate) fn of_table(version: u64, is_free_threaded: bool, layout: &Layout) -> Option<Self> {
         let known = [V3_13, V3_13_FREE_THREADED, V3_14]
             .into_iter()
             .find(|known| {
@@ -367,7 +319,7 @@ impl Offsets {
 
     /// Whether what the walk adds to addresses is below a bound.
     #[cfg(any(test, fuzzing))]
-    pub(in crate::runtime::cpython) fn is_near(&self, bound: u64) -> bool {
+    pub(crate) fn is_near(&self, bound: u64) -> bool {
         let roots = self.roots;
         let offsets = [
             roots.interpreters,
@@ -382,8 +334,7 @@ impl Offsets {
     }
 
     /// Those that carry neither their version nor a table.
-    pub(in crate::runtime::cpython) const WITHOUT_VERSION: [&'static Self; 3] =
-        [&V3_8, &V3_9, &V3_10];
+    pub(crate) const WITHOUT_VERSION: [&'static Self; 3] = [&V3_8, &V3_9, &V3_10];
 
     /// Of no version: the first without a global interpreter lock, for a heap made by hand.
     #[cfg(test)]

@@ -2,12 +2,15 @@
 //! and tables of many.
 
 use super::{
-    allocation::{self, Allocation},
-    kinds::{HEAP_TYPE, Kind, Type},
+    allocated::Allocation,
+    allocation,
+    kind::Kind,
+    kinds::{HEAP_TYPE, Type},
     objects::{Object, Objects},
-    offsets::{Attributes, same},
+    offsets::Attributes,
     paths::Label,
     regions::CHUNK,
+    same,
 };
 
 /// Items of one object that are given a name each; longer tables are followed without.

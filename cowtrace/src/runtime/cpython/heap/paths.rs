@@ -1,6 +1,6 @@
 //! The tree of variables that the walk has found, and how a person calls them.
 
-use super::{kinds::Kind, objects::Objects};
+use super::{kind::Kind, objects::Objects};
 
 /// What leads from an object to the next: a kind and an address or number in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

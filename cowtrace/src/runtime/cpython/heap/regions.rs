@@ -209,24 +209,8 @@ fn joined(mappings: &[Mapping]) -> Vec<Region> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::run::Kind;
-
-    pub(in super::super) fn mapping(start: u64, end: u64, perms: &str) -> Mapping {
-        Mapping {
-            start,
-            end,
-            name: "[anon]".into(),
-            kind: Kind::Anon,
-            perms: perms.into(),
-            offset: 0,
-            resident_pages: 0,
-            anonymous_pages: 0,
-            huge_page_bytes: 0,
-            mergeable: false,
-        }
-    }
+mod tests {
+    use super::{super::bytes::mapping, *};
 
     fn regions(mappings: &[Mapping], is_present: impl Fn(u64) -> bool) -> Regions {
         Regions::of(mappings, 1 << 16, |first, entries| {

@@ -1,11 +1,11 @@
 //! Where the walk begins: modules, then what runs on the threads.
 
 use super::{
-    kinds::Kind,
+    kind::Kind,
     objects::Objects,
-    offsets::same,
     parts::{Parts, Shape, Span, Table},
     paths::{Label, ROOT},
+    same,
     walk::Walk,
 };
 

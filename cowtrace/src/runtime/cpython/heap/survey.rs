@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 
 use super::{
-    Variable,
     copied::{Copied, NOWHERE},
     holders::{Amounts, LEAST_PART, MAX_VARIABLES, Named, Sums, told_under},
     paths::ROOT,
     regions::PAGE,
+    variable::Variable,
     walk::Walk,
 };
 

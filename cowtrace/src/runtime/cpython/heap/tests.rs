@@ -5,11 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Copies, Interpreter, Limits, Offsets, finish,
-    memory::Memory,
-    offsets::same,
-    prepare,
-    regions::{PAGE, Regions, tests::mapping},
+    bytes::Bytes,
+    find::{Copies, Interpreter, Limits, finish, prepare},
+    offsets::Offsets,
+    same,
 };
 
 const START: u64 = 0x100_0000;
@@ -24,47 +23,6 @@ const RUNTIME: u64 = START + 0x2000;
 const INTERPRETER: u64 = START + 0x2400;
 /// Where objects begin.
 const OBJECTS: u64 = START + 0x4000;
-
-/// Memory of a process at an address, all of it present.
-pub(super) struct Bytes {
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Bytes {
-    pub(super) fn new(start: u64, length: usize) -> Self {
-        Self {
-            start,
-            bytes: vec![0; length],
-        }
-    }
-
-    pub(super) fn put(&mut self, at: u64, words: &[u64]) {
-        let at = usize::try_from(at - self.start).unwrap();
-        for (to, word) in self.bytes[at..].chunks_exact_mut(8).zip(words) {
-            to.copy_from_slice(&word.to_ne_bytes());
-        }
-    }
-
-    fn text_at(&mut self, at: u64, text: &str) {
-        let at = usize::try_from(at - self.start).unwrap();
-        self.bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
-    }
-
-    pub(super) fn memory(&self) -> Memory<'_> {
-        let end = self.start + self.bytes.len() as u64;
-        let mapping = mapping(self.start, end, "rw-p");
-        let regions = Regions::of(&[mapping], 1 << 10, |_, entries| entries.fill(0xff));
-        let read = |at: u64, to: &mut [u8]| {
-            let from = at
-                .checked_sub(self.start)
-                .and_then(|at| usize::try_from(at).ok());
-            let found = from.and_then(|from| self.bytes.get(from..from.checked_add(to.len())?));
-            found.map(|found| to.copy_from_slice(found)).is_some()
-        };
-        Memory::new(regions, 4 * PAGE as usize, Box::new(read))
-    }
-}
 
 struct Heap {
     memory: Bytes,

@@ -1,8 +1,9 @@
 //! Handmade heaps of every version, walked.
 
 use super::{
-    Offsets, finish,
+    find::finish,
     handmade::{ALL, BYTES, Heap, LIST, START, versions},
+    offsets::Offsets,
 };
 
 fn made() -> (Heap, Vec<u64>) {

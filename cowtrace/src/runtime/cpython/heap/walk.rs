@@ -9,10 +9,10 @@ use super::{
     deadline::Deadline,
     memory::Marks,
     objects::{Object, Objects},
-    offsets::same,
     parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, Parts, Shape, Span, Table},
     paths::{Label, Tree},
     regions::{PAGE, Place},
+    same,
     stack::{BATCH, Entry, Stack},
 };
 

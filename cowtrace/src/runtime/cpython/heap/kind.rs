@@ -1,0 +1,74 @@
+//! How objects are followed, by what their types say.
+
+/// Flag of types whose objects are types (Include/object.h).
+pub(super) const METATYPE: u64 = 1 << 31;
+/// Flags of types by which their objects' kind is known.
+pub(super) const BY_FLAG: [(u64, Kind); 7] = [
+    (1 << 24, Kind::Number),
+    (1 << 25, Kind::List),
+    (1 << 26, Kind::Tuple),
+    (1 << 27, Kind::Bytes),
+    (1 << 28, Kind::Text),
+    (1 << 29, Kind::Dict),
+    (METATYPE, Kind::Type),
+];
+
+/// How an object is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Bytes,
+    /// Numbers and what else refers to nothing.
+    Number,
+    List,
+    Tuple,
+    Dict,
+    Set,
+    Deque,
+    Function,
+    Code,
+    Cell,
+    Method,
+    Module,
+    Type,
+    Frame,
+    Generator,
+    /// Weak references hold nothing.
+    Weak,
+    /// Classes' instances, and what has no known layout: members, then every word.
+    Other,
+}
+
+impl Kind {
+    pub(super) fn of_name(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"float" | b"complex" | b"NoneType" | b"ellipsis" | b"NotImplementedType" => {
+                Self::Number
+            }
+            b"set" | b"frozenset" => Self::Set,
+            b"collections.deque" => Self::Deque,
+            b"function" => Self::Function,
+            b"code" => Self::Code,
+            b"cell" => Self::Cell,
+            b"method" => Self::Method,
+            b"module" => Self::Module,
+            b"frame" => Self::Frame,
+            b"generator" | b"coroutine" | b"async_generator" => Self::Generator,
+            _ if name.starts_with(b"weak") => Self::Weak,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is what programs keep their data in.
+    pub(super) const fn is_data(self) -> bool {
+        matches!(
+            self,
+            Self::List | Self::Tuple | Self::Dict | Self::Set | Self::Deque | Self::Other
+        )
+    }
+
+    /// Whether it refers to nothing.
+    pub(super) const fn is_leaf(self) -> bool {
+        matches!(self, Self::Text | Self::Bytes | Self::Number | Self::Weak)
+    }
+}
