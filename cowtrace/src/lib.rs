@@ -11,7 +11,6 @@
     deny(clippy::print_stderr, clippy::print_stdout)
 )]
 
-pub mod caller;
 pub mod cli;
 pub mod collect;
 pub mod command;
@@ -19,6 +18,7 @@ pub mod diff;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod itself;
 pub mod limits;
 pub mod memory;
 pub mod native;

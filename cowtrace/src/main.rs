@@ -10,9 +10,8 @@ use std::{
 use anyhow::Context as _;
 
 use cowtrace::{
-    caller,
     cli::{self, Color, Subcommands},
-    command, foreign, streams, targets,
+    command, foreign, itself, streams,
 };
 
 /// Called when the program is loaded, before Rust's runtime opens what is closed.
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
         .command
         .as_ref()
         .is_none_or(Subcommands::needs_privileges);
-    if !keeps_privileges && let Err(error) = caller::become_caller() {
+    if !keeps_privileges && let Err(error) = itself::caller::become_caller() {
         return fail(&error.into());
     }
     let result = match cli.command {
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Completions { shell }) => command::completions(shell),
         Some(Subcommands::Man) => command::man(),
         Some(Subcommands::Become { at_once, command }) => {
-            let status = targets::become_command(&command, at_once);
+            let status = itself::become_command(&command, at_once);
             return ExitCode::from(u8::try_from(status).unwrap_or(1));
         }
         Some(Subcommands::Name) => command::name(),

@@ -69,7 +69,7 @@ pub enum Subcommands {
     /// Print the manual page
     Man,
     /// Become a command once traced
-    #[command(name = crate::targets::LAUNCHER, hide = true)]
+    #[command(name = crate::itself::LAUNCHER, hide = true)]
     Become {
         /// Do not wait to be traced
         #[arg(long)]
@@ -79,13 +79,13 @@ pub enum Subcommands {
         command: Vec<OsString>,
     },
     /// Name code in foreign files, as told on standard input
-    #[command(name = crate::native::NAMER, hide = true)]
+    #[command(name = crate::itself::NAMER, hide = true)]
     Name,
     /// Attach programs that do nothing to the tracepoint backend's hooks, for the benchmark
     #[command(name = "__empty-hooks", hide = true)]
     EmptyHooks,
     /// The demo's service where there is no python3
-    #[command(name = crate::command::NATIVE_SERVICE, hide = true)]
+    #[command(name = crate::itself::DEMO_SERVICE, hide = true)]
     NativeService(LoadArgs),
 }
 

@@ -17,7 +17,7 @@ mod shell;
 mod status;
 mod trace;
 
-pub use demo::{NATIVE_SERVICE, demo, native_service};
+pub use demo::{demo, native_service};
 pub use diff::diff;
 pub use doctor::{doctor, empty_hooks};
 pub use label::label;

@@ -15,9 +15,7 @@ use super::{
     answers::{Answered, Answers, told_in},
     question::{Part, Question, Told},
 };
-
-/// Name of the hidden subcommand.
-pub const NAMER: &str = "__name";
+use crate::itself::{NAMER, again};
 
 /// How long to wait.
 #[derive(Clone, Copy)]
@@ -54,11 +52,7 @@ pub(crate) enum Reader {
 
 /// Asks about parts.
 pub(super) fn ask(reader: Reader, parts: &[Part], patience: Patience) -> Answered {
-    let program = || {
-        let mut itself = Command::new("/proc/self/exe");
-        itself.arg(NAMER);
-        itself
-    };
+    let program = || again(NAMER);
     match reader {
         Reader::Apart => ask_by(program, parts, patience),
         Reader::Here => ask_here(parts),

@@ -24,7 +24,6 @@ mod unnamed;
 mod unwind;
 
 pub use answer::answer;
-pub use asking::NAMER;
 pub(crate) use asking::Reader;
 pub(crate) use code::Code;
 pub(crate) use data::ask_data_ends;

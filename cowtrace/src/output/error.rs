@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{caller::CallerError, foreign::printable_path};
+use crate::{foreign::printable_path, itself::caller::CallerError};
 
 /// Why a file was not created.
 #[derive(Debug, Error)]

@@ -16,7 +16,7 @@ use nix::libc;
 
 pub use error::OutputError;
 
-use crate::caller;
+use crate::itself::caller;
 
 /// Refuses to write where one of the sources is, by whatever name.
 pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputError> {

@@ -9,7 +9,7 @@ use std::{
 
 use super::write::{WriteError, Writer};
 use crate::{
-    caller::{self, CallerError},
+    itself::caller::{self, CallerError},
     run::{Run, Snapshot},
 };
 

@@ -24,8 +24,8 @@ use super::{
     timeline::HeldTimeline,
 };
 use crate::{
-    caller::CallerError,
     foreign::{printable, printable_path},
+    itself::caller::CallerError,
     output::{
         NewFile, OutputError,
         claim::{Fate, Left, fate},

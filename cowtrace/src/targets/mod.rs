@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::memory;
 
-pub use spawn::{Command, LAUNCHER, SpawnError, become_command, untraced};
+pub use spawn::{Command, SpawnError};
 
 /// Why a pid cannot be a target.
 #[derive(Debug, Error, PartialEq, Eq)]

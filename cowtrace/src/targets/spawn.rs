@@ -3,37 +3,25 @@
 //! The command begins as a copy of this program that stops itself. Once it is traced it goes on,
 //! becomes the user who called sudo, and starts the command: its first image, its first fork and
 //! all after them are seen.
-//!
-//! The command has nothing of the tracer's: not its user, its capabilities or its environment under
-//! sudo; no descriptor, as all are closed when a program starts; and no signal handled or blocked,
-//! as the standard library sees to. What was ignored, or open, when cowtrace started is the caller's
-//! doing (`nohup`, a shell's redirection) and stays so.
 
 use std::{
-    env,
     ffi::OsString,
     io,
-    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    os::unix::process::ExitStatusExt as _,
     process, thread,
     time::{Duration, Instant},
 };
 
 use nix::{
     sys::{
-        signal::{Signal, kill, raise},
+        signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::Pid,
 };
 use thiserror::Error;
 
-use crate::{caller, foreign::printable, run::Ending, streams::say};
-
-/// Name of the hidden subcommand.
-pub const LAUNCHER: &str = "__become";
-
-/// Exit status of a command that cannot be started, as of a shell.
-const CANNOT_START: i32 = 127;
+use crate::{itself, run::Ending};
 
 /// How long a command may take to end before the report is printed without waiting for it.
 const TERMINATION: Duration = Duration::from_millis(500);
@@ -58,13 +46,8 @@ pub struct Command {
 impl Command {
     /// Starts a process that waits to become the command.
     pub fn prepare(command: &[OsString]) -> Result<Self, SpawnError> {
-        let itself = env::current_exe().map_err(SpawnError::Start)?;
-        let child = process::Command::new(itself)
-            .arg(LAUNCHER)
-            .arg("--")
-            .args(command)
-            .spawn()
-            .map_err(SpawnError::Start)?;
+        let launcher = itself::waiting(command).and_then(|mut launcher| launcher.spawn());
+        let child = launcher.map_err(SpawnError::Start)?;
         let command = Self { child };
         match waitpid(command.raw_pid(), Some(WaitPidFlag::WUNTRACED)) {
             Ok(WaitStatus::Stopped(..)) => Ok(command),
@@ -110,43 +93,4 @@ impl Command {
     fn raw_pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0))
     }
-}
-
-/// A command of the user's that is not traced: as the user, and as the user finds it.
-pub fn untraced(program: &str) -> io::Result<process::Command> {
-    let mut itself = process::Command::new(env::current_exe()?);
-    itself.args([LAUNCHER, "--at-once", "--", program]);
-    Ok(itself)
-}
-
-/// In the started process: waits to be traced, unless it is to be `at_once`, then becomes the command.
-/// Returns only if that is not possible, with the status to exit with.
-#[must_use]
-pub fn become_command(command: &[OsString], at_once: bool) -> i32 {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        say(format_args!("error: cannot {what}: {error}"));
-        CANNOT_START
-    };
-    if !at_once && let Err(error) = raise(Signal::SIGSTOP) {
-        return failed("wait to be traced", &error);
-    }
-    // Before: nobody can be told from another afterwards.
-    let environment = match caller::environment() {
-        Ok(environment) => environment,
-        Err(error) => return failed("start the command as the calling user", &error),
-    };
-    if let Err(error) = caller::become_caller() {
-        return failed("start the command as the calling user", &error);
-    }
-    let Some((program, arguments)) = command.split_first() else {
-        return CANNOT_START;
-    };
-    let error = process::Command::new(program)
-        .args(arguments)
-        .envs(environment)
-        .exec();
-    failed(
-        &format!("start {}", printable(&program.to_string_lossy())),
-        &error,
-    )
 }

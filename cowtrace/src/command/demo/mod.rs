@@ -9,14 +9,12 @@ use anyhow::{Context as _, Result, bail};
 use super::trace::{Target, Until, observe, start_log};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
+    itself,
     streams::say,
-    targets, terminal,
+    terminal,
 };
 
 pub use native::native_service;
-
-/// Name of the hidden subcommand that stands in where there is no python3.
-pub const NATIVE_SERVICE: &str = "__demo-service";
 
 /// A master with a large dict, which the workers only read, and objects that their collector looks
 /// at.
@@ -100,7 +98,7 @@ const fn why(is_python: bool) -> &'static str {
 /// has, asked as the caller.
 fn find_python() -> Option<OsString> {
     let ask = "import os, sys; os.fork; print(sys.executable)";
-    let mut python = targets::untraced("python3").ok()?;
+    let mut python = itself::untraced("python3").ok()?;
     let output = python.args(["-c", ask]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())
@@ -123,7 +121,7 @@ fn python_service(python: &OsString, load: LoadArgs, freeze: bool) -> Vec<OsStri
 }
 
 fn native_command(load: LoadArgs) -> Result<Vec<OsString>> {
-    let itself = std::env::current_exe().context("cannot find this program")?;
+    let program = itself::path().context("cannot find this program")?;
     let options = [
         ("--workers", load.workers),
         ("--megabytes", load.megabytes),
@@ -132,7 +130,7 @@ fn native_command(load: LoadArgs) -> Result<Vec<OsString>> {
     let options = options
         .into_iter()
         .flat_map(|(name, number)| [OsString::from(name), number.to_string().into()]);
-    Ok([itself.into_os_string(), NATIVE_SERVICE.into()]
+    Ok([program.into_os_string(), itself::DEMO_SERVICE.into()]
         .into_iter()
         .chain(options)
         .collect())
