@@ -17,6 +17,9 @@ use super::{
 };
 use crate::memory::{bytes_to_end, page_bytes};
 
+/// A larger file is not looked through for symbols, bytes.
+const MAX_BYTES: u64 = 512 << 20;
+
 /// Answers a question of a process: each file is read once, for all that is asked of it.
 ///
 /// `asker` is the process that asks: no other can hold the files. The question comes from `input`, in
@@ -54,38 +57,42 @@ pub fn answer(asker: u32, input: impl Read, output: impl Write) -> io::Result<()
                 lines.tell(&Told::Names(number, made.names))?;
             }
             Source::Data(held) => {
-                let ends = numbers(question.holder, *held, part, |file| {
-                    let place = |place: &Place| bytes_to_end(file, place.at, page_bytes());
-                    part.places.iter().map(place).collect()
-                });
-                lines.tell(&Told::Numbers(number, ends))?;
+                let ends = data_ends(question.holder, *held, &part.places);
+                let nothing = || vec![None; part.places.len()];
+                lines.tell(&Told::Numbers(number, ends.unwrap_or_else(nothing)))?;
             }
             Source::Symbols(held, names) => {
-                let offsets = numbers(question.holder, *held, part, |file| offsets_in(file, names));
-                lines.tell(&Told::Numbers(number, offsets))?;
+                let offsets = symbol_offsets(question.holder, *held, names);
+                let nothing = || vec![None; names.len()];
+                lines.tell(&Told::Numbers(number, offsets.unwrap_or_else(nothing)))?;
             }
         }
     }
     lines.tell(&Told::All)
 }
 
-/// An ELF file whose bytes are read as they are needed.
-type Elf<'a> = object::File<'a, &'a ReadCache<File>>;
-
-/// What a file says to a part; that it says nothing, if it cannot be read or is no ELF file.
-fn numbers(
-    holder: u32,
-    held: HeldFile,
-    part: &Part,
-    of: impl FnOnce(&Elf<'_>) -> Vec<Option<u64>>,
-) -> Vec<Option<u64>> {
-    let count = part.source.numbers(part.places.len()).unwrap_or(0);
-    let nothing = || vec![None; count];
-    let Some((file, _)) = open(holder, held) else {
-        return nothing();
-    };
+/// Where the data that begins at these places of a file ends in memory; none if it cannot be read.
+fn data_ends(holder: u32, held: HeldFile, places: &[Place]) -> Option<Vec<Option<u64>>> {
+    let (file, _) = open(holder, held)?;
+    // Only its list of segments is read.
     let cache = ReadCache::new(file);
-    object::File::parse(&cache).map_or_else(|_| nothing(), |file| of(&file))
+    let elf = object::File::parse(&cache).ok()?;
+    let end = |place: &Place| bytes_to_end(&elf, place.at, page_bytes());
+    Some(places.iter().map(end).collect())
+}
+
+/// Where a file has symbols of these names; none if it cannot be read.
+fn symbol_offsets(holder: u32, held: HeldFile, names: &[String]) -> Option<Vec<Option<u64>>> {
+    let (file, _) = open(holder, held)?;
+    let length = file.metadata().ok()?.len();
+    if length > MAX_BYTES {
+        return None;
+    }
+    // As a whole: there are ten thousand names, and the trace waits.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
+    file.take(length).read_to_end(&mut bytes).ok()?;
+    let elf = object::File::parse(bytes.as_slice()).ok()?;
+    Some(offsets_in(&elf, names))
 }
 
 /// Lines of JSON.

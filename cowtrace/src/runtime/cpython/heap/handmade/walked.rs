@@ -11,7 +11,7 @@ use super::{
         regions::{PAGE, Regions},
         walk::Walk,
     },
-    objects::{ALL, Heap, RUNTIME, START, TYPE},
+    objects::{Heap, RUNTIME, START, TYPE},
 };
 use crate::{run::Mapping, runtime::cpython::layout::Layout};
 
@@ -31,7 +31,7 @@ pub(crate) fn versions() -> Vec<Offsets> {
 impl Heap {
     #[cfg(test)]
     pub(crate) fn find(&self, addresses: Vec<u64>) -> Result<Found, &'static str> {
-        self.find_in(addresses, &[ALL], u16::MAX)
+        self.find_in(addresses, &[super::objects::ALL], u16::MAX)
     }
 
     /// Finds what holds these addresses, where only some ranges are mapped, and some of every 16
