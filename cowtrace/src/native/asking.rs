@@ -33,10 +33,10 @@ impl Patience {
         silence: Duration::from_secs(10),
     };
     /// The trace waits: what it counts stays in the kernel meanwhile, but evidence may get lost. An
-    /// answer takes some milliseconds; on a machine that is all busy, a hundred times that.
+    /// answer takes some 20 ms; on a machine that is all busy, a hundred times that.
     pub(super) const DURING_TRACE: Self = Self {
-        whole: Duration::from_secs(2),
-        silence: Duration::from_secs(2),
+        whole: Duration::from_secs(5),
+        silence: Duration::from_secs(5),
     };
 }
 
