@@ -147,11 +147,11 @@ fn folded_for_flame_graph_tools() {
 #[test]
 fn copies_of_unknown_writers_are_a_stack_too() {
     let mut run = run(SERVICE);
-    run.writers.truncate(1);
+    run.who_wrote.writers.truncate(1);
     let mut out = Vec::new();
     report::folded(&run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
-    let rest = run.copied().total() - run.writers[0].copied_pages;
+    let rest = run.copied().total() - run.who_wrote.writers[0].copied_pages;
     assert!(
         text.starts_with(&format!("(writer not known) {rest}\n")),
         "{text}"

@@ -283,25 +283,25 @@ fn calls_are_zoomed_and_searched() {
 fn hostile_names_stay_text() {
     const MARKUP: &str = "</script><script>hit=1</script><img src=x onerror=hit=1>&lt;";
     let mut hostile = run(SERVICE);
-    for process in &mut hostile.processes {
+    for process in &mut hostile.memory.processes {
         process.comm = MARKUP.into();
     }
-    for region in &mut hostile.regions {
+    for region in &mut hostile.memory.regions {
         region.mapping.name = format!("/srv/{MARKUP}");
     }
-    for row in &mut hostile.rows {
+    for row in &mut hostile.memory.rows {
         row.mapping = row.region_id.is_none().then(|| MARKUP.into());
     }
-    for writer in &mut hostile.writers {
+    for writer in &mut hostile.who_wrote.writers {
         writer.type_name = Some(MARKUP.into());
         writer.function = Some(MARKUP.into());
         writer.module = Some(MARKUP.into());
     }
-    for frame in &mut hostile.python_frames {
+    for frame in &mut hostile.who_wrote.python_frames {
         frame.function = MARKUP.into();
         frame.file = MARKUP.into();
     }
-    for holder in &mut hostile.holders {
+    for holder in &mut hostile.who_holds.holders {
         holder.path = format!("app.{MARKUP}");
         holder.type_name = Some(MARKUP.into());
         for of in &mut holder.copied_types {
@@ -311,13 +311,13 @@ fn hostile_names_stay_text() {
             other.path = MARKUP.into();
         }
     }
-    for walk in &mut hostile.heap_walks {
+    for walk in &mut hostile.who_holds.heap_walks {
         walk.failure = Some(MARKUP.into());
     }
-    hostile.labels.insert(MARKUP.into(), MARKUP.into());
-    hostile.host.kernel = MARKUP.into();
-    hostile.rejected = vec![(MARKUP.into(), MARKUP.into())];
-    hostile.unseen = vec![MARKUP.into()];
+    hostile.head.labels.insert(MARKUP.into(), MARKUP.into());
+    hostile.head.host.kernel = MARKUP.into();
+    hostile.head.rejected = vec![(MARKUP.into(), MARKUP.into())];
+    hostile.head.unseen = vec![MARKUP.into()];
     let (mut browser, file) = opened(&hostile, "hostile");
     assert_eq!(browser.evaluate("typeof hit"), "undefined");
     assert_eq!(browser.evaluate("document.images.length"), 0);
@@ -351,9 +351,9 @@ fn with(stored: &Value, fields: &Value) -> Value {
 /// 500 workers, of which 40 copied in each of 3,000 ranges, and 1,000 samples.
 fn many() -> Run {
     let mut run: Value = serde_json::from_str(SERVICE).expect("JSON");
-    let (worker, row) = (&run["processes"][1], &run["rows"][1]);
+    let (worker, row) = (&run["memory"]["processes"][1], &run["memory"]["rows"][1]);
     let sources = |pages: u64| json!({"anon": pages, "file": 0, "zero": 0, "ksm": 0, "hugetlb": 0, "unknown": 0});
-    let start = run["regions"][0]["mapping"]["start"].as_u64();
+    let start = run["memory"]["regions"][0]["mapping"]["start"].as_u64();
     let start = start.expect("an address") / 65_536 * 65_536;
     // No two neighbours alike: nothing can be drawn as one stretch.
     let pages = |id: u64, range: u64| 1 + (range + id) % 16;
@@ -369,7 +369,7 @@ fn many() -> Run {
         })
         .collect();
     let copied = |id: u64| -> u64 { (0..3_000).map(|range| pages(id, range)).sum() };
-    let mut processes = vec![run["processes"][0].clone()];
+    let mut processes = vec![run["memory"]["processes"][0].clone()];
     processes.extend((1..=500_u64).map(|id| {
         let pages = if id <= 40 { copied(id) } else { 1 };
         with(
@@ -382,11 +382,11 @@ fn many() -> Run {
         let each: serde_json::Map<_, _> = each.collect();
         json!({"at_ns": at * 1_000_000, "copied_pages": at * 500, "reused_faults": 0, "by_process": each})
     });
-    run["timeline"]["samples"] = samples.collect();
-    run["regions"][0]["copied_pages"] = (1..=40).map(copied).sum::<u64>().into();
-    run["regions"][0]["mapping"]["end"] = (start + 3_000 * 65_536).into();
-    run["processes"] = processes.into();
-    run["rows"] = rows.into();
+    run["memory"]["timeline"]["samples"] = samples.collect();
+    run["memory"]["regions"][0]["copied_pages"] = (1..=40).map(copied).sum::<u64>().into();
+    run["memory"]["regions"][0]["mapping"]["end"] = (start + 3_000 * 65_536).into();
+    run["memory"]["processes"] = processes.into();
+    run["memory"]["rows"] = rows.into();
     serde_json::from_value(run).expect("a run")
 }
 

@@ -42,19 +42,19 @@ fn no_line_is_wider_than_the_terminal() {
         let mut runs = [run(stored), run(stored)];
         // A path without a space, in letters that take two columns each.
         let long = "名前".repeat(200);
-        for process in &mut runs[1].processes {
+        for process in &mut runs[1].memory.processes {
             process.comm.clone_from(&long);
         }
-        for region in &mut runs[1].regions {
+        for region in &mut runs[1].memory.regions {
             region.mapping.name.clone_from(&long);
         }
-        for holder in &mut runs[1].holders {
+        for holder in &mut runs[1].who_holds.holders {
             holder.path.clone_from(&long);
         }
-        for writer in &mut runs[1].writers {
+        for writer in &mut runs[1].who_wrote.writers {
             writer.function = Some(long.clone());
         }
-        runs[1].labels.insert(long.clone(), long);
+        runs[1].head.labels.insert(long.clone(), long);
         for width in 40..=120 {
             for run in &runs {
                 for line in text(run, width, false).lines() {
@@ -72,11 +72,11 @@ fn no_line_is_wider_than_the_terminal() {
 fn variables_of_the_same_path_are_told_with_their_process() {
     let mut run = run(SERVICE);
     assert!(!text(&run, 120, false).contains("['id_title'] of "));
-    let mut other = run.holders[0].clone();
-    other.process_id = run.processes[1].id;
-    assert_ne!(other.process_id, run.holders[0].process_id);
-    let pids = [run.holders[0].process_id, other.process_id];
-    run.holders.insert(1, other);
+    let mut other = run.who_holds.holders[0].clone();
+    other.process_id = run.memory.processes[1].id;
+    assert_ne!(other.process_id, run.who_holds.holders[0].process_id);
+    let pids = [run.who_holds.holders[0].process_id, other.process_id];
+    run.who_holds.holders.insert(1, other);
     let text = text(&run, 120, false).replace('\n', " ");
     for id in pids {
         let process = run.process(id).expect("it is there");
@@ -97,12 +97,12 @@ fn json_and_the_page_tell_whose_variable_it_is() {
     assert!(process(&json(&run)).iter().all(|it| *it == master));
     assert!(!column_names(&page_data(&run)).contains(&"Process".into()));
     // The same variable of a worker, and of the program that the master's process ran next.
-    let mut next = run.processes[0].clone();
-    next.id = run.processes.last().expect("a process").id + 1;
+    let mut next = run.memory.processes[0].clone();
+    next.id = run.memory.processes.last().expect("a process").id + 1;
     next.started_ns = 3_000_000_000;
-    for id in [run.processes[1].id, next.id] {
-        let holder = run.holders[0].clone();
-        run.holders.insert(
+    for id in [run.memory.processes[1].id, next.id] {
+        let holder = run.who_holds.holders[0].clone();
+        run.who_holds.holders.insert(
             1,
             Holder {
                 process_id: id,
@@ -110,7 +110,7 @@ fn json_and_the_page_tell_whose_variable_it_is() {
             },
         );
     }
-    run.processes.push(next);
+    run.memory.processes.push(next);
     let told = process(&json(&run));
     assert_eq!(told[0], master);
     assert_eq!(
@@ -151,7 +151,7 @@ fn perf_maps_that_are_of_no_use_are_told_once_a_process_and_harmless() {
         problem: problem.into(),
     };
     assert!(!text(&run, 80, false).contains("perf map"));
-    run.perf_map_problems = vec![
+    run.who_wrote.perf_map_problems = vec![
         problem(4250, "was not used: it is a symbolic link"),
         problem(9, "was not used: \u{1b}[2J</script>\u{202e}"),
     ];
@@ -174,12 +174,12 @@ fn perf_maps_that_are_of_no_use_are_told_once_a_process_and_harmless() {
         json!({"pid": 4250, "problem": "was not used: it is a symbolic link"})
     );
     // Of many, few are told in the text.
-    run.perf_map_problems = (1..=64).map(|pid| problem(pid, "was not used")).collect();
+    run.who_wrote.perf_map_problems = (1..=64).map(|pid| problem(pid, "was not used")).collect();
     let told = text(&run, 160, false);
     assert_eq!(told.matches("The perf map of ").count(), 3);
     let others = "The perf maps of 61 more processes had problems, too: -f json has them.";
     assert!(told.contains(others), "{told}");
-    run.perf_map_problems.truncate(4);
+    run.who_wrote.perf_map_problems.truncate(4);
     let other = "The perf map of 1 more process had a problem, too: -f json has it.";
     assert!(text(&run, 160, false).contains(other));
 }
@@ -188,7 +188,7 @@ fn perf_maps_that_are_of_no_use_are_told_once_a_process_and_harmless() {
 #[test]
 fn headings_explain_what_is_shown() {
     let mut run = run(SERVICE);
-    for process in &mut run.processes {
+    for process in &mut run.memory.processes {
         process.exited_ns = Some(process.started_ns + 1);
     }
     let has_column = |text: &str, title: &str, column: &str| {

@@ -7,6 +7,8 @@ mod bench;
 mod demo;
 mod free_threaded;
 mod fuzz;
+#[cfg(test)]
+mod names;
 mod packages;
 mod privilege;
 mod pythons;
@@ -14,6 +16,8 @@ mod pythons;
 mod rooms;
 mod services;
 mod setup;
+#[cfg(test)]
+mod sources;
 mod test;
 mod vm;
 mod workspace;

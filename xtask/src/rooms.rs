@@ -4,7 +4,6 @@
 //! other use fails, and so does a list that names a use which nothing needs: it stays the map that it is.
 
 mod imports;
-mod tokens;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

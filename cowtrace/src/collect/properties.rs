@@ -16,9 +16,11 @@ use super::{
 use crate::{
     probe::{RangeCount, Totals},
     recording::{Writer as RecordingWriter, read},
-    run::{Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WriteKind, Writer, arbitrary},
+    run::{
+        CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WhoWrote,
+        WriteKind, Writer, arbitrary,
+    },
     scratch::Scratch,
-    writer::Named,
 };
 
 const RANGE: u64 = 1 << 16;
@@ -266,16 +268,17 @@ impl Trace {
         let (timeline, samples_before) = self.told.new_samples(&self.timeline);
         let regions = self.told.regions_of(&self.records, &self.regions);
         let without_writers = !is_whole && self.now_ns.is_multiple_of(20);
-        let mut run = Run {
+        let mut run = arbitrary::empty();
+        run.head.unfinished = true;
+        run.memory = CopiedMemory {
             rows,
             timeline,
             regions,
             processes: self.told.processes_of(&self.records),
-            unfinished: true,
-            ..arbitrary::empty()
+            ..run.memory
         };
         if !without_writers {
-            run.writers = self.writers().in_regions(&run.regions).writers;
+            run.who_wrote = self.writers().in_regions(&run.memory.regions);
         }
         let told = Told {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
@@ -286,7 +289,7 @@ impl Trace {
     }
 
     /// One that wrote in every region.
-    fn writers(&self) -> Named {
+    fn writers(&self) -> WhoWrote {
         let all = self.regions.so_far(&HashMap::new(), |_| true);
         let writers = all.iter().map(|region| Writer {
             kind: WriteKind::Other,
@@ -300,9 +303,9 @@ impl Trace {
             native_stack: None,
             copied_pages: 1,
         });
-        Named {
+        WhoWrote {
             writers: writers.collect(),
-            ..Named::default()
+            ..WhoWrote::default()
         }
     }
 
@@ -323,14 +326,16 @@ impl Trace {
             rows,
             regions,
         } = in_run(self.records, self.regions);
-        Run {
-            writers: named.in_regions(&regions).writers,
+        let mut run = arbitrary::empty();
+        run.who_wrote = named.in_regions(&regions);
+        run.memory = CopiedMemory {
             processes,
             rows,
             regions,
             timeline: self.timeline,
-            ..arbitrary::empty()
-        }
+            ..run.memory
+        };
+        run
     }
 
     /// Launchers, and pages that the others copied.
@@ -375,16 +380,16 @@ proptest! {
         prop_assert!(back.is_ok(), "{:?}", back.err());
         prop_assert_eq!(&back.unwrap(), &run);
         // Each process counts what it copied, and a launcher is nowhere.
-        let copied = run.processes.iter().map(|process| (process.id, process.copied.total()));
+        let copied = run.memory.processes.iter().map(|process| (process.id, process.copied.total()));
         prop_assert_eq!(copied.collect::<BTreeMap<_, _>>(), pages.clone());
-        let last = run.timeline.samples.last().unwrap();
+        let last = run.memory.timeline.samples.last().unwrap();
         prop_assert_eq!(last.copied_pages, pages.values().sum::<u64>());
         let is_launchers = |id: &u32| launchers.contains(id);
-        prop_assert!(!run.rows.iter().any(|row| is_launchers(&row.process_id)));
-        prop_assert!(!run.regions.iter().any(|region| is_launchers(&region.process_id)));
-        let mut parents = run.processes.iter().filter_map(|process| process.parent_id);
+        prop_assert!(!run.memory.rows.iter().any(|row| is_launchers(&row.process_id)));
+        prop_assert!(!run.memory.regions.iter().any(|region| is_launchers(&region.process_id)));
+        let mut parents = run.memory.processes.iter().filter_map(|process| process.parent_id);
         prop_assert!(parents.all(|parent| run.process(parent).is_some()));
-        let samples = &run.timeline.samples;
+        let samples = &run.memory.timeline.samples;
         prop_assert!(!samples.iter().any(|sample| sample.by_process.keys().any(is_launchers)));
         // Holders and walks name processes that are there.
         prop_assert!(numbers.iter().all(|id| is_launchers(id) || run.process(*id).is_some()));

@@ -8,7 +8,7 @@ use cowtrace_common::evidence::Evidence;
 use super::{Collector, processes::records::Records};
 use crate::{
     memory,
-    writer::{Named, Origin},
+    writer::{NamedWriters, Origin},
 };
 
 impl Collector {
@@ -204,7 +204,7 @@ impl Collector {
     }
 
     /// Names all writers.
-    pub(super) fn name_writers(&mut self) -> Named {
+    pub(super) fn name_writers(&mut self) -> NamedWriters {
         let living = living(self.processes.records());
         let writers = std::mem::take(&mut self.writers);
         writers.name(|image| living.get(&image).cloned().unwrap_or_default())

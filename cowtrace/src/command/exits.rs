@@ -98,7 +98,7 @@ impl Exits {
 /// The last program of a master, if it has ended in the trace.
 fn exited(run: &mut Run, pid: u32) -> Option<&mut Process> {
     let is_it = |process: &&mut Process| process.pid == pid && process.role == Role::Master;
-    let last = run.processes.iter_mut().rev().find(is_it);
+    let last = run.memory.processes.iter_mut().rev().find(is_it);
     last.filter(|process| process.exited_ns.is_some())
 }
 

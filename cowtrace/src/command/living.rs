@@ -61,7 +61,7 @@ fn living<'a>(run: &'a Run, root: &Path) -> Vec<&'a Process> {
             && process.pid != 0
             && memory::identity(root, process.pid).is_ok_and(|it| !it.is_dead)
     };
-    run.processes.iter().filter(is_there).collect()
+    run.memory.processes.iter().filter(is_there).collect()
 }
 
 /// Those of them whose parents do not live.
@@ -107,10 +107,9 @@ mod tests {
     }
 
     fn run(processes: Vec<Process>) -> Run {
-        Run {
-            processes,
-            ..arbitrary::empty()
-        }
+        let mut run = arbitrary::empty();
+        run.memory.processes = processes;
+        run
     }
 
     #[test]
@@ -125,7 +124,7 @@ mod tests {
                  continue with `cowtrace --pid {pid}`"
             )
         );
-        let mut all = one.processes;
+        let mut all = one.memory.processes;
         all.extend([process(2, Some(1), true), process(3, Some(1), true)]);
         let told = after_masters(&run(all)).unwrap();
         let of_all = format!("3 descendants still live: {pid} ({name}); ");

@@ -63,7 +63,11 @@ pub(super) type Files = BTreeMap<String, BTreeSet<String>>;
 /// Those of the places of a run.
 pub(super) fn files(run: &Run) -> Files {
     let mut files = Files::new();
-    let explained = run.writers.iter().filter_map(|it| explained(run, it));
+    let explained = run
+        .who_wrote
+        .writers
+        .iter()
+        .filter_map(|it| explained(run, it));
     for (innermost, caller) in explained {
         for frame in [Some(innermost), caller].into_iter().flatten() {
             files

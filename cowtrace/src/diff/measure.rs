@@ -89,23 +89,23 @@ impl Measured {
         let (mappings, others) = places(run);
         Self {
             name,
-            id: run.id.clone(),
-            started_at: run.started_at.clone(),
-            unfinished: run.unfinished,
-            duration_ns: run.duration_ns,
-            backend: run.backend.clone(),
-            kernel: format!("{} {}", run.host.kernel, run.host.arch),
-            page_bytes: run.host.page_bytes,
-            range_bytes: run.range_bytes,
-            labels: run.labels.clone(),
+            id: run.head.id.clone(),
+            started_at: run.head.started_at.clone(),
+            unfinished: run.head.unfinished,
+            duration_ns: run.head.duration_ns,
+            backend: run.head.backend.clone(),
+            kernel: format!("{} {}", run.head.host.kernel, run.head.host.arch),
+            page_bytes: run.head.host.page_bytes,
+            range_bytes: run.memory.range_bytes,
+            labels: run.head.labels.clone(),
             masters: masters().map(|master| master.comm.clone()).collect(),
             failure: masters().find_map(failure),
             workers: workforce.workers.len() as u64,
             ceiling: bytes(run, workforce.inherited_pages()),
             copied: bytes(run, run.copied().total()),
-            known: sum(run, run.writers.iter().filter(known)),
+            known: sum(run, run.who_wrote.writers.iter().filter(known)),
             totals_lost: totals_lost(run),
-            has_lines: !run.python_stacks.is_empty(),
+            has_lines: !run.who_wrote.python_stacks.is_empty(),
             kinds: sums(run, |writer| Some(writer.kind)),
             written: sums(run, |writer| Some(written(run, writer))),
             functions: sums(run, |writer| Some(function(writer))),
@@ -124,7 +124,8 @@ impl Measured {
 }
 
 fn of_role(run: &Run, role: Role) -> impl Iterator<Item = &Process> {
-    run.processes
+    run.memory
+        .processes
         .iter()
         .filter(move |process| process.role == role)
 }
@@ -136,7 +137,7 @@ fn failure(master: &Process) -> Option<String> {
 }
 
 fn bytes(run: &Run, pages: u64) -> f64 {
-    pages as f64 * run.host.page_bytes as f64
+    pages as f64 * run.head.host.page_bytes as f64
 }
 
 fn sum<'a>(run: &Run, writers: impl Iterator<Item = &'a Writer>) -> f64 {
@@ -145,7 +146,7 @@ fn sum<'a>(run: &Run, writers: impl Iterator<Item = &'a Writer>) -> f64 {
 
 fn sums<K: Ord>(run: &Run, key: impl Fn(&Writer) -> Option<K>) -> BTreeMap<K, f64> {
     let mut sums = BTreeMap::new();
-    for writer in &run.writers {
+    for writer in &run.who_wrote.writers {
         if let Some(key) = key(writer) {
             *sums.entry(key).or_default() += bytes(run, writer.copied_pages);
         }
@@ -175,7 +176,7 @@ fn places(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
     let mut pieces: BTreeMap<Class, Vec<Piece>> = BTreeMap::new();
     let mut others: BTreeMap<Part, f64> = BTreeMap::new();
     let mut shapes = Shape::of_regions(run);
-    for region in &run.regions {
+    for region in &run.memory.regions {
         let copied = bytes(run, region.copied_pages);
         let class = Class::of(region, masters.get(&region.process_id).copied());
         if class.master.is_none() {
@@ -193,7 +194,7 @@ fn places(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
     for pieces in pieces.values_mut() {
         pieces.sort_by_key(|piece| piece.start);
     }
-    for row in run.rows.iter().filter(|row| row.region_id.is_none()) {
+    for row in run.memory.rows.iter().filter(|row| row.region_id.is_none()) {
         let part = match row.start {
             Some(_) => Part::Own(row.mapping.clone()),
             None => Part::OutsideHistogram,
@@ -207,6 +208,7 @@ fn places(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
 /// The masters that anything was inherited from, numbered in the order they were found.
 fn owners(run: &Run) -> HashMap<u32, usize> {
     let inherited: BTreeSet<u32> = run
+        .memory
         .regions
         .iter()
         .filter(|region| region.inheritors > 0 || region.copied_pages > 0)

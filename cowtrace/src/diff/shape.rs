@@ -46,16 +46,16 @@ impl Shape {
     #[must_use]
     pub fn of_regions(run: &Run) -> HashMap<u32, Self> {
         let mut rows: HashMap<u32, Vec<&Row>> = HashMap::new();
-        for row in run.rows.iter().filter(|row| row.copied.total() > 0) {
+        for row in run.memory.rows.iter().filter(|row| row.copied.total() > 0) {
             if let Some(region) = row.region_id {
                 rows.entry(region).or_default().push(row);
             }
         }
         let shape = |region: &Region| {
             let rows = rows.get(&region.id)?;
-            Some((region.id, Self::of(region, rows, run.range_bytes)))
+            Some((region.id, Self::of(region, rows, run.memory.range_bytes)))
         };
-        run.regions.iter().filter_map(shape).collect()
+        run.memory.regions.iter().filter_map(shape).collect()
     }
 
     fn of(region: &Region, rows: &[&Row], range_bytes: u64) -> Self {

@@ -123,18 +123,18 @@ fn hostile_names_stay_text() {
         let mut service = Service::new(id);
         service.gc_pages = number;
         let mut run = service.run();
-        for region in &mut run.regions {
+        for region in &mut run.memory.regions {
             region.mapping.name = evil.into();
         }
-        for writer in &mut run.writers {
+        for writer in &mut run.who_wrote.writers {
             writer.type_name = Some(evil.into());
             writer.function = Some(evil.into());
         }
-        for frame in &mut run.python_frames {
+        for frame in &mut run.who_wrote.python_frames {
             (frame.function, frame.file) = (evil.into(), evil.into());
         }
-        run.backend = format!("{evil}{id}");
-        run.host.kernel = format!("{evil}{id}");
+        run.head.backend = format!("{evil}{id}");
+        run.head.host.kernel = format!("{evil}{id}");
         Measured::of(&run, evil.into())
     };
     let sides = (vec![hostile(0, 10)], vec![hostile(1, 9_000)]);

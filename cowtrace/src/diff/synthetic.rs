@@ -59,26 +59,33 @@ impl Service {
     /// The run, as it would be stored.
     pub(super) fn run(&self) -> Run {
         serde_json::from_value(json!({
-            "tool_version": "0.1.0",
-            "host": {"kernel": "6.12.9", "arch": "x86_64", "page_bytes": PAGE, "cpus": 8},
-            "id": format!("run-{}", self.id),
-            "started_at": "2026-11-22T12:00:00.000Z",
-            "duration_ns": self.duration_s * 1_000_000_000,
-            "backend": self.backend,
-            "targets": [4242],
-            "labels": self.requests.map_or(json!({}), |it| json!({"requests": it})),
-            "processes": self.processes(),
-            "regions": self.regions(),
-            "range_bytes": self.range_bytes,
-            "rows": self.rows(),
-            "writers": self.writers(),
-            "python_frames": [
-                {"function": "Handler.get", "file": "/srv/shop/views.py", "line": self.line},
-                {"function": "serve", "file": "/srv/shop/views.py", "line": self.line + 20},
-            ],
-            "python_stacks": if self.has_writers { json!([{"frames": [0, 1]}, {"frames": [1]}]) } else { json!([]) },
+            "head": {
+                "tool_version": "0.1.0",
+                "host": {"kernel": "6.12.9", "arch": "x86_64", "page_bytes": PAGE, "cpus": 8},
+                "id": format!("run-{}", self.id),
+                "started_at": "2026-11-22T12:00:00.000Z",
+                "duration_ns": self.duration_s * 1_000_000_000,
+                "backend": self.backend,
+                "targets": [4242],
+                "labels": self.requests.map_or(json!({}), |it| json!({"requests": it})),
+            },
+            "memory": {
+                "processes": self.processes(),
+                "regions": self.regions(),
+                "range_bytes": self.range_bytes,
+                "rows": self.rows(),
+                "timeline": {"interval_ns": 1_000_000_000, "samples": []},
+            },
+            "who_wrote": {
+                "writers": self.writers(),
+                "python_frames": [
+                    {"function": "Handler.get", "file": "/srv/shop/views.py", "line": self.line},
+                    {"function": "serve", "file": "/srv/shop/views.py", "line": self.line + 20},
+                ],
+                "python_stacks": if self.has_writers { json!([{"frames": [0, 1]}, {"frames": [1]}]) } else { json!([]) },
+            },
+            "who_holds": {},
             "loss": {"recursion_misses": self.skipped},
-            "timeline": {"interval_ns": 1_000_000_000, "samples": []},
         }))
         .expect("a run")
     }

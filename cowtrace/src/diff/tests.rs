@@ -315,17 +315,17 @@ fn growth_fails_only_above_the_limit_and_beyond_noise() {
 /// A run of a service whose files are in a folder of this name.
 fn deployed(id: u32, release: &str, more: &[&str]) -> Measured {
     let mut run = Service::new(id).run();
-    for frame in &mut run.python_frames {
+    for frame in &mut run.who_wrote.python_frames {
         frame.file = format!("/srv/shop/releases/{release}/app.py");
     }
-    let template = run.regions[0].clone();
+    let template = run.memory.regions[0].clone();
     for (number, name) in (10..).zip([release].iter().chain(more)) {
         let mut region = template.clone();
         region.id = number;
         region.mapping.name = format!("/srv/shop/releases/{name}/fast.so");
         region.mapping.kind = crate::run::Kind::File;
         region.copied_pages = 1_000;
-        run.regions.push(region);
+        run.memory.regions.push(region);
     }
     Measured::of(&run, format!("{id}.cow"))
 }
@@ -382,7 +382,7 @@ fn what_is_there_in_both_folders_on_one_side_is_not_the_same() {
 fn other_memory_as_a_kind_and_as_what_was_written_are_told_apart() {
     let other = |id: u32, pages: u64| {
         let mut run = Service::new(id).run();
-        for writer in &mut run.writers {
+        for writer in &mut run.who_wrote.writers {
             (writer.kind, writer.type_name) = (crate::run::WriteKind::Other, None);
             writer.copied_pages = pages;
         }

@@ -30,18 +30,18 @@ struct HeldStacks {
 
 impl ByWhom {
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
-        let inlined = parts(&run.writers, |writer| &writer.inlined);
+        let inlined = parts(&run.who_wrote.writers, |writer| &writer.inlined);
         let inlined = inlined.map(|(key, function)| (key, Inlined(function.clone())));
-        let (python, native) = (&run.python_stacks, &run.native_stacks);
+        let (python, native) = (&run.who_wrote.python_stacks, &run.who_wrote.native_stacks);
         Ok(Self {
-            writers: sync_list::<Writer, _>(db, &self.writers, &run.writers)?,
+            writers: sync_list::<Writer, _>(db, &self.writers, &run.who_wrote.writers)?,
             inlined: sync(db, &self.inlined, inlined)?,
             python: self
                 .python
-                .sync::<OfPython>(db, &run.python_frames, python)?,
+                .sync::<OfPython>(db, &run.who_wrote.python_frames, python)?,
             native: self
                 .native
-                .sync::<OfNative>(db, &run.native_frames, native)?,
+                .sync::<OfNative>(db, &run.who_wrote.native_frames, native)?,
         })
     }
 }

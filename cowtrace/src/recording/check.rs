@@ -17,11 +17,11 @@ const NOTICED_LATE_NS: u64 = 10_000_000_000;
 
 /// Refuses what reports could not calculate with.
 pub(super) fn check(run: &Run) -> Result<(), Damage> {
-    let page_bytes = run.host.page_bytes;
+    let page_bytes = run.head.host.page_bytes;
     if !page_bytes.is_power_of_two() || !PAGE_BYTES.contains(&page_bytes) {
         return Err(Damage("run.page_bytes is no size of a page".into()));
     }
-    let range_bytes = run.range_bytes;
+    let range_bytes = run.memory.range_bytes;
     if !range_bytes.is_power_of_two() || !(page_bytes..=MOST_RANGE_BYTES).contains(&range_bytes) {
         return Err(Damage("run.range_bytes is no size of a range".into()));
     }
@@ -35,11 +35,11 @@ pub(super) fn check(run: &Run) -> Result<(), Damage> {
 /// Refuses times that cannot be, and processes that would be their own ancestors.
 fn times(run: &Run) -> Result<(), Damage> {
     let refused = |what: String| Err(Damage(what));
-    if humantime::parse_rfc3339(&run.started_at).is_err() {
+    if humantime::parse_rfc3339(&run.head.started_at).is_err() {
         return refused("run.started_at is no date by RFC 3339".into());
     }
-    let end_ns = run.duration_ns.saturating_add(NOTICED_LATE_NS);
-    for process in &run.processes {
+    let end_ns = run.head.duration_ns.saturating_add(NOTICED_LATE_NS);
+    for process in &run.memory.processes {
         let id = process.id;
         if process.parent_id.is_some_and(|parent| parent >= id) {
             return refused(format!("process {id} is older than its parent"));
@@ -52,7 +52,7 @@ fn times(run: &Run) -> Result<(), Damage> {
         }
     }
     let mut before_ns = 0;
-    for sample in &run.timeline.samples {
+    for sample in &run.memory.timeline.samples {
         if sample.at_ns < before_ns {
             return refused(format!(
                 "timeline: the sample at {} ns is out of order",
@@ -72,7 +72,7 @@ fn times(run: &Run) -> Result<(), Damage> {
 
 /// Adds up what reports add up, in 128 bits: the bytes of each sum fit in 63.
 fn sums(run: &Run) -> Result<(), Damage> {
-    let most = u128::from(i64::MAX.cast_unsigned() / run.host.page_bytes);
+    let most = u128::from(i64::MAX.cast_unsigned() / run.head.host.page_bytes);
     let fits = |table: &str, numbers: &mut dyn Iterator<Item = u64>| {
         let sum: u128 = numbers.map(u128::from).sum();
         if sum <= most {
@@ -83,7 +83,7 @@ fn sums(run: &Run) -> Result<(), Damage> {
     };
     fits(
         "processes",
-        &mut run.processes.iter().flat_map(|process| {
+        &mut run.memory.processes.iter().flat_map(|process| {
             let inherited = process.inherited_pages.unwrap_or(0);
             pages(&process.copied).chain([process.reused_faults, inherited])
         }),
@@ -91,13 +91,14 @@ fn sums(run: &Run) -> Result<(), Damage> {
     fits(
         "ranges",
         &mut run
+            .memory
             .rows
             .iter()
             .flat_map(|row| pages(&row.copied).chain([row.reused_faults])),
     )?;
     fits(
         "regions",
-        &mut run.regions.iter().flat_map(|region| {
+        &mut run.memory.regions.iter().flat_map(|region| {
             [
                 region.inheritors,
                 region.inherited_pages,
@@ -110,9 +111,13 @@ fn sums(run: &Run) -> Result<(), Damage> {
     )?;
     fits(
         "writers",
-        &mut run.writers.iter().map(|writer| writer.copied_pages),
+        &mut run
+            .who_wrote
+            .writers
+            .iter()
+            .map(|writer| writer.copied_pages),
     )?;
-    let mut of_holders = run.holders.iter().flat_map(|holder| {
+    let mut of_holders = run.who_holds.holders.iter().flat_map(|holder| {
         let types = holder.copied_types.iter().map(|it| it.copied_pages);
         let sharers = holder.also_held_by.iter().map(|it| it.copied_pages);
         types.chain(sharers).chain([holder.copied_pages])
@@ -121,11 +126,12 @@ fn sums(run: &Run) -> Result<(), Damage> {
     fits(
         "heap_walks",
         &mut run
+            .who_holds
             .heap_walks
             .iter()
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
-    for sample in &run.timeline.samples {
+    for sample in &run.memory.timeline.samples {
         fits("timeline", &mut counts(sample))?;
     }
     Ok(())
@@ -150,14 +156,16 @@ fn counts(sample: &Sample) -> impl Iterator<Item = u64> {
 
 fn addresses(run: &Run) -> Result<(), Damage> {
     let is_turned = |region: &crate::run::Region| region.mapping.start > region.mapping.end;
-    if run.regions.iter().any(is_turned) {
+    if run.memory.regions.iter().any(is_turned) {
         return Err(Damage("regions: one ends before it begins".into()));
     }
     let leaves = |row: &Row| {
-        let end = row.start.map(|start| start.checked_add(run.range_bytes));
+        let end = row
+            .start
+            .map(|start| start.checked_add(run.memory.range_bytes));
         end == Some(None)
     };
-    if run.rows.iter().any(leaves) {
+    if run.memory.rows.iter().any(leaves) {
         return Err(Damage("ranges: one ends past all addresses".into()));
     }
     Ok(())
@@ -170,24 +178,35 @@ fn references(run: &Run) -> Result<(), Damage> {
     let has_stack =
         |id: Option<u32>, stacks: &[Stack]| id.is_none_or(|id| (id as usize) < stacks.len());
     let missing = |what: &str| Err(Damage(format!("{what} is missing")));
-    if !run.rows.iter().all(|row| has_process(row.process_id)) {
+    if !run
+        .memory
+        .rows
+        .iter()
+        .all(|row| has_process(row.process_id))
+    {
         return missing("the process of a range");
     }
     if !run
+        .who_wrote
         .writers
         .iter()
         .all(|writer| has_region(writer.region_id))
     {
         return missing("the region of a writer");
     }
-    if !run.writers.iter().all(|writer| {
-        has_stack(writer.python_stack, &run.python_stacks)
-            && has_stack(writer.native_stack, &run.native_stacks)
+    if !run.who_wrote.writers.iter().all(|writer| {
+        has_stack(writer.python_stack, &run.who_wrote.python_stacks)
+            && has_stack(writer.native_stack, &run.who_wrote.native_stacks)
     }) {
         return missing("the stack of a writer");
     }
-    let of_holders = run.holders.iter().map(|holder| Some(holder.process_id));
+    let of_holders = run
+        .who_holds
+        .holders
+        .iter()
+        .map(|holder| Some(holder.process_id));
     let of_walks = run
+        .who_holds
         .heap_walks
         .iter()
         .flat_map(|walk| [Some(walk.process_id), walk.read_process_id]);
@@ -199,9 +218,13 @@ fn references(run: &Run) -> Result<(), Damage> {
         let mut used = stacks.iter().flat_map(|stack| &stack.frames);
         used.all(|&frame| (frame as usize) < frames)
     };
-    if !are_there(&run.python_stacks, run.python_frames.len())
-        || !are_there(&run.native_stacks, run.native_frames.len())
-    {
+    if !are_there(
+        &run.who_wrote.python_stacks,
+        run.who_wrote.python_frames.len(),
+    ) || !are_there(
+        &run.who_wrote.native_stacks,
+        run.who_wrote.native_frames.len(),
+    ) {
         return missing("the frame of a stack");
     }
     Ok(())
@@ -223,13 +246,13 @@ fn contradiction(what: &str) -> Result<(), Damage> {
 /// A process's ranges are all of its copies, source by source.
 fn processes_agree(run: &Run) -> Result<(), Damage> {
     let mut by_process: HashMap<u32, Sources> = HashMap::new();
-    for row in &run.rows {
+    for row in &run.memory.rows {
         by_process
             .entry(row.process_id)
             .or_default()
             .add(&row.copied);
     }
-    let differs = run.processes.iter().find_map(|process| {
+    let differs = run.memory.processes.iter().find_map(|process| {
         let ranges = by_process.get(&process.id).copied().unwrap_or_default();
         (process.copied != ranges).then_some((process, ranges))
     });
@@ -247,12 +270,12 @@ fn processes_agree(run: &Run) -> Result<(), Damage> {
 /// A region's ranges are all that was copied in it.
 fn regions_agree(run: &Run) -> Result<(), Damage> {
     let mut by_region: HashMap<u32, Sources> = HashMap::new();
-    for row in &run.rows {
+    for row in &run.memory.rows {
         if let Some(region) = row.region_id {
             by_region.entry(region).or_default().add(&row.copied);
         }
     }
-    for region in &run.regions {
+    for region in &run.memory.regions {
         let ranges = by_region.remove(&region.id).unwrap_or_default();
         let (copied, unshared) = (ranges.total(), ranges.total() - ranges.zero);
         if (region.copied_pages, region.unshared_pages) != (copied, unshared) {
@@ -273,7 +296,7 @@ fn regions_agree(run: &Run) -> Result<(), Damage> {
 /// No sample tells of more copies by process than of all.
 fn samples_agree(run: &Run) -> Result<(), Damage> {
     let exceeds = |sample: &&Sample| sample.by_process.values().sum::<u64>() > sample.copied_pages;
-    let Some(sample) = run.timeline.samples.iter().find(exceeds) else {
+    let Some(sample) = run.memory.timeline.samples.iter().find(exceeds) else {
         return Ok(());
     };
     contradiction(&format!(

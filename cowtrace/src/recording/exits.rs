@@ -76,7 +76,11 @@ mod tests {
         };
         let mut run: Run =
             serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
-        let exited = run.processes.iter_mut().find(|it| it.exited_ns.is_some());
+        let exited = run
+            .memory
+            .processes
+            .iter_mut()
+            .find(|it| it.exited_ns.is_some());
         let exited = exited.unwrap();
         exited.exit = Some(Exit {
             ending: Ending::Status(7),
@@ -107,7 +111,7 @@ mod tests {
         let older = read(&path).unwrap();
         assert_eq!(older.process(id).unwrap().exit, None);
         let only_that = |it: &mut Process| it.exit = None;
-        run.processes.iter_mut().for_each(only_that);
+        run.memory.processes.iter_mut().for_each(only_that);
         assert_eq!(older, run);
     }
 }

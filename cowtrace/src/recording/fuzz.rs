@@ -219,10 +219,8 @@ fn is_json(text: &[u8]) {
 
 fn record_again(run: &Run, scratch: &Scratch) {
     let path = scratch.path("again.cow");
-    let run = Run {
-        unfinished: false,
-        ..run.clone()
-    };
+    let mut run = run.clone();
+    run.head.unfinished = false;
     let written = Writer::create(&path, false, few()).and_then(|writer| writer.finish(&run));
     assert!(written.is_ok(), "{written:?}");
     let again = read(&path);
@@ -239,9 +237,9 @@ fn few() -> &'static Run {
             Ok(run) => run,
             Err(error) => panic!("{error}"),
         };
-        run.rows.truncate(12);
-        run.writers.truncate(6);
-        run.timeline.samples.truncate(4);
+        run.memory.rows.truncate(12);
+        run.who_wrote.writers.truncate(6);
+        run.memory.timeline.samples.truncate(4);
         run
     })
 }

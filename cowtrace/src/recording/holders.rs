@@ -20,13 +20,13 @@ pub(super) struct HeldHolders {
 
 impl HeldHolders {
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> Result<Self> {
-        let types = parts(&run.holders, |holder| &holder.copied_types);
-        let sharers = parts(&run.holders, |holder| &holder.also_held_by);
+        let types = parts(&run.who_holds.holders, |holder| &holder.copied_types);
+        let sharers = parts(&run.who_holds.holders, |holder| &holder.also_held_by);
         Ok(Self {
-            holders: sync_list::<Holder, _>(db, &self.holders, &run.holders)?,
+            holders: sync_list::<Holder, _>(db, &self.holders, &run.who_holds.holders)?,
             types: sync::<CopiedType, _>(db, &self.types, types)?,
             sharers: sync::<AlsoHeld, _>(db, &self.sharers, sharers)?,
-            walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.heap_walks)?,
+            walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.who_holds.heap_walks)?,
         })
     }
 }

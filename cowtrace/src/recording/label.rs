@@ -62,10 +62,10 @@ fn write(path: &Path, labels: &[(String, String)]) -> Result<BTreeMap<String, St
         .map_err(failure)?;
     // Again, now that nobody else writes it.
     let run = read::from_database(&transaction).map_err(LabelError::Read)?;
-    if run.unfinished {
+    if run.head.unfinished {
         return Err(LabelError::Unfinished);
     }
-    let mut all = run.labels;
+    let mut all = run.head.labels;
     all.extend(labels.iter().cloned());
     let rows = all
         .iter()
@@ -119,15 +119,14 @@ mod tests {
     #[test]
     fn labels_are_added_and_replaced_and_nothing_else_is_changed() {
         let scratch = Scratch::new("label");
-        let mut run = Run {
-            labels: BTreeMap::from([pair("build", "41"), pair("requests", "?")]),
-            ..arbitrary::empty()
-        };
+        let mut run = arbitrary::empty();
+        run.head.labels = BTreeMap::from([pair("build", "41"), pair("requests", "?")]);
         let path = finished(&scratch, &run);
         let all = label(&path, &[pair("requests", "20000"), pair("a", "")]).unwrap();
-        run.labels
+        run.head
+            .labels
             .extend([pair("requests", "20000"), pair("a", "")]);
-        assert_eq!(all, run.labels);
+        assert_eq!(all, run.head.labels);
         assert_eq!(read::read(&path).unwrap(), run);
         assert_eq!(scratch.names(), ["run.cow"]);
     }
@@ -174,6 +173,9 @@ mod tests {
         .unwrap();
         drop(db);
         label(&path, &[pair("a", "b")]).unwrap();
-        assert_eq!(read::read(&path).unwrap().duration_ns, run.duration_ns);
+        assert_eq!(
+            read::read(&path).unwrap().head.duration_ns,
+            run.head.duration_ns
+        );
     }
 }

@@ -28,20 +28,30 @@ impl Lists {
         let pairs = |(one, two): (&String, &String)| (one.clone(), two.clone());
         let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));
         Ok(Self {
-            targets: sync_list(db, &self.targets, run.targets.iter().map(|&it| Target(it)))?,
+            targets: sync_list(
+                db,
+                &self.targets,
+                run.head.targets.iter().map(|&it| Target(it)),
+            )?,
             labels: sync_list(
                 db,
                 &self.labels,
-                run.labels
+                run.head
+                    .labels
                     .iter()
                     .map(pairs)
                     .map(|(key, value)| Label(key, value)),
             )?,
-            unseen: sync_list(db, &self.unseen, run.unseen.iter().cloned().map(Unseen))?,
+            unseen: sync_list(
+                db,
+                &self.unseen,
+                run.head.unseen.iter().cloned().map(Unseen),
+            )?,
             rejected: sync_list(
                 db,
                 &self.rejected,
-                run.rejected
+                run.head
+                    .rejected
                     .iter()
                     .cloned()
                     .map(|(backend, reason)| Rejected(backend, reason)),
@@ -54,24 +64,25 @@ impl Lists {
             processes: sync::<Process, _>(
                 db,
                 &self.processes,
-                run.processes.iter().map(|it| (u64::from(it.id), it)),
+                run.memory.processes.iter().map(|it| (u64::from(it.id), it)),
             )?,
             exits: sync::<Exit, _>(
                 db,
                 &self.exits,
-                run.processes
+                run.memory
+                    .processes
                     .iter()
                     .filter_map(|it| Some((u64::from(it.id), it.exit?))),
             )?,
             regions: sync::<Region, _>(
                 db,
                 &self.regions,
-                run.regions.iter().map(|it| (u64::from(it.id), it)),
+                run.memory.regions.iter().map(|it| (u64::from(it.id), it)),
             )?,
             perf_map_problems: sync_list::<PerfMapProblem, _>(
                 db,
                 &self.perf_map_problems,
-                &run.perf_map_problems,
+                &run.who_wrote.perf_map_problems,
             )?,
         })
     }

@@ -61,7 +61,7 @@ impl Ranges {
             held: BTreeMap::new(),
             next_id: self.next_id,
         };
-        let alive: HashSet<u32> = run.processes.iter().map(id_of).collect();
+        let alive: HashSet<u32> = run.memory.processes.iter().map(id_of).collect();
         let is_told = |process: &u32| {
             let told = told.rows_of.as_ref();
             told.is_none_or(|told| told.contains(process)) || !alive.contains(process)
@@ -70,7 +70,7 @@ impl Ranges {
         for process in self.held.keys().filter(|process| is_told(process)) {
             rows.entry(*process).or_default();
         }
-        for row in &run.rows {
+        for row in &run.memory.rows {
             rows.entry(row.process_id).or_default().push(row);
         }
         for (process, rows) in rows {

@@ -2,7 +2,6 @@
 //! tables that cowtrace makes and be sound as a database; then every value is checked.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::Read as _,
     path::Path,
@@ -22,7 +21,7 @@ use super::{
     tables::{Label, Lost, Rejected, Stored, Target, Unseen},
     timeline::{Change, spread},
 };
-use crate::run::{Exit, Host, Loss, PerfMapProblem, Process, Row, Run, Sample, Timeline};
+use crate::run::{Exit, Head, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
 
 /// Rows of a table at most: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;
@@ -131,13 +130,13 @@ fn is_there(tables: &[(String, String)], table: &str) -> bool {
 
 fn run(db: &Connection) -> Result<Run, ReadError> {
     let mut run = head(db)?;
-    run.targets = list(db)?.into_iter().map(|Target(pid)| pid).collect();
-    run.labels = list(db)?
+    run.head.targets = list(db)?.into_iter().map(|Target(pid)| pid).collect();
+    run.head.labels = list(db)?
         .into_iter()
         .map(|Label(key, value)| (key, value))
         .collect();
-    run.unseen = list(db)?.into_iter().map(|Unseen(what)| what).collect();
-    run.rejected = list(db)?
+    run.head.unseen = list(db)?.into_iter().map(|Unseen(what)| what).collect();
+    run.head.rejected = list(db)?
         .into_iter()
         .map(|Rejected(backend, reason)| (backend, reason))
         .collect();
@@ -146,37 +145,37 @@ fn run(db: &Connection) -> Result<Run, ReadError> {
             (cause.set)(&mut run.loss, count);
         }
     }
-    run.processes = values(rows::<Process>(db)?);
+    run.memory.processes = values(rows::<Process>(db)?);
     let there = schema::tables(db)?;
     if is_there(&there, Exit::TABLE.name) {
-        exits::distribute(rows(db)?, &mut run.processes)?;
+        exits::distribute(rows(db)?, &mut run.memory.processes)?;
     }
-    run.regions = values(rows(db)?);
-    run.rows = values(rows::<Row>(db)?);
-    run.rows.sort_by_key(Row::place);
-    run.writers = list(db)?;
+    run.memory.regions = values(rows(db)?);
+    run.memory.rows = values(rows::<Row>(db)?);
+    run.memory.rows.sort_by_key(Row::place);
+    run.who_wrote.writers = list(db)?;
     let inlined = rows(db)?.into_iter();
     let inlined = inlined.map(|(key, Inlined(function))| (key, function));
-    distribute(&mut run.writers, inlined.collect(), |writer| {
+    distribute(&mut run.who_wrote.writers, inlined.collect(), |writer| {
         &mut writer.inlined
     })?;
-    run.python_frames = list(db)?;
-    run.python_stacks = stacks::<OfPython>(rows(db)?, &list(db)?)?;
-    run.native_frames = list(db)?;
-    run.native_stacks = stacks::<OfNative>(rows(db)?, &list(db)?)?;
+    run.who_wrote.python_frames = list(db)?;
+    run.who_wrote.python_stacks = stacks::<OfPython>(rows(db)?, &list(db)?)?;
+    run.who_wrote.native_frames = list(db)?;
+    run.who_wrote.native_stacks = stacks::<OfNative>(rows(db)?, &list(db)?)?;
     if is_there(&there, PerfMapProblem::TABLE.name) {
-        run.perf_map_problems = list(db)?;
+        run.who_wrote.perf_map_problems = list(db)?;
     }
-    run.holders = list(db)?;
-    distribute(&mut run.holders, rows(db)?, |holder| {
+    run.who_holds.holders = list(db)?;
+    distribute(&mut run.who_holds.holders, rows(db)?, |holder| {
         &mut holder.copied_types
     })?;
-    distribute(&mut run.holders, rows(db)?, |holder| {
+    distribute(&mut run.who_holds.holders, rows(db)?, |holder| {
         &mut holder.also_held_by
     })?;
-    run.heap_walks = list(db)?;
-    run.timeline.samples = list::<Sample>(db)?;
-    spread(&mut run.timeline.samples, &rows::<Change>(db)?)?;
+    run.who_holds.heap_walks = list(db)?;
+    run.memory.timeline.samples = list::<Sample>(db)?;
+    spread(&mut run.memory.timeline.samples, &rows::<Change>(db)?)?;
     Ok(run)
 }
 
@@ -201,7 +200,7 @@ fn head(db: &Connection) -> Result<Run, ReadError> {
         page_bytes: columns.count()?,
         cpus: columns.id()? as usize,
     };
-    let run = Run {
+    let head = Head {
         tool_version,
         host,
         id,
@@ -209,25 +208,9 @@ fn head(db: &Connection) -> Result<Run, ReadError> {
         duration_ns,
         unfinished,
         backend,
-        range_bytes: columns.count()?,
-        timeline: Timeline::new(columns.count()?),
-        unseen: Vec::new(),
-        rejected: Vec::new(),
-        targets: Vec::new(),
-        labels: BTreeMap::new(),
-        processes: Vec::new(),
-        regions: Vec::new(),
-        rows: Vec::new(),
-        writers: Vec::new(),
-        python_frames: Vec::new(),
-        python_stacks: Vec::new(),
-        native_frames: Vec::new(),
-        native_stacks: Vec::new(),
-        perf_map_problems: Vec::new(),
-        holders: Vec::new(),
-        heap_walks: Vec::new(),
-        loss: Loss::default(),
+        ..Head::default()
     };
+    let run = Run::new(head, columns.count()?, columns.count()?);
     if rows.next()?.is_some() {
         return Err(Damage("the table run has several rows".into()).into());
     }

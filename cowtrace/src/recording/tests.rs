@@ -19,11 +19,9 @@ fn recorded(scratch: &Scratch, name: &str, run: &Run) -> std::path::PathBuf {
     path
 }
 
-fn finished(run: Run) -> Run {
-    Run {
-        unfinished: false,
-        ..run
-    }
+fn finished(mut run: Run) -> Run {
+    run.head.unfinished = false;
+    run
 }
 
 /// Every report of a run; whatever was read can be rendered.
@@ -58,12 +56,15 @@ proptest! {
         let scratch = Scratch::new("flushes");
         let path = scratch.path("run.cow");
         // A run keeps its id.
-        let mut runs: Vec<Run> = runs.into_iter().map(|run| Run { id: "r".into(), ..run }).collect();
+        let mut runs = runs;
+        for run in &mut runs {
+            run.head.id = "r".into();
+        }
         let mut writer = Writer::create(&path, false, &runs[0]).unwrap();
         for run in &mut runs[1..] {
             let snapshot = Snapshot { run: run.clone(), told: Told::default() };
             writer.write(&snapshot).unwrap();
-            run.unfinished = true;
+            run.head.unfinished = true;
             prop_assert_eq!(&read(&path).unwrap(), &*run);
         }
     }
@@ -74,48 +75,45 @@ proptest! {
     ) {
         let scratch = Scratch::new("partial");
         let path = scratch.path("run.cow");
-        let mut whole = Run {
-            id: before.id.clone(),
-            processes: before.processes.clone(),
-            holders: before.holders.clone(),
-            heap_walks: before.heap_walks.clone(),
-            ..after
-        };
-        whole.unfinished = true;
-        let last_ns = before.timeline.samples.last().map_or(0, |sample| sample.at_ns);
-        for sample in &mut whole.timeline.samples {
+        let mut whole = after;
+        whole.head.id = before.head.id.clone();
+        whole.head.unfinished = true;
+        whole.memory.processes = before.memory.processes.clone();
+        whole.who_holds = before.who_holds.clone();
+        let last_ns = before.memory.timeline.samples.last().map_or(0, |sample| sample.at_ns);
+        for sample in &mut whole.memory.timeline.samples {
             sample.at_ns += last_ns;
         }
         let is_told = |process: &u32| told >> (process % 8) & 1 == 1;
-        let ids = whole.processes.iter().map(|process| process.id);
+        let ids = whole.memory.processes.iter().map(|process| process.id);
         let rows_of: std::collections::HashSet<u32> = ids.filter(is_told).collect();
         // What is not told is as before; only told rows can be of the later run.
-        let known: Vec<u32> = whole.processes.iter().map(|process| process.id).collect();
-        whole.rows.retain(|row| rows_of.contains(&row.process_id) && known.contains(&row.process_id));
+        let known: Vec<u32> = whole.memory.processes.iter().map(|process| process.id).collect();
+        whole.memory.rows.retain(|row| rows_of.contains(&row.process_id) && known.contains(&row.process_id));
         let mut snapshot = Snapshot {
             told: Told {
                 rows_of: Some(rows_of.clone()),
-                samples_before: before.timeline.samples.len(),
+                samples_before: before.memory.timeline.samples.len(),
                 without_writers: true,
             },
             run: whole.clone(),
         };
-        whole.rows.extend(before.rows.iter().filter(|row| !rows_of.contains(&row.process_id)).cloned());
-        whole.rows.sort_by_key(crate::run::Row::place);
-        whole.timeline.samples.splice(0..0, before.timeline.samples.iter().cloned());
-        whole.writers.clone_from(&before.writers);
-        whole.python_frames.clone_from(&before.python_frames);
-        whole.python_stacks.clone_from(&before.python_stacks);
-        whole.native_frames.clone_from(&before.native_frames);
-        whole.native_stacks.clone_from(&before.native_stacks);
-        whole.regions.clone_from(&before.regions);
+        whole.memory.rows.extend(before.memory.rows.iter().filter(|row| !rows_of.contains(&row.process_id)).cloned());
+        whole.memory.rows.sort_by_key(crate::run::Row::place);
+        whole.memory.timeline.samples.splice(0..0, before.memory.timeline.samples.iter().cloned());
+        whole.who_wrote.writers.clone_from(&before.who_wrote.writers);
+        whole.who_wrote.python_frames.clone_from(&before.who_wrote.python_frames);
+        whole.who_wrote.python_stacks.clone_from(&before.who_wrote.python_stacks);
+        whole.who_wrote.native_frames.clone_from(&before.who_wrote.native_frames);
+        whole.who_wrote.native_stacks.clone_from(&before.who_wrote.native_stacks);
+        whole.memory.regions.clone_from(&before.memory.regions);
         let whole = agreeing(whole);
-        snapshot.run.duration_ns = whole.duration_ns;
-        snapshot.run.processes.clone_from(&whole.processes);
-        snapshot.run.regions.clone_from(&whole.regions);
-        let told_rows = whole.rows.iter().filter(|row| rows_of.contains(&row.process_id));
-        snapshot.run.rows = told_rows.cloned().collect();
-        snapshot.run.writers.clear();
+        snapshot.run.head.duration_ns = whole.head.duration_ns;
+        snapshot.run.memory.processes.clone_from(&whole.memory.processes);
+        snapshot.run.memory.regions.clone_from(&whole.memory.regions);
+        let told_rows = whole.memory.rows.iter().filter(|row| rows_of.contains(&row.process_id));
+        snapshot.run.memory.rows = told_rows.cloned().collect();
+        snapshot.run.who_wrote.writers.clear();
         let mut writer = Writer::create(&path, false, &before).unwrap();
         writer.write(&snapshot).unwrap();
         prop_assert_eq!(read(&path).unwrap(), whole);
@@ -202,13 +200,13 @@ fn whole_file() -> &'static [u8] {
             serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
         // More than a page of rows.
         for number in 0..2_000 {
-            let row = run.rows[0].clone();
-            run.rows.push(crate::run::Row {
-                start: Some(0x1000_0000 + number * run.range_bytes),
+            let row = run.memory.rows[0].clone();
+            run.memory.rows.push(crate::run::Row {
+                start: Some(0x1000_0000 + number * run.memory.range_bytes),
                 ..row
             });
         }
-        run.rows.sort_by_key(crate::run::Row::place);
+        run.memory.rows.sort_by_key(crate::run::Row::place);
         let run = agreeing(run);
         let scratch = Scratch::new("whole");
         let path = recorded(&scratch, "run.cow", &run);
@@ -417,7 +415,7 @@ fn an_exit_that_was_noticed_while_the_hooks_went_off_is_believed() {
     let scratch = Scratch::new("late");
     let mut run: Run =
         serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
-    run.processes[1].exited_ns = Some(run.duration_ns + 3_000_000_000);
+    run.memory.processes[1].exited_ns = Some(run.head.duration_ns + 3_000_000_000);
     let path = recorded(&scratch, "run.cow", &run);
     assert_eq!(read(&path).unwrap(), run);
 }
@@ -427,7 +425,7 @@ fn a_recording_under_way_is_read_as_unfinished() {
     let scratch = Scratch::new("unfinished");
     let path = scratch.path("run.cow");
     let _writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
-    assert!(read(&path).unwrap().unfinished);
+    assert!(read(&path).unwrap().head.unfinished);
 }
 
 #[test]

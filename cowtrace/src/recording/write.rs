@@ -191,7 +191,7 @@ impl Writer {
                 held.by_whom.sync(&transaction, run)?
             };
             let holders = held.holders.sync(&transaction, run)?;
-            let timeline = &run.timeline;
+            let timeline = &run.memory.timeline;
             let timeline = held
                 .timeline
                 .sync(&transaction, timeline, told.samples_before)?;
@@ -270,18 +270,18 @@ fn put_run(db: &Connection, run: &Run, finished: bool) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rusqlite::params![
-            run.id,
+            run.head.id,
             finished,
-            run.tool_version,
-            run.started_at,
-            number(run.duration_ns),
-            run.backend,
-            run.host.kernel,
-            run.host.arch,
-            number(run.host.page_bytes),
-            number(run.host.cpus as u64),
-            number(run.range_bytes),
-            number(run.timeline.interval_ns),
+            run.head.tool_version,
+            run.head.started_at,
+            number(run.head.duration_ns),
+            run.head.backend,
+            run.head.host.kernel,
+            run.head.host.arch,
+            number(run.head.host.page_bytes),
+            number(run.head.host.cpus as u64),
+            number(run.memory.range_bytes),
+            number(run.memory.timeline.interval_ns),
         ],
     )?;
     Ok(())

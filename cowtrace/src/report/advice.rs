@@ -53,8 +53,8 @@ pub(super) fn advice(run: &Run) -> Vec<String> {
 
 fn share(run: &Run, fits: impl Fn(&Writer) -> bool) -> f64 {
     let pages = |writer: &Writer| writer.copied_pages;
-    let all: u64 = run.writers.iter().map(pages).sum();
-    let fitting = run.writers.iter().filter(|writer| fits(writer));
+    let all: u64 = run.who_wrote.writers.iter().map(pages).sum();
+    let fitting = run.who_wrote.writers.iter().filter(|writer| fits(writer));
     fitting.map(pages).sum::<u64>() as f64 / all.max(1) as f64
 }
 
@@ -74,6 +74,7 @@ fn freed_at_exit(run: &Run) -> Option<String> {
     let has_ended = run.descendants().any(|process| process.exited_ns.is_some());
     let has_lines = |writer: &&Writer| writer.python_stack.is_some();
     let interpreters: HashSet<&str> = run
+        .who_wrote
         .writers
         .iter()
         .filter(has_lines)
@@ -106,6 +107,7 @@ fn frees_objects(function: &str) -> bool {
 
 fn by_masters(run: &Run) -> f64 {
     let masters = run
+        .memory
         .processes
         .iter()
         .filter(|process| process.role == Role::Master);
@@ -126,6 +128,7 @@ fn is_unnamed(writer: &Writer) -> bool {
 /// told by type and line.
 fn stripped(run: &Run) -> Option<String> {
     let unnamed = run
+        .who_wrote
         .writers
         .iter()
         .filter(|writer| !is_pythons(writer) && is_unnamed(writer));

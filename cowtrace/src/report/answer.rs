@@ -26,7 +26,7 @@ const MAX_NAME: usize = 32;
 
 /// The answer in one sentence.
 pub(super) fn summary(run: &Run) -> String {
-    if run.unfinished && run.processes.is_empty() {
+    if run.head.unfinished && run.memory.processes.is_empty() {
         return "Nothing was recorded before the trace was cut off".into();
     }
     let copied = run.copied().total();
@@ -34,14 +34,14 @@ pub(super) fn summary(run: &Run) -> String {
         let workers = plural(run.workforce().workers.len() as u64, "worker");
         return format!(
             "No page was copied on write in {} ({workers} seen)",
-            seconds(run.duration_ns)
+            seconds(run.head.duration_ns)
         );
     }
     let mut text = format!(
         "{} copied on write{} in {}: {}",
         size(run.bytes(copied)),
         copiers(run, copied),
-        seconds(run.duration_ns),
+        seconds(run.head.duration_ns),
         plural(copied, "page"),
     );
     if let Some((pages, name)) = main_source(run, copied) {
@@ -78,22 +78,22 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
             plural(run.reused_faults(), "more write fault")
         ));
     }
-    if run.unfinished {
+    if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \
              functions were named and variables looked for.",
-            seconds(run.duration_ns)
+            seconds(run.head.duration_ns)
         ));
     }
     facts.push(format!(
         "Measured with the {} backend on Linux {} ({}), in ranges of {}.",
-        printable(&run.backend),
-        shorten(&printable(&run.host.kernel), 24),
-        printable(&run.host.arch),
-        size(run.range_bytes)
+        printable(&run.head.backend),
+        shorten(&printable(&run.head.host.kernel), 24),
+        printable(&run.head.host.arch),
+        size(run.memory.range_bytes)
     ));
-    if !run.unseen.is_empty() {
-        let unseen = printable(&run.unseen.join(", "));
+    if !run.head.unseen.is_empty() {
+        let unseen = printable(&run.head.unseen.join(", "));
         facts.push(format!("It does not see {unseen}."));
     }
     facts
@@ -101,7 +101,7 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
 
 /// How masters ended that failed.
 fn endings(run: &Run) -> impl Iterator<Item = String> {
-    let failed = run.processes.iter().filter_map(|process| {
+    let failed = run.memory.processes.iter().filter_map(|process| {
         let exit = process.exit.filter(Exit::is_failure)?;
         let name = shorten(&printable(&process.comm), MAX_NAME);
         Some(format!("{name} ({}) {}.", process.pid, exit.in_words()))
@@ -125,7 +125,7 @@ fn no_workers(run: &Run, workforce: &Workers<'_>) -> Option<String> {
         let others = others.join(" and ");
         return Some(format!("Not counted as workers: {others}."));
     }
-    (workforce.workers.is_empty() && !run.processes.is_empty())
+    (workforce.workers.is_empty() && !run.memory.processes.is_empty())
         .then(|| "No worker was seen: what was traced had no children and forked none.".into())
 }
 
@@ -180,6 +180,7 @@ pub(super) fn unshared_share(run: &Run) -> Option<f64> {
     (ceiling > 0 && run.copied().total() > 0).then(|| {
         let donors = run.workforce().donors();
         let theirs = run
+            .memory
             .regions
             .iter()
             .filter(|region| donors.contains(&region.process_id));
@@ -240,6 +241,7 @@ fn copiers(run: &Run, copied: u64) -> String {
 /// first.
 fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String> {
     let masters = run
+        .memory
         .processes
         .iter()
         .filter(|process| process.role == Role::Master && process.copied.total() > 0);
@@ -284,7 +286,7 @@ fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
         return Some((top.copied_pages, owned_name(run, top)));
     }
     let mut owners: BTreeMap<u32, u64> = BTreeMap::new();
-    for region in &run.regions {
+    for region in &run.memory.regions {
         *owners.entry(region.process_id).or_default() += region.copied_pages;
     }
     let (owner, pages) = owners.into_iter().max_by_key(|(_, pages)| *pages)?;

@@ -31,7 +31,7 @@ pub fn csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
 fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
-    for row in &run.rows {
+    for row in &run.memory.rows {
         let process = run.process(row.process_id);
         let region = row.region_id.and_then(|id| run.region(id));
         let name = region
@@ -55,7 +55,7 @@ fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
             row.start
                 .map(|start| format!("{start:#x}"))
                 .unwrap_or_default(),
-            run.range_bytes.to_string(),
+            run.memory.range_bytes.to_string(),
             copied.to_string(),
             run.bytes(copied).to_string(),
             row.reused_faults.to_string(),

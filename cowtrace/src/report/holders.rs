@@ -46,12 +46,17 @@ pub(super) struct Held {
 impl Held {
     /// None if no variables were looked for.
     pub(super) fn of(run: &Run) -> Option<Self> {
-        let asked: u64 = run.heap_walks.iter().map(|walk| walk.asked_pages).sum();
+        let asked: u64 = run
+            .who_holds
+            .heap_walks
+            .iter()
+            .map(|walk| walk.asked_pages)
+            .sum();
         let mut held = Self {
             all: run.copied().total().max(asked),
             ..Self::default()
         };
-        for walk in &run.heap_walks {
+        for walk in &run.who_holds.heap_walks {
             held.found += walk.held_pages;
             let missing = walk.asked_pages.saturating_sub(walk.held_pages);
             match walk {
@@ -74,8 +79,12 @@ impl Held {
     /// Whether a variable may hold more than was found: some of it was looked through in part, or not
     /// at all after a walk that was made before the end.
     fn is_lower_bound(&self, run: &Run) -> bool {
-        let is_early = run.heap_walks.iter().any(|walk| walk.at_ns.is_some());
-        let is_partial = run.heap_walks.iter().any(|walk| walk.is_partial);
+        let is_early = run
+            .who_holds
+            .heap_walks
+            .iter()
+            .any(|walk| walk.at_ns.is_some());
+        let is_partial = run.who_holds.heap_walks.iter().any(|walk| walk.is_partial);
         is_partial || (is_early && self.all > self.looked_for())
     }
 
@@ -105,6 +114,7 @@ impl Held {
 pub(super) fn in_short(run: &Run) -> Option<String> {
     let held = Held::of(run)?;
     let leading = run
+        .who_holds
         .holders
         .iter()
         .filter(|holder| held.share(holder.copied_pages) >= ANSWER_SHARE)
@@ -136,7 +146,7 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
 /// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.
 fn owner(run: &Run, holder: &Holder) -> String {
     let is_alike = |it: &Holder| it.path == holder.path && it.process_id != holder.process_id;
-    if run.holders.iter().any(is_alike) {
+    if run.who_holds.holders.iter().any(is_alike) {
         format!(" of {}", owner_of(run, holder))
     } else {
         String::new()
@@ -145,8 +155,15 @@ fn owner(run: &Run, holder: &Holder) -> String {
 
 /// Whether the variables are of several processes.
 pub(super) fn are_of_several(run: &Run) -> bool {
-    let first = run.holders.first().map(|holder| holder.process_id);
-    run.holders.iter().any(|it| Some(it.process_id) != first)
+    let first = run
+        .who_holds
+        .holders
+        .first()
+        .map(|holder| holder.process_id);
+    run.who_holds
+        .holders
+        .iter()
+        .any(|it| Some(it.process_id) != first)
 }
 
 fn name(path: &str) -> String {
@@ -174,7 +191,7 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     let mut table = Grid::new(&["copied", "share", "variable"], &[0, 1]);
     let figures = |pages: u64| [size(run.bytes(pages)), percent(held.share(pages))];
     let mut told = 0;
-    for holder in run.holders.iter().take(MOST_HOLDERS) {
+    for holder in run.who_holds.holders.iter().take(MOST_HOLDERS) {
         told += holder.copied_pages;
         table.add(figures(holder.copied_pages), |room| {
             lines(holder, &owner(run, holder), room).join("\n")

@@ -201,24 +201,25 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let report = Report {
         schema: SCHEMA,
         tool: Tool {
-            version: &run.tool_version,
+            version: &run.head.tool_version,
         },
-        host: &run.host,
+        host: &run.head.host,
         run: Meta {
-            id: &run.id,
-            started_at: &run.started_at,
-            duration_ns: run.duration_ns,
-            unfinished: run.unfinished,
-            backend: &run.backend,
-            backend_unseen: &run.unseen,
+            id: &run.head.id,
+            started_at: &run.head.started_at,
+            duration_ns: run.head.duration_ns,
+            unfinished: run.head.unfinished,
+            backend: &run.head.backend,
+            backend_unseen: &run.head.unseen,
             backends_rejected: run
+                .head
                 .rejected
                 .iter()
                 .map(|(backend, reason)| Rejected { backend, reason })
                 .collect(),
-            perf_map_problems: &run.perf_map_problems,
-            targets: &run.targets,
-            labels: &run.labels,
+            perf_map_problems: &run.who_wrote.perf_map_problems,
+            targets: &run.head.targets,
+            labels: &run.head.labels,
         },
         totals: Totals {
             copied_pages: copied.total(),
@@ -230,16 +231,26 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .iter()
             .map(|cause| (cause.key, (cause.count)(&run.loss)))
             .collect(),
-        processes: run.processes.iter().map(process).collect(),
-        regions: run.regions.iter().map(region).collect(),
+        processes: run.memory.processes.iter().map(process).collect(),
+        regions: run.memory.regions.iter().map(region).collect(),
         histogram: Histogram {
-            range_bytes: run.range_bytes,
-            ranges: run.rows.iter().map(range).collect(),
+            range_bytes: run.memory.range_bytes,
+            ranges: run.memory.rows.iter().map(range).collect(),
         },
-        writers: run.writers.iter().map(|it| writer(run, it)).collect(),
-        holders: run.holders.iter().map(|it| holder(run, it)).collect(),
-        heap_walks: &run.heap_walks,
-        timeline: &run.timeline,
+        writers: run
+            .who_wrote
+            .writers
+            .iter()
+            .map(|it| writer(run, it))
+            .collect(),
+        holders: run
+            .who_holds
+            .holders
+            .iter()
+            .map(|it| holder(run, it))
+            .collect(),
+        heap_walks: &run.who_holds.heap_walks,
+        timeline: &run.memory.timeline,
         verdict: Verdict {
             summary: summary(run),
             copied_bytes: run.bytes(copied.total()),

@@ -21,7 +21,7 @@ const INDENT: &str = "  ";
 
 /// The leading native stacks, if they were asked for.
 pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let with_stack = run.writers.iter();
+    let with_stack = run.who_wrote.writers.iter();
     let with_stack = with_stack.filter(|writer| writer.native_stack.is_some());
     let width = style.width.saturating_sub(24);
     let stacks = sums(with_stack, |writer| {
@@ -115,7 +115,7 @@ fn names_its_module(frame: &NativeFrame) -> bool {
 /// What is missing in stacks; none if nothing is.
 fn note(run: &Run, known: u64) -> Option<String> {
     let share = |is_it: fn(&[&NativeFrame], StackEnd) -> bool| {
-        let of_it = run.writers.iter().filter(|writer| {
+        let of_it = run.who_wrote.writers.iter().filter(|writer| {
             let stack = run.native_of(writer);
             stack.is_some_and(|(frames, end)| is_it(&frames, end))
         });

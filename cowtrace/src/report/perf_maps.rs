@@ -12,7 +12,7 @@ const MAX_PROBLEM: usize = 200;
 
 /// A sentence for each process, and one for the others.
 pub(super) fn notes(run: &Run) -> Vec<String> {
-    let problems = &run.perf_map_problems;
+    let problems = &run.who_wrote.perf_map_problems;
     let mut notes: Vec<String> = problems.iter().take(MOST).map(|it| note(run, it)).collect();
     let others = problems.len().saturating_sub(MOST);
     if others > 0 {

@@ -155,8 +155,8 @@ impl Builder {
         self.profile.period_type = Some(copies);
         self.profile.period = 1;
         self.profile.default_sample_type = space.r#type;
-        self.profile.duration_nanos = signed(run.duration_ns);
-        self.profile.time_nanos = started_ns(&run.started_at);
+        self.profile.duration_nanos = signed(run.head.duration_ns);
+        self.profile.time_nanos = started_ns(&run.head.started_at);
         let mut told = vec![format!("{}.", summary(run))];
         told.extend(losses(run).into_iter().map(|loss| format!("Lost: {loss}.")));
         for comment in told {

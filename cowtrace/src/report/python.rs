@@ -13,7 +13,7 @@ pub(super) fn note(run: &Run, known: u64) -> Option<String> {
         run.python_of(writer)
             .is_some_and(|(_, end)| end != StackEnd::Outermost)
     };
-    let cut = run.writers.iter().filter(is_cut);
+    let cut = run.who_wrote.writers.iter().filter(is_cut);
     let pages: u64 = cut.map(|writer| writer.copied_pages).sum();
     (pages > 0).then(|| {
         format!(

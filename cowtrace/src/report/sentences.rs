@@ -25,9 +25,13 @@ const MAX_FUNCTION: usize = 72;
 /// Who wrote, in a sentence for the answer; none if neither a kind of CPython's writes nor a
 /// function stands out.
 pub(super) fn in_short(run: &Run) -> Option<String> {
-    let known = pages(run.writers.iter());
+    let known = pages(run.who_wrote.writers.iter());
     let of_kind = |kind: WriteKind| {
-        let writers = run.writers.iter().filter(move |writer| writer.kind == kind);
+        let writers = run
+            .who_wrote
+            .writers
+            .iter()
+            .filter(move |writer| writer.kind == kind);
         share(pages(writers), known)
     };
     let kinds = [
@@ -42,12 +46,12 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
     ];
     let kind = kinds.into_iter().find(|(share, _)| *share >= ANSWER_SHARE);
     let Some((kind, words)) = kind else {
-        let functions = functions(run.writers.iter(), known);
+        let functions = functions(run.who_wrote.writers.iter(), known);
         let stands_out = functions.first()?.1 >= LINE_SHARE;
         return stands_out.then(|| format!("Of the copies {}.", told("were made by", &functions)));
     };
     let lines = Lines::of(run);
-    let most = sums(&run.writers, |writer| lines.of_writer(writer))
+    let most = sums(&run.who_wrote.writers, |writer| lines.of_writer(writer))
         .into_iter()
         .find(|(name, _)| name != NO_LINE)
         .filter(|(_, pages)| share(*pages, known) >= ANSWER_SHARE)
@@ -66,7 +70,7 @@ pub(super) fn regions(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let known = pages(run.writers.iter());
+    let known = pages(run.who_wrote.writers.iter());
     let is_large = |region: &&Region| share(region.copied_pages, known) >= REGION_SHARE;
     let large = run.regions_by_copies().into_iter().filter(is_large);
     let told = large
@@ -88,7 +92,7 @@ pub(super) fn regions(
 fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
     let there = || {
         let there = |writer: &&Writer| writer.region_id == Some(region.id);
-        run.writers.iter().filter(there)
+        run.who_wrote.writers.iter().filter(there)
     };
     let all = pages(there());
     let name = region_name(run, region);

@@ -49,8 +49,8 @@ fn one_page() -> Sources {
 /// A run in which everything happened once, in so many processes and regions besides the master.
 fn once(stored: &str, many: u32) -> Run {
     let mut run: Run = serde_json::from_str(stored).unwrap();
-    let master = run.processes[0].clone();
-    let region = run.regions[0].clone();
+    let master = run.memory.processes[0].clone();
+    let region = run.memory.regions[0].clone();
     let worker = |id: u32| Process {
         id,
         pid: master.pid + id,
@@ -81,19 +81,25 @@ fn once(stored: &str, many: u32) -> Run {
         ..master.clone()
     };
     only.reused_faults = 0;
-    run.processes = std::iter::once(only)
+    run.memory.processes = std::iter::once(only)
         .chain((1..=many).map(worker))
         .collect();
-    run.regions = (1..=many).map(of_worker).collect();
-    run.rows = (1..=many).map(row).collect();
+    run.memory.regions = (1..=many).map(of_worker).collect();
+    run.memory.rows = (1..=many).map(row).collect();
     let writer = |writer: &Writer| Writer {
         region_id: Some(1),
         copied_pages: 1,
         ..writer.clone()
     };
-    run.writers = run.writers.iter().take(many as usize).map(writer).collect();
-    run.holders.truncate(1);
-    for holder in &mut run.holders {
+    run.who_wrote.writers = run
+        .who_wrote
+        .writers
+        .iter()
+        .take(many as usize)
+        .map(writer)
+        .collect();
+    run.who_holds.holders.truncate(1);
+    for holder in &mut run.who_holds.holders {
         holder.process_id = 0;
         holder.entries = Some(1);
         holder.copied_pages = 1;
@@ -108,8 +114,8 @@ fn once(stored: &str, many: u32) -> Run {
             .iter_mut()
             .for_each(|it| it.copied_pages = 1);
     }
-    run.heap_walks.truncate(1);
-    for walk in &mut run.heap_walks {
+    run.who_holds.heap_walks.truncate(1);
+    for walk in &mut run.who_holds.heap_walks {
         walk.process_id = 0;
         walk.read_process_id = Some(0);
         (walk.asked_pages, walk.held_pages) = (2, 1);
@@ -118,7 +124,7 @@ fn once(stored: &str, many: u32) -> Run {
     for cause in crate::run::Loss::CAUSES {
         (cause.set)(&mut run.loss, 1);
     }
-    run.timeline.samples = vec![Sample {
+    run.memory.timeline.samples = vec![Sample {
         at_ns: 1,
         copied_pages: u64::from(many),
         reused_faults: u64::from(many),
@@ -165,10 +171,8 @@ fn one_thing_is_told_in_the_singular() {
             // What the page's own program makes of numbers has a function of its own.
             check(page.split("<script").next().unwrap());
             let sides = ["1", "2"].map(|id| {
-                let run = Run {
-                    id: id.into(),
-                    ..run.clone()
-                };
+                let mut run = run.clone();
+                run.head.id = id.into();
                 vec![diff::Measured::of(&run, id.into())]
             });
             let [base, new] = sides;

@@ -67,7 +67,7 @@ fn labels(run: &Run) -> Option<String> {
         let text = format!("{key}={value}");
         shorten(&printable(&text), MAX_LABEL)
     };
-    let labels: Vec<String> = run.labels.iter().map(label).collect();
+    let labels: Vec<String> = run.head.labels.iter().map(label).collect();
     (!labels.is_empty()).then(|| format!("Labels: {}.", labels.join(", ")))
 }
 
@@ -132,7 +132,7 @@ fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
 /// Pages copied in memory of the processes themselves by its name, most first.
 pub(super) fn own_memory(run: &Run) -> Vec<(String, u64)> {
     let mut own: BTreeMap<String, u64> = BTreeMap::new();
-    for row in run.rows.iter().filter(|row| row.region_id.is_none()) {
+    for row in run.memory.rows.iter().filter(|row| row.region_id.is_none()) {
         *own.entry(own_name(row)).or_default() += row.copied.total();
     }
     let mut own: Vec<_> = own.into_iter().filter(|(_, pages)| *pages > 0).collect();
@@ -151,7 +151,7 @@ fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let total = run.copied().total() as f64;
     let large = |region: &&Region| {
         region.copied_pages as f64 >= total * STRIP_SHARE
-            && region.mapping.size_bytes() > run.range_bytes
+            && region.mapping.size_bytes() > run.memory.range_bytes
     };
     let regions: Vec<&Region> = run.regions_by_copies().into_iter().filter(large).collect();
     if regions.is_empty() {
@@ -172,9 +172,9 @@ fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
         );
         let strip = strip(
             region,
-            &run.rows,
-            run.range_bytes,
-            run.host.page_bytes,
+            &run.memory.rows,
+            run.memory.range_bytes,
+            run.head.host.page_bytes,
             width,
         );
         writeln!(out, "  {name}{legend}\n  {strip}")?;
@@ -184,7 +184,7 @@ fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
 
 fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
-    let mut processes: Vec<&Process> = run.processes.iter().filter(told).collect();
+    let mut processes: Vec<&Process> = run.memory.processes.iter().filter(told).collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
     let header = ["copied", "reused", "inherited", "pid", "", "", "process"];
     let mut table = Grid::new(&header, &[0, 1, 2, 3])

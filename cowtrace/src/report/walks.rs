@@ -11,8 +11,9 @@ const LOW: f64 = 0.75;
 
 /// Why variables that would have been looked for were not; none if they were, or there are none.
 pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
-    let is_missing =
-        run.unfinished && run.heap_walks.is_empty() && run.writers.iter().any(is_pythons);
+    let is_missing = run.head.unfinished
+        && run.who_holds.heap_walks.is_empty()
+        && run.who_wrote.writers.iter().any(is_pythons);
     is_missing.then_some(
         "Which variables hold what was copied is looked up at the end of a trace, and this one was \
          cut off, or goes on.",
@@ -21,7 +22,7 @@ pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
 
 /// What to know of all walks, a sentence each.
 pub(super) fn notes(run: &Run) -> Vec<String> {
-    let notes = run.heap_walks.iter().flat_map(|walk| {
+    let notes = run.who_holds.heap_walks.iter().flat_map(|walk| {
         let pid = run
             .process(walk.process_id)
             .map_or(0, |process| process.pid);

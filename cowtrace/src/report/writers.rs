@@ -23,30 +23,37 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     let told = |writers: &mut dyn Iterator<Item = &Writer>| -> u64 {
         writers.map(|writer| writer.copied_pages).sum()
     };
-    let known = told(&mut run.writers.iter());
+    let known = told(&mut run.who_wrote.writers.iter());
     if known == 0 {
         return Ok(());
     }
     let all = run.copied().total().max(known);
-    let named = told(&mut run.writers.iter().filter(|writer| is_named(writer)));
+    let named = told(
+        &mut run
+            .who_wrote
+            .writers
+            .iter()
+            .filter(|writer| is_named(writer)),
+    );
     let title = title(named, known, all);
     section(&title, style, out)?;
     if tells_what_was_written(run, known) {
-        let written = sums(&run.writers, |writer| written(run, writer));
+        let written = sums(&run.who_wrote.writers, |writer| written(run, writer));
         rows("written", &written, MOST_TARGETS, known, run, style, out)?;
         writeln!(out)?;
     }
-    let functions = sums(&run.writers, function);
+    let functions = sums(&run.who_wrote.writers, function);
     rows("by", &functions, MOST_FUNCTIONS, known, run, style, out)?;
     native::stacks(run, known, style, out)?;
     let lines = Lines::of(run);
     if run
+        .who_wrote
         .writers
         .iter()
         .any(|writer| writer.python_stack.is_some())
     {
         writeln!(out)?;
-        let by_line = sums(&run.writers, |writer| lines.of_writer(writer));
+        let by_line = sums(&run.who_wrote.writers, |writer| lines.of_writer(writer));
         rows(
             "by Python line",
             &by_line,
@@ -60,7 +67,7 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
             writeln!(out)?;
             paragraph(&line, style, out)?;
         }
-    } else if run.writers.iter().any(is_pythons) {
+    } else if run.who_wrote.writers.iter().any(is_pythons) {
         writeln!(out)?;
         paragraph(NO_LINES, style, out)?;
     }
@@ -92,9 +99,13 @@ fn title(named: u64, known: u64, all: u64) -> String {
 
 /// Of a program whose data is not understood, only that the kernel wrote for it is worth telling.
 fn tells_what_was_written(run: &Run, known: u64) -> bool {
-    let by_kernel = run.writers.iter().filter(|it| it.kind == WriteKind::Kernel);
+    let by_kernel = run
+        .who_wrote
+        .writers
+        .iter()
+        .filter(|it| it.kind == WriteKind::Kernel);
     let by_kernel: u64 = by_kernel.map(|writer| writer.copied_pages).sum();
-    run.writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * known as f64
+    run.who_wrote.writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * known as f64
 }
 
 /// A paragraph.

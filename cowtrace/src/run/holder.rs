@@ -3,6 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Which variables hold what was copied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoHolds {
+    /// Variables, most pages first; empty if they were not looked for or cannot be known.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    /// How they were looked for, a process each.
+    #[serde(default)]
+    pub heap_walks: Vec<HeapWalk>,
+}
+
 /// A variable that holds copied objects. It need not be the way the code took to them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {

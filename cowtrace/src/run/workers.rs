@@ -125,7 +125,7 @@ impl<'a> Lineage<'a> {
     /// A parent's number is below its children's, so that one pass is enough.
     fn of(run: &'a Run) -> Self {
         let mut lineage = Self::default();
-        for image in &run.processes {
+        for image in &run.memory.processes {
             lineage.add(image);
         }
         lineage.wrappers = lineage.find_wrappers(run);
@@ -152,7 +152,7 @@ impl<'a> Lineage<'a> {
     /// Programs that led to another one, by starting it, whose children did more.
     fn find_wrappers(&self, run: &Run) -> HashSet<u32> {
         let mut broods: HashMap<u32, Brood> = HashMap::new();
-        for image in &run.processes {
+        for image in &run.memory.processes {
             if let Some(donor) = self.donor(image).filter(|_| !self.began_program(image)) {
                 let brood = broods.entry(donor).or_default();
                 brood.children += 1;
@@ -163,7 +163,7 @@ impl<'a> Lineage<'a> {
         // From the last to the first: what a program led to is known before the program itself.
         let mut led_to: HashMap<u32, (Brood, &str)> = HashMap::new();
         let mut wrappers = HashSet::new();
-        for image in run.processes.iter().rev() {
+        for image in run.memory.processes.iter().rev() {
             if self.program.get(&image.id) != Some(&image.id) {
                 continue;
             }

@@ -1,6 +1,45 @@
 //! Who wrote: copies by what made the write.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
+
+use super::{PerfMapProblem, Region};
+
+/// Who wrote first to the copied pages, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoWrote {
+    /// Writers, most copies first; empty if that was not asked for.
+    #[serde(default)]
+    pub writers: Vec<Writer>,
+    /// Python functions and lines that wrote, or called what wrote.
+    #[serde(default)]
+    pub python_frames: Vec<PythonFrame>,
+    /// Python stacks.
+    #[serde(default)]
+    pub python_stacks: Vec<Stack>,
+    /// Native functions that wrote, or called what wrote, if that was asked for.
+    #[serde(default)]
+    pub native_frames: Vec<NativeFrame>,
+    /// Native stacks.
+    #[serde(default)]
+    pub native_stacks: Vec<Stack>,
+    /// What was wrong with perf maps, one a process at most.
+    #[serde(default)]
+    pub perf_map_problems: Vec<PerfMapProblem>,
+}
+
+impl WhoWrote {
+    /// The same, but a writer whose region is not among these has none.
+    #[must_use]
+    pub fn in_regions(mut self, regions: &[Region]) -> Self {
+        let known: HashSet<u32> = regions.iter().map(|region| region.id).collect();
+        for writer in &mut self.writers {
+            writer.region_id = writer.region_id.filter(|region| known.contains(region));
+        }
+        self
+    }
+}
 
 /// What kind of write it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

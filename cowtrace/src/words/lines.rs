@@ -22,6 +22,7 @@ impl<'a> Lines<'a> {
     pub(crate) fn of(run: &'a Run) -> Self {
         let mut names = HashMap::new();
         let mut files: Vec<&str> = run
+            .who_wrote
             .python_frames
             .iter()
             .map(|it| it.file.as_str())

@@ -17,7 +17,11 @@ pub(crate) fn named(comm: &str) -> String {
 
 /// `node (4242)`: by the last program that ran under the process id.
 pub(crate) fn last_of_pid(run: &Run, pid: u32) -> String {
-    let process = run.processes.iter().rfind(|process| process.pid == pid);
+    let process = run
+        .memory
+        .processes
+        .iter()
+        .rfind(|process| process.pid == pid);
     match process {
         Some(process) => format!("{} ({pid})", shorten(&named(&process.comm), MAX_NAME)),
         None => format!("process {pid}"),

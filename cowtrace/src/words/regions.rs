@@ -8,6 +8,7 @@ use crate::run::{Kind, Region, Role, Run};
 /// `[heap]`, `[anon] 0x7f2b00000000`, with the owner where there are several.
 pub(crate) fn region_name(run: &Run, region: &Region) -> String {
     let masters = run
+        .memory
         .processes
         .iter()
         .filter(|process| process.role == Role::Master);

@@ -36,7 +36,12 @@ pub(crate) struct Stack<'a> {
 /// The stacks of a run. Their pages add up to what was copied: copies whose writer is not known
 /// have a stack of their own.
 pub(crate) fn stacks(run: &Run) -> Vec<Stack<'_>> {
-    let mut stacks: Vec<Stack<'_>> = run.writers.iter().map(|it| stack(run, it)).collect();
+    let mut stacks: Vec<Stack<'_>> = run
+        .who_wrote
+        .writers
+        .iter()
+        .map(|it| stack(run, it))
+        .collect();
     let known: u64 = stacks.iter().map(|stack| stack.pages).sum();
     let unknown = run.copied().total().saturating_sub(known);
     if unknown > 0 {

@@ -30,6 +30,7 @@ pub(crate) fn owner_of(run: &Run, holder: &Holder) -> String {
     };
     let name = shorten(&named(&process.comm), MAX_PROCESS);
     let mut others = run
+        .who_holds
         .holders
         .iter()
         .filter_map(|it| run.process(it.process_id));

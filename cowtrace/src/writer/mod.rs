@@ -22,7 +22,7 @@ use crate::{
     run::{PythonFrame, WriteKind},
     runtime::cpython::Python,
 };
-pub use named::Named;
+pub use named::NamedWriters;
 use program::{Program, Sources};
 use stacks::Stacks;
 

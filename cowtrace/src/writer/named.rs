@@ -7,38 +7,16 @@ use cowtrace_common::evidence::UNKNOWN_CALL;
 use super::{Key, Writers, program::Program, stacks::Stacks};
 use crate::{
     native::{Address, Chain, Named as Function, Names, Naming},
-    run::{NativeFrame, PerfMapProblem, PythonFrame, Region, Stack, WriteKind, Writer},
+    run::{NativeFrame, WhoWrote, WriteKind, Writer},
 };
 
 /// Who wrote, by name.
-#[derive(Debug, Default)]
-pub struct Named {
-    /// Most copies first.
-    pub writers: Vec<Writer>,
-    /// Python frames, by number.
-    pub python_frames: Vec<PythonFrame>,
-    /// Python stacks, by number.
-    pub python_stacks: Vec<Stack>,
-    /// Native frames, by number.
-    pub native_frames: Vec<NativeFrame>,
-    /// Native stacks, by number.
-    pub native_stacks: Vec<Stack>,
+#[derive(Debug)]
+pub struct NamedWriters {
+    /// Writers, frames and stacks.
+    pub who_wrote: WhoWrote,
     /// Pages copied by code that cannot be named any more.
     pub code_gone: u64,
-    /// What was wrong with perf maps.
-    pub perf_map_problems: Vec<PerfMapProblem>,
-}
-
-impl Named {
-    /// The same, without regions that are not told.
-    #[must_use]
-    pub fn in_regions(mut self, regions: &[Region]) -> Self {
-        let told: HashSet<u32> = regions.iter().map(|region| region.id).collect();
-        for writer in &mut self.writers {
-            writer.region_id = writer.region_id.filter(|region| told.contains(region));
-        }
-        self
-    }
 }
 
 /// A writer by names only: several instructions of one function are one.
@@ -58,7 +36,7 @@ struct Row {
 impl Writers {
     /// Names them all. `pids_of` gives the living processes of a program.
     #[must_use]
-    pub fn name(mut self, pids_of: impl Fn(u32) -> Vec<u32>) -> Named {
+    pub fn name(mut self, pids_of: impl Fn(u32) -> Vec<u32>) -> NamedWriters {
         for (&id, program) in &self.programs {
             program.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
         }
@@ -80,20 +58,23 @@ impl Writers {
         }
         let (python_frames, python_stacks) = self.python.into_parts();
         let (native_frames, native_stacks) = native.named.into_parts();
-        Named {
+        let who_wrote = WhoWrote {
             writers: sorted(rows),
             python_frames,
             python_stacks,
             native_frames,
             native_stacks,
-            code_gone,
             perf_map_problems: names.perf_map_problems,
+        };
+        NamedWriters {
+            who_wrote,
+            code_gone,
         }
     }
 
     /// Who wrote so far, by what is known at once: kinds, types and Python stacks, but no functions.
     #[must_use]
-    pub fn so_far(&self) -> Named {
+    pub fn so_far(&self) -> WhoWrote {
         let mut rows: HashMap<Row, u64> = HashMap::new();
         for (key, pages) in &self.sums {
             if let Some(program) = self.programs.get(&key.program) {
@@ -101,11 +82,11 @@ impl Writers {
             }
         }
         let (python_frames, python_stacks) = self.python.parts();
-        Named {
+        WhoWrote {
             writers: sorted(rows),
             python_frames,
             python_stacks,
-            ..Named::default()
+            ..WhoWrote::default()
         }
     }
 

@@ -45,8 +45,8 @@ fn runs_that_did_not_run_alike_are_not_judged() {
     folder.run("b", 5_000);
     let ended = |exit: Value| {
         move |run: &mut Value| {
-            run["processes"][0]["exited_ns"] = json!(1);
-            run["processes"][0]["exit"] = exit;
+            run["memory"]["processes"][0]["exited_ns"] = json!(1);
+            run["memory"]["processes"][0]["exit"] = exit;
         }
     };
     let exit = |ending: Value, with_trace: bool| json!({"ending": ending, "with_trace": with_trace, "oom_kills": 0});
@@ -57,25 +57,25 @@ fn runs_that_did_not_run_alike_are_not_judged() {
     folder.changed("interrupted", ended(exit(json!({"status": 130}), true)));
     let length = |factor: f64| {
         move |run: &mut Value| {
-            let ns = run["duration_ns"].as_f64().expect("a number");
-            run["duration_ns"] = json!((ns * factor) as u64);
+            let ns = run["head"]["duration_ns"].as_f64().expect("a number");
+            run["head"]["duration_ns"] = json!((ns * factor) as u64);
         }
     };
     folder.changed("long", length(2.1));
     folder.changed("longer", length(1.9));
     folder.changed("idle", |run| {
-        for list in [
-            "processes",
-            "regions",
-            "rows",
-            "writers",
-            "holders",
-            "heap_walks",
+        for (group, list) in [
+            ("memory", "processes"),
+            ("memory", "regions"),
+            ("memory", "rows"),
+            ("who_wrote", "writers"),
+            ("who_holds", "holders"),
+            ("who_holds", "heap_walks"),
         ] {
-            let list = run[list].as_array_mut().expect("a list");
+            let list = run[group][list].as_array_mut().expect("a list");
             list.clear();
         }
-        run["timeline"]["samples"] = json!([]);
+        run["memory"]["timeline"]["samples"] = json!([]);
     });
     for (arguments, says) in [
         (

@@ -35,14 +35,14 @@ impl Folder {
     /// Stores a run under this name whose first worker copied so many pages.
     fn run(&self, name: &str, pages: u64) {
         self.changed(name, |run| {
-            run["processes"][1]["copied"]["anon"] = json!(pages);
+            run["memory"]["processes"][1]["copied"]["anon"] = json!(pages);
             in_no_region(run, 1);
         });
     }
 
     fn changed(&self, name: &str, change: impl FnOnce(&mut Value)) {
         let mut run: Value = serde_json::from_str(SERVICE).expect("a stored run");
-        run["id"] = json!(name);
+        run["head"]["id"] = json!(name);
         change(&mut run);
         let run: Run = serde_json::from_value(run).expect("a run");
         let path = self.0.join(name);
@@ -77,9 +77,9 @@ impl Drop for Folder {
 /// Has the copies of a process in no range and no region, as those are that find no room.
 fn in_no_region(run: &mut Value, process: usize) {
     let mut typed: Run = serde_json::from_value(run.clone()).expect("a run");
-    let process = &typed.processes[process];
-    typed.rows.retain(|row| row.process_id != process.id);
-    typed.rows.push(Row {
+    let process = &typed.memory.processes[process];
+    typed.memory.rows.retain(|row| row.process_id != process.id);
+    typed.memory.rows.push(Row {
         process_id: process.id,
         region_id: None,
         start: None,
@@ -87,10 +87,10 @@ fn in_no_region(run: &mut Value, process: usize) {
         copied: process.copied,
         reused_faults: process.reused_faults,
     });
-    typed.rows.sort_by_key(Row::place);
-    for region in &mut typed.regions {
+    typed.memory.rows.sort_by_key(Row::place);
+    for region in &mut typed.memory.regions {
         let own = |row: &&Row| row.region_id == Some(region.id);
-        let rows = typed.rows.iter().filter(own);
+        let rows = typed.memory.rows.iter().filter(own);
         let pages = rows.map(|row| (row.copied.total(), row.copied.zero));
         let (copied, zero) = pages.fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
         (region.copied_pages, region.unshared_pages) = (copied, copied - zero);
@@ -201,8 +201,8 @@ fn files_that_are_no_runs_are_one_line_and_status_1() {
 #[test]
 fn units_of_work_come_from_a_label() {
     let folder = Folder::new();
-    folder.changed("a", |run| run["labels"]["requests"] = json!("1000"));
-    folder.changed("b", |run| run["labels"]["requests"] = json!("2000"));
+    folder.changed("a", |run| run["head"]["labels"]["requests"] = json!("1000"));
+    folder.changed("b", |run| run["head"]["labels"]["requests"] = json!("2000"));
     folder.run("c", 5_000);
     let output = folder.diff("a --against b --per requests");
     let told = text(&output.stdout);
@@ -243,7 +243,7 @@ fn a_comparison_fits_a_narrow_window() {
 fn a_file_is_not_overwritten_without_force() {
     let folder = Folder::new();
     folder.run("a", 5_000);
-    folder.changed("b", |run| run["backend"] = json!("kprobe"));
+    folder.changed("b", |run| run["head"]["backend"] = json!("kprobe"));
     let output = folder.diff("a --against b -f html -o out.html");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(text(&output.stdout), "");

@@ -15,7 +15,10 @@ use std::{
 
 use cowtrace::{
     recording::{Writer, read},
-    run::{Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources, Told},
+    run::{
+        CopiedMemory, Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources,
+        Timeline, Told,
+    },
 };
 
 /// Where the writer under test writes; set for it alone.
@@ -83,7 +86,7 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
         reused_faults: 0,
     };
     let copied = u64::from(workers) * ranges * pages;
-    Run {
+    let memory = CopiedMemory {
         processes: (0..=workers).map(process).collect(),
         regions: vec![Region {
             id: 0,
@@ -109,16 +112,12 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
             .flat_map(|worker| (0..ranges).map(move |range| row(worker, range)))
             .collect(),
         range_bytes: 16 * PAGE,
-        writers: Vec::new(),
-        python_frames: Vec::new(),
-        python_stacks: Vec::new(),
-        native_frames: Vec::new(),
-        native_stacks: Vec::new(),
-        holders: Vec::new(),
-        heap_walks: Vec::new(),
-        timeline: cowtrace::run::Timeline::new(1_000_000),
-        ..stored
-    }
+        timeline: Timeline::new(1_000_000),
+    };
+    let mut run = Run::new(stored.head, memory.range_bytes, memory.timeline.interval_ns);
+    run.memory = memory;
+    run.loss = stored.loss;
+    run
 }
 
 /// The writer that is killed: a run that grows from flush to flush, without an end.
@@ -132,14 +131,14 @@ fn writer_that_is_killed() {
     let mut samples = Vec::new();
     for flush in 1.. {
         run = synthetic(2, (flush * 40).min(20_000), flush);
-        run.duration_ns = flush;
+        run.head.duration_ns = flush;
         samples.push(Sample {
             at_ns: flush,
             copied_pages: run.copied().total(),
             reused_faults: 0,
             by_process: BTreeMap::from([(1, flush)]),
         });
-        run.timeline.samples.clone_from(&samples);
+        run.memory.timeline.samples.clone_from(&samples);
         let told = Told::default();
         let snapshot = Snapshot { run, told };
         writer.write(&snapshot).expect("it is written");
@@ -183,20 +182,24 @@ fn a_recording_can_be_read_whenever_its_writer_is_killed() {
         // Of a transaction that had not begun to change the file it is not needed, and stays.
         journals += usize::from(names.len() > 1);
         let run = read(&path).unwrap_or_else(|error| panic!("{error}, with {names:?}"));
-        assert!(run.unfinished);
+        assert!(run.head.unfinished);
         // A flush is there as a whole or not at all.
-        let rows: u64 = run.rows.iter().map(|row| row.copied.total()).sum();
+        let rows: u64 = run.memory.rows.iter().map(|row| row.copied.total()).sum();
         assert_eq!(run.copied().total(), rows);
-        assert_eq!(run.regions[0].copied_pages, rows);
+        assert_eq!(run.memory.regions[0].copied_pages, rows);
         assert_eq!(
-            run.timeline.samples.last().map_or(0, |it| it.copied_pages),
+            run.memory
+                .timeline
+                .samples
+                .last()
+                .map_or(0, |it| it.copied_pages),
             rows
         );
         assert_eq!(
-            run.timeline.samples.len() as u64 * u64::from(rows > 0),
-            run.duration_ns * u64::from(rows > 0)
+            run.memory.timeline.samples.len() as u64 * u64::from(rows > 0),
+            run.head.duration_ns * u64::from(rows > 0)
         );
-        seen.insert(run.timeline.samples.len());
+        seen.insert(run.memory.timeline.samples.len());
     }
     println!(
         "{} different flushes were the last; {journals} had a journal",
@@ -213,7 +216,7 @@ fn a_range_takes_less_than_64_bytes() {
     let folder = Folder::new("bytes");
     let path = folder.path("run.cow");
     let run = synthetic(10, 5_000, 3);
-    let rows = run.rows.len() as u64;
+    let rows = run.memory.rows.len() as u64;
     let writer = Writer::create(&path, false, &synthetic(0, 0, 0)).expect("it is created");
     let empty = fs::metadata(&path).expect("it is there").len();
     writer.finish(&run).expect("it is written");
@@ -244,7 +247,7 @@ fn what_a_million_ranges_cost() {
         cost += seconds(begun);
         slowest = slowest.max(seconds(begun));
     }
-    let rows = last.rows.len();
+    let rows = last.memory.rows.len();
     println!(
         "{rows} ranges in 20 flushes that change all of them each time: {cost:.2} s of CPU, the slowest {slowest:.2} s"
     );
@@ -254,7 +257,7 @@ fn what_a_million_ranges_cost() {
         ..Told::default()
     };
     let mut one = synthetic(1, 100_000, 21);
-    one.processes.clone_from(&last.processes);
+    one.memory.processes.clone_from(&last.memory.processes);
     writer
         .write(&Snapshot { run: one, told })
         .expect("it is written");
@@ -268,7 +271,7 @@ fn what_a_million_ranges_cost() {
     let bytes = fs::metadata(&path).expect("it is there").len();
     println!("{bytes} bytes, {:.1} a range", bytes as f64 / rows as f64);
     let begun = cpu_time();
-    assert_eq!(read(&path).expect("it is read").rows.len(), rows);
+    assert_eq!(read(&path).expect("it is read").memory.rows.len(), rows);
     println!("reading: {:.2} s", seconds(begun));
 
     let single = folder.path("single.cow");

@@ -85,8 +85,8 @@ fn an_unfinished_recording_says_why_no_variables_are_known() {
     let folder = Folder::new("no-holders");
     let path = folder.path("run.cow");
     let mut run: Run = serde_json::from_str(SERVICE).expect("a stored run");
-    run.holders.clear();
-    run.heap_walks.clear();
+    run.who_holds.holders.clear();
+    run.who_holds.heap_walks.clear();
     recorded(&path, &run, false);
     let path = path.to_str().expect("a plain name");
     let reported = |format: &str| {

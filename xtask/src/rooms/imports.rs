@@ -5,53 +5,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     path::Path,
 };
 
-use super::tokens::{self, bracketed};
-
-/// The way to a module from the crate's root, which has the empty one.
-type Module = Vec<String>;
+use crate::sources::{self, Module, bracketed};
 
 /// The files of a crate that each file uses, by the names that [`name`] gives.
 pub(super) type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads a crate. `root` is its first file, `main.rs` or `lib.rs`.
 pub(super) fn of_crate(folder: &Path, root: &str) -> io::Result<Uses> {
-    let mut files = BTreeMap::new();
-    read_folder(folder, &mut Vec::new(), root, &mut files)?;
-    Ok(of_files(&files))
-}
-
-fn read_folder(
-    folder: &Path,
-    module: &mut Module,
-    root: &str,
-    files: &mut BTreeMap<Module, String>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let stem = file.trim_end_matches(".rs").to_owned();
-        // Files for tests may use whatever they test.
-        if stem == "tests" {
-            continue;
-        }
-        let is_here = file == "mod.rs" || (module.is_empty() && file == root);
-        if !is_here {
-            module.push(stem);
-        }
-        if path.is_dir() {
-            read_folder(&path, module, root, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.insert(module.clone(), fs::read_to_string(&path)?);
-        }
-        if !is_here {
-            module.pop();
-        }
-    }
-    Ok(())
+    Ok(of_files(&sources::of_crate(folder, root)?))
 }
 
 /// A path in a file: the module that it is in, its parts, and the name it has there by a `use`.
@@ -63,22 +28,18 @@ struct Reference {
     is_public: bool,
 }
 
-pub(super) fn of_files(files: &BTreeMap<Module, String>) -> Uses {
+fn of_files(files: &BTreeMap<Module, Vec<String>>) -> Uses {
     let known: BTreeSet<&Module> = files.keys().collect();
-    let tokens: BTreeMap<&Module, Vec<String>> = files
+    let references: BTreeMap<&Module, Vec<Reference>> = files
         .iter()
-        .map(|(file, text)| (file, tokens::of(text)))
-        .collect();
-    let references: BTreeMap<&Module, Vec<Reference>> = tokens
-        .iter()
-        .map(|(file, tokens)| (*file, Reader::new(tokens, file, &known).read()))
+        .map(|(file, tokens)| (file, Reader::new(tokens, file, &known).read()))
         .collect();
     let resolver = Resolver { known, references };
     let mut uses = Uses::new();
     for (file, own) in &resolver.references {
         let targets = uses.entry(name(file)).or_default();
         for reference in own {
-            let is_export = reference.is_public && !is_used(reference, &tokens[file]);
+            let is_export = reference.is_public && !is_used(reference, &files[*file]);
             let target = resolver.file_of(reference, 0);
             if let Some(target) = target.filter(|target| !is_export && target != *file) {
                 targets.insert(name(&target));
@@ -297,7 +258,7 @@ mod tests {
         of_files(
             &files
                 .iter()
-                .map(|(name, text)| (module(name), (*text).to_owned()))
+                .map(|(name, text)| (module(name), sources::tokens_of(text)))
                 .collect(),
         )
     }

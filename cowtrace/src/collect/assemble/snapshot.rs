@@ -18,7 +18,7 @@ use crate::{
         },
     },
     probe::{RangeCount, Totals},
-    run::{self, Loss, Process, Region, Role, Row, Run, Snapshot, Sources, Timeline},
+    run::{self, CopiedMemory, Loss, Process, Region, Role, Row, Run, Snapshot, Sources, Timeline},
 };
 
 /// Telling who wrote may take one part in this many of the time.
@@ -199,17 +199,18 @@ impl Collector {
             samples_before,
             without_writers: true,
         };
-        let mut run = Run {
+        let mut run = self.begun(meta, duration_ns);
+        run.head.unfinished = true;
+        run.loss = self.losses_so_far();
+        run.memory = CopiedMemory {
             rows,
             timeline,
-            loss: self.losses_so_far(),
             regions: self
                 .told
                 .regions_of(self.processes.records(), self.mappings.regions()),
-            unfinished: true,
-            ..self.head(meta, duration_ns)
+            processes: self.told.processes_of(self.processes.records()),
+            ..run.memory
         };
-        run.processes = self.told.processes_of(self.processes.records());
         told.without_writers = !self.tell_writers(&mut run);
         self.told.has_begun = true;
         Snapshot { run, told }
@@ -236,10 +237,7 @@ impl Collector {
         if self.told.writers_due.is_some_and(|due| now < due) {
             return false;
         }
-        let named = self.writers.so_far().in_regions(&run.regions);
-        run.writers = named.writers;
-        run.python_frames = named.python_frames;
-        run.python_stacks = named.python_stacks;
+        run.who_wrote = self.writers.so_far().in_regions(&run.memory.regions);
         let pause: Duration = now.elapsed() * WRITERS_SHARE;
         self.told.writers_due = now.checked_add(pause);
         true

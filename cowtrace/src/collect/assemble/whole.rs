@@ -11,7 +11,9 @@ use crate::{
     },
     memory, native,
     probe::Skipped,
-    run::{Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, Timeline},
+    run::{
+        CopiedMemory, Head, Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, WhoHolds,
+    },
 };
 
 /// What a run is called; the collector does not know.
@@ -59,7 +61,7 @@ impl Collector {
         self.processes
             .count_live(&self.probe, open, regions, &mut self.loss);
         self.loss = self.kernel_losses(skipped);
-        let head = self.head(meta, duration_ns);
+        let mut run = self.begun(meta, duration_ns);
         let proc_root = self.processes.proc_root().to_owned();
         let InRun {
             processes,
@@ -67,30 +69,27 @@ impl Collector {
             mut regions,
         } = in_run(self.processes.into_records(), self.mappings.into_regions());
         memory::name_bss(&mut regions, &processes, &proc_root, native::ask_data_ends);
-        let named = named.in_regions(&regions);
-        Run {
+        run.who_wrote = named.who_wrote.in_regions(&regions);
+        run.memory = CopiedMemory {
             processes,
             regions,
             rows,
-            writers: named.writers,
-            python_frames: named.python_frames,
-            python_stacks: named.python_stacks,
-            native_frames: named.native_frames,
-            native_stacks: named.native_stacks,
-            perf_map_problems: named.perf_map_problems,
+            timeline: self.timeline,
+            ..run.memory
+        };
+        run.who_holds = WhoHolds {
             holders,
             heap_walks,
-            loss: self.loss,
-            timeline: self.timeline,
-            ..head
-        }
+        };
+        run.loss = self.loss;
+        run
     }
 
     /// A run in which nothing was observed yet.
-    pub(in crate::collect) fn head(&self, meta: Meta, duration_ns: u64) -> Run {
+    pub(in crate::collect) fn begun(&self, meta: Meta, duration_ns: u64) -> Run {
         let unseen = self.probe.unseen.iter();
         let rejected = self.probe.rejected.iter();
-        Run {
+        let head = Head {
             tool_version: env!("CARGO_PKG_VERSION").into(),
             host: Host {
                 kernel: self.kernel.release.clone(),
@@ -109,21 +108,8 @@ impl Collector {
                 .collect(),
             targets: meta.targets,
             labels: meta.labels,
-            processes: Vec::new(),
-            regions: Vec::new(),
-            range_bytes: self.probe.range_bytes,
-            rows: Vec::new(),
-            writers: Vec::new(),
-            python_frames: Vec::new(),
-            python_stacks: Vec::new(),
-            native_frames: Vec::new(),
-            native_stacks: Vec::new(),
-            perf_map_problems: Vec::new(),
-            holders: Vec::new(),
-            heap_walks: Vec::new(),
-            loss: Loss::default(),
-            timeline: Timeline::new(self.timeline.interval_ns),
-        }
+        };
+        Run::new(head, self.probe.range_bytes, self.timeline.interval_ns)
     }
 
     pub(in crate::collect) fn kernel_losses(&self, skipped: Skipped) -> Loss {

@@ -59,7 +59,7 @@ pub(super) fn of(run: &Run) -> Maps {
     let total = run.copied().total() as f64;
     let is_large = |region: &&Region| {
         region.copied_pages as f64 >= total * REGION_SHARE
-            && region.mapping.size_bytes() > run.range_bytes
+            && region.mapping.size_bytes() > run.memory.range_bytes
     };
     let regions = run.regions_by_copies();
     let copied = regions.len();
@@ -85,11 +85,12 @@ pub(super) fn of(run: &Run) -> Maps {
 
 fn map(run: &Run, region: &Region, most_stretches: usize) -> Map {
     let rows: Vec<&Row> = run
+        .memory
         .rows
         .iter()
         .filter(|row| row.region_id == Some(region.id) && row.copied.total() > 0)
         .collect();
-    let mut cell_bytes = run.range_bytes.max(1);
+    let mut cell_bytes = run.memory.range_bytes.max(1);
     loop {
         let (lines, left_out) = lines(run, &cells(region, &rows, cell_bytes));
         let stretches: usize = lines.iter().map(|line| line.stretches.len() / 3).sum();
@@ -175,10 +176,10 @@ fn drawn(
     (others, pages): (usize, u64),
 ) -> Map {
     let mut notes = Vec::new();
-    if cell_bytes > run.range_bytes {
+    if cell_bytes > run.memory.range_bytes {
         notes.push(format!(
             "{} are drawn as one to keep this page small.",
-            plural(cell_bytes / run.range_bytes.max(1), "range")
+            plural(cell_bytes / run.memory.range_bytes.max(1), "range")
         ));
     }
     if others > 0 {

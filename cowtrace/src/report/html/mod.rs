@@ -109,8 +109,8 @@ fn shown(run: &Run) -> Shown {
             earlier_workers: earlier_workers(run),
             workers: run.workforce().workers.len(),
         },
-        page_bytes: run.host.page_bytes,
-        range_bytes: run.range_bytes,
+        page_bytes: run.head.host.page_bytes,
+        range_bytes: run.memory.range_bytes,
         timeline: timeline::of(run),
         mappings: tables::mappings(run),
         maps: map::of(run),
@@ -126,6 +126,7 @@ fn shown(run: &Run) -> Shown {
 
 fn title(run: &Run) -> String {
     let master = run
+        .memory
         .processes
         .iter()
         .find(|process| process.parent_id.is_none());
@@ -136,34 +137,34 @@ fn title(run: &Run) -> String {
 }
 
 fn measured(run: &Run) -> Vec<(&'static str, String)> {
-    let targets: Vec<String> = run.targets.iter().map(u32::to_string).collect();
+    let targets: Vec<String> = run.head.targets.iter().map(u32::to_string).collect();
     let mut facts = vec![
-        ("Started", printable(&run.started_at)),
-        ("Took", seconds(run.duration_ns)),
+        ("Started", printable(&run.head.started_at)),
+        ("Took", seconds(run.head.duration_ns)),
         ("Targets", targets.join(", ")),
-        ("Backend", printable(&run.backend)),
+        ("Backend", printable(&run.head.backend)),
     ];
-    for (backend, reason) in &run.rejected {
+    for (backend, reason) in &run.head.rejected {
         let reason = format!("{}: {}", printable(backend), printable(reason));
         facts.push(("Could not be used", reason));
     }
-    for problem in run.perf_map_problems.iter().take(MOST_PERF_MAPS) {
+    for problem in run.who_wrote.perf_map_problems.iter().take(MOST_PERF_MAPS) {
         let owner = last_of_pid(run, problem.pid);
         facts.push((
             "Perf map",
             format!("That of {owner} {}", perf_maps::in_words(problem)),
         ));
     }
-    for unseen in &run.unseen {
+    for unseen in &run.head.unseen {
         facts.push(("Not seen", printable(unseen)));
     }
-    for (key, value) in &run.labels {
+    for (key, value) in &run.head.labels {
         facts.push((
             "Label",
             format!("{} = {}", printable(key), printable(value)),
         ));
     }
-    let host = &run.host;
+    let host = &run.head.host;
     let machine = format!(
         "Linux {}, {}",
         printable(&host.kernel),
@@ -174,10 +175,10 @@ fn measured(run: &Run) -> Vec<(&'static str, String)> {
         format!("{machine}, {}", plural(host.cpus as u64, "CPU")),
     ));
     facts.push(("Page", plural(host.page_bytes, "byte")));
-    facts.push(("Run", printable(&run.id)));
+    facts.push(("Run", printable(&run.head.id)));
     facts.push((
         "Program",
-        format!("cowtrace {}", printable(&run.tool_version)),
+        format!("cowtrace {}", printable(&run.head.tool_version)),
     ));
     facts
 }

@@ -125,10 +125,15 @@ pub(super) fn mappings(run: &Run) -> Table {
 /// Who wrote, and into what.
 pub(super) fn writers(run: &Run) -> Table {
     let lines = Lines::of(run);
-    let known: u64 = run.writers.iter().map(|writer| writer.copied_pages).sum();
+    let known: u64 = run
+        .who_wrote
+        .writers
+        .iter()
+        .map(|writer| writer.copied_pages)
+        .sum();
     let all = run.copied().total().max(known).max(1);
     let mut sums: BTreeMap<[String; 4], u64> = BTreeMap::new();
-    for writer in &run.writers {
+    for writer in &run.who_wrote.writers {
         *sums.entry(words(run, &lines, writer)).or_default() += writer.copied_pages;
     }
     let rows = sums.into_iter().map(|(words, pages)| {
@@ -149,7 +154,11 @@ pub(super) fn writers(run: &Run) -> Table {
         column("Python line", Holds::Text),
         column("Mapping", Holds::Text),
     ];
-    let named = run.writers.iter().filter(|writer| is_named(writer));
+    let named = run
+        .who_wrote
+        .writers
+        .iter()
+        .filter(|writer| is_named(writer));
     let named: u64 = named.map(|writer| writer.copied_pages).sum();
     let mut table = capped(columns, rows.collect(), "writer");
     table.note = format!(
@@ -215,8 +224,13 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         }
         (pages, row)
     };
-    let mut table = capped(columns, run.holders.iter().map(row).collect(), "variable");
+    let mut table = capped(
+        columns,
+        run.who_holds.holders.iter().map(row).collect(),
+        "variable",
+    );
     let is_whole = run
+        .who_holds
         .heap_walks
         .iter()
         .all(|walk| !walk.is_partial && walk.failure.is_none());
@@ -272,5 +286,9 @@ pub(super) fn processes(run: &Run) -> Table {
         ];
         (pages, row)
     };
-    capped(columns, run.processes.iter().map(row).collect(), "process")
+    capped(
+        columns,
+        run.memory.processes.iter().map(row).collect(),
+        "process",
+    )
 }

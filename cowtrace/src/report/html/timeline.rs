@@ -32,8 +32,9 @@ struct Band {
 }
 
 pub(super) fn of(run: &Run) -> Timeline {
-    let samples = points(&run.timeline.samples);
+    let samples = points(&run.memory.timeline.samples);
     let mut copiers: Vec<&Process> = run
+        .memory
         .processes
         .iter()
         .filter(|process| process.copied.total() > 0)
@@ -48,7 +49,7 @@ pub(super) fn of(run: &Run) -> Timeline {
     if copiers.len() > own {
         bands.push(others(copiers.len() - own, &bands, &samples));
     }
-    let merged = run.timeline.samples.len() - samples.len();
+    let merged = run.memory.timeline.samples.len() - samples.len();
     Timeline {
         at_ns: samples.iter().map(|sample| sample.at_ns).collect(),
         has_others: bands.len() > own,

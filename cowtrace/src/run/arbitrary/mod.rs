@@ -2,16 +2,13 @@
 
 mod who;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Ending, Exit, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
-    Sample, Sources, Stack, Timeline, agreement::agreeing,
+    Ending, Exit, Head, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
+    Sample, Sources, Stack, Timeline, WhoHolds, agreement::agreeing,
 };
 use who::{frames, heaps, native_frames, stacks, writer};
 
@@ -234,37 +231,30 @@ fn head() -> impl Strategy<Value = Run> {
                 targets,
                 labels,
                 (loss, timeline, perf_map_problems),
-            )| Run {
-                tool_version,
-                host: Host {
-                    kernel,
-                    arch,
-                    page_bytes: 1 << page,
-                    cpus,
-                },
-                id,
-                started_at,
-                duration_ns,
-                unfinished,
-                backend,
-                unseen,
-                rejected,
-                targets,
-                labels,
-                range_bytes: 1 << (page + range),
-                loss,
-                timeline,
-                processes: Vec::new(),
-                regions: Vec::new(),
-                rows: Vec::new(),
-                writers: Vec::new(),
-                python_frames: Vec::new(),
-                python_stacks: Vec::new(),
-                native_frames: Vec::new(),
-                native_stacks: Vec::new(),
-                perf_map_problems,
-                holders: Vec::new(),
-                heap_walks: Vec::new(),
+            )| {
+                let head = Head {
+                    tool_version,
+                    host: Host {
+                        kernel,
+                        arch,
+                        page_bytes: 1 << page,
+                        cpus,
+                    },
+                    id,
+                    started_at,
+                    duration_ns,
+                    unfinished,
+                    backend,
+                    unseen,
+                    rejected,
+                    targets,
+                    labels,
+                };
+                let mut run = Run::new(head, 1 << (page + range), 0);
+                run.memory.timeline = timeline;
+                run.who_wrote.perf_map_problems = perf_map_problems;
+                run.loss = loss;
+                run
             },
         )
 }
@@ -278,19 +268,16 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
         vec(any::<bool>(), 1..9),
     );
     (head(), items)
-        .prop_flat_map(|(run, (mut processes, mut regions, frames, gaps))| {
+        .prop_flat_map(|(mut run, (mut processes, mut regions, frames, gaps))| {
             number(&mut processes, &gaps, |process| &mut process.id);
             number(&mut regions, &gaps, |region| &mut region.id);
             let (python_frames, native_frames) = frames;
             let stacks = (stacks(python_frames.len()), stacks(native_frames.len()));
-            let run = Run {
-                processes,
-                regions,
-                python_frames,
-                native_frames,
-                ..run
-            };
-            let count = u32::try_from(run.processes.len()).unwrap();
+            run.memory.processes = processes;
+            run.memory.regions = regions;
+            run.who_wrote.python_frames = python_frames;
+            run.who_wrote.native_frames = native_frames;
+            let count = u32::try_from(run.memory.processes.len()).unwrap();
             let rows = if count == 0 {
                 Just(Vec::new()).boxed()
             } else {
@@ -298,35 +285,37 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             };
             (Just(run), stacks, rows)
         })
-        .prop_flat_map(|(run, (python_stacks, native_stacks), mut rows)| {
+        .prop_flat_map(|(mut run, (python_stacks, native_stacks), mut rows)| {
             for row in &mut rows {
-                row.process_id = run.processes[row.process_id as usize].id;
+                row.process_id = run.memory.processes[row.process_id as usize].id;
             }
-            let regions = run.regions.iter().map(|region| region.id).collect();
+            let regions = run.memory.regions.iter().map(|region| region.id).collect();
             let many = |stacks: &[Stack]| u32::try_from(stacks.len()).unwrap();
             let writer = writer(regions, many(&python_stacks), many(&native_stacks));
-            let run = Run {
-                rows,
-                python_stacks,
-                native_stacks,
-                ..run
-            };
-            let processes = run.processes.iter().map(|process| process.id).collect();
+            run.memory.rows = rows;
+            run.who_wrote.python_stacks = python_stacks;
+            run.who_wrote.native_stacks = native_stacks;
+            let processes = run
+                .memory
+                .processes
+                .iter()
+                .map(|process| process.id)
+                .collect();
             (Just(run), vec(writer, 0..8), heaps(processes))
         })
-        .prop_map(|(run, writers, (holders, heap_walks))| {
-            agreeing(Run {
-                writers,
+        .prop_map(|(mut run, writers, (holders, heap_walks))| {
+            run.who_wrote.writers = writers;
+            run.who_holds = WhoHolds {
                 holders,
                 heap_walks,
-                ..run
-            })
+            };
+            agreeing(run)
         })
 }
 
 /// A run that says little.
 pub(crate) fn empty() -> Run {
-    Run {
+    let head = Head {
         tool_version: "0".into(),
         host: Host {
             kernel: "6.1".into(),
@@ -337,25 +326,9 @@ pub(crate) fn empty() -> Run {
         id: "run".into(),
         started_at: "2026-11-23T12:00:00Z".into(),
         duration_ns: 1_000_000_000,
-        unfinished: false,
         backend: "tracepoint".into(),
-        unseen: Vec::new(),
-        rejected: Vec::new(),
         targets: vec![1],
-        labels: BTreeMap::new(),
-        processes: Vec::new(),
-        regions: Vec::new(),
-        range_bytes: 65_536,
-        rows: Vec::new(),
-        writers: Vec::new(),
-        python_frames: Vec::new(),
-        python_stacks: Vec::new(),
-        native_frames: Vec::new(),
-        native_stacks: Vec::new(),
-        perf_map_problems: Vec::new(),
-        holders: Vec::new(),
-        heap_walks: Vec::new(),
-        loss: Loss::default(),
-        timeline: Timeline::default(),
-    }
+        ..Head::default()
+    };
+    Run::new(head, 65_536, 0)
 }

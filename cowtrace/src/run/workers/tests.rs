@@ -22,9 +22,9 @@ impl Tree {
     }
 
     fn add(&mut self, pid: u32, parent_id: Option<u32>, comm: &str, role: Role) -> u32 {
-        let id = u32::try_from(self.run.processes.len()).unwrap();
+        let id = u32::try_from(self.run.memory.processes.len()).unwrap();
         self.now_ns += SECOND / 100;
-        self.run.processes.push(Process {
+        self.run.memory.processes.push(Process {
             id,
             pid,
             parent_id,
@@ -41,13 +41,13 @@ impl Tree {
     }
 
     fn image(&mut self, id: u32) -> &mut Process {
-        &mut self.run.processes[id as usize]
+        &mut self.run.memory.processes[id as usize]
     }
 
     /// A child that copies pages and lives for so long; for ever if that is none.
     fn fork(&mut self, parent: u32, pages: u64, lives_ns: Option<u64>) -> u32 {
         let comm = self.image(parent).comm.clone();
-        let pid = 1_000 + u32::try_from(self.run.processes.len()).unwrap();
+        let pid = 1_000 + u32::try_from(self.run.memory.processes.len()).unwrap();
         let id = self.add(pid, Some(parent), &comm, Role::Worker);
         let image = self.image(id);
         image.copied.anon = pages;
@@ -70,7 +70,7 @@ impl Tree {
         let pages = |others: &Others<'_>| others.copied_pages;
         let of_workers: u64 = all.workers.iter().map(|it| it.copied_pages).sum();
         let told = of_workers + pages(&all.helpers) + pages(&all.started);
-        let of_masters = self.run.processes.iter();
+        let of_masters = self.run.memory.processes.iter();
         let of_masters = of_masters.filter(|process| process.role == Role::Master);
         let of_masters: u64 = of_masters.map(|master| master.copied.total()).sum();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Source text as tokens: words, `::` and single characters; no comments, texts or tests.
 
 /// The tokens of a source file, without what is compiled for tests only.
-pub(super) fn of(source: &str) -> Vec<String> {
+pub(crate) fn of(source: &str) -> Vec<String> {
     without_tests(&split(source))
 }
 
@@ -124,7 +124,7 @@ fn item(tokens: &[String]) -> usize {
 }
 
 /// Length from a bracket to the one that closes it.
-pub(super) fn bracketed(tokens: &[String]) -> usize {
+pub(crate) fn bracketed(tokens: &[String]) -> usize {
     let mut depth = 0;
     for (place, token) in tokens.iter().enumerate() {
         match token.as_str() {
