@@ -14,7 +14,7 @@ const MOST_MEMORY: u64 = 1 << 30;
 const MOST_TIME: u64 = 30;
 
 /// Answers what is asked on standard input, by cowtrace alone.
-pub fn name() -> Result<()> {
+pub fn run_name() -> Result<()> {
     let asker = itself::starter()?;
     for (resource, most) in [
         (Resource::RLIMIT_DATA, MOST_MEMORY),
@@ -23,5 +23,6 @@ pub fn name() -> Result<()> {
     ] {
         setrlimit(resource, most, most).context("cannot limit the process that names code")?;
     }
-    native::answer(asker, io::stdin().lock(), io::stdout().lock()).context("cannot name code")
+    native::answer_question(asker, io::stdin().lock(), io::stdout().lock())
+        .context("cannot name code")
 }

@@ -51,7 +51,7 @@ pub(crate) enum Reader {
 }
 
 /// Asks about parts.
-pub(super) fn ask(reader: Reader, parts: &[Part], patience: Patience) -> Answered {
+pub(super) fn ask_namer(reader: Reader, parts: &[Part], patience: Patience) -> Answered {
     let program = || again(NAMER);
     match reader {
         Reader::Apart => ask_by(program, parts, patience),
@@ -64,7 +64,9 @@ fn ask_here(parts: &[Part]) -> Answered {
     let mut output = Vec::new();
     let answered = question(parts)
         .map_err(io::Error::from)
-        .and_then(|question| answer::answer(process::id(), question.as_slice(), &mut output));
+        .and_then(|question| {
+            answer::answer_question(process::id(), question.as_slice(), &mut output)
+        });
     if let Err(error) = answered {
         log::warn!("cannot read programs and libraries: {error}");
     }

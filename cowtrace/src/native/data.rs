@@ -25,7 +25,7 @@ fn ask(reader: Reader, data: &[HeldData]) -> Vec<Option<u64>> {
         }],
     };
     let parts: Vec<Part> = data.iter().map(part).collect();
-    let answered = asking::ask(reader, &parts, Patience::AT_END);
+    let answered = asking::ask_namer(reader, &parts, Patience::AT_END);
     let first = |numbers: Option<Vec<Option<u64>>>| numbers?.first().copied()?;
     answered.numbers.into_iter().map(first).collect()
 }

@@ -82,7 +82,7 @@ impl Exports {
             ),
             places: Vec::new(),
         };
-        let mut answered = asking::ask(self.reader, &[part], Patience::DURING_TRACE);
+        let mut answered = asking::ask_namer(self.reader, &[part], Patience::DURING_TRACE);
         let offsets = answered.numbers.pop().flatten();
         if offsets.is_none() {
             self.failures += 1;

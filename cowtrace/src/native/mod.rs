@@ -23,7 +23,7 @@ mod symbols;
 mod unnamed;
 mod unwind;
 
-pub use answer::answer;
+pub use answer::answer_question;
 pub(crate) use asking::Reader;
 pub(crate) use code::Code;
 pub(crate) use data::ask_data_ends;

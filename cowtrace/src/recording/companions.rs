@@ -11,22 +11,24 @@ const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// One that is there, of whatever database.
 pub(super) fn find_companion(path: &Path) -> Option<PathBuf> {
-    companions(path).find(|path| fs::symlink_metadata(path).is_ok())
+    companion_paths(path).find(|path| fs::symlink_metadata(path).is_ok())
 }
 
 /// Removes them, where the database they belong to is replaced.
 pub(super) fn remove_companions(path: &Path) {
-    for companion in companions(path) {
+    for companion in companion_paths(path) {
         let _ = fs::remove_file(companion);
     }
 }
 
-fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
-    COMPANIONS.into_iter().map(|ending| companion(path, ending))
+fn companion_paths(path: &Path) -> impl Iterator<Item = PathBuf> {
+    COMPANIONS
+        .into_iter()
+        .map(|ending| companion_path(path, ending))
 }
 
 /// The path of what SQLite keeps beside a database.
-pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn companion_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     PathBuf::from(name)

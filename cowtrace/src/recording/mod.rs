@@ -28,8 +28,8 @@ mod tables;
 mod timeline;
 mod write;
 
-pub use label::{LabelError, label};
-pub use read::read;
+pub use label::{LabelError, label_recording};
+pub use read::read_recording;
 pub use read_error::ReadError;
 pub use recorder::{Readiness, Recorder};
 pub use write::{WriteError, Writer};
