@@ -7,5 +7,6 @@ use anyhow::{Context as _, Result};
 use cowtrace::native;
 
 fn main() -> Result<()> {
-    native::answer(parent_id(), io::stdin().lock(), io::stdout().lock()).context("cannot name code")
+    native::answer_question(parent_id(), io::stdin().lock(), io::stdout().lock())
+        .context("cannot name code")
 }

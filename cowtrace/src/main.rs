@@ -22,7 +22,7 @@ use cowtrace::{
 static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse() {
+    let cli = match cli::parse_arguments() {
         Ok(cli) => cli,
         Err(told) => return tell(&told),
     };
@@ -35,20 +35,20 @@ fn main() -> ExitCode {
         return fail(&error.into());
     }
     let result = match cli.command {
-        None => command::trace(cli.trace),
-        Some(Subcommands::Report(arguments)) => command::report(&arguments),
-        Some(Subcommands::Doctor) => command::doctor(),
-        Some(Subcommands::Demo(arguments)) => command::demo(arguments),
-        Some(Subcommands::Diff(arguments)) => command::diff(&arguments),
-        Some(Subcommands::Label(arguments)) => command::label(&arguments),
-        Some(Subcommands::Completions { shell }) => command::completions(shell),
-        Some(Subcommands::Man) => command::man(),
+        None => command::run_trace(cli.trace),
+        Some(Subcommands::Report(arguments)) => command::run_report(&arguments),
+        Some(Subcommands::Doctor) => command::run_doctor(),
+        Some(Subcommands::Demo(arguments)) => command::run_demo(arguments),
+        Some(Subcommands::Diff(arguments)) => command::run_diff(&arguments),
+        Some(Subcommands::Label(arguments)) => command::run_label(&arguments),
+        Some(Subcommands::Completions { shell }) => command::print_completions(shell),
+        Some(Subcommands::Man) => command::print_manual(),
         Some(Subcommands::Become { at_once, command }) => {
             let status = targets::become_command(&command, at_once);
             return ExitCode::from(u8::try_from(status).unwrap_or(1));
         }
-        Some(Subcommands::Name) => command::name(),
-        Some(Subcommands::EmptyHooks) => command::empty_hooks(),
+        Some(Subcommands::Name) => command::run_name(),
+        Some(Subcommands::EmptyHooks) => command::stay_with_empty_hooks(),
         Some(Subcommands::NativeService(load)) => command::native_service(load),
     };
     match result {

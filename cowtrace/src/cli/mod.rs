@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub use choices::{BackendName, Color, DiffFormat, Format, Holders, Range, is_dumb};
 pub use recorded::{DiffArgs, LabelArgs, ReportArgs};
-pub use tips::parse;
+pub use tips::parse_arguments;
 pub use tracing::{DemoArgs, Evidence, LoadArgs, TraceArgs, TraceOptions};
 pub use usage::wrong_usage;
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     choices::{Color, DiffFormat, Format},
-    values::{key, label, percent},
+    values::{parse_label, parse_label_key, parse_percent},
 };
 
 pub(super) const DIFF_EXAMPLES: &str = "\
@@ -50,7 +50,7 @@ pub struct LabelArgs {
     pub recording: PathBuf,
 
     /// The label; if the recording has it already, it gets the new value
-    #[arg(value_name = "KEY=VALUE", required = true, value_parser = label)]
+    #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_label)]
     pub labels: Vec<(String, String)>,
 }
 
@@ -67,12 +67,12 @@ pub struct DiffArgs {
 
     /// Compare copies per unit of work: the label that holds each run's number of units, such as
     /// requests for runs recorded with --label requests=20000
-    #[arg(long, value_name = "LABEL", value_parser = key)]
+    #[arg(long, value_name = "LABEL", value_parser = parse_label_key)]
     pub per: Option<String>,
 
     /// Fail with status 3 if NEW copies over this much more than BASE, such as 5%; with several runs
     /// per side only if that is more than noise. Status 4 if the runs are not comparable
-    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, allow_hyphen_values = true)]
     pub fail_above: Option<f64>,
 
     /// Format of the comparison

@@ -25,16 +25,16 @@ const START: [&str; 5] = ["trace", "run", "start", "exec", "launch"];
 const ATTACH: [&str; 4] = ["attach", "pid", "watch", "top"];
 
 /// The arguments of this process; an error if they make no sense or ask for help.
-pub fn parse() -> Result<Cli, Error> {
+pub fn parse_arguments() -> Result<Cli, Error> {
     let arguments: Vec<OsString> = env::args_os().collect();
-    let cli = Cli::try_parse_from(&arguments).map_err(|error| explained(error, &arguments))?;
-    usage::check(&cli)?;
+    let cli = Cli::try_parse_from(&arguments).map_err(|error| with_tip(error, &arguments))?;
+    usage::check_usage(&cli)?;
     Ok(cli)
 }
 
 /// The error with a tip, and with what it quotes made harmless.
-fn explained(mut error: Error, arguments: &[OsString]) -> Error {
-    if let Some(tip) = tip(&error, arguments) {
+fn with_tip(mut error: Error, arguments: &[OsString]) -> Error {
+    if let Some(tip) = tip_for(&error, arguments) {
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
     }
@@ -51,7 +51,7 @@ fn explained(mut error: Error, arguments: &[OsString]) -> Error {
     error
 }
 
-fn tip(error: &Error, arguments: &[OsString]) -> Option<String> {
+fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
     // A word where there may be none is an argument to clap, for options may stand here as well.
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
@@ -68,11 +68,11 @@ fn tip(error: &Error, arguments: &[OsString]) -> Option<String> {
         .position(|it| it.to_str() == Some(word))?
         + 1;
     let (before, after) = (&arguments[1..place], &arguments[place + 1..]);
-    meant(word, before, after).map(|command| format!("did you mean `{command}`?"))
+    intended_command(word, before, after).map(|command| format!("did you mean `{command}`?"))
 }
 
 /// The command that does what was meant; none if that is anybody's guess.
-fn meant(word: &str, before: &[OsString], after: &[OsString]) -> Option<String> {
+fn intended_command(word: &str, before: &[OsString], after: &[OsString]) -> Option<String> {
     let is = |words: &[&str]| words.contains(&word);
     let pid = || {
         let number = after.iter().find(|it| is_number(&it.to_string_lossy()));
@@ -83,13 +83,13 @@ fn meant(word: &str, before: &[OsString], after: &[OsString]) -> Option<String> 
         if after.is_empty() {
             or.to_owned()
         } else {
-            words(after)
+            as_shell_words(after)
         }
     };
     let options = if before.is_empty() {
         String::new()
     } else {
-        format!("{} ", words(before))
+        format!("{} ", as_shell_words(before))
     };
     if is_number(word) {
         Some(format!("cowtrace {options}--pid {word}"))
@@ -100,18 +100,18 @@ fn meant(word: &str, before: &[OsString], after: &[OsString]) -> Option<String> 
         Some(format!("cowtrace {options}-o run.cow -- {command}"))
     } else if is(&START) {
         Some(format!("cowtrace {options}-- {}", rest("COMMAND")))
-    } else if let Some(subcommand) = similar(word) {
+    } else if let Some(subcommand) = similar_subcommand(word) {
         Some(format!("cowtrace {options}{subcommand}"))
     } else if is_program(word) {
         let command = [&[OsString::from(word)], after].concat();
-        Some(format!("cowtrace {options}-- {}", words(&command)))
+        Some(format!("cowtrace {options}-- {}", as_shell_words(&command)))
     } else {
         None
     }
 }
 
 /// The subcommand that a word is a misspelling of.
-fn similar(word: &str) -> Option<String> {
+fn similar_subcommand(word: &str) -> Option<String> {
     let likeness = |name: &str| strsim::jaro_winkler(word, name);
     let cli = Cli::command();
     let names = cli.get_subcommands().filter(|it| !it.is_hide_set());
@@ -135,11 +135,11 @@ fn is_program(word: &str) -> bool {
 }
 
 /// Arguments as a shell would take them.
-fn words(arguments: &[OsString]) -> String {
+fn as_shell_words(arguments: &[OsString]) -> String {
     let mut words: Vec<String> = arguments
         .iter()
         .take(MOST_WORDS)
-        .map(|it| quoted(&it.to_string_lossy()))
+        .map(|it| shell_quoted(&it.to_string_lossy()))
         .collect();
     if arguments.len() > MOST_WORDS {
         words.push("…".into());
@@ -147,7 +147,7 @@ fn words(arguments: &[OsString]) -> String {
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
+fn shell_quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=,@%+".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -163,7 +163,7 @@ mod tests {
     fn told(arguments: &[&str]) -> String {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let error = Cli::try_parse_from(&arguments).expect_err("an error");
-        explained(error, &arguments).to_string()
+        with_tip(error, &arguments).to_string()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 
 use super::{
     choices::{BackendName, Color, Format, Holders, Range},
-    values::{duration, interval, label, pid, range},
+    values::{parse_duration, parse_interval, parse_label, parse_pid, parse_range},
 };
 
 /// What is to be traced: a master, or a command that becomes one.
@@ -23,7 +23,7 @@ pub struct TraceArgs {
         value_name = "PID",
         group = TARGET,
         allow_negative_numbers = true,
-        value_parser = pid
+        value_parser = parse_pid
     )]
     pub pids: Vec<u32>,
 
@@ -32,7 +32,7 @@ pub struct TraceArgs {
     pub options: TraceOptions,
 
     /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
-    #[arg(short, long, value_parser = duration, allow_hyphen_values = true)]
+    #[arg(short, long, value_parser = parse_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
 
     /// Do not fail with status 1 when the command fails
@@ -48,7 +48,7 @@ pub struct TraceArgs {
 #[derive(Clone, Debug, Args)]
 pub struct TraceOptions {
     /// Time between samples of the counters
-    #[arg(short, long, default_value = "1s", value_parser = interval, allow_hyphen_values = true)]
+    #[arg(short, long, default_value = "1s", value_parser = parse_interval, allow_hyphen_values = true)]
     pub interval: Duration,
 
     /// Format of the report on standard output
@@ -73,7 +73,7 @@ pub struct TraceOptions {
         long,
         value_name = "SIZE",
         default_value = "auto",
-        value_parser = range,
+        value_parser = parse_range,
         allow_hyphen_values = true
     )]
     pub range: Range,
@@ -88,7 +88,7 @@ pub struct TraceOptions {
     pub holders: Holders,
 
     /// Label of the run, kept in the report; may be given several times
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
     pub labels: Vec<(String, String)>,
 
     /// When to use colour

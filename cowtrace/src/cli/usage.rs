@@ -20,7 +20,7 @@ pub fn wrong_usage(subcommand: Option<&str>, what: &str) -> Error {
 }
 
 /// Refuses what cannot be meant.
-pub(super) fn check(cli: &Cli) -> Result<()> {
+pub(super) fn check_usage(cli: &Cli) -> Result<()> {
     let (subcommand, labels) = match &cli.command {
         None => (None, &cli.trace.options.labels),
         Some(Subcommands::Demo(demo)) => (Some("demo"), &demo.options.labels),
@@ -49,7 +49,7 @@ mod tests {
     use clap::Parser as _;
 
     fn checked(arguments: &[&str]) -> Result<()> {
-        check(&Cli::try_parse_from([&["cowtrace"], arguments].concat())?)
+        check_usage(&Cli::try_parse_from([&["cowtrace"], arguments].concat())?)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Range;
 
 /// A time longer than nothing; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let how = |error: &dyn std::fmt::Display| format!("{error}; write it like 10s, 5m or 1h30m");
     // A bare number, 0.3 too, is seconds.
     let parsed = match text.parse::<f64>() {
@@ -24,7 +24,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The number of a process.
-pub(super) fn pid(text: &str) -> Result<u32, String> {
+pub(super) fn parse_pid(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(pid) if pid > 0 => Ok(pid),
         _ => Err("give the pid of a process; `pgrep -af NAME` lists pids".into()),
@@ -32,8 +32,8 @@ pub(super) fn pid(text: &str) -> Result<u32, String> {
 }
 
 /// Time between samples.
-pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    let interval = duration(text)?;
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
     if interval < Duration::from_millis(50) || interval > Duration::from_hours(1) {
         return Err("must be from 50ms to 1h".into());
     }
@@ -41,7 +41,7 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
 }
 
 /// The size of a range.
-pub(super) fn range(text: &str) -> Result<Range, String> {
+pub(super) fn parse_range(text: &str) -> Result<Range, String> {
     if text == "auto" {
         return Ok(Range::Auto);
     }
@@ -72,7 +72,7 @@ pub(super) fn range(text: &str) -> Result<Range, String> {
 }
 
 /// A percentage as a fraction.
-pub(super) fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     match number.parse::<f64>() {
         Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),
@@ -85,9 +85,9 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
 const MOST_KEY: usize = 128;
 
 /// A label's key, where no value stands beside it.
-pub(super) fn key(text: &str) -> Result<String, String> {
+pub(super) fn parse_label_key(text: &str) -> Result<String, String> {
     let is_key = !text.is_empty() && !text.contains('=');
-    let key = is_key.then(|| label(&format!("{text}=")));
+    let key = is_key.then(|| parse_label(&format!("{text}=")));
     match key {
         Some(label) => label.map(|(key, _)| key),
         None => Err("give only the name of a label, such as requests".into()),
@@ -95,7 +95,7 @@ pub(super) fn key(text: &str) -> Result<String, String> {
 }
 
 /// A key and a value.
-pub(super) fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, _)) if key.len() > MOST_KEY => {
             Err(format!("a key has at most {MOST_KEY} bytes"))
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn durations_need_sense() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("0.3"), Ok(Duration::from_millis(300)));
+        assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("0.3"), Ok(Duration::from_millis(300)));
         for bad in [
             "",
             "0",
@@ -130,16 +130,16 @@ mod tests {
             "99999999999999",
             "100years",
         ] {
-            assert!(duration(bad).is_err(), "{bad}");
+            assert!(parse_duration(bad).is_err(), "{bad}");
         }
-        assert!(interval("1ms").is_err() && interval("2h").is_err());
+        assert!(parse_interval("1ms").is_err() && parse_interval("2h").is_err());
     }
 
     #[test]
     fn ranges_are_powers_of_two_from_a_page_up() {
-        assert_eq!(range("auto"), Ok(Range::Auto));
-        assert_eq!(range("64KiB"), Ok(Range::Bytes(65_536)));
-        assert_eq!(range("1m"), Ok(Range::Bytes(1 << 20)));
+        assert_eq!(parse_range("auto"), Ok(Range::Auto));
+        assert_eq!(parse_range("64KiB"), Ok(Range::Bytes(65_536)));
+        assert_eq!(parse_range("1m"), Ok(Range::Bytes(1 << 20)));
         for bad in [
             "",
             "0",
@@ -151,35 +151,35 @@ mod tests {
             "-4KiB",
             "99999999999999999999GiB",
         ] {
-            assert!(range(bad).is_err(), "{bad}");
+            assert!(parse_range(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn labels_have_short_keys_of_plain_text() {
-        assert_eq!(label("a=b=c"), Ok(("a".into(), "b=c".into())));
-        assert!(label(&format!("{}=1", "k".repeat(MOST_KEY))).is_ok());
+        assert_eq!(parse_label("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(parse_label(&format!("{}=1", "k".repeat(MOST_KEY))).is_ok());
         let long = format!("{}=1", "k".repeat(MOST_KEY + 1));
         for bad in ["", "a", "=b", "a\nb=1", "a=\x1b[2J", &long] {
-            assert!(label(bad).is_err(), "{bad:?}");
+            assert!(parse_label(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn a_key_alone_is_a_labels_name() {
-        assert_eq!(key("requests"), Ok("requests".into()));
+        assert_eq!(parse_label_key("requests"), Ok("requests".into()));
         for bad in ["", "requests=5", "a\nb", &"k".repeat(MOST_KEY + 1)] {
-            assert!(key(bad).is_err(), "{bad:?}");
+            assert!(parse_label_key(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn percentages_are_not_negative() {
-        assert_eq!(percent("5%"), Ok(0.05));
-        assert_eq!(percent("12.5 %"), Ok(0.125));
-        assert_eq!(percent("0"), Ok(0.0));
+        assert_eq!(parse_percent("5%"), Ok(0.05));
+        assert_eq!(parse_percent("12.5 %"), Ok(0.125));
+        assert_eq!(parse_percent("0"), Ok(0.0));
         for bad in ["", "%", "-1%", "nan", "inf", "five"] {
-            assert!(percent(bad).is_err(), "{bad}");
+            assert!(parse_percent(bad).is_err(), "{bad}");
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     probe::{RangeCount, Totals},
-    recording::{Writer as RecordingWriter, read},
+    recording::{Writer as RecordingWriter, read_recording},
     run::{
         CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WhoWrote,
         WriteKind, Writer, arbitrary,
@@ -367,7 +367,7 @@ proptest! {
         for event in &events {
             trace.happens(event, &mut recording);
             if matches!(event, Event::Snapshot) {
-                let so_far = read(&path);
+                let so_far = read_recording(&path);
                 prop_assert!(so_far.is_ok(), "{:?}", so_far.err());
             }
         }
@@ -376,7 +376,7 @@ proptest! {
         let numbers: Vec<u32> = numbers.into_iter().map(|id| trace.records.id_in_run(id)).collect();
         let run = trace.end();
         recording.finish(&run).unwrap();
-        let back = read(&path);
+        let back = read_recording(&path);
         prop_assert!(back.is_ok(), "{:?}", back.err());
         prop_assert_eq!(&back.unwrap(), &run);
         // Each process counts what it copied, and a launcher is nowhere.

@@ -26,7 +26,8 @@ impl Session<'_> {
     /// or many where it is emulated, in which a signal shall not wait.
     pub(super) async fn attach(&self, settings: Settings, ends: &mut Ends) -> Result<Probe> {
         let (name, kernel) = (self.options.backend.name(), self.kernel.clone());
-        let attaching = tokio::task::spawn_blocking(move || probe::attach(name, &kernel, settings));
+        let attaching =
+            tokio::task::spawn_blocking(move || probe::attach_backend(name, &kernel, settings));
         tokio::select! {
             biased;
             _ = ends.next() => bail!("{NOTHING_TRACED}"),
@@ -58,7 +59,7 @@ impl Session<'_> {
                 meta.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
                 started.go_on().context("cannot resume the command")?;
-                let begun = tokio::time::timeout(BEGINNING, begun(collector));
+                let begun = tokio::time::timeout(BEGINNING, events_of_attaching(collector));
                 if !begun.await.unwrap_or(Ok(true))? {
                     return Err(AlreadyTold.into());
                 }
@@ -80,7 +81,7 @@ pub(super) fn expect_some(target: &Target<'_>, collector: &Collector) -> Result<
 }
 
 /// Whether the process that was to become the command has done so, once that is known.
-async fn begun(collector: &mut Collector) -> Result<bool> {
+async fn events_of_attaching(collector: &mut Collector) -> Result<bool> {
     loop {
         if let Some(has_begun) = collector.command_has_begun() {
             return Ok(has_begun);

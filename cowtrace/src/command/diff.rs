@@ -31,7 +31,7 @@ pub(super) struct Exceeded {
 pub(super) struct Unlike(String);
 
 /// Compares, prints, and fails if that was asked for.
-pub fn diff(arguments: &DiffArgs) -> Result<()> {
+pub fn run_diff(arguments: &DiffArgs) -> Result<()> {
     refuse_vain_limit(arguments)?;
     if arguments.output.is_none()
         && arguments.format == DiffFormat::Html
@@ -42,18 +42,18 @@ pub fn diff(arguments: &DiffArgs) -> Result<()> {
         );
     }
     let comparison = diff::compare(
-        measure(&arguments.base)?,
-        measure(&arguments.against)?,
+        measure_recordings(&arguments.base)?,
+        measure_recordings(&arguments.against)?,
         Options {
             per: arguments.per.clone(),
             fail_above: arguments.fail_above,
         },
     )?;
     match &arguments.output {
-        Some(path) => write(&comparison, arguments, path)?,
-        None => print(&comparison, arguments)?,
+        Some(path) => write_comparison(&comparison, arguments, path)?,
+        None => print_comparison(&comparison, arguments)?,
     }
-    judge(&comparison)
+    fail_on_growth(&comparison)
 }
 
 /// A limit that these runs can never exceed would pass for a check.
@@ -70,32 +70,32 @@ fn refuse_vain_limit(arguments: &DiffArgs) -> Result<()> {
     Ok(())
 }
 
-fn measure(paths: &[PathBuf]) -> Result<Vec<Measured>> {
+fn measure_recordings(paths: &[PathBuf]) -> Result<Vec<Measured>> {
     let measured = |path: &PathBuf| {
         let name = path.display().to_string();
-        let run =
-            recording::read(path).with_context(|| format!("cannot read {}", printable(&name)))?;
+        let run = recording::read_recording(path)
+            .with_context(|| format!("cannot read {}", printable(&name)))?;
         Ok(Measured::of(&run, name))
     };
     paths.iter().map(measured).collect()
 }
 
-fn print(comparison: &Comparison, arguments: &DiffArgs) -> Result<()> {
+fn print_comparison(comparison: &Comparison, arguments: &DiffArgs) -> Result<()> {
     let is_terminal = io::stdout().is_terminal();
     streams::output()
         .and_then(|mut out| {
-            render(comparison, arguments, is_terminal, &mut out)?;
+            render_comparison(comparison, arguments, is_terminal, &mut out)?;
             out.flush()
         })
         .context("cannot write the comparison to standard output")
 }
 
-fn write(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<()> {
+fn write_comparison(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<()> {
     refuse_source(path, &arguments.base)?;
     refuse_source(path, &arguments.against)?;
     let mut file = NewFile::create(path, arguments.force)?;
     let mut out = io::BufWriter::new(file.file());
-    render(comparison, arguments, false, &mut out)
+    render_comparison(comparison, arguments, false, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| format!("cannot write {}", printable_path(path)))?;
     drop(out);
@@ -110,7 +110,7 @@ fn write(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<(
     Ok(())
 }
 
-fn render(
+fn render_comparison(
     comparison: &Comparison,
     arguments: &DiffArgs,
     is_terminal: bool,
@@ -126,7 +126,7 @@ fn render(
     }
 }
 
-fn judge(comparison: &Comparison) -> Result<()> {
+fn fail_on_growth(comparison: &Comparison) -> Result<()> {
     let Some(limit) = comparison.options.fail_above else {
         return Ok(());
     };

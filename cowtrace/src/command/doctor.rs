@@ -24,7 +24,7 @@ const BELOW: usize = 5;
 const LEAST_BESIDE: usize = 70;
 
 /// Tries everything and prints what came of it.
-pub fn doctor() -> Result<()> {
+pub fn run_doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let style = Style::of_terminal(io::stdout().is_terminal(), Color::Auto);
     let mut out = streams::output().context(NO_OUTPUT)?;
@@ -36,26 +36,26 @@ pub fn doctor() -> Result<()> {
         kernel.page_bytes,
         kernel.pid_max
     );
-    paragraph(&mut out, &machine, style)?;
+    write_paragraph(&mut out, &machine, style)?;
     writeln!(out)?;
     let mut told = Told::default();
-    for trial in std::iter::once(open_files()).chain(trial::ground()) {
+    for trial in std::iter::once(open_files()).chain(trial::try_ground()) {
         let text = match trial.result {
             Ok(text) => Ok(text),
             Err(reason) => Err(told.once(trial.what, reason)),
         };
-        line(&mut out, trial.what, &text, style)?;
+        write_trial(&mut out, trial.what, &text, style)?;
     }
-    let backends = trial::backends(&kernel);
+    let backends = trial::try_backends(&kernel);
     writeln!(out)?;
-    paragraph(&mut out, BACKENDS, style)?;
+    write_paragraph(&mut out, BACKENDS, style)?;
     writeln!(out)?;
     for backend in &backends {
         let text = match &backend.result {
-            Ok(unseen) => Ok(sees(unseen)),
+            Ok(unseen) => Ok(describe_unseen(unseen)),
             Err(reason) => Err(told.once(backend.name, reason.clone())),
         };
-        line(&mut out, backend.name, &text, style)?;
+        write_trial(&mut out, backend.name, &text, style)?;
     }
     let Some(taken) = backends.iter().find(|backend| backend.result.is_ok()) else {
         out.flush().context(NO_OUTPUT)?;
@@ -63,7 +63,7 @@ pub fn doctor() -> Result<()> {
     };
     writeln!(out)?;
     let answer = format!("cowtrace can trace here, with the {} backend.", taken.name);
-    paragraph(&mut out, &answer, style)?;
+    write_paragraph(&mut out, &answer, style)?;
     out.flush().context(NO_OUTPUT)
 }
 
@@ -92,7 +92,7 @@ impl Told {
 }
 
 /// `yes`, what was tried, and what was said, which goes on under itself.
-fn line(
+fn write_trial(
     out: &mut impl io::Write,
     what: &str,
     result: &Result<String, String>,
@@ -102,7 +102,7 @@ fn line(
     let is_beside = style.width >= LEAST_BESIDE;
     let indent = if is_beside { BESIDE } else { BELOW };
     let mut lines = terminal::wrap(said, style.width.saturating_sub(indent)).into_iter();
-    let mark = mark(result.is_ok(), style.color);
+    let mark = yes_or_no(result.is_ok(), style.color);
     if is_beside {
         let first = lines.next().unwrap_or_default();
         writeln!(out, "{mark}  {what:<26} {first}")?;
@@ -112,14 +112,14 @@ fn line(
     lines.try_for_each(|line| writeln!(out, "{:indent$}{line}", ""))
 }
 
-fn paragraph(out: &mut impl io::Write, text: &str, style: Style) -> io::Result<()> {
+fn write_paragraph(out: &mut impl io::Write, text: &str, style: Style) -> io::Result<()> {
     terminal::wrap(text, style.width)
         .iter()
         .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// What a backend cannot see.
-fn sees(unseen: &[Unseen]) -> String {
+fn describe_unseen(unseen: &[Unseen]) -> String {
     if unseen.is_empty() {
         return "sees every copy and its source".into();
     }
@@ -129,8 +129,8 @@ fn sees(unseen: &[Unseen]) -> String {
 
 /// Attaches programs that do nothing where the tracepoint backend attaches its own, says `ready`,
 /// and stays until standard input ends: the floor that the benchmark measures against.
-pub fn empty_hooks() -> Result<()> {
-    let _hooks = trial::empty_hooks()?;
+pub fn stay_with_empty_hooks() -> Result<()> {
+    let _hooks = trial::attach_empty_hooks()?;
     let mut out = streams::output().context(NO_OUTPUT)?;
     writeln!(out, "ready")
         .and_then(|()| out.flush())
@@ -140,7 +140,7 @@ pub fn empty_hooks() -> Result<()> {
     Ok(())
 }
 
-fn mark(works: bool, color: bool) -> &'static str {
+fn yes_or_no(works: bool, color: bool) -> &'static str {
     match (works, color) {
         (true, true) => "\x1b[32myes\x1b[0m",
         (true, false) => "yes",

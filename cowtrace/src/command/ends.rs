@@ -62,7 +62,7 @@ impl Ends {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            () = received(self.hangup.as_mut()) => {}
+            () = wait_for_signal(self.hangup.as_mut()) => {}
         }
         End::Signal
     }
@@ -76,7 +76,7 @@ impl Ends {
 }
 
 /// Until it comes; for ever where it is not listened to.
-async fn received(signal: Option<&mut Signal>) {
+async fn wait_for_signal(signal: Option<&mut Signal>) {
     match signal {
         Some(signal) => {
             signal.recv().await;
@@ -95,7 +95,7 @@ fn is_hangup_ignored() -> bool {
 }
 
 /// Until then; for ever without a deadline.
-pub(super) async fn at(deadline: Option<Instant>) {
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -36,11 +36,11 @@ pub(super) struct Exits {
 impl Exits {
     /// Of masters that are there.
     pub(super) fn of_masters(pids: &[u32]) -> Self {
-        let watched = pids.iter().map(|&pid| Watched::new(proc(), pid));
+        let watched = pids.iter().map(|&pid| Watched::new(proc_root(), pid));
         Self {
             command: None,
             masters: watched.flatten().collect(),
-            oom_kills: oom_kills(proc()),
+            oom_kills: oom_kills(proc_root()),
         }
     }
 
@@ -49,7 +49,7 @@ impl Exits {
         Self {
             command: Some(command),
             masters: Vec::new(),
-            oom_kills: oom_kills(proc()),
+            oom_kills: oom_kills(proc_root()),
         }
     }
 
@@ -61,7 +61,7 @@ impl Exits {
         cause: End,
         was_interrupted: bool,
     ) -> Result<(), CommandFailed> {
-        let oom_kills = oom_kills(proc()).unwrap_or(0);
+        let oom_kills = oom_kills(proc_root()).unwrap_or(0);
         let exit = |ending: Ending| Exit {
             ending,
             with_trace: was_interrupted || cause != End::MastersGone,
@@ -69,8 +69,8 @@ impl Exits {
         };
         let deadline = Instant::now() + PATIENCE;
         for master in &self.masters {
-            if let Some(process) = exited(run, master.pid()) {
-                process.exit = ending(master, deadline).map(exit);
+            if let Some(process) = exited_master(run, master.pid()) {
+                process.exit = wait_for_ending(master, deadline).map(exit);
             }
         }
         let Some(command) = &mut self.command else {
@@ -84,7 +84,7 @@ impl Exits {
             ));
             return Ok(());
         };
-        if let Some(process) = exited(run, command.pid()) {
+        if let Some(process) = exited_master(run, command.pid()) {
             process.exit = Some(exit);
         }
         if exit.is_failure() {
@@ -96,21 +96,21 @@ impl Exits {
 }
 
 /// The last program of a master, if it has ended in the trace.
-fn exited(run: &mut Run, pid: u32) -> Option<&mut Process> {
+fn exited_master(run: &mut Run, pid: u32) -> Option<&mut Process> {
     let is_it = |process: &&mut Process| process.pid == pid && process.role == Role::Master;
     let last = run.memory.processes.iter_mut().rev().find(is_it);
     last.filter(|process| process.exited_ns.is_some())
 }
 
-fn ending(master: &Watched, deadline: Instant) -> Option<Ending> {
+fn wait_for_ending(master: &Watched, deadline: Instant) -> Option<Ending> {
     loop {
-        match master.ending(proc()) {
+        match master.ending(proc_root()) {
             None if Instant::now() < deadline => thread::sleep(PAUSE),
             ending => return ending,
         }
     }
 }
 
-fn proc() -> &'static Path {
+fn proc_root() -> &'static Path {
     Path::new("/proc")
 }

@@ -15,27 +15,27 @@ const MOST_NAMED: usize = 5;
 /// What is left of a tree whose masters have exited: a service that has replaced its master, or that
 /// has gone into the background.
 pub(super) fn after_masters(run: &Run) -> Option<String> {
-    let living = living(run, Path::new("/proc"));
-    let tops = tops(&living);
+    let living = still_living(run, Path::new("/proc"));
+    let tops = without_living_parents(&living);
     let top = tops.first()?;
     let is = if living.len() == 1 { "lives" } else { "live" };
     Some(format!(
         "every target has exited, but {} still {is}: {}; continue with `cowtrace --pid {}`",
         plural(living.len() as u64, "descendant"),
-        named(&tops),
+        list_names(&tops),
         top.pid
     ))
 }
 
 /// What a command has left behind that was ended with its trace.
 pub(super) fn after_command(run: &Run, command: u32) -> Option<String> {
-    let mut living = living(run, Path::new("/proc"));
+    let mut living = still_living(run, Path::new("/proc"));
     living.retain(|process| process.pid != command);
     if living.is_empty() {
         return None;
     }
     let is = if living.len() == 1 { "lives" } else { "live" };
-    let tops = tops(&living);
+    let tops = without_living_parents(&living);
     let pids: Vec<String> = tops
         .iter()
         .take(MOST_NAMED)
@@ -44,7 +44,7 @@ pub(super) fn after_command(run: &Run, command: u32) -> Option<String> {
     Some(format!(
         "{} that the command started still {is}: {}; `kill {}` ends {}",
         plural(living.len() as u64, "process"),
-        named(&tops),
+        list_names(&tops),
         pids.join(" "),
         if tops.len() > MOST_NAMED {
             "the first of them"
@@ -55,7 +55,7 @@ pub(super) fn after_command(run: &Run, command: u32) -> Option<String> {
 }
 
 /// Those that have not exited, by what the trace and /proc know.
-fn living<'a>(run: &'a Run, root: &Path) -> Vec<&'a Process> {
+fn still_living<'a>(run: &'a Run, root: &Path) -> Vec<&'a Process> {
     let is_there = |process: &&Process| {
         process.exited_ns.is_none()
             && process.pid != 0
@@ -65,14 +65,14 @@ fn living<'a>(run: &'a Run, root: &Path) -> Vec<&'a Process> {
 }
 
 /// Those of them whose parents do not live.
-fn tops<'a>(living: &[&'a Process]) -> Vec<&'a Process> {
+fn without_living_parents<'a>(living: &[&'a Process]) -> Vec<&'a Process> {
     let ids: HashSet<u32> = living.iter().map(|process| process.id).collect();
     let has_parent = |process: &Process| process.parent_id.is_some_and(|id| ids.contains(&id));
     let tops = living.iter().filter(|process| !has_parent(process));
     tops.copied().collect()
 }
 
-fn named(processes: &[&Process]) -> String {
+fn list_names(processes: &[&Process]) -> String {
     let mut names: Vec<String> = processes
         .iter()
         .take(MOST_NAMED)

@@ -18,7 +18,7 @@ const MOST_TIME: u64 = 30;
 
 /// Answers what is asked on standard input, by cowtrace alone: it reads what its parent holds, which
 /// by sudo anybody could be who may start it.
-pub fn name() -> Result<()> {
+pub fn run_name() -> Result<()> {
     let asker = getppid().as_raw().unsigned_abs();
     let program = |process: &str| {
         let file = fs::metadata(format!("/proc/{process}/exe"));
@@ -36,5 +36,6 @@ pub fn name() -> Result<()> {
     ] {
         setrlimit(resource, most, most).context("cannot limit the process that names code")?;
     }
-    native::answer(asker, io::stdin().lock(), io::stdout().lock()).context("cannot name code")
+    native::answer_question(asker, io::stdin().lock(), io::stdout().lock())
+        .context("cannot name code")
 }

@@ -26,7 +26,7 @@ use crate::{
 const FLUSH_INTERVAL: Duration = Duration::from_millis(900);
 
 /// Says before a trace begins if its recording could not be written.
-pub(super) fn check(options: &TraceOptions) -> Result<()> {
+pub(super) fn check_recording_options(options: &TraceOptions) -> Result<()> {
     match &options.output {
         Some(path) => Ok(Recorder::check(path, options.force)?),
         None => Ok(()),

@@ -18,25 +18,25 @@ use crate::{
 };
 
 /// Reads a recording and reports it.
-pub fn report(arguments: &ReportArgs) -> Result<()> {
+pub fn run_report(arguments: &ReportArgs) -> Result<()> {
     if arguments.output.is_none() {
         check_printable(arguments.format)?;
     }
     let path = &arguments.recording;
-    let run =
-        recording::read(path).with_context(|| format!("cannot report {}", printable_path(path)))?;
+    let run = recording::read_recording(path)
+        .with_context(|| format!("cannot report {}", printable_path(path)))?;
     match &arguments.output {
-        None => print(&run, arguments.format, arguments.color),
-        Some(output) => save(&run, arguments, output),
+        None => print_report(&run, arguments.format, arguments.color),
+        Some(output) => save_report(&run, arguments, output),
     }
 }
 
-fn save(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
+fn save_report(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
     refuse_source(output, std::slice::from_ref(&arguments.recording))?;
     let mut file = NewFile::create(output, arguments.force)?;
     let style = Style::of_terminal(false, arguments.color);
     let mut out = io::BufWriter::new(file.file());
-    render(run, arguments.format, style, &mut out)
+    render_report(run, arguments.format, style, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| format!("cannot write the report to {}", printable_path(output)))?;
     drop(out);
@@ -59,10 +59,10 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
 }
 
 /// Prints a run on standard output.
-pub(super) fn print(run: &Run, format: Format, color: Color) -> Result<()> {
+pub(super) fn print_report(run: &Run, format: Format, color: Color) -> Result<()> {
     let style = Style::of_terminal(io::stdout().is_terminal(), color);
     let printed = streams::output().and_then(|mut out| {
-        render(run, format, style, &mut out)?;
+        render_report(run, format, style, &mut out)?;
         out.flush()
     });
     match printed {
@@ -72,7 +72,7 @@ pub(super) fn print(run: &Run, format: Format, color: Color) -> Result<()> {
     }
 }
 
-fn render(run: &Run, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn render_report(run: &Run, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Text => report::text(run, style, out),
         Format::Json => report::json(run, out),

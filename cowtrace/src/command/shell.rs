@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use crate::{cli::Cli, streams};
 
 /// Prints completions for a shell.
-pub fn completions(shell: clap_complete::Shell) -> Result<()> {
+pub fn print_completions(shell: clap_complete::Shell) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "cowtrace", &mut script);
     streams::output()
@@ -20,7 +20,7 @@ pub fn completions(shell: clap_complete::Shell) -> Result<()> {
 }
 
 /// Prints the manual page.
-pub fn man() -> Result<()> {
+pub fn print_manual() -> Result<()> {
     streams::output()
         .and_then(|mut out| {
             clap_mangen::Man::new(Cli::command()).render(&mut out)?;

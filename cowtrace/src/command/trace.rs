@@ -15,13 +15,13 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
     begin::expect_some,
-    ends::{End, Ends, at},
+    ends::{End, Ends, sleep_until},
     exits::{CommandFailed, Exits},
     living,
     progress::{progress_bar, progress_text},
     range::range_bytes,
     record::{self, Recording},
-    report::{check_printable, print},
+    report::{check_printable, print_report},
 };
 use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
@@ -60,14 +60,14 @@ pub(super) struct Until {
 }
 
 /// Traces, then reports.
-pub fn trace(arguments: TraceArgs) -> Result<()> {
+pub fn run_trace(arguments: TraceArgs) -> Result<()> {
     let options = arguments.options;
     start_log(options.verbose);
     for &pid in &arguments.pids {
-        targets::check(Path::new("/proc"), pid)?;
+        targets::check_target(Path::new("/proc"), pid)?;
     }
     for &pid in &arguments.pids {
-        if let Some(hint) = targets::hint(Path::new("/proc"), pid, &arguments.pids) {
+        if let Some(hint) = targets::hint_for_worker(Path::new("/proc"), pid, &arguments.pids) {
             say(format_args!("cowtrace: {hint}"));
         }
     }
@@ -83,7 +83,7 @@ pub fn trace(arguments: TraceArgs) -> Result<()> {
         duration: arguments.duration,
         workers: None,
     };
-    let observed = observe(&target, until, &options)?;
+    let observed = trace_until_end(&target, until, &options)?;
     observed.print(&options)?;
     observed.recorded?;
     if arguments.ignore_command_status {
@@ -107,12 +107,12 @@ impl Observed {
         if options.output.is_some() && streams::check_output().is_err() {
             return Ok(());
         }
-        print(&self.run, options.format, options.color)
+        print_report(&self.run, options.format, options.color)
     }
 }
 
 /// Traces until it is time to end, a signal comes or the masters are gone.
-pub(super) fn observe(
+pub(super) fn trace_until_end(
     target: &Target<'_>,
     until: Until,
     options: &TraceOptions,
@@ -123,7 +123,7 @@ pub(super) fn observe(
             "the report would be lost: standard output cannot be written (use -o FILE, or redirect it to a file)",
         )?;
     }
-    record::check(options)?;
+    record::check_recording_options(options)?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
@@ -209,7 +209,7 @@ impl Session<'_> {
         // A command may have ended by now.
         let living = collector.living();
         if progress.is_hidden() && living > 0 {
-            say(format_args!("cowtrace: {}", tracing(living)));
+            say(format_args!("cowtrace: {}", tracing_message(living)));
         }
         let under_way = UnderWay {
             collector: &mut collector,
@@ -283,7 +283,7 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 end = ends.next() => return Ok(end),
-                () = at(deadline) => return Ok(End::Duration),
+                () = sleep_until(deadline) => return Ok(End::Duration),
                 ready = collector.wait() => {
                     ready.context(NO_EVENTS)?;
                     collector.follow()?;
@@ -298,7 +298,7 @@ impl Session<'_> {
                     collector.walk_early();
                     looked = Instant::now();
                 }
-                () = due(&mut recording) => {
+                () = flush_due(&mut recording) => {
                     if let Some(recording) = &mut recording
                         && let Some(warning) = recording.flush(collector, meta)
                     {
@@ -340,7 +340,7 @@ impl Session<'_> {
 }
 
 /// Says that the hooks are on, where no progress is shown.
-fn tracing(processes: usize) -> String {
+fn tracing_message(processes: usize) -> String {
     let processes = words::plural(processes as u64, "process");
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
@@ -351,7 +351,7 @@ fn tracing(processes: usize) -> String {
 pub struct AlreadyTold;
 
 /// Until the recording is to be flushed; for ever without one.
-async fn due(recording: &mut Option<&mut Recording>) {
+async fn flush_due(recording: &mut Option<&mut Recording>) {
     match recording {
         Some(recording) => recording.due().await,
         None => std::future::pending().await,

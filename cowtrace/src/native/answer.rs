@@ -17,7 +17,7 @@ use super::{
 ///
 /// `asker` is the process that asks: no other can hold the files. The question comes from `input`, in
 /// JSON, and the answers go to `output`, in lines of JSON.
-pub fn answer(asker: u32, input: impl Read, output: impl Write) -> io::Result<()> {
+pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::Result<()> {
     let question: Question<'_> = serde_json::from_reader(BufReader::new(input))?;
     if question.holder != asker {
         return Err(io::Error::other("who asks is not who holds the files"));
@@ -30,7 +30,9 @@ pub fn answer(asker: u32, input: impl Read, output: impl Write) -> io::Result<()
             .iter()
             .flat_map(|(_, part)| part.places.iter().copied())
             .collect();
-        let mut names = file::names(&file, &places).unwrap_or_default().into_iter();
+        let mut names = file::name_places(&file, &places)
+            .unwrap_or_default()
+            .into_iter();
         for (number, part) in parts {
             let of_part = part.places.iter().map(|_| names.next().unwrap_or_default());
             lines.tell(&Told::Names(number, of_part.collect()))?;
@@ -39,7 +41,7 @@ pub fn answer(asker: u32, input: impl Read, output: impl Write) -> io::Result<()
     for (number, part) in question.parts.iter().enumerate() {
         if let Source::PerfMaps(maps) = &part.source {
             lines.tell(&Told::Begun(vec![number]))?;
-            let made = made(question.holder, maps, &part.places);
+            let made = name_made_code(question.holder, maps, &part.places);
             for (map, problem) in made.problems {
                 lines.tell(&Told::Problem(number, map, problem))?;
             }
@@ -70,7 +72,7 @@ fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, Parts<'a>)> {
         let Source::File(HeldFile { descriptor, inode }) = part.source else {
             continue;
         };
-        let Some(file) = file::open(question.holder, descriptor) else {
+        let Some(file) = file::reopen_held(question.holder, descriptor) else {
             continue;
         };
         let Ok(told) = file.metadata() else { continue };
@@ -93,13 +95,14 @@ struct Made {
 }
 
 /// Names of code that processes made, by the first that says anything of it.
-fn made(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Made {
+fn name_made_code(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Made {
     let address = |place: &Place| place.at.wrapping_sub(u64::from(place.is_return));
     let addresses: Vec<u64> = places.iter().map(address).collect();
     let mut names = vec![Name::default(); places.len()];
     let mut problems = Vec::new();
     for (number, map) in maps.iter().enumerate() {
-        let said = perf_map::open(holder, map).and_then(|file| perf_map::read(&file, &addresses));
+        let said = perf_map::open_perf_map(holder, map)
+            .and_then(|file| perf_map::read_perf_map(&file, &addresses));
         let said = match said {
             Ok(said) => said,
             Err(problem) => {
@@ -109,7 +112,7 @@ fn made(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Made {
         };
         problems.extend(said.problem.map(|problem| (number, problem)));
         for (name, found) in names.iter_mut().zip(said.names) {
-            let found = || found.map(|found| file::cut(&found));
+            let found = || found.map(|found| file::shorten_name(&found));
             name.function = name.function.take().or_else(found);
         }
     }

@@ -41,7 +41,7 @@ pub(super) struct Answered {
 }
 
 /// Asks about parts.
-pub(super) fn ask(parts: &[Part]) -> Answered {
+pub(super) fn ask_namer(parts: &[Part]) -> Answered {
     let program = || {
         let mut itself = Command::new("/proc/self/exe");
         itself.arg(NAMER);

@@ -35,8 +35,8 @@ const MAX_NAME: usize = 512;
 const MAX_INLINED: usize = 32;
 
 /// Opens a file that is held. Only a regular one: others do things when they are opened.
-pub(super) fn open(holder: u32, descriptor: i32) -> Option<File> {
-    let held = hold(holder, descriptor).ok()?;
+pub(super) fn reopen_held(holder: u32, descriptor: i32) -> Option<File> {
+    let held = hold_bytes(holder, descriptor).ok()?;
     if !held.metadata().ok()?.is_file() {
         return None;
     }
@@ -44,7 +44,7 @@ pub(super) fn open(holder: u32, descriptor: i32) -> Option<File> {
 }
 
 /// Holds what another process holds; nothing of it is opened.
-pub(super) fn hold(holder: u32, descriptor: i32) -> io::Result<File> {
+pub(super) fn hold_bytes(holder: u32, descriptor: i32) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     options.read(true).custom_flags(libc::O_PATH);
     options.open(format!("/proc/{holder}/fd/{descriptor}"))
@@ -52,16 +52,16 @@ pub(super) fn hold(holder: u32, descriptor: i32) -> io::Result<File> {
 
 /// Opens what is held, for reading.
 pub(super) fn open_held(held: &File) -> io::Result<File> {
-    File::open(path_of(held))
+    File::open(path_to_reopen(held))
 }
 
 /// What a file can be opened again by, whatever its name means.
-fn path_of(file: &File) -> PathBuf {
+fn path_to_reopen(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Names places by their offsets in a file, in their order.
-pub(super) fn names(file: &File, places: &[Place]) -> Option<Vec<Name>> {
+pub(super) fn name_places(file: &File, places: &[Place]) -> Option<Vec<Name>> {
     let cache = ReadCache::new(file.try_clone().ok()?);
     let elf = object::File::parse(&cache).ok()?;
     let segments = Segments::of(&elf);
@@ -76,7 +76,7 @@ pub(super) fn names(file: &File, places: &[Place]) -> Option<Vec<Name>> {
         })
         .collect();
     let known: Vec<u64> = addresses.iter().flatten().copied().collect();
-    let mut functions = functions(file, &elf, &known).into_iter();
+    let mut functions = functions_at(file, &elf, &known).into_iter();
     let name = |address: Option<u64>| {
         let Some(address) = address else {
             return Name::default();
@@ -99,14 +99,14 @@ pub(super) fn names(file: &File, places: &[Place]) -> Option<Vec<Name>> {
 /// Functions by their addresses in the file. Symbols have the full names, and which of several is
 /// meant; debug information, which may be kept apart, has those that have no symbol, and what is
 /// inlined.
-fn functions<'a>(file: &File, elf: &impl Object<'a>, addresses: &[u64]) -> Vec<Option<Name>> {
-    let mut own = Elf::new(path_of(file));
+fn functions_at<'a>(file: &File, elf: &impl Object<'a>, addresses: &[u64]) -> Vec<Option<Name>> {
+    let mut own = Elf::new(path_to_reopen(file));
     own.debug_syms = false;
-    let names = symbols(own, addresses);
+    let names = symbols_at(own, addresses);
     let Some(with_debug) = with_debug(file, elf) else {
         return names;
     };
-    let by_debug = symbols(with_debug, addresses);
+    let by_debug = symbols_at(with_debug, addresses);
     let both = names.into_iter().zip(by_debug);
     both.map(|(name, by_debug)| match (name, by_debug) {
         (Some(name), Some(by_debug)) => Some(Name {
@@ -125,7 +125,7 @@ fn with_debug<'a>(file: &File, elf: &impl Object<'a>) -> Option<Elf> {
     }
     // By links a file names others to be opened, and any file could be named.
     let has_own = elf.section_by_name(".debug_info").is_some() && !has_links(elf);
-    has_own.then(|| Elf::new(path_of(file)))
+    has_own.then(|| Elf::new(path_to_reopen(file)))
 }
 
 fn has_links<'a>(elf: &impl Object<'a>) -> bool {
@@ -149,7 +149,7 @@ fn debug_file<'a>(elf: &impl Object<'a>) -> Option<PathBuf> {
 }
 
 /// In the order of the addresses.
-fn symbols(elf: Elf, addresses: &[u64]) -> Vec<Option<Name>> {
+fn symbols_at(elf: Elf, addresses: &[u64]) -> Vec<Option<Name>> {
     let symbolizer = Symbolizer::builder()
         .enable_auto_reload(false)
         .enable_code_info(elf.debug_syms)
@@ -157,23 +157,29 @@ fn symbols(elf: Elf, addresses: &[u64]) -> Vec<Option<Name>> {
         .build();
     let source = Source::Elf(elf);
     let found = symbolizer.symbolize(&source, Input::VirtOffset(addresses));
-    let mut names: Vec<Option<Name>> = found.unwrap_or_default().iter().map(named).collect();
+    let mut names: Vec<Option<Name>> = found
+        .unwrap_or_default()
+        .iter()
+        .map(name_of_symbol)
+        .collect();
     names.resize(addresses.len(), None);
     names
 }
 
-fn named(symbolized: &Symbolized<'_>) -> Option<Name> {
+fn name_of_symbol(symbolized: &Symbolized<'_>) -> Option<Name> {
     let symbol = symbolized.as_sym()?;
     // Told from the outermost on.
     let inlined = symbol.inlined.iter().rev().take(MAX_INLINED);
     Some(Name {
-        function: Some(cut(&symbol.name)),
-        inlined: inlined.map(|function| cut(&function.name)).collect(),
+        function: Some(shorten_name(&symbol.name)),
+        inlined: inlined
+            .map(|function| shorten_name(&function.name))
+            .collect(),
         ..Name::default()
     })
 }
 
-pub(super) fn cut(name: &str) -> String {
+pub(super) fn shorten_name(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),
@@ -228,11 +234,11 @@ mod tests {
         let fifo = held(&path);
         let holder = std::process::id();
         // Else this would wait for a writer.
-        assert!(open(holder, fifo.as_raw_fd()).is_none());
+        assert!(reopen_held(holder, fifo.as_raw_fd()).is_none());
         fs::remove_file(path).unwrap();
-        assert!(open(holder, held("/dev/null".as_ref()).as_raw_fd()).is_none());
-        assert!(open(holder, held("/".as_ref()).as_raw_fd()).is_none());
-        assert!(open(holder, held("/proc/self/exe".as_ref()).as_raw_fd()).is_some());
+        assert!(reopen_held(holder, held("/dev/null".as_ref()).as_raw_fd()).is_none());
+        assert!(reopen_held(holder, held("/".as_ref()).as_raw_fd()).is_none());
+        assert!(reopen_held(holder, held("/proc/self/exe".as_ref()).as_raw_fd()).is_some());
     }
 
     #[test]
@@ -242,16 +248,16 @@ mod tests {
             is_return: true,
         };
         let file = File::open("/proc/self/status").unwrap();
-        assert!(names(&file, &[place]).is_none());
+        assert!(name_places(&file, &[place]).is_none());
         let file = File::open("/proc/self/exe").unwrap();
-        let names = names(&file, &[place]).unwrap();
+        let names = name_places(&file, &[place]).unwrap();
         assert_eq!(names, [Name::default()]);
     }
 
     #[test]
     fn long_names_are_cut() {
         let long = "ä".repeat(MAX_NAME + 1);
-        assert_eq!(cut(&long).chars().count(), MAX_NAME + 1);
-        assert_eq!(cut("main"), "main");
+        assert_eq!(shorten_name(&long).chars().count(), MAX_NAME + 1);
+        assert_eq!(shorten_name("main"), "main");
     }
 }

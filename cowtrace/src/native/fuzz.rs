@@ -83,7 +83,7 @@ fn perf_map(input: &[u8]) {
     assert_eq!(names.len(), 2);
     for (address, name) in addresses.into_iter().zip(names) {
         let lines = values.0.split(|byte| *byte == b'\n');
-        let mut found = lines.filter_map(perf_map::function);
+        let mut found = lines.filter_map(perf_map::parse_function);
         let last = found
             .rfind(|(start, end, _)| (*start..*end).contains(&address))
             .map(|(.., name)| String::from_utf8_lossy(name).into_owned());

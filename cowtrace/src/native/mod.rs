@@ -17,7 +17,7 @@ mod stack;
 mod unnamed;
 mod unwind;
 
-pub use answer::answer;
+pub use answer::answer_question;
 pub use asking::NAMER;
 pub(crate) use code::Code;
 pub(crate) use held::Held;

@@ -115,7 +115,7 @@ impl Naming {
         let asking::Answered {
             mut names,
             problems,
-        } = asking::ask(&self.parts);
+        } = asking::ask_namer(&self.parts);
         let mut answer = |asked: Option<(usize, usize)>| {
             let (part, place) = asked?;
             names[part].as_mut()?.get_mut(place).map(std::mem::take)
@@ -198,7 +198,7 @@ impl Names {
             ..address
         };
         let caller = |at: u64| Some(self.of(returning(at))?.caller);
-        let (calls, end) = stack::calls(innermost.caller, chain, caller);
+        let (calls, end) = stack::calls_leading_to(innermost.caller, chain, caller);
         let named = |call: Call| match call {
             Call::At(at) => self.of(returning(at)),
             Call::Hidden => None,
@@ -239,7 +239,7 @@ mod tests {
             parts: naming.parts.as_slice().into(),
         };
         let question = serde_json::to_vec(&question).unwrap();
-        super::super::answer(pid, question.as_slice(), &mut lines).unwrap();
+        super::super::answer_question(pid, question.as_slice(), &mut lines).unwrap();
         let lines = String::from_utf8(lines).unwrap();
         assert!(
             lines.contains("by_offset") && lines.ends_with("\"All\"\n"),

@@ -60,13 +60,14 @@ impl Problem {
 
 /// Opens a perf map that may be believed and told of: it is the process's user's own, or root's that
 /// anybody may read. A user can put any file there, in a mount namespace of the user's own.
-pub(super) fn open(holder: u32, map: &HeldPerfMap) -> Result<File, Problem> {
-    let held = file::hold(holder, map.descriptor).map_err(|error| Problem::of_system(&error))?;
-    check(&held, map.owner)?;
+pub(super) fn open_perf_map(holder: u32, map: &HeldPerfMap) -> Result<File, Problem> {
+    let held =
+        file::hold_bytes(holder, map.descriptor).map_err(|error| Problem::of_system(&error))?;
+    check_owner(&held, map.owner)?;
     file::open_held(&held).map_err(|error| Problem::of_system(&error))
 }
 
-fn check(held: &File, owner: u32) -> Result<(), Problem> {
+fn check_owner(held: &File, owner: u32) -> Result<(), Problem> {
     let it = held
         .metadata()
         .map_err(|error| Problem::of_system(&error))?;
@@ -88,7 +89,7 @@ pub(super) struct Said {
 }
 
 /// Reads a file for the names of addresses.
-pub(super) fn read(file: &File, addresses: &[u64]) -> Result<Said, Problem> {
+pub(super) fn read_perf_map(file: &File, addresses: &[u64]) -> Result<Said, Problem> {
     read_end(file, addresses, MAX_BYTES).map_err(|error| Problem::of_system(&error))
 }
 
@@ -98,7 +99,7 @@ fn read_end(mut file: &File, addresses: &[u64], most: u64) -> io::Result<Said> {
     let mut text = Vec::new();
     file.take(most).read_to_end(&mut text)?;
     let mut lines = text.rsplit(|&byte| byte == b'\n');
-    let problem = if lines.any(|line| function(line).is_some()) {
+    let problem = if lines.any(|line| parse_function(line).is_some()) {
         (bytes > most).then_some(Problem::EndOnly)
     } else {
         Some(Problem::NoCode)
@@ -117,7 +118,7 @@ pub(super) fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
     let mut names = vec![None; addresses.len()];
     // From the end: each address is named once, however many lines claim it.
     for line in text.rsplit(|&byte| byte == b'\n') {
-        let Some((start, end, name)) = function(line) else {
+        let Some((start, end, name)) = parse_function(line) else {
             continue;
         };
         while let Some((&address, _)) = unnamed.range(start..end).next() {
@@ -130,7 +131,7 @@ pub(super) fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
 }
 
 /// Start, end and name of a function.
-pub(super) fn function(line: &[u8]) -> Option<(u64, u64, &[u8])> {
+pub(super) fn parse_function(line: &[u8]) -> Option<(u64, u64, &[u8])> {
     let mut fields = line.splitn(3, |&byte| byte == b' ');
     let mut number = || {
         let digits = std::str::from_utf8(fields.next()?).ok()?;
@@ -170,9 +171,9 @@ mod tests {
             b"0x1000 10 f",
             b"\xff\xfe 10 f",
         ] {
-            assert!(function(line).is_none(), "{line:?}");
+            assert!(parse_function(line).is_none(), "{line:?}");
         }
-        assert!(function(b"1000 10 \xff").is_some());
+        assert!(parse_function(b"1000 10 \xff").is_some());
     }
 
     #[test]
@@ -181,9 +182,9 @@ mod tests {
         let path = scratch.path("perf-1.map");
         let file = File::create(&path).unwrap();
         let owner = file.metadata().unwrap().uid();
-        let other = check(&file, owner + 1);
+        let other = check_owner(&file, owner + 1);
         let for_all = file.metadata().unwrap().mode() & FOR_ALL != 0;
-        assert_eq!(check(&file, owner), Ok(()));
+        assert_eq!(check_owner(&file, owner), Ok(()));
         match owner {
             0 if for_all => assert_eq!(other, Ok(())),
             0 => assert_eq!(other, Err(Problem::Closed)),
@@ -192,19 +193,19 @@ mod tests {
         if owner == 0 {
             file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
                 .unwrap();
-            assert_eq!(check(&file, 1), Err(Problem::Closed));
+            assert_eq!(check_owner(&file, 1), Err(Problem::Closed));
             std::os::unix::fs::chown(&path, Some(7), None).unwrap();
-            assert_eq!(check(&file, 0), Err(Problem::Owner(7)));
+            assert_eq!(check_owner(&file, 0), Err(Problem::Owner(7)));
         }
         let folder = File::open("/").unwrap();
-        assert_eq!(check(&folder, 0), Err(Problem::NotRegular));
+        assert_eq!(check_owner(&folder, 0), Err(Problem::NotRegular));
         // A descriptor that nobody holds.
         let gone = HeldPerfMap {
             pid: 1,
             descriptor: -1,
             owner,
         };
-        let error = open(std::process::id(), &gone).unwrap_err();
+        let error = open_perf_map(std::process::id(), &gone).unwrap_err();
         assert_eq!(error, Problem::System(libc::ENOENT));
     }
 

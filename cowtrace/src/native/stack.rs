@@ -54,7 +54,7 @@ impl Chain {
 
 /// The calls that led to an instruction, innermost first. `caller` tells how the caller of the
 /// function at an address is found; none if there is no code there.
-pub(super) fn calls(
+pub(super) fn calls_leading_to(
     instruction: Caller,
     chain: &Chain,
     caller: impl Fn(u64) -> Option<Caller>,
@@ -126,39 +126,39 @@ mod tests {
 
     #[test]
     fn frames_are_followed_to_the_outermost() {
-        let found = calls(Caller::ByFrame, &chain(0x111, &[0x101, 0x102]), caller);
+        let found = calls_leading_to(Caller::ByFrame, &chain(0x111, &[0x101, 0x102]), caller);
         assert_eq!(found, (vec![Call::At(0x101), Call::At(0x102)], END));
-        let found = calls(Caller::ByFrame, &chain(0, &[0x101, 0x400, 0x102]), caller);
+        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x101, 0x400, 0x102]), caller);
         assert_eq!(found, (vec![Call::At(0x101), Call::At(0x400)], END));
     }
 
     #[test]
     fn a_leaf_without_a_frame_has_its_caller_by_the_link() {
-        let found = calls(Caller::ByLink, &chain(0x111, &[0x101]), caller);
+        let found = calls_leading_to(Caller::ByLink, &chain(0x111, &[0x101]), caller);
         assert_eq!(found, (vec![Call::At(0x111), Call::At(0x101)], END));
         // The word was no return address.
-        let found = calls(Caller::ByLink, &chain(0, &[0x101]), caller);
+        let found = calls_leading_to(Caller::ByLink, &chain(0, &[0x101]), caller);
         assert_eq!(found, (vec![Call::Hidden, Call::At(0x101)], END));
     }
 
     #[test]
     fn who_is_not_in_the_chain_is_told_as_hidden() {
-        let found = calls(Caller::ByFrame, &chain(0, &[0x201, 0x101]), caller);
+        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x201, 0x101]), caller);
         let told = vec![Call::At(0x201), Call::Hidden, Call::At(0x101)];
         assert_eq!(found, (told, END));
         for returns in [&[][..], &[0x201, 0x101], &[0x301, 0x101]] {
-            let found = calls(Caller::Hidden, &chain(0, returns), caller);
+            let found = calls_leading_to(Caller::Hidden, &chain(0, returns), caller);
             assert_eq!(found, (Vec::new(), StackEnd::Lost));
         }
     }
 
     #[test]
     fn nothing_is_believed_after_a_frame_pointer_is_lost() {
-        let found = calls(Caller::Lost, &chain(0x111, &[0x101]), caller);
+        let found = calls_leading_to(Caller::Lost, &chain(0x111, &[0x101]), caller);
         assert_eq!(found, (Vec::new(), StackEnd::Lost));
-        let found = calls(Caller::ByFrame, &chain(0, &[0x301, 0x101]), caller);
+        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x301, 0x101]), caller);
         assert_eq!(found, (vec![Call::At(0x301)], StackEnd::Lost));
-        let found = calls(Caller::ByFrame, &chain(0, &[0x101, 0x900, 0x101]), caller);
+        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x101, 0x900, 0x101]), caller);
         assert_eq!(found, (vec![Call::At(0x101)], StackEnd::Lost));
     }
 
@@ -168,7 +168,7 @@ mod tests {
             returns in proptest::collection::vec(0x100u64..0x600, 0..64), link in 0u64..0x600,
         ) {
             for instruction in [Caller::ByLink, Caller::ByFrame, Caller::Hidden, Caller::Unknown] {
-                let (calls, _) = calls(instruction, &chain(link, &returns), caller);
+                let (calls, _) = calls_leading_to(instruction, &chain(link, &returns), caller);
                 let mut rest = returns.iter();
                 let first = usize::from(instruction == Caller::ByLink && link != 0);
                 for call in calls.iter().skip(first) {

@@ -31,7 +31,7 @@ impl Functions {
         if table.size() > MAX_TABLE_BYTES {
             return None;
         }
-        let starts = starts(table.data().ok()?, table.address())?;
+        let starts = function_starts(table.data().ok()?, table.address())?;
         let symbols = file.dynamic_symbols();
         let functions =
             symbols.filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text);
@@ -60,7 +60,7 @@ impl Functions {
 
 /// The addresses at which functions begin, ascending; none if the table is of another kind or
 /// damaged.
-fn starts(header: &[u8], header_address: u64) -> Option<Vec<u64>> {
+fn function_starts(header: &[u8], header_address: u64) -> Option<Vec<u64>> {
     let word = |at: usize| -> Option<[u8; 4]> { header.get(at..at + 4)?.try_into().ok() };
     if header.get(..4)? != ENCODINGS {
         return None;
@@ -97,7 +97,7 @@ mod tests {
 
     fn functions() -> Functions {
         Functions {
-            starts: starts(&header(&[-0x5000, -0x4000, -0x3000]), 0x9000).unwrap(),
+            starts: function_starts(&header(&[-0x5000, -0x4000, -0x3000]), 0x9000).unwrap(),
             exported: vec![(0x4800, "rb_gc_enable".to_owned())],
         }
     }
@@ -141,10 +141,10 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_is_no_crash(bytes: Vec<u8>, address: u64, count: u32) {
-            let _ = starts(&bytes, address);
+            let _ = function_starts(&bytes, address);
             let mut counted = header(&[1, 2]);
             counted[8..12].copy_from_slice(&count.to_ne_bytes());
-            let _ = starts(&counted, address);
+            let _ = function_starts(&counted, address);
         }
     }
 }

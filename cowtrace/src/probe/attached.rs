@@ -67,7 +67,7 @@ impl Probe {
     /// Passes the evidence of each copy since the last call to `take`, oldest first.
     pub fn evidence(&mut self, mut take: impl FnMut(Evidence)) {
         while let Some(item) = self.evidence.next() {
-            evidence::decode(&item, &mut take);
+            evidence::decode_batch(&item, &mut take);
         }
     }
 
@@ -84,7 +84,7 @@ impl Probe {
     pub fn settle_races(&mut self) -> Result<(), ProbeError> {
         if !self.races_are_settled {
             let hook = program::MM_PAGE_FREE.first;
-            programs::attach(&mut self.ebpf, hook, hook)?;
+            programs::attach_tracepoint(&mut self.ebpf, hook, hook)?;
             self.tables.settle_races();
             self.races_are_settled = true;
         }
@@ -95,7 +95,7 @@ impl Probe {
     pub fn detach(&mut self) -> Skipped {
         let skipped = self.skipped();
         for (_, program) in self.ebpf.programs_mut() {
-            programs::unload(program);
+            programs::unload_program(program);
         }
         skipped
     }

@@ -84,13 +84,13 @@ impl Btf {
         if bytes.get(..2) != Some(&MAGIC.to_ne_bytes()[..]) {
             return Err(BtfError::Damaged("wrong magic number"));
         }
-        let header = word(&bytes, 4)? as usize;
+        let header = word_at(&bytes, 4)? as usize;
         if header < HEADER_BYTES {
             return Err(BtfError::Damaged("short header"));
         }
         let section = |at: usize| -> Result<(usize, usize), BtfError> {
-            let start = header.saturating_add(word(&bytes, at)? as usize);
-            let end = start.saturating_add(word(&bytes, at + 4)? as usize);
+            let start = header.saturating_add(word_at(&bytes, at)? as usize);
+            let end = start.saturating_add(word_at(&bytes, at + 4)? as usize);
             if end > bytes.len() {
                 return Err(BtfError::Damaged("section past the end"));
             }
@@ -101,7 +101,7 @@ impl Btf {
         let mut types = vec![0];
         while at < types_end {
             types.push(u32::try_from(at).map_err(|_| BtfError::Damaged("too large"))?);
-            at += record_bytes(word(&bytes, at + 4)?)?;
+            at += record_bytes(word_at(&bytes, at + 4)?)?;
         }
         Ok(Self {
             bytes,
@@ -141,7 +141,7 @@ impl Btf {
     pub fn struct_bytes(&self, structure: &str) -> Result<u32, BtfError> {
         (1..self.types.len())
             .filter(|&id| self.is_struct_named(id, structure))
-            .find_map(|id| word(&self.bytes, self.record(id)?.2 + 8).ok())
+            .find_map(|id| word_at(&self.bytes, self.record(id)?.2 + 8).ok())
             .ok_or_else(|| BtfError::NoStruct(structure.to_owned()))
     }
 
@@ -157,7 +157,7 @@ impl Btf {
     pub fn function_id(&self, function: &str) -> Option<u32> {
         let found = (1..self.types.len()).find(|&id| {
             self.record(id).is_some_and(|(name_at, info, _)| {
-                kind(info) == KIND_FUNCTION && self.name_is(name_at, function)
+                kind_of_type(info) == KIND_FUNCTION && self.name_is(name_at, function)
             })
         })?;
         u32::try_from(found).ok()
@@ -168,13 +168,18 @@ impl Btf {
     #[must_use]
     pub fn parameters(&self, function: &str) -> Option<Vec<String>> {
         let (_, _, at) = self.record(self.function_id(function)? as usize)?;
-        let prototype = word(&self.bytes, at + 8).ok()?;
+        let prototype = word_at(&self.bytes, at + 8).ok()?;
         let (_, info, at) = self.record(prototype as usize)?;
-        if kind(info) != KIND_PROTOTYPE {
+        if kind_of_type(info) != KIND_PROTOTYPE {
             return None;
         }
         (0..members(info) as usize)
-            .map(|index| self.name(word(&self.bytes, at + TYPE_BYTES + index * PARAMETER_BYTES)))
+            .map(|index| {
+                self.name(word_at(
+                    &self.bytes,
+                    at + TYPE_BYTES + index * PARAMETER_BYTES,
+                ))
+            })
             .collect()
     }
 
@@ -182,24 +187,24 @@ impl Btf {
         let Some((name_at, info, _)) = self.record(id) else {
             return false;
         };
-        kind(info) == KIND_STRUCT && self.name_is(name_at, name)
+        kind_of_type(info) == KIND_STRUCT && self.name_is(name_at, name)
     }
 
     fn find_member(&self, id: usize, name: &str, depth: u32) -> Option<u32> {
         let (_, info, at) = self.record(id)?;
-        if depth <= MAX_DEPTH && matches!(kind(info), KIND_VOLATILE | KIND_CONST) {
+        if depth <= MAX_DEPTH && matches!(kind_of_type(info), KIND_VOLATILE | KIND_CONST) {
             // `vm_fault` has a `const` anonymous structure.
-            return self.find_member(word(&self.bytes, at + 8).ok()? as usize, name, depth + 1);
+            return self.find_member(word_at(&self.bytes, at + 8).ok()? as usize, name, depth + 1);
         }
-        if depth > MAX_DEPTH || !matches!(kind(info), KIND_STRUCT | KIND_UNION) {
+        if depth > MAX_DEPTH || !matches!(kind_of_type(info), KIND_STRUCT | KIND_UNION) {
             return None;
         }
         let bit_fields = info >> 31 == 1;
         (0..members(info) as usize).find_map(|index| {
             let member = at + TYPE_BYTES + index * MEMBER_BYTES;
-            let name_at = word(&self.bytes, member).ok()?;
-            let type_id = word(&self.bytes, member + 4).ok()? as usize;
-            let raw = word(&self.bytes, member + 8).ok()?;
+            let name_at = word_at(&self.bytes, member).ok()?;
+            let type_id = word_at(&self.bytes, member + 4).ok()? as usize;
+            let raw = word_at(&self.bytes, member + 8).ok()?;
             let bits = if bit_fields { raw & 0x00ff_ffff } else { raw };
             if self.name_is(name_at, name) {
                 return Some(bits / 8);
@@ -218,8 +223,8 @@ impl Btf {
             return None;
         }
         Some((
-            word(&self.bytes, at).ok()?,
-            word(&self.bytes, at + 4).ok()?,
+            word_at(&self.bytes, at).ok()?,
+            word_at(&self.bytes, at + 4).ok()?,
             at,
         ))
     }
@@ -242,7 +247,7 @@ impl Btf {
     }
 }
 
-const fn kind(info: u32) -> u32 {
+const fn kind_of_type(info: u32) -> u32 {
     (info >> 24) & 0x1f
 }
 
@@ -253,7 +258,7 @@ const fn members(info: u32) -> u32 {
 /// Length of a type's record, bytes.
 fn record_bytes(info: u32) -> Result<usize, BtfError> {
     let count = members(info) as usize;
-    let extra = match kind(info) {
+    let extra = match kind_of_type(info) {
         // integer, variable, declaration tag
         1 | 14 | 17 => 4,
         KIND_ARRAY => 12,
@@ -267,7 +272,7 @@ fn record_bytes(info: u32) -> Result<usize, BtfError> {
     Ok(TYPE_BYTES + extra)
 }
 
-fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
+fn word_at(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
     let end = at.checked_add(4).ok_or(BtfError::Damaged("cut short"))?;
     let bytes = bytes.get(at..end).ok_or(BtfError::Damaged("cut short"))?;
     let bytes = bytes

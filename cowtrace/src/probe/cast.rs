@@ -37,10 +37,10 @@ impl Cast {
     /// The object with the function's id in each call of it.
     pub(super) fn patch(self, object: &[u8]) -> Vec<u8> {
         let mut patched = object.to_vec();
-        let wanted = instruction(0, CAST_CALL);
+        let wanted = call_instruction(0, CAST_CALL);
         for place in patched.chunks_exact_mut(INSTRUCTION_BYTES) {
             if *place == wanted {
-                place.copy_from_slice(&instruction(OF_KERNEL, self.function));
+                place.copy_from_slice(&call_instruction(OF_KERNEL, self.function));
             }
         }
         patched
@@ -48,7 +48,7 @@ impl Cast {
 }
 
 /// A call instruction: code, registers, offset, immediate (`struct bpf_insn`).
-fn instruction(registers: u8, number: u32) -> [u8; INSTRUCTION_BYTES] {
+fn call_instruction(registers: u8, number: u32) -> [u8; INSTRUCTION_BYTES] {
     let [a, b, c, d] = number.to_ne_bytes();
     [CALL, registers, 0, 0, a, b, c, d]
 }
@@ -63,7 +63,7 @@ mod tests {
         let calls = |object: &[u8], registers, number| {
             let places = object.chunks_exact(INSTRUCTION_BYTES);
             places
-                .filter(|place| **place == instruction(registers, number))
+                .filter(|place| **place == call_instruction(registers, number))
                 .count()
         };
         let before = calls(OBJECT, 0, CAST_CALL);

@@ -18,12 +18,12 @@ use super::{
 
 /// Every backend, best first: the first sees most and costs least.
 #[must_use]
-pub fn backends() -> [&'static dyn Backend; 3] {
+pub fn all_backends() -> [&'static dyn Backend; 3] {
     [&Trampoline, &Kprobe, &Tracepoint]
 }
 
 /// Attaches the backend with this name, or the first that can run. No process is traced yet.
-pub fn attach(
+pub fn attach_backend(
     name: Option<&str>,
     kernel: &Kernel,
     settings: Settings,
@@ -31,7 +31,7 @@ pub fn attach(
     // What every backend needs is reported once and not for each of them.
     check_ground(Path::new("/proc"))?;
     let mut rejected = Vec::new();
-    for backend in backends() {
+    for backend in all_backends() {
         if name.is_some_and(|name| name != backend.name()) {
             continue;
         }

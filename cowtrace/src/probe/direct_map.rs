@@ -39,12 +39,12 @@ const MOST_BYTES: u64 = 64 << 40;
 const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
 /// The globals that the program reads.
-pub(super) fn globals(btf: &Btf) -> Result<Globals, BtfError> {
+pub(super) fn direct_map_globals(btf: &Btf) -> Result<Globals, BtfError> {
     Ok(vec![(global::MM_PGD, btf.offset("mm_struct", "pgd")?)])
 }
 
 /// Searches for the mapping; whether it was found.
-pub(super) fn find(ebpf: &mut Ebpf) -> Result<bool, ProbeError> {
+pub(super) fn find_direct_map(ebpf: &mut Ebpf) -> Result<bool, ProbeError> {
     let Some(Map::Array(data)) = ebpf.map(map::DIRECT_MAP) else {
         return Err(ProbeError::NoMap(map::DIRECT_MAP));
     };
@@ -57,7 +57,7 @@ pub(super) fn find(ebpf: &mut Ebpf) -> Result<bool, ProbeError> {
     programs::load_program(ebpf, PROGRAM)?;
     let program = programs::raw_tracepoint(ebpf, PROGRAM)?;
     let marked = Marked::new();
-    let found = search(program, &marked, || {
+    let found = search_direct_map(program, &marked, || {
         answer.u64(0, offset_of!(DirectMap, base)).load(Acquire) != 0
     });
     hint::black_box(&marked);
@@ -65,7 +65,7 @@ pub(super) fn find(ebpf: &mut Ebpf) -> Result<bool, ProbeError> {
     found
 }
 
-fn search(
+fn search_direct_map(
     program: &RawTracePoint,
     marked: &Marked,
     is_found: impl Fn() -> bool,

@@ -82,7 +82,7 @@ impl Tables {
             let word = |index: usize| batches.u64(thread, index * 8).load(Relaxed);
             let words: [u64; size_of::<Batch>() / 8] = std::array::from_fn(word);
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-            evidence::decode(&bytes, |record| drained.push(record));
+            evidence::decode_batch(&bytes, |record| drained.push(record));
         }
         drained
     }

@@ -30,7 +30,7 @@ pub enum ProbeError {
     #[error("this kernel was built without kernel probes (CONFIG_KPROBE_EVENTS)")]
     NoKprobes,
     /// No backend can run.
-    #[error("no backend works on this kernel{}", reasons(.0))]
+    #[error("no backend works on this kernel{}", rejection_lines(.0))]
     NoBackend(Vec<Rejected>),
     /// Offsets in kernel structures are unknown.
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum ProbeError {
 }
 
 /// Why each backend cannot run, one on each line.
-fn reasons(rejected: &[Rejected]) -> String {
+fn rejection_lines(rejected: &[Rejected]) -> String {
     let mut lines = String::new();
     for tried in rejected {
         lines.extend(["\n  ", tried.backend, ": ", &tried.reason]);
@@ -92,7 +92,7 @@ impl ProbeError {
     pub(super) fn map(name: &'static str) -> impl Fn(MapError) -> Self {
         move |error| Self::Refused {
             what: format!("the map {name}"),
-            reason: explain::error(&error),
+            reason: explain::explain_error(&error),
             by_verifier: false,
         }
     }
@@ -107,7 +107,7 @@ impl ProbeError {
             }
             Self::Refused {
                 what: format!("the hook {name}"),
-                reason: explain::error(&error),
+                reason: explain::explain_error(&error),
                 by_verifier,
             }
         }
@@ -116,7 +116,7 @@ impl ProbeError {
     pub(super) fn object(error: &EbpfError) -> Self {
         Self::Refused {
             what: "the eBPF object".into(),
-            reason: explain::error(error),
+            reason: explain::explain_error(error),
             by_verifier: false,
         }
     }

@@ -6,7 +6,7 @@ use bytes::Buf as _;
 use cowtrace_common::evidence::{BATCH, Batch, Context, Core, Cores, Evidence, WORDS};
 
 /// Passes the records of a batch to `take`; none if the batch has the wrong length.
-pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
+pub(super) fn decode_batch(bytes: &[u8], take: impl FnMut(Evidence)) {
     if bytes.len() != size_of::<Batch>() && bytes.len() != size_of::<Cores>() {
         return;
     }
@@ -18,10 +18,13 @@ pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
         let at = place * size_of::<Context>();
         let has_one = with_context & (1 << place) != 0;
         let bytes = contexts.get(at..at + size_of::<Context>());
-        bytes.filter(|_| has_one).map(context).unwrap_or_default()
+        bytes
+            .filter(|_| has_one)
+            .map(decode_context)
+            .unwrap_or_default()
     };
     let record = |(place, bytes)| Evidence {
-        core: core(bytes),
+        core: decode_core(bytes),
         context: context_of(place),
     };
     cores
@@ -32,7 +35,7 @@ pub(super) fn decode(bytes: &[u8], take: impl FnMut(Evidence)) {
 }
 
 /// Reads a record from bytes of its size, in the order of the fields.
-fn core(mut bytes: &[u8]) -> Core {
+fn decode_core(mut bytes: &[u8]) -> Core {
     Core {
         address: bytes.get_u64_ne(),
         instruction: bytes.get_u64_ne(),
@@ -42,7 +45,7 @@ fn core(mut bytes: &[u8]) -> Core {
 }
 
 /// Like [`core`].
-fn context(mut bytes: &[u8]) -> Context {
+fn decode_context(mut bytes: &[u8]) -> Context {
     Context {
         words: std::array::from_fn::<_, WORDS, _>(|_| bytes.get_u64_ne()),
         python_stack: bytes.get_u64_ne(),
@@ -67,7 +70,7 @@ mod tests {
 
     fn decoded(bytes: &[u8]) -> Vec<Evidence> {
         let mut records = Vec::new();
-        decode(bytes, |record| records.push(record));
+        decode_batch(bytes, |record| records.push(record));
         records
     }
 

@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use nix::libc;
 
 /// An error with its most likely meaning here.
-pub(super) fn error(error: &(dyn Error + 'static)) -> String {
+pub(super) fn explain_error(error: &(dyn Error + 'static)) -> String {
     let mut chain = vec![error];
     let mut next = error.source();
     while let Some(source) = next {
@@ -18,7 +18,7 @@ pub(super) fn error(error: &(dyn Error + 'static)) -> String {
         .and_then(io::Error::raw_os_error);
     let said = chain.iter().map(ToString::to_string).collect::<Vec<_>>();
     let last = said.last().cloned().unwrap_or_default();
-    match code.and_then(meaning) {
+    match code.and_then(meaning_of_code) {
         Some(meaning) => format!("{last}: {meaning}"),
         None => said.join(": "),
     }
@@ -27,7 +27,7 @@ pub(super) fn error(error: &(dyn Error + 'static)) -> String {
 /// The kernel's own "not supported", which has no name in user space (include/linux/errno.h).
 const ENOTSUPP: i32 = 524;
 
-fn meaning(code: i32) -> Option<&'static str> {
+fn meaning_of_code(code: i32) -> Option<&'static str> {
     Some(match code {
         libc::EPERM | libc::EACCES => {
             "not permitted, by missing capabilities, a security module or a hardened kernel"

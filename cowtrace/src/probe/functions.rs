@@ -144,11 +144,11 @@ impl FaultFunctions {
         ebpf: &mut Ebpf,
         technique: Technique<'_>,
     ) -> Result<Vec<Unseen>, ProbeError> {
-        group(ebpf, technique, &self.writes(technique))?;
+        attach_group(ebpf, technique, &self.writes(technique))?;
         let mut unseen = Vec::new();
         let finish = self.finishes(technique).map_or_else(
             || Err(ProbeError::NoFunction("finish_fault".into())),
-            |hooks| group(ebpf, technique, &hooks),
+            |hooks| attach_group(ebpf, technique, &hooks),
         );
         if let Err(error) = finish {
             info!("first writes to private files: {error}");
@@ -168,10 +168,13 @@ impl FaultFunctions {
             .huge
             .as_ref()
             .ok_or_else(|| ProbeError::NoFunction("hugetlb_wp".into()))?;
-        match (technique, group(ebpf, technique, &huge.hooks(technique))) {
+        match (
+            technique,
+            attach_group(ebpf, technique, &huge.hooks(technique)),
+        ) {
             (Technique::Trampoline { .. }, Err(error)) => {
                 let probe = Technique::Probe;
-                group(ebpf, probe, &huge.hooks(probe)).map_err(|_| error)
+                attach_group(ebpf, probe, &huge.hooks(probe)).map_err(|_| error)
             }
             (_, result) => result,
         }
@@ -239,7 +242,7 @@ impl FunctionHook {
 }
 
 /// Attaches hooks that only work together: all or none.
-fn group(
+fn attach_group(
     ebpf: &mut Ebpf,
     technique: Technique<'_>,
     hooks: &[FunctionHook],
@@ -251,7 +254,7 @@ fn group(
     if attached.is_err() {
         for (name, _) in attachments() {
             if let Some(program) = ebpf.program_mut(name) {
-                programs::unload(program);
+                programs::unload_program(program);
             }
         }
     }

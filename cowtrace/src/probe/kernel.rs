@@ -45,7 +45,7 @@ impl Kernel {
         let preempts = version.contains("PREEMPT");
         Ok(Self {
             preempts,
-            preempts_tracepoints: preempts && major(&release) >= PREEMPTED_TRACEPOINTS,
+            preempts_tracepoints: preempts && major_release(&release) >= PREEMPTED_TRACEPOINTS,
             release: release.trim().to_owned(),
             arch: std::env::consts::ARCH,
             page_bytes: crate::memory::page_bytes(),
@@ -59,7 +59,7 @@ impl Kernel {
 }
 
 /// First number of a release; 0 if it does not begin with one.
-fn major(release: &str) -> u32 {
+fn major_release(release: &str) -> u32 {
     let digits = release.split(|c: char| !c.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn the_major_release_is_read() {
-        assert_eq!(major("7.0.13+deb13-cloud-amd64"), 7);
-        assert_eq!(major("6.18.44"), 6);
-        assert_eq!(major("next"), 0);
+        assert_eq!(major_release("7.0.13+deb13-cloud-amd64"), 7);
+        assert_eq!(major_release("6.18.44"), 6);
+        assert_eq!(major_release("next"), 0);
     }
 
     fn missing(mask: &str) -> Vec<&'static str> {

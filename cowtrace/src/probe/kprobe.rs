@@ -36,7 +36,7 @@ impl Backend for Kprobe {
             counts_commits: true,
             has_second: false,
         };
-        load::probe(kernel, settings, &btf, &plan, |ebpf| {
+        load::load_probe(kernel, settings, &btf, &plan, |ebpf| {
             functions.attach(ebpf, Technique::Probe)
         })
     }

@@ -44,7 +44,7 @@ pub(super) struct Plan {
 
 /// Loads the object, attaches the backend's hooks by `attach_hooks`, then those that follow processes. The
 /// backend's come first, since they decide whether it can run. They see nothing until a process is traced.
-pub(super) fn probe(
+pub(super) fn load_probe(
     kernel: &Kernel,
     settings: Settings,
     btf: &Btf,
@@ -101,7 +101,7 @@ fn probe_with(
         && kernel.arch == "x86_64"
         && (cast.is_some() || !plan.counts_commits);
     if follows_tables {
-        globals.extend(direct_map::globals(btf)?);
+        globals.extend(direct_map::direct_map_globals(btf)?);
     }
     let has_second = plan.has_second || kernel.preempts_tracepoints || walks_native;
     globals.push((global::HAS_SECOND, u32::from(has_second)));
@@ -110,9 +110,9 @@ fn probe_with(
     globals.push((global::RANGE_SHIFT, range_shift));
     globals.push((global::PAGE_SHIFT, page_shift));
     globals.push((global::BUCKET_MASK, RANGE_BUCKETS - 1));
-    let mut ebpf = load(kernel, &globals, cast, settings)?;
+    let mut ebpf = load_object(kernel, &globals, cast, settings)?;
     let mut unseen = attach_hooks(&mut ebpf)?;
-    if follows_tables && !direct_map::find(&mut ebpf)? && !plan.counts_commits {
+    if follows_tables && !direct_map::find_direct_map(&mut ebpf)? && !plan.counts_commits {
         unseen.push(Unseen::Objects);
     }
     let log = settings
@@ -157,7 +157,7 @@ fn probe_with(
     })
 }
 
-fn load(
+fn load_object(
     kernel: &Kernel,
     globals: &Globals,
     cast: Option<Cast>,
@@ -168,7 +168,7 @@ fn load(
     } else {
         0
     };
-    let mut loader = loader();
+    let mut loader = object_loader();
     loader
         .map_max_entries(map::TASKS, kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
         .map_max_entries(map::EVIDENCE, evidence_bytes(kernel.cpus))
@@ -195,12 +195,12 @@ fn evidence_bytes(cpus: usize) -> u32 {
 
 /// Loads the object without globals, for programs that do nothing.
 pub(super) fn for_trial() -> Result<Ebpf, ProbeError> {
-    loader()
+    object_loader()
         .load(OBJECT)
         .map_err(|error| ProbeError::object(&error))
 }
 
-fn loader<'a>() -> EbpfLoader<'a> {
+fn object_loader<'a>() -> EbpfLoader<'a> {
     let mut loader = EbpfLoader::new();
     // No program needs relocation by the kernel's types, and parsing them takes time.
     loader.btf(None);

@@ -33,7 +33,7 @@ mod unseen;
 pub use attached::{Probe, Skipped};
 pub use backend::{Backend, Settings, Walks};
 pub use btf::{Btf, BtfError};
-pub use choice::{attach, backends};
+pub use choice::{all_backends, attach_backend};
 pub use counts::{RangeCount, SlotState, Totals};
 pub use error::{ProbeError, Rejected};
 pub use kernel::Kernel;

@@ -26,7 +26,7 @@ pub(super) fn attach_twins(
     kernel: &Kernel,
     hook: HookPrograms,
 ) -> Result<(), ProbeError> {
-    attach(ebpf, hook.first, hook.first)?;
+    attach_tracepoint(ebpf, hook.first, hook.first)?;
     if kernel.preempts_tracepoints {
         attach_second(ebpf, hook)?;
     }
@@ -36,13 +36,13 @@ pub(super) fn attach_twins(
 /// Attaches the second program of a raw tracepoint, if it has one.
 pub(super) fn attach_second(ebpf: &mut Ebpf, hook: HookPrograms) -> Result<(), ProbeError> {
     match hook.second {
-        Some(second) => attach(ebpf, second, hook.first),
+        Some(second) => attach_tracepoint(ebpf, second, hook.first),
         None => Ok(()),
     }
 }
 
 /// Attaches a program to a raw tracepoint, and loads it first if necessary.
-pub(super) fn attach(
+pub(super) fn attach_tracepoint(
     ebpf: &mut Ebpf,
     name: &'static str,
     tracepoint: &str,
@@ -66,7 +66,7 @@ pub(super) fn raw_tracepoint<'a>(
 }
 
 /// Detaches and unloads a program, if it is loaded.
-pub(super) fn unload(program: &mut Program) {
+pub(super) fn unload_program(program: &mut Program) {
     let unloaded: Result<(), ProgramError> = match program {
         Program::RawTracePoint(program) => program.unload(),
         Program::FEntry(program) => program.unload(),

@@ -55,26 +55,31 @@ impl Tables {
     ) -> Result<Self, ProbeError> {
         let chunks = task_ids.div_ceil(TASKS_PER_CHUNK);
         let mut tables = Self {
-            tasks: array(ebpf, map::TASKS, chunks, size_of::<TaskChunk>())?,
-            threads: array(ebpf, map::THREADS, THREAD_SLOTS, size_of::<Thread>())?,
-            batches: Some(array(ebpf, map::BATCHES, THREAD_SLOTS, size_of::<Batch>())?),
-            processes: array(
+            tasks: map_array(ebpf, map::TASKS, chunks, size_of::<TaskChunk>())?,
+            threads: map_array(ebpf, map::THREADS, THREAD_SLOTS, size_of::<Thread>())?,
+            batches: Some(map_array(
+                ebpf,
+                map::BATCHES,
+                THREAD_SLOTS,
+                size_of::<Batch>(),
+            )?),
+            processes: map_array(
                 ebpf,
                 map::PROCESSES,
                 PROCESS_SLOTS,
                 size_of::<ProcessSlot>(),
             )?,
-            ranges: array(ebpf, map::RANGES, RANGE_BUCKETS, size_of::<RangeBucket>())?,
-            splits: array(ebpf, map::SPLITS, SPLIT_WORDS, size_of::<u64>())?,
-            loss: array(
+            ranges: map_array(ebpf, map::RANGES, RANGE_BUCKETS, size_of::<RangeBucket>())?,
+            splits: map_array(ebpf, map::SPLITS, SPLIT_WORDS, size_of::<u64>())?,
+            loss: map_array(
                 ebpf,
                 map::LOSS,
                 u32::try_from(LOSSES).unwrap_or(0),
                 size_of::<u64>(),
             )?,
-            races_settled: array(ebpf, map::RACES_SETTLED, 1, size_of::<u64>())?,
-            free_threads: queue(ebpf, map::FREE_THREADS)?,
-            free_processes: queue(ebpf, map::FREE_PROCESSES)?,
+            races_settled: map_array(ebpf, map::RACES_SETTLED, 1, size_of::<u64>())?,
+            free_threads: take_queue(ebpf, map::FREE_THREADS)?,
+            free_processes: take_queue(ebpf, map::FREE_PROCESSES)?,
             range_shift,
             page_shift,
         };
@@ -351,7 +356,7 @@ impl Tables {
     }
 }
 
-fn array(
+fn map_array(
     ebpf: &Ebpf,
     name: &'static str,
     elements: u32,
@@ -364,7 +369,7 @@ fn array(
         .map_err(|error: io::Error| ProbeError::Mapping { name, error })
 }
 
-fn queue(ebpf: &mut Ebpf, name: &'static str) -> Result<Queue<MapData, u32>, ProbeError> {
+fn take_queue(ebpf: &mut Ebpf, name: &'static str) -> Result<Queue<MapData, u32>, ProbeError> {
     let map = ebpf.take_map(name).ok_or(ProbeError::NoMap(name))?;
     Queue::try_from(map).map_err(ProbeError::map(name))
 }

@@ -41,7 +41,7 @@ impl Backend for Tracepoint {
             counts_commits: false,
             has_second: false,
         };
-        load::probe(kernel, settings, &btf, &plan, |ebpf| {
+        load::load_probe(kernel, settings, &btf, &plan, |ebpf| {
             attach(ebpf, kernel, settings)
         })
     }

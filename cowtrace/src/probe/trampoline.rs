@@ -33,7 +33,7 @@ impl Backend for Trampoline {
         let functions = FaultFunctions::find(&btf)?;
         let types = KernelBtf::from_sys_fs().map_err(|error| ProbeError::Refused {
             what: "its types".into(),
-            reason: explain::error(&error),
+            reason: explain::explain_error(&error),
             by_verifier: false,
         })?;
         let plan = Plan {
@@ -42,7 +42,7 @@ impl Backend for Trampoline {
             counts_commits: true,
             has_second: kernel.preempts,
         };
-        load::probe(kernel, settings, &btf, &plan, |ebpf| {
+        load::load_probe(kernel, settings, &btf, &plan, |ebpf| {
             let technique = Technique::Trampoline {
                 types: &types,
                 twice: kernel.preempts,

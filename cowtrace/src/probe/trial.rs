@@ -35,59 +35,59 @@ pub struct BackendTrial {
 
 /// Tries everything that every backend needs, even after a failure.
 #[must_use]
-pub fn ground() -> Vec<Trial> {
+pub fn try_ground() -> Vec<Trial> {
     let needed = |what, result| Trial { what, result };
     let mut trials = vec![
-        needed("privileges", privileges()),
-        needed("lockdown, pid namespace", surroundings()),
-        needed("kernel types (BTF)", types()),
-        needed("ring buffer, mapped arrays", maps()),
+        needed("privileges", try_privileges()),
+        needed("lockdown, pid namespace", try_surroundings()),
+        needed("kernel types (BTF)", try_types()),
+        needed("ring buffer, mapped arrays", try_maps()),
     ];
     for hook in program::OF_LIFECYCLE {
-        trials.push(needed(hook.first, raw_tracepoint(hook.first)));
+        trials.push(needed(hook.first, try_raw_tracepoint(hook.first)));
     }
     trials
 }
 
 /// Tries every backend, best first, by attaching it for a moment.
 #[must_use]
-pub fn backends(kernel: &Kernel) -> Vec<BackendTrial> {
-    choice::backends()
+pub fn try_backends(kernel: &Kernel) -> Vec<BackendTrial> {
+    choice::all_backends()
         .into_iter()
         .map(|backend| BackendTrial {
             name: backend.name(),
-            result: attach(backend, kernel).map_err(|error| error.to_string()),
+            result: try_backend(backend, kernel).map_err(|error| error.to_string()),
         })
         .collect()
 }
 
-fn privileges() -> Result<String, String> {
+fn try_privileges() -> Result<String, String> {
     check_privileges(Path::new("/proc"))
         .map(|()| "CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE".into())
         .map_err(|error| error.to_string())
 }
 
-fn surroundings() -> Result<String, String> {
+fn try_surroundings() -> Result<String, String> {
     check_surroundings(Path::new("/proc"))
         .map(|()| "not locked down, the machine's own pids".into())
         .map_err(|error| error.to_string())
 }
 
-fn types() -> Result<String, String> {
+fn try_types() -> Result<String, String> {
     let btf = Btf::of_running_kernel().map_err(|error| error.to_string())?;
     offsets::of_tasks(&btf)
         .map(|_| "readable".into())
         .map_err(|error| error.to_string())
 }
 
-fn maps() -> Result<String, String> {
+fn try_maps() -> Result<String, String> {
     load::for_trial()
         .map(|_| "loaded".into())
         .map_err(|error| error.to_string())
 }
 
 /// Attaches the empty program to each tracepoint of a copy. Dropping the result detaches it.
-pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
+pub fn attach_empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
     program::OF_TRACEPOINTS
         .iter()
         .map(|hook| empty_hook(hook.first))
@@ -97,11 +97,11 @@ pub fn empty_hooks() -> Result<Vec<impl Sized>, ProbeError> {
 /// Attaches a newly loaded empty program to a tracepoint.
 fn empty_hook(tracepoint: &str) -> Result<Ebpf, ProbeError> {
     let mut object = load::for_trial()?;
-    programs::attach(&mut object, program::EMPTY.first, tracepoint)?;
+    programs::attach_tracepoint(&mut object, program::EMPTY.first, tracepoint)?;
     Ok(object)
 }
 
-fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
+fn try_raw_tracepoint(tracepoint: &str) -> Result<String, String> {
     match empty_hook(tracepoint) {
         Ok(_) => Ok("attached".into()),
         Err(error) => Err(error.to_string()),
@@ -109,7 +109,7 @@ fn raw_tracepoint(tracepoint: &str) -> Result<String, String> {
 }
 
 /// Attaches the backend with all its programs; returns what it cannot see.
-fn attach(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
+fn try_backend(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, ProbeError> {
     let settings = Settings {
         range_bytes: 1 << 16,
         writers: Some(Walks {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     columns::{Columns, Damage, Reader},
-    sync::{Held, halves, parts, place, sync, sync_list},
+    sync::{Held, key_columns, key_of_columns, parts_by_owner, sync_list, sync_table},
     tables::{Stored, Table},
 };
 use crate::run::{NativeFrame, PythonFrame, Run, Stack, StackEnd, WriteKind, Writer};
@@ -30,12 +30,12 @@ struct HeldStacks {
 
 impl ByWhom {
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
-        let inlined = parts(&run.who_wrote.writers, |writer| &writer.inlined);
+        let inlined = parts_by_owner(&run.who_wrote.writers, |writer| &writer.inlined);
         let inlined = inlined.map(|(key, function)| (key, Inlined(function.clone())));
         let (python, native) = (&run.who_wrote.python_stacks, &run.who_wrote.native_stacks);
         Ok(Self {
             writers: sync_list::<Writer, _>(db, &self.writers, &run.who_wrote.writers)?,
-            inlined: sync(db, &self.inlined, inlined)?,
+            inlined: sync_table(db, &self.inlined, inlined)?,
             python: self
                 .python
                 .sync::<OfPython>(db, &run.who_wrote.python_frames, python)?,
@@ -53,12 +53,12 @@ impl HeldStacks {
         frames: &[K::Frame],
         stacks: &[Stack],
     ) -> rusqlite::Result<Self> {
-        let of_stacks = parts(stacks, |stack| &stack.frames);
+        let of_stacks = parts_by_owner(stacks, |stack| &stack.frames);
         let of_stacks = of_stacks.map(|(key, &frame)| (key, StackFrame::<K>::new(frame)));
         let ends = stacks.iter().map(|stack| End::<K>(stack.end, PhantomData));
         Ok(Self {
             frames: sync_list::<K::Frame, _>(db, &self.frames, frames)?,
-            stacks: sync(db, &self.stacks, of_stacks)?,
+            stacks: sync_table(db, &self.stacks, of_stacks)?,
             ends: sync_list(db, &self.ends, ends)?,
         })
     }
@@ -257,14 +257,14 @@ impl<K: StackKind> Stored for End<K> {
 }
 
 /// Stacks from their frames, which come by stack and depth, and their ends.
-pub(super) fn stacks<K: StackKind>(
+pub(super) fn stacks_of_frames<K: StackKind>(
     frames: Vec<(u64, StackFrame<K>)>,
     ends: &[End<K>],
 ) -> Result<Vec<Stack>, Damage> {
     let damaged = |what: &str| Damage(format!("{}: {what} is missing", K::STACKS.name));
     let mut stacks: Vec<Stack> = Vec::new();
     for (key, StackFrame(frame, _)) in frames {
-        if halves(key).1 == 0 {
+        if key_columns(key).1 == 0 {
             let end = ends.get(stacks.len());
             stacks.push(Stack {
                 frames: Vec::new(),
@@ -273,7 +273,7 @@ pub(super) fn stacks<K: StackKind>(
         }
         let number = stacks.len().wrapping_sub(1);
         let stack = stacks.last_mut().ok_or_else(|| damaged("a frame"))?;
-        if place(number, stack.frames.len()) != key {
+        if key_of_columns(number, stack.frames.len()) != key {
             return Err(damaged("a frame"));
         }
         stack.frames.push(frame);

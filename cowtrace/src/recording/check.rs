@@ -16,7 +16,7 @@ const MOST_RANGE_BYTES: u64 = 1 << 30;
 const NOTICED_LATE_NS: u64 = 10_000_000_000;
 
 /// Refuses what reports could not calculate with.
-pub(super) fn check(run: &Run) -> Result<(), Damage> {
+pub(super) fn check_run(run: &Run) -> Result<(), Damage> {
     let page_bytes = run.head.host.page_bytes;
     if !page_bytes.is_power_of_two() || !PAGE_BYTES.contains(&page_bytes) {
         return Err(Damage("run.page_bytes is no size of a page".into()));
@@ -25,15 +25,15 @@ pub(super) fn check(run: &Run) -> Result<(), Damage> {
     if !range_bytes.is_power_of_two() || !(page_bytes..=MOST_RANGE_BYTES).contains(&range_bytes) {
         return Err(Damage("run.range_bytes is no size of a range".into()));
     }
-    sums(run)?;
-    times(run)?;
-    addresses(run)?;
-    references(run)?;
-    agreement(run)
+    check_sums(run)?;
+    check_times(run)?;
+    check_addresses(run)?;
+    check_references(run)?;
+    check_agreement(run)
 }
 
 /// Refuses times that cannot be, and processes that would be their own ancestors.
-fn times(run: &Run) -> Result<(), Damage> {
+fn check_times(run: &Run) -> Result<(), Damage> {
     let refused = |what: String| Err(Damage(what));
     if humantime::parse_rfc3339(&run.head.started_at).is_err() {
         return refused("run.started_at is no date by RFC 3339".into());
@@ -71,7 +71,7 @@ fn times(run: &Run) -> Result<(), Damage> {
 }
 
 /// Adds up what reports add up, in 128 bits: the bytes of each sum fit in 63.
-fn sums(run: &Run) -> Result<(), Damage> {
+fn check_sums(run: &Run) -> Result<(), Damage> {
     let most = u128::from(i64::MAX.cast_unsigned() / run.head.host.page_bytes);
     let fits = |table: &str, numbers: &mut dyn Iterator<Item = u64>| {
         let sum: u128 = numbers.map(u128::from).sum();
@@ -85,7 +85,7 @@ fn sums(run: &Run) -> Result<(), Damage> {
         "processes",
         &mut run.memory.processes.iter().flat_map(|process| {
             let inherited = process.inherited_pages.unwrap_or(0);
-            pages(&process.copied).chain([process.reused_faults, inherited])
+            pages_by_source(&process.copied).chain([process.reused_faults, inherited])
         }),
     )?;
     fits(
@@ -94,7 +94,7 @@ fn sums(run: &Run) -> Result<(), Damage> {
             .memory
             .rows
             .iter()
-            .flat_map(|row| pages(&row.copied).chain([row.reused_faults])),
+            .flat_map(|row| pages_by_source(&row.copied).chain([row.reused_faults])),
     )?;
     fits(
         "regions",
@@ -132,12 +132,12 @@ fn sums(run: &Run) -> Result<(), Damage> {
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
     for sample in &run.memory.timeline.samples {
-        fits("timeline", &mut counts(sample))?;
+        fits("timeline", &mut counts_of_sample(sample))?;
     }
     Ok(())
 }
 
-fn pages(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
+fn pages_by_source(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
     [
         sources.anon,
         sources.file,
@@ -149,12 +149,12 @@ fn pages(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
     .into_iter()
 }
 
-fn counts(sample: &Sample) -> impl Iterator<Item = u64> {
+fn counts_of_sample(sample: &Sample) -> impl Iterator<Item = u64> {
     let processes = sample.by_process.values().copied();
     processes.chain([sample.copied_pages, sample.reused_faults])
 }
 
-fn addresses(run: &Run) -> Result<(), Damage> {
+fn check_addresses(run: &Run) -> Result<(), Damage> {
     let is_turned = |region: &crate::run::Region| region.mapping.start > region.mapping.end;
     if run.memory.regions.iter().any(is_turned) {
         return Err(Damage("regions: one ends before it begins".into()));
@@ -172,7 +172,7 @@ fn addresses(run: &Run) -> Result<(), Damage> {
 }
 
 /// A range may be in a region that is not told, where it copied nothing.
-fn references(run: &Run) -> Result<(), Damage> {
+fn check_references(run: &Run) -> Result<(), Damage> {
     let has_process = |id: u32| run.process(id).is_some();
     let has_region = |id: Option<u32>| id.is_none_or(|id| run.region(id).is_some());
     let has_stack =
@@ -233,13 +233,13 @@ fn references(run: &Run) -> Result<(), Damage> {
 /// Refuses sums that differ though they are of the same counts, in a file that was cut off too, and
 /// whatever was lost: what has no range stands in a row without one. Of who wrote, and of reused faults, a
 /// file that was cut off has counts of other moments, so that nothing follows from those.
-fn agreement(run: &Run) -> Result<(), Damage> {
+fn check_agreement(run: &Run) -> Result<(), Damage> {
     processes_agree(run)?;
     regions_agree(run)?;
     samples_agree(run)
 }
 
-fn contradiction(what: &str) -> Result<(), Damage> {
+fn contradiction_in(what: &str) -> Result<(), Damage> {
     Err(Damage(format!("it contradicts itself: {what}")))
 }
 
@@ -259,11 +259,11 @@ fn processes_agree(run: &Run) -> Result<(), Damage> {
     let Some((process, ranges)) = differs else {
         return Ok(());
     };
-    contradiction(&format!(
+    contradiction_in(&format!(
         "process {} copied {}, and {} by its ranges",
         process.id,
-        told(&process.copied),
-        told(&ranges)
+        describe_sources(&process.copied),
+        describe_sources(&ranges)
     ))
 }
 
@@ -279,7 +279,7 @@ fn regions_agree(run: &Run) -> Result<(), Damage> {
         let ranges = by_region.remove(&region.id).unwrap_or_default();
         let (copied, unshared) = (ranges.total(), ranges.total() - ranges.zero);
         if (region.copied_pages, region.unshared_pages) != (copied, unshared) {
-            return contradiction(&format!(
+            return contradiction_in(&format!(
                 "region {} has {} pages copied and {} unshared, and {copied} and {unshared} by its \
                  ranges",
                 region.id, region.copied_pages, region.unshared_pages
@@ -288,7 +288,7 @@ fn regions_agree(run: &Run) -> Result<(), Damage> {
     }
     // Regions without copies are not told.
     if by_region.values().any(|copied| copied.total() > 0) {
-        return contradiction("there are copies in a region that does not exist");
+        return contradiction_in("there are copies in a region that does not exist");
     }
     Ok(())
 }
@@ -299,14 +299,14 @@ fn samples_agree(run: &Run) -> Result<(), Damage> {
     let Some(sample) = run.memory.timeline.samples.iter().find(exceeds) else {
         return Ok(());
     };
-    contradiction(&format!(
+    contradiction_in(&format!(
         "at {} ns the processes had copied more than all together",
         sample.at_ns
     ))
 }
 
 /// Pages by source, those without any left out.
-fn told(copied: &Sources) -> String {
+fn describe_sources(copied: &Sources) -> String {
     let all = [
         ("anon", copied.anon),
         ("file", copied.file),

@@ -13,23 +13,25 @@ const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// A journal of another database would be played back into this one.
 pub(super) fn refuse_companions(path: &Path) -> Result<(), WriteError> {
-    let there = companions(path).find(|path| fs::symlink_metadata(path).is_ok());
+    let there = companion_paths(path).find(|path| fs::symlink_metadata(path).is_ok());
     there.map_or(Ok(()), |path| Err(WriteError::Companion(path)))
 }
 
 /// Removes them, where the database they belong to is replaced.
 pub(super) fn remove_companions(path: &Path) {
-    for companion in companions(path) {
+    for companion in companion_paths(path) {
         let _ = fs::remove_file(companion);
     }
 }
 
-fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
-    COMPANIONS.into_iter().map(|ending| companion(path, ending))
+fn companion_paths(path: &Path) -> impl Iterator<Item = PathBuf> {
+    COMPANIONS
+        .into_iter()
+        .map(|ending| companion_path(path, ending))
 }
 
 /// The path of what SQLite keeps beside a database.
-pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn companion_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     PathBuf::from(name)

@@ -41,7 +41,10 @@ impl Stored for Exit {
 }
 
 /// Gives processes what was read of them.
-pub(super) fn distribute(exits: Vec<(u64, Exit)>, processes: &mut [Process]) -> Result<(), Damage> {
+pub(super) fn distribute_exits(
+    exits: Vec<(u64, Exit)>,
+    processes: &mut [Process],
+) -> Result<(), Damage> {
     for (id, exit) in exits {
         let place = processes.binary_search_by_key(&id, |it| u64::from(it.id));
         let process = place.ok().and_then(|place| processes.get_mut(place));
@@ -57,7 +60,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        super::{Writer, read},
+        super::{Writer, read_recording},
         *,
     };
     use crate::{
@@ -97,18 +100,18 @@ mod tests {
             ("no signal", "UPDATE exits SET status = NULL, signal = 0"),
         ] {
             let path = recorded(name, &run);
-            assert_eq!(read(&path).unwrap(), run);
+            assert_eq!(read_recording(&path).unwrap(), run);
             Connection::open(&path)
                 .unwrap()
                 .execute_batch(change)
                 .unwrap();
-            let refused = read(&path).unwrap_err().to_string();
+            let refused = read_recording(&path).unwrap_err().to_string();
             assert!(refused.contains("exits: "), "{refused}");
         }
         let path = recorded("older", &run);
         let db = Connection::open(&path).unwrap();
         db.execute_batch("DROP TABLE exits").unwrap();
-        let older = read(&path).unwrap();
+        let older = read_recording(&path).unwrap();
         assert_eq!(older.process(id).unwrap().exit, None);
         let only_that = |it: &mut Process| it.exit = None;
         run.memory.processes.iter_mut().for_each(only_that);

@@ -5,7 +5,7 @@ use std::{fs, sync::OnceLock};
 
 use rusqlite::{Connection, types::Value};
 
-use super::{Writer, read};
+use super::{Writer, read_recording};
 use crate::{
     diff::{self, Measured},
     fuzzing::{Target, Values},
@@ -56,7 +56,7 @@ fn recording(input: &[u8]) {
     if !journal.is_empty() {
         write(&scratch.path("run.cow-journal"), journal);
     }
-    match read(&path) {
+    match read_recording(&path) {
         Ok(run) => reports(&run),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
@@ -76,7 +76,9 @@ fn any_values(input: &[u8]) {
         }
         let _ = db.execute_batch("COMMIT");
     }
-    let Ok(run) = read(&path) else { return };
+    let Ok(run) = read_recording(&path) else {
+        return;
+    };
     reports(&run);
     record_again(&run, &scratch);
 }
@@ -223,7 +225,7 @@ fn record_again(run: &Run, scratch: &Scratch) {
     run.head.unfinished = false;
     let written = Writer::create(&path, false, few()).and_then(|writer| writer.finish(&run));
     assert!(written.is_ok(), "{written:?}");
-    let again = read(&path);
+    let again = read_recording(&path);
     assert!(again.is_ok(), "{again:?}");
     assert!(again.is_ok_and(|again| again == run));
 }

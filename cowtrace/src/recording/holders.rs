@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result};
 
 use super::{
     columns::{Columns, Damage, Reader},
-    sync::{Held, parts, sync, sync_list},
+    sync::{Held, parts_by_owner, sync_list, sync_table},
     tables::{Stored, Table},
 };
 use crate::run::{AlsoHeld, CopiedType, HeapWalk, Holder, Run};
@@ -20,12 +20,12 @@ pub(super) struct HeldHolders {
 
 impl HeldHolders {
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> Result<Self> {
-        let types = parts(&run.who_holds.holders, |holder| &holder.copied_types);
-        let sharers = parts(&run.who_holds.holders, |holder| &holder.also_held_by);
+        let types = parts_by_owner(&run.who_holds.holders, |holder| &holder.copied_types);
+        let sharers = parts_by_owner(&run.who_holds.holders, |holder| &holder.also_held_by);
         Ok(Self {
             holders: sync_list::<Holder, _>(db, &self.holders, &run.who_holds.holders)?,
-            types: sync::<CopiedType, _>(db, &self.types, types)?,
-            sharers: sync::<AlsoHeld, _>(db, &self.sharers, sharers)?,
+            types: sync_table::<CopiedType, _>(db, &self.types, types)?,
+            sharers: sync_table::<AlsoHeld, _>(db, &self.sharers, sharers)?,
             walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.who_holds.heap_walks)?,
         })
     }

@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Error, ffi};
 
-use super::{companions::companion, read::ReadError};
+use super::{companions::companion_path, read::ReadError};
 
 /// What a journal begins with, and what it ends with if it names another journal
 /// (<https://sqlite.org/fileformat.html#the_rollback_journal>).
@@ -25,8 +25,8 @@ pub(super) fn is_needed(error: &Error) -> bool {
 
 /// Refuses a journal that names another, as none of cowtrace's does: SQLite would delete the file of
 /// that name, whatever it is.
-pub(super) fn check(recording: &Path) -> Result<(), ReadError> {
-    let mut journal = File::open(companion(recording, "-journal"))?;
+pub(super) fn check_journal(recording: &Path) -> Result<(), ReadError> {
+    let mut journal = File::open(companion_path(recording, "-journal"))?;
     let mut end = [0; MAGIC.len()];
     let length = journal.metadata()?.len();
     let Some(place) = length.checked_sub(MAGIC.len() as u64) else {
@@ -41,7 +41,7 @@ pub(super) fn check(recording: &Path) -> Result<(), ReadError> {
 }
 
 /// Why it was not played back.
-pub(super) fn failure(error: Error) -> ReadError {
+pub(super) fn playback_failure(error: Error) -> ReadError {
     if is_needed(&error) {
         return ReadError::Journal(
             "must be played back first: copy both to a folder that you may write to".into(),
@@ -68,9 +68,9 @@ mod tests {
         for (end, is_good) in [(&[0; 8], true), (&MAGIC, false)] {
             let bytes = [&MAGIC[..], b"/etc/precious", end].concat();
             fs::write(&journal, bytes).unwrap();
-            assert_eq!(check(&recording).is_ok(), is_good);
+            assert_eq!(check_journal(&recording).is_ok(), is_good);
         }
         fs::write(&journal, "short").unwrap();
-        assert!(check(&recording).is_ok());
+        assert!(check_journal(&recording).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use super::{
     read::{self, ReadError},
     sync::sync_list,
     tables::Label,
-    write::resolved,
+    write::resolve_folders,
 };
 use crate::{
     foreign::printable_path,
@@ -42,7 +42,7 @@ pub enum LabelError {
 
 /// Gives a finished recording labels, in one transaction; one that it has already gets the new value.
 /// Returns all that it then has.
-pub fn label(
+pub fn label_recording(
     path: &Path,
     labels: &[(String, String)],
 ) -> Result<BTreeMap<String, String>, LabelError> {
@@ -51,20 +51,23 @@ pub fn label(
         return Err(LabelError::Link(path.to_owned()));
     }
     // What is wrong with it is told best by who reads it; a journal is played back by that, too.
-    read::read(path).map_err(LabelError::Read)?;
-    let path = resolved(path).map_err(LabelError::Output)?;
+    read::read_recording(path).map_err(LabelError::Read)?;
+    let path = resolve_folders(path).map_err(LabelError::Output)?;
     // Closed after the database: see `Writer`.
     let held = hold_existing(&path).map_err(LabelError::Output)?;
-    let written = write(&path, labels);
+    let written = write_labels(&path, labels);
     drop(held);
     written
 }
 
-fn write(path: &Path, labels: &[(String, String)]) -> Result<BTreeMap<String, String>, LabelError> {
-    let mut db = connect(path).map_err(failure)?;
+fn write_labels(
+    path: &Path,
+    labels: &[(String, String)],
+) -> Result<BTreeMap<String, String>, LabelError> {
+    let mut db = connect_to_label(path).map_err(label_failure)?;
     let transaction = db
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failure)?;
+        .map_err(label_failure)?;
     // Again, now that nobody else writes it.
     let run = read::from_database(&transaction).map_err(LabelError::Read)?;
     if run.head.unfinished {
@@ -78,21 +81,21 @@ fn write(path: &Path, labels: &[(String, String)]) -> Result<BTreeMap<String, St
     transaction
         .execute("DELETE FROM labels", [])
         .and_then(|_| sync_list::<Label, _>(&transaction, &[], rows))
-        .map_err(failure)?;
-    transaction.commit().map_err(failure)?;
+        .map_err(label_failure)?;
+    transaction.commit().map_err(label_failure)?;
     Ok(all)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect_to_label(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let db = read::connect(path, flags)?;
+    let db = read::connect_to_read(path, flags)?;
     // Of tables that others have added.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     db.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(db)
 }
 
-fn failure(error: rusqlite::Error) -> LabelError {
+fn label_failure(error: rusqlite::Error) -> LabelError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => LabelError::System("the disk is full".into()),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
@@ -127,12 +130,12 @@ mod tests {
         let mut run = arbitrary::empty();
         run.head.labels = BTreeMap::from([pair("build", "41"), pair("requests", "?")]);
         let path = finished(&scratch, &run);
-        let all = label(&path, &[pair("requests", "20000"), pair("a", "")]).unwrap();
+        let all = label_recording(&path, &[pair("requests", "20000"), pair("a", "")]).unwrap();
         run.head
             .labels
             .extend([pair("requests", "20000"), pair("a", "")]);
         assert_eq!(all, run.head.labels);
-        assert_eq!(read::read(&path).unwrap(), run);
+        assert_eq!(read::read_recording(&path).unwrap(), run);
         assert_eq!(scratch.names(), ["run.cow"]);
     }
 
@@ -143,7 +146,9 @@ mod tests {
         let path = scratch.path("run.cow");
         let refused = |says: &str| {
             let before = fs::read(&path).unwrap();
-            let error = label(&path, &[pair("a", "b")]).unwrap_err().to_string();
+            let error = label_recording(&path, &[pair("a", "b")])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(says), "{error}");
             assert_eq!(fs::read(&path).unwrap(), before);
         };
@@ -161,7 +166,7 @@ mod tests {
         refused("not a cowtrace recording");
         let link = scratch.path("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let error = label(&link, &[]).unwrap_err().to_string();
+        let error = label_recording(&link, &[]).unwrap_err().to_string();
         assert!(error.contains("symbolic link"), "{error}");
     }
 
@@ -177,9 +182,9 @@ mod tests {
         )
         .unwrap();
         drop(db);
-        label(&path, &[pair("a", "b")]).unwrap();
+        label_recording(&path, &[pair("a", "b")]).unwrap();
         assert_eq!(
-            read::read(&path).unwrap().head.duration_ns,
+            read::read_recording(&path).unwrap().head.duration_ns,
             run.head.duration_ns
         );
     }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    sync::{Held, sync, sync_list},
+    sync::{Held, sync_list, sync_table},
     tables::{Label, Lost, Rejected, Target, Unseen},
 };
 use crate::run::{Exit, Loss, PerfMapProblem, Process, Region, Run};
@@ -61,12 +61,12 @@ impl Lists {
                 &self.loss,
                 lost.enumerate().map(|(cause, count)| Lost(cause, count)),
             )?,
-            processes: sync::<Process, _>(
+            processes: sync_table::<Process, _>(
                 db,
                 &self.processes,
                 run.memory.processes.iter().map(|it| (u64::from(it.id), it)),
             )?,
-            exits: sync::<Exit, _>(
+            exits: sync_table::<Exit, _>(
                 db,
                 &self.exits,
                 run.memory
@@ -74,7 +74,7 @@ impl Lists {
                     .iter()
                     .filter_map(|it| Some((u64::from(it.id), it.exit?))),
             )?,
-            regions: sync::<Region, _>(
+            regions: sync_table::<Region, _>(
                 db,
                 &self.regions,
                 run.memory.regions.iter().map(|it| (u64::from(it.id), it)),

@@ -27,8 +27,8 @@ mod tables;
 mod timeline;
 mod write;
 
-pub use label::{LabelError, label};
-pub use read::{ReadError, read};
+pub use label::{LabelError, label_recording};
+pub use read::{ReadError, read_recording};
 pub use recorder::{Readiness, Recorder};
 pub use write::{WriteError, Writer};
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::{Connection, Result};
 
 use super::{
-    sync::{Edit, fingerprint},
+    sync::{Edit, fingerprint_of_row},
     tables::Stored,
 };
 use crate::run::{Process, Row, Run, Told};
@@ -29,7 +29,7 @@ impl HeldRow {
     fn of(row: &Row, id: u32) -> Self {
         Self {
             start: row.start.unwrap_or(NO_START),
-            fingerprint: fingerprint(row),
+            fingerprint: fingerprint_of_row(row),
             region: row.region_id.map_or(0, |region| region.wrapping_add(1)),
             id,
         }

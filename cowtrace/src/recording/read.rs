@@ -12,13 +12,13 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi::ErrorCode, limits::
 use thiserror::Error;
 
 use super::{
-    by_whom::{Inlined, OfNative, OfPython, stacks},
-    check::check,
+    by_whom::{Inlined, OfNative, OfPython, stacks_of_frames},
+    check::check_run,
     columns::{Damage, Reader},
     exits, journal, migrate, schema,
-    sync::distribute,
+    sync::distribute_parts,
     tables::{Label, Lost, Rejected, Stored, Target, Unseen},
-    timeline::{Change, spread},
+    timeline::{Change, spread_changes},
 };
 use crate::{
     foreign::printable,
@@ -88,10 +88,10 @@ impl From<rusqlite::Error> for ReadError {
 }
 
 /// Reads the run that a file holds.
-pub fn read(path: &Path) -> Result<Run, ReadError> {
+pub fn read_recording(path: &Path) -> Result<Run, ReadError> {
     look_at(path)?;
     // Absolute, so that no name means anything else to SQLite, as `file:` and `:memory:` do.
-    let db = open(&fs::canonicalize(path)?)?;
+    let db = open_recording(&fs::canonicalize(path)?)?;
     let transaction = db.unchecked_transaction()?;
     from_database(&transaction)
 }
@@ -102,10 +102,10 @@ pub(super) fn from_database(db: &Connection) -> Result<Run, ReadError> {
     if header("application_id")? != schema::APPLICATION_ID {
         return Err(ReadError::Foreign);
     }
-    migrate::check(header("user_version")?)?;
+    migrate::check_version(header("user_version")?)?;
     check_tables(db)?;
-    let run = run(db)?;
-    check(&run)?;
+    let run = read_run(db)?;
+    check_run(&run)?;
     Ok(run)
 }
 
@@ -126,18 +126,18 @@ fn look_at(path: &Path) -> Result<(), ReadError> {
     }
 }
 
-fn open(path: &Path) -> Result<Connection, ReadError> {
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+fn open_recording(path: &Path) -> Result<Connection, ReadError> {
+    let db = connect_to_read(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match first_look(&db) {
         Err(error) if journal::is_needed(&error) => {}
         looked => return looked.map(|()| db).map_err(ReadError::from),
     }
     drop(db);
-    journal::check(path)?;
-    let writing = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    first_look(&writing).map_err(journal::failure)?;
+    journal::check_journal(path)?;
+    let writing = connect_to_read(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    first_look(&writing).map_err(journal::playback_failure)?;
     drop(writing);
-    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+    Ok(connect_to_read(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
 /// The first thing that is read of a file, which has the journal played back.
@@ -145,7 +145,7 @@ fn first_look(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect_to_read(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(PATIENCE)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -159,9 +159,9 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
 /// all rows of one come to an end.
 fn check_tables(db: &Connection) -> Result<(), ReadError> {
     let own = Connection::open_in_memory()?;
-    schema::create(&own)?;
-    let there = schema::tables(db)?;
-    for expected in schema::tables(&own)? {
+    schema::create_schema(&own)?;
+    let there = schema::existing_tables(db)?;
+    for expected in schema::existing_tables(&own)? {
         let table = &expected.0;
         if !is_there(&there, table) && schema::LATER.contains(&table.as_str()) {
             continue;
@@ -182,59 +182,62 @@ fn is_there(tables: &[(String, String)], table: &str) -> bool {
     tables.iter().any(|(name, _)| name == table)
 }
 
-fn run(db: &Connection) -> Result<Run, ReadError> {
-    let mut run = head(db)?;
-    run.head.targets = list(db)?.into_iter().map(|Target(pid)| pid).collect();
-    run.head.labels = list(db)?
+fn read_run(db: &Connection) -> Result<Run, ReadError> {
+    let mut run = read_head(db)?;
+    run.head.targets = read_list(db)?.into_iter().map(|Target(pid)| pid).collect();
+    run.head.labels = read_list(db)?
         .into_iter()
         .map(|Label(key, value)| (key, value))
         .collect();
-    run.head.unseen = list(db)?.into_iter().map(|Unseen(what)| what).collect();
-    run.head.rejected = list(db)?
+    run.head.unseen = read_list(db)?
+        .into_iter()
+        .map(|Unseen(what)| what)
+        .collect();
+    run.head.rejected = read_list(db)?
         .into_iter()
         .map(|Rejected(backend, reason)| (backend, reason))
         .collect();
-    for Lost(cause, count) in list(db)? {
+    for Lost(cause, count) in read_list(db)? {
         if let Some(cause) = Loss::CAUSES.get(cause) {
             (cause.set)(&mut run.loss, count);
         }
     }
-    run.memory.processes = values(rows::<Process>(db)?);
-    let there = schema::tables(db)?;
+    run.memory.processes = rows_without_keys(read_rows::<Process>(db)?);
+    let there = schema::existing_tables(db)?;
     if is_there(&there, Exit::TABLE.name) {
-        exits::distribute(rows(db)?, &mut run.memory.processes)?;
+        exits::distribute_exits(read_rows(db)?, &mut run.memory.processes)?;
     }
-    run.memory.regions = values(rows(db)?);
-    run.memory.rows = values(rows::<Row>(db)?);
+    run.memory.regions = rows_without_keys(read_rows(db)?);
+    run.memory.rows = rows_without_keys(read_rows::<Row>(db)?);
     run.memory.rows.sort_by_key(Row::place);
-    run.who_wrote.writers = list(db)?;
-    let inlined = rows(db)?.into_iter();
+    run.who_wrote.writers = read_list(db)?;
+    let inlined = read_rows(db)?.into_iter();
     let inlined = inlined.map(|(key, Inlined(function))| (key, function));
-    distribute(&mut run.who_wrote.writers, inlined.collect(), |writer| {
+    distribute_parts(&mut run.who_wrote.writers, inlined.collect(), |writer| {
         &mut writer.inlined
     })?;
-    run.who_wrote.python_frames = list(db)?;
-    run.who_wrote.python_stacks = stacks::<OfPython>(rows(db)?, &list(db)?)?;
-    run.who_wrote.native_frames = list(db)?;
-    run.who_wrote.native_stacks = stacks::<OfNative>(rows(db)?, &list(db)?)?;
+    run.who_wrote.python_frames = read_list(db)?;
+    run.who_wrote.python_stacks = stacks_of_frames::<OfPython>(read_rows(db)?, &read_list(db)?)?;
+    run.who_wrote.native_frames = read_list(db)?;
+    run.who_wrote.native_stacks = stacks_of_frames::<OfNative>(read_rows(db)?, &read_list(db)?)?;
     if is_there(&there, PerfMapProblem::TABLE.name) {
-        run.who_wrote.perf_map_problems = list(db)?;
+        run.who_wrote.perf_map_problems = read_list(db)?;
     }
-    run.who_holds.holders = list(db)?;
-    distribute(&mut run.who_holds.holders, rows(db)?, |holder| {
+    run.who_holds.holders = read_list(db)?;
+    distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
         &mut holder.copied_types
     })?;
-    distribute(&mut run.who_holds.holders, rows(db)?, |holder| {
+    distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
         &mut holder.also_held_by
     })?;
-    run.who_holds.heap_walks = list(db)?;
-    run.memory.timeline.samples = list::<Sample>(db)?;
-    spread(&mut run.memory.timeline.samples, &rows::<Change>(db)?)?;
+    run.who_holds.heap_walks = read_list(db)?;
+    run.memory.timeline.samples = read_list::<Sample>(db)?;
+    spread_changes(&mut run.memory.timeline.samples, &read_rows::<Change>(db)?)?;
     Ok(run)
 }
 
 /// The row of the table `run`.
-fn head(db: &Connection) -> Result<Run, ReadError> {
+fn read_head(db: &Connection) -> Result<Run, ReadError> {
     let mut statement = db.prepare(
         "SELECT id, finished, tool_version, started_at, duration_ns, backend, kernel, arch,
          page_bytes, cpus, range_bytes, timeline_interval_ns FROM run",
@@ -272,7 +275,7 @@ fn head(db: &Connection) -> Result<Run, ReadError> {
 }
 
 /// The rows of a table with their keys, by key.
-fn rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
+fn read_rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
     let table = S::TABLE;
     let columns: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
     // No index: one that somebody has added may say anything.
@@ -298,16 +301,16 @@ fn rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
     Ok(rows)
 }
 
-fn values<S>(rows: Vec<(u64, S)>) -> Vec<S> {
+fn rows_without_keys<S>(rows: Vec<(u64, S)>) -> Vec<S> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
 /// The rows of a table whose keys are their positions.
-fn list<S: Stored>(db: &Connection) -> Result<Vec<S>, ReadError> {
-    let rows = rows::<S>(db)?;
+fn read_list<S: Stored>(db: &Connection) -> Result<Vec<S>, ReadError> {
+    let rows = read_rows::<S>(db)?;
     let is_whole = (0..).zip(&rows).all(|(place, (key, _))| place == *key);
     if !is_whole {
         return Err(Damage(format!("rows of {} are missing", S::TABLE.name)).into());
     }
-    Ok(values(rows))
+    Ok(rows_without_keys(rows))
 }

@@ -14,14 +14,14 @@ pub(super) const LATER: [&str; 2] = ["exits", "perf_map_problems"];
 const TABLES: &str = include_str!("schema.sql");
 
 /// Makes the tables and views in an empty database.
-pub(super) fn create(db: &Connection) -> Result<()> {
+pub(super) fn create_schema(db: &Connection) -> Result<()> {
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute_batch(TABLES)
 }
 
 /// Names of all tables, and how each was made.
-pub(super) fn tables(db: &Connection) -> Result<Vec<(String, String)>> {
+pub(super) fn existing_tables(db: &Connection) -> Result<Vec<(String, String)>> {
     let mut tables = db.prepare(
         "SELECT name, coalesce(sql, '') FROM sqlite_schema
          WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name",
@@ -74,8 +74,12 @@ mod tests {
             PerfMapProblem::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();
-        create(&db).unwrap();
-        let mut names: Vec<String> = tables(&db).unwrap().into_iter().map(|it| it.0).collect();
+        create_schema(&db).unwrap();
+        let mut names: Vec<String> = existing_tables(&db)
+            .unwrap()
+            .into_iter()
+            .map(|it| it.0)
+            .collect();
         names.retain(|name| name != "run");
         let mut stored: Vec<&str> = STORED.iter().map(|table| table.name).collect();
         stored.sort_unstable();
@@ -95,7 +99,7 @@ mod tests {
     #[test]
     fn every_view_can_be_asked() {
         let db = Connection::open_in_memory().unwrap();
-        create(&db).unwrap();
+        create_schema(&db).unwrap();
         let mut views = db
             .prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")
             .unwrap();

@@ -14,34 +14,34 @@ use super::{
 pub(super) type Held = Vec<(u64, u64)>;
 
 /// The key of two columns. Both fit: they count what is in memory.
-pub(super) const fn place(high: usize, low: usize) -> u64 {
+pub(super) const fn key_of_columns(high: usize, low: usize) -> u64 {
     (high as u64) << 32 | low as u64 & 0xffff_ffff
 }
 
 /// The two columns of a key.
-pub(super) const fn halves(key: u64) -> (u32, u32) {
+pub(super) const fn key_columns(key: u64) -> (u32, u32) {
     ((key >> 32) as u32, (key & 0xffff_ffff) as u32)
 }
 
 /// Parts of each owner under keys of owner and position.
-pub(super) fn parts<'a, O, P: 'a>(
+pub(super) fn parts_by_owner<'a, O, P: 'a>(
     owners: &'a [O],
     of: impl Fn(&'a O) -> &'a Vec<P> + 'a,
 ) -> impl Iterator<Item = (u64, &'a P)> {
     owners.iter().enumerate().flat_map(move |(owner, it)| {
         let parts = of(it).iter().enumerate();
-        parts.map(move |(position, part)| (place(owner, position), part))
+        parts.map(move |(position, part)| (key_of_columns(owner, position), part))
     })
 }
 
 /// Gives owners the parts that were read from a table of their own.
-pub(super) fn distribute<O, P>(
+pub(super) fn distribute_parts<O, P>(
     owners: &mut [O],
     parts: Vec<(u64, P)>,
     of: impl Fn(&mut O) -> &mut Vec<P>,
 ) -> std::result::Result<(), Damage> {
     for (key, part) in parts {
-        let (owner, position) = halves(key);
+        let (owner, position) = key_columns(key);
         let parts = owners.get_mut(owner as usize).map(&of);
         match parts.filter(|parts| parts.len() == position as usize) {
             Some(parts) => parts.push(part),
@@ -52,7 +52,7 @@ pub(super) fn distribute<O, P>(
 }
 
 /// Makes the table hold `rows`, which come in the order of their keys. Returns what it then holds.
-pub(super) fn sync<S: Stored, B: Borrow<S>>(
+pub(super) fn sync_table<S: Stored, B: Borrow<S>>(
     db: &Connection,
     held: &[(u64, u64)],
     rows: impl Iterator<Item = (u64, B)>,
@@ -65,7 +65,7 @@ pub(super) fn sync<S: Stored, B: Borrow<S>>(
             edit.delete(gone)?;
         }
         let old = before.next_if(|(old, _)| *old == key);
-        let print = fingerprint::<S>(row.borrow());
+        let print = fingerprint_of_row::<S>(row.borrow());
         if old.is_none_or(|(_, old)| old != print) {
             edit.put::<S>(key, row.borrow())?;
         }
@@ -83,10 +83,10 @@ pub(super) fn sync_list<S: Stored, B: Borrow<S>>(
     held: &[(u64, u64)],
     rows: impl IntoIterator<Item = B>,
 ) -> Result<Held> {
-    sync::<S, B>(db, held, (0..).zip(rows))
+    sync_table::<S, B>(db, held, (0..).zip(rows))
 }
 
-pub(super) fn fingerprint<S: Stored>(row: &S) -> u64 {
+pub(super) fn fingerprint_of_row<S: Stored>(row: &S) -> u64 {
     let mut print = Fingerprint::default();
     row.write(&mut print);
     print.get()
@@ -125,7 +125,7 @@ impl<'c> Edit<'c> {
     }
 
     pub(super) fn put<S: Stored>(&mut self, key: u64, row: &S) -> Result<()> {
-        let statement = prepared(self.db, &mut self.putting, &self.put)?;
+        let statement = prepare_once(self.db, &mut self.putting, &self.put)?;
         let mut binder = Binder::new(statement);
         bind_key(&mut binder, key, self.is_pair);
         row.write(&mut binder);
@@ -133,14 +133,14 @@ impl<'c> Edit<'c> {
     }
 
     pub(super) fn delete(&mut self, key: u64) -> Result<()> {
-        let statement = prepared(self.db, &mut self.deleting, &self.delete)?;
+        let statement = prepare_once(self.db, &mut self.deleting, &self.delete)?;
         let mut binder = Binder::new(statement);
         bind_key(&mut binder, key, self.is_pair);
         binder.run()
     }
 }
 
-fn prepared<'a, 'c>(
+fn prepare_once<'a, 'c>(
     db: &'c Connection,
     statement: &'a mut Option<Statement<'c>>,
     sql: &str,
@@ -153,7 +153,7 @@ fn prepared<'a, 'c>(
 
 fn bind_key(binder: &mut Binder<'_, '_>, key: u64, is_pair: bool) {
     if is_pair {
-        let (high, low) = halves(key);
+        let (high, low) = key_columns(key);
         binder.number(u64::from(high));
         binder.number(u64::from(low));
     } else {

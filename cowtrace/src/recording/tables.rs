@@ -25,7 +25,7 @@ pub(super) trait Stored: Sized {
 }
 
 /// The only column beside the key of a table that lists something.
-const fn list(name: &'static str, columns: &'static [&'static str]) -> Table {
+const fn list_table(name: &'static str, columns: &'static [&'static str]) -> Table {
     Table {
         name,
         key: &["position"],
@@ -37,7 +37,7 @@ const fn list(name: &'static str, columns: &'static [&'static str]) -> Table {
 pub(super) struct Target(pub(super) u32);
 
 impl Stored for Target {
-    const TABLE: Table = list("targets", &["pid"]);
+    const TABLE: Table = list_table("targets", &["pid"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.number(u64::from(self.0));
@@ -52,7 +52,7 @@ impl Stored for Target {
 pub(super) struct Label(pub(super) String, pub(super) String);
 
 impl Stored for Label {
-    const TABLE: Table = list("labels", &["key", "value"]);
+    const TABLE: Table = list_table("labels", &["key", "value"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(&self.0);
@@ -68,7 +68,7 @@ impl Stored for Label {
 pub(super) struct Unseen(pub(super) String);
 
 impl Stored for Unseen {
-    const TABLE: Table = list("backend_unseen", &["what"]);
+    const TABLE: Table = list_table("backend_unseen", &["what"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(&self.0);
@@ -83,7 +83,7 @@ impl Stored for Unseen {
 pub(super) struct Rejected(pub(super) String, pub(super) String);
 
 impl Stored for Rejected {
-    const TABLE: Table = list("backends_rejected", &["backend", "reason"]);
+    const TABLE: Table = list_table("backends_rejected", &["backend", "reason"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(&self.0);
@@ -96,7 +96,7 @@ impl Stored for Rejected {
 }
 
 impl Stored for PerfMapProblem {
-    const TABLE: Table = list("perf_map_problems", &["pid", "problem"]);
+    const TABLE: Table = list_table("perf_map_problems", &["pid", "problem"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.number(u64::from(self.pid));
@@ -115,7 +115,7 @@ impl Stored for PerfMapProblem {
 pub(super) struct Lost(pub(super) usize, pub(super) u64);
 
 impl Stored for Lost {
-    const TABLE: Table = list("loss", &["cause", "count", "meaning"]);
+    const TABLE: Table = list_table("loss", &["cause", "count", "meaning"]);
 
     fn write(&self, columns: &mut impl Columns) {
         let cause = Loss::CAUSES.get(self.0);

@@ -45,7 +45,7 @@ proptest! {
         let scratch = Scratch::new("round");
         let run = finished(run);
         let path = recorded(&scratch, "run.cow", &run);
-        prop_assert_eq!(read(&path).unwrap(), run);
+        prop_assert_eq!(read_recording(&path).unwrap(), run);
         prop_assert_eq!(scratch.names(), ["run.cow"]);
     }
 
@@ -65,7 +65,7 @@ proptest! {
             let snapshot = Snapshot { run: run.clone(), told: Told::default() };
             writer.write(&snapshot).unwrap();
             run.head.unfinished = true;
-            prop_assert_eq!(&read(&path).unwrap(), &*run);
+            prop_assert_eq!(&read_recording(&path).unwrap(), &*run);
         }
     }
 
@@ -116,7 +116,7 @@ proptest! {
         snapshot.run.who_wrote.writers.clear();
         let mut writer = Writer::create(&path, false, &before).unwrap();
         writer.write(&snapshot).unwrap();
-        prop_assert_eq!(read(&path).unwrap(), whole);
+        prop_assert_eq!(read_recording(&path).unwrap(), whole);
     }
 }
 
@@ -140,7 +140,7 @@ proptest! {
         }
         let path = scratch.path("run.cow");
         fs::write(&path, bytes).unwrap();
-        if let Ok(run) = read(&path) {
+        if let Ok(run) = read_recording(&path) {
             prop_assert!(rendered(&run) > 0);
         }
     }
@@ -174,7 +174,7 @@ proptest! {
         let update = format!("UPDATE OR IGNORE {table} SET {column} = ? WHERE quote({column}) = ?");
         let _ = db.execute(&update, rusqlite::params![value, key]);
         drop(db);
-        if let Ok(run) = read(&path) {
+        if let Ok(run) = read_recording(&path) {
             prop_assert!(rendered(&run) > 0);
         }
     }
@@ -210,14 +210,14 @@ fn whole_file() -> &'static [u8] {
         let run = agreeing(run);
         let scratch = Scratch::new("whole");
         let path = recorded(&scratch, "run.cow", &run);
-        assert_eq!(read(&path).unwrap(), run);
+        assert_eq!(read_recording(&path).unwrap(), run);
         fs::read(path).unwrap()
     })
 }
 
 #[track_caller]
 fn refused(path: &Path, says: &str) {
-    let error = read(path).unwrap_err().to_string();
+    let error = read_recording(path).unwrap_err().to_string();
     assert!(error.contains(says), "{error}");
 }
 
@@ -300,7 +300,7 @@ fn what_people_add_to_a_recording_does_not_matter() {
          CREATE VIEW mine AS SELECT 1; ANALYZE",
     )
     .unwrap();
-    assert_eq!(read(&path).unwrap(), arbitrary::empty());
+    assert_eq!(read_recording(&path).unwrap(), arbitrary::empty());
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_recording_that_contradicts_itself_is_refused() {
             let db = Connection::open(&path).unwrap();
             db.execute("UPDATE run SET finished = ?", [is_finished])
                 .unwrap();
-            assert!(read(&path).is_ok());
+            assert!(read_recording(&path).is_ok());
             db.execute_batch(change).unwrap();
             refused(&path, says);
         }
@@ -402,7 +402,7 @@ fn times_and_parents_that_cannot_be_are_refused() {
     .enumerate()
     {
         let path = recorded(&scratch, &number.to_string(), &run);
-        assert!(read(&path).is_ok());
+        assert!(read_recording(&path).is_ok());
         let db = Connection::open(&path).unwrap();
         db.execute_batch(&change.replace("9e18", "9000000000000000000"))
             .unwrap();
@@ -417,7 +417,7 @@ fn an_exit_that_was_noticed_while_the_hooks_went_off_is_believed() {
         serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
     run.memory.processes[1].exited_ns = Some(run.head.duration_ns + 3_000_000_000);
     let path = recorded(&scratch, "run.cow", &run);
-    assert_eq!(read(&path).unwrap(), run);
+    assert_eq!(read_recording(&path).unwrap(), run);
 }
 
 #[test]
@@ -425,7 +425,7 @@ fn a_recording_under_way_is_read_as_unfinished() {
     let scratch = Scratch::new("unfinished");
     let path = scratch.path("run.cow");
     let _writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
-    assert!(read(&path).unwrap().head.unfinished);
+    assert!(read_recording(&path).unwrap().head.unfinished);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Result};
 
 use super::{
     columns::{Columns, Damage, Reader},
-    sync::{Edit, halves, place},
+    sync::{Edit, key_columns, key_of_columns},
     tables::{Stored, Table},
 };
 use crate::run::{Sample, Timeline};
@@ -85,7 +85,7 @@ impl HeldTimeline {
         let same = before
             .iter()
             .zip(samples)
-            .take_while(|(held, sample)| **held == fingerprint(sample))
+            .take_while(|(held, sample)| **held == fingerprint_of_sample(sample))
             .count();
         let kept = earlier + same;
         self.forget(db, kept)?;
@@ -102,10 +102,10 @@ impl HeldTimeline {
         for sample in &samples[same..] {
             let id = now.samples.len();
             table.put(id as u64, sample)?;
-            for (process, pages) in changed(&now.last, &sample.by_process) {
-                changes.put(place(process as usize, id), &Change(pages))?;
+            for (process, pages) in changed_counts(&now.last, &sample.by_process) {
+                changes.put(key_of_columns(process as usize, id), &Change(pages))?;
             }
-            now.samples.push(fingerprint(sample));
+            now.samples.push(fingerprint_of_sample(sample));
             now.last.clone_from(&sample.by_process);
         }
         Ok(now)
@@ -123,14 +123,14 @@ impl HeldTimeline {
     }
 }
 
-fn fingerprint(sample: &Sample) -> u64 {
+fn fingerprint_of_sample(sample: &Sample) -> u64 {
     let mut hasher = DefaultHasher::new();
     sample.hash(&mut hasher);
     hasher.finish()
 }
 
 /// Counts that differ between two samples; 0 for processes that the later one has no more.
-fn changed<'a>(
+fn changed_counts<'a>(
     before: &'a BTreeMap<u32, u64>,
     after: &'a BTreeMap<u32, u64>,
 ) -> impl Iterator<Item = (u32, u64)> + 'a {
@@ -144,12 +144,15 @@ fn changed<'a>(
 }
 
 /// Gives samples their processes' counts, by changes in the order of their keys.
-pub(super) fn spread(samples: &mut [Sample], changes: &[(u64, Change)]) -> Result<(), Damage> {
+pub(super) fn spread_changes(
+    samples: &mut [Sample],
+    changes: &[(u64, Change)],
+) -> Result<(), Damage> {
     let mut counts = 0;
     let mut changes = changes.iter().peekable();
     while let Some((key, Change(pages))) = changes.next() {
-        let (process, first) = halves(*key);
-        let next = changes.peek().map(|(next, _)| halves(*next));
+        let (process, first) = key_columns(*key);
+        let next = changes.peek().map(|(next, _)| key_columns(*next));
         let next = next.filter(|(next, _)| *next == process);
         let until = next.map_or(samples.len(), |(_, next)| next as usize);
         let first = first as usize;

@@ -124,7 +124,7 @@ impl Writer {
     /// Creates a recording of a run that begins. An older file is replaced, with `force`, at the
     /// moment that the new one can be read.
     pub fn create(path: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
-        let path = resolved(path)?;
+        let path = resolve_folders(path)?;
         if !force {
             refuse_companions(&path)?;
         }
@@ -135,7 +135,7 @@ impl Writer {
             error,
         })?;
         let mut writer = Self {
-            db: connect(new.place())?,
+            db: connect_to_write(new.place())?,
             path: new.place().to_owned(),
             held: Tables::default(),
             file,
@@ -149,7 +149,7 @@ impl Writer {
         }
         new.keep()?;
         Ok(Self {
-            db: connect(&path)?,
+            db: connect_to_write(&path)?,
             path,
             held,
             file,
@@ -181,7 +181,7 @@ impl Writer {
         let transaction = self.db.unchecked_transaction();
         let written = transaction.and_then(|transaction| {
             if stage == Stage::Begins {
-                schema::create(&transaction)?;
+                schema::create_schema(&transaction)?;
             }
             let held = &self.held;
             let lists = held.lists.sync(&transaction, run)?;
@@ -240,7 +240,7 @@ impl Writer {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, WriteError> {
+fn connect_to_write(path: &Path) -> Result<Connection, WriteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -283,7 +283,7 @@ fn put_run(db: &Connection, run: &Run, finished: bool) -> rusqlite::Result<()> {
 }
 
 /// The path without links in its folders: SQLite, told to follow no link, follows none anywhere.
-pub(super) fn resolved(path: &Path) -> Result<PathBuf, OutputError> {
+pub(super) fn resolve_folders(path: &Path) -> Result<PathBuf, OutputError> {
     let name = path.file_name();
     let name = name.ok_or_else(|| OutputError::NoName(path.to_owned()))?;
     let folder = path

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::memory;
 
-pub use spawn::{Command, LAUNCHER, SpawnError, become_command, untraced};
+pub use spawn::{Command, LAUNCHER, SpawnError, become_command, untraced_command};
 
 /// Why a pid cannot be a target.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum TargetError {
 }
 
 /// Checks that a pid is a process that can be traced.
-pub fn check(root: &Path, pid: u32) -> Result<(), TargetError> {
+pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
     if !root.join("self/stat").exists() {
         return Err(TargetError::NoProc);
     }
@@ -65,7 +65,7 @@ pub fn check(root: &Path, pid: u32) -> Result<(), TargetError> {
 /// What a user may have meant instead: a target whose parent runs the same program is itself a
 /// worker, and what it inherited is the parent's.
 #[must_use]
-pub fn hint(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
+pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
     let parent = memory::identity(root, pid).ok()?.parent;
     let program = |pid: u32| fs::read_link(root.join(pid.to_string()).join("exe")).ok();
     if targets.contains(&parent) || program(parent)? != program(pid)? {
@@ -96,10 +96,10 @@ mod tests {
     fn a_pid_that_is_nobody_is_said_to_be_nobody() {
         let root = Path::new("/proc");
         assert_eq!(
-            check(root, u32::MAX),
+            check_target(root, u32::MAX),
             Err(TargetError::NoSuchProcess(u32::MAX))
         );
-        assert_eq!(check(root, std::process::id()), Ok(()));
+        assert_eq!(check_target(root, std::process::id()), Ok(()));
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         let tid = receive.recv().unwrap().as_raw().unsigned_abs();
         let pid = std::process::id();
         assert_eq!(
-            check(Path::new("/proc"), tid),
+            check_target(Path::new("/proc"), tid),
             Err(TargetError::Thread { tid, pid })
         );
         drop(stop);

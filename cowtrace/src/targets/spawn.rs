@@ -113,7 +113,7 @@ impl Command {
 }
 
 /// A command of the user's that is not traced: as the user, and as the user finds it.
-pub fn untraced(program: &str) -> io::Result<process::Command> {
+pub fn untraced_command(program: &str) -> io::Result<process::Command> {
     let mut itself = process::Command::new(env::current_exe()?);
     itself.args([LAUNCHER, "--at-once", "--", program]);
     Ok(itself)

@@ -59,7 +59,7 @@ impl Writers {
         let (python_frames, python_stacks) = self.python.into_parts();
         let (native_frames, native_stacks) = native.named.into_parts();
         let who_wrote = WhoWrote {
-            writers: sorted(rows),
+            writers: most_pages_first(rows),
             python_frames,
             python_stacks,
             native_frames,
@@ -83,7 +83,7 @@ impl Writers {
         }
         let (python_frames, python_stacks) = self.python.parts();
         WhoWrote {
-            writers: sorted(rows),
+            writers: most_pages_first(rows),
             python_frames,
             python_stacks,
             ..WhoWrote::default()
@@ -218,7 +218,7 @@ impl Row {
     }
 }
 
-fn sorted(rows: HashMap<Row, u64>) -> Vec<Writer> {
+fn most_pages_first(rows: HashMap<Row, u64>) -> Vec<Writer> {
     let mut writers: Vec<Writer> = rows.into_iter().map(Row::with_pages).collect();
     writers.sort_by(|a, b| {
         let order = |writer: &Writer| (writer.kind, writer.type_name.clone());

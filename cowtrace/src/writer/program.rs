@@ -217,7 +217,7 @@ impl Program {
             return *stack;
         }
         let python = self.python.as_mut()?;
-        let stack = raw().and_then(|raw| named(&raw, python, pids, stacks));
+        let stack = raw().and_then(|raw| name_python_stack(&raw, python, pids, stacks));
         self.python_stacks.insert(number, stack);
         stack
     }
@@ -278,7 +278,7 @@ impl Program {
 }
 
 /// Names a Python stack's frames, as far as their code can be read; those of C code are left out.
-fn named(
+fn name_python_stack(
     raw: &PythonStack,
     python: &mut Python,
     pids: &[u32],

@@ -14,7 +14,7 @@ use std::{
 };
 
 use cowtrace::{
-    recording::{Writer, read},
+    recording::{Writer, read_recording},
     run::{
         CopiedMemory, Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources,
         Timeline, Told,
@@ -168,7 +168,7 @@ fn a_recording_can_be_read_whenever_its_writer_is_killed() {
             .expect("it starts");
         // From its first flush on.
         let begun = Instant::now();
-        while read(&path).is_err() {
+        while read_recording(&path).is_err() {
             assert!(
                 begun.elapsed() < Duration::from_secs(30),
                 "nothing was written"
@@ -181,7 +181,7 @@ fn a_recording_can_be_read_whenever_its_writer_is_killed() {
         let names: Vec<_> = fs::read_dir(&folder.0).expect("the folder").collect();
         // Of a transaction that had not begun to change the file it is not needed, and stays.
         journals += usize::from(names.len() > 1);
-        let run = read(&path).unwrap_or_else(|error| panic!("{error}, with {names:?}"));
+        let run = read_recording(&path).unwrap_or_else(|error| panic!("{error}, with {names:?}"));
         assert!(run.head.unfinished);
         // A flush is there as a whole or not at all.
         let rows: u64 = run.memory.rows.iter().map(|row| row.copied.total()).sum();
@@ -271,7 +271,10 @@ fn what_a_million_ranges_cost() {
     let bytes = fs::metadata(&path).expect("it is there").len();
     println!("{bytes} bytes, {:.1} a range", bytes as f64 / rows as f64);
     let begun = cpu_time();
-    assert_eq!(read(&path).expect("it is read").memory.rows.len(), rows);
+    assert_eq!(
+        read_recording(&path).expect("it is read").memory.rows.len(),
+        rows
+    );
     println!("reading: {:.2} s", seconds(begun));
 
     let single = folder.path("single.cow");

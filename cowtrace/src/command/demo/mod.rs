@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::trace::{Target, Until, observe, start_log};
+use super::trace::{Target, Until, start_log, trace_until_end};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     streams::say,
@@ -23,7 +23,7 @@ pub const NATIVE_SERVICE: &str = "__demo-service";
 const SERVICE: &str = include_str!("service.py");
 
 /// Starts the service and traces it until it ends.
-pub fn demo(arguments: DemoArgs) -> Result<()> {
+pub fn run_demo(arguments: DemoArgs) -> Result<()> {
     let DemoArgs {
         options,
         freeze,
@@ -38,19 +38,19 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
         }
         None => native_command(load)?,
     };
-    let plan = plan(python.is_some(), freeze, load);
+    let plan = describe_plan(python.is_some(), freeze, load);
     say(format_args!("cowtrace demo: {plan}"));
     // The master stays until it is told to end, so that its variables can be looked at.
     let until = Until {
         duration: None,
         workers: usize::try_from(load.workers).ok(),
     };
-    let observed = observe(&Target::Command(&command), until, &options)?;
+    let observed = trace_until_end(&Target::Command(&command), until, &options)?;
     observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(
             "The service never changes that data: {}. Your own service: sudo cowtrace --pid MASTER",
-            why(python.is_some())
+            explain_copies(python.is_some())
         );
         say(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
     }
@@ -58,7 +58,7 @@ pub fn demo(arguments: DemoArgs) -> Result<()> {
     Ok(observed.command?)
 }
 
-fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
+fn describe_plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
     let LoadArgs {
         workers,
         megabytes,
@@ -87,7 +87,7 @@ fn plan(is_python: bool, freeze: bool, load: LoadArgs) -> String {
     }
 }
 
-const fn why(is_python: bool) -> &'static str {
+const fn explain_copies(is_python: bool) -> &'static str {
     if is_python {
         "reading a Python object writes its reference count, and the garbage collector writes \
          the headers of the objects it visits (--freeze prevents that)"
@@ -100,7 +100,7 @@ const fn why(is_python: bool) -> &'static str {
 /// has, asked as the caller.
 fn find_python() -> Option<OsString> {
     let ask = "import os, sys; os.fork; print(sys.executable)";
-    let mut python = targets::untraced("python3").ok()?;
+    let mut python = targets::untraced_command("python3").ok()?;
     let output = python.args(["-c", ask]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())

@@ -36,7 +36,7 @@ pub fn native_service(load: LoadArgs) -> Result<()> {
         // SAFETY: this process has one thread, so the child may do anything.
         match unsafe { fork() }.context("cannot fork")? {
             ForkResult::Child => {
-                serve(&mut heap, seed, ends);
+                write_until(&mut heap, seed, ends);
                 process::exit(0);
             }
             ForkResult::Parent { child } => children.push(child),
@@ -52,7 +52,7 @@ pub fn native_service(load: LoadArgs) -> Result<()> {
     Ok(())
 }
 
-fn serve(heap: &mut [Object], seed: u64, ends: Instant) {
+fn write_until(heap: &mut [Object], seed: u64, ends: Instant) {
     let mut random = seed;
     let mut sum = 0u64;
     while Instant::now() < ends {
