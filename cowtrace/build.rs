@@ -48,7 +48,7 @@ fn build() -> Result<(), String> {
         .map_err(|error| format!("cannot start cargo for the eBPF side: {error}"))?;
     if !status.success() {
         return Err(format!(
-            "the eBPF side failed to build ({status}), see above; `cargo xtask setup` repairs the toolchain"
+            "the eBPF side failed to build ({status}): `cargo build -vv` shows why, and `cargo xtask setup` repairs the toolchain"
         ));
     }
     copy(&target.join("bpfel-unknown-none/release/cowtrace"), &object)

@@ -35,8 +35,8 @@ pub struct Begun {
 
 /// A write fault begins. Ends the thread's previous fault.
 #[inline(always)]
-pub fn begun(mut thread: TracedThread, begun: Begun) {
-    ended(thread);
+pub fn begin_fault(mut thread: TracedThread, begun: Begun) {
+    end_fault(thread);
     let fault = thread.get_mut();
     fault.address = begun.address;
     fault.exact = begun.exact;
@@ -49,7 +49,7 @@ pub fn begun(mut thread: TracedThread, begun: Begun) {
 
 /// The thread's fault, if any, has ended. If it copied nothing, it reused its page.
 #[inline(always)]
-pub fn ended(mut thread: TracedThread) {
+pub fn end_fault(mut thread: TracedThread) {
     let fault = thread.get_mut();
     let state = fault.state;
     if state == FAULT_NONE {
@@ -57,19 +57,19 @@ pub fn ended(mut thread: TracedThread) {
     }
     fault.state = FAULT_NONE;
     if state == FAULT_BEGUN {
-        reused(fault.charged, fault.address);
+        count_reuse(fault.charged, fault.address);
     }
 }
 
 /// The thread's fault, if any, has ended without an outcome: it failed, or it will begin again.
 #[inline(always)]
-pub fn abandoned(mut thread: TracedThread) {
+pub fn abandon_fault(mut thread: TracedThread) {
     thread.get_mut().state = FAULT_NONE;
 }
 
 /// The thread's fault copied `pages` pages, from its address on.
 #[inline(always)]
-pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
+pub fn count_copy(mut thread: TracedThread, source: Source, pages: u32) {
     let fault = thread.get_mut();
     fault.state = FAULT_COPIED;
     fault.pages = pages;
@@ -80,7 +80,7 @@ pub fn copied(mut thread: TracedThread, source: Source, pages: u32) {
     }
     add_tally(thread);
     let fault = thread.get_mut();
-    fault.tally_key = range::key(whole, fault.address).0;
+    fault.tally_key = range::range_key(whole, fault.address).0;
     fault.tally_copied = pages;
 }
 
@@ -93,13 +93,13 @@ pub fn taken_back(mut thread: TracedThread) {
     fault.tally_copied = fault.tally_copied.wrapping_sub(1);
     evidence::take_back(thread);
     let fault = thread.get();
-    reused(fault.charged, fault.address);
+    count_reuse(fault.charged, fault.address);
 }
 
 /// The thread exits, starts a program, or ends its visit: counts its tally and sends its evidence.
 #[inline(always)]
-pub fn left(thread: TracedThread) {
-    ended(thread);
+pub fn leave_fault(thread: TracedThread) {
+    end_fault(thread);
     add_tally(thread);
     evidence::send_rest(thread);
 }
@@ -114,14 +114,14 @@ fn add_tally(mut thread: TracedThread) {
     }
     tally.tally_copied = 0;
     let key = RangeKey(tally.tally_key);
-    let Some(process) = maps::process(key.slot()) else {
+    let Some(process) = maps::process_in_slot(key.slot()) else {
         return;
     };
-    let ranged = range::count(key, Outcome::Copied, copied);
+    let ranged = range::count_outcome(key, Outcome::Copied, copied);
     // SAFETY: a pointer into a live map value, and an index within the array.
     unsafe {
         if (*process).tasks > 1 && !maps::races_are_settled() {
-            maps::lose(Loss::RacesUnwatched, copied);
+            maps::count_loss(Loss::RacesUnwatched, copied);
         }
         let source = (key.source_number() as usize).min(SOURCES - 1);
         atomic::add_u64(&raw mut (*process).copied[source], u64::from(copied));
@@ -132,12 +132,12 @@ fn add_tally(mut thread: TracedThread) {
 }
 
 #[inline(always)]
-fn reused(slot: u32, address: u64) {
-    let Some(process) = maps::process(slot) else {
+fn count_reuse(slot: u32, address: u64) {
+    let Some(process) = maps::process_in_slot(slot) else {
         return;
     };
     let whole = range::whole_key(slot, Source::Unknown as u32, address);
-    let ranged = range::count(range::key(whole, address), Outcome::Reused, 1);
+    let ranged = range::count_outcome(range::range_key(whole, address), Outcome::Reused, 1);
     // SAFETY: a pointer into a live map value.
     unsafe {
         atomic::add_u64(&raw mut (*process).reused, 1);

@@ -155,7 +155,7 @@ pub fn kprobe_huge_mapped(ctx: ProbeContext) -> u32 {
 #[raw_tracepoint(tracepoint = "find_direct_map")]
 pub fn find_direct_map(ctx: RawTracePointContext) -> i32 {
     let mark = [ctx.arg(1), ctx.arg(2)];
-    page_tables::search(ctx.arg(0), mark, ctx.arg(3), ctx.arg(4));
+    page_tables::search_direct_map_at(ctx.arg(0), mark, ctx.arg(3), ctx.arg(4));
     0
 }
 

@@ -142,7 +142,7 @@ pub fn set_task_slot(tid: u32, slot: u32) -> bool {
 
 /// The thread in a slot; `None` for slot 0.
 #[inline(always)]
-pub fn thread(slot: u32) -> Option<*mut Thread> {
+pub fn thread_in_slot(slot: u32) -> Option<*mut Thread> {
     if slot == 0 {
         return None;
     }
@@ -151,42 +151,42 @@ pub fn thread(slot: u32) -> Option<*mut Thread> {
 
 /// The evidence that the thread in a slot has not sent yet.
 #[inline(always)]
-pub fn batch(slot: u32) -> Option<*mut Batch> {
+pub fn batch_in_slot(slot: u32) -> Option<*mut Batch> {
     BATCHES.get_ptr_mut(slot)
 }
 
 /// The process in a slot.
 #[inline(always)]
-pub fn process(slot: u32) -> Option<*mut ProcessSlot> {
+pub fn process_in_slot(slot: u32) -> Option<*mut ProcessSlot> {
     PROCESSES.get_ptr_mut(slot)
 }
 
 /// The interpreter with a number.
 #[inline(always)]
-pub fn interpreter(number: u32) -> Option<&'static Interpreter> {
+pub fn interpreter_by_number(number: u32) -> Option<&'static Interpreter> {
     PYTHONS.get(number)
 }
 
 /// The walk of a program on this CPU.
 #[inline(always)]
-pub fn walk(seat: u32) -> Option<*mut StackWalk> {
+pub fn walk_of_program(seat: u32) -> Option<*mut StackWalk> {
     WALKS.get_ptr_mut(seat)
 }
 
 /// Stores a stack under its number. False if it is new and the table is full.
 #[inline(always)]
 pub fn keep_python_stack(number: u64, stack: &PythonStack) -> bool {
-    keep(&PYTHON_STACKS, number, stack)
+    keep_stack(&PYTHON_STACKS, number, stack)
 }
 
 /// Like [`keep_python_stack`].
 #[inline(always)]
 pub fn keep_native_stack(number: u64, stack: &NativeStack) -> bool {
-    keep(&NATIVE_STACKS, number, stack)
+    keep_stack(&NATIVE_STACKS, number, stack)
 }
 
 #[inline(always)]
-fn keep<T>(stacks: &HashMap<u64, T>, number: u64, stack: &T) -> bool {
+fn keep_stack<T>(stacks: &HashMap<u64, T>, number: u64, stack: &T) -> bool {
     if stacks.get_ptr(&number).is_some() {
         return true;
     }
@@ -200,7 +200,7 @@ fn keep<T>(stacks: &HashMap<u64, T>, number: u64, stack: &T) -> bool {
 
 /// The bucket at an index of the histogram.
 #[inline(always)]
-pub fn bucket(index: u32) -> Option<*mut RangeBucket> {
+pub fn bucket_at(index: u32) -> Option<*mut RangeBucket> {
     RANGES.get_ptr_mut(index)
 }
 
@@ -258,7 +258,7 @@ pub fn claim_word(entry: u32) -> Option<*mut u64> {
 
 /// Counts losses.
 #[inline(always)]
-pub fn lose(cause: Loss, amount: u32) {
+pub fn count_loss(cause: Loss, amount: u32) {
     if let Some(counter) = LOSS.get_ptr_mut(cause as u32) {
         // SAFETY: a pointer into a live map value.
         unsafe { atomic::add_u64(counter, u64::from(amount)) };

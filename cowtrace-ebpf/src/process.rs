@@ -30,18 +30,18 @@ pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> 
     let child_tgid = child.tgid()?;
     let shares_memory = child.mm()? == parent.mm()?;
     let Some(thread_slot) = maps::take_thread_slot() else {
-        maps::lose(Loss::ThreadsFull, 1);
+        maps::count_loss(Loss::ThreadsFull, 1);
         return Ok(0);
     };
     let process_slot = if shares_memory {
         add_task(parent_slot);
         if child_tgid == parent.tgid()? {
-            send(EventKind::Thread, parent_slot, 0, child_tgid);
+            send_event(EventKind::Thread, parent_slot, 0, child_tgid);
         }
         parent_slot
     } else {
-        let slot = open(child_tgid, parent_slot, KnownProgram::of(parent_slot));
-        send(EventKind::Fork, slot, parent_slot, child_tgid);
+        let slot = open_process(child_tgid, parent_slot, KnownProgram::of(parent_slot));
+        send_event(EventKind::Fork, slot, parent_slot, child_tgid);
         slot
     };
     trace_task(child_tid, thread_slot, process_slot);
@@ -50,7 +50,7 @@ pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> 
 
 /// Follows a task into a new program. Returns the new image's process slot, 0 if the task is not traced.
 #[inline(always)]
-pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
+pub fn follow_exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     let thread_slot = maps::task_slot(tid_before);
     let Some(mut thread) = TracedThread::in_slot(thread_slot) else {
         return 0;
@@ -58,7 +58,7 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     if !thread.is_to_handle(HookEvent::Life, turn) {
         return 0;
     }
-    fault::left(thread);
+    fault::leave_fault(thread);
     if tid != tid_before {
         maps::set_task_slot(tid_before, 0);
         maps::set_task_slot(tid, thread_slot);
@@ -70,21 +70,21 @@ pub fn exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
     fresh.page_tables = 0;
-    let slot = open(tgid, left, KnownProgram::default());
+    let slot = open_process(tgid, left, KnownProgram::default());
     thread.get_mut().process = slot;
-    send(EventKind::Exec, slot, left, tgid);
+    send_event(EventKind::Exec, slot, left, tgid);
     remove_task(left, tgid);
     slot
 }
 
 /// Ends the tracing of a task that exits.
 #[inline(always)]
-pub fn exit(tid: u32, tgid: u32) {
+pub fn end_task(tid: u32, tgid: u32) {
     let thread_slot = maps::task_slot(tid);
     let Some(thread) = TracedThread::in_slot(thread_slot) else {
         return;
     };
-    fault::left(thread);
+    fault::leave_fault(thread);
     maps::set_task_slot(tid, 0);
     remove_task(thread.get().process, tgid);
     maps::free_thread_slot(thread_slot);
@@ -103,7 +103,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
     };
     // Last, since from here on the task's faults are counted.
     if !maps::set_task_slot(tid, thread_slot) {
-        maps::lose(Loss::TaskIdsFull, 1);
+        maps::count_loss(Loss::TaskIdsFull, 1);
         remove_task(process_slot, tid);
         maps::free_thread_slot(thread_slot);
     }
@@ -111,13 +111,13 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
 
 /// Opens a slot for a process image with one task.
 #[inline(always)]
-fn open(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
+fn open_process(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
     let Some(slot) = maps::take_process_slot() else {
-        maps::lose(Loss::ProcessesFull, 1);
+        maps::count_loss(Loss::ProcessesFull, 1);
         add_task(OVERFLOW_SLOT);
         return OVERFLOW_SLOT;
     };
-    if let Some(process) = maps::process(slot) {
+    if let Some(process) = maps::process_in_slot(slot) {
         // SAFETY: a pointer into a live map value that no task uses yet.
         unsafe {
             *process = ProcessSlot {
@@ -137,7 +137,7 @@ fn open(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
 
 #[inline(always)]
 fn add_task(slot: u32) {
-    if let Some(process) = maps::process(slot) {
+    if let Some(process) = maps::process_in_slot(slot) {
         // SAFETY: a pointer into a live map value.
         unsafe { atomic::add_u32(&raw mut (*process).tasks, 1) };
     }
@@ -147,7 +147,7 @@ fn add_task(slot: u32) {
 /// may both send it; the user side ignores the second.
 #[inline(always)]
 fn remove_task(slot: u32, tgid: u32) {
-    let Some(process) = maps::process(slot) else {
+    let Some(process) = maps::process_in_slot(slot) else {
         return;
     };
     // SAFETY: a pointer into a live map value.
@@ -157,17 +157,17 @@ fn remove_task(slot: u32, tgid: u32) {
         tasks.read_volatile()
     };
     if left == 0 && slot != OVERFLOW_SLOT {
-        send(EventKind::Exit, slot, 0, tgid);
+        send_event(EventKind::Exit, slot, 0, tgid);
     }
 }
 
 #[inline(always)]
-fn send(kind: EventKind, slot: u32, other_slot: u32, tgid: u32) {
+fn send_event(kind: EventKind, slot: u32, other_slot: u32, tgid: u32) {
     let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) else {
-        maps::lose(Loss::LifecycleDropped, 1);
+        maps::count_loss(Loss::LifecycleDropped, 1);
         return;
     };
-    let born_ns = match maps::process(slot) {
+    let born_ns = match maps::process_in_slot(slot) {
         // SAFETY: a pointer into a live map value.
         Some(process) => unsafe { (*process).born_ns },
         None => 0,

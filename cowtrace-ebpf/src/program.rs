@@ -15,7 +15,7 @@ impl KnownProgram {
     /// The program of the process in a slot.
     #[inline(always)]
     pub fn of(slot: u32) -> Self {
-        let Some(process) = maps::process(slot) else {
+        let Some(process) = maps::process_in_slot(slot) else {
             return Self::default();
         };
         // SAFETY: pointers into a live map value. Volatile, since the user side writes them.

@@ -33,7 +33,7 @@ pub fn whole_key(process: u32, source: u32, address: u64) -> RangeKey {
 
 /// The key that an address counts under: `whole`, or the page's key if the range is split.
 #[inline(always)]
-pub fn key(whole: RangeKey, address: u64) -> RangeKey {
+pub fn range_key(whole: RangeKey, address: u64) -> RangeKey {
     let (word, bit) = split_bit(whole.number());
     if maps::split_word(word) & (1 << bit) == 0 {
         return whole;
@@ -44,9 +44,9 @@ pub fn key(whole: RangeKey, address: u64) -> RangeKey {
 
 /// Adds to a key's count. False if the key has no entry and its buckets have no free one.
 #[inline(always)]
-pub fn count(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
-    let Some(entry) = find(key) else {
-        maps::lose(Loss::HistogramFull, amount);
+pub fn count_outcome(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
+    let Some(entry) = find_entry(key) else {
+        maps::count_loss(Loss::HistogramFull, amount);
         return false;
     };
     // SAFETY: `find` returns pointers into live map values.
@@ -60,12 +60,12 @@ pub fn count(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
 }
 
 #[inline(always)]
-fn find(key: RangeKey) -> Option<*mut RangeEntry> {
+fn find_entry(key: RangeKey) -> Option<*mut RangeEntry> {
     let mask = BUCKET_MASK.load();
     let (mut index, step) = key.buckets();
     for _ in 0..BUCKET_PROBES {
         index &= mask;
-        let bucket = maps::bucket(index)?;
+        let bucket = maps::bucket_at(index)?;
         for place in 0..BUCKET_ENTRIES {
             // SAFETY: `place` is within the bucket, a live map value.
             let entry = unsafe { &raw mut (*bucket).entries[place] };
@@ -74,7 +74,7 @@ fn find(key: RangeKey) -> Option<*mut RangeEntry> {
             if found == key.0 {
                 return Some(entry);
             }
-            if found == 0 && take(entry, key, index * BUCKET_ENTRIES as u32 + place as u32) {
+            if found == 0 && take_entry(entry, key, index * BUCKET_ENTRIES as u32 + place as u32) {
                 return Some(entry);
             }
         }
@@ -89,7 +89,7 @@ fn find(key: RangeKey) -> Option<*mut RangeEntry> {
 /// itself and reads 1 is alone. Two CPUs at once may both read 2; both then try another entry. The lock
 /// is taken once in the life of an entry, not at each fault.
 #[inline(always)]
-fn take(entry: *mut RangeEntry, key: RangeKey, number: u32) -> bool {
+fn take_entry(entry: *mut RangeEntry, key: RangeKey, number: u32) -> bool {
     let Some(claims) = maps::claim_word(number) else {
         return false;
     };

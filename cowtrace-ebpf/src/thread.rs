@@ -28,7 +28,7 @@ impl TracedThread {
     /// The thread in a slot.
     #[inline(always)]
     pub fn in_slot(slot: u32) -> Option<Self> {
-        maps::thread(slot).map(|state| Self { state, slot })
+        maps::thread_in_slot(slot).map(|state| Self { state, slot })
     }
 
     /// Whether this program must handle the event: it must not if the hook's other program did.

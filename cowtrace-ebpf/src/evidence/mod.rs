@@ -73,7 +73,7 @@ pub fn read_words(
     }
     let first = (address & !7) + 8;
     if page_tables::can_be_followed()
-        && let Some(words) = page_tables::words(own_tables(thread)?, first)
+        && let Some(words) = page_tables::words_of_process(own_tables(thread)?, first)
     {
         return Some(words);
     }
@@ -98,12 +98,14 @@ fn own_tables(mut thread: TracedThread) -> Option<u64> {
 
 /// Adds the evidence of a copy to the thread's batch.
 #[inline(always)]
-pub fn record(thread: TracedThread, write: Write) {
-    let Some(batch) = batch(thread) else { return };
+pub fn record_copy(thread: TracedThread, write: Write) {
+    let Some(batch) = batch_of(thread) else {
+        return;
+    };
     let mut count = batch.cores.count as usize;
     // Not as soon as the batch is full: the last copy can still be taken back.
     if count >= BATCH {
-        send(batch);
+        send_batch(batch);
         count = 0;
     }
     let mut flags = 0;
@@ -143,7 +145,9 @@ pub fn take_back(thread: TracedThread) {
     if !is_taken() {
         return;
     }
-    let Some(batch) = batch(thread) else { return };
+    let Some(batch) = batch_of(thread) else {
+        return;
+    };
     let count = batch.cores.count.saturating_sub(1);
     batch.cores.count = count;
     batch.cores.with_context &= !(1 << (count & 31));
@@ -155,22 +159,24 @@ pub fn send_rest(thread: TracedThread) {
     if !is_taken() {
         return;
     }
-    let Some(batch) = batch(thread) else { return };
+    let Some(batch) = batch_of(thread) else {
+        return;
+    };
     if batch.cores.count != 0 {
-        send(batch);
+        send_batch(batch);
     }
 }
 
 #[inline(always)]
-fn batch(thread: TracedThread) -> Option<&'static mut Batch> {
+fn batch_of(thread: TracedThread) -> Option<&'static mut Batch> {
     // SAFETY: a pointer into a live map value that only this thread's own hooks write.
-    maps::batch(thread.slot).map(|batch| unsafe { &mut *batch })
+    maps::batch_in_slot(thread.slot).map(|batch| unsafe { &mut *batch })
 }
 
 /// Sends a batch and empties it. The user side reads at its own pace: waking it would cost more than the
 /// copies.
 #[inline(always)]
-fn send(batch: &mut Batch) {
+fn send_batch(batch: &mut Batch) {
     let flags = u64::from(BPF_RB_NO_WAKEUP);
     let sent = if batch.cores.with_context == 0 {
         maps::EVIDENCE.output::<Cores>(&batch.cores, flags)
@@ -178,7 +184,7 @@ fn send(batch: &mut Batch) {
         maps::EVIDENCE.output::<Batch>(&*batch, flags)
     };
     if sent.is_err() {
-        maps::lose(Loss::WritersFull, batch.cores.count);
+        maps::count_loss(Loss::WritersFull, batch.cores.count);
     }
     batch.cores.count = 0;
     batch.cores.with_context = 0;

@@ -11,7 +11,7 @@ use cowtrace_common::{
     python::WINDOW_BYTES,
 };
 
-use crate::{digest::mixed, kernel::SavedRegisters, maps, walk::StackWalk};
+use crate::{digest::add_to_digest, kernel::SavedRegisters, maps, walk::StackWalk};
 
 /// 1 if this trace walks native stacks. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
@@ -25,24 +25,24 @@ const HIGHEST_CODE: u64 = 1 << 47;
 
 /// Whether this trace walks native stacks.
 #[inline(always)]
-pub fn is_walked() -> bool {
+pub fn walks_native_stacks() -> bool {
     WALK_NATIVE.load() != 0
 }
 
 /// Number of the native stack of the thread with these user-mode registers, 0 if unknown.
 #[inline(always)]
-pub fn stack(walk: &mut StackWalk, registers: SavedRegisters) -> u64 {
+pub fn native_stack_number(walk: &mut StackWalk, registers: SavedRegisters) -> u64 {
     let (Ok(top), Ok(innermost)) = (registers.stack_pointer(), registers.frame_pointer()) else {
         return 0;
     };
     walk.forget();
     walk.native.link = match registers.link() {
         Some(link) => link.unwrap_or(0),
-        None => link(walk, top),
+        None => frameless_caller(walk, top),
     };
-    let number = frames(walk, innermost, top);
+    let number = collect_native_frames(walk, innermost, top);
     if !maps::keep_native_stack(number, &walk.native) {
-        maps::lose(Loss::NativeStacksFull, 1);
+        maps::count_loss(Loss::NativeStacksFull, 1);
         return 0;
     }
     number
@@ -50,8 +50,8 @@ pub fn stack(walk: &mut StackWalk, registers: SavedRegisters) -> u64 {
 
 /// Collects the return addresses from a frame pointer on; returns the stack's number.
 #[inline(always)]
-fn frames(walk: &mut StackWalk, innermost: u64, top: u64) -> u64 {
-    let mut digest = mixed(0, walk.native.link);
+fn collect_native_frames(walk: &mut StackWalk, innermost: u64, top: u64) -> u64 {
+    let mut digest = add_to_digest(0, walk.native.link);
     let mut frame = innermost;
     // Lowest address of the next frame: stacks grow down.
     let mut lowest = top;
@@ -61,11 +61,11 @@ fn frames(walk: &mut StackWalk, innermost: u64, top: u64) -> u64 {
     walk.native.end = WalkEnd::Lost as u32;
     for place in 0..MAX_CALLS {
         let is_frame = frame & 7 == 0 && frame.wrapping_sub(lowest) <= MAX_FRAME_BYTES;
-        if !is_frame || load(walk, frame).is_none() {
+        if !is_frame || load_native_frame(walk, frame).is_none() {
             break;
         }
         let return_address = walk.member(frame, 8);
-        digest = mixed(digest, return_address);
+        digest = add_to_digest(digest, return_address);
         walk.native.returns[place] = return_address;
         walk.native.count = place as u32 + 1;
         lowest = frame.wrapping_add(RECORD_BYTES);
@@ -77,20 +77,20 @@ fn frames(walk: &mut StackWalk, innermost: u64, top: u64) -> u64 {
     if frame == 0 {
         walk.native.end = WalkEnd::Outermost as u32;
     }
-    mixed(digest, u64::from(walk.native.end)) | 1
+    add_to_digest(digest, u64::from(walk.native.end)) | 1
 }
 
 /// Makes sure that a frame is in the block, with as many of its callers as fit: they lie above it.
 #[inline(always)]
-fn load(walk: &mut StackWalk, frame: u64) -> Option<()> {
+fn load_native_frame(walk: &mut StackWalk, frame: u64) -> Option<()> {
     walk.load(frame, RECORD_BYTES, 0, WINDOW_BYTES as u64)
 }
 
 /// Return address of a function without a frame of its own, on x86-64: the word at the stack pointer if
 /// it follows a call. That word can be anything, and without the check each value would make a new stack.
 #[inline(always)]
-fn link(walk: &mut StackWalk, top: u64) -> u64 {
-    if load(walk, top).is_none() {
+fn frameless_caller(walk: &mut StackWalk, top: u64) -> u64 {
+    if load_native_frame(walk, top).is_none() {
         return 0;
     }
     let word = walk.member(top, 0);

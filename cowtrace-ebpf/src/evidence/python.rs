@@ -8,7 +8,7 @@ use cowtrace_common::{
 };
 
 use crate::{
-    digest::mixed, kernel::KernelTask, maps, program::KnownProgram, thread::TracedThread,
+    digest::add_to_digest, kernel::KernelTask, maps, program::KnownProgram, thread::TracedThread,
     walk::StackWalk,
 };
 
@@ -23,26 +23,30 @@ const TAG: u64 = 0b111;
 
 /// Whether this trace walks Python frames.
 #[inline(always)]
-pub fn is_walked() -> bool {
+pub fn walks_python_frames() -> bool {
     WALK_PYTHON.load() != 0
 }
 
 /// Number of the current thread's Python stack, 0 if it runs no known Python.
 #[inline(always)]
-pub fn stack(walk: &mut StackWalk, thread: TracedThread, program: KnownProgram) -> u64 {
+pub fn python_stack_number(
+    walk: &mut StackWalk,
+    thread: TracedThread,
+    program: KnownProgram,
+) -> u64 {
     let number = program.interpreter;
     if number == 0 {
         return 0;
     }
-    let Some(interpreter) = maps::interpreter(number) else {
+    let Some(interpreter) = maps::interpreter_by_number(number) else {
         return 0;
     };
-    let Some(frame) = innermost(thread, interpreter, walk) else {
+    let Some(frame) = innermost_frame(thread, interpreter, walk) else {
         return 0;
     };
-    let stack = frames(frame, interpreter, walk, number);
+    let stack = collect_python_frames(frame, interpreter, walk, number);
     if stack != 0 && !maps::keep_python_stack(stack, &walk.python) {
-        maps::lose(Loss::StacksFull, 1);
+        maps::count_loss(Loss::StacksFull, 1);
         return 0;
     }
     stack
@@ -50,7 +54,11 @@ pub fn stack(walk: &mut StackWalk, thread: TracedThread, program: KnownProgram) 
 
 /// Address of the innermost frame of the current thread.
 #[inline(always)]
-fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
+fn innermost_frame(
+    mut thread: TracedThread,
+    python: &Interpreter,
+    walk: &mut StackWalk,
+) -> Option<u64> {
     let mut own = thread.get().thread_pointer;
     if own == 0 {
         own = KernelTask::current().thread_pointer().ok()?;
@@ -58,10 +66,10 @@ fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut StackWal
     }
     let known = thread.get().python_thread;
     if known == 0 || !is_own(known, own, python, walk) {
-        let found = search(own, python, walk)?;
+        let found = search_threads(own, python, walk)?;
         thread.get_mut().python_thread = found;
     }
-    let frame = word(walk, python.thread_frame);
+    let frame = word_of_block(walk, python.thread_frame);
     if python.has_cframe == 0 {
         return Some(frame);
     }
@@ -71,7 +79,7 @@ fn innermost(mut thread: TracedThread, python: &Interpreter, walk: &mut StackWal
 
 /// Searches the interpreter's threads; the block then contains the state of the one found.
 #[inline(always)]
-fn search(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
+fn search_threads(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
     walk.read(python.threads_head, 8)?;
     let mut state = walk.block[0];
     for _ in 0..MAX_THREADS {
@@ -81,7 +89,7 @@ fn search(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
         if is_own(state, own, python, walk) {
             return Some(state);
         }
-        state = word(walk, python.thread_next);
+        state = word_of_block(walk, python.thread_next);
     }
     None
 }
@@ -89,19 +97,24 @@ fn search(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
 /// Whether `state` belongs to the thread whose `pthread_self` is `own`; reads it into the block.
 #[inline(always)]
 fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut StackWalk) -> bool {
-    walk.read(state, THREAD_BYTES as u32).is_some() && word(walk, python.thread_id) == own
+    walk.read(state, THREAD_BYTES as u32).is_some() && word_of_block(walk, python.thread_id) == own
 }
 
 /// Collects the frames from the innermost one on; returns the stack's number.
 #[inline(always)]
-fn frames(innermost: u64, python: &Interpreter, walk: &mut StackWalk, interpreter: u32) -> u64 {
+fn collect_python_frames(
+    innermost: u64,
+    python: &Interpreter,
+    walk: &mut StackWalk,
+    interpreter: u32,
+) -> u64 {
     let mut digest = u64::from(interpreter);
     let mut count = 0;
     let mut frame = innermost;
     walk.forget();
     // One path through each iteration, so that the verifier need not follow every combination.
     for place in 0..MAX_FRAMES {
-        if frame == 0 || load(walk, frame).is_none() {
+        if frame == 0 || load_python_frame(walk, frame).is_none() {
             break;
         }
         let mask = !TAG & unless_owned_by_c(python, walk, frame);
@@ -109,7 +122,7 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut StackWalk, interprete
             code: walk.member(frame, python.frame_code) & mask,
             instruction: walk.member(frame, python.frame_instruction),
         };
-        digest = mixed(mixed(digest, found.code), found.instruction);
+        digest = add_to_digest(add_to_digest(digest, found.code), found.instruction);
         walk.python.frames[place] = found;
         frame = walk.member(frame, python.frame_previous);
         count = place as u32 + 1;
@@ -119,12 +132,12 @@ fn frames(innermost: u64, python: &Interpreter, walk: &mut StackWalk, interprete
     }
     walk.python.count = count;
     walk.python.is_cut = u32::from(frame != 0);
-    mixed(digest, u64::from(walk.python.is_cut)) | 1
+    add_to_digest(digest, u64::from(walk.python.is_cut)) | 1
 }
 
 /// Makes sure that a frame is in the block, with as many of its callers as fit: they lie below it.
 #[inline(always)]
-fn load(walk: &mut StackWalk, frame: u64) -> Option<()> {
+fn load_python_frame(walk: &mut StackWalk, frame: u64) -> Option<()> {
     let bytes = FRAME_BYTES as u64;
     walk.load(frame, bytes, WINDOW_BYTES as u64 - bytes, bytes)
 }
@@ -139,6 +152,6 @@ fn unless_owned_by_c(python: &Interpreter, walk: &StackWalk, frame: u64) -> u64 
 
 /// The word at an offset, in bytes, of the block.
 #[inline(always)]
-fn word(walk: &StackWalk, offset: u32) -> u64 {
+fn word_of_block(walk: &StackWalk, offset: u32) -> u64 {
     walk.block[(offset as usize / 8) & (THREAD_BYTES / 8 - 1)]
 }

@@ -19,7 +19,7 @@ impl StackWalk {
     /// The walk of the program that runs.
     #[inline(always)]
     pub fn begin(hook: Hook, turn: Turn) -> Option<&'static mut Self> {
-        let walk = maps::walk(hook as u32 * 2 + (turn as u32 - 1))?;
+        let walk = maps::walk_of_program(hook as u32 * 2 + (turn as u32 - 1))?;
         // SAFETY: this program's own walk on this CPU, where no other instance of it runs.
         let walk = unsafe { &mut *walk };
         walk.is_skipped_for_faults = u64::from(hook as u32 == Hook::KernelWrite as u32);
@@ -53,7 +53,7 @@ impl StackWalk {
     #[inline(always)]
     fn count_fault(&self, address: u64) {
         if self.is_skipped_for_faults != 0 && address < NO_ADDRESS {
-            maps::lose(Loss::HookFaults, 1);
+            maps::count_loss(Loss::HookFaults, 1);
         }
     }
 

@@ -20,7 +20,7 @@ pub struct StackNumbers {
 /// Whether this trace walks any stack of processes that run this program.
 #[inline(always)]
 pub fn are_walked(program: KnownProgram) -> bool {
-    native::is_walked() || (python::is_walked() && program.interpreter != 0)
+    native::walks_native_stacks() || (python::walks_python_frames() && program.interpreter != 0)
 }
 
 /// The stacks of the current thread that this trace walks. `registers` gives its user-mode registers.
@@ -39,13 +39,13 @@ pub fn of_writer(
     let Some(walk) = StackWalk::begin(hook, turn) else {
         return stacks;
     };
-    if python::is_walked() {
-        stacks.python_stack = python::stack(walk, thread, program);
+    if python::walks_python_frames() {
+        stacks.python_stack = python::python_stack_number(walk, thread, program);
     }
-    if native::is_walked()
+    if native::walks_native_stacks()
         && let Ok(registers) = registers()
     {
-        stacks.native_stack = native::stack(walk, registers);
+        stacks.native_stack = native::native_stack_number(walk, registers);
     }
     stacks
 }

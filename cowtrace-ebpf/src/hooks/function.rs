@@ -36,7 +36,7 @@ const NO_OUTCOME: u64 = 0x1 | 0x2 | 0x10 | 0x20 | 0x40 | 0x400 | 0x800;
 pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() -> u32) {
     let Some(mut thread) = TracedThread::find(tid) else {
         if flags() & FAULT_REMOTE != 0 {
-            visit(tid, turn, fault);
+            begin_visit(tid, turn, fault);
         }
         return;
     };
@@ -48,7 +48,7 @@ pub fn write_begun(tid: u32, turn: Turn, fault: VmFault, flags: impl FnOnce() ->
         return;
     }
     let charged = thread.get().process;
-    begin(thread, FAULT_BEGUN, fault, charged);
+    begin_traced(thread, FAULT_BEGUN, fault, charged);
 }
 
 /// `do_wp_page` or `hugetlb_wp` returns.
@@ -61,12 +61,12 @@ pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
         record_writer(thread, hook, turn);
     }
     if result & NO_OUTCOME == 0 {
-        fault::ended(thread);
+        fault::end_fault(thread);
     } else {
-        fault::abandoned(thread);
+        fault::abandon_fault(thread);
     }
     if thread.get().visitor != 0 {
-        leave(tid, thread);
+        end_visit(tid, thread);
     }
 }
 
@@ -78,7 +78,7 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
     };
     if fault.has_cow_page() && fault.flags().is_ok_and(|flags| flags & FAULT_REMOTE == 0) {
         let charged = thread.get().process;
-        begin(thread, FAULT_FIRST, fault, charged);
+        begin_traced(thread, FAULT_FIRST, fault, charged);
     }
 }
 
@@ -89,7 +89,7 @@ pub fn finish_ended(tid: u32, turn: Turn) {
         if evidence::is_taken() && thread.get().state == FAULT_COPIED {
             record_writer(thread, Hook::FirstWrite, turn);
         }
-        fault::abandoned(thread);
+        fault::abandon_fault(thread);
     }
 }
 
@@ -105,8 +105,8 @@ pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
         return;
     }
     match open.state {
-        FAULT_BEGUN => fault::copied(thread, VmFault(open.anchor).source(), 1),
-        FAULT_FIRST => fault::copied(thread, Source::File, 1),
+        FAULT_BEGUN => fault::count_copy(thread, VmFault(open.anchor).source(), 1),
+        FAULT_FIRST => fault::count_copy(thread, Source::File, 1),
         _ => {}
     }
 }
@@ -115,7 +115,7 @@ pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
 #[inline(always)]
 pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     let Ok(mm) = vma.mm() else {
-        maps::lose(Loss::PendingDropped, 1);
+        maps::count_loss(Loss::PendingDropped, 1);
         return;
     };
     let mut traced = TracedThread::find(tid);
@@ -127,7 +127,7 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
     let remote = KernelTask::current().mm().is_ok_and(|own| own != mm);
     let charged = match traced {
         Some(thread) if !remote => Some(thread.get().process),
-        _ => owner(mm),
+        _ => owner_of(mm),
     };
     let Some(charged) = charged else { return };
     let thread = match traced {
@@ -146,7 +146,7 @@ pub fn huge_write_begun(tid: u32, turn: Turn, vma: Vma, address: u64) {
         witness: vma.0,
         charged,
     };
-    fault::begun(thread, begun);
+    fault::begin_fault(thread, begun);
 }
 
 /// A new page of hugetlbfs is mapped: like [`page_mapped`]. `address` is the huge page's, which contains
@@ -159,7 +159,7 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, addres
     let open = thread.get();
     if open.state == FAULT_BEGUN && open.anchor == 0 && open.witness == vma.0 {
         thread.get_mut().address = address;
-        fault::copied(thread, Source::Hugetlb, page.folio_pages());
+        fault::count_copy(thread, Source::Hugetlb, page.folio_pages());
     }
 }
 
@@ -179,7 +179,7 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
         let call = registers.system_call().unwrap_or(UNKNOWN_CALL);
         (Some(call), None)
     };
-    evidence::record(
+    evidence::record_copy(
         thread,
         Write {
             slot: fault.charged,
@@ -198,9 +198,9 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
 }
 
 #[inline(always)]
-fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
+fn begin_traced(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
     let (Ok(vma), Ok(address)) = (fault.vma(), fault.address()) else {
-        maps::lose(Loss::PendingDropped, 1);
+        maps::count_loss(Loss::PendingDropped, 1);
         return;
     };
     let (mut exact, mut flags) = (address, 0);
@@ -217,35 +217,35 @@ fn begin(thread: TracedThread, state: u32, fault: VmFault, charged: u32) {
         witness: vma.0,
         charged,
     };
-    fault::begun(thread, begun);
+    fault::begin_fault(thread, begun);
 }
 
 /// A traced task writes into an address space from outside, not by its own page tables.
 #[inline(always)]
 fn write_for_another(thread: TracedThread, fault: VmFault) {
     match charged_for(fault) {
-        Some(charged) => begin(thread, FAULT_BEGUN, fault, charged),
+        Some(charged) => begin_traced(thread, FAULT_BEGUN, fault, charged),
         // Not a traced process's memory.
-        None => fault::ended(thread),
+        None => fault::end_fault(thread),
     }
 }
 
 /// An untraced task writes into a process's memory from outside. If that process is traced, the task is
 /// followed until its fault ends.
 #[inline(always)]
-fn visit(tid: u32, turn: Turn, fault: VmFault) {
+fn begin_visit(tid: u32, turn: Turn, fault: VmFault) {
     let Some(charged) = charged_for(fault) else {
         return;
     };
     if let Some(thread) = take_slot_for(tid, turn, charged) {
-        begin(thread, FAULT_BEGUN, fault, charged);
+        begin_traced(thread, FAULT_BEGUN, fault, charged);
     }
 }
 
 #[inline(always)]
 fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
     let Some(slot) = maps::take_thread_slot() else {
-        maps::lose(Loss::ThreadsFull, 1);
+        maps::count_loss(Loss::ThreadsFull, 1);
         return None;
     };
     let mut thread = TracedThread::in_slot(slot)?;
@@ -258,7 +258,7 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
     // The other program will find the slot, and must not begin the fault again.
     thread.is_to_handle(HookEvent::Begin, turn);
     if !maps::set_task_slot(tid, slot) {
-        maps::lose(Loss::TaskIdsFull, 1);
+        maps::count_loss(Loss::TaskIdsFull, 1);
         maps::free_thread_slot(slot);
         return None;
     }
@@ -267,9 +267,9 @@ fn take_slot_for(tid: u32, turn: Turn, charged: u32) -> Option<TracedThread> {
 
 /// The visitor's fault has ended.
 #[inline(always)]
-fn leave(tid: u32, thread: TracedThread) {
+fn end_visit(tid: u32, thread: TracedThread) {
     let slot = maps::task_slot(tid);
-    fault::left(thread);
+    fault::leave_fault(thread);
     maps::set_task_slot(tid, 0);
     maps::free_thread_slot(slot);
 }
@@ -277,11 +277,11 @@ fn leave(tid: u32, thread: TracedThread) {
 /// Process slot of the address space that a fault changes, if a traced process owns it.
 #[inline(always)]
 fn charged_for(fault: VmFault) -> Option<u32> {
-    owner(fault.vma().and_then(Vma::mm).ok()?)
+    owner_of(fault.vma().and_then(Vma::mm).ok()?)
 }
 
 #[inline(always)]
-fn owner(mm: Mm) -> Option<u32> {
+fn owner_of(mm: Mm) -> Option<u32> {
     let owner = TracedThread::find(mm.owner()?)?;
     Some(owner.get().process)
 }

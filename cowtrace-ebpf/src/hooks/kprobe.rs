@@ -15,7 +15,7 @@ use crate::{
 /// `do_wp_page(vmf)` begins.
 #[inline(always)]
 pub fn write_begun(ctx: &ProbeContext, turn: Turn) -> u32 {
-    let fault = VmFault(argument::<0>(ctx));
+    let fault = VmFault(register_argument::<0>(ctx));
     function::write_begun(ctx.pid(), turn, fault, || fault.flags().unwrap_or(0));
     0
 }
@@ -31,7 +31,7 @@ pub fn write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
 /// `finish_fault(vmf)` begins.
 #[inline(always)]
 pub fn finish_begun(ctx: &ProbeContext, turn: Turn) -> u32 {
-    function::finish_begun(ctx.pid(), turn, VmFault(argument::<0>(ctx)));
+    function::finish_begun(ctx.pid(), turn, VmFault(register_argument::<0>(ctx)));
     0
 }
 
@@ -45,14 +45,19 @@ pub fn finish_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
 /// `folio_add_new_anon_rmap(folio, vma, address, …)`, `page_add_new_anon_rmap(page, …)`.
 #[inline(always)]
 pub fn page_mapped(ctx: &ProbeContext, turn: Turn) -> u32 {
-    function::page_mapped(ctx.pid(), turn, Vma(argument::<1>(ctx)), argument::<2>(ctx));
+    function::page_mapped(
+        ctx.pid(),
+        turn,
+        Vma(register_argument::<1>(ctx)),
+        register_argument::<2>(ctx),
+    );
     0
 }
 
 /// `hugetlb_wp(vmf)`, `hugetlb_wp(folio, vmf)`: `FAULT` is the number of the argument `vmf`.
 #[inline(always)]
 pub fn huge_write_begun<const FAULT: usize>(ctx: &ProbeContext, turn: Turn) -> u32 {
-    let fault = VmFault(argument::<FAULT>(ctx));
+    let fault = VmFault(register_argument::<FAULT>(ctx));
     if let (Ok(vma), Ok(address)) = (fault.vma(), fault.address()) {
         function::huge_write_begun(ctx.pid(), turn, vma, address);
     }
@@ -62,7 +67,12 @@ pub fn huge_write_begun<const FAULT: usize>(ctx: &ProbeContext, turn: Turn) -> u
 /// `hugetlb_wp(mm, vma, address, …)` of Linux 5.14 to 6.9, `hugetlb_cow` before.
 #[inline(always)]
 pub fn huge_write_begun_by_arguments(ctx: &ProbeContext, turn: Turn) -> u32 {
-    function::huge_write_begun(ctx.pid(), turn, Vma(argument::<1>(ctx)), argument::<2>(ctx));
+    function::huge_write_begun(
+        ctx.pid(),
+        turn,
+        Vma(register_argument::<1>(ctx)),
+        register_argument::<2>(ctx),
+    );
     0
 }
 
@@ -81,13 +91,16 @@ pub fn huge_write_ended(ctx: &RetProbeContext, turn: Turn) -> u32 {
 /// `hugetlb_add_new_anon_rmap(folio, vma, address)`, `hugepage_add_new_anon_rmap(page, …)`.
 #[inline(always)]
 pub fn huge_page_mapped(ctx: &ProbeContext, turn: Turn) -> u32 {
-    let (page, vma) = (KernelPage(argument::<0>(ctx)), Vma(argument::<1>(ctx)));
-    function::huge_page_mapped(ctx.pid(), turn, page, vma, argument::<2>(ctx));
+    let (page, vma) = (
+        KernelPage(register_argument::<0>(ctx)),
+        Vma(register_argument::<1>(ctx)),
+    );
+    function::huge_page_mapped(ctx.pid(), turn, page, vma, register_argument::<2>(ctx));
     0
 }
 
 /// An argument in a register.
 #[inline(always)]
-fn argument<const N: usize>(ctx: &ProbeContext) -> u64 {
+fn register_argument<const N: usize>(ctx: &ProbeContext) -> u64 {
     ctx.arg(N).unwrap_or(0)
 }

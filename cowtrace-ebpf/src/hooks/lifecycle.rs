@@ -26,7 +26,7 @@ pub fn fork(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 /// its process's id, so its previous id may differ.
 #[inline(always)]
 pub fn exec(ctx: &RawTracePointContext, turn: Turn) -> i32 {
-    let slot = process::exec(ctx.pid(), turn, ctx.tgid(), ctx.arg::<u64>(1) as u32);
+    let slot = process::follow_exec(ctx.pid(), turn, ctx.tgid(), ctx.arg::<u64>(1) as u32);
     if slot != 0 {
         info!(ctx, "exec: task {} got process slot {}", ctx.pid(), slot);
     }
@@ -37,6 +37,6 @@ pub fn exec(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 /// the other does not find it.
 #[inline(always)]
 pub fn exit(ctx: &RawTracePointContext, _turn: Turn) -> i32 {
-    process::exit(ctx.pid(), ctx.tgid());
+    process::end_task(ctx.pid(), ctx.tgid());
     0
 }

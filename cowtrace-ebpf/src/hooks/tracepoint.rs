@@ -66,15 +66,15 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
     }
     let error_code: u64 = ctx.arg(2);
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
-        begun(thread, turn, ctx.arg(0), SavedRegisters(ctx.arg(1)), mode);
+        begin_at(thread, turn, ctx.arg(0), SavedRegisters(ctx.arg(1)), mode);
     } else {
-        fault::ended(thread);
+        fault::end_fault(thread);
     }
     0
 }
 
 #[inline(always)]
-fn begun(
+fn begin_at(
     mut thread: TracedThread,
     turn: Turn,
     address: u64,
@@ -83,11 +83,11 @@ fn begun(
 ) {
     let digest = match mode {
         Mode::User => Ok(0),
-        Mode::Kernel => digest(thread, registers),
+        Mode::Kernel => digest_of_fault(thread, registers),
     };
     let Ok(witness) = digest else {
-        fault::ended(thread);
-        maps::lose(Loss::PendingDropped, 1);
+        fault::end_fault(thread);
+        maps::count_loss(Loss::PendingDropped, 1);
         return;
     };
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
@@ -104,7 +104,7 @@ fn begun(
         witness,
         charged,
     };
-    fault::begun(thread, begun);
+    fault::begin_fault(thread, begun);
 }
 
 /// Walks the stacks now, before the kernel looks at the page-table entry.
@@ -148,7 +148,7 @@ fn in_progress(thread: TracedThread) -> Option<KernelEntry> {
             entry.is_from_exception() && (begun_at == 0 || begun_at == entry.instruction)
         });
     }
-    (digest(thread, saved) == Ok(fault.witness)).then_some(KernelEntry::default())
+    (digest_of_fault(thread, saved) == Ok(fault.witness)).then_some(KernelEntry::default())
 }
 
 /// What identifies a kernel-mode fault. Its own registers distinguish it from what follows in the same
@@ -156,7 +156,7 @@ fn in_progress(thread: TracedThread) -> Option<KernelEntry> {
 /// stack begins at a random offset (`randomize_kstack_offset`), the fault's registers can stay readable in
 /// a hole of a later stack.
 #[inline(always)]
-fn digest(thread: TracedThread, registers: SavedRegisters) -> Result<u64, i32> {
+fn digest_of_fault(thread: TracedThread, registers: SavedRegisters) -> Result<u64, i32> {
     let fault = registers.digest()?;
     match thread.get().user_registers {
         0 => Ok(fault),
@@ -168,7 +168,7 @@ fn digest(thread: TracedThread, registers: SavedRegisters) -> Result<u64, i32> {
 #[inline(always)]
 pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     let gfp: u64 = ctx.arg(2);
-    if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || order(ctx) != 0 {
+    if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || allocation_order(ctx) != 0 {
         return 0;
     }
     let Some(mut thread) = TracedThread::find_for(ctx.pid(), HookEvent::Copy, turn) else {
@@ -178,7 +178,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
         return 0;
     }
     let Some(entry) = in_progress(thread) else {
-        fault::ended(thread);
+        fault::end_fault(thread);
         return 0;
     };
     let source = if gfp & GFP_ZERO == 0 {
@@ -187,7 +187,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
         Source::Zero
     };
     thread.get_mut().page = ctx.arg(0);
-    fault::copied(thread, source, 1);
+    fault::count_copy(thread, source, 1);
     if evidence::is_taken() {
         record_writer(thread, entry);
     }
@@ -210,7 +210,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
         let (instruction, call) = in_system_call(fault.user_registers);
         (instruction, call, None)
     };
-    evidence::record(
+    evidence::record_copy(
         thread,
         Write {
             slot: fault.charged,
@@ -252,7 +252,7 @@ pub fn page_free(ctx: &RawTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn order(ctx: &RawTracePointContext) -> u32 {
+fn allocation_order(ctx: &RawTracePointContext) -> u32 {
     // An `unsigned int` in a 64-bit register: its upper half is undefined.
     ctx.arg::<u64>(1) as u32
 }

@@ -33,7 +33,7 @@ pub fn two_registers(registers: u64, offset: u32) -> Option<[u64; 2]> {
 /// Reads `N` words at a kernel address as if they were the first words of `struct pt_regs`, which has 21.
 /// A word that cannot be read is 0. Call it only if [`is_available`].
 #[inline(always)]
-pub fn words<const N: usize>(address: u64) -> [u64; N] {
+pub fn kernel_words<const N: usize>(address: u64) -> [u64; N] {
     let first = as_registers(address) as *const u64;
     let mut words = [0; N];
     for (place, word) in words.iter_mut().enumerate() {

@@ -3,7 +3,7 @@
 use aya_ebpf::Global;
 use cowtrace_common::process::Source;
 
-use super::{reading::read, task::Mm};
+use super::{reading::read_member, task::Mm};
 
 /// Offset of `real_address` in `struct vm_fault`, bytes; of `address` before Linux 5.17.
 #[unsafe(no_mangle)]
@@ -64,25 +64,25 @@ impl VmFault {
     /// The mapping.
     #[inline(always)]
     pub fn vma(self) -> Result<Vma, i32> {
-        read(self.0, VMF_VMA.load()).map(Vma)
+        read_member(self.0, VMF_VMA.load()).map(Vma)
     }
 
     /// Address of the page that the fault writes to.
     #[inline(always)]
     pub fn address(self) -> Result<u64, i32> {
-        read(self.0, VMF_ADDRESS.load())
+        read_member(self.0, VMF_ADDRESS.load())
     }
 
     /// The exact address that the fault writes to.
     #[inline(always)]
     pub fn exact_address(self) -> Result<u64, i32> {
-        read(self.0, VMF_REAL_ADDRESS.load())
+        read_member(self.0, VMF_REAL_ADDRESS.load())
     }
 
     /// `FAULT_FLAG_…` bits.
     #[inline(always)]
     pub fn flags(self) -> Result<u32, i32> {
-        read(self.0, VMF_FLAGS.load())
+        read_member(self.0, VMF_FLAGS.load())
     }
 
     /// Like [`VmFault::flags`], by a plain load.
@@ -101,13 +101,13 @@ impl VmFault {
     /// (`do_cow_fault`).
     #[inline(always)]
     pub fn has_cow_page(self) -> bool {
-        read::<u64>(self.0, VMF_COW_PAGE.load()).is_ok_and(|page| page != 0)
+        read_member::<u64>(self.0, VMF_COW_PAGE.load()).is_ok_and(|page| page != 0)
     }
 
     /// What the old page is, when the new one replaces it.
     #[inline(always)]
     pub fn source(self) -> Source {
-        let Ok(page) = read::<u64>(self.0, VMF_PAGE.load()) else {
+        let Ok(page) = read_member::<u64>(self.0, VMF_PAGE.load()) else {
             return Source::Unknown;
         };
         if page == 0 {
@@ -139,12 +139,12 @@ impl Vma {
     /// The address space that it belongs to.
     #[inline(always)]
     pub fn mm(self) -> Result<Mm, i32> {
-        read(self.0, VMA_MM.load()).map(Mm)
+        read_member(self.0, VMA_MM.load()).map(Mm)
     }
 
     #[inline(always)]
     fn flags(self) -> Result<u64, i32> {
-        read(self.0, VMA_FLAGS.load())
+        read_member(self.0, VMA_FLAGS.load())
     }
 }
 
@@ -156,7 +156,7 @@ impl KernelPage {
     /// Pages of a folio, by its head page.
     #[inline(always)]
     pub fn folio_pages(self) -> u32 {
-        let pages: u32 = read(self.0, FOLIO_PAGES.load()).unwrap_or(0);
+        let pages: u32 = read_member(self.0, FOLIO_PAGES.load()).unwrap_or(0);
         if pages == 0 || pages > MOST_FOLIO_PAGES {
             return 1;
         }
@@ -166,7 +166,7 @@ impl KernelPage {
     /// `page.mapping` of the head page: a tail page's has no meaning.
     #[inline(always)]
     fn mapping(self) -> Result<u64, i32> {
-        let word: u64 = read(self.0, PAGE_HEAD.load())?;
+        let word: u64 = read_member(self.0, PAGE_HEAD.load())?;
         let head = if word & 1 == 0 {
             self.0
         } else if PAGE_HEAD_IS_MASK.load() == 0 {
@@ -174,6 +174,6 @@ impl KernelPage {
         } else {
             self.0 & word
         };
-        read(head, PAGE_MAPPING.load())
+        read_member(head, PAGE_MAPPING.load())
     }
 }

@@ -15,7 +15,7 @@ use cowtrace_common::{
 
 use super::{
     cast,
-    reading::{read, read_at},
+    reading::{read_at, read_member},
     task::KernelTask,
 };
 use crate::maps;
@@ -48,24 +48,26 @@ pub fn can_be_followed() -> bool {
 #[inline(always)]
 pub fn of_current() -> Option<u64> {
     let mm = KernelTask::current().mm().ok()?;
-    read(mm.0, MM_PGD.load()).ok().filter(|&top| top != 0)
+    read_member(mm.0, MM_PGD.load())
+        .ok()
+        .filter(|&top| top != 0)
 }
 
 /// Three words of the process with these tables, from `address` on, which is a multiple of 8. Words in an
 /// absent second page are 0. `None` if the first page is absent, or if the kernel's mapping of physical
 /// memory is unknown.
 #[inline(always)]
-pub fn words(top: u64, address: u64) -> Option<[u64; WORDS]> {
+pub fn words_of_process(top: u64, address: u64) -> Option<[u64; WORDS]> {
     let map = maps::direct_map()?;
     if map.base == 0 {
         return None;
     }
-    let place = find(map, top, address)?;
+    let place = find_byte(map, top, address)?;
     let in_page = PAGE_BYTES - (address & (PAGE_BYTES - 1));
     if in_page >= 8 * WORDS as u64 {
         return Some(words_at(place));
     }
-    let next = find(map, top, address + in_page);
+    let next = find_byte(map, top, address + in_page);
     let mut words = [0; WORDS];
     for (number, word) in words.iter_mut().enumerate() {
         let at = 8 * number as u64;
@@ -82,7 +84,12 @@ pub fn words(top: u64, address: u64) -> Option<[u64; WORDS]> {
 /// words that are nowhere else. The process's top table lies in the mapping, so this tries the next few
 /// possible bases below it, and stores the one with which the tables lead to the mark.
 #[inline(always)]
-pub fn search(address: u64, mark: [u64; MARK_WORDS], frame_mask: u64, first_try: u64) {
+pub fn search_direct_map_at(
+    address: u64,
+    mark: [u64; MARK_WORDS],
+    frame_mask: u64,
+    first_try: u64,
+) {
     let Some(top) = of_current() else {
         return;
     };
@@ -94,7 +101,7 @@ pub fn search(address: u64, mark: [u64; MARK_WORDS], frame_mask: u64, first_try:
             frame_mask,
             levels: if is_4_levels { 4 } else { 5 },
         };
-        if let Some(place) = find(&map, top, address)
+        if let Some(place) = find_byte(&map, top, address)
             && words_at(place) == mark
         {
             maps::set_direct_map(map);
@@ -105,10 +112,10 @@ pub fn search(address: u64, mark: [u64; MARK_WORDS], frame_mask: u64, first_try:
 
 /// Kernel address, in the mapping of physical memory, of a byte of the process with these tables.
 #[inline(always)]
-fn find(map: &DirectMap, top: u64, address: u64) -> Option<u64> {
+fn find_byte(map: &DirectMap, top: u64, address: u64) -> Option<u64> {
     let mut table = top;
     if map.levels == 5 {
-        let entry = entry(table, address, TOP_SHIFT_OF_5);
+        let entry = table_entry(table, address, TOP_SHIFT_OF_5);
         if entry & PRESENT == 0 {
             return None;
         }
@@ -116,7 +123,7 @@ fn find(map: &DirectMap, top: u64, address: u64) -> Option<u64> {
     }
     for level in 0..4 {
         let shift = TOP_SHIFT - level * LEVEL_BITS;
-        let entry = entry(table, address, shift);
+        let entry = table_entry(table, address, shift);
         if entry & PRESENT == 0 {
             return None;
         }
@@ -131,7 +138,7 @@ fn find(map: &DirectMap, top: u64, address: u64) -> Option<u64> {
 }
 
 #[inline(always)]
-fn entry(table: u64, address: u64, shift: u32) -> u64 {
+fn table_entry(table: u64, address: u64, shift: u32) -> u64 {
     let index = (address >> shift) & ((1 << LEVEL_BITS) - 1);
     let [entry] = words_at(table + 8 * index);
     entry
@@ -141,7 +148,7 @@ fn entry(table: u64, address: u64, shift: u32) -> u64 {
 #[inline(always)]
 fn words_at<const N: usize>(address: u64) -> [u64; N] {
     if cast::is_available() {
-        return cast::words(address);
+        return cast::kernel_words(address);
     }
     read_at(address).unwrap_or([0; N])
 }

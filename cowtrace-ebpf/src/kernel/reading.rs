@@ -4,7 +4,7 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 /// Reads a member of a structure: `offset` bytes after `base`.
 #[inline(always)]
-pub fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
+pub fn read_member<T>(base: u64, offset: u32) -> Result<T, i32> {
     read_at(base + u64::from(offset))
 }
 

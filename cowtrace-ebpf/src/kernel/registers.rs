@@ -2,8 +2,8 @@
 
 use aya_ebpf::Global;
 
-use super::{cast, reading::read};
-use crate::digest::mixed;
+use super::{cast, reading::read_member};
+use crate::digest::add_to_digest;
 
 /// Offset of the instruction pointer in `struct pt_regs`, bytes.
 #[unsafe(no_mangle)]
@@ -38,13 +38,13 @@ impl SavedRegisters {
     /// Instruction pointer.
     #[inline(always)]
     pub fn instruction(self) -> Result<u64, i32> {
-        read(self.0, REGS_IP.load())
+        read_member(self.0, REGS_IP.load())
     }
 
     /// Number of the system call.
     #[inline(always)]
     pub fn system_call(self) -> Result<u64, i32> {
-        read(self.0, REGS_CALL.load())
+        read_member(self.0, REGS_CALL.load())
     }
 
     /// Stack pointer.
@@ -63,14 +63,14 @@ impl SavedRegisters {
     #[inline(always)]
     pub fn link(self) -> Option<Result<u64, i32>> {
         let offset = REGS_LINK.load();
-        (offset != 0).then(|| read(self.0, offset))
+        (offset != 0).then(|| read_member(self.0, offset))
     }
 
     #[inline(always)]
     fn word(self, offset: u32) -> Result<u64, i32> {
         match cast::two_registers(self.0, offset) {
             Some([word, _]) => Ok(word),
-            None => read(self.0, offset),
+            None => read_member(self.0, offset),
         }
     }
 
@@ -80,7 +80,7 @@ impl SavedRegisters {
         let offset = REGS_ORIG_AX.load();
         let [orig_ax, instruction] = match cast::two_registers(self.0, offset) {
             Some(words) => words,
-            None => read(self.0, offset)?,
+            None => read_member(self.0, offset)?,
         };
         Ok(KernelEntry {
             orig_ax,
@@ -100,10 +100,10 @@ impl SavedRegisters {
     /// fault. By chance two words may survive later calls; all of them do not.
     #[inline(always)]
     pub fn digest(self) -> Result<u64, i32> {
-        let words: [u64; REGISTERS] = read(self.0, 0)?;
+        let words: [u64; REGISTERS] = read_member(self.0, 0)?;
         let mut digest = 0u64;
         for word in words {
-            digest = mixed(digest, word);
+            digest = add_to_digest(digest, word);
         }
         Ok(digest | 1)
     }

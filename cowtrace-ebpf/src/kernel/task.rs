@@ -2,7 +2,7 @@
 
 use aya_ebpf::{Global, helpers::bpf_get_current_task};
 
-use super::{reading::read, registers::SavedRegisters};
+use super::{reading::read_member, registers::SavedRegisters};
 
 /// Offset of `pid` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
@@ -42,32 +42,32 @@ impl KernelTask {
     /// Task id.
     #[inline(always)]
     pub fn tid(self) -> Result<u32, i32> {
-        read(self.0, TASK_PID.load())
+        read_member(self.0, TASK_PID.load())
     }
 
     /// Process id (thread group id).
     #[inline(always)]
     pub fn tgid(self) -> Result<u32, i32> {
-        read(self.0, TASK_TGID.load())
+        read_member(self.0, TASK_TGID.load())
     }
 
     /// Base of its thread-local storage, which `pthread_self` returns (x86-64).
     #[inline(always)]
     pub fn thread_pointer(self) -> Result<u64, i32> {
-        read(self.0, TASK_THREAD_POINTER.load())
+        read_member(self.0, TASK_THREAD_POINTER.load())
     }
 
     /// Its saved user-mode registers.
     #[inline(always)]
     pub fn user_registers(self) -> Result<SavedRegisters, i32> {
-        let stack: u64 = read(self.0, TASK_STACK.load())?;
+        let stack: u64 = read_member(self.0, TASK_STACK.load())?;
         Ok(SavedRegisters(stack + u64::from(STACK_REGISTERS.load())))
     }
 
     /// Kernel address of the address space, 0 for a kernel thread.
     #[inline(always)]
     pub fn mm(self) -> Result<Mm, i32> {
-        read(self.0, TASK_MM.load()).map(Mm)
+        read_member(self.0, TASK_MM.load()).map(Mm)
     }
 }
 
@@ -83,7 +83,7 @@ impl Mm {
         if offset == 0 {
             return None;
         }
-        match read::<u64>(self.0, offset) {
+        match read_member::<u64>(self.0, offset) {
             Ok(task) if task != 0 => KernelTask(task).tid().ok(),
             _ => None,
         }
