@@ -56,7 +56,8 @@ fn bss(input: &[u8]) {
 fn programs() -> Vec<Vec<u8>> {
     let segment = |offset: u64, bytes: u64, size: u64| {
         let flags = 1 | 6 << 32;
-        [flags, offset, 0x40_0000 + offset, 0, bytes, size, PAGE]
+        let address = offset.wrapping_add(0x40_0000);
+        [flags, offset, address, 0, bytes, size, PAGE]
     };
     let program = |segments: [[u64; 7]; 2]| {
         let mut file = b"\x7fELF\x02\x01\x01".to_vec();
