@@ -100,7 +100,7 @@ pub fn is_dumb() -> bool {
 
 /// The size of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Range {
+pub enum RangeChoice {
     /// Chosen so that the histogram holds all of the targets' memory.
     Auto,
     /// Bytes: a power of two, at least a page.

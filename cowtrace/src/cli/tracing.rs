@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args};
 
 use super::{
-    choices::{BackendName, Color, Format, Holders, Range},
+    choices::{BackendName, Color, Format, Holders, RangeChoice},
     values::{parse_duration, parse_interval, parse_label, parse_pid, parse_range},
 };
 
@@ -76,11 +76,11 @@ pub struct TraceOptions {
         value_parser = parse_range,
         allow_hyphen_values = true
     )]
-    pub range: Range,
+    pub range: RangeChoice,
 
     /// What to find out about who wrote
     #[command(flatten)]
-    pub evidence: Evidence,
+    pub evidence: EvidenceOptions,
 
     /// Whether to look, at the end, for the variables that hold the copied memory, in the CPython
     /// process that loaded it
@@ -102,7 +102,7 @@ pub struct TraceOptions {
 
 /// What to find out about who wrote.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct Evidence {
+pub struct EvidenceOptions {
     /// Counts only, without who wrote; lower overhead
     #[arg(long)]
     pub no_writers: bool,

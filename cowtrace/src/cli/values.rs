@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Range;
+use super::RangeChoice;
 
 /// A time longer than nothing; a bare number is seconds.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -41,9 +41,9 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
 }
 
 /// The size of a range.
-pub(super) fn parse_range(text: &str) -> Result<Range, String> {
+pub(super) fn parse_range(text: &str) -> Result<RangeChoice, String> {
     if text == "auto" {
-        return Ok(Range::Auto);
+        return Ok(RangeChoice::Auto);
     }
     let page = crate::memory::page_bytes();
     let split = text
@@ -63,7 +63,7 @@ pub(super) fn parse_range(text: &str) -> Result<Range, String> {
         .and_then(|number| number.checked_mul(factor));
     match bytes {
         Some(bytes) if bytes.is_power_of_two() && bytes >= page && bytes <= 1 << 30 => {
-            Ok(Range::Bytes(bytes))
+            Ok(RangeChoice::Bytes(bytes))
         }
         _ => Err(format!(
             "must be a power of two from the page size ({page} bytes) to 1GiB"
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn ranges_are_powers_of_two_from_a_page_up() {
-        assert_eq!(parse_range("auto"), Ok(Range::Auto));
-        assert_eq!(parse_range("64KiB"), Ok(Range::Bytes(65_536)));
-        assert_eq!(parse_range("1m"), Ok(Range::Bytes(1 << 20)));
+        assert_eq!(parse_range("auto"), Ok(RangeChoice::Auto));
+        assert_eq!(parse_range("64KiB"), Ok(RangeChoice::Bytes(65_536)));
+        assert_eq!(parse_range("1m"), Ok(RangeChoice::Bytes(1 << 20)));
         for bad in [
             "",
             "0",

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     probe::{RangeCount, Totals},
-    recording::{Writer as RecordingWriter, read_recording},
+    recording::{RecordingWriter, read_recording},
     run::{
         CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WhoWrote,
         WriteKind, Writer, arbitrary,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     ends::Ends,
-    trace::{AlreadyTold, NO_EVENTS, Session, Target},
+    trace::{AlreadyTold, NO_EVENTS, Session, TraceTarget},
 };
 use crate::{
     collect::{Collector, Meta},
@@ -41,17 +41,17 @@ impl Session<'_> {
     /// traced by then is reported.
     pub(super) async fn begin(
         &self,
-        target: &Target<'_>,
+        target: &TraceTarget<'_>,
         collector: &mut Collector,
         meta: &mut Meta,
         command: &mut Option<targets::Command>,
     ) -> Result<()> {
         match target {
-            Target::Pids(pids) => {
+            TraceTarget::Pids(pids) => {
                 meta.targets.clone_from(pids);
                 collector.adopt(pids).await?;
             }
-            Target::Command(words) => {
+            TraceTarget::Command(words) => {
                 let started = command.insert(
                     self.open_files
                         .as_before(|| targets::Command::prepare(words))?,
@@ -73,9 +73,9 @@ impl Session<'_> {
 }
 
 /// Fails if a signal came before any of the processes was traced.
-pub(super) fn expect_some(target: &Target<'_>, collector: &Collector) -> Result<()> {
+pub(super) fn expect_some(target: &TraceTarget<'_>, collector: &Collector) -> Result<()> {
     match target {
-        Target::Pids(_) if collector.living() == 0 => bail!("{NOTHING_TRACED}"),
+        TraceTarget::Pids(_) if collector.living() == 0 => bail!("{NOTHING_TRACED}"),
         _ => Ok(()),
     }
 }

@@ -38,7 +38,7 @@ pub fn run_doctor() -> Result<()> {
     );
     write_paragraph(&mut out, &machine, style)?;
     writeln!(out)?;
-    let mut told = Told::default();
+    let mut told = ReasonsShown::default();
     for trial in std::iter::once(open_files()).chain(trial::try_ground()) {
         let text = match trial.result {
             Ok(text) => Ok(text),
@@ -79,9 +79,9 @@ fn open_files() -> Trial {
 
 /// Reasons that were told, each with what it was told of: a paragraph is read once.
 #[derive(Default)]
-struct Told(Vec<(String, &'static str)>);
+struct ReasonsShown(Vec<(String, &'static str)>);
 
-impl Told {
+impl ReasonsShown {
     fn once(&mut self, what: &'static str, reason: String) -> String {
         if let Some((_, first)) = self.0.iter().find(|(told, _)| *told == reason) {
             return format!("the same as for {first}");

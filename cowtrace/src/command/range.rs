@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::trace::Target;
-use crate::{cli::Range, memory};
+use super::trace::TraceTarget;
+use crate::{cli::RangeChoice, memory};
 
 /// Half of the histogram's places: as many ranges are planned for.
 const PLANNED_RANGES: u64 = 131_072;
@@ -14,11 +14,11 @@ const FINEST_AUTO_RANGE: u64 = 64 << 10;
 const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 
 /// The range's size: what the user said, or the finest whose histogram holds what may be copied.
-pub(super) fn range_bytes(range: Range, target: &Target<'_>, page_bytes: u64) -> u64 {
+pub(super) fn range_bytes(range: RangeChoice, target: &TraceTarget<'_>, page_bytes: u64) -> u64 {
     match (range, target) {
-        (Range::Bytes(bytes), _) => bytes,
-        (Range::Auto, Target::Command(_)) => FINEST_AUTO_RANGE,
-        (Range::Auto, Target::Pids(pids)) => {
+        (RangeChoice::Bytes(bytes), _) => bytes,
+        (RangeChoice::Auto, TraceTarget::Command(_)) => FINEST_AUTO_RANGE,
+        (RangeChoice::Auto, TraceTarget::Pids(pids)) => {
             let root = Path::new("/proc");
             let resident = |pid: u32| memory::resident_pages(root, pid);
             let tree = memory::children_of(root, pids).unwrap_or_default();

@@ -43,7 +43,7 @@ const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
 pub(super) const NO_EVENTS: &str = "cannot wait for events of the kernel side";
 
 /// Which processes to trace.
-pub(super) enum Target<'a> {
+pub(super) enum TraceTarget<'a> {
     /// Processes that are there.
     Pids(Vec<u32>),
     /// A command to start.
@@ -75,9 +75,9 @@ pub fn run_trace(arguments: TraceArgs) -> Result<()> {
         let mut pids = arguments.pids;
         pids.sort_unstable();
         pids.dedup();
-        Target::Pids(pids)
+        TraceTarget::Pids(pids)
     } else {
-        Target::Command(&arguments.start)
+        TraceTarget::Command(&arguments.start)
     };
     let until = Until {
         duration: arguments.duration,
@@ -113,7 +113,7 @@ impl Observed {
 
 /// Traces until it is time to end, a signal comes or the masters are gone.
 pub(super) fn trace_until_end(
-    target: &Target<'_>,
+    target: &TraceTarget<'_>,
     until: Until,
     options: &TraceOptions,
 ) -> Result<Observed> {
@@ -143,7 +143,7 @@ pub(super) fn trace_until_end(
 }
 
 /// A trace under way.
-struct UnderWay<'a> {
+struct TraceUnderWay<'a> {
     collector: &'a mut Collector,
     recording: Option<&'a mut Recording>,
     meta: &'a Meta,
@@ -158,7 +158,7 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(self, target: &Target<'_>) -> Result<Observed> {
+    async fn run(self, target: &TraceTarget<'_>) -> Result<Observed> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
         let settings = Settings {
@@ -185,8 +185,8 @@ impl Session<'_> {
         let mut meta = self.meta()?;
         let nothing_yet = collector.snapshot(meta.clone()).run;
         let masters = match target {
-            Target::Pids(pids) => Exits::of_masters(pids),
-            Target::Command(_) => Exits::of_masters(&[]),
+            TraceTarget::Pids(pids) => Exits::of_masters(pids),
+            TraceTarget::Command(_) => Exits::of_masters(&[]),
         };
         let mut command = None;
         let interrupted = tokio::select! {
@@ -211,7 +211,7 @@ impl Session<'_> {
         if progress.is_hidden() && living > 0 {
             say(format_args!("cowtrace: {}", tracing_message(living)));
         }
-        let under_way = UnderWay {
+        let under_way = TraceUnderWay {
             collector: &mut collector,
             recording: recording.as_mut(),
             meta: &meta,
@@ -261,7 +261,7 @@ impl Session<'_> {
 
     async fn follow(
         &self,
-        under_way: UnderWay<'_>,
+        under_way: TraceUnderWay<'_>,
         ends: &mut Ends,
         progress: &ProgressBar,
     ) -> Result<End> {
@@ -275,7 +275,7 @@ impl Session<'_> {
         evidence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looked = Instant::now();
         let mut last = Progress::default();
-        let UnderWay {
+        let TraceUnderWay {
             collector,
             mut recording,
             meta,

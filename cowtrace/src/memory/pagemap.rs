@@ -47,7 +47,7 @@ pub fn count_pages(
     dense.sort_by_key(|&at| mappings[at].size_bytes());
     let sparse = dense.split_off(dense_count(&dense, mappings, there, page_bytes));
     dense.sort_unstable();
-    let mut reader = Reader {
+    let mut reader = PagemapReader {
         file,
         page_bytes,
         zero: *ZERO.get_or_init(|| zero_frame(page_bytes)),
@@ -132,7 +132,7 @@ impl Pages {
 }
 
 /// Reads the pages of one process.
-struct Reader {
+struct PagemapReader {
     file: File,
     page_bytes: u64,
     zero: Option<u64>,
@@ -140,7 +140,7 @@ struct Reader {
     urgent: Urgent,
 }
 
-impl Reader {
+impl PagemapReader {
     /// Reads mappings, given by address, those that lie close together in one go.
     fn read_all(&mut self, order: &[usize], mappings: &mut [Mapping]) {
         let mut rest = order;

@@ -12,7 +12,9 @@ use object::ReadCache;
 
 use super::{
     file, perf_map,
-    question::{HeldFile, HeldPerfMap, Name, Part, Place, Problem, Question, Source, Told},
+    question::{
+        AnswerLine, CodePlace, HeldFile, HeldPerfMap, Name, Part, PartSource, Problem, Question,
+    },
     symbols::offsets_in,
 };
 use crate::memory::{bytes_to_end, page_bytes};
@@ -29,11 +31,11 @@ pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::
     if question.holder != asker {
         return Err(io::Error::other("who asks is not who holds the files"));
     }
-    let mut lines = Lines(output);
+    let mut lines = AnswerLines(output);
     for (file, parts) in same_files(&question) {
         let numbers = parts.iter().map(|(number, _)| *number);
-        lines.tell(&Told::Begun(numbers.collect()))?;
-        let places: Vec<Place> = parts
+        lines.tell(&AnswerLine::Begun(numbers.collect()))?;
+        let places: Vec<CodePlace> = parts
             .iter()
             .flat_map(|(_, part)| part.places.iter().copied())
             .collect();
@@ -42,44 +44,47 @@ pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::
             .into_iter();
         for (number, part) in parts {
             let of_part = part.places.iter().map(|_| names.next().unwrap_or_default());
-            lines.tell(&Told::Names(number, of_part.collect()))?;
+            lines.tell(&AnswerLine::Names(number, of_part.collect()))?;
         }
     }
     for (number, part) in question.parts.iter().enumerate() {
-        if !matches!(part.source, Source::File(_)) {
-            lines.tell(&Told::Begun(vec![number]))?;
+        if !matches!(part.source, PartSource::File(_)) {
+            lines.tell(&AnswerLine::Begun(vec![number]))?;
         }
         match &part.source {
-            Source::File(_) => {}
-            Source::PerfMaps(maps) => {
+            PartSource::File(_) => {}
+            PartSource::PerfMaps(maps) => {
                 let made = name_made_code(question.holder, maps, &part.places);
                 for (map, problem) in made.problems {
-                    lines.tell(&Told::Problem(number, map, problem))?;
+                    lines.tell(&AnswerLine::Problem(number, map, problem))?;
                 }
-                lines.tell(&Told::Names(number, made.names))?;
+                lines.tell(&AnswerLine::Names(number, made.names))?;
             }
-            Source::Data(held) => {
+            PartSource::Data(held) => {
                 let ends = data_ends(question.holder, *held, &part.places);
                 let nothing = || vec![None; part.places.len()];
-                lines.tell(&Told::Numbers(number, ends.unwrap_or_else(nothing)))?;
+                lines.tell(&AnswerLine::Numbers(number, ends.unwrap_or_else(nothing)))?;
             }
-            Source::Symbols(held, names) => {
+            PartSource::Symbols(held, names) => {
                 let offsets = symbol_offsets(question.holder, *held, names);
                 let nothing = || vec![None; names.len()];
-                lines.tell(&Told::Numbers(number, offsets.unwrap_or_else(nothing)))?;
+                lines.tell(&AnswerLine::Numbers(
+                    number,
+                    offsets.unwrap_or_else(nothing),
+                ))?;
             }
         }
     }
-    lines.tell(&Told::All)
+    lines.tell(&AnswerLine::All)
 }
 
 /// Where the data that begins at these places of a file ends in memory; none if it cannot be read.
-fn data_ends(holder: u32, held: HeldFile, places: &[Place]) -> Option<Vec<Option<u64>>> {
+fn data_ends(holder: u32, held: HeldFile, places: &[CodePlace]) -> Option<Vec<Option<u64>>> {
     let (file, _) = open(holder, held)?;
     // Only its list of segments is read.
     let cache = ReadCache::new(file);
     let elf = object::File::parse(&cache).ok()?;
-    let end = |place: &Place| bytes_to_end(&elf, place.at, page_bytes());
+    let end = |place: &CodePlace| bytes_to_end(&elf, place.at, page_bytes());
     Some(places.iter().map(end).collect())
 }
 
@@ -98,10 +103,10 @@ fn symbol_offsets(holder: u32, held: HeldFile, names: &[String]) -> Option<Vec<O
 }
 
 /// Lines of JSON.
-struct Lines<W>(W);
+struct AnswerLines<W>(W);
 
-impl<W: Write> Lines<W> {
-    fn tell(&mut self, told: &Told) -> io::Result<()> {
+impl<W: Write> AnswerLines<W> {
+    fn tell(&mut self, told: &AnswerLine) -> io::Result<()> {
         serde_json::to_writer(&mut self.0, told)?;
         self.0.write_all(b"\n")?;
         self.0.flush()
@@ -109,13 +114,13 @@ impl<W: Write> Lines<W> {
 }
 
 /// Parts of a question with their numbers.
-type Parts<'a> = Vec<(usize, &'a Part)>;
+type FileParts<'a> = Vec<(usize, &'a Part)>;
 
 /// The files that can be read, each once, with the parts that are about it.
-fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, Parts<'a>)> {
-    let mut files: BTreeMap<(u64, u64), (File, Parts<'a>)> = BTreeMap::new();
+fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, FileParts<'a>)> {
+    let mut files: BTreeMap<(u64, u64), (File, FileParts<'a>)> = BTreeMap::new();
     for (number, part) in question.parts.iter().enumerate() {
-        let Source::File(held) = part.source else {
+        let PartSource::File(held) = part.source else {
             continue;
         };
         let Some((file, id)) = open(question.holder, held) else {
@@ -145,8 +150,8 @@ struct Made {
 }
 
 /// Names of code that processes made, by the first that says anything of it.
-fn name_made_code(holder: u32, maps: &[HeldPerfMap], places: &[Place]) -> Made {
-    let address = |place: &Place| place.at.wrapping_sub(u64::from(place.is_return));
+fn name_made_code(holder: u32, maps: &[HeldPerfMap], places: &[CodePlace]) -> Made {
+    let address = |place: &CodePlace| place.at.wrapping_sub(u64::from(place.is_return));
     let addresses: Vec<u64> = places.iter().map(address).collect();
     let mut names = vec![Name::default(); places.len()];
     let mut problems = Vec::new();

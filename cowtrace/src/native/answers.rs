@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
 };
 
-use super::question::{Name, Part, Problem, Source, Told};
+use super::question::{AnswerLine, Name, Part, PartSource, Problem};
 
 /// Larger answers are not believed, bytes.
 const MAX_ANSWERS: u64 = 256 << 20;
@@ -61,17 +61,17 @@ impl<'a> Answers<'a> {
         asked.collect()
     }
 
-    pub(super) fn take(&mut self, told: Told) {
+    pub(super) fn take(&mut self, told: AnswerLine) {
         match told {
-            Told::Begun(parts) => self.begun.extend(parts),
-            Told::Names(asked, answer) => {
+            AnswerLine::Begun(parts) => self.begun.extend(parts),
+            AnswerLine::Names(asked, answer) => {
                 let part = self.rest.get(asked).copied();
                 let fits = |part: &usize| self.parts[*part].places.len() == answer.len();
                 if let Some(part) = part.filter(fits) {
                     self.names[part] = Some(answer);
                 }
             }
-            Told::Numbers(asked, answer) => {
+            AnswerLine::Numbers(asked, answer) => {
                 let part = self.rest.get(asked).copied();
                 let wanted = |part: &Part| part.source.numbers(part.places.len());
                 let fits = |part: &usize| wanted(&self.parts[*part]) == Some(answer.len());
@@ -79,18 +79,18 @@ impl<'a> Answers<'a> {
                     self.numbers[part] = Some(answer);
                 }
             }
-            Told::Problem(asked, map, problem) => {
+            AnswerLine::Problem(asked, map, problem) => {
                 if let Some(&part) = self.rest.get(asked) {
                     self.note(part, map, problem);
                 }
             }
-            Told::All => {}
+            AnswerLine::All => {}
         }
     }
 
     /// Takes note of what is wrong with one of a part's perf maps, if it has that one.
     fn note(&mut self, part: usize, map: usize, problem: Problem) {
-        let Source::PerfMaps(maps) = &self.parts[part].source else {
+        let PartSource::PerfMaps(maps) = &self.parts[part].source else {
             return;
         };
         if let Some(map) = maps.get(map) {
@@ -120,7 +120,7 @@ impl<'a> Answers<'a> {
 }
 
 /// What is told, up to what is nothing of it.
-pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = Told> {
+pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = AnswerLine> {
     let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
     let lines = lines.map_while(Result::ok);
     lines.map_while(|line| serde_json::from_str(&line).ok())
@@ -129,7 +129,7 @@ pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = Told> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::native::question::{HeldFile, HeldPerfMap, Place};
+    use crate::native::question::{CodePlace, HeldFile, HeldPerfMap};
 
     #[test]
     fn what_is_wrong_with_perf_maps_is_told_once_a_process_and_only_of_those_asked_about() {
@@ -142,17 +142,17 @@ mod tests {
             descriptor: -1,
             inode: None,
         };
-        let place = Place {
+        let place = CodePlace {
             at: 0,
             is_return: false,
         };
         let part = Part {
-            source: Source::File(held),
+            source: PartSource::File(held),
             places: vec![place],
         };
         let mut parts = vec![part.clone(), part];
         parts.push(Part {
-            source: Source::PerfMaps(vec![map(42), map(7)]),
+            source: PartSource::PerfMaps(vec![map(42), map(7)]),
             ..parts[0].clone()
         });
         let mut answers = Answers::new(&parts);
@@ -164,12 +164,12 @@ mod tests {
             (0, 0, Problem::Link),
             (9, 0, Problem::Link),
         ] {
-            answers.take(Told::Problem(part, map, problem));
+            answers.take(AnswerLine::Problem(part, map, problem));
         }
         let told = BTreeMap::from([(7, (Problem::Owner(1000), 33))]);
         assert_eq!(answers.problems, told);
         // One that it was about when it ended is a problem, too.
-        answers.take(Told::Begun(vec![0, 2]));
+        answers.take(AnswerLine::Begun(vec![0, 2]));
         assert!(answers.leave_begun());
         assert_eq!(answers.problems.get(&42), Some(&(Problem::Stalled, 33)));
         assert_eq!(answers.problems.len(), 2);

@@ -13,7 +13,7 @@ use std::{
 use super::{
     answer,
     answers::{Answered, Answers, told_in},
-    question::{Part, Question, Told},
+    question::{AnswerLine, Part, Question},
 };
 use crate::itself::{NAMER, again};
 
@@ -42,7 +42,7 @@ impl Patience {
 
 /// Which process reads foreign files.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Reader {
+pub(crate) enum NameReader {
     /// One of its own, which is this program once more.
     #[default]
     Apart,
@@ -51,11 +51,11 @@ pub(crate) enum Reader {
 }
 
 /// Asks about parts.
-pub(super) fn ask_namer(reader: Reader, parts: &[Part], patience: Patience) -> Answered {
+pub(super) fn ask_namer(reader: NameReader, parts: &[Part], patience: Patience) -> Answered {
     let program = || again(NAMER);
     match reader {
-        Reader::Apart => ask_by(program, parts, patience),
-        Reader::Here => ask_here(parts),
+        NameReader::Apart => ask_by(program, parts, patience),
+        NameReader::Here => ask_here(parts),
     }
 }
 
@@ -104,7 +104,7 @@ fn ask_by(program: impl Fn() -> Command, parts: &[Part], patience: Patience) -> 
 /// The process that is asked.
 struct Namer {
     child: Child,
-    lines: Receiver<Told>,
+    lines: Receiver<AnswerLine>,
 }
 
 impl Namer {
@@ -134,11 +134,16 @@ impl Namer {
     }
 
     /// Hands on what it tells; whether that was all.
-    fn told(&mut self, deadline: Instant, silence: Duration, mut take: impl FnMut(Told)) -> bool {
+    fn told(
+        &mut self,
+        deadline: Instant,
+        silence: Duration,
+        mut take: impl FnMut(AnswerLine),
+    ) -> bool {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left.min(silence)) {
-                Ok(Told::All) => return true,
+                Ok(AnswerLine::All) => return true,
                 Ok(told) => take(told),
                 Err(_) => return false,
             }
@@ -156,7 +161,7 @@ impl Drop for Namer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::native::question::{HeldFile, Place, Source};
+    use crate::native::question::{CodePlace, HeldFile, PartSource};
 
     const SHORT: Patience = Patience {
         whole: Duration::from_secs(10),
@@ -165,11 +170,11 @@ mod tests {
 
     fn parts(number: u64) -> Vec<Part> {
         let part = |at| Part {
-            source: Source::File(HeldFile {
+            source: PartSource::File(HeldFile {
                 descriptor: -1,
                 inode: None,
             }),
-            places: vec![Place {
+            places: vec![CodePlace {
                 at,
                 is_return: false,
             }],
@@ -226,7 +231,7 @@ mod tests {
             inode: None,
         };
         let part = Part {
-            source: Source::Symbols(held, vec!["a".into(), "b".into()]),
+            source: PartSource::Symbols(held, vec!["a".into(), "b".into()]),
             places: Vec::new(),
         };
         let numbers = |script: &str| {

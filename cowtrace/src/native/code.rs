@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use super::held::{Held, Holding};
+use super::held::{HeldFiles, Holding};
 use crate::{
     memory::{self, FileId},
     run::Mapping,
@@ -11,7 +11,7 @@ use crate::{
 
 /// The mappings of a program.
 #[derive(Default)]
-pub(crate) struct Code {
+pub(crate) struct ProgramCode {
     mappings: Vec<Mapped>,
     /// Files that are held, by what maps says of them.
     files: HashMap<(FileId, String), Holding>,
@@ -56,7 +56,7 @@ impl Mapped {
     }
 }
 
-impl Code {
+impl ProgramCode {
     /// Reads them from the first process that can be read; none if they are not wanted any more.
     pub(crate) fn read(proc_root: &Path, pids: &[u32], is_over: impl Fn() -> bool) -> Self {
         let read = |pid: &u32| {
@@ -126,7 +126,7 @@ impl Code {
         address: u64,
         proc_root: &Path,
         pids: &[u32],
-        held: &mut Held,
+        held: &mut HeldFiles,
     ) -> bool {
         match self.locate(address) {
             Some(Located::Made(_)) => true,
@@ -214,10 +214,10 @@ mod tests {
         }
     }
 
-    fn code(mappings: Vec<Mapped>) -> Code {
-        Code {
+    fn code(mappings: Vec<Mapped>) -> ProgramCode {
+        ProgramCode {
             mappings,
-            ..Code::default()
+            ..ProgramCode::default()
         }
     }
 

@@ -3,23 +3,23 @@
 use std::os::fd::AsRawFd as _;
 
 use super::{
-    asking::{self, Patience, Reader},
-    question::{HeldFile, Part, Place, Source},
+    asking::{self, NameReader, Patience},
+    question::{CodePlace, HeldFile, Part, PartSource},
 };
 use crate::memory::HeldData;
 
 /// What [`memory::name_bss`](crate::memory::name_bss) asks of files that are held.
 pub(crate) fn ask_data_ends(data: &[HeldData]) -> Vec<Option<u64>> {
-    ask(Reader::Apart, data)
+    ask(NameReader::Apart, data)
 }
 
-fn ask(reader: Reader, data: &[HeldData]) -> Vec<Option<u64>> {
+fn ask(reader: NameReader, data: &[HeldData]) -> Vec<Option<u64>> {
     let part = |data: &HeldData| Part {
-        source: Source::Data(HeldFile {
+        source: PartSource::Data(HeldFile {
             descriptor: data.file.as_raw_fd(),
             inode: data.inode,
         }),
-        places: vec![Place {
+        places: vec![CodePlace {
             at: data.offset,
             is_return: false,
         }],
@@ -57,7 +57,7 @@ mod tests {
             inode,
             offset: data.offset,
         }];
-        ask(Reader::Here, &held)[0]
+        ask(NameReader::Here, &held)[0]
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use std::{collections::HashMap, fs::File, os::fd::AsRawFd as _, path::Path};
 
 use super::{
-    asking::{self, Patience, Reader},
-    question::{HeldFile, Part, Source},
+    asking::{self, NameReader, Patience},
+    question::{HeldFile, Part, PartSource},
 };
 use crate::{
     memory::{self, FileId},
@@ -22,17 +22,17 @@ const MAX_FAILURES: u32 = 4;
 /// What is known of files.
 #[derive(Default)]
 pub(crate) struct Exports {
-    reader: Reader,
-    known: HashMap<(FileId, String), Offsets>,
+    reader: NameReader,
+    known: HashMap<(FileId, String), ExportOffsets>,
     failures: u32,
 }
 
 /// Of symbols in the order of their names, from where the file's beginning is mapped.
-type Offsets = Vec<Option<u64>>;
+type ExportOffsets = Vec<Option<u64>>;
 
 impl Exports {
     /// Of files that this reads.
-    pub(crate) fn read_by(reader: Reader) -> Self {
+    pub(crate) fn read_by(reader: NameReader) -> Self {
         Self {
             reader,
             ..Self::default()
@@ -68,12 +68,16 @@ impl Exports {
     }
 
     /// Asks about a file; none if it cannot be opened, crashes who reads it, or takes too long.
-    fn ask(&mut self, (held, inode): &(File, Option<u64>), names: &[&str]) -> Option<Offsets> {
+    fn ask(
+        &mut self,
+        (held, inode): &(File, Option<u64>),
+        names: &[&str],
+    ) -> Option<ExportOffsets> {
         if self.failures >= MAX_FAILURES {
             return None;
         }
         let part = Part {
-            source: Source::Symbols(
+            source: PartSource::Symbols(
                 HeldFile {
                     descriptor: held.as_raw_fd(),
                     inode: *inode,
@@ -133,7 +137,7 @@ mod tests {
     #[test]
     fn a_symbol_is_found_where_its_file_is_mapped() {
         let (mapping, file) = own();
-        let mut exports = Exports::read_by(Reader::Here);
+        let mut exports = Exports::read_by(NameReader::Here);
         let pid = std::process::id();
         let mut find = |mapping: &Mapping| {
             let file = (mapping, file);
@@ -161,7 +165,7 @@ mod tests {
             ..own().0
         };
         let find = |name: &str, inode: u64| {
-            let mut exports = Exports::read_by(Reader::Here);
+            let mut exports = Exports::read_by(NameReader::Here);
             let file = FileId {
                 device: (0, 0),
                 inode,
@@ -194,7 +198,7 @@ mod tests {
         let (mapping, file) = own();
         let mut exports = Exports {
             failures: MAX_FAILURES,
-            ..Exports::read_by(Reader::Here)
+            ..Exports::read_by(NameReader::Here)
         };
         let file = (&mapping, file);
         let pid = std::process::id();

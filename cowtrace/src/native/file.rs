@@ -20,7 +20,7 @@ use nix::libc;
 use object::{Object, ObjectSegment as _, ReadCache};
 
 use super::{
-    question::{Name, Place},
+    question::{CodePlace, Name},
     unnamed::Functions,
     unwind::Unwind,
 };
@@ -61,7 +61,7 @@ fn path_to_reopen(file: &File) -> PathBuf {
 }
 
 /// Names places by their offsets in a file, in their order.
-pub(super) fn name_places(file: &File, places: &[Place]) -> Option<Vec<Name>> {
+pub(super) fn name_places(file: &File, places: &[CodePlace]) -> Option<Vec<Name>> {
     let cache = ReadCache::new(file.try_clone().ok()?);
     let elf = object::File::parse(&cache).ok()?;
     let segments = Segments::of(&elf);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_no_program_has_no_names() {
-        let place = Place {
+        let place = CodePlace {
             at: 0,
             is_return: true,
         };

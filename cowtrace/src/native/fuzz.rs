@@ -6,7 +6,7 @@ use super::{
     answers::{Answers, told_in},
     file::Segments,
     perf_map,
-    question::{HeldFile, HeldPerfMap, Part, Place, Problem, Source},
+    question::{CodePlace, HeldFile, HeldPerfMap, Part, PartSource, Problem},
     unnamed::Functions,
     unwind::Unwind,
 };
@@ -101,7 +101,7 @@ fn answers(input: &[u8]) {
         descriptor: -1,
         inode: None,
     };
-    let file = || Source::File(held);
+    let file = || PartSource::File(held);
     let maps = [1, 2].map(|pid| HeldPerfMap {
         pid,
         descriptor: -1,
@@ -111,14 +111,14 @@ fn answers(input: &[u8]) {
         (file(), 1),
         (file(), 2),
         (file(), 0),
-        (Source::PerfMaps(maps.to_vec()), 1),
-        (Source::Data(held), 2),
-        (Source::Symbols(held, vec!["f".into()]), 0),
+        (PartSource::PerfMaps(maps.to_vec()), 1),
+        (PartSource::Data(held), 2),
+        (PartSource::Symbols(held, vec!["f".into()]), 0),
     ];
     let parts = sources.map(|(source, places)| Part {
         source,
         places: vec![
-            Place {
+            CodePlace {
                 at: 0,
                 is_return: false,
             };

@@ -40,7 +40,7 @@ pub(crate) enum Holding {
 
 /// The files.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct HeldFiles {
     /// What was asked of others at once.
     pub(crate) exports: Exports,
     files: Vec<(File, Option<u64>)>,
@@ -53,7 +53,7 @@ enum PerfMap {
     NotYet(Instant, Option<Problem>),
 }
 
-impl Held {
+impl HeldFiles {
     /// Holds the file of a mapping, as the first of the processes has it that can be asked; else the
     /// one of its name.
     pub(super) fn file(

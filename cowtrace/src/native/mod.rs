@@ -24,12 +24,12 @@ mod unnamed;
 mod unwind;
 
 pub use answer::answer_question;
-pub(crate) use asking::Reader;
-pub(crate) use code::Code;
+pub(crate) use asking::NameReader;
+pub(crate) use code::ProgramCode;
 pub(crate) use data::ask_data_ends;
 pub(crate) use exports::Exports;
-pub(crate) use held::Held;
-pub(crate) use names::{Address, Named, Names, Naming};
+pub(crate) use held::HeldFiles;
+pub(crate) use names::{Address, NamedFunction, Names, Naming};
 pub(crate) use stack::Chain;
 #[cfg(any(test, fuzzing))]
 pub(crate) use symbols::offsets_in;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     answers::Answered,
     asking,
-    code::{Code, Located},
-    held::{Held, Holding},
-    question::{Caller, HeldPerfMap, Name, Part, Place, Problem, Source},
-    stack::{self, Call, Chain},
+    code::{Located, ProgramCode},
+    held::{HeldFiles, Holding},
+    question::{CodePlace, HeldPerfMap, Name, Part, PartSource, Problem, UnwindRule},
+    stack::{self, Chain, NativeCall},
 };
 use crate::run::{PerfMapProblem, StackEnd};
 
@@ -25,7 +25,7 @@ pub(crate) struct Address {
 
 /// A function, where it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Named {
+pub(crate) struct NamedFunction {
     /// Module and offset where it has no name.
     pub(crate) function: String,
     pub(crate) module: String,
@@ -33,7 +33,7 @@ pub(crate) struct Named {
     pub(crate) inlined: Vec<String>,
     /// Whether it might have a name that cannot be found out any more.
     pub(crate) is_gone: bool,
-    caller: Caller,
+    caller: UnwindRule,
 }
 
 /// What is to be named.
@@ -54,7 +54,7 @@ enum SourceKey {
 
 struct Wanted {
     /// What it is called if nothing better is found.
-    named: Named,
+    named: NamedFunction,
     /// Part and place in it.
     asked: Option<(usize, usize)>,
 }
@@ -62,7 +62,13 @@ struct Wanted {
 impl Naming {
     /// Asks for the name of an address, unless there is no code. `makers` are the processes that may
     /// have made it.
-    pub(crate) fn want(&mut self, address: Address, code: &Code, held: &Held, makers: &[u32]) {
+    pub(crate) fn want(
+        &mut self,
+        address: Address,
+        code: &ProgramCode,
+        held: &HeldFiles,
+        makers: &[u32],
+    ) {
         if self.wanted.contains_key(&address) {
             return;
         }
@@ -74,18 +80,18 @@ impl Naming {
         let is_file = matches!(located, Located::InFile(..));
         let asked = match located {
             Located::InFile(_, Holding::Held(number)) => held.of(number).map(|file| {
-                let source = || Source::File(file);
+                let source = || PartSource::File(file);
                 self.ask_for(SourceKey::File(number), source, offset, address.is_return)
             }),
             Located::Made(_) => address.process.map(|process| {
                 let key = SourceKey::Made(address.program, process);
                 let maps = makers.iter().filter_map(|&pid| held.perf_map_of(pid));
-                let source = || Source::PerfMaps(maps.collect::<Vec<HeldPerfMap>>());
+                let source = || PartSource::PerfMaps(maps.collect::<Vec<HeldPerfMap>>());
                 self.ask_for(key, source, address.at, address.is_return)
             }),
             Located::InFile(..) | Located::Special(_) => None,
         };
-        let named = Named {
+        let named = NamedFunction {
             is_gone: is_file,
             ..by_offset(code.module(mapping), offset)
         };
@@ -95,7 +101,7 @@ impl Naming {
     fn ask_for(
         &mut self,
         key: SourceKey,
-        source: impl FnOnce() -> Source,
+        source: impl FnOnce() -> PartSource,
         at: u64,
         is_return: bool,
     ) -> (usize, usize) {
@@ -107,17 +113,21 @@ impl Naming {
             self.parts.len() - 1
         });
         let places = &mut self.parts[part].places;
-        places.push(Place { at, is_return });
+        places.push(CodePlace { at, is_return });
         (part, places.len() - 1)
     }
 
     /// Asks.
-    pub(crate) fn ask(self, held: &Held) -> Names {
+    pub(crate) fn ask(self, held: &HeldFiles) -> Names {
         let Answered {
             mut names,
             problems,
             ..
-        } = asking::ask_namer(asking::Reader::Apart, &self.parts, asking::Patience::AT_END);
+        } = asking::ask_namer(
+            asking::NameReader::Apart,
+            &self.parts,
+            asking::Patience::AT_END,
+        );
         let mut answer = |asked: Option<(usize, usize)>| {
             let (part, place) = asked?;
             names[part].as_mut()?.get_mut(place).map(std::mem::take)
@@ -144,7 +154,7 @@ impl Naming {
     }
 }
 
-impl Named {
+impl NamedFunction {
     fn with(self, name: Name) -> Self {
         let module = &self.module;
         let unnamed = name.begins.map(|(begin, near)| match near {
@@ -161,26 +171,26 @@ impl Named {
     }
 }
 
-fn by_offset(module: String, offset: u64) -> Named {
-    Named {
+fn by_offset(module: String, offset: u64) -> NamedFunction {
+    NamedFunction {
         function: format!("{module}+{offset:#x}"),
         module,
         inlined: Vec::new(),
         is_gone: false,
-        caller: Caller::Unknown,
+        caller: UnwindRule::Unknown,
     }
 }
 
 /// Names by address.
 pub(crate) struct Names {
-    named: HashMap<Address, Named>,
+    named: HashMap<Address, NamedFunction>,
     /// Why others have none: one a process.
     pub(crate) perf_map_problems: Vec<PerfMapProblem>,
 }
 
 impl Names {
     /// The function at an address; none if no code is known there.
-    pub(crate) fn of(&self, address: Address) -> Option<&Named> {
+    pub(crate) fn of(&self, address: Address) -> Option<&NamedFunction> {
         self.named.get(&address)
     }
 
@@ -190,7 +200,7 @@ impl Names {
         &self,
         address: Address,
         chain: &Chain,
-    ) -> (Vec<Option<&Named>>, StackEnd) {
+    ) -> (Vec<Option<&NamedFunction>>, StackEnd) {
         let Some(innermost) = self.of(address) else {
             return (Vec::new(), StackEnd::Lost);
         };
@@ -201,9 +211,9 @@ impl Names {
         };
         let caller = |at: u64| Some(self.of(returning(at))?.caller);
         let (calls, end) = stack::calls_leading_to(innermost.caller, chain, caller);
-        let named = |call: Call| match call {
-            Call::At(at) => self.of(returning(at)),
-            Call::Hidden => None,
+        let named = |call: NativeCall| match call {
+            NativeCall::At(at) => self.of(returning(at)),
+            NativeCall::Hidden => None,
         };
         (calls.into_iter().map(named).collect(), end)
     }
@@ -217,9 +227,9 @@ mod tests {
     #[test]
     fn an_own_function_is_known_by_module_and_offset() {
         let (root, pid) = (Path::new("/proc"), std::process::id());
-        let mut code = Code::read(root, &[pid], || false);
-        let mut held = Held::default();
-        let at = by_offset as fn(String, u64) -> Named as usize as u64;
+        let mut code = ProgramCode::read(root, &[pid], || false);
+        let mut held = HeldFiles::default();
+        let at = by_offset as fn(String, u64) -> NamedFunction as usize as u64;
         assert!(!code.hold(at, root, &[pid], &mut held));
         let mut naming = Naming::default();
         let address = |at| Address {

@@ -13,13 +13,13 @@ pub(super) struct Question<'a> {
 /// What is asked of one source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Part {
-    pub(super) source: Source,
-    pub(super) places: Vec<Place>,
+    pub(super) source: PartSource,
+    pub(super) places: Vec<CodePlace>,
 }
 
 /// Where names come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Source {
+pub(super) enum PartSource {
     /// A program or a library, of which code is named.
     File(HeldFile),
     /// What processes say of code that they made, the nearest first.
@@ -30,7 +30,7 @@ pub(super) enum Source {
     Symbols(HeldFile, Vec<String>),
 }
 
-impl Source {
+impl PartSource {
     /// How many numbers answer it, with so many places; none if names do.
     pub(super) const fn numbers(&self, places: usize) -> Option<usize> {
         match self {
@@ -61,7 +61,7 @@ pub(super) struct HeldPerfMap {
 
 /// A place in code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct CodePlace {
     /// In a file its offset, else its address in the process.
     pub(super) at: u64,
     /// Whether a call returns there: the call itself is before it.
@@ -70,7 +70,7 @@ pub(super) struct Place {
 
 /// A line of the answer. Parts go by their numbers in the question.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Told {
+pub(super) enum AnswerLine {
     /// The file that these parts are about is read from now on.
     Begun(Vec<usize>),
     /// What is known of a part's places, in their order.
@@ -112,12 +112,12 @@ pub(super) struct Name {
     pub(super) begins: Option<(u64, Option<String>)>,
     /// What is inlined into it there, innermost first.
     pub(super) inlined: Vec<String>,
-    pub(super) caller: Caller,
+    pub(super) caller: UnwindRule,
 }
 
 /// How the caller of a function is found where it is now (DWARF's call frame information).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Caller {
+pub(super) enum UnwindRule {
     /// Nothing is known: it is taken to keep frame pointers.
     #[default]
     Unknown,

@@ -7,12 +7,12 @@
 
 use cowtrace_common::native::{MAX_CALLS, NativeStack, WalkEnd};
 
-use super::question::Caller;
+use super::question::UnwindRule;
 use crate::run::StackEnd;
 
 /// A call on the way to a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum NativeCall {
     /// The call before this address.
     At(u64),
     /// One or more calls of which nothing is known.
@@ -55,24 +55,24 @@ impl Chain {
 /// The calls that led to an instruction, innermost first. `caller` tells how the caller of the
 /// function at an address is found; none if there is no code there.
 pub(super) fn calls_leading_to(
-    instruction: Caller,
+    instruction: UnwindRule,
     chain: &Chain,
-    caller: impl Fn(u64) -> Option<Caller>,
-) -> (Vec<Call>, StackEnd) {
+    caller: impl Fn(u64) -> Option<UnwindRule>,
+) -> (Vec<NativeCall>, StackEnd) {
     let mut calls = Vec::new();
     let mut returns = chain.returns.iter().copied();
     let mut link = Some(chain.link).filter(|&link| link != 0);
     let mut found_by = instruction;
     loop {
         let is_hidden = match found_by {
-            Caller::Outermost => return (calls, StackEnd::Outermost),
-            Caller::Lost => return (calls, StackEnd::Lost),
-            Caller::ByLink => link.is_none(),
-            Caller::Hidden => true,
-            Caller::ByFrame | Caller::Unknown => false,
+            UnwindRule::Outermost => return (calls, StackEnd::Outermost),
+            UnwindRule::Lost => return (calls, StackEnd::Lost),
+            UnwindRule::ByLink => link.is_none(),
+            UnwindRule::Hidden => true,
+            UnwindRule::ByFrame | UnwindRule::Unknown => false,
         };
         let next = match found_by {
-            Caller::ByLink if !is_hidden => link,
+            UnwindRule::ByLink if !is_hidden => link,
             _ => returns.next(),
         };
         // It is the innermost function's.
@@ -87,12 +87,12 @@ pub(super) fn calls_leading_to(
         if is_hidden {
             // Whoever is hidden may use the register for something else, unless around it frame
             // pointers are kept.
-            if !matches!(caller, Caller::ByFrame | Caller::Outermost) {
+            if !matches!(caller, UnwindRule::ByFrame | UnwindRule::Outermost) {
                 return (calls, StackEnd::Lost);
             }
-            calls.push(Call::Hidden);
+            calls.push(NativeCall::Hidden);
         }
-        calls.push(Call::At(address));
+        calls.push(NativeCall::At(address));
         found_by = caller;
     }
 }
@@ -114,52 +114,76 @@ mod tests {
 
     /// Functions at 0x1nn keep frames, at 0x2nn are hidden, at 0x3nn lose them, at 0x4nn are the
     /// outermost; there is none elsewhere.
-    fn caller(address: u64) -> Option<Caller> {
+    fn caller(address: u64) -> Option<UnwindRule> {
         match address >> 8 {
-            1 => Some(Caller::ByFrame),
-            2 => Some(Caller::Hidden),
-            3 => Some(Caller::Lost),
-            4 => Some(Caller::Outermost),
+            1 => Some(UnwindRule::ByFrame),
+            2 => Some(UnwindRule::Hidden),
+            3 => Some(UnwindRule::Lost),
+            4 => Some(UnwindRule::Outermost),
             _ => None,
         }
     }
 
     #[test]
     fn frames_are_followed_to_the_outermost() {
-        let found = calls_leading_to(Caller::ByFrame, &chain(0x111, &[0x101, 0x102]), caller);
-        assert_eq!(found, (vec![Call::At(0x101), Call::At(0x102)], END));
-        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x101, 0x400, 0x102]), caller);
-        assert_eq!(found, (vec![Call::At(0x101), Call::At(0x400)], END));
+        let found = calls_leading_to(UnwindRule::ByFrame, &chain(0x111, &[0x101, 0x102]), caller);
+        assert_eq!(
+            found,
+            (vec![NativeCall::At(0x101), NativeCall::At(0x102)], END)
+        );
+        let found = calls_leading_to(
+            UnwindRule::ByFrame,
+            &chain(0, &[0x101, 0x400, 0x102]),
+            caller,
+        );
+        assert_eq!(
+            found,
+            (vec![NativeCall::At(0x101), NativeCall::At(0x400)], END)
+        );
     }
 
     #[test]
     fn a_leaf_without_a_frame_has_its_caller_by_the_link() {
-        let found = calls_leading_to(Caller::ByLink, &chain(0x111, &[0x101]), caller);
-        assert_eq!(found, (vec![Call::At(0x111), Call::At(0x101)], END));
+        let found = calls_leading_to(UnwindRule::ByLink, &chain(0x111, &[0x101]), caller);
+        assert_eq!(
+            found,
+            (vec![NativeCall::At(0x111), NativeCall::At(0x101)], END)
+        );
         // The word was no return address.
-        let found = calls_leading_to(Caller::ByLink, &chain(0, &[0x101]), caller);
-        assert_eq!(found, (vec![Call::Hidden, Call::At(0x101)], END));
+        let found = calls_leading_to(UnwindRule::ByLink, &chain(0, &[0x101]), caller);
+        assert_eq!(
+            found,
+            (vec![NativeCall::Hidden, NativeCall::At(0x101)], END)
+        );
     }
 
     #[test]
     fn who_is_not_in_the_chain_is_told_as_hidden() {
-        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x201, 0x101]), caller);
-        let told = vec![Call::At(0x201), Call::Hidden, Call::At(0x101)];
+        let found = calls_leading_to(UnwindRule::ByFrame, &chain(0, &[0x201, 0x101]), caller);
+        let told = vec![
+            NativeCall::At(0x201),
+            NativeCall::Hidden,
+            NativeCall::At(0x101),
+        ];
         assert_eq!(found, (told, END));
         for returns in [&[][..], &[0x201, 0x101], &[0x301, 0x101]] {
-            let found = calls_leading_to(Caller::Hidden, &chain(0, returns), caller);
+            let found = calls_leading_to(UnwindRule::Hidden, &chain(0, returns), caller);
             assert_eq!(found, (Vec::new(), StackEnd::Lost));
         }
     }
 
     #[test]
     fn nothing_is_believed_after_a_frame_pointer_is_lost() {
-        let found = calls_leading_to(Caller::Lost, &chain(0x111, &[0x101]), caller);
+        let found = calls_leading_to(UnwindRule::Lost, &chain(0x111, &[0x101]), caller);
         assert_eq!(found, (Vec::new(), StackEnd::Lost));
-        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x301, 0x101]), caller);
-        assert_eq!(found, (vec![Call::At(0x301)], StackEnd::Lost));
-        let found = calls_leading_to(Caller::ByFrame, &chain(0, &[0x101, 0x900, 0x101]), caller);
-        assert_eq!(found, (vec![Call::At(0x101)], StackEnd::Lost));
+        let found = calls_leading_to(UnwindRule::ByFrame, &chain(0, &[0x301, 0x101]), caller);
+        assert_eq!(found, (vec![NativeCall::At(0x301)], StackEnd::Lost));
+        let found = calls_leading_to(
+            UnwindRule::ByFrame,
+            &chain(0, &[0x101, 0x900, 0x101]),
+            caller,
+        );
+        assert_eq!(found, (vec![NativeCall::At(0x101)], StackEnd::Lost));
     }
 
     proptest! {
@@ -167,12 +191,12 @@ mod tests {
         fn calls_are_of_the_chain_in_its_order(
             returns in proptest::collection::vec(0x100u64..0x600, 0..64), link in 0u64..0x600,
         ) {
-            for instruction in [Caller::ByLink, Caller::ByFrame, Caller::Hidden, Caller::Unknown] {
+            for instruction in [UnwindRule::ByLink, UnwindRule::ByFrame, UnwindRule::Hidden, UnwindRule::Unknown] {
                 let (calls, _) = calls_leading_to(instruction, &chain(link, &returns), caller);
                 let mut rest = returns.iter();
-                let first = usize::from(instruction == Caller::ByLink && link != 0);
+                let first = usize::from(instruction == UnwindRule::ByLink && link != 0);
                 for call in calls.iter().skip(first) {
-                    if let Call::At(address) = call {
+                    if let NativeCall::At(address) = call {
                         prop_assert!(rest.any(|it| it == address));
                     }
                 }

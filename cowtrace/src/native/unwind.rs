@@ -8,7 +8,7 @@ use gimli::{
 };
 use object::{Architecture, Object, ObjectSection as _};
 
-use super::question::Caller;
+use super::question::UnwindRule;
 
 /// Larger sections are not read, bytes.
 const MAX_BYTES: u64 = 256 << 20;
@@ -57,11 +57,11 @@ impl<'a> Unwind<'a> {
     }
 
     /// At an address of the file; of a return address, at the call before it.
-    pub(super) fn caller(&self, address: u64) -> Caller {
+    pub(super) fn caller(&self, address: u64) -> UnwindRule {
         self.found_caller(address).unwrap_or_default()
     }
 
-    fn found_caller(&self, address: u64) -> Option<Caller> {
+    fn found_caller(&self, address: u64) -> Option<UnwindRule> {
         let cie = EhFrame::cie_from_offset;
         let table = self.table.table()?;
         let entry = table
@@ -69,7 +69,7 @@ impl<'a> Unwind<'a> {
             .ok()?;
         // A signal came between: whom it interrupted is not in the chain.
         if entry.is_signal_trampoline() {
-            return Some(Caller::Hidden);
+            return Some(UnwindRule::Hidden);
         }
         let mut context = UnwindContext::new();
         let row = entry
@@ -98,39 +98,39 @@ impl Registers {
         }
     }
 
-    fn caller(&self, row: &UnwindTableRow<usize>) -> Caller {
+    fn caller(&self, row: &UnwindTableRow<usize>) -> UnwindRule {
         let saved_at = |register| match row.register(register) {
             Some(RegisterRule::Offset(offset)) => Some(offset),
             _ => None,
         };
         if row.register(self.return_address) == Some(RegisterRule::Undefined) {
-            return Caller::Outermost;
+            return UnwindRule::Outermost;
         }
         let return_at = saved_at(self.return_address);
         let keeps_frame = saved_at(self.frame).is_none();
         match row.cfa() {
             CfaRule::RegisterAndOffset { register, .. } if *register == self.frame => {
-                Caller::ByFrame
+                UnwindRule::ByFrame
             }
             CfaRule::RegisterAndOffset { register, offset } if *register == self.stack => {
                 if self.has_link {
                     // arm64: a frame record is addressed from the stack pointer, too.
                     return match (return_at, keeps_frame) {
-                        (Some(_), false) => Caller::ByFrame,
-                        (None, true) => Caller::ByLink,
-                        (Some(_), true) => Caller::Hidden,
-                        (None, false) => Caller::Lost,
+                        (Some(_), false) => UnwindRule::ByFrame,
+                        (None, true) => UnwindRule::ByLink,
+                        (Some(_), true) => UnwindRule::Hidden,
+                        (None, false) => UnwindRule::Lost,
                     };
                 }
                 match (keeps_frame, return_at.map(|at| offset + at)) {
-                    (true, Some(0)) => Caller::ByLink,
-                    (true, _) => Caller::Hidden,
-                    (false, _) => Caller::Lost,
+                    (true, Some(0)) => UnwindRule::ByLink,
+                    (true, _) => UnwindRule::Hidden,
+                    (false, _) => UnwindRule::Lost,
                 }
             }
             // A stack that was aligned: the frame is set up beside it.
-            CfaRule::Expression(_) => Caller::ByFrame,
-            CfaRule::RegisterAndOffset { .. } => Caller::Unknown,
+            CfaRule::Expression(_) => UnwindRule::ByFrame,
+            CfaRule::RegisterAndOffset { .. } => UnwindRule::Unknown,
         }
     }
 }

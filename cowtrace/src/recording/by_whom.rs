@@ -6,26 +6,26 @@ use std::marker::PhantomData;
 use rusqlite::Connection;
 
 use super::{
-    columns::{Columns, Damage, Reader},
-    sync::{Held, key_columns, key_of_columns, parts_by_owner, sync_list, sync_table},
-    tables::{Stored, Table},
+    columns::{ColumnReader, Columns, Damage},
+    sync::{HeldRows, key_columns, key_of_columns, parts_by_owner, sync_list, sync_table},
+    tables::{Stored, TableDefinition},
 };
 use crate::run::{NativeFrame, PythonFrame, Run, Stack, StackEnd, WriteKind, Writer};
 
 /// What these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByWhom {
-    writers: Held,
-    inlined: Held,
+    writers: HeldRows,
+    inlined: HeldRows,
     python: HeldStacks,
     native: HeldStacks,
 }
 
 #[derive(Clone, Debug, Default)]
 struct HeldStacks {
-    frames: Held,
-    stacks: Held,
-    ends: Held,
+    frames: HeldRows,
+    stacks: HeldRows,
+    ends: HeldRows,
 }
 
 impl ByWhom {
@@ -55,7 +55,9 @@ impl HeldStacks {
     ) -> rusqlite::Result<Self> {
         let of_stacks = parts_by_owner(stacks, |stack| &stack.frames);
         let of_stacks = of_stacks.map(|(key, &frame)| (key, StackFrame::<K>::new(frame)));
-        let ends = stacks.iter().map(|stack| End::<K>(stack.end, PhantomData));
+        let ends = stacks
+            .iter()
+            .map(|stack| StackEndRow::<K>(stack.end, PhantomData));
         Ok(Self {
             frames: sync_list::<K::Frame, _>(db, &self.frames, frames)?,
             stacks: sync_table(db, &self.stacks, of_stacks)?,
@@ -67,8 +69,8 @@ impl HeldStacks {
 /// A kind of stacks, with its tables.
 pub(super) trait StackKind {
     type Frame: Stored;
-    const STACKS: Table;
-    const ENDS: Table;
+    const STACKS: TableDefinition;
+    const ENDS: TableDefinition;
 }
 
 /// Stacks of Python.
@@ -84,12 +86,12 @@ const END_COLUMNS: &[&str] = &["ending"];
 
 impl StackKind for OfPython {
     type Frame = PythonFrame;
-    const STACKS: Table = Table {
+    const STACKS: TableDefinition = TableDefinition {
         name: "python_stacks",
         key: STACK_KEY,
         columns: STACK_COLUMNS,
     };
-    const ENDS: Table = Table {
+    const ENDS: TableDefinition = TableDefinition {
         name: "python_stack_ends",
         key: END_KEY,
         columns: END_COLUMNS,
@@ -98,12 +100,12 @@ impl StackKind for OfPython {
 
 impl StackKind for OfNative {
     type Frame = NativeFrame;
-    const STACKS: Table = Table {
+    const STACKS: TableDefinition = TableDefinition {
         name: "native_stacks",
         key: STACK_KEY,
         columns: STACK_COLUMNS,
     };
-    const ENDS: Table = Table {
+    const ENDS: TableDefinition = TableDefinition {
         name: "native_stack_ends",
         key: END_KEY,
         columns: END_COLUMNS,
@@ -111,7 +113,7 @@ impl StackKind for OfNative {
 }
 
 impl Stored for Writer {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "writers",
         key: &["id"],
         columns: &[
@@ -139,7 +141,7 @@ impl Stored for Writer {
         columns.number(self.copied_pages);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             kind: columns
                 .named(|name| WriteKind::ALL.into_iter().find(|kind| kind.name() == name))?,
@@ -160,7 +162,7 @@ impl Stored for Writer {
 pub(super) struct Inlined(pub(super) String);
 
 impl Stored for Inlined {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "writer_inlined",
         key: &["writer_id", "position"],
         columns: &["function"],
@@ -170,13 +172,13 @@ impl Stored for Inlined {
         columns.text(&self.0);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?))
     }
 }
 
 impl Stored for PythonFrame {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "python_frames",
         key: &["id"],
         columns: &["function", "file", "line"],
@@ -188,7 +190,7 @@ impl Stored for PythonFrame {
         columns.number_or_null(self.line);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             function: columns.text()?,
             file: columns.text()?,
@@ -198,7 +200,7 @@ impl Stored for PythonFrame {
 }
 
 impl Stored for NativeFrame {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "native_frames",
         key: &["id"],
         columns: &["function", "module", "inlined"],
@@ -210,7 +212,7 @@ impl Stored for NativeFrame {
         columns.number(u64::from(self.inlined));
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             function: columns.text_or_null()?,
             module: columns.text_or_null()?,
@@ -229,28 +231,28 @@ impl<K> StackFrame<K> {
 }
 
 impl<K: StackKind> Stored for StackFrame<K> {
-    const TABLE: Table = K::STACKS;
+    const TABLE: TableDefinition = K::STACKS;
 
     fn write(&self, columns: &mut impl Columns) {
         columns.number(u64::from(self.0));
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self::new(columns.id()?))
     }
 }
 
 /// How a stack ends.
-pub(super) struct End<K>(StackEnd, PhantomData<K>);
+pub(super) struct StackEndRow<K>(StackEnd, PhantomData<K>);
 
-impl<K: StackKind> Stored for End<K> {
-    const TABLE: Table = K::ENDS;
+impl<K: StackKind> Stored for StackEndRow<K> {
+    const TABLE: TableDefinition = K::ENDS;
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(self.0.name());
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         let end = columns.named(|name| StackEnd::ALL.into_iter().find(|end| end.name() == name))?;
         Ok(Self(end, PhantomData))
     }
@@ -259,7 +261,7 @@ impl<K: StackKind> Stored for End<K> {
 /// Stacks from their frames, which come by stack and depth, and their ends.
 pub(super) fn stacks_of_frames<K: StackKind>(
     frames: Vec<(u64, StackFrame<K>)>,
-    ends: &[End<K>],
+    ends: &[StackEndRow<K>],
 ) -> Result<Vec<Stack>, Damage> {
     let damaged = |what: &str| Damage(format!("{}: {what} is missing", K::STACKS.name));
     let mut stacks: Vec<Stack> = Vec::new();

@@ -110,13 +110,13 @@ impl Columns for Fingerprint {
 }
 
 /// Takes the values of a row out of it, column by column.
-pub(super) struct Reader<'a> {
+pub(super) struct ColumnReader<'a> {
     table: &'static str,
     row: &'a Row<'a>,
     next: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ColumnReader<'a> {
     pub(super) const fn new(table: &'static str, row: &'a Row<'a>) -> Self {
         Self {
             table,

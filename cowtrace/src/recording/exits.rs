@@ -1,13 +1,13 @@
 //! How processes ended, in a table of its own: older recordings do not have it.
 
 use super::{
-    columns::{Columns, Damage, Reader},
-    tables::{Stored, Table},
+    columns::{ColumnReader, Columns, Damage},
+    tables::{Stored, TableDefinition},
 };
 use crate::run::{Ending, Exit, Process};
 
 impl Stored for Exit {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "exits",
         key: &["process_id"],
         columns: &["status", "signal", "with_trace", "oom_kills"],
@@ -24,7 +24,7 @@ impl Stored for Exit {
         columns.number(self.oom_kills);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         let (status, signal) = (columns.id_or_null()?, columns.id_or_null()?);
         let byte = |number: u32| u8::try_from(number).ok();
         let ending = match (status, signal) {
@@ -60,7 +60,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        super::{Writer, read_recording},
+        super::{RecordingWriter, read_recording},
         *,
     };
     use crate::{
@@ -73,7 +73,7 @@ mod tests {
         let scratch = Scratch::new("exits");
         let recorded = |name: &str, run: &Run| {
             let path = scratch.path(name);
-            let writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
+            let writer = RecordingWriter::create(&path, false, &arbitrary::empty()).unwrap();
             writer.finish(run).unwrap();
             path
         };

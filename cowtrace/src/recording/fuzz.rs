@@ -5,7 +5,7 @@ use std::{fs, sync::OnceLock};
 
 use rusqlite::{Connection, types::Value};
 
-use super::{Writer, read_recording};
+use super::{RecordingWriter, read_recording};
 use crate::{
     diff::{self, Measured},
     fuzzing::{Target, Values},
@@ -223,7 +223,8 @@ fn record_again(run: &Run, scratch: &Scratch) {
     let path = scratch.path("again.cow");
     let mut run = run.clone();
     run.head.unfinished = false;
-    let written = Writer::create(&path, false, few()).and_then(|writer| writer.finish(&run));
+    let written =
+        RecordingWriter::create(&path, false, few()).and_then(|writer| writer.finish(&run));
     assert!(written.is_ok(), "{written:?}");
     let again = read_recording(&path);
     assert!(again.is_ok(), "{again:?}");
@@ -249,7 +250,7 @@ fn few() -> &'static Run {
 fn file_of(run: &Run, page_bytes: u32) -> Vec<u8> {
     let scratch = Scratch::new("seed");
     let path = scratch.path("run.cow");
-    let written = Writer::create(&path, false, run).and_then(|writer| writer.finish(run));
+    let written = RecordingWriter::create(&path, false, run).and_then(|writer| writer.finish(run));
     assert!(written.is_ok(), "{written:?}");
     let small = Connection::open(&path)
         .and_then(|db| db.execute_batch(&format!("PRAGMA page_size = {page_bytes}; VACUUM")));

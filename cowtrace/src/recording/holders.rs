@@ -3,19 +3,19 @@
 use rusqlite::{Connection, Result};
 
 use super::{
-    columns::{Columns, Damage, Reader},
-    sync::{Held, parts_by_owner, sync_list, sync_table},
-    tables::{Stored, Table},
+    columns::{ColumnReader, Columns, Damage},
+    sync::{HeldRows, parts_by_owner, sync_list, sync_table},
+    tables::{Stored, TableDefinition},
 };
 use crate::run::{AlsoHeld, CopiedType, HeapWalk, Holder, Run};
 
 /// What the tables of holders hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldHolders {
-    holders: Held,
-    types: Held,
-    sharers: Held,
-    walks: Held,
+    holders: HeldRows,
+    types: HeldRows,
+    sharers: HeldRows,
+    walks: HeldRows,
 }
 
 impl HeldHolders {
@@ -32,7 +32,7 @@ impl HeldHolders {
 }
 
 impl Stored for Holder {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "holders",
         key: &["id"],
         columns: &["process_id", "path", "type", "entries", "copied_pages"],
@@ -46,7 +46,7 @@ impl Stored for Holder {
         columns.number(self.copied_pages);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
         Ok(Self {
             process_id: columns.id()?,
             path: columns.text()?,
@@ -60,7 +60,7 @@ impl Stored for Holder {
 }
 
 impl Stored for CopiedType {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "holder_types",
         key: &["holder_id", "position"],
         columns: &["type", "copied_pages"],
@@ -71,7 +71,7 @@ impl Stored for CopiedType {
         columns.number(self.copied_pages);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
         Ok(Self {
             type_name: columns.text()?,
             copied_pages: columns.count()?,
@@ -80,7 +80,7 @@ impl Stored for CopiedType {
 }
 
 impl Stored for AlsoHeld {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "holder_sharers",
         key: &["holder_id", "position"],
         columns: &["path", "copied_pages"],
@@ -91,7 +91,7 @@ impl Stored for AlsoHeld {
         columns.number(self.copied_pages);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
         Ok(Self {
             path: columns.text()?,
             copied_pages: columns.count()?,
@@ -100,7 +100,7 @@ impl Stored for AlsoHeld {
 }
 
 impl Stored for HeapWalk {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "heap_walks",
         key: &["position"],
         columns: &[
@@ -140,7 +140,7 @@ impl Stored for HeapWalk {
         columns.text_or_null(self.failure.as_deref());
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
         Ok(Self {
             process_id: columns.id()?,
             read_process_id: columns.id_or_null()?,

@@ -9,7 +9,9 @@ use std::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig, ffi::ErrorCode};
 use thiserror::Error;
 
-use super::{read, read_error::ReadError, sync::sync_list, tables::Label, write::resolve_folders};
+use super::{
+    read, read_error::ReadError, sync::sync_list, tables::LabelRow, write::resolve_folders,
+};
 use crate::{
     foreign::printable_path,
     output::{OutputError, claim::hold_existing},
@@ -72,10 +74,10 @@ fn write_labels(
     all.extend(labels.iter().cloned());
     let rows = all
         .iter()
-        .map(|(key, value)| Label(key.clone(), value.clone()));
+        .map(|(key, value)| LabelRow(key.clone(), value.clone()));
     transaction
         .execute("DELETE FROM labels", [])
-        .and_then(|_| sync_list::<Label, _>(&transaction, &[], rows))
+        .and_then(|_| sync_list::<LabelRow, _>(&transaction, &[], rows))
         .map_err(label_failure)?;
     transaction.commit().map_err(label_failure)?;
     Ok(all)
@@ -102,7 +104,7 @@ fn label_failure(error: rusqlite::Error) -> LabelError {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Writer, *};
+    use super::{super::RecordingWriter, *};
     use crate::{
         run::{Run, arbitrary},
         scratch::Scratch,
@@ -114,7 +116,7 @@ mod tests {
 
     fn finished(scratch: &Scratch, run: &Run) -> PathBuf {
         let path = scratch.path("run.cow");
-        let writer = Writer::create(&path, false, run).unwrap();
+        let writer = RecordingWriter::create(&path, false, run).unwrap();
         writer.finish(run).unwrap();
         path
     }
@@ -147,7 +149,7 @@ mod tests {
             assert!(error.contains(says), "{error}");
             assert_eq!(fs::read(&path).unwrap(), before);
         };
-        let writer = Writer::create(&path, false, &run).unwrap();
+        let writer = RecordingWriter::create(&path, false, &run).unwrap();
         refused("is being written by another cowtrace");
         drop(writer);
         refused("its trace was cut off");

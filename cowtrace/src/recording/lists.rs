@@ -3,23 +3,23 @@
 use rusqlite::Connection;
 
 use super::{
-    sync::{Held, sync_list, sync_table},
-    tables::{Label, Lost, Rejected, Target, Unseen},
+    sync::{HeldRows, sync_list, sync_table},
+    tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{Exit, Loss, PerfMapProblem, Process, Region, Run};
 
 /// What these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
-    targets: Held,
-    labels: Held,
-    unseen: Held,
-    rejected: Held,
-    loss: Held,
-    processes: Held,
-    exits: Held,
-    regions: Held,
-    perf_map_problems: Held,
+    targets: HeldRows,
+    labels: HeldRows,
+    unseen: HeldRows,
+    rejected: HeldRows,
+    loss: HeldRows,
+    processes: HeldRows,
+    exits: HeldRows,
+    regions: HeldRows,
+    perf_map_problems: HeldRows,
 }
 
 impl Lists {
@@ -31,7 +31,7 @@ impl Lists {
             targets: sync_list(
                 db,
                 &self.targets,
-                run.head.targets.iter().map(|&it| Target(it)),
+                run.head.targets.iter().map(|&it| TargetRow(it)),
             )?,
             labels: sync_list(
                 db,
@@ -40,12 +40,12 @@ impl Lists {
                     .labels
                     .iter()
                     .map(pairs)
-                    .map(|(key, value)| Label(key, value)),
+                    .map(|(key, value)| LabelRow(key, value)),
             )?,
             unseen: sync_list(
                 db,
                 &self.unseen,
-                run.head.unseen.iter().cloned().map(Unseen),
+                run.head.unseen.iter().cloned().map(UnseenRow),
             )?,
             rejected: sync_list(
                 db,
@@ -54,7 +54,7 @@ impl Lists {
                     .rejected
                     .iter()
                     .cloned()
-                    .map(|(backend, reason)| Rejected(backend, reason)),
+                    .map(|(backend, reason)| RejectedRow(backend, reason)),
             )?,
             loss: sync_list(
                 db,

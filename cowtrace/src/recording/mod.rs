@@ -32,7 +32,7 @@ pub use label::{LabelError, label_recording};
 pub use read::read_recording;
 pub use read_error::ReadError;
 pub use recorder::{Readiness, Recorder};
-pub use write::{WriteError, Writer};
+pub use write::{RecordingWriter, WriteError};
 
 #[cfg(test)]
 mod tests;

@@ -13,13 +13,13 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 use super::{
     by_whom::{Inlined, OfNative, OfPython, stacks_of_frames},
     check::check_run,
-    columns::{Damage, Reader},
+    columns::{ColumnReader, Damage},
     exits, journal, migrate,
     read_error::ReadError,
     schema,
     sync::distribute_parts,
-    tables::{Label, Lost, Rejected, Stored, Target, Unseen},
-    timeline::{Change, spread_changes},
+    tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
+    timeline::{SampleChange, spread_changes},
 };
 use crate::run::{Exit, Head, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
 
@@ -130,18 +130,21 @@ fn is_there(tables: &[(String, String)], table: &str) -> bool {
 
 fn read_run(db: &Connection) -> Result<Run, ReadError> {
     let mut run = read_head(db)?;
-    run.head.targets = read_list(db)?.into_iter().map(|Target(pid)| pid).collect();
+    run.head.targets = read_list(db)?
+        .into_iter()
+        .map(|TargetRow(pid)| pid)
+        .collect();
     run.head.labels = read_list(db)?
         .into_iter()
-        .map(|Label(key, value)| (key, value))
+        .map(|LabelRow(key, value)| (key, value))
         .collect();
     run.head.unseen = read_list(db)?
         .into_iter()
-        .map(|Unseen(what)| what)
+        .map(|UnseenRow(what)| what)
         .collect();
     run.head.rejected = read_list(db)?
         .into_iter()
-        .map(|Rejected(backend, reason)| (backend, reason))
+        .map(|RejectedRow(backend, reason)| (backend, reason))
         .collect();
     for Lost(cause, count) in read_list(db)? {
         if let Some(cause) = Loss::CAUSES.get(cause) {
@@ -178,7 +181,10 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     })?;
     run.who_holds.heap_walks = read_list(db)?;
     run.memory.timeline.samples = read_list::<Sample>(db)?;
-    spread_changes(&mut run.memory.timeline.samples, &read_rows::<Change>(db)?)?;
+    spread_changes(
+        &mut run.memory.timeline.samples,
+        &read_rows::<SampleChange>(db)?,
+    )?;
     Ok(run)
 }
 
@@ -192,7 +198,7 @@ fn read_head(db: &Connection) -> Result<Run, ReadError> {
     let Some(row) = rows.next()? else {
         return Err(Damage("the table run is empty".into()).into());
     };
-    let mut columns = Reader::new("run", row);
+    let mut columns = ColumnReader::new("run", row);
     let id = columns.text()?;
     let unfinished = !columns.flag()?;
     let (tool_version, started_at) = (columns.text()?, columns.text()?);
@@ -237,7 +243,7 @@ fn read_rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
         if rows.len() >= MAX_ROWS {
             return Err(Damage(format!("{} has too many rows", table.name)).into());
         }
-        let mut columns = Reader::new(table.name, row);
+        let mut columns = ColumnReader::new(table.name, row);
         let key = match table.key {
             [_, _] => u64::from(columns.id()?) << 32 | u64::from(columns.id()?),
             _ => columns.count()?,

@@ -7,7 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::write::{WriteError, Writer};
+use super::write::{RecordingWriter, WriteError};
 use crate::{
     itself::caller::{self, CallerError},
     run::{Run, Snapshot},
@@ -18,7 +18,7 @@ use crate::{
 pub struct Recorder {
     snapshots: SyncSender<Snapshot>,
     written: Receiver<Result<(), WriteError>>,
-    thread: JoinHandle<Writer>,
+    thread: JoinHandle<RecordingWriter>,
     path: PathBuf,
     is_busy: bool,
     has_failed: bool,
@@ -38,12 +38,12 @@ pub enum Readiness {
 impl Recorder {
     /// Whether a recording can be created; see [`Writer::check`].
     pub fn check(path: &Path, force: bool) -> Result<(), WriteError> {
-        caller::with_rights(|| Writer::check(path, force))
+        caller::with_rights(|| RecordingWriter::check(path, force))
     }
 
     /// Creates a recording, see [`Writer::create`], and starts the thread that goes on with it.
     pub fn start(path: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
-        let mut writer = caller::with_rights(|| Writer::create(path, force, run))?;
+        let mut writer = caller::with_rights(|| RecordingWriter::create(path, force, run))?;
         // One at a time: while it is written, what changes waits in the kernel's tables.
         let (snapshots, received) = sync_channel::<Snapshot>(1);
         let (told, written) = sync_channel(1);

@@ -35,8 +35,8 @@ mod tests {
     use super::{
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
-            tables::{Label, Lost, Rejected, Stored, Table, Target, Unseen},
-            timeline::Change,
+            tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
+            timeline::SampleChange,
         },
         *,
     };
@@ -47,11 +47,11 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [Table; 24] = [
-            Target::TABLE,
-            Label::TABLE,
-            Unseen::TABLE,
-            Rejected::TABLE,
+        const STORED: [TableDefinition; 24] = [
+            TargetRow::TABLE,
+            LabelRow::TABLE,
+            UnseenRow::TABLE,
+            RejectedRow::TABLE,
             Lost::TABLE,
             Process::TABLE,
             Exit::TABLE,
@@ -66,7 +66,7 @@ mod tests {
             OfNative::STACKS,
             OfNative::ENDS,
             Sample::TABLE,
-            Change::TABLE,
+            SampleChange::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

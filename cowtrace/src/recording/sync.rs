@@ -7,11 +7,11 @@ use rusqlite::{Connection, Result, Statement};
 
 use super::{
     columns::{Binder, Columns as _, Damage, Fingerprint},
-    tables::{Stored, Table},
+    tables::{Stored, TableDefinition},
 };
 
 /// The rows of a table, by key: 16 bytes each.
-pub(super) type Held = Vec<(u64, u64)>;
+pub(super) type HeldRows = Vec<(u64, u64)>;
 
 /// The key of two columns. Both fit: they count what is in memory.
 pub(super) const fn key_of_columns(high: usize, low: usize) -> u64 {
@@ -56,10 +56,10 @@ pub(super) fn sync_table<S: Stored, B: Borrow<S>>(
     db: &Connection,
     held: &[(u64, u64)],
     rows: impl Iterator<Item = (u64, B)>,
-) -> Result<Held> {
+) -> Result<HeldRows> {
     let mut edit = Edit::new(db, &S::TABLE);
     let mut before = held.iter().copied().peekable();
-    let mut now = Held::with_capacity(rows.size_hint().0);
+    let mut now = HeldRows::with_capacity(rows.size_hint().0);
     for (key, row) in rows {
         while let Some((gone, _)) = before.next_if(|(old, _)| *old < key) {
             edit.delete(gone)?;
@@ -82,7 +82,7 @@ pub(super) fn sync_list<S: Stored, B: Borrow<S>>(
     db: &Connection,
     held: &[(u64, u64)],
     rows: impl IntoIterator<Item = B>,
-) -> Result<Held> {
+) -> Result<HeldRows> {
     sync_table::<S, B>(db, held, (0..).zip(rows))
 }
 
@@ -103,7 +103,7 @@ pub(super) struct Edit<'c> {
 }
 
 impl<'c> Edit<'c> {
-    pub(super) fn new(db: &'c Connection, table: &Table) -> Self {
+    pub(super) fn new(db: &'c Connection, table: &TableDefinition) -> Self {
         let columns: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
         let marks = vec!["?"; columns.len()].join(", ");
         Self {

@@ -1,11 +1,11 @@
 //! How values of the model stand in tables: one `Stored` a table, which names its columns and writes
 //! and reads them in that order. schema.sql says what they are.
 
-use super::columns::{Columns, Damage, Reader};
+use super::columns::{ColumnReader, Columns, Damage};
 use crate::run::{Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Sources};
 
 /// A table.
-pub(super) struct Table {
+pub(super) struct TableDefinition {
     pub(super) name: &'static str,
     /// Columns of the key: one, or two that are the high and the low half of a number.
     pub(super) key: &'static [&'static str],
@@ -15,18 +15,18 @@ pub(super) struct Table {
 
 /// A row of a table.
 pub(super) trait Stored: Sized {
-    const TABLE: Table;
+    const TABLE: TableDefinition;
 
     /// Gives the values of the columns, without the key.
     fn write(&self, columns: &mut impl Columns);
 
     /// Takes them, in the same order.
-    fn read(key: u64, columns: &mut Reader<'_>) -> Result<Self, Damage>;
+    fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage>;
 }
 
 /// The only column beside the key of a table that lists something.
-const fn list_table(name: &'static str, columns: &'static [&'static str]) -> Table {
-    Table {
+const fn list_table(name: &'static str, columns: &'static [&'static str]) -> TableDefinition {
+    TableDefinition {
         name,
         key: &["position"],
         columns,
@@ -34,76 +34,76 @@ const fn list_table(name: &'static str, columns: &'static [&'static str]) -> Tab
 }
 
 /// A process id that the user gave.
-pub(super) struct Target(pub(super) u32);
+pub(super) struct TargetRow(pub(super) u32);
 
-impl Stored for Target {
-    const TABLE: Table = list_table("targets", &["pid"]);
+impl Stored for TargetRow {
+    const TABLE: TableDefinition = list_table("targets", &["pid"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.number(u64::from(self.0));
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.id()?))
     }
 }
 
 /// What the user called the run.
-pub(super) struct Label(pub(super) String, pub(super) String);
+pub(super) struct LabelRow(pub(super) String, pub(super) String);
 
-impl Stored for Label {
-    const TABLE: Table = list_table("labels", &["key", "value"]);
+impl Stored for LabelRow {
+    const TABLE: TableDefinition = list_table("labels", &["key", "value"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(&self.0);
         columns.text(&self.1);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?, columns.text()?))
     }
 }
 
 /// What the backend cannot see.
-pub(super) struct Unseen(pub(super) String);
+pub(super) struct UnseenRow(pub(super) String);
 
-impl Stored for Unseen {
-    const TABLE: Table = list_table("backend_unseen", &["what"]);
+impl Stored for UnseenRow {
+    const TABLE: TableDefinition = list_table("backend_unseen", &["what"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(&self.0);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?))
     }
 }
 
 /// A backend that could not run, and why.
-pub(super) struct Rejected(pub(super) String, pub(super) String);
+pub(super) struct RejectedRow(pub(super) String, pub(super) String);
 
-impl Stored for Rejected {
-    const TABLE: Table = list_table("backends_rejected", &["backend", "reason"]);
+impl Stored for RejectedRow {
+    const TABLE: TableDefinition = list_table("backends_rejected", &["backend", "reason"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.text(&self.0);
         columns.text(&self.1);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?, columns.text()?))
     }
 }
 
 impl Stored for PerfMapProblem {
-    const TABLE: Table = list_table("perf_map_problems", &["pid", "problem"]);
+    const TABLE: TableDefinition = list_table("perf_map_problems", &["pid", "problem"]);
 
     fn write(&self, columns: &mut impl Columns) {
         columns.number(u64::from(self.pid));
         columns.text(&self.problem);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             pid: columns.id()?,
             problem: columns.text()?,
@@ -115,7 +115,7 @@ impl Stored for PerfMapProblem {
 pub(super) struct Lost(pub(super) usize, pub(super) u64);
 
 impl Stored for Lost {
-    const TABLE: Table = list_table("loss", &["cause", "count", "meaning"]);
+    const TABLE: TableDefinition = list_table("loss", &["cause", "count", "meaning"]);
 
     fn write(&self, columns: &mut impl Columns) {
         let cause = Loss::CAUSES.get(self.0);
@@ -124,7 +124,7 @@ impl Stored for Lost {
         columns.text(cause.map_or("", |cause| cause.meaning));
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         let known = |key: &str| Loss::CAUSES.iter().position(|cause| cause.key == key);
         Ok(Self(columns.named(known)?, columns.count()?))
     }
@@ -145,7 +145,7 @@ fn write_sources(sources: &Sources, columns: &mut impl Columns) {
     }
 }
 
-fn read_sources(columns: &mut Reader<'_>) -> Result<Sources, Damage> {
+fn read_sources(columns: &mut ColumnReader<'_>) -> Result<Sources, Damage> {
     Ok(Sources {
         anon: columns.count()?,
         file: columns.count()?,
@@ -157,7 +157,7 @@ fn read_sources(columns: &mut Reader<'_>) -> Result<Sources, Damage> {
 }
 
 impl Stored for Process {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "processes",
         key: &["id"],
         columns: &[
@@ -190,7 +190,7 @@ impl Stored for Process {
         columns.number_or_null(self.inherited_pages);
     }
 
-    fn read(key: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             id: columns.key(key)?,
             pid: columns.id()?,
@@ -208,7 +208,7 @@ impl Stored for Process {
 }
 
 impl Stored for Region {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "regions",
         key: &["id"],
         columns: &[
@@ -249,7 +249,7 @@ impl Stored for Region {
         columns.number(self.unshared_pages);
     }
 
-    fn read(key: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             id: columns.key(key)?,
             process_id: columns.id()?,
@@ -275,7 +275,7 @@ impl Stored for Region {
 }
 
 impl Stored for Row {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "ranges",
         key: &["id"],
         columns: &[
@@ -305,7 +305,7 @@ impl Stored for Row {
         columns.number(self.reused_faults);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             process_id: columns.id()?,
             region_id: columns.id_or_null()?,

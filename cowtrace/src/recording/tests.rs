@@ -14,7 +14,7 @@ use crate::{
 
 fn recorded(scratch: &Scratch, name: &str, run: &Run) -> std::path::PathBuf {
     let path = scratch.path(name);
-    let writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
+    let writer = RecordingWriter::create(&path, false, &arbitrary::empty()).unwrap();
     writer.finish(run).unwrap();
     path
 }
@@ -60,7 +60,7 @@ proptest! {
         for run in &mut runs {
             run.head.id = "r".into();
         }
-        let mut writer = Writer::create(&path, false, &runs[0]).unwrap();
+        let mut writer = RecordingWriter::create(&path, false, &runs[0]).unwrap();
         for run in &mut runs[1..] {
             let snapshot = Snapshot { run: run.clone(), told: Told::default() };
             writer.write(&snapshot).unwrap();
@@ -114,7 +114,7 @@ proptest! {
         let told_rows = whole.memory.rows.iter().filter(|row| rows_of.contains(&row.process_id));
         snapshot.run.memory.rows = told_rows.cloned().collect();
         snapshot.run.who_wrote.writers.clear();
-        let mut writer = Writer::create(&path, false, &before).unwrap();
+        let mut writer = RecordingWriter::create(&path, false, &before).unwrap();
         writer.write(&snapshot).unwrap();
         prop_assert_eq!(read_recording(&path).unwrap(), whole);
     }
@@ -424,7 +424,7 @@ fn an_exit_that_was_noticed_while_the_hooks_went_off_is_believed() {
 fn a_recording_under_way_is_read_as_unfinished() {
     let scratch = Scratch::new("unfinished");
     let path = scratch.path("run.cow");
-    let _writer = Writer::create(&path, false, &arbitrary::empty()).unwrap();
+    let _writer = RecordingWriter::create(&path, false, &arbitrary::empty()).unwrap();
     assert!(read_recording(&path).unwrap().head.unfinished);
 }
 
@@ -433,12 +433,12 @@ fn what_lies_where_the_journal_would_is_refused() {
     let scratch = Scratch::new("companions");
     let path = scratch.path("run.cow");
     fs::write(scratch.path("run.cow-journal"), "something").unwrap();
-    let refused = Writer::create(&path, false, &arbitrary::empty()).unwrap_err();
+    let refused = RecordingWriter::create(&path, false, &arbitrary::empty()).unwrap_err();
     assert!(
         refused.to_string().contains("--force removes it"),
         "{refused}"
     );
-    Writer::create(&path, true, &arbitrary::empty())
+    RecordingWriter::create(&path, true, &arbitrary::empty())
         .unwrap()
         .finish(&arbitrary::empty())
         .unwrap();

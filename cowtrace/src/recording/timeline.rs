@@ -8,9 +8,9 @@ use std::{
 use rusqlite::{Connection, Result};
 
 use super::{
-    columns::{Columns, Damage, Reader},
+    columns::{ColumnReader, Columns, Damage},
     sync::{Edit, key_columns, key_of_columns},
-    tables::{Stored, Table},
+    tables::{Stored, TableDefinition},
 };
 use crate::run::{Sample, Timeline};
 
@@ -18,7 +18,7 @@ use crate::run::{Sample, Timeline};
 const MAX_COUNTS: usize = 1 << 25;
 
 impl Stored for Sample {
-    const TABLE: Table = Table {
+    const TABLE: TableDefinition = TableDefinition {
         name: "timeline",
         key: &["id"],
         columns: &["at_ns", "copied_pages", "reused_faults"],
@@ -30,7 +30,7 @@ impl Stored for Sample {
         columns.number(self.reused_faults);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
         Ok(Self {
             at_ns: columns.count()?,
             copied_pages: columns.count()?,
@@ -41,10 +41,10 @@ impl Stored for Sample {
 }
 
 /// From a sample on a process has this count; the key is both.
-pub(super) struct Change(u64);
+pub(super) struct SampleChange(u64);
 
-impl Stored for Change {
-    const TABLE: Table = Table {
+impl Stored for SampleChange {
+    const TABLE: TableDefinition = TableDefinition {
         name: "timeline_changes",
         key: &["process_id", "sample_id"],
         columns: &["copied_pages"],
@@ -54,7 +54,7 @@ impl Stored for Change {
         columns.number(self.0);
     }
 
-    fn read(_: u64, columns: &mut Reader<'_>) -> std::result::Result<Self, Damage> {
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
         Ok(Self(columns.count()?))
     }
 }
@@ -98,12 +98,12 @@ impl HeldTimeline {
             },
         };
         let mut table = Edit::new(db, &Sample::TABLE);
-        let mut changes = Edit::new(db, &Change::TABLE);
+        let mut changes = Edit::new(db, &SampleChange::TABLE);
         for sample in &samples[same..] {
             let id = now.samples.len();
             table.put(id as u64, sample)?;
             for (process, pages) in changed_counts(&now.last, &sample.by_process) {
-                changes.put(key_of_columns(process as usize, id), &Change(pages))?;
+                changes.put(key_of_columns(process as usize, id), &SampleChange(pages))?;
             }
             now.samples.push(fingerprint_of_sample(sample));
             now.last.clone_from(&sample.by_process);
@@ -146,11 +146,11 @@ fn changed_counts<'a>(
 /// Gives samples their processes' counts, by changes in the order of their keys.
 pub(super) fn spread_changes(
     samples: &mut [Sample],
-    changes: &[(u64, Change)],
+    changes: &[(u64, SampleChange)],
 ) -> Result<(), Damage> {
     let mut counts = 0;
     let mut changes = changes.iter().peekable();
-    while let Some((key, Change(pages))) = changes.next() {
+    while let Some((key, SampleChange(pages))) = changes.next() {
         let (process, first) = key_columns(*key);
         let next = changes.peek().map(|(next, _)| key_columns(*next));
         let next = next.filter(|(next, _)| *next == process);

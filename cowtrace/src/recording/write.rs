@@ -82,10 +82,10 @@ impl From<CallerError> for WriteError {
 
 /// A recording that is written.
 #[derive(Debug)]
-pub struct Writer {
+pub struct RecordingWriter {
     db: Connection,
     path: PathBuf,
-    held: Tables,
+    held: HeldTables,
     /// The file as another sees it, held as long as it is written. Closed after the database: closing
     /// any other descriptor of a file gives back the locks that SQLite has on it (fcntl(2)).
     file: File,
@@ -103,7 +103,7 @@ enum Stage {
 
 /// What the tables hold.
 #[derive(Debug, Default)]
-struct Tables {
+struct HeldTables {
     lists: Lists,
     by_whom: ByWhom,
     holders: HeldHolders,
@@ -111,7 +111,7 @@ struct Tables {
     ranges: Ranges,
 }
 
-impl Writer {
+impl RecordingWriter {
     /// Whether a recording can be created here, found by creating an empty file for a moment.
     pub fn check(path: &Path, force: bool) -> Result<(), WriteError> {
         if !force {
@@ -137,7 +137,7 @@ impl Writer {
         let mut writer = Self {
             db: connect_to_write(new.place())?,
             path: new.place().to_owned(),
-            held: Tables::default(),
+            held: HeldTables::default(),
             file,
         };
         writer.transact(run, &Told::default(), Stage::Begins)?;

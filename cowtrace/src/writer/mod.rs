@@ -18,12 +18,12 @@ use cowtrace_common::{
 
 pub use crate::runtime::cpython::{Credit, Found, Limits, Objects, Survey, Variable};
 use crate::{
-    native::{Code, Exports, Held, Reader},
+    native::{Exports, HeldFiles, NameReader, ProgramCode},
     run::{PythonFrame, WriteKind},
     runtime::cpython::Python,
 };
 pub use named::NamedWriters;
-use program::{Program, Sources};
+use program::{Program, ProgramProcesses};
 use stacks::Stacks;
 
 /// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
@@ -65,7 +65,7 @@ pub struct Writers {
     programs: HashMap<u32, Program>,
     sums: HashMap<Key, u64>,
     python: Stacks<PythonFrame>,
-    held: Held,
+    held: HeldFiles,
 }
 
 impl Writers {
@@ -86,7 +86,7 @@ impl Writers {
         pids: &[u32],
         is_over: impl Fn() -> bool,
     ) -> Option<Interpreter> {
-        let sources = Sources {
+        let sources = ProgramProcesses {
             proc_root: &self.proc_root,
             pids,
             ancestors: &[],
@@ -130,7 +130,7 @@ impl Writers {
         python: impl FnOnce(u64) -> Option<PythonStack>,
         native: impl FnOnce(u64) -> Option<NativeStack>,
     ) -> Option<u64> {
-        let sources = Sources {
+        let sources = ProgramProcesses {
             proc_root: &self.proc_root,
             pids: origin.pids,
             ancestors: origin.ancestors,
@@ -189,8 +189,8 @@ pub fn holders_of(
     pages: Vec<u32>,
     limits: Limits,
 ) -> Result<Found, String> {
-    let code = Code::read(proc_root, &[pid], || false);
-    let mut exports = Exports::read_by(Reader::Here);
+    let code = ProgramCode::read(proc_root, &[pid], || false);
+    let mut exports = Exports::read_by(NameReader::Here);
     Python::find(proc_root, &[pid], &code, &mut exports)
         .ok_or("it runs no CPython that is known")?
         .objects(proc_root)

@@ -6,7 +6,7 @@ use cowtrace_common::evidence::UNKNOWN_CALL;
 
 use super::{Key, Writers, program::Program, stacks::Stacks};
 use crate::{
-    native::{Address, Chain, Named as Function, Names, Naming},
+    native::{Address, Chain, NamedFunction as Function, Names, Naming},
     run::{NativeFrame, WhoWrote, WriteKind, Writer},
 };
 
@@ -21,7 +21,7 @@ pub struct NamedWriters {
 
 /// A writer by names only: several instructions of one function are one.
 #[derive(PartialEq, Eq, Hash)]
-struct Row {
+struct WriterRow {
     kind: WriteKind,
     type_name: Option<String>,
     function: Option<String>,
@@ -41,7 +41,7 @@ impl Writers {
             program.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
         }
         let names = self.names();
-        let mut rows: HashMap<Row, u64> = HashMap::new();
+        let mut rows: HashMap<WriterRow, u64> = HashMap::new();
         let mut native = NativeStacks::default();
         let mut code_gone = 0;
         for (key, pages) in &self.sums {
@@ -53,7 +53,7 @@ impl Writers {
                 code_gone += pages;
             }
             let native = native.of(key, program, &names);
-            let row = Row::new(key, program, function, native);
+            let row = WriterRow::new(key, program, function, native);
             *rows.entry(row).or_default() += pages;
         }
         let (python_frames, python_stacks) = self.python.into_parts();
@@ -75,10 +75,12 @@ impl Writers {
     /// Who wrote so far, by what is known at once: kinds, types and Python stacks, but no functions.
     #[must_use]
     pub fn so_far(&self) -> WhoWrote {
-        let mut rows: HashMap<Row, u64> = HashMap::new();
+        let mut rows: HashMap<WriterRow, u64> = HashMap::new();
         for (key, pages) in &self.sums {
             if let Some(program) = self.programs.get(&key.program) {
-                *rows.entry(Row::new(key, program, None, None)).or_default() += pages;
+                *rows
+                    .entry(WriterRow::new(key, program, None, None))
+                    .or_default() += pages;
             }
         }
         let (python_frames, python_stacks) = self.python.parts();
@@ -181,7 +183,7 @@ fn frames_of(function: Option<&Function>) -> Vec<NativeFrame> {
         .collect()
 }
 
-impl Row {
+impl WriterRow {
     fn new(
         key: &Key,
         program: &Program,
@@ -218,8 +220,8 @@ impl Row {
     }
 }
 
-fn most_pages_first(rows: HashMap<Row, u64>) -> Vec<Writer> {
-    let mut writers: Vec<Writer> = rows.into_iter().map(Row::with_pages).collect();
+fn most_pages_first(rows: HashMap<WriterRow, u64>) -> Vec<Writer> {
+    let mut writers: Vec<Writer> = rows.into_iter().map(WriterRow::with_pages).collect();
     writers.sort_by(|a, b| {
         let order = |writer: &Writer| (writer.kind, writer.type_name.clone());
         let place = |writer: &Writer| (writer.region_id, writer.python_stack, writer.native_stack);

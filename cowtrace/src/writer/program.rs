@@ -15,7 +15,7 @@ use cowtrace_common::{
 
 use super::stacks::Stacks;
 use crate::{
-    native::{Chain, Code, Held},
+    native::{Chain, HeldFiles, ProgramCode},
     run::{PythonFrame, StackEnd, WriteKind},
     runtime::cpython::Python,
 };
@@ -36,7 +36,7 @@ const MAX_MAKERS: usize = 64;
 /// What is known of a program.
 pub(super) struct Program {
     pub(super) python: Option<Python>,
-    pub(super) code: Code,
+    pub(super) code: ProgramCode,
     looks: u32,
     looked: Instant,
     /// Until the next one, at least.
@@ -63,7 +63,7 @@ struct NativeCalls {
 
 /// Processes of a program that can be asked.
 #[derive(Clone, Copy)]
-pub(super) struct Sources<'a> {
+pub(super) struct ProgramProcesses<'a> {
     pub(super) proc_root: &'a Path,
     /// The one that wrote first, if it still lives.
     pub(super) pids: &'a [u32],
@@ -73,10 +73,14 @@ pub(super) struct Sources<'a> {
 
 impl Program {
     /// What is known of it after a first look, which is left out if that is over.
-    pub(super) fn new(sources: Sources<'_>, held: &mut Held, is_over: impl Fn() -> bool) -> Self {
+    pub(super) fn new(
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
+        is_over: impl Fn() -> bool,
+    ) -> Self {
         let mut program = Self {
             python: None,
-            code: Code::default(),
+            code: ProgramCode::default(),
             looks: 0,
             looked: Instant::now(),
             pause: Duration::ZERO,
@@ -93,8 +97,8 @@ impl Program {
     /// has not begun to.
     pub(super) fn interpreter(
         &mut self,
-        sources: Sources<'_>,
-        held: &mut Held,
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
         is_over: impl Fn() -> bool,
     ) -> Option<Interpreter> {
         if self.python.is_none() && self.looks < MAX_LOOKS && self.may_look() {
@@ -104,13 +108,18 @@ impl Program {
     }
 
     /// Reads the mappings, once more where something lies in none of them. What is gone stays known.
-    fn look(&mut self, sources: Sources<'_>, held: &mut Held, is_over: impl Fn() -> bool) {
+    fn look(
+        &mut self,
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
+        is_over: impl Fn() -> bool,
+    ) {
         self.looks += 1;
         self.looked = Instant::now();
-        let Sources {
+        let ProgramProcesses {
             proc_root, pids, ..
         } = sources;
-        let code = Code::read(proc_root, pids, &is_over);
+        let code = ProgramCode::read(proc_root, pids, &is_over);
         if is_over() {
             return;
         }
@@ -142,7 +151,12 @@ impl Program {
 
     /// Sees to it that an instruction can be named later; whether it is of the process's own making, or
     /// may be, because the mappings were read a moment ago and it lies in none of them.
-    pub(super) fn hold(&mut self, instruction: u64, sources: Sources<'_>, held: &mut Held) -> bool {
+    pub(super) fn hold(
+        &mut self,
+        instruction: u64,
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
+    ) -> bool {
         if instruction == 0 {
             return false;
         }
@@ -155,7 +169,12 @@ impl Program {
     }
 
     /// Looks for callers that are in no code that is known. What a frame pointer led to may be none.
-    fn look_for_callers(&mut self, chain: &Chain, sources: Sources<'_>, held: &mut Held) {
+    fn look_for_callers(
+        &mut self,
+        chain: &Chain,
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
+    ) {
         if self.looked.elapsed() < self.patience || !self.may_look() || self.has_all(chain) {
             return;
         }
@@ -171,8 +190,13 @@ impl Program {
         chain.addresses().all(|address| self.code.has(address))
     }
 
-    fn hold_known(&mut self, address: u64, sources: Sources<'_>, held: &mut Held) -> bool {
-        let Sources {
+    fn hold_known(
+        &mut self,
+        address: u64,
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
+    ) -> bool {
+        let ProgramProcesses {
             proc_root,
             pids,
             ancestors,
@@ -198,7 +222,7 @@ impl Program {
     }
 
     /// Looks again for accounts of made code that were not there yet.
-    pub(super) fn hold_makers(&self, proc_root: &Path, living: &[u32], held: &mut Held) {
+    pub(super) fn hold_makers(&self, proc_root: &Path, living: &[u32], held: &mut HeldFiles) {
         let now = Instant::now() + LATE_INTERVAL;
         let makers = self.makers.values().flatten();
         for &pid in makers.filter(|pid| living.contains(pid)) {
@@ -228,8 +252,8 @@ impl Program {
     pub(super) fn hold_native_stack(
         &mut self,
         number: u64,
-        sources: Sources<'_>,
-        held: &mut Held,
+        sources: ProgramProcesses<'_>,
+        held: &mut HeldFiles,
         raw: impl FnOnce() -> Option<NativeStack>,
     ) -> Option<bool> {
         let chain = match self.native_stacks.get(&number) {
@@ -253,7 +277,7 @@ impl Program {
     }
 
     /// Whether there is nothing more to be found out about a stack.
-    fn is_settled(&self, known: &NativeCalls, sources: Sources<'_>) -> bool {
+    fn is_settled(&self, known: &NativeCalls, sources: ProgramProcesses<'_>) -> bool {
         let is_looked_at =
             known.is_whole || (known.looks == self.looks && self.looked.elapsed() < self.patience);
         let has_maker = !known.has_made

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cowtrace::{
-    recording::Writer,
+    recording::RecordingWriter,
     run::{Row, Run},
 };
 use cowtrace_tests::{browser::Browser, command::failed, tracer::program};
@@ -46,7 +46,7 @@ impl Folder {
         change(&mut run);
         let run: Run = serde_json::from_value(run).expect("a run");
         let path = self.0.join(name);
-        let recording = Writer::create(&path, true, &run).expect("it can be created");
+        let recording = RecordingWriter::create(&path, true, &run).expect("it can be created");
         recording.finish(&run).expect("it can be written");
     }
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use cowtrace::{
-    recording::{Writer, read_recording},
+    recording::{RecordingWriter, read_recording},
     run::{
         CopiedMemory, Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources,
         Timeline, Told,
@@ -127,7 +127,7 @@ fn writer_that_is_killed() {
         return;
     };
     let mut run = synthetic(2, 0, 1);
-    let mut writer = Writer::create(Path::new(&path), false, &run).expect("it is created");
+    let mut writer = RecordingWriter::create(Path::new(&path), false, &run).expect("it is created");
     let mut samples = Vec::new();
     for flush in 1.. {
         run = synthetic(2, (flush * 40).min(20_000), flush);
@@ -217,7 +217,7 @@ fn a_range_takes_less_than_64_bytes() {
     let path = folder.path("run.cow");
     let run = synthetic(10, 5_000, 3);
     let rows = run.memory.rows.len() as u64;
-    let writer = Writer::create(&path, false, &synthetic(0, 0, 0)).expect("it is created");
+    let writer = RecordingWriter::create(&path, false, &synthetic(0, 0, 0)).expect("it is created");
     let empty = fs::metadata(&path).expect("it is there").len();
     writer.finish(&run).expect("it is written");
     let bytes = fs::metadata(&path).expect("it is there").len() - empty;
@@ -232,7 +232,7 @@ fn what_a_million_ranges_cost() {
     let path = folder.path("run.cow");
     let seconds = |begun: Duration| cpu_time().saturating_sub(begun).as_secs_f64();
     let mut last = synthetic(10, 0, 1);
-    let mut writer = Writer::create(&path, false, &last).expect("it is created");
+    let mut writer = RecordingWriter::create(&path, false, &last).expect("it is created");
     let mut cost = 0.0;
     let mut slowest: f64 = 0.0;
     for flush in 1..=20 {
@@ -279,7 +279,8 @@ fn what_a_million_ranges_cost() {
 
     let single = folder.path("single.cow");
     let begun = cpu_time();
-    let writer = Writer::create(&single, false, &synthetic(0, 0, 0)).expect("it is created");
+    let writer =
+        RecordingWriter::create(&single, false, &synthetic(0, 0, 0)).expect("it is created");
     writer.finish(&last).expect("it is written");
     println!("all at once: {:.2} s", seconds(begun));
 }

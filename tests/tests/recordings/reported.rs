@@ -8,7 +8,7 @@ use std::{
 };
 
 use cowtrace::{
-    recording::Writer,
+    recording::RecordingWriter,
     report::{self, Style},
     run::{Run, Snapshot, Told},
 };
@@ -20,7 +20,7 @@ use cowtrace_tests::{
 use super::{Folder, SERVICE, synthetic};
 
 fn recorded(path: &Path, run: &Run, finished: bool) {
-    let mut writer = Writer::create(path, false, run).expect("it is created");
+    let mut writer = RecordingWriter::create(path, false, run).expect("it is created");
     if finished {
         writer.finish(run).expect("it is written");
     } else {

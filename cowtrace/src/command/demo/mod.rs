@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::trace::{Target, Until, start_log, trace_until_end};
+use super::trace::{TraceTarget, Until, start_log, trace_until_end};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     itself,
@@ -43,7 +43,7 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
         duration: None,
         workers: usize::try_from(load.workers).ok(),
     };
-    let observed = trace_until_end(&Target::Command(&command), until, &options)?;
+    let observed = trace_until_end(&TraceTarget::Command(&command), until, &options)?;
     observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(

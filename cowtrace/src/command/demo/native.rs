@@ -15,7 +15,7 @@ use crate::cli::LoadArgs;
 
 /// An object as CPython lays one out: a counter that every read writes, then the data.
 #[derive(Clone)]
-struct Object {
+struct DemoObject {
     reads: u64,
     data: [u64; 7],
 }
@@ -24,8 +24,8 @@ struct Object {
 pub fn native_service(load: LoadArgs) -> Result<()> {
     let starter = getppid();
     let objects = (load.megabytes as usize) << 20 >> 6;
-    let mut heap: Vec<Object> = (0..objects as u64)
-        .map(|number| Object {
+    let mut heap: Vec<DemoObject> = (0..objects as u64)
+        .map(|number| DemoObject {
             reads: 0,
             data: [number; 7],
         })
@@ -52,7 +52,7 @@ pub fn native_service(load: LoadArgs) -> Result<()> {
     Ok(())
 }
 
-fn write_until(heap: &mut [Object], seed: u64, ends: Instant) {
+fn write_until(heap: &mut [DemoObject], seed: u64, ends: Instant) {
     let mut random = seed;
     let mut sum = 0u64;
     while Instant::now() < ends {

@@ -8,7 +8,7 @@ use cowtrace_common::python::WalkedFrame;
 use super::{
     layout::{CodeLayout, Layout, TextLayout},
     lines,
-    objects::Objects,
+    objects::ObjectLayout,
 };
 use crate::{memory, run::PythonFrame};
 
@@ -25,14 +25,14 @@ const MAX_CODES: usize = 32_768;
 const MAX_KEPT: usize = 64 << 20;
 
 /// A code object.
-pub(super) struct Code {
+pub(super) struct CodeObject {
     pub(super) function: String,
     pub(super) file: String,
     pub(super) first_line: u32,
     pub(super) table: Vec<u8>,
 }
 
-impl Code {
+impl CodeObject {
     fn bytes(&self) -> usize {
         self.function.len() + self.file.len() + self.table.len()
     }
@@ -41,16 +41,16 @@ impl Code {
 /// Code objects met so far, by address.
 pub(super) struct Codes {
     layout: Layout,
-    objects: &'static Objects,
+    objects: &'static ObjectLayout,
     /// Address of the type of code objects, once one was met.
     code_type: Option<u64>,
-    known: HashMap<u64, Option<Code>>,
+    known: HashMap<u64, Option<CodeObject>>,
     /// Bytes of names and tables in `known`.
     kept: usize,
 }
 
 impl Codes {
-    pub(super) fn new(layout: Layout, objects: &'static Objects) -> Self {
+    pub(super) fn new(layout: Layout, objects: &'static ObjectLayout) -> Self {
         Self {
             layout,
             objects,
@@ -99,9 +99,9 @@ impl Codes {
     }
 
     /// Remembers what is at an address; that it has no name, if there is no room for it.
-    fn keep(&mut self, address: u64, found: Option<Code>) {
+    fn keep(&mut self, address: u64, found: Option<CodeObject>) {
         let found = found.filter(|code| self.kept + code.bytes() <= MAX_KEPT);
-        self.kept += found.as_ref().map_or(0, Code::bytes);
+        self.kept += found.as_ref().map_or(0, CodeObject::bytes);
         self.known.insert(address, found);
     }
 
@@ -110,7 +110,7 @@ impl Codes {
         address: u64,
         read: impl Fn(u64, &mut [u8]) -> bool,
         is_code: &mut impl FnMut(u64) -> bool,
-    ) -> Option<Code> {
+    ) -> Option<CodeObject> {
         let code_type = word(&read, address.checked_add(self.objects.ob_type)?)?;
         if self.code_type != Some(code_type) {
             if !is_code(code_type) {
@@ -127,7 +127,7 @@ impl Codes {
         } = self.layout.code;
         let member = |offset: u64| word(&read, address.checked_add(offset)?);
         let first_line = u32::from_ne_bytes(fixed(&read, address.checked_add(firstlineno)?)?);
-        Some(Code {
+        Some(CodeObject {
             function: text(self.objects, self.layout.text, member(qualname)?, &read)?,
             file: text(self.objects, self.layout.text, member(filename)?, &read)?,
             first_line,
@@ -138,7 +138,7 @@ impl Codes {
 
 /// A string object's characters.
 fn text(
-    objects: &Objects,
+    objects: &ObjectLayout,
     layout: TextLayout,
     address: u64,
     read: &impl Fn(u64, &mut [u8]) -> bool,
@@ -177,7 +177,7 @@ fn compact(state: u32) -> Option<(usize, bool)> {
 
 /// A bytes object's bytes.
 fn table(
-    objects: &Objects,
+    objects: &ObjectLayout,
     address: u64,
     read: &impl Fn(u64, &mut [u8]) -> bool,
 ) -> Option<Vec<u8>> {
@@ -279,7 +279,7 @@ mod tests {
     fn the_tables_of_all_code_objects_have_a_bound() {
         let mut codes = codes();
         for address in 0..100 {
-            let code = Code {
+            let code = CodeObject {
                 function: "f".into(),
                 file: "f.py".into(),
                 first_line: 1,
@@ -287,7 +287,7 @@ mod tests {
             };
             codes.keep(address, Some(code));
         }
-        let kept: Vec<&Code> = codes.known.values().flatten().collect();
+        let kept: Vec<&CodeObject> = codes.known.values().flatten().collect();
         assert_eq!(
             kept.iter().map(|code| code.bytes()).sum::<usize>(),
             codes.kept

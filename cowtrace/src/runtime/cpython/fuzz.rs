@@ -15,8 +15,8 @@ use super::{
     layout::{self, Layout, MAX_OFFSET, TABLE_WORDS},
     lines,
     names::{MAX_ATTRIBUTES, MAX_NAME_BYTES},
-    objects::{FREE_THREADED, Objects, WITH_LOCK},
-    types::{Known, MAX_CHAIN},
+    objects::{FREE_THREADED, ObjectLayout, WITH_LOCK},
+    types::{KnownTypes, MAX_CHAIN},
 };
 use crate::{
     fuzzing::{Target, Values},
@@ -108,7 +108,7 @@ fn types(input: &[u8]) {
     let mut values = Values(input);
     let objects = [&WITH_LOCK, &FREE_THREADED][usize::from(values.byte() % 2)];
     let addresses = [values.word(), values.word(), values.word(), BASE];
-    let known = Known::new(BASE, objects);
+    let known = KnownTypes::new(BASE, objects);
     for address in addresses {
         let fake = Fake::new(values.0);
         if let Some(name) = known.read(address, |at, to| fake.read(at, to)) {
@@ -184,7 +184,7 @@ fn layout(input: &[u8]) {
 struct Entry(u8, u8, i32);
 
 impl Entry {
-    /// Objects/locations.md in CPython's sources.
+    /// ObjectLayout/locations.md in CPython's sources.
     fn encode(self, table: &mut Vec<u8>) {
         let Self(kind, units, delta) = self;
         table.push(0x80 | kind << 3 | units);
@@ -285,7 +285,7 @@ impl Image {
 }
 
 /// `type`, a metatype and a type of it.
-fn type_seed(objects: &Objects) -> Vec<u8> {
+fn type_seed(objects: &ObjectLayout) -> Vec<u8> {
     let mut image = Image(Vec::new());
     let places = [BASE, BASE + 0x100, BASE + 0x200];
     for (at, its_type) in places.into_iter().zip([places[0], places[0], places[1]]) {

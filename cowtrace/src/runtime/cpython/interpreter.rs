@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::objects::{FREE_THREADED, Objects, WITH_LOCK};
+use super::objects::{FREE_THREADED, ObjectLayout, WITH_LOCK};
 use crate::{
     memory::{self, FileId},
-    native::{Code, Exports},
+    native::{Exports, ProgramCode},
     run::Mapping,
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Symbols {
     /// `Py_Version`, which 3.11 brought.
     pub(super) version: Option<u64>,
     /// How its objects begin.
-    pub(super) objects: &'static Objects,
+    pub(super) objects: &'static ObjectLayout,
 }
 
 /// What is looked up in a file, in the order of [`Symbols::of`].
@@ -49,7 +49,7 @@ impl Symbols {
 pub(super) fn find(
     proc_root: &Path,
     pid: u32,
-    code: &Code,
+    code: &ProgramCode,
     exports: &mut Exports,
 ) -> Option<Symbols> {
     let first_of_file = |mapped: &(&Mapping, FileId)| {
@@ -78,8 +78,8 @@ pub(super) fn find(
 pub(super) fn objects_of(
     type_type: u64,
     word: impl Fn(u64) -> Option<u64>,
-) -> Option<&'static Objects> {
-    let is_own_type = |objects: &&Objects| {
+) -> Option<&'static ObjectLayout> {
+    let is_own_type = |objects: &&ObjectLayout| {
         let at = type_type.checked_add(objects.ob_type);
         at.and_then(&word) == Some(type_type)
     };

@@ -125,7 +125,7 @@ impl Layout {
         if cookie != COOKIE {
             return None;
         }
-        let table = Table {
+        let table = OffsetTable {
             words,
             sections: sections(version >> 16)?,
         };
@@ -219,12 +219,12 @@ const fn sections(version: u64) -> Option<Sections> {
     Some([3, at_interpreter, at_thread, at_frame, at_code, at_text])
 }
 
-struct Table<'a> {
+struct OffsetTable<'a> {
     words: &'a [u64; TABLE_WORDS],
     sections: Sections,
 }
 
-impl Table<'_> {
+impl OffsetTable<'_> {
     fn word(&self, section: Section, index: usize) -> Option<u64> {
         let word = *self.words.get(self.sections[section as usize] + index)?;
         (word < MAX_OFFSET).then_some(word)

@@ -21,7 +21,7 @@ use cowtrace_common::{
 
 use crate::{
     memory,
-    native::{Code, Exports},
+    native::{Exports, ProgramCode},
     run::{PythonFrame, WriteKind},
 };
 use frames::Codes;
@@ -32,7 +32,7 @@ use layout::{Layout, TABLE_WORDS};
 /// An interpreter: its types and code objects, as far as they have been met.
 pub(crate) struct Python {
     symbols: interpreter::Symbols,
-    known: types::Known,
+    known: types::KnownTypes,
     /// Where its threads are; once that is known, so are its code objects.
     walk: Option<Interpreter>,
     codes: Option<Codes>,
@@ -43,14 +43,14 @@ impl Python {
     pub(crate) fn find(
         proc_root: &Path,
         pids: &[u32],
-        code: &Code,
+        code: &ProgramCode,
         exports: &mut Exports,
     ) -> Option<Self> {
         let symbols = pids
             .iter()
             .find_map(|&pid| interpreter::find(proc_root, pid, code, exports))?;
         Some(Self {
-            known: types::Known::new(symbols.type_type, symbols.objects),
+            known: types::KnownTypes::new(symbols.type_type, symbols.objects),
             symbols,
             walk: None,
             codes: None,
@@ -161,13 +161,13 @@ impl Objects {
         limits: Limits,
     ) -> Result<Found, String> {
         let runtime = self.symbols.runtime.ok_or("its runtime is not found")?;
-        let interpreter = heap::Interpreter {
+        let interpreter = heap::LivingInterpreter {
             type_type: self.symbols.type_type,
             runtime,
             offsets: self.heap_offsets(pid, runtime)?,
         };
         let read = Box::new(move |at, to: &mut [u8]| memory::read(pid, at, to));
-        let copies = heap::Copies { addresses, pages };
+        let copies = heap::CopiedAddresses { addresses, pages };
         let before = memory::identity(&self.proc_root, pid);
         let found = heap::find(&self.proc_root, pid, &interpreter, copies, limits, read)?;
         // What is not there any more was not found, and would seem to be held by nothing.

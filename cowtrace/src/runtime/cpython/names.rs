@@ -1,10 +1,10 @@
 //! What a type is called: by the name that it has, and, if a program made it, with the module that
 //! made it, as Python would write it. Offsets are bytes.
 
-use super::objects::Objects;
+use super::objects::ObjectLayout;
 
 /// Reads bytes from an address on; false if not all of them are there.
-pub(super) type Read<'a> = dyn FnMut(u64, &mut [u8]) -> bool + 'a;
+pub(super) type ReadName<'a> = dyn FnMut(u64, &mut [u8]) -> bool + 'a;
 
 /// `Py_TPFLAGS_HEAPTYPE`: made while the program runs.
 const HEAP_TYPE: u64 = 1 << 9;
@@ -28,7 +28,11 @@ const ASCII: u64 = 1 | 1 << 3 | 1 << 4;
 const BUILTINS: &str = "builtins";
 
 /// The name of the type at an address; none if it cannot be read. From outside: any characters.
-pub(super) fn type_name(objects: &Objects, at: u64, read: &mut Read<'_>) -> Option<String> {
+pub(super) fn type_name(
+    objects: &ObjectLayout,
+    at: u64,
+    read: &mut ReadName<'_>,
+) -> Option<String> {
     let name_at = at.checked_add(objects.tp_name as u64)?;
     let name = c_name(word(name_at, read)?, read)?;
     let flags = word(at.checked_add(objects.tp_flags as u64)?, read)?;
@@ -44,7 +48,7 @@ pub(super) fn type_name(objects: &Objects, at: u64, read: &mut Read<'_>) -> Opti
 
 /// A NUL-terminated name, whatever it holds: programs choose the names of their types. One that is
 /// too long is cut.
-pub(super) fn c_name(address: u64, read: &mut Read<'_>) -> Option<String> {
+pub(super) fn c_name(address: u64, read: &mut ReadName<'_>) -> Option<String> {
     let mut bytes = [0; MAX_NAME_BYTES];
     // The name may end before a page that is not there.
     let to_page_end = usize::try_from(4096 - address % 4096).unwrap_or(1);
@@ -63,7 +67,7 @@ pub(super) fn c_name(address: u64, read: &mut Read<'_>) -> Option<String> {
 }
 
 /// What a dict of attributes has as `__module__`.
-fn module(objects: &Objects, dict: u64, read: &mut Read<'_>) -> Option<String> {
+fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<String> {
     let keys = word(
         dict.checked_add(objects.ob_type)?
             .checked_add(TYPE_TO_KEYS)?,
@@ -84,8 +88,8 @@ fn module(objects: &Objects, dict: u64, read: &mut Read<'_>) -> Option<String> {
 }
 
 /// Where a table of keys has its entries, how many words each has (the last two are the key and the
-/// value), and how many there are (`Objects/dictobject.c`).
-fn entries(keys: u64, read: &mut Read<'_>) -> Option<(u64, u64, u64)> {
+/// value), and how many there are (`ObjectLayout/dictobject.c`).
+fn entries(keys: u64, read: &mut ReadName<'_>) -> Option<(u64, u64, u64)> {
     let mut head = [0; 5];
     for (index, to) in (0..).zip(&mut head) {
         *to = word(keys.checked_add(index * 8)?, read)?;
@@ -113,7 +117,7 @@ fn entries(keys: u64, read: &mut Read<'_>) -> Option<(u64, u64, u64)> {
 }
 
 /// From a key to its characters, if it is `__module__`.
-fn module_key(objects: &Objects, key: u64, read: &mut Read<'_>) -> Option<u64> {
+fn module_key(objects: &ObjectLayout, key: u64, read: &mut ReadName<'_>) -> Option<u64> {
     if ascii_length(objects, key, read)? != MODULE.len() as u64 {
         return None;
     }
@@ -129,18 +133,18 @@ fn module_key(objects: &Objects, key: u64, read: &mut Read<'_>) -> Option<u64> {
 }
 
 /// The length of an ASCII string; none if it is none.
-fn ascii_length(objects: &Objects, at: u64, read: &mut Read<'_>) -> Option<u64> {
+fn ascii_length(objects: &ObjectLayout, at: u64, read: &mut ReadName<'_>) -> Option<u64> {
     let length = word(at.checked_add(objects.text_length)?, read)?;
     let state = word(at.checked_add(objects.text_state)?, read)?;
     let is_ascii = |bit: &u32| (state >> bit) & 0x1f == ASCII;
     objects.text_kind.iter().any(is_ascii).then_some(length)
 }
 
-fn type_of(objects: &Objects, at: u64, read: &mut Read<'_>) -> Option<u64> {
+fn type_of(objects: &ObjectLayout, at: u64, read: &mut ReadName<'_>) -> Option<u64> {
     word(at.checked_add(objects.ob_type)?, read)
 }
 
-fn word(at: u64, read: &mut Read<'_>) -> Option<u64> {
+fn word(at: u64, read: &mut ReadName<'_>) -> Option<u64> {
     let mut bytes = [0; 8];
     read(at, &mut bytes).then(|| u64::from_ne_bytes(bytes))
 }
@@ -166,7 +170,7 @@ mod tests {
 
     impl Heap {
         /// A class `Comment`, whose module is said behind another attribute.
-        fn made(objects: &Objects, is_old: bool, module: &str) -> Self {
+        fn made(objects: &ObjectLayout, is_old: bool, module: &str) -> Self {
             let mut heap = Self(vec![0; BYTES]);
             let name = TYPE + objects.tp_name as u64;
             heap.put(name, NAME);
@@ -207,7 +211,7 @@ mod tests {
             self.0[at..at + bytes.len()].copy_from_slice(bytes);
         }
 
-        fn name(&self, objects: &Objects, at: u64) -> Option<String> {
+        fn name(&self, objects: &ObjectLayout, at: u64) -> Option<String> {
             type_name(objects, at, &mut |at, to| {
                 let from = at
                     .checked_sub(START)

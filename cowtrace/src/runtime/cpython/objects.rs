@@ -7,7 +7,7 @@ use crate::run::WriteKind;
 
 /// Members that every object, type, string or bytes object of a build has.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Objects {
+pub(super) struct ObjectLayout {
     /// `ob_type`.
     pub(super) ob_type: u64,
     /// `tp_name` of a type.
@@ -28,7 +28,7 @@ pub(super) struct Objects {
 }
 
 /// Builds with a global interpreter lock, 3.8 and later.
-pub(super) static WITH_LOCK: Objects = Objects {
+pub(super) static WITH_LOCK: ObjectLayout = ObjectLayout {
     ob_type: 8,
     tp_name: 24,
     tp_flags: 168,
@@ -40,7 +40,7 @@ pub(super) static WITH_LOCK: Objects = Objects {
 };
 
 /// Free-threaded builds, 3.13 and later.
-pub(super) static FREE_THREADED: Objects = Objects {
+pub(super) static FREE_THREADED: ObjectLayout = ObjectLayout {
     ob_type: 24,
     tp_name: 40,
     tp_flags: 184,
@@ -55,7 +55,7 @@ pub(super) static FREE_THREADED: Objects = Objects {
 /// A kind of write, and what must be a type for it; 0 is none.
 pub(super) type Candidate = (WriteKind, u64);
 
-impl Objects {
+impl ObjectLayout {
     /// What a write can have hit, by its address, and the word that must then be a type. The words
     /// are those 8, 16 and 24 bytes after the address's own.
     pub(super) fn candidates(&self, address: u64, words: [u64; WORDS]) -> [Candidate; 3] {
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn each_part_of_an_object_leads_to_its_type() {
         // An object at 0x1000 and the words around the address of a write into it.
-        let leads = |objects: &Objects, address: u64, kind: WriteKind| {
+        let leads = |objects: &ObjectLayout, address: u64, kind: WriteKind| {
             let type_at = 0x1000 + objects.ob_type;
             let words = [8, 16, 24].map(|after| u64::from((address & !7) + after == type_at));
             objects.candidates(address, words).contains(&(kind, 1))

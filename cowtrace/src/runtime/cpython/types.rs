@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{names::type_name, objects::Objects};
+use super::{names::type_name, objects::ObjectLayout};
 use crate::memory;
 
 /// As much of a type as is needed, in every build.
@@ -22,15 +22,15 @@ const MAX_TYPES: usize = 1 << 16;
 const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 
 /// Types met so far.
-pub(super) struct Known {
+pub(super) struct KnownTypes {
     type_type: u64,
-    objects: &'static Objects,
+    objects: &'static ObjectLayout,
     names: HashMap<u64, String>,
     strangers: HashSet<u64>,
 }
 
-impl Known {
-    pub(super) fn new(type_type: u64, objects: &'static Objects) -> Self {
+impl KnownTypes {
+    pub(super) fn new(type_type: u64, objects: &'static ObjectLayout) -> Self {
         Self {
             type_type,
             objects,
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_type_is_told_by_its_type_and_named() {
         let bytes = memory();
-        let known = Known::new(TYPE_TYPE, &WITH_LOCK);
+        let known = KnownTypes::new(TYPE_TYPE, &WITH_LOCK);
         assert_eq!(known.read(STR, read_in(&bytes)).as_deref(), Some("str"));
         assert_eq!(known.read(STR + 8, read_in(&bytes)), None);
         assert_eq!(known.read(0x20_0000, read_in(&bytes)), None);
@@ -160,12 +160,12 @@ mod tests {
         let mut bytes = memory();
         bytes[0x2e00..0x2f00].fill(b'L');
         bytes[0x1018..0x1020].copy_from_slice(&(TYPE_TYPE + 0x2e00).to_ne_bytes());
-        let name = Known::new(TYPE_TYPE, &WITH_LOCK)
+        let name = KnownTypes::new(TYPE_TYPE, &WITH_LOCK)
             .read(STR, read_in(&bytes))
             .unwrap();
         assert!(name.starts_with("LLL") && name.ends_with('…'), "{name}");
         bytes[0x2e00..0x2e03].copy_from_slice(b"\x1b\xff\0");
-        let name = Known::new(TYPE_TYPE, &WITH_LOCK)
+        let name = KnownTypes::new(TYPE_TYPE, &WITH_LOCK)
             .read(STR, read_in(&bytes))
             .unwrap();
         assert_eq!(name, "\u{1b}\u{fffd}");
@@ -177,7 +177,7 @@ mod tests {
         // Its own type, and not `type`.
         bytes[0x1008..0x1010].copy_from_slice(&STR.to_ne_bytes());
         assert_eq!(
-            Known::new(TYPE_TYPE, &WITH_LOCK).read(STR, read_in(&bytes)),
+            KnownTypes::new(TYPE_TYPE, &WITH_LOCK).read(STR, read_in(&bytes)),
             None
         );
     }
@@ -188,7 +188,7 @@ mod tests {
         // An object like a type in all but its type, which is `str`.
         bytes.copy_within(0x1000..0x1100, 0x2000);
         bytes[0x2008..0x2010].copy_from_slice(&STR.to_ne_bytes());
-        let known = Known::new(TYPE_TYPE, &WITH_LOCK);
+        let known = KnownTypes::new(TYPE_TYPE, &WITH_LOCK);
         assert_eq!(known.read(TYPE_TYPE + 0x2000, read_in(&bytes)), None);
         let flags = READY | METATYPE;
         bytes[0x1000 + TP_FLAGS..0x1008 + TP_FLAGS].copy_from_slice(&flags.to_ne_bytes());
@@ -206,7 +206,7 @@ mod tests {
             for (at, value) in changes {
                 bytes[at] = value;
             }
-            let known = Known::new(TYPE_TYPE, &WITH_LOCK);
+            let known = KnownTypes::new(TYPE_TYPE, &WITH_LOCK);
             let _ = known.read(STR, read_in(&bytes));
             let name = known.read(address, read_in(&bytes));
             prop_assert!(name.is_none_or(|name| name.len() <= 6 * MAX_NAME_BYTES + 1));

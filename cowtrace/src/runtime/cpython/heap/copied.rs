@@ -2,7 +2,7 @@
 
 use super::{
     memory::Memory,
-    regions::{PAGE, PAGES_A_CHUNK, Place},
+    regions::{ChunkPlace, PAGE, PAGES_A_CHUNK},
 };
 
 /// Not found under any node.
@@ -50,7 +50,7 @@ impl Copied {
 
     /// Index of the first address from a place on, whose address is given too.
     #[inline]
-    fn first_from(&self, place: Option<Place>, start: u64) -> usize {
+    fn first_from(&self, place: Option<ChunkPlace>, start: u64) -> usize {
         let Some(place) = place else {
             return self.addresses.partition_point(|address| *address < start);
         };
@@ -73,7 +73,7 @@ impl Copied {
     #[inline]
     pub(super) fn claim(
         &mut self,
-        place: Option<Place>,
+        place: Option<ChunkPlace>,
         range: std::ops::Range<u64>,
         node: u32,
         kind: u32,
@@ -93,7 +93,7 @@ impl Copied {
 
     /// How many addresses are in a range.
     #[inline]
-    pub(super) fn count(&self, place: Option<Place>, range: std::ops::Range<u64>) -> u32 {
+    pub(super) fn count(&self, place: Option<ChunkPlace>, range: std::ops::Range<u64>) -> u32 {
         let mut index = self.first_from(place, range.start);
         let mut found = 0;
         while self.addresses.get(index).is_some_and(|at| *at < range.end) {
@@ -105,7 +105,12 @@ impl Copied {
 
     /// Marks all addresses in a range as reached by a leading variable.
     #[inline]
-    pub(super) fn reach(&mut self, place: Option<Place>, range: std::ops::Range<u64>, bit: u16) {
+    pub(super) fn reach(
+        &mut self,
+        place: Option<ChunkPlace>,
+        range: std::ops::Range<u64>,
+        bit: u16,
+    ) {
         let mut index = self.first_from(place, range.start);
         while self.addresses.get(index).is_some_and(|at| *at < range.end) {
             self.masks[index] |= bit;

@@ -1,20 +1,20 @@
 //! Dicts: their tables of keys, and values that stand beside keys which several share
-//! (Objects/dictobject.c).
+//! (HeapObjects/dictobject.c).
 
 use super::{
-    kind::Kind,
-    objects::Objects,
+    kind::ObjectKind,
+    objects::HeapObjects,
     offsets::{Attributes, Keys},
-    parts::{MAX_ATTRIBUTES, Parts, Shape, Span, Table},
-    paths::Label,
+    parts::{MAX_ATTRIBUTES, ObjectParts, PartShape, PartTable, Span},
+    paths::PathLabel,
     same,
 };
 
 /// Larger tables of keys are not believed: binary logarithm of their places.
 const MAX_KEYS: u64 = 40;
 
-impl Objects<'_> {
-    pub(super) fn dict(&mut self, at: u64, parts: &mut Parts) {
+impl HeapObjects<'_> {
+    pub(super) fn dict(&mut self, at: u64, parts: &mut ObjectParts) {
         let keys = self.member(at, same::DICT_KEYS);
         let values = self.member(at, same::DICT_VALUES);
         let Some(table) = self.keys(keys) else {
@@ -27,14 +27,14 @@ impl Objects<'_> {
     }
 
     /// Values beside keys that several dicts share.
-    pub(super) fn values(&mut self, values: u64, count: u64, parts: &mut Parts) {
+    pub(super) fn values(&mut self, values: u64, count: u64, parts: &mut ObjectParts) {
         match self.offsets.attributes {
-            Attributes::Dict => parts.table(values, count * 8, values, count, Shape::Values),
+            Attributes::Dict => parts.table(values, count * 8, values, count, PartShape::Values),
             // In front of them stands in which order they came, the last byte being its length.
             Attributes::Before | Attributes::Tagged => {
                 let before = u64::from(self.memory.byte(values.wrapping_sub(1)).unwrap_or(0));
                 let start = values.saturating_sub(before);
-                parts.table(start, before + count * 8, values, count, Shape::Values);
+                parts.table(start, before + count * 8, values, count, PartShape::Values);
             }
             Attributes::Inline => {
                 parts.table(
@@ -42,14 +42,14 @@ impl Objects<'_> {
                     count * 8 + 8,
                     values.wrapping_add(8),
                     count,
-                    Shape::Values,
+                    PartShape::Values,
                 );
             }
         }
     }
 
     /// The keys of a dict at an address; none if they cannot be ones.
-    pub(super) fn keys(&mut self, at: u64) -> Option<Table> {
+    pub(super) fn keys(&mut self, at: u64) -> Option<PartTable> {
         let mut head = [0; 5];
         if at == 0 || self.memory.words(at, &mut head) < head.len() {
             return None;
@@ -64,7 +64,7 @@ impl Objects<'_> {
                     _ => 8,
                 };
                 let indices = places.checked_mul(width)?;
-                (places, indices, head[4], 40, Shape::Triples)
+                (places, indices, head[4], 40, PartShape::Triples)
             }
             Keys::Logarithmic => {
                 let (places, indices, kind) =
@@ -73,9 +73,9 @@ impl Objects<'_> {
                     return None;
                 }
                 let shape = if kind as u8 == 0 {
-                    Shape::Triples
+                    PartShape::Triples
                 } else {
-                    Shape::Pairs
+                    PartShape::Pairs
                 };
                 (1 << places, 1 << indices, head[3], 32, shape)
             }
@@ -87,7 +87,7 @@ impl Objects<'_> {
             .checked_add(entries)?;
         let fits =
             places.is_power_of_two() && count <= usable && bytes <= self.memory.regions.left(at);
-        fits.then_some(Table {
+        fits.then_some(PartTable {
             start: at,
             bytes,
             span: Span {
@@ -100,11 +100,11 @@ impl Objects<'_> {
     }
 
     /// The attributes in a dict by name, then the dict.
-    pub(super) fn attributes(&mut self, dict: u64, named: bool, parts: &mut Parts) {
+    pub(super) fn attributes(&mut self, dict: u64, named: bool, parts: &mut ObjectParts) {
         if dict == 0 {
             return;
         }
-        if named && self.at_of_kind(dict, Kind::Dict).is_some() {
+        if named && self.at_of_kind(dict, ObjectKind::Dict).is_some() {
             let keys = self.member(dict, same::DICT_KEYS);
             let values = self.member(dict, same::DICT_VALUES);
             if values == 0 {
@@ -114,11 +114,11 @@ impl Objects<'_> {
                 self.named_values(keys, values.wrapping_add(header), parts);
             }
         }
-        parts.add(Label::NONE, dict);
+        parts.add(PathLabel::NONE, dict);
     }
 
     /// Keys, values and the keys' numbers of a table of attributes.
-    pub(super) fn each_entry(&mut self, keys: u64, mut take: impl FnMut(Label, u64, u64)) {
+    pub(super) fn each_entry(&mut self, keys: u64, mut take: impl FnMut(PathLabel, u64, u64)) {
         let Some(table) = self.keys(keys) else {
             return;
         };
@@ -129,11 +129,11 @@ impl Objects<'_> {
             if self.memory.words(at, &mut entry) < 2 {
                 return;
             }
-            take(Label::attribute(entry[0]), entry[1], number);
+            take(PathLabel::attribute(entry[0]), entry[1], number);
         }
     }
 
-    pub(super) fn named_values(&mut self, keys: u64, values: u64, parts: &mut Parts) {
+    pub(super) fn named_values(&mut self, keys: u64, values: u64, parts: &mut ObjectParts) {
         let mut labels = Vec::new();
         self.each_entry(keys, |label, _, _| labels.push(label));
         for (number, label) in labels.into_iter().enumerate() {

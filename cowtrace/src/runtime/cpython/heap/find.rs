@@ -8,11 +8,11 @@ use std::{
 use super::{
     copied::Copied,
     deadline::Deadline,
-    holders::Sums,
+    holders::VariableSums,
     kinds::Kinds,
     landmarks,
-    memory::{Memory, Read},
-    objects::Objects,
+    memory::{Memory, ReadMemory},
+    objects::HeapObjects,
     offsets::Offsets,
     regions::{self, CHUNK, Regions},
     survey::Survey,
@@ -66,7 +66,7 @@ pub struct Found {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
-    /// Objects that were visited.
+    /// HeapObjects that were visited.
     pub objects: u64,
     /// Bytes that were read.
     pub bytes_read: u64,
@@ -83,7 +83,7 @@ pub struct Found {
 
 /// A process's interpreter.
 #[derive(Clone, Debug)]
-pub(crate) struct Interpreter {
+pub(crate) struct LivingInterpreter {
     pub(crate) type_type: u64,
     pub(crate) runtime: u64,
     /// Candidates: the first that fits is taken.
@@ -91,7 +91,7 @@ pub(crate) struct Interpreter {
 }
 
 /// Addresses in order, and the pages that were copied for each.
-pub(crate) struct Copies {
+pub(crate) struct CopiedAddresses {
     pub(crate) addresses: Vec<u64>,
     pub(crate) pages: Vec<u32>,
 }
@@ -100,10 +100,10 @@ pub(crate) struct Copies {
 pub(crate) fn find(
     proc_root: &Path,
     pid: u32,
-    interpreter: &Interpreter,
-    copies: Copies,
+    interpreter: &LivingInterpreter,
+    copies: CopiedAddresses,
     limits: Limits,
-    read: Box<Read<'_>>,
+    read: Box<ReadMemory<'_>>,
 ) -> Result<Found, &'static str> {
     let began = Instant::now();
     let resident = crate::memory::resident_pages(proc_root, pid).saturating_mul(regions::PAGE);
@@ -124,7 +124,7 @@ pub(crate) fn find(
 /// A walk from the roots of an interpreter whose version fits.
 pub(super) fn prepare<'a>(
     memory: Memory<'a>,
-    interpreter: &Interpreter,
+    interpreter: &LivingInterpreter,
     addresses: Vec<u64>,
     limits: Limits,
 ) -> Result<Walk<'a>, &'static str> {
@@ -132,7 +132,7 @@ pub(super) fn prepare<'a>(
     let mut memory = Some(memory);
     for offsets in &interpreter.offsets {
         let Some(taken) = memory.take() else { break };
-        let mut objects = Objects {
+        let mut objects = HeapObjects {
             memory: taken,
             kinds: Kinds::new(interpreter.type_type, offsets),
             offsets: *offsets,
@@ -157,7 +157,7 @@ pub(super) fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
         || walk.objects.memory.regions.is_partial
         || walk.objects.kinds.is_partial
         || walk.stack.is_partial;
-    let sums = Sums::of(walk, pages);
+    let sums = VariableSums::of(walk, pages);
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
     let held = sums.held;

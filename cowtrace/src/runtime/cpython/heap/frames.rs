@@ -1,14 +1,17 @@
 //! Frames, running and suspended, and closures: what is held by the names of variables in code.
 
-use super::{kind::Kind, objects::Objects, offsets::Generator, parts::Parts, paths::Label, same};
+use super::{
+    kind::ObjectKind, objects::HeapObjects, offsets::Generator, parts::ObjectParts,
+    paths::PathLabel, same,
+};
 
 /// Local variables of a frame, and depth of its stack, that are believed.
 const MAX_LOCALS: u64 = 4096;
 
-impl Objects<'_> {
+impl HeapObjects<'_> {
     /// What a function closes over, by the names in its code.
-    pub(super) fn closure(&mut self, closure: u64, code: u64, parts: &mut Parts) {
-        if closure == 0 || self.at_of_kind(closure, Kind::Tuple).is_none() {
+    pub(super) fn closure(&mut self, closure: u64, code: u64, parts: &mut ObjectParts) {
+        if closure == 0 || self.at_of_kind(closure, ObjectKind::Tuple).is_none() {
             return;
         }
         let count = self.member(closure, same::SIZE);
@@ -21,24 +24,24 @@ impl Objects<'_> {
             let items = self.offsets.tuple_items;
             let name = self.member(names, items + (all - count + index) * 8);
             let cell = self.member(closure, items + index * 8);
-            if self.at_of_kind(cell, Kind::Cell).is_some() {
+            if self.at_of_kind(cell, ObjectKind::Cell).is_some() {
                 let content = self.member(cell, same::CELL);
-                parts.add(Label::closure(name), content);
+                parts.add(PathLabel::closure(name), content);
             }
         }
     }
 
     /// The frame of a generator, or a frame that is an object.
-    pub(super) fn suspended(&mut self, at: u64, kind: Kind, parts: &mut Parts) {
+    pub(super) fn suspended(&mut self, at: u64, kind: ObjectKind, parts: &mut ObjectParts) {
         match (kind, self.offsets.generator) {
-            (Kind::Frame, Generator::Object(_)) => self.frame(at, parts),
-            (Kind::Frame, Generator::Inside { .. }) => {
+            (ObjectKind::Frame, Generator::Object(_)) => self.frame(at, parts),
+            (ObjectKind::Frame, Generator::Inside { .. }) => {
                 let frame = self.member(at, same::FRAME_OBJECT);
                 self.frame(frame, parts);
             }
             (_, Generator::Object(offset)) => {
                 let frame = self.member(at, offset);
-                parts.add(Label::NONE, frame);
+                parts.add(PathLabel::NONE, frame);
             }
             (_, Generator::Inside { state, frame }) => {
                 // Below 0: begun or suspended. One that runs is among the threads' frames.
@@ -54,28 +57,28 @@ impl Objects<'_> {
     }
 
     /// Local variables of a frame by name, and what is on its stack.
-    pub(super) fn frame(&mut self, frame: u64, parts: &mut Parts) {
+    pub(super) fn frame(&mut self, frame: u64, parts: &mut ObjectParts) {
         let code = self.frame_code(frame);
-        if self.at_of_kind(code, Kind::Code).is_none() {
+        if self.at_of_kind(code, ObjectKind::Code).is_none() {
             return;
         }
         let mut number = 0;
         for offset in self.offsets.code.locals {
             let names = self.member(code, *offset);
             let count = self.member(names, same::SIZE);
-            if self.at_of_kind(names, Kind::Tuple).is_none() || count > MAX_LOCALS {
+            if self.at_of_kind(names, ObjectKind::Tuple).is_none() || count > MAX_LOCALS {
                 return;
             }
             for index in 0..count {
                 let name = self.member(names, self.offsets.tuple_items + index * 8);
                 let value = self.local(frame, number);
                 number += 1;
-                if value != 0 && self.at_of_kind(value, Kind::Cell).is_some() {
+                if value != 0 && self.at_of_kind(value, ObjectKind::Cell).is_some() {
                     let content = self.member(value, same::CELL);
-                    parts.add(Label::local(name), content);
-                    parts.add(Label::NONE, value);
+                    parts.add(PathLabel::local(name), content);
+                    parts.add(PathLabel::NONE, value);
                 } else {
-                    parts.add(Label::local(name), value);
+                    parts.add(PathLabel::local(name), value);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! How objects begin (`PyObject`), and what is in front of them: builds with a global interpreter
 //! lock, and those without, whose reference count has two parts (Include/object.h).
 
-use super::super::objects::{FREE_THREADED, Objects, WITH_LOCK};
+use super::super::objects::{FREE_THREADED, ObjectLayout, WITH_LOCK};
 
 /// What never goes away has this as its owner's part of a count.
 const IMMORTAL: u32 = u32::MAX;
@@ -20,7 +20,7 @@ pub(super) struct Header {
     /// Bytes of the collector's header in front of objects that it knows.
     pub(super) collector: u64,
     /// Members by which objects and types are told wherever one is met.
-    pub(super) objects: &'static Objects,
+    pub(super) objects: &'static ObjectLayout,
 }
 
 impl Header {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     copied::NOWHERE,
-    paths::{Node, ROOT},
+    paths::{PathNode, ROOT},
     shared::MAX_LEADING,
     variable::Variable,
     walk::Walk,
@@ -26,7 +26,7 @@ const LEAST_OTHER: u64 = 20;
 const MAX_COMPARED: usize = MAX_LEADING - MAX_OTHERS;
 
 /// How copies are added up over the tree.
-pub(super) struct Sums {
+pub(super) struct VariableSums {
     /// Told nodes and their copied pages, most first.
     pub(super) leading: Vec<(u32, u64)>,
     /// As these, of landmarks.
@@ -35,7 +35,7 @@ pub(super) struct Sums {
     pub(super) held: u64,
 }
 
-impl Sums {
+impl VariableSums {
     /// Adds up the pages of each address.
     pub(super) fn of(walk: &Walk<'_>, pages: &[u32]) -> Self {
         let nodes = &walk.tree.nodes;
@@ -110,7 +110,7 @@ impl Sums {
             let Some(amounts) = by_node.remove(node) else {
                 continue;
             };
-            match Named::of(walk, *node, compared) {
+            match NamedVariable::of(walk, *node, compared) {
                 Some(named) => variables.push(amounts.of_variable(named, |number| {
                     let number = Some(number).filter(|number| *number != NOWHERE)?;
                     walk.objects.type_name(number)
@@ -124,7 +124,7 @@ impl Sums {
 }
 
 /// Adds pages up by node; tells how many are under any.
-fn add_up(nodes: &[Node], found: impl Iterator<Item = ((u32, u32), u32)>) -> (Vec<u64>, u64) {
+fn add_up(nodes: &[PathNode], found: impl Iterator<Item = ((u32, u32), u32)>) -> (Vec<u64>, u64) {
     let mut sums = vec![0u64; nodes.len()];
     let mut held = 0;
     for ((node, _), pages) in found {
@@ -137,7 +137,7 @@ fn add_up(nodes: &[Node], found: impl Iterator<Item = ((u32, u32), u32)>) -> (Ve
 }
 
 /// The node that each node's copies are told under, of those that are told; [`ROOT`] for none.
-pub(super) fn told_under(nodes: &[Node], are_told: impl Iterator<Item = u32>) -> Vec<u32> {
+pub(super) fn told_under(nodes: &[PathNode], are_told: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut is_told = vec![false; nodes.len()];
     for node in are_told {
         is_told[node as usize] = true;
@@ -155,7 +155,7 @@ pub(super) fn told_under(nodes: &[Node], are_told: impl Iterator<Item = u32>) ->
 }
 
 /// The nodes with at least so much, most first: what has less goes to what it is part of.
-fn heavy(nodes: &[Node], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
+fn heavy(nodes: &[PathNode], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
     let mut found = Vec::new();
     // Children come after their parents.
     for index in (0..nodes.len()).rev() {
@@ -202,7 +202,7 @@ impl Amounts {
     /// A variable with these copies. `type_name` names types.
     pub(super) fn of_variable(
         self,
-        named: Named,
+        named: NamedVariable,
         mut type_name: impl FnMut(u32) -> Option<String>,
     ) -> Variable {
         let mut types: Vec<(u32, u64)> = self.types.into_iter().collect();
@@ -232,7 +232,7 @@ impl Amounts {
 
 /// A variable, and others that may hold the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct NamedVariable {
     path: String,
     type_name: Option<String>,
     entries: Option<u64>,
@@ -242,11 +242,11 @@ pub(super) struct Named {
     others: Vec<(usize, String)>,
 }
 
-impl Named {
+impl NamedVariable {
     /// A node's variable; none if it is gone.
     pub(super) fn of(walk: &mut Walk<'_>, node: u32, compared: &[u32]) -> Option<Self> {
         let path = walk.tree.path(node, &mut walk.objects)?;
-        let Node {
+        let PathNode {
             object: address,
             label,
             ..
@@ -277,7 +277,7 @@ impl Named {
 }
 
 #[cfg(test)]
-impl Named {
+impl NamedVariable {
     /// A variable of which nothing is known but its path.
     pub(super) fn called(path: &str) -> Self {
         Self {

@@ -3,19 +3,19 @@
 /// Flag of types whose objects are types (Include/object.h).
 pub(super) const METATYPE: u64 = 1 << 31;
 /// Flags of types by which their objects' kind is known.
-pub(super) const BY_FLAG: [(u64, Kind); 7] = [
-    (1 << 24, Kind::Number),
-    (1 << 25, Kind::List),
-    (1 << 26, Kind::Tuple),
-    (1 << 27, Kind::Bytes),
-    (1 << 28, Kind::Text),
-    (1 << 29, Kind::Dict),
-    (METATYPE, Kind::Type),
+pub(super) const BY_FLAG: [(u64, ObjectKind); 7] = [
+    (1 << 24, ObjectKind::Number),
+    (1 << 25, ObjectKind::List),
+    (1 << 26, ObjectKind::Tuple),
+    (1 << 27, ObjectKind::Bytes),
+    (1 << 28, ObjectKind::Text),
+    (1 << 29, ObjectKind::Dict),
+    (METATYPE, ObjectKind::Type),
 ];
 
 /// How an object is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     Text,
     Bytes,
     /// Numbers and what else refers to nothing.
@@ -39,7 +39,7 @@ pub(super) enum Kind {
     Other,
 }
 
-impl Kind {
+impl ObjectKind {
     pub(super) fn of_name(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"float" | b"complex" | b"NoneType" | b"ellipsis" | b"NotImplementedType" => {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    kind::{BY_FLAG, Kind, METATYPE},
+    kind::{BY_FLAG, METATYPE, ObjectKind},
     memory::Memory,
     offsets::{Attributes, Offsets},
     same,
@@ -46,7 +46,7 @@ const RECENT: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct Type {
     pub(super) address: u64,
-    pub(super) kind: Kind,
+    pub(super) kind: ObjectKind,
     pub(super) basic_size: u64,
     pub(super) item_size: u64,
     /// Bytes in front of an object that belong to it.
@@ -228,7 +228,7 @@ impl Kinds {
     }
 
     /// The kind, and how much of an object that kind explains, bytes.
-    fn kind(&self, memory: &mut Memory<'_>, address: u64, flags: u64) -> (Kind, u64) {
+    fn kind(&self, memory: &mut Memory<'_>, address: u64, flags: u64) -> (ObjectKind, u64) {
         let by_flag = BY_FLAG.iter().find(|(flag, _)| flags & flag != 0);
         let object_bytes = self.object_bytes();
         let mut base = address;
@@ -243,7 +243,7 @@ impl Kinds {
             }
             let name = self.raw_name(memory, base);
             // A class of a program may be called anything; but only modules in C have dots.
-            let named = Kind::of_name(&name).filter(|_| !is_heap || name.contains(&b'.'));
+            let named = ObjectKind::of_name(&name).filter(|_| !is_heap || name.contains(&b'.'));
             if let Some(kind) = named {
                 return (kind, size);
             }
@@ -253,7 +253,7 @@ impl Kinds {
             }
             base = next;
         }
-        by_flag.map_or((Kind::Other, object_bytes), |(_, kind)| {
+        by_flag.map_or((ObjectKind::Other, object_bytes), |(_, kind)| {
             (*kind, object_bytes)
         })
     }

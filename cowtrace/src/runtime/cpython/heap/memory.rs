@@ -1,7 +1,7 @@
 //! A process's memory through a small cache of pages, and a bit for each object in it. What is not
 //! there reads as zeros, which is no object.
 
-use super::regions::{CHUNK, PAGE, PAGES_A_CHUNK, Place, Regions};
+use super::regions::{CHUNK, ChunkPlace, PAGE, PAGES_A_CHUNK, Regions};
 
 const CHUNK_BYTES: usize = CHUNK as usize;
 const PAGE_BYTES: usize = PAGE as usize;
@@ -18,11 +18,11 @@ const GRAIN: u32 = 16;
 const MARK_WORDS: usize = CHUNK_BYTES / GRAIN as usize / 64;
 
 /// Reads bytes from an address on; false if not all of them are there.
-pub(super) type Read<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
+pub(super) type ReadMemory<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
 
 pub(super) struct Memory<'a> {
     pub(super) regions: Regions,
-    read: Box<Read<'a>>,
+    read: Box<ReadMemory<'a>>,
     /// What the slots hold, one page each.
     bytes: Vec<u8>,
     /// Page of each slot.
@@ -42,7 +42,7 @@ pub(super) struct Memory<'a> {
 
 impl<'a> Memory<'a> {
     /// With a cache of so many bytes.
-    pub(super) fn new(regions: Regions, cache_bytes: usize, read: Box<Read<'a>>) -> Self {
+    pub(super) fn new(regions: Regions, cache_bytes: usize, read: Box<ReadMemory<'a>>) -> Self {
         let pages = regions.chunks() * PAGES_A_CHUNK;
         let slots = (cache_bytes / PAGE_BYTES).min(pages).max(2 * AHEAD);
         Self {
@@ -116,7 +116,7 @@ impl<'a> Memory<'a> {
     }
 
     #[inline]
-    fn bytes_at(&mut self, place: Place) -> &[u8] {
+    fn bytes_at(&mut self, place: ChunkPlace) -> &[u8] {
         let page = place.chunk * PAGES_A_CHUNK as u32 + place.offset / PAGE as u32;
         let mut slot = self.slots[page as usize];
         if slot == NONE {
@@ -129,13 +129,13 @@ impl<'a> Memory<'a> {
     }
 
     #[inline]
-    pub(super) fn place(&mut self, at: u64) -> Option<Place> {
+    pub(super) fn place(&mut self, at: u64) -> Option<ChunkPlace> {
         self.regions.place(at)
     }
 
     /// The word at a place that is a multiple of 8.
     #[inline]
-    pub(super) fn word_at(&mut self, place: Place) -> u64 {
+    pub(super) fn word_at(&mut self, place: ChunkPlace) -> u64 {
         let bytes = self.bytes_at(place).first_chunk();
         u64::from_ne_bytes(*bytes.unwrap_or(&[0; 8]))
     }
@@ -204,14 +204,14 @@ impl Marks {
     }
 
     #[inline]
-    pub(super) fn has(&self, place: Place) -> bool {
+    pub(super) fn has(&self, place: ChunkPlace) -> bool {
         let (word, bit) = Self::index(place);
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
     /// Marks a place; false if it was.
     #[inline]
-    pub(super) fn set(&mut self, place: Place) -> bool {
+    pub(super) fn set(&mut self, place: ChunkPlace) -> bool {
         let (word, bit) = Self::index(place);
         let Some(word) = self.0.get_mut(word) else {
             return false;
@@ -226,7 +226,7 @@ impl Marks {
     }
 
     #[inline]
-    fn index(place: Place) -> (usize, u64) {
+    fn index(place: ChunkPlace) -> (usize, u64) {
         let grain = place.offset / GRAIN;
         let word = place.chunk as usize * MARK_WORDS + (grain / 64) as usize;
         (word, 1 << (grain % 64))

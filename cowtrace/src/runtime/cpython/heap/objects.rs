@@ -6,11 +6,11 @@ use super::{
     allocated::Allocation,
     allocation::{self, LARGEST_SMALL},
     header::{is_count, is_count_of_two},
-    kind::Kind,
+    kind::ObjectKind,
     kinds::Kinds,
     memory::Memory,
     offsets::Offsets,
-    regions::Place,
+    regions::ChunkPlace,
     same,
 };
 use crate::runtime::cpython::names;
@@ -30,25 +30,25 @@ const HEAD: usize = 5;
 
 /// An object that looks like one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Object {
+pub(super) struct HeapObject {
     pub(super) address: u64,
-    pub(super) place: Place,
+    pub(super) place: ChunkPlace,
     /// Number of its type.
     pub(super) number: u32,
     head: [u64; HEAD],
 }
 
 /// A process's objects.
-pub(super) struct Objects<'a> {
+pub(super) struct HeapObjects<'a> {
     pub(super) memory: Memory<'a>,
     pub(super) kinds: Kinds,
     pub(super) offsets: Offsets,
 }
 
-impl Objects<'_> {
+impl HeapObjects<'_> {
     /// The object at an address; none if nothing there looks like one.
     #[inline]
-    pub(super) fn at(&mut self, address: u64) -> Option<Object> {
+    pub(super) fn at(&mut self, address: u64) -> Option<HeapObject> {
         let place = self.memory.place(address)?;
         if place.offset % 8 != 0 {
             return None;
@@ -61,7 +61,7 @@ impl Objects<'_> {
             return None;
         }
         let number = self.kinds.number(&mut self.memory, type_address)?;
-        Some(Object {
+        Some(HeapObject {
             address,
             place,
             number,
@@ -82,7 +82,7 @@ impl Objects<'_> {
     }
 
     /// As [`Self::at`], for what may be anything: the object must have room where it is.
-    pub(super) fn guess(&mut self, address: u64) -> Option<Object> {
+    pub(super) fn guess(&mut self, address: u64) -> Option<HeapObject> {
         let object = self.at(address)?;
         let found = self.kinds.get(object.number);
         let before = found.before;
@@ -97,23 +97,23 @@ impl Objects<'_> {
     }
 
     #[inline]
-    pub(super) fn kind(&self, object: &Object) -> Kind {
+    pub(super) fn kind(&self, object: &HeapObject) -> ObjectKind {
         self.kinds.get(object.number).kind
     }
 
-    pub(super) fn at_of_kind(&mut self, address: u64, kind: Kind) -> Option<Object> {
+    pub(super) fn at_of_kind(&mut self, address: u64, kind: ObjectKind) -> Option<HeapObject> {
         let object = self.at(address)?;
         (self.kind(&object) == kind).then_some(object)
     }
 
     /// Bytes from its address on.
     #[inline]
-    pub(super) fn size(&mut self, object: &Object) -> u64 {
+    pub(super) fn size(&mut self, object: &HeapObject) -> u64 {
         let found = self.kinds.get(object.number);
         let size = match found.kind {
-            Kind::Text => self.text_size(object, found.basic_size),
+            ObjectKind::Text => self.text_size(object, found.basic_size),
             _ if found.item_size == 0 => found.basic_size,
-            Kind::Number => {
+            ObjectKind::Number => {
                 let is_tagged = self.offsets.version >= 0x030c;
                 let count = object.head[2];
                 let digits = if is_tagged {
@@ -139,11 +139,11 @@ impl Objects<'_> {
 
     /// The memory of an object with what stands in front of it, and the place where that begins.
     #[inline]
-    pub(super) fn extent(&mut self, object: &Object) -> (Option<Place>, Range<u64>) {
+    pub(super) fn extent(&mut self, object: &HeapObject) -> (Option<ChunkPlace>, Range<u64>) {
         let before = self.kinds.get(object.number).before;
         let start = object.address.saturating_sub(before);
         let place = match object.place.offset.checked_sub(before as u32) {
-            Some(offset) => Some(Place {
+            Some(offset) => Some(ChunkPlace {
                 offset,
                 ..object.place
             }),
@@ -154,7 +154,7 @@ impl Objects<'_> {
     }
 
     /// Large objects are not in small blocks, and no larger than what was allocated for them.
-    fn within_allocation(&mut self, object: &Object, size: u64) -> u64 {
+    fn within_allocation(&mut self, object: &HeapObject, size: u64) -> u64 {
         let found = self.kinds.get(object.number);
         let (before, basic_size) = (found.before, found.basic_size);
         let start = object.address.saturating_sub(before);
@@ -166,7 +166,7 @@ impl Objects<'_> {
         size.min(most)
     }
 
-    fn text_size(&self, object: &Object, basic_size: u64) -> u64 {
+    fn text_size(&self, object: &HeapObject, basic_size: u64) -> u64 {
         let state = object.head[TEXT_STATE];
         let width = (state >> 2) & 7;
         if state & IS_COMPACT == 0 || ![1, 2, 4].contains(&width) {
@@ -190,7 +190,7 @@ impl Objects<'_> {
 
     /// As [`Self::text`], of so many characters.
     pub(super) fn text_up_to(&mut self, address: u64, most: u64) -> Option<(String, bool)> {
-        let object = self.at_of_kind(address, Kind::Text)?;
+        let object = self.at_of_kind(address, ObjectKind::Text)?;
         let state = object.head[TEXT_STATE];
         let width = ((state >> 2) & 7) as usize;
         if state & IS_COMPACT == 0 || ![1, 2, 4].contains(&width) {
@@ -212,7 +212,7 @@ impl Objects<'_> {
 
     /// A small int's value; none for others.
     pub(super) fn number(&mut self, address: u64) -> Option<i64> {
-        let object = self.at_of_kind(address, Kind::Number)?;
+        let object = self.at_of_kind(address, ObjectKind::Number)?;
         let found = self.kinds.get(object.number);
         if found.item_size != 4 {
             return None;
@@ -251,11 +251,15 @@ impl Objects<'_> {
     }
 
     /// Entries of a container; none for what is no container.
-    pub(super) fn entries(&mut self, object: &Object) -> Option<u64> {
+    pub(super) fn entries(&mut self, object: &HeapObject) -> Option<u64> {
         let used = match self.kind(object) {
-            Kind::List | Kind::Tuple | Kind::Deque | Kind::Text | Kind::Bytes => object.head[2],
-            Kind::Dict => self.member(object.address, same::DICT_USED),
-            Kind::Set => self.member(object.address, same::SET_USED),
+            ObjectKind::List
+            | ObjectKind::Tuple
+            | ObjectKind::Deque
+            | ObjectKind::Text
+            | ObjectKind::Bytes => object.head[2],
+            ObjectKind::Dict => self.member(object.address, same::DICT_USED),
+            ObjectKind::Set => self.member(object.address, same::SET_USED),
             _ => return None,
         };
         (used <= MAX_ENTRIES).then_some(used)

@@ -18,9 +18,9 @@ pub(crate) struct Offsets {
     pub(super) cached_keys: u64,
     pub(super) keys: Keys,
     pub(super) attributes: Attributes,
-    pub(super) function: Function,
-    pub(super) code: Code,
-    pub(super) frame: Frame,
+    pub(super) function: FunctionOffsets,
+    pub(super) code: CodeOffsets,
+    pub(super) frame: FrameOffsets,
     pub(super) generator: Generator,
     /// Characters of ASCII strings, and of others.
     pub(super) text: [u64; 2],
@@ -60,7 +60,7 @@ pub(super) enum Attributes {
 
 /// Functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Function {
+pub(super) struct FunctionOffsets {
     pub(super) code: u64,
     pub(super) globals: u64,
     pub(super) defaults: u64,
@@ -74,7 +74,7 @@ pub(super) struct Function {
 
 /// Code objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Code {
+pub(super) struct CodeOffsets {
     /// Objects that it refers to.
     pub(super) objects: &'static [u64],
     /// Its name: qualified where there is one.
@@ -89,7 +89,7 @@ pub(super) struct Code {
 
 /// Frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(super) struct FrameOffsets {
     pub(super) code: u64,
     pub(super) previous: u64,
     pub(super) locals: u64,
@@ -120,7 +120,7 @@ pub(super) struct Roots {
     pub(super) thread_bytes: u64,
 }
 
-const FUNCTION_OLD: Function = Function {
+const FUNCTION_OLD: FunctionOffsets = FunctionOffsets {
     code: 16,
     globals: 24,
     defaults: 32,
@@ -130,7 +130,7 @@ const FUNCTION_OLD: Function = Function {
     dict: 72,
     annotations: 96,
 };
-const FUNCTION: Function = Function {
+const FUNCTION: FunctionOffsets = FunctionOffsets {
     globals: 16,
     code: 48,
     defaults: 56,
@@ -140,14 +140,14 @@ const FUNCTION: Function = Function {
     dict: 88,
     annotations: 112,
 };
-const CODE_OLD: Code = Code {
+const CODE_OLD: CodeOffsets = CodeOffsets {
     objects: &[48, 56, 64, 72, 80, 88, 104, 112, 120],
     name: 112,
     locals: &[72, 88, 80],
     free: 80,
     stack_size: 32,
 };
-const CODE: Code = Code {
+const CODE: CodeOffsets = CodeOffsets {
     objects: &[24, 32, 40, 96, 104, 112, 120, 128, 136],
     name: 128,
     locals: &[96],
@@ -174,7 +174,7 @@ const V3_8: Offsets = Offsets {
     attributes: Attributes::Dict,
     function: FUNCTION_OLD,
     code: CODE_OLD,
-    frame: Frame {
+    frame: FrameOffsets {
         code: 32,
         previous: 24,
         locals: 360,
@@ -198,7 +198,7 @@ const V3_10: Offsets = Offsets {
     blocks: Blocks::Pools(16 << 10),
     cached_keys: 872,
     function: FUNCTION,
-    frame: Frame {
+    frame: FrameOffsets {
         locals: 352,
         ..V3_8.frame
     },
@@ -212,11 +212,11 @@ const V3_11: Offsets = Offsets {
     version: 0x030b,
     keys: Keys::Logarithmic,
     attributes: Attributes::Before,
-    code: Code {
+    code: CodeOffsets {
         stack_size: 68,
         ..CODE
     },
-    frame: Frame {
+    frame: FrameOffsets {
         code: 32,
         previous: 48,
         locals: 72,
@@ -241,7 +241,7 @@ const V3_12: Offsets = Offsets {
     cached_keys: 880,
     attributes: Attributes::Tagged,
     code: CODE,
-    frame: Frame {
+    frame: FrameOffsets {
         code: 0,
         previous: 8,
         locals: 72,
@@ -283,7 +283,7 @@ const V3_13_FREE_THREADED: Offsets = Offsets {
 const V3_14: Offsets = Offsets {
     version: 0x030e,
     tuple_items: 32,
-    frame: Frame {
+    frame: FrameOffsets {
         locals: 80,
         ..V3_12.frame
     },

@@ -4,11 +4,11 @@
 use super::{
     allocated::Allocation,
     allocation,
-    kind::Kind,
+    kind::ObjectKind,
     kinds::{HEAP_TYPE, Type},
-    objects::{Object, Objects},
+    objects::{HeapObject, HeapObjects},
     offsets::Attributes,
-    paths::Label,
+    paths::PathLabel,
     regions::CHUNK,
     same,
 };
@@ -27,7 +27,7 @@ const SAMPLE: usize = 32;
 /// How references stand in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Shape {
+pub(super) enum PartShape {
     /// One after the other.
     Items,
     /// One, then a hash: sets.
@@ -44,7 +44,7 @@ pub(super) enum Shape {
     Values,
 }
 
-impl Shape {
+impl PartShape {
     /// Words of an entry.
     pub(super) const fn words(self) -> u64 {
         match self {
@@ -60,14 +60,14 @@ impl Shape {
 pub(super) struct Span {
     pub(super) at: u64,
     pub(super) count: u64,
-    pub(super) shape: Shape,
+    pub(super) shape: PartShape,
     /// Place in the first block, of a deque.
     pub(super) skip: u64,
 }
 
 /// Memory beside the object that is its own, and the references in it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Table {
+pub(super) struct PartTable {
     pub(super) start: u64,
     /// Bytes; 0 if it is in the object itself.
     pub(super) bytes: u64,
@@ -76,73 +76,78 @@ pub(super) struct Table {
 
 /// What an object refers to.
 #[derive(Default)]
-pub(super) struct Parts {
-    pub(super) references: Vec<(Label, u64)>,
-    pub(super) tables: Vec<Table>,
+pub(super) struct ObjectParts {
+    pub(super) references: Vec<(PathLabel, u64)>,
+    pub(super) tables: Vec<PartTable>,
     /// What stands on the stacks of frames: it may be left over.
     pub(super) temporaries: Vec<u64>,
 }
 
-impl Parts {
+impl ObjectParts {
     pub(super) fn clear(&mut self) {
         self.references.clear();
         self.tables.clear();
         self.temporaries.clear();
     }
 
-    pub(super) fn add(&mut self, label: Label, address: u64) {
+    pub(super) fn add(&mut self, label: PathLabel, address: u64) {
         if address != 0 {
             self.references.push((label, address));
         }
     }
 
-    pub(super) fn span(&mut self, at: u64, count: u64, shape: Shape) {
+    pub(super) fn span(&mut self, at: u64, count: u64, shape: PartShape) {
         self.table(at, 0, at, count, shape);
     }
 
-    pub(super) fn table(&mut self, start: u64, bytes: u64, at: u64, count: u64, shape: Shape) {
+    pub(super) fn table(&mut self, start: u64, bytes: u64, at: u64, count: u64, shape: PartShape) {
         let span = Span {
             at,
             count,
             shape,
             skip: 0,
         };
-        self.tables.push(Table { start, bytes, span });
+        self.tables.push(PartTable { start, bytes, span });
     }
 }
 
-impl Objects<'_> {
+impl HeapObjects<'_> {
     /// What an object refers to. Names are looked up only if they are wanted: they take longer.
-    pub(super) fn parts(&mut self, object: &Object, named: bool, parts: &mut Parts) {
+    pub(super) fn parts(&mut self, object: &HeapObject, named: bool, parts: &mut ObjectParts) {
         parts.clear();
         let found = self.kinds.get(object.number).clone();
         let at = object.address;
         match found.kind {
-            Kind::Text | Kind::Bytes | Kind::Number | Kind::Weak => return,
-            Kind::Function => return self.function(at, named, parts),
-            Kind::Code => return self.code(at, parts),
-            Kind::Cell => return parts.add(Label::NONE, self.member(at, same::CELL)),
-            Kind::Method => {
-                parts.add(Label::fixed("__self__"), self.member(at, same::METHOD_SELF));
-                parts.add(Label::NONE, self.member(at, same::METHOD_FUNCTION));
+            ObjectKind::Text | ObjectKind::Bytes | ObjectKind::Number | ObjectKind::Weak => return,
+            ObjectKind::Function => return self.function(at, named, parts),
+            ObjectKind::Code => return self.code(at, parts),
+            ObjectKind::Cell => return parts.add(PathLabel::NONE, self.member(at, same::CELL)),
+            ObjectKind::Method => {
+                parts.add(
+                    PathLabel::fixed("__self__"),
+                    self.member(at, same::METHOD_SELF),
+                );
+                parts.add(PathLabel::NONE, self.member(at, same::METHOD_FUNCTION));
                 return;
             }
-            Kind::Module => {
+            ObjectKind::Module => {
                 let dict = self.member(at, same::MODULE_DICT);
                 return self.attributes(dict, named, parts);
             }
-            Kind::Type => return self.class(at, named, parts),
-            Kind::Frame | Kind::Generator => return self.suspended(at, found.kind, parts),
-            Kind::List => self.list(at, parts),
-            Kind::Tuple => {
+            ObjectKind::Type => return self.class(at, named, parts),
+            ObjectKind::Frame | ObjectKind::Generator => {
+                return self.suspended(at, found.kind, parts);
+            }
+            ObjectKind::List => self.list(at, parts),
+            ObjectKind::Tuple => {
                 let count = self.member(at, same::SIZE);
                 let items = self.offsets.header.longer + self.offsets.tuple_items;
-                parts.span(at + items, count, Shape::Items);
+                parts.span(at + items, count, PartShape::Items);
             }
-            Kind::Dict => self.dict(at, parts),
-            Kind::Set => self.set(at, parts),
-            Kind::Deque => self.deque(at, parts),
-            Kind::Other => {}
+            ObjectKind::Dict => self.dict(at, parts),
+            ObjectKind::Set => self.set(at, parts),
+            ObjectKind::Deque => self.deque(at, parts),
+            ObjectKind::Other => {}
         }
         self.instance(object, &found, named, parts);
     }
@@ -159,7 +164,7 @@ impl Objects<'_> {
             .unwrap_or(0)
     }
 
-    fn list(&mut self, at: u64, parts: &mut Parts) {
+    fn list(&mut self, at: u64, parts: &mut ObjectParts) {
         let items = self.member(at, same::LIST_ITEMS);
         let allocated = self.member(at, same::LIST_ALLOCATED);
         let count = self.member(at, same::SIZE).min(allocated);
@@ -168,20 +173,20 @@ impl Objects<'_> {
             .saturating_mul(8)
             .saturating_add(self.offsets.before_items);
         if items != 0 && bytes <= self.memory.regions.left(start) {
-            parts.table(start, bytes, items, count, Shape::Items);
+            parts.table(start, bytes, items, count, PartShape::Items);
         }
     }
 
-    fn set(&mut self, at: u64, parts: &mut Parts) {
+    fn set(&mut self, at: u64, parts: &mut ObjectParts) {
         let table = self.member(at, same::SET_TABLE);
         let places = self.member(at, same::SET_MASK).saturating_add(1);
         let bytes = places.saturating_mul(16);
         if table != 0 && places.is_power_of_two() && bytes <= self.memory.regions.left(table) {
-            parts.table(table, bytes, table, places, Shape::Elements);
+            parts.table(table, bytes, table, places, PartShape::Elements);
         }
     }
 
-    fn deque(&mut self, at: u64, parts: &mut Parts) {
+    fn deque(&mut self, at: u64, parts: &mut ObjectParts) {
         let block = self.member(at, same::DEQUE_LEFT);
         let skip = self.member(at, same::DEQUE_LEFT_INDEX);
         let count = self.member(at, same::SIZE);
@@ -191,10 +196,10 @@ impl Objects<'_> {
             let span = Span {
                 at: block,
                 count,
-                shape: Shape::Blocks,
+                shape: PartShape::Blocks,
                 skip,
             };
-            parts.tables.push(Table {
+            parts.tables.push(PartTable {
                 start: block,
                 bytes: 0,
                 span,
@@ -203,24 +208,40 @@ impl Objects<'_> {
     }
 
     /// Attributes, members and whatever else an instance has.
-    fn instance(&mut self, object: &Object, found: &Type, named: bool, parts: &mut Parts) {
+    fn instance(
+        &mut self,
+        object: &HeapObject,
+        found: &Type,
+        named: bool,
+        parts: &mut ObjectParts,
+    ) {
         self.own_attributes(object, found, named, parts);
         for index in found.members.clone() {
             let member = self.kinds.members[index];
             let value = self.word(object.address, member.offset);
-            parts.add(Label::member(member.name), value);
+            parts.add(PathLabel::member(member.name), value);
         }
         for index in found.loose.clone() {
             let value = self.word(object.address, self.kinds.loose[index]);
             self.anything(value, parts);
         }
-        if found.kind == Kind::Other && found.item_size >= 8 {
+        if found.kind == ObjectKind::Other && found.item_size >= 8 {
             let size = self.size(object).saturating_sub(found.basic_size);
-            parts.span(object.address + found.basic_size, size / 8, Shape::Loose);
+            parts.span(
+                object.address + found.basic_size,
+                size / 8,
+                PartShape::Loose,
+            );
         }
     }
 
-    fn own_attributes(&mut self, object: &Object, found: &Type, named: bool, parts: &mut Parts) {
+    fn own_attributes(
+        &mut self,
+        object: &HeapObject,
+        found: &Type,
+        named: bool,
+        parts: &mut ObjectParts,
+    ) {
         let at = object.address;
         if !found.is_managed {
             let offset = match found.dict_offset {
@@ -266,20 +287,20 @@ impl Objects<'_> {
             let room = self.word(values, 0) & 0xff;
             let first = values.wrapping_add(8);
             let bytes = 8 + room * 9;
-            parts.table(values, bytes, first, count.min(room), Shape::Values);
-            parts.add(Label::NONE, dict);
+            parts.table(values, bytes, first, count.min(room), PartShape::Values);
+            parts.add(PathLabel::NONE, dict);
         } else {
             self.values(values, count, parts);
         }
     }
 
     /// A word that may be the address of an object, or of memory with addresses in it.
-    fn anything(&mut self, value: u64, parts: &mut Parts) {
+    fn anything(&mut self, value: u64, parts: &mut ObjectParts) {
         if value == 0 || self.memory.place(value).is_none() {
             return;
         }
         if self.guess(value).is_some() {
-            parts.add(Label::HIDDEN, value);
+            parts.add(PathLabel::HIDDEN, value);
             return;
         }
         let allocation = allocation::at(&mut self.memory, self.offsets.blocks, value);
@@ -289,7 +310,7 @@ impl Objects<'_> {
             } else {
                 0
             };
-            parts.table(value, bytes, value, count, Shape::Loose);
+            parts.table(value, bytes, value, count, PartShape::Loose);
         }
     }
 
@@ -308,7 +329,7 @@ impl Objects<'_> {
         found
     }
 
-    fn function(&mut self, at: u64, named: bool, parts: &mut Parts) {
+    fn function(&mut self, at: u64, named: bool, parts: &mut ObjectParts) {
         let offsets = self.offsets.function;
         let code = self.member(at, offsets.code);
         let closure = self.member(at, offsets.closure);
@@ -316,38 +337,38 @@ impl Objects<'_> {
             self.closure(closure, code, parts);
         }
         for (label, offset) in [
-            (Label::fixed("__defaults__"), offsets.defaults),
-            (Label::fixed("__kwdefaults__"), offsets.keyword_defaults),
-            (Label::fixed("__annotations__"), offsets.annotations),
-            (Label::fixed("__globals__"), offsets.globals),
-            (Label::fixed("__code__"), offsets.code),
-            (Label::NONE, offsets.closure),
+            (PathLabel::fixed("__defaults__"), offsets.defaults),
+            (PathLabel::fixed("__kwdefaults__"), offsets.keyword_defaults),
+            (PathLabel::fixed("__annotations__"), offsets.annotations),
+            (PathLabel::fixed("__globals__"), offsets.globals),
+            (PathLabel::fixed("__code__"), offsets.code),
+            (PathLabel::NONE, offsets.closure),
         ] {
             let value = self.member(at, offset);
             parts.add(label, value);
         }
         for offset in offsets.texts {
             let value = self.member(at, offset);
-            parts.add(Label::NONE, value);
+            parts.add(PathLabel::NONE, value);
         }
         let dict = self.member(at, offsets.dict);
         self.attributes(dict, named, parts);
     }
 
-    fn code(&mut self, at: u64, parts: &mut Parts) {
+    fn code(&mut self, at: u64, parts: &mut ObjectParts) {
         for offset in self.offsets.code.objects {
             let value = self.member(at, *offset);
-            parts.add(Label::NONE, value);
+            parts.add(PathLabel::NONE, value);
         }
     }
 
-    fn class(&mut self, at: u64, named: bool, parts: &mut Parts) {
+    fn class(&mut self, at: u64, named: bool, parts: &mut ObjectParts) {
         let dict = self.member(at, same::TYPE_DICT);
         self.attributes(dict, named, parts);
         let bases = self.member(at, same::BASES);
-        parts.add(Label::fixed("__bases__"), bases);
+        parts.add(PathLabel::fixed("__bases__"), bases);
         let mro = self.member(at, same::MRO);
-        parts.add(Label::fixed("__mro__"), mro);
+        parts.add(PathLabel::fixed("__mro__"), mro);
         if self.member(at, same::FLAGS) & HEAP_TYPE == 0 {
             return;
         }
@@ -356,7 +377,7 @@ impl Objects<'_> {
         for offset in [keys - 24, keys - 16, keys - 8, keys + 8] {
             let value = self.member(at, offset);
             if self.guess(value).is_some() {
-                parts.add(Label::NONE, value);
+                parts.add(PathLabel::NONE, value);
             }
         }
         let cached = self.member(at, keys);

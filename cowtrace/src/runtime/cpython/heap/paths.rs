@@ -1,10 +1,10 @@
 //! The tree of variables that the walk has found, and how a person calls them.
 
-use super::{kind::Kind, objects::Objects};
+use super::{kind::ObjectKind, objects::HeapObjects};
 
 /// What leads from an object to the next: a kind and an address or number in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Label(u64);
+pub(super) struct PathLabel(u64);
 
 /// Longer keys are cut, characters.
 const MAX_KEY: usize = 40;
@@ -61,7 +61,7 @@ const FIXED: [&str; 8] = [
     "__mro__",
 ];
 
-impl Label {
+impl PathLabel {
     pub(super) const NONE: Self = Self::new(Way::None, 0);
     pub(super) const HIDDEN: Self = Self::new(Way::Hidden, 0);
     pub(super) const ELEMENT: Self = Self::new(Way::Element, 0);
@@ -149,9 +149,9 @@ pub(super) const ROOT: u32 = u32::MAX;
 
 /// An object on a path.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
+pub(super) struct PathNode {
     pub(super) parent: u32,
-    pub(super) label: Label,
+    pub(super) label: PathLabel,
     /// Its address; 0 for what is no object.
     pub(super) object: u64,
     pub(super) depth: u8,
@@ -160,7 +160,7 @@ pub(super) struct Node {
 /// Nodes; a child comes after its parent.
 #[derive(Default)]
 pub(super) struct Tree {
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<PathNode>,
 }
 
 /// Nodes that are told apart: 8 MiB.
@@ -170,7 +170,7 @@ const MAX_REPEATED: usize = 3;
 
 impl Tree {
     /// Adds a node; none if there is no room.
-    pub(super) fn add(&mut self, parent: u32, label: Label, object: u64) -> Option<u32> {
+    pub(super) fn add(&mut self, parent: u32, label: PathLabel, object: u64) -> Option<u32> {
         if self.nodes.len() >= MAX_NODES {
             return None;
         }
@@ -178,7 +178,7 @@ impl Tree {
             Some(node) => node.depth.saturating_add(u8::from(!label.is_none())),
             None => 0,
         };
-        self.nodes.push(Node {
+        self.nodes.push(PathNode {
             parent,
             label,
             object,
@@ -193,7 +193,7 @@ impl Tree {
     }
 
     /// The nodes from a root to this one, without those that are part of the one before.
-    fn steps(&self, node: u32) -> Vec<Node> {
+    fn steps(&self, node: u32) -> Vec<PathNode> {
         let mut steps = Vec::new();
         let mut next = node;
         while let Some(node) = self.nodes.get(next as usize) {
@@ -220,7 +220,7 @@ impl Tree {
 
     /// The path of a node, as Python would write it, as far as it can; none if a name in it is not
     /// there any more. From outside: may hold any character.
-    pub(super) fn path(&self, node: u32, objects: &mut Objects<'_>) -> Option<String> {
+    pub(super) fn path(&self, node: u32, objects: &mut HeapObjects<'_>) -> Option<String> {
         let mut path = String::new();
         let (mut last, mut repeated) = (String::new(), 0);
         for step in self.steps(node) {
@@ -238,8 +238,8 @@ impl Tree {
     }
 }
 
-impl Label {
-    fn text(self, objects: &mut Objects<'_>) -> Option<String> {
+impl PathLabel {
+    fn text(self, objects: &mut HeapObjects<'_>) -> Option<String> {
         let value = self.value();
         let mut name = |at| objects.text(at).map(|(text, _)| text);
         Some(match self.way() {
@@ -269,7 +269,7 @@ impl Label {
 }
 
 /// A key of a dict, as Python would write it.
-fn key(address: u64, objects: &mut Objects<'_>) -> String {
+fn key(address: u64, objects: &mut HeapObjects<'_>) -> String {
     if let Some((text, is_whole)) = objects.text(address) {
         let short: String = text.chars().take(MAX_KEY).collect();
         let more = if is_whole && short.len() == text.len() {
@@ -286,7 +286,7 @@ fn key(address: u64, objects: &mut Objects<'_>) -> String {
         return "?".into();
     };
     let name = match objects.kind(&object) {
-        Kind::Type => objects.type_name_at(address),
+        ObjectKind::Type => objects.type_name_at(address),
         _ => objects
             .type_name(object.number)
             .map(|name| format!("<{name}>")),

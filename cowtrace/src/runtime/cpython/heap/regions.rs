@@ -22,7 +22,7 @@ const NONE: u32 = u32::MAX;
 const HINTS: usize = 1024;
 
 #[derive(Clone, Copy)]
-struct Region {
+struct HeapRegion {
     start: u64,
     end: u64,
     /// First of its places in `chunks`.
@@ -31,7 +31,7 @@ struct Region {
 
 /// The readable memory of a process.
 pub(super) struct Regions {
-    all: Vec<Region>,
+    all: Vec<HeapRegion>,
     /// Number of the chunk by region and place in it.
     chunks: Vec<u32>,
     /// Address of each chunk.
@@ -45,7 +45,7 @@ pub(super) struct Regions {
 
 /// A place in a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ChunkPlace {
     pub(super) chunk: u32,
     pub(super) offset: u32,
 }
@@ -81,7 +81,7 @@ impl Regions {
         let mut virtual_bytes = 0;
         let mut entries = [0; PAGES_A_CHUNK * 8 * 64];
         for index in 0..found.all.len() {
-            let Region { start, end, .. } = found.all[index];
+            let HeapRegion { start, end, .. } = found.all[index];
             found.all[index].first = found.chunks.len();
             virtual_bytes += end - start;
             if virtual_bytes > MAX_VIRTUAL {
@@ -136,7 +136,7 @@ impl Regions {
         (u32::from(present) >> first).trailing_ones() as usize
     }
 
-    fn region(&mut self, at: u64) -> Option<Region> {
+    fn region(&mut self, at: u64) -> Option<HeapRegion> {
         let hint = (at >> 20) as usize % HINTS;
         let likely = self.all.get(self.hints[hint] as usize)?;
         if (likely.start..likely.end).contains(&at) {
@@ -154,14 +154,14 @@ impl Regions {
 
     /// The place of an address; none if its chunk has nothing that may be read.
     #[inline]
-    pub(super) fn place(&mut self, at: u64) -> Option<Place> {
+    pub(super) fn place(&mut self, at: u64) -> Option<ChunkPlace> {
         if !PLAUSIBLE.contains(&at) {
             return None;
         }
         let region = self.region(at)?;
         let offset = at - region.start;
         let chunk = *self.chunks.get(region.first + (offset / CHUNK) as usize)?;
-        (chunk != NONE).then_some(Place {
+        (chunk != NONE).then_some(ChunkPlace {
             chunk,
             offset: (offset % CHUNK) as u32,
         })
@@ -187,8 +187,8 @@ impl Regions {
 
 /// The mappings that fork shares copy-on-write; neighbours are one: what a program does with
 /// madvise(2) splits mappings inside of one allocation.
-fn joined(mappings: &[Mapping]) -> Vec<Region> {
-    let mut regions: Vec<Region> = Vec::new();
+fn joined(mappings: &[Mapping]) -> Vec<HeapRegion> {
+    let mut regions: Vec<HeapRegion> = Vec::new();
     for mapping in mappings {
         if !mapping.is_copy_on_write() || !mapping.perms.starts_with('r') {
             continue;
@@ -198,7 +198,7 @@ fn joined(mappings: &[Mapping]) -> Vec<Region> {
                 last.end = mapping.end;
             }
             Some(last) if last.end > mapping.start => {}
-            _ => regions.push(Region {
+            _ => regions.push(HeapRegion {
                 start: mapping.start,
                 end: mapping.end,
                 first: 0,

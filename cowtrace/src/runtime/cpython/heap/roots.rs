@@ -1,10 +1,10 @@
 //! Where the walk begins: modules, then what runs on the threads.
 
 use super::{
-    kind::Kind,
-    objects::Objects,
-    parts::{Parts, Shape, Span, Table},
-    paths::{Label, ROOT},
+    kind::ObjectKind,
+    objects::HeapObjects,
+    parts::{ObjectParts, PartShape, PartTable, Span},
+    paths::{PathLabel, ROOT},
     same,
     walk::Walk,
 };
@@ -34,16 +34,16 @@ struct Module {
     owner: Owner,
 }
 
-impl Objects<'_> {
+impl HeapObjects<'_> {
     /// The interpreter's table of modules, if it is that of the version that is expected:
     /// `sys.hexversion` must be it.
     pub(super) fn modules(&mut self, runtime: u64) -> Option<u64> {
         let roots = self.offsets.roots;
         let interpreter = self.memory.word(runtime.checked_add(roots.interpreters)?)?;
         let modules = self.memory.word(interpreter.checked_add(roots.modules)?)?;
-        self.at_of_kind(modules, Kind::Dict)?;
+        self.at_of_kind(modules, ObjectKind::Dict)?;
         let system = self.entry_of(modules, "sys")?;
-        self.at_of_kind(system, Kind::Module)?;
+        self.at_of_kind(system, ObjectKind::Module)?;
         let dict = self.member(system, same::MODULE_DICT);
         let version = self.entry_of(dict, "hexversion")?;
         let version = self.number(version)?;
@@ -52,7 +52,7 @@ impl Objects<'_> {
 
     /// The value that a dict has under a string.
     fn entry_of(&mut self, dict: u64, key: &str) -> Option<u64> {
-        self.at_of_kind(dict, Kind::Dict)?;
+        self.at_of_kind(dict, ObjectKind::Dict)?;
         let keys = self.member(dict, same::DICT_KEYS);
         let mut entries = Vec::new();
         self.each_entry(keys, |label, value, _| entries.push((label.value(), value)));
@@ -79,14 +79,14 @@ impl Objects<'_> {
     }
 
     /// What is in a thread's state.
-    pub(super) fn thread(&mut self, state: u64, parts: &mut Parts) {
+    pub(super) fn thread(&mut self, state: u64, parts: &mut ObjectParts) {
         let span = Span {
             at: state,
             count: self.offsets.roots.thread_bytes / 8,
-            shape: Shape::Loose,
+            shape: PartShape::Loose,
             skip: 0,
         };
-        parts.tables.push(Table {
+        parts.tables.push(PartTable {
             start: state,
             bytes: 0,
             span,
@@ -106,7 +106,7 @@ impl Walk<'_> {
         self.mark_boundaries();
         for module in &modules {
             self.tree
-                .add(ROOT, Label::module(module.name), module.address);
+                .add(ROOT, PathLabel::module(module.name), module.address);
         }
         let frames = self.find_frames(runtime);
         self.tree.nodes.extend(frames);
@@ -133,7 +133,11 @@ impl Walk<'_> {
             let Some((text, _)) = self.objects.text(name) else {
                 continue;
             };
-            if self.objects.at_of_kind(address, Kind::Module).is_none() {
+            if self
+                .objects
+                .at_of_kind(address, ObjectKind::Module)
+                .is_none()
+            {
                 continue;
             }
             let dict = self.objects.member(address, same::MODULE_DICT);
@@ -149,8 +153,8 @@ impl Walk<'_> {
     }
 
     /// The frames of all threads, then the threads' own state.
-    fn find_frames(&mut self, runtime: u64) -> Vec<super::paths::Node> {
-        let node = |label, object| super::paths::Node {
+    fn find_frames(&mut self, runtime: u64) -> Vec<super::paths::PathNode> {
+        let node = |label, object| super::paths::PathNode {
             parent: ROOT,
             label,
             object,
@@ -168,13 +172,13 @@ impl Walk<'_> {
         let interpreter = word(runtime, roots.interpreters);
         let mut thread = word(interpreter, roots.threads);
         while thread != 0 && threads.len() < MAX_THREADS {
-            threads.push(node(Label::THREAD, thread));
+            threads.push(node(PathLabel::THREAD, thread));
             let mut frame = word(thread, roots.frame.0);
             if let Some(offset) = roots.frame.1 {
                 frame = word(frame, offset);
             }
             while frame != 0 && frames.len() < MAX_FRAMES {
-                frames.push(node(Label::frame(word(frame, layout.code) & !7), frame));
+                frames.push(node(PathLabel::frame(word(frame, layout.code) & !7), frame));
                 frame = word(frame, layout.previous);
             }
             thread = word(thread, roots.next_thread);

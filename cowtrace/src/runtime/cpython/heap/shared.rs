@@ -1,8 +1,8 @@
 //! Which of the leading variables can reach which copied objects: a walk from each of them alone.
 
 use super::{
-    parts::Parts,
-    stack::{BATCH, Entry},
+    parts::ObjectParts,
+    stack::{BATCH, StackEntry},
     walk::Walk,
 };
 
@@ -28,7 +28,7 @@ impl Walk<'_> {
     }
 
     fn drain_again(&mut self, bit: u16) -> bool {
-        let mut parts = Parts::default();
+        let mut parts = ObjectParts::default();
         while let Some(entry) = self.stack.pop() {
             if self.deadline.step(self.objects.memory.bytes_read) {
                 self.stack.clear();
@@ -56,7 +56,7 @@ impl Walk<'_> {
                     self.copied.reach(place, table.start..end, bit);
                     self.landmarks.reach(place, table.start..end, bit);
                 }
-                self.stack.push(Entry::span(&table.span));
+                self.stack.push(StackEntry::span(&table.span));
             }
             for (_, address) in &parts.references {
                 self.reach_again(*address, bit);
@@ -81,7 +81,7 @@ impl Walk<'_> {
         self.copied.reach(place, range.clone(), bit);
         self.landmarks.reach(place, range, bit);
         if !self.objects.kind(&object).is_leaf() {
-            self.stack.push(Entry::object(address));
+            self.stack.push(StackEntry::object(address));
         }
     }
 }

@@ -3,8 +3,8 @@
 //! deep as structures branch.
 
 use super::{
-    objects::Objects,
-    parts::{BLOCK_SLOTS, BLOCK_WORDS, Shape, Span},
+    objects::HeapObjects,
+    parts::{BLOCK_SLOTS, BLOCK_WORDS, PartShape, Span},
 };
 
 /// Entries: 16 MiB.
@@ -13,21 +13,21 @@ const MAX_ENTRIES: usize = 1 << 20;
 pub(super) const BATCH: usize = 32;
 const TAG_SHIFT: u32 = 48;
 const VALUE: u64 = (1 << TAG_SHIFT) - 1;
-const SHAPES: [Shape; 7] = [
-    Shape::Items,
-    Shape::Elements,
-    Shape::Pairs,
-    Shape::Triples,
-    Shape::Loose,
-    Shape::Blocks,
-    Shape::Values,
+const SHAPES: [PartShape; 7] = [
+    PartShape::Items,
+    PartShape::Elements,
+    PartShape::Pairs,
+    PartShape::Triples,
+    PartShape::Loose,
+    PartShape::Blocks,
+    PartShape::Values,
 ];
 
 /// An object (tag 0) or a span (its shape plus 1), with its length and what is skipped.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry(u64, u64);
+pub(super) struct StackEntry(u64, u64);
 
-impl Entry {
+impl StackEntry {
     pub(super) fn object(address: u64) -> Self {
         Self(address & VALUE, 0)
     }
@@ -57,15 +57,15 @@ impl Entry {
 }
 
 #[derive(Default)]
-pub(super) struct Stack {
-    entries: Vec<Entry>,
+pub(super) struct WalkStack {
+    entries: Vec<StackEntry>,
     /// Whether there was no room for something.
     pub(super) is_partial: bool,
 }
 
-impl Stack {
+impl WalkStack {
     #[inline]
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: StackEntry) {
         if self.entries.len() < MAX_ENTRIES {
             self.entries.push(entry);
         } else {
@@ -74,7 +74,7 @@ impl Stack {
     }
 
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self) -> Option<StackEntry> {
         self.entries.pop()
     }
 
@@ -86,10 +86,10 @@ impl Stack {
     pub(super) fn take(
         &mut self,
         span: &Span,
-        objects: &mut Objects<'_>,
+        objects: &mut HeapObjects<'_>,
         found: &mut [u64; BATCH],
     ) -> usize {
-        if span.shape == Shape::Blocks {
+        if span.shape == PartShape::Blocks {
             return self.take_block(span, objects, found);
         }
         let words = span.shape.words() as usize;
@@ -98,7 +98,7 @@ impl Stack {
         let length = objects.memory.words(span.at, &mut read[..entries * words]);
         let done = length / words;
         if done == entries && span.count > entries as u64 {
-            self.push(Entry::span(&Span {
+            self.push(StackEntry::span(&Span {
                 at: span.at + (entries * words) as u64 * 8,
                 count: span.count - entries as u64,
                 ..*span
@@ -109,12 +109,12 @@ impl Stack {
         let mut taken = 0;
         for entry in read[..done * words].chunks_exact(words) {
             let references = match span.shape {
-                Shape::Elements => &entry[..1],
-                Shape::Triples => &entry[1..],
+                PartShape::Elements => &entry[..1],
+                PartShape::Triples => &entry[1..],
                 _ => entry,
             };
             for &reference in references.iter().filter(|reference| **reference != 0) {
-                if span.shape == Shape::Loose && objects.guess(reference).is_none() {
+                if span.shape == PartShape::Loose && objects.guess(reference).is_none() {
                     continue;
                 }
                 found[taken] = reference;
@@ -125,7 +125,7 @@ impl Stack {
     }
 
     /// Goes on behind a piece of a table of which no page is present.
-    fn skip_absent(&mut self, span: &Span, done: u64, objects: &mut Objects<'_>) {
+    fn skip_absent(&mut self, span: &Span, done: u64, objects: &mut HeapObjects<'_>) {
         let bytes = span.shape.words() * 8;
         let absent = span.at + done * bytes;
         let next = objects.memory.regions.next_present(absent);
@@ -135,7 +135,7 @@ impl Stack {
         // Never back: what lies across is left out.
         let entries = skipped.div_ceil(bytes).max(done + 1);
         if entries < span.count {
-            self.push(Entry::span(&Span {
+            self.push(StackEntry::span(&Span {
                 at: span.at + entries * bytes,
                 count: span.count - entries,
                 ..*span
@@ -146,7 +146,7 @@ impl Stack {
     fn take_block(
         &mut self,
         span: &Span,
-        objects: &mut Objects<'_>,
+        objects: &mut HeapObjects<'_>,
         found: &mut [u64; BATCH],
     ) -> usize {
         let mut block = [0; BLOCK_WORDS as usize];
@@ -166,7 +166,7 @@ impl Stack {
             (span.at, skip)
         };
         if count > 0 {
-            self.push(Entry::span(&Span {
+            self.push(StackEntry::span(&Span {
                 at,
                 count,
                 skip,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{
     copied::{Copied, NOWHERE},
-    holders::{Amounts, LEAST_PART, MAX_VARIABLES, Named, Sums, told_under},
+    holders::{Amounts, LEAST_PART, MAX_VARIABLES, NamedVariable, VariableSums, told_under},
     paths::ROOT,
     regions::PAGE,
     variable::Variable,
@@ -23,15 +23,15 @@ pub struct Survey {
     addresses: Vec<u64>,
     /// Index of what lies at each.
     kinds: Vec<u16>,
-    places: Vec<Place>,
+    places: Vec<KnownPlace>,
     /// Containers before what they contain.
-    variables: Vec<Known>,
+    variables: Vec<KnownVariable>,
     types: Vec<String>,
 }
 
 /// What lies at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Place {
+struct KnownPlace {
     /// Whether any variable holds it.
     is_held: bool,
     /// Index of the variable that it is told under.
@@ -44,8 +44,8 @@ struct Place {
 
 /// A variable that may be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Known {
-    named: Named,
+struct KnownVariable {
+    named: NamedVariable,
     /// Index of the one that it goes with if it is small.
     parent: Option<usize>,
 }
@@ -65,7 +65,7 @@ pub struct Credit {
 
 impl Survey {
     /// Of a walk that has compared its leading variables; nothing without landmarks.
-    pub(super) fn of(walk: &mut Walk<'_>, sums: &Sums, compared: &[u32]) -> Self {
+    pub(super) fn of(walk: &mut Walk<'_>, sums: &VariableSums, compared: &[u32]) -> Self {
         if walk.landmarks.addresses().is_empty() {
             return Self::default();
         }
@@ -74,8 +74,8 @@ impl Survey {
         nodes.sort_unstable();
         nodes.dedup();
         let found = nodes.into_iter();
-        let (nodes, named): (Vec<u32>, Vec<Named>) = found
-            .filter_map(|node| Some((node, Named::of(walk, node, compared)?)))
+        let (nodes, named): (Vec<u32>, Vec<NamedVariable>) = found
+            .filter_map(|node| Some((node, NamedVariable::of(walk, node, compared)?)))
             .unzip();
         let told = told_under(&walk.tree.nodes, nodes.iter().copied());
         let index = |node: u32| nodes.binary_search(&node).ok();
@@ -83,7 +83,7 @@ impl Survey {
             let parent = walk.tree.nodes[node as usize].parent;
             index(*told.get(parent as usize)?)
         };
-        let variables = nodes.iter().zip(named).map(|(node, named)| Known {
+        let variables = nodes.iter().zip(named).map(|(node, named)| KnownVariable {
             named,
             parent: parent(*node),
         });
@@ -156,7 +156,7 @@ impl Survey {
     /// What lies at an address, or nearest to it in its page, and whether it is the former; none if
     /// nothing is known of the page. Where most of a page is held, so is what was written in it: between
     /// two objects is what the allocator leaves free behind the first.
-    fn at(&self, address: u64) -> Option<(Place, bool)> {
+    fn at(&self, address: u64) -> Option<(KnownPlace, bool)> {
         let after = self.addresses.partition_point(|at| *at < address);
         if self.addresses.get(after) == Some(&address) {
             return Some((self.place(after)?, true));
@@ -173,7 +173,7 @@ impl Survey {
         Some((self.place(nearest)?, false))
     }
 
-    fn place(&self, index: usize) -> Option<Place> {
+    fn place(&self, index: usize) -> Option<KnownPlace> {
         let kind = *self.kinds.get(index)?;
         self.places.get(usize::from(kind)).copied()
     }
@@ -183,7 +183,7 @@ impl Survey {
 #[derive(Default)]
 struct Making {
     survey: Survey,
-    kinds: HashMap<Place, u16>,
+    kinds: HashMap<KnownPlace, u16>,
     /// The numbers of types, in the order of their names.
     numbers: Vec<u32>,
     types: HashMap<u32, u16>,
@@ -200,7 +200,7 @@ impl Making {
         let all = found.addresses().iter().zip(found.found()).enumerate();
         let all = all.map(|(number, (address, (node, kind)))| {
             let told = told.get(node as usize).copied().unwrap_or(ROOT);
-            let place = Place {
+            let place = KnownPlace {
                 is_held: node != NOWHERE,
                 variable: index(told).and_then(|index| u16::try_from(index).ok()),
                 type_name: self.type_of(kind),
@@ -225,9 +225,9 @@ impl Making {
     }
 
     /// The number of a kind; where there are too many, of the same variable's without more.
-    fn kind_of(&mut self, mut place: Place) -> u16 {
+    fn kind_of(&mut self, mut place: KnownPlace) -> u16 {
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&place) {
-            place = Place {
+            place = KnownPlace {
                 type_name: None,
                 mask: 0,
                 ..place
@@ -245,29 +245,29 @@ impl Making {
 mod tests {
     use super::*;
 
-    const HELD: Place = Place {
+    const HELD: KnownPlace = KnownPlace {
         is_held: true,
         variable: Some(0),
         type_name: Some(0),
         mask: 0,
     };
-    const FREE: Place = Place {
+    const FREE: KnownPlace = KnownPlace {
         is_held: false,
         variable: None,
         type_name: None,
         mask: 0,
     };
-    const SMALL: Place = Place {
+    const SMALL: KnownPlace = KnownPlace {
         variable: Some(1),
         ..HELD
     };
 
     /// `data`, with `data.small` in it.
-    fn survey(lies: &[(u64, Place)]) -> Survey {
+    fn survey(lies: &[(u64, KnownPlace)]) -> Survey {
         let places = vec![HELD, FREE, SMALL];
         let kind = |place| places.iter().position(|it| *it == place).unwrap();
-        let known = |path: &str, parent| Known {
-            named: Named::called(path),
+        let known = |path: &str, parent| KnownVariable {
+            named: NamedVariable::called(path),
             parent,
         };
         Survey {
@@ -327,10 +327,10 @@ mod tests {
     fn too_many_kinds_of_places_lose_their_details_but_not_their_variable() {
         let mut making = Making::default();
         for mask in 0..=u16::MAX {
-            let number = making.kind_of(Place { mask, ..HELD });
+            let number = making.kind_of(KnownPlace { mask, ..HELD });
             assert!(making.survey.places[usize::from(number)].is_held);
         }
-        let number = making.kind_of(Place { mask: 9, ..SMALL });
+        let number = making.kind_of(KnownPlace { mask: 9, ..SMALL });
         assert_eq!(making.survey.places[usize::from(number)].variable, Some(1));
         assert!(making.survey.places.len() < usize::from(u16::MAX));
     }

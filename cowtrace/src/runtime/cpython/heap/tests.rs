@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     bytes::Bytes,
-    find::{Copies, Interpreter, Limits, finish, prepare},
+    find::{CopiedAddresses, Limits, LivingInterpreter, finish, prepare},
     offsets::Offsets,
     same,
 };
@@ -150,7 +150,7 @@ impl Heap {
         addresses.sort_unstable();
         addresses.dedup();
         let pages = vec![1; addresses.len()];
-        let interpreter = Interpreter {
+        let interpreter = LivingInterpreter {
             type_type: TYPE,
             runtime: RUNTIME,
             offsets: if self.is_free_threaded {
@@ -164,7 +164,7 @@ impl Heap {
             landmarks,
             ..Limits::default()
         };
-        let copies = Copies { addresses, pages };
+        let copies = CopiedAddresses { addresses, pages };
         let mut walk = prepare(self.memory.memory(), &interpreter, copies.addresses, limits)?;
         Ok(finish(&mut walk, &copies.pages))
     }

@@ -8,12 +8,12 @@ use super::{
     copied::{Copied, NOWHERE},
     deadline::Deadline,
     memory::Marks,
-    objects::{Object, Objects},
-    parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, Parts, Shape, Span, Table},
-    paths::{Label, Tree},
-    regions::{PAGE, Place},
+    objects::{HeapObject, HeapObjects},
+    parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, ObjectParts, PartShape, PartTable, Span},
+    paths::{PathLabel, Tree},
+    regions::{ChunkPlace, PAGE},
     same,
-    stack::{BATCH, Entry, Stack},
+    stack::{BATCH, StackEntry, WalkStack},
 };
 
 /// Steps from a root that get names.
@@ -30,11 +30,11 @@ const MAX_LATE: usize = 1 << 14;
 pub(super) struct Alias {
     pub(super) object: u64,
     pub(super) parent: u32,
-    pub(super) label: Label,
+    pub(super) label: PathLabel,
 }
 
 pub(super) struct Walk<'a> {
-    pub(super) objects: Objects<'a>,
+    pub(super) objects: HeapObjects<'a>,
     pub(super) marks: Marks,
     pub(super) copied: Copied,
     /// Others, for what is copied later.
@@ -44,21 +44,21 @@ pub(super) struct Walk<'a> {
     /// Modules and their dicts, which no path leads through but their own.
     pub(super) boundaries: Vec<u64>,
     /// What is followed depth first, and the node that it belongs to.
-    deferred: Vec<(u32, Entry)>,
+    deferred: Vec<(u32, StackEntry)>,
     pub(super) max_deferred: usize,
     pub(super) late: Vec<(u32, u64)>,
     pub(super) aliases: Vec<Alias>,
     /// Copied objects that a node refers to and that were found under another.
     pub(super) also: HashMap<u32, u64>,
     pub(super) visited: u64,
-    pub(super) stack: Stack,
-    parts: Parts,
+    pub(super) stack: WalkStack,
+    parts: ObjectParts,
     also_now: u64,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
-        objects: Objects<'a>,
+        objects: HeapObjects<'a>,
         [copied, landmarks]: [Copied; 2],
         deadline: Deadline,
     ) -> Self {
@@ -76,8 +76,8 @@ impl<'a> Walk<'a> {
             aliases: Vec::new(),
             also: HashMap::new(),
             visited: 0,
-            stack: Stack::default(),
-            parts: Parts::default(),
+            stack: WalkStack::default(),
+            parts: ObjectParts::default(),
             also_now: 0,
         }
     }
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
                 return;
             }
             if self.objects.guess(address).is_some()
-                && let Some(node) = self.tree.add(node, Label::TEMPORARY, address)
+                && let Some(node) = self.tree.add(node, PathLabel::TEMPORARY, address)
             {
                 self.reach(address, node);
                 self.drain(node);
@@ -134,7 +134,7 @@ impl<'a> Walk<'a> {
                 };
                 if node.depth >= MAX_DEPTH {
                     self.parts = parts;
-                    return self.put_off(number, Entry::object(node.object));
+                    return self.put_off(number, StackEntry::object(node.object));
                 }
                 self.objects.parts(&object, true, &mut parts);
             }
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
         self.parts = parts;
     }
 
-    fn keep_for_later(&mut self, parts: &Parts, node: u32) {
+    fn keep_for_later(&mut self, parts: &ObjectParts, node: u32) {
         let room = MAX_LATE.saturating_sub(self.late.len());
         let kept = parts.temporaries.iter().take(room);
         self.late.extend(kept.map(|address| (node, *address)));
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
             self.objects.parts(&object, false, &mut parts);
             for table in &parts.tables {
                 if self.own(table, node, object.number) && table.span.count > MAX_ATTRIBUTES {
-                    self.put_off(node, Entry::span(&table.span));
+                    self.put_off(node, StackEntry::span(&table.span));
                 }
             }
         }
@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
 
     /// Gives an object that has not been met a node, unless it refers to nothing and was not
     /// copied.
-    pub(super) fn meet(&mut self, address: u64, label: Label, parent: u32) {
+    pub(super) fn meet(&mut self, address: u64, label: PathLabel, parent: u32) {
         let Some(place) = self.objects.memory.place(address) else {
             return;
         };
@@ -216,12 +216,12 @@ impl<'a> Walk<'a> {
             self.claim(&object, node);
         } else {
             self.claim(&object, parent);
-            self.put_off(parent, Entry::object(address));
+            self.put_off(parent, StackEntry::object(address));
         }
     }
 
     /// Remembers another name of what may be a large variable.
-    fn note_alias(&mut self, object: u64, label: Label, parent: u32) {
+    fn note_alias(&mut self, object: u64, label: PathLabel, parent: u32) {
         if label.is_none() || self.aliases.len() >= MAX_ALIASES {
             return;
         }
@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn meet_table(&mut self, table: &Table, node: u32) {
+    fn meet_table(&mut self, table: &PartTable, node: u32) {
         let object = self.tree.nodes[node as usize].object;
         let number = self.objects.at(object).map_or(0, |object| object.number);
         if !self.own(table, node, number) {
@@ -246,10 +246,10 @@ impl<'a> Walk<'a> {
         } = table.span;
         let is_named = matches!(
             shape,
-            Shape::Items | Shape::Elements | Shape::Pairs | Shape::Triples
+            PartShape::Items | PartShape::Elements | PartShape::Pairs | PartShape::Triples
         );
         if count > MAX_NAMED || !is_named {
-            self.put_off(node, Entry::span(&table.span));
+            self.put_off(node, StackEntry::span(&table.span));
             return;
         }
         let words = shape.words() as usize;
@@ -261,11 +261,13 @@ impl<'a> Walk<'a> {
                 return;
             }
             match (shape, &*entry) {
-                (Shape::Items, [item]) => self.meet(*item, Label::index(index), node),
-                (Shape::Elements, [element, _]) => self.meet(*element, Label::ELEMENT, node),
+                (PartShape::Items, [item]) => self.meet(*item, PathLabel::index(index), node),
+                (PartShape::Elements, [element, _]) => {
+                    self.meet(*element, PathLabel::ELEMENT, node)
+                }
                 (_, [key, value] | [_, key, value]) => {
-                    self.meet(*value, Label::key(*key), node);
-                    self.meet(*key, Label::NONE, node);
+                    self.meet(*value, PathLabel::key(*key), node);
+                    self.meet(*key, PathLabel::NONE, node);
                 }
                 _ => {}
             }
@@ -273,7 +275,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes a table as its object's own; false if it was another's.
-    fn own(&mut self, table: &Table, node: u32, number: u32) -> bool {
+    fn own(&mut self, table: &PartTable, node: u32, number: u32) -> bool {
         if table.bytes == 0 {
             return true;
         }
@@ -289,19 +291,19 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn claim(&mut self, object: &Object, node: u32) {
+    fn claim(&mut self, object: &HeapObject, node: u32) {
         let (place, range) = self.objects.extent(object);
         self.claim_range(place, range, node, object.number);
     }
 
     #[inline]
-    fn claim_range(&mut self, place: Option<Place>, range: Range<u64>, node: u32, kind: u32) {
+    fn claim_range(&mut self, place: Option<ChunkPlace>, range: Range<u64>, node: u32, kind: u32) {
         self.copied.claim(place, range.clone(), node, kind);
         self.landmarks.claim(place, range, node, kind);
     }
 
     /// Follows an entry depth first once all that can have a name has one.
-    fn put_off(&mut self, node: u32, entry: Entry) {
+    fn put_off(&mut self, node: u32, entry: StackEntry) {
         if self.deferred.len() < self.max_deferred {
             self.deferred.push((node, entry));
         } else {
@@ -310,7 +312,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Follows an entry depth first.
-    fn descend(&mut self, node: u32, entry: Entry) {
+    fn descend(&mut self, node: u32, entry: StackEntry) {
         self.stack.push(entry);
         self.drain(node);
     }
@@ -325,7 +327,7 @@ impl<'a> Walk<'a> {
                 self.scan(entry.address(), node);
                 continue;
             };
-            if span.shape == Shape::Blocks {
+            if span.shape == PartShape::Blocks {
                 let place = self.objects.memory.place(span.at);
                 let range = span.at..span.at + BLOCK_WORDS * 8;
                 self.claim_range(place, range, node, NOWHERE);
@@ -350,7 +352,7 @@ impl<'a> Walk<'a> {
         self.objects.parts(&object, false, &mut parts);
         for table in &parts.tables {
             if self.own(table, node, object.number) {
-                self.stack.push(Entry::span(&table.span));
+                self.stack.push(StackEntry::span(&table.span));
             }
         }
         for (_, address) in &parts.references {
@@ -363,10 +365,10 @@ impl<'a> Walk<'a> {
     /// Copied addresses of an object that was visited before: its reference count, and the header
     /// in front of it if that is in the same page.
     #[inline]
-    fn copied_again(&self, address: u64, place: Place) -> u64 {
+    fn copied_again(&self, address: u64, place: ChunkPlace) -> u64 {
         let header = self.objects.offsets.header;
         let before = u64::from(place.offset % PAGE as u32).min(header.collector);
-        let place = Place {
+        let place = ChunkPlace {
             offset: place.offset - before as u32,
             ..place
         };
@@ -391,7 +393,7 @@ impl<'a> Walk<'a> {
         self.visited += 1;
         self.claim(&object, node);
         if !self.objects.kind(&object).is_leaf() {
-            self.stack.push(Entry::object(address));
+            self.stack.push(StackEntry::object(address));
         }
     }
 }

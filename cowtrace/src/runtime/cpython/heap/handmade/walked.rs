@@ -5,7 +5,7 @@ use std::{ops::Range, time::Duration};
 use super::{
     super::{
         bytes::mapping,
-        find::{Found, Interpreter, Limits, finish, prepare},
+        find::{Found, Limits, LivingInterpreter, finish, prepare},
         memory::Memory,
         offsets::Offsets,
         regions::{PAGE, Regions},
@@ -74,7 +74,7 @@ impl Heap {
             found.map(|found| to.copy_from_slice(found)).is_some()
         };
         let memory = Memory::new(regions, 4 * PAGE as usize, Box::new(read));
-        let interpreter = Interpreter {
+        let interpreter = LivingInterpreter {
             type_type: TYPE,
             runtime: RUNTIME,
             offsets: vec![self.offsets],
