@@ -184,7 +184,7 @@ fn layout(input: &[u8]) {
 struct Entry(u8, u8, i32);
 
 impl Entry {
-    /// ObjectLayout/locations.md in CPython's sources.
+    /// Objects/locations.md in CPython's sources.
     fn encode(self, table: &mut Vec<u8>) {
         let Self(kind, units, delta) = self;
         table.push(0x80 | kind << 3 | units);

@@ -88,7 +88,7 @@ fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<
 }
 
 /// Where a table of keys has its entries, how many words each has (the last two are the key and the
-/// value), and how many there are (`ObjectLayout/dictobject.c`).
+/// value), and how many there are (`Objects/dictobject.c`).
 fn entries(keys: u64, read: &mut ReadName<'_>) -> Option<(u64, u64, u64)> {
     let mut head = [0; 5];
     for (index, to) in (0..).zip(&mut head) {

@@ -1,5 +1,5 @@
 //! Dicts: their tables of keys, and values that stand beside keys which several share
-//! (HeapObjects/dictobject.c).
+//! (Objects/dictobject.c).
 
 use super::{
     kind::ObjectKind,

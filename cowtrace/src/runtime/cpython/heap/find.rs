@@ -66,7 +66,7 @@ pub struct Found {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
-    /// HeapObjects that were visited.
+    /// Objects that were visited.
     pub objects: u64,
     /// Bytes that were read.
     pub bytes_read: u64,

@@ -263,7 +263,7 @@ impl<'a> Walk<'a> {
             match (shape, &*entry) {
                 (PartShape::Items, [item]) => self.meet(*item, PathLabel::index(index), node),
                 (PartShape::Elements, [element, _]) => {
-                    self.meet(*element, PathLabel::ELEMENT, node)
+                    self.meet(*element, PathLabel::ELEMENT, node);
                 }
                 (_, [key, value] | [_, key, value]) => {
                     self.meet(*value, PathLabel::key(*key), node);
