@@ -42,11 +42,13 @@ impl Collector {
             self.processes.note_layout(id, Some(layout.clone()));
         }
         self.processes.retire_other_image(event);
-        let heap = match (parent, &layout) {
+        let inheritance = match (parent, &layout) {
             (Some(id), Some(layout)) => Some(self.pass_on(id, layout.inherited_pages())),
             _ => None,
         };
-        let id = self.processes.add_forked(event, parent, layout, heap);
+        let id = self
+            .processes
+            .add_forked(event, parent, layout, inheritance);
         self.know_words(id);
         self.know_interpreter(id);
     }
@@ -60,7 +62,7 @@ impl Collector {
     }
 
     fn exited(&mut self, event: &Lifecycle) {
-        let heap = self.processes.note_exit(event);
-        self.early.note_exit(heap);
+        let inheritance = self.processes.note_exit(event);
+        self.early.note_exit(inheritance);
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     probe::{RangeCount, Totals},
     recording::{Writer as RecordingWriter, read},
     run::{
-        CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WhoWrote,
+        CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, SnapshotScope, Timeline, WhoWrote,
         WriteKind, Writer, arbitrary,
     },
     scratch::Scratch,
@@ -280,12 +280,12 @@ impl Trace {
         if !without_writers {
             run.who_wrote = self.writers().in_regions(&run.memory.regions);
         }
-        let told = Told {
+        let scope = SnapshotScope {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
             samples_before,
             without_writers,
         };
-        recording.write(&Snapshot { run, told }).unwrap();
+        recording.write(&Snapshot { run, scope }).unwrap();
     }
 
     /// One that wrote in every region.

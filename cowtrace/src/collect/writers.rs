@@ -76,21 +76,21 @@ impl Collector {
         type_address: Option<u64>,
     ) {
         let slot = evidence.core.slot;
-        let Some(heap) = self.processes.records().heap_of(slot) else {
+        let Some(inheritance) = self.processes.records().inheritance_of(slot) else {
             self.copies.dropped += evidence.pages();
             return;
         };
         let is_kept = self
             .copies
-            .add(heap, evidence.core.address, evidence.pages());
+            .add(inheritance, evidence.core.address, evidence.pages());
         // What the owner writes itself is what it changes.
         let record = self.processes.records().written_in_slot(slot);
-        let is_heirs = record.is_some_and(|record| record.heap == Some(heap));
+        let is_heirs = record.is_some_and(|record| record.inheritance == Some(inheritance));
         if let Some(type_address) = type_address.filter(|_| is_kept && is_heirs) {
             let writers = &self.writers;
             let count = || writers.words_of_objects(image, type_address, writer);
             self.contents
-                .offer(heap, evidence, type_address, count, |at, to| {
+                .offer(inheritance, evidence, type_address, count, |at, to| {
                     memory::read(writer, at, to)
                 });
         }

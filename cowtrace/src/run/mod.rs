@@ -28,7 +28,7 @@ pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
-pub use snapshot::{Snapshot, Told};
+pub use snapshot::{Snapshot, SnapshotScope};
 pub use timeline::{Sample, Timeline};
 pub use workers::{Others, Worker, Workers};
 pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WhoWrote, WriteKind, Writer};

@@ -194,7 +194,7 @@ impl Collector {
                 });
         let rows_of = counted.into_iter().collect();
         let (timeline, samples_before) = self.told.new_samples(&self.timeline);
-        let mut told = run::Told {
+        let mut scope = run::SnapshotScope {
             rows_of: Some(rows_of).filter(|_| !is_whole),
             samples_before,
             without_writers: true,
@@ -211,9 +211,9 @@ impl Collector {
             processes: self.told.processes_of(self.processes.records()),
             ..run.memory
         };
-        told.without_writers = !self.tell_writers(&mut run);
+        scope.without_writers = !self.tell_writers(&mut run);
         self.told.has_begun = true;
-        Snapshot { run, told }
+        Snapshot { run, scope }
     }
 
     /// Has the next snapshot tell everything: the last one was lost.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     collect::{
         Collector,
-        processes::{inheritance::Heap, record::Record},
+        processes::{inheritance::Inheritance, record::Record},
     },
     memory,
     run::{AlsoHeld, CopiedType, HeapWalk, Holder},
@@ -34,14 +34,14 @@ const TIME: Duration = Duration::from_secs(5);
 /// Memory of one process that is looked through at once.
 struct Group {
     /// Heaps, with what was copied of each: several where the process still has them all.
-    heaps: Vec<(Heap, Addresses)>,
+    inheritances: Vec<(Inheritance, Addresses)>,
     /// Those to ask, in this order.
     keepers: Vec<Keeper>,
 }
 
 impl Group {
     fn pages(&self) -> u64 {
-        self.heaps
+        self.inheritances
             .iter()
             .map(|(_, addresses)| addresses.pages)
             .sum()
@@ -49,14 +49,14 @@ impl Group {
 
     /// The process, if it still has what it passed on.
     fn owner(&self) -> Option<u32> {
-        let (heap, _) = self.heaps.first()?;
+        let (inheritance, _) = self.inheritances.first()?;
         let first = self.keepers.first()?;
-        (first.id == heap.process && !first.has_changed).then_some(first.id)
+        (first.id == inheritance.process && !first.has_changed).then_some(first.id)
     }
 
     /// The processes to ask about each heap, once its own process is gone.
-    fn apart(self) -> impl Iterator<Item = (Heap, Addresses)> {
-        self.heaps.into_iter()
+    fn apart(self) -> impl Iterator<Item = (Inheritance, Addresses)> {
+        self.inheritances.into_iter()
     }
 }
 
@@ -68,15 +68,15 @@ impl Collector {
         let mut others: Option<HeapWalk> = None;
         for (rank, group) in self.groups().into_iter().enumerate() {
             if rank >= MAX_WALKS {
-                for (heap, addresses) in group.apart() {
-                    if let Some(before) = self.early.of(heap) {
+                for (inheritance, addresses) in group.apart() {
+                    if let Some(before) = self.early.of(inheritance) {
                         let (found, walk) = with_later(before, &addresses);
                         tell(&mut holders, &mut walks, found, walk);
                         continue;
                     }
                     let more = others.get_or_insert_with(|| HeapWalk {
                         failure: Some("too many processes passed memory on".into()),
-                        ..begun(heap, &Addresses::default())
+                        ..begun(inheritance, &Addresses::default())
                     });
                     more.asked_pages += addresses.pages;
                     more.by_page += addresses.by_page;
@@ -111,17 +111,17 @@ impl Collector {
         let copies = std::mem::take(&mut self.copies);
         self.loss.addresses_full += copies.dropped;
         let mut groups: Vec<Group> = Vec::new();
-        for (heap, addresses) in copies.into_heaps() {
+        for (inheritance, addresses) in copies.into_inheritances() {
             let group = Group {
-                keepers: self.keepers_of(heap),
-                heaps: vec![(heap, addresses)],
+                keepers: self.keepers_of(inheritance),
+                inheritances: vec![(inheritance, addresses)],
             };
             let owner = group.owner();
             let same = groups
                 .iter_mut()
                 .find(|known| owner.is_some() && known.owner() == owner);
             match same {
-                Some(known) => known.heaps.extend(group.heaps),
+                Some(known) => known.inheritances.extend(group.inheritances),
                 None => groups.push(group),
             }
         }
@@ -130,17 +130,20 @@ impl Collector {
     }
 
     /// Living processes to ask for a heap, in this order.
-    pub(in crate::collect) fn keepers_of(&self, heap: Heap) -> Vec<Keeper> {
+    pub(in crate::collect) fn keepers_of(&self, inheritance: Inheritance) -> Vec<Keeper> {
         let kept = |record: &Record| {
             let part = self
                 .contents
-                .kept_part(heap, |at, to| memory::read(record.pid, at, to));
-            log::debug!("process {} still has {part:?} of {heap:?}", record.pid);
+                .kept_part(inheritance, |at, to| memory::read(record.pid, at, to));
+            log::debug!(
+                "process {} still has {part:?} of {inheritance:?}",
+                record.pid
+            );
             part
         };
         keepers_of(
             self.processes.records(),
-            heap,
+            inheritance,
             |record| self.written(record),
             kept,
         )
@@ -155,24 +158,26 @@ impl Collector {
     }
 
     fn walk_group(&mut self, mut group: Group, ends: Instant) -> Vec<Seen> {
-        if group.heaps.len() == 1 {
-            let heaps = group.heaps.into_iter();
-            return heaps
-                .map(|(heap, addresses)| self.walk_heap(heap, addresses, &group.keepers, ends))
+        if group.inheritances.len() == 1 {
+            let inheritances = group.inheritances.into_iter();
+            return inheritances
+                .map(|(inheritance, addresses)| {
+                    self.walk_heap(inheritance, addresses, &group.keepers, ends)
+                })
                 .collect();
         }
         let mut all = Addresses::default();
-        for (_, addresses) in &group.heaps {
+        for (_, addresses) in &group.inheritances {
             all.join(addresses.clone());
         }
-        let first = group.heaps[0].0;
+        let first = group.inheritances[0].0;
         let now = self.ask(first, all, &group.keepers[..1], ends);
-        let heaps = group.heaps.iter();
-        let held: u64 = heaps
-            .filter_map(|(heap, addresses)| {
-                let before = self.early.of(*heap)?;
+        let inheritances = group.inheritances.iter();
+        let held: u64 = inheritances
+            .filter_map(|(inheritance, addresses)| {
+                let before = self.early.of(*inheritance)?;
                 let (_, walk) = with_later(before.clone(), addresses);
-                self.early.put_back(*heap, before);
+                self.early.put_back(*inheritance, before);
                 Some(walk.held_pages)
             })
             .sum();
@@ -181,30 +186,30 @@ impl Collector {
         }
         // It is ending, or has ended: others may have what it has given up.
         let owner = group.keepers.remove(0);
-        let heaps = group.apart();
-        heaps
-            .map(|(heap, addresses)| {
-                let mut keepers = self.keepers_of(heap);
+        let inheritances = group.apart();
+        inheritances
+            .map(|(inheritance, addresses)| {
+                let mut keepers = self.keepers_of(inheritance);
                 keepers.retain(|keeper| keeper.id != owner.id);
-                self.walk_heap(heap, addresses, &keepers, ends)
+                self.walk_heap(inheritance, addresses, &keepers, ends)
             })
             .collect()
     }
 
     fn walk_heap(
         &mut self,
-        heap: Heap,
+        inheritance: Inheritance,
         addresses: Addresses,
         keepers: &[Keeper],
         ends: Instant,
     ) -> Seen {
-        let before = self.early.of(heap);
+        let before = self.early.of(inheritance);
         let before = before.map(|before| with_later(before, &addresses));
         let has_changed = keepers.first().is_none_or(|keeper| keeper.has_changed);
         if has_changed && let Some(before) = before {
             return before;
         }
-        let now = self.ask(heap, addresses, keepers, ends);
+        let now = self.ask(inheritance, addresses, keepers, ends);
         // A process that is ending has given up what it had.
         let has_failed = now.1.failure.is_some();
         before
@@ -213,11 +218,17 @@ impl Collector {
     }
 
     /// Looks through the first process that can be, until all of them have to end.
-    fn ask(&self, heap: Heap, addresses: Addresses, keepers: &[Keeper], ends: Instant) -> Seen {
-        let walk = begun(heap, &addresses);
+    fn ask(
+        &self,
+        inheritance: Inheritance,
+        addresses: Addresses,
+        keepers: &[Keeper],
+        ends: Instant,
+    ) -> Seen {
+        let walk = begun(inheritance, &addresses);
         let objects = self
             .writers
-            .objects(self.processes.records().image_of(heap.process));
+            .objects(self.processes.records().image_of(inheritance.process));
         let Some(objects) = objects else {
             return ended(walk, Err("it runs no CPython that is known".into()));
         };

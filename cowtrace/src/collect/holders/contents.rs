@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use cowtrace_common::evidence::{Evidence, WORDS as TAKEN};
 
-use crate::collect::processes::inheritance::Heap;
+use crate::collect::processes::inheritance::Inheritance;
 
-/// Objects of a heap that are kept: of so many that are three quarters the same, 95 % of the time 70 to
-/// 80 % are.
+/// Objects kept of one inheritance. If three quarters of all objects are unchanged, then a sample of this size
+/// finds 70 to 80 % unchanged, 95 % of the time.
 const MOST_OBJECTS: usize = 256;
 /// Fewer say nothing.
 const LEAST_OBJECTS: usize = 32;
@@ -21,10 +21,10 @@ const WORD: u64 = 8;
 /// Contents by whose memory it is.
 #[derive(Debug, Default)]
 pub(in crate::collect) struct Contents {
-    heaps: BTreeMap<Heap, Objects>,
+    inheritances: BTreeMap<Inheritance, Objects>,
 }
 
-/// Objects of one heap, each as likely to be here as any other that was copied.
+/// Objects of one inheritance, each as likely to be here as any other that was copied.
 #[derive(Debug, Default)]
 struct Objects {
     kept: Vec<Object>,
@@ -48,13 +48,13 @@ impl Contents {
     /// many words such an object has, `read` reads the memory of the process that wrote.
     pub(in crate::collect) fn offer(
         &mut self,
-        heap: Heap,
+        inheritance: Inheritance,
         evidence: &Evidence,
         type_address: u64,
         count: impl FnOnce() -> Option<usize>,
         read: impl FnOnce(u64, &mut [u8]) -> bool,
     ) {
-        let objects = self.heaps.entry(heap).or_default();
+        let objects = self.inheritances.entry(inheritance).or_default();
         if let Some(index) = objects.place()
             && let Some(object) = Object::of(evidence, type_address, count().unwrap_or(0), read)
         {
@@ -65,14 +65,14 @@ impl Contents {
         }
     }
 
-    /// Which part of a heap's objects a process still has, whose memory `read` reads; none if too few
+    /// Which part of an inheritance's objects a process still has, whose memory `read` reads; none if too few
     /// are known.
     pub(in crate::collect) fn kept_part(
         &self,
-        heap: Heap,
+        inheritance: Inheritance,
         read: impl Fn(u64, &mut [u8]) -> bool,
     ) -> Option<f64> {
-        let objects = &self.heaps.get(&heap)?.kept;
+        let objects = &self.inheritances.get(&inheritance)?.kept;
         let same = objects.iter().filter(|object| object.is_in(&read)).count();
         (objects.len() >= LEAST_OBJECTS).then(|| same as f64 / objects.len() as f64)
     }
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use cowtrace_common::evidence::{Context, Core};
 
-    const HEAP: Heap = Heap {
+    const HEAP: Inheritance = Inheritance {
         process: 1,
         generation: 0,
     };
@@ -227,7 +227,7 @@ mod tests {
     fn strings_of_another_text_are_others_whoever_wrote() {
         for is_collectors in [false, true] {
             let contents = kept(10_000, is_collectors);
-            assert_eq!(contents.heaps[&HEAP].kept.len(), MOST_OBJECTS);
+            assert_eq!(contents.inheritances[&HEAP].kept.len(), MOST_OBJECTS);
             let part = |read: &dyn Fn(u64, &mut [u8]) -> bool| contents.kept_part(HEAP, read);
             assert_eq!(part(&strings("title 12")), Some(1.0));
             assert_eq!(part(&counted("title 12", 99)), Some(1.0), "of other use");

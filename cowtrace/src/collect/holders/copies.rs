@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::collect::processes::inheritance::Heap;
+use crate::collect::processes::inheritance::Inheritance;
 
 /// Different addresses that are kept, over all processes, give or take those that come between two
 /// looks: 8 MiB, and half of that while new ones are sorted in.
@@ -21,7 +21,7 @@ const PAGE_BITS: u32 = 12;
 /// Copied addresses by whose memory was copied.
 #[derive(Debug, Default)]
 pub(in crate::collect) struct Copies {
-    heaps: BTreeMap<Heap, Addresses>,
+    inheritances: BTreeMap<Inheritance, Addresses>,
     /// Copied pages that found no room.
     pub(in crate::collect) dropped: u64,
 }
@@ -40,25 +40,31 @@ pub(in crate::collect) struct Addresses {
 
 impl Copies {
     /// Counts copied pages for an address of a heap; whether there was room.
-    pub(in crate::collect) fn add(&mut self, heap: Heap, address: u64, pages: u64) -> bool {
+    pub(in crate::collect) fn add(
+        &mut self,
+        inheritance: Inheritance,
+        address: u64,
+        pages: u64,
+    ) -> bool {
         if address >> ADDRESS_BITS != 0
-            || (self.heaps.len() >= MAX_HEAPS && !self.heaps.contains_key(&heap))
+            || (self.inheritances.len() >= MAX_HEAPS
+                && !self.inheritances.contains_key(&inheritance))
         {
             self.dropped += pages;
             return false;
         }
-        let all: usize = self.heaps.values().map(|it| it.words.len()).sum();
+        let all: usize = self.inheritances.values().map(|it| it.words.len()).sum();
         if all >= MAX_ADDRESSES + LEAST_NEW {
-            self.heaps.values_mut().for_each(Addresses::sort);
+            self.inheritances.values_mut().for_each(Addresses::sort);
         }
-        let sorted: usize = self.heaps.values().map(|it| it.sorted).sum();
-        let heap = self.heaps.entry(heap).or_default();
+        let sorted: usize = self.inheritances.values().map(|it| it.sorted).sum();
+        let inheritance = self.inheritances.entry(inheritance).or_default();
         if sorted < MAX_ADDRESSES {
-            heap.add(address, pages);
+            inheritance.add(address, pages);
             return true;
         }
-        heap.sort();
-        let is_kept = heap.add_known(address, pages);
+        inheritance.sort();
+        let is_kept = inheritance.add_known(address, pages);
         if !is_kept {
             self.dropped += pages;
         }
@@ -66,25 +72,31 @@ impl Copies {
     }
 
     /// The heaps, and how many of their pages were copied.
-    pub(in crate::collect) fn heaps(&self) -> impl Iterator<Item = (Heap, u64)> {
-        self.heaps.iter().map(|(heap, it)| (*heap, it.pages))
+    pub(in crate::collect) fn inheritances(&self) -> impl Iterator<Item = (Inheritance, u64)> {
+        self.inheritances
+            .iter()
+            .map(|(inheritance, it)| (*inheritance, it.pages))
     }
 
     /// What was kept of a heap so far.
-    pub(in crate::collect) fn so_far(&self, heap: Heap) -> Addresses {
-        let mut addresses = self.heaps.get(&heap).cloned().unwrap_or_default();
+    pub(in crate::collect) fn so_far(&self, inheritance: Inheritance) -> Addresses {
+        let mut addresses = self
+            .inheritances
+            .get(&inheritance)
+            .cloned()
+            .unwrap_or_default();
         addresses.sort();
         addresses
     }
 
     /// All that was kept, by heap, most pages first.
-    pub(in crate::collect) fn into_heaps(self) -> Vec<(Heap, Addresses)> {
-        let mut heaps: Vec<_> = self.heaps.into_iter().collect();
-        for (_, addresses) in &mut heaps {
+    pub(in crate::collect) fn into_inheritances(self) -> Vec<(Inheritance, Addresses)> {
+        let mut inheritances: Vec<_> = self.inheritances.into_iter().collect();
+        for (_, addresses) in &mut inheritances {
             addresses.sort();
         }
-        heaps.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages));
-        heaps
+        inheritances.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages));
+        inheritances
     }
 }
 
@@ -170,11 +182,11 @@ impl Addresses {
 mod tests {
     use super::*;
 
-    const ONE: Heap = Heap {
+    const ONE: Inheritance = Inheritance {
         process: 1,
         generation: 0,
     };
-    const TWO: Heap = Heap {
+    const TWO: Inheritance = Inheritance {
         process: 1,
         generation: 1,
     };
@@ -194,9 +206,9 @@ mod tests {
         copies.add(TWO, 0x1000, 300_000);
         copies.add(ONE, u64::MAX, 5);
         assert_eq!(copies.dropped, 5);
-        let heaps = copies.into_heaps();
-        assert_eq!((heaps[0].0, heaps[0].1.pages), (TWO, 300_000));
-        let (_, addresses) = heaps.into_iter().nth(1).unwrap();
+        let inheritances = copies.into_inheritances();
+        assert_eq!((inheritances[0].0, inheritances[0].1.pages), (TWO, 300_000));
+        let (_, addresses) = inheritances.into_iter().nth(1).unwrap();
         let (addresses, pages) = addresses.into_parts();
         assert_eq!((addresses.len(), addresses[1]), (50_000, 0x7f00_0000_1008));
         assert!(pages.iter().all(|pages| *pages == 4));
@@ -214,8 +226,8 @@ mod tests {
         copies.add(ONE, (all + 7) * 4096, 4);
         copies.add(TWO, 4096, 1);
         let dropped = copies.dropped;
-        let heaps = copies.into_heaps();
-        let (_, addresses) = heaps.into_iter().next().unwrap();
+        let inheritances = copies.into_inheritances();
+        let (_, addresses) = inheritances.into_iter().next().unwrap();
         assert_eq!((addresses.by_page, addresses.pages), (1, all + 3));
         assert_eq!(dropped, 5);
         assert_eq!(addresses.words.len() as u64, all);

@@ -9,7 +9,7 @@ use std::{
 
 use super::{at_end::ask_in_turn, copies::Addresses, keepers::has_heirs, later::is_better};
 use crate::{
-    collect::{Collector, processes::inheritance::Heap},
+    collect::{Collector, processes::inheritance::Inheritance},
     memory,
     run::HeapWalk,
     writer::{Found, Survey},
@@ -40,45 +40,49 @@ pub(in crate::collect) struct Early {
     /// Whether heaps are looked through from time to time.
     is_regular: bool,
     due: Option<Instant>,
-    waiting: VecDeque<Heap>,
+    waiting: VecDeque<Inheritance>,
     /// Heaps of which a process has exited that had inherited them.
-    exits: Vec<Heap>,
+    exits: Vec<Inheritance>,
     under_way: Option<UnderWay>,
-    seen: HashMap<Heap, Seen>,
+    seen: HashMap<Inheritance, Seen>,
 }
 
 struct UnderWay {
-    heap: Heap,
+    inheritance: Inheritance,
     began: Instant,
     thread: JoinHandle<Seen>,
 }
 
 impl Early {
     /// Notes that a process has exited that had inherited a heap.
-    pub(in crate::collect) fn note_exit(&mut self, heap: Option<Heap>) {
+    pub(in crate::collect) fn note_exit(&mut self, inheritance: Option<Inheritance>) {
         self.exits
-            .extend(heap.filter(|heap| !self.exits.contains(heap)));
+            .extend(inheritance.filter(|inheritance| !self.exits.contains(inheritance)));
     }
 
     /// Has a heap looked through as soon as may be.
-    pub(in crate::collect) fn ask(&mut self, heap: Heap) {
-        if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&heap) {
-            self.waiting.push_back(heap);
+    pub(in crate::collect) fn ask(&mut self, inheritance: Inheritance) {
+        if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&inheritance) {
+            self.waiting.push_back(inheritance);
         }
     }
 
     /// What was found in a heap, if it was looked through; copies that came later are added by
     /// [`with_later`](super::later::with_later).
-    pub(in crate::collect) fn of(&mut self, heap: Heap) -> Option<Seen> {
-        if self.under_way.as_ref().is_some_and(|it| it.heap == heap) {
+    pub(in crate::collect) fn of(&mut self, inheritance: Inheritance) -> Option<Seen> {
+        if self
+            .under_way
+            .as_ref()
+            .is_some_and(|it| it.inheritance == inheritance)
+        {
             self.end();
         }
-        self.seen.remove(&heap)
+        self.seen.remove(&inheritance)
     }
 
     /// Keeps what was found for another time.
-    pub(in crate::collect) fn put_back(&mut self, heap: Heap, seen: Seen) {
-        self.seen.insert(heap, seen);
+    pub(in crate::collect) fn put_back(&mut self, inheritance: Inheritance, seen: Seen) {
+        self.seen.insert(inheritance, seen);
     }
 
     /// Takes what the walk under way finds, and waits for it.
@@ -89,17 +93,17 @@ impl Early {
         let pause = it.began.elapsed() * TIME_PART;
         self.due = Instant::now().checked_add(pause.max(LEAST_PAUSE));
         if let Ok(seen) = it.thread.join() {
-            self.keep(it.heap, seen);
+            self.keep(it.inheritance, seen);
         }
     }
 
     /// Keeps the result of a walk, unless an earlier walk found a larger part of the copied memory: an
     /// interpreter that ends frees its variables one after the other, and a walk may see it half done.
     /// The earlier walk's survey then attributes the copies made since.
-    fn keep(&mut self, heap: Heap, seen: Seen) {
+    fn keep(&mut self, inheritance: Inheritance, seen: Seen) {
         let has_better = |(_, before): &Seen| is_ending(before, &seen.1);
-        if seen.1.failure.is_none() && !self.seen.get(&heap).is_some_and(has_better) {
-            self.seen.insert(heap, seen);
+        if seen.1.failure.is_none() && !self.seen.get(&inheritance).is_some_and(has_better) {
+            self.seen.insert(inheritance, seen);
             self.bound_surveys();
         }
     }
@@ -114,13 +118,15 @@ impl Early {
         }
     }
 
-    fn asked_pages(&self, heap: Heap) -> u64 {
-        self.seen.get(&heap).map_or(0, |(_, walk)| walk.asked_pages)
+    fn asked_pages(&self, inheritance: Inheritance) -> u64 {
+        self.seen
+            .get(&inheritance)
+            .map_or(0, |(_, walk)| walk.asked_pages)
     }
 
     /// Whether so many copies are a reason to look again: a quarter more than the last time.
-    fn is_worth_it(&self, heap: Heap, pages: u64) -> bool {
-        let before = self.asked_pages(heap);
+    fn is_worth_it(&self, inheritance: Inheritance, pages: u64) -> bool {
+        let before = self.asked_pages(inheritance);
         pages >= LEAST_PAGES.max(before + before / 4)
     }
 }
@@ -134,27 +140,27 @@ impl Collector {
 
     /// Notes that a process forks, and tells what heap its child has. One that is not passed on any
     /// more is looked through: it is there only as long as those that have it.
-    pub(in crate::collect) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
+    pub(in crate::collect) fn pass_on(&mut self, process: u32, pages: u64) -> Inheritance {
         let record = self.processes.records().get(process);
         let written = record.map_or(0, |record| self.written(record));
         let pid = record.map(|record| record.pid);
         let contents = &self.contents;
-        let kept = |heap| {
-            contents.kept_part(heap, |at, to| {
+        let kept = |inheritance| {
+            contents.kept_part(inheritance, |at, to| {
                 pid.is_some_and(|pid| memory::read(pid, at, to))
             })
         };
-        let (heap, is_other) = self
+        let (inheritance, is_other) = self
             .processes
             .records_mut()
             .pass_on(process, written, pages, kept);
         if is_other {
-            self.early.ask(Heap {
-                generation: heap.generation - 1,
-                ..heap
+            self.early.ask(Inheritance {
+                generation: inheritance.generation - 1,
+                ..inheritance
             });
         }
-        heap
+        inheritance
     }
 
     /// Begins the next walk that is worth it, unless one is under way.
@@ -169,48 +175,50 @@ impl Collector {
         }
         self.early.end();
         // A master tends to end after its last worker.
-        for heap in std::mem::take(&mut self.early.exits) {
-            if !has_heirs(self.processes.records(), heap) {
-                self.early.ask(heap);
+        for inheritance in std::mem::take(&mut self.early.exits) {
+            if !has_heirs(self.processes.records(), inheritance) {
+                self.early.ask(inheritance);
             }
         }
         let asked = self.early.waiting.pop_front();
         let is_due =
             self.early.is_regular && self.early.due.is_some_and(|due| due <= Instant::now());
-        let mut most: Vec<(Heap, u64)> = self
+        let mut most: Vec<(Inheritance, u64)> = self
             .copies
-            .heaps()
-            .filter(|(heap, _)| is_due || asked == Some(*heap))
-            .filter(|(heap, pages)| self.early.is_worth_it(*heap, *pages))
+            .inheritances()
+            .filter(|(inheritance, _)| is_due || asked == Some(*inheritance))
+            .filter(|(inheritance, pages)| self.early.is_worth_it(*inheritance, *pages))
             .collect();
-        most.sort_by_key(|(heap, pages)| (asked != Some(*heap), std::cmp::Reverse(*pages)));
-        if let Some((heap, _)) = most.first() {
-            self.begin_walk(*heap);
+        most.sort_by_key(|(inheritance, pages)| {
+            (asked != Some(*inheritance), std::cmp::Reverse(*pages))
+        });
+        if let Some((inheritance, _)) = most.first() {
+            self.begin_walk(*inheritance);
         }
     }
 
-    fn begin_walk(&mut self, heap: Heap) {
-        let mut keepers = self.keepers_of(heap);
+    fn begin_walk(&mut self, inheritance: Inheritance) {
+        let mut keepers = self.keepers_of(inheritance);
         keepers.retain(|keeper| !keeper.has_changed);
         if keepers.is_empty() {
             return;
         }
         let Some(objects) = self
             .writers
-            .objects(self.processes.records().image_of(heap.process))
+            .objects(self.processes.records().image_of(inheritance.process))
         else {
             return;
         };
-        let addresses = self.copies.so_far(heap);
+        let addresses = self.copies.so_far(inheritance);
         let walk = HeapWalk {
             at_ns: Some(self.clock.elapsed_ns()),
-            ..begun(heap, &addresses)
+            ..begun(inheritance, &addresses)
         };
         let ends = Instant::now() + TIME;
         let look = move || ask_in_turn(&objects, &walk, addresses, &keepers, (ends, LANDMARKS));
         let thread = std::thread::Builder::new().name("walk".into()).spawn(look);
         self.early.under_way = thread.ok().map(|thread| UnderWay {
-            heap,
+            inheritance,
             began: Instant::now(),
             thread,
         });
@@ -228,9 +236,9 @@ fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
 }
 
 /// A walk that nothing is known of yet.
-pub(in crate::collect) fn begun(heap: Heap, addresses: &Addresses) -> HeapWalk {
+pub(in crate::collect) fn begun(inheritance: Inheritance, addresses: &Addresses) -> HeapWalk {
     HeapWalk {
-        process_id: heap.process,
+        process_id: inheritance.process,
         asked_pages: addresses.pages,
         by_page: addresses.by_page,
         ..HeapWalk::default()
@@ -268,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_walk_of_an_interpreter_that_ends_does_not_replace_a_better_one() {
-        let heap = Heap {
+        let inheritance = Inheritance {
             process: 1,
             generation: 0,
         };
@@ -279,8 +287,8 @@ mod tests {
         };
         let mut early = Early::default();
         let mut kept_of = |walk| {
-            early.keep(heap, (Found::default(), walk));
-            early.seen[&heap].1.asked_pages
+            early.keep(inheritance, (Found::default(), walk));
+            early.seen[&inheritance].1.asked_pages
         };
         assert_eq!(kept_of(walk(4_000, 3_900)), 4_000);
         assert_eq!(kept_of(walk(22_814, 228)), 4_000, "it was ending");

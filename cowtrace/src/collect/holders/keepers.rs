@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::collect::processes::{
-    inheritance::{Heap, KEPT_PART},
+    inheritance::{Inheritance, KEPT_PART},
     record::Record,
     records::Records,
 };
@@ -29,29 +29,29 @@ pub(in crate::collect) struct Keeper {
 /// objects that were copied.
 pub(in crate::collect) fn keepers_of(
     records: &Records,
-    heap: Heap,
+    inheritance: Inheritance,
     written: impl Fn(&Record) -> u64,
     kept: impl Fn(&Record) -> Option<f64>,
 ) -> Vec<Keeper> {
     let owner = records
-        .get(heap.process)
+        .get(inheritance.process)
         .filter(|record| record.is_alive_in_run());
     let mut heirs: Vec<(u64, &Record)> = records
         .iter()
-        .filter(|record| record.heap == Some(heap) && record.is_alive_in_run())
+        .filter(|record| record.inheritance == Some(inheritance) && record.is_alive_in_run())
         .map(|record| (written(record), record))
         .collect();
     heirs.sort_by_key(|(written, record)| (*written, record.id));
     let heirs = heirs.iter().take(MOST_HEIRS).map(|(_, record)| *record);
-    let ancestors = forebears(records, heap).filter(|_| owner.is_none());
+    let ancestors = forebears(records, inheritance).filter(|_| owner.is_none());
     let candidates = owner.into_iter().chain(heirs).chain(ancestors);
     let judged = |record: &Record| {
         let part = kept(record);
         let has_changed = match part {
             Some(part) if part < LEAST_KEPT => return None,
             Some(part) => part < KEPT_PART,
-            None if record.heap == Some(heap) => false,
-            None => may_have_changed(record, heap, &written)?,
+            None if record.inheritance == Some(inheritance) => false,
+            None => may_have_changed(record, inheritance, &written)?,
         };
         let (id, pid) = (record.id, record.pid);
         let keeper = Keeper {
@@ -76,23 +76,29 @@ pub(in crate::collect) fn keepers_of(
 }
 
 /// Those living that a heap's process forked from, the nearest first.
-fn forebears(records: &Records, heap: Heap) -> impl Iterator<Item = &Record> {
-    let parent = |record: &&Record| records.get(record.heap?.process);
-    std::iter::successors(records.get(heap.process), parent)
+fn forebears(records: &Records, inheritance: Inheritance) -> impl Iterator<Item = &Record> {
+    let parent = |record: &&Record| records.get(record.inheritance?.process);
+    std::iter::successors(records.get(inheritance.process), parent)
         .skip(1)
         .filter(|record| record.is_alive_in_run())
 }
 
 /// Whether a living process inherited this memory.
-pub(in crate::collect) fn has_heirs(records: &Records, heap: Heap) -> bool {
-    records.alive().any(|record| record.heap == Some(heap))
+pub(in crate::collect) fn has_heirs(records: &Records, inheritance: Inheritance) -> bool {
+    records
+        .alive()
+        .any(|record| record.inheritance == Some(inheritance))
 }
 
 /// Whether one that passed memory on has written much of it since, where nothing else is known; none
 /// if it has passed on other memory since.
-fn may_have_changed(record: &Record, heap: Heap, written: impl Fn(&Record) -> u64) -> Option<bool> {
+fn may_have_changed(
+    record: &Record,
+    inheritance: Inheritance,
+    written: impl Fn(&Record) -> u64,
+) -> Option<bool> {
     let passed = record.passed.unwrap_or_default();
-    if record.id == heap.process && passed.generation != heap.generation {
+    if record.id == inheritance.process && passed.generation != inheritance.generation {
         return None;
     }
     Some(passed.is_changed(written(record), || None))
@@ -105,15 +111,15 @@ mod tests {
 
     const PAGES: u64 = 100_000;
 
-    fn add(records: &mut Records, pid: u32, heap: Option<Heap>) -> u32 {
-        let role = if heap.is_some() {
+    fn add(records: &mut Records, pid: u32, inheritance: Option<Inheritance>) -> u32 {
+        let role = if inheritance.is_some() {
             Role::Worker
         } else {
             Role::Master
         };
         let mut record = Record::new(pid, pid, 1, "w".into(), role);
-        record.parent = heap.map(|heap| heap.process);
-        record.heap = heap;
+        record.parent = inheritance.map(|inheritance| inheritance.process);
+        record.inheritance = inheritance;
         records.add(record)
     }
 
@@ -125,7 +131,7 @@ mod tests {
     /// copied a process has the part that is given by pid.
     fn read_knowing(
         records: &Records,
-        heap: Heap,
+        inheritance: Inheritance,
         by_master: u64,
         kept: impl Fn(u32) -> Option<f64>,
     ) -> Vec<(u32, bool)> {
@@ -133,7 +139,7 @@ mod tests {
             Role::Master => by_master,
             Role::Worker => u64::from(record.pid),
         };
-        let keepers = keepers_of(records, heap, written, |record| kept(record.pid));
+        let keepers = keepers_of(records, inheritance, written, |record| kept(record.pid));
         let keepers = keepers.into_iter();
         keepers
             .map(|keeper| (keeper.pid, keeper.has_changed))
@@ -141,12 +147,12 @@ mod tests {
     }
 
     /// As [`read_knowing`], where nothing is known of what was copied.
-    fn read(records: &Records, heap: Heap, by_master: u64) -> Option<(u32, bool)> {
-        let keepers = read_knowing(records, heap, by_master, |_| None);
+    fn read(records: &Records, inheritance: Inheritance, by_master: u64) -> Option<(u32, bool)> {
+        let keepers = read_knowing(records, inheritance, by_master, |_| None);
         keepers.first().copied()
     }
 
-    fn pass(records: &mut Records, process: u32, written: u64) -> Heap {
+    fn pass(records: &mut Records, process: u32, written: u64) -> Inheritance {
         records.pass_on(process, written, PAGES, |_| None).0
     }
 
@@ -155,8 +161,8 @@ mod tests {
         let mut records = Records::default();
         let master = add(&mut records, 2, None);
         let mut pass = |written| {
-            let (heap, is_other) = records.pass_on(master, written, PAGES, |_| None);
-            (heap.generation, is_other)
+            let (inheritance, is_other) = records.pass_on(master, written, PAGES, |_| None);
+            (inheritance.generation, is_other)
         };
         assert_eq!(pass(500), (0, false));
         assert_eq!(pass(500 + PAGES / 16), (0, false));
@@ -174,19 +180,19 @@ mod tests {
             let passed = records.pass_on(master, written, 2_000, |_| Some(0.9));
             assert_eq!((passed.0.generation, passed.1), (0, false), "fork {fork}");
         }
-        let (heap, _) = records.pass_on(master, 3_000_000, 2_000, |_| Some(0.9));
-        let worker = add(&mut records, 3, Some(heap));
+        let (inheritance, _) = records.pass_on(master, 3_000_000, 2_000, |_| Some(0.9));
+        let worker = add(&mut records, 3, Some(inheritance));
         let has_most = |_| Some(0.9);
-        let keepers = read_knowing(&records, heap, 6_000_000, has_most);
+        let keepers = read_knowing(&records, inheritance, 6_000_000, has_most);
         assert_eq!(keepers, [(2, false), (3, false)]);
         // What it has replaced is other memory.
         let (other, is_other) = records.pass_on(master, 3_002_000, 2_000, |_| Some(0.5));
         assert!(is_other && other.generation == 1);
         let kept = |pid| Some(if pid == 2 { 0.5 } else { 1.0 });
-        let keepers = read_knowing(&records, heap, 3_002_000, kept);
+        let keepers = read_knowing(&records, inheritance, 3_002_000, kept);
         assert_eq!(keepers, [(3, false), (2, true)]);
         exit(&mut records, worker);
-        let keepers = read_knowing(&records, heap, 3_002_000, |_| Some(0.1));
+        let keepers = read_knowing(&records, inheritance, 3_002_000, |_| Some(0.1));
         assert_eq!(keepers, [], "nothing is left of it");
     }
 

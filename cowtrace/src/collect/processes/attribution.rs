@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn a_grown_mapping_stays_the_same_region() {
         let mut table = RegionTable::default();
-        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[heap]")]);
-        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[heap]")]);
+        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
+        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[inheritance]")]);
         assert_eq!(
             before.place(0x1000, 0x1000).unwrap().region,
             after.place(0x8000, 0x1000).unwrap().region
@@ -285,8 +285,8 @@ mod tests {
     #[test]
     fn the_same_addresses_in_another_process_are_another_region() {
         let mut table = RegionTable::default();
-        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[heap]")]);
-        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[heap]")]);
+        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
+        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
         assert_ne!(
             one.place(0x1000, 1).unwrap().region,
             two.place(0x1000, 1).unwrap().region

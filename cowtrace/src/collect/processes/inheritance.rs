@@ -12,7 +12,7 @@ pub(in crate::collect) const KEPT_PART: f64 = 0.75;
 
 /// Memory that a process passes on, until it has changed much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::collect) struct Heap {
+pub(in crate::collect) struct Inheritance {
     /// The process, by its serial number.
     pub(in crate::collect) process: u32,
     /// How often it had changed much by then.

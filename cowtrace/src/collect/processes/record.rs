@@ -4,7 +4,7 @@ use std::{collections::HashSet, rc::Rc};
 
 use super::{
     attribution::Layout,
-    inheritance::{Heap, Passed},
+    inheritance::{Inheritance, Passed},
 };
 use crate::{
     probe::Totals,
@@ -24,7 +24,7 @@ pub(in crate::collect) struct Record {
     /// another since.
     pub forked_from: Option<u32>,
     /// The memory that it inherited and copies.
-    pub heap: Option<Heap>,
+    pub inheritance: Option<Inheritance>,
     /// Its own memory as it passes it on.
     pub passed: Option<Passed>,
     pub comm: String,
@@ -65,7 +65,7 @@ impl Record {
             born_ns,
             parent: None,
             forked_from: None,
-            heap: None,
+            inheritance: None,
             passed: None,
             comm,
             role,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    inheritance::{Heap, Passed},
+    inheritance::{Inheritance, Passed},
     record::Record,
 };
 use crate::run::{Role, Sample};
@@ -35,10 +35,10 @@ impl Records {
         let parent = record.parent.and_then(|parent| self.get(parent));
         record.is_launcher |=
             parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();
-        if let Some(parent) = record.forked_from.filter(|_| record.heap.is_none()) {
+        if let Some(parent) = record.forked_from.filter(|_| record.inheritance.is_none()) {
             // It was there before the trace: so was what its parent passed on.
             let pages = record.inherited_pages.unwrap_or(0);
-            record.heap = Some(self.pass_on(parent, 0, pages, |_| None).0);
+            record.inheritance = Some(self.pass_on(parent, 0, pages, |_| None).0);
         }
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
@@ -60,14 +60,14 @@ impl Records {
         process: u32,
         written: u64,
         pages: u64,
-        kept: impl FnOnce(Heap) -> Option<f64>,
-    ) -> (Heap, bool) {
-        let mut heap = Heap {
+        kept: impl FnOnce(Inheritance) -> Option<f64>,
+    ) -> (Inheritance, bool) {
+        let mut inheritance = Inheritance {
             process,
             generation: 0,
         };
         let Some(record) = self.get_mut(process) else {
-            return (heap, false);
+            return (inheritance, false);
         };
         let now = |generation| Passed {
             generation,
@@ -76,28 +76,28 @@ impl Records {
         };
         let Some(before) = record.passed else {
             record.passed = Some(now(0));
-            return (heap, false);
+            return (inheritance, false);
         };
-        heap.generation = before.generation;
+        inheritance.generation = before.generation;
         let is_much = before.is_much_written_since(written);
         let mut is_known = false;
         let is_other = before.is_changed(written, || {
-            let part = kept(heap);
+            let part = kept(inheritance);
             is_known = part.is_some();
             part
         });
-        heap.generation += u32::from(is_other);
+        inheritance.generation += u32::from(is_other);
         // What was found to be the same counts from here on.
         if is_other || (is_much && is_known) {
-            record.passed = Some(now(heap.generation));
+            record.passed = Some(now(inheritance.generation));
         }
-        (heap, is_other)
+        (inheritance, is_other)
     }
 
     /// Whose memory a slot's process copies: that of the process it forked from, or its own.
-    pub(in crate::collect) fn heap_of(&self, slot: u32) -> Option<Heap> {
+    pub(in crate::collect) fn inheritance_of(&self, slot: u32) -> Option<Inheritance> {
         let record = self.written_in_slot(slot)?;
-        Some(record.heap.unwrap_or_else(|| Heap {
+        Some(record.inheritance.unwrap_or_else(|| Inheritance {
             process: record.id,
             generation: record.passed.unwrap_or_default().generation,
         }))

@@ -11,7 +11,7 @@ use log::warn;
 
 use super::{
     attribution::{Layout, RegionTable},
-    inheritance::Heap,
+    inheritance::Inheritance,
     mappings::Mappings,
     record::Record,
     records::Records,
@@ -84,12 +84,12 @@ impl Processes {
         event: &Lifecycle,
         parent: Option<u32>,
         inherited: Option<Rc<Layout>>,
-        heap: Option<Heap>,
+        inheritance: Option<Inheritance>,
     ) -> u32 {
         self.records.add(Record {
             parent,
             inherited,
-            heap,
+            inheritance,
             started_ns: self.clock.since_start(event.at_ns),
             ..Record::new(
                 event.pid,
@@ -144,7 +144,7 @@ impl Processes {
     }
 
     /// Notes an exit; returns whose memory the process had inherited.
-    pub(in crate::collect) fn note_exit(&mut self, event: &Lifecycle) -> Option<Heap> {
+    pub(in crate::collect) fn note_exit(&mut self, event: &Lifecycle) -> Option<Inheritance> {
         let at_ns = self.clock.since_start(event.at_ns);
         let record = self.records.in_slot(event.slot)?;
         if record.born_ns != event.born_ns || record.exited_ns.is_some() {
@@ -154,7 +154,7 @@ impl Processes {
         if !record.name_is_final {
             record.comm.clone_from(&event.comm);
         }
-        record.heap
+        record.inheritance
     }
 
     /// Keeps the name of the process in a slot: it has several threads, which may have names of their
