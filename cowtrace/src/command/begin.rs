@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     ends::Ends,
-    trace::{AlreadyTold, NO_EVENTS, Session, Target},
+    trace::{AlreadyTold, Session, Target},
 };
 use crate::{
     collect::{Collector, Meta},
@@ -17,8 +17,7 @@ use crate::{
 
 const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
 
-/// A command takes at most so long to be started, or fails; of one that takes longer is believed that it
-/// is going to.
+/// How long to wait for the command's exec; after that we assume that it will succeed.
 const BEGINNING: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
@@ -58,8 +57,8 @@ impl Session<'_> {
                 meta.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
                 started.go_on().context("cannot resume the command")?;
-                let begun = tokio::time::timeout(BEGINNING, begun(collector));
-                if !begun.await.unwrap_or(Ok(true))? {
+                let begins = tokio::time::timeout(BEGINNING, collector.command_begins());
+                if !begins.await.unwrap_or(Ok(true))? {
                     return Err(AlreadyTold.into());
                 }
             }
@@ -74,18 +73,7 @@ impl Session<'_> {
 /// Fails if a signal came before any of the processes was traced.
 pub(super) fn expect_some(target: &Target<'_>, collector: &Collector) -> Result<()> {
     match target {
-        Target::Pids(_) if collector.living() == 0 => bail!("{NOTHING_TRACED}"),
+        Target::Pids(_) if collector.processes().living() == 0 => bail!("{NOTHING_TRACED}"),
         _ => Ok(()),
-    }
-}
-
-/// Whether the process that was to become the command has done so, once that is known.
-async fn begun(collector: &mut Collector) -> Result<bool> {
-    loop {
-        if let Some(has_begun) = collector.command_has_begun() {
-            return Ok(has_begun);
-        }
-        collector.wait().await.context(NO_EVENTS)?;
-        collector.follow()?;
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::{
     begin::expect_some,
@@ -25,22 +25,13 @@ use super::{
 };
 use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
-    collect::{Collector, Meta, Progress},
+    collect::{CollectSettings, Collector, Meta, Progress},
     limits::OpenFiles,
     probe::{Kernel, Settings, Walks},
     run::Run,
     streams::{self, say},
     targets, words,
 };
-
-/// Between looks at who wrote: the buffer holds what 6 million copies a second leave in this time,
-/// and most workers live longer.
-const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
-/// Between looks because a process has come or gone: what a worker wrote can be named while its
-/// parent lives, which may be a few milliseconds more.
-const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
-
-pub(super) const NO_EVENTS: &str = "cannot wait for events of the kernel side";
 
 /// Which processes to trace.
 pub(super) enum Target<'a> {
@@ -173,13 +164,15 @@ impl Session<'_> {
         // Before a command is started: it is not, where it cannot be traced.
         let probe = self.attach(settings, &mut ends).await?;
         let backend = probe.backend;
-        let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut collector = Collector::new(
             probe,
             self.kernel.clone(),
             PathBuf::from("/proc"),
-            interval_ns,
-            self.options.holders == Holders::Auto && !self.options.evidence.no_writers,
+            CollectSettings {
+                interval: self.options.interval,
+                writers: !self.options.evidence.no_writers,
+                holders: self.options.holders == Holders::Auto,
+            },
             ends.stop(),
         );
         let mut meta = self.meta()?;
@@ -207,7 +200,7 @@ impl Session<'_> {
         let progress = progress_bar();
         log::info!("the {backend} backend sees the page faults");
         // A command may have ended by now.
-        let living = collector.living();
+        let living = collector.processes().living();
         if progress.is_hidden() && living > 0 {
             say(format_args!("cowtrace: {}", tracing(living)));
         }
@@ -269,11 +262,6 @@ impl Session<'_> {
             .until
             .duration
             .map(|duration| Instant::now() + duration);
-        let mut ticks = tokio::time::interval(self.options.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut evidence = tokio::time::interval(EVIDENCE_INTERVAL);
-        evidence.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut looked = Instant::now();
         let mut last = Progress::default();
         let UnderWay {
             collector,
@@ -284,19 +272,11 @@ impl Session<'_> {
             tokio::select! {
                 end = ends.next() => return Ok(end),
                 () = at(deadline) => return Ok(End::Duration),
-                ready = collector.wait() => {
-                    ready.context(NO_EVENTS)?;
-                    collector.follow()?;
-                    if !self.options.evidence.no_writers && looked.elapsed() >= SOONEST_EVIDENCE {
-                        collector.take_evidence();
-                        looked = Instant::now();
+                done = collector.due() => {
+                    if let Some(now) = done? {
+                        progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
+                        last = now;
                     }
-                }
-                _ = evidence.tick(), if !self.options.evidence.no_writers => {
-                    collector.look_for_interpreters();
-                    collector.take_evidence();
-                    collector.walk_early();
-                    looked = Instant::now();
                 }
                 () = due(&mut recording) => {
                     if let Some(recording) = &mut recording
@@ -305,17 +285,13 @@ impl Session<'_> {
                         progress.suspend(|| say(format_args!("{warning}")));
                     }
                 }
-                _ = ticks.tick() => {
-                    let now = collector.tick();
-                    progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
-                    last = now;
-                }
             }
-            if collector.masters_are_gone() {
+            let processes = collector.processes();
+            if processes.masters_are_gone() {
                 return Ok(End::MastersGone);
             }
             if let Some(workers) = self.until.workers
-                && collector.workers_are_gone(workers)
+                && processes.workers_are_gone(workers)
             {
                 return Ok(End::WorkersGone);
             }

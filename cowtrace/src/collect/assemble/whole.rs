@@ -1,21 +1,26 @@
 //! From records and counts to a [`Run`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use cowtrace_common::loss::Loss as KernelLoss;
 
 use crate::{
     collect::{
-        Collector, bss,
+        bss,
         processes::{attribution::RegionTable, records::Records},
     },
-    probe::Skipped,
+    probe::{Kernel, Probe, Skipped},
     run::{
-        CopiedMemory, Head, Host, Loss, Process, Region, Role, Row, Run, Sample, Sources, WhoHolds,
+        CopiedMemory, Head, Host, Loss, Process, Region, Role, Row, Run, Sources, Timeline,
+        WhoHolds,
     },
+    writer::NamedWriters,
 };
 
-/// What a run is called; the collector does not know.
+/// What the user and the clock say about a run.
 #[derive(Clone, Debug)]
 pub struct Meta {
     /// Unique among all runs.
@@ -28,108 +33,88 @@ pub struct Meta {
     pub labels: BTreeMap<String, String>,
 }
 
-impl Collector {
-    /// Takes the hooks off and gives everything that was observed.
-    #[must_use]
-    pub fn finish(mut self, meta: Meta) -> Run {
-        let skipped = self.probe.detach();
-        // What comes now is no part of the trace, however long it takes.
-        let duration_ns = self.clock.elapsed_ns();
-        self.probe.flush_log();
-        let open = self.probe.tables.drain_threads();
-        let unsent = self.probe.tables.drain_evidence();
-        let own_names = self.processes.read_names(usize::MAX);
-        self.take_evidence();
-        // Events that came before the hooks went off.
-        self.follow_on();
-        self.processes.take_names(own_names);
-        self.processes.find_lost(&self.probe);
-        self.take_evidence();
-        self.take(&unsent);
-        let (holders, heap_walks) = self.find_holders();
-        let named = self.name_writers();
-        self.loss.code_gone = named.code_gone;
-        self.processes.add_overflow(&self.probe.tables);
-        let last = self.processes.sample(&self.probe.tables);
-        self.timeline.finish(Sample {
-            at_ns: duration_ns,
-            ..last
-        });
-        self.mappings.read_all(self.processes.records_mut());
-        let regions = self.mappings.regions_mut();
-        self.processes
-            .count_live(&self.probe, open, regions, &mut self.loss);
-        self.loss = self.kernel_losses(skipped);
-        let mut run = self.begun(meta, duration_ns);
-        let proc_root = self.processes.proc_root().to_owned();
-        let InRun {
-            processes,
-            rows,
-            mut regions,
-        } = in_run(self.processes.into_records(), self.mappings.into_regions());
-        bss::name(&mut regions, &processes, &proc_root, self.kernel.page_bytes);
-        run.who_wrote = named.who_wrote.in_regions(&regions);
-        run.memory = CopiedMemory {
-            processes,
-            regions,
-            rows,
-            timeline: self.timeline,
-            ..run.memory
-        };
-        run.who_holds = WhoHolds {
-            holders,
-            heap_walks,
-        };
-        run.loss = self.loss;
-        run
-    }
+/// A run of a trace, in which nothing was observed yet.
+pub(in crate::collect) fn new_run(
+    meta: Meta,
+    kernel: &Kernel,
+    probe: &Probe,
+    interval_ns: u64,
+    duration_ns: u64,
+) -> Run {
+    let unseen = probe.unseen.iter();
+    let rejected = probe.rejected.iter();
+    let head = Head {
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        host: Host {
+            kernel: kernel.release.clone(),
+            arch: kernel.arch.into(),
+            page_bytes: kernel.page_bytes,
+            cpus: kernel.cpus,
+        },
+        id: meta.id,
+        started_at: meta.started_at,
+        duration_ns,
+        unfinished: false,
+        backend: probe.backend.into(),
+        unseen: unseen.map(|unseen| unseen.text().into()).collect(),
+        rejected: rejected
+            .map(|tried| (tried.backend.into(), tried.reason.clone()))
+            .collect(),
+        targets: meta.targets,
+        labels: meta.labels,
+    };
+    Run::new(head, probe.range_bytes, interval_ns)
+}
 
-    /// A run in which nothing was observed yet.
-    pub(in crate::collect) fn begun(&self, meta: Meta, duration_ns: u64) -> Run {
-        let unseen = self.probe.unseen.iter();
-        let rejected = self.probe.rejected.iter();
-        let head = Head {
-            tool_version: env!("CARGO_PKG_VERSION").into(),
-            host: Host {
-                kernel: self.kernel.release.clone(),
-                arch: self.kernel.arch.into(),
-                page_bytes: self.kernel.page_bytes,
-                cpus: self.kernel.cpus,
-            },
-            id: meta.id,
-            started_at: meta.started_at,
-            duration_ns,
-            unfinished: false,
-            backend: self.probe.backend.into(),
-            unseen: unseen.map(|unseen| unseen.text().into()).collect(),
-            rejected: rejected
-                .map(|tried| (tried.backend.into(), tried.reason.clone()))
-                .collect(),
-            targets: meta.targets,
-            labels: meta.labels,
-        };
-        Run::new(head, self.probe.range_bytes, self.timeline.interval_ns)
+/// The losses of this program and those of the kernel side.
+pub(in crate::collect) fn all_losses(own: &Loss, probe: &Probe, skipped: Skipped) -> Loss {
+    let kernel = probe.loss();
+    let count = |cause: KernelLoss| kernel[cause as usize];
+    Loss {
+        histogram_full: count(KernelLoss::HistogramFull),
+        processes_full: count(KernelLoss::ProcessesFull),
+        threads_full: own.threads_full + count(KernelLoss::ThreadsFull),
+        task_ids_full: count(KernelLoss::TaskIdsFull),
+        lifecycle_dropped: count(KernelLoss::LifecycleDropped),
+        pending_dropped: count(KernelLoss::PendingDropped),
+        races_unwatched: count(KernelLoss::RacesUnwatched),
+        writers_full: own.writers_full + count(KernelLoss::WritersFull),
+        stacks_full: count(KernelLoss::StacksFull),
+        native_stacks_full: count(KernelLoss::NativeStacksFull),
+        recursion_misses: skipped.runs,
+        interrupts_skipped: skipped.by_interrupts,
+        ..own.clone()
     }
+}
 
-    pub(in crate::collect) fn kernel_losses(&self, skipped: Skipped) -> Loss {
-        let kernel = self.probe.loss();
-        let count = |cause: KernelLoss| kernel[cause as usize];
-        Loss {
-            histogram_full: count(KernelLoss::HistogramFull),
-            processes_full: count(KernelLoss::ProcessesFull),
-            threads_full: self.loss.threads_full + count(KernelLoss::ThreadsFull),
-            task_ids_full: count(KernelLoss::TaskIdsFull),
-            lifecycle_dropped: count(KernelLoss::LifecycleDropped),
-            pending_dropped: count(KernelLoss::PendingDropped),
-            races_unwatched: count(KernelLoss::RacesUnwatched),
-            writers_full: self.loss.writers_full + count(KernelLoss::WritersFull),
-            stacks_full: count(KernelLoss::StacksFull),
-            native_stacks_full: count(KernelLoss::NativeStacksFull),
-            recursion_misses: skipped.runs,
-            interrupts_skipped: skipped.by_interrupts,
-            ..self.loss.clone()
-        }
-    }
+/// Everything that a trace has observed, once its hooks are off and all records have their rows.
+pub(in crate::collect) struct Observed {
+    pub(in crate::collect) records: Records,
+    pub(in crate::collect) regions: RegionTable,
+    pub(in crate::collect) timeline: Timeline,
+    pub(in crate::collect) named: NamedWriters,
+    pub(in crate::collect) who_holds: WhoHolds,
+}
+
+/// Completes a run with what was observed. Reads the files that processes have mapped under `proc_root`.
+pub(in crate::collect) fn complete(mut run: Run, observed: Observed, proc_root: &Path) -> Run {
+    let InRun {
+        processes,
+        rows,
+        mut regions,
+    } = in_run(observed.records, observed.regions);
+    let page_bytes = run.head.host.page_bytes;
+    bss::name(&mut regions, &processes, proc_root, page_bytes);
+    run.who_wrote = observed.named.who_wrote.in_regions(&regions);
+    run.memory = CopiedMemory {
+        processes,
+        regions,
+        rows,
+        timeline: observed.timeline,
+        ..run.memory
+    };
+    run.who_holds = observed.who_holds;
+    run
 }
 
 /// The processes of a run, what they counted, and where.

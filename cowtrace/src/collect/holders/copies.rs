@@ -1,18 +1,18 @@
-//! Which addresses were written when their pages were copied: exact, for finding the variables
-//! that hold what stands there. Kept by whose memory was copied, within a bound.
+//! The addresses whose write copied a page, for finding the variables that hold the object there. Kept by
+//! inheritance, within a bound.
 
 use std::collections::BTreeMap;
 
 use crate::collect::processes::inheritance::Inheritance;
 
-/// Different addresses that are kept, over all processes, give or take those that come between two
-/// looks: 8 MiB, and half of that while new ones are sorted in.
+/// Distinct addresses that are kept, over all processes; up to 64 Ki more until the next sort: 8 MiB, and
+/// half of that again while new addresses are sorted in.
 const MAX_ADDRESSES: usize = 1 << 20;
-/// Heaps that are told apart.
+/// Inheritances that are kept apart.
 const MAX_HEAPS: usize = 64;
-/// New addresses that are sorted in together, at least.
+/// New addresses that are sorted in together: at least this many.
 const LEAST_NEW: usize = 1 << 16;
-/// User space ends below: the other bits of a word have the number of pages.
+/// User space ends below this; the other bits of a word hold the number of pages.
 const ADDRESS_BITS: u32 = 47;
 const COUNT_BITS: u32 = u64::BITS - ADDRESS_BITS;
 const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
@@ -20,32 +20,27 @@ const PAGE_BITS: u32 = 12;
 
 /// Copied addresses by whose memory was copied.
 #[derive(Debug, Default)]
-pub(in crate::collect) struct Copies {
+pub(super) struct CopiedAddresses {
     inheritances: BTreeMap<Inheritance, Addresses>,
-    /// Copied pages that found no room.
-    pub(in crate::collect) dropped: u64,
+    /// Copied pages for whose address there was no room.
+    pub(super) dropped: u64,
 }
 
-/// Addresses of one heap: each in the upper bits of a word, with its pages below.
+/// Addresses of one inheritance: each in the upper bits of a word, with its pages below.
 #[derive(Clone, Debug, Default)]
-pub(in crate::collect) struct Addresses {
+pub(super) struct Addresses {
     words: Vec<u64>,
     /// How many of the words are in order and different.
     sorted: usize,
     /// Pages of all of them.
-    pub(in crate::collect) pages: u64,
+    pub(super) pages: u64,
     /// Pages that are counted for another address of their page: there was no room.
-    pub(in crate::collect) by_page: u64,
+    pub(super) by_page: u64,
 }
 
-impl Copies {
-    /// Counts copied pages for an address of a heap; whether there was room.
-    pub(in crate::collect) fn add(
-        &mut self,
-        inheritance: Inheritance,
-        address: u64,
-        pages: u64,
-    ) -> bool {
+impl CopiedAddresses {
+    /// Counts copied pages for an address of an inheritance; returns whether there was room.
+    pub(super) fn add(&mut self, inheritance: Inheritance, address: u64, pages: u64) -> bool {
         if address >> ADDRESS_BITS != 0
             || (self.inheritances.len() >= MAX_HEAPS
                 && !self.inheritances.contains_key(&inheritance))
@@ -71,15 +66,15 @@ impl Copies {
         is_kept
     }
 
-    /// The heaps, and how many of their pages were copied.
-    pub(in crate::collect) fn inheritances(&self) -> impl Iterator<Item = (Inheritance, u64)> {
+    /// The inheritances, and how many of their pages were copied.
+    pub(super) fn inheritances(&self) -> impl Iterator<Item = (Inheritance, u64)> {
         self.inheritances
             .iter()
             .map(|(inheritance, it)| (*inheritance, it.pages))
     }
 
-    /// What was kept of a heap so far.
-    pub(in crate::collect) fn so_far(&self, inheritance: Inheritance) -> Addresses {
+    /// The addresses of an inheritance so far.
+    pub(super) fn so_far(&self, inheritance: Inheritance) -> Addresses {
         let mut addresses = self
             .inheritances
             .get(&inheritance)
@@ -89,8 +84,8 @@ impl Copies {
         addresses
     }
 
-    /// All that was kept, by heap, most pages first.
-    pub(in crate::collect) fn into_inheritances(self) -> Vec<(Inheritance, Addresses)> {
+    /// All addresses by inheritance, most pages first.
+    pub(super) fn into_inheritances(self) -> Vec<(Inheritance, Addresses)> {
         let mut inheritances: Vec<_> = self.inheritances.into_iter().collect();
         for (_, addresses) in &mut inheritances {
             addresses.sort();
@@ -114,7 +109,7 @@ impl Addresses {
         }
     }
 
-    /// Adds to an address that is known, or to one in the same page.
+    /// Adds to an address that is kept already, or to one in the same page.
     fn add_known(&mut self, address: u64, pages: u64) -> bool {
         let after = self
             .words
@@ -137,8 +132,8 @@ impl Addresses {
         true
     }
 
-    /// Takes in another heap's.
-    pub(in crate::collect) fn join(&mut self, other: Self) {
+    /// Takes in the addresses of another inheritance.
+    pub(super) fn join(&mut self, other: Self) {
         self.words.extend(other.words);
         self.sorted = 0;
         self.pages += other.pages;
@@ -146,7 +141,7 @@ impl Addresses {
         self.sort();
     }
 
-    /// Brings the words in order and makes those of an address one, as far as its pages fit.
+    /// Sorts the words and merges those of one address, as far as the sum of their pages fits.
     fn sort(&mut self) {
         if self.sorted == self.words.len() {
             return;
@@ -164,7 +159,7 @@ impl Addresses {
     }
 
     /// Addresses in order, and the pages copied for each.
-    pub(in crate::collect) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
+    pub(super) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
         let pages = self
             .words
             .iter()
@@ -193,7 +188,7 @@ mod tests {
 
     #[test]
     fn pages_of_an_address_are_added_up() {
-        let mut copies = Copies::default();
+        let mut copies = CopiedAddresses::default();
         for round in 0..3 {
             for index in 0..50_000 {
                 copies.add(
@@ -216,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_full_table_counts_by_page_and_says_what_it_drops() {
-        let mut copies = Copies::default();
+        let mut copies = CopiedAddresses::default();
         let all = (MAX_ADDRESSES + LEAST_NEW) as u64;
         for index in 0..all {
             copies.add(ONE, index * 4096, 1);

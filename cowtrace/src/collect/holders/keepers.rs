@@ -8,26 +8,26 @@ use crate::collect::processes::{
     records::Records,
 };
 
-/// One that has less than this does not have it at all.
+/// A process that has less than this part of the sampled objects does not have the memory any more.
 const LEAST_KEPT: f64 = 0.25;
-/// Heirs that are looked at.
+/// Heirs that are considered.
 const MOST_HEIRS: usize = 8;
 
-/// A living process that has some memory.
+/// A living process that still has an inheritance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::collect) struct Keeper {
-    pub(in crate::collect) id: u32,
-    pub(in crate::collect) pid: u32,
-    /// Whether it has replaced much of it since.
-    pub(in crate::collect) has_changed: bool,
+pub(super) struct Keeper {
+    pub(super) id: u32,
+    pub(super) pid: u32,
+    /// Whether it has changed much of it since.
+    pub(super) has_changed: bool,
 }
 
-/// Living processes that may have this memory, in the order in which they are to be asked: the one
-/// that passed it on, those that inherited it and have written least, and if the first is gone
-/// those that it forked from; last of all, those that have changed it, if nothing is left of it
-/// left out. `written` tells how many pages one has written, `kept` which part it still has of the
-/// objects that were copied.
-pub(in crate::collect) fn keepers_of(
+/// Living processes that may still have an inheritance, in the order in which to read them: the one that
+/// passed it on; then its heirs, those that wrote least first; then, if the first is gone, the processes
+/// that it forked from. Processes that have changed it come last, and those that have nothing left of it
+/// are left out. `written` gives the pages that a process has written, `kept` the part of the sampled
+/// objects that it still has.
+pub(super) fn keepers_of(
     records: &Records,
     inheritance: Inheritance,
     written: impl Fn(&Record) -> u64,
@@ -43,7 +43,7 @@ pub(in crate::collect) fn keepers_of(
         .collect();
     heirs.sort_by_key(|(written, record)| (*written, record.id));
     let heirs = heirs.iter().take(MOST_HEIRS).map(|(_, record)| *record);
-    let ancestors = forebears(records, inheritance).filter(|_| owner.is_none());
+    let ancestors = ancestors_of(records, inheritance).filter(|_| owner.is_none());
     let candidates = owner.into_iter().chain(heirs).chain(ancestors);
     let judged = |record: &Record| {
         let part = kept(record);
@@ -62,7 +62,7 @@ pub(in crate::collect) fn keepers_of(
         Some((part.unwrap_or(0.0), keeper))
     };
     let mut found: Vec<(f64, Keeper)> = candidates.filter_map(judged).collect();
-    // Of those that have changed the one that has most of it comes first.
+    // Of those that have changed it, the one that has most of it comes first.
     found.sort_by(|(part, keeper), (other_part, other)| {
         let by_part = other_part.total_cmp(part);
         let by_change = keeper.has_changed.cmp(&other.has_changed);
@@ -75,8 +75,8 @@ pub(in crate::collect) fn keepers_of(
     found.into_iter().map(|(_, keeper)| keeper).collect()
 }
 
-/// Those living that a heap's process forked from, the nearest first.
-fn forebears(records: &Records, inheritance: Inheritance) -> impl Iterator<Item = &Record> {
+/// Living processes that an inheritance's process forked from, the nearest first.
+fn ancestors_of(records: &Records, inheritance: Inheritance) -> impl Iterator<Item = &Record> {
     let parent = |record: &&Record| records.get(record.inheritance?.process);
     std::iter::successors(records.get(inheritance.process), parent)
         .skip(1)
@@ -84,14 +84,14 @@ fn forebears(records: &Records, inheritance: Inheritance) -> impl Iterator<Item 
 }
 
 /// Whether a living process inherited this memory.
-pub(in crate::collect) fn has_heirs(records: &Records, inheritance: Inheritance) -> bool {
+pub(super) fn has_heirs(records: &Records, inheritance: Inheritance) -> bool {
     records
         .alive()
         .any(|record| record.inheritance == Some(inheritance))
 }
 
-/// Whether one that passed memory on has written much of it since, where nothing else is known; none
-/// if it has passed on other memory since.
+/// Whether a process has written much of the memory that it passed on, if nothing else is known; none if
+/// it has passed on another inheritance since.
 fn may_have_changed(
     record: &Record,
     inheritance: Inheritance,

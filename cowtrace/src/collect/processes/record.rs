@@ -7,7 +7,7 @@ use super::{
     inheritance::{Inheritance, Passed},
 };
 use crate::{
-    probe::Totals,
+    probe::{Tables, Totals},
     run::{Mapping, Process, Role, Row, Sources},
 };
 
@@ -90,6 +90,12 @@ impl Record {
         if !self.is_launcher {
             self.totals = totals;
         }
+    }
+
+    /// Pages that it has written since it is traced, copied or not: a page counts once for each fork.
+    pub(in crate::collect) fn pages_written(&self, tables: &Tables) -> u64 {
+        let totals = self.slot.map_or(self.totals, |slot| tables.totals(slot));
+        totals.copied_pages() + totals.reused
     }
 
     /// Whether it lives and is part of the run.

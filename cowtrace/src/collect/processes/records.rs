@@ -130,7 +130,7 @@ impl Records {
 
     /// The record that stands for the program a process runs: the first of those that only forked
     /// since it was started, whose memory all of them have.
-    pub(in crate::collect) fn image_of(&self, mut id: u32) -> u32 {
+    pub(in crate::collect) fn program_of(&self, mut id: u32) -> u32 {
         while let Some(parent) = self.get(id).and_then(|record| record.forked_from) {
             id = parent;
         }

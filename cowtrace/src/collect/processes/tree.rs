@@ -28,7 +28,7 @@ use crate::{
 const MAX_RECORDS: usize = 65_536;
 
 /// The processes of a trace, and what they counted.
-pub(in crate::collect) struct Processes {
+pub struct Processes {
     proc_root: PathBuf,
     clock: Clock,
     records: Records,
@@ -52,6 +52,42 @@ impl Processes {
             dropped_events: 0,
             next_name: 0,
             exited_rows: 0,
+        }
+    }
+
+    /// How many processes are traced now.
+    #[must_use]
+    pub fn living(&self) -> usize {
+        self.records.alive().count()
+    }
+
+    /// Whether every process the user gave has exited.
+    #[must_use]
+    pub fn masters_are_gone(&self) -> bool {
+        self.records.masters_are_gone()
+    }
+
+    /// Whether there have been at least `least` workers and all have exited.
+    #[must_use]
+    pub fn workers_are_gone(&self, least: usize) -> bool {
+        let is_worker = |record: &&Record| record.role == Role::Worker;
+        self.records.iter().filter(is_worker).count() >= least
+            && !self.records.alive().any(|record| is_worker(&record))
+    }
+
+    /// Whether the launcher has become the command; none if it still may.
+    pub(in crate::collect) fn command_has_begun(&self) -> Option<bool> {
+        if self.records.in_run().next().is_some() {
+            return Some(true);
+        }
+        self.masters_are_gone().then_some(false)
+    }
+
+    /// Marks the process that will become the command to trace.
+    pub(in crate::collect) fn mark_launcher(&mut self, pid: u32) {
+        let records = self.records.with_slot_mut();
+        for record in records.filter(|record| record.pid == pid) {
+            record.is_launcher = true;
         }
     }
 
