@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     ends::Ends,
-    trace::{AlreadyTold, Session, Target},
+    session::{AlreadyReported, Session, Target},
 };
 use crate::{
     collect::{Collector, Meta},
@@ -59,7 +59,7 @@ impl Session<'_> {
                 started.go_on().context("cannot resume the command")?;
                 let begins = tokio::time::timeout(BEGINNING, collector.command_begins());
                 if !begins.await.unwrap_or(Ok(true))? {
-                    return Err(AlreadyTold.into());
+                    return Err(AlreadyReported.into());
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::trace::Target;
+use super::session::Target;
 use crate::{cli::Range, memory};
 
 /// Half of the histogram's places: as many ranges are planned for.

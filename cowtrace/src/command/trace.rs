@@ -2,11 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     fs,
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
@@ -22,6 +21,7 @@ use super::{
     range::range_bytes,
     record::{self, Recording},
     report::{check_printable, print},
+    session::{Session, Target, Until},
 };
 use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
@@ -32,23 +32,6 @@ use crate::{
     streams::{self, say},
     targets, words,
 };
-
-/// Which processes to trace.
-pub(super) enum Target<'a> {
-    /// Processes that are there.
-    Pids(Vec<u32>),
-    /// A command to start.
-    Command(&'a [OsString]),
-}
-
-/// What ends a trace, other than a signal and the masters' exit.
-#[derive(Clone, Copy)]
-pub(super) struct Until {
-    /// Time that has gone.
-    pub(super) duration: Option<Duration>,
-    /// The exit of all workers, once there have been so many.
-    pub(super) workers: Option<usize>,
-}
 
 /// Traces, then reports.
 pub fn trace(arguments: TraceArgs) -> Result<()> {
@@ -138,14 +121,6 @@ struct UnderWay<'a> {
     collector: &'a mut Collector,
     recording: Option<&'a mut Recording>,
     meta: &'a Meta,
-}
-
-/// What is traced, and until when.
-pub(super) struct Session<'a> {
-    pub(super) kernel: Kernel,
-    pub(super) options: &'a TraceOptions,
-    pub(super) until: Until,
-    pub(super) open_files: OpenFiles,
 }
 
 impl Session<'_> {
@@ -320,11 +295,6 @@ fn tracing(processes: usize) -> String {
     let processes = words::plural(processes as u64, "process");
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
-
-/// A failure that the user has read of already, on standard error.
-#[derive(Debug, thiserror::Error)]
-#[error("told already")]
-pub struct AlreadyTold;
 
 /// Until the recording is to be flushed; for ever without one.
 async fn due(recording: &mut Option<&mut Recording>) {

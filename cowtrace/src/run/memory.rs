@@ -20,6 +20,14 @@ pub struct CopiedMemory {
     pub timeline: Timeline,
 }
 
+impl CopiedMemory {
+    /// Descendants of the targets, whatever they are.
+    pub fn descendants(&self) -> impl Iterator<Item = &Process> {
+        let processes = self.processes.iter();
+        processes.filter(|process| process.role == Role::Worker)
+    }
+}
+
 /// Pages copied, by where their content came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Process, Run};
+use super::{CopiedMemory, Process};
 
 /// Who lives longer has done some work with what it inherited, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
@@ -50,14 +50,15 @@ impl<'a> Others<'a> {
 
 impl<'a> Workers<'a> {
     /// A process is one thing, whatever programs it starts in its own place later.
-    pub(super) fn of(run: &'a Run) -> Self {
-        let lineage = Lineage::of(run);
+    #[must_use]
+    pub fn of(memory: &'a CopiedMemory) -> Self {
+        let lineage = Lineage::of(&memory.processes);
         let mut copied: HashMap<u32, u64> = HashMap::new();
-        for image in run.descendants() {
+        for image in memory.descendants() {
             *copied.entry(lineage.first(image)).or_default() += image.copied.total();
         }
         let mut all = Self::default();
-        for first in run.descendants().filter(|image| lineage.is_first(image)) {
+        for first in memory.descendants().filter(|image| lineage.is_first(image)) {
             let copied_pages = copied[&first.id];
             if lineage.is_helper(first) {
                 all.helpers.add(first, copied_pages, &lineage);
@@ -123,12 +124,12 @@ struct Lineage<'a> {
 
 impl<'a> Lineage<'a> {
     /// A parent's number is below its children's, so that one pass is enough.
-    fn of(run: &'a Run) -> Self {
+    fn of(processes: &'a [Process]) -> Self {
         let mut lineage = Self::default();
-        for image in &run.memory.processes {
+        for image in processes {
             lineage.add(image);
         }
-        lineage.wrappers = lineage.find_wrappers(run);
+        lineage.wrappers = lineage.find_wrappers(processes);
         lineage
     }
 
@@ -150,9 +151,9 @@ impl<'a> Lineage<'a> {
     }
 
     /// Programs that led to another one, by starting it, whose children did more.
-    fn find_wrappers(&self, run: &Run) -> HashSet<u32> {
+    fn find_wrappers(&self, processes: &[Process]) -> HashSet<u32> {
         let mut broods: HashMap<u32, Brood> = HashMap::new();
-        for image in &run.memory.processes {
+        for image in processes {
             if let Some(donor) = self.donor(image).filter(|_| !self.began_program(image)) {
                 let brood = broods.entry(donor).or_default();
                 brood.children += 1;
@@ -163,7 +164,7 @@ impl<'a> Lineage<'a> {
         // From the last to the first: what a program led to is known before the program itself.
         let mut led_to: HashMap<u32, (Brood, &str)> = HashMap::new();
         let mut wrappers = HashSet::new();
-        for image in run.memory.processes.iter().rev() {
+        for image in processes.iter().rev() {
             if self.program.get(&image.id) != Some(&image.id) {
                 continue;
             }

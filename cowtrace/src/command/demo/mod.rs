@@ -6,7 +6,10 @@ use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::trace::{Target, Until, observe, start_log};
+use super::{
+    session::{Target, Until},
+    trace::{observe, start_log},
+};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     streams::say,

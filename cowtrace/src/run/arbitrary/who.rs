@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::{count, text};
+use super::values::{count, text};
 use crate::run::{
     AlsoHeld, CopiedType, HeapWalk, Holder, NativeFrame, PythonFrame, Stack, StackEnd, WriteKind,
     Writer,

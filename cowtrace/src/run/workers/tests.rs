@@ -1,7 +1,7 @@
 //! Trees whose workers are known.
 
 use super::*;
-use crate::run::{Role, Sources, arbitrary};
+use crate::run::{Role, Run, Sources, arbitrary};
 
 const SECOND: u64 = 1_000_000_000;
 
