@@ -92,7 +92,7 @@ impl Collector {
         }
     }
 
-    /// The traced processes, to ask what has become of them.
+    /// The traced processes.
     #[must_use]
     pub const fn processes(&self) -> &Processes {
         &self.processes

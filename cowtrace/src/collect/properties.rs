@@ -11,7 +11,7 @@ use super::{
         snapshot::PreviousSnapshots,
         whole::{InRun, in_run},
     },
-    processes::{attribution::RegionTable, record::Record, records::Records, rows::Sums},
+    processes::{attribution::RegionTable, record::Record, records::Records, rows::RowSums},
 };
 use crate::{
     probe::{RangeCount, Totals},
@@ -234,8 +234,8 @@ impl Trace {
         }
     }
 
-    fn sums(&mut self) -> (Sums<'_>, &mut Records) {
-        let sums = Sums {
+    fn sums(&mut self) -> (RowSums<'_>, &mut Records) {
+        let sums = RowSums {
             regions: &mut self.regions,
             loss: &mut self.loss,
             exited_rows: &mut self.exited_rows,

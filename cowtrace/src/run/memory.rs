@@ -41,7 +41,7 @@ pub struct Sources {
     pub ksm: u64,
     /// Huge pages of hugetlbfs.
     pub hugetlb: u64,
-    /// The backend could not tell.
+    /// Pages whose source the backend does not know.
     pub unknown: u64,
 }
 
@@ -100,7 +100,7 @@ pub struct Process {
     pub comm: String,
     /// Master or worker.
     pub role: Role,
-    /// When it began; 0 if it was there before.
+    /// When it began, ns since the start of the run; 0 if it is older than the run.
     pub started_ns: u64,
     /// When it ended; none if it was alive at the end.
     pub exited_ns: Option<u64>,

@@ -30,7 +30,7 @@ pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
 pub use snapshot::{Snapshot, SnapshotScope};
 pub use timeline::{Sample, Timeline};
-pub use workers::{Others, Worker, Workers};
+pub use workers::{OtherProcesses, Worker, Workers};
 pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WhoWrote, WriteKind, Writer};
 
 /// Everything one tracing observed.

@@ -44,8 +44,8 @@ struct ObjectSample {
 }
 
 impl ObjectSamples {
-    /// Keeps an object of a type as it was before its page was copied, or does not. `count` tells how
-    /// many words such an object has, `read` reads the memory of the process that wrote.
+    /// Offers an object of a type, as it was before its page was copied, for the sample. `count` gives the
+    /// number of words of such an object, `read` reads the memory of the process that wrote.
     pub(super) fn offer(
         &mut self,
         inheritance: Inheritance,

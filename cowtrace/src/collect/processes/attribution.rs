@@ -90,8 +90,7 @@ pub(in crate::collect) struct RegionTable {
 }
 
 impl RegionTable {
-    /// Takes a process's mappings in. A mapping that was there before, grown or shrunk, stays the
-    /// same region.
+    /// Takes a process's mappings in. A mapping that has grown or shrunk stays the same region.
     pub(in crate::collect) fn layout(
         &mut self,
         process: u32,
@@ -182,7 +181,7 @@ impl RegionTable {
     }
 }
 
-/// The source of copies that the backend could not tell, from the mapping they were made in: only
+/// The source of copies that the backend does not know, from the mapping they were made in: only
 /// a private file mapping can hold both file and anonymous pages.
 pub(in crate::collect) fn refine_unknown(pages: u64, mapping: Option<&Mapping>) -> Sources {
     let mut sources = Sources::default();

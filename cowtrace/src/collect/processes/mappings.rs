@@ -77,7 +77,7 @@ impl Mappings {
         layout
     }
 
-    /// What a process that was there before the trace passes on; none if the trace is to end.
+    /// What a process that is older than the trace passes on; none if the trace is to end.
     pub(in crate::collect) fn before_trace(
         &mut self,
         id: u32,

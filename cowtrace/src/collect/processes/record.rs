@@ -4,7 +4,7 @@ use std::{collections::HashSet, rc::Rc};
 
 use super::{
     attribution::Layout,
-    inheritance::{Inheritance, Passed},
+    inheritance::{Inheritance, PassedOn},
 };
 use crate::{
     probe::{Tables, Totals},
@@ -20,13 +20,13 @@ pub(in crate::collect) struct Record {
     pub slot: Option<u32>,
     pub born_ns: u64,
     pub parent: Option<u32>,
-    /// The record whose program it goes on with: its parent, if it has forked and not started
-    /// another since.
+    /// The record that runs the same program: its parent, if it was forked and has not started another
+    /// program since.
     pub forked_from: Option<u32>,
     /// The memory that it inherited and copies.
     pub inheritance: Option<Inheritance>,
     /// Its own memory as it passes it on.
-    pub passed: Option<Passed>,
+    pub passed: Option<PassedOn>,
     pub comm: String,
     pub role: Role,
     pub started_ns: u64,

@@ -1,9 +1,9 @@
-//! The records of all process images while the trace goes on, and which slot each counts in.
+//! The records of all process images during the trace, and the slot in which each counts.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    inheritance::{Inheritance, Passed},
+    inheritance::{Inheritance, PassedOn},
     record::Record,
 };
 use crate::run::{Role, Sample};
@@ -13,8 +13,8 @@ use crate::run::{Role, Sample};
 pub(in crate::collect) struct Records {
     pub(super) all: Vec<Record>,
     by_slot: HashMap<u32, u32>,
-    /// Who was in a slot that nobody is in: another process that wrote its memory may not have told
-    /// of it yet.
+    /// The last process of each empty slot: evidence of another process that wrote its memory may still
+    /// be on its way.
     last_in_slot: HashMap<u32, u32>,
     next_id: u32,
     masters: HashSet<u32>,
@@ -36,7 +36,7 @@ impl Records {
         record.is_launcher |=
             parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();
         if let Some(parent) = record.forked_from.filter(|_| record.inheritance.is_none()) {
-            // It was there before the trace: so was what its parent passed on.
+            // It is older than the trace, and so is what its parent passed on.
             let pages = record.inherited_pages.unwrap_or(0);
             record.inheritance = Some(self.pass_on(parent, 0, pages, |_| None).0);
         }
@@ -52,9 +52,9 @@ impl Records {
         id
     }
 
-    /// Notes that a process passes pages on, having written some since it is traced. Tells the heap
-    /// that it passes on, and whether that is another than it passed on before. `kept` tells which
-    /// part of the objects that were copied of a heap it still has.
+    /// Notes that a process forks and passes pages on, after it has written `written` pages. Returns what
+    /// it passes on, and whether that is another inheritance than before. `kept` gives the part of an
+    /// inheritance's sampled objects that it still has.
     pub(in crate::collect) fn pass_on(
         &mut self,
         process: u32,
@@ -69,7 +69,7 @@ impl Records {
         let Some(record) = self.get_mut(process) else {
             return (inheritance, false);
         };
-        let now = |generation| Passed {
+        let now = |generation| PassedOn {
             generation,
             written,
             pages,

@@ -15,7 +15,7 @@ use super::{
     mappings::Mappings,
     record::Record,
     records::Records,
-    rows::{Sums, counts_by_slot},
+    rows::{RowSums, counts_by_slot},
 };
 use crate::{
     collect::clock::Clock,
@@ -32,9 +32,9 @@ pub struct Processes {
     proc_root: PathBuf,
     clock: Clock,
     records: Records,
-    /// Process and thread ids of the tasks that were there before the trace, until the next look.
+    /// Process and thread ids of tasks older than the trace, until the next sweep.
     adopted_tasks: Vec<(u32, u32)>,
-    /// Events that had no room in the kernel's buffer, as far as their processes were looked for.
+    /// Number of events for which the kernel's buffer had no room, when their processes were last searched.
     dropped_events: u64,
     /// Whose name is read next, by its place among the living.
     pub(super) next_name: usize,
@@ -208,7 +208,7 @@ impl Processes {
         }
     }
 
-    /// Notes that a task is traced that was there before the trace.
+    /// Notes that a task older than the trace is traced.
     pub(in crate::collect) fn note_adopted(&mut self, pid: u32, tid: u32) {
         self.adopted_tasks.push((pid, tid));
     }
@@ -285,7 +285,7 @@ impl Processes {
             let Some(record) = self.records.in_slot(slot) else {
                 continue;
             };
-            let mut sums = Sums {
+            let mut sums = RowSums {
                 regions: mappings.regions_mut(),
                 loss,
                 exited_rows: &mut self.exited_rows,
@@ -314,7 +314,7 @@ impl Processes {
         for (slot, count) in open {
             counts.entry(slot).or_default().push(count);
         }
-        let mut sums = Sums {
+        let mut sums = RowSums {
             regions,
             loss,
             exited_rows: &mut self.exited_rows,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::run::{Kind, Mapping};
 
-/// The regions of all processes. A mapping is the same region as one that was there before if it has
-/// an address of it, and is of the same process, name, kind and permissions.
+/// The regions of all processes. A mapping is the same region as an earlier one if they have an
+/// address in common, and the same process, name, kind and permissions.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// By process and name.
