@@ -9,7 +9,7 @@ use super::{
     adopt::{AdoptError, Adoption, MAX_SCANS, ScannedTree},
     assemble::{
         snapshot::{PreviousSnapshots, SoFar},
-        whole::{Meta, Observed, all_losses, complete, new_run},
+        whole::{FinalParts, RunIdentity, all_losses, complete, new_run},
     },
     clock::Clock,
     holders::{lookup::HolderLookup, view::TraceView},
@@ -303,9 +303,9 @@ impl Collector {
     }
 
     /// The run so far, without what earlier snapshots contain and what has not changed since.
-    pub fn snapshot(&mut self, meta: Meta) -> Snapshot {
+    pub fn snapshot(&mut self, identity: RunIdentity) -> Snapshot {
         self.processes.read_totals(&self.probe.tables);
-        let mut run = self.new_run(meta, self.clock.elapsed_ns());
+        let mut run = self.new_run(identity, self.clock.elapsed_ns());
         run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
         let so_far = SoFar {
             probe: &self.probe,
@@ -322,14 +322,20 @@ impl Collector {
         self.snapshots.forget();
     }
 
-    fn new_run(&self, meta: Meta, duration_ns: u64) -> Run {
+    fn new_run(&self, identity: RunIdentity, duration_ns: u64) -> Run {
         let interval_ns = self.timeline.interval_ns;
-        new_run(meta, &self.kernel, &self.probe, interval_ns, duration_ns)
+        new_run(
+            identity,
+            &self.kernel,
+            &self.probe,
+            interval_ns,
+            duration_ns,
+        )
     }
 
-    /// Takes the hooks off and gives everything that was observed.
+    /// Takes the hooks off and gives everything that was parts.
     #[must_use]
-    pub fn finish(mut self, meta: Meta) -> Run {
+    pub fn finish(mut self, identity: RunIdentity) -> Run {
         let skipped = self.probe.detach();
         // The trace ends here, however long the rest takes.
         let duration_ns = self.clock.elapsed_ns();
@@ -355,17 +361,17 @@ impl Collector {
         let regions = self.mappings.regions_mut();
         self.processes
             .count_live(&self.probe, open, regions, &mut self.loss);
-        let mut run = self.new_run(meta, duration_ns);
+        let mut run = self.new_run(identity, duration_ns);
         run.loss = all_losses(&self.loss, &self.probe, skipped);
         let proc_root = self.processes.proc_root().to_owned();
-        let observed = Observed {
+        let parts = FinalParts {
             records: self.processes.into_records(),
             regions: self.mappings.into_regions(),
             timeline: self.timeline,
             named,
             who_holds,
         };
-        complete(run, observed, &proc_root)
+        complete(run, parts, &proc_root)
     }
 
     /// Takes in what the kernel side sent before the hooks went off.

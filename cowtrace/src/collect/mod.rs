@@ -18,7 +18,7 @@ mod schedule;
 mod writers;
 
 pub use adopt::AdoptError;
-pub use assemble::whole::Meta;
+pub use assemble::whole::RunIdentity;
 pub use collector::{CollectSettings, Collector, Progress};
 pub use processes::tree::Processes;
 pub use schedule::CollectError;

@@ -10,7 +10,7 @@ use super::{
     session::{AlreadyReported, Session, Target},
 };
 use crate::{
-    collect::{Collector, Meta},
+    collect::{Collector, RunIdentity},
     probe::{self, Probe, Settings},
     targets,
 };
@@ -22,7 +22,7 @@ const BEGINNING: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
     /// Attaches the kernel side, in a thread of its own: the kernel checks it for some tenths of a second,
-    /// or many where it is emulated, in which a signal shall not wait.
+    /// or for many seconds on an emulated machine, and a signal must not wait for that.
     pub(super) async fn attach(&self, settings: Settings, ends: &mut Ends) -> Result<Probe> {
         let (name, kernel) = (self.options.backend.name(), self.kernel.clone());
         let attaching = tokio::task::spawn_blocking(move || probe::attach(name, &kernel, settings));
@@ -41,12 +41,12 @@ impl Session<'_> {
         &self,
         target: &Target<'_>,
         collector: &mut Collector,
-        meta: &mut Meta,
+        identity: &mut RunIdentity,
         command: &mut Option<targets::Command>,
     ) -> Result<()> {
         match target {
             Target::Pids(pids) => {
-                meta.targets.clone_from(pids);
+                identity.targets.clone_from(pids);
                 collector.adopt(pids).await?;
             }
             Target::Command(words) => {
@@ -54,7 +54,7 @@ impl Session<'_> {
                     self.open_files
                         .as_before(|| targets::Command::prepare(words))?,
                 );
-                meta.targets = vec![started.pid()];
+                identity.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
                 started.go_on().context("cannot resume the command")?;
                 let begins = tokio::time::timeout(BEGINNING, collector.command_begins());

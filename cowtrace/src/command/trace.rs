@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
-    collect::{CollectSettings, Collector, Meta, Progress},
+    collect::{CollectSettings, Collector, Progress, RunIdentity},
     limits::OpenFiles,
     probe::{Kernel, Settings, Walks},
     run::Run,
@@ -120,7 +120,7 @@ pub(super) fn observe(
 struct UnderWay<'a> {
     collector: &'a mut Collector,
     recording: Option<&'a mut Recording>,
-    meta: &'a Meta,
+    identity: &'a RunIdentity,
 }
 
 impl Session<'_> {
@@ -150,8 +150,8 @@ impl Session<'_> {
             },
             ends.stop(),
         );
-        let mut meta = self.meta()?;
-        let nothing_yet = collector.snapshot(meta.clone()).run;
+        let mut identity = self.identity()?;
+        let nothing_yet = collector.snapshot(identity.clone()).run;
         let masters = match target {
             Target::Pids(pids) => Exits::of_masters(pids),
             Target::Command(_) => Exits::of_masters(&[]),
@@ -160,7 +160,7 @@ impl Session<'_> {
         let interrupted = tokio::select! {
             biased;
             end = ends.next() => Some(end),
-            begun = self.begin(target, &mut collector, &mut meta, &mut command) => {
+            begun = self.begin(target, &mut collector, &mut identity, &mut command) => {
                 begun?;
                 None
             }
@@ -182,7 +182,7 @@ impl Session<'_> {
         let under_way = UnderWay {
             collector: &mut collector,
             recording: recording.as_mut(),
-            meta: &meta,
+            identity: &identity,
         };
         let cause = match interrupted {
             Some(end) => {
@@ -201,7 +201,7 @@ impl Session<'_> {
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
-        let mut run = collector.finish(meta);
+        let mut run = collector.finish(identity);
         let command = exits.note(&mut run, cause, was_interrupted);
         let left = match (cause, started) {
             (End::MastersGone, _) => living::after_masters(&run),
@@ -219,7 +219,7 @@ impl Session<'_> {
         })
     }
 
-    /// Begins the recording, if one was asked for.
+    /// Begins the recording, if the user wants one.
     fn record(&self, run: &Run) -> Result<Option<Recording>> {
         let Some(path) = &self.options.output else {
             return Ok(None);
@@ -241,7 +241,7 @@ impl Session<'_> {
         let UnderWay {
             collector,
             mut recording,
-            meta,
+            identity,
         } = under_way;
         loop {
             tokio::select! {
@@ -255,7 +255,7 @@ impl Session<'_> {
                 }
                 () = due(&mut recording) => {
                     if let Some(recording) = &mut recording
-                        && let Some(warning) = recording.flush(collector, meta)
+                        && let Some(warning) = recording.flush(collector, identity)
                     {
                         progress.suspend(|| say(format_args!("{warning}")));
                     }
@@ -273,10 +273,10 @@ impl Session<'_> {
         }
     }
 
-    fn meta(&self) -> Result<Meta> {
+    fn identity(&self) -> Result<RunIdentity> {
         let id =
             fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name the run")?;
-        Ok(Meta {
+        Ok(RunIdentity {
             id: id.trim().to_owned(),
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             targets: Vec::new(),
@@ -296,7 +296,7 @@ fn tracing(processes: usize) -> String {
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
 
-/// Until the recording is to be flushed; for ever without one.
+/// Waits until the recording is due for a flush; for ever without one.
 async fn due(recording: &mut Option<&mut Recording>) {
     match recording {
         Some(recording) => recording.due().await,

@@ -129,7 +129,7 @@ pub struct Region {
     pub inheritors: u64,
     /// Present pages at each fork, added up over the inheritors.
     pub inherited_pages: u64,
-    /// Pages copied in it, by whomever.
+    /// Pages copied in it, by any process.
     pub copied_pages: u64,
     /// Of these, pages that are no longer shared for it: zero-page fills left out. A page that the
     /// owner copied counts once, though all who inherited it stop sharing it with the owner.

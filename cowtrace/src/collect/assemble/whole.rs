@@ -22,7 +22,7 @@ use crate::{
 
 /// What the user and the clock say about a run.
 #[derive(Clone, Debug)]
-pub struct Meta {
+pub struct RunIdentity {
     /// Unique among all runs.
     pub id: String,
     /// Wall clock at the start, RFC 3339.
@@ -35,7 +35,7 @@ pub struct Meta {
 
 /// A run of a trace, in which nothing was observed yet.
 pub(in crate::collect) fn new_run(
-    meta: Meta,
+    identity: RunIdentity,
     kernel: &Kernel,
     probe: &Probe,
     interval_ns: u64,
@@ -51,8 +51,8 @@ pub(in crate::collect) fn new_run(
             page_bytes: kernel.page_bytes,
             cpus: kernel.cpus,
         },
-        id: meta.id,
-        started_at: meta.started_at,
+        id: identity.id,
+        started_at: identity.started_at,
         duration_ns,
         unfinished: false,
         backend: probe.backend.into(),
@@ -60,8 +60,8 @@ pub(in crate::collect) fn new_run(
         rejected: rejected
             .map(|tried| (tried.backend.into(), tried.reason.clone()))
             .collect(),
-        targets: meta.targets,
-        labels: meta.labels,
+        targets: identity.targets,
+        labels: identity.labels,
     };
     Run::new(head, probe.range_bytes, interval_ns)
 }
@@ -88,7 +88,7 @@ pub(in crate::collect) fn all_losses(own: &Loss, probe: &Probe, skipped: Skipped
 }
 
 /// Everything that a trace has observed, once its hooks are off and all records have their rows.
-pub(in crate::collect) struct Observed {
+pub(in crate::collect) struct FinalParts {
     pub(in crate::collect) records: Records,
     pub(in crate::collect) regions: RegionTable,
     pub(in crate::collect) timeline: Timeline,
@@ -96,24 +96,24 @@ pub(in crate::collect) struct Observed {
     pub(in crate::collect) who_holds: WhoHolds,
 }
 
-/// Completes a run with what was observed. Reads the files that processes have mapped under `proc_root`.
-pub(in crate::collect) fn complete(mut run: Run, observed: Observed, proc_root: &Path) -> Run {
+/// Completes a run with what was parts. Reads the files that processes have mapped under `proc_root`.
+pub(in crate::collect) fn complete(mut run: Run, parts: FinalParts, proc_root: &Path) -> Run {
     let InRun {
         processes,
         rows,
         mut regions,
-    } = in_run(observed.records, observed.regions);
+    } = in_run(parts.records, parts.regions);
     let page_bytes = run.head.host.page_bytes;
     bss::name(&mut regions, &processes, proc_root, page_bytes);
-    run.who_wrote = observed.named.who_wrote.in_regions(&regions);
+    run.who_wrote = parts.named.who_wrote.in_regions(&regions);
     run.memory = CopiedMemory {
         processes,
         regions,
         rows,
-        timeline: observed.timeline,
+        timeline: parts.timeline,
         ..run.memory
     };
-    run.who_holds = observed.who_holds;
+    run.who_holds = parts.who_holds;
     run
 }
 

@@ -1,4 +1,4 @@
-//! Living processes that still have memory that was passed on, so that it can be looked through there.
+//! Living processes that still have memory that was passed on: a walk can read it there.
 
 use std::cmp::Ordering;
 

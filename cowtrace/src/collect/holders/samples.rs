@@ -33,7 +33,7 @@ struct SampleSet {
 }
 
 /// An object's own words, but for its reference count and what the collector has in front of it: the
-/// collector puts objects into another order, and an object is the same whoever refers to it.
+/// collector puts objects into another order, and an object is the same whatever refers to it.
 #[derive(Clone, Copy, Debug)]
 struct ObjectSample {
     /// Address of the first.

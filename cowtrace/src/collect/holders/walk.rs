@@ -52,7 +52,7 @@ pub(super) fn result_of(walk: HeapWalk, found: Result<Found, String>) -> WalkRes
     }
 }
 
-/// Walks the objects of one process after the other, until one of them does not exit meanwhile or
+/// Walks the objects of one process after the other, until one of them lives to the end of the walk or
 /// `deadline` has come; with this number of landmarks for copies made later.
 pub(super) fn walk_in_turn(
     objects: &Objects,
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Which processes are read, if those below a number exit meanwhile.
+    /// Which processes are read, if those with a serial number below `stays_from` exit during the walk.
     fn read(keepers: &[Keeper], stays_from: u32) -> (Vec<u32>, HeapWalk) {
         let read = std::cell::RefCell::new(Vec::new());
         let (_, walk) = first_that_stays(&HeapWalk::default(), keepers, |keeper| {

@@ -7,13 +7,13 @@ mod index;
 
 use std::{collections::HashMap, rc::Rc};
 
-use index::Index;
+use index::RegionIndex;
 
 use crate::run::{Kind, Mapping, Region, Sources};
 
 /// A process's mappings at one moment, each with the region it belongs to.
 #[derive(Debug, Default)]
-pub(in crate::collect) struct Layout {
+pub(in crate::collect) struct MappingLayout {
     entries: Vec<Entry>,
 }
 
@@ -25,7 +25,7 @@ struct Entry {
 
 /// Where a range lies in a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::collect) struct Place<'a> {
+pub(in crate::collect) struct MappedPlace<'a> {
     /// The region.
     pub(in crate::collect) region: u32,
     /// The mapping, as it was when the layout was read.
@@ -34,10 +34,10 @@ pub(in crate::collect) struct Place<'a> {
     pub(in crate::collect) is_mixed: bool,
 }
 
-impl Layout {
+impl MappingLayout {
     /// Where a range lies: of the mappings in it that can be copied, the one that has most of it;
     /// if none can, the one that has most of it; none if no mapping has any.
-    pub(in crate::collect) fn place(&self, start: u64, bytes: u64) -> Option<Place<'_>> {
+    pub(in crate::collect) fn place(&self, start: u64, bytes: u64) -> Option<MappedPlace<'_>> {
         let end = start.saturating_add(bytes);
         let first = self
             .entries
@@ -52,7 +52,7 @@ impl Layout {
         let best = inside
             .into_iter()
             .max_by_key(|entry| (writable(entry), overlap(entry)))?;
-        Some(Place {
+        Some(MappedPlace {
             region: best.region,
             mapping: &best.mapping,
             is_mixed: candidates > 1,
@@ -86,7 +86,7 @@ impl Layout {
 #[derive(Debug, Default)]
 pub(in crate::collect) struct RegionTable {
     regions: Vec<Region>,
-    index: Index,
+    index: RegionIndex,
 }
 
 impl RegionTable {
@@ -95,7 +95,7 @@ impl RegionTable {
         &mut self,
         process: u32,
         mut mappings: Vec<Mapping>,
-    ) -> Rc<Layout> {
+    ) -> Rc<MappingLayout> {
         mappings.sort_by_key(|mapping| mapping.start);
         let entries = mappings
             .into_iter()
@@ -104,7 +104,7 @@ impl RegionTable {
                 mapping,
             })
             .collect();
-        Rc::new(Layout { entries })
+        Rc::new(MappingLayout { entries })
     }
 
     fn region_of(&mut self, process: u32, mapping: &Mapping) -> u32 {
@@ -131,7 +131,7 @@ impl RegionTable {
     }
 
     /// Notes that a process inherited a layout.
-    pub(in crate::collect) fn inherit(&mut self, layout: &Layout) {
+    pub(in crate::collect) fn inherit(&mut self, layout: &MappingLayout) {
         for entry in layout
             .entries
             .iter()

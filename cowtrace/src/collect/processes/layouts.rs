@@ -13,7 +13,7 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::attribution::{Layout, RegionTable};
+use super::attribution::{MappingLayout, RegionTable};
 use crate::{memory, probe::Tables, run::Mapping};
 
 /// Forks share one count of pages if they follow within this time, or within this many times the time
@@ -33,7 +33,7 @@ struct KnownLayout {
     text: Vec<u8>,
     /// The last count of all pages.
     counted: PageCount,
-    layout: Rc<Layout>,
+    layout: Rc<MappingLayout>,
 }
 
 /// A count of all pages.
@@ -64,7 +64,7 @@ impl Layouts {
         regions: &mut RegionTable,
         tables: &Tables,
         is_over: impl Fn() -> bool,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         if is_over() {
             return None;
         }
@@ -115,7 +115,7 @@ impl Layouts {
         pid: u32,
         regions: &mut RegionTable,
         tables: &Tables,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         let text = memory::read_layout_text(&self.proc_root, pid).ok()?;
         let mappings = self.read(pid, &text, None, || false)?;
         split(&mappings, tables);
@@ -138,14 +138,17 @@ impl Layouts {
         &self,
         pid: u32,
         text: &[u8],
-        before: Option<&Layout>,
+        before: Option<&MappingLayout>,
         is_over: impl Fn() -> bool,
     ) -> Option<Vec<Mapping>> {
         let mut mappings = memory::read_mappings(text).ok()?;
         if mappings.is_empty() || is_over() {
             return None;
         }
-        let mut known = before.into_iter().flat_map(Layout::mappings).peekable();
+        let mut known = before
+            .into_iter()
+            .flat_map(MappingLayout::mappings)
+            .peekable();
         let mut new = Vec::new();
         for (at, mapping) in mappings.iter_mut().enumerate() {
             while known.next_if(|it| it.start < mapping.start).is_some() {}

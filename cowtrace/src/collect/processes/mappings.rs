@@ -4,7 +4,7 @@
 use std::{path::PathBuf, rc::Rc};
 
 use super::{
-    attribution::{Layout, RegionTable},
+    attribution::{MappingLayout, RegionTable},
     layouts::Layouts,
     record::Record,
     records::Records,
@@ -63,7 +63,7 @@ impl Mappings {
         child: u32,
         tables: &Tables,
         loss: &mut Loss,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         let layout = parent.and_then(|(id, pid)| {
             let regions = &mut self.regions;
             let of_parent = self.layouts.of(id, pid, regions, tables, || false);
@@ -84,13 +84,13 @@ impl Mappings {
         pid: u32,
         tables: &Tables,
         stop: &Stop,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         let regions = &mut self.regions;
         self.layouts.of(id, pid, regions, tables, || stop.is_due())
     }
 
     /// Notes that a process inherited a layout.
-    pub(in crate::collect) fn inherit(&mut self, layout: &Layout) {
+    pub(in crate::collect) fn inherit(&mut self, layout: &MappingLayout) {
         self.regions.inherit(layout);
     }
 

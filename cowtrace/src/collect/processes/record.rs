@@ -3,7 +3,7 @@
 use std::{collections::HashSet, rc::Rc};
 
 use super::{
-    attribution::Layout,
+    attribution::MappingLayout,
     inheritance::{Inheritance, PassedOn},
 };
 use crate::{
@@ -38,11 +38,11 @@ pub(in crate::collect) struct Record {
     pub is_launcher: bool,
     pub seemed_gone: bool,
     /// The parent's mappings at fork.
-    pub inherited: Option<Rc<Layout>>,
+    pub inherited: Option<Rc<MappingLayout>>,
     /// Present pages in them that it can copy.
     pub inherited_pages: Option<u64>,
     /// Its own mappings when it last forked.
-    pub own: Option<Rc<Layout>>,
+    pub own: Option<Rc<MappingLayout>>,
     /// Its own mappings as last read.
     pub current: Option<Vec<Mapping>>,
     pub totals: Totals,

@@ -10,7 +10,7 @@ use cowtrace_common::{loss::Loss as KernelLoss, process::OVERFLOW_SLOT};
 use log::warn;
 
 use super::{
-    attribution::{Layout, RegionTable},
+    attribution::{MappingLayout, RegionTable},
     inheritance::Inheritance,
     mappings::Mappings,
     record::Record,
@@ -119,7 +119,7 @@ impl Processes {
         &mut self,
         event: &Lifecycle,
         parent: Option<u32>,
-        inherited: Option<Rc<Layout>>,
+        inherited: Option<Rc<MappingLayout>>,
         inheritance: Option<Inheritance>,
     ) -> u32 {
         self.records.add(Record {
@@ -202,7 +202,7 @@ impl Processes {
     }
 
     /// Notes what a process passes on.
-    pub(in crate::collect) fn note_layout(&mut self, id: u32, layout: Option<Rc<Layout>>) {
+    pub(in crate::collect) fn note_layout(&mut self, id: u32, layout: Option<Rc<MappingLayout>>) {
         if let Some(record) = self.records.get_mut(id) {
             record.own = layout;
         }
