@@ -333,7 +333,7 @@ impl Collector {
         )
     }
 
-    /// Takes the hooks off and gives everything that was parts.
+    /// Takes the hooks off and gives everything that was observed.
     #[must_use]
     pub fn finish(mut self, identity: RunIdentity) -> Run {
         let skipped = self.probe.detach();

@@ -96,7 +96,7 @@ pub(in crate::collect) struct FinalParts {
     pub(in crate::collect) who_holds: WhoHolds,
 }
 
-/// Completes a run with what was parts. Reads the files that processes have mapped under `proc_root`.
+/// Completes a run with these parts. Reads the files that processes have mapped under `proc_root`.
 pub(in crate::collect) fn complete(mut run: Run, parts: FinalParts, proc_root: &Path) -> Run {
     let InRun {
         processes,
