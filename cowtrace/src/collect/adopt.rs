@@ -117,36 +117,24 @@ impl Adoption<'_> {
         if let Some(slot) = tasks.iter().find_map(|task| tables.process_of(task.tid)) {
             return SlotChoice::Is(slot);
         }
-        let role = if scanned.masters.contains(&pid) {
-            Role::Master
-        } else {
-            Role::Worker
-        };
-        let parent = scanned.records.get(&process.parent).copied();
+        let role = scanned.role_of(pid);
+        let parent_id = scanned.records.get(&process.parent).copied();
+        let parent = parent_id.and_then(|id| self.processes.records().get(id));
+        let parent_slot = parent.and_then(|parent| parent.slot).unwrap_or(0);
         let now = monotonic_ns();
-        let parent_slot = parent
-            .and_then(|id| self.processes.records().get(id))
-            .and_then(|parent| parent.slot);
-        let tables = &mut self.probe.tables;
-        let Some(slot) = tables.open_process(pid, parent_slot.unwrap_or(0), now) else {
+        let Some(slot) = self.probe.tables.open_process(pid, parent_slot, now) else {
             return SlotChoice::NoneFree;
         };
         let inherited = match role {
             Role::Master => None,
-            Role::Worker => parent
-                .and_then(|id| self.processes.records().get(id))
-                .and_then(|parent| parent.own.clone()),
+            Role::Worker => parent.and_then(|parent| parent.own.clone()),
         };
         let comm = memory::comm(self.processes.proc_root(), pid);
-        let record = Record {
-            parent,
+        let id = self.add(Record {
+            parent: parent_id,
             inherited: inherited.clone(),
             ..Record::new(pid, slot, now, comm, role)
-        };
-        let id = self.processes.records_mut().add(record);
-        let records = self.processes.records();
-        self.evidence.note_process(id, records, self.probe);
-        self.evidence.await_interpreter(id, records, self.probe);
+        });
         if scanned.parents.contains(&pid) || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
             let tables = &self.probe.tables;
@@ -162,6 +150,14 @@ impl Adoption<'_> {
         }
         scanned.records.insert(pid, id);
         SlotChoice::Is(slot)
+    }
+
+    fn add(&mut self, record: Record) -> u32 {
+        let id = self.processes.records_mut().add(record);
+        let records = self.processes.records();
+        self.evidence.note_process(id, records, self.probe);
+        self.evidence.await_interpreter(id, records, self.probe);
+        id
     }
 }
 
@@ -203,5 +199,13 @@ impl<'a> ScannedTree<'a> {
             parents: tree.iter().map(|process| process.parent).collect(),
             records: records.map(|record| (record.pid, record.id)).collect(),
         })
+    }
+
+    fn role_of(&self, pid: u32) -> Role {
+        if self.masters.contains(&pid) {
+            Role::Master
+        } else {
+            Role::Worker
+        }
     }
 }
