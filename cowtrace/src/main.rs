@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) if error.is::<command::AlreadyTold>() => ExitCode::FAILURE,
+        Err(error) if error.is::<command::AlreadyReported>() => ExitCode::FAILURE,
         Err(error) => match error.downcast_ref::<clap::Error>() {
             Some(usage) => tell(usage),
             None => fail(&error),

@@ -1,12 +1,11 @@
-//! Processes that were there before the trace: attach first, then scan, then check.
+//! Processes that are older than the trace: attach first, then scan, then check.
 //!
-//! The hooks are on already, so whatever a traced task forks is followed in the kernel. A scan
-//! takes in the tasks that exist; it is repeated until it finds nothing new, because a task that
-//! was not traced yet may have forked meanwhile.
+//! The hooks are on already, so the kernel side follows whatever a traced task forks. A scan takes in
+//! the tasks that exist; it is repeated until it finds nothing new, because a task that was not traced
+//! yet may have forked meanwhile.
 //!
-//! Between two processes the runtime gets its turn, so that a signal can end the trace there. A process
-//! with tens of thousands of mappings takes a tenth of a second: between the parts of that, too, it is
-//! looked whether the trace is to end, and such a process is left out as if it had not been reached.
+//! A process with tens of thousands of mappings takes a tenth of a second. If the trace is to end
+//! meanwhile, such a process is left out, as if the scan had not reached it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,19 +16,19 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    Collector,
     clock::monotonic_ns,
-    processes::{record::Record, records::Records},
+    processes::{mappings::Mappings, record::Record, records::Records, tree::Processes},
+    writers::WriterEvidence,
 };
 use crate::{
     memory::{self, Identity, Task},
-    probe::ProbeError,
-    run::Role,
+    probe::{Probe, ProbeError},
+    run::{Loss, Role},
+    stop::Stop,
 };
 
-/// Scans at most; a tree that forks faster than it can be scanned is followed from its traced
-/// tasks all the same.
-const MAX_SCANS: usize = 50;
+/// Limit of scans: a tree that forks faster than it can be scanned is followed from its traced tasks.
+pub(super) const MAX_SCANS: usize = 50;
 /// A task visible in /proc whose fork the kernel side has not announced yet: within this time it
 /// will (`kernel_clone` makes it visible some microseconds before the tracepoint).
 const FORK_SETTLES: Duration = Duration::from_millis(1);
@@ -48,72 +47,30 @@ pub enum AdoptError {
     Probe(#[from] ProbeError),
 }
 
-impl Collector {
-    /// Begins to trace processes and all their living descendants. Can be given up at any time: what
-    /// is traced by then stays traced.
-    pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
-        for scan in 0..MAX_SCANS {
-            let tree = memory::children_of(self.processes.proc_root(), pids)?;
-            let scanned = Scanned::new(&tree, pids, self.processes.records());
-            if let Some(&gone) = pids.iter().find(|pid| !scanned.living.contains(pid)) {
-                return Err(AdoptError::Vanished(gone));
-            }
-            if self.adopt_all(&tree, scanned, scan > 0).await? == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
+/// The parts of a trace that take in a process.
+pub(super) struct Adoption<'a> {
+    pub(super) probe: &'a mut Probe,
+    pub(super) processes: &'a mut Processes,
+    pub(super) mappings: &'a mut Mappings,
+    pub(super) evidence: &'a mut WriterEvidence,
+    pub(super) loss: &'a mut Loss,
+    pub(super) stop: &'a Stop,
+}
 
-    /// Traces what is not traced yet of a tree; returns the number of processes.
-    async fn adopt_all(
-        &mut self,
-        tree: &[Identity],
-        mut scanned: Scanned<'_>,
-        settle: bool,
-    ) -> Result<usize, AdoptError> {
-        let mut found = 0;
-        for process in tree
-            .iter()
-            .filter(|process| !process.is_dead && !process.is_kernel_thread)
-        {
-            tokio::task::yield_now().await;
-            found += usize::from(self.adopt_process(process, &mut scanned, settle)?);
-            if self.stop.is_due() {
-                // Whoever waits for the signal ends this.
-                std::future::pending::<()>().await;
-            }
-        }
-        self.follow()?;
-        Ok(found)
-    }
-
-    /// Marks the process that is about to become the command to trace.
-    pub async fn adopt_launcher(&mut self, pid: u32) -> Result<(), AdoptError> {
-        self.adopt(&[pid]).await?;
-        for record in self
-            .processes
-            .records_mut()
-            .with_slot_mut()
-            .filter(|record| record.pid == pid)
-        {
-            record.is_launcher = true;
-        }
-        Ok(())
-    }
-
-    /// Traces the tasks of a process that are not traced yet; whether there were any.
-    fn adopt_process(
+impl Adoption<'_> {
+    /// Traces the tasks of a process that are not traced yet; returns whether there were any.
+    /// `is_repeated` says that the tree was scanned before: new tasks may be known to the kernel side soon.
+    pub(super) fn adopt(
         &mut self,
         process: &Identity,
-        scanned: &mut Scanned<'_>,
-        settle: bool,
+        scanned: &mut ScannedTree<'_>,
+        is_repeated: bool,
     ) -> Result<bool, AdoptError> {
         let there = memory::tasks(self.processes.proc_root(), process.pid).unwrap_or_default();
         if self.untraced(&there).next().is_none() {
             return Ok(false);
         }
-        if settle {
+        if is_repeated {
             thread::sleep(FORK_SETTLES);
         }
         let tasks: Vec<u32> = self.untraced(&there).collect();
@@ -121,12 +78,12 @@ impl Collector {
             return Ok(false);
         }
         let slot = match self.slot_of(process, &there, scanned) {
-            Slot::Is(slot) => slot,
-            Slot::NoneFree => {
+            SlotChoice::Is(slot) => slot,
+            SlotChoice::NoneFree => {
                 self.loss.threads_full += tasks.len() as u64;
                 return Ok(false);
             }
-            Slot::NotReached => return Ok(false),
+            SlotChoice::NotReached => return Ok(false),
         };
         for &tid in &tasks {
             if self.probe.tables.trace_task(tid, slot) {
@@ -149,62 +106,63 @@ impl Collector {
     }
 
     /// The slot a process counts in: that of a task already traced, or a new one.
-    fn slot_of(&mut self, process: &Identity, tasks: &[Task], scanned: &mut Scanned<'_>) -> Slot {
+    fn slot_of(
+        &mut self,
+        process: &Identity,
+        tasks: &[Task],
+        scanned: &mut ScannedTree<'_>,
+    ) -> SlotChoice {
         let pid = process.pid;
         let tables = &self.probe.tables;
         if let Some(slot) = tasks.iter().find_map(|task| tables.process_of(task.tid)) {
-            return Slot::Is(slot);
+            return SlotChoice::Is(slot);
         }
-        let role = if scanned.masters.contains(&pid) {
-            Role::Master
-        } else {
-            Role::Worker
-        };
-        let parent = scanned.records.get(&process.parent).copied();
+        let role = scanned.role_of(pid);
+        let parent_id = scanned.records.get(&process.parent).copied();
+        let parent = parent_id.and_then(|id| self.processes.records().get(id));
+        let parent_slot = parent.and_then(|parent| parent.slot).unwrap_or(0);
         let now = monotonic_ns();
-        let parent_slot = parent
-            .and_then(|id| self.processes.records().get(id))
-            .and_then(|parent| parent.slot);
-        let tables = &mut self.probe.tables;
-        let Some(slot) = tables.open_process(pid, parent_slot.unwrap_or(0), now) else {
-            return Slot::NoneFree;
+        let Some(slot) = self.probe.tables.open_process(pid, parent_slot, now) else {
+            return SlotChoice::NoneFree;
         };
         let inherited = match role {
             Role::Master => None,
-            Role::Worker => parent
-                .and_then(|id| self.processes.records().get(id))
-                .and_then(|parent| parent.own.clone()),
+            Role::Worker => parent.and_then(|parent| parent.own.clone()),
         };
         let comm = memory::comm(self.processes.proc_root(), pid);
-        let record = Record {
-            parent,
+        let id = self.add(Record {
+            parent: parent_id,
             inherited: inherited.clone(),
             ..Record::new(pid, slot, now, comm, role)
-        };
-        let id = self.processes.records_mut().add(record);
-        self.know_words(id);
-        self.know_interpreter(id);
-        self.await_interpreter(id);
+        });
         if scanned.parents.contains(&pid) || role == Role::Master {
             // Before its tasks are traced, so that ranges across mappings are split from the start.
             let tables = &self.probe.tables;
-            let own = self.mappings.before_trace(id, pid, tables, &self.stop);
+            let own = self.mappings.before_trace(id, pid, tables, self.stop);
             self.processes.note_layout(id, own);
         }
         if self.stop.is_due() {
             self.processes.records_mut().withdraw(id);
-            return Slot::NotReached;
+            return SlotChoice::NotReached;
         }
         if let Some(layout) = &inherited {
             self.mappings.inherit(layout);
         }
         scanned.records.insert(pid, id);
-        Slot::Is(slot)
+        SlotChoice::Is(slot)
+    }
+
+    fn add(&mut self, record: Record) -> u32 {
+        let id = self.processes.records_mut().add(record);
+        let records = self.processes.records();
+        self.evidence.note_process(id, records, self.probe);
+        self.evidence.await_interpreter(id, records, self.probe);
+        id
     }
 }
 
 /// Where a process counts.
-enum Slot {
+enum SlotChoice {
     /// In this one.
     Is(u32),
     /// Nowhere: all are taken.
@@ -214,25 +172,40 @@ enum Slot {
 }
 
 /// What a scan has found, by process id.
-struct Scanned<'a> {
+pub(super) struct ScannedTree<'a> {
     /// The processes the user gave.
     masters: &'a [u32],
-    living: HashSet<u32>,
     /// Those that have children.
     parents: HashSet<u32>,
     /// Records of living processes.
     records: HashMap<u32, u32>,
 }
 
-impl<'a> Scanned<'a> {
-    fn new(tree: &[Identity], masters: &'a [u32], records: &Records) -> Self {
+impl<'a> ScannedTree<'a> {
+    /// Fails if one of the masters has exited.
+    pub(super) fn new(
+        tree: &[Identity],
+        masters: &'a [u32],
+        records: &Records,
+    ) -> Result<Self, AdoptError> {
         let living = tree.iter().filter(|process| !process.is_dead);
+        let living: HashSet<u32> = living.map(|process| process.pid).collect();
+        if let Some(&gone) = masters.iter().find(|pid| !living.contains(pid)) {
+            return Err(AdoptError::Vanished(gone));
+        }
         let records = records.alive();
-        Self {
+        Ok(Self {
             masters,
-            living: living.map(|process| process.pid).collect(),
             parents: tree.iter().map(|process| process.parent).collect(),
             records: records.map(|record| (record.pid, record.id)).collect(),
+        })
+    }
+
+    fn role_of(&self, pid: u32) -> Role {
+        if self.masters.contains(&pid) {
+            Role::Master
+        } else {
+            Role::Worker
         }
     }
 }

@@ -1,48 +1,55 @@
-//! A trace under way, and the order in which its parts take what has come.
+//! A trace under way: keeps the order in which its parts take in what the kernel side and /proc say.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-};
+use std::{path::PathBuf, time::Duration};
+
+use cowtrace_common::{event::EventKind, evidence::Evidence};
+use log::debug;
 
 use super::{
-    assemble::snapshot::Told,
+    adopt::{AdoptError, Adoption, MAX_SCANS, ScannedTree},
+    assemble::{
+        snapshot::{PreviousSnapshots, SoFar},
+        whole::{FinalParts, RunIdentity, all_losses, complete, new_run},
+    },
     clock::Clock,
-    holders::{contents::Contents, copies::Copies, early::Early},
-    processes::{mappings::Mappings, names::NAMES_PER_TICK, record::Record, tree::Processes},
+    holders::{lookup::HolderLookup, view::TraceView},
+    processes::{mappings::Mappings, names::NAMES_PER_TICK, tree::Processes},
+    schedule::{CollectError, Due, Schedule},
+    writers::WriterEvidence,
 };
 use crate::{
-    probe::{Kernel, Probe},
-    run::{Loss, Role, Timeline},
+    memory,
+    probe::{Kernel, Lifecycle, Probe, ProbeError},
+    run::{Loss, Run, Sample, Snapshot, Timeline},
     stop::Stop,
-    writer::Writers,
 };
 
-/// A tracing under way.
+/// What a trace collects, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct CollectSettings {
+    /// Time between two readings of the counters.
+    pub interval: Duration,
+    /// Whether the kernel side sends evidence of who wrote.
+    pub writers: bool,
+    /// Whether to find the variables that hold what is copied; needs that evidence.
+    pub holders: bool,
+}
+
+/// A trace under way.
 pub struct Collector {
-    pub(super) probe: Probe,
-    pub(super) kernel: Kernel,
-    pub(super) clock: Clock,
-    pub(super) processes: Processes,
-    pub(super) mappings: Mappings,
-    pub(super) timeline: Timeline,
-    pub(super) loss: Loss,
-    pub(super) writers: Writers,
-    /// Whether the variables are looked for that hold what is copied.
-    pub(super) holders: bool,
-    pub(super) copies: Copies,
-    pub(super) contents: Contents,
-    pub(super) early: Early,
-    /// Numbers that the kernel side knows interpreters by, by image.
-    pub(super) interpreters: HashMap<u32, u32>,
-    /// Programs without objects that words around an address could tell.
-    pub(super) natives: HashSet<u32>,
-    /// Programs that are looked into again for an interpreter, and how often that was due.
-    pub(super) starting: Vec<(u32, u32)>,
-    /// What snapshots have told.
-    pub(super) told: Told,
+    probe: Probe,
+    kernel: Kernel,
+    clock: Clock,
+    schedule: Schedule,
     /// Whether the trace is to end.
-    pub(super) stop: Stop,
+    stop: Stop,
+    timeline: Timeline,
+    loss: Loss,
+    processes: Processes,
+    mappings: Mappings,
+    evidence: WriterEvidence,
+    holders: HolderLookup,
+    snapshots: PreviousSnapshots,
 }
 
 /// What has been counted so far, for the progress line.
@@ -57,89 +64,143 @@ pub struct Progress {
 }
 
 impl Collector {
-    /// Begins with an attached probe; no process is traced yet. Once `stop` is due, steps that are for
-    /// later moments of the trace are left out.
+    /// Begins with an attached probe, in a runtime; no process is traced yet. Once `stop` is due, work
+    /// that only helps the further trace is left out.
     #[must_use]
     pub fn new(
         probe: Probe,
         kernel: Kernel,
         proc_root: PathBuf,
-        interval_ns: u64,
-        holders: bool,
+        settings: CollectSettings,
         stop: Stop,
     ) -> Self {
         let clock = Clock::start();
+        let interval_ns = u64::try_from(settings.interval.as_nanos()).unwrap_or(u64::MAX);
         Self {
+            schedule: Schedule::new(settings.interval, settings.writers),
+            timeline: Timeline::new(interval_ns),
+            loss: Loss::default(),
             processes: Processes::new(proc_root.clone(), clock),
             mappings: Mappings::new(proc_root.clone(), kernel.page_bytes),
-            writers: Writers::new(proc_root),
-            holders,
-            copies: Copies::default(),
-            contents: Contents::default(),
-            early: Early::default(),
+            evidence: WriterEvidence::new(proc_root, clock, stop.clone()),
+            holders: HolderLookup::new(settings.holders && settings.writers, clock),
+            snapshots: PreviousSnapshots::default(),
             probe,
             kernel,
             clock,
-            timeline: Timeline::new(interval_ns),
-            loss: Loss::default(),
-            interpreters: HashMap::new(),
-            natives: HashSet::new(),
-            starting: Vec::new(),
-            told: Told::default(),
             stop,
         }
     }
 
-    /// Waits for the next event.
-    pub async fn wait(&self) -> std::io::Result<()> {
-        self.probe.wait().await
+    /// The traced processes.
+    #[must_use]
+    pub const fn processes(&self) -> &Processes {
+        &self.processes
     }
 
-    /// How many processes are traced now.
-    #[must_use]
-    pub fn living(&self) -> usize {
-        self.processes.records().alive().count()
-    }
-
-    /// Whether every process the user gave has exited.
-    #[must_use]
-    pub fn masters_are_gone(&self) -> bool {
-        self.processes.records().masters_are_gone()
-    }
-
-    /// Whether the process that was to become the command has done so; none while it may still.
-    #[must_use]
-    pub fn command_has_begun(&self) -> Option<bool> {
-        if self.processes.records().in_run().next().is_some() {
-            return Some(true);
+    /// Begins to trace processes and all their living descendants. Can be dropped at any time: what is
+    /// traced by then stays traced.
+    pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
+        for scan in 0..MAX_SCANS {
+            let tree = memory::children_of(self.processes.proc_root(), pids)?;
+            let mut scanned = ScannedTree::new(&tree, pids, self.processes.records())?;
+            let is_candidate =
+                |process: &&memory::Identity| !process.is_dead && !process.is_kernel_thread;
+            let mut found = 0;
+            for process in tree.iter().filter(is_candidate) {
+                // Lets the runtime handle signals.
+                tokio::task::yield_now().await;
+                let mut adoption = Adoption {
+                    probe: &mut self.probe,
+                    processes: &mut self.processes,
+                    mappings: &mut self.mappings,
+                    evidence: &mut self.evidence,
+                    loss: &mut self.loss,
+                    stop: &self.stop,
+                };
+                found += usize::from(adoption.adopt(process, &mut scanned, scan > 0)?);
+                if self.stop.is_due() {
+                    // Whoever waits for the signal drops this.
+                    std::future::pending::<()>().await;
+                }
+            }
+            self.follow()?;
+            if found == 0 {
+                break;
+            }
         }
-        self.masters_are_gone().then_some(false)
+        Ok(())
     }
 
-    /// Whether there have been at least so many workers and all have exited.
-    #[must_use]
-    pub fn workers_are_gone(&self, least: usize) -> bool {
-        let is_worker = |record: &&Record| record.role == Role::Worker;
-        self.processes.records().iter().filter(is_worker).count() >= least
-            && !self
-                .processes
-                .records()
-                .alive()
-                .any(|record| is_worker(&record))
+    /// Begins to trace the process that will become the command to trace.
+    pub async fn adopt_launcher(&mut self, pid: u32) -> Result<(), AdoptError> {
+        self.adopt(&[pid]).await?;
+        self.processes.mark_launcher(pid);
+        Ok(())
+    }
+
+    /// Waits until the launcher has become the command; false if it has exited instead.
+    pub async fn command_begins(&mut self) -> Result<bool, CollectError> {
+        loop {
+            if let Some(has_begun) = self.processes.command_has_begun() {
+                return Ok(has_begun);
+            }
+            self.probe.wait().await.map_err(CollectError::Wait)?;
+            self.follow()?;
+        }
+    }
+
+    /// Finds holders from time to time from now on: the traced processes may end by themselves.
+    pub fn walk_regularly(&mut self) {
+        self.holders.walk_regularly();
+    }
+
+    /// Waits until something is due, and does it; returns the counts when they were read. Loses nothing if
+    /// it is dropped meanwhile.
+    pub async fn due(&mut self) -> Result<Option<Progress>, CollectError> {
+        match self.schedule.next(&self.probe).await? {
+            Due::Events => {
+                self.follow()?;
+                if self.schedule.is_evidence_due() {
+                    self.take_evidence();
+                    self.schedule.note_evidence();
+                }
+                Ok(None)
+            }
+            Due::Evidence => {
+                self.evidence
+                    .look_for_interpreters(self.processes.records(), &mut self.probe);
+                self.take_evidence();
+                let view = TraceView {
+                    records: self.processes.records(),
+                    tables: &self.probe.tables,
+                    evidence: &self.evidence,
+                };
+                self.holders.walk_early(view);
+                self.schedule.note_evidence();
+                Ok(None)
+            }
+            Due::Tick => Ok(Some(self.tick())),
+        }
     }
 
     /// Reads the counters, closes what has exited, and keeps the tables from filling.
-    pub fn tick(&mut self) -> Progress {
+    fn tick(&mut self) -> Progress {
         self.processes.find_lost(&self.probe);
         // Before any slot is given back: the evidence names slots, and a thread sends its last when
         // it exits.
         let exited = self.processes.records().exited_slots();
         let names = self.processes.read_names(NAMES_PER_TICK);
-        self.follow_on();
+        self.follow_or_warn();
         self.processes.take_names(names);
         self.take_evidence();
         self.processes.sweep(&mut self.probe.tables);
-        self.close(&exited);
+        let has_joined =
+            self.processes
+                .close(&exited, &mut self.probe, &mut self.mappings, &mut self.loss);
+        if has_joined {
+            self.snapshots.forget();
+        }
         let records = self.processes.records_mut();
         self.mappings.read_some(records, &self.stop);
         self.mappings
@@ -149,19 +210,179 @@ impl Collector {
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,
-            alive: self.processes.records().alive().count(),
+            alive: self.processes.living(),
         };
         self.loss.samples_merged += self.timeline.push(sample);
         progress
     }
 
-    /// Takes the final counts of exited processes.
-    fn close(&mut self, slots: &[u32]) {
-        let has_joined =
-            self.processes
-                .close(slots, &mut self.probe, &mut self.mappings, &mut self.loss);
-        if has_joined {
-            self.told.forget();
+    /// Takes in the events since the last call.
+    fn follow(&mut self) -> Result<(), ProbeError> {
+        for event in self.probe.events() {
+            debug!("{event:?}");
+            match event.kind {
+                EventKind::Fork => self.forked(&event),
+                EventKind::Exec => self.executed(&event),
+                EventKind::Exit => {
+                    let inheritance = self.processes.note_exit(&event);
+                    self.holders.note_exit(inheritance);
+                }
+                EventKind::Thread => {
+                    self.processes.keep_name(event.slot);
+                    self.probe.settle_races()?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// As [`Self::follow`], where a failure is no reason to end.
+    fn follow_or_warn(&mut self) {
+        if let Err(error) = self.follow() {
+            log::warn!("{error}");
+        }
+    }
+
+    fn forked(&mut self, event: &Lifecycle) {
+        let parent = self.processes.in_slot(event.other_slot);
+        let tables = &self.probe.tables;
+        // Before anything else: the parent's mappings change soon.
+        let layout = self
+            .mappings
+            .at_fork(parent, event.pid, tables, &mut self.loss);
+        let parent = parent.map(|(id, _)| id);
+        if let (Some(id), Some(layout)) = (parent, &layout) {
+            self.processes.note_layout(id, Some(layout.clone()));
+        }
+        self.processes.retire_other_image(event);
+        let inheritance = match (parent, &layout) {
+            (Some(id), Some(layout)) => {
+                let records = self.processes.records_mut();
+                let pages = layout.inherited_pages();
+                Some(self.holders.pass_on(id, pages, records, tables))
+            }
+            _ => None,
+        };
+        let id = self
+            .processes
+            .add_forked(event, parent, layout, inheritance);
+        self.evidence
+            .note_process(id, self.processes.records(), &mut self.probe);
+    }
+
+    fn executed(&mut self, event: &Lifecycle) {
+        let (id, is_master) = self.processes.add_executed(event);
+        self.evidence
+            .await_interpreter(id, self.processes.records(), &self.probe);
+        if is_master {
+            self.mappings.split(event.pid, &self.probe.tables);
+        }
+    }
+
+    /// Takes in the evidence since the last call. The buffer is bounded, and a process that has exited
+    /// cannot be read any more: so this is called many times a second.
+    fn take_evidence(&mut self) {
+        let mut waiting: Vec<Evidence> = Vec::new();
+        self.probe.evidence(|evidence| waiting.push(evidence));
+        self.take(&waiting);
+    }
+
+    fn take(&mut self, waiting: &[Evidence]) {
+        if waiting.is_empty() {
+            return;
+        }
+        // A process is announced before it first runs: afterwards, every process of the evidence has a
+        // record.
+        self.follow_or_warn();
+        let records = self.processes.records();
+        let holders = &mut self.holders;
+        self.evidence
+            .take(waiting, &self.probe, records, &mut self.loss, |copy| {
+                holders.keep(copy, records);
+            });
+    }
+
+    /// The run so far, without what earlier snapshots contain and what has not changed since.
+    pub fn snapshot(&mut self, identity: RunIdentity) -> Snapshot {
+        self.processes.read_totals(&self.probe.tables);
+        let mut run = self.new_run(identity, self.clock.elapsed_ns());
+        run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
+        let so_far = SoFar {
+            probe: &self.probe,
+            records: self.processes.records(),
+            regions: self.mappings.regions(),
+            timeline: &self.timeline,
+            evidence: &self.evidence,
+        };
+        self.snapshots.next(run, &so_far)
+    }
+
+    /// Makes the next snapshot a whole one: the last one was lost.
+    pub fn forget_snapshots(&mut self) {
+        self.snapshots.forget();
+    }
+
+    fn new_run(&self, identity: RunIdentity, duration_ns: u64) -> Run {
+        let interval_ns = self.timeline.interval_ns;
+        new_run(
+            identity,
+            &self.kernel,
+            &self.probe,
+            interval_ns,
+            duration_ns,
+        )
+    }
+
+    /// Takes the hooks off and gives everything that was observed.
+    #[must_use]
+    pub fn finish(mut self, identity: RunIdentity) -> Run {
+        let skipped = self.probe.detach();
+        // The trace ends here, however long the rest takes.
+        let duration_ns = self.clock.elapsed_ns();
+        self.probe.flush_log();
+        let open = self.probe.tables.drain_threads();
+        self.take_rest();
+        let records = self.processes.records();
+        let view = TraceView {
+            records,
+            tables: &self.probe.tables,
+            evidence: &self.evidence,
+        };
+        let who_holds = self.holders.find(view, &mut self.loss);
+        let named = self.evidence.name(records);
+        self.loss.code_gone = named.code_gone;
+        self.processes.add_overflow(&self.probe.tables);
+        let last = self.processes.sample(&self.probe.tables);
+        self.timeline.finish(Sample {
+            at_ns: duration_ns,
+            ..last
+        });
+        self.mappings.read_all(self.processes.records_mut());
+        let regions = self.mappings.regions_mut();
+        self.processes
+            .count_live(&self.probe, open, regions, &mut self.loss);
+        let mut run = self.new_run(identity, duration_ns);
+        run.loss = all_losses(&self.loss, &self.probe, skipped);
+        let proc_root = self.processes.proc_root().to_owned();
+        let parts = FinalParts {
+            records: self.processes.into_records(),
+            regions: self.mappings.into_regions(),
+            timeline: self.timeline,
+            named,
+            who_holds,
+        };
+        complete(run, parts, &proc_root)
+    }
+
+    /// Takes in what the kernel side sent before the hooks went off.
+    fn take_rest(&mut self) {
+        let unsent = self.probe.tables.drain_evidence();
+        let own_names = self.processes.read_names(usize::MAX);
+        self.take_evidence();
+        self.follow_or_warn();
+        self.processes.take_names(own_names);
+        self.processes.find_lost(&self.probe);
+        self.take_evidence();
+        self.take(&unsent);
     }
 }

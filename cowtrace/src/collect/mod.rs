@@ -1,17 +1,23 @@
-//! One tracing as it goes: follows processes, reads mappings at each fork, drains counters, tells
-//! what is new in a snapshot, and ends in a [`Run`](crate::run::Run). The only place where probe, /proc and model meet.
+//! Collects what a trace observes: follows processes, reads mappings at each fork, reads counters and
+//! evidence, gives a snapshot of what is new, and ends in a [`Run`](crate::run::Run). The only place where
+//! probe, /proc and model meet.
+//!
+//! Five parts own their state: the processes, their mappings, the evidence of who wrote, the lookup of
+//! holders, and what the snapshots so far contain. The [`Collector`] keeps the order of their work.
 
 mod adopt;
 mod assemble;
 mod clock;
 mod collector;
-mod follow;
 mod holders;
 mod processes;
 #[cfg(test)]
 mod properties;
+mod schedule;
 mod writers;
 
 pub use adopt::AdoptError;
-pub use assemble::whole::Meta;
-pub use collector::{Collector, Progress};
+pub use assemble::whole::RunIdentity;
+pub use collector::{CollectSettings, Collector, Progress};
+pub use processes::tree::Processes;
+pub use schedule::CollectError;

@@ -1,5 +1,5 @@
-//! Whatever processes do, what is told of them is one account: each snapshot and the run at the end
-//! are recorded and read back, and the reader checks every sum. What a launcher did is in none.
+//! Whatever processes do, snapshots and the run at the end agree: each is recorded and read back, and the
+//! reader checks every sum. What a launcher did is in none of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,16 +8,16 @@ use proptest::prelude::*;
 
 use super::{
     assemble::{
-        snapshot,
+        snapshot::PreviousSnapshots,
         whole::{InRun, in_run},
     },
-    processes::{attribution::RegionTable, record::Record, records::Records, rows::Sums},
+    processes::{attribution::RegionTable, record::Record, records::Records, rows::RowSums},
 };
 use crate::{
     probe::{RangeCount, Totals},
     recording::{RecordingWriter, read_recording},
     run::{
-        CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, Timeline, Told, WhoWrote,
+        CopiedMemory, Kind, Loss, Mapping, Role, Run, Snapshot, SnapshotScope, Timeline, WhoWrote,
         WriteKind, Writer, arbitrary,
     },
     scratch::Scratch,
@@ -70,7 +70,7 @@ struct Trace {
     loss: Loss,
     exited_rows: usize,
     timeline: Timeline,
-    told: snapshot::Told,
+    snapshots: PreviousSnapshots,
     has_begun: bool,
     /// What slots have counted.
     slots: HashMap<u32, (Totals, Vec<RangeCount>)>,
@@ -89,7 +89,7 @@ impl Trace {
             loss: Loss::default(),
             exited_rows: 0,
             timeline: Timeline::new(1),
-            told: snapshot::Told::default(),
+            snapshots: PreviousSnapshots::default(),
             has_begun: false,
             slots: HashMap::new(),
             next_slot: 2,
@@ -185,7 +185,7 @@ impl Trace {
             Event::Snapshot => self.snapshot(recording),
             Event::Fold(most) => {
                 if self.records.fold(most) > 0 {
-                    self.told.forget();
+                    self.snapshots.forget();
                     self.has_begun = false;
                 }
             }
@@ -234,8 +234,8 @@ impl Trace {
         }
     }
 
-    fn sums(&mut self) -> (Sums<'_>, &mut Records) {
-        let sums = Sums {
+    fn sums(&mut self) -> (RowSums<'_>, &mut Records) {
+        let sums = RowSums {
             regions: &mut self.regions,
             loss: &mut self.loss,
             exited_rows: &mut self.exited_rows,
@@ -264,9 +264,11 @@ impl Trace {
             let counts = wanted.iter().map(|slot| (*slot, slots[slot].1.clone()));
             counts.collect()
         };
-        let (rows, changed) = self.told.count_changed(&self.records, RANGE, counts_of);
-        let (timeline, samples_before) = self.told.new_samples(&self.timeline);
-        let regions = self.told.regions_of(&self.records, &self.regions);
+        let (rows, changed) = self
+            .snapshots
+            .count_changed(&self.records, RANGE, counts_of);
+        let (timeline, samples_before) = self.snapshots.new_samples(&self.timeline);
+        let regions = self.snapshots.regions_of(&self.records, &self.regions);
         let without_writers = !is_whole && self.now_ns.is_multiple_of(20);
         let mut run = arbitrary::empty();
         run.head.unfinished = true;
@@ -274,18 +276,18 @@ impl Trace {
             rows,
             timeline,
             regions,
-            processes: self.told.processes_of(&self.records),
+            processes: self.snapshots.processes_of(&self.records),
             ..run.memory
         };
         if !without_writers {
             run.who_wrote = self.writers().in_regions(&run.memory.regions);
         }
-        let told = Told {
+        let scope = SnapshotScope {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
             samples_before,
             without_writers,
         };
-        recording.write(&Snapshot { run, told }).unwrap();
+        recording.write(&Snapshot { run, scope }).unwrap();
     }
 
     /// One that wrote in every region.

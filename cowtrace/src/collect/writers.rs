@@ -1,284 +1,308 @@
-//! Evidence of who wrote, from the probe to the names: which program a slot's process runs, and
-//! which processes can be asked about it.
+//! Who wrote: takes in the evidence of each copy, knows which program a process runs, and which processes
+//! can be read to name the writer.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 use cowtrace_common::evidence::Evidence;
 
-use super::{Collector, processes::records::Records};
+use super::{clock::Clock, processes::records::Records};
 use crate::{
-    memory,
-    writer::{NamedWriters, Origin},
+    probe::{Probe, Tables},
+    run::{Loss, WhoWrote},
+    stop::Stop,
+    writer::{NamedWriters, Objects, Origin, Writers},
 };
 
-impl Collector {
-    /// Takes in the evidence that has come. Called many times a second: the buffer is bounded, and
-    /// a process that has exited cannot be asked any more.
-    pub fn take_evidence(&mut self) {
-        let mut waiting: Vec<Evidence> = Vec::new();
-        self.probe.evidence(|evidence| waiting.push(evidence));
-        self.take(&waiting);
+/// Number of looks for an interpreter in a program: over some minutes.
+const MAX_LOOKS: u32 = 1 << 12;
+/// Time after its start in which a program may still load an interpreter, ns.
+const SETTLED_NS: u64 = 1_000_000_000;
+/// Ancestors that are searched for generated code.
+const MAX_ANCESTORS: usize = 4;
+/// Siblings that are read if the writer itself has exited.
+const MAX_SIBLINGS: usize = 3;
+
+/// The evidence of who wrote, by program. A program is known by the record that began it.
+pub(super) struct WriterEvidence {
+    clock: Clock,
+    stop: Stop,
+    writers: Writers,
+    /// The kernel side's number of each interpreter, by program.
+    interpreters: HashMap<u32, u32>,
+    /// Programs without objects that words around an address could identify.
+    natives: HashSet<u32>,
+    /// Programs that may still load an interpreter.
+    starting: Vec<StartingProgram>,
+}
+
+/// A program that may still load an interpreter.
+struct StartingProgram {
+    /// The record of a process that runs it.
+    process: u32,
+    /// How often it was due for a look.
+    looks: u32,
+}
+
+/// A copy of memory of a Python program.
+pub(super) struct PythonCopy<'a> {
+    pub(super) evidence: &'a Evidence,
+    pub(super) program: u32,
+    /// Process id of the writer.
+    pub(super) pid: u32,
+    /// Address of the type, if an object was written.
+    pub(super) type_address: Option<u64>,
+    pub(super) writers: &'a Writers,
+}
+
+impl WriterEvidence {
+    pub(super) fn new(proc_root: PathBuf, clock: Clock, stop: Stop) -> Self {
+        Self {
+            clock,
+            stop,
+            writers: Writers::new(proc_root),
+            interpreters: HashMap::new(),
+            natives: HashSet::new(),
+            starting: Vec::new(),
+        }
     }
 
-    /// As [`Self::take_evidence`], of evidence that came in another way.
-    pub(super) fn take(&mut self, waiting: &[Evidence]) {
-        if waiting.is_empty() {
-            return;
-        }
-        // Now every process is known that wrote before: it was told of before it first ran.
-        self.follow_on();
-        let mut asked = Asked::new(self.processes.records());
+    /// Takes in evidence of processes that have records, and passes each copy of a Python program's
+    /// memory to `keep`.
+    pub(super) fn take(
+        &mut self,
+        waiting: &[Evidence],
+        probe: &Probe,
+        records: &Records,
+        loss: &mut Loss,
+        mut keep: impl FnMut(&PythonCopy<'_>),
+    ) {
+        let mut programs = ProgramsBySlot::new(records);
         for evidence in waiting {
-            let Some(program) = asked.of_slot(self.processes.records(), evidence.core.slot) else {
-                self.loss.writers_full += evidence.pages();
+            let Some(program) = programs.of_slot(records, evidence.core.slot) else {
+                loss.writers_full += evidence.pages();
                 continue;
             };
-            // What only starts the command is no part of the run.
-            if program.pids.is_empty() {
+            // The process that only starts the command is not part of the run.
+            let Some(&pid) = program.pids.first() else {
                 continue;
-            }
-            let region = self
-                .processes
-                .records()
-                .written_in_slot(evidence.core.slot)
-                .and_then(|record| record.region_at(evidence.core.address));
-            let origin = Origin {
-                program: program.image,
-                pids: &program.pids,
-                ancestors: &program.ancestors,
-                region,
             };
-            let (pythons, natives) = (&self.probe.pythons, &self.probe.natives);
-            let written = self.writers.take(
-                evidence,
-                origin,
-                |stack| pythons.as_ref()?.stack(stack),
-                |stack| natives.as_ref()?.stack(stack),
-            );
-            // Only now is it known what the program is.
-            if self.holders && self.writers.runs_python(program.image) {
-                let (image, writer) = (program.image, program.pids[0]);
-                self.keep_address(evidence, image, writer, written);
+            let type_address = self.add(evidence, program, probe, records);
+            // Only now is the kind of program known.
+            if self.writers.runs_python(program.id) {
+                keep(&PythonCopy {
+                    evidence,
+                    program: program.id,
+                    pid,
+                    type_address,
+                    writers: &self.writers,
+                });
             }
         }
-        for image in asked.images() {
-            self.settle_words(image);
+        for program in programs.found() {
+            self.settle_words(program, records, &probe.tables);
         }
     }
 
-    /// Keeps the address of a copy, for those who look for what holds it, and what stood there if it
-    /// is an object of a type.
-    fn keep_address(
+    /// Adds one copy; returns the address of the type if an object was written.
+    fn add(
         &mut self,
         evidence: &Evidence,
-        image: u32,
-        writer: u32,
-        type_address: Option<u64>,
-    ) {
-        let slot = evidence.core.slot;
-        let Some(heap) = self.processes.records().heap_of(slot) else {
-            self.copies.dropped += evidence.pages();
-            return;
+        program: &ReadableProgram,
+        probe: &Probe,
+        records: &Records,
+    ) -> Option<u64> {
+        let record = records.written_in_slot(evidence.core.slot);
+        let origin = Origin {
+            program: program.id,
+            pids: &program.pids,
+            ancestors: &program.ancestors,
+            region: record.and_then(|record| record.region_at(evidence.core.address)),
         };
-        let is_kept = self
-            .copies
-            .add(heap, evidence.core.address, evidence.pages());
-        // What the owner writes itself is what it changes.
-        let record = self.processes.records().written_in_slot(slot);
-        let is_heirs = record.is_some_and(|record| record.heap == Some(heap));
-        if let Some(type_address) = type_address.filter(|_| is_kept && is_heirs) {
-            let writers = &self.writers;
-            let count = || writers.words_of_objects(image, type_address, writer);
-            self.contents
-                .offer(heap, evidence, type_address, count, |at, to| {
-                    memory::read(writer, at, to)
-                });
-        }
+        self.writers.take(
+            evidence,
+            origin,
+            |stack| probe.pythons.as_ref()?.stack(stack),
+            |stack| probe.natives.as_ref()?.stack(stack),
+        )
     }
 
-    /// Has the kernel side read words around addresses only where the program may have objects that
-    /// they tell: for others they cost a third of the evidence.
-    fn settle_words(&mut self, image: u32) {
+    /// Has the kernel side read words around addresses only in programs whose objects they may identify:
+    /// the words are a third of the evidence.
+    fn settle_words(&mut self, program: u32, records: &Records, tables: &Tables) {
         let now_ns = self.clock.elapsed_ns();
-        let has_settled = self.processes.records().get(image).is_none_or(|first| {
-            let was_there = first.started_ns == 0;
-            was_there || now_ns.saturating_sub(first.started_ns) >= SETTLED_NS
+        let has_settled = records.get(program).is_none_or(|first| {
+            let began_before_trace = first.started_ns == 0;
+            began_before_trace || now_ns.saturating_sub(first.started_ns) >= SETTLED_NS
         });
-        let without = has_settled && self.writers.is_native(image);
+        let without = has_settled && self.writers.is_native(program);
         let changed = if without {
-            self.natives.insert(image)
+            self.natives.insert(program)
         } else {
-            self.natives.remove(&image)
+            self.natives.remove(&program)
         };
-        if !changed {
-            return;
-        }
-        for record in self.processes.records().alive() {
-            if let Some(slot) = record.slot
-                && self.processes.records().image_of(record.id) == image
-            {
-                self.probe.tables.set_without_words(slot, without);
+        if changed {
+            for slot in slots_of(records, program) {
+                tables.set_without_words(slot, without);
             }
         }
     }
 
-    /// Says so for a process that has come.
-    pub(super) fn know_words(&mut self, id: u32) {
-        let without = self
-            .natives
-            .contains(&self.processes.records().image_of(id));
-        if let Some(slot) = self
-            .processes
-            .records()
-            .get(id)
-            .and_then(|record| record.slot)
-        {
-            self.probe.tables.set_without_words(slot, without);
+    /// Notes a new process: sets up the kernel side for the program that it runs.
+    pub(super) fn note_process(&mut self, id: u32, records: &Records, probe: &mut Probe) {
+        if let Some(slot) = records.get(id).and_then(|record| record.slot) {
+            let without = self.natives.contains(&records.program_of(id));
+            probe.tables.set_without_words(slot, without);
+        }
+        self.find_interpreter(id, records, probe);
+    }
+
+    /// Notes a process whose program may not have loaded its interpreter yet.
+    pub(super) fn await_interpreter(&mut self, id: u32, records: &Records, probe: &Probe) {
+        let program = records.program_of(id);
+        if probe.pythons.is_some() && !self.interpreters.contains_key(&program) {
+            self.starting.push(StartingProgram {
+                process: id,
+                looks: 0,
+            });
         }
     }
 
-    /// Has a program looked into again that has not begun to run Python, or not yet.
-    pub(super) fn await_interpreter(&mut self, id: u32) {
-        let image = self.processes.records().image_of(id);
-        if self.probe.pythons.is_some() && !self.interpreters.contains_key(&image) {
-            self.starting.push((id, 0));
-        }
-    }
-
-    /// Looks into programs that have started: an interpreter takes some milliseconds to have
-    /// threads, and its first fork may come any time after. Called every 50 ms, it looks less and
-    /// less often, since most programs are none.
-    pub fn look_for_interpreters(&mut self) {
-        for (id, due) in std::mem::take(&mut self.starting) {
-            let due = due + 1;
-            if due.is_power_of_two() {
-                self.know_interpreter(id);
+    /// Looks into programs that have started: an interpreter needs some milliseconds until it has
+    /// threads, and may fork at any time after that. Called every 50 ms; the looks become rarer, since
+    /// most programs have no interpreter.
+    pub(super) fn look_for_interpreters(&mut self, records: &Records, probe: &mut Probe) {
+        for mut starting in std::mem::take(&mut self.starting) {
+            starting.looks += 1;
+            if starting.looks.is_power_of_two() {
+                self.find_interpreter(starting.process, records, probe);
             }
-            let image = self.processes.records().image_of(id);
-            let is_alive = self
-                .processes
-                .records()
-                .get(id)
-                .is_some_and(|record| record.exited_ns.is_none());
-            if is_alive && due < MOST_LOOKS && !self.interpreters.contains_key(&image) {
-                self.starting.push((id, due));
+            let program = records.program_of(starting.process);
+            let record = records.get(starting.process);
+            let is_alive = record.is_some_and(|record| record.exited_ns.is_none());
+            if is_alive && starting.looks < MAX_LOOKS && !self.interpreters.contains_key(&program) {
+                self.starting.push(starting);
             }
         }
     }
 
-    /// Has the kernel side walk the Python frames of a process, if its program runs any: from its
-    /// fork on, since a child inherits the knowledge.
-    pub(super) fn know_interpreter(&mut self, id: u32) {
-        let Some(pythons) = &mut self.probe.pythons else {
+    /// Has the kernel side walk the Python frames of a process if its program runs Python: from its
+    /// fork on, since a child inherits the setting.
+    fn find_interpreter(&mut self, id: u32, records: &Records, probe: &mut Probe) {
+        let Some(pythons) = &mut probe.pythons else {
             return;
         };
-        let image = self.processes.records().image_of(id);
-        let Some(record) = self.processes.records().get(id) else {
+        let program = records.program_of(id);
+        let Some(record) = records.get(id) else {
             return;
         };
-        if let Some(&number) = self.interpreters.get(&image) {
+        if let Some(&number) = self.interpreters.get(&program) {
             if let Some(slot) = record.slot {
-                self.probe.tables.set_interpreter(slot, number);
+                probe.tables.set_interpreter(slot, number);
             }
             return;
         }
         let mut pids = vec![record.pid];
-        pids.extend(self.processes.records().get(image).map(|first| first.pid));
-        let Some(number) = self
-            .writers
-            .interpreter(image, &pids, || self.stop.is_due())
-            .and_then(|interpreter| pythons.add(&interpreter))
-        else {
-            // Known before the first copy, so that none of a native program has words read for it.
-            self.settle_words(image);
+        pids.extend(records.get(program).map(|first| first.pid));
+        let stop = &self.stop;
+        let interpreter = self.writers.interpreter(program, &pids, || stop.is_due());
+        let Some(number) = interpreter.and_then(|interpreter| pythons.add(&interpreter)) else {
+            // Before the first copy, so that no words are read for a native program.
+            self.settle_words(program, records, &probe.tables);
             return;
         };
-        self.interpreters.insert(image, number);
-        for record in self.processes.records().alive() {
-            if let Some(slot) = record.slot
-                && self.processes.records().image_of(record.id) == image
-            {
-                self.probe.tables.set_interpreter(slot, number);
-            }
+        self.interpreters.insert(program, number);
+        for slot in slots_of(records, program) {
+            probe.tables.set_interpreter(slot, number);
         }
     }
 
-    /// Names all writers.
-    pub(super) fn name_writers(&mut self) -> NamedWriters {
-        let living = living(self.processes.records());
+    /// How to walk the objects of processes that run a program; none if it runs no supported CPython.
+    pub(super) fn objects(&self, program: u32) -> Option<Objects> {
+        self.writers.objects(program)
+    }
+
+    /// The writers so far, without native functions, which are looked up at the end.
+    pub(super) fn so_far(&self) -> WhoWrote {
+        self.writers.so_far()
+    }
+
+    /// Names all writers; no evidence is left.
+    pub(super) fn name(&mut self, records: &Records) -> NamedWriters {
+        let living = living_by_program(records);
         let writers = std::mem::take(&mut self.writers);
-        writers.name(|image| living.get(&image).cloned().unwrap_or_default())
+        writers.name(|program| living.get(&program).cloned().unwrap_or_default())
     }
 }
 
-/// Living processes by image.
-fn living(records: &Records) -> HashMap<u32, Vec<u32>> {
+/// Slots of the living processes that run a program.
+fn slots_of(records: &Records, program: u32) -> impl Iterator<Item = u32> {
+    records
+        .alive()
+        .filter(move |record| records.program_of(record.id) == program)
+        .filter_map(|record| record.slot)
+}
+
+/// Process ids of the living, by program.
+fn living_by_program(records: &Records) -> HashMap<u32, Vec<u32>> {
     let mut pids: HashMap<u32, Vec<u32>> = HashMap::new();
     for record in records.alive().filter(|record| !record.is_launcher) {
-        pids.entry(records.image_of(record.id))
+        pids.entry(records.program_of(record.id))
             .or_default()
             .push(record.pid);
     }
     pids
 }
 
-/// Which processes can be asked about a slot's memory, found once for many records.
-struct Asked {
+/// The programs of slots, each found once for many pieces of evidence.
+struct ProgramsBySlot {
     living: HashMap<u32, Vec<u32>>,
-    by_slot: HashMap<u32, Option<Program>>,
+    by_slot: HashMap<u32, Option<ReadableProgram>>,
 }
 
-/// The program that a slot's process runs, and who can be asked about it.
-struct Program {
-    image: u32,
+/// The program that a slot's process runs, and which processes can be read to name a writer.
+struct ReadableProgram {
+    /// The record that began it.
+    id: u32,
     /// The process itself first; none for the launcher.
     pids: Vec<u32>,
     ancestors: Vec<u32>,
 }
 
-/// Looks into a program for an interpreter: some minutes.
-const MOST_LOOKS: u32 = 1 << 12;
-
-/// Time after its start in which a program may still load an interpreter, ns.
-const SETTLED_NS: u64 = 1_000_000_000;
-/// Ancestors that are asked for code that they made.
-const MOST_ANCESTORS: usize = 4;
-
-/// Siblings that are asked where the writer itself is gone.
-const MOST_SIBLINGS: usize = 3;
-
-impl Asked {
+impl ProgramsBySlot {
     fn new(records: &Records) -> Self {
         Self {
-            living: living(records),
+            living: living_by_program(records),
             by_slot: HashMap::new(),
         }
     }
 
-    /// Programs that were asked about.
-    fn images(&self) -> HashSet<u32> {
+    /// All programs found.
+    fn found(&self) -> HashSet<u32> {
         let found = self.by_slot.values().flatten();
-        found.map(|program| program.image).collect()
+        found.map(|program| program.id).collect()
     }
 
-    fn of_slot(&mut self, records: &Records, slot: u32) -> Option<&Program> {
+    fn of_slot(&mut self, records: &Records, slot: u32) -> Option<&ReadableProgram> {
         let living = &self.living;
         let found = self.by_slot.entry(slot).or_insert_with(|| {
             let record = records.written_in_slot(slot)?;
             let (id, pid, is_launcher) = (record.id, record.pid, record.is_launcher);
-            let image = records.image_of(id);
-            let mut program = Program {
-                image,
+            let program_id = records.program_of(id);
+            let mut program = ReadableProgram {
+                id: program_id,
                 pids: Vec::new(),
                 ancestors: Vec::new(),
             };
             if !is_launcher {
-                let siblings = living.get(&image).into_iter().flatten().copied();
+                let siblings = living.get(&program_id).into_iter().flatten().copied();
                 let siblings = siblings.filter(|&other| other != pid);
                 program.pids = std::iter::once(pid)
-                    .chain(siblings.take(MOST_SIBLINGS))
+                    .chain(siblings.take(MAX_SIBLINGS))
                     .collect();
-                program.ancestors = records.ancestors_of(id, MOST_ANCESTORS);
+                program.ancestors = records.ancestors_of(id, MAX_ANCESTORS);
             }
             Some(program)
         });

@@ -7,23 +7,22 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     ends::Ends,
-    trace::{AlreadyTold, NO_EVENTS, Session, TraceTarget},
+    session::{AlreadyReported, Session, TraceTarget},
 };
 use crate::{
-    collect::{Collector, Meta},
+    collect::{Collector, RunIdentity},
     probe::{self, Probe, Settings},
     targets,
 };
 
 const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
 
-/// A command takes at most so long to be started, or fails; of one that takes longer is believed that it
-/// is going to.
+/// How long to wait for the command's exec; after that we assume that it will succeed.
 const BEGINNING: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
     /// Attaches the kernel side, in a thread of its own: the kernel checks it for some tenths of a second,
-    /// or many where it is emulated, in which a signal shall not wait.
+    /// or for many seconds on an emulated machine, and a signal must not wait for that.
     pub(super) async fn attach(&self, settings: Settings, ends: &mut Ends) -> Result<Probe> {
         let (name, kernel) = (self.options.backend.name(), self.kernel.clone());
         let attaching =
@@ -43,12 +42,12 @@ impl Session<'_> {
         &self,
         target: &TraceTarget<'_>,
         collector: &mut Collector,
-        meta: &mut Meta,
+        identity: &mut RunIdentity,
         command: &mut Option<targets::Command>,
     ) -> Result<()> {
         match target {
             TraceTarget::Pids(pids) => {
-                meta.targets.clone_from(pids);
+                identity.targets.clone_from(pids);
                 collector.adopt(pids).await?;
             }
             TraceTarget::Command(words) => {
@@ -56,12 +55,12 @@ impl Session<'_> {
                     self.open_files
                         .as_before(|| targets::Command::prepare(words))?,
                 );
-                meta.targets = vec![started.pid()];
+                identity.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
                 started.go_on().context("cannot resume the command")?;
-                let begun = tokio::time::timeout(BEGINNING, events_of_attaching(collector));
-                if !begun.await.unwrap_or(Ok(true))? {
-                    return Err(AlreadyTold.into());
+                let begins = tokio::time::timeout(BEGINNING, collector.command_begins());
+                if !begins.await.unwrap_or(Ok(true))? {
+                    return Err(AlreadyReported.into());
                 }
             }
         }
@@ -75,18 +74,7 @@ impl Session<'_> {
 /// Fails if a signal came before any of the processes was traced.
 pub(super) fn expect_some(target: &TraceTarget<'_>, collector: &Collector) -> Result<()> {
     match target {
-        TraceTarget::Pids(_) if collector.living() == 0 => bail!("{NOTHING_TRACED}"),
+        TraceTarget::Pids(_) if collector.processes().living() == 0 => bail!("{NOTHING_TRACED}"),
         _ => Ok(()),
-    }
-}
-
-/// Whether the process that was to become the command has done so, once that is known.
-async fn events_of_attaching(collector: &mut Collector) -> Result<bool> {
-    loop {
-        if let Some(has_begun) = collector.command_has_begun() {
-            return Ok(has_begun);
-        }
-        collector.wait().await.context(NO_EVENTS)?;
-        collector.follow()?;
     }
 }

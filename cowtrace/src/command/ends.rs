@@ -85,7 +85,7 @@ async fn wait_for_signal(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether whoever started this program had it ignore SIGHUP: the first bit of the mask of ignored
+/// Whether this program was started with SIGHUP ignored: the first bit of the mask of ignored
 /// signals (proc(5)).
 fn is_hangup_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

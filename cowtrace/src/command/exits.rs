@@ -1,4 +1,4 @@
-//! How what was traced ended: the command, and masters that were there before.
+//! How the traced command, or the traced masters, ended.
 
 use std::{
     path::Path,
@@ -14,7 +14,7 @@ use crate::{
     targets,
 };
 
-/// How long the parent of a master is waited for, which takes it before the kernel tells how it ended.
+/// How long to wait for the parent of a master to reap it: only then does the kernel report how it ended.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Between looks.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -53,7 +53,7 @@ impl Exits {
         }
     }
 
-    /// Ends the command unless it has ended, and has the run tell how each ended. Returns whether the
+    /// Ends the command unless it has ended, and adds to the run how each ended. Returns whether the
     /// command failed by itself; `was_interrupted` if a signal for the trace came as it ended.
     pub(super) fn note(
         mut self,

@@ -9,7 +9,7 @@ use crate::{
     words::plural,
 };
 
-/// Processes that are named in a message; of more the number tells enough.
+/// Processes that a message names; the others are only counted.
 const MOST_NAMED: usize = 5;
 
 /// What is left of a tree whose masters have exited: a service that has replaced its master, or that

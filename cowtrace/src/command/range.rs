@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::trace::TraceTarget;
+use super::session::TraceTarget;
 use crate::{cli::RangeChoice, memory};
 
 /// Half of the histogram's places: as many ranges are planned for.

@@ -1,5 +1,5 @@
-//! A trace's recording, if one was asked for: created before anything is traced, kept up as the trace
-//! goes, and never a reason to end it.
+//! A trace's recording, if the user wants one: created before anything is traced, kept up to date during
+//! the trace, and never a reason to end it.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     cli::TraceOptions,
-    collect::{Collector, Meta},
+    collect::{Collector, RunIdentity},
     foreign::printable_path,
     recording::{Readiness, Recorder, WriteError},
     run::Run,
@@ -58,14 +58,18 @@ impl Recording {
         })
     }
 
-    /// Waits until it is to be flushed.
+    /// Waits until the next flush is due.
     pub(super) async fn due(&mut self) {
         self.due.tick().await;
     }
 
-    /// Has what is new written, unless the last is still being written. Returns what the user is to
-    /// be told.
-    pub(super) fn flush(&mut self, collector: &mut Collector, meta: &Meta) -> Option<String> {
+    /// Begins to write what is new, unless the last flush is still being written. Returns a warning for the
+    /// user.
+    pub(super) fn flush(
+        &mut self,
+        collector: &mut Collector,
+        identity: &RunIdentity,
+    ) -> Option<String> {
         let warning = match self.recorder.readiness() {
             Readiness::Busy => return None,
             Readiness::Ready => None,
@@ -80,7 +84,7 @@ impl Recording {
                 })
             }
         };
-        self.recorder.write(collector.snapshot(meta.clone()));
+        self.recorder.write(collector.snapshot(identity.clone()));
         warning
     }
 

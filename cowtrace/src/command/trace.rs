@@ -2,16 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     fs,
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::{
     begin::expect_some,
@@ -22,42 +21,17 @@ use super::{
     range::range_bytes,
     record::{self, Recording},
     report::{check_printable, print_report},
+    session::{Session, TraceTarget, Until},
 };
 use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
-    collect::{Collector, Meta, Progress},
+    collect::{CollectSettings, Collector, Progress, RunIdentity},
     limits::OpenFiles,
     probe::{Kernel, Settings, Walks},
     run::Run,
     streams::{self, say},
     targets, words,
 };
-
-/// Between looks at who wrote: the buffer holds what 6 million copies a second leave in this time,
-/// and most workers live longer.
-const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
-/// Between looks because a process has come or gone: what a worker wrote can be named while its
-/// parent lives, which may be a few milliseconds more.
-const SOONEST_EVIDENCE: Duration = Duration::from_millis(5);
-
-pub(super) const NO_EVENTS: &str = "cannot wait for events of the kernel side";
-
-/// Which processes to trace.
-pub(super) enum TraceTarget<'a> {
-    /// Processes that are there.
-    Pids(Vec<u32>),
-    /// A command to start.
-    Command(&'a [OsString]),
-}
-
-/// What ends a trace, other than a signal and the masters' exit.
-#[derive(Clone, Copy)]
-pub(super) struct Until {
-    /// Time that has gone.
-    pub(super) duration: Option<Duration>,
-    /// The exit of all workers, once there have been so many.
-    pub(super) workers: Option<usize>,
-}
 
 /// Traces, then reports.
 pub fn run_trace(arguments: TraceArgs) -> Result<()> {
@@ -146,15 +120,7 @@ pub(super) fn trace_until_end(
 struct TraceUnderWay<'a> {
     collector: &'a mut Collector,
     recording: Option<&'a mut Recording>,
-    meta: &'a Meta,
-}
-
-/// What is traced, and until when.
-pub(super) struct Session<'a> {
-    pub(super) kernel: Kernel,
-    pub(super) options: &'a TraceOptions,
-    pub(super) until: Until,
-    pub(super) open_files: OpenFiles,
+    identity: &'a RunIdentity,
 }
 
 impl Session<'_> {
@@ -173,17 +139,19 @@ impl Session<'_> {
         // Before a command is started: it is not, where it cannot be traced.
         let probe = self.attach(settings, &mut ends).await?;
         let backend = probe.backend;
-        let interval_ns = u64::try_from(self.options.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut collector = Collector::new(
             probe,
             self.kernel.clone(),
             PathBuf::from("/proc"),
-            interval_ns,
-            self.options.holders == Holders::Auto && !self.options.evidence.no_writers,
+            CollectSettings {
+                interval: self.options.interval,
+                writers: !self.options.evidence.no_writers,
+                holders: self.options.holders == Holders::Auto,
+            },
             ends.stop(),
         );
-        let mut meta = self.meta()?;
-        let nothing_yet = collector.snapshot(meta.clone()).run;
+        let mut identity = self.identity()?;
+        let nothing_yet = collector.snapshot(identity.clone()).run;
         let masters = match target {
             TraceTarget::Pids(pids) => Exits::of_masters(pids),
             TraceTarget::Command(_) => Exits::of_masters(&[]),
@@ -192,7 +160,7 @@ impl Session<'_> {
         let interrupted = tokio::select! {
             biased;
             end = ends.next() => Some(end),
-            begun = self.begin(target, &mut collector, &mut meta, &mut command) => {
+            begun = self.begin(target, &mut collector, &mut identity, &mut command) => {
                 begun?;
                 None
             }
@@ -207,14 +175,14 @@ impl Session<'_> {
         let progress = progress_bar();
         log::info!("the {backend} backend sees the page faults");
         // A command may have ended by now.
-        let living = collector.living();
+        let living = collector.processes().living();
         if progress.is_hidden() && living > 0 {
             say(format_args!("cowtrace: {}", tracing_message(living)));
         }
         let under_way = TraceUnderWay {
             collector: &mut collector,
             recording: recording.as_mut(),
-            meta: &meta,
+            identity: &identity,
         };
         let cause = match interrupted {
             Some(end) => {
@@ -233,7 +201,7 @@ impl Session<'_> {
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
-        let mut run = collector.finish(meta);
+        let mut run = collector.finish(identity);
         let command = exits.note(&mut run, cause, was_interrupted);
         let left = match (cause, started) {
             (End::MastersGone, _) => living::after_masters(&run),
@@ -251,7 +219,7 @@ impl Session<'_> {
         })
     }
 
-    /// Begins the recording, if one was asked for.
+    /// Begins the recording, if the user wants one.
     fn record(&self, run: &Run) -> Result<Option<Recording>> {
         let Some(path) = &self.options.output else {
             return Ok(None);
@@ -269,63 +237,46 @@ impl Session<'_> {
             .until
             .duration
             .map(|duration| Instant::now() + duration);
-        let mut ticks = tokio::time::interval(self.options.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut evidence = tokio::time::interval(EVIDENCE_INTERVAL);
-        evidence.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut looked = Instant::now();
         let mut last = Progress::default();
         let TraceUnderWay {
             collector,
             mut recording,
-            meta,
+            identity,
         } = under_way;
         loop {
             tokio::select! {
                 end = ends.next() => return Ok(end),
                 () = sleep_until(deadline) => return Ok(End::Duration),
-                ready = collector.wait() => {
-                    ready.context(NO_EVENTS)?;
-                    collector.follow()?;
-                    if !self.options.evidence.no_writers && looked.elapsed() >= SOONEST_EVIDENCE {
-                        collector.take_evidence();
-                        looked = Instant::now();
+                done = collector.due() => {
+                    if let Some(now) = done? {
+                        progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
+                        last = now;
                     }
                 }
-                _ = evidence.tick(), if !self.options.evidence.no_writers => {
-                    collector.look_for_interpreters();
-                    collector.take_evidence();
-                    collector.walk_early();
-                    looked = Instant::now();
-                }
-                () = flush_due(&mut recording) => {
+                () = due(&mut recording) => {
                     if let Some(recording) = &mut recording
-                        && let Some(warning) = recording.flush(collector, meta)
+                        && let Some(warning) = recording.flush(collector, identity)
                     {
                         progress.suspend(|| say(format_args!("{warning}")));
                     }
                 }
-                _ = ticks.tick() => {
-                    let now = collector.tick();
-                    progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
-                    last = now;
-                }
             }
-            if collector.masters_are_gone() {
+            let processes = collector.processes();
+            if processes.masters_are_gone() {
                 return Ok(End::MastersGone);
             }
             if let Some(workers) = self.until.workers
-                && collector.workers_are_gone(workers)
+                && processes.workers_are_gone(workers)
             {
                 return Ok(End::WorkersGone);
             }
         }
     }
 
-    fn meta(&self) -> Result<Meta> {
+    fn identity(&self) -> Result<RunIdentity> {
         let id =
             fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name the run")?;
-        Ok(Meta {
+        Ok(RunIdentity {
             id: id.trim().to_owned(),
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             targets: Vec::new(),
@@ -345,13 +296,8 @@ fn tracing_message(processes: usize) -> String {
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
 
-/// A failure that the user has read of already, on standard error.
-#[derive(Debug, thiserror::Error)]
-#[error("told already")]
-pub struct AlreadyTold;
-
-/// Until the recording is to be flushed; for ever without one.
-async fn flush_due(recording: &mut Option<&mut Recording>) {
+/// Waits until the recording is due for a flush; for ever without one.
+async fn due(recording: &mut Option<&mut Recording>) {
     match recording {
         Some(recording) => recording.due().await,
         None => std::future::pending().await,

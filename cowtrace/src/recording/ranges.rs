@@ -9,7 +9,7 @@ use super::{
     sync::{Edit, fingerprint_of_row},
     tables::Stored,
 };
-use crate::run::{Process, Row, Run, Told};
+use crate::run::{Process, Row, Run, SnapshotScope};
 
 /// A row that the file holds: 24 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +54,13 @@ pub(super) struct Changed {
 }
 
 impl Ranges {
-    /// Brings the table up to what is told of a run.
-    pub(super) fn sync(&self, db: &Connection, run: &Run, told: &Told) -> Result<Changed> {
+    /// Brings the table up to what a snapshot contains.
+    pub(super) fn sync(
+        &self,
+        db: &Connection,
+        run: &Run,
+        scope: &SnapshotScope,
+    ) -> Result<Changed> {
         let mut edit = Edit::new(db, &Row::TABLE);
         let mut changed = Changed {
             held: BTreeMap::new(),
@@ -63,8 +68,8 @@ impl Ranges {
         };
         let alive: HashSet<u32> = run.memory.processes.iter().map(id_of).collect();
         let is_told = |process: &u32| {
-            let told = told.rows_of.as_ref();
-            told.is_none_or(|told| told.contains(process)) || !alive.contains(process)
+            let rows_of = scope.rows_of.as_ref();
+            rows_of.is_none_or(|rows_of| rows_of.contains(process)) || !alive.contains(process)
         };
         let mut rows: BTreeMap<u32, Vec<&Row>> = BTreeMap::new();
         for process in self.held.keys().filter(|process| is_told(process)) {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::{
     report::{self, Style},
-    run::{Run, Snapshot, Told, agreement::agreeing, arbitrary},
+    run::{Run, Snapshot, SnapshotScope, agreement::agreeing, arbitrary},
     scratch::Scratch,
 };
 
@@ -62,7 +62,7 @@ proptest! {
         }
         let mut writer = RecordingWriter::create(&path, false, &runs[0]).unwrap();
         for run in &mut runs[1..] {
-            let snapshot = Snapshot { run: run.clone(), told: Told::default() };
+            let snapshot = Snapshot { run: run.clone(), scope: SnapshotScope::default() };
             writer.write(&snapshot).unwrap();
             run.head.unfinished = true;
             prop_assert_eq!(&read_recording(&path).unwrap(), &*run);
@@ -91,7 +91,7 @@ proptest! {
         let known: Vec<u32> = whole.memory.processes.iter().map(|process| process.id).collect();
         whole.memory.rows.retain(|row| rows_of.contains(&row.process_id) && known.contains(&row.process_id));
         let mut snapshot = Snapshot {
-            told: Told {
+            scope: SnapshotScope {
                 rows_of: Some(rows_of.clone()),
                 samples_before: before.memory.timeline.samples.len(),
                 without_writers: true,

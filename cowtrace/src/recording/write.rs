@@ -30,7 +30,7 @@ use crate::{
         NewFile, OutputError,
         claim::{Fate, Left, fate},
     },
-    run::{Run, Snapshot, Told},
+    run::{Run, Snapshot, SnapshotScope},
 };
 
 /// How long somebody who reads the recording may keep it from being written.
@@ -140,7 +140,7 @@ impl RecordingWriter {
             held: HeldTables::default(),
             file,
         };
-        writer.transact(run, &Told::default(), Stage::Begins)?;
+        writer.transact(run, &SnapshotScope::default(), Stage::Begins)?;
         let Self { db, held, file, .. } = writer;
         // It is open under a name that it may be about to lose, which its journal would have.
         drop(db);
@@ -165,16 +165,21 @@ impl RecordingWriter {
     /// Writes what is new. After an error the file is as it was, and the next snapshot may leave out
     /// only what was written.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), WriteError> {
-        self.transact(&snapshot.run, &snapshot.told, Stage::GoesOn)
+        self.transact(&snapshot.run, &snapshot.scope, Stage::GoesOn)
     }
 
     /// Writes the run as it was at its end.
     pub fn finish(mut self, run: &Run) -> Result<(), WriteError> {
-        self.transact(run, &Told::default(), Stage::Ends)
+        self.transact(run, &SnapshotScope::default(), Stage::Ends)
     }
 
-    fn transact(&mut self, run: &Run, told: &Told, stage: Stage) -> Result<(), WriteError> {
-        if !self.held.timeline.is_continued_after(told.samples_before) {
+    fn transact(
+        &mut self,
+        run: &Run,
+        scope: &SnapshotScope,
+        stage: Stage,
+    ) -> Result<(), WriteError> {
+        if !self.held.timeline.is_continued_after(scope.samples_before) {
             return Err(WriteError::OutOfStep);
         }
         self.look_for_file()?;
@@ -185,7 +190,7 @@ impl RecordingWriter {
             }
             let held = &self.held;
             let lists = held.lists.sync(&transaction, run)?;
-            let by_whom = if told.without_writers {
+            let by_whom = if scope.without_writers {
                 held.by_whom.clone()
             } else {
                 held.by_whom.sync(&transaction, run)?
@@ -194,8 +199,8 @@ impl RecordingWriter {
             let timeline = &run.memory.timeline;
             let timeline = held
                 .timeline
-                .sync(&transaction, timeline, told.samples_before)?;
-            let ranges = held.ranges.sync(&transaction, run, told)?;
+                .sync(&transaction, timeline, scope.samples_before)?;
+            let ranges = held.ranges.sync(&transaction, run, scope)?;
             put_run(&transaction, run, stage == Stage::Ends)?;
             transaction.commit()?;
             Ok((lists, by_whom, holders, timeline, ranges))

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    run::{Exit, Others, Role, Run, Workers},
+    run::{Exit, OtherProcesses, Role, Run, Workers},
     words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
 };
 
@@ -130,7 +130,7 @@ fn no_workers(run: &Run, workforce: &Workers<'_>) -> Option<String> {
 }
 
 /// `72 short-lived children of bash`.
-fn helpers(helpers: &Others<'_>) -> Option<String> {
+fn helpers(helpers: &OtherProcesses<'_>) -> Option<String> {
     let number = helpers.processes as u64;
     let of = match helpers.parents.first() {
         Some(parent) if helpers.parents.len() == 1 => format!(" of {}", named(parent)),
@@ -141,7 +141,7 @@ fn helpers(helpers: &Others<'_>) -> Option<String> {
 }
 
 /// `4 processes that started a program of their own`.
-fn started(started: &Others<'_>) -> Option<String> {
+fn started(started: &OtherProcesses<'_>) -> Option<String> {
     let number = started.processes as u64;
     let what = if number == 1 {
         "process that started another program"

@@ -3,8 +3,8 @@
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-/// Signals by which somebody outside ends a process: the terminal, a user, a service manager, or the
-/// end of the reader of its output. Whoever is killed by one has not failed.
+/// Signals by which something outside ends a process: the terminal, a user, a service manager, or the
+/// end of the reader of its output. A process that one of them kills has not failed.
 const FROM_OUTSIDE: [i32; 4] = [
     Signal::SIGHUP as i32,
     Signal::SIGINT as i32,

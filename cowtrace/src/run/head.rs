@@ -17,7 +17,7 @@ pub struct Head {
     pub started_at: String,
     /// How long it traced, ns.
     pub duration_ns: u64,
-    /// Whether the trace was cut off, so that these are the counts of its last moment on record.
+    /// Whether the trace was cut off: the counts are those of the last snapshot on record.
     #[serde(default)]
     pub unfinished: bool,
     /// The backend that saw the faults.

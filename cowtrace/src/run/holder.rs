@@ -62,7 +62,7 @@ pub struct HeapWalk {
     pub asked_pages: u64,
     /// Of these, pages that a variable holds.
     pub held_pages: u64,
-    /// Of those asked for, pages by another address that was written in the same page.
+    /// Of [`HeapWalk::asked_pages`], pages attributed by another written address in the same page.
     pub by_page: u64,
     /// Objects that were visited.
     pub objects: u64,

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 pub struct Loss {
     /// Write faults without a place in the histogram.
     pub histogram_full: u64,
-    /// Ranges of exited processes that were given up to stay within the memory bound.
+    /// Ranges of exited processes that were dropped to stay within the memory bound.
     pub ranges_dropped: u64,
     /// Processes counted together because the process table was full.
     pub processes_full: u64,
-    /// Exited processes whose records were given up to stay within the memory bound.
+    /// Exited processes whose records were merged to stay within the memory bound.
     pub processes_folded: u64,
     /// Tasks not traced because the thread table was full.
     pub threads_full: u64,
@@ -26,7 +26,7 @@ pub struct Loss {
     pub unsplit_pages: u64,
     /// Write faults that could not be followed to their outcome.
     pub pending_dropped: u64,
-    /// Copies of processes with several threads, counted before lost races could be told.
+    /// Copies of processes with several threads, counted before lost races could be detected.
     pub races_unwatched: u64,
     /// Copies whose writer is not known: the buffer had no room for the evidence.
     pub writers_full: u64,
@@ -62,7 +62,7 @@ pub struct Cause {
     pub set: fn(&mut Loss, u64),
     /// Whether totals may be too low because of it.
     pub totals_suffer: bool,
-    /// Whether anything of the traced processes was lost; else it is told to scripts only.
+    /// Whether anything of the traced processes was lost; if not, only machine-readable reports have it.
     pub is_loss: bool,
 }
 
@@ -81,7 +81,7 @@ macro_rules! cause {
 }
 
 impl Cause {
-    /// What so many are, in words that follow their count.
+    /// What was lost, in words that follow this count.
     #[must_use]
     pub const fn words(&self, count: u64) -> &'static str {
         if count == 1 { self.once } else { self.meaning }

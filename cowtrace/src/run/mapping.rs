@@ -103,8 +103,8 @@ impl Mapping {
         place(self) == place(other) && self.perms == other.perms && self.name == other.name
     }
 
-    /// Whether a later mapping at the same address is another one. Only files can tell: one piece
-    /// of anonymous memory looks like another.
+    /// Whether a later mapping at the same address is another one. This is known of files
+    /// only: one piece of anonymous memory looks like another.
     #[must_use]
     pub fn is_replaced_by(&self, later: &Self) -> bool {
         let file = |mapping: &Self| matches!(mapping.kind, Kind::File | Kind::Shared);

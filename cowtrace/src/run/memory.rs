@@ -20,6 +20,14 @@ pub struct CopiedMemory {
     pub timeline: Timeline,
 }
 
+impl CopiedMemory {
+    /// Descendants of the targets, whatever they are.
+    pub fn descendants(&self) -> impl Iterator<Item = &Process> {
+        let processes = self.processes.iter();
+        processes.filter(|process| process.role == Role::Worker)
+    }
+}
+
 /// Pages copied, by where their content came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
@@ -33,7 +41,7 @@ pub struct Sources {
     pub ksm: u64,
     /// Huge pages of hugetlbfs.
     pub hugetlb: u64,
-    /// The backend could not tell.
+    /// Pages whose source the backend does not know.
     pub unknown: u64,
 }
 
@@ -92,7 +100,7 @@ pub struct Process {
     pub comm: String,
     /// Master or worker.
     pub role: Role,
-    /// When it began; 0 if it was there before.
+    /// When it began, ns since the start of the run; 0 if it is older than the run.
     pub started_ns: u64,
     /// When it ended; none if it was alive at the end.
     pub exited_ns: Option<u64>,
@@ -121,7 +129,7 @@ pub struct Region {
     pub inheritors: u64,
     /// Present pages at each fork, added up over the inheritors.
     pub inherited_pages: u64,
-    /// Pages copied in it, by whomever.
+    /// Pages copied in it, by any process.
     pub copied_pages: u64,
     /// Of these, pages that are no longer shared for it: zero-page fills left out. A page that the
     /// owner copied counts once, though all who inherited it stop sharing it with the owner.

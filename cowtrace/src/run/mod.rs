@@ -28,9 +28,9 @@ pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
 pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
-pub use snapshot::{Snapshot, Told};
+pub use snapshot::{Snapshot, SnapshotScope};
 pub use timeline::{Sample, Timeline};
-pub use workers::{Others, Worker, Workers};
+pub use workers::{OtherProcesses, Worker, Workers};
 pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WhoWrote, WriteKind, Writer};
 
 /// Everything one tracing observed.
@@ -49,8 +49,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run in which nothing was observed yet: with ranges of so many bytes, and a sample of the
-    /// timeline each `interval_ns`.
+    /// A run in which nothing was observed yet, with ranges of `range_bytes` bytes and a sample of the
+    /// timeline each `interval_ns` nanoseconds.
     #[must_use]
     pub fn new(head: Head, range_bytes: u64, interval_ns: u64) -> Self {
         Self {
@@ -95,15 +95,12 @@ impl Run {
     /// Which of the descendants are workers, and which merely helped or were started.
     #[must_use]
     pub fn workforce(&self) -> Workers<'_> {
-        Workers::of(self)
+        Workers::of(&self.memory)
     }
 
     /// Descendants of the targets, whatever they are.
     pub fn descendants(&self) -> impl Iterator<Item = &Process> {
-        self.memory
-            .processes
-            .iter()
-            .filter(|process| process.role == Role::Worker)
+        self.memory.descendants()
     }
 
     /// Bytes the workers inherited: copy-on-write can use no more than this.

@@ -7,18 +7,18 @@ use super::Run;
 /// A run so far.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The run, without what is as it was in the snapshots before.
+    /// The run. Left out: what has not changed since the snapshots before.
     pub run: Run,
-    /// What is in it.
-    pub told: Told,
+    /// Which parts of the run it contains.
+    pub scope: SnapshotScope,
 }
 
-/// What of a run is told; the rest is as it was. By default: everything.
+/// Which parts of a run a snapshot contains; the other parts have not changed. By default: all parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Processes whose rows are told; none: all.
+pub struct SnapshotScope {
+    /// Processes whose rows it contains, by serial number; none: all processes.
     pub rows_of: Option<HashSet<u32>>,
-    /// Samples of the timeline before those that are told.
+    /// Number of samples of the timeline before the first that it contains.
     pub samples_before: usize,
     /// Whether writers, their frames and stacks are left out.
     pub without_writers: bool,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const MAX_SAMPLES: usize = 2_048;
 
 /// Counts of processes in all of them together at most, under 40 MiB: when there are more, the same is
-/// done. At least 6 samples are left, for a run tells of no more than 81,920 processes.
+/// done. At least 6 samples are left, since a run has at most 81,920 processes.
 const MAX_COUNTS: usize = 1 << 20;
 
 /// Samples at equal distances, and one at the end.
@@ -44,7 +44,7 @@ impl Timeline {
     }
 
     /// Adds a sample, unless its place is taken since the interval grew. Returns how many samples
-    /// were given up for it.
+    /// were merged for it.
     pub fn push(&mut self, sample: Sample) -> u64 {
         // Ticks jitter; a sample counts as due at nine tenths of the interval.
         let due = self

@@ -1,11 +1,11 @@
-//! Which processes are workers: those that live on the memory they inherited. A wrapper script forks
-//! dozens of others for a moment, and programs start programs, which inherit nothing.
+//! Which processes are workers: those that work with the memory that they inherited. A wrapper script forks
+//! dozens of short-lived processes, and programs start programs, which inherit nothing.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Process, Run};
+use super::{CopiedMemory, Process};
 
-/// Who lives longer has done some work with what it inherited, ns.
+/// A process that lives longer than this has worked with what it inherited, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
 
 /// The descendants of the masters by what they are.
@@ -15,9 +15,9 @@ pub struct Workers<'a> {
     pub workers: Vec<Worker<'a>>,
     /// Those that lived for less than a second on the memory of a program that merely wraps another
     /// one, such as a script that starts a service.
-    pub helpers: Others<'a>,
+    pub helpers: OtherProcesses<'a>,
     /// Those that were started as a program, or started one at once.
-    pub started: Others<'a>,
+    pub started: OtherProcesses<'a>,
 }
 
 /// A process that is a worker.
@@ -31,7 +31,7 @@ pub struct Worker<'a> {
 
 /// Processes that are no workers.
 #[derive(Debug, Default)]
-pub struct Others<'a> {
+pub struct OtherProcesses<'a> {
     /// How many: a process that starts one program after another is one.
     pub processes: usize,
     /// Pages that were copied for them.
@@ -40,7 +40,7 @@ pub struct Others<'a> {
     pub parents: BTreeSet<&'a str>,
 }
 
-impl<'a> Others<'a> {
+impl<'a> OtherProcesses<'a> {
     fn add(&mut self, first: &Process, copied_pages: u64, lineage: &Lineage<'a>) {
         self.processes += 1;
         self.copied_pages += copied_pages;
@@ -50,14 +50,15 @@ impl<'a> Others<'a> {
 
 impl<'a> Workers<'a> {
     /// A process is one thing, whatever programs it starts in its own place later.
-    pub(super) fn of(run: &'a Run) -> Self {
-        let lineage = Lineage::of(run);
+    #[must_use]
+    pub fn of(memory: &'a CopiedMemory) -> Self {
+        let lineage = Lineage::of(&memory.processes);
         let mut copied: HashMap<u32, u64> = HashMap::new();
-        for image in run.descendants() {
+        for image in memory.descendants() {
             *copied.entry(lineage.first(image)).or_default() += image.copied.total();
         }
         let mut all = Self::default();
-        for first in run.descendants().filter(|image| lineage.is_first(image)) {
+        for first in memory.descendants().filter(|image| lineage.is_first(image)) {
             let copied_pages = copied[&first.id];
             if lineage.is_helper(first) {
                 all.helpers.add(first, copied_pages, &lineage);
@@ -91,14 +92,14 @@ impl<'a> Workers<'a> {
 /// What the children of a program did with the memory that they inherited from it, those left out that
 /// started another program at once.
 #[derive(Clone, Copy, Debug, Default)]
-struct Brood {
+struct ProgramChildren {
     children: u64,
     copied_pages: u64,
     /// Whether one lived for longer than a moment.
     lasts: bool,
 }
 
-impl Brood {
+impl ProgramChildren {
     fn mean(self) -> u64 {
         self.copied_pages / self.children.max(1)
     }
@@ -123,12 +124,12 @@ struct Lineage<'a> {
 
 impl<'a> Lineage<'a> {
     /// A parent's number is below its children's, so that one pass is enough.
-    fn of(run: &'a Run) -> Self {
+    fn of(processes: &'a [Process]) -> Self {
         let mut lineage = Self::default();
-        for image in &run.memory.processes {
+        for image in processes {
             lineage.add(image);
         }
-        lineage.wrappers = lineage.find_wrappers(run);
+        lineage.wrappers = lineage.find_wrappers(processes);
         lineage
     }
 
@@ -150,9 +151,9 @@ impl<'a> Lineage<'a> {
     }
 
     /// Programs that led to another one, by starting it, whose children did more.
-    fn find_wrappers(&self, run: &Run) -> HashSet<u32> {
-        let mut broods: HashMap<u32, Brood> = HashMap::new();
-        for image in &run.memory.processes {
+    fn find_wrappers(&self, processes: &[Process]) -> HashSet<u32> {
+        let mut broods: HashMap<u32, ProgramChildren> = HashMap::new();
+        for image in processes {
             if let Some(donor) = self.donor(image).filter(|_| !self.began_program(image)) {
                 let brood = broods.entry(donor).or_default();
                 brood.children += 1;
@@ -161,9 +162,9 @@ impl<'a> Lineage<'a> {
             }
         }
         // From the last to the first: what a program led to is known before the program itself.
-        let mut led_to: HashMap<u32, (Brood, &str)> = HashMap::new();
+        let mut led_to: HashMap<u32, (ProgramChildren, &str)> = HashMap::new();
         let mut wrappers = HashSet::new();
-        for image in run.memory.processes.iter().rev() {
+        for image in processes.iter().rev() {
             if self.program.get(&image.id) != Some(&image.id) {
                 continue;
             }
@@ -185,7 +186,7 @@ impl<'a> Lineage<'a> {
 
     /// Whether a program's children did less than those of one that it led to, in doubt not: children
     /// of a service may start small programs that fork, too.
-    fn is_outdone(&self, program: &Process, own: Brood, below: Brood) -> bool {
+    fn is_outdone(&self, program: &Process, own: ProgramChildren, below: ProgramChildren) -> bool {
         let lasts_longer = below.lasts && !own.lasts;
         let is_larger = below.children > 0 && below.mean() >= own.mean();
         if self.succeeded.contains(&program.id) {
@@ -237,8 +238,11 @@ impl<'a> Lineage<'a> {
 }
 
 /// The one whose children did more: those that last go first.
-fn most<'a>(one: (Brood, &'a str), other: Option<(Brood, &'a str)>) -> (Brood, &'a str) {
-    let weight = |brood: Brood| (brood.lasts, brood.mean(), brood.children);
+fn most<'a>(
+    one: (ProgramChildren, &'a str),
+    other: Option<(ProgramChildren, &'a str)>,
+) -> (ProgramChildren, &'a str) {
+    let weight = |brood: ProgramChildren| (brood.lasts, brood.mean(), brood.children);
     match other {
         Some(other) if weight(other.0) > weight(one.0) => other,
         _ => one,

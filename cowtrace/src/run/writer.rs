@@ -9,16 +9,16 @@ use super::{PerfMapProblem, Region};
 /// Who wrote first to the copied pages, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhoWrote {
-    /// Writers, most copies first; empty if that was not asked for.
+    /// Writers, most copies first; empty if the trace did not collect them.
     #[serde(default)]
     pub writers: Vec<Writer>,
-    /// Python functions and lines that wrote, or called what wrote.
+    /// Python functions and lines that wrote, or called the writer.
     #[serde(default)]
     pub python_frames: Vec<PythonFrame>,
     /// Python stacks.
     #[serde(default)]
     pub python_stacks: Vec<Stack>,
-    /// Native functions that wrote, or called what wrote, if that was asked for.
+    /// Native functions that wrote, or called the writer; empty if the trace did not collect stacks.
     #[serde(default)]
     pub native_frames: Vec<NativeFrame>,
     /// Native stacks.
@@ -85,7 +85,7 @@ pub struct PythonFrame {
 /// A native function that called another, or wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NativeFrame {
-    /// The function; none for a call of which nothing is known but that it was there. From outside.
+    /// The function; none if only the call is known, not its function. From outside.
     pub function: Option<String>,
     /// File name of the program or library it is in. From outside.
     pub module: Option<String>,
@@ -164,7 +164,7 @@ pub struct Writer {
     /// The Python stack it wrote from, in [`super::Run::python_stacks`]; none if it is not known.
     #[serde(default)]
     pub python_stack: Option<u32>,
-    /// The native stack it wrote from, in [`super::Run::native_stacks`]; none if it was not asked for
+    /// The native stack it wrote from, in [`super::Run::native_stacks`]; none if it was not collected
     /// or is not known.
     #[serde(default)]
     pub native_stack: Option<u32>,

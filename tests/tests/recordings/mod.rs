@@ -16,8 +16,8 @@ use std::{
 use cowtrace::{
     recording::{RecordingWriter, read_recording},
     run::{
-        CopiedMemory, Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot, Sources,
-        Timeline, Told,
+        CopiedMemory, Kind, Mapping, Process, Region, Role, Row, Run, Sample, Snapshot,
+        SnapshotScope, Sources, Timeline,
     },
 };
 
@@ -139,8 +139,8 @@ fn writer_that_is_killed() {
             by_process: BTreeMap::from([(1, flush)]),
         });
         run.memory.timeline.samples.clone_from(&samples);
-        let told = Told::default();
-        let snapshot = Snapshot { run, told };
+        let scope = SnapshotScope::default();
+        let snapshot = Snapshot { run, scope };
         writer.write(&snapshot).expect("it is written");
     }
 }
@@ -237,10 +237,10 @@ fn what_a_million_ranges_cost() {
     let mut slowest: f64 = 0.0;
     for flush in 1..=20 {
         last = synthetic(10, flush * 5_000, flush);
-        let told = Told::default();
+        let scope = SnapshotScope::default();
         let snapshot = Snapshot {
             run: last.clone(),
-            told,
+            scope,
         };
         let begun = cpu_time();
         writer.write(&snapshot).expect("it is written");
@@ -252,14 +252,14 @@ fn what_a_million_ranges_cost() {
         "{rows} ranges in 20 flushes that change all of them each time: {cost:.2} s of CPU, the slowest {slowest:.2} s"
     );
     let begun = cpu_time();
-    let told = Told {
+    let scope = SnapshotScope {
         rows_of: Some(HashSet::from([1])),
-        ..Told::default()
+        ..SnapshotScope::default()
     };
     let mut one = synthetic(1, 100_000, 21);
     one.memory.processes.clone_from(&last.memory.processes);
     writer
-        .write(&Snapshot { run: one, told })
+        .write(&Snapshot { run: one, scope })
         .expect("it is written");
     println!(
         "a flush that changes 100,000 of them: {:.2} s",

@@ -10,7 +10,7 @@ use std::{
 use cowtrace::{
     recording::RecordingWriter,
     report::{self, Style},
-    run::{Run, Snapshot, Told},
+    run::{Run, Snapshot, SnapshotScope},
 };
 use cowtrace_tests::{
     command::{cowtrace, fails},
@@ -24,9 +24,9 @@ fn recorded(path: &Path, run: &Run, finished: bool) {
     if finished {
         writer.finish(run).expect("it is written");
     } else {
-        let (run, told) = (run.clone(), Told::default());
+        let (run, scope) = (run.clone(), SnapshotScope::default());
         writer
-            .write(&Snapshot { run, told })
+            .write(&Snapshot { run, scope })
             .expect("it is written");
     }
 }

@@ -1,4 +1,4 @@
-//! What a trace gives: snapshots while it goes on, and the run at its end.
+//! What a trace gives: snapshots while it runs, and the run at its end.
 
 pub(super) mod snapshot;
 pub(super) mod whole;

@@ -1,61 +1,119 @@
-//! The run so far, for those who keep it while it is traced: what has not changed since the last time
-//! is left out, so that a look at a million ranges costs what is new in them.
+//! Snapshots of the run while it is traced, for the recording. A snapshot leaves out what has not changed
+//! since the one before, so that with a million ranges it costs only as much as has changed.
 
 use std::{
     collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
-use super::whole::Meta;
 use crate::{
     collect::{
-        Collector,
         processes::{
             attribution::RegionTable,
             record::Record,
             records::Records,
             rows::{counts_by_slot, rows},
         },
+        writers::WriterEvidence,
     },
-    probe::{RangeCount, Totals},
-    run::{self, CopiedMemory, Loss, Process, Region, Role, Row, Run, Snapshot, Sources, Timeline},
+    probe::{Probe, RangeCount, Totals},
+    run::{
+        CopiedMemory, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope, Sources,
+        Timeline,
+    },
 };
 
-/// Telling who wrote may take one part in this many of the time.
+/// Writers are added so rarely that they take at most one part in this many of the time.
 const WRITERS_SHARE: u32 = 100;
 
-/// What snapshots have told.
+/// What is observed so far; a snapshot is a part of it.
+pub(in crate::collect) struct SoFar<'a> {
+    pub(in crate::collect) probe: &'a Probe,
+    pub(in crate::collect) records: &'a Records,
+    pub(in crate::collect) regions: &'a RegionTable,
+    pub(in crate::collect) timeline: &'a Timeline,
+    pub(in crate::collect) evidence: &'a WriterEvidence,
+}
+
+/// What the snapshots so far contain.
 #[derive(Debug, Default)]
-pub(in crate::collect) struct Told {
-    processes: HashMap<u32, Counted>,
+pub(in crate::collect) struct PreviousSnapshots {
+    processes: HashMap<u32, ProcessInSnapshot>,
     regions: HashSet<u32>,
-    /// Samples of the timeline, and their distance then.
+    /// Number of samples of the timeline, and their distance at the last snapshot.
     samples: usize,
     interval_ns: u64,
-    /// Who wrote is told again from then on.
+    /// From when on a snapshot contains the writers again.
     writers_due: Option<Instant>,
-    /// Whether there was a snapshot that a next one can go on with.
+    /// Whether there is a snapshot that the next one can build on.
     has_begun: bool,
 }
 
-impl Told {
-    /// Has the next snapshot tell everything.
+impl PreviousSnapshots {
+    /// The next snapshot: `run` with its losses, and what has changed since the last one. Writers have no
+    /// native functions, which are looked up at the end.
+    pub(in crate::collect) fn next(&mut self, mut run: Run, so_far: &SoFar<'_>) -> Snapshot {
+        let is_whole = !self.has_begun;
+        let SoFar { probe, records, .. } = so_far;
+        let (rows, changed) = self.count_changed(records, probe.range_bytes, |slots| {
+            counts_by_slot(&probe.tables, |slot| slots.contains(&slot))
+        });
+        let (timeline, samples_before) = self.new_samples(so_far.timeline);
+        run.head.unfinished = true;
+        run.loss.unsplit_pages += self
+            .counting(records)
+            .map(|process| process.unsplit_pages)
+            .sum::<u64>();
+        run.memory = CopiedMemory {
+            rows,
+            timeline,
+            regions: self.regions_of(records, so_far.regions),
+            processes: self.processes_of(records),
+            ..run.memory
+        };
+        let without_writers = !self.add_writers(&mut run, so_far.evidence);
+        self.has_begun = true;
+        let scope = SnapshotScope {
+            rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
+            samples_before,
+            without_writers,
+        };
+        Snapshot { run, scope }
+    }
+
+    /// Adds the writers, if enough time has passed since the last time; returns whether it did.
+    fn add_writers(&mut self, run: &mut Run, evidence: &WriterEvidence) -> bool {
+        let now = Instant::now();
+        if self.writers_due.is_some_and(|due| now < due) {
+            return false;
+        }
+        run.who_wrote = evidence.so_far().in_regions(&run.memory.regions);
+        let pause: Duration = now.elapsed() * WRITERS_SHARE;
+        self.writers_due = now.checked_add(pause);
+        true
+    }
+
+    /// Makes the next snapshot a whole one.
     pub(in crate::collect) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Rows of the processes that have changed, and which these are. `counts_of` gives what slots
-    /// have counted.
+    /// Rows of the processes that have changed, and the serial numbers of these. `counts_of` gives the
+    /// counts of slots.
     pub(in crate::collect) fn count_changed(
         &mut self,
         records: &Records,
         range_bytes: u64,
         counts_of: impl FnOnce(&HashSet<u32>) -> HashMap<u32, Vec<RangeCount>>,
     ) -> (Vec<Row>, Vec<u32>) {
-        let told = &mut self.processes;
+        let previous = &mut self.processes;
         let changed: Vec<&Record> = records
             .in_run()
-            .filter(|record| !told.get(&record.id).is_some_and(|it| it.is_current(record)))
+            .filter(|record| {
+                !previous
+                    .get(&record.id)
+                    .is_some_and(|it| it.is_current(record))
+            })
             .collect();
         let slots: HashSet<u32> = changed.iter().filter_map(|record| record.slot).collect();
         let mut counts = if slots.is_empty() {
@@ -74,25 +132,28 @@ impl Told {
                 Some(rows) => rows.clone(),
                 None => rows(record, &counts, range_bytes, &mut loss),
             };
-            let mut counted = Counted::of(record, &rows, &loss);
-            let before = told.get(&record.id).map(|before| before.totals);
-            counted.is_settled = before == Some(record.totals);
-            told.insert(record.id, counted);
+            let mut process = ProcessInSnapshot::of(record, &rows, &loss);
+            let before = previous.get(&record.id).map(|before| before.totals);
+            process.is_settled = before == Some(record.totals);
+            previous.insert(record.id, process);
             all.extend(rows);
         }
         all.sort_by_key(Row::place);
         (all, changed.iter().map(|record| record.id).collect())
     }
 
-    /// Regions with the copies of processes that are still counting. One that was told stays: who
-    /// wrote in it may not be told again.
+    /// Regions with the copies of processes that are still counting. A region of an earlier snapshot stays:
+    /// its writers may not be in this one.
     pub(in crate::collect) fn regions_of(
         &mut self,
         records: &Records,
         regions: &RegionTable,
     ) -> Vec<Region> {
         let mut live: HashMap<u32, Sources> = HashMap::new();
-        for (region, copied) in self.live(records).flat_map(|counted| &counted.by_region) {
+        for (region, copied) in self
+            .counting(records)
+            .flat_map(|process| &process.by_region)
+        {
             live.entry(*region).or_default().add(copied);
         }
         let masters: HashSet<u32> = records
@@ -108,7 +169,7 @@ impl Told {
         regions
     }
 
-    /// The processes of the run, with the copies that were told of them.
+    /// The processes of the run, with the copies that the snapshots contain.
     pub(in crate::collect) fn processes_of(&self, records: &Records) -> Vec<Process> {
         let ids = records.ids_in_run();
         let copied = |record: &Record| self.processes.get(&record.id).map(|it| it.copied);
@@ -118,9 +179,9 @@ impl Told {
             .collect()
     }
 
-    /// Samples that were not told, and how many were.
+    /// Samples that are new, and the number of those before them.
     pub(in crate::collect) fn new_samples(&mut self, timeline: &Timeline) -> (Timeline, usize) {
-        // Samples that were merged are others.
+        // Merging has changed all samples.
         let is_continued = self.interval_ns == timeline.interval_ns;
         let before = if is_continued { self.samples } else { 0 };
         self.samples = timeline.samples.len();
@@ -132,114 +193,48 @@ impl Told {
         (new, before)
     }
 
-    /// What was counted of processes whose rows are not final: the others' are in the regions.
-    fn live<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a Counted> {
+    /// Processes that are still counting: the copies of the others are in the regions.
+    fn counting<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a ProcessInSnapshot> {
         let live = records.in_run().filter(|record| record.rows.is_none());
         live.filter_map(|record| self.processes.get(&record.id))
     }
 }
 
-/// What was told of a process.
+/// A process as the last snapshot with its rows has it.
 #[derive(Debug, Default)]
-struct Counted {
+struct ProcessInSnapshot {
     totals: Totals,
     copied: Sources,
     by_region: HashMap<u32, Sources>,
     unsplit_pages: u64,
-    /// Whether its totals were the same twice: they are read before its ranges, which a hook that
-    /// ran meanwhile may have been about to change.
+    /// Whether its totals were the same twice. They are read before its ranges, so a hook that ran
+    /// meanwhile may have changed only one of them.
     is_settled: bool,
     is_final: bool,
 }
 
-impl Counted {
+impl ProcessInSnapshot {
     fn of(record: &Record, rows: &[Row], loss: &Loss) -> Self {
-        let mut counted = Self {
+        let mut process = Self {
             totals: record.totals,
             unsplit_pages: loss.unsplit_pages,
             is_final: record.rows.is_some(),
             ..Self::default()
         };
         for row in rows {
-            counted.copied.add(&row.copied);
+            process.copied.add(&row.copied);
             if let Some(region) = row.region_id {
-                counted
+                process
                     .by_region
                     .entry(region)
                     .or_default()
                     .add(&row.copied);
             }
         }
-        counted
+        process
     }
 
     fn is_current(&self, record: &Record) -> bool {
         self.is_final || (record.rows.is_none() && self.is_settled && self.totals == record.totals)
-    }
-}
-
-impl Collector {
-    /// The run so far, without what earlier snapshots told and what has not changed. Writers are told
-    /// without native functions, which are looked up at the end.
-    pub fn snapshot(&mut self, meta: Meta) -> Snapshot {
-        self.processes.read_totals(&self.probe.tables);
-        let duration_ns = self.clock.elapsed_ns();
-        let is_whole = !self.told.has_begun;
-        let tables = &self.probe.tables;
-        let range_bytes = self.probe.range_bytes;
-        let (rows, counted) =
-            self.told
-                .count_changed(self.processes.records(), range_bytes, |slots| {
-                    counts_by_slot(tables, |slot| slots.contains(&slot))
-                });
-        let rows_of = counted.into_iter().collect();
-        let (timeline, samples_before) = self.told.new_samples(&self.timeline);
-        let mut told = run::Told {
-            rows_of: Some(rows_of).filter(|_| !is_whole),
-            samples_before,
-            without_writers: true,
-        };
-        let mut run = self.begun(meta, duration_ns);
-        run.head.unfinished = true;
-        run.loss = self.losses_so_far();
-        run.memory = CopiedMemory {
-            rows,
-            timeline,
-            regions: self
-                .told
-                .regions_of(self.processes.records(), self.mappings.regions()),
-            processes: self.told.processes_of(self.processes.records()),
-            ..run.memory
-        };
-        told.without_writers = !self.tell_writers(&mut run);
-        self.told.has_begun = true;
-        Snapshot { run, told }
-    }
-
-    /// Has the next snapshot tell everything: the last one was lost.
-    pub fn forget_snapshots(&mut self) {
-        self.told.forget();
-    }
-
-    fn losses_so_far(&self) -> Loss {
-        let mut loss = self.kernel_losses(self.probe.skipped());
-        loss.unsplit_pages += self
-            .told
-            .live(self.processes.records())
-            .map(|counted| counted.unsplit_pages)
-            .sum::<u64>();
-        loss
-    }
-
-    /// Tells who wrote, if enough time has gone since the last time.
-    fn tell_writers(&mut self, run: &mut Run) -> bool {
-        let now = Instant::now();
-        if self.told.writers_due.is_some_and(|due| now < due) {
-            return false;
-        }
-        run.who_wrote = self.writers.so_far().in_regions(&run.memory.regions);
-        let pause: Duration = now.elapsed() * WRITERS_SHARE;
-        self.told.writers_due = now.checked_add(pause);
-        true
     }
 }

@@ -1,5 +1,5 @@
-//! Which variables hold what was copied: asked at the end, of the process whose memory it was or
-//! of one that still has it; else as it was when it was asked before.
+//! The walks at the end of the trace: of the process whose memory was copied, or of one that still has it.
+//! If neither finds as much as an earlier walk did, the earlier result stays.
 
 use std::{
     cmp::Reverse,
@@ -7,121 +7,117 @@ use std::{
 };
 
 use super::{
-    copies::Addresses,
-    early::{Seen, begun, ended},
-    keepers::{Keeper, keepers_of},
+    copies::{Addresses, CopiedAddresses},
+    early::EarlyWalks,
+    keepers::Keeper,
     later::{is_better, with_later},
+    samples::ObjectSamples,
+    view::TraceView,
+    walk::{WalkResult, new_walk, result_of, walk_in_turn},
 };
 use crate::{
-    collect::{
-        Collector,
-        processes::{inheritance::Heap, record::Record},
-    },
-    memory,
-    run::{AlsoHeld, CopiedType, HeapWalk, Holder},
-    writer::{Found, Limits, Objects, Variable},
+    collect::processes::{inheritance::Inheritance, records::Records},
+    run::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds},
+    writer::{Found, Variable},
 };
 
-/// Times that memory is looked through: that of which most was copied.
+/// Groups that are walked: those of which most was copied.
 const MAX_WALKS: usize = 4;
-/// Processes that are asked one after the other, where one after the other ends.
-const MOST_ASKED: usize = 8;
-const GONE: &str =
-    "the processes that had this memory have exited or changed it; end the trace before they do";
-/// Time for all of them.
+/// Time limit of all walks together.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Memory of one process that is looked through at once.
-struct Group {
-    /// Heaps, with what was copied of each: several where the process still has them all.
-    heaps: Vec<(Heap, Addresses)>,
-    /// Those to ask, in this order.
+/// Memory of one process that one walk covers.
+struct WalkGroup {
+    /// Inheritances with their copied addresses: several if the process still has all of them.
+    parts: Vec<(Inheritance, Addresses)>,
+    /// The processes to read, in this order.
     keepers: Vec<Keeper>,
 }
 
-impl Group {
+impl WalkGroup {
     fn pages(&self) -> u64 {
-        self.heaps
+        self.parts
             .iter()
             .map(|(_, addresses)| addresses.pages)
             .sum()
     }
 
-    /// The process, if it still has what it passed on.
+    /// The process that passed the memory on, if it still has it.
     fn owner(&self) -> Option<u32> {
-        let (heap, _) = self.heaps.first()?;
+        let (inheritance, _) = self.parts.first()?;
         let first = self.keepers.first()?;
-        (first.id == heap.process && !first.has_changed).then_some(first.id)
-    }
-
-    /// The processes to ask about each heap, once its own process is gone.
-    fn apart(self) -> impl Iterator<Item = (Heap, Addresses)> {
-        self.heaps.into_iter()
+        (first.id == inheritance.process && !first.has_changed).then_some(first.id)
     }
 }
 
-impl Collector {
-    /// Finds the variables, most pages first, and tells how they were looked for.
-    pub(in crate::collect) fn find_holders(&mut self) -> (Vec<Holder>, Vec<HeapWalk>) {
-        let ends = Instant::now() + TIME;
-        let (mut holders, mut walks) = (Vec::new(), Vec::new());
+/// The walks at the end.
+pub(super) struct LastWalks<'a> {
+    samples: &'a ObjectSamples,
+    early: &'a mut EarlyWalks,
+    view: TraceView<'a>,
+    deadline: Instant,
+}
+
+impl<'a> LastWalks<'a> {
+    pub(super) fn new(
+        samples: &'a ObjectSamples,
+        early: &'a mut EarlyWalks,
+        view: TraceView<'a>,
+    ) -> Self {
+        Self {
+            samples,
+            early,
+            view,
+            deadline: Instant::now() + TIME,
+        }
+    }
+
+    /// Finds the variables that hold the copied addresses, most pages first, and how they were found.
+    pub(super) fn find(mut self, copies: CopiedAddresses) -> WhoHolds {
+        let mut found = WhoHolds::default();
         let mut others: Option<HeapWalk> = None;
-        for (rank, group) in self.groups().into_iter().enumerate() {
-            if rank >= MAX_WALKS {
-                for (heap, addresses) in group.apart() {
-                    if let Some(before) = self.early.of(heap) {
-                        let (found, walk) = with_later(before, &addresses);
-                        tell(&mut holders, &mut walks, found, walk);
-                        continue;
-                    }
-                    let more = others.get_or_insert_with(|| HeapWalk {
-                        failure: Some("too many processes passed memory on".into()),
-                        ..begun(heap, &Addresses::default())
-                    });
-                    more.asked_pages += addresses.pages;
-                    more.by_page += addresses.by_page;
-                }
+        let mut groups = self.groups(copies);
+        let beyond = groups.split_off(groups.len().min(MAX_WALKS));
+        for group in groups {
+            for result in self.walk_group(group) {
+                add_walk(&mut found, result);
+            }
+        }
+        for (inheritance, addresses) in beyond.into_iter().flat_map(|group| group.parts) {
+            if let Some(before) = self.early.take(inheritance) {
+                add_walk(&mut found, with_later(before, &addresses));
                 continue;
             }
-            for (found, walk) in self.walk_group(group, ends) {
-                tell(&mut holders, &mut walks, found, walk);
-            }
+            let more = others.get_or_insert_with(|| HeapWalk {
+                failure: Some("too many processes passed memory on".into()),
+                ..new_walk(inheritance, &Addresses::default())
+            });
+            more.asked_pages += addresses.pages;
+            more.by_page += addresses.by_page;
         }
-        walks.extend(others);
-        holders.sort_by_key(|holder| Reverse(holder.copied_pages));
-        self.number_as_in_run(&mut holders, &mut walks);
-        (holders, walks)
+        found.heap_walks.extend(others);
+        found
+            .holders
+            .sort_by_key(|holder| Reverse(holder.copied_pages));
+        number_as_in_run(&mut found, self.view.records);
+        found
     }
 
-    /// Those whose records were joined have another number in the run.
-    fn number_as_in_run(&self, holders: &mut [Holder], walks: &mut [HeapWalk]) {
-        for holder in holders {
-            holder.process_id = self.processes.records().id_in_run(holder.process_id);
-        }
-        for walk in walks {
-            walk.process_id = self.processes.records().id_in_run(walk.process_id);
-            let read = walk.read_process_id;
-            walk.read_process_id = read.map(|id| self.processes.records().id_in_run(id));
-        }
-    }
-
-    /// What is to be looked through, most pages first. A process that has all that it passed on, at
-    /// whichever fork, is looked through once.
-    fn groups(&mut self) -> Vec<Group> {
-        let copies = std::mem::take(&mut self.copies);
-        self.loss.addresses_full += copies.dropped;
-        let mut groups: Vec<Group> = Vec::new();
-        for (heap, addresses) in copies.into_heaps() {
-            let group = Group {
-                keepers: self.keepers_of(heap),
-                heaps: vec![(heap, addresses)],
+    /// What to walk, most pages first. A process that still has all that it passed on, at whichever
+    /// fork, is walked once.
+    fn groups(&self, copies: CopiedAddresses) -> Vec<WalkGroup> {
+        let mut groups: Vec<WalkGroup> = Vec::new();
+        for (inheritance, addresses) in copies.into_inheritances() {
+            let group = WalkGroup {
+                keepers: self.view.keepers_of(inheritance, self.samples),
+                parts: vec![(inheritance, addresses)],
             };
             let owner = group.owner();
             let same = groups
                 .iter_mut()
                 .find(|known| owner.is_some() && known.owner() == owner);
             match same {
-                Some(known) => known.heaps.extend(group.heaps),
+                Some(known) => known.parts.extend(group.parts),
                 None => groups.push(group),
             }
         }
@@ -129,147 +125,104 @@ impl Collector {
         groups
     }
 
-    /// Living processes to ask for a heap, in this order.
-    pub(in crate::collect) fn keepers_of(&self, heap: Heap) -> Vec<Keeper> {
-        let kept = |record: &Record| {
-            let part = self
-                .contents
-                .kept_part(heap, |at, to| memory::read(record.pid, at, to));
-            log::debug!("process {} still has {part:?} of {heap:?}", record.pid);
-            part
-        };
-        keepers_of(
-            self.processes.records(),
-            heap,
-            |record| self.written(record),
-            kept,
-        )
-    }
-
-    /// Pages that a process has written since it is traced, copied or not: each once for every fork.
-    pub(in crate::collect) fn written(&self, record: &Record) -> u64 {
-        let totals = record
-            .slot
-            .map_or(record.totals, |slot| self.probe.tables.totals(slot));
-        totals.copied_pages() + totals.reused
-    }
-
-    fn walk_group(&mut self, mut group: Group, ends: Instant) -> Vec<Seen> {
-        if group.heaps.len() == 1 {
-            let heaps = group.heaps.into_iter();
-            return heaps
-                .map(|(heap, addresses)| self.walk_heap(heap, addresses, &group.keepers, ends))
+    fn walk_group(&mut self, mut group: WalkGroup) -> Vec<WalkResult> {
+        if group.parts.len() == 1 {
+            let parts = group.parts.into_iter();
+            return parts
+                .map(|(inheritance, addresses)| {
+                    self.walk_part(inheritance, addresses, &group.keepers)
+                })
                 .collect();
         }
         let mut all = Addresses::default();
-        for (_, addresses) in &group.heaps {
+        for (_, addresses) in &group.parts {
             all.join(addresses.clone());
         }
-        let first = group.heaps[0].0;
-        let now = self.ask(first, all, &group.keepers[..1], ends);
-        let heaps = group.heaps.iter();
-        let held: u64 = heaps
-            .filter_map(|(heap, addresses)| {
-                let before = self.early.of(*heap)?;
-                let (_, walk) = with_later(before.clone(), addresses);
-                self.early.put_back(*heap, before);
-                Some(walk.held_pages)
-            })
-            .sum();
-        if now.1.failure.is_none() && !is_better(held, now.1.held_pages) {
+        let first = group.parts[0].0;
+        let now = self.walk(first, all, &group.keepers[..1]);
+        let held_before = self.held_before(&group.parts);
+        if now.1.failure.is_none() && !is_better(held_before, now.1.held_pages) {
             return vec![now];
         }
-        // It is ending, or has ended: others may have what it has given up.
+        // It is exiting, or has exited: others may still have what it has freed.
         let owner = group.keepers.remove(0);
-        let heaps = group.apart();
-        heaps
-            .map(|(heap, addresses)| {
-                let mut keepers = self.keepers_of(heap);
+        let parts = group.parts.into_iter();
+        parts
+            .map(|(inheritance, addresses)| {
+                let mut keepers = self.view.keepers_of(inheritance, self.samples);
                 keepers.retain(|keeper| keeper.id != owner.id);
-                self.walk_heap(heap, addresses, &keepers, ends)
+                self.walk_part(inheritance, addresses, &keepers)
             })
             .collect()
     }
 
-    fn walk_heap(
+    /// Pages whose variable the earlier walks found.
+    fn held_before(&mut self, parts: &[(Inheritance, Addresses)]) -> u64 {
+        parts
+            .iter()
+            .filter_map(|(inheritance, addresses)| {
+                let before = self.early.take(*inheritance)?;
+                let (_, walk) = with_later(before.clone(), addresses);
+                self.early.put_back(*inheritance, before);
+                Some(walk.held_pages)
+            })
+            .sum()
+    }
+
+    fn walk_part(
         &mut self,
-        heap: Heap,
+        inheritance: Inheritance,
         addresses: Addresses,
         keepers: &[Keeper],
-        ends: Instant,
-    ) -> Seen {
-        let before = self.early.of(heap);
+    ) -> WalkResult {
+        let before = self.early.take(inheritance);
         let before = before.map(|before| with_later(before, &addresses));
         let has_changed = keepers.first().is_none_or(|keeper| keeper.has_changed);
         if has_changed && let Some(before) = before {
             return before;
         }
-        let now = self.ask(heap, addresses, keepers, ends);
-        // A process that is ending has given up what it had.
+        let now = self.walk(inheritance, addresses, keepers);
+        // A process that is exiting has freed what it had.
         let has_failed = now.1.failure.is_some();
         before
             .filter(|(_, before)| has_failed || is_better(before.held_pages, now.1.held_pages))
             .unwrap_or(now)
     }
 
-    /// Looks through the first process that can be, until all of them have to end.
-    fn ask(&self, heap: Heap, addresses: Addresses, keepers: &[Keeper], ends: Instant) -> Seen {
-        let walk = begun(heap, &addresses);
-        let objects = self
-            .writers
-            .objects(self.processes.records().image_of(heap.process));
-        let Some(objects) = objects else {
-            return ended(walk, Err("it runs no CPython that is known".into()));
+    /// Walks the first of the processes that can be read to the end.
+    fn walk(
+        &self,
+        inheritance: Inheritance,
+        addresses: Addresses,
+        keepers: &[Keeper],
+    ) -> WalkResult {
+        let walk = new_walk(inheritance, &addresses);
+        let Some(objects) = self.view.objects_of(inheritance) else {
+            return result_of(walk, Err("it runs no CPython that is known".into()));
         };
-        ask_in_turn(&objects, &walk, addresses, keepers, (ends, 0))
+        walk_in_turn(&objects, &walk, addresses, keepers, (self.deadline, 0))
     }
 }
 
-/// Looks through one process after the other, until one has not ended meanwhile; until when, and with how
-/// many landmarks.
-pub(in crate::collect) fn ask_in_turn(
-    objects: &Objects,
-    walk: &HeapWalk,
-    addresses: Addresses,
-    keepers: &[Keeper],
-    (ends, landmarks): (Instant, usize),
-) -> Seen {
-    let (addresses, pages) = addresses.into_parts();
-    first_that_stays(walk, keepers, |keeper| {
-        let limits = Limits {
-            time: ends.saturating_duration_since(Instant::now()),
-            landmarks,
-            ..Limits::default()
-        };
-        objects.holders(keeper.pid, addresses.clone(), pages.clone(), limits)
-    })
-}
-
-fn first_that_stays(
-    walk: &HeapWalk,
-    keepers: &[Keeper],
-    look: impl Fn(&Keeper) -> Result<Found, String>,
-) -> Seen {
-    let mut last = ended(walk.clone(), Err(GONE.into()));
-    for keeper in keepers.iter().take(MOST_ASKED) {
-        let walk = HeapWalk {
-            read_process_id: Some(keeper.id),
-            has_changed: keeper.has_changed,
-            ..walk.clone()
-        };
-        last = ended(walk, look(keeper));
-        if last.1.failure.is_none() {
-            break;
-        }
+/// Gives processes the number that they have in the run: records that were joined have another one.
+fn number_as_in_run(found: &mut WhoHolds, records: &Records) {
+    for holder in &mut found.holders {
+        holder.process_id = records.id_in_run(holder.process_id);
     }
-    last
+    for walk in &mut found.heap_walks {
+        walk.process_id = records.id_in_run(walk.process_id);
+        walk.read_process_id = walk.read_process_id.map(|id| records.id_in_run(id));
+    }
 }
 
-/// Adds what a walk found to what others did.
-fn tell(holders: &mut Vec<Holder>, walks: &mut Vec<HeapWalk>, found: Found, walk: HeapWalk) {
+/// Adds the result of a walk to those of others.
+fn add_walk(all: &mut WhoHolds, (found, walk): (Found, HeapWalk)) {
     let variables = found.variables.into_iter();
-    add(holders, variables.map(|it| holder(walk.process_id, it)));
-    walks.push(walk);
+    add(
+        &mut all.holders,
+        variables.map(|variable| holder(walk.process_id, variable)),
+    );
+    all.heap_walks.push(walk);
 }
 
 fn holder(process_id: u32, variable: Variable) -> Holder {
@@ -289,7 +242,8 @@ fn holder(process_id: u32, variable: Variable) -> Holder {
     }
 }
 
-/// Adds the variables of a heap: one that a process had before, with as many entries, is the same.
+/// Adds the variables of an inheritance. A variable of the same process with the same path, type and number
+/// of entries is the same one.
 fn add(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
     for one in more {
         let same = holders.iter_mut().find(|known| {
@@ -317,56 +271,5 @@ fn add(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
         }
         same.copied_types.sort_by_key(|it| Reverse(it.copied_pages));
         same.also_held_by.sort_by_key(|it| Reverse(it.copied_pages));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keeper(id: u32) -> Keeper {
-        Keeper {
-            id,
-            pid: 100 + id,
-            has_changed: id == 3,
-        }
-    }
-
-    /// Who is read at last, of those of whom all below a number end meanwhile.
-    fn asked(keepers: &[Keeper], stays_from: u32) -> (Vec<u32>, HeapWalk) {
-        let asked = std::cell::RefCell::new(Vec::new());
-        let (_, walk) = first_that_stays(&HeapWalk::default(), keepers, |keeper| {
-            asked.borrow_mut().push(keeper.id);
-            if keeper.id < stays_from {
-                return Err("it ended while it was looked through".into());
-            }
-            Ok(Found {
-                held_pages: 7,
-                ..Found::default()
-            })
-        });
-        (asked.into_inner(), walk)
-    }
-
-    #[test]
-    fn a_process_that_ends_while_it_is_looked_through_is_followed_by_the_next() {
-        let keepers = [1, 2, 3].map(keeper);
-        let (who, walk) = asked(&keepers, 2);
-        assert_eq!(who, [1, 2]);
-        assert_eq!((walk.read_process_id, walk.held_pages), (Some(2), 7));
-        assert!(walk.failure.is_none() && !walk.has_changed);
-        let (who, walk) = asked(&keepers, 3);
-        assert_eq!((who.len(), walk.has_changed), (3, true));
-    }
-
-    #[test]
-    fn where_all_end_the_failure_is_told_of_the_last_and_nothing_is_found() {
-        let keepers = [1, 2].map(keeper);
-        let (_, walk) = asked(&keepers, 9);
-        assert_eq!((walk.read_process_id, walk.held_pages), (Some(2), 0));
-        assert!(walk.failure.is_some());
-        let (_, walk) = asked(&[], 0);
-        assert_eq!(walk.failure.as_deref(), Some(GONE));
-        assert_eq!(walk.read_process_id, None);
     }
 }

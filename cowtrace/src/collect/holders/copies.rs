@@ -1,18 +1,18 @@
-//! Which addresses were written when their pages were copied: exact, for finding the variables
-//! that hold what stands there. Kept by whose memory was copied, within a bound.
+//! The addresses whose write copied a page, for finding the variables that hold the object there. Kept by
+//! inheritance, within a bound.
 
 use std::collections::BTreeMap;
 
-use crate::collect::processes::inheritance::Heap;
+use crate::collect::processes::inheritance::Inheritance;
 
-/// Different addresses that are kept, over all processes, give or take those that come between two
-/// looks: 8 MiB, and half of that while new ones are sorted in.
+/// Distinct addresses that are kept, over all processes; up to 64 Ki more until the next sort: 8 MiB, and
+/// half of that again while new addresses are sorted in.
 const MAX_ADDRESSES: usize = 1 << 20;
-/// Heaps that are told apart.
+/// Inheritances that are kept apart.
 const MAX_HEAPS: usize = 64;
-/// New addresses that are sorted in together, at least.
+/// New addresses that are sorted in together: at least this many.
 const LEAST_NEW: usize = 1 << 16;
-/// User space ends below: the other bits of a word have the number of pages.
+/// User space ends below this; the other bits of a word hold the number of pages.
 const ADDRESS_BITS: u32 = 47;
 const COUNT_BITS: u32 = u64::BITS - ADDRESS_BITS;
 const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
@@ -20,71 +20,78 @@ const PAGE_BITS: u32 = 12;
 
 /// Copied addresses by whose memory was copied.
 #[derive(Debug, Default)]
-pub(in crate::collect) struct Copies {
-    heaps: BTreeMap<Heap, Addresses>,
-    /// Copied pages that found no room.
-    pub(in crate::collect) dropped: u64,
+pub(super) struct CopiedAddresses {
+    inheritances: BTreeMap<Inheritance, Addresses>,
+    /// Copied pages for whose address there was no room.
+    pub(super) dropped: u64,
 }
 
-/// Addresses of one heap: each in the upper bits of a word, with its pages below.
+/// Addresses of one inheritance: each in the upper bits of a word, with its pages below.
 #[derive(Clone, Debug, Default)]
-pub(in crate::collect) struct Addresses {
+pub(super) struct Addresses {
     words: Vec<u64>,
     /// How many of the words are in order and different.
     sorted: usize,
     /// Pages of all of them.
-    pub(in crate::collect) pages: u64,
+    pub(super) pages: u64,
     /// Pages that are counted for another address of their page: there was no room.
-    pub(in crate::collect) by_page: u64,
+    pub(super) by_page: u64,
 }
 
-impl Copies {
-    /// Counts copied pages for an address of a heap; whether there was room.
-    pub(in crate::collect) fn add(&mut self, heap: Heap, address: u64, pages: u64) -> bool {
+impl CopiedAddresses {
+    /// Counts copied pages for an address of an inheritance; returns whether there was room.
+    pub(super) fn add(&mut self, inheritance: Inheritance, address: u64, pages: u64) -> bool {
         if address >> ADDRESS_BITS != 0
-            || (self.heaps.len() >= MAX_HEAPS && !self.heaps.contains_key(&heap))
+            || (self.inheritances.len() >= MAX_HEAPS
+                && !self.inheritances.contains_key(&inheritance))
         {
             self.dropped += pages;
             return false;
         }
-        let all: usize = self.heaps.values().map(|it| it.words.len()).sum();
+        let all: usize = self.inheritances.values().map(|it| it.words.len()).sum();
         if all >= MAX_ADDRESSES + LEAST_NEW {
-            self.heaps.values_mut().for_each(Addresses::sort);
+            self.inheritances.values_mut().for_each(Addresses::sort);
         }
-        let sorted: usize = self.heaps.values().map(|it| it.sorted).sum();
-        let heap = self.heaps.entry(heap).or_default();
+        let sorted: usize = self.inheritances.values().map(|it| it.sorted).sum();
+        let inheritance = self.inheritances.entry(inheritance).or_default();
         if sorted < MAX_ADDRESSES {
-            heap.add(address, pages);
+            inheritance.add(address, pages);
             return true;
         }
-        heap.sort();
-        let is_kept = heap.add_known(address, pages);
+        inheritance.sort();
+        let is_kept = inheritance.add_known(address, pages);
         if !is_kept {
             self.dropped += pages;
         }
         is_kept
     }
 
-    /// The heaps, and how many of their pages were copied.
-    pub(in crate::collect) fn heaps(&self) -> impl Iterator<Item = (Heap, u64)> {
-        self.heaps.iter().map(|(heap, it)| (*heap, it.pages))
+    /// The inheritances, and how many of their pages were copied.
+    pub(super) fn inheritances(&self) -> impl Iterator<Item = (Inheritance, u64)> {
+        self.inheritances
+            .iter()
+            .map(|(inheritance, it)| (*inheritance, it.pages))
     }
 
-    /// What was kept of a heap so far.
-    pub(in crate::collect) fn so_far(&self, heap: Heap) -> Addresses {
-        let mut addresses = self.heaps.get(&heap).cloned().unwrap_or_default();
+    /// The addresses of an inheritance so far.
+    pub(super) fn so_far(&self, inheritance: Inheritance) -> Addresses {
+        let mut addresses = self
+            .inheritances
+            .get(&inheritance)
+            .cloned()
+            .unwrap_or_default();
         addresses.sort();
         addresses
     }
 
-    /// All that was kept, by heap, most pages first.
-    pub(in crate::collect) fn into_heaps(self) -> Vec<(Heap, Addresses)> {
-        let mut heaps: Vec<_> = self.heaps.into_iter().collect();
-        for (_, addresses) in &mut heaps {
+    /// All addresses by inheritance, most pages first.
+    pub(super) fn into_inheritances(self) -> Vec<(Inheritance, Addresses)> {
+        let mut inheritances: Vec<_> = self.inheritances.into_iter().collect();
+        for (_, addresses) in &mut inheritances {
             addresses.sort();
         }
-        heaps.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages));
-        heaps
+        inheritances.sort_by_key(|(_, addresses)| std::cmp::Reverse(addresses.pages));
+        inheritances
     }
 }
 
@@ -102,7 +109,7 @@ impl Addresses {
         }
     }
 
-    /// Adds to an address that is known, or to one in the same page.
+    /// Adds to an address that is kept already, or to one in the same page.
     fn add_known(&mut self, address: u64, pages: u64) -> bool {
         let after = self
             .words
@@ -125,8 +132,8 @@ impl Addresses {
         true
     }
 
-    /// Takes in another heap's.
-    pub(in crate::collect) fn join(&mut self, other: Self) {
+    /// Takes in the addresses of another inheritance.
+    pub(super) fn join(&mut self, other: Self) {
         self.words.extend(other.words);
         self.sorted = 0;
         self.pages += other.pages;
@@ -134,7 +141,7 @@ impl Addresses {
         self.sort();
     }
 
-    /// Brings the words in order and makes those of an address one, as far as its pages fit.
+    /// Sorts the words and merges those of one address, as far as the sum of their pages fits.
     fn sort(&mut self) {
         if self.sorted == self.words.len() {
             return;
@@ -152,7 +159,7 @@ impl Addresses {
     }
 
     /// Addresses in order, and the pages copied for each.
-    pub(in crate::collect) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
+    pub(super) fn into_parts(self) -> (Vec<u64>, Vec<u32>) {
         let pages = self
             .words
             .iter()
@@ -170,18 +177,18 @@ impl Addresses {
 mod tests {
     use super::*;
 
-    const ONE: Heap = Heap {
+    const ONE: Inheritance = Inheritance {
         process: 1,
         generation: 0,
     };
-    const TWO: Heap = Heap {
+    const TWO: Inheritance = Inheritance {
         process: 1,
         generation: 1,
     };
 
     #[test]
     fn pages_of_an_address_are_added_up() {
-        let mut copies = Copies::default();
+        let mut copies = CopiedAddresses::default();
         for round in 0..3 {
             for index in 0..50_000 {
                 copies.add(
@@ -194,9 +201,9 @@ mod tests {
         copies.add(TWO, 0x1000, 300_000);
         copies.add(ONE, u64::MAX, 5);
         assert_eq!(copies.dropped, 5);
-        let heaps = copies.into_heaps();
-        assert_eq!((heaps[0].0, heaps[0].1.pages), (TWO, 300_000));
-        let (_, addresses) = heaps.into_iter().nth(1).unwrap();
+        let inheritances = copies.into_inheritances();
+        assert_eq!((inheritances[0].0, inheritances[0].1.pages), (TWO, 300_000));
+        let (_, addresses) = inheritances.into_iter().nth(1).unwrap();
         let (addresses, pages) = addresses.into_parts();
         assert_eq!((addresses.len(), addresses[1]), (50_000, 0x7f00_0000_1008));
         assert!(pages.iter().all(|pages| *pages == 4));
@@ -204,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_full_table_counts_by_page_and_says_what_it_drops() {
-        let mut copies = Copies::default();
+        let mut copies = CopiedAddresses::default();
         let all = (MAX_ADDRESSES + LEAST_NEW) as u64;
         for index in 0..all {
             copies.add(ONE, index * 4096, 1);
@@ -214,8 +221,8 @@ mod tests {
         copies.add(ONE, (all + 7) * 4096, 4);
         copies.add(TWO, 4096, 1);
         let dropped = copies.dropped;
-        let heaps = copies.into_heaps();
-        let (_, addresses) = heaps.into_iter().next().unwrap();
+        let inheritances = copies.into_inheritances();
+        let (_, addresses) = inheritances.into_iter().next().unwrap();
         assert_eq!((addresses.by_page, addresses.pages), (1, all + 3));
         assert_eq!(dropped, 5);
         assert_eq!(addresses.words.len() as u64, all);

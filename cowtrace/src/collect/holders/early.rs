@@ -1,5 +1,5 @@
-//! Variables that are looked for while the trace goes on, because what is traced may be gone before
-//! its end: beside the trace, in a thread of its own, one walk at a time.
+//! Walks while the trace runs, because the traced processes may exit before its end: in a thread of their
+//! own, one at a time.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,210 +7,193 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{at_end::ask_in_turn, copies::Addresses, keepers::has_heirs, later::is_better};
-use crate::{
-    collect::{Collector, processes::inheritance::Heap},
-    memory,
-    run::HeapWalk,
-    writer::{Found, Survey},
+use super::{
+    copies::CopiedAddresses,
+    keepers::has_heirs,
+    later::is_better,
+    samples::ObjectSamples,
+    view::TraceView,
+    walk::{WalkResult, new_walk, walk_in_turn},
 };
+use crate::{collect::processes::inheritance::Inheritance, run::HeapWalk, writer::Survey};
 
 /// Copied pages for which a walk is worth it.
 const LEAST_PAGES: u64 = 1024;
-/// Walks take at most this part of the time, but for the first.
-const TIME_PART: u32 = 20;
+/// After a walk, the next one waits this many times as long as it took.
+const PAUSE_PER_WALK: u32 = 20;
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-/// A program that is tried out may be over in a second.
+/// Before the first walk: a short trial run may last only a second.
 const BEFORE_FIRST: Duration = Duration::from_millis(300);
-/// Time of one, whoever is asked: it may be waited for at the end.
+/// Time limit of one walk, over all processes that it reads: the end of the trace may wait for it.
 const TIME: Duration = Duration::from_secs(2);
-/// Heaps that wait to be looked through.
+/// Inheritances that may wait for a walk.
 const MAX_WAITING: usize = 8;
-/// Landmarks of a walk: two in each page of 1 GiB. With what is copied, 16 MiB are kept of a walk.
+/// Landmarks of a walk: two in each page of 1 GiB. With the copied addresses, a walk keeps 16 MiB.
 const LANDMARKS: usize = 1 << 19;
-/// Walks whose surveys are kept.
+/// Surveys that are kept.
 const MAX_SURVEYS: usize = 4;
 
-/// What was found in a heap.
-pub(in crate::collect) type Seen = (Found, HeapWalk);
-
-/// Walks that were made, are to be made, and the one under way.
+/// The walks that have ended, the one that runs, and those that wait.
 #[derive(Default)]
-pub(in crate::collect) struct Early {
-    /// Whether heaps are looked through from time to time.
+pub(super) struct EarlyWalks {
+    /// Whether inheritances are walked from time to time.
     is_regular: bool,
     due: Option<Instant>,
-    waiting: VecDeque<Heap>,
-    /// Heaps of which a process has exited that had inherited them.
-    exits: Vec<Heap>,
-    under_way: Option<UnderWay>,
-    seen: HashMap<Heap, Seen>,
+    waiting: VecDeque<Inheritance>,
+    /// Inheritances of which an heir has exited since the last look.
+    exits: Vec<Inheritance>,
+    running: Option<RunningWalk>,
+    /// The best result of each inheritance.
+    results: HashMap<Inheritance, WalkResult>,
 }
 
-struct UnderWay {
-    heap: Heap,
+struct RunningWalk {
+    inheritance: Inheritance,
     began: Instant,
-    thread: JoinHandle<Seen>,
+    thread: JoinHandle<WalkResult>,
 }
 
-impl Early {
-    /// Notes that a process has exited that had inherited a heap.
-    pub(in crate::collect) fn note_exit(&mut self, heap: Option<Heap>) {
+impl EarlyWalks {
+    /// Notes that a process has exited, and what it had inherited.
+    pub(super) fn note_exit(&mut self, inheritance: Option<Inheritance>) {
         self.exits
-            .extend(heap.filter(|heap| !self.exits.contains(heap)));
+            .extend(inheritance.filter(|inheritance| !self.exits.contains(inheritance)));
     }
 
-    /// Has a heap looked through as soon as may be.
-    pub(in crate::collect) fn ask(&mut self, heap: Heap) {
-        if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&heap) {
-            self.waiting.push_back(heap);
+    /// Has an inheritance walked as soon as possible.
+    pub(super) fn request(&mut self, inheritance: Inheritance) {
+        if self.waiting.len() < MAX_WAITING && !self.waiting.contains(&inheritance) {
+            self.waiting.push_back(inheritance);
         }
     }
 
-    /// What was found in a heap, if it was looked through; copies that came later are added by
-    /// [`with_later`](super::later::with_later).
-    pub(in crate::collect) fn of(&mut self, heap: Heap) -> Option<Seen> {
-        if self.under_way.as_ref().is_some_and(|it| it.heap == heap) {
+    /// Takes out the result of an inheritance, if there is one; [`with_later`](super::later::with_later)
+    /// adds the copies that came later.
+    pub(super) fn take(&mut self, inheritance: Inheritance) -> Option<WalkResult> {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|it| it.inheritance == inheritance)
+        {
             self.end();
         }
-        self.seen.remove(&heap)
+        self.results.remove(&inheritance)
     }
 
-    /// Keeps what was found for another time.
-    pub(in crate::collect) fn put_back(&mut self, heap: Heap, seen: Seen) {
-        self.seen.insert(heap, seen);
+    /// Puts a result back that [`Self::take`] took out.
+    pub(super) fn put_back(&mut self, inheritance: Inheritance, seen: WalkResult) {
+        self.results.insert(inheritance, seen);
     }
 
-    /// Takes what the walk under way finds, and waits for it.
+    /// Waits for the running walk and keeps its result.
     fn end(&mut self) {
-        let Some(it) = self.under_way.take() else {
+        let Some(it) = self.running.take() else {
             return;
         };
-        let pause = it.began.elapsed() * TIME_PART;
+        let pause = it.began.elapsed() * PAUSE_PER_WALK;
         self.due = Instant::now().checked_add(pause.max(LEAST_PAUSE));
         if let Ok(seen) = it.thread.join() {
-            self.keep(it.heap, seen);
+            self.keep(it.inheritance, seen);
         }
     }
 
     /// Keeps the result of a walk, unless an earlier walk found a larger part of the copied memory: an
     /// interpreter that ends frees its variables one after the other, and a walk may see it half done.
     /// The earlier walk's survey then attributes the copies made since.
-    fn keep(&mut self, heap: Heap, seen: Seen) {
-        let has_better = |(_, before): &Seen| is_ending(before, &seen.1);
-        if seen.1.failure.is_none() && !self.seen.get(&heap).is_some_and(has_better) {
-            self.seen.insert(heap, seen);
+    fn keep(&mut self, inheritance: Inheritance, seen: WalkResult) {
+        let has_better = |(_, before): &WalkResult| is_ending(before, &seen.1);
+        if seen.1.failure.is_none() && !self.results.get(&inheritance).is_some_and(has_better) {
+            self.results.insert(inheritance, seen);
             self.bound_surveys();
         }
     }
 
-    /// Forgets the survey of which least was copied, where there are too many.
+    /// If there are too many surveys, forgets that of the inheritance of which least was copied.
     fn bound_surveys(&mut self) {
-        let kept = self.seen.values_mut();
-        let mut kept: Vec<&mut Seen> = kept.filter(|seen| !seen.0.survey.is_empty()).collect();
+        let kept = self.results.values_mut();
+        let mut kept: Vec<&mut WalkResult> =
+            kept.filter(|seen| !seen.0.survey.is_empty()).collect();
         if kept.len() > MAX_SURVEYS {
             kept.sort_by_key(|(_, walk)| walk.asked_pages);
             kept[0].0.survey = Survey::default();
         }
     }
 
-    fn asked_pages(&self, heap: Heap) -> u64 {
-        self.seen.get(&heap).map_or(0, |(_, walk)| walk.asked_pages)
-    }
-
-    /// Whether so many copies are a reason to look again: a quarter more than the last time.
-    fn is_worth_it(&self, heap: Heap, pages: u64) -> bool {
-        let before = self.asked_pages(heap);
+    /// Whether this number of copied pages is worth another walk: a quarter more than at the last one.
+    fn is_worth_it(&self, inheritance: Inheritance, pages: u64) -> bool {
+        let before = self
+            .results
+            .get(&inheritance)
+            .map_or(0, |(_, walk)| walk.asked_pages);
         pages >= LEAST_PAGES.max(before + before / 4)
     }
-}
 
-impl Collector {
-    /// Has variables looked for from time to time: what is traced may end by itself.
-    pub fn walk_regularly(&mut self) {
-        self.early.is_regular = true;
-        self.early.due = Instant::now().checked_add(BEFORE_FIRST);
+    /// Has inheritances walked from time to time: the traced processes may end by themselves.
+    pub(super) fn begin_regularly(&mut self) {
+        self.is_regular = true;
+        self.due = Instant::now().checked_add(BEFORE_FIRST);
     }
 
-    /// Notes that a process forks, and tells what heap its child has. One that is not passed on any
-    /// more is looked through: it is there only as long as those that have it.
-    pub(in crate::collect) fn pass_on(&mut self, process: u32, pages: u64) -> Heap {
-        let record = self.processes.records().get(process);
-        let written = record.map_or(0, |record| self.written(record));
-        let pid = record.map(|record| record.pid);
-        let contents = &self.contents;
-        let kept = |heap| {
-            contents.kept_part(heap, |at, to| {
-                pid.is_some_and(|pid| memory::read(pid, at, to))
-            })
-        };
-        let (heap, is_other) = self
-            .processes
-            .records_mut()
-            .pass_on(process, written, pages, kept);
-        if is_other {
-            self.early.ask(Heap {
-                generation: heap.generation - 1,
-                ..heap
-            });
-        }
-        heap
-    }
-
-    /// Begins the next walk that is worth it, unless one is under way.
-    pub fn walk_early(&mut self) {
-        if self
-            .early
-            .under_way
-            .as_ref()
-            .is_some_and(|it| !it.thread.is_finished())
-        {
+    /// Begins the next walk that is worth it, unless one is running.
+    pub(super) fn begin_next(
+        &mut self,
+        copies: &CopiedAddresses,
+        samples: &ObjectSamples,
+        view: TraceView<'_>,
+        now_ns: u64,
+    ) {
+        let is_running = |walk: &RunningWalk| !walk.thread.is_finished();
+        if self.running.as_ref().is_some_and(is_running) {
             return;
         }
-        self.early.end();
-        // A master tends to end after its last worker.
-        for heap in std::mem::take(&mut self.early.exits) {
-            if !has_heirs(self.processes.records(), heap) {
-                self.early.ask(heap);
+        self.end();
+        // A master usually exits after its last worker.
+        for inheritance in std::mem::take(&mut self.exits) {
+            if !has_heirs(view.records, inheritance) {
+                self.request(inheritance);
             }
         }
-        let asked = self.early.waiting.pop_front();
-        let is_due =
-            self.early.is_regular && self.early.due.is_some_and(|due| due <= Instant::now());
-        let mut most: Vec<(Heap, u64)> = self
-            .copies
-            .heaps()
-            .filter(|(heap, _)| is_due || asked == Some(*heap))
-            .filter(|(heap, pages)| self.early.is_worth_it(*heap, *pages))
+        let requested = self.waiting.pop_front();
+        let is_due = self.is_regular && self.due.is_some_and(|due| due <= Instant::now());
+        let mut most: Vec<(Inheritance, u64)> = copies
+            .inheritances()
+            .filter(|(inheritance, _)| is_due || requested == Some(*inheritance))
+            .filter(|(inheritance, pages)| self.is_worth_it(*inheritance, *pages))
             .collect();
-        most.sort_by_key(|(heap, pages)| (asked != Some(*heap), std::cmp::Reverse(*pages)));
-        if let Some((heap, _)) = most.first() {
-            self.begin_walk(*heap);
+        most.sort_by_key(|(inheritance, pages)| {
+            (requested != Some(*inheritance), std::cmp::Reverse(*pages))
+        });
+        if let Some((inheritance, _)) = most.first() {
+            self.begin(*inheritance, copies, samples, view, now_ns);
         }
     }
 
-    fn begin_walk(&mut self, heap: Heap) {
-        let mut keepers = self.keepers_of(heap);
+    fn begin(
+        &mut self,
+        inheritance: Inheritance,
+        copies: &CopiedAddresses,
+        samples: &ObjectSamples,
+        view: TraceView<'_>,
+        now_ns: u64,
+    ) {
+        let mut keepers = view.keepers_of(inheritance, samples);
         keepers.retain(|keeper| !keeper.has_changed);
         if keepers.is_empty() {
             return;
         }
-        let Some(objects) = self
-            .writers
-            .objects(self.processes.records().image_of(heap.process))
-        else {
+        let Some(objects) = view.objects_of(inheritance) else {
             return;
         };
-        let addresses = self.copies.so_far(heap);
+        let addresses = copies.so_far(inheritance);
         let walk = HeapWalk {
-            at_ns: Some(self.clock.elapsed_ns()),
-            ..begun(heap, &addresses)
+            at_ns: Some(now_ns),
+            ..new_walk(inheritance, &addresses)
         };
-        let ends = Instant::now() + TIME;
-        let look = move || ask_in_turn(&objects, &walk, addresses, &keepers, (ends, LANDMARKS));
-        let thread = std::thread::Builder::new().name("walk".into()).spawn(look);
-        self.early.under_way = thread.ok().map(|thread| UnderWay {
-            heap,
+        let deadline = Instant::now() + TIME;
+        let run = move || walk_in_turn(&objects, &walk, addresses, &keepers, (deadline, LANDMARKS));
+        let thread = std::thread::Builder::new().name("walk".into()).spawn(run);
+        self.running = thread.ok().map(|thread| RunningWalk {
+            inheritance,
             began: Instant::now(),
             thread,
         });
@@ -227,48 +210,14 @@ fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
     has_lost || is_better(expected, held)
 }
 
-/// A walk that nothing is known of yet.
-pub(in crate::collect) fn begun(heap: Heap, addresses: &Addresses) -> HeapWalk {
-    HeapWalk {
-        process_id: heap.process,
-        asked_pages: addresses.pages,
-        by_page: addresses.by_page,
-        ..HeapWalk::default()
-    }
-}
-
-/// What a walk has found, and how.
-pub(in crate::collect) fn ended(walk: HeapWalk, found: Result<Found, String>) -> Seen {
-    match found {
-        Ok(found) => {
-            let walk = HeapWalk {
-                held_pages: found.held_pages,
-                objects: found.objects,
-                bytes_read: found.bytes_read,
-                duration_ns: found.duration_ns,
-                is_partial: found.is_partial,
-                is_compared: found.is_compared,
-                ..walk
-            };
-            (found, walk)
-        }
-        Err(why) => {
-            let walk = HeapWalk {
-                failure: Some(why),
-                ..walk
-            };
-            (Found::default(), walk)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writer::Found;
 
     #[test]
     fn a_walk_of_an_interpreter_that_ends_does_not_replace_a_better_one() {
-        let heap = Heap {
+        let inheritance = Inheritance {
             process: 1,
             generation: 0,
         };
@@ -277,10 +226,10 @@ mod tests {
             held_pages,
             ..HeapWalk::default()
         };
-        let mut early = Early::default();
+        let mut early = EarlyWalks::default();
         let mut kept_of = |walk| {
-            early.keep(heap, (Found::default(), walk));
-            early.seen[&heap].1.asked_pages
+            early.keep(inheritance, (Found::default(), walk));
+            early.results[&inheritance].1.asked_pages
         };
         assert_eq!(kept_of(walk(4_000, 3_900)), 4_000);
         assert_eq!(kept_of(walk(22_814, 228)), 4_000, "it was ending");

@@ -1,57 +1,57 @@
-//! Living processes that still have memory that was passed on, so that it can be looked through there.
+//! Living processes that still have memory that was passed on: a walk can read it there.
 
 use std::cmp::Ordering;
 
 use crate::collect::processes::{
-    inheritance::{Heap, KEPT_PART},
+    inheritance::{Inheritance, KEPT_PART},
     record::Record,
     records::Records,
 };
 
-/// One that has less than this does not have it at all.
+/// A process that has less than this part of the sampled objects does not have the memory any more.
 const LEAST_KEPT: f64 = 0.25;
-/// Heirs that are looked at.
+/// Heirs that are considered.
 const MOST_HEIRS: usize = 8;
 
-/// A living process that has some memory.
+/// A living process that still has an inheritance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::collect) struct Keeper {
-    pub(in crate::collect) id: u32,
-    pub(in crate::collect) pid: u32,
-    /// Whether it has replaced much of it since.
-    pub(in crate::collect) has_changed: bool,
+pub(super) struct Keeper {
+    pub(super) id: u32,
+    pub(super) pid: u32,
+    /// Whether it has changed much of it since.
+    pub(super) has_changed: bool,
 }
 
-/// Living processes that may have this memory, in the order in which they are to be asked: the one
-/// that passed it on, those that inherited it and have written least, and if the first is gone
-/// those that it forked from; last of all, those that have changed it, if nothing is left of it
-/// left out. `written` tells how many pages one has written, `kept` which part it still has of the
-/// objects that were copied.
-pub(in crate::collect) fn keepers_of(
+/// Living processes that may still have an inheritance, in the order in which to read them: the one that
+/// passed it on; then its heirs, those that wrote least first; then, if the first is gone, the processes
+/// that it forked from. Processes that have changed it come last, and those that have nothing left of it
+/// are left out. `written` gives the pages that a process has written, `kept` the part of the sampled
+/// objects that it still has.
+pub(super) fn keepers_of(
     records: &Records,
-    heap: Heap,
+    inheritance: Inheritance,
     written: impl Fn(&Record) -> u64,
     kept: impl Fn(&Record) -> Option<f64>,
 ) -> Vec<Keeper> {
     let owner = records
-        .get(heap.process)
+        .get(inheritance.process)
         .filter(|record| record.is_alive_in_run());
     let mut heirs: Vec<(u64, &Record)> = records
         .iter()
-        .filter(|record| record.heap == Some(heap) && record.is_alive_in_run())
+        .filter(|record| record.inheritance == Some(inheritance) && record.is_alive_in_run())
         .map(|record| (written(record), record))
         .collect();
     heirs.sort_by_key(|(written, record)| (*written, record.id));
     let heirs = heirs.iter().take(MOST_HEIRS).map(|(_, record)| *record);
-    let ancestors = forebears(records, heap).filter(|_| owner.is_none());
+    let ancestors = ancestors_of(records, inheritance).filter(|_| owner.is_none());
     let candidates = owner.into_iter().chain(heirs).chain(ancestors);
     let judged = |record: &Record| {
         let part = kept(record);
         let has_changed = match part {
             Some(part) if part < LEAST_KEPT => return None,
             Some(part) => part < KEPT_PART,
-            None if record.heap == Some(heap) => false,
-            None => may_have_changed(record, heap, &written)?,
+            None if record.inheritance == Some(inheritance) => false,
+            None => may_have_changed(record, inheritance, &written)?,
         };
         let (id, pid) = (record.id, record.pid);
         let keeper = Keeper {
@@ -62,7 +62,7 @@ pub(in crate::collect) fn keepers_of(
         Some((part.unwrap_or(0.0), keeper))
     };
     let mut found: Vec<(f64, Keeper)> = candidates.filter_map(judged).collect();
-    // Of those that have changed the one that has most of it comes first.
+    // Of those that have changed it, the one that has most of it comes first.
     found.sort_by(|(part, keeper), (other_part, other)| {
         let by_part = other_part.total_cmp(part);
         let by_change = keeper.has_changed.cmp(&other.has_changed);
@@ -75,24 +75,30 @@ pub(in crate::collect) fn keepers_of(
     found.into_iter().map(|(_, keeper)| keeper).collect()
 }
 
-/// Those living that a heap's process forked from, the nearest first.
-fn forebears(records: &Records, heap: Heap) -> impl Iterator<Item = &Record> {
-    let parent = |record: &&Record| records.get(record.heap?.process);
-    std::iter::successors(records.get(heap.process), parent)
+/// Living processes that an inheritance's process forked from, the nearest first.
+fn ancestors_of(records: &Records, inheritance: Inheritance) -> impl Iterator<Item = &Record> {
+    let parent = |record: &&Record| records.get(record.inheritance?.process);
+    std::iter::successors(records.get(inheritance.process), parent)
         .skip(1)
         .filter(|record| record.is_alive_in_run())
 }
 
 /// Whether a living process inherited this memory.
-pub(in crate::collect) fn has_heirs(records: &Records, heap: Heap) -> bool {
-    records.alive().any(|record| record.heap == Some(heap))
+pub(super) fn has_heirs(records: &Records, inheritance: Inheritance) -> bool {
+    records
+        .alive()
+        .any(|record| record.inheritance == Some(inheritance))
 }
 
-/// Whether one that passed memory on has written much of it since, where nothing else is known; none
-/// if it has passed on other memory since.
-fn may_have_changed(record: &Record, heap: Heap, written: impl Fn(&Record) -> u64) -> Option<bool> {
+/// Whether a process has written much of the memory that it passed on, if nothing else is known; none if
+/// it has passed on another inheritance since.
+fn may_have_changed(
+    record: &Record,
+    inheritance: Inheritance,
+    written: impl Fn(&Record) -> u64,
+) -> Option<bool> {
     let passed = record.passed.unwrap_or_default();
-    if record.id == heap.process && passed.generation != heap.generation {
+    if record.id == inheritance.process && passed.generation != inheritance.generation {
         return None;
     }
     Some(passed.is_changed(written(record), || None))
@@ -105,15 +111,15 @@ mod tests {
 
     const PAGES: u64 = 100_000;
 
-    fn add(records: &mut Records, pid: u32, heap: Option<Heap>) -> u32 {
-        let role = if heap.is_some() {
+    fn add(records: &mut Records, pid: u32, inheritance: Option<Inheritance>) -> u32 {
+        let role = if inheritance.is_some() {
             Role::Worker
         } else {
             Role::Master
         };
         let mut record = Record::new(pid, pid, 1, "w".into(), role);
-        record.parent = heap.map(|heap| heap.process);
-        record.heap = heap;
+        record.parent = inheritance.map(|inheritance| inheritance.process);
+        record.inheritance = inheritance;
         records.add(record)
     }
 
@@ -125,7 +131,7 @@ mod tests {
     /// copied a process has the part that is given by pid.
     fn read_knowing(
         records: &Records,
-        heap: Heap,
+        inheritance: Inheritance,
         by_master: u64,
         kept: impl Fn(u32) -> Option<f64>,
     ) -> Vec<(u32, bool)> {
@@ -133,7 +139,7 @@ mod tests {
             Role::Master => by_master,
             Role::Worker => u64::from(record.pid),
         };
-        let keepers = keepers_of(records, heap, written, |record| kept(record.pid));
+        let keepers = keepers_of(records, inheritance, written, |record| kept(record.pid));
         let keepers = keepers.into_iter();
         keepers
             .map(|keeper| (keeper.pid, keeper.has_changed))
@@ -141,12 +147,12 @@ mod tests {
     }
 
     /// As [`read_knowing`], where nothing is known of what was copied.
-    fn read(records: &Records, heap: Heap, by_master: u64) -> Option<(u32, bool)> {
-        let keepers = read_knowing(records, heap, by_master, |_| None);
+    fn read(records: &Records, inheritance: Inheritance, by_master: u64) -> Option<(u32, bool)> {
+        let keepers = read_knowing(records, inheritance, by_master, |_| None);
         keepers.first().copied()
     }
 
-    fn pass(records: &mut Records, process: u32, written: u64) -> Heap {
+    fn pass(records: &mut Records, process: u32, written: u64) -> Inheritance {
         records.pass_on(process, written, PAGES, |_| None).0
     }
 
@@ -155,8 +161,8 @@ mod tests {
         let mut records = Records::default();
         let master = add(&mut records, 2, None);
         let mut pass = |written| {
-            let (heap, is_other) = records.pass_on(master, written, PAGES, |_| None);
-            (heap.generation, is_other)
+            let (inheritance, is_other) = records.pass_on(master, written, PAGES, |_| None);
+            (inheritance.generation, is_other)
         };
         assert_eq!(pass(500), (0, false));
         assert_eq!(pass(500 + PAGES / 16), (0, false));
@@ -174,19 +180,19 @@ mod tests {
             let passed = records.pass_on(master, written, 2_000, |_| Some(0.9));
             assert_eq!((passed.0.generation, passed.1), (0, false), "fork {fork}");
         }
-        let (heap, _) = records.pass_on(master, 3_000_000, 2_000, |_| Some(0.9));
-        let worker = add(&mut records, 3, Some(heap));
+        let (inheritance, _) = records.pass_on(master, 3_000_000, 2_000, |_| Some(0.9));
+        let worker = add(&mut records, 3, Some(inheritance));
         let has_most = |_| Some(0.9);
-        let keepers = read_knowing(&records, heap, 6_000_000, has_most);
+        let keepers = read_knowing(&records, inheritance, 6_000_000, has_most);
         assert_eq!(keepers, [(2, false), (3, false)]);
         // What it has replaced is other memory.
         let (other, is_other) = records.pass_on(master, 3_002_000, 2_000, |_| Some(0.5));
         assert!(is_other && other.generation == 1);
         let kept = |pid| Some(if pid == 2 { 0.5 } else { 1.0 });
-        let keepers = read_knowing(&records, heap, 3_002_000, kept);
+        let keepers = read_knowing(&records, inheritance, 3_002_000, kept);
         assert_eq!(keepers, [(3, false), (2, true)]);
         exit(&mut records, worker);
-        let keepers = read_knowing(&records, heap, 3_002_000, |_| Some(0.1));
+        let keepers = read_knowing(&records, inheritance, 3_002_000, |_| Some(0.1));
         assert_eq!(keepers, [], "nothing is left of it");
     }
 

@@ -1,12 +1,12 @@
 //! Copies made after a walk, in memory that no process has any more: attributed by what the walk saw
 //! at their addresses.
 
-use super::{copies::Addresses, early::Seen};
+use super::{copies::Addresses, walk::WalkResult};
 use crate::run::HeapWalk;
 
 /// Attributes all copies made so far by what an earlier walk saw. Copies in memory that it did not see
 /// are not counted as looked for.
-pub(in crate::collect) fn with_later((mut found, walk): Seen, addresses: &Addresses) -> Seen {
+pub(super) fn with_later((mut found, walk): WalkResult, addresses: &Addresses) -> WalkResult {
     if found.survey.is_empty() {
         return (found, walk);
     }
@@ -27,6 +27,6 @@ pub(in crate::collect) fn with_later((mut found, walk): Seen, addresses: &Addres
 
 /// Whether an earlier walk knows more than the last one, of a process that was ending: a walk that
 /// has everything finds more or fewer pages by a few in a hundred, since objects come and go.
-pub(in crate::collect) const fn is_better(held_before: u64, held_now: u64) -> bool {
+pub(super) const fn is_better(held_before: u64, held_now: u64) -> bool {
     held_before - held_before / 20 > held_now
 }

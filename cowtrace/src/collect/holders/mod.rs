@@ -1,9 +1,12 @@
-//! Which variables hold the copied memory: whose memory it was, who still has it, and what a walk of
-//! their objects finds.
+//! Which variables hold the copied memory: who passed it on, who still has it, and what a walk of its
+//! objects finds.
 
 mod at_end;
-pub(super) mod contents;
-pub(super) mod copies;
-pub(super) mod early;
+mod copies;
+mod early;
 mod keepers;
 mod later;
+pub(super) mod lookup;
+mod samples;
+pub(super) mod view;
+mod walk;

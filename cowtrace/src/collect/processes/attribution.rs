@@ -7,13 +7,13 @@ mod index;
 
 use std::{collections::HashMap, rc::Rc};
 
-use index::Index;
+use index::RegionIndex;
 
 use crate::run::{Kind, Mapping, Region, Sources};
 
 /// A process's mappings at one moment, each with the region it belongs to.
 #[derive(Debug, Default)]
-pub(in crate::collect) struct Layout {
+pub(in crate::collect) struct MappingLayout {
     entries: Vec<Entry>,
 }
 
@@ -25,7 +25,7 @@ struct Entry {
 
 /// Where a range lies in a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::collect) struct Place<'a> {
+pub(in crate::collect) struct MappedPlace<'a> {
     /// The region.
     pub(in crate::collect) region: u32,
     /// The mapping, as it was when the layout was read.
@@ -34,10 +34,10 @@ pub(in crate::collect) struct Place<'a> {
     pub(in crate::collect) is_mixed: bool,
 }
 
-impl Layout {
+impl MappingLayout {
     /// Where a range lies: of the mappings in it that can be copied, the one that has most of it;
     /// if none can, the one that has most of it; none if no mapping has any.
-    pub(in crate::collect) fn place(&self, start: u64, bytes: u64) -> Option<Place<'_>> {
+    pub(in crate::collect) fn place(&self, start: u64, bytes: u64) -> Option<MappedPlace<'_>> {
         let end = start.saturating_add(bytes);
         let first = self
             .entries
@@ -52,7 +52,7 @@ impl Layout {
         let best = inside
             .into_iter()
             .max_by_key(|entry| (writable(entry), overlap(entry)))?;
-        Some(Place {
+        Some(MappedPlace {
             region: best.region,
             mapping: &best.mapping,
             is_mixed: candidates > 1,
@@ -86,17 +86,16 @@ impl Layout {
 #[derive(Debug, Default)]
 pub(in crate::collect) struct RegionTable {
     regions: Vec<Region>,
-    index: Index,
+    index: RegionIndex,
 }
 
 impl RegionTable {
-    /// Takes a process's mappings in. A mapping that was there before, grown or shrunk, stays the
-    /// same region.
+    /// Takes a process's mappings in. A mapping that has grown or shrunk stays the same region.
     pub(in crate::collect) fn layout(
         &mut self,
         process: u32,
         mut mappings: Vec<Mapping>,
-    ) -> Rc<Layout> {
+    ) -> Rc<MappingLayout> {
         mappings.sort_by_key(|mapping| mapping.start);
         let entries = mappings
             .into_iter()
@@ -105,7 +104,7 @@ impl RegionTable {
                 mapping,
             })
             .collect();
-        Rc::new(Layout { entries })
+        Rc::new(MappingLayout { entries })
     }
 
     fn region_of(&mut self, process: u32, mapping: &Mapping) -> u32 {
@@ -132,7 +131,7 @@ impl RegionTable {
     }
 
     /// Notes that a process inherited a layout.
-    pub(in crate::collect) fn inherit(&mut self, layout: &Layout) {
+    pub(in crate::collect) fn inherit(&mut self, layout: &MappingLayout) {
         for entry in layout
             .entries
             .iter()
@@ -182,7 +181,7 @@ impl RegionTable {
     }
 }
 
-/// The source of copies that the backend could not tell, from the mapping they were made in: only
+/// The source of copies that the backend does not know, from the mapping they were made in: only
 /// a private file mapping can hold both file and anonymous pages.
 pub(in crate::collect) fn refine_unknown(pages: u64, mapping: Option<&Mapping>) -> Sources {
     let mut sources = Sources::default();
@@ -268,8 +267,8 @@ mod tests {
     #[test]
     fn a_grown_mapping_stays_the_same_region() {
         let mut table = RegionTable::default();
-        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[heap]")]);
-        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[heap]")]);
+        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
+        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[inheritance]")]);
         assert_eq!(
             before.place(0x1000, 0x1000).unwrap().region,
             after.place(0x8000, 0x1000).unwrap().region
@@ -285,8 +284,8 @@ mod tests {
     #[test]
     fn the_same_addresses_in_another_process_are_another_region() {
         let mut table = RegionTable::default();
-        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[heap]")]);
-        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[heap]")]);
+        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
+        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
         assert_ne!(
             one.place(0x1000, 1).unwrap().region,
             two.place(0x1000, 1).unwrap().region

@@ -7,7 +7,7 @@ use crate::run::{Role, Row};
 
 impl Records {
     /// Joins the oldest exited workers into one record while there are more than `most`. Returns
-    /// how many records were given up.
+    /// the number of records that are gone.
     pub(in crate::collect) fn fold(&mut self, most: usize) -> u64 {
         let excess = self.all.len().saturating_sub(most);
         if excess == 0 {
@@ -16,7 +16,7 @@ impl Records {
         // A quarter at once, so that this happens rarely.
         let wanted = excess + most / 4;
         let mut folded = 0;
-        let mut sum: Option<Joined> = None;
+        let mut sum: Option<JoinedRecord> = None;
         let mut kept = Vec::with_capacity(self.all.len());
         for mut record in std::mem::take(&mut self.all) {
             if record.slot.is_some()
@@ -32,7 +32,7 @@ impl Records {
                 None => {
                     record.comm = "(earlier processes)".into();
                     record.pid = 0;
-                    sum = Some(Joined::from(record));
+                    sum = Some(JoinedRecord::from(record));
                 }
                 Some(sum) => sum.absorb(&record),
             }
@@ -47,14 +47,14 @@ impl Records {
 }
 
 /// A record that takes others in.
-struct Joined {
+struct JoinedRecord {
     record: Record,
     rows: Vec<Row>,
     /// Places of the rows that have no range, by region.
     by_region: HashMap<Option<u32>, usize>,
 }
 
-impl From<Record> for Joined {
+impl From<Record> for JoinedRecord {
     fn from(mut record: Record) -> Self {
         let rows = record.rows.take().unwrap_or_default();
         let without_range = rows
@@ -69,8 +69,8 @@ impl From<Record> for Joined {
     }
 }
 
-impl From<Joined> for Record {
-    fn from(joined: Joined) -> Self {
+impl From<JoinedRecord> for Record {
+    fn from(joined: JoinedRecord) -> Self {
         Self {
             rows: Some(joined.rows),
             ..joined.record
@@ -78,7 +78,7 @@ impl From<Joined> for Record {
     }
 }
 
-impl Joined {
+impl JoinedRecord {
     fn absorb(&mut self, other: &Record) {
         let sum = &mut self.record;
         for (sum, pages) in sum.totals.copied.iter_mut().zip(other.totals.copied) {

@@ -1,18 +1,18 @@
-//! Whose memory the copies are of: which process passed it on, and as it was at which of its forks.
-//! Once a process has written much of it, its next fork passes on another.
+//! The memory that copies are made of: which process passed it on, and at which of its forks. Once a
+//! process has changed much of its memory, its next fork passes on another inheritance.
 
 /// From this many written pages on, a process may have changed the memory that it passed on.
 const LEAST_CHANGED: u64 = 1024;
-/// Where nothing else is known, it has if that is more than this part: counting references is writing
-/// too, and a page counts again after each fork, so this is an upper bound.
+/// If nothing else is known, it has changed it if it has written more than this part. That is an upper
+/// bound: counting references is writing too, and a page counts again after each fork.
 const CHANGED_PART: u64 = 16;
-/// A process still has memory if it has this part of the objects that were copied. Of a master that
-/// forks and nothing else 90 % and more are the same: what changes are objects of the moment.
+/// A process still has an inheritance if it has this part of its sampled objects. A master that only forks
+/// keeps 90 % or more: only short-lived objects change.
 pub(in crate::collect) const KEPT_PART: f64 = 0.75;
 
 /// Memory that a process passes on, until it has changed much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::collect) struct Heap {
+pub(in crate::collect) struct Inheritance {
     /// The process, by its serial number.
     pub(in crate::collect) process: u32,
     /// How often it had changed much by then.
@@ -21,7 +21,7 @@ pub(in crate::collect) struct Heap {
 
 /// A process's memory when it began to be passed on as it is now.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::collect) struct Passed {
+pub(in crate::collect) struct PassedOn {
     pub(in crate::collect) generation: u32,
     /// Pages that the process had written by then.
     pub(in crate::collect) written: u64,
@@ -29,10 +29,10 @@ pub(in crate::collect) struct Passed {
     pub(in crate::collect) pages: u64,
 }
 
-impl Passed {
-    /// Whether a process may have changed its memory, by the pages that it has written: each once
-    /// for every fork, so that this tells much of one that only forks often. `is_kept` tells which
-    /// part of what was copied it still has, if that is known.
+impl PassedOn {
+    /// Whether a process may have changed its memory, by the pages that it has written. A page counts once
+    /// for each fork, so the number is large for a process that only forks often. `kept` gives the part of
+    /// the sampled objects that it still has, if that is known.
     pub(in crate::collect) fn is_changed(
         &self,
         written: u64,
@@ -47,7 +47,7 @@ impl Passed {
         }
     }
 
-    /// Whether so much was written since that the memory may have changed.
+    /// Whether enough was written since that the memory may have changed.
     pub(super) const fn is_much_written_since(&self, written: u64) -> bool {
         written.saturating_sub(self.written) > LEAST_CHANGED
     }

@@ -13,30 +13,32 @@ use std::{
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::attribution::{Layout, RegionTable};
+use super::attribution::{MappingLayout, RegionTable};
 use crate::{memory, probe::Tables, run::Mapping};
 
-/// Forks that follow within this time share one count of pages, and within so many times as long as
-/// that took: what counting takes is at most a tenth of a processor.
+/// Forks share one count of pages if they follow within this time, or within this many times the time
+/// that it took: counting takes at most a tenth of a processor.
 const FRESH: Duration = Duration::from_millis(100);
 const FRESH_PER_COST: u32 = 9;
 
+/// The mappings of each process as they were last read.
 pub(in crate::collect) struct Layouts {
     proc_root: PathBuf,
     page_bytes: u64,
-    known: HashMap<u32, Known>,
+    known: HashMap<u32, KnownLayout>,
 }
 
-struct Known {
+/// The mappings of a process, with the text that they were read from.
+struct KnownLayout {
     text: Vec<u8>,
-    /// When all pages were counted.
-    counted: Counted,
-    layout: Rc<Layout>,
+    /// The last count of all pages.
+    counted: PageCount,
+    layout: Rc<MappingLayout>,
 }
 
 /// A count of all pages.
 #[derive(Clone, Copy)]
-struct Counted {
+struct PageCount {
     /// What the process had present before it.
     resident_pages: u64,
     at: Instant,
@@ -62,7 +64,7 @@ impl Layouts {
         regions: &mut RegionTable,
         tables: &Tables,
         is_over: impl Fn() -> bool,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         if is_over() {
             return None;
         }
@@ -85,7 +87,7 @@ impl Layouts {
         let same_pages = recent.map(|known| known.layout.as_ref());
         let mappings = self.read(pid, &text, same_pages, &is_over)?;
         let counted = recent.map_or_else(
-            || Counted {
+            || PageCount {
                 resident_pages,
                 at: Instant::now(),
                 took: own_time().saturating_sub(begun),
@@ -97,7 +99,7 @@ impl Layouts {
         }
         split(&mappings, tables);
         let layout = regions.layout(id, mappings);
-        let known = Known {
+        let known = KnownLayout {
             text,
             counted,
             layout: layout.clone(),
@@ -113,7 +115,7 @@ impl Layouts {
         pid: u32,
         regions: &mut RegionTable,
         tables: &Tables,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         let text = memory::read_layout_text(&self.proc_root, pid).ok()?;
         let mappings = self.read(pid, &text, None, || false)?;
         split(&mappings, tables);
@@ -130,20 +132,23 @@ impl Layouts {
         split(&memory::read_mappings(&text).unwrap_or_default(), tables);
     }
 
-    /// The mappings in the text of maps, with present pages. Those that were there before have as many
-    /// as then.
+    /// The mappings in the text of maps, with present pages. Mappings of `before` keep the number
+    /// that they had.
     fn read(
         &self,
         pid: u32,
         text: &[u8],
-        before: Option<&Layout>,
+        before: Option<&MappingLayout>,
         is_over: impl Fn() -> bool,
     ) -> Option<Vec<Mapping>> {
         let mut mappings = memory::read_mappings(text).ok()?;
         if mappings.is_empty() || is_over() {
             return None;
         }
-        let mut known = before.into_iter().flat_map(Layout::mappings).peekable();
+        let mut known = before
+            .into_iter()
+            .flat_map(MappingLayout::mappings)
+            .peekable();
         let mut new = Vec::new();
         for (at, mapping) in mappings.iter_mut().enumerate() {
             while known.next_if(|it| it.start < mapping.start).is_some() {}
@@ -172,7 +177,7 @@ fn split(mappings: &[Mapping], tables: &Tables) {
     }
 }
 
-impl Counted {
+impl PageCount {
     fn is_good_for(&self, resident_pages: u64) -> bool {
         let same_pages = resident_pages.abs_diff(self.resident_pages) <= self.resident_pages / 64;
         same_pages || self.at.elapsed() < FRESH.max(self.took * FRESH_PER_COST)

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, rc::Rc};
 
 use super::{
-    attribution::{Layout, RegionTable},
+    attribution::{MappingLayout, RegionTable},
     layouts::Layouts,
     record::Record,
     records::Records,
@@ -63,7 +63,7 @@ impl Mappings {
         child: u32,
         tables: &Tables,
         loss: &mut Loss,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         let layout = parent.and_then(|(id, pid)| {
             let regions = &mut self.regions;
             let of_parent = self.layouts.of(id, pid, regions, tables, || false);
@@ -77,20 +77,20 @@ impl Mappings {
         layout
     }
 
-    /// What a process that was there before the trace passes on; none if the trace is to end.
+    /// What a process that is older than the trace passes on; none if the trace is to end.
     pub(in crate::collect) fn before_trace(
         &mut self,
         id: u32,
         pid: u32,
         tables: &Tables,
         stop: &Stop,
-    ) -> Option<Rc<Layout>> {
+    ) -> Option<Rc<MappingLayout>> {
         let regions = &mut self.regions;
         self.layouts.of(id, pid, regions, tables, || stop.is_due())
     }
 
     /// Notes that a process inherited a layout.
-    pub(in crate::collect) fn inherit(&mut self, layout: &Layout) {
+    pub(in crate::collect) fn inherit(&mut self, layout: &MappingLayout) {
         self.regions.inherit(layout);
     }
 

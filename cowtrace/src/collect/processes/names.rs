@@ -1,6 +1,5 @@
-//! Names that processes have given themselves since they were forked: read while they live, because a
-//! process that exits as the trace ends cannot be asked any more, and the last of its threads may have
-//! a name of its own.
+//! Names that processes have given themselves since they were forked. Read while they live: a process that
+//! exits as the trace ends has no name to read, and the last of its threads may have another one.
 
 use super::tree::Processes;
 use crate::memory;

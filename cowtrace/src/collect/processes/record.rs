@@ -3,11 +3,11 @@
 use std::{collections::HashSet, rc::Rc};
 
 use super::{
-    attribution::Layout,
-    inheritance::{Heap, Passed},
+    attribution::MappingLayout,
+    inheritance::{Inheritance, PassedOn},
 };
 use crate::{
-    probe::Totals,
+    probe::{Tables, Totals},
     run::{Mapping, Process, Role, Row, Sources},
 };
 
@@ -20,13 +20,13 @@ pub(in crate::collect) struct Record {
     pub slot: Option<u32>,
     pub born_ns: u64,
     pub parent: Option<u32>,
-    /// The record whose program it goes on with: its parent, if it has forked and not started
-    /// another since.
+    /// The record that runs the same program: its parent, if it was forked and has not started another
+    /// program since.
     pub forked_from: Option<u32>,
     /// The memory that it inherited and copies.
-    pub heap: Option<Heap>,
+    pub inheritance: Option<Inheritance>,
     /// Its own memory as it passes it on.
-    pub passed: Option<Passed>,
+    pub passed: Option<PassedOn>,
     pub comm: String,
     pub role: Role,
     pub started_ns: u64,
@@ -38,11 +38,11 @@ pub(in crate::collect) struct Record {
     pub is_launcher: bool,
     pub seemed_gone: bool,
     /// The parent's mappings at fork.
-    pub inherited: Option<Rc<Layout>>,
+    pub inherited: Option<Rc<MappingLayout>>,
     /// Present pages in them that it can copy.
     pub inherited_pages: Option<u64>,
     /// Its own mappings when it last forked.
-    pub own: Option<Rc<Layout>>,
+    pub own: Option<Rc<MappingLayout>>,
     /// Its own mappings as last read.
     pub current: Option<Vec<Mapping>>,
     pub totals: Totals,
@@ -65,7 +65,7 @@ impl Record {
             born_ns,
             parent: None,
             forked_from: None,
-            heap: None,
+            inheritance: None,
             passed: None,
             comm,
             role,
@@ -90,6 +90,12 @@ impl Record {
         if !self.is_launcher {
             self.totals = totals;
         }
+    }
+
+    /// Pages that it has written since it is traced, copied or not: a page counts once for each fork.
+    pub(in crate::collect) fn pages_written(&self, tables: &Tables) -> u64 {
+        let totals = self.slot.map_or(self.totals, |slot| tables.totals(slot));
+        totals.copied_pages() + totals.reused
     }
 
     /// Whether it lives and is part of the run.

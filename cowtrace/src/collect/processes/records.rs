@@ -1,9 +1,9 @@
-//! The records of all process images while the trace goes on, and which slot each counts in.
+//! The records of all process images during the trace, and the slot in which each counts.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    inheritance::{Heap, Passed},
+    inheritance::{Inheritance, PassedOn},
     record::Record,
 };
 use crate::run::{Role, Sample};
@@ -13,8 +13,8 @@ use crate::run::{Role, Sample};
 pub(in crate::collect) struct Records {
     pub(super) all: Vec<Record>,
     by_slot: HashMap<u32, u32>,
-    /// Who was in a slot that nobody is in: another process that wrote its memory may not have told
-    /// of it yet.
+    /// The last process of each empty slot: evidence of another process that wrote its memory may still
+    /// be on its way.
     last_in_slot: HashMap<u32, u32>,
     next_id: u32,
     masters: HashSet<u32>,
@@ -35,10 +35,10 @@ impl Records {
         let parent = record.parent.and_then(|parent| self.get(parent));
         record.is_launcher |=
             parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();
-        if let Some(parent) = record.forked_from.filter(|_| record.heap.is_none()) {
-            // It was there before the trace: so was what its parent passed on.
+        if let Some(parent) = record.forked_from.filter(|_| record.inheritance.is_none()) {
+            // It is older than the trace, and so is what its parent passed on.
             let pages = record.inherited_pages.unwrap_or(0);
-            record.heap = Some(self.pass_on(parent, 0, pages, |_| None).0);
+            record.inheritance = Some(self.pass_on(parent, 0, pages, |_| None).0);
         }
         if let Some(slot) = record.slot {
             self.by_slot.insert(slot, record.id);
@@ -52,52 +52,52 @@ impl Records {
         id
     }
 
-    /// Notes that a process passes pages on, having written some since it is traced. Tells the heap
-    /// that it passes on, and whether that is another than it passed on before. `kept` tells which
-    /// part of the objects that were copied of a heap it still has.
+    /// Notes that a process forks and passes pages on, after it has written `written` pages. Returns what
+    /// it passes on, and whether that is another inheritance than before. `kept` gives the part of an
+    /// inheritance's sampled objects that it still has.
     pub(in crate::collect) fn pass_on(
         &mut self,
         process: u32,
         written: u64,
         pages: u64,
-        kept: impl FnOnce(Heap) -> Option<f64>,
-    ) -> (Heap, bool) {
-        let mut heap = Heap {
+        kept: impl FnOnce(Inheritance) -> Option<f64>,
+    ) -> (Inheritance, bool) {
+        let mut inheritance = Inheritance {
             process,
             generation: 0,
         };
         let Some(record) = self.get_mut(process) else {
-            return (heap, false);
+            return (inheritance, false);
         };
-        let now = |generation| Passed {
+        let now = |generation| PassedOn {
             generation,
             written,
             pages,
         };
         let Some(before) = record.passed else {
             record.passed = Some(now(0));
-            return (heap, false);
+            return (inheritance, false);
         };
-        heap.generation = before.generation;
+        inheritance.generation = before.generation;
         let is_much = before.is_much_written_since(written);
         let mut is_known = false;
         let is_other = before.is_changed(written, || {
-            let part = kept(heap);
+            let part = kept(inheritance);
             is_known = part.is_some();
             part
         });
-        heap.generation += u32::from(is_other);
+        inheritance.generation += u32::from(is_other);
         // What was found to be the same counts from here on.
         if is_other || (is_much && is_known) {
-            record.passed = Some(now(heap.generation));
+            record.passed = Some(now(inheritance.generation));
         }
-        (heap, is_other)
+        (inheritance, is_other)
     }
 
     /// Whose memory a slot's process copies: that of the process it forked from, or its own.
-    pub(in crate::collect) fn heap_of(&self, slot: u32) -> Option<Heap> {
+    pub(in crate::collect) fn inheritance_of(&self, slot: u32) -> Option<Inheritance> {
         let record = self.written_in_slot(slot)?;
-        Some(record.heap.unwrap_or_else(|| Heap {
+        Some(record.inheritance.unwrap_or_else(|| Inheritance {
             process: record.id,
             generation: record.passed.unwrap_or_default().generation,
         }))
@@ -130,7 +130,7 @@ impl Records {
 
     /// The record that stands for the program a process runs: the first of those that only forked
     /// since it was started, whose memory all of them have.
-    pub(in crate::collect) fn image_of(&self, mut id: u32) -> u32 {
+    pub(in crate::collect) fn program_of(&self, mut id: u32) -> u32 {
         while let Some(parent) = self.get(id).and_then(|record| record.forked_from) {
             id = parent;
         }

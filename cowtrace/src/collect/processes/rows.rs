@@ -29,7 +29,7 @@ pub(in crate::collect) fn counts_by_slot(
 }
 
 /// What final rows are added to.
-pub(in crate::collect) struct Sums<'a> {
+pub(in crate::collect) struct RowSums<'a> {
     pub(in crate::collect) regions: &'a mut RegionTable,
     pub(in crate::collect) loss: &'a mut Loss,
     /// Rows of exited processes.
@@ -38,7 +38,7 @@ pub(in crate::collect) struct Sums<'a> {
     pub(in crate::collect) range_bytes: u64,
 }
 
-impl Sums<'_> {
+impl RowSums<'_> {
     /// Gives a record its final rows, and their copies to the regions. A launcher has none: what it
     /// did is no part of the run.
     pub(in crate::collect) fn settle(&mut self, record: &mut Record, counts: &[RangeCount]) {
@@ -220,7 +220,7 @@ fn sources(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
     }
 }
 
-/// One row a region, for when single ranges must be given up.
+/// One row for each region, if there is no room for the ranges.
 fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
     let mut sums: BTreeMap<Option<u32>, Row> = BTreeMap::new();
     for row in rows {

@@ -10,12 +10,12 @@ use cowtrace_common::{loss::Loss as KernelLoss, process::OVERFLOW_SLOT};
 use log::warn;
 
 use super::{
-    attribution::{Layout, RegionTable},
-    inheritance::Heap,
+    attribution::{MappingLayout, RegionTable},
+    inheritance::Inheritance,
     mappings::Mappings,
     record::Record,
     records::Records,
-    rows::{Sums, counts_by_slot},
+    rows::{RowSums, counts_by_slot},
 };
 use crate::{
     collect::clock::Clock,
@@ -28,13 +28,13 @@ use crate::{
 const MAX_RECORDS: usize = 65_536;
 
 /// The processes of a trace, and what they counted.
-pub(in crate::collect) struct Processes {
+pub struct Processes {
     proc_root: PathBuf,
     clock: Clock,
     records: Records,
-    /// Process and thread ids of the tasks that were there before the trace, until the next look.
+    /// Process and thread ids of tasks older than the trace, until the next sweep.
     adopted_tasks: Vec<(u32, u32)>,
-    /// Events that had no room in the kernel's buffer, as far as their processes were looked for.
+    /// Number of events for which the kernel's buffer had no room, when their processes were last searched.
     dropped_events: u64,
     /// Whose name is read next, by its place among the living.
     pub(super) next_name: usize,
@@ -52,6 +52,42 @@ impl Processes {
             dropped_events: 0,
             next_name: 0,
             exited_rows: 0,
+        }
+    }
+
+    /// How many processes are traced now.
+    #[must_use]
+    pub fn living(&self) -> usize {
+        self.records.alive().count()
+    }
+
+    /// Whether every process the user gave has exited.
+    #[must_use]
+    pub fn masters_are_gone(&self) -> bool {
+        self.records.masters_are_gone()
+    }
+
+    /// Whether there have been at least `least` workers and all have exited.
+    #[must_use]
+    pub fn workers_are_gone(&self, least: usize) -> bool {
+        let is_worker = |record: &&Record| record.role == Role::Worker;
+        self.records.iter().filter(is_worker).count() >= least
+            && !self.records.alive().any(|record| is_worker(&record))
+    }
+
+    /// Whether the launcher has become the command; none if it still may.
+    pub(in crate::collect) fn command_has_begun(&self) -> Option<bool> {
+        if self.records.in_run().next().is_some() {
+            return Some(true);
+        }
+        self.masters_are_gone().then_some(false)
+    }
+
+    /// Marks the process that will become the command to trace.
+    pub(in crate::collect) fn mark_launcher(&mut self, pid: u32) {
+        let records = self.records.with_slot_mut();
+        for record in records.filter(|record| record.pid == pid) {
+            record.is_launcher = true;
         }
     }
 
@@ -83,13 +119,13 @@ impl Processes {
         &mut self,
         event: &Lifecycle,
         parent: Option<u32>,
-        inherited: Option<Rc<Layout>>,
-        heap: Option<Heap>,
+        inherited: Option<Rc<MappingLayout>>,
+        inheritance: Option<Inheritance>,
     ) -> u32 {
         self.records.add(Record {
             parent,
             inherited,
-            heap,
+            inheritance,
             started_ns: self.clock.since_start(event.at_ns),
             ..Record::new(
                 event.pid,
@@ -144,7 +180,7 @@ impl Processes {
     }
 
     /// Notes an exit; returns whose memory the process had inherited.
-    pub(in crate::collect) fn note_exit(&mut self, event: &Lifecycle) -> Option<Heap> {
+    pub(in crate::collect) fn note_exit(&mut self, event: &Lifecycle) -> Option<Inheritance> {
         let at_ns = self.clock.since_start(event.at_ns);
         let record = self.records.in_slot(event.slot)?;
         if record.born_ns != event.born_ns || record.exited_ns.is_some() {
@@ -154,7 +190,7 @@ impl Processes {
         if !record.name_is_final {
             record.comm.clone_from(&event.comm);
         }
-        record.heap
+        record.inheritance
     }
 
     /// Keeps the name of the process in a slot: it has several threads, which may have names of their
@@ -166,13 +202,13 @@ impl Processes {
     }
 
     /// Notes what a process passes on.
-    pub(in crate::collect) fn note_layout(&mut self, id: u32, layout: Option<Rc<Layout>>) {
+    pub(in crate::collect) fn note_layout(&mut self, id: u32, layout: Option<Rc<MappingLayout>>) {
         if let Some(record) = self.records.get_mut(id) {
             record.own = layout;
         }
     }
 
-    /// Notes that a task is traced that was there before the trace.
+    /// Notes that a task older than the trace is traced.
     pub(in crate::collect) fn note_adopted(&mut self, pid: u32, tid: u32) {
         self.adopted_tasks.push((pid, tid));
     }
@@ -249,7 +285,7 @@ impl Processes {
             let Some(record) = self.records.in_slot(slot) else {
                 continue;
             };
-            let mut sums = Sums {
+            let mut sums = RowSums {
                 regions: mappings.regions_mut(),
                 loss,
                 exited_rows: &mut self.exited_rows,
@@ -278,7 +314,7 @@ impl Processes {
         for (slot, count) in open {
             counts.entry(slot).or_default().push(count);
         }
-        let mut sums = Sums {
+        let mut sums = RowSums {
             regions,
             loss,
             exited_rows: &mut self.exited_rows,

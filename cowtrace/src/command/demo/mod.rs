@@ -6,7 +6,10 @@ use std::ffi::OsString;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::trace::{TraceTarget, Until, start_log, trace_until_end};
+use super::{
+    session::{TraceTarget, Until},
+    trace::{start_log, trace_until_end},
+};
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     itself,

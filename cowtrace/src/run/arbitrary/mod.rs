@@ -1,8 +1,7 @@
 //! Any run, for tests of what runs go through: of every shape that tracing can give, and small.
 
+mod values;
 mod who;
-
-use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
@@ -10,24 +9,8 @@ use super::{
     Ending, Exit, Head, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
     Sample, Sources, Stack, Timeline, WhoHolds, agreement::agreeing,
 };
+use values::{count, date, text};
 use who::{frames, heaps, native_frames, stacks, writer};
-
-/// Counts: mostly small, some as large as years of copying.
-fn count() -> impl Strategy<Value = u64> {
-    prop_oneof![4 => Just(0), 8 => 1..1_000u64, 1 => 0..(1u64 << 36)]
-}
-
-/// A date as it stands in a recording, of this century.
-fn date() -> impl Strategy<Value = String> {
-    (946_684_800_000..4_102_444_800_000u64).prop_map(|ms| {
-        humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
-    })
-}
-
-/// Text from outside: anything, none and control characters too.
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z./_]{0,12}", "\\PC{0,6}", any::<String>()]
-}
 
 fn sources() -> impl Strategy<Value = Sources> {
     [count(), count(), count(), count(), count(), count()].prop_map(

@@ -2,13 +2,13 @@
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::{count, text};
+use super::values::{count, text};
 use crate::run::{
     AlsoHeld, CopiedType, HeapWalk, Holder, NativeFrame, PythonFrame, Stack, StackEnd, WriteKind,
     Writer,
 };
 
-/// One of so many, or none.
+/// A number below `many`, or none.
 fn number_below(many: u32) -> BoxedStrategy<Option<u32>> {
     if many == 0 {
         Just(None).boxed()
@@ -139,7 +139,7 @@ pub(super) fn native_frames() -> impl Strategy<Value = Vec<NativeFrame>> {
     vec(frame, 1..6)
 }
 
-/// Stacks of so many frames.
+/// Stacks of the first `frames` frames.
 pub(super) fn stacks(frames: usize) -> impl Strategy<Value = Vec<Stack>> {
     let frames = vec(0..u32::try_from(frames).unwrap(), 1..5);
     let stack = (frames, prop::sample::select(StackEnd::ALL.to_vec()));

@@ -1,7 +1,7 @@
 //! Trees whose workers are known.
 
 use super::*;
-use crate::run::{Role, Sources, arbitrary};
+use crate::run::{Role, Run, Sources, arbitrary};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -67,7 +67,7 @@ impl Tree {
     /// Workers, helpers and others that were started.
     fn counts(&self) -> [usize; 3] {
         let all = self.run.workforce();
-        let pages = |others: &Others<'_>| others.copied_pages;
+        let pages = |others: &OtherProcesses<'_>| others.copied_pages;
         let of_workers: u64 = all.workers.iter().map(|it| it.copied_pages).sum();
         let told = of_workers + pages(&all.helpers) + pages(&all.started);
         let of_masters = self.run.memory.processes.iter();

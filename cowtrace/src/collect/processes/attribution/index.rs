@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::run::{Kind, Mapping};
 
-/// The regions of all processes. A mapping is the same region as one that was there before if it has
-/// an address of it, and is of the same process, name, kind and permissions.
+/// The regions of all processes. A mapping is the same region as an earlier one if they have an
+/// address in common, and the same process, name, kind and permissions.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct RegionIndex {
     /// By process and name.
-    classes: HashMap<u32, HashMap<String, Vec<Class>>>,
+    classes: HashMap<u32, HashMap<String, Vec<RegionClass>>>,
 }
 
 /// Mappings of one name that look alike.
 #[derive(Debug)]
-struct Class {
+struct RegionClass {
     kind: Kind,
     perms: String,
     spans: Spans,
@@ -24,7 +24,7 @@ struct Class {
 #[derive(Debug, Default)]
 struct Spans(BTreeMap<u64, (u64, u32)>);
 
-impl Index {
+impl RegionIndex {
     /// The region of a mapping, from now on also of all its addresses; a new one of this number if
     /// none has any of them. Where several have, it is the one that came first.
     pub(super) fn region_of(&mut self, process: u32, mapping: &Mapping, new: u32) -> u32 {
@@ -36,9 +36,10 @@ impl Index {
         let Some(classes) = names.get_mut(&mapping.name) else {
             return new;
         };
-        let is_alike = |class: &Class| class.kind == mapping.kind && class.perms == mapping.perms;
+        let is_alike =
+            |class: &RegionClass| class.kind == mapping.kind && class.perms == mapping.perms;
         let at = classes.iter().position(is_alike).unwrap_or_else(|| {
-            classes.push(Class {
+            classes.push(RegionClass {
                 kind: mapping.kind,
                 perms: mapping.perms.clone(),
                 spans: Spans::default(),

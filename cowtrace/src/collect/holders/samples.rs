@@ -1,14 +1,14 @@
-//! What stood at some of the copied addresses, as it was passed on: a process that has the same there
-//! still has that memory, however often and wherever else it has written since.
+//! A sample of the copied objects, as they were passed on: a process that has the same words there still
+//! has that memory, wherever else it has written since.
 
 use std::collections::BTreeMap;
 
 use cowtrace_common::evidence::{Evidence, WORDS as TAKEN};
 
-use crate::collect::processes::inheritance::Heap;
+use crate::collect::processes::inheritance::Inheritance;
 
-/// Objects of a heap that are kept: of so many that are three quarters the same, 95 % of the time 70 to
-/// 80 % are.
+/// Objects kept of one inheritance. If three quarters of all objects are unchanged, then a sample of this size
+/// finds 70 to 80 % unchanged, 95 % of the time.
 const MOST_OBJECTS: usize = 256;
 /// Fewer say nothing.
 const LEAST_OBJECTS: usize = 32;
@@ -18,24 +18,24 @@ const WORDS: usize = 6;
 /// Words of evidence lie so far behind the written one and each other, bytes.
 const WORD: u64 = 8;
 
-/// Contents by whose memory it is.
+/// Sampled objects by inheritance.
 #[derive(Debug, Default)]
-pub(in crate::collect) struct Contents {
-    heaps: BTreeMap<Heap, Objects>,
+pub(super) struct ObjectSamples {
+    inheritances: BTreeMap<Inheritance, SampleSet>,
 }
 
-/// Objects of one heap, each as likely to be here as any other that was copied.
+/// Objects of one inheritance: each copied object is here with the same probability.
 #[derive(Debug, Default)]
-struct Objects {
-    kept: Vec<Object>,
+struct SampleSet {
+    kept: Vec<ObjectSample>,
     seen: u64,
     random: u64,
 }
 
 /// An object's own words, but for its reference count and what the collector has in front of it: the
-/// collector puts objects into another order, and an object is the same whoever refers to it.
+/// collector puts objects into another order, and an object is the same whatever refers to it.
 #[derive(Clone, Copy, Debug)]
-struct Object {
+struct ObjectSample {
     /// Address of the first.
     at: u64,
     words: [u64; WORDS],
@@ -43,20 +43,21 @@ struct Object {
     known: usize,
 }
 
-impl Contents {
-    /// Keeps an object of a type as it was before its page was copied, or does not. `count` tells how
-    /// many words such an object has, `read` reads the memory of the process that wrote.
-    pub(in crate::collect) fn offer(
+impl ObjectSamples {
+    /// Offers an object of a type, as it was before its page was copied, for the sample. `count` gives the
+    /// number of words of such an object, `read` reads the memory of the process that wrote.
+    pub(super) fn offer(
         &mut self,
-        heap: Heap,
+        inheritance: Inheritance,
         evidence: &Evidence,
         type_address: u64,
         count: impl FnOnce() -> Option<usize>,
         read: impl FnOnce(u64, &mut [u8]) -> bool,
     ) {
-        let objects = self.heaps.entry(heap).or_default();
+        let objects = self.inheritances.entry(inheritance).or_default();
         if let Some(index) = objects.place()
-            && let Some(object) = Object::of(evidence, type_address, count().unwrap_or(0), read)
+            && let Some(object) =
+                ObjectSample::of(evidence, type_address, count().unwrap_or(0), read)
         {
             match objects.kept.get_mut(index) {
                 Some(place) => *place = object,
@@ -65,20 +66,20 @@ impl Contents {
         }
     }
 
-    /// Which part of a heap's objects a process still has, whose memory `read` reads; none if too few
+    /// Which part of an inheritance's objects a process still has, whose memory `read` reads; none if too few
     /// are known.
-    pub(in crate::collect) fn kept_part(
+    pub(super) fn kept_part(
         &self,
-        heap: Heap,
+        inheritance: Inheritance,
         read: impl Fn(u64, &mut [u8]) -> bool,
     ) -> Option<f64> {
-        let objects = &self.heaps.get(&heap)?.kept;
+        let objects = &self.inheritances.get(&inheritance)?.kept;
         let same = objects.iter().filter(|object| object.is_in(&read)).count();
         (objects.len() >= LEAST_OBJECTS).then(|| same as f64 / objects.len() as f64)
     }
 }
 
-impl Objects {
+impl SampleSet {
     /// Where the next object goes; none if it is not kept.
     fn place(&mut self) -> Option<usize> {
         self.seen += 1;
@@ -95,7 +96,7 @@ impl Objects {
     }
 }
 
-impl Object {
+impl ObjectSample {
     /// The words that the write's evidence has, and as many behind them as the object has, if it can
     /// be read and has not become another since; none if nothing but its type is known.
     fn of(
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
     use cowtrace_common::evidence::{Context, Core};
 
-    const HEAP: Heap = Heap {
+    const INHERITANCE: Inheritance = Inheritance {
         process: 1,
         generation: 0,
     };
@@ -213,22 +214,22 @@ mod tests {
         }
     }
 
-    fn kept(writes: u64, is_collectors: bool) -> Contents {
-        let mut contents = Contents::default();
+    fn kept(writes: u64, is_collectors: bool) -> ObjectSamples {
+        let mut samples = ObjectSamples::default();
         for index in 0..writes {
             let evidence = write(index * 4096 + 144, is_collectors);
             let count = || Some(9);
-            contents.offer(HEAP, &evidence, STR, count, strings("title 12"));
+            samples.offer(INHERITANCE, &evidence, STR, count, strings("title 12"));
         }
-        contents
+        samples
     }
 
     #[test]
     fn strings_of_another_text_are_others_whoever_wrote() {
         for is_collectors in [false, true] {
-            let contents = kept(10_000, is_collectors);
-            assert_eq!(contents.heaps[&HEAP].kept.len(), MOST_OBJECTS);
-            let part = |read: &dyn Fn(u64, &mut [u8]) -> bool| contents.kept_part(HEAP, read);
+            let samples = kept(10_000, is_collectors);
+            assert_eq!(samples.inheritances[&INHERITANCE].kept.len(), MOST_OBJECTS);
+            let part = |read: &dyn Fn(u64, &mut [u8]) -> bool| samples.kept_part(INHERITANCE, read);
             assert_eq!(part(&strings("title 12")), Some(1.0));
             assert_eq!(part(&counted("title 12", 99)), Some(1.0), "of other use");
             assert_eq!(part(&strings("word 123")), Some(0.0));
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_was_replaced_counts_by_its_part() {
-        let contents = kept(100_000, false);
+        let samples = kept(100_000, false);
         let half = |at: u64, to: &mut [u8]| {
             let text = if at < 50_000 * 4096 {
                 "title 12"
@@ -247,7 +248,7 @@ mod tests {
             };
             strings(text)(at, to)
         };
-        let part = contents.kept_part(HEAP, half).unwrap();
+        let part = samples.kept_part(INHERITANCE, half).unwrap();
         // Four standard deviations of 256 objects.
         assert!((part - 0.5).abs() < 0.125, "{part}");
     }
@@ -255,8 +256,8 @@ mod tests {
     #[test]
     fn few_objects_say_nothing() {
         let all = LEAST_OBJECTS as u64;
-        let few = kept(all - 1, false).kept_part(HEAP, strings("title 12"));
-        let enough = kept(all, false).kept_part(HEAP, strings("title 12"));
+        let few = kept(all - 1, false).kept_part(INHERITANCE, strings("title 12"));
+        let enough = kept(all, false).kept_part(INHERITANCE, strings("title 12"));
         assert_eq!((few, enough), (None, Some(1.0)));
     }
 
@@ -264,7 +265,7 @@ mod tests {
     fn an_object_that_was_given_up_before_it_was_read_is_known_by_its_evidence_alone() {
         let is_kept = |is_collectors, now: &dyn Fn(u64, &mut [u8]) -> bool| {
             let evidence = write(1 << 20 | 16, is_collectors);
-            Object::of(&evidence, STR, 9, now).map(|object| object.known)
+            ObjectSample::of(&evidence, STR, 9, now).map(|object| object.known)
         };
         assert_eq!(is_kept(false, &strings("title 12")), Some(WORDS));
         assert_eq!(is_kept(true, &strings("title 12")), Some(WORDS));
@@ -292,7 +293,7 @@ mod tests {
             }
         };
         let evidence = write(1 << 20 | 16, false);
-        let object = Object::of(&evidence, STR, 9, short(1)).unwrap();
+        let object = ObjectSample::of(&evidence, STR, 9, short(1)).unwrap();
         assert!(object.is_in(short(2)) && !object.is_in(short(1 << 40)));
     }
 
@@ -303,7 +304,7 @@ mod tests {
             assert_eq!((at, to.len()), (1 << 20 | 16, 3 * 8));
             strings("title 12")(at, to)
         };
-        let object = Object::of(&evidence, STR, 2, read).unwrap();
+        let object = ObjectSample::of(&evidence, STR, 2, read).unwrap();
         assert_eq!((object.at, object.known), ((1 << 20 | 16) + 8, 2));
     }
 }
