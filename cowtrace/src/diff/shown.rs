@@ -5,7 +5,7 @@ use super::{
     synthetic::{Service, between, frozen, per_request, plain, runs},
     text,
 };
-use crate::report::Style;
+use crate::terminal::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 fn rendered(comparison: &Comparison, width: usize) -> String {

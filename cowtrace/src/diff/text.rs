@@ -9,8 +9,7 @@ use super::{
     words::{bytes, relative, signed, subject},
 };
 use crate::{
-    report::{Grid, Style, bold},
-    terminal::wrap,
+    terminal::{Grid, Style, heading, item, paragraph, section},
     words::{percent, shorten},
 };
 
@@ -29,29 +28,17 @@ const WHAT_CHANGED: &str = "WHAT CHANGED (5 % of all or more)";
 
 /// Writes a comparison as text.
 pub fn text(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(&comparison.summary(), style.width) {
-        writeln!(out, "{}", bold(&line, style))?;
-    }
+    heading(&comparison.summary(), style, out)?;
     paragraph(&comparison.confidence(), style, out)?;
     warnings(comparison, style, out)?;
     rows(comparison, style, out)
-}
-
-fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    wrap(text, style.width)
-        .iter()
-        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if comparison.warnings.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "{}",
-        bold("COMPARE WITH CARE, the runs differ in", style)
-    )?;
+    heading("COMPARE WITH CARE, the runs differ in", style, out)?;
     for warning in &comparison.warnings {
         item(&warning.text, style, out)?;
     }
@@ -74,21 +61,12 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
     if others.is_empty() && spreads.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", bold("IN DETAIL", style))?;
+    section("IN DETAIL", style, out)?;
     if !others.is_empty() {
         changes("WHAT ELSE CHANGED", &others, style, out)?;
     }
     for spread in spreads {
         item(&spread, style, out)?;
-    }
-    Ok(())
-}
-
-/// A text of a list.
-fn item(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for (index, line) in wrap(text, style.width - 4).iter().enumerate() {
-        let indent = if index == 0 { "  " } else { "    " };
-        writeln!(out, "{indent}{line}")?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Grid, Style, text::section, walks, writers::paragraph};
+use super::walks;
 use crate::{
     run::{AlsoHeld, HeapWalk, Holder, Run},
-    terminal::wrap,
+    terminal::{Grid, Style, indented, section, wrap},
     words::{owner_of, percent, printable, shorten, size, type_and_entries},
 };
 
@@ -177,7 +177,7 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
             return Ok(());
         };
         section(NOT_KNOWN, style, out)?;
-        return paragraph(why, style, out);
+        return indented(why, style, out);
     };
     if held.found == 0 {
         section(NOT_KNOWN, style, out)?;
@@ -295,8 +295,5 @@ pub(super) fn types(holder: &Holder) -> String {
 
 fn write_notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let notes = walks::notes(run);
-    for line in notes.iter().flat_map(|note| wrap(note, style.width - 2)) {
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
+    notes.iter().try_for_each(|note| indented(note, style, out))
 }

@@ -2,12 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{
-    Grid, Style,
-    writers::{paragraph, sums},
-};
+use super::writers::sums;
 use crate::{
     run::{NativeFrame, Run, StackEnd, Writer},
+    terminal::{Grid, Style, indented},
     words::{count, percent, plural, printable, shorten, size},
 };
 
@@ -51,7 +49,7 @@ pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -
     writeln!(out, "{}", table.lines(style))?;
     if let Some(note) = note(run, known) {
         writeln!(out)?;
-        paragraph(&note, style, out)?;
+        indented(&note, style, out)?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{Style, writers::sums};
+use super::writers::sums;
 use crate::{
     run::{Region, Run, WriteKind, Writer},
-    terminal::wrap,
+    terminal::{Style, item},
     words::{Lines, NO_LINE, function, percent, printable, region_name, shorten, written},
 };
 
@@ -80,10 +80,7 @@ pub(super) fn regions(
         if index == 0 {
             writeln!(out)?;
         }
-        for (index, line) in wrap(&text, style.width - 4).iter().enumerate() {
-            let indent = if index == 0 { "  " } else { "    " };
-            writeln!(out, "{indent}{line}")?;
-        }
+        item(&text, style, out)?;
     }
     Ok(())
 }

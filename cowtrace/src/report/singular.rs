@@ -1,9 +1,10 @@
 //! One thing is told in the singular, wherever a report tells it.
 
-use super::{Style, html, text};
+use super::{html, text};
 use crate::{
     diff,
     run::{Process, Region, Role, Row, Run, Sample, Sources, Writer, agreement::agreeing},
+    terminal::Style,
 };
 
 const STORED: [&str; 4] = [

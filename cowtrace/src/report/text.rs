@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    Grid, Style,
     answer::{facts, losses, summary},
     holders,
     sentences::in_short,
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     run::{Ending, Process, Region, Role, Row, Run},
-    terminal::wrap,
+    terminal::{Grid, Style, heading, indented, paragraph, section},
     words::{
         OUTSIDE_HISTOGRAM, count, cut, named, own_memory_name, percent, plural, printable,
         region_name, shorten, size,
@@ -45,21 +44,12 @@ pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn head(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(&format!("{}.", summary(run)), style.width) {
-        writeln!(out, "{}", bold(&line, style))?;
-    }
-    for line in in_short(run)
-        .iter()
-        .chain(&holders::in_short(run))
-        .flat_map(|text| wrap(text, style.width))
-    {
-        writeln!(out, "{line}")?;
+    heading(&format!("{}.", summary(run)), style, out)?;
+    for text in in_short(run).iter().chain(&holders::in_short(run)) {
+        paragraph(text, style, out)?;
     }
     let facts: Vec<String> = facts(run).into_iter().chain(labels(run)).collect();
-    for line in wrap(&facts.join(" "), style.width) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+    paragraph(&facts.join(" "), style, out)
 }
 
 fn labels(run: &Run) -> Option<String> {
@@ -244,24 +234,7 @@ fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if !losses.is_empty() {
         section("LOST", style, out)?;
     }
-    for line in losses.iter().flat_map(|text| wrap(text, style.width - 2)) {
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
-}
-
-pub(super) fn section(title: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out)?;
-    for line in wrap(title, style.width) {
-        writeln!(out, "{}", bold(&line, style))?;
-    }
-    Ok(())
-}
-
-pub(crate) fn bold(text: &str, style: Style) -> String {
-    if style.color {
-        format!("\x1b[1m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
+    losses
+        .iter()
+        .try_for_each(|text| indented(text, style, out))
 }

@@ -5,10 +5,10 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Grid, Style, advice::advice, native, perf_maps, python, sentences, text::section};
+use super::{advice::advice, native, perf_maps, python, sentences};
 use crate::{
     run::{Run, WriteKind, Writer},
-    terminal::wrap,
+    terminal::{Grid, Style, indented, section},
     words::{Lines, function, percent, plural, printable, shorten, size, written},
 };
 
@@ -65,16 +65,16 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         )?;
         if let Some(line) = python::note(run, known) {
             writeln!(out)?;
-            paragraph(&line, style, out)?;
+            indented(&line, style, out)?;
         }
     } else if run.who_wrote.writers.iter().any(is_pythons) {
         writeln!(out)?;
-        paragraph(NO_LINES, style, out)?;
+        indented(NO_LINES, style, out)?;
     }
     sentences::regions(run, &lines, style, out)?;
     for line in perf_maps::notes(run).into_iter().chain(advice(run)) {
         writeln!(out)?;
-        paragraph(&line, style, out)?;
+        indented(&line, style, out)?;
     }
     Ok(())
 }
@@ -106,14 +106,6 @@ fn tells_what_was_written(run: &Run, known: u64) -> bool {
         .filter(|it| it.kind == WriteKind::Kernel);
     let by_kernel: u64 = by_kernel.map(|writer| writer.copied_pages).sum();
     run.who_wrote.writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * known as f64
-}
-
-/// A paragraph.
-pub(super) fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(text, style.width - 2) {
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
 }
 
 /// Why there are no lines.

@@ -9,8 +9,9 @@ use std::{
 
 use cowtrace::{
     recording::Writer,
-    report::{self, Style},
+    report,
     run::{Run, Snapshot, Told},
+    terminal::Style,
 };
 use cowtrace_tests::{
     command::{cowtrace, fails},

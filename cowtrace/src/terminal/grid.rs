@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Style;
+use super::style::Style;
 use crate::words::shorten;
 
 /// Where less than this is left for the text, figures are left out, columns.
