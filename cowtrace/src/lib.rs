@@ -34,5 +34,6 @@ pub mod stop;
 pub mod streams;
 pub mod targets;
 pub mod terminal;
+pub mod verdict;
 pub mod words;
 pub mod writer;

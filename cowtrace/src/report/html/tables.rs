@@ -6,13 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    report::{
-        holders::{self, Held},
-        text::own_memory,
-        walks,
-        writers::is_named,
-    },
     run::{Holder, Process, Region, Run, Writer},
+    verdict::{
+        HeldPages, KnownPages, are_of_several_processes, copied_types, equal_holders,
+        lesser_holders, notes_on_walks, pages_in_own_memory, part_of, why_not_looked_for,
+    },
     words::{
         Lines, function, named, owner_of, percent, plural, printable, region_name, type_name,
         written,
@@ -118,20 +116,14 @@ pub(super) fn mappings(run: &Run) -> Table {
         (pages, row)
     };
     let mut rows: Vec<_> = run.regions_by_copies().into_iter().map(region).collect();
-    rows.extend(own_memory(run).into_iter().map(own));
+    rows.extend(pages_in_own_memory(run).into_iter().map(own));
     capped(columns, rows, "mapping")
 }
 
 /// Who wrote, and into what.
 pub(super) fn writers(run: &Run) -> Table {
     let lines = Lines::of(run);
-    let known: u64 = run
-        .who_wrote
-        .writers
-        .iter()
-        .map(|writer| writer.copied_pages)
-        .sum();
-    let all = run.copied().total().max(known).max(1);
+    let known = KnownPages::of(run);
     let mut sums: BTreeMap<[String; 4], u64> = BTreeMap::new();
     for writer in &run.who_wrote.writers {
         *sums.entry(words(run, &lines, writer)).or_default() += writer.copied_pages;
@@ -140,7 +132,7 @@ pub(super) fn writers(run: &Run) -> Table {
         let mut row = vec![
             run.bytes(pages).into(),
             pages.into(),
-            (pages as f64 / all as f64).into(),
+            known.share(pages).into(),
         ];
         row.extend(words.into_iter().map(Value::from));
         (pages, row)
@@ -154,16 +146,10 @@ pub(super) fn writers(run: &Run) -> Table {
         column("Python line", Holds::Text),
         column("Mapping", Holds::Text),
     ];
-    let named = run
-        .who_wrote
-        .writers
-        .iter()
-        .filter(|writer| is_named(writer));
-    let named: u64 = named.map(|writer| writer.copied_pages).sum();
     let mut table = capped(columns, rows.collect(), "writer");
     table.note = format!(
         "Whoever writes a page first; known for {} of the copies. {}",
-        percent(named as f64 / all as f64),
+        percent(known.share(known.named)),
         table.note
     );
     table
@@ -186,8 +172,8 @@ fn words(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
 
 /// Which variables hold what was copied; none if they were not to be looked for.
 pub(super) fn holders(run: &Run) -> Option<Table> {
-    let Some(held) = Held::of(run) else {
-        return walks::not_come_to(run).map(|why| Table {
+    let Some(held) = HeldPages::of(run) else {
+        return why_not_looked_for(run).map(|why| Table {
             columns: Vec::new(),
             rows: Vec::new(),
             note: why.into(),
@@ -203,7 +189,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         column("Copied in it", Holds::Text),
         column("Also held by", Holds::Text),
     ];
-    let are_of_several = holders::are_of_several(run);
+    let are_of_several = are_of_several_processes(run);
     if are_of_several {
         columns.push(column("Process", Holds::Text));
     }
@@ -216,7 +202,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
             printable(&holder.path).into(),
             type_name(holder).into(),
             holder.entries.into(),
-            holders::types(holder).into(),
+            copied_types(holder).into(),
             also_held(holder).into(),
         ];
         if are_of_several {
@@ -243,16 +229,16 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         },
         percent(held.share(held.found))
     )];
-    notes.extend(walks::notes(run));
+    notes.extend(notes_on_walks(run));
     notes.push(std::mem::take(&mut table.note));
     table.note = notes.join(" ");
     Some(table)
 }
 
 fn also_held(holder: &Holder) -> String {
-    let others = holders::beside(holder).chain(holders::also(holder));
+    let others = equal_holders(holder).chain(lesser_holders(holder));
     let told = others.map(|other| {
-        let part = percent(holders::part_of(holder, other.copied_pages));
+        let part = percent(part_of(holder, other.copied_pages));
         format!("{part} {}", printable(&other.path))
     });
     told.collect::<Vec<_>>().join(", ")
