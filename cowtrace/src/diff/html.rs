@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Comparison,
+    comparison::Comparison,
     measure::Measured,
     rows::{Row, Subject},
     statistics::{Change, Finding},

@@ -1,9 +1,13 @@
 //! What people and scripts see of comparisons, letter by letter.
 
 use super::{
-    Comparison, Measured, Options, compare, html, json,
+    compare::compare,
+    comparison::{Comparison, Options},
+    html::html,
+    json::json,
+    measure::Measured,
     synthetic::{Service, between, frozen, per_request, plain, runs},
-    text,
+    text::text,
 };
 use crate::terminal::Style;
 use unicode_width::UnicodeWidthStr as _;

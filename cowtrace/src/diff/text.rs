@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Comparison,
+    comparison::Comparison,
     rows::{Mapping, Row, Subject},
     statistics::Finding,
     words::{bytes, relative, signed, subject},
@@ -196,5 +196,5 @@ fn name(mapping: &Mapping) -> String {
         size_new: None,
         ..mapping.clone()
     };
-    super::words::subject(&Subject::Mapping(of_both))
+    subject(&Subject::Mapping(of_both))
 }

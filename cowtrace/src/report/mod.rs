@@ -5,8 +5,6 @@ mod folded;
 mod html;
 mod json;
 mod pprof;
-#[cfg(test)]
-mod singular;
 mod text;
 
 pub use csv::csv;
