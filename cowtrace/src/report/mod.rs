@@ -1,5 +1,6 @@
 //! Renderers, one a format: a pure function of the run into any `Write`.
 
+mod columns;
 mod csv;
 mod folded;
 mod html;

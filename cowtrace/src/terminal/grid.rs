@@ -61,9 +61,9 @@ impl<'a> Grid<'a> {
     }
 
     /// Adds a row: its figures, and what makes its text.
-    pub(crate) fn add<const N: usize>(
+    pub(crate) fn add(
         &mut self,
-        figures: [String; N],
+        figures: impl Into<Vec<String>>,
         text: impl Fn(usize) -> String + 'a,
     ) {
         self.rows.push((figures.into(), Box::new(text)));

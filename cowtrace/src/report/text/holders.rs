@@ -4,14 +4,16 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::view::View;
 use crate::{
+    report::columns::{HOLDERS, HolderRow},
     run::{Holder, Run},
-    terminal::{Grid, Style, indented, section, wrap},
+    terminal::{Style, indented, section, wrap},
     verdict::{
         HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks, owner_among_alike,
         part_of, why_not_looked_for,
     },
-    words::{percent, printable, shorten, size, type_and_entries},
+    words::{percent, printable, shorten, type_and_entries},
 };
 
 const MOST_HOLDERS: usize = 8;
@@ -37,19 +39,21 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         percent(held.share(held.found))
     );
     section(&title, style, out)?;
-    let mut table = Grid::new(&["copied", "share", "variable"], &[0, 1]);
-    let figures = |pages: u64| [size(run.bytes(pages)), percent(held.share(pages))];
+    let view = View::of(&HOLDERS);
+    let mut table = view.grid();
     let mut told = 0;
     for holder in run.who_holds.holders.iter().take(MOST_HOLDERS) {
         told += holder.copied_pages;
-        table.add(figures(holder.copied_pages), |room| {
+        let figures = view.figures(&HolderRow::of(run, &held, holder));
+        table.add(figures, |room| {
             lines(holder, &owner_among_alike(run, holder), room).join("\n")
         });
     }
     let smaller = (held.found.saturating_sub(told), "(smaller variables)");
     for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
         if pages > 0 {
-            table.add(figures(pages), |room| shorten(what, room));
+            let figures = view.figures(&HolderRow::nameless(run, &held, pages));
+            table.add(figures, |room| shorten(what, room));
         }
     }
     writeln!(out, "{}", table.lines(style))?;

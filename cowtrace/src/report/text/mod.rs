@@ -8,6 +8,7 @@ mod processes;
 mod regions;
 mod strips;
 mod summary;
+mod view;
 mod writers;
 
 use std::io::{self, Write};

@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 
+use super::view::View;
 use crate::{
+    report::columns::{BY, WRITERS, WriterRow},
     run::{NativeFrame, Run, StackEnd, Writer},
-    terminal::{Grid, Style, indented},
+    terminal::{Style, indented},
     verdict::{note_on_native_stacks, pages_by},
-    words::{count, percent, plural, printable, shorten, size},
+    words::{count, plural, printable, shorten},
 };
 
 const MOST_STACKS: usize = 4;
@@ -34,11 +36,12 @@ pub(super) fn native_stacks(
         return Ok(());
     }
     writeln!(out)?;
-    let header = ["copied", "share", "by native calls, the innermost first"];
-    let mut table = Grid::new(&header, &[0, 1]);
+    let title = format!("{BY} native calls, the innermost first");
+    let view = View::about(&WRITERS, &title);
+    let mut table = view.grid();
     let mut row = |calls: String, pages: u64| {
-        let share = percent(pages as f64 / known as f64);
-        table.add([size(run.bytes(pages)), share], move |room| {
+        let row = WriterRow::of(run, pages, pages as f64 / known as f64);
+        table.add(view.figures(&row), move |room| {
             let lines: Vec<String> = calls.lines().map(|line| shorten(line, room)).collect();
             lines.join("\n")
         });

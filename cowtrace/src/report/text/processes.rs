@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
+use super::view::View;
 use crate::{
-    run::{Ending, Process, Role, Run},
-    terminal::{Grid, Style, section},
-    words::{count, named, plural, shorten, size},
+    report::columns::{PROCESSES, ProcessRow},
+    run::{Process, Role, Run},
+    terminal::{Style, section},
+    words::{plural, shorten, size},
 };
 
 const MOST_PROCESSES: usize = 12;
@@ -15,27 +17,11 @@ pub(super) fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Res
     let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
     let mut processes: Vec<&Process> = run.memory.processes.iter().filter(told).collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
-    let header = ["copied", "reused", "inherited", "pid", "", "", "process"];
-    let mut table = Grid::new(&header, &[0, 1, 2, 3])
-        .dispensable(&[1, 2, 4])
-        .shorter(4, 5);
+    let view = View::of(&PROCESSES);
+    let mut table = view.grid().dispensable(&[1, 2, 4]).shorter(4, 5);
     for process in processes.iter().take(MOST_PROCESSES) {
-        let inherited = process.inherited_pages.map(|pages| size(run.bytes(pages)));
-        let role = process.role.name();
-        let state = state(process);
-        let figures = [
-            size(run.bytes(process.copied.total())),
-            count(process.reused_faults),
-            inherited.unwrap_or_default(),
-            if process.pid == 0 {
-                String::new()
-            } else {
-                process.pid.to_string()
-            },
-            format!("{role}{state}"),
-            role.to_owned(),
-        ];
-        table.add(figures, |room| shorten(&named(&process.comm), room));
+        let row = ProcessRow::of(run, process);
+        table.add(view.figures(&row), move |room| shorten(&row.name, room));
     }
     let explained = if table.shows(1, style) {
         " (reused: write faults that copied nothing)"
@@ -55,15 +41,4 @@ pub(super) fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Res
         )?;
     }
     Ok(())
-}
-
-/// What became of a process.
-fn state(process: &Process) -> String {
-    match process.exit.map(|exit| (exit.ending, exit.signal_name())) {
-        Some((Ending::Status(status), _)) => format!(", exited ({status})"),
-        Some((Ending::Signal(_), Some(name))) => format!(", {name}"),
-        Some((Ending::Signal(signal), None)) => format!(", signal {signal}"),
-        None if process.exited_ns.is_some() => ", exited".into(),
-        None => String::new(),
-    }
 }

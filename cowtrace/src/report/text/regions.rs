@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::strips::bar;
+use super::view::View;
 use crate::{
+    report::columns::{MAPPINGS, MappingRow},
     run::{Region, Run},
-    terminal::{Grid, Style, section},
+    terminal::{Style, section},
     verdict::pages_in_own_memory,
-    words::{count, cut, percent, plural, region_name, shorten, size},
+    words::{cut, plural, shorten},
 };
 
 const MOST_REGIONS: usize = 10;
@@ -15,30 +16,16 @@ const MOST_OWN: usize = 4;
 
 /// Writes the section.
 pub(super) fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let view = View::of(&MAPPINGS);
+    let mut table = view.grid().dispensable(&[3, 1, 2]);
     let regions = run.regions_by_copies();
-    let header = ["copied", "of", "unshared", "", "mapping"];
-    let mut table = Grid::new(&header, &[0, 1, 2]).dispensable(&[3, 1, 2]);
     for region in regions.iter().take(MOST_REGIONS) {
-        let fraction = region.unshared_fraction();
-        let resident = size(run.bytes(region.mapping.resident_pages));
-        let figures = [
-            size(run.bytes(region.copied_pages)),
-            if region.inheritors == 0 {
-                resident
-            } else {
-                format!("{resident} x {}", count(region.inheritors))
-            },
-            fraction.map(percent).unwrap_or_default(),
-            bar(fraction.unwrap_or(0.0), 8),
-        ];
-        let name = region_name(run, region);
-        table.add(figures, move |room| shorten(&name, room));
+        let row = MappingRow::of(run, region);
+        table.add(view.figures(&row), move |room| shorten(&row.name, room));
     }
     for (name, pages) in rest(run, &regions) {
-        let [a, b, c] = [const { String::new() }; 3];
-        table.add([size(run.bytes(pages)), a, b, c], move |room| {
-            cut(&name, room)
-        });
+        let row = MappingRow::named(run, name, pages);
+        table.add(view.figures(&row), move |room| cut(&row.name, room));
     }
     let explained = if table.shows(1, style) {
         " (present memory x processes that inherited it)"

@@ -105,17 +105,6 @@ fn shade(fraction: f64) -> char {
     SHADES[((fraction * last as f64).round() as usize).clamp(1, last)]
 }
 
-/// A bar of `width` characters, in eighths.
-pub(super) fn bar(fraction: f64, width: usize) -> String {
-    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let eighths = (fraction.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
-    let mut bar: String = "█".repeat(eighths / 8);
-    if !eighths.is_multiple_of(8) {
-        bar.push(EIGHTHS[eighths % 8]);
-    }
-    bar
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,14 +152,5 @@ mod tests {
             "█·······▄·······"
         );
         assert_eq!(strip(&region, &rows, 0x1_0000, 4096, 4), "▂·▁·");
-    }
-
-    #[test]
-    fn bars_grow_in_eighths() {
-        assert_eq!(
-            (bar(0.0, 4), bar(0.5, 4), bar(1.0, 2)),
-            (String::new(), "██".into(), "██".into())
-        );
-        assert_eq!(bar(0.125, 2), "▎");
     }
 }

@@ -2,15 +2,16 @@
 
 use std::io::{self, Write};
 
-use super::native_stacks::native_stacks;
+use super::{native_stacks::native_stacks, view::View};
 use crate::{
+    report::columns::{BY, LINE, WRITERS, WRITTEN, WriterRow},
     run::Run,
-    terminal::{Grid, Style, indented, item, section},
+    terminal::{Style, indented, item, section},
     verdict::{
         KnownPages, advice, is_pythons, note_on_python_stacks, notes_on_perf_maps, pages_by,
         tells_what_was_written, who_wrote_most_of_regions,
     },
-    words::{Lines, function, percent, plural, printable, shorten, size, written},
+    words::{Lines, function, percent, plural, printable, shorten, written},
 };
 
 const MOST_TARGETS: usize = 8;
@@ -30,16 +31,16 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     let writers = &run.who_wrote.writers;
     if tells_what_was_written(run) {
         let written = pages_by(writers, |writer| written(run, writer));
-        table("written", &written, MOST_TARGETS, out)?;
+        table(WRITTEN, &written, MOST_TARGETS, out)?;
         writeln!(out)?;
     }
-    table("by", &pages_by(writers, function), MOST_FUNCTIONS, out)?;
+    table(BY, &pages_by(writers, function), MOST_FUNCTIONS, out)?;
     native_stacks(run, known.recorded, style, out)?;
     let lines = Lines::of(run);
     if writers.iter().any(|writer| writer.python_stack.is_some()) {
         writeln!(out)?;
         let by_line = pages_by(writers, |writer| lines.of_writer(writer));
-        table("by Python line", &by_line, MOST_LINES, out)?;
+        table(&format!("{BY} {LINE}"), &by_line, MOST_LINES, out)?;
         if let Some(note) = note_on_python_stacks(run, known.recorded) {
             apart(&note, style, out)?;
         }
@@ -92,7 +93,7 @@ const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86
                         --no-frames is given.";
 
 fn rows(
-    header: &str,
+    title: &str,
     sums: &[(String, u64)],
     most: usize,
     known: u64,
@@ -100,14 +101,12 @@ fn rows(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let header = ["copied", "share", header];
-    let mut table = Grid::new(&header, &[0, 1]);
+    let view = View::about(&WRITERS, title);
+    let mut table = view.grid();
     let mut row = |name: &str, pages: u64| {
-        let share = percent(pages as f64 / known as f64);
+        let row = WriterRow::of(run, pages, pages as f64 / known as f64);
         let name = printable(name);
-        table.add([size(run.bytes(pages)), share], move |room| {
-            shorten(&name, room)
-        });
+        table.add(view.figures(&row), move |room| shorten(&name, room));
     };
     for (name, pages) in sums.iter().take(most) {
         row(name, *pages);
