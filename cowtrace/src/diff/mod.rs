@@ -5,6 +5,7 @@
 //! to NEW.
 
 mod answer;
+mod columns;
 mod compare;
 mod comparison;
 mod fairness;

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::{
+    columns::FIGURES,
     comparison::Comparison,
     rows::{Mapping, Row, Subject},
     statistics::Finding,
-    words::{bytes, relative, signed, subject},
+    words::{bytes, subject},
 };
 use crate::{
     terminal::{Grid, Style, heading, item, paragraph, section},
@@ -73,16 +74,10 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
 
 /// A table of rows.
 fn changes(title: &str, rows: &[&Row], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let header = ["BASE", "NEW", "change", "", title];
+    let header: Vec<&str> = FIGURES.iter().map(|it| it.title).chain([title]).collect();
     let mut table = Grid::new(&header, &[0, 1, 2, 3]).dispensable(&[2, 3]);
     for row in rows {
-        let change = row.changes.main();
-        let figures = [
-            bytes(change.base.median),
-            bytes(change.new.median),
-            signed(change.difference()),
-            relative(change),
-        ];
+        let figures = FIGURES.map(|column| (column.figure)(row.changes.main()));
         table.add(figures, |room| shorten(&subject(&row.subject), room));
     }
     writeln!(out, "{}", table.lines(style))

@@ -36,7 +36,7 @@ impl<'a, R> View<'a, R> {
     }
 
     /// The table, without rows.
-    pub(super) fn grid<'b>(&'b self) -> Grid<'b> {
+    pub(super) fn grid(&self) -> Grid<'_> {
         Grid::new(&self.titles, &self.right)
     }
 
