@@ -121,6 +121,16 @@ fn html_as_one_page() {
 }
 
 #[test]
+fn figures_that_begin_like_markup_stay_text() {
+    let many = |first| runs(first, 1, |_, it| it.requests = Some("1e15"));
+    let comparison = per_request(&many(0), &many(9)).unwrap();
+    let mut page = Vec::new();
+    html(&comparison, &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("&lt;0.01 B") && !page.contains("<0.01"));
+}
+
+#[test]
 fn hostile_names_stay_text() {
     let evil = "<script>alert(1)</script>\u{1b}[2J\u{202e}\"'&";
     let hostile = |id: u32, number: u64| {
