@@ -12,18 +12,18 @@ use crate::{
 const BAR: usize = 8;
 
 /// A column of a table whose rows are `R`.
-pub(in crate::report) struct Column<R> {
+pub(crate) struct Column<R> {
     /// As the text has it; the page begins it with a capital.
-    pub(in crate::report) title: &'static str,
-    pub(in crate::report) holds: Holds,
-    pub(in crate::report) shown: Shown,
+    pub(crate) title: &'static str,
+    pub(crate) holds: Holds,
+    pub(crate) shown: Shown,
     /// What a row has in it.
-    pub(in crate::report) cell: fn(&R) -> Cell,
+    pub(crate) cell: fn(&R) -> Cell,
 }
 
 /// Where a column is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Shown {
+pub(crate) enum Shown {
     Everywhere,
     InText,
     OnPage,
@@ -32,7 +32,7 @@ pub(in crate::report) enum Shown {
 /// What a column holds, and so how it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::report) enum Holds {
+pub(crate) enum Holds {
     /// A number of bytes.
     Bytes,
     /// A number of things.
@@ -54,7 +54,7 @@ pub(in crate::report) enum Holds {
 }
 
 /// What stands in a column of a row.
-pub(in crate::report) enum Cell {
+pub(crate) enum Cell {
     /// Not known, or nothing to be said.
     Empty,
     Number(u64),
@@ -65,23 +65,23 @@ pub(in crate::report) enum Cell {
 
 impl<R> Column<R> {
     /// Whether the text shows it beside what the row is about.
-    pub(in crate::report) fn is_figure_of_text(&self) -> bool {
+    pub(crate) fn is_figure_of_text(&self) -> bool {
         self.shown != Shown::OnPage && self.holds != Holds::Text
     }
 
-    pub(in crate::report) fn is_on_page(&self) -> bool {
+    pub(crate) fn is_on_page(&self) -> bool {
         self.shown != Shown::InText
     }
 }
 
 impl Holds {
     /// Whether text aligns it to the right.
-    pub(in crate::report) fn is_right(self) -> bool {
+    pub(crate) fn is_right(self) -> bool {
         !matches!(self, Self::Bar | Self::Word | Self::Text)
     }
 
     /// A cell as text.
-    pub(in crate::report) fn in_words(self, cell: Cell) -> String {
+    pub(crate) fn in_words(self, cell: Cell) -> String {
         match (cell, self) {
             (Cell::Empty, _) => String::new(),
             (Cell::Words(words), _) => words,

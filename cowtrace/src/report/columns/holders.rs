@@ -8,9 +8,9 @@ use crate::{
 };
 
 /// A variable.
-pub(in crate::report) struct HolderRow {
+pub(crate) struct HolderRow {
     /// Copied pages.
-    pub(in crate::report) pages: u64,
+    pub(crate) pages: u64,
     copied_bytes: u64,
     share: f64,
     variable: String,
@@ -21,7 +21,7 @@ pub(in crate::report) struct HolderRow {
     process: String,
 }
 
-pub(in crate::report) const HOLDERS: [Column<HolderRow>; 8] = [
+pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
     Column {
         title: "copied",
         holds: Holds::Bytes,
@@ -73,7 +73,7 @@ pub(in crate::report) const HOLDERS: [Column<HolderRow>; 8] = [
 ];
 
 /// Where the variables are of several processes.
-pub(in crate::report) const PROCESS_OF_HOLDER: Column<HolderRow> = Column {
+pub(crate) const PROCESS_OF_HOLDER: Column<HolderRow> = Column {
     title: "process",
     holds: Holds::Text,
     shown: Shown::OnPage,
@@ -81,7 +81,7 @@ pub(in crate::report) const PROCESS_OF_HOLDER: Column<HolderRow> = Column {
 };
 
 impl HolderRow {
-    pub(in crate::report) fn of(run: &Run, held: &HeldPages, holder: &Holder) -> Self {
+    pub(crate) fn of(run: &Run, held: &HeldPages, holder: &Holder) -> Self {
         Self {
             variable: printable(&holder.path),
             type_name: type_name(holder),
@@ -94,7 +94,7 @@ impl HolderRow {
     }
 
     /// Pages that are in no variable of a name.
-    pub(in crate::report) fn nameless(run: &Run, held: &HeldPages, pages: u64) -> Self {
+    pub(crate) fn nameless(run: &Run, held: &HeldPages, pages: u64) -> Self {
         Self {
             pages,
             copied_bytes: run.bytes(pages),

@@ -7,10 +7,10 @@ use crate::{
 };
 
 /// A mapping with copies.
-pub(in crate::report) struct MappingRow {
-    pub(in crate::report) name: String,
+pub(crate) struct MappingRow {
+    pub(crate) name: String,
     /// Copied pages.
-    pub(in crate::report) pages: u64,
+    pub(crate) pages: u64,
     copied_bytes: u64,
     /// None of memory that no other process inherited.
     region: Option<Inherited>,
@@ -24,7 +24,7 @@ struct Inherited {
     kind: &'static str,
 }
 
-pub(in crate::report) const MAPPINGS: [Column<MappingRow>; 9] = [
+pub(crate) const MAPPINGS: [Column<MappingRow>; 9] = [
     Column {
         title: "copied",
         holds: Holds::Bytes,
@@ -82,7 +82,7 @@ pub(in crate::report) const MAPPINGS: [Column<MappingRow>; 9] = [
 ];
 
 impl MappingRow {
-    pub(in crate::report) fn of(run: &Run, region: &Region) -> Self {
+    pub(crate) fn of(run: &Run, region: &Region) -> Self {
         let inherited = Inherited {
             unshared: region.unshared_fraction(),
             present_bytes: run.bytes(region.mapping.resident_pages),
@@ -96,7 +96,7 @@ impl MappingRow {
     }
 
     /// Memory of which only its name is known, and the copies.
-    pub(in crate::report) fn named(run: &Run, name: String, pages: u64) -> Self {
+    pub(crate) fn named(run: &Run, name: String, pages: u64) -> Self {
         Self {
             name,
             pages,

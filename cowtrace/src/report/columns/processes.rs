@@ -7,10 +7,10 @@ use crate::{
 };
 
 /// A process.
-pub(in crate::report) struct ProcessRow {
-    pub(in crate::report) name: String,
+pub(crate) struct ProcessRow {
+    pub(crate) name: String,
     /// Copied pages.
-    pub(in crate::report) pages: u64,
+    pub(crate) pages: u64,
     copied_bytes: u64,
     reused_faults: u64,
     inherited_bytes: Option<u64>,
@@ -22,7 +22,7 @@ pub(in crate::report) struct ProcessRow {
     ended_ns: Option<u64>,
 }
 
-pub(in crate::report) const PROCESSES: [Column<ProcessRow>; 11] = [
+pub(crate) const PROCESSES: [Column<ProcessRow>; 11] = [
     Column {
         title: "copied",
         holds: Holds::Bytes,
@@ -93,7 +93,7 @@ pub(in crate::report) const PROCESSES: [Column<ProcessRow>; 11] = [
 ];
 
 impl ProcessRow {
-    pub(in crate::report) fn of(run: &Run, process: &Process) -> Self {
+    pub(crate) fn of(run: &Run, process: &Process) -> Self {
         let pages = process.copied.total();
         Self {
             name: named(&process.comm),

@@ -4,9 +4,9 @@ use super::column::{Cell, Column, Holds, Shown};
 use crate::run::Run;
 
 /// A writer, as far as a table tells them apart.
-pub(in crate::report) struct WriterRow {
+pub(crate) struct WriterRow {
     /// Copied pages.
-    pub(in crate::report) pages: u64,
+    pub(crate) pages: u64,
     copied_bytes: u64,
     /// Of what the table says its shares are of.
     share: f64,
@@ -16,11 +16,11 @@ pub(in crate::report) struct WriterRow {
 }
 
 /// What the text's tables are about, one each.
-pub(in crate::report) const WRITTEN: &str = "written";
-pub(in crate::report) const BY: &str = "by";
-pub(in crate::report) const LINE: &str = "Python line";
+pub(crate) const WRITTEN: &str = "written";
+pub(crate) const BY: &str = "by";
+pub(crate) const LINE: &str = "Python line";
 
-pub(in crate::report) const WRITERS: [Column<WriterRow>; 7] = [
+pub(crate) const WRITERS: [Column<WriterRow>; 7] = [
     Column {
         title: "copied",
         holds: Holds::Bytes,
@@ -55,7 +55,7 @@ const fn name(title: &'static str, cell: fn(&WriterRow) -> Cell) -> Column<Write
 }
 
 impl WriterRow {
-    pub(in crate::report) fn named(run: &Run, names: [String; 4], pages: u64, share: f64) -> Self {
+    pub(crate) fn named(run: &Run, names: [String; 4], pages: u64, share: f64) -> Self {
         Self {
             names,
             ..Self::of(run, pages, share)
@@ -63,7 +63,7 @@ impl WriterRow {
     }
 
     /// A row of figures, beside which the text names what its table is about.
-    pub(in crate::report) fn of(run: &Run, pages: u64, share: f64) -> Self {
+    pub(crate) fn of(run: &Run, pages: u64, share: f64) -> Self {
         Self {
             pages,
             copied_bytes: run.bytes(pages),
