@@ -34,5 +34,8 @@ pub mod stop;
 pub mod streams;
 pub mod targets;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
+pub mod verdict;
 pub mod words;
 pub mod writer;

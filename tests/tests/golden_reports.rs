@@ -4,10 +4,7 @@
 
 use std::{path::Path, process::Command};
 
-use cowtrace::{
-    report::{self, Style},
-    run::Run,
-};
+use cowtrace::{report, run::Run, terminal::Style};
 use serde_json::Value;
 
 /// A Tornado-like service: a master, three workers, one of them gone, a hostile mapping name.

@@ -13,8 +13,8 @@ use crate::{
     foreign::{printable, printable_path},
     output::{NewFile, refuse_source},
     recording,
-    report::Style,
     streams::{self, say},
+    terminal::Style,
 };
 
 /// NEW copies more than was allowed.
@@ -118,7 +118,8 @@ fn render_comparison(
 ) -> io::Result<()> {
     match arguments.format {
         DiffFormat::Text => {
-            let style = Style::of_terminal(is_terminal, arguments.color);
+            let color = arguments.color.applies(is_terminal);
+            let style = Style::of_terminal(is_terminal, color);
             diff::text(comparison, style, out)
         }
         DiffFormat::Json => diff::json(comparison, out),

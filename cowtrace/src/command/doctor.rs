@@ -11,8 +11,9 @@ use crate::{
         Kernel, Unseen,
         trial::{self, Trial},
     },
-    report::Style,
-    streams, terminal, words,
+    streams,
+    terminal::{self, Style, paragraph},
+    words,
 };
 
 const NO_OUTPUT: &str = "cannot write to standard output";
@@ -26,7 +27,8 @@ const LEAST_BESIDE: usize = 70;
 /// Tries everything and prints what came of it.
 pub fn run_doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
-    let style = Style::of_terminal(io::stdout().is_terminal(), Color::Auto);
+    let is_terminal = io::stdout().is_terminal();
+    let style = Style::of_terminal(is_terminal, Color::Auto.applies(is_terminal));
     let mut out = streams::output().context(NO_OUTPUT)?;
     let machine = format!(
         "Linux {} on {}, {}, pages of {} bytes, pids below {}",
@@ -36,7 +38,7 @@ pub fn run_doctor() -> Result<()> {
         kernel.page_bytes,
         kernel.pid_max
     );
-    write_paragraph(&mut out, &machine, style)?;
+    paragraph(&machine, style, &mut out)?;
     writeln!(out)?;
     let mut told = ReasonsShown::default();
     for trial in std::iter::once(open_files()).chain(trial::try_ground()) {
@@ -48,7 +50,7 @@ pub fn run_doctor() -> Result<()> {
     }
     let backends = trial::try_backends(&kernel);
     writeln!(out)?;
-    write_paragraph(&mut out, BACKENDS, style)?;
+    paragraph(BACKENDS, style, &mut out)?;
     writeln!(out)?;
     for backend in &backends {
         let text = match &backend.result {
@@ -63,7 +65,7 @@ pub fn run_doctor() -> Result<()> {
     };
     writeln!(out)?;
     let answer = format!("cowtrace can trace here, with the {} backend.", taken.name);
-    write_paragraph(&mut out, &answer, style)?;
+    paragraph(&answer, style, &mut out)?;
     out.flush().context(NO_OUTPUT)
 }
 
@@ -110,12 +112,6 @@ fn write_trial(
         writeln!(out, "{mark}  {what}")?;
     }
     lines.try_for_each(|line| writeln!(out, "{:indent$}{line}", ""))
-}
-
-fn write_paragraph(out: &mut impl io::Write, text: &str, style: Style) -> io::Result<()> {
-    terminal::wrap(text, style.width)
-        .iter()
-        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// What a backend cannot see.

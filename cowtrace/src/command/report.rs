@@ -11,10 +11,10 @@ use crate::{
     cli::{Color, Format, ReportArgs},
     foreign::printable_path,
     output::{NewFile, refuse_source},
-    recording,
-    report::{self, Style},
+    recording, report,
     run::Run,
     streams,
+    terminal::Style,
 };
 
 /// Reads a recording and reports it.
@@ -34,7 +34,7 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
 fn save_report(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
     refuse_source(output, std::slice::from_ref(&arguments.recording))?;
     let mut file = NewFile::create(output, arguments.force)?;
-    let style = Style::of_terminal(false, arguments.color);
+    let style = Style::of_terminal(false, arguments.color.applies(false));
     let mut out = io::BufWriter::new(file.file());
     render_report(run, arguments.format, style, &mut out)
         .and_then(|()| out.flush())
@@ -60,7 +60,8 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
 
 /// Prints a run on standard output.
 pub(super) fn print_report(run: &Run, format: Format, color: Color) -> Result<()> {
-    let style = Style::of_terminal(io::stdout().is_terminal(), color);
+    let is_terminal = io::stdout().is_terminal();
+    let style = Style::of_terminal(is_terminal, color.applies(is_terminal));
     let printed = streams::output().and_then(|mut out| {
         render_report(run, format, style, &mut out)?;
         out.flush()

@@ -1,7 +1,7 @@
 //! The answer in sentences: how much, how sure, and mostly what.
 
 use super::{
-    Comparison,
+    comparison::Comparison,
     rows::{Changes, Row, Subject},
     statistics::{ALPHA, Change, Evidence, Finding, rarest},
     words::{apart, bytes, explained, growth, growth_between, signed, subject},

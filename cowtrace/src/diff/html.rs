@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    Comparison,
+    columns::{CHANCE, Column, FIGURES},
+    comparison::Comparison,
     measure::Measured,
     rows::{Row, Subject},
     statistics::{Change, Finding},
-    words::{bytes, relative, signed, subject},
+    words::{bytes, subject},
 };
 use crate::words::{count, percent, printable, seconds};
 
@@ -72,9 +73,19 @@ fn warnings(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</ul></section>")
 }
 
-const HEAD: &str = "<tr><th scope=\"col\">BASE</th><th scope=\"col\">NEW</th>\
-                    <th scope=\"col\">change</th><th scope=\"col\"></th>\
-                    <th scope=\"col\"></th><th scope=\"col\">by chance in</th>";
+/// Opens a table of changes.
+fn open(caption: &str, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "<table class=\"changes\">\n<caption>{caption}</caption>\n<tr>"
+    )?;
+    // The bars have no title, and neither has what the rows are about.
+    let titles = FIGURES.iter().map(|column| column.title);
+    for title in titles.chain(["", CHANCE.title, ""]) {
+        write!(out, "<th scope=\"col\">{title}</th>")?;
+    }
+    writeln!(out, "</tr>")
+}
 
 fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let totals = &comparison.totals;
@@ -89,10 +100,7 @@ fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             ),
         ),
     ];
-    writeln!(
-        out,
-        "<table class=\"changes\">\n<caption>Copied</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
-    )?;
+    open("Copied", out)?;
     for (change, name) in counted {
         if let Some(change) = change {
             figures(
@@ -120,10 +128,7 @@ fn table(title: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
         number if number > MOST_ROWS => format!(", {MOST_ROWS} of {}", count(number as u64)),
         _ => String::new(),
     };
-    writeln!(
-        out,
-        "<table class=\"changes\">\n<caption>{title}{told}</caption>\n{HEAD}<th scope=\"col\"></th></tr>"
-    )?;
+    open(&format!("{title}{told}"), out)?;
     for row in rows.iter().take(MOST_ROWS) {
         figures(row.changes.main(), most, &subject(&row.subject), out)?;
     }
@@ -146,30 +151,26 @@ fn figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::R
         d if is_told && d > 0.0 => "more",
         _ => "same",
     };
-    writeln!(
+    write!(out, "<tr class=\"{direction}\">")?;
+    for column in &FIGURES {
+        cell(column, change, out)?;
+    }
+    write!(
         out,
-        "<tr class=\"{direction}\"><td>{}</td><td>{}</td><td>{}</td><td class=\"relative\">{}</td>\
-         <td class=\"bars\"><i style=\"width:{:.1}%\"></i><b style=\"width:{:.1}%\"></b></td>\
-         <td class=\"seen\">{}</td><th scope=\"row\">{}</th></tr>",
-        bytes(change.base.median),
-        bytes(change.new.median),
-        signed(change.difference()),
-        Escaped(&relative(change)),
+        "<td class=\"bars\"><i style=\"width:{:.1}%\"></i><b style=\"width:{:.1}%\"></b></td>",
         part(change.base.median),
         part(change.new.median),
-        seen(change),
-        Escaped(name)
-    )
+    )?;
+    cell(&CHANCE, change, out)?;
+    writeln!(out, "<th scope=\"row\">{}</th></tr>", Escaped(name))
 }
 
-/// What the runs allow to say of a row.
-fn seen(change: &Change) -> String {
-    let odds = change.evidence.as_ref().map(|it| it.chance.either());
-    match (change.finding, odds) {
-        (Finding::NoneSeen, _) => "no difference".into(),
-        (Finding::NoiseUnknown, _) => "noise unknown".into(),
-        (_, Some(odds)) => format!("{:.1} %", odds * 100.0),
-        (_, None) => String::new(),
+fn cell(column: &Column, change: &Change, out: &mut dyn Write) -> io::Result<()> {
+    let figure = (column.figure)(change);
+    let figure = Escaped(&figure);
+    match column.class {
+        "" => write!(out, "<td>{figure}</td>"),
+        class => write!(out, "<td class=\"{class}\">{figure}</td>"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Comparison,
+    comparison::Comparison,
     lines::Line,
     measure::Measured,
     regions::{Class, Part},

@@ -8,8 +8,8 @@ use super::{
     shape::Shape,
 };
 use crate::{
-    report,
     run::{Exit, Process, Role, Run, WriteKind, Writer},
+    verdict::is_named,
     words::{count, function, printable},
 };
 
@@ -85,7 +85,7 @@ impl Measured {
     pub fn of(run: &Run, name: String) -> Self {
         let masters = || of_role(run, Role::Master);
         let workforce = run.workforce();
-        let known = |writer: &&Writer| report::is_named(writer);
+        let known = |writer: &&Writer| is_named(writer);
         let (mappings, others) = places(run);
         Self {
             name,

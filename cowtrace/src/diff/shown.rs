@@ -1,11 +1,15 @@
 //! What people and scripts see of comparisons, letter by letter.
 
 use super::{
-    Comparison, Measured, Options, compare, html, json,
+    compare::compare,
+    comparison::{Comparison, Options},
+    html::html,
+    json::json,
+    measure::Measured,
     synthetic::{Service, between, frozen, per_request, plain, runs},
-    text,
+    text::text,
 };
-use crate::report::Style;
+use crate::terminal::Style;
 use unicode_width::UnicodeWidthStr as _;
 
 fn rendered(comparison: &Comparison, width: usize) -> String {
@@ -114,6 +118,16 @@ fn html_as_one_page() {
         assert!(!page.contains(outside), "{outside}");
     }
     insta::assert_snapshot!(page);
+}
+
+#[test]
+fn figures_that_begin_like_markup_stay_text() {
+    let many = |first| runs(first, 1, |_, it| it.requests = Some("1e15"));
+    let comparison = per_request(&many(0), &many(9)).unwrap();
+    let mut page = Vec::new();
+    html(&comparison, &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("&lt;0.01 B") && !page.contains("<0.01"));
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Comparison, Error, Options, compare, measure::Measured};
+use super::{
+    compare::compare,
+    comparison::{Comparison, Error, Options},
+    measure::Measured,
+};
 use crate::run::Run;
 
 const PAGE: u64 = 4096;

@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 
 use super::{
-    Comparison,
+    columns::FIGURES,
+    comparison::Comparison,
     rows::{Mapping, Row, Subject},
     statistics::Finding,
-    words::{bytes, relative, signed, subject},
+    words::{bytes, subject},
 };
 use crate::{
-    report::{Grid, Style, bold},
-    terminal::wrap,
+    terminal::{Grid, Style, heading, item, paragraph, section},
     words::{percent, shorten},
 };
 
@@ -29,29 +29,17 @@ const WHAT_CHANGED: &str = "WHAT CHANGED (5 % of all or more)";
 
 /// Writes a comparison as text.
 pub fn text(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(&comparison.summary(), style.width) {
-        writeln!(out, "{}", bold(&line, style))?;
-    }
+    heading(&comparison.summary(), style, out)?;
     paragraph(&comparison.confidence(), style, out)?;
     warnings(comparison, style, out)?;
     rows(comparison, style, out)
-}
-
-fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    wrap(text, style.width)
-        .iter()
-        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if comparison.warnings.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "{}",
-        bold("COMPARE WITH CARE, the runs differ in", style)
-    )?;
+    heading("COMPARE WITH CARE, the runs differ in", style, out)?;
     for warning in &comparison.warnings {
         item(&warning.text, style, out)?;
     }
@@ -74,7 +62,7 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
     if others.is_empty() && spreads.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", bold("IN DETAIL", style))?;
+    section("IN DETAIL", style, out)?;
     if !others.is_empty() {
         changes("WHAT ELSE CHANGED", &others, style, out)?;
     }
@@ -84,27 +72,12 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
     Ok(())
 }
 
-/// A text of a list.
-fn item(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for (index, line) in wrap(text, style.width - 4).iter().enumerate() {
-        let indent = if index == 0 { "  " } else { "    " };
-        writeln!(out, "{indent}{line}")?;
-    }
-    Ok(())
-}
-
 /// A table of rows.
 fn changes(title: &str, rows: &[&Row], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let header = ["BASE", "NEW", "change", "", title];
+    let header: Vec<&str> = FIGURES.iter().map(|it| it.title).chain([title]).collect();
     let mut table = Grid::new(&header, &[0, 1, 2, 3]).dispensable(&[2, 3]);
     for row in rows {
-        let change = row.changes.main();
-        let figures = [
-            bytes(change.base.median),
-            bytes(change.new.median),
-            signed(change.difference()),
-            relative(change),
-        ];
+        let figures = FIGURES.map(|column| (column.figure)(row.changes.main()));
         table.add(figures, |room| shorten(&subject(&row.subject), room));
     }
     writeln!(out, "{}", table.lines(style))
@@ -218,5 +191,5 @@ fn name(mapping: &Mapping) -> String {
         size_new: None,
         ..mapping.clone()
     };
-    super::words::subject(&Subject::Mapping(of_both))
+    subject(&Subject::Mapping(of_both))
 }

@@ -9,9 +9,10 @@ use super::{RecordingWriter, read_recording};
 use crate::{
     diff::{self, Measured},
     fuzzing::{Target, Values},
-    report::{self, Style},
+    report,
     run::Run,
     scratch::Scratch,
+    terminal::Style,
 };
 
 /// A file of any bytes, and what may lie beside it.

@@ -7,9 +7,10 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::{
-    report::{self, Style},
+    report,
     run::{Run, Snapshot, SnapshotScope, agreement::agreeing, arbitrary},
     scratch::Scratch,
+    terminal::Style,
 };
 
 fn recorded(scratch: &Scratch, name: &str, run: &Run) -> std::path::PathBuf {

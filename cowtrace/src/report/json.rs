@@ -8,10 +8,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::answer::summary;
-use crate::run::{
-    AlsoHeld, Ending, Exit, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, Process,
-    PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
+use crate::{
+    run::{
+        AlsoHeld, Ending, Exit, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, Process,
+        PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
+    },
+    verdict::summary,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";

@@ -1,81 +1,16 @@
 //! Renderers, one a format: a pure function of the run into any `Write`.
 
-mod advice;
-mod answer;
+mod columns;
 mod csv;
 mod folded;
-mod grid;
-mod holders;
 mod html;
 mod json;
-mod native;
-mod perf_maps;
 mod pprof;
-mod python;
-mod sentences;
-#[cfg(test)]
-mod singular;
-mod strip;
 mod text;
-mod walks;
-mod writers;
 
 pub use csv::csv;
 pub use folded::folded;
-pub(crate) use grid::Grid;
 pub use html::html;
 pub use json::json;
 pub use pprof::pprof;
-pub(crate) use text::bold;
 pub use text::text;
-pub(crate) use writers::is_named;
-
-use crate::cli::Color;
-
-/// How text may look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// Columns.
-    pub width: usize,
-    /// Whether to use colour.
-    pub color: bool,
-}
-
-/// What text is laid out for where nothing says how wide it may be.
-const USUAL: usize = 80;
-/// The least that text is laid out for.
-const NARROW: usize = 40;
-/// Wider lines are harder to read.
-const WIDE: usize = 160;
-
-impl Style {
-    /// What standard output can show.
-    #[must_use]
-    pub fn of_terminal(is_terminal: bool, color: Color) -> Self {
-        let terminals = is_terminal
-            .then(terminal_size::terminal_size)
-            .flatten()
-            .map(|(width, _)| usize::from(width.0));
-        let wanted = terminals.or_else(|| columns(&std::env::var("COLUMNS").ok()?));
-        Self {
-            width: wanted.unwrap_or(USUAL).clamp(NARROW, WIDE),
-            color: color.applies(is_terminal),
-        }
-    }
-}
-
-/// The value of `COLUMNS`, if it is a number of columns.
-fn columns(value: &str) -> Option<usize> {
-    value.parse().ok().filter(|columns| *columns > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_a_number() {
-        let read = ["60", "0", "", "-1", "wide"].map(columns);
-        assert_eq!(read, [Some(60), None, None, None, None]);
-    }
-}

@@ -10,9 +10,9 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use prost::Message as _;
 
-use super::answer::{losses, summary};
 use crate::{
     run::Run,
+    verdict::{losses, summary},
     words::{Call, Stack, printable, region_name, stacks},
 };
 

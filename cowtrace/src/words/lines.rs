@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{printable, shorten};
-use crate::run::{PythonFrame, Run, Writer};
+use super::shorten::shorten;
+use crate::{
+    foreign::printable,
+    run::{PythonFrame, Run, Writer},
+};
 
 /// For copies whose Python line is not known.
 pub(crate) const NO_LINE: &str = "(not in Python code, or the line is not known)";

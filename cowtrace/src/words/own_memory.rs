@@ -1,6 +1,7 @@
 //! Names of memory that is in no region of a process that others inherited from.
 
-use super::{last_parts, printable};
+use super::lines::last_parts;
+use crate::foreign::printable;
 
 /// Names copies that found no room in the histogram, so that it is not known where they are.
 pub(crate) const OUTSIDE_HISTOGRAM: &str = "not in the histogram";

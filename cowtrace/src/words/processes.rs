@@ -1,7 +1,7 @@
 //! Names of processes.
 
-use super::{printable, shorten};
-use crate::run::Run;
+use super::shorten::shorten;
+use crate::{foreign::printable, run::Run};
 
 /// Longer names of processes are cut.
 const MAX_NAME: usize = 32;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{printable, processes::named};
-use crate::run::{Kind, Region, Role, Run};
+use super::processes::named;
+use crate::{
+    foreign::printable,
+    run::{Kind, Region, Role, Run},
+};
 
 /// `[heap]`, `[anon] 0x7f2b00000000`, with the owner where there are several.
 pub(crate) fn region_name(run: &Run, region: &Region) -> String {

@@ -1,7 +1,13 @@
 //! Who wrote, as stacks: what flame graphs and profiles are made of.
 
-use super::{Lines, function, printable, written};
-use crate::run::{NativeFrame, PythonFrame, Run, StackEnd, Writer};
+use super::{
+    lines::Lines,
+    writers::{function, written},
+};
+use crate::{
+    foreign::printable,
+    run::{NativeFrame, PythonFrame, Run, StackEnd, Writer},
+};
 
 /// Stands for the stack of copies whose writer is not known.
 const UNKNOWN: &str = "(writer not known)";

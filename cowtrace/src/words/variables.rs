@@ -1,7 +1,14 @@
 //! Names of the variables that hold what was copied: their types and entries, and whose they are.
 
-use super::{count, named, printable, seconds, shorten};
-use crate::run::{Holder, Process, Run};
+use super::{
+    numbers::{count, seconds},
+    processes::named,
+    shorten::shorten,
+};
+use crate::{
+    foreign::printable,
+    run::{Holder, Process, Run},
+};
 
 /// Longer names of types are cut.
 const MAX_TYPE: usize = 40;

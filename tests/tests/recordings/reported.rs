@@ -9,8 +9,9 @@ use std::{
 
 use cowtrace::{
     recording::RecordingWriter,
-    report::{self, Style},
+    report,
     run::{Run, Snapshot, SnapshotScope},
+    terminal::Style,
 };
 use cowtrace_tests::{
     command::{cowtrace, fails},

@@ -13,14 +13,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{
-    advice::advice,
-    answer::{earlier_workers, facts, losses, summary, unshared_share},
-    holders, perf_maps,
-    sentences::in_short,
-};
 use crate::{
     run::Run,
+    verdict::{
+        advice, earlier_workers, facts, held_most, losses, problem_of_perf_map, summary,
+        unshared_share, who_wrote_most,
+    },
     words::{last_of_pid, named, plural, printable, seconds},
 };
 
@@ -94,8 +92,8 @@ pub fn html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
 fn shown(run: &Run) -> Shown {
     let copied = run.copied().total();
     let mut answer = vec![format!("{}.", summary(run))];
-    answer.extend(in_short(run));
-    answer.extend(holders::in_short(run));
+    answer.extend(who_wrote_most(run));
+    answer.extend(held_most(run));
     answer.extend(facts(run));
     Shown {
         title: title(run),
@@ -152,7 +150,7 @@ fn measured(run: &Run) -> Vec<(&'static str, String)> {
         let owner = last_of_pid(run, problem.pid);
         facts.push((
             "Perf map",
-            format!("That of {owner} {}", perf_maps::in_words(problem)),
+            format!("That of {owner} {}", problem_of_perf_map(problem)),
         ));
     }
     for unseen in &run.head.unseen {

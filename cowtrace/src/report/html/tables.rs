@@ -1,22 +1,21 @@
 //! Tables that can be sorted: their columns with what they hold, and their rows.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    report::{
-        holders::{self, Held},
-        text::own_memory,
-        walks,
-        writers::is_named,
+    report::columns::{
+        Column, HOLDERS, HolderRow, Holds, MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES,
+        ProcessRow, WRITERS, WriterRow,
     },
-    run::{Holder, Process, Region, Run, Writer},
-    words::{
-        Lines, function, named, owner_of, percent, plural, printable, region_name, type_name,
-        written,
+    run::{Run, Writer},
+    verdict::{
+        HeldPages, KnownPages, are_of_several_processes, notes_on_walks, pages_in_own_memory,
+        why_not_looked_for,
     },
+    words::{Lines, function, percent, plural, printable, region_name, written},
 };
 
 /// Rows of a table; all others together are one more.
@@ -24,152 +23,89 @@ const MOST_ROWS: usize = 300;
 
 #[derive(Serialize)]
 pub(super) struct Table {
-    columns: Vec<Column>,
+    columns: Vec<PageColumn>,
     rows: Vec<Vec<Value>>,
     /// What was left out; empty if nothing was.
     note: String,
 }
 
-#[derive(Clone, Copy, Serialize)]
-struct Column {
-    name: &'static str,
+#[derive(Serialize)]
+struct PageColumn {
+    name: String,
     holds: Holds,
 }
 
-/// How a column's values are written.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Holds {
-    /// A number of bytes.
-    Bytes,
-    /// A number of things.
-    Count,
-    /// A number that is a name, such as a process id.
-    Number,
-    /// A part of a whole, from 0 to 1.
-    Share,
-    /// ns.
-    Time,
-    /// One word of few.
-    Word,
-    /// Words.
-    Text,
-}
-
-const fn column(name: &'static str, holds: Holds) -> Column {
-    Column { name, holds }
+impl PageColumn {
+    fn of<R>(column: &Column<R>) -> Self {
+        let mut letters = column.title.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        Self {
+            name: first.into_iter().chain(letters).collect(),
+            holds: column.holds,
+        }
+    }
 }
 
 /// The rows that a table has room for, which are sorted by copies; the note tells of the others.
-fn capped(columns: Vec<Column>, mut rows: Vec<(u64, Vec<Value>)>, what: &str) -> Table {
-    rows.sort_by_key(|(pages, _)| std::cmp::Reverse(*pages));
+fn capped<'a, R: 'a>(
+    columns: impl IntoIterator<Item = &'a Column<R>>,
+    mut rows: Vec<R>,
+    pages: fn(&R) -> u64,
+    what: &str,
+) -> Table {
+    let columns = columns.into_iter().filter(|column| column.is_on_page());
+    let columns: Vec<&Column<R>> = columns.collect();
+    rows.sort_by_key(|row| Reverse(pages(row)));
     let others = rows.split_off(rows.len().min(MOST_ROWS));
-    let pages: u64 = others.iter().map(|(pages, _)| pages).sum();
+    let row = |row: &R| columns.iter().map(|it| (it.cell)(row).into()).collect();
     Table {
-        columns,
-        rows: rows.into_iter().map(|(_, row)| row).collect(),
-        note: if others.is_empty() {
-            String::new()
-        } else {
-            let left_out = plural(others.len() as u64, &format!("more {what}"));
-            let is = if others.len() == 1 { "is" } else { "are" };
-            format!(
-                "{left_out} with {} {is} left out: -f json has all.",
-                plural(pages, "page")
-            )
-        },
+        columns: columns.iter().map(|it| PageColumn::of(it)).collect(),
+        rows: rows.iter().map(row).collect(),
+        note: left_out(others.len() as u64, others.iter().map(pages).sum(), what),
     }
+}
+
+fn left_out(rows: u64, pages: u64, what: &str) -> String {
+    if rows == 0 {
+        return String::new();
+    }
+    let left_out = plural(rows, &format!("more {what}"));
+    let is = if rows == 1 { "is" } else { "are" };
+    let pages = plural(pages, "page");
+    format!("{left_out} with {pages} {is} left out: -f json has all.")
 }
 
 /// Where the copies come from.
 pub(super) fn mappings(run: &Run) -> Table {
-    let columns = vec![
-        column("Copied", Holds::Bytes),
-        column("Pages", Holds::Count),
-        column("Unshared", Holds::Share),
-        column("Present", Holds::Bytes),
-        column("Inheritors", Holds::Count),
-        column("Kind", Holds::Word),
-        column("Mapping", Holds::Text),
-    ];
-    let region = |region: &Region| {
-        let pages = region.copied_pages;
-        let row = vec![
-            run.bytes(pages).into(),
-            pages.into(),
-            region.unshared_fraction().into(),
-            run.bytes(region.mapping.resident_pages).into(),
-            region.inheritors.into(),
-            region.mapping.kind.name().into(),
-            region_name(run, region).into(),
-        ];
-        (pages, row)
-    };
-    let own = |(name, pages): (String, u64)| {
-        let row = vec![
-            run.bytes(pages).into(),
-            pages.into(),
-            Value::Null,
-            Value::Null,
-            Value::Null,
-            Value::Null,
-            name.into(),
-        ];
-        (pages, row)
-    };
-    let mut rows: Vec<_> = run.regions_by_copies().into_iter().map(region).collect();
-    rows.extend(own_memory(run).into_iter().map(own));
-    capped(columns, rows, "mapping")
+    let regions = run.regions_by_copies().into_iter();
+    let own = pages_in_own_memory(run).into_iter();
+    let rows = regions
+        .map(|region| MappingRow::of(run, region))
+        .chain(own.map(|(name, pages)| MappingRow::named(run, name, pages)));
+    capped(&MAPPINGS, rows.collect(), |row| row.pages, "mapping")
 }
 
 /// Who wrote, and into what.
 pub(super) fn writers(run: &Run) -> Table {
     let lines = Lines::of(run);
-    let known: u64 = run
-        .who_wrote
-        .writers
-        .iter()
-        .map(|writer| writer.copied_pages)
-        .sum();
-    let all = run.copied().total().max(known).max(1);
+    let known = KnownPages::of(run);
     let mut sums: BTreeMap<[String; 4], u64> = BTreeMap::new();
     for writer in &run.who_wrote.writers {
-        *sums.entry(words(run, &lines, writer)).or_default() += writer.copied_pages;
+        *sums.entry(names(run, &lines, writer)).or_default() += writer.copied_pages;
     }
-    let rows = sums.into_iter().map(|(words, pages)| {
-        let mut row = vec![
-            run.bytes(pages).into(),
-            pages.into(),
-            (pages as f64 / all as f64).into(),
-        ];
-        row.extend(words.into_iter().map(Value::from));
-        (pages, row)
-    });
-    let columns = vec![
-        column("Copied", Holds::Bytes),
-        column("Pages", Holds::Count),
-        column("Share", Holds::Share),
-        column("Written", Holds::Text),
-        column("By", Holds::Text),
-        column("Python line", Holds::Text),
-        column("Mapping", Holds::Text),
-    ];
-    let named = run
-        .who_wrote
-        .writers
-        .iter()
-        .filter(|writer| is_named(writer));
-    let named: u64 = named.map(|writer| writer.copied_pages).sum();
-    let mut table = capped(columns, rows.collect(), "writer");
+    let rows = sums
+        .into_iter()
+        .map(|(names, pages)| WriterRow::named(run, names, pages, known.share(pages)));
+    let mut table = capped(&WRITERS, rows.collect(), |row| row.pages, "writer");
     table.note = format!(
         "Whoever writes a page first; known for {} of the copies. {}",
-        percent(named as f64 / all as f64),
+        percent(known.share(known.named)),
         table.note
     );
     table
 }
 
-fn words(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
+fn names(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
     let region = writer.region_id.and_then(|id| run.region(id));
     let has_line = writer.python_stack.is_some();
     [
@@ -186,47 +122,19 @@ fn words(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
 
 /// Which variables hold what was copied; none if they were not to be looked for.
 pub(super) fn holders(run: &Run) -> Option<Table> {
-    let Some(held) = Held::of(run) else {
-        return walks::not_come_to(run).map(|why| Table {
+    let Some(held) = HeldPages::of(run) else {
+        return why_not_looked_for(run).map(|why| Table {
             columns: Vec::new(),
             rows: Vec::new(),
             note: why.into(),
         });
     };
-    let mut columns = vec![
-        column("Copied", Holds::Bytes),
-        column("Pages", Holds::Count),
-        column("Share", Holds::Share),
-        column("Variable", Holds::Text),
-        column("Type", Holds::Word),
-        column("Entries", Holds::Count),
-        column("Copied in it", Holds::Text),
-        column("Also held by", Holds::Text),
-    ];
-    let are_of_several = holders::are_of_several(run);
-    if are_of_several {
-        columns.push(column("Process", Holds::Text));
-    }
-    let row = |holder: &Holder| {
-        let pages = holder.copied_pages;
-        let mut row: Vec<Value> = vec![
-            run.bytes(pages).into(),
-            pages.into(),
-            held.share(pages).into(),
-            printable(&holder.path).into(),
-            type_name(holder).into(),
-            holder.entries.into(),
-            holders::types(holder).into(),
-            also_held(holder).into(),
-        ];
-        if are_of_several {
-            row.push(owner_of(run, holder).into());
-        }
-        (pages, row)
-    };
+    let process = are_of_several_processes(run).then_some(&PROCESS_OF_HOLDER);
+    let holders = run.who_holds.holders.iter();
     let mut table = capped(
-        columns,
-        run.who_holds.holders.iter().map(row).collect(),
+        HOLDERS.iter().chain(process),
+        holders.map(|it| HolderRow::of(run, &held, it)).collect(),
+        |row| row.pages,
         "variable",
     );
     let is_whole = run
@@ -243,52 +151,15 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
         },
         percent(held.share(held.found))
     )];
-    notes.extend(walks::notes(run));
+    notes.extend(notes_on_walks(run));
     notes.push(std::mem::take(&mut table.note));
     table.note = notes.join(" ");
     Some(table)
 }
 
-fn also_held(holder: &Holder) -> String {
-    let others = holders::beside(holder).chain(holders::also(holder));
-    let told = others.map(|other| {
-        let part = percent(holders::part_of(holder, other.copied_pages));
-        format!("{part} {}", printable(&other.path))
-    });
-    told.collect::<Vec<_>>().join(", ")
-}
-
 /// Every process, those without copies too.
 pub(super) fn processes(run: &Run) -> Table {
-    let columns = vec![
-        column("Copied", Holds::Bytes),
-        column("Pages", Holds::Count),
-        column("Reused", Holds::Count),
-        column("Inherited", Holds::Bytes),
-        column("Pid", Holds::Number),
-        column("Role", Holds::Word),
-        column("Began", Holds::Time),
-        column("Ended", Holds::Time),
-        column("Process", Holds::Text),
-    ];
-    let row = |process: &Process| {
-        let pages = process.copied.total();
-        let row = vec![
-            run.bytes(pages).into(),
-            pages.into(),
-            process.reused_faults.into(),
-            process.inherited_pages.map(|pages| run.bytes(pages)).into(),
-            process.pid.into(),
-            process.role.name().into(),
-            process.started_ns.into(),
-            process.exited_ns.into(),
-            named(&process.comm).into(),
-        ];
-        (pages, row)
-    };
-    capped(
-        columns,
-        run.memory.processes.iter().map(row).collect(),
-        "process",
-    )
+    let processes = run.memory.processes.iter();
+    let rows = processes.map(|process| ProcessRow::of(run, process));
+    capped(&PROCESSES, rows.collect(), |row| row.pages, "process")
 }

@@ -1,4 +1,4 @@
-//! The answer in one sentence, and the names that mappings go by.
+//! The answer in one sentence, and what belongs to it.
 
 use std::{
     cmp::Reverse,
@@ -25,7 +25,7 @@ const MOST_ENDINGS: usize = 3;
 const MAX_NAME: usize = 32;
 
 /// The answer in one sentence.
-pub(super) fn summary(run: &Run) -> String {
+pub(crate) fn summary(run: &Run) -> String {
     if run.head.unfinished && run.memory.processes.is_empty() {
         return "Nothing was recorded before the trace was cut off".into();
     }
@@ -53,7 +53,7 @@ pub(super) fn summary(run: &Run) -> String {
 }
 
 /// What else belongs to the answer, a sentence each.
-pub(super) fn facts(run: &Run) -> Vec<String> {
+pub(crate) fn facts(run: &Run) -> Vec<String> {
     let workforce = run.workforce();
     let mut facts = Vec::new();
     if let Some(share) = unshared_share(run) {
@@ -152,7 +152,7 @@ fn started(started: &OtherProcesses<'_>) -> Option<String> {
 }
 
 /// Workers that were there before the trace.
-pub(super) fn earlier_workers(run: &Run) -> usize {
+pub(crate) fn earlier_workers(run: &Run) -> usize {
     let workers = run.workforce().workers;
     let earlier = workers
         .iter()
@@ -175,7 +175,7 @@ fn copied_before(run: &Run) -> Option<String> {
 
 /// The share of what the workers inherited that is no longer shared; none without copies or if
 /// nothing was inherited.
-pub(super) fn unshared_share(run: &Run) -> Option<f64> {
+pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
     let ceiling = run.ceiling_bytes();
     (ceiling > 0 && run.copied().total() > 0).then(|| {
         let donors = run.workforce().donors();
@@ -190,7 +190,7 @@ pub(super) fn unshared_share(run: &Run) -> Option<f64> {
 }
 
 /// What was lost, a sentence a cause.
-pub(super) fn losses(run: &Run) -> Vec<String> {
+pub(crate) fn losses(run: &Run) -> Vec<String> {
     let told = run.loss.happened().filter(|(cause, _)| cause.is_loss);
     told.map(|(cause, number)| {
         let warning = if cause.totals_suffer {

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Style;
+use super::style::Style;
 use crate::words::shorten;
 
 /// Where less than this is left for the text, figures are left out, columns.
@@ -61,9 +61,9 @@ impl<'a> Grid<'a> {
     }
 
     /// Adds a row: its figures, and what makes its text.
-    pub(crate) fn add<const N: usize>(
+    pub(crate) fn add(
         &mut self,
-        figures: [String; N],
+        figures: impl Into<Vec<String>>,
         text: impl Fn(usize) -> String + 'a,
     ) {
         self.rows.push((figures.into(), Box::new(text)));

@@ -1,17 +1,10 @@
-//! Which variables hold what was copied, for people.
+//! Which variables hold what was copied, and how much of it.
 
-use std::io::{self, Write};
-
-use unicode_width::UnicodeWidthStr as _;
-
-use super::{Grid, Style, text::section, walks, writers::paragraph};
 use crate::{
     run::{AlsoHeld, HeapWalk, Holder, Run},
-    terminal::wrap,
-    words::{owner_of, percent, printable, shorten, size, type_and_entries},
+    words::{owner_of, percent, printable, shorten, type_and_entries},
 };
 
-const MOST_HOLDERS: usize = 8;
 /// A variable with at least this share of all copies is named in the answer.
 const ANSWER_SHARE: f64 = 0.1;
 const MOST_IN_ANSWER: usize = 3;
@@ -24,17 +17,14 @@ const SHARED: f64 = 0.2;
 const ALSO: f64 = 0.01;
 /// Types below this share are not told.
 const TYPE_SHARE: f64 = 0.01;
-const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
-/// A name that would get fewer columns stands in a line of its own.
-const LEAST_NAME: usize = 14;
 
 /// Pages of a run by whether a variable holds them.
 #[derive(Default)]
-pub(super) struct Held {
+pub(crate) struct HeldPages {
     /// All that were copied.
-    pub(super) all: u64,
+    pub(crate) all: u64,
     /// Those that were found.
-    pub(super) found: u64,
+    pub(crate) found: u64,
     /// Those that were not, though everything was looked through.
     unreachable: u64,
     /// Those that were not, in memory that was looked through only in part.
@@ -43,9 +33,9 @@ pub(super) struct Held {
     replaced: u64,
 }
 
-impl Held {
+impl HeldPages {
     /// None if no variables were looked for.
-    pub(super) fn of(run: &Run) -> Option<Self> {
+    pub(crate) fn of(run: &Run) -> Option<Self> {
         let asked: u64 = run
             .who_holds
             .heap_walks
@@ -93,7 +83,7 @@ impl Held {
     }
 
     /// Pages without a variable, by why they have none.
-    fn missing(&self) -> [(u64, &'static str); 4] {
+    pub(crate) fn missing(&self) -> [(u64, &'static str); 4] {
         let looked_for = self.looked_for();
         [
             (self.unreachable, "(not reachable from any variable)"),
@@ -104,15 +94,15 @@ impl Held {
     }
 
     /// A part of all copies.
-    pub(super) fn share(&self, pages: u64) -> f64 {
+    pub(crate) fn share(&self, pages: u64) -> f64 {
         pages as f64 / self.all as f64
     }
 }
 
 /// Which variables hold most of what was copied, in a sentence for the answer; none if none stands
 /// out.
-pub(super) fn in_short(run: &Run) -> Option<String> {
-    let held = Held::of(run)?;
+pub(crate) fn held_most(run: &Run) -> Option<String> {
+    let held = HeldPages::of(run)?;
     let leading = run
         .who_holds
         .holders
@@ -124,14 +114,14 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
         .map(|(index, holder)| {
             let share = percent(held.share(holder.copied_pages));
             let verb = if index == 0 { "is held by" } else { "by" };
-            let or = beside(holder)
+            let or = equal_holders(holder)
                 .next()
                 .map_or_else(String::new, |other| format!(" or {}", name(&other.path)));
             let what = holder
                 .type_name
                 .as_ref()
                 .map_or_else(String::new, |_| format!(", {}", type_and_entries(holder)));
-            let owner = owner(run, holder);
+            let owner = owner_among_alike(run, holder);
             format!("{share} {verb} {}{owner}{or}{what}", name(&holder.path))
         })
         .collect();
@@ -144,7 +134,7 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
 }
 
 /// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.
-fn owner(run: &Run, holder: &Holder) -> String {
+pub(crate) fn owner_among_alike(run: &Run, holder: &Holder) -> String {
     let is_alike = |it: &Holder| it.path == holder.path && it.process_id != holder.process_id;
     if run.who_holds.holders.iter().any(is_alike) {
         format!(" of {}", owner_of(run, holder))
@@ -154,7 +144,7 @@ fn owner(run: &Run, holder: &Holder) -> String {
 }
 
 /// Whether the variables are of several processes.
-pub(super) fn are_of_several(run: &Run) -> bool {
+pub(crate) fn are_of_several_processes(run: &Run) -> bool {
     let first = run
         .who_holds
         .holders
@@ -170,111 +160,26 @@ fn name(path: &str) -> String {
     shorten(&printable(path), MAX_NAME)
 }
 
-/// Writes the section; nothing if no variables were looked for.
-pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let Some(held) = Held::of(run) else {
-        let Some(why) = walks::not_come_to(run) else {
-            return Ok(());
-        };
-        section(NOT_KNOWN, style, out)?;
-        return paragraph(why, style, out);
-    };
-    if held.found == 0 {
-        section(NOT_KNOWN, style, out)?;
-        return write_notes(run, style, out);
-    }
-    let title = format!(
-        "HELD BY (variables that hold what was copied; found for {} of it)",
-        percent(held.share(held.found))
-    );
-    section(&title, style, out)?;
-    let mut table = Grid::new(&["copied", "share", "variable"], &[0, 1]);
-    let figures = |pages: u64| [size(run.bytes(pages)), percent(held.share(pages))];
-    let mut told = 0;
-    for holder in run.who_holds.holders.iter().take(MOST_HOLDERS) {
-        told += holder.copied_pages;
-        table.add(figures(holder.copied_pages), |room| {
-            lines(holder, &owner(run, holder), room).join("\n")
-        });
-    }
-    let smaller = (held.found.saturating_sub(told), "(smaller variables)");
-    for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
-        if pages > 0 {
-            table.add(figures(pages), |room| shorten(what, room));
-        }
-    }
-    writeln!(out, "{}", table.lines(style))?;
-    write_notes(run, style, out)
-}
-
-/// A variable with those that hold the same, then what it is.
-fn lines(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
-    let share = |pages: u64| part_of(holder, pages);
-    let mut lines = around("", &holder.path, owner, width);
-    for other in beside(holder) {
-        let part = match share(other.copied_pages) {
-            1.0.. => String::new(),
-            part => format!(" ({} of it)", percent(part)),
-        };
-        lines.extend(around("or ", &other.path, &part, width));
-    }
-    lines.extend(
-        wrap(&what(holder), width.saturating_sub(2))
-            .into_iter()
-            .map(|line| format!("  {line}")),
-    );
-    for other in also(holder) {
-        let part = percent(share(other.copied_pages));
-        let before = format!("  {part} also held by ");
-        lines.extend(around(&before, &other.path, "", width));
-    }
-    lines
-}
-
-/// A path between words, in one line or, where it would hardly be seen there, in two.
-fn around(before: &str, path: &str, after: &str, width: usize) -> Vec<String> {
-    let named = |before: &str, after: &str| {
-        let room = width.saturating_sub(before.width() + after.width());
-        format!("{before}{}{after}", shorten(&printable(path), room))
-    };
-    let is_seen = before.width() + LEAST_NAME + after.width() <= width;
-    match after.trim_start() {
-        _ if is_seen => vec![named(before, after)],
-        "" => vec![before.trim_end().to_owned(), named("    ", "")],
-        after => vec![named(before, ""), format!("  {after}")],
-    }
-}
-
 /// Others that hold so much of the same that they stand beside it.
-pub(super) fn beside(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
+pub(crate) fn equal_holders(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
     let others = holder.also_held_by.iter();
     others.filter(|also| part_of(holder, also.copied_pages) > SHARED)
 }
 
 /// Others that hold less of the same, and are worth a word.
-pub(super) fn also(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
+pub(crate) fn lesser_holders(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
     let others = holder.also_held_by.iter();
     others.filter(|also| (ALSO..=SHARED).contains(&part_of(holder, also.copied_pages)))
 }
 
 /// A part of a variable's copies.
-pub(super) fn part_of(holder: &Holder, pages: u64) -> f64 {
+pub(crate) fn part_of(holder: &Holder, pages: u64) -> f64 {
     pages as f64 / holder.copied_pages.max(1) as f64
-}
-
-/// Its type and size, and the types of what was copied in it.
-fn what(holder: &Holder) -> String {
-    let (text, types) = (type_and_entries(holder), types(holder));
-    if types.is_empty() {
-        text
-    } else {
-        format!("{text}; copied: {types}")
-    }
 }
 
 /// `str 71 %, int 29 %`: the types of what was copied in it; nothing where they are known for less than
 /// half of it, since the rest may be of other types.
-pub(super) fn types(holder: &Holder) -> String {
+pub(crate) fn copied_types(holder: &Holder) -> String {
     let share = |pages: u64| part_of(holder, pages);
     let known: u64 = holder.copied_types.iter().map(|of| of.copied_pages).sum();
     if known * 2 < holder.copied_pages {
@@ -291,12 +196,4 @@ pub(super) fn types(holder: &Holder) -> String {
         })
         .collect();
     types.join(", ")
-}
-
-fn write_notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let notes = walks::notes(run);
-    for line in notes.iter().flat_map(|note| wrap(note, style.width - 2)) {
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! A strip: where in a region the copies fall, one character a slice of addresses.
+//! Strips: where in the large regions the copies fall, one character a slice of addresses.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -6,19 +6,59 @@
     reason = "positions in a line of characters, computed from counts"
 )]
 
-use crate::run::{Region, Row};
+use std::io::{self, Write};
+
+use crate::{
+    run::{Region, Row, Run},
+    terminal::{Style, section},
+    words::{region_name, shorten, size},
+};
+
+const MOST_STRIPS: usize = 3;
+/// Regions below this share of all copies get no strip.
+const STRIP_SHARE: f64 = 0.02;
 
 const SHADES: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// Writes the section; nothing if all regions are small.
+pub(super) fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let total = run.copied().total() as f64;
+    let large = |region: &&Region| {
+        region.copied_pages as f64 >= total * STRIP_SHARE
+            && region.mapping.size_bytes() > run.memory.range_bytes
+    };
+    let regions: Vec<&Region> = run.regions_by_copies().into_iter().filter(large).collect();
+    if regions.is_empty() {
+        return Ok(());
+    }
+    section(
+        "WHERE IN THEM (low to high addresses; full block: a copy for every inheritor)",
+        style,
+        out,
+    )?;
+    let width = style.width - 2;
+    for region in regions.into_iter().take(MOST_STRIPS) {
+        let cell = region.mapping.size_bytes() / width as u64;
+        let legend = format!(", {} a character", size(cell));
+        let name = shorten(
+            &region_name(run, region),
+            width.saturating_sub(legend.len()),
+        );
+        let strip = strip(
+            region,
+            &run.memory.rows,
+            run.memory.range_bytes,
+            run.head.host.page_bytes,
+            width,
+        );
+        writeln!(out, "  {name}{legend}\n  {strip}")?;
+    }
+    Ok(())
+}
+
 /// The strip of a region over `width` characters. Full height: every page of the slice was copied
 /// by each of the processes that inherited the region.
-pub(super) fn strip(
-    region: &Region,
-    rows: &[Row],
-    range_bytes: u64,
-    page_bytes: u64,
-    width: usize,
-) -> String {
+fn strip(region: &Region, rows: &[Row], range_bytes: u64, page_bytes: u64, width: usize) -> String {
     let size = region.mapping.size_bytes().max(1);
     let mut copied = vec![0.0_f64; width];
     let cell = size as f64 / width as f64;
@@ -63,17 +103,6 @@ fn shade(fraction: f64) -> char {
     }
     let last = SHADES.len() - 1;
     SHADES[((fraction * last as f64).round() as usize).clamp(1, last)]
-}
-
-/// A bar of `width` characters, in eighths.
-pub(super) fn bar(fraction: f64, width: usize) -> String {
-    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let eighths = (fraction.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
-    let mut bar: String = "█".repeat(eighths / 8);
-    if !eighths.is_multiple_of(8) {
-        bar.push(EIGHTHS[eighths % 8]);
-    }
-    bar
 }
 
 #[cfg(test)]
@@ -123,14 +152,5 @@ mod tests {
             "█·······▄·······"
         );
         assert_eq!(strip(&region, &rows, 0x1_0000, 4096, 4), "▂·▁·");
-    }
-
-    #[test]
-    fn bars_grow_in_eighths() {
-        assert_eq!(
-            (bar(0.0, 4), bar(0.5, 4), bar(1.0, 2)),
-            (String::new(), "██".into(), "██".into())
-        );
-        assert_eq!(bar(0.125, 2), "▎");
     }
 }

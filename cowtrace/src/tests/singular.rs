@@ -1,9 +1,10 @@
-//! One thing is told in the singular, wherever a report tells it.
+//! One thing is told in the singular, wherever a report or a comparison tells it.
 
-use super::{Style, html, text};
 use crate::{
     diff,
-    run::{Process, Region, Role, Row, Run, Sample, Sources, Writer, agreement::agreeing},
+    report::{html, text},
+    run::{Loss, Process, Region, Role, Row, Run, Sample, Sources, Writer, agreement::agreeing},
+    terminal::Style,
 };
 
 const STORED: [&str; 4] = [
@@ -121,7 +122,7 @@ fn once(stored: &str, many: u32) -> Run {
         (walk.asked_pages, walk.held_pages) = (2, 1);
         (walk.by_page, walk.objects) = (1, 1);
     }
-    for cause in crate::run::Loss::CAUSES {
+    for cause in Loss::CAUSES {
         (cause.set)(&mut run.loss, 1);
     }
     run.memory.timeline.samples = vec![Sample {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Whose callers are not all known; none if they are.
-pub(super) fn note(run: &Run, known: u64) -> Option<String> {
+pub(crate) fn note_on_python_stacks(run: &Run, recorded: u64) -> Option<String> {
     let is_cut = |writer: &&Writer| {
         run.python_of(writer)
             .is_some_and(|(_, end)| end != StackEnd::Outermost)
@@ -19,7 +19,7 @@ pub(super) fn note(run: &Run, known: u64) -> Option<String> {
         format!(
             "For {} of the copies the outer Python calls are not known: the {MAX_FRAMES} innermost \
              are kept, as far as their code can be read.",
-            percent(pages as f64 / known as f64)
+            percent(pages as f64 / recorded as f64)
         )
     })
 }

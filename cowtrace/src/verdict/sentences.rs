@@ -1,11 +1,8 @@
 //! Who wrote, in sentences: one for the answer, one for each large region.
 
-use std::io::{self, Write};
-
-use super::{Style, writers::sums};
+use super::writers::{pages, pages_by};
 use crate::{
     run::{Region, Run, WriteKind, Writer},
-    terminal::wrap,
     words::{Lines, NO_LINE, function, percent, printable, region_name, shorten, written},
 };
 
@@ -24,8 +21,8 @@ const MAX_FUNCTION: usize = 72;
 
 /// Who wrote, in a sentence for the answer; none if neither a kind of CPython's writes nor a
 /// function stands out.
-pub(super) fn in_short(run: &Run) -> Option<String> {
-    let known = pages(run.who_wrote.writers.iter());
+pub(crate) fn who_wrote_most(run: &Run) -> Option<String> {
+    let known = pages(&run.who_wrote.writers);
     let of_kind = |kind: WriteKind| {
         let writers = run
             .who_wrote
@@ -51,7 +48,7 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
         return stands_out.then(|| format!("Of the copies {}.", told("were made by", &functions)));
     };
     let lines = Lines::of(run);
-    let most = sums(&run.who_wrote.writers, |writer| lines.of_writer(writer))
+    let most = pages_by(&run.who_wrote.writers, |writer| lines.of_writer(writer))
         .into_iter()
         .find(|(name, _)| name != NO_LINE)
         .filter(|(_, pages)| share(*pages, known) >= ANSWER_SHARE)
@@ -63,29 +60,15 @@ pub(super) fn in_short(run: &Run) -> Option<String> {
     ))
 }
 
-/// For each large region, who wrote most there, and into what.
-pub(super) fn regions(
-    run: &Run,
-    lines: &Lines<'_>,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let known = pages(run.who_wrote.writers.iter());
+/// For each large region, who wrote most there, and into what, a sentence each.
+pub(crate) fn who_wrote_most_of_regions(run: &Run, lines: &Lines<'_>) -> Vec<String> {
+    let known = pages(&run.who_wrote.writers);
     let is_large = |region: &&Region| share(region.copied_pages, known) >= REGION_SHARE;
     let large = run.regions_by_copies().into_iter().filter(is_large);
-    let told = large
+    large
         .take(MOST_REGIONS)
-        .filter_map(|region| of_region(run, lines, region));
-    for (index, text) in told.enumerate() {
-        if index == 0 {
-            writeln!(out)?;
-        }
-        for (index, line) in wrap(&text, style.width - 4).iter().enumerate() {
-            let indent = if index == 0 { "  " } else { "    " };
-            writeln!(out, "{indent}{line}")?;
-        }
-    }
-    Ok(())
+        .filter_map(|region| of_region(run, lines, region))
+        .collect()
 }
 
 /// By the Python line that has most, else by functions; none if nothing stands out.
@@ -96,7 +79,7 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
     };
     let all = pages(there());
     let name = region_name(run, region);
-    let by_line = sums(there(), |writer| lines.of_writer(writer));
+    let by_line = pages_by(there(), |writer| lines.of_writer(writer));
     let most = by_line
         .into_iter()
         .find(|(line, _)| line != NO_LINE)
@@ -106,7 +89,7 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
         return (!functions.is_empty()).then(|| format!("{name}: {}", told("by", &functions)));
     };
     let of_line = there().filter(|writer| lines.of_writer(writer) == line);
-    let into = sums(of_line, |writer| written(run, writer));
+    let into = pages_by(of_line, |writer| written(run, writer));
     let more = if into.len() > 1 { "mostly " } else { "" };
     Some(format!(
         "{name}: {} by {line}, {more}{}",
@@ -118,7 +101,7 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
 /// The functions that have most, and their shares; those that could not be found out are left out.
 fn functions<'a>(writers: impl Iterator<Item = &'a Writer>, all: u64) -> Vec<(String, f64)> {
     let found = writers.filter(|writer| writer.function.is_some());
-    sums(found, function)
+    pages_by(found, function)
         .into_iter()
         .map(|(name, pages)| (name, share(pages, all)))
         .take_while(|(_, share)| *share >= FUNCTION_SHARE)
@@ -134,10 +117,6 @@ fn told(first: &str, functions: &[(String, f64)]) -> String {
         format!("{} {by} {name}", percent(*share))
     });
     parts.collect::<Vec<_>>().join(", ")
-}
-
-fn pages<'a>(writers: impl Iterator<Item = &'a Writer>) -> u64 {
-    writers.map(|writer| writer.copied_pages).sum()
 }
 
 fn share(part: u64, all: u64) -> f64 {

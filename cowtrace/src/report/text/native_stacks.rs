@@ -1,14 +1,14 @@
-//! Native stacks in words.
+//! The native calls that led to writes.
 
 use std::io::{self, Write};
 
-use super::{
-    Grid, Style,
-    writers::{paragraph, sums},
-};
+use super::view::View;
 use crate::{
+    report::columns::{BY, WRITERS, WriterRow},
     run::{NativeFrame, Run, StackEnd, Writer},
-    words::{count, percent, plural, printable, shorten, size},
+    terminal::{Style, indented},
+    verdict::{note_on_native_stacks, pages_by},
+    words::{count, plural, printable, shorten},
 };
 
 const MOST_STACKS: usize = 4;
@@ -20,22 +20,28 @@ const OUTER_CALLS: usize = 2;
 const INDENT: &str = "  ";
 
 /// The leading native stacks, if they were asked for.
-pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn native_stacks(
+    run: &Run,
+    known: u64,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let with_stack = run.who_wrote.writers.iter();
     let with_stack = with_stack.filter(|writer| writer.native_stack.is_some());
     let width = style.width.saturating_sub(24);
-    let stacks = sums(with_stack, |writer| {
+    let stacks = pages_by(with_stack, |writer| {
         calls(run, writer, width).unwrap_or_default()
     });
     if stacks.is_empty() {
         return Ok(());
     }
     writeln!(out)?;
-    let header = ["copied", "share", "by native calls, the innermost first"];
-    let mut table = Grid::new(&header, &[0, 1]);
+    let title = format!("{BY} native calls, the innermost first");
+    let view = View::about(&WRITERS, &title);
+    let mut table = view.grid();
     let mut row = |calls: String, pages: u64| {
-        let share = percent(pages as f64 / known as f64);
-        table.add([size(run.bytes(pages)), share], move |room| {
+        let row = WriterRow::of(run, pages, pages as f64 / known as f64);
+        table.add(view.figures(&row), move |room| {
             let lines: Vec<String> = calls.lines().map(|line| shorten(line, room)).collect();
             lines.join("\n")
         });
@@ -49,9 +55,9 @@ pub(super) fn stacks(run: &Run, known: u64, style: Style, out: &mut dyn Write) -
         row(format!("({})", plural(others.len() as u64, "other")), pages);
     }
     writeln!(out, "{}", table.lines(style))?;
-    if let Some(note) = note(run, known) {
+    if let Some(note) = note_on_native_stacks(run, known) {
         writeln!(out)?;
-        paragraph(&note, style, out)?;
+        indented(&note, style, out)?;
     }
     Ok(())
 }
@@ -110,36 +116,6 @@ fn names_its_module(frame: &NativeFrame) -> bool {
         (Some(function), Some(module)) => function.starts_with(module.as_str()),
         _ => true,
     }
-}
-
-/// What is missing in stacks; none if nothing is.
-fn note(run: &Run, known: u64) -> Option<String> {
-    let share = |is_it: fn(&[&NativeFrame], StackEnd) -> bool| {
-        let of_it = run.who_wrote.writers.iter().filter(|writer| {
-            let stack = run.native_of(writer);
-            stack.is_some_and(|(frames, end)| is_it(&frames, end))
-        });
-        let pages: u64 = of_it.map(|writer| writer.copied_pages).sum();
-        pages as f64 / known as f64
-    };
-    let without = share(|frames, end| end == StackEnd::Lost && !has_caller(frames));
-    let in_part = share(|frames, end| {
-        let is_whole = end != StackEnd::Lost && frames.iter().all(|it| it.function.is_some());
-        has_caller(frames) && !is_whole
-    });
-    (without + in_part > 0.0).then(|| {
-        format!(
-            "Callers are found by frame pointers: for {} of the copies none is known, for {} not \
-             all. Code that is built without frame pointers hides who called it.",
-            percent(without),
-            percent(in_part),
-        )
-    })
-}
-
-/// Whether more than the function that wrote is known.
-fn has_caller(frames: &[&NativeFrame]) -> bool {
-    frames.iter().filter(|frame| !frame.inlined).count() > 1
 }
 
 #[cfg(test)]

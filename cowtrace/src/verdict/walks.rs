@@ -1,4 +1,4 @@
-//! How variables were looked for, for people: what makes the answer less than it seems.
+//! How variables were looked for: what makes the answer less than it seems.
 
 use super::writers::is_pythons;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 const LOW: f64 = 0.75;
 
 /// Why variables that would have been looked for were not; none if they were, or there are none.
-pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
+pub(crate) fn why_not_looked_for(run: &Run) -> Option<&'static str> {
     let is_missing = run.head.unfinished
         && run.who_holds.heap_walks.is_empty()
         && run.who_wrote.writers.iter().any(is_pythons);
@@ -21,7 +21,7 @@ pub(super) fn not_come_to(run: &Run) -> Option<&'static str> {
 }
 
 /// What to know of all walks, a sentence each.
-pub(super) fn notes(run: &Run) -> Vec<String> {
+pub(crate) fn notes_on_walks(run: &Run) -> Vec<String> {
     let notes = run.who_holds.heap_walks.iter().flat_map(|walk| {
         let pid = run
             .process(walk.process_id)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::writers::{is_pythons, sums};
+use super::writers::{is_pythons, pages_by};
 use crate::{
     run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
@@ -31,7 +31,7 @@ const MASTER: &str = "The master itself copies what it writes while a child stil
     Redis does while a child saves. When the children have gone it copies nothing.";
 
 /// What to do; nothing while little is copied.
-pub(super) fn advice(run: &Run) -> Vec<String> {
+pub(crate) fn advice(run: &Run) -> Vec<String> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut paragraphs: Vec<String> = stripped(run).into_iter().collect();
     if copied >= CEILING * run.ceiling_bytes() as f64 {
@@ -132,7 +132,7 @@ fn stripped(run: &Run) -> Option<String> {
         .writers
         .iter()
         .filter(|writer| !is_pythons(writer) && is_unnamed(writer));
-    let by_module = sums(unnamed, |writer| writer.module.clone().unwrap_or_default());
+    let by_module = pages_by(unnamed, |writer| writer.module.clone().unwrap_or_default());
     let module = by_module.into_iter().next()?.0;
     let share = share(run, |writer| {
         is_unnamed(writer) && writer.module.as_ref() == Some(&module)

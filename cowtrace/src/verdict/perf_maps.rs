@@ -11,7 +11,7 @@ const MOST: usize = 3;
 const MAX_PROBLEM: usize = 200;
 
 /// A sentence for each process, and one for the others.
-pub(super) fn notes(run: &Run) -> Vec<String> {
+pub(crate) fn notes_on_perf_maps(run: &Run) -> Vec<String> {
     let problems = &run.who_wrote.perf_map_problems;
     let mut notes: Vec<String> = problems.iter().take(MOST).map(|it| note(run, it)).collect();
     let others = problems.len().saturating_sub(MOST);
@@ -30,11 +30,11 @@ fn note(run: &Run, problem: &PerfMapProblem) -> String {
     format!(
         "The perf map of {}, which names code made at run time, {}.",
         last_of_pid(run, problem.pid),
-        in_words(problem)
+        problem_of_perf_map(problem)
     )
 }
 
 /// What is wrong, harmless.
-pub(super) fn in_words(problem: &PerfMapProblem) -> String {
+pub(crate) fn problem_of_perf_map(problem: &PerfMapProblem) -> String {
     shorten(&printable(&problem.problem), MAX_PROBLEM)
 }

@@ -1,0 +1,88 @@
+//! Two groups of runs side by side: what a comparison consists of, for whoever shows it.
+
+use super::{
+    fairness::Warning,
+    measure::Measured,
+    rows::{Changes, Row},
+    statistics::MOST_RUNS,
+};
+
+/// What to compare.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Label whose number is a run's units of work.
+    pub per: Option<String>,
+    /// Growth above which the comparison fails, as a fraction.
+    pub fail_above: Option<f64>,
+}
+
+/// Why runs cannot be compared.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// A side has no runs, or too many.
+    #[error("{0} runs on one side; give 1 to {MOST_RUNS}")]
+    Number(usize),
+    /// The same run is there twice, which would make noise look small.
+    #[error("{0} and {1} are the same run; give each run once")]
+    SameRun(String, String),
+    /// A run does not say how much work it did.
+    #[error("{run} has no label {label}; give it one with `cowtrace label {run} {label}=NUMBER`")]
+    NoLabel {
+        /// The run.
+        run: String,
+        /// The label.
+        label: String,
+    },
+    /// Nor does this one.
+    #[error("{run} has the label {label}={value}, which is no number above 0")]
+    NoNumber {
+        /// The run.
+        run: String,
+        /// The label.
+        label: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// Two groups of runs side by side.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The runs of BASE.
+    pub base: Vec<Measured>,
+    /// The runs of NEW.
+    pub new: Vec<Measured>,
+    /// What was asked for.
+    pub options: Options,
+    /// What makes the comparison less than fair.
+    pub warnings: Vec<Warning>,
+    /// Why it says nothing of a limit: the runs did not run alike.
+    pub unlike: Option<String>,
+    /// All copies.
+    pub totals: Changes,
+    /// By kind of write. This and the following: the largest change first.
+    pub kinds: Vec<Row>,
+    /// By what was written.
+    pub written: Vec<Row>,
+    /// By the function that wrote.
+    pub functions: Vec<Row>,
+    /// By the Python line that wrote.
+    pub lines: Vec<Row>,
+    /// By mapping of a master.
+    pub mappings: Vec<Row>,
+    /// Mappings without a counterpart, together.
+    pub unmatched: Option<Row>,
+    /// Memory without a position.
+    pub others: Vec<Row>,
+}
+
+impl Comparison {
+    /// Whether NEW copies so much more than BASE that the comparison fails.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        let main = self.totals.main();
+        let is_above = |limit: f64| main.relative().is_none_or(|growth| growth > limit);
+        let is_judged = self.unlike.is_none();
+        is_judged && main.has_grown() && self.options.fail_above.is_some_and(is_above)
+    }
+}

@@ -1,0 +1,122 @@
+//! Where the copies come from.
+
+use super::column::{Column, Holds, Shown};
+use crate::{
+    run::{Region, Run},
+    words::{count, region_name, size},
+};
+
+/// A mapping with copies.
+pub(crate) struct MappingRow {
+    pub(crate) name: String,
+    /// Copied pages.
+    pub(crate) pages: u64,
+    copied_bytes: u64,
+    /// None of memory that no other process inherited.
+    region: Option<Inherited>,
+}
+
+/// What is known of a mapping that was inherited.
+struct Inherited {
+    unshared: Option<f64>,
+    present_bytes: u64,
+    inheritors: u64,
+    kind: &'static str,
+}
+
+pub(crate) const MAPPINGS: [Column<MappingRow>; 9] = [
+    Column {
+        title: "copied",
+        holds: Holds::Bytes,
+        shown: Shown::Everywhere,
+        cell: |row| row.copied_bytes.into(),
+    },
+    Column {
+        title: "pages",
+        holds: Holds::Count,
+        shown: Shown::OnPage,
+        cell: |row| row.pages.into(),
+    },
+    Column {
+        title: "of",
+        holds: Holds::Figures,
+        shown: Shown::InText,
+        cell: |row| row.region.as_ref().map(Inherited::of).as_ref().into(),
+    },
+    Column {
+        title: "unshared",
+        holds: Holds::Share,
+        shown: Shown::Everywhere,
+        cell: |row| row.unshared().into(),
+    },
+    Column {
+        title: "",
+        holds: Holds::Bar,
+        shown: Shown::InText,
+        cell: |row| row.unshared().into(),
+    },
+    Column {
+        title: "present",
+        holds: Holds::Bytes,
+        shown: Shown::OnPage,
+        cell: |row| row.region.as_ref().map(|it| it.present_bytes).into(),
+    },
+    Column {
+        title: "inheritors",
+        holds: Holds::Count,
+        shown: Shown::OnPage,
+        cell: |row| row.region.as_ref().map(|it| it.inheritors).into(),
+    },
+    Column {
+        title: "kind",
+        holds: Holds::Word,
+        shown: Shown::OnPage,
+        cell: |row| row.region.as_ref().map(|it| it.kind).into(),
+    },
+    Column {
+        title: "mapping",
+        holds: Holds::Text,
+        shown: Shown::Everywhere,
+        cell: |row| (&row.name).into(),
+    },
+];
+
+impl MappingRow {
+    pub(crate) fn of(run: &Run, region: &Region) -> Self {
+        let inherited = Inherited {
+            unshared: region.unshared_fraction(),
+            present_bytes: run.bytes(region.mapping.resident_pages),
+            inheritors: region.inheritors,
+            kind: region.mapping.kind.name(),
+        };
+        Self {
+            region: Some(inherited),
+            ..Self::named(run, region_name(run, region), region.copied_pages)
+        }
+    }
+
+    /// Memory of which only its name is known, and the copies.
+    pub(crate) fn named(run: &Run, name: String, pages: u64) -> Self {
+        Self {
+            name,
+            pages,
+            copied_bytes: run.bytes(pages),
+            region: None,
+        }
+    }
+
+    fn unshared(&self) -> Option<f64> {
+        self.region.as_ref()?.unshared
+    }
+}
+
+impl Inherited {
+    /// `4 GiB x 82`: the memory that is present, and how many processes inherited it.
+    fn of(&self) -> String {
+        let present = size(self.present_bytes);
+        match self.inheritors {
+            0 => present,
+            inheritors => format!("{present} x {}", count(inheritors)),
+        }
+    }
+}

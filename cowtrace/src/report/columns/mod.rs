@@ -1,0 +1,14 @@
+//! The columns of each table, once for the text and the page: their titles, what they hold, and where
+//! they are shown.
+
+mod column;
+mod holders;
+mod mappings;
+mod processes;
+mod writers;
+
+pub(super) use column::{Column, Holds};
+pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
+pub(super) use mappings::{MAPPINGS, MappingRow};
+pub(super) use processes::{PROCESSES, ProcessRow};
+pub(super) use writers::{BY, LINE, WRITERS, WRITTEN, WriterRow};

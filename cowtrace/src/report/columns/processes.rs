@@ -1,0 +1,122 @@
+//! Who copied.
+
+use super::column::{Column, Holds, Shown};
+use crate::{
+    run::{Ending, Process, Run},
+    words::named,
+};
+
+/// A process.
+pub(crate) struct ProcessRow {
+    pub(crate) name: String,
+    /// Copied pages.
+    pub(crate) pages: u64,
+    copied_bytes: u64,
+    reused_faults: u64,
+    inherited_bytes: Option<u64>,
+    pid: Option<u64>,
+    role: &'static str,
+    /// What became of it, to stand after its role.
+    state: String,
+    began_ns: u64,
+    ended_ns: Option<u64>,
+}
+
+pub(crate) const PROCESSES: [Column<ProcessRow>; 11] = [
+    Column {
+        title: "copied",
+        holds: Holds::Bytes,
+        shown: Shown::Everywhere,
+        cell: |row| row.copied_bytes.into(),
+    },
+    Column {
+        title: "pages",
+        holds: Holds::Count,
+        shown: Shown::OnPage,
+        cell: |row| row.pages.into(),
+    },
+    Column {
+        title: "reused",
+        holds: Holds::Count,
+        shown: Shown::Everywhere,
+        cell: |row| row.reused_faults.into(),
+    },
+    Column {
+        title: "inherited",
+        holds: Holds::Bytes,
+        shown: Shown::Everywhere,
+        cell: |row| row.inherited_bytes.into(),
+    },
+    Column {
+        title: "pid",
+        holds: Holds::Number,
+        shown: Shown::Everywhere,
+        cell: |row| row.pid.into(),
+    },
+    Column {
+        title: "role",
+        holds: Holds::Word,
+        shown: Shown::OnPage,
+        cell: |row| row.role.into(),
+    },
+    Column {
+        title: "",
+        holds: Holds::Word,
+        shown: Shown::InText,
+        cell: |row| (&format!("{}{}", row.role, row.state)).into(),
+    },
+    // In place of that where it has no room.
+    Column {
+        title: "",
+        holds: Holds::Word,
+        shown: Shown::InText,
+        cell: |row| row.role.into(),
+    },
+    Column {
+        title: "began",
+        holds: Holds::Time,
+        shown: Shown::OnPage,
+        cell: |row| row.began_ns.into(),
+    },
+    Column {
+        title: "ended",
+        holds: Holds::Time,
+        shown: Shown::OnPage,
+        cell: |row| row.ended_ns.into(),
+    },
+    Column {
+        title: "process",
+        holds: Holds::Text,
+        shown: Shown::Everywhere,
+        cell: |row| (&row.name).into(),
+    },
+];
+
+impl ProcessRow {
+    pub(crate) fn of(run: &Run, process: &Process) -> Self {
+        let pages = process.copied.total();
+        Self {
+            name: named(&process.comm),
+            pages,
+            copied_bytes: run.bytes(pages),
+            reused_faults: process.reused_faults,
+            inherited_bytes: process.inherited_pages.map(|pages| run.bytes(pages)),
+            pid: (process.pid != 0).then(|| process.pid.into()),
+            role: process.role.name(),
+            state: state(process),
+            began_ns: process.started_ns,
+            ended_ns: process.exited_ns,
+        }
+    }
+}
+
+/// What became of a process.
+fn state(process: &Process) -> String {
+    match process.exit.map(|exit| (exit.ending, exit.signal_name())) {
+        Some((Ending::Status(status), _)) => format!(", exited ({status})"),
+        Some((Ending::Signal(_), Some(name))) => format!(", {name}"),
+        Some((Ending::Signal(signal), None)) => format!(", signal {signal}"),
+        None if process.exited_ns.is_some() => ", exited".into(),
+        None => String::new(),
+    }
+}

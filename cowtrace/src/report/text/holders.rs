@@ -1,0 +1,114 @@
+//! Which variables hold what was copied.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::view::View;
+use crate::{
+    report::columns::{HOLDERS, HolderRow},
+    run::{Holder, Run},
+    terminal::{Style, indented, section, wrap},
+    verdict::{
+        HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks, owner_among_alike,
+        part_of, why_not_looked_for,
+    },
+    words::{percent, printable, shorten, type_and_entries},
+};
+
+const MOST_HOLDERS: usize = 8;
+const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
+/// A name that would get fewer columns stands in a line of its own.
+const LEAST_NAME: usize = 14;
+
+/// Writes the section; nothing if no variables were looked for.
+pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let Some(held) = HeldPages::of(run) else {
+        let Some(why) = why_not_looked_for(run) else {
+            return Ok(());
+        };
+        section(NOT_KNOWN, style, out)?;
+        return indented(why, style, out);
+    };
+    if held.found == 0 {
+        section(NOT_KNOWN, style, out)?;
+        return write_notes(run, style, out);
+    }
+    let title = format!(
+        "HELD BY (variables that hold what was copied; found for {} of it)",
+        percent(held.share(held.found))
+    );
+    section(&title, style, out)?;
+    let view = View::of(&HOLDERS);
+    let mut table = view.grid();
+    let mut told = 0;
+    for holder in run.who_holds.holders.iter().take(MOST_HOLDERS) {
+        told += holder.copied_pages;
+        let figures = view.figures(&HolderRow::of(run, &held, holder));
+        table.add(figures, |room| {
+            lines(holder, &owner_among_alike(run, holder), room).join("\n")
+        });
+    }
+    let smaller = (held.found.saturating_sub(told), "(smaller variables)");
+    for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
+        if pages > 0 {
+            let figures = view.figures(&HolderRow::nameless(run, &held, pages));
+            table.add(figures, |room| shorten(what, room));
+        }
+    }
+    writeln!(out, "{}", table.lines(style))?;
+    write_notes(run, style, out)
+}
+
+/// A variable with those that hold the same, then what it is.
+fn lines(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
+    let share = |pages: u64| part_of(holder, pages);
+    let mut lines = around("", &holder.path, owner, width);
+    for other in equal_holders(holder) {
+        let part = match share(other.copied_pages) {
+            1.0.. => String::new(),
+            part => format!(" ({} of it)", percent(part)),
+        };
+        lines.extend(around("or ", &other.path, &part, width));
+    }
+    lines.extend(
+        wrap(&what(holder), width.saturating_sub(2))
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
+    for other in lesser_holders(holder) {
+        let part = percent(share(other.copied_pages));
+        let before = format!("  {part} also held by ");
+        lines.extend(around(&before, &other.path, "", width));
+    }
+    lines
+}
+
+/// A path between words, in one line or, where it would hardly be seen there, in two.
+fn around(before: &str, path: &str, after: &str, width: usize) -> Vec<String> {
+    let named = |before: &str, after: &str| {
+        let room = width.saturating_sub(before.width() + after.width());
+        format!("{before}{}{after}", shorten(&printable(path), room))
+    };
+    let is_seen = before.width() + LEAST_NAME + after.width() <= width;
+    match after.trim_start() {
+        _ if is_seen => vec![named(before, after)],
+        "" => vec![before.trim_end().to_owned(), named("    ", "")],
+        after => vec![named(before, ""), format!("  {after}")],
+    }
+}
+
+/// Its type and size, and the types of what was copied in it.
+fn what(holder: &Holder) -> String {
+    let (text, types) = (type_and_entries(holder), copied_types(holder));
+    if types.is_empty() {
+        text
+    } else {
+        format!("{text}; copied: {types}")
+    }
+}
+
+fn write_notes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let notes = notes_on_walks(run);
+    notes.iter().try_for_each(|note| indented(note, style, out))
+}

@@ -1,0 +1,60 @@
+//! Which mappings the copies come from.
+
+use std::io::{self, Write};
+
+use super::view::View;
+use crate::{
+    report::columns::{MAPPINGS, MappingRow},
+    run::{Region, Run},
+    terminal::{Style, section},
+    verdict::pages_in_own_memory,
+    words::{cut, plural, shorten},
+};
+
+const MOST_REGIONS: usize = 10;
+const MOST_OWN: usize = 4;
+
+/// Writes the section.
+pub(super) fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let view = View::of(&MAPPINGS);
+    let mut table = view.grid().dispensable(&[3, 1, 2]);
+    let regions = run.regions_by_copies();
+    for region in regions.iter().take(MOST_REGIONS) {
+        let row = MappingRow::of(run, region);
+        table.add(view.figures(&row), move |room| shorten(&row.name, room));
+    }
+    for (name, pages) in rest(run, &regions) {
+        let row = MappingRow::named(run, name, pages);
+        table.add(view.figures(&row), move |room| cut(&row.name, room));
+    }
+    let explained = if table.shows(1, style) {
+        " (present memory x processes that inherited it)"
+    } else {
+        ""
+    };
+    section(
+        &format!("WHERE THE COPIES COME FROM{explained}"),
+        style,
+        out,
+    )?;
+    writeln!(out, "{}", table.lines(style))
+}
+
+/// What stands in no region of the table: smaller regions together, then memory of the processes
+/// themselves by name.
+fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
+    let mut rest = Vec::new();
+    let others = regions.get(MOST_REGIONS..).unwrap_or_default();
+    if !others.is_empty() {
+        let pages = others.iter().map(|region| region.copied_pages).sum();
+        rest.push((plural(others.len() as u64, "more mapping"), pages));
+    }
+    let mut own = pages_in_own_memory(run);
+    let tail: u64 = own.iter().skip(MOST_OWN).map(|(_, pages)| pages).sum();
+    own.truncate(MOST_OWN);
+    rest.extend(own);
+    if tail > 0 {
+        rest.push(("own memory: other mappings".into(), tail));
+    }
+    rest
+}

@@ -1,0 +1,142 @@
+//! Who wrote, for people: into what, by which function, and what can be done about it.
+
+use std::io::{self, Write};
+
+use super::{native_stacks::native_stacks, view::View};
+use crate::{
+    report::columns::{BY, LINE, WRITERS, WRITTEN, WriterRow},
+    run::Run,
+    terminal::{Style, indented, item, section},
+    verdict::{
+        KnownPages, advice, is_pythons, note_on_python_stacks, notes_on_perf_maps, pages_by,
+        tells_what_was_written, who_wrote_most_of_regions,
+    },
+    words::{Lines, function, percent, plural, printable, shorten, written},
+};
+
+const MOST_TARGETS: usize = 8;
+const MOST_FUNCTIONS: usize = 6;
+const MOST_LINES: usize = 8;
+
+/// Writes the section; nothing if no writer is known.
+pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let known = KnownPages::of(run);
+    if known.recorded == 0 {
+        return Ok(());
+    }
+    section(&title(&known), style, out)?;
+    let table = |title: &str, sums: &[(String, u64)], most: usize, out: &mut dyn Write| {
+        rows(title, sums, most, known.recorded, run, style, out)
+    };
+    let writers = &run.who_wrote.writers;
+    if tells_what_was_written(run) {
+        let written = pages_by(writers, |writer| written(run, writer));
+        table(WRITTEN, &written, MOST_TARGETS, out)?;
+        writeln!(out)?;
+    }
+    table(BY, &pages_by(writers, function), MOST_FUNCTIONS, out)?;
+    native_stacks(run, known.recorded, style, out)?;
+    let lines = Lines::of(run);
+    if writers.iter().any(|writer| writer.python_stack.is_some()) {
+        writeln!(out)?;
+        let by_line = pages_by(writers, |writer| lines.of_writer(writer));
+        table(&format!("{BY} {LINE}"), &by_line, MOST_LINES, out)?;
+        if let Some(note) = note_on_python_stacks(run, known.recorded) {
+            apart(&note, style, out)?;
+        }
+    } else if writers.iter().any(is_pythons) {
+        apart(NO_LINES, style, out)?;
+    }
+    for (index, text) in who_wrote_most_of_regions(run, &lines).iter().enumerate() {
+        if index == 0 {
+            writeln!(out)?;
+        }
+        item(text, style, out)?;
+    }
+    let notes = notes_on_perf_maps(run).into_iter().chain(advice(run));
+    notes
+        .into_iter()
+        .try_for_each(|note| apart(&note, style, out))
+}
+
+/// A paragraph after an empty line.
+fn apart(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out)?;
+    indented(text, style, out)
+}
+
+/// What the section is about: pages whose writer is named, those with evidence of who wrote, which the
+/// shares of the tables are of, and all.
+fn title(known: &KnownPages) -> String {
+    let &KnownPages {
+        named,
+        recorded,
+        all,
+    } = known;
+    let share = |pages: u64| percent(known.share(pages));
+    let shares = match recorded {
+        _ if recorded == all => String::new(),
+        _ if recorded == named => "; shares are of these".into(),
+        _ => format!(
+            "; shares are of the {} with a record of the write",
+            share(recorded)
+        ),
+    };
+    format!(
+        "WHO WROTE (whoever writes a page first; known for {} of the copies{shares})",
+        share(named)
+    )
+}
+
+/// Why there are no lines.
+const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86-64, unless \
+                        --no-frames is given.";
+
+fn rows(
+    title: &str,
+    sums: &[(String, u64)],
+    most: usize,
+    known: u64,
+    run: &Run,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let view = View::about(&WRITERS, title);
+    let mut table = view.grid();
+    let mut row = |name: &str, pages: u64| {
+        let row = WriterRow::of(run, pages, pages as f64 / known as f64);
+        let name = printable(name);
+        table.add(view.figures(&row), move |room| shorten(&name, room));
+    };
+    for (name, pages) in sums.iter().take(most) {
+        row(name, *pages);
+    }
+    let others = sums.get(most..).unwrap_or_default();
+    if !others.is_empty() {
+        let pages = others.iter().map(|(_, pages)| pages).sum();
+        row(
+            &format!("({})", plural(others.len() as u64, "other")),
+            pages,
+        );
+    }
+    writeln!(out, "{}", table.lines(style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_title_says_what_shares_are_of() {
+        let title = |named, recorded, all| {
+            title(&KnownPages {
+                named,
+                recorded,
+                all,
+            })
+        };
+        assert!(title(90, 100, 100).ends_with("known for 90 % of the copies)"));
+        assert!(title(81, 81, 100).ends_with("known for 81 % of the copies; shares are of these)"));
+        assert!(title(70, 81, 100).ends_with("shares are of the 81 % with a record of the write)"));
+    }
+}

@@ -1,0 +1,27 @@
+//! What the figures of a run mean: findings, for whoever shows them. Takes a run, gives figures and
+//! sentences, and prints nothing.
+
+mod advice;
+mod answer;
+mod holders;
+mod native;
+mod own_memory;
+mod perf_maps;
+mod python;
+mod sentences;
+mod walks;
+mod writers;
+
+pub(crate) use advice::advice;
+pub(crate) use answer::{earlier_workers, facts, losses, summary, unshared_share};
+pub(crate) use holders::{
+    HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
+    owner_among_alike, part_of,
+};
+pub(crate) use native::note_on_native_stacks;
+pub(crate) use own_memory::pages_in_own_memory;
+pub(crate) use perf_maps::{notes_on_perf_maps, problem_of_perf_map};
+pub(crate) use python::note_on_python_stacks;
+pub(crate) use sentences::{who_wrote_most, who_wrote_most_of_regions};
+pub(crate) use walks::{notes_on_walks, why_not_looked_for};
+pub(crate) use writers::{KnownPages, is_named, is_pythons, pages_by, tells_what_was_written};

@@ -1,0 +1,102 @@
+//! Whose writes are known, and how many pages each has written.
+
+use std::collections::BTreeMap;
+
+use crate::run::{Run, WriteKind, Writer};
+
+/// Writes by the kernel below this share are not told apart from a program's own.
+const KERNEL_SHARE: f64 = 0.01;
+
+/// Pages by what is known of who wrote them.
+pub(crate) struct KnownPages {
+    /// Those whose writer has a name.
+    pub(crate) named: u64,
+    /// Those with a record of the write.
+    pub(crate) recorded: u64,
+    /// All that were copied.
+    pub(crate) all: u64,
+}
+
+impl KnownPages {
+    pub(crate) fn of(run: &Run) -> Self {
+        let writers = &run.who_wrote.writers;
+        let recorded = pages(writers);
+        Self {
+            named: pages(writers.iter().filter(|writer| is_named(writer))),
+            recorded,
+            all: run.copied().total().max(recorded),
+        }
+    }
+
+    /// A part of all copies.
+    pub(crate) fn share(&self, pages: u64) -> f64 {
+        pages as f64 / self.all.max(1) as f64
+    }
+}
+
+/// Whether the write is one of CPython's.
+pub(crate) fn is_pythons(writer: &Writer) -> bool {
+    matches!(writer.kind, WriteKind::Refcount | WriteKind::Gc)
+}
+
+/// Whether more is known than that it happened.
+pub(crate) fn is_named(writer: &Writer) -> bool {
+    writer.function.is_some() || writer.kind != WriteKind::Other
+}
+
+/// Of a program whose data is not understood, only that the kernel wrote for it is worth telling.
+pub(crate) fn tells_what_was_written(run: &Run) -> bool {
+    let writers = &run.who_wrote.writers;
+    let by_kernel = pages(writers.iter().filter(|it| it.kind == WriteKind::Kernel));
+    writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * pages(writers) as f64
+}
+
+/// All pages of writers.
+pub(super) fn pages<'a>(writers: impl IntoIterator<Item = &'a Writer>) -> u64 {
+    writers.into_iter().map(|writer| writer.copied_pages).sum()
+}
+
+/// Pages by a name, most first.
+pub(crate) fn pages_by<'a>(
+    writers: impl IntoIterator<Item = &'a Writer>,
+    name: impl Fn(&Writer) -> String,
+) -> Vec<(String, u64)> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for writer in writers {
+        *sums.entry(name(writer)).or_default() += writer.copied_pages;
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, pages)| std::cmp::Reverse(*pages));
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::function;
+
+    fn writer(kind: WriteKind, type_name: Option<&str>, pages: u64) -> Writer {
+        Writer {
+            kind,
+            type_name: type_name.map(Into::into),
+            function: None,
+            module: None,
+            inlined: Vec::new(),
+            system_call: None,
+            region_id: None,
+            python_stack: None,
+            native_stack: None,
+            copied_pages: pages,
+        }
+    }
+
+    #[test]
+    fn the_same_type_by_two_functions_is_one_row() {
+        let mut other = writer(WriteKind::Refcount, Some("str"), 5);
+        other.function = Some("f".into());
+        let all = [other, writer(WriteKind::Refcount, Some("str"), 7)];
+        let by_type = pages_by(&all, |writer| writer.type_name.clone().unwrap_or_default());
+        assert_eq!(by_type, [("str".to_owned(), 12)]);
+        assert_eq!(pages_by(&all, function).len(), 2);
+    }
+}
