@@ -65,11 +65,11 @@ fn main() -> ExitCode {
 fn tell(told: &clap::Error) -> ExitCode {
     if told.use_stderr() {
         let text = styled(told, io::stderr().is_terminal());
-        streams::say(format_args!("{}", text.trim_end_matches('\n')));
+        streams::say_to_user(format_args!("{}", text.trim_end_matches('\n')));
         return ExitCode::from(command::WRONG_USAGE);
     }
     let text = styled(told, io::stdout().is_terminal());
-    let printed = streams::output().and_then(|mut out| {
+    let printed = streams::standard_output().and_then(|mut out| {
         out.write_all(text.as_bytes())?;
         out.flush()
     });
@@ -98,7 +98,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         "error"
     };
     let text = foreign::printable_message(&format!("{error:#}"));
-    streams::say(format_args!("{name}: {text}"));
+    streams::say_to_user(format_args!("{name}: {text}"));
     ExitCode::from(command::status_of(error))
 }
 

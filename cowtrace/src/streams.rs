@@ -24,7 +24,7 @@ pub extern "C" fn look_for_output() {
 }
 
 /// Says something to the user, a line of its own on standard error, if that can be written.
-pub fn say(text: fmt::Arguments<'_>) {
+pub fn say_to_user(text: fmt::Arguments<'_>) {
     // In one piece, so that lines of two processes do not mix.
     let line = format!("{text}\n");
     let _ = io::stderr().lock().write_all(line.as_bytes());
@@ -39,7 +39,7 @@ pub fn check_output() -> io::Result<()> {
 }
 
 /// Standard output, to be flushed at the end.
-pub fn output() -> io::Result<BufWriter<File>> {
+pub fn standard_output() -> io::Result<BufWriter<File>> {
     check_output()?;
     // Not by std's own, which takes a write that the system refuses (EBADF) for one that is done.
     let own = io::stdout().as_fd().try_clone_to_owned()?;

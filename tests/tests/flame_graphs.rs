@@ -68,7 +68,7 @@ fn a_flame_graph_has_every_call_with_its_pages() {
     for (name, stored) in RUNS {
         let run: Run = serde_json::from_str(stored).expect("a stored run");
         let mut folded = Vec::new();
-        report::folded(&run, &mut folded).expect("memory can be written");
+        report::run_as_folded_stacks(&run, &mut folded).expect("memory can be written");
         let mut options = Options::default();
         options.count_name = "pages".into();
         // Calls too narrow to be seen, too.

@@ -25,7 +25,7 @@ pub(crate) fn run(stored: &str) -> Run {
 
 pub(crate) fn text(run: &Run, width: usize, color: bool) -> String {
     let mut out = Vec::new();
-    report::text(run, Style { width, color }, &mut out).expect("memory can be written");
+    report::run_as_text(run, Style { width, color }, &mut out).expect("memory can be written");
     String::from_utf8(out).expect("text")
 }
 
@@ -80,7 +80,7 @@ fn a_run_without_copies_says_so_in_a_sentence() {
 #[test]
 fn json_by_the_contract() {
     let mut out = Vec::new();
-    report::json(&run(SERVICE), &mut out).expect("memory can be written");
+    report::run_as_json(&run(SERVICE), &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let report = cowtrace_tests::report::Report::parse(&text);
     assert_eq!(report.images(4242).len(), 1);
@@ -98,7 +98,7 @@ fn native_stacks_at_80_columns() {
 #[test]
 fn native_stacks_by_the_contract() {
     let mut out = Vec::new();
-    report::json(&run(STACKS), &mut out).expect("memory can be written");
+    report::run_as_json(&run(STACKS), &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let report = cowtrace_tests::report::Report::parse(&text);
     let writers = serde_json::to_string_pretty(&report.0["writers"]).expect("json");
@@ -108,14 +108,14 @@ fn native_stacks_by_the_contract() {
 #[test]
 fn native_stacks_for_flame_graph_tools() {
     let mut out = Vec::new();
-    report::folded(&run(STACKS), &mut out).expect("memory can be written");
+    report::run_as_folded_stacks(&run(STACKS), &mut out).expect("memory can be written");
     insta::assert_snapshot!(String::from_utf8(out).expect("text"));
 }
 
 #[test]
 fn csv_for_spreadsheets() {
     let mut out = Vec::new();
-    report::csv(&run(SERVICE), &mut out).expect("memory can be written");
+    report::run_as_csv(&run(SERVICE), &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     assert!(
         text.lines().all(|line| !line.starts_with('=')),
@@ -128,7 +128,7 @@ fn csv_for_spreadsheets() {
 fn folded_for_flame_graph_tools() {
     let run = run(SERVICE);
     let mut out = Vec::new();
-    report::folded(&run, &mut out).expect("memory can be written");
+    report::run_as_folded_stacks(&run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let mut sum = 0;
     for line in text.lines() {
@@ -146,7 +146,7 @@ fn copies_of_unknown_writers_are_a_stack_too() {
     let mut run = run(SERVICE);
     run.who_wrote.writers.truncate(1);
     let mut out = Vec::new();
-    report::folded(&run, &mut out).expect("memory can be written");
+    report::run_as_folded_stacks(&run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let rest = run.copied().total() - run.who_wrote.writers[0].copied_pages;
     assert!(
@@ -161,7 +161,7 @@ fn copies_of_unknown_writers_are_a_stack_too() {
 fn pprof_as_another_program_reads_it() {
     let run = run(SERVICE);
     let mut out = Vec::new();
-    report::pprof(&run, &mut out).expect("memory can be written");
+    report::run_as_pprof(&run, &mut out).expect("memory can be written");
     let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join("profile.pb.gz");
     std::fs::write(&profile, out).expect("the target folder can be written");
     let decoded = Command::new("sh")
@@ -209,7 +209,7 @@ fn pprof_as_another_program_reads_it() {
 /// What a page shows, as data.
 fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
-    report::html(run, &mut out).expect("memory can be written");
+    report::run_as_html(run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let data = text.split_once("id=\"data\">").expect("data").1;
     let data = data.split_once("</script>").expect("an end").0;

@@ -23,13 +23,13 @@ fn folder() -> &'static Path {
 
 fn page(run: &Run) -> Vec<u8> {
     let mut page = Vec::new();
-    report::html(run, &mut page).expect("memory can be written");
+    report::run_as_html(run, &mut page).expect("memory can be written");
     page
 }
 
 fn json_report(run: &Run) -> Value {
     let mut json = Vec::new();
-    report::json(run, &mut json).expect("memory can be written");
+    report::run_as_json(run, &mut json).expect("memory can be written");
     serde_json::from_slice(&json).expect("JSON")
 }
 

@@ -11,14 +11,14 @@ use super::golden_reports::{COLLECTING, QUIET, SAVING, SERVICE, STACKS, run, tex
 
 fn json(run: &Run) -> Value {
     let mut out = Vec::new();
-    report::json(run, &mut out).expect("memory can be written");
+    report::run_as_json(run, &mut out).expect("memory can be written");
     serde_json::from_slice(&out).expect("JSON")
 }
 
 /// What a page shows, as data.
 fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
-    report::html(run, &mut out).expect("memory can be written");
+    report::run_as_html(run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let data = text.split_once("id=\"data\">").expect("data").1;
     let data = data.split_once("</script>").expect("an end").0;

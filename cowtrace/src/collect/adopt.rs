@@ -66,7 +66,7 @@ impl Adoption<'_> {
         scanned: &mut ScannedTree<'_>,
         is_repeated: bool,
     ) -> Result<bool, AdoptError> {
-        let there = memory::tasks(self.processes.proc_root(), process.pid).unwrap_or_default();
+        let there = memory::list_tasks(self.processes.proc_root(), process.pid).unwrap_or_default();
         if self.untraced(&there).next().is_none() {
             return Ok(false);
         }
@@ -129,7 +129,7 @@ impl Adoption<'_> {
             Role::Master => None,
             Role::Worker => parent.and_then(|parent| parent.own.clone()),
         };
-        let comm = memory::comm(self.processes.proc_root(), pid);
+        let comm = memory::read_comm(self.processes.proc_root(), pid);
         let id = self.add(Record {
             parent: parent_id,
             inherited: inherited.clone(),

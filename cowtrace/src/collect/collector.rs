@@ -9,7 +9,7 @@ use super::{
     adopt::{AdoptError, Adoption, MAX_SCANS, ScannedTree},
     assemble::{
         snapshot::{PreviousSnapshots, SoFar},
-        whole::{FinalParts, RunIdentity, all_losses, complete, new_run},
+        whole::{FinalParts, RunIdentity, all_losses, complete_run, new_run},
     },
     clock::Clock,
     holders::{lookup::HolderLookup, view::TraceView},
@@ -371,7 +371,7 @@ impl Collector {
             named,
             who_holds,
         };
-        complete(run, parts, &proc_root)
+        complete_run(run, parts, &proc_root)
     }
 
     /// Takes in what the kernel side sent before the hooks went off.

@@ -13,7 +13,7 @@ use crate::{
     foreign::{printable, printable_path},
     output::{NewFile, refuse_source},
     recording,
-    streams::{self, say},
+    streams::{self, say_to_user},
     terminal::Style,
 };
 
@@ -41,7 +41,7 @@ pub fn run_diff(arguments: &DiffArgs) -> Result<()> {
             "-f html makes a page for the browser: send it to a file, as in `-f html > diff.html`"
         );
     }
-    let comparison = diff::compare(
+    let comparison = diff::compare_runs(
         measure_recordings(&arguments.base)?,
         measure_recordings(&arguments.against)?,
         Options {
@@ -82,7 +82,7 @@ fn measure_recordings(paths: &[PathBuf]) -> Result<Vec<Measured>> {
 
 fn print_comparison(comparison: &Comparison, arguments: &DiffArgs) -> Result<()> {
     let is_terminal = io::stdout().is_terminal();
-    streams::output()
+    streams::standard_output()
         .and_then(|mut out| {
             render_comparison(comparison, arguments, is_terminal, &mut out)?;
             out.flush()
@@ -102,7 +102,7 @@ fn write_comparison(comparison: &Comparison, arguments: &DiffArgs, path: &Path) 
     file.keep()?;
     // What must be read even if the file is not.
     for warning in &comparison.warnings {
-        say(format_args!(
+        say_to_user(format_args!(
             "cowtrace: compare with care: {}",
             warning.text
         ));
@@ -120,10 +120,10 @@ fn render_comparison(
         DiffFormat::Text => {
             let color = arguments.color.applies(is_terminal);
             let style = Style::of_terminal(is_terminal, color);
-            diff::text(comparison, style, out)
+            diff::comparison_as_text(comparison, style, out)
         }
-        DiffFormat::Json => diff::json(comparison, out),
-        DiffFormat::Html => diff::html(comparison, out),
+        DiffFormat::Json => diff::comparison_as_json(comparison, out),
+        DiffFormat::Html => diff::comparison_as_html(comparison, out),
     }
 }
 
@@ -145,7 +145,7 @@ fn fail_on_growth(comparison: &Comparison) -> Result<()> {
         .relative()
         .is_some_and(|growth| growth * 100.0 > limit)
     {
-        say(format_args!(
+        say_to_user(format_args!(
             "cowtrace: --fail-above {limit}% passes: the growth may be noise"
         ));
     }

@@ -29,7 +29,7 @@ pub fn run_doctor() -> Result<()> {
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style::of_terminal(is_terminal, Color::Auto.applies(is_terminal));
-    let mut out = streams::output().context(NO_OUTPUT)?;
+    let mut out = streams::standard_output().context(NO_OUTPUT)?;
     let machine = format!(
         "Linux {} on {}, {}, pages of {} bytes, pids below {}",
         kernel.release,
@@ -127,7 +127,7 @@ fn describe_unseen(unseen: &[Unseen]) -> String {
 /// and stays until standard input ends: the floor that the benchmark measures against.
 pub fn stay_with_empty_hooks() -> Result<()> {
     let _hooks = trial::attach_empty_hooks()?;
-    let mut out = streams::output().context(NO_OUTPUT)?;
+    let mut out = streams::standard_output().context(NO_OUTPUT)?;
     writeln!(out, "ready")
         .and_then(|()| out.flush())
         .context(NO_OUTPUT)?;

@@ -10,7 +10,7 @@ use super::ends::End;
 use crate::{
     memory::{Watched, oom_kills},
     run::{Ending, Exit, Process, Role, Run},
-    streams::say,
+    streams::say_to_user,
     targets,
 };
 
@@ -78,7 +78,7 @@ impl Exits {
         };
         let is_over = cause == End::MastersGone && !was_interrupted;
         let Some(exit) = command.end(is_over).map(exit) else {
-            say(format_args!(
+            say_to_user(format_args!(
                 "cowtrace: the command (process {}) ignores SIGTERM and is still running",
                 command.pid()
             ));

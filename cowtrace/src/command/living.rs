@@ -59,7 +59,7 @@ fn still_living<'a>(run: &'a Run, root: &Path) -> Vec<&'a Process> {
     let is_there = |process: &&Process| {
         process.exited_ns.is_none()
             && process.pid != 0
-            && memory::identity(root, process.pid).is_ok_and(|it| !it.is_dead)
+            && memory::read_identity(root, process.pid).is_ok_and(|it| !it.is_dead)
     };
     run.memory.processes.iter().filter(is_there).collect()
 }

@@ -15,7 +15,7 @@ const MOST_TIME: u64 = 30;
 
 /// Answers what is asked on standard input, by cowtrace alone.
 pub fn run_name() -> Result<()> {
-    let asker = itself::starter()?;
+    let asker = itself::find_starter()?;
     for (resource, most) in [
         (Resource::RLIMIT_DATA, MOST_MEMORY),
         (Resource::RLIMIT_CPU, MOST_TIME),

@@ -19,7 +19,7 @@ use crate::{
     foreign::printable_path,
     recording::{Readiness, Recorder, WriteError},
     run::Run,
-    streams::say,
+    streams::say_to_user,
 };
 
 /// Between flushes, with some time to write one: what is lost to a kill is under a second.
@@ -102,7 +102,7 @@ impl Recording {
             }),
         };
         if finished.is_ok() {
-            say(format_args!(
+            say_to_user(format_args!(
                 "cowtrace: recorded in {}",
                 printable_path(&path)
             ));

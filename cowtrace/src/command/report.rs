@@ -62,7 +62,7 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
 pub(super) fn print_report(run: &Run, format: Format, color: Color) -> Result<()> {
     let is_terminal = io::stdout().is_terminal();
     let style = Style::of_terminal(is_terminal, color.applies(is_terminal));
-    let printed = streams::output().and_then(|mut out| {
+    let printed = streams::standard_output().and_then(|mut out| {
         render_report(run, format, style, &mut out)?;
         out.flush()
     });
@@ -75,11 +75,11 @@ pub(super) fn print_report(run: &Run, format: Format, color: Color) -> Result<()
 
 fn render_report(run: &Run, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Text => report::text(run, style, out),
-        Format::Json => report::json(run, out),
-        Format::Csv => report::csv(run, out),
-        Format::Html => report::html(run, out),
-        Format::Folded => report::folded(run, out),
-        Format::Pprof => report::pprof(run, out),
+        Format::Text => report::run_as_text(run, style, out),
+        Format::Json => report::run_as_json(run, out),
+        Format::Csv => report::run_as_csv(run, out),
+        Format::Html => report::run_as_html(run, out),
+        Format::Folded => report::run_as_folded_stacks(run, out),
+        Format::Pprof => report::run_as_pprof(run, out),
     }
 }

@@ -11,7 +11,7 @@ use crate::{cli::Cli, streams};
 pub fn print_completions(shell: clap_complete::Shell) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "cowtrace", &mut script);
-    streams::output()
+    streams::standard_output()
         .and_then(|mut out| {
             out.write_all(&script)?;
             out.flush()
@@ -21,7 +21,7 @@ pub fn print_completions(shell: clap_complete::Shell) -> Result<()> {
 
 /// Prints the manual page.
 pub fn print_manual() -> Result<()> {
-    streams::output()
+    streams::standard_output()
         .and_then(|mut out| {
             clap_mangen::Man::new(Cli::command()).render(&mut out)?;
             out.flush()

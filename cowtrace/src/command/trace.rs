@@ -29,7 +29,7 @@ use crate::{
     limits::OpenFiles,
     probe::{Kernel, Settings, Walks},
     run::Run,
-    streams::{self, say},
+    streams::{self, say_to_user},
     targets, words,
 };
 
@@ -42,7 +42,7 @@ pub fn run_trace(arguments: TraceArgs) -> Result<()> {
     }
     for &pid in &arguments.pids {
         if let Some(hint) = targets::hint_for_worker(Path::new("/proc"), pid, &arguments.pids) {
-            say(format_args!("cowtrace: {hint}"));
+            say_to_user(format_args!("cowtrace: {hint}"));
         }
     }
     let target = if arguments.start.is_empty() {
@@ -177,7 +177,7 @@ impl Session<'_> {
         // A command may have ended by now.
         let living = collector.processes().living();
         if progress.is_hidden() && living > 0 {
-            say(format_args!("cowtrace: {}", tracing_message(living)));
+            say_to_user(format_args!("cowtrace: {}", tracing_message(living)));
         }
         let under_way = TraceUnderWay {
             collector: &mut collector,
@@ -186,7 +186,7 @@ impl Session<'_> {
         };
         let cause = match interrupted {
             Some(end) => {
-                say(format_args!(
+                say_to_user(format_args!(
                     "cowtrace: interrupted while attaching: the report covers only the processes reached by then"
                 ));
                 end
@@ -196,7 +196,7 @@ impl Session<'_> {
         progress.finish_and_clear();
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
-            say(format_args!(
+            say_to_user(format_args!(
                 "cowtrace: ended early: every target has exited"
             ));
         }
@@ -209,7 +209,7 @@ impl Session<'_> {
             _ => None,
         };
         if let Some(left) = left {
-            say(format_args!("cowtrace: {left}"));
+            say_to_user(format_args!("cowtrace: {left}"));
         }
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
         Ok(Observed {
@@ -257,7 +257,7 @@ impl Session<'_> {
                     if let Some(recording) = &mut recording
                         && let Some(warning) = recording.flush(collector, identity)
                     {
-                        progress.suspend(|| say(format_args!("{warning}")));
+                        progress.suspend(|| say_to_user(format_args!("{warning}")));
                     }
                 }
             }

@@ -2,9 +2,12 @@
 
 use super::{
     comparison::Comparison,
-    rows::{Changes, Row, Subject},
-    statistics::{ALPHA, Change, Evidence, Finding, rarest},
-    words::{apart, bytes, explained, growth, growth_between, signed, subject},
+    rows::{ChangeRow, Changes, Subject},
+    statistics::{ALPHA, Change, Finding, RunEvidence, rarest_chance},
+    words::{
+        bytes_in_words, explained, growth_between, growth_in_words, signed_bytes, subject_in_words,
+        told_apart,
+    },
 };
 use crate::words::{percent, plural, printable, shorten};
 
@@ -24,23 +27,26 @@ impl Comparison {
         let per = self.per_words();
         match change.relative() {
             None if new == 0.0 => "Neither side copies a page.".into(),
-            None => format!("NEW copies {}{per}, BASE nothing.", bytes(new)),
-            Some(_) if change.finding == Finding::NoneSeen && bytes(base) == bytes(new) => {
+            None => format!("NEW copies {}{per}, BASE nothing.", bytes_in_words(new)),
+            Some(_)
+                if change.finding == Finding::NoneSeen
+                    && bytes_in_words(base) == bytes_in_words(new) =>
+            {
                 format!(
                     "No difference seen: NEW and BASE each copy {}{per}.",
-                    bytes(new)
+                    bytes_in_words(new)
                 )
             }
             Some(_) if change.finding == Finding::NoneSeen => format!(
                 "No difference seen: NEW copies {}{per}, BASE {}.",
-                bytes(new),
-                bytes(base)
+                bytes_in_words(new),
+                bytes_in_words(base)
             ),
-            Some(relative) => match instead(change) {
-                None => format!("NEW copies as much as BASE: {}{per}.", bytes(new)),
+            Some(relative) => match instead_of(change) {
+                None => format!("NEW copies as much as BASE: {}{per}.", bytes_in_words(new)),
                 Some(instead) => format!(
                     "NEW copies {}{per}: {instead}{}{}.",
-                    growth(relative),
+                    growth_in_words(relative),
                     self.by_worker(),
                     self.mostly(change, relative)
                 ),
@@ -54,8 +60,11 @@ impl Comparison {
         let change = self.totals.main();
         let per = self.per_words();
         match change.relative() {
-            Some(relative) => format!("NEW copies {}{per}", growth(relative)),
-            None => format!("NEW copies {}{per}, BASE nothing", bytes(change.new.median)),
+            Some(relative) => format!("NEW copies {}{per}", growth_in_words(relative)),
+            None => format!(
+                "NEW copies {}{per}, BASE nothing",
+                bytes_in_words(change.new.median)
+            ),
         }
     }
 
@@ -68,7 +77,7 @@ impl Comparison {
             return "One run a side: how much such runs differ by themselves is not known.".into();
         };
         let runs = format!("medians of {base} and {}", plural(new as u64, "run"));
-        let by_chance = 2.0 * rarest(base, new);
+        let by_chance = 2.0 * rarest_chance(base, new);
         match change.finding {
             Finding::ApartButFew => format!(
                 "All runs of NEW are {} all of BASE, which chance alone does in {} of comparisons \
@@ -85,7 +94,7 @@ impl Comparison {
                 "But {base} and {} could only hint at one: record 4 or more a side.",
                 plural(new as u64, "run")
             ),
-            _ => format!("{} ({runs}).", interval(evidence)),
+            _ => format!("{} ({runs}).", interval_text(evidence)),
         }
     }
 
@@ -101,7 +110,7 @@ impl Comparison {
                 per_worker: Some(change),
                 per_unit: None,
                 ..
-            } => instead(change).map_or_else(String::new, |it| format!(", {it} a worker")),
+            } => instead_of(change).map_or_else(String::new, |it| format!(", {it} a worker")),
             _ => String::new(),
         }
     }
@@ -111,7 +120,7 @@ impl Comparison {
         if relative.abs() < WORTH_EXPLAINING {
             return String::new();
         }
-        let explains = |row: &&Row| {
+        let explains = |row: &&ChangeRow| {
             let change = row.changes.main();
             change.difference() / total.difference() >= MOSTLY
                 && change.finding != Finding::NoneSeen
@@ -126,23 +135,23 @@ impl Comparison {
         };
         let words = match &row.subject {
             Subject::Kind(kind) => explained(*kind).to_owned(),
-            other => subject(other),
+            other => subject_in_words(other),
         };
-        let instead = instead(row.changes.main());
+        let instead = instead_of(row.changes.main());
         instead.map_or_else(String::new, |it| format!("; mostly {words}: {it}"))
     }
 }
 
 /// `21 MiB instead of 33 MiB`; none if they are the same.
-fn instead(change: &Change) -> Option<String> {
-    let (base, new) = apart(change.base.median, change.new.median)?;
+fn instead_of(change: &Change) -> Option<String> {
+    let (base, new) = told_apart(change.base.median, change.new.median)?;
     Some(format!("{new} instead of {base}"))
 }
 
-fn interval(evidence: &Evidence) -> String {
+fn interval_text(evidence: &RunEvidence) -> String {
     let interval = &evidence.interval;
     let level = interval.level * 100.0;
-    let in_bytes = |(from, to): (f64, f64)| match (signed(from), signed(to)) {
+    let in_bytes = |(from, to): (f64, f64)| match (signed_bytes(from), signed_bytes(to)) {
         (from, to) if from == to => from,
         (from, to) => format!("{from} to {to}"),
     };

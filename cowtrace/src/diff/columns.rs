@@ -3,11 +3,11 @@
 
 use super::{
     statistics::{Change, Finding},
-    words::{bytes, relative, signed},
+    words::{bytes_in_words, relative_change, signed_bytes},
 };
 
 /// A column of figures.
-pub(super) struct Column {
+pub(super) struct ChangeColumn {
     pub(super) title: &'static str,
     /// Its class on the page; empty if it has none.
     pub(super) class: &'static str,
@@ -15,38 +15,38 @@ pub(super) struct Column {
 }
 
 /// What both show, before what a row is about.
-pub(super) const FIGURES: [Column; 4] = [
-    Column {
+pub(super) const FIGURES: [ChangeColumn; 4] = [
+    ChangeColumn {
         title: "BASE",
         class: "",
-        figure: |change| bytes(change.base.median),
+        figure: |change| bytes_in_words(change.base.median),
     },
-    Column {
+    ChangeColumn {
         title: "NEW",
         class: "",
-        figure: |change| bytes(change.new.median),
+        figure: |change| bytes_in_words(change.new.median),
     },
-    Column {
+    ChangeColumn {
         title: "change",
         class: "",
-        figure: |change| signed(change.difference()),
+        figure: |change| signed_bytes(change.difference()),
     },
-    Column {
+    ChangeColumn {
         title: "",
         class: "relative",
-        figure: relative,
+        figure: relative_change,
     },
 ];
 
 /// What only the page has room for, after its bars.
-pub(super) const CHANCE: Column = Column {
+pub(super) const CHANCE: ChangeColumn = ChangeColumn {
     title: "by chance in",
     class: "seen",
-    figure: seen,
+    figure: what_runs_say,
 };
 
 /// What the runs allow to say of a row.
-fn seen(change: &Change) -> String {
+fn what_runs_say(change: &Change) -> String {
     let odds = change.evidence.as_ref().map(|it| it.chance.either());
     match (change.finding, odds) {
         (Finding::NoneSeen, _) => "no difference".into(),

@@ -6,13 +6,13 @@ use super::{
     comparison::{Comparison, Error, Options},
     fairness,
     measure::Measured,
-    rows::{Frame, Row, Subject},
+    rows::{ChangeRow, Frame, Subject},
     statistics::MOST_RUNS,
 };
 use crate::words::printable;
 
 /// Puts two groups of runs side by side.
-pub fn compare(
+pub fn compare_runs(
     base: Vec<Measured>,
     new: Vec<Measured>,
     options: Options,
@@ -25,21 +25,21 @@ pub fn compare(
     let frame = Frame {
         runs: base.iter().chain(&new).collect(),
         base: base.len(),
-        units: units(&base, &new, options.per.as_deref())?,
+        units: units_of_work(&base, &new, options.per.as_deref())?,
     };
-    distinct(&frame.runs)?;
+    check_distinct(&frame.runs)?;
     let copied: Vec<f64> = frame.runs.iter().map(|run| run.copied).collect();
     // Writers are compared only where every run knows them: else they seem to vanish.
     let knows = |of: fn(&Measured) -> bool| frame.runs.iter().all(|run| of(run));
     let has_writers = knows(|run| run.has_writers() || run.copied == 0.0);
     let has_lines = has_writers && knows(|run| run.has_lines || run.copied == 0.0);
-    let by = |is_known: bool, rows: fn(&Frame<'_>) -> Vec<Row>| {
+    let by = |is_known: bool, rows: fn(&Frame<'_>) -> Vec<ChangeRow>| {
         if is_known { rows(&frame) } else { Vec::new() }
     };
     let (mappings, unmatched) = frame.mappings();
     Ok(Comparison {
-        warnings: fairness::warnings(&base, &new, options.per.is_some()),
-        unlike: fairness::unlike(&base, &new, options.per.is_some()),
+        warnings: fairness::find_warnings(&base, &new, options.per.is_some()),
+        unlike: fairness::why_unlike(&base, &new, options.per.is_some()),
         totals: frame.changes(&copied),
         kinds: by(has_writers, |it| {
             it.rows(&it.each(|run| &run.kinds), Subject::Kind)
@@ -61,7 +61,7 @@ pub fn compare(
 }
 
 /// The units of work of each run.
-fn units(
+fn units_of_work(
     base: &[Measured],
     new: &[Measured],
     label: Option<&str>,
@@ -90,7 +90,7 @@ fn units(
         .map(Some)
 }
 
-fn distinct(runs: &[&Measured]) -> Result<(), Error> {
+fn check_distinct(runs: &[&Measured]) -> Result<(), Error> {
     let mut known: HashMap<&str, &str> = HashMap::new();
     for run in runs {
         if let Some(other) = known.insert(&run.id, &run.name) {

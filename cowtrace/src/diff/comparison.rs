@@ -3,7 +3,7 @@
 use super::{
     fairness::Warning,
     measure::Measured,
-    rows::{Changes, Row},
+    rows::{ChangeRow, Changes},
     statistics::MOST_RUNS,
 };
 
@@ -61,19 +61,19 @@ pub struct Comparison {
     /// All copies.
     pub totals: Changes,
     /// By kind of write. This and the following: the largest change first.
-    pub kinds: Vec<Row>,
+    pub kinds: Vec<ChangeRow>,
     /// By what was written.
-    pub written: Vec<Row>,
+    pub written: Vec<ChangeRow>,
     /// By the function that wrote.
-    pub functions: Vec<Row>,
+    pub functions: Vec<ChangeRow>,
     /// By the Python line that wrote.
-    pub lines: Vec<Row>,
+    pub lines: Vec<ChangeRow>,
     /// By mapping of a master.
-    pub mappings: Vec<Row>,
+    pub mappings: Vec<ChangeRow>,
     /// Mappings without a counterpart, together.
-    pub unmatched: Option<Row>,
+    pub unmatched: Option<ChangeRow>,
     /// Memory without a position.
-    pub others: Vec<Row>,
+    pub others: Vec<ChangeRow>,
 }
 
 impl Comparison {

@@ -25,7 +25,7 @@ pub struct Warning {
 
 /// What differs between the runs other than what they measured.
 #[must_use]
-pub(super) fn warnings(base: &[Measured], new: &[Measured], per_unit: bool) -> Vec<Warning> {
+pub(super) fn find_warnings(base: &[Measured], new: &[Measured], per_unit: bool) -> Vec<Warning> {
     let sides = Sides { base, new };
     let name = |text: &str| printable(text);
     let mut warnings: Vec<Warning> = [
@@ -50,18 +50,18 @@ pub(super) fn warnings(base: &[Measured], new: &[Measured], per_unit: bool) -> V
     {
         workers.text.push_str("; look at the figures per worker");
     }
-    warnings.extend(base.iter().map(|run| ("BASE", run)).filter_map(lost));
-    warnings.extend(new.iter().map(|run| ("NEW", run)).filter_map(lost));
-    warnings.extend(base.iter().chain(new).filter_map(unfinished));
+    warnings.extend(base.iter().map(|run| ("BASE", run)).filter_map(warn_lost));
+    warnings.extend(new.iter().map(|run| ("NEW", run)).filter_map(warn_lost));
+    warnings.extend(base.iter().chain(new).filter_map(warn_unfinished));
     warnings.extend(base.iter().chain(new).filter_map(failed));
     warnings
 }
 
 /// Why a limit on the growth would say nothing of these runs; none if they ran alike.
 #[must_use]
-pub(super) fn unlike(base: &[Measured], new: &[Measured], per_unit: bool) -> Option<String> {
+pub(super) fn why_unlike(base: &[Measured], new: &[Measured], per_unit: bool) -> Option<String> {
     let all = || base.iter().chain(new);
-    let of_failure = || all().find_map(failure);
+    let of_failure = || all().find_map(failure_of_run);
     let of_workers = || {
         let have_workers = all().any(|run| run.workers > 0);
         let lacks = |run: &&Measured| run.workers == 0 && (have_workers || run.copied == 0.0);
@@ -87,19 +87,19 @@ pub(super) fn unlike(base: &[Measured], new: &[Measured], per_unit: bool) -> Opt
     of_failure().or_else(of_workers).or_else(of_time)
 }
 
-fn failure(run: &Measured) -> Option<String> {
+fn failure_of_run(run: &Measured) -> Option<String> {
     let what = run.failure.as_ref()?;
     Some(format!("in {} {what}", printable(&run.name)))
 }
 
 fn failed(run: &Measured) -> Option<Warning> {
-    failure(run).map(|what| Warning {
+    failure_of_run(run).map(|what| Warning {
         about: "failure",
         text: format!("failure: {what}"),
     })
 }
 
-fn unfinished(run: &Measured) -> Option<Warning> {
+fn warn_unfinished(run: &Measured) -> Option<Warning> {
     run.unfinished.then(|| Warning {
         about: "unfinished",
         text: format!(
@@ -109,7 +109,7 @@ fn unfinished(run: &Measured) -> Option<Warning> {
     })
 }
 
-fn lost((side, run): (&str, &Measured)) -> Option<Warning> {
+fn warn_lost((side, run): (&str, &Measured)) -> Option<Warning> {
     (!run.totals_lost.is_empty()).then(|| Warning {
         about: "losses",
         text: format!(

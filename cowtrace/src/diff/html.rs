@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    columns::{CHANCE, Column, FIGURES},
+    columns::{CHANCE, ChangeColumn, FIGURES},
     comparison::Comparison,
     measure::Measured,
-    rows::{Row, Subject},
+    rows::{ChangeRow, Subject},
     statistics::{Change, Finding},
-    words::{bytes, subject},
+    words::{bytes_in_words, subject_in_words},
 };
 use crate::words::{count, percent, printable, seconds};
 
@@ -24,7 +24,7 @@ const TOLD: f64 = 0.01;
 const STYLE: &str = include_str!("style.css");
 
 /// Writes a comparison as HTML.
-pub fn html(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+pub fn comparison_as_html(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -36,7 +36,7 @@ pub fn html(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         Escaped(&comparison.summary()),
         Escaped(&comparison.confidence())
     )?;
-    warnings(comparison, out)?;
+    write_warnings_as_html(comparison, out)?;
     let tables = [
         ("Kind of write", &comparison.kinds),
         ("What was written", &comparison.written),
@@ -45,21 +45,21 @@ pub fn html(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         ("Mapping of the master", &comparison.mappings),
         ("Other memory", &comparison.others),
     ];
-    total(comparison, out)?;
+    write_total(comparison, out)?;
     for (title, rows) in tables {
-        table(title, rows, out)?;
+        write_change_table(title, rows, out)?;
     }
-    table(
+    write_change_table(
         "Mappings that could not be matched",
         comparison.unmatched.as_slice(),
         out,
     )?;
-    spreads(comparison, out)?;
-    runs(comparison, out)?;
+    write_spreads(comparison, out)?;
+    write_runs(comparison, out)?;
     writeln!(out, "</main>\n</body>\n</html>")
 }
 
-fn warnings(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+fn write_warnings_as_html(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     if comparison.warnings.is_empty() {
         return Ok(());
     }
@@ -74,7 +74,7 @@ fn warnings(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Opens a table of changes.
-fn open(caption: &str, out: &mut dyn Write) -> io::Result<()> {
+fn open_table(caption: &str, out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,
         "<table class=\"changes\">\n<caption>{caption}</caption>\n<tr>"
@@ -87,7 +87,7 @@ fn open(caption: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</tr>")
 }
 
-fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+fn write_total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let totals = &comparison.totals;
     let counted = [
         (Some(&totals.total), "copied in all".to_owned()),
@@ -100,10 +100,10 @@ fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             ),
         ),
     ];
-    open("Copied", out)?;
+    open_table("Copied", out)?;
     for (change, name) in counted {
         if let Some(change) = change {
-            figures(
+            write_figures(
                 change,
                 change.base.median.max(change.new.median),
                 &name,
@@ -114,7 +114,7 @@ fn total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</table>")
 }
 
-fn table(title: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+fn write_change_table(title: &str, rows: &[ChangeRow], out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -128,15 +128,20 @@ fn table(title: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
         number if number > MOST_ROWS => format!(", {MOST_ROWS} of {}", count(number as u64)),
         _ => String::new(),
     };
-    open(&format!("{title}{told}"), out)?;
+    open_table(&format!("{title}{told}"), out)?;
     for row in rows.iter().take(MOST_ROWS) {
-        figures(row.changes.main(), most, &subject(&row.subject), out)?;
+        write_figures(
+            row.changes.main(),
+            most,
+            &subject_in_words(&row.subject),
+            out,
+        )?;
     }
     writeln!(out, "</table>")
 }
 
 /// A row: its figures, and two bars as parts of the most there is.
-fn figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::Result<()> {
+fn write_figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let part = |value: f64| {
         if most > 0.0 {
             value / most * 100.0
@@ -153,7 +158,7 @@ fn figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::R
     };
     write!(out, "<tr class=\"{direction}\">")?;
     for column in &FIGURES {
-        cell(column, change, out)?;
+        write_cell(column, change, out)?;
     }
     write!(
         out,
@@ -161,11 +166,11 @@ fn figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::R
         part(change.base.median),
         part(change.new.median),
     )?;
-    cell(&CHANCE, change, out)?;
+    write_cell(&CHANCE, change, out)?;
     writeln!(out, "<th scope=\"row\">{}</th></tr>", Escaped(name))
 }
 
-fn cell(column: &Column, change: &Change, out: &mut dyn Write) -> io::Result<()> {
+fn write_cell(column: &ChangeColumn, change: &Change, out: &mut dyn Write) -> io::Result<()> {
     let figure = (column.figure)(change);
     let figure = Escaped(&figure);
     match column.class {
@@ -175,7 +180,7 @@ fn cell(column: &Column, change: &Change, out: &mut dyn Write) -> io::Result<()>
 }
 
 /// How the copies are spread over the mappings of both sides.
-fn spreads(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+fn write_spreads(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let told = |value: Option<f64>| value.map(percent).unwrap_or_default();
     let rows = comparison
         .mappings
@@ -213,13 +218,13 @@ fn spreads(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             Escaped(&told(mapping.unshared_new)),
             Escaped(&told(spread.moved)),
             Escaped(&told(spread.moved_within)),
-            Escaped(&subject(&row.subject))
+            Escaped(&subject_in_words(&row.subject))
         )?;
     }
     writeln!(out, "</table>")
 }
 
-fn runs(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+fn write_runs(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<table>\n<caption>Runs</caption>\n<tr><th scope=\"col\">copied</th>\
@@ -236,7 +241,7 @@ fn runs(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{side}</td>\
              <th scope=\"row\">{}</th></tr>",
-            bytes(run.copied),
+            bytes_in_words(run.copied),
             run.workers,
             seconds(run.duration_ns),
             Escaped(&printable(&run.started_at)),

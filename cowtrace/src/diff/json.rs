@@ -7,19 +7,19 @@ use serde_json::{Map, Value, json};
 
 use super::{
     comparison::Comparison,
-    lines::Line,
+    lines::WrittenLine,
     measure::Measured,
     regions::{Class, Part},
-    rows::{Changes, Mapping, Row, Subject},
+    rows::{AlignedMapping, ChangeRow, Changes, Subject},
     shape,
     statistics::{Change, Finding, Spread},
-    words::subject,
+    words::subject_in_words,
 };
 
 const SCHEMA: &str = "cowtrace.diff/1";
 
 /// Writes a comparison as JSON.
-pub fn json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+pub fn comparison_as_json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let options = &comparison.options;
     let warnings: Vec<Value> = comparison
         .warnings
@@ -30,31 +30,31 @@ pub fn json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         "schema": SCHEMA,
         "tool": {"version": env!("CARGO_PKG_VERSION")},
         "per": options.per,
-        "base": {"runs": side(&comparison.base)},
-        "new": {"runs": side(&comparison.new)},
+        "base": {"runs": side_as_json(&comparison.base)},
+        "new": {"runs": side_as_json(&comparison.new)},
         "warnings": warnings,
         "verdict": {
             "summary": comparison.summary(),
             "confidence": comparison.confidence(),
-            "finding": finding(comparison.totals.main().finding),
+            "finding": finding_as_json(comparison.totals.main().finding),
             "fail_above": options.fail_above,
             "fails": comparison.fails(),
             "unlike": comparison.unlike,
         },
-        "totals": changes(&comparison.totals),
-        "kinds": rows(&comparison.kinds),
-        "written": rows(&comparison.written),
-        "functions": rows(&comparison.functions),
-        "lines": rows(&comparison.lines),
-        "mappings": rows(&comparison.mappings),
-        "unmatched": comparison.unmatched.as_ref().map(row),
-        "others": rows(&comparison.others),
+        "totals": changes_as_json(&comparison.totals),
+        "kinds": rows_as_json(&comparison.kinds),
+        "written": rows_as_json(&comparison.written),
+        "functions": rows_as_json(&comparison.functions),
+        "lines": rows_as_json(&comparison.lines),
+        "mappings": rows_as_json(&comparison.mappings),
+        "unmatched": comparison.unmatched.as_ref().map(row_as_json),
+        "others": rows_as_json(&comparison.others),
     });
     serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)
 }
 
-fn side(runs: &[Measured]) -> Vec<Value> {
+fn side_as_json(runs: &[Measured]) -> Vec<Value> {
     let run = |run: &Measured| {
         json!({
             "name": run.name,
@@ -67,35 +67,35 @@ fn side(runs: &[Measured]) -> Vec<Value> {
             "range_bytes": run.range_bytes,
             "labels": run.labels,
             "workers": run.workers,
-            "copied_bytes": number(run.copied),
-            "ceiling_bytes": number(run.ceiling),
+            "copied_bytes": number_as_json(run.copied),
+            "ceiling_bytes": number_as_json(run.ceiling),
         })
     };
     runs.iter().map(run).collect()
 }
 
-fn rows(rows: &[Row]) -> Vec<Value> {
-    rows.iter().map(row).collect()
+fn rows_as_json(rows: &[ChangeRow]) -> Vec<Value> {
+    rows.iter().map(row_as_json).collect()
 }
 
-fn row(row: &Row) -> Value {
-    let mut fields = about(&row.subject);
-    fields.insert("name".into(), subject(&row.subject).into());
-    if let Value::Object(changes) = changes(&row.changes) {
+fn row_as_json(row: &ChangeRow) -> Value {
+    let mut fields = subject_as_json(&row.subject);
+    fields.insert("name".into(), subject_in_words(&row.subject).into());
+    if let Value::Object(changes) = changes_as_json(&row.changes) {
         fields.extend(changes);
     }
     Value::Object(fields)
 }
 
 /// What a row is about, in fields of its own.
-fn about(subject: &Subject) -> Map<String, Value> {
+fn subject_as_json(subject: &Subject) -> Map<String, Value> {
     let fields = match subject {
         Subject::Kind(kind) => json!({"kind": kind}),
         Subject::Written(it) => json!({"kind": it.kind, "type": it.type_name}),
         Subject::Function(_) => json!({}),
-        Subject::Line(it) => line(it),
-        Subject::Mapping(it) => mapping(it),
-        Subject::Part(it) => part(it),
+        Subject::Line(it) => line_as_json(it),
+        Subject::Mapping(it) => mapping_as_json(it),
+        Subject::Part(it) => part_as_json(it),
         Subject::Unmatched(number) => json!({"mappings": number}),
         Subject::Others(number) => json!({"others": number}),
     };
@@ -105,7 +105,7 @@ fn about(subject: &Subject) -> Map<String, Value> {
     }
 }
 
-fn line(line: &Line) -> Value {
+fn line_as_json(line: &WrittenLine) -> Value {
     let place = &line.place;
     json!({
         "function": place.function,
@@ -116,12 +116,12 @@ fn line(line: &Line) -> Value {
     })
 }
 
-fn class(class: &Class) -> Value {
+fn class_as_json(class: &Class) -> Value {
     json!({"mapping": class.name, "kind": class.kind, "master": class.master})
 }
 
-fn mapping(mapping: &Mapping) -> Value {
-    let spread = |spread: &shape::Spread| {
+fn mapping_as_json(mapping: &AlignedMapping) -> Value {
+    let spread = |spread: &shape::ShapeSpread| {
         json!({
             "touched_base": spread.touched_base,
             "touched_new": spread.touched_new,
@@ -129,46 +129,46 @@ fn mapping(mapping: &Mapping) -> Value {
             "moved_within": spread.moved_within,
         })
     };
-    let mut fields = class(&mapping.class);
+    let mut fields = class_as_json(&mapping.class);
     fields["position"] = mapping.position.into();
     fields["of"] = mapping.of.into();
-    fields["size_base"] = json!(mapping.size_base.map(number));
-    fields["size_new"] = json!(mapping.size_new.map(number));
+    fields["size_base"] = json!(mapping.size_base.map(number_as_json));
+    fields["size_new"] = json!(mapping.size_new.map(number_as_json));
     fields["unshared_base"] = json!(mapping.unshared_base);
     fields["unshared_new"] = json!(mapping.unshared_new);
     fields["spread"] = json!(mapping.spread.as_ref().map(spread));
     fields
 }
 
-fn part(part: &Part) -> Value {
+fn part_as_json(part: &Part) -> Value {
     match part {
-        Part::OfWorkers(it) => class(it),
+        Part::OfWorkers(it) => class_as_json(it),
         Part::Own(mapping) => json!({"mapping": mapping, "kind": "own"}),
         Part::OutsideHistogram => json!({"mapping": null, "kind": "outside_histogram"}),
     }
 }
 
-fn changes(changes: &Changes) -> Value {
+fn changes_as_json(changes: &Changes) -> Value {
     json!({
-        "total": change(&changes.total),
-        "per_worker": changes.per_worker.as_ref().map(change),
-        "per_unit": changes.per_unit.as_ref().map(change),
+        "total": change_as_json(&changes.total),
+        "per_worker": changes.per_worker.as_ref().map(change_as_json),
+        "per_unit": changes.per_unit.as_ref().map(change_as_json),
     })
 }
 
-fn change(change: &Change) -> Value {
+fn change_as_json(change: &Change) -> Value {
     let spread = |spread: &Spread| {
         json!({
-            "median": number(spread.median),
-            "least": number(spread.least),
-            "most": number(spread.most),
+            "median": number_as_json(spread.median),
+            "least": number_as_json(spread.least),
+            "most": number_as_json(spread.most),
         })
     };
     let interval = change.evidence.as_ref().map(|evidence| {
         let interval = &evidence.interval;
         json!({
             "level": interval.level,
-            "difference": [number(interval.difference.0), number(interval.difference.1)],
+            "difference": [number_as_json(interval.difference.0), number_as_json(interval.difference.1)],
             "relative": interval.relative,
         })
     });
@@ -179,16 +179,16 @@ fn change(change: &Change) -> Value {
     json!({
         "base": spread(&change.base),
         "new": spread(&change.new),
-        "difference": number(change.difference()),
+        "difference": number_as_json(change.difference()),
         "relative": change.relative(),
-        "finding": finding(change.finding),
+        "finding": finding_as_json(change.finding),
         "chance": odds,
         "interval": interval,
     })
 }
 
 /// A whole number as one: bytes are, unless they were divided.
-fn number(value: f64) -> Value {
+fn number_as_json(value: f64) -> Value {
     /// Whole numbers up to this are exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
@@ -200,7 +200,7 @@ fn number(value: f64) -> Value {
     }
 }
 
-const fn finding(finding: Finding) -> &'static str {
+const fn finding_as_json(finding: Finding) -> &'static str {
     match finding {
         Finding::NoiseUnknown => "noise_unknown",
         Finding::NoneSeen => "none_seen",

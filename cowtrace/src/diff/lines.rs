@@ -33,14 +33,14 @@ impl Place {
         let (innermost, caller) = explained(run, writer)?;
         Some(Self {
             function: innermost.function.clone(),
-            file: file(innermost),
+            file: file_of_frame(innermost),
             line: innermost.line,
-            caller: caller.map(|caller| (file(caller), caller.line)),
+            caller: caller.map(|caller| (file_of_frame(caller), caller.line)),
         })
     }
 }
 
-fn file(frame: &PythonFrame) -> String {
+fn file_of_frame(frame: &PythonFrame) -> String {
     let path = frame.file.as_str();
     for folder in ["/site-packages/", "/dist-packages/"] {
         if let Some((_, file)) = path.rsplit_once(folder) {
@@ -61,7 +61,7 @@ fn file(frame: &PythonFrame) -> String {
 pub(super) type Files = BTreeMap<String, BTreeSet<String>>;
 
 /// Those of the places of a run.
-pub(super) fn files(run: &Run) -> Files {
+pub(super) fn files_of_run(run: &Run) -> Files {
     let mut files = Files::new();
     let explained = run
         .who_wrote
@@ -71,7 +71,7 @@ pub(super) fn files(run: &Run) -> Files {
     for (innermost, caller) in explained {
         for frame in [Some(innermost), caller].into_iter().flatten() {
             files
-                .entry(file(frame))
+                .entry(file_of_frame(frame))
                 .or_default()
                 .insert(frame.file.clone());
         }
@@ -80,9 +80,9 @@ pub(super) fn files(run: &Run) -> Files {
 }
 
 /// Gives places whose file was deployed into another folder the same file on both sides.
-pub(super) fn rename(runs: &mut [BTreeMap<Place, f64>], of_base: usize, files: &[&Files]) {
+pub(super) fn rename_places(runs: &mut [BTreeMap<Place, f64>], of_base: usize, files: &[&Files]) {
     let places = runs.split_at(of_base);
-    let names = renamed(places, files.split_at(of_base));
+    let names = renamed_files(places, files.split_at(of_base));
     if names.is_empty() {
         return;
     }
@@ -104,13 +104,13 @@ pub(super) fn rename(runs: &mut [BTreeMap<Place, f64>], of_base: usize, files: &
     }
 }
 
-type Sides<'a, T> = (&'a [T], &'a [T]);
+type BothSides<'a, T> = (&'a [T], &'a [T]);
 
 /// New names of files that are on one side only: where the path of just one other file of the other
 /// side is alike, and a function is in both.
-fn renamed(
-    places: Sides<'_, BTreeMap<Place, f64>>,
-    files: Sides<'_, &Files>,
+fn renamed_files(
+    places: BothSides<'_, BTreeMap<Place, f64>>,
+    files: BothSides<'_, &Files>,
 ) -> HashMap<String, String> {
     let (base, new) = (by_path(files.0), by_path(files.1));
     let all_base: Vec<&str> = base.values().copied().collect();
@@ -118,14 +118,14 @@ fn renamed(
     let is_only = |file: &str, own: &[&str], others: &[&str]| {
         own.iter().filter(|it| **it == file).count() == 1 && !others.contains(&file)
     };
-    let pairs = renames::pairs(
+    let pairs = renames::pair_files(
         &base.keys().copied().collect(),
         &new.keys().copied().collect(),
     );
     let files = pairs
         .into_iter()
         .map(|(one, other)| (base[one], new[other]));
-    renames::names(files.filter(|(one, other)| {
+    renames::common_names(files.filter(|(one, other)| {
         is_only(one, &all_base, &all_new)
             && is_only(other, &all_new, &all_base)
             && shares_function(places, one, other)
@@ -141,7 +141,11 @@ fn by_path<'a>(side: &[&'a Files]) -> BTreeMap<&'a str, &'a str> {
 }
 
 /// Whether a function of a file of BASE is in one of NEW, or either is known for calls alone.
-fn shares_function((base, new): Sides<'_, BTreeMap<Place, f64>>, one: &str, other: &str) -> bool {
+fn shares_function(
+    (base, new): BothSides<'_, BTreeMap<Place, f64>>,
+    one: &str,
+    other: &str,
+) -> bool {
     let functions = |side: &'_ [BTreeMap<Place, f64>], file: &str| -> BTreeSet<String> {
         let places = side.iter().flat_map(BTreeMap::keys);
         let own = places.filter(|place| place.file == file);
@@ -153,7 +157,7 @@ fn shares_function((base, new): Sides<'_, BTreeMap<Place, f64>>, one: &str, othe
 
 /// A line, or a function that has moved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Line {
+pub struct WrittenLine {
     /// Where it is; without line and caller if the function has moved.
     pub place: Place,
     /// The function's main line in BASE and in NEW, if it has moved.
@@ -162,10 +166,10 @@ pub struct Line {
 
 /// Runs by line, with the lines of moved functions together.
 #[must_use]
-pub(super) fn settle(
+pub(super) fn settle_lines(
     base: &[BTreeMap<Place, f64>],
     new: &[BTreeMap<Place, f64>],
-) -> Vec<BTreeMap<Line, f64>> {
+) -> Vec<BTreeMap<WrittenLine, f64>> {
     let (of_base, of_new) = (by_function(base), by_function(new));
     let moved: BTreeMap<_, _> = of_base
         .iter()
@@ -175,11 +179,11 @@ pub(super) fn settle(
         })
         .collect();
     let line = |place: &Place| match moved.get(&(place.function.as_str(), place.file.as_str())) {
-        None => Line {
+        None => WrittenLine {
             place: place.clone(),
             moved: None,
         },
-        Some(main) => Line {
+        Some(main) => WrittenLine {
             place: Place {
                 line: None,
                 caller: None,
@@ -245,7 +249,7 @@ mod tests {
     #[test]
     fn files_do_not_depend_on_where_they_are_installed() {
         let told = |path: &str| {
-            file(&PythonFrame {
+            file_of_frame(&PythonFrame {
                 function: "f".into(),
                 file: path.into(),
                 line: None,
@@ -274,9 +278,9 @@ mod tests {
             (place("put", 30), 5.0),
             (place("put", 31), 50.0),
         ]);
-        let settled = settle(&[base], &[new]);
+        let settled = settle_lines(&[base], &[new]);
         assert_eq!(settled.len(), 2);
-        let get = |run: &BTreeMap<Line, f64>| -> Vec<(Option<u32>, f64)> {
+        let get = |run: &BTreeMap<WrittenLine, f64>| -> Vec<(Option<u32>, f64)> {
             run.iter()
                 .map(|(line, bytes)| (line.place.line, *bytes))
                 .collect()

@@ -86,7 +86,7 @@ impl Measured {
         let masters = || of_role(run, Role::Master);
         let workforce = run.workforce();
         let known = |writer: &&Writer| is_named(writer);
-        let (mappings, others) = places(run);
+        let (mappings, others) = places_of_run(run);
         Self {
             name,
             id: run.head.id.clone(),
@@ -99,18 +99,18 @@ impl Measured {
             range_bytes: run.memory.range_bytes,
             labels: run.head.labels.clone(),
             masters: masters().map(|master| master.comm.clone()).collect(),
-            failure: masters().find_map(failure),
+            failure: masters().find_map(failure_of_master),
             workers: workforce.workers.len() as u64,
-            ceiling: bytes(run, workforce.inherited_pages()),
-            copied: bytes(run, run.copied().total()),
-            known: sum(run, run.who_wrote.writers.iter().filter(known)),
+            ceiling: bytes_of_pages(run, workforce.inherited_pages()),
+            copied: bytes_of_pages(run, run.copied().total()),
+            known: sum_of_writers(run, run.who_wrote.writers.iter().filter(known)),
             totals_lost: totals_lost(run),
             has_lines: !run.who_wrote.python_stacks.is_empty(),
-            kinds: sums(run, |writer| Some(writer.kind)),
-            written: sums(run, |writer| Some(written(run, writer))),
-            functions: sums(run, |writer| Some(function(writer))),
-            lines: sums(run, |writer| Place::of(run, writer)),
-            files: lines::files(run),
+            kinds: sums_by_key(run, |writer| Some(writer.kind)),
+            written: sums_by_key(run, |writer| Some(written(run, writer))),
+            functions: sums_by_key(run, |writer| Some(function(writer))),
+            lines: sums_by_key(run, |writer| Place::of(run, writer)),
+            files: lines::files_of_run(run),
             mappings,
             others,
         }
@@ -130,25 +130,27 @@ fn of_role(run: &Run, role: Role) -> impl Iterator<Item = &Process> {
         .filter(move |process| process.role == role)
 }
 
-fn failure(master: &Process) -> Option<String> {
+fn failure_of_master(master: &Process) -> Option<String> {
     let exit = master.exit.filter(Exit::is_failure)?;
     let name = printable(&master.comm);
     Some(format!("{name} ({}) {}", master.pid, exit.in_words()))
 }
 
-fn bytes(run: &Run, pages: u64) -> f64 {
+fn bytes_of_pages(run: &Run, pages: u64) -> f64 {
     pages as f64 * run.head.host.page_bytes as f64
 }
 
-fn sum<'a>(run: &Run, writers: impl Iterator<Item = &'a Writer>) -> f64 {
-    writers.map(|writer| bytes(run, writer.copied_pages)).sum()
+fn sum_of_writers<'a>(run: &Run, writers: impl Iterator<Item = &'a Writer>) -> f64 {
+    writers
+        .map(|writer| bytes_of_pages(run, writer.copied_pages))
+        .sum()
 }
 
-fn sums<K: Ord>(run: &Run, key: impl Fn(&Writer) -> Option<K>) -> BTreeMap<K, f64> {
+fn sums_by_key<K: Ord>(run: &Run, key: impl Fn(&Writer) -> Option<K>) -> BTreeMap<K, f64> {
     let mut sums = BTreeMap::new();
     for writer in &run.who_wrote.writers {
         if let Some(key) = key(writer) {
-            *sums.entry(key).or_default() += bytes(run, writer.copied_pages);
+            *sums.entry(key).or_default() += bytes_of_pages(run, writer.copied_pages);
         }
     }
     sums
@@ -171,13 +173,13 @@ fn totals_lost(run: &Run) -> Vec<String> {
 }
 
 /// Where the copies come from: what has a position, and what has none.
-fn places(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
-    let masters: HashMap<u32, usize> = owners(run);
+fn places_of_run(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
+    let masters: HashMap<u32, usize> = number_owners(run);
     let mut pieces: BTreeMap<Class, Vec<Piece>> = BTreeMap::new();
     let mut others: BTreeMap<Part, f64> = BTreeMap::new();
     let mut shapes = Shape::of_regions(run);
     for region in &run.memory.regions {
-        let copied = bytes(run, region.copied_pages);
+        let copied = bytes_of_pages(run, region.copied_pages);
         let class = Class::of(region, masters.get(&region.process_id).copied());
         if class.master.is_none() {
             *others.entry(Part::OfWorkers(class)).or_default() += copied;
@@ -199,14 +201,14 @@ fn places(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
             Some(_) => Part::Own(row.mapping.clone()),
             None => Part::OutsideHistogram,
         };
-        *others.entry(part).or_default() += bytes(run, row.copied.total());
+        *others.entry(part).or_default() += bytes_of_pages(run, row.copied.total());
     }
     others.retain(|_, copied| *copied > 0.0);
     (pieces, others)
 }
 
 /// The masters that anything was inherited from, numbered in the order they were found.
-fn owners(run: &Run) -> HashMap<u32, usize> {
+fn number_owners(run: &Run) -> HashMap<u32, usize> {
     let inherited: BTreeSet<u32> = run
         .memory
         .regions

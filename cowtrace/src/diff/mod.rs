@@ -27,12 +27,12 @@ mod tests;
 mod text;
 mod words;
 
-pub use compare::compare;
+pub use compare::compare_runs;
 pub use comparison::{Comparison, Error, Options};
 pub use fairness::Warning;
-pub use html::html;
-pub use json::json;
+pub use html::comparison_as_html;
+pub use json::comparison_as_json;
 pub use measure::Measured;
-pub use rows::{Changes, Mapping, Row, Subject};
-pub use statistics::{Change, Evidence, Finding, MOST_RUNS, can_tell_growth};
-pub use text::text;
+pub use rows::{AlignedMapping, ChangeRow, Changes, Subject};
+pub use statistics::{Change, Finding, MOST_RUNS, RunEvidence, can_tell_growth};
+pub use text::comparison_as_text;

@@ -93,7 +93,7 @@ pub(super) struct Aligned<'a> {
 /// Finds each run's counterparts of the others' mappings. Also gives, for each class, the mappings
 /// that were too many to look at, by run.
 #[must_use]
-pub(super) fn align<'a>(
+pub(super) fn align_mappings<'a>(
     runs: &[&'a BTreeMap<Class, Vec<Piece>>],
 ) -> (Vec<Aligned<'a>>, BTreeMap<&'a Class, Vec<Vec<&'a Piece>>>) {
     let mut classes: BTreeMap<&Class, Vec<Vec<&Piece>>> = BTreeMap::new();
@@ -108,7 +108,7 @@ pub(super) fn align<'a>(
     let mut aligned = Vec::new();
     let mut left_out = BTreeMap::new();
     for (class, by_run) in classes {
-        let (by_run, others): (Vec<_>, Vec<_>) = by_run.into_iter().map(largest).unzip();
+        let (by_run, others): (Vec<_>, Vec<_>) = by_run.into_iter().map(largest_mappings).unzip();
         if others.iter().any(|pieces| !pieces.is_empty()) {
             left_out.insert(class, others);
         }
@@ -134,7 +134,7 @@ pub(super) fn align<'a>(
 }
 
 /// The largest mappings in order of their addresses, and the others.
-fn largest(mut pieces: Vec<&Piece>) -> (Vec<&Piece>, Vec<&Piece>) {
+fn largest_mappings(mut pieces: Vec<&Piece>) -> (Vec<&Piece>, Vec<&Piece>) {
     if pieces.len() <= MOST_ALIGNED {
         return (pieces, Vec::new());
     }
@@ -263,7 +263,7 @@ mod tests {
     fn aligned(class: &Class, runs: &[&[u64]]) -> Vec<Vec<Option<u64>>> {
         let runs: Vec<_> = runs.iter().map(|sizes| run(class, sizes)).collect();
         let runs: Vec<_> = runs.iter().collect();
-        let (aligned, _) = align(&runs);
+        let (aligned, _) = align_mappings(&runs);
         let size = |piece: Option<&Piece>| piece.map(|piece| piece.size >> 20);
         aligned
             .iter()
@@ -347,7 +347,7 @@ mod tests {
         let anon = class("[anon]", Kind::Anon);
         let sizes: Vec<u64> = (1..=1_100).collect();
         let run = run(&anon, &sizes);
-        let (aligned, left_out) = align(&[&run]);
+        let (aligned, left_out) = align_mappings(&[&run]);
         assert_eq!(aligned.len(), MOST_ALIGNED);
         assert_eq!(left_out[&anon][0].len(), 100);
         assert!(

@@ -13,7 +13,7 @@ use crate::run::Kind;
 pub(super) type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
 /// Finds them.
-pub(super) fn pairs<'a>(base: &BTreeSet<&'a str>, new: &BTreeSet<&'a str>) -> Pairs<'a> {
+pub(super) fn pair_files<'a>(base: &BTreeSet<&'a str>, new: &BTreeSet<&'a str>) -> Pairs<'a> {
     // By what is left of a path without one of its folders, and which that is.
     let mut alike: BTreeMap<(usize, &str, &str), [Vec<&'a str>; 2]> = BTreeMap::new();
     for (side, paths) in [base, new].into_iter().enumerate() {
@@ -48,7 +48,7 @@ fn without_folders(path: &str) -> impl Iterator<Item = (usize, &str, &str)> {
 }
 
 /// Both paths in one: `releases/20240101→20240201/app.py`; none if more than one folder differs.
-fn both(base: &str, new: &str) -> Option<String> {
+fn both_names(base: &str, new: &str) -> Option<String> {
     let mut parts: Vec<&str> = base.split('/').collect();
     let others: Vec<&str> = new.split('/').collect();
     let mut differing = (0..parts.len()).filter(|&at| others.get(at) != parts.get(at));
@@ -63,12 +63,12 @@ fn both(base: &str, new: &str) -> Option<String> {
 }
 
 /// The name of both, by the name of either.
-pub(super) fn names<'a>(
+pub(super) fn common_names<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> HashMap<String, String> {
     let mut names = HashMap::new();
     for (one, other) in pairs {
-        if let Some(name) = both(one, other) {
+        if let Some(name) = both_names(one, other) {
             names.insert(one.to_owned(), name.clone());
             names.insert(other.to_owned(), name);
         }
@@ -90,7 +90,7 @@ pub(super) fn of_mappings(
         files.map(|class| class.name.clone()).collect()
     };
     let (base, new) = (files(base), files(new));
-    names(pairs(
+    common_names(pair_files(
         &base.iter().map(String::as_str).collect(),
         &new.iter().map(String::as_str).collect(),
     ))
@@ -118,11 +118,13 @@ mod tests {
     use super::*;
 
     fn paired(base: &[&str], new: &[&str]) -> Vec<String> {
-        let pairs = pairs(
+        let pairs = pair_files(
             &base.iter().copied().collect(),
             &new.iter().copied().collect(),
         );
-        let names = pairs.iter().filter_map(|(one, other)| both(one, other));
+        let names = pairs
+            .iter()
+            .filter_map(|(one, other)| both_names(one, other));
         names.collect()
     }
 

@@ -3,11 +3,11 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 use super::{
-    lines::{Line, Place, rename, settle},
+    lines::{Place, WrittenLine, rename_places, settle_lines},
     measure::{Measured, Written},
-    regions::{Aligned, Class, Part, Piece, align},
+    regions::{Aligned, Class, Part, Piece, align_mappings},
     renames::{of_mappings, with_names},
-    shape::{Shape, Spread},
+    shape::{Shape, ShapeSpread},
     statistics::Change,
 };
 use crate::run::WriteKind;
@@ -44,9 +44,9 @@ pub enum Subject {
     /// The function that wrote, with its module.
     Function(String),
     /// The Python line that wrote.
-    Line(Line),
+    Line(WrittenLine),
     /// A master's mapping.
-    Mapping(Mapping),
+    Mapping(AlignedMapping),
     /// Memory without a position.
     Part(Part),
     /// Mappings without a counterpart in every run, so many.
@@ -57,7 +57,7 @@ pub enum Subject {
 
 /// A mapping of both sides, or of one of them only.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mapping {
+pub struct AlignedMapping {
     /// Name, kind and master.
     pub class: Class,
     /// Its position among those of its class, from 1.
@@ -73,12 +73,12 @@ pub struct Mapping {
     /// The same in NEW.
     pub unshared_new: Option<f64>,
     /// How the spread of the copies differs; none if only one side has the mapping.
-    pub spread: Option<Spread>,
+    pub spread: Option<ShapeSpread>,
 }
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ChangeRow {
     /// What it is about.
     pub subject: Subject,
     /// How it changed.
@@ -125,7 +125,7 @@ impl<'a> Frame<'a> {
         &self,
         by_run: &[impl Borrow<BTreeMap<K, f64>>],
         subject: impl Fn(K) -> Subject,
-    ) -> Vec<Row> {
+    ) -> Vec<ChangeRow> {
         let mut values: BTreeMap<&K, Vec<f64>> = BTreeMap::new();
         for (run, sums) in by_run.iter().enumerate() {
             for (key, bytes) in sums.borrow() {
@@ -141,21 +141,21 @@ impl<'a> Frame<'a> {
     }
 
     /// Rows, the largest change first.
-    fn of_values(&self, values: impl Iterator<Item = (Subject, Vec<f64>)>) -> Vec<Row> {
+    fn of_values(&self, values: impl Iterator<Item = (Subject, Vec<f64>)>) -> Vec<ChangeRow> {
         let sum = |values: &[f64]| values.iter().sum::<f64>();
         let mut values: Vec<_> = values.filter(|(_, values)| sum(values) > 0.0).collect();
         values.sort_by(|one, other| sum(&other.1).total_cmp(&sum(&one.1)));
         let others = values.split_off(values.len().min(MOST_ROWS));
-        let row = |(subject, values): (Subject, Vec<f64>)| Row {
+        let row = |(subject, values): (Subject, Vec<f64>)| ChangeRow {
             subject,
             changes: self.changes(&values),
         };
-        let mut rows: Vec<Row> = values.into_iter().map(row).collect();
-        let far = |row: &Row| row.changes.main().difference().abs();
+        let mut rows: Vec<ChangeRow> = values.into_iter().map(row).collect();
+        let far = |row: &ChangeRow| row.changes.main().difference().abs();
         rows.sort_by(|one, other| far(other).total_cmp(&far(one)));
         if !others.is_empty() {
             let number = others.len();
-            let values = add_up(
+            let values = add_up_runs(
                 self.runs.len(),
                 others.into_iter().map(|(_, values)| values),
             );
@@ -164,39 +164,48 @@ impl<'a> Frame<'a> {
         rows
     }
 
-    pub(super) fn lines(&self) -> Vec<Row> {
+    pub(super) fn lines(&self) -> Vec<ChangeRow> {
         let mut lines: Vec<BTreeMap<Place, f64>> =
             self.runs.iter().map(|run| run.lines.clone()).collect();
-        rename(&mut lines, self.base, &self.each(|run| &run.files));
+        rename_places(&mut lines, self.base, &self.each(|run| &run.files));
         let (base, new) = lines.split_at(self.base);
-        self.rows(&settle(base, new), Subject::Line)
+        self.rows(&settle_lines(base, new), Subject::Line)
     }
 
     /// Mappings that can be compared, and all others together.
-    pub(super) fn mappings(&self) -> (Vec<Row>, Option<Row>) {
+    pub(super) fn mappings(&self) -> (Vec<ChangeRow>, Option<ChangeRow>) {
         let mappings = self.each(|run| &run.mappings);
         let names = of_mappings(&mappings, self.base);
         let renamed: Vec<_> = mappings.iter().map(|it| with_names(it, &names)).collect();
-        let (aligned, left_out) = align(&renamed.iter().collect::<Vec<_>>());
+        let (aligned, left_out) = align_mappings(&renamed.iter().collect::<Vec<_>>());
         let (told, others): (Vec<_>, Vec<_>) = aligned
             .into_iter()
             .filter(|it| it.pieces.iter().flatten().any(|piece| piece.copied > 0.0))
             .partition(|it| self.is_told(it));
         let mut number = others.len();
-        let mut values: Vec<Vec<f64>> = others.iter().map(|it| copied(&it.pieces)).collect();
+        let mut values: Vec<Vec<f64>> = others
+            .iter()
+            .map(|it| copied_pages_of(&it.pieces))
+            .collect();
         for by_run in left_out.into_values() {
             number += by_run.iter().map(Vec::len).max().unwrap_or_default();
             let sum = |pieces: &Vec<&Piece>| pieces.iter().map(|piece| piece.copied).sum();
             values.push(by_run.iter().map(sum).collect());
         }
-        let unmatched = add_up(self.runs.len(), values.into_iter());
-        let rows = told
-            .iter()
-            .map(|it| (Subject::Mapping(self.mapping(it)), copied(&it.pieces)));
-        let unmatched = unmatched.iter().any(|&bytes| bytes > 0.0).then(|| Row {
-            subject: Subject::Unmatched(number),
-            changes: self.changes(&unmatched),
+        let unmatched = add_up_runs(self.runs.len(), values.into_iter());
+        let rows = told.iter().map(|it| {
+            (
+                Subject::Mapping(self.mapping(it)),
+                copied_pages_of(&it.pieces),
+            )
         });
+        let unmatched = unmatched
+            .iter()
+            .any(|&bytes| bytes > 0.0)
+            .then(|| ChangeRow {
+                subject: Subject::Unmatched(number),
+                changes: self.changes(&unmatched),
+            });
         (self.of_values(rows), unmatched)
     }
 
@@ -208,36 +217,38 @@ impl<'a> Frame<'a> {
         (all(base) && (all(new) || none(new))) || (none(base) && all(new))
     }
 
-    fn mapping(&self, aligned: &Aligned<'_>) -> Mapping {
+    fn mapping(&self, aligned: &Aligned<'_>) -> AlignedMapping {
         let (base, new) = aligned.pieces.split_at(self.base);
         let ranges = self.runs[0].range_bytes;
         let same_ranges = self.runs.iter().all(|run| run.range_bytes == ranges);
         let both = base[0].is_some() && new[0].is_some();
-        let spread = both.then(|| Spread::between(&shapes(base), &shapes(new), same_ranges));
-        Mapping {
+        let spread = both.then(|| {
+            ShapeSpread::between(&shapes_of_side(base), &shapes_of_side(new), same_ranges)
+        });
+        AlignedMapping {
             class: aligned.class.clone(),
             position: aligned.position,
             of: aligned.of,
-            size_base: mean(base, |piece| Some(piece.size as f64)),
-            size_new: mean(new, |piece| Some(piece.size as f64)),
-            unshared_base: mean(base, |piece| piece.unshared),
-            unshared_new: mean(new, |piece| piece.unshared),
+            size_base: mean_of_side(base, |piece| Some(piece.size as f64)),
+            size_new: mean_of_side(new, |piece| Some(piece.size as f64)),
+            unshared_base: mean_of_side(base, |piece| piece.unshared),
+            unshared_new: mean_of_side(new, |piece| piece.unshared),
             spread,
         }
     }
 }
 
-fn copied(pieces: &[Option<&Piece>]) -> Vec<f64> {
+fn copied_pages_of(pieces: &[Option<&Piece>]) -> Vec<f64> {
     let copied = |piece: Option<&Piece>| piece.map_or(0.0, |piece| piece.copied);
     pieces.iter().copied().map(copied).collect()
 }
 
-fn shapes<'a>(side: &[Option<&'a Piece>]) -> Vec<Option<&'a Shape>> {
+fn shapes_of_side<'a>(side: &[Option<&'a Piece>]) -> Vec<Option<&'a Shape>> {
     let shape = |piece: &'a Piece| piece.shape.as_ref();
     side.iter().map(|piece| piece.and_then(shape)).collect()
 }
 
-fn mean(side: &[Option<&Piece>], of: impl Fn(&Piece) -> Option<f64>) -> Option<f64> {
+fn mean_of_side(side: &[Option<&Piece>], of: impl Fn(&Piece) -> Option<f64>) -> Option<f64> {
     let values: Vec<f64> = side
         .iter()
         .flatten()
@@ -246,7 +257,7 @@ fn mean(side: &[Option<&Piece>], of: impl Fn(&Piece) -> Option<f64>) -> Option<f
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn add_up(runs: usize, rows: impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
+fn add_up_runs(runs: usize, rows: impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
     rows.fold(vec![0.0; runs], |mut sum, values| {
         for (sum, value) in sum.iter_mut().zip(values) {
             *sum += value;

@@ -29,7 +29,7 @@ pub struct Shape {
 
 /// How the spread differs between the sides.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spread {
+pub struct ShapeSpread {
     /// Share of ranges touched in BASE, averaged over its runs; none where ranges differ in size.
     pub touched_base: Option<f64>,
     /// Share of ranges touched in NEW.
@@ -70,7 +70,7 @@ impl Shape {
             let from = start.max(mapping.start).saturating_sub(mapping.start);
             let to = end.saturating_sub(mapping.start);
             let slice = |offset: u64| offset as f64 / size * SLICES as f64;
-            add(
+            add_to_slices(
                 &mut slices,
                 row.copied.total() as f64,
                 slice(from),
@@ -92,7 +92,7 @@ impl Shape {
 }
 
 /// Adds pages to the slices from one position to another, evenly.
-fn add(slices: &mut [f64], pages: f64, from: f64, to: f64) {
+fn add_to_slices(slices: &mut [f64], pages: f64, from: f64, to: f64) {
     let length = to - from;
     if length <= 0.0 {
         return;
@@ -104,7 +104,7 @@ fn add(slices: &mut [f64], pages: f64, from: f64, to: f64) {
     }
 }
 
-impl Spread {
+impl ShapeSpread {
     /// Of a mapping, as it was spread in each run of the two sides; none in a run without copies.
     #[must_use]
     pub fn between(base: &[Option<&Shape>], new: &[Option<&Shape>], same_ranges: bool) -> Self {
@@ -115,34 +115,36 @@ impl Spread {
         let across = base
             .iter()
             .flatten()
-            .flat_map(|b| new.iter().flatten().map(move |n| distance(b, n)));
-        let within = [base, new].map(pairs).into_iter().flatten();
+            .flat_map(|b| new.iter().flatten().map(move |n| shape_distance(b, n)));
+        let within = [base, new].map(pair_distances).into_iter().flatten();
         Self {
             touched_base: touched(base),
             touched_new: touched(new),
-            moved: mean(across.flatten()),
-            moved_within: mean(within),
+            moved: mean_of(across.flatten()),
+            moved_within: mean_of(within),
         }
     }
 }
 
 /// Distances of all pairs of runs of a side.
-fn pairs(side: &[Option<&Shape>]) -> Vec<f64> {
+fn pair_distances(side: &[Option<&Shape>]) -> Vec<f64> {
     let shapes: Vec<&Shape> = side.iter().copied().flatten().collect();
     let of_others = |(index, shape): (usize, &&Shape)| -> Vec<f64> {
         let others = shapes[index + 1..].iter();
-        others.filter_map(|other| distance(shape, other)).collect()
+        others
+            .filter_map(|other| shape_distance(shape, other))
+            .collect()
     };
     shapes.iter().enumerate().flat_map(of_others).collect()
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+fn mean_of(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0u32, 0.0), |(count, sum), value| (count + 1, sum + value));
     (count > 0).then(|| sum / f64::from(count))
 }
 
 /// Total variation distance of the normalised histograms.
-fn distance(one: &Shape, other: &Shape) -> Option<f64> {
+fn shape_distance(one: &Shape, other: &Shape) -> Option<f64> {
     let sum = |shape: &Shape| shape.slices.iter().sum::<f64>();
     let (all, others) = (sum(one), sum(other));
     if all <= 0.0 || others <= 0.0 {

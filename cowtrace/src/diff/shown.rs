@@ -1,13 +1,13 @@
 //! What people and scripts see of comparisons, letter by letter.
 
 use super::{
-    compare::compare,
+    compare::compare_runs,
     comparison::{Comparison, Options},
-    html::html,
-    json::json,
+    html::comparison_as_html,
+    json::comparison_as_json,
     measure::Measured,
     synthetic::{Service, between, frozen, per_request, plain, runs},
-    text::text,
+    text::comparison_as_text,
 };
 use crate::terminal::Style;
 use unicode_width::UnicodeWidthStr as _;
@@ -18,7 +18,7 @@ fn rendered(comparison: &Comparison, width: usize) -> String {
         width,
         color: false,
     };
-    text(comparison, style, &mut out).unwrap();
+    comparison_as_text(comparison, style, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -102,7 +102,7 @@ fn nothing_copied_as_text() {
 #[test]
 fn json_by_the_contract() {
     let mut out = Vec::new();
-    json(&between(&plain(0, 5), &frozen(9, 5)), &mut out).unwrap();
+    comparison_as_json(&between(&plain(0, 5), &frozen(9, 5)), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let told: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(told["schema"], "cowtrace.diff/1");
@@ -112,7 +112,7 @@ fn json_by_the_contract() {
 #[test]
 fn html_as_one_page() {
     let mut out = Vec::new();
-    html(&between(&plain(0, 5), &frozen(9, 5)), &mut out).unwrap();
+    comparison_as_html(&between(&plain(0, 5), &frozen(9, 5)), &mut out).unwrap();
     let page = String::from_utf8(out).unwrap();
     for outside in ["http:", "https:", "<script", "src=", "href="] {
         assert!(!page.contains(outside), "{outside}");
@@ -125,7 +125,7 @@ fn figures_that_begin_like_markup_stay_text() {
     let many = |first| runs(first, 1, |_, it| it.requests = Some("1e15"));
     let comparison = per_request(&many(0), &many(9)).unwrap();
     let mut page = Vec::new();
-    html(&comparison, &mut page).unwrap();
+    comparison_as_html(&comparison, &mut page).unwrap();
     let page = String::from_utf8(page).unwrap();
     assert!(page.contains("&lt;0.01 B") && !page.contains("<0.01"));
 }
@@ -152,9 +152,9 @@ fn hostile_names_stay_text() {
         Measured::of(&run, evil.into())
     };
     let sides = (vec![hostile(0, 10)], vec![hostile(1, 9_000)]);
-    let comparison = compare(sides.0, sides.1, Options::default()).unwrap();
+    let comparison = compare_runs(sides.0, sides.1, Options::default()).unwrap();
     let mut page = Vec::new();
-    html(&comparison, &mut page).unwrap();
+    comparison_as_html(&comparison, &mut page).unwrap();
     let page = String::from_utf8(page).unwrap();
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
     assert!(!page.contains(['\u{1b}', '\u{202e}']), "printable");

@@ -57,7 +57,7 @@ pub struct Interval {
 
 /// What several runs a side allow to say.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct RunEvidence {
     /// How often chance does it.
     pub chance: Chance,
     /// Where the change lies.
@@ -85,7 +85,7 @@ pub struct Change {
     /// In NEW.
     pub new: Spread,
     /// None with one run a side.
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<RunEvidence>,
     /// What is to be said of it.
     pub finding: Finding,
 }
@@ -94,16 +94,16 @@ impl Change {
     /// The change from one value for each run of BASE to one for each run of NEW; neither is empty.
     #[must_use]
     pub fn between(base: &[f64], new: &[f64]) -> Self {
-        let evidence = (base.len() > 1 || new.len() > 1).then(|| Evidence {
-            chance: chance(base, new),
-            interval: interval(base, new),
+        let evidence = (base.len() > 1 || new.len() > 1).then(|| RunEvidence {
+            chance: chance_of_ranks(base, new),
+            interval: confidence_interval(base, new),
         });
-        let (base_spread, new_spread) = (spread(base), spread(new));
+        let (base_spread, new_spread) = (spread_of_values(base), spread_of_values(new));
         let apart = base_spread.most < new_spread.least || new_spread.most < base_spread.least;
         let finding = match &evidence {
             None => Finding::NoiseUnknown,
             Some(evidence) if evidence.chance.either() <= ALPHA + ROUNDING => Finding::Seen,
-            Some(_) if apart && 2.0 * rarest(base.len(), new.len()) > ALPHA + ROUNDING => {
+            Some(_) if apart && 2.0 * rarest_chance(base.len(), new.len()) > ALPHA + ROUNDING => {
                 Finding::ApartButFew
             }
             Some(_) => Finding::NoneSeen,
@@ -143,17 +143,17 @@ impl Change {
 /// Whether a growth can come out as more than chance at all with so many runs.
 #[must_use]
 pub fn can_tell_growth(base: usize, new: usize) -> bool {
-    rarest(base, new) <= ALPHA + ROUNDING
+    rarest_chance(base, new) <= ALPHA + ROUNDING
 }
 
 /// How often chance puts all runs of one side below all of the other.
 #[must_use]
-pub(super) fn rarest(base: usize, new: usize) -> f64 {
+pub(super) fn rarest_chance(base: usize, new: usize) -> f64 {
     (1..=new).fold(1.0, |chance, k| chance * k as f64 / (base + k) as f64)
 }
 
-fn spread(values: &[f64]) -> Spread {
-    let sorted = sorted(values.iter().copied());
+fn spread_of_values(values: &[f64]) -> Spread {
+    let sorted = sort_values(values.iter().copied());
     let middle = sorted.len() / 2;
     let median = if sorted.len().is_multiple_of(2) {
         f64::midpoint(sorted[middle - 1], sorted[middle])
@@ -167,15 +167,15 @@ fn spread(values: &[f64]) -> Spread {
     }
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+fn sort_values(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
 /// The rank sum of NEW against all ways to deal the same ranks to the two sides.
-fn chance(base: &[f64], new: &[f64]) -> Chance {
-    let all = sorted(base.iter().chain(new).copied());
+fn chance_of_ranks(base: &[f64], new: &[f64]) -> Chance {
+    let all = sort_values(base.iter().chain(new).copied());
     // Twice the rank, which is whole even where ties share one.
     let rank = |value: f64| {
         let below = all.partition_point(|&other| other < value);
@@ -209,15 +209,15 @@ fn ways_by_sum(ranks: &[usize], take: usize) -> Vec<f64> {
     ways.swap_remove(take)
 }
 
-fn interval(base: &[f64], new: &[f64]) -> Interval {
+fn confidence_interval(base: &[f64], new: &[f64]) -> Interval {
     let (left_out, beyond) = cut(base.len(), new.len());
     let ends = |values: Vec<f64>| (values[left_out], values[values.len() - 1 - left_out]);
     let pairs = || base.iter().flat_map(|&b| new.iter().map(move |&n| (b, n)));
-    let difference = ends(sorted(pairs().map(|(b, n)| n - b)));
+    let difference = ends(sort_values(pairs().map(|(b, n)| n - b)));
     let relative = base
         .iter()
         .all(|&b| b > 0.0)
-        .then(|| ends(sorted(pairs().map(|(b, n)| n / b - 1.0))));
+        .then(|| ends(sort_values(pairs().map(|(b, n)| n / b - 1.0))));
     Interval {
         level: 1.0 - 2.0 * beyond,
         difference,
@@ -281,7 +281,7 @@ mod tests {
                 let alarms =
                     share(|| Change::between(&runs(base), &runs(new)).finding == Finding::Seen);
                 assert!(alarms <= ALPHA, "{base} and {new} runs: {alarms}");
-                let can = 2.0 * rarest(base, new) <= ALPHA;
+                let can = 2.0 * rarest_chance(base, new) <= ALPHA;
                 assert_eq!(alarms > 0.0, can, "{base} and {new} runs: {alarms}");
             }
         }
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn ties_are_counted_out_too() {
         // Of the 20 ways to deal 1 1 1 1 1 2, half give NEW the 2.
-        let chance = chance(&[1.0, 1.0, 1.0], &[1.0, 1.0, 2.0]);
+        let chance = chance_of_ranks(&[1.0, 1.0, 1.0], &[1.0, 1.0, 2.0]);
         assert!((chance.more - 0.5).abs() < 1e-9 && (chance.less - 1.0).abs() < 1e-9);
         let same = Change::between(&[7.0; 5], &[7.0; 5]);
         assert_eq!(same.finding, Finding::NoneSeen);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    compare::compare,
+    compare::compare_runs,
     comparison::{Comparison, Error, Options},
     measure::Measured,
 };
@@ -235,7 +235,7 @@ pub(super) fn with(
     options: Options,
 ) -> Result<Comparison, Error> {
     let measured = |side: &[Service]| side.iter().map(Service::measured).collect();
-    compare(measured(services), measured(others), options)
+    compare_runs(measured(services), measured(others), options)
 }
 
 #[track_caller]

@@ -1,8 +1,8 @@
 //! Comparisons of runs whose truth is known.
 
 use super::{
-    Comparison, Error, Finding, Measured, Options, compare,
-    rows::{Mapping, Row, Subject},
+    Comparison, Error, Finding, Measured, Options, compare_runs,
+    rows::{AlignedMapping, ChangeRow, Subject},
     synthetic::{Noise, Service, between, frozen, per_request, plain, runs, with},
     words,
 };
@@ -15,7 +15,7 @@ fn about(comparison: &Comparison) -> Vec<&'static str> {
         .collect()
 }
 
-fn mapping(row: &Row) -> &Mapping {
+fn mapping(row: &ChangeRow) -> &AlignedMapping {
     match &row.subject {
         Subject::Mapping(mapping) => mapping,
         other => panic!("{other:?}"),
@@ -101,7 +101,7 @@ fn copies_that_lie_elsewhere_are_told() {
         service.first_range = 512;
     });
     let comparison = between(&base, &new);
-    let of_64_mib = |row: &&Row| mapping(row).size_base == Some(64.0 * 1_048_576.0);
+    let of_64_mib = |row: &&ChangeRow| mapping(row).size_base == Some(64.0 * 1_048_576.0);
     let row = comparison.mappings.iter().find(of_64_mib).unwrap();
     let spread = mapping(row).spread.as_ref().unwrap();
     // 500 ranges from 0 on and 500 from 512 on have none in common.
@@ -330,9 +330,9 @@ fn deployed(id: u32, release: &str, more: &[&str]) -> Measured {
     Measured::of(&run, format!("{id}.cow"))
 }
 
-fn names(rows: &[Row]) -> Vec<String> {
+fn names(rows: &[ChangeRow]) -> Vec<String> {
     rows.iter()
-        .map(|row| words::subject(&row.subject))
+        .map(|row| words::subject_in_words(&row.subject))
         .collect()
 }
 
@@ -344,7 +344,8 @@ fn what_was_deployed_into_another_folder_is_the_same() {
             deployed(first + 1, release, &[]),
         ]
     };
-    let comparison = compare(side(0, "20240101"), side(5, "20240201"), Options::default()).unwrap();
+    let comparison =
+        compare_runs(side(0, "20240101"), side(5, "20240201"), Options::default()).unwrap();
     assert_eq!(
         names(&comparison.lines),
         [
@@ -362,7 +363,7 @@ fn what_was_deployed_into_another_folder_is_the_same() {
 
 #[test]
 fn what_is_there_in_both_folders_on_one_side_is_not_the_same() {
-    let comparison = compare(
+    let comparison = compare_runs(
         vec![deployed(0, "1", &["2"])],
         vec![deployed(5, "3", &[])],
         Options::default(),
@@ -388,7 +389,8 @@ fn other_memory_as_a_kind_and_as_what_was_written_are_told_apart() {
         }
         Measured::of(&run, format!("{id}.cow"))
     };
-    let comparison = compare(vec![other(0, 100)], vec![other(1, 900)], Options::default()).unwrap();
+    let comparison =
+        compare_runs(vec![other(0, 100)], vec![other(1, 900)], Options::default()).unwrap();
     assert_eq!(names(&comparison.kinds), ["all other memory"]);
     assert_eq!(names(&comparison.written), ["other memory of unknown use"]);
 }

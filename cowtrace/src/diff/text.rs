@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::{
     columns::FIGURES,
     comparison::Comparison,
-    rows::{Mapping, Row, Subject},
+    rows::{AlignedMapping, ChangeRow, Subject},
     statistics::Finding,
-    words::{bytes, subject},
+    words::{bytes_in_words, subject_in_words},
 };
 use crate::{
     terminal::{Grid, Style, heading, item, paragraph, section},
@@ -28,14 +28,18 @@ const NOTHING_CHANGED: &str = "Nothing that makes up 5 % of the copies has chang
 const WHAT_CHANGED: &str = "WHAT CHANGED (5 % of all or more)";
 
 /// Writes a comparison as text.
-pub fn text(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn comparison_as_text(
+    comparison: &Comparison,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     heading(&comparison.summary(), style, out)?;
     paragraph(&comparison.confidence(), style, out)?;
-    warnings(comparison, style, out)?;
-    rows(comparison, style, out)
+    write_warnings(comparison, style, out)?;
+    write_rows(comparison, style, out)
 }
 
-fn warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn write_warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if comparison.warnings.is_empty() {
         return Ok(());
     }
@@ -46,7 +50,7 @@ fn warnings(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn write_rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let all = comparison.totals.main();
     if all.base.most == 0.0 && all.new.most == 0.0 {
         return Ok(());
@@ -56,15 +60,17 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
         return paragraph(NOTHING_CHANGED, style, out);
     }
     writeln!(out)?;
-    changes(WHAT_CHANGED, &leading, style, out)?;
+    write_changes(WHAT_CHANGED, &leading, style, out)?;
     let rows = leading.iter().chain(&others);
-    let spreads: Vec<String> = rows.filter_map(|row| spread(&row.subject)).collect();
+    let spreads: Vec<String> = rows
+        .filter_map(|row| spread_in_words(&row.subject))
+        .collect();
     if others.is_empty() && spreads.is_empty() {
         return Ok(());
     }
     section("IN DETAIL", style, out)?;
     if !others.is_empty() {
-        changes("WHAT ELSE CHANGED", &others, style, out)?;
+        write_changes("WHAT ELSE CHANGED", &others, style, out)?;
     }
     for spread in spreads {
         item(&spread, style, out)?;
@@ -73,12 +79,19 @@ fn rows(comparison: &Comparison, style: Style, out: &mut dyn Write) -> io::Resul
 }
 
 /// A table of rows.
-fn changes(title: &str, rows: &[&Row], style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn write_changes(
+    title: &str,
+    rows: &[&ChangeRow],
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let header: Vec<&str> = FIGURES.iter().map(|it| it.title).chain([title]).collect();
     let mut table = Grid::new(&header, &[0, 1, 2, 3]).dispensable(&[2, 3]);
     for row in rows {
         let figures = FIGURES.map(|column| (column.figure)(row.changes.main()));
-        table.add(figures, |room| shorten(&subject(&row.subject), room));
+        table.add(figures, |room| {
+            shorten(&subject_in_words(&row.subject), room)
+        });
     }
     writeln!(out, "{}", table.lines(style))
 }
@@ -86,8 +99,8 @@ fn changes(title: &str, rows: &[&Row], style: Style, out: &mut dyn Write) -> io:
 /// The rows worth a look.
 struct Told<'a> {
     /// Those that tell most, few enough to be read with the answer.
-    leading: Vec<&'a Row>,
-    others: Vec<&'a Row>,
+    leading: Vec<&'a ChangeRow>,
+    others: Vec<&'a ChangeRow>,
 }
 
 /// Which rows lead, by the way to look at the copies and their place in that: two kinds, for what
@@ -95,19 +108,20 @@ struct Told<'a> {
 const LEADING: [(usize, usize); 5] = [(0, 0), (0, 1), (2, 0), (3, 0), (1, 0)];
 
 fn told(comparison: &Comparison) -> Told<'_> {
-    let matters = |row: &&Row| {
-        row.changes.main().finding != Finding::NoneSeen && distance(row) >= least(comparison)
+    let matters = |row: &&ChangeRow| {
+        row.changes.main().finding != Finding::NoneSeen
+            && distance_of_row(row) >= least_change(comparison)
     };
     let by_line = if comparison.lines.is_empty() {
         &comparison.functions
     } else {
         &comparison.lines
     };
-    let ways: [Vec<&Row>; 4] = [
-        first(&comparison.kinds, MOST_KINDS, matters),
-        first(&comparison.written, MOST_WRITTEN, matters),
-        first(by_line, MOST_LINES, matters),
-        places(comparison, matters),
+    let ways: [Vec<&ChangeRow>; 4] = [
+        first_rows(&comparison.kinds, MOST_KINDS, matters),
+        first_rows(&comparison.written, MOST_WRITTEN, matters),
+        first_rows(by_line, MOST_LINES, matters),
+        changed_places(comparison, matters),
     ];
     let is_there = |(way, place): &(usize, usize)| ways[*way].len() > *place;
     let lead: Vec<_> = LEADING
@@ -120,7 +134,11 @@ fn told(comparison: &Comparison) -> Told<'_> {
         rows.map(move |(place, row)| ((way, place), *row))
     });
     let (leading, others): (Vec<_>, Vec<_>) = all.partition(|(place, _)| lead.contains(place));
-    let rows = |of: Vec<(_, _)>| of.into_iter().map(|(_, row)| row).collect::<Vec<&Row>>();
+    let rows = |of: Vec<(_, _)>| {
+        of.into_iter()
+            .map(|(_, row)| row)
+            .collect::<Vec<&ChangeRow>>()
+    };
     let (mut leading, mut others) = (rows(leading), rows(others));
     let room = MOST_LEADING.saturating_sub(leading.len()).min(others.len());
     leading.extend(others.drain(..room));
@@ -128,35 +146,42 @@ fn told(comparison: &Comparison) -> Told<'_> {
 }
 
 /// Changes of less are not told, bytes.
-fn least(comparison: &Comparison) -> f64 {
+fn least_change(comparison: &Comparison) -> f64 {
     let all = comparison.totals.main();
     TOLD_SHARE * all.base.median.max(all.new.median)
 }
 
-fn distance(row: &Row) -> f64 {
+fn distance_of_row(row: &ChangeRow) -> f64 {
     row.changes.main().difference().abs()
 }
 
 /// Where in memory: mappings, memory without a position, and what could not be matched.
-fn places(comparison: &Comparison, matters: impl Fn(&&Row) -> bool) -> Vec<&Row> {
-    let is_large = |row: &&Row| {
+fn changed_places(
+    comparison: &Comparison,
+    matters: impl Fn(&&ChangeRow) -> bool,
+) -> Vec<&ChangeRow> {
+    let is_large = |row: &&ChangeRow| {
         let change = row.changes.main();
         let (base, new) = (change.base.median, change.new.median);
-        base.max(new) >= least(comparison) && bytes(base) != bytes(new)
+        base.max(new) >= least_change(comparison) && bytes_in_words(base) != bytes_in_words(new)
     };
-    let mut places = first(&comparison.mappings, MOST_MAPPINGS, &matters);
-    places.extend(first(&comparison.others, 1, &matters));
+    let mut places = first_rows(&comparison.mappings, MOST_MAPPINGS, &matters);
+    places.extend(first_rows(&comparison.others, 1, &matters));
     places.extend(comparison.unmatched.iter().filter(is_large));
-    places.sort_by(|one, other| distance(other).total_cmp(&distance(one)));
+    places.sort_by(|one, other| distance_of_row(other).total_cmp(&distance_of_row(one)));
     places
 }
 
-fn first(rows: &[Row], most: usize, is_told: impl Fn(&&Row) -> bool) -> Vec<&Row> {
+fn first_rows(
+    rows: &[ChangeRow],
+    most: usize,
+    is_told: impl Fn(&&ChangeRow) -> bool,
+) -> Vec<&ChangeRow> {
     rows.iter().filter(is_told).take(most).collect()
 }
 
 /// How the copies of a mapping are spread, if both sides have some and that differs.
-fn spread(subject: &Subject) -> Option<String> {
+fn spread_in_words(subject: &Subject) -> Option<String> {
     let Subject::Mapping(mapping) = subject else {
         return None;
     };
@@ -185,11 +210,11 @@ fn spread(subject: &Subject) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}: {}.", name(mapping), parts.join("; ")))
 }
 
-fn name(mapping: &Mapping) -> String {
-    let of_both = Mapping {
+fn name(mapping: &AlignedMapping) -> String {
+    let of_both = AlignedMapping {
         size_base: None,
         size_new: None,
         ..mapping.clone()
     };
-    subject(&Subject::Mapping(of_both))
+    subject_in_words(&Subject::Mapping(of_both))
 }

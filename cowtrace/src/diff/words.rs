@@ -1,9 +1,9 @@
 //! Changes and what they are about, as people read them.
 
 use super::{
-    lines::Line,
+    lines::WrittenLine,
     regions::{Class, Part},
-    rows::{Mapping, Subject},
+    rows::{AlignedMapping, Subject},
     statistics::Change,
 };
 use crate::{
@@ -40,12 +40,12 @@ const TIMES: f64 = 1.0;
 
 /// Bytes in the largest unit that fits; fractions of a byte, as they come per unit of work, too.
 #[must_use]
-pub(super) fn bytes(bytes: f64) -> String {
+pub(super) fn bytes_in_words(bytes: f64) -> String {
     match bytes {
         0.0 => "0 B".into(),
         b if b < 0.01 => "<0.01 B".into(),
         b if b < 10.0 && b.fract() != 0.0 => format!("{b:.2} B"),
-        b => size(whole(b)),
+        b => size(whole_bytes(b)),
     }
 }
 
@@ -54,21 +54,21 @@ pub(super) fn bytes(bytes: f64) -> String {
     clippy::cast_sign_loss,
     reason = "bytes of a run, which came from whole numbers"
 )]
-fn whole(bytes: f64) -> u64 {
+fn whole_bytes(bytes: f64) -> u64 {
     bytes.round() as u64
 }
 
 /// Two figures that differ, with as many digits as it takes to see that; none if they are the same, or
 /// as good as that.
-pub(super) fn apart(base: f64, new: f64) -> Option<(String, String)> {
+pub(super) fn told_apart(base: f64, new: f64) -> Option<(String, String)> {
     let pair = |told: &dyn Fn(f64) -> String| Some((told(base), told(new)));
     let is_apart = |pair: &(String, String)| pair.0 != pair.1;
-    let in_short = pair(&bytes).filter(is_apart);
+    let in_short = pair(&bytes_in_words).filter(is_apart);
     let finer = || {
         let mut finer = FINER.into_iter();
         finer.find_map(|digits| pair(&|it| with_digits(it, base.max(new), digits)).filter(is_apart))
     };
-    let whole = || pair(&|it| format!("{} B", count(whole(it)))).filter(is_apart);
+    let whole = || pair(&|it| format!("{} B", count(whole_bytes(it)))).filter(is_apart);
     in_short.or_else(finer).or_else(whole)
 }
 
@@ -82,21 +82,21 @@ fn with_digits(bytes: f64, larger: f64, digits: usize) -> String {
 }
 
 /// With its sign.
-pub(super) fn signed(difference: f64) -> String {
+pub(super) fn signed_bytes(difference: f64) -> String {
     match difference {
         0.0 => "0 B".into(),
-        d if d < 0.0 => format!("-{}", bytes(-d)),
-        d => format!("+{}", bytes(d)),
+        d if d < 0.0 => format!("-{}", bytes_in_words(-d)),
+        d => format!("+{}", bytes_in_words(d)),
     }
 }
 
 /// `44 % less`, `2.3 times as much`; nothing in common with rounding to 0.
 #[must_use]
-pub(super) fn growth(relative: f64) -> String {
+pub(super) fn growth_in_words(relative: f64) -> String {
     let word = if relative < 0.0 { "less" } else { "more" };
     match relative {
         0.0 => "as much".into(),
-        r if r >= TIMES => format!("{} times as much", digits(r + 1.0)),
+        r if r >= TIMES => format!("{} times as much", digits_of_ratio(r + 1.0)),
         r => format!("{} {word}", share(r.abs())),
     }
 }
@@ -104,7 +104,7 @@ pub(super) fn growth(relative: f64) -> String {
 /// `26 to 28 % less`, `1 % less to 2 % more`.
 pub(super) fn growth_between(from: f64, to: f64) -> String {
     let within = |least: f64, most: f64, word: &str| {
-        let (one, other) = (number(least), number(most));
+        let (one, other) = (number_in_words(least), number_in_words(most));
         let finer = |it: f64| format!("{:.1}", it * 100.0);
         let (finer_one, finer_other) = (finer(least), finer(most));
         if one != other {
@@ -126,14 +126,14 @@ pub(super) fn growth_between(from: f64, to: f64) -> String {
     if from == 0.0 && to == 0.0 {
         return "as much".into();
     }
-    match (growth(from), growth(to)) {
+    match (growth_in_words(from), growth_in_words(to)) {
         (from, to) if from == to => from,
         (from, to) => format!("{from} to {to}"),
     }
 }
 
 /// For a column: `-44 %`, `+3.1 %`, `x2.3`, `new`, `gone`.
-pub(super) fn relative(change: &Change) -> String {
+pub(super) fn relative_change(change: &Change) -> String {
     let new = change.new.median;
     match change.relative() {
         None if new > 0.0 => "new".into(),
@@ -141,7 +141,7 @@ pub(super) fn relative(change: &Change) -> String {
         Some(_) if new == 0.0 => "gone".into(),
         Some(0.0) => "0 %".into(),
         Some(r) if r.abs() < LEAST => share(r.abs()),
-        Some(r) if r >= TIMES => format!("x{}", digits(r + 1.0)),
+        Some(r) if r >= TIMES => format!("x{}", digits_of_ratio(r + 1.0)),
         Some(r) if r < 0.0 => format!("-{}", share(-r)),
         Some(r) => format!("+{}", share(r)),
     }
@@ -149,10 +149,10 @@ pub(super) fn relative(change: &Change) -> String {
 
 /// A fraction above 0 as percent, with a digit more below 10.
 fn share(fraction: f64) -> String {
-    format!("{} %", number(fraction))
+    format!("{} %", number_in_words(fraction))
 }
 
-fn number(fraction: f64) -> String {
+fn number_in_words(fraction: f64) -> String {
     match fraction * 100.0 {
         p if p < LEAST * 100.0 => "<0.1".into(),
         p if p < 9.95 => format!("{p:.1}"),
@@ -163,7 +163,7 @@ fn number(fraction: f64) -> String {
     }
 }
 
-fn digits(times: f64) -> String {
+fn digits_of_ratio(times: f64) -> String {
     if times < 9.95 {
         format!("{times:.1}")
     } else {
@@ -172,7 +172,7 @@ fn digits(times: f64) -> String {
 }
 
 /// What a kind of write is.
-pub(super) const fn kind(kind: WriteKind) -> &'static str {
+pub(super) const fn kind_in_words(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts",
         WriteKind::Gc => "gc headers",
@@ -192,16 +192,16 @@ pub(super) const fn explained(kind: WriteKind) -> &'static str {
 }
 
 /// What a row is about, harmless for a terminal.
-pub(super) fn subject(subject: &Subject) -> String {
+pub(super) fn subject_in_words(subject: &Subject) -> String {
     match subject {
-        Subject::Kind(it) => kind(*it).into(),
+        Subject::Kind(it) => kind_in_words(*it).into(),
         // Beside the kind of that name, which is all of it.
         Subject::Written(it) if it.name == OTHER_MEMORY => UNKNOWN_USE.into(),
         Subject::Written(it) => printable(&it.name),
         Subject::Function(it) => printable(it),
-        Subject::Line(it) => line(it),
-        Subject::Mapping(it) => mapping(it),
-        Subject::Part(it) => part(it),
+        Subject::Line(it) => line_in_words(it),
+        Subject::Mapping(it) => mapping_in_words(it),
+        Subject::Part(it) => part_in_words(it),
         Subject::Unmatched(number) => format!(
             "{} without a counterpart in every run",
             plural(*number as u64, "mapping")
@@ -210,7 +210,7 @@ pub(super) fn subject(subject: &Subject) -> String {
     }
 }
 
-fn line(line: &Line) -> String {
+fn line_in_words(line: &WrittenLine) -> String {
     let cut = |text: &str| shorten(&printable(text), MAX_NAME);
     let at = |file: &str, line: Option<u32>| match line {
         Some(line) => format!("{}:{line}", cut(file)),
@@ -231,27 +231,31 @@ fn line(line: &Line) -> String {
 }
 
 /// Its name, its number where there are several, and whose it is if not the first master's.
-fn mapping(mapping: &Mapping) -> String {
-    let mut text = class(&mapping.class);
+fn mapping_in_words(mapping: &AlignedMapping) -> String {
+    let mut text = class_in_words(&mapping.class);
     if mapping.of > 1 {
         text = format!("{text} {}/{}", mapping.position, mapping.of);
     }
     let size = |size: f64| match mapping.of {
         1 => String::new(),
-        _ => format!(", {}", bytes(size)),
+        _ => format!(", {}", bytes_in_words(size)),
     };
     match (mapping.size_base, mapping.size_new) {
         (Some(base), None) => format!("{text}{}, only in BASE", size(base)),
         (None, Some(new)) => format!("{text}{}, only in NEW", size(new)),
-        (Some(base), Some(new)) if bytes(base) != bytes(new) => {
-            format!("{text}, {}, then {}", bytes(base), bytes(new))
+        (Some(base), Some(new)) if bytes_in_words(base) != bytes_in_words(new) => {
+            format!(
+                "{text}, {}, then {}",
+                bytes_in_words(base),
+                bytes_in_words(new)
+            )
         }
         (Some(base), _) => format!("{text}{}", size(base)),
         (None, None) => text,
     }
 }
 
-fn class(class: &Class) -> String {
+fn class_in_words(class: &Class) -> String {
     let name = if class.name.is_empty() {
         class.kind.to_owned()
     } else {
@@ -264,9 +268,9 @@ fn class(class: &Class) -> String {
     }
 }
 
-fn part(part: &Part) -> String {
+fn part_in_words(part: &Part) -> String {
     match part {
-        Part::OfWorkers(it) => class(it),
+        Part::OfWorkers(it) => class_in_words(it),
         Part::Own(mapping) => own_memory_name(mapping.as_deref()),
         Part::OutsideHistogram => OUTSIDE_HISTOGRAM.into(),
     }
@@ -282,7 +286,7 @@ mod tests {
             -1.0, -0.9999, -0.997, -0.44, -0.0312, -0.0001, 0.0, 0.07, 0.996, 1.0, 22.0,
         ];
         assert_eq!(
-            told.map(growth),
+            told.map(growth_in_words),
             [
                 "100 % less",
                 ">99.9 % less",
@@ -326,7 +330,7 @@ mod tests {
     fn figures_that_differ_read_as_if_they_did() {
         const MIB: f64 = 1_048_576.0;
         let told = |base: f64, new: f64| {
-            let (base, new) = apart(base, new).unwrap();
+            let (base, new) = told_apart(base, new).unwrap();
             format!("{new} instead of {base}")
         };
         assert_eq!(told(2.0 * MIB, MIB), "1 MiB instead of 2 MiB");
@@ -341,9 +345,9 @@ mod tests {
             "107,374,186,496 B instead of 107,374,182,400 B"
         );
         assert_eq!(told(512.3, 512.4), "512.40 B instead of 512.30 B");
-        assert_eq!(apart(MIB, MIB), None);
-        assert_eq!(apart(0.0, 0.0), None);
-        assert_eq!(apart(512.000_01, 512.0), None);
+        assert_eq!(told_apart(MIB, MIB), None);
+        assert_eq!(told_apart(0.0, 0.0), None);
+        assert_eq!(told_apart(512.000_01, 512.0), None);
     }
 
     #[test]
@@ -355,7 +359,7 @@ mod tests {
 
     #[test]
     fn bytes_may_be_fractions() {
-        let told = [0.0, 0.001, 0.25, 3.0, 65_536.4].map(bytes);
+        let told = [0.0, 0.001, 0.25, 3.0, 65_536.4].map(bytes_in_words);
         assert_eq!(told, ["0 B", "<0.01 B", "0.25 B", "3 B", "64 KiB"]);
     }
 }

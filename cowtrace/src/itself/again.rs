@@ -25,19 +25,19 @@ pub enum StarterError {
 
 /// Starts this very program as a hidden subcommand, whatever its path leads to by now.
 #[must_use]
-pub fn again(subcommand: &str) -> Command {
+pub fn start_again(subcommand: &str) -> Command {
     let mut itself = Command::new("/proc/self/exe");
     itself.arg(subcommand);
     itself
 }
 
 /// The path of this program, for what is to go by its name, as a process does that is traced.
-pub fn path() -> io::Result<PathBuf> {
+pub fn own_path() -> io::Result<PathBuf> {
     env::current_exe()
 }
 
 /// The process that has started this one, if it is this program too.
-pub fn starter() -> Result<u32, StarterError> {
+pub fn find_starter() -> Result<u32, StarterError> {
     let starter = getppid().as_raw().unsigned_abs();
     let program = |process: &str| {
         let file = fs::metadata(format!("/proc/{process}/exe"));
@@ -57,10 +57,10 @@ mod tests {
 
     #[test]
     fn this_program_is_found_and_its_starter_told_from_it() {
-        let program = path().unwrap();
+        let program = own_path().unwrap();
         assert!(program.is_file());
-        assert_eq!(again(NAMER).get_args().collect::<Vec<_>>(), [NAMER]);
+        assert_eq!(start_again(NAMER).get_args().collect::<Vec<_>>(), [NAMER]);
         // cargo, or whatever else runs tests.
-        assert!(matches!(starter(), Err(StarterError::Foreign)));
+        assert!(matches!(find_starter(), Err(StarterError::Foreign)));
     }
 }

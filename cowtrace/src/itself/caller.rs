@@ -74,40 +74,40 @@ struct Caller {
 }
 
 /// Whose rights count, found once.
-fn caller() -> Result<Option<&'static Caller>, CallerError> {
+fn find_caller() -> Result<Option<&'static Caller>, CallerError> {
     static CALLER: OnceLock<Option<Caller>> = OnceLock::new();
     if let Some(known) = CALLER.get() {
         return Ok(known.as_ref());
     }
-    let found = find()?;
+    let found = look_up_caller()?;
     Ok(CALLER.get_or_init(|| found).as_ref())
 }
 
-fn find() -> Result<Option<Caller>, CallerError> {
-    let ids = getresuid().map_err(unknown)?;
+fn look_up_caller() -> Result<Option<Caller>, CallerError> {
+    let ids = getresuid().map_err(unknown_ids)?;
     if !ids.effective.is_root() {
         return Ok(None);
     }
     // Where the program's file is root's by its mode, the environment is anybody's.
     if !ids.real.is_root() {
-        let groups = getgroups().map_err(unknown)?;
-        return describe(ids.real, nix::unistd::getgid(), Some(groups)).map(Some);
+        let groups = getgroups().map_err(unknown_ids)?;
+        return describe_caller(ids.real, nix::unistd::getgid(), Some(groups)).map(Some);
     }
-    let Some(uid) = number("SUDO_UID")? else {
+    let Some(uid) = number_from_sudo("SUDO_UID")? else {
         return Ok(None);
     };
-    let gid = number("SUDO_GID")?.ok_or(CallerError::HalfFromSudo {
+    let gid = number_from_sudo("SUDO_GID")?.ok_or(CallerError::HalfFromSudo {
         set: "SUDO_UID",
         missing: "SUDO_GID",
     })?;
     if uid == 0 {
         return Ok(None);
     }
-    describe(Uid::from_raw(uid), Gid::from_raw(gid), None).map(Some)
+    describe_caller(Uid::from_raw(uid), Gid::from_raw(gid), None).map(Some)
 }
 
 /// A user's or group's number as sudo leaves it.
-fn number(name: &'static str) -> Result<Option<u32>, CallerError> {
+fn number_from_sudo(name: &'static str) -> Result<Option<u32>, CallerError> {
     let Some(value) = env::var_os(name) else {
         return Ok(None);
     };
@@ -122,14 +122,14 @@ fn number(name: &'static str) -> Result<Option<u32>, CallerError> {
     }
 }
 
-fn describe(uid: Uid, gid: Gid, groups: Option<Vec<Gid>>) -> Result<Caller, CallerError> {
-    let account = User::from_uid(uid).map_err(unknown)?;
+fn describe_caller(uid: Uid, gid: Gid, groups: Option<Vec<Gid>>) -> Result<Caller, CallerError> {
+    let account = User::from_uid(uid).map_err(unknown_ids)?;
     let groups = match (groups, &account) {
         (Some(groups), _) => groups,
         (None, Some(user)) => {
             let name = CString::new(user.name.clone());
             let name = name.map_err(|error| CallerError::Unknown(error.into()))?;
-            getgrouplist(&name, gid).map_err(unknown)?
+            getgrouplist(&name, gid).map_err(unknown_ids)?
         }
         (None, None) => vec![gid],
     };
@@ -141,14 +141,14 @@ fn describe(uid: Uid, gid: Gid, groups: Option<Vec<Gid>>) -> Result<Caller, Call
     })
 }
 
-fn unknown(error: nix::Error) -> CallerError {
+fn unknown_ids(error: nix::Error) -> CallerError {
     CallerError::Unknown(error.into())
 }
 
 /// Whether this thread could do more to the user's files than the user may.
 #[must_use]
 pub fn is_beyond_caller() -> bool {
-    Uid::effective().is_root() && !matches!(caller(), Ok(None))
+    Uid::effective().is_root() && !matches!(find_caller(), Ok(None))
 }
 
 /// Makes this process the caller's, for good: user, groups, and no capability in any set that it
@@ -158,7 +158,7 @@ pub fn is_beyond_caller() -> bool {
 /// itself, and without them a service could not run helpers that are root's by their mode.
 pub fn become_caller() -> Result<(), CallerError> {
     let refused = |error: nix::Error| CallerError::Refused(error.into());
-    if let Some(caller) = caller()? {
+    if let Some(caller) = find_caller()? {
         setgroups(&caller.groups).map_err(refused)?;
         setresgid(caller.gid, caller.gid, caller.gid).map_err(refused)?;
         setresuid(caller.uid, caller.uid, caller.uid).map_err(refused)?;
@@ -180,7 +180,7 @@ pub fn take_rights_in_thread() -> Result<(), CallerError> {
         let user = rustix::thread::Uid::from_raw(caller.uid.as_raw());
         set_thread_res_uid(None, user, None)
     };
-    match caller()? {
+    match find_caller()? {
         Some(caller) => take(caller).map_err(|error| CallerError::Refused(error.into()))?,
         None if Uid::effective().is_root() => return Ok(()),
         None => {}
@@ -230,8 +230,8 @@ fn shed_capabilities() -> io::Result<()> {
 /// sudo's own variables (`SUDO_USER`, …) stay: they are true. So does its `PATH`, which is what the
 /// administrator wants for root, with what a user's commands are usually found by: the user's own
 /// folders before it, and behind it those of every system that it lacks.
-pub fn environment() -> Result<Vec<(&'static str, String)>, CallerError> {
-    let Some(caller) = caller()? else {
+pub fn caller_environment() -> Result<Vec<(&'static str, String)>, CallerError> {
+    let Some(caller) = find_caller()? else {
         return Ok(Vec::new());
     };
     let path = env::var("PATH").unwrap_or_default();

@@ -10,24 +10,24 @@ use std::{ffi::OsString, io, os::unix::process::CommandExt as _, process::Comman
 use nix::sys::signal::{Signal, raise};
 
 use super::{
-    again::{LAUNCHER, path},
+    again::{LAUNCHER, own_path},
     caller,
 };
-use crate::{foreign::printable, streams::say};
+use crate::{foreign::printable, streams::say_to_user};
 
 /// Exit status of a command that cannot be started, as of a shell.
 const CANNOT_START: i32 = 127;
 
 /// Starts a process that stops itself, and becomes the command once it goes on.
-pub fn waiting(command: &[OsString]) -> io::Result<Command> {
-    let mut itself = Command::new(path()?);
+pub fn start_waiting(command: &[OsString]) -> io::Result<Command> {
+    let mut itself = Command::new(own_path()?);
     itself.arg(LAUNCHER).arg("--").args(command);
     Ok(itself)
 }
 
 /// A command of the user's that is not traced: as the user, and as the user finds it.
-pub fn untraced(program: &str) -> io::Result<Command> {
-    let mut itself = Command::new(path()?);
+pub fn untraced_command(program: &str) -> io::Result<Command> {
+    let mut itself = Command::new(own_path()?);
     itself.args([LAUNCHER, "--at-once", "--", program]);
     Ok(itself)
 }
@@ -37,14 +37,14 @@ pub fn untraced(program: &str) -> io::Result<Command> {
 #[must_use]
 pub fn become_command(command: &[OsString], at_once: bool) -> i32 {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        say(format_args!("error: cannot {what}: {error}"));
+        say_to_user(format_args!("error: cannot {what}: {error}"));
         CANNOT_START
     };
     if !at_once && let Err(error) = raise(Signal::SIGSTOP) {
         return failed("wait to be traced", &error);
     }
     // Before: nobody can be told from another afterwards.
-    let environment = match caller::environment() {
+    let environment = match caller::caller_environment() {
         Ok(environment) => environment,
         Err(error) => return failed("start the command as the calling user", &error),
     };

@@ -8,5 +8,5 @@ mod again;
 pub mod caller;
 mod launcher;
 
-pub use again::{DEMO_SERVICE, LAUNCHER, NAMER, StarterError, again, path, starter};
-pub use launcher::{become_command, untraced, waiting};
+pub use again::{DEMO_SERVICE, LAUNCHER, NAMER, StarterError, find_starter, own_path, start_again};
+pub use launcher::{become_command, start_waiting, untraced_command};

@@ -56,7 +56,7 @@ pub fn name_bss(
     candidates.truncate(MAX_FILES);
     let (mut held, mut asked) = (Vec::new(), Vec::new());
     for (index, region, data) in candidates {
-        if let Some(file) = hold(proc_root, living(region.process_id), data) {
+        if let Some(file) = hold_bss_file(proc_root, living(region.process_id), data) {
             held.push(file);
             asked.push((index, region.mapping.end, data));
         }
@@ -96,7 +96,7 @@ fn data_by_end(regions: &[Region]) -> HashMap<(u32, u64), &Region> {
 
 /// The file of a mapping: of the process that has it mapped, if that lives, else the one of its name
 /// here.
-fn hold(proc_root: &Path, pid: Option<u32>, mapping: &Mapping) -> Option<HeldData> {
+fn hold_bss_file(proc_root: &Path, pid: Option<u32>, mapping: &Mapping) -> Option<HeldData> {
     let held = |file, inode| HeldData {
         file,
         inode,

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::process::{Identity, identity, stat_field};
+use super::process::{Identity, read_identity, stat_field};
 use crate::run::exit::Ending;
 
 /// The place of `exit_code` behind the name in /proc/PID/stat (proc(5): 52, where the name is 2).
@@ -42,7 +42,7 @@ impl Watched {
         let raw = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
         let pidfd = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty());
         Some(Self {
-            identity: identity(root, pid).ok()?,
+            identity: read_identity(root, pid).ok()?,
             pidfd: pidfd.ok(),
         })
     }
@@ -63,7 +63,7 @@ impl Watched {
     /// Until its parent takes it, it tells itself.
     fn as_zombie(&self, root: &Path) -> Option<Ending> {
         let pid = self.identity.pid;
-        let now = identity(root, pid).ok()?;
+        let now = read_identity(root, pid).ok()?;
         if !now.is_dead || now.started_ticks != self.identity.started_ticks {
             return None;
         }

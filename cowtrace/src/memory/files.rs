@@ -21,7 +21,7 @@ use nix::{
 /// Needs `CAP_CHECKPOINT_RESTORE`, or `CAP_SYS_ADMIN`.
 #[must_use]
 pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> {
-    hold(&root.join(format!("{pid}/map_files/{start:x}-{end:x}"))).ok()
+    hold_file(&root.join(format!("{pid}/map_files/{start:x}-{end:x}"))).ok()
 }
 
 /// The file of a name in a process's mount namespace and root, or here. Not surely the one that the
@@ -29,8 +29,8 @@ pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> 
 #[must_use]
 pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
     let folder = match pid {
-        Some(pid) => hold(&root.join(format!("{pid}/root"))).ok()?,
-        None => hold(Path::new("/")).ok()?,
+        Some(pid) => hold_file(&root.join(format!("{pid}/root"))).ok()?,
+        None => hold_file(Path::new("/")).ok()?,
     };
     let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     hold_in(&folder, name, resolve).ok()
@@ -39,7 +39,7 @@ pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
 /// The file of a name that is relative to a folder, which may be a process's. Not surely the one that
 /// the process means.
 pub(super) fn hold_in_folder(folder: &Path, name: &str) -> Option<File> {
-    let folder = hold(folder).ok()?;
+    let folder = hold_file(folder).ok()?;
     hold_in(&folder, name, ResolveFlag::RESOLVE_NO_MAGICLINKS).ok()
 }
 
@@ -54,7 +54,7 @@ pub fn hold_perf_map(root: &Path, pid: u32) -> io::Result<Option<(File, u32)>> {
     };
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
     let name = format!("tmp/perf-{own_pid}.map");
-    let folder = hold(&root.join(format!("{pid}/root")));
+    let folder = hold_file(&root.join(format!("{pid}/root")));
     match folder.and_then(|folder| hold_in(&folder, &name, resolve)) {
         Ok(file) => Ok(Some((file, owner))),
         // Not there; or the process has ended; or somebody moves folders about at this moment.
@@ -75,7 +75,7 @@ pub(super) fn own_names(status: &str) -> Option<(u32, u32)> {
     Some((pid, owner.ok()?))
 }
 
-pub(super) fn hold(path: &Path) -> io::Result<File> {
+pub(super) fn hold_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_PATH);
     options.open(path)

@@ -31,7 +31,7 @@ pub fn read_mapped_files(text: &[u8]) -> io::Result<Vec<(Mapping, Option<FileId>
     let lines = text.split(|&byte| byte == b'\n');
     let mut found = Vec::new();
     for line in lines.filter(|line| !line.is_empty()) {
-        let Some(mapped) = mapped(line) else {
+        let Some(mapped) = parse_maps_line(line) else {
             let line = line.escape_ascii();
             let message = format!("unexpected format of /proc/PID/maps: {line}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -44,7 +44,7 @@ pub fn read_mapped_files(text: &[u8]) -> io::Result<Vec<(Mapping, Option<FileId>
 
 /// A line of maps: addresses, permissions, offset, device, inode, path. The path is whatever comes
 /// after the others and what aligns it.
-fn mapped(line: &[u8]) -> Option<(Mapping, Option<FileId>)> {
+fn parse_maps_line(line: &[u8]) -> Option<(Mapping, Option<FileId>)> {
     let mut fields = line.splitn(6, |&byte| byte == b' ');
     let mut field = || str::from_utf8(fields.next()?).ok();
     let hex = |digits: &str| u64::from_str_radix(digits, 16).ok();
@@ -66,7 +66,7 @@ fn mapped(line: &[u8]) -> Option<(Mapping, Option<FileId>)> {
     let mapping = Mapping {
         start: hex(start)?,
         end: hex(end)?,
-        kind: kind(perms, &path),
+        kind: kind_of_mapping(perms, &path),
         // Names given with PR_SET_VMA_ANON_NAME come as "[anon:NAME]" in brackets already.
         name: if path.is_empty() {
             "[anon]".into()
@@ -84,7 +84,7 @@ fn mapped(line: &[u8]) -> Option<(Mapping, Option<FileId>)> {
     Some((mapping, file))
 }
 
-fn kind(perms: &str, path: &str) -> Kind {
+fn kind_of_mapping(perms: &str, path: &str) -> Kind {
     if perms.ends_with('s') {
         return Kind::Shared;
     }

@@ -10,8 +10,8 @@ use std::{fs::File, ops::Range, os::unix::fs::FileExt as _, path::Path, sync::On
 use super::{
     huge::huge_page_bytes,
     merging::may_be_merged,
-    process::{Resident, resident},
-    scan::{Pages, scan, zero_frame},
+    process::{Resident, read_resident},
+    scan::{Pages, scan_pages, zero_frame},
     urgent::Urgent,
 };
 use crate::run::{Kind, Mapping};
@@ -37,7 +37,7 @@ pub fn count_pages(
     let Ok(file) = File::open(root.join(format!("{pid}/pagemap"))) else {
         return;
     };
-    let there = resident(root, pid, page_bytes);
+    let there = read_resident(root, pid, page_bytes);
     if there.huge_pages > 0 {
         for &at in wanted {
             mappings[at].huge_page_bytes = huge_page_bytes(root, pid, &mappings[at]);
@@ -90,7 +90,7 @@ fn share_out(sparse: &[usize], mappings: &mut [Mapping], there: Resident) {
     for &at in sparse {
         let share = u128::from(left) * size(&mappings[at]) / whole.max(1);
         let anonymous = u64::try_from(share).unwrap_or(left);
-        put(
+        put_pages(
             Pages {
                 anonymous,
                 of_file: 0,
@@ -100,7 +100,7 @@ fn share_out(sparse: &[usize], mappings: &mut [Mapping], there: Resident) {
     }
 }
 
-fn put(pages: Pages, mapping: &mut Mapping) {
+fn put_pages(pages: Pages, mapping: &mut Mapping) {
     // What anonymous memory has of a file is the huge page of zeros.
     let of_file = if mapping.kind == Kind::File {
         pages.of_file
@@ -187,7 +187,7 @@ impl PagemapReader {
                 }
                 at += self.page_bytes;
                 if at >= mappings[mapping].end {
-                    put(std::mem::take(&mut pages), &mut mappings[mapping]);
+                    put_pages(std::mem::take(&mut pages), &mut mappings[mapping]);
                     inside.next();
                 }
             }
@@ -200,8 +200,8 @@ impl PagemapReader {
         sparse.iter().all(|&at| {
             let mapping = &mut mappings[at];
             let span = mapping.start..mapping.end;
-            let pages = scan(&self.file, span, self.page_bytes, urgent);
-            pages.map(|pages| put(pages, mapping)).is_some()
+            let pages = scan_pages(&self.file, span, self.page_bytes, urgent);
+            pages.map(|pages| put_pages(pages, mapping)).is_some()
         })
     }
 }

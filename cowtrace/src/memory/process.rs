@@ -30,7 +30,7 @@ pub struct Task {
 }
 
 /// Reads who a process is.
-pub fn identity(root: &Path, pid: u32) -> io::Result<Identity> {
+pub fn read_identity(root: &Path, pid: u32) -> io::Result<Identity> {
     let stat = read_stat(&root.join(pid.to_string()).join("stat"))?;
     Ok(Identity {
         pid,
@@ -44,13 +44,13 @@ pub fn identity(root: &Path, pid: u32) -> io::Result<Identity> {
 /// Whether a process that was seen before is still there and has not exited.
 #[must_use]
 pub fn is_alive(root: &Path, before: &Identity) -> bool {
-    identity(root, before.pid)
+    read_identity(root, before.pid)
         .is_ok_and(|now| now.started_ticks == before.started_ticks && !now.is_dead)
 }
 
 /// Name of a process; empty if it is gone.
 #[must_use]
-pub fn comm(root: &Path, pid: u32) -> String {
+pub fn read_comm(root: &Path, pid: u32) -> String {
     let bytes = fs::read(root.join(pid.to_string()).join("comm")).unwrap_or_default();
     String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned()
 }
@@ -58,11 +58,11 @@ pub fn comm(root: &Path, pid: u32) -> String {
 /// Present pages of a process (statm); 0 if it is gone.
 #[must_use]
 pub fn resident_pages(root: &Path, pid: u32) -> u64 {
-    statm(root, pid).0
+    read_statm(root, pid).0
 }
 
 /// Pages that are present, and those of them that are of files.
-fn statm(root: &Path, pid: u32) -> (u64, u64) {
+fn read_statm(root: &Path, pid: u32) -> (u64, u64) {
     let text = fs::read_to_string(root.join(pid.to_string()).join("statm")).unwrap_or_default();
     let mut fields = text.split_ascii_whitespace().skip(1);
     let mut pages = || fields.next().and_then(|pages| pages.parse().ok());
@@ -81,8 +81,8 @@ pub(super) struct Resident {
 }
 
 /// What a process has present; nothing if it is gone.
-pub(super) fn resident(root: &Path, pid: u32, page_bytes: u64) -> Resident {
-    let (pages, of_files) = statm(root, pid);
+pub(super) fn read_resident(root: &Path, pid: u32, page_bytes: u64) -> Resident {
+    let (pages, of_files) = read_statm(root, pid);
     let status = fs::read(root.join(format!("{pid}/status"))).unwrap_or_default();
     Resident {
         pages,
@@ -102,9 +102,9 @@ pub(super) fn huge_bytes(status: &[u8]) -> u64 {
 }
 
 /// The tasks of a process.
-pub fn tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
+pub fn list_tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
     let folder = root.join(pid.to_string()).join("task");
-    let ids = numbered(&folder)?;
+    let ids = numbered_entries(&folder)?;
     // A task that ended meanwhile is left out.
     let task = |tid: u32| {
         let stat = read_stat(&folder.join(tid.to_string()).join("stat")).ok()?;
@@ -120,9 +120,9 @@ pub fn tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
 pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
     let mut all: HashMap<u32, Identity> = HashMap::new();
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for pid in numbered(root)? {
+    for pid in numbered_entries(root)? {
         // One that ended meanwhile is left out.
-        if let Ok(process) = identity(root, pid) {
+        if let Ok(process) = read_identity(root, pid) {
             children.entry(process.parent).or_default().push(pid);
             all.insert(pid, process);
         }
@@ -186,7 +186,7 @@ pub(super) fn stat_field(text: &[u8], place: usize) -> Option<i32> {
 }
 
 /// The entries of a folder whose names are numbers.
-fn numbered(folder: &Path) -> io::Result<Vec<u32>> {
+fn numbered_entries(folder: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder)? {
         numbers.extend(
@@ -252,10 +252,10 @@ mod tests {
     fn a_name_of_any_bytes_hides_no_process() {
         let root = fixture("names", &[(9, 1, b"a) R 1 (\xff\xfe"), (5, 9, b"\x1b[31m")]);
         assert_eq!(children_of(&root, &[9]).unwrap().len(), 2);
-        assert_eq!(identity(&root, 9).unwrap().parent, 1);
-        assert!(comm(&root, 9).starts_with("a) R 1 ("));
+        assert_eq!(read_identity(&root, 9).unwrap().parent, 1);
+        assert!(read_comm(&root, 9).starts_with("a) R 1 ("));
         assert_eq!(
-            tasks(&root, 5).unwrap(),
+            list_tasks(&root, 5).unwrap(),
             [Task {
                 tid: 5,
                 is_dead: false
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn the_kernels_threads_are_told_from_processes() {
-        let own = identity(Path::new("/proc"), std::process::id()).unwrap();
+        let own = read_identity(Path::new("/proc"), std::process::id()).unwrap();
         assert!(!own.is_kernel_thread && is_alive(Path::new("/proc"), &own));
-        if let Ok(kthreadd) = identity(Path::new("/proc"), 2) {
+        if let Ok(kthreadd) = read_identity(Path::new("/proc"), 2) {
             assert!(kthreadd.is_kernel_thread);
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    files::{hold, hold_in_folder, hold_named},
+    files::{hold_file, hold_in_folder, hold_named},
     target,
 };
 
@@ -33,7 +33,7 @@ pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
     } else {
         hold_in_folder(&folder.join("cwd"), path.to_str()?)?
     };
-    let own = hold(&folder.join("exe")).ok()?;
+    let own = hold_file(&folder.join("exe")).ok()?;
     let (named, own) = (named.metadata().ok()?, own.metadata().ok()?);
     (named.dev() == own.dev() && named.ino() == own.ino()).then_some(path)
 }
@@ -55,7 +55,7 @@ fn read_text(pid: u32, address: u64) -> Option<String> {
     while text.len() < MAX_PATH {
         let at = address.checked_add(text.len() as u64)?;
         let mut piece = vec![0; MAX_PATH - usize::try_from(at).ok()? % MAX_PATH];
-        if !target::read(pid, at, &mut piece) {
+        if !target::read_target(pid, at, &mut piece) {
             return None;
         }
         if let Some(end) = piece.iter().position(|&byte| byte == 0) {

@@ -61,7 +61,7 @@ const ZERO: u64 = 1 << 5;
 nix::ioctl_readwrite!(pagemap_scan, b'f', 16, ScanArgument);
 
 /// Counts the present pages of a span; none if this kernel cannot, or the process has ended.
-pub(super) fn scan(
+pub(super) fn scan_pages(
     pagemap: &File,
     span: Range<u64>,
     page_bytes: u64,

@@ -16,7 +16,7 @@ thread_local! {
 
 /// Fills the buffer from an address; false if the process is gone or not all of it is mapped.
 #[must_use]
-pub fn read(pid: u32, address: u64, buffer: &mut [u8]) -> bool {
+pub fn read_target(pid: u32, address: u64, buffer: &mut [u8]) -> bool {
     // Offsets of files are signed; no process has addresses as high as that.
     if i64::try_from(address).is_err() {
         return false;
@@ -44,7 +44,7 @@ pub fn read(pid: u32, address: u64, buffer: &mut [u8]) -> bool {
 #[must_use]
 pub fn read_word(pid: u32, address: u64) -> Option<u64> {
     let mut bytes = [0; 8];
-    read(pid, address, &mut bytes).then(|| u64::from_ne_bytes(bytes))
+    read_target(pid, address, &mut bytes).then(|| u64::from_ne_bytes(bytes))
 }
 
 #[cfg(test)]

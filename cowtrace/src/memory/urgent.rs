@@ -24,7 +24,7 @@ impl Urgent {
         let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
         Self {
             is_first: policy == libc::c_long::from(libc::SCHED_OTHER)
-                && schedule(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, 1),
+                && set_schedule(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, 1),
             since: Instant::now(),
         }
     }
@@ -41,14 +41,14 @@ impl Urgent {
 impl Drop for Urgent {
     fn drop(&mut self) {
         if self.is_first {
-            schedule(libc::SCHED_OTHER, 0);
+            set_schedule(libc::SCHED_OTHER, 0);
         }
     }
 }
 
 /// Sets this thread's policy and priority; whether it may. By the system call, which means a thread,
 /// where some C libraries refuse because POSIX means a process.
-fn schedule(policy: libc::c_int, priority: libc::c_int) -> bool {
+fn set_schedule(policy: libc::c_int, priority: libc::c_int) -> bool {
     // SAFETY: zero is a value of every field.
     let mut parameter: libc::sched_param = unsafe { std::mem::zeroed() };
     parameter.sched_priority = priority;

@@ -13,7 +13,8 @@ use object::ReadCache;
 use super::{
     file, perf_map,
     question::{
-        AnswerLine, CodePlace, HeldFile, HeldPerfMap, Name, Part, PartSource, Problem, Question,
+        AnswerLine, CodePlace, HeldFile, HeldPerfMap, Name, PartSource, Problem, Question,
+        QuestionPart,
     },
     symbols::offsets_in,
 };
@@ -80,7 +81,7 @@ pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::
 
 /// Where the data that begins at these places of a file ends in memory; none if it cannot be read.
 fn data_ends(holder: u32, held: HeldFile, places: &[CodePlace]) -> Option<Vec<Option<u64>>> {
-    let (file, _) = open(holder, held)?;
+    let (file, _) = open_with_identity(holder, held)?;
     // Only its list of segments is read.
     let cache = ReadCache::new(file);
     let elf = object::File::parse(&cache).ok()?;
@@ -90,7 +91,7 @@ fn data_ends(holder: u32, held: HeldFile, places: &[CodePlace]) -> Option<Vec<Op
 
 /// Where a file has symbols of these names; none if it cannot be read.
 fn symbol_offsets(holder: u32, held: HeldFile, names: &[String]) -> Option<Vec<Option<u64>>> {
-    let (file, _) = open(holder, held)?;
+    let (file, _) = open_with_identity(holder, held)?;
     let length = file.metadata().ok()?.len();
     if length > MAX_BYTES {
         return None;
@@ -114,7 +115,7 @@ impl<W: Write> AnswerLines<W> {
 }
 
 /// Parts of a question with their numbers.
-type FileParts<'a> = Vec<(usize, &'a Part)>;
+type FileParts<'a> = Vec<(usize, &'a QuestionPart)>;
 
 /// The files that can be read, each once, with the parts that are about it.
 fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, FileParts<'a>)> {
@@ -123,7 +124,7 @@ fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, FileParts<'a>)> {
         let PartSource::File(held) = part.source else {
             continue;
         };
-        let Some((file, id)) = open(question.holder, held) else {
+        let Some((file, id)) = open_with_identity(question.holder, held) else {
             continue;
         };
         let same = files.entry(id);
@@ -135,7 +136,7 @@ fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, FileParts<'a>)> {
 }
 
 /// A file that is held, with its device and inode: a regular one, and the one that it must be.
-fn open(holder: u32, held: HeldFile) -> Option<(File, (u64, u64))> {
+fn open_with_identity(holder: u32, held: HeldFile) -> Option<(File, (u64, u64))> {
     let file = file::reopen_held(holder, held.descriptor)?;
     let told = file.metadata().ok()?;
     let is_it = held.inode.is_none_or(|inode| inode == told.ino());

@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
 };
 
-use super::question::{AnswerLine, Name, Part, PartSource, Problem};
+use super::question::{AnswerLine, Name, PartSource, Problem, QuestionPart};
 
 /// Larger answers are not believed, bytes.
 const MAX_ANSWERS: u64 = 256 << 20;
@@ -23,7 +23,7 @@ pub(super) struct Answered {
 /// What is known so far. Nothing that is answered is believed but names, and which of some problems a
 /// perf map has.
 pub(super) struct Answers<'a> {
-    parts: &'a [Part],
+    parts: &'a [QuestionPart],
     /// Of each part.
     pub(super) names: Vec<Option<Vec<Name>>>,
     /// As of [`Answered`].
@@ -36,7 +36,7 @@ pub(super) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    pub(super) fn new(parts: &'a [Part]) -> Self {
+    pub(super) fn new(parts: &'a [QuestionPart]) -> Self {
         Self {
             parts,
             names: vec![None; parts.len()],
@@ -56,7 +56,7 @@ impl<'a> Answers<'a> {
     }
 
     /// What is asked next.
-    pub(super) fn asked(&self) -> Vec<Part> {
+    pub(super) fn asked(&self) -> Vec<QuestionPart> {
         let asked = self.rest.iter().map(|&part| self.parts[part].clone());
         asked.collect()
     }
@@ -73,7 +73,7 @@ impl<'a> Answers<'a> {
             }
             AnswerLine::Numbers(asked, answer) => {
                 let part = self.rest.get(asked).copied();
-                let wanted = |part: &Part| part.source.numbers(part.places.len());
+                let wanted = |part: &QuestionPart| part.source.numbers(part.places.len());
                 let fits = |part: &usize| wanted(&self.parts[*part]) == Some(answer.len());
                 if let Some(part) = part.filter(fits) {
                     self.numbers[part] = Some(answer);
@@ -146,12 +146,12 @@ mod tests {
             at: 0,
             is_return: false,
         };
-        let part = Part {
+        let part = QuestionPart {
             source: PartSource::File(held),
             places: vec![place],
         };
         let mut parts = vec![part.clone(), part];
-        parts.push(Part {
+        parts.push(QuestionPart {
             source: PartSource::PerfMaps(vec![map(42), map(7)]),
             ..parts[0].clone()
         });

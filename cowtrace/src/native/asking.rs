@@ -13,9 +13,9 @@ use std::{
 use super::{
     answer,
     answers::{Answered, Answers, told_in},
-    question::{AnswerLine, Part, Question},
+    question::{AnswerLine, Question, QuestionPart},
 };
-use crate::itself::{NAMER, again};
+use crate::itself::{NAMER, start_again};
 
 /// How long to wait.
 #[derive(Clone, Copy)]
@@ -51,18 +51,22 @@ pub(crate) enum NameReader {
 }
 
 /// Asks about parts.
-pub(super) fn ask_namer(reader: NameReader, parts: &[Part], patience: Patience) -> Answered {
-    let program = || again(NAMER);
+pub(super) fn ask_namer(
+    reader: NameReader,
+    parts: &[QuestionPart],
+    patience: Patience,
+) -> Answered {
+    let program = || start_again(NAMER);
     match reader {
         NameReader::Apart => ask_by(program, parts, patience),
         NameReader::Here => ask_here(parts),
     }
 }
 
-fn ask_here(parts: &[Part]) -> Answered {
+fn ask_here(parts: &[QuestionPart]) -> Answered {
     let mut answers = Answers::new(parts);
     let mut output = Vec::new();
-    let answered = question(parts)
+    let answered = encode_question(parts)
         .map_err(io::Error::from)
         .and_then(|question| {
             answer::answer_question(process::id(), question.as_slice(), &mut output)
@@ -74,14 +78,14 @@ fn ask_here(parts: &[Part]) -> Answered {
     answers.into_answered()
 }
 
-fn question(parts: &[Part]) -> serde_json::Result<Vec<u8>> {
+fn encode_question(parts: &[QuestionPart]) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&Question {
         holder: process::id(),
         parts: Cow::Borrowed(parts),
     })
 }
 
-fn ask_by(program: impl Fn() -> Command, parts: &[Part], patience: Patience) -> Answered {
+fn ask_by(program: impl Fn() -> Command, parts: &[QuestionPart], patience: Patience) -> Answered {
     let deadline = Instant::now() + patience.whole;
     let mut answers = Answers::new(parts);
     while !answers.rest.is_empty() && Instant::now() < deadline {
@@ -109,7 +113,7 @@ struct Namer {
 
 impl Namer {
     /// Starts it and asks.
-    fn start(command: &mut Command, parts: &[Part]) -> io::Result<Self> {
+    fn start(command: &mut Command, parts: &[QuestionPart]) -> io::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -119,7 +123,7 @@ impl Namer {
             .spawn()?;
         let (send, lines) = mpsc::channel();
         let (input, output) = (child.stdin.take(), child.stdout.take());
-        let question = question(parts)?;
+        let question = encode_question(parts)?;
         // In threads of their own: it may never read, or never write.
         thread::spawn(move || input.map(|mut input| input.write_all(&question)));
         thread::spawn(move || {
@@ -168,8 +172,8 @@ mod tests {
         silence: Duration::from_millis(200),
     };
 
-    fn parts(number: u64) -> Vec<Part> {
-        let part = |at| Part {
+    fn parts(number: u64) -> Vec<QuestionPart> {
+        let part = |at| QuestionPart {
             source: PartSource::File(HeldFile {
                 descriptor: -1,
                 inode: None,
@@ -230,7 +234,7 @@ mod tests {
             descriptor: -1,
             inode: None,
         };
-        let part = Part {
+        let part = QuestionPart {
             source: PartSource::Symbols(held, vec!["a".into(), "b".into()]),
             places: Vec::new(),
         };

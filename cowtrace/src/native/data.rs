@@ -4,17 +4,17 @@ use std::os::fd::AsRawFd as _;
 
 use super::{
     asking::{self, NameReader, Patience},
-    question::{CodePlace, HeldFile, Part, PartSource},
+    question::{CodePlace, HeldFile, PartSource, QuestionPart},
 };
 use crate::memory::HeldData;
 
 /// What [`memory::name_bss`](crate::memory::name_bss) asks of files that are held.
 pub(crate) fn ask_data_ends(data: &[HeldData]) -> Vec<Option<u64>> {
-    ask(NameReader::Apart, data)
+    ask_data(NameReader::Apart, data)
 }
 
-fn ask(reader: NameReader, data: &[HeldData]) -> Vec<Option<u64>> {
-    let part = |data: &HeldData| Part {
+fn ask_data(reader: NameReader, data: &[HeldData]) -> Vec<Option<u64>> {
+    let part = |data: &HeldData| QuestionPart {
         source: PartSource::Data(HeldFile {
             descriptor: data.file.as_raw_fd(),
             inode: data.inode,
@@ -24,7 +24,7 @@ fn ask(reader: NameReader, data: &[HeldData]) -> Vec<Option<u64>> {
             is_return: false,
         }],
     };
-    let parts: Vec<Part> = data.iter().map(part).collect();
+    let parts: Vec<QuestionPart> = data.iter().map(part).collect();
     let answered = asking::ask_namer(reader, &parts, Patience::AT_END);
     let first = |numbers: Option<Vec<Option<u64>>>| numbers?.first().copied()?;
     answered.numbers.into_iter().map(first).collect()
@@ -57,7 +57,7 @@ mod tests {
             inode,
             offset: data.offset,
         }];
-        ask(NameReader::Here, &held)[0]
+        ask_data(NameReader::Here, &held)[0]
     }
 
     #[test]

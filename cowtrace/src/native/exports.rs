@@ -7,7 +7,7 @@ use std::{collections::HashMap, fs::File, os::fd::AsRawFd as _, path::Path};
 
 use super::{
     asking::{self, NameReader, Patience},
-    question::{HeldFile, Part, PartSource},
+    question::{HeldFile, PartSource, QuestionPart},
 };
 use crate::{
     memory::{self, FileId},
@@ -50,7 +50,7 @@ impl Exports {
     ) -> Option<Vec<Option<u64>>> {
         let key = (file, mapping.name.clone());
         if !self.known.contains_key(&key) {
-            let held = hold(proc_root, pid, mapping, file)?;
+            let held = hold_exporting_file(proc_root, pid, mapping, file)?;
             let offsets = self.ask(&held, names);
             let offsets = offsets.unwrap_or_else(|| vec![None; names.len()]);
             if self.known.len() >= MAX_FILES {
@@ -76,7 +76,7 @@ impl Exports {
         if self.failures >= MAX_FAILURES {
             return None;
         }
-        let part = Part {
+        let part = QuestionPart {
             source: PartSource::Symbols(
                 HeldFile {
                     descriptor: held.as_raw_fd(),
@@ -102,7 +102,12 @@ impl Exports {
 
 /// As the process has it mapped, else by way of the process, whose files these are also when it runs
 /// in a container.
-fn hold(proc_root: &Path, pid: u32, mapping: &Mapping, id: FileId) -> Option<(File, Option<u64>)> {
+fn hold_exporting_file(
+    proc_root: &Path,
+    pid: u32,
+    mapping: &Mapping,
+    id: FileId,
+) -> Option<(File, Option<u64>)> {
     let (start, end) = (mapping.start, mapping.end);
     if let Some(file) = memory::hold_mapped(proc_root, pid, start, end) {
         return Some((file, None));

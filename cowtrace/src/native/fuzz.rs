@@ -6,7 +6,7 @@ use super::{
     answers::{Answers, told_in},
     file::Segments,
     perf_map,
-    question::{CodePlace, HeldFile, HeldPerfMap, Part, PartSource, Problem},
+    question::{CodePlace, HeldFile, HeldPerfMap, PartSource, Problem, QuestionPart},
     unnamed::Functions,
     unwind::Unwind,
 };
@@ -115,7 +115,7 @@ fn answers(input: &[u8]) {
         (PartSource::Data(held), 2),
         (PartSource::Symbols(held, vec!["f".into()]), 0),
     ];
-    let parts = sources.map(|(source, places)| Part {
+    let parts = sources.map(|(source, places)| QuestionPart {
         source,
         places: vec![
             CodePlace {
@@ -159,7 +159,7 @@ fn vdso() -> Option<Vec<u8>> {
     let mappings = crate::memory::read_mappings(&text).ok()?;
     let vdso = mappings.iter().find(|mapping| mapping.name == "[vdso]")?;
     let mut bytes = vec![0; usize::try_from(vdso.end - vdso.start).ok()?];
-    crate::memory::read(std::process::id(), vdso.start, &mut bytes).then_some(bytes)
+    crate::memory::read_target(std::process::id(), vdso.start, &mut bytes).then_some(bytes)
 }
 
 /// By the C compiler that everything here is built with.

@@ -7,7 +7,7 @@ use super::{
     asking,
     code::{Located, ProgramCode},
     held::{HeldFiles, Holding},
-    question::{CodePlace, HeldPerfMap, Name, Part, PartSource, Problem, UnwindRule},
+    question::{CodePlace, HeldPerfMap, Name, PartSource, Problem, QuestionPart, UnwindRule},
     stack::{self, Chain, NativeCall},
 };
 use crate::run::{PerfMapProblem, StackEnd};
@@ -39,7 +39,7 @@ pub(crate) struct NamedFunction {
 /// What is to be named.
 #[derive(Default)]
 pub(crate) struct Naming {
-    parts: Vec<Part>,
+    parts: Vec<QuestionPart>,
     by_source: HashMap<SourceKey, usize>,
     wanted: HashMap<Address, Wanted>,
 }
@@ -106,7 +106,7 @@ impl Naming {
         is_return: bool,
     ) -> (usize, usize) {
         let part = *self.by_source.entry(key).or_insert_with(|| {
-            self.parts.push(Part {
+            self.parts.push(QuestionPart {
                 source: source(),
                 places: Vec::new(),
             });

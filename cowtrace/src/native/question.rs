@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Question<'a> {
     /// The process that holds the files.
     pub(super) holder: u32,
-    pub(super) parts: std::borrow::Cow<'a, [Part]>,
+    pub(super) parts: std::borrow::Cow<'a, [QuestionPart]>,
 }
 
 /// What is asked of one source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Part {
+pub(super) struct QuestionPart {
     pub(super) source: PartSource,
     pub(super) places: Vec<CodePlace>,
 }

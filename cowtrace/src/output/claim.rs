@@ -45,7 +45,7 @@ pub(crate) enum Left {
 }
 
 /// Holds an open file for as long as that is open; an error if another does.
-pub(super) fn hold(file: &File, path: &Path) -> Result<(), OutputError> {
+pub(super) fn hold_claim(file: &File, path: &Path) -> Result<(), OutputError> {
     if shares_locks(file) {
         return Ok(());
     }
@@ -64,9 +64,9 @@ pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(path);
         let Ok(file) = opened else { return Ok(None) };
-        hold(&file, path)?;
+        hold_claim(&file, path)?;
         // Who held it may have put another in its place and let go.
-        if fate(&file, path) == Fate::There {
+        if fate_of_file(&file, path) == Fate::There {
             return Ok(Some(file));
         }
     }
@@ -75,14 +75,14 @@ pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
 
 /// What became of a file that was opened by this path.
 #[must_use]
-pub(crate) fn fate(file: &File, path: &Path) -> Fate {
+pub(crate) fn fate_of_file(file: &File, path: &Path) -> Fate {
     let Ok(own) = file.metadata() else {
         return Fate::There;
     };
     match fs::symlink_metadata(path) {
-        Ok(there) if identity(&there) == identity(&own) => Fate::There,
-        Ok(_) => Fate::Replaced(left(file, &own)),
-        Err(error) if is_missing(&error) => Fate::Removed(left(file, &own)),
+        Ok(there) if identity_of_file(&there) == identity_of_file(&own) => Fate::There,
+        Ok(_) => Fate::Replaced(left_of_name(file, &own)),
+        Err(error) if is_missing(&error) => Fate::Removed(left_of_name(file, &own)),
         Err(_) => Fate::There,
     }
 }
@@ -95,20 +95,21 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// What the kernel knows of an open file's name.
-fn left(file: &File, own: &Metadata) -> Left {
+fn left_of_name(file: &File, own: &Metadata) -> Left {
     use std::os::fd::AsRawFd as _;
     if own.nlink() == 0 {
         return Left::Nothing;
     }
     let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
     let is_it = |path: &PathBuf| {
-        fs::symlink_metadata(path).is_ok_and(|there| identity(&there) == identity(own))
+        fs::symlink_metadata(path)
+            .is_ok_and(|there| identity_of_file(&there) == identity_of_file(own))
     };
     Left::Moved(name.filter(is_it))
 }
 
 /// What tells a file from all others.
-pub(super) fn identity(file: &Metadata) -> (u64, u64) {
+pub(super) fn identity_of_file(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
@@ -143,15 +144,15 @@ mod tests {
         let scratch = Scratch::new("fate");
         let (path, elsewhere) = (scratch.path("a"), scratch.path("b"));
         let file = File::create(&path).unwrap();
-        assert_eq!(fate(&file, &path), Fate::There);
+        assert_eq!(fate_of_file(&file, &path), Fate::There);
         fs::rename(&path, &elsewhere).unwrap();
         let moved = Left::Moved(Some(fs::canonicalize(&elsewhere).unwrap()));
-        assert_eq!(fate(&file, &path), Fate::Removed(moved.clone()));
+        assert_eq!(fate_of_file(&file, &path), Fate::Removed(moved.clone()));
         fs::write(&path, "other").unwrap();
-        assert_eq!(fate(&file, &path), Fate::Replaced(moved));
+        assert_eq!(fate_of_file(&file, &path), Fate::Replaced(moved));
         fs::remove_file(&elsewhere).unwrap();
-        assert_eq!(fate(&file, &path), Fate::Replaced(Left::Nothing));
+        assert_eq!(fate_of_file(&file, &path), Fate::Replaced(Left::Nothing));
         fs::remove_file(&path).unwrap();
-        assert_eq!(fate(&file, &path), Fate::Removed(Left::Nothing));
+        assert_eq!(fate_of_file(&file, &path), Fate::Removed(Left::Nothing));
     }
 }

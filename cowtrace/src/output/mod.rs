@@ -20,7 +20,7 @@ use crate::itself::caller;
 
 /// Refuses to write where one of the sources is, by whatever name.
 pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputError> {
-    let identity = |path: &Path| Some(claim::identity(&fs::metadata(path).ok()?));
+    let identity = |path: &Path| Some(claim::identity_of_file(&fs::metadata(path).ok()?));
     let there = identity(output);
     if there.is_some() && sources.iter().any(|source| identity(source) == there) {
         return Err(OutputError::Source(output.to_owned()));
@@ -49,7 +49,7 @@ impl NewFile {
         }
         let name = target.file_name();
         let name = name.ok_or_else(|| OutputError::NoName(target.to_owned()))?;
-        let old = check(target, force)?;
+        let old = check_output(target, force)?;
         let place = if old.is_there {
             let mut beside = std::ffi::OsString::from(".");
             beside.push(name);
@@ -79,7 +79,7 @@ impl NewFile {
             _old: old.held,
             is_kept: false,
         };
-        claim::hold(&created.file, target)?;
+        claim::hold_claim(&created.file, target)?;
         Ok(created)
     }
 
@@ -123,7 +123,7 @@ struct Old {
 }
 
 /// Finds the file to be replaced; an error where there is what must not be.
-fn check(target: &Path, force: bool) -> Result<Old, OutputError> {
+fn check_output(target: &Path, force: bool) -> Result<Old, OutputError> {
     let Ok(there) = fs::symlink_metadata(target) else {
         return Ok(Old::default());
     };

@@ -162,35 +162,39 @@ fn columns(db: &Connection) -> Vec<Column> {
 /// Every report, and a comparison with another run: none fails, and nothing gets through to the
 /// terminal or into the page that should be escaped.
 fn reports(run: &Run) {
-    let page = rendered(|out| report::html(run, out));
+    let page = rendered(|out| report::run_as_html(run, out));
     assert_eq!(scripts(&page), base().0);
-    let text = rendered(|out| report::text(run, TEXT, out));
+    let text = rendered(|out| report::run_as_text(run, TEXT, out));
     assert!(is_plain(&text));
-    is_json(&rendered(|out| report::json(run, out)));
-    for render in [report::csv, report::folded, report::pprof] {
+    is_json(&rendered(|out| report::run_as_json(run, out)));
+    for render in [
+        report::run_as_csv,
+        report::run_as_folded_stacks,
+        report::run_as_pprof,
+    ] {
         rendered(|out| render(run, out));
     }
     let base = base().1.clone();
     let new = Measured::of(run, "new".into());
     let options = diff::Options::default();
     // The same run is not compared with itself.
-    let Ok(comparison) = diff::compare(vec![base], vec![new], options) else {
+    let Ok(comparison) = diff::compare_runs(vec![base], vec![new], options) else {
         return;
     };
-    assert!(is_plain(&rendered(|out| diff::text(
+    assert!(is_plain(&rendered(|out| diff::comparison_as_text(
         &comparison,
         TEXT,
         out
     ))));
-    is_json(&rendered(|out| diff::json(&comparison, out)));
-    rendered(|out| diff::html(&comparison, out));
+    is_json(&rendered(|out| diff::comparison_as_json(&comparison, out)));
+    rendered(|out| diff::comparison_as_html(&comparison, out));
 }
 
 /// What others are compared with: how often its page's markup begins or ends a program, and the rest.
 fn base() -> &'static (usize, Measured) {
     static BASE: OnceLock<(usize, Measured)> = OnceLock::new();
     BASE.get_or_init(|| {
-        let page = rendered(|out| report::html(few(), out));
+        let page = rendered(|out| report::run_as_html(few(), out));
         (scripts(&page), Measured::of(few(), "base".into()))
     })
 }

@@ -32,9 +32,9 @@ fn rendered(run: &Run) -> usize {
         width: 80,
         color: false,
     };
-    report::text(run, style, &mut out).unwrap();
-    report::json(run, &mut out).unwrap();
-    report::csv(run, &mut out).unwrap();
+    report::run_as_text(run, style, &mut out).unwrap();
+    report::run_as_json(run, &mut out).unwrap();
+    report::run_as_csv(run, &mut out).unwrap();
     out.len()
 }
 

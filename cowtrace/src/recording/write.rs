@@ -28,7 +28,7 @@ use crate::{
     itself::caller::CallerError,
     output::{
         NewFile, OutputError,
-        claim::{Fate, Left, fate},
+        claim::{Fate, Left, fate_of_file},
     },
     run::{Run, Snapshot, SnapshotScope},
 };
@@ -224,7 +224,7 @@ impl RecordingWriter {
 
     /// Says so if the file is not there any more: `SQLite` would call that read-only.
     fn look_for_file(&self) -> Result<(), WriteError> {
-        let (fate, left) = match fate(&self.file, &self.path) {
+        let (fate, left) = match fate_of_file(&self.file, &self.path) {
             Fate::There => return Ok(()),
             Fate::Removed(left @ Left::Nothing) => ("removed", left),
             Fate::Removed(left) => ("moved", left),

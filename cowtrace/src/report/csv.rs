@@ -20,15 +20,15 @@ const COLUMNS: [&str; 12] = [
 ];
 
 /// Writes the histogram of a run. Counts that found no room in it have no `start`.
-pub fn csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    write(run, out).map_err(|error| match error.into_kind() {
+pub fn run_as_csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    write_rows_as_csv(run, out).map_err(|error| match error.into_kind() {
         // As it is, so that a closed pipe is seen as one.
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
     })
 }
 
-fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
+fn write_rows_as_csv(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
     for row in &run.memory.rows {
@@ -44,11 +44,11 @@ fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
                 .map(|process| process.pid.to_string())
                 .unwrap_or_default(),
             process
-                .map(|process| inert(&process.comm))
+                .map(|process| inert_cell(&process.comm))
                 .unwrap_or_default(),
             process.map_or("", |process| process.role.name()).into(),
             row.region_id.map(|id| id.to_string()).unwrap_or_default(),
-            inert(name.unwrap_or_default()),
+            inert_cell(name.unwrap_or_default()),
             region
                 .map_or("", |region| region.mapping.kind.name())
                 .into(),
@@ -65,7 +65,7 @@ fn write(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
 }
 
 /// A foreign string that neither a spreadsheet takes for a formula nor a terminal for a command.
-fn inert(text: &str) -> String {
+fn inert_cell(text: &str) -> String {
     let safe = printable(text);
     match safe.chars().next() {
         Some('=' | '+' | '-' | '@') => format!("'{safe}"),

@@ -12,7 +12,7 @@ use crate::{
 
 /// Writes each distinct stack in a line: calls from the outermost to the one that wrote, what was
 /// written in brackets, and the pages copied. Pages add up to all that were copied.
-pub fn folded(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+pub fn run_as_folded_stacks(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let lines = Lines::of(run);
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for stack in stacks(run) {

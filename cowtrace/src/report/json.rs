@@ -25,12 +25,12 @@ struct Report<'a> {
     tool: Tool<'a>,
     host: &'a crate::run::Host,
     run: Meta<'a>,
-    totals: Totals,
+    totals: TotalsOut,
     loss: BTreeMap<&'static str, u64>,
     processes: Vec<ProcessOut<'a>>,
     regions: Vec<RegionOut<'a>>,
     histogram: Histogram<'a>,
-    writers: Vec<Writer<'a>>,
+    writers: Vec<WriterOut<'a>>,
     holders: Vec<HolderOut<'a>>,
     heap_walks: &'a [HeapWalk],
     timeline: &'a Timeline,
@@ -50,14 +50,14 @@ struct Meta<'a> {
     unfinished: bool,
     backend: &'a str,
     backend_unseen: &'a [String],
-    backends_rejected: Vec<Rejected<'a>>,
+    backends_rejected: Vec<RejectedOut<'a>>,
     perf_map_problems: &'a [PerfMapProblem],
     targets: &'a [u32],
     labels: &'a BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
-struct Writer<'a> {
+struct WriterOut<'a> {
     process_id: Option<u32>,
     kind: WriteKind,
     #[serde(rename = "type")]
@@ -97,13 +97,13 @@ struct CopiedTypeOut<'a> {
 }
 
 #[derive(Serialize)]
-struct Rejected<'a> {
+struct RejectedOut<'a> {
     backend: &'a str,
     reason: &'a str,
 }
 
 #[derive(Serialize)]
-struct Totals {
+struct TotalsOut {
     copied_pages: u64,
     copied_bytes: u64,
     reused_faults: u64,
@@ -198,7 +198,7 @@ struct Verdict {
 }
 
 /// Writes a run as JSON.
-pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let copied = run.copied();
     let report = Report {
         schema: SCHEMA,
@@ -217,13 +217,13 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
                 .head
                 .rejected
                 .iter()
-                .map(|(backend, reason)| Rejected { backend, reason })
+                .map(|(backend, reason)| RejectedOut { backend, reason })
                 .collect(),
             perf_map_problems: &run.who_wrote.perf_map_problems,
             targets: &run.head.targets,
             labels: &run.head.labels,
         },
-        totals: Totals {
+        totals: TotalsOut {
             copied_pages: copied.total(),
             copied_bytes: run.bytes(copied.total()),
             reused_faults: run.reused_faults(),
@@ -233,23 +233,23 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .iter()
             .map(|cause| (cause.key, (cause.count)(&run.loss)))
             .collect(),
-        processes: run.memory.processes.iter().map(process).collect(),
-        regions: run.memory.regions.iter().map(region).collect(),
+        processes: run.memory.processes.iter().map(process_out).collect(),
+        regions: run.memory.regions.iter().map(region_out).collect(),
         histogram: Histogram {
             range_bytes: run.memory.range_bytes,
-            ranges: run.memory.rows.iter().map(range).collect(),
+            ranges: run.memory.rows.iter().map(range_out).collect(),
         },
         writers: run
             .who_wrote
             .writers
             .iter()
-            .map(|it| writer(run, it))
+            .map(|it| writer_out(run, it))
             .collect(),
         holders: run
             .who_holds
             .holders
             .iter()
-            .map(|it| holder(run, it))
+            .map(|it| holder_out(run, it))
             .collect(),
         heap_walks: &run.who_holds.heap_walks,
         timeline: &run.memory.timeline,
@@ -267,10 +267,10 @@ pub fn json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     pieces.flush()
 }
 
-fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
+fn writer_out<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> WriterOut<'a> {
     let (python, python_end) = run.python_of(writer).unzip();
     let (native, native_end) = run.native_of(writer).unzip();
-    Writer {
+    WriterOut {
         process_id: None,
         kind: writer.kind,
         type_name: writer.type_name.as_deref(),
@@ -288,7 +288,7 @@ fn writer<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> Writer<'a> {
     }
 }
 
-fn holder<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
+fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
     let process = run.process(holder.process_id);
     HolderOut {
         process_id: holder.process_id,
@@ -310,7 +310,7 @@ fn holder<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
     }
 }
 
-fn process(process: &Process) -> ProcessOut<'_> {
+fn process_out(process: &Process) -> ProcessOut<'_> {
     ProcessOut {
         id: process.id,
         pid: process.pid,
@@ -327,7 +327,7 @@ fn process(process: &Process) -> ProcessOut<'_> {
     }
 }
 
-fn region(region: &Region) -> RegionOut<'_> {
+fn region_out(region: &Region) -> RegionOut<'_> {
     let mapping = &region.mapping;
     RegionOut {
         id: region.id,
@@ -346,7 +346,7 @@ fn region(region: &Region) -> RegionOut<'_> {
     }
 }
 
-fn range(row: &Row) -> Range<'_> {
+fn range_out(row: &Row) -> Range<'_> {
     Range {
         process_id: row.process_id,
         region_id: row.region_id,

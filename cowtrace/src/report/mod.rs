@@ -8,9 +8,9 @@ mod json;
 mod pprof;
 mod text;
 
-pub use csv::csv;
-pub use folded::folded;
-pub use html::html;
-pub use json::json;
-pub use pprof::pprof;
-pub use text::text;
+pub use csv::run_as_csv;
+pub use folded::run_as_folded_stacks;
+pub use html::run_as_html;
+pub use json::run_as_json;
+pub use pprof::run_as_pprof;
+pub use text::run_as_text;

@@ -13,13 +13,13 @@ use prost::Message as _;
 use crate::{
     run::Run,
     verdict::{losses, summary},
-    words::{Call, Stack, printable, region_name, stacks},
+    words::{Call, NamedStack, printable, region_name, stacks},
 };
 
 mod proto;
 
 /// Writes the profile: pages and bytes by stack, with what was written as labels.
-pub fn pprof(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+pub fn run_as_pprof(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let mut builder = Builder::default();
     builder.string("");
     for stack in stacks(run) {
@@ -44,11 +44,14 @@ struct Builder {
 }
 
 impl Builder {
-    fn sample(&mut self, run: &Run, stack: &Stack<'_>) -> proto::Sample {
+    fn sample(&mut self, run: &Run, stack: &NamedStack<'_>) -> proto::ProtoSample {
         let calls = stack.calls.iter().rev();
-        let mut sample = proto::Sample {
+        let mut sample = proto::ProtoSample {
             location_id: calls.map(|call| self.location(call)).collect(),
-            value: vec![signed(stack.pages), signed(run.bytes(stack.pages))],
+            value: vec![
+                signed_count(stack.pages),
+                signed_count(run.bytes(stack.pages)),
+            ],
             label: Vec::new(),
         };
         let Some(writer) = stack.writer else {
@@ -98,7 +101,7 @@ impl Builder {
             self.profile.location.push(proto::Location {
                 id,
                 mapping_id: mapping,
-                line: vec![proto::Line {
+                line: vec![proto::ProtoLine {
                     function_id: function,
                     line,
                 }],
@@ -114,7 +117,7 @@ impl Builder {
         if id == next {
             self.profile
                 .function
-                .push(proto::Function { id, name, filename });
+                .push(proto::ProtoFunction { id, name, filename });
         }
         id
     }
@@ -128,7 +131,7 @@ impl Builder {
         let next = self.mappings.len() as u64 + 1;
         let id = *self.mappings.entry(filename).or_insert(next);
         if id == next {
-            self.profile.mapping.push(proto::Mapping {
+            self.profile.mapping.push(proto::ProtoMapping {
                 id,
                 filename,
                 has_functions: true,
@@ -141,7 +144,7 @@ impl Builder {
         if let Some(&known) = self.strings.get(text) {
             return known;
         }
-        let index = signed(self.profile.string_table.len() as u64);
+        let index = signed_count(self.profile.string_table.len() as u64);
         self.profile.string_table.push(text.to_owned());
         self.strings.insert(text.to_owned(), index);
         index
@@ -155,7 +158,7 @@ impl Builder {
         self.profile.period_type = Some(copies);
         self.profile.period = 1;
         self.profile.default_sample_type = space.r#type;
-        self.profile.duration_nanos = signed(run.head.duration_ns);
+        self.profile.duration_nanos = signed_count(run.head.duration_ns);
         self.profile.time_nanos = started_ns(&run.head.started_at);
         let mut told = vec![format!("{}.", summary(run))];
         told.extend(losses(run).into_iter().map(|loss| format!("Lost: {loss}.")));
@@ -184,6 +187,6 @@ fn started_ns(text: &str) -> i64 {
     since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
 }
 
-fn signed(number: u64) -> i64 {
+fn signed_count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -45,9 +45,9 @@ pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
     if !root.join("self/stat").exists() {
         return Err(TargetError::NoProc);
     }
-    let identity = memory::identity(root, pid).map_err(|_| TargetError::NoSuchProcess(pid))?;
+    let identity = memory::read_identity(root, pid).map_err(|_| TargetError::NoSuchProcess(pid))?;
     if identity.is_kernel_thread {
-        let comm = memory::comm(root, pid).escape_debug().to_string();
+        let comm = memory::read_comm(root, pid).escape_debug().to_string();
         return Err(TargetError::KernelThread { pid, comm });
     }
     if identity.is_dead {
@@ -66,12 +66,12 @@ pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
 /// worker, and what it inherited is the parent's.
 #[must_use]
 pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
-    let parent = memory::identity(root, pid).ok()?.parent;
+    let parent = memory::read_identity(root, pid).ok()?.parent;
     let program = |pid: u32| fs::read_link(root.join(pid.to_string()).join("exe")).ok();
     if targets.contains(&parent) || program(parent)? != program(pid)? {
         return None;
     }
-    let name = memory::comm(root, parent).escape_debug().to_string();
+    let name = memory::read_comm(root, parent).escape_debug().to_string();
     Some(format!(
         "{pid} is itself a child of {name} ({parent}); to see which of its parent's memory it copies, trace --pid {parent}"
     ))

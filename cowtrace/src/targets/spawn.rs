@@ -46,7 +46,7 @@ pub struct Command {
 impl Command {
     /// Starts a process that waits to become the command.
     pub fn prepare(command: &[OsString]) -> Result<Self, SpawnError> {
-        let launcher = itself::waiting(command).and_then(|mut launcher| launcher.spawn());
+        let launcher = itself::start_waiting(command).and_then(|mut launcher| launcher.spawn());
         let child = launcher.map_err(SpawnError::Start)?;
         let command = Self { child };
         match waitpid(command.raw_pid(), Some(WaitPidFlag::WUNTRACED)) {

@@ -2,7 +2,7 @@
 
 use crate::{
     diff,
-    report::{html, text},
+    report::{run_as_html, run_as_text},
     run::{Loss, Process, Region, Role, Row, Run, Sample, Sources, Writer, agreement::agreeing},
     terminal::Style,
 };
@@ -164,10 +164,10 @@ fn one_thing_is_told_in_the_singular() {
                 width: 120,
                 color: false,
             };
-            text(&run, style, &mut out).unwrap();
+            run_as_text(&run, style, &mut out).unwrap();
             check(&String::from_utf8(out).unwrap());
             let mut out = Vec::new();
-            html(&run, &mut out).unwrap();
+            run_as_html(&run, &mut out).unwrap();
             let page = String::from_utf8(out).unwrap();
             // What the page's own program makes of numbers has a function of its own.
             check(page.split("<script").next().unwrap());
@@ -178,9 +178,9 @@ fn one_thing_is_told_in_the_singular() {
             });
             let [base, new] = sides;
             let options = diff::Options::default();
-            let comparison = diff::compare(base, new, options).unwrap();
+            let comparison = diff::compare_runs(base, new, options).unwrap();
             let mut out = Vec::new();
-            diff::text(&comparison, style, &mut out).unwrap();
+            diff::comparison_as_text(&comparison, style, &mut out).unwrap();
             check(&String::from_utf8(out).unwrap());
         }
     }

@@ -20,6 +20,6 @@ pub(crate) use own_memory::{OUTSIDE_HISTOGRAM, own_memory_name};
 pub(crate) use processes::{last_of_pid, named};
 pub(crate) use regions::{owned_name, region_name};
 pub(crate) use shorten::{cut, shorten};
-pub(crate) use stacks::{Call, Stack, stacks};
+pub(crate) use stacks::{Call, NamedStack, stacks};
 pub(crate) use variables::{owner_of, type_and_entries, type_name};
 pub(crate) use writers::{OTHER_MEMORY, function, written};

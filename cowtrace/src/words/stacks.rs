@@ -28,7 +28,7 @@ pub(crate) enum Call<'a> {
 }
 
 /// Copies that were made from one stack.
-pub(crate) struct Stack<'a> {
+pub(crate) struct NamedStack<'a> {
     /// The calls, the outermost first. At least one.
     pub(crate) calls: Vec<Call<'a>>,
     /// Who wrote; none for copies whose writer is not known.
@@ -41,8 +41,8 @@ pub(crate) struct Stack<'a> {
 
 /// The stacks of a run. Their pages add up to what was copied: copies whose writer is not known
 /// have a stack of their own.
-pub(crate) fn stacks(run: &Run) -> Vec<Stack<'_>> {
-    let mut stacks: Vec<Stack<'_>> = run
+pub(crate) fn stacks(run: &Run) -> Vec<NamedStack<'_>> {
+    let mut stacks: Vec<NamedStack<'_>> = run
         .who_wrote
         .writers
         .iter()
@@ -51,7 +51,7 @@ pub(crate) fn stacks(run: &Run) -> Vec<Stack<'_>> {
     let known: u64 = stacks.iter().map(|stack| stack.pages).sum();
     let unknown = run.copied().total().saturating_sub(known);
     if unknown > 0 {
-        stacks.push(Stack {
+        stacks.push(NamedStack {
             calls: vec![Call::Native {
                 name: UNKNOWN.into(),
                 module: None,
@@ -64,13 +64,13 @@ pub(crate) fn stacks(run: &Run) -> Vec<Stack<'_>> {
     stacks
 }
 
-fn stack<'a>(run: &'a Run, writer: &'a Writer) -> Stack<'a> {
+fn stack<'a>(run: &'a Run, writer: &'a Writer) -> NamedStack<'a> {
     let (python, end) = run.python_of(writer).unwrap_or_default();
     let mut calls: Vec<Call<'_>> = missing(end).collect();
     let is_python = !python.is_empty();
     calls.extend(python.into_iter().rev().map(Call::Python));
     calls.extend(native(run, writer, is_python));
-    Stack {
+    NamedStack {
         calls,
         writer: Some(writer),
         written: Some(printable(&written(run, writer))),
@@ -136,7 +136,7 @@ fn is_loop(frame: &NativeFrame) -> bool {
     name.starts_with("_PyEval_EvalFrameDefault") && !frame.inlined
 }
 
-impl Stack<'_> {
+impl NamedStack<'_> {
     /// The names of the calls, the outermost first, and what was written in brackets. No name ends
     /// with a number, which tools of folded stacks would take for a count.
     pub(crate) fn names(&self, lines: &Lines<'_>) -> Vec<String> {

@@ -44,9 +44,9 @@ fn a_report_is_that_of_the_run() {
         width: 80,
         color: false,
     };
-    report::text(&run, style, &mut expected[0]).expect("memory can be written");
-    report::json(&run, &mut expected[1]).expect("memory can be written");
-    report::csv(&run, &mut expected[2]).expect("memory can be written");
+    report::run_as_text(&run, style, &mut expected[0]).expect("memory can be written");
+    report::run_as_json(&run, &mut expected[1]).expect("memory can be written");
+    report::run_as_csv(&run, &mut expected[2]).expect("memory can be written");
     for (format, expected) in ["text", "json", "csv"].into_iter().zip(expected) {
         let output = cowtrace(&["report", path, "-f", format]);
         assert!(

@@ -12,7 +12,7 @@ use crate::{
             attribution::RegionTable,
             record::Record,
             records::Records,
-            rows::{counts_by_slot, rows},
+            rows::{counts_by_slot, rows_of_record},
         },
         writers::WriterEvidence,
     },
@@ -130,7 +130,7 @@ impl PreviousSnapshots {
             let mut loss = Loss::default();
             let rows = match &record.rows {
                 Some(rows) => rows.clone(),
-                None => rows(record, &counts, range_bytes, &mut loss),
+                None => rows_of_record(record, &counts, range_bytes, &mut loss),
             };
             let mut process = ProcessInSnapshot::of(record, &rows, &loss);
             let before = previous.get(&record.id).map(|before| before.totals);

@@ -95,7 +95,7 @@ pub(in crate::collect) struct FinalParts {
 }
 
 /// Completes a run with these parts. Reads the files that processes have mapped under `proc_root`.
-pub(in crate::collect) fn complete(mut run: Run, parts: FinalParts, proc_root: &Path) -> Run {
+pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_root: &Path) -> Run {
     let InRun {
         processes,
         rows,

@@ -218,14 +218,14 @@ fn number_as_in_run(found: &mut WhoHolds, records: &Records) {
 /// Adds the result of a walk to those of others.
 fn add_walk(all: &mut WhoHolds, (found, walk): (Found, HeapWalk)) {
     let variables = found.variables.into_iter();
-    add(
+    add_holders(
         &mut all.holders,
-        variables.map(|variable| holder(walk.process_id, variable)),
+        variables.map(|variable| holder_of(walk.process_id, variable)),
     );
     all.heap_walks.push(walk);
 }
 
-fn holder(process_id: u32, variable: Variable) -> Holder {
+fn holder_of(process_id: u32, variable: Variable) -> Holder {
     let typed = |(type_name, copied_pages)| CopiedType {
         type_name,
         copied_pages,
@@ -244,7 +244,7 @@ fn holder(process_id: u32, variable: Variable) -> Holder {
 
 /// Adds the variables of an inheritance. A variable of the same process with the same path, type and number
 /// of entries is the same one.
-fn add(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
+fn add_holders(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
     for one in more {
         let same = holders.iter_mut().find(|known| {
             let what = |holder: &Holder| (holder.process_id, holder.entries);

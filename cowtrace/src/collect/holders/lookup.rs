@@ -58,7 +58,7 @@ impl HolderLookup {
                 let (program, pid) = (copy.program, copy.pid);
                 copy.writers.words_of_objects(program, type_address, pid)
             };
-            let read = |at, to: &mut [u8]| memory::read(copy.pid, at, to);
+            let read = |at, to: &mut [u8]| memory::read_target(copy.pid, at, to);
             self.samples
                 .offer(inheritance, evidence, type_address, count, read);
         }
@@ -78,7 +78,7 @@ impl HolderLookup {
         let written = record.map_or(0, |record| record.pages_written(tables));
         let pid = record.map(|record| record.pid);
         let kept = |inheritance| {
-            let read = |at, to: &mut [u8]| pid.is_some_and(|pid| memory::read(pid, at, to));
+            let read = |at, to: &mut [u8]| pid.is_some_and(|pid| memory::read_target(pid, at, to));
             self.samples.kept_part(inheritance, read)
         };
         let (inheritance, is_other) = records.pass_on(process, written, pages, kept);

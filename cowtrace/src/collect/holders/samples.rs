@@ -116,7 +116,7 @@ impl ObjectSample {
         };
         object.words[..object.known].copy_from_slice(&taken[first..first + object.known]);
         // With the word in front, which is its reference count: that of a write to it was not taken.
-        let now = words(at - WORD, count + 1, read);
+        let now = read_words(at - WORD, count + 1, read);
         if let Some(now) = now
             && now[1..=object.known] == object.words[..object.known]
             && (first == 0 || now[0] == taken[first - 1])
@@ -128,7 +128,7 @@ impl ObjectSample {
     }
 
     fn is_in(&self, read: impl FnOnce(u64, &mut [u8]) -> bool) -> bool {
-        let now = words(self.at, self.known, read);
+        let now = read_words(self.at, self.known, read);
         now.is_some_and(|now| (0..self.known).all(|index| self.has_word(index, now[index])))
     }
 
@@ -142,7 +142,7 @@ impl ObjectSample {
 }
 
 /// Words from an address on.
-fn words(
+fn read_words(
     at: u64,
     count: usize,
     read: impl FnOnce(u64, &mut [u8]) -> bool,

@@ -31,7 +31,7 @@ impl TraceView<'_> {
     ) -> Vec<Keeper> {
         let written = |record: &Record| record.pages_written(self.tables);
         let kept = |record: &Record| {
-            let read = |at, to: &mut [u8]| memory::read(record.pid, at, to);
+            let read = |at, to: &mut [u8]| memory::read_target(record.pid, at, to);
             let part = samples.kept_part(inheritance, read);
             log::debug!(
                 "process {} still has {part:?} of {inheritance:?}",

@@ -17,7 +17,7 @@ impl Processes {
             .collect();
         let count = most.min(alive.len());
         let turn = alive.iter().cycle().skip(self.next_name).take(count);
-        let names = turn.map(|(id, pid)| (*id, memory::comm(self.proc_root(), *pid)));
+        let names = turn.map(|(id, pid)| (*id, memory::read_comm(self.proc_root(), *pid)));
         let names = names.filter(|(_, name)| !name.is_empty()).collect();
         self.next_name = (self.next_name + count) % alive.len().max(1);
         names

@@ -45,7 +45,7 @@ impl RowSums<'_> {
         let rows = if record.is_launcher {
             Vec::new()
         } else {
-            rows(record, counts, self.range_bytes, self.loss)
+            rows_of_record(record, counts, self.range_bytes, self.loss)
         };
         for row in &rows {
             if let Some(region) = row.region_id {
@@ -79,7 +79,7 @@ impl RowSums<'_> {
 
 /// Gives each count to its region: first to what the process inherited, then to what it passes on
 /// itself, else to nothing. The rows' sums equal the record's totals.
-pub(in crate::collect) fn rows(
+pub(in crate::collect) fn rows_of_record(
     record: &Record,
     counts: &[RangeCount],
     range_bytes: u64,
@@ -90,25 +90,25 @@ pub(in crate::collect) fn rows(
         .iter()
         .filter(|count| count.copied + count.reused > 0)
     {
-        let (region_id, mapping) = locate(record, count, loss);
+        let (region_id, mapping) = locate_count(record, count, loss);
         let name = if region_id.is_none() {
             mapping.map(|mapping| mapping.name.clone())
         } else {
             None
         };
-        for part in parts(count, mapping, range_bytes) {
+        for part in parts_of_count(count, mapping, range_bytes) {
             let start = part.start & !(range_bytes - 1);
             rows.push(Row {
                 process_id: record.id,
                 region_id,
                 start: Some(start),
                 mapping: name.clone(),
-                copied: sources(&part, mapping),
+                copied: sources_of_count(&part, mapping),
                 reused_faults: part.reused,
             });
         }
     }
-    add_up(&mut rows);
+    add_up_rows(&mut rows);
     let unranged = &record.totals;
     if unranged.unranged_copied + unranged.unranged_reused > 0 {
         rows.push(Row {
@@ -127,7 +127,7 @@ pub(in crate::collect) fn rows(
 }
 
 /// Has one row a range and region, in order. In place: a run may have hundreds of thousands.
-fn add_up(rows: &mut Vec<Row>) {
+fn add_up_rows(rows: &mut Vec<Row>) {
     rows.sort_unstable_by(|one, other| {
         let key = |row: &Row| (row.start, row.region_id);
         (key(one).cmp(&key(other))).then_with(|| one.mapping.cmp(&other.mapping))
@@ -144,7 +144,11 @@ fn add_up(rows: &mut Vec<Row>) {
 
 /// A count of huge pages, which stands in the range where they begin, over all ranges that they
 /// cover; any other as it is.
-fn parts(count: &RangeCount, mapping: Option<&Mapping>, range_bytes: u64) -> Vec<RangeCount> {
+fn parts_of_count(
+    count: &RangeCount,
+    mapping: Option<&Mapping>,
+    range_bytes: u64,
+) -> Vec<RangeCount> {
     let huge_page_bytes = mapping.map_or(0, |mapping| mapping.huge_page_bytes);
     let covered = huge_page_bytes / range_bytes;
     if count.source != Source::Hugetlb || covered <= 1 {
@@ -166,7 +170,7 @@ fn parts(count: &RangeCount, mapping: Option<&Mapping>, range_bytes: u64) -> Vec
         .collect()
 }
 
-fn locate<'a>(
+fn locate_count<'a>(
     record: &'a Record,
     count: &RangeCount,
     loss: &mut Loss,
@@ -193,7 +197,7 @@ fn locate<'a>(
     (None, current)
 }
 
-fn sources(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
+fn sources_of_count(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
     let pages = count.copied;
     match count.source {
         Source::Unknown => refine_unknown(pages, mapping),
@@ -263,12 +267,12 @@ mod tests {
             copied: 1024,
             reused: 1,
         };
-        let spread = parts(&count, Some(&mapping), 1 << 16);
+        let spread = parts_of_count(&count, Some(&mapping), 1 << 16);
         assert_eq!(spread.len(), 32);
         assert!(spread.iter().all(|part| part.copied == 32));
         assert_eq!(spread[31].start, 0x403f_0000);
         assert_eq!(spread.iter().map(|part| part.reused).sum::<u64>(), 1);
-        assert_eq!(parts(&count, None, 1 << 16).len(), 1);
-        assert_eq!(parts(&count, Some(&mapping), 4 << 20).len(), 1);
+        assert_eq!(parts_of_count(&count, None, 1 << 16).len(), 1);
+        assert_eq!(parts_of_count(&count, Some(&mapping), 4 << 20).len(), 1);
     }
 }

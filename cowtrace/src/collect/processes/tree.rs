@@ -230,7 +230,7 @@ impl Processes {
             if state.tasks == 0 || state.born_ns == 0 || known {
                 continue;
             }
-            let comm = memory::comm(&self.proc_root, state.pid);
+            let comm = memory::read_comm(&self.proc_root, state.pid);
             let parent = self.records.in_slot(state.parent).map(|parent| parent.id);
             let inherited = parent
                 .and_then(|id| self.records.get(id))

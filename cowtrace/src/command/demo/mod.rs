@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     itself,
-    streams::say,
+    streams::say_to_user,
     terminal,
 };
 
@@ -40,7 +40,7 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
         None => native_command(load)?,
     };
     let plan = describe_plan(python.is_some(), freeze, load);
-    say(format_args!("cowtrace demo: {plan}"));
+    say_to_user(format_args!("cowtrace demo: {plan}"));
     // The master stays until it is told to end, so that its variables can be looked at.
     let until = Until {
         duration: None,
@@ -53,7 +53,7 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
             "The service never changes that data: {}. Your own service: sudo cowtrace --pid MASTER",
             explain_copies(python.is_some())
         );
-        say(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
+        say_to_user(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
     }
     observed.recorded?;
     Ok(observed.command?)
@@ -101,7 +101,7 @@ const fn explain_copies(is_python: bool) -> &'static str {
 /// has, asked as the caller.
 fn find_python() -> Option<OsString> {
     let ask = "import os, sys; os.fork; print(sys.executable)";
-    let mut python = itself::untraced("python3").ok()?;
+    let mut python = itself::untraced_command("python3").ok()?;
     let output = python.args(["-c", ask]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !path.trim().is_empty()).then(|| path.trim().into())
@@ -124,7 +124,7 @@ fn python_service(python: &OsString, load: LoadArgs, freeze: bool) -> Vec<OsStri
 }
 
 fn native_command(load: LoadArgs) -> Result<Vec<OsString>> {
-    let program = itself::path().context("cannot find this program")?;
+    let program = itself::own_path().context("cannot find this program")?;
     let options = [
         ("--workers", load.workers),
         ("--megabytes", load.megabytes),

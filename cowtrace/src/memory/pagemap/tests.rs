@@ -111,7 +111,7 @@ fn sparse_memory_is_counted_without_reading_its_holes() {
         memory.write(page);
     }
     memory.read(pages / 3);
-    let argument = scan(
+    let argument = scan_pages(
         &File::open("/proc/self/pagemap").unwrap(),
         memory.0.as_ptr() as u64..memory.0.as_ptr() as u64 + page_bytes(),
         page_bytes(),

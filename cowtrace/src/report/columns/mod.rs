@@ -11,4 +11,4 @@ pub(super) use column::{Column, Holds};
 pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
 pub(super) use mappings::{MAPPINGS, MappingRow};
 pub(super) use processes::{PROCESSES, ProcessRow};
-pub(super) use writers::{BY, LINE, WRITERS, WRITTEN, WriterRow};
+pub(super) use writers::{BY, LINE, WRITERS, WRITTEN, WriterCells};

@@ -4,7 +4,7 @@ use super::column::{Cell, Column, Holds, Shown};
 use crate::run::Run;
 
 /// A writer, as far as a table tells them apart.
-pub(crate) struct WriterRow {
+pub(crate) struct WriterCells {
     /// Copied pages.
     pub(crate) pages: u64,
     copied_bytes: u64,
@@ -20,7 +20,7 @@ pub(crate) const WRITTEN: &str = "written";
 pub(crate) const BY: &str = "by";
 pub(crate) const LINE: &str = "Python line";
 
-pub(crate) const WRITERS: [Column<WriterRow>; 7] = [
+pub(crate) const WRITERS: [Column<WriterCells>; 7] = [
     Column {
         title: "copied",
         holds: Holds::Bytes,
@@ -45,7 +45,7 @@ pub(crate) const WRITERS: [Column<WriterRow>; 7] = [
     name("mapping", |row| (&row.names[3]).into()),
 ];
 
-const fn name(title: &'static str, cell: fn(&WriterRow) -> Cell) -> Column<WriterRow> {
+const fn name(title: &'static str, cell: fn(&WriterCells) -> Cell) -> Column<WriterCells> {
     Column {
         title,
         holds: Holds::Text,
@@ -54,7 +54,7 @@ const fn name(title: &'static str, cell: fn(&WriterRow) -> Cell) -> Column<Write
     }
 }
 
-impl WriterRow {
+impl WriterCells {
     pub(crate) fn named(run: &Run, names: [String; 4], pages: u64, share: f64) -> Self {
         Self {
             names,

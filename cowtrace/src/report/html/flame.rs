@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     run::Run,
-    words::{Call, Lines, Stack, plural, stacks},
+    words::{Call, Lines, NamedStack, plural, stacks},
 };
 
 /// Calls that the tree has at most; smaller ones are merged with their siblings.
@@ -34,7 +34,7 @@ struct Node {
     calls: BTreeMap<(u8, String), Node>,
 }
 
-pub(super) fn of(run: &Run) -> Flame {
+pub(super) fn flame_of_run(run: &Run) -> Flame {
     let lines = Lines::of(run);
     let mut root = Node::default();
     for stack in stacks(run) {
@@ -44,9 +44,9 @@ pub(super) fn of(run: &Run) -> Flame {
     while root.count(least) > MOST_NODES {
         least *= 2;
     }
-    let mut tree = Tree {
+    let mut tree = FlameTree {
         least,
-        ..Tree::default()
+        ..FlameTree::default()
     };
     tree.push(0, ALL, "all copies", &root);
     Flame {
@@ -64,7 +64,7 @@ pub(super) fn of(run: &Run) -> Flame {
 }
 
 impl Node {
-    fn add(&mut self, stack: &Stack<'_>, lines: &Lines<'_>) {
+    fn add(&mut self, stack: &NamedStack<'_>, lines: &Lines<'_>) {
         let calls = stack.calls.iter().map(|call| match call {
             Call::Python(_) => PYTHON,
             Call::Native { .. } => NATIVE,
@@ -86,14 +86,14 @@ impl Node {
 }
 
 #[derive(Default)]
-struct Tree {
+struct FlameTree {
     least: u64,
     names: Vec<String>,
     known: HashMap<String, usize>,
     nodes: Vec<(u32, usize, u64, u8)>,
 }
 
-impl Tree {
+impl FlameTree {
     /// Adds a call and what it calls, the largest first. Stacks are short: 32 Python calls and few
     /// others.
     fn push(&mut self, depth: u32, sort: u8, name: &str, node: &Node) {

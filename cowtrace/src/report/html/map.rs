@@ -39,12 +39,12 @@ struct Map {
     cells: u64,
     copied_pages: u64,
     inheritors: u64,
-    rows: Vec<Line>,
+    rows: Vec<MapLine>,
     note: String,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct MapLine {
     name: String,
     /// Pages copied by the process in the region.
     copied_pages: u64,
@@ -55,7 +55,7 @@ struct Line {
 /// Pages by cell by process.
 type Cells = BTreeMap<u32, BTreeMap<u64, u64>>;
 
-pub(super) fn of(run: &Run) -> Maps {
+pub(super) fn maps_of_run(run: &Run) -> Maps {
     let total = run.copied().total() as f64;
     let is_large = |region: &&Region| {
         region.copied_pages as f64 >= total * REGION_SHARE
@@ -78,12 +78,15 @@ pub(super) fn of(run: &Run) -> Maps {
     };
     let most = MOST_STRETCHES / drawn.len().max(1);
     Maps {
-        regions: drawn.iter().map(|region| map(run, region, most)).collect(),
+        regions: drawn
+            .iter()
+            .map(|region| map_of_region(run, region, most))
+            .collect(),
         note,
     }
 }
 
-fn map(run: &Run, region: &Region, most_stretches: usize) -> Map {
+fn map_of_region(run: &Run, region: &Region, most_stretches: usize) -> Map {
     let rows: Vec<&Row> = run
         .memory
         .rows
@@ -92,7 +95,7 @@ fn map(run: &Run, region: &Region, most_stretches: usize) -> Map {
         .collect();
     let mut cell_bytes = run.memory.range_bytes.max(1);
     loop {
-        let (lines, left_out) = lines(run, &cells(region, &rows, cell_bytes));
+        let (lines, left_out) = lines_of_map(run, &cells_of_region(region, &rows, cell_bytes));
         let stretches: usize = lines.iter().map(|line| line.stretches.len() / 3).sum();
         if stretches <= most_stretches || cell_bytes >= region.mapping.size_bytes() {
             return drawn(run, region, cell_bytes, lines, left_out);
@@ -102,8 +105,8 @@ fn map(run: &Run, region: &Region, most_stretches: usize) -> Map {
 }
 
 /// Adds up the rows by process and cell.
-fn cells(region: &Region, rows: &[&Row], cell_bytes: u64) -> Cells {
-    let base = base(region, cell_bytes);
+fn cells_of_region(region: &Region, rows: &[&Row], cell_bytes: u64) -> Cells {
+    let base = first_cell(region, cell_bytes);
     let last = cell_count(region, cell_bytes) - 1;
     let mut cells = Cells::new();
     for row in rows {
@@ -116,17 +119,20 @@ fn cells(region: &Region, rows: &[&Row], cell_bytes: u64) -> Cells {
 }
 
 /// Cells lie as ranges do, at multiples of their size.
-const fn base(region: &Region, cell_bytes: u64) -> u64 {
+const fn first_cell(region: &Region, cell_bytes: u64) -> u64 {
     region.mapping.start / cell_bytes * cell_bytes
 }
 
 fn cell_count(region: &Region, cell_bytes: u64) -> u64 {
-    let bytes = region.mapping.end.saturating_sub(base(region, cell_bytes));
+    let bytes = region
+        .mapping
+        .end
+        .saturating_sub(first_cell(region, cell_bytes));
     bytes.div_ceil(cell_bytes).max(1)
 }
 
 /// The processes with most copies, and how many others there are with how many pages.
-fn lines(run: &Run, cells: &Cells) -> (Vec<Line>, (usize, u64)) {
+fn lines_of_map(run: &Run, cells: &Cells) -> (Vec<MapLine>, (usize, u64)) {
     let mut sums: Vec<(u64, u32)> = cells
         .iter()
         .map(|(&process, cells)| (cells.values().sum(), process))
@@ -139,7 +145,7 @@ fn lines(run: &Run, cells: &Cells) -> (Vec<Line>, (usize, u64)) {
     sums.sort_by_key(|&(_, process)| process);
     let lines = sums
         .into_iter()
-        .map(|(copied_pages, process)| Line {
+        .map(|(copied_pages, process)| MapLine {
             name: process_name(run, process),
             copied_pages,
             stretches: stretches(&cells[&process]),
@@ -172,7 +178,7 @@ fn drawn(
     run: &Run,
     region: &Region,
     cell_bytes: u64,
-    rows: Vec<Line>,
+    rows: Vec<MapLine>,
     (others, pages): (usize, u64),
 ) -> Map {
     let mut notes = Vec::new();
@@ -193,7 +199,7 @@ fn drawn(
         name: region_name(run, region),
         start: format!("{:x}", region.mapping.start),
         end: format!("{:x}", region.mapping.end),
-        offset: region.mapping.start - base(region, cell_bytes),
+        offset: region.mapping.start - first_cell(region, cell_bytes),
         cell_bytes,
         cells: cell_count(region, cell_bytes),
         copied_pages: region.copied_pages,

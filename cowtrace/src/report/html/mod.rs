@@ -47,14 +47,14 @@ const MOST_PERF_MAPS: usize = 64;
 
 /// Everything the page shows.
 #[derive(Serialize)]
-struct Shown {
+struct PageData {
     title: String,
     /// Sentences, the most important first.
     answer: Vec<String>,
-    totals: Totals,
+    totals: PageTotals,
     page_bytes: u64,
     range_bytes: u64,
-    timeline: timeline::Timeline,
+    timeline: timeline::PageTimeline,
     mappings: tables::Table,
     maps: map::Maps,
     writers: tables::Table,
@@ -70,7 +70,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Totals {
+struct PageTotals {
     copied_pages: u64,
     copied_bytes: u64,
     reused_faults: u64,
@@ -81,24 +81,24 @@ struct Totals {
 }
 
 /// Writes a run as a page.
-pub fn html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+pub fn run_as_html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(HEAD.as_bytes())?;
     out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
-    out.write_all(inert(&serde_json::to_string(&shown(run))?).as_bytes())?;
+    out.write_all(inert_json(&serde_json::to_string(&page_data(run))?).as_bytes())?;
     out.write_all(b"</script>\n")?;
     out.write_all(TAIL.as_bytes())
 }
 
-fn shown(run: &Run) -> Shown {
+fn page_data(run: &Run) -> PageData {
     let copied = run.copied().total();
     let mut answer = vec![format!("{}.", summary(run))];
     answer.extend(who_wrote_most(run));
     answer.extend(held_most(run));
     answer.extend(facts(run));
-    Shown {
-        title: title(run),
+    PageData {
+        title: title_of_page(run),
         answer,
-        totals: Totals {
+        totals: PageTotals {
             copied_pages: copied,
             copied_bytes: run.bytes(copied),
             reused_faults: run.reused_faults(),
@@ -109,20 +109,20 @@ fn shown(run: &Run) -> Shown {
         },
         page_bytes: run.head.host.page_bytes,
         range_bytes: run.memory.range_bytes,
-        timeline: timeline::of(run),
-        mappings: tables::mappings(run),
-        maps: map::of(run),
-        writers: tables::writers(run),
-        holders: tables::holders(run),
+        timeline: timeline::timeline_of_run(run),
+        mappings: tables::mappings_table(run),
+        maps: map::maps_of_run(run),
+        writers: tables::writers_table(run),
+        holders: tables::holders_table(run),
         advice: advice(run),
-        flame: flame::of(run),
-        processes: tables::processes(run),
-        measured: measured(run),
+        flame: flame::flame_of_run(run),
+        processes: tables::processes_table(run),
+        measured: how_measured(run),
         lost: losses(run),
     }
 }
 
-fn title(run: &Run) -> String {
+fn title_of_page(run: &Run) -> String {
     let master = run
         .memory
         .processes
@@ -134,7 +134,7 @@ fn title(run: &Run) -> String {
     }
 }
 
-fn measured(run: &Run) -> Vec<(&'static str, String)> {
+fn how_measured(run: &Run) -> Vec<(&'static str, String)> {
     let targets: Vec<String> = run.head.targets.iter().map(u32::to_string).collect();
     let mut facts = vec![
         ("Started", printable(&run.head.started_at)),
@@ -183,7 +183,7 @@ fn measured(run: &Run) -> Vec<(&'static str, String)> {
 
 /// JSON that can stand in a script element: whatever its strings hold, nothing in it looks like
 /// markup.
-fn inert(json: &str) -> String {
+fn inert_json(json: &str) -> String {
     json.replace('&', "\\u0026")
         .replace('<', "\\u003c")
         .replace('>', "\\u003e")
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn no_string_ends_the_script_element() {
         let hostile = "</script><!--<script>&lt;";
-        let json = inert(&serde_json::to_string(hostile).expect("json"));
+        let json = inert_json(&serde_json::to_string(hostile).expect("json"));
         assert!(!json.contains(['<', '>', '&']), "{json}");
         let back: String = serde_json::from_str(&json).expect("json still");
         assert_eq!(back, hostile);

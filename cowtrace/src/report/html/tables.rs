@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     report::columns::{
         Column, HOLDERS, HolderRow, Holds, MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES,
-        ProcessRow, WRITERS, WriterRow,
+        ProcessRow, WRITERS, WriterCells,
     },
     run::{Run, Writer},
     verdict::{
@@ -76,7 +76,7 @@ fn left_out(rows: u64, pages: u64, what: &str) -> String {
 }
 
 /// Where the copies come from.
-pub(super) fn mappings(run: &Run) -> Table {
+pub(super) fn mappings_table(run: &Run) -> Table {
     let regions = run.regions_by_copies().into_iter();
     let own = pages_in_own_memory(run).into_iter();
     let rows = regions
@@ -86,16 +86,18 @@ pub(super) fn mappings(run: &Run) -> Table {
 }
 
 /// Who wrote, and into what.
-pub(super) fn writers(run: &Run) -> Table {
+pub(super) fn writers_table(run: &Run) -> Table {
     let lines = Lines::of(run);
     let known = KnownPages::of(run);
     let mut sums: BTreeMap<[String; 4], u64> = BTreeMap::new();
     for writer in &run.who_wrote.writers {
-        *sums.entry(names(run, &lines, writer)).or_default() += writer.copied_pages;
+        *sums
+            .entry(names_of_writer(run, &lines, writer))
+            .or_default() += writer.copied_pages;
     }
     let rows = sums
         .into_iter()
-        .map(|(names, pages)| WriterRow::named(run, names, pages, known.share(pages)));
+        .map(|(names, pages)| WriterCells::named(run, names, pages, known.share(pages)));
     let mut table = capped(&WRITERS, rows.collect(), |row| row.pages, "writer");
     table.note = format!(
         "Whoever writes a page first; known for {} of the copies. {}",
@@ -105,7 +107,7 @@ pub(super) fn writers(run: &Run) -> Table {
     table
 }
 
-fn names(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
+fn names_of_writer(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
     let region = writer.region_id.and_then(|id| run.region(id));
     let has_line = writer.python_stack.is_some();
     [
@@ -121,7 +123,7 @@ fn names(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4] {
 }
 
 /// Which variables hold what was copied; none if they were not to be looked for.
-pub(super) fn holders(run: &Run) -> Option<Table> {
+pub(super) fn holders_table(run: &Run) -> Option<Table> {
     let Some(held) = HeldPages::of(run) else {
         return why_not_looked_for(run).map(|why| Table {
             columns: Vec::new(),
@@ -158,7 +160,7 @@ pub(super) fn holders(run: &Run) -> Option<Table> {
 }
 
 /// Every process, those without copies too.
-pub(super) fn processes(run: &Run) -> Table {
+pub(super) fn processes_table(run: &Run) -> Table {
     let processes = run.memory.processes.iter();
     let rows = processes.map(|process| ProcessRow::of(run, process));
     capped(&PROCESSES, rows.collect(), |row| row.pages, "process")

@@ -13,7 +13,7 @@ const MOST_BANDS: usize = 7;
 const MOST_POINTS: usize = 400;
 
 #[derive(Serialize)]
-pub(super) struct Timeline {
+pub(super) struct PageTimeline {
     /// Times of the points, ns since the start.
     at_ns: Vec<u64>,
     /// Largest first.
@@ -31,7 +31,7 @@ struct Band {
     pages: Vec<u64>,
 }
 
-pub(super) fn of(run: &Run) -> Timeline {
+pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
     let samples = points(&run.memory.timeline.samples);
     let mut copiers: Vec<&Process> = run
         .memory
@@ -45,12 +45,15 @@ pub(super) fn of(run: &Run) -> Timeline {
     } else {
         copiers.len()
     };
-    let mut bands: Vec<Band> = copiers[..own].iter().map(|it| band(it, &samples)).collect();
+    let mut bands: Vec<Band> = copiers[..own]
+        .iter()
+        .map(|it| band_of_process(it, &samples))
+        .collect();
     if copiers.len() > own {
-        bands.push(others(copiers.len() - own, &bands, &samples));
+        bands.push(band_of_others(copiers.len() - own, &bands, &samples));
     }
     let merged = run.memory.timeline.samples.len() - samples.len();
-    Timeline {
+    PageTimeline {
         at_ns: samples.iter().map(|sample| sample.at_ns).collect(),
         has_others: bands.len() > own,
         bands,
@@ -76,7 +79,7 @@ fn points(samples: &[Sample]) -> Vec<&Sample> {
         .collect()
 }
 
-fn band(process: &Process, samples: &[&Sample]) -> Band {
+fn band_of_process(process: &Process, samples: &[&Sample]) -> Band {
     let pages = |sample: &&Sample| sample.by_process.get(&process.id).copied().unwrap_or(0);
     Band {
         name: format!("{} {}", process.pid, named(&process.comm)),
@@ -84,7 +87,7 @@ fn band(process: &Process, samples: &[&Sample]) -> Band {
     }
 }
 
-fn others(number: usize, bands: &[Band], samples: &[&Sample]) -> Band {
+fn band_of_others(number: usize, bands: &[Band], samples: &[&Sample]) -> Band {
     let rest = |(index, sample): (usize, &&Sample)| {
         let told: u64 = bands.iter().map(|band| band.pages[index]).sum();
         sample.copied_pages.saturating_sub(told)

@@ -8,13 +8,13 @@ pub(super) struct Profile {
     #[prost(message, repeated, tag = "1")]
     pub(super) sample_type: Vec<ValueType>,
     #[prost(message, repeated, tag = "2")]
-    pub(super) sample: Vec<Sample>,
+    pub(super) sample: Vec<ProtoSample>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) mapping: Vec<Mapping>,
+    pub(super) mapping: Vec<ProtoMapping>,
     #[prost(message, repeated, tag = "4")]
     pub(super) location: Vec<Location>,
     #[prost(message, repeated, tag = "5")]
-    pub(super) function: Vec<Function>,
+    pub(super) function: Vec<ProtoFunction>,
     #[prost(string, repeated, tag = "6")]
     pub(super) string_table: Vec<String>,
     #[prost(int64, tag = "9")]
@@ -41,7 +41,7 @@ pub(super) struct ValueType {
 
 /// Locations from the innermost call on; values in the order of the sample types.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Sample {
+pub(super) struct ProtoSample {
     #[prost(uint64, repeated, tag = "1")]
     pub(super) location_id: Vec<u64>,
     #[prost(int64, repeated, tag = "2")]
@@ -59,7 +59,7 @@ pub(super) struct Label {
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Mapping {
+pub(super) struct ProtoMapping {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
     #[prost(int64, tag = "5")]
@@ -76,11 +76,11 @@ pub(super) struct Location {
     #[prost(uint64, tag = "2")]
     pub(super) mapping_id: u64,
     #[prost(message, repeated, tag = "4")]
-    pub(super) line: Vec<Line>,
+    pub(super) line: Vec<ProtoLine>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Line {
+pub(super) struct ProtoLine {
     #[prost(uint64, tag = "1")]
     pub(super) function_id: u64,
     #[prost(int64, tag = "2")]
@@ -89,7 +89,7 @@ pub(super) struct Line {
 
 /// Without a system name, which readers would take for one of C++ and strip of `<module>`.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct Function {
+pub(super) struct ProtoFunction {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
     #[prost(int64, tag = "2")]

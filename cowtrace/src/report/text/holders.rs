@@ -22,7 +22,7 @@ const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
 const LEAST_NAME: usize = 14;
 
 /// Writes the section; nothing if no variables were looked for.
-pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Some(held) = HeldPages::of(run) else {
         let Some(why) = why_not_looked_for(run) else {
             return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         told += holder.copied_pages;
         let figures = view.figures(&HolderRow::of(run, &held, holder));
         table.add(figures, |room| {
-            lines(holder, &owner_among_alike(run, holder), room).join("\n")
+            lines_of_holder(holder, &owner_among_alike(run, holder), room).join("\n")
         });
     }
     let smaller = (held.found.saturating_sub(told), "(smaller variables)");
@@ -61,7 +61,7 @@ pub(super) fn holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
 }
 
 /// A variable with those that hold the same, then what it is.
-fn lines(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
+fn lines_of_holder(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
     let share = |pages: u64| part_of(holder, pages);
     let mut lines = around("", &holder.path, owner, width);
     for other in equal_holders(holder) {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Writes the section; nothing if nothing was lost.
-pub(super) fn lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_lost(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let losses = losses(run);
     if !losses.is_empty() {
         section("LOST", style, out)?;

@@ -16,14 +16,14 @@ use std::io::{self, Write};
 use crate::{run::Run, terminal::Style};
 
 /// Writes a run as text.
-pub fn text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn run_as_text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     summary::summary(run, style, out)?;
     if run.copied().total() > 0 {
-        regions::regions(run, style, out)?;
-        strips::strips(run, style, out)?;
-        writers::writers(run, style, out)?;
-        holders::holders(run, style, out)?;
-        processes::processes(run, style, out)?;
+        regions::write_regions(run, style, out)?;
+        strips::write_strips(run, style, out)?;
+        writers::write_writers(run, style, out)?;
+        holders::write_holders(run, style, out)?;
+        processes::write_processes(run, style, out)?;
     }
-    lost::lost(run, style, out)
+    lost::write_lost(run, style, out)
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::view::View;
 use crate::{
-    report::columns::{BY, WRITERS, WriterRow},
+    report::columns::{BY, WRITERS, WriterCells},
     run::{NativeFrame, Run, StackEnd, Writer},
     terminal::{Style, indented},
     verdict::{note_on_native_stacks, pages_by},
@@ -30,7 +30,7 @@ pub(super) fn native_stacks(
     let with_stack = with_stack.filter(|writer| writer.native_stack.is_some());
     let width = style.width.saturating_sub(24);
     let stacks = pages_by(with_stack, |writer| {
-        calls(run, writer, width).unwrap_or_default()
+        calls_of_writer(run, writer, width).unwrap_or_default()
     });
     if stacks.is_empty() {
         return Ok(());
@@ -40,7 +40,7 @@ pub(super) fn native_stacks(
     let view = View::about(&WRITERS, &title);
     let mut table = view.grid();
     let mut row = |calls: String, pages: u64| {
-        let row = WriterRow::of(run, pages, pages as f64 / known as f64);
+        let row = WriterCells::of(run, pages, pages as f64 / known as f64);
         table.add(view.figures(&row), move |room| {
             let lines: Vec<String> = calls.lines().map(|line| shorten(line, room)).collect();
             lines.join("\n")
@@ -63,9 +63,9 @@ pub(super) fn native_stacks(
 }
 
 /// A writer's stack, a call a line, the innermost first; none if it is not known.
-fn calls(run: &Run, writer: &Writer, width: usize) -> Option<String> {
+fn calls_of_writer(run: &Run, writer: &Writer, width: usize) -> Option<String> {
     let (frames, end) = run.native_of(writer)?;
-    let mut lines = lines(&frames, width.saturating_sub(INDENT.len()));
+    let mut lines = lines_of_calls(&frames, width.saturating_sub(INDENT.len()));
     let left_out = lines.len().saturating_sub(MOST_CALLS);
     if left_out > 0 {
         let outer = lines.split_off(lines.len() - OUTER_CALLS);
@@ -82,7 +82,7 @@ fn calls(run: &Run, writer: &Writer, width: usize) -> Option<String> {
 }
 
 /// A line for each call, and one for calls of the same function by itself.
-fn lines(frames: &[&NativeFrame], width: usize) -> Vec<String> {
+fn lines_of_calls(frames: &[&NativeFrame], width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut module = None;
     for same in frames.chunk_by(|one, next| one == next && one.function.is_some()) {
@@ -143,7 +143,7 @@ mod tests {
         ];
         let frames: Vec<&NativeFrame> = frames.iter().collect();
         assert_eq!(
-            lines(&frames, 60),
+            lines_of_calls(&frames, 60),
             [
                 "put (inlined)",
                 "store (app)",

@@ -13,7 +13,7 @@ use crate::{
 const MOST_PROCESSES: usize = 12;
 
 /// Writes the section.
-pub(super) fn processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
     let mut processes: Vec<&Process> = run.memory.processes.iter().filter(told).collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));

@@ -15,7 +15,7 @@ const MOST_REGIONS: usize = 10;
 const MOST_OWN: usize = 4;
 
 /// Writes the section.
-pub(super) fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let view = View::of(&MAPPINGS);
     let mut table = view.grid().dispensable(&[3, 1, 2]);
     let regions = run.regions_by_copies();
@@ -23,7 +23,7 @@ pub(super) fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         let row = MappingRow::of(run, region);
         table.add(view.figures(&row), move |room| shorten(&row.name, room));
     }
-    for (name, pages) in rest(run, &regions) {
+    for (name, pages) in rest_of_regions(run, &regions) {
         let row = MappingRow::named(run, name, pages);
         table.add(view.figures(&row), move |room| cut(&row.name, room));
     }
@@ -42,7 +42,7 @@ pub(super) fn regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
 
 /// What stands in no region of the table: smaller regions together, then memory of the processes
 /// themselves by name.
-fn rest(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
+fn rest_of_regions(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
     let mut rest = Vec::new();
     let others = regions.get(MOST_REGIONS..).unwrap_or_default();
     if !others.is_empty() {

@@ -21,7 +21,7 @@ const STRIP_SHARE: f64 = 0.02;
 const SHADES: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Writes the section; nothing if all regions are small.
-pub(super) fn strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_strips(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let total = run.copied().total() as f64;
     let large = |region: &&Region| {
         region.copied_pages as f64 >= total * STRIP_SHARE
@@ -69,7 +69,7 @@ fn strip(region: &Region, rows: &[Row], range_bytes: u64, page_bytes: u64, width
         let to = (start + range_bytes)
             .min(region.mapping.end)
             .saturating_sub(region.mapping.start);
-        spread(
+        spread_over_cells(
             &mut copied,
             row.copied.total() as f64,
             from as f64 / cell,
@@ -84,7 +84,7 @@ fn strip(region: &Region, rows: &[Row], range_bytes: u64, page_bytes: u64, width
         .collect()
 }
 
-fn spread(cells: &mut [f64], pages: f64, from: f64, to: f64) {
+fn spread_over_cells(cells: &mut [f64], pages: f64, from: f64, to: f64) {
     let length = to - from;
     if length <= 0.0 {
         return;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{native_stacks::native_stacks, view::View};
 use crate::{
-    report::columns::{BY, LINE, WRITERS, WRITTEN, WriterRow},
+    report::columns::{BY, LINE, WRITERS, WRITTEN, WriterCells},
     run::Run,
     terminal::{Style, indented, item, section},
     verdict::{
@@ -19,14 +19,14 @@ const MOST_FUNCTIONS: usize = 6;
 const MOST_LINES: usize = 8;
 
 /// Writes the section; nothing if no writer is known.
-pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let known = KnownPages::of(run);
     if known.recorded == 0 {
         return Ok(());
     }
-    section(&title(&known), style, out)?;
+    section(&title_of_writers(&known), style, out)?;
     let table = |title: &str, sums: &[(String, u64)], most: usize, out: &mut dyn Write| {
-        rows(title, sums, most, known.recorded, run, style, out)
+        write_sums(title, sums, most, known.recorded, run, style, out)
     };
     let writers = &run.who_wrote.writers;
     if tells_what_was_written(run) {
@@ -42,10 +42,10 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
         let by_line = pages_by(writers, |writer| lines.of_writer(writer));
         table(&format!("{BY} {LINE}"), &by_line, MOST_LINES, out)?;
         if let Some(note) = note_on_python_stacks(run, known.recorded) {
-            apart(&note, style, out)?;
+            write_apart(&note, style, out)?;
         }
     } else if writers.iter().any(is_pythons) {
-        apart(NO_LINES, style, out)?;
+        write_apart(NO_LINES, style, out)?;
     }
     for (index, text) in who_wrote_most_of_regions(run, &lines).iter().enumerate() {
         if index == 0 {
@@ -56,18 +56,18 @@ pub(super) fn writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Resul
     let notes = notes_on_perf_maps(run).into_iter().chain(advice(run));
     notes
         .into_iter()
-        .try_for_each(|note| apart(&note, style, out))
+        .try_for_each(|note| write_apart(&note, style, out))
 }
 
 /// A paragraph after an empty line.
-fn apart(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn write_apart(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     indented(text, style, out)
 }
 
 /// What the section is about: pages whose writer is named, those with evidence of who wrote, which the
 /// shares of the tables are of, and all.
-fn title(known: &KnownPages) -> String {
+fn title_of_writers(known: &KnownPages) -> String {
     let &KnownPages {
         named,
         recorded,
@@ -92,7 +92,7 @@ fn title(known: &KnownPages) -> String {
 const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86-64, unless \
                         --no-frames is given.";
 
-fn rows(
+fn write_sums(
     title: &str,
     sums: &[(String, u64)],
     most: usize,
@@ -104,7 +104,7 @@ fn rows(
     let view = View::about(&WRITERS, title);
     let mut table = view.grid();
     let mut row = |name: &str, pages: u64| {
-        let row = WriterRow::of(run, pages, pages as f64 / known as f64);
+        let row = WriterCells::of(run, pages, pages as f64 / known as f64);
         let name = printable(name);
         table.add(view.figures(&row), move |room| shorten(&name, room));
     };
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_title_says_what_shares_are_of() {
         let title = |named, recorded, all| {
-            title(&KnownPages {
+            title_of_writers(&KnownPages {
                 named,
                 recorded,
                 all,

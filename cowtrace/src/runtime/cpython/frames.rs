@@ -72,7 +72,7 @@ impl Codes {
                 return None;
             }
             let found = pids.iter().find_map(|&pid| {
-                let read = |at: u64, to: &mut [u8]| memory::read(pid, at, to);
+                let read = |at: u64, to: &mut [u8]| memory::read_target(pid, at, to);
                 self.read(frame.code, read, &mut is_code)
             });
             if pids
@@ -111,7 +111,7 @@ impl Codes {
         read: impl Fn(u64, &mut [u8]) -> bool,
         is_code: &mut impl FnMut(u64) -> bool,
     ) -> Option<CodeObject> {
-        let code_type = word(&read, address.checked_add(self.objects.ob_type)?)?;
+        let code_type = read_word(&read, address.checked_add(self.objects.ob_type)?)?;
         if self.code_type != Some(code_type) {
             if !is_code(code_type) {
                 return None;
@@ -125,25 +125,25 @@ impl Codes {
             firstlineno,
             ..
         } = self.layout.code;
-        let member = |offset: u64| word(&read, address.checked_add(offset)?);
+        let member = |offset: u64| read_word(&read, address.checked_add(offset)?);
         let first_line = u32::from_ne_bytes(fixed(&read, address.checked_add(firstlineno)?)?);
         Some(CodeObject {
-            function: text(self.objects, self.layout.text, member(qualname)?, &read)?,
-            file: text(self.objects, self.layout.text, member(filename)?, &read)?,
+            function: read_text(self.objects, self.layout.text, member(qualname)?, &read)?,
+            file: read_text(self.objects, self.layout.text, member(filename)?, &read)?,
             first_line,
-            table: table(self.objects, member(linetable)?, &read).unwrap_or_default(),
+            table: read_bytes_object(self.objects, member(linetable)?, &read).unwrap_or_default(),
         })
     }
 }
 
 /// A string object's characters.
-fn text(
+fn read_text(
     objects: &ObjectLayout,
     layout: TextLayout,
     address: u64,
     read: &impl Fn(u64, &mut [u8]) -> bool,
 ) -> Option<String> {
-    let length = word(read, address.checked_add(objects.text_length)?)?;
+    let length = read_word(read, address.checked_add(objects.text_length)?)?;
     let length = usize::try_from(length.min(MAX_TEXT)).ok()?;
     let state = u32::from_ne_bytes(fixed(read, address.checked_add(objects.text_state)?)?);
     let (width, is_ascii) = objects
@@ -176,12 +176,12 @@ fn compact(state: u32) -> Option<(usize, bool)> {
 }
 
 /// A bytes object's bytes.
-fn table(
+fn read_bytes_object(
     objects: &ObjectLayout,
     address: u64,
     read: &impl Fn(u64, &mut [u8]) -> bool,
 ) -> Option<Vec<u8>> {
-    let size = word(read, address.checked_add(objects.bytes_size)?)?;
+    let size = read_word(read, address.checked_add(objects.bytes_size)?)?;
     let size = usize::try_from(size)
         .ok()
         .filter(|size| *size <= MAX_TABLE)?;
@@ -189,7 +189,7 @@ fn table(
     read(address.checked_add(objects.bytes_data)?, &mut bytes).then_some(bytes)
 }
 
-fn word(read: &impl Fn(u64, &mut [u8]) -> bool, address: u64) -> Option<u64> {
+fn read_word(read: &impl Fn(u64, &mut [u8]) -> bool, address: u64) -> Option<u64> {
     fixed(read, address).map(u64::from_ne_bytes)
 }
 

@@ -46,7 +46,7 @@ impl Symbols {
 }
 
 /// The interpreter of a process, if its type of types is its own type.
-pub(super) fn find(
+pub(super) fn find_interpreter(
     proc_root: &Path,
     pid: u32,
     code: &ProgramCode,

@@ -25,11 +25,11 @@ pub(super) fn line_at(table: &[u8], first_line: u32, offset: u64) -> Option<u32>
                 bytes.next()?;
                 bytes.next()?;
             }
-            NO_COLUMNS => line = line.checked_add(signed(&mut bytes)?)?,
+            NO_COLUMNS => line = line.checked_add(read_signed(&mut bytes)?)?,
             LONG => {
-                line = line.checked_add(signed(&mut bytes)?)?;
+                line = line.checked_add(read_signed(&mut bytes)?)?;
                 for _ in 0..3 {
-                    unsigned(&mut bytes)?;
+                    read_unsigned(&mut bytes)?;
                 }
             }
             _ => {}
@@ -43,7 +43,7 @@ pub(super) fn line_at(table: &[u8], first_line: u32, offset: u64) -> Option<u32>
 }
 
 /// Six bits a byte, the lowest first; a seventh says that more follow.
-fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
+fn read_unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..36).step_by(6) {
         let byte = bytes.next()?;
@@ -56,8 +56,8 @@ fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
 }
 
 /// The sign is in the lowest bit.
-fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
-    let value = unsigned(bytes)?;
+fn read_signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
+    let value = read_unsigned(bytes)?;
     let size = i64::try_from(value >> 1).ok()?;
     Some(if value & 1 == 0 { size } else { -size })
 }

@@ -48,7 +48,7 @@ impl Python {
     ) -> Option<Self> {
         let symbols = pids
             .iter()
-            .find_map(|&pid| interpreter::find(proc_root, pid, code, exports))?;
+            .find_map(|&pid| interpreter::find_interpreter(proc_root, pid, code, exports))?;
         Some(Self {
             known: types::KnownTypes::new(symbols.type_type, symbols.objects),
             symbols,
@@ -82,7 +82,7 @@ impl Python {
     }
 
     fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
-        let table = table(pid, runtime);
+        let table = table_of_runtime(pid, runtime);
         if let Some(layout) = table.and_then(|words| Layout::of_table(&words)) {
             return Some(layout);
         }
@@ -166,10 +166,10 @@ impl Objects {
             runtime,
             offsets: self.heap_offsets(pid, runtime)?,
         };
-        let read = Box::new(move |at, to: &mut [u8]| memory::read(pid, at, to));
-        let copies = heap::CopiedAddresses { addresses, pages };
-        let before = memory::identity(&self.proc_root, pid);
-        let found = heap::find(&self.proc_root, pid, &interpreter, copies, limits, read)?;
+        let read = Box::new(move |at, to: &mut [u8]| memory::read_target(pid, at, to));
+        let copies = heap::AddressCopies { addresses, pages };
+        let before = memory::read_identity(&self.proc_root, pid);
+        let found = heap::find_holders(&self.proc_root, pid, &interpreter, copies, limits, read)?;
         // What is not there any more was not found, and would seem to be held by nothing.
         let is_there = before.is_ok_and(|before| memory::is_alive(&self.proc_root, &before))
             && self.is_in(pid);
@@ -192,14 +192,14 @@ impl Objects {
         if !cfg!(target_arch = "x86_64") {
             return Err("layouts are known for x86-64 only".into());
         }
-        if let Some(words) = table(pid, runtime)
+        if let Some(words) = table_of_runtime(pid, runtime)
             && let Some((version, is_free_threaded)) = layout::version_of(&words)
         {
             let layout = Layout::of_table(&words);
             let offsets =
                 layout.and_then(|layout| Offsets::of_table(version, is_free_threaded, &layout));
             return Ok(vec![
-                offsets.ok_or_else(|| unknown(version, is_free_threaded))?,
+                offsets.ok_or_else(|| unknown_version(version, is_free_threaded))?,
             ]);
         }
         match self
@@ -211,16 +211,18 @@ impl Objects {
             Some(version) => {
                 let version = (version & 0xffff_ffff) >> 16;
                 let offsets = Offsets::of_version(version);
-                Ok(vec![*offsets.ok_or_else(|| unknown(version, false))?])
+                Ok(vec![
+                    *offsets.ok_or_else(|| unknown_version(version, false))?,
+                ])
             }
         }
     }
 }
 
 /// The words where a runtime has its table of offsets, if it has one.
-fn table(pid: u32, runtime: u64) -> Option<[u64; TABLE_WORDS]> {
+fn table_of_runtime(pid: u32, runtime: u64) -> Option<[u64; TABLE_WORDS]> {
     let mut bytes = [0; TABLE_WORDS * 8];
-    if !memory::read(pid, runtime, &mut bytes) {
+    if !memory::read_target(pid, runtime, &mut bytes) {
         return None;
     }
     let mut words = [0; TABLE_WORDS];
@@ -230,7 +232,7 @@ fn table(pid: u32, runtime: u64) -> Option<[u64; TABLE_WORDS]> {
     Some(words)
 }
 
-fn unknown(version: u64, is_free_threaded: bool) -> String {
+fn unknown_version(version: u64, is_free_threaded: bool) -> String {
     let (major, minor) = (version >> 8, version & 0xff);
     let build = if is_free_threaded {
         " without a global interpreter lock"

@@ -28,18 +28,18 @@ const ASCII: u64 = 1 | 1 << 3 | 1 << 4;
 const BUILTINS: &str = "builtins";
 
 /// The name of the type at an address; none if it cannot be read. From outside: any characters.
-pub(super) fn type_name(
+pub(super) fn read_type_name(
     objects: &ObjectLayout,
     at: u64,
     read: &mut ReadName<'_>,
 ) -> Option<String> {
     let name_at = at.checked_add(objects.tp_name as u64)?;
-    let name = c_name(word(name_at, read)?, read)?;
-    let flags = word(at.checked_add(objects.tp_flags as u64)?, read)?;
+    let name = c_name(word_by(name_at, read)?, read)?;
+    let flags = word_by(at.checked_add(objects.tp_flags as u64)?, read)?;
     if flags & HEAP_TYPE == 0 || name.contains('.') {
         return Some(name);
     }
-    let dict = word(name_at.checked_add(NAME_TO_DICT)?, read);
+    let dict = word_by(name_at.checked_add(NAME_TO_DICT)?, read);
     Some(match dict.and_then(|dict| module(objects, dict, read)) {
         Some(module) if module != BUILTINS => format!("{module}.{name}"),
         _ => name,
@@ -68,7 +68,7 @@ pub(super) fn c_name(address: u64, read: &mut ReadName<'_>) -> Option<String> {
 
 /// What a dict of attributes has as `__module__`.
 fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<String> {
-    let keys = word(
+    let keys = word_by(
         dict.checked_add(objects.ob_type)?
             .checked_add(TYPE_TO_KEYS)?,
         read,
@@ -76,9 +76,9 @@ fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<
     let (first, words, count) = entries(keys, read)?;
     (0..count.min(MAX_ATTRIBUTES)).find_map(|number| {
         let at = first.checked_add((number * words + words - 2) * 8)?;
-        let key = word(at, read)?;
+        let key = word_by(at, read)?;
         let data = module_key(objects, key, read)?;
-        let value = word(at.checked_add(8)?, read)?;
+        let value = word_by(at.checked_add(8)?, read)?;
         let is_text = type_of(objects, value, read)? == type_of(objects, key, read)?;
         let length = usize::try_from(ascii_length(objects, value, read)?).ok()?;
         let mut bytes = vec![0; length.min(MAX_NAME_BYTES)];
@@ -92,7 +92,7 @@ fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<
 fn entries(keys: u64, read: &mut ReadName<'_>) -> Option<(u64, u64, u64)> {
     let mut head = [0; 5];
     for (index, to) in (0..).zip(&mut head) {
-        *to = word(keys.checked_add(index * 8)?, read)?;
+        *to = word_by(keys.checked_add(index * 8)?, read)?;
     }
     let places = head[1];
     // Before 3.11 their number, a power of two; then its logarithm, that of the indices' bytes, and
@@ -134,17 +134,17 @@ fn module_key(objects: &ObjectLayout, key: u64, read: &mut ReadName<'_>) -> Opti
 
 /// The length of an ASCII string; none if it is none.
 fn ascii_length(objects: &ObjectLayout, at: u64, read: &mut ReadName<'_>) -> Option<u64> {
-    let length = word(at.checked_add(objects.text_length)?, read)?;
-    let state = word(at.checked_add(objects.text_state)?, read)?;
+    let length = word_by(at.checked_add(objects.text_length)?, read)?;
+    let state = word_by(at.checked_add(objects.text_state)?, read)?;
     let is_ascii = |bit: &u32| (state >> bit) & 0x1f == ASCII;
     objects.text_kind.iter().any(is_ascii).then_some(length)
 }
 
 fn type_of(objects: &ObjectLayout, at: u64, read: &mut ReadName<'_>) -> Option<u64> {
-    word(at.checked_add(objects.ob_type)?, read)
+    word_by(at.checked_add(objects.ob_type)?, read)
 }
 
-fn word(at: u64, read: &mut ReadName<'_>) -> Option<u64> {
+fn word_by(at: u64, read: &mut ReadName<'_>) -> Option<u64> {
     let mut bytes = [0; 8];
     read(at, &mut bytes).then(|| u64::from_ne_bytes(bytes))
 }
@@ -212,7 +212,7 @@ mod tests {
         }
 
         fn name(&self, objects: &ObjectLayout, at: u64) -> Option<String> {
-            type_name(objects, at, &mut |at, to| {
+            read_type_name(objects, at, &mut |at, to| {
                 let from = at
                     .checked_sub(START)
                     .and_then(|at| usize::try_from(at).ok());

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{names::type_name, objects::ObjectLayout};
+use super::{names::read_type_name, objects::ObjectLayout};
 use crate::memory;
 
 /// As much of a type as is needed, in every build.
@@ -58,7 +58,7 @@ impl KnownTypes {
         }
         let found = pids
             .iter()
-            .find_map(|&pid| self.read(address, |at, bytes| memory::read(pid, at, bytes)));
+            .find_map(|&pid| self.read(address, |at, bytes| memory::read_target(pid, at, bytes)));
         let is_type = found.is_some();
         match found {
             Some(name) => drop(self.names.insert(address, name)),
@@ -77,13 +77,13 @@ impl KnownTypes {
         let tp_flags = self.objects.tp_flags;
         let ob_type = usize::try_from(self.objects.ob_type).ok()?;
         let mut bytes = [0; TYPE_BYTES];
-        if !read(address, &mut bytes) || word(&bytes, tp_flags) & READY == 0 {
+        if !read(address, &mut bytes) || word_of_bytes(&bytes, tp_flags) & READY == 0 {
             return None;
         }
-        let mut meta = word(&bytes, ob_type);
+        let mut meta = word_of_bytes(&bytes, ob_type);
         for _ in 0..MAX_CHAIN {
             if meta == self.type_type {
-                return type_name(self.objects, address, &mut |at, to| {
+                return read_type_name(self.objects, address, &mut |at, to| {
                     PLAUSIBLE.contains(&at) && read(at, to)
                 });
             }
@@ -91,17 +91,17 @@ impl KnownTypes {
             let mut next = [0; TYPE_BYTES];
             if !PLAUSIBLE.contains(&meta)
                 || !read(meta, &mut next)
-                || word(&next, tp_flags) & METATYPE == 0
+                || word_of_bytes(&next, tp_flags) & METATYPE == 0
             {
                 return None;
             }
-            meta = word(&next, ob_type);
+            meta = word_of_bytes(&next, ob_type);
         }
         None
     }
 }
 
-fn word(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
+fn word_of_bytes(bytes: &[u8; TYPE_BYTES], offset: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[offset..offset + 8]);
     u64::from_ne_bytes(word)

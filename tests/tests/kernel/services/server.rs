@@ -83,7 +83,7 @@ impl Server {
     }
 
     fn lives(&self) -> bool {
-        memory::identity(Path::new("/proc"), self.pid()).is_ok_and(|it| !it.is_dead)
+        memory::read_identity(Path::new("/proc"), self.pid()).is_ok_and(|it| !it.is_dead)
     }
 
     /// What it wrote to its standard output and error.

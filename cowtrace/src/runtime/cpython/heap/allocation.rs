@@ -27,10 +27,10 @@ const FOLLOWING_CHUNKS: usize = 4;
 const CHUNK_HEADER: u64 = 8;
 
 /// The allocation at an address.
-pub(super) fn at(memory: &mut Memory<'_>, blocks: Blocks, address: u64) -> Allocation {
+pub(super) fn allocation_at(memory: &mut Memory<'_>, blocks: Blocks, address: u64) -> Allocation {
     let found = match blocks {
         Blocks::Pools(pool_bytes) => in_pool(memory, pool_bytes, address),
-        Blocks::Mimalloc => mimalloc::at(memory, address),
+        Blocks::Mimalloc => mimalloc::block_at(memory, address),
     };
     found
         .unwrap_or_else(|| of_chunk(memory, address).map_or(Allocation::Unknown, Allocation::Bytes))

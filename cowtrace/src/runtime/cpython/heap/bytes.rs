@@ -37,7 +37,7 @@ impl Bytes {
 
     pub(super) fn memory(&self) -> Memory<'_> {
         let end = self.start + self.bytes.len() as u64;
-        let mapping = mapping(self.start, end, "rw-p");
+        let mapping = anonymous_mapping(self.start, end, "rw-p");
         let regions = Regions::of(&[mapping], 1 << 10, |_, entries| entries.fill(0xff));
         let read = |at: u64, to: &mut [u8]| {
             let from = at
@@ -51,7 +51,7 @@ impl Bytes {
 }
 
 /// A mapping of anonymous memory.
-pub(super) fn mapping(start: u64, end: u64, perms: &str) -> Mapping {
+pub(super) fn anonymous_mapping(start: u64, end: u64, perms: &str) -> Mapping {
     Mapping {
         start,
         end,

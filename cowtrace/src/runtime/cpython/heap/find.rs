@@ -91,17 +91,17 @@ pub(crate) struct LivingInterpreter {
 }
 
 /// Addresses in order, and the pages that were copied for each.
-pub(crate) struct CopiedAddresses {
+pub(crate) struct AddressCopies {
     pub(crate) addresses: Vec<u64>,
     pub(crate) pages: Vec<u32>,
 }
 
 /// Finds what holds these addresses.
-pub(crate) fn find(
+pub(crate) fn find_holders(
     proc_root: &Path,
     pid: u32,
     interpreter: &LivingInterpreter,
-    copies: CopiedAddresses,
+    copies: AddressCopies,
     limits: Limits,
     read: Box<ReadMemory<'_>>,
 ) -> Result<Found, &'static str> {
@@ -115,14 +115,14 @@ pub(crate) fn find(
     let regions =
         Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be looked into")?;
     let memory = Memory::new(regions, cache, read);
-    let mut walk = prepare(memory, interpreter, copies.addresses, limits)?;
-    let mut found = finish(&mut walk, &copies.pages);
+    let mut walk = prepare_walk(memory, interpreter, copies.addresses, limits)?;
+    let mut found = finish_walk(&mut walk, &copies.pages);
     found.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     Ok(found)
 }
 
 /// A walk from the roots of an interpreter whose version fits.
-pub(super) fn prepare<'a>(
+pub(super) fn prepare_walk<'a>(
     memory: Memory<'a>,
     interpreter: &LivingInterpreter,
     addresses: Vec<u64>,
@@ -141,7 +141,7 @@ pub(super) fn prepare<'a>(
             memory = Some(objects.memory);
             continue;
         };
-        let landmarks = landmarks::spread(&objects.memory.regions, limits.landmarks);
+        let landmarks = landmarks::spread_landmarks(&objects.memory.regions, limits.landmarks);
         let lists = [addresses, landmarks].map(|list| Copied::new(list, &objects.memory));
         let mut walk = Walk::new(objects, lists, Deadline::new(limits.time, bytes));
         walk.begin(interpreter.runtime, modules);
@@ -151,7 +151,7 @@ pub(super) fn prepare<'a>(
 }
 
 /// Walks, and tells what was found.
-pub(super) fn finish(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
+pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
     let is_partial = walk.deadline.is_over
         || walk.objects.memory.regions.is_partial

@@ -40,11 +40,12 @@ impl VariableSums {
     pub(super) fn of(walk: &Walk<'_>, pages: &[u32]) -> Self {
         let nodes = &walk.tree.nodes;
         let copied = walk.copied.found().zip(pages.iter().copied());
-        let (mut sums, held) = add_up(nodes, copied);
+        let (mut sums, held) = add_up_by_node(nodes, copied);
         let all: u64 = pages.iter().map(|pages| u64::from(*pages)).sum();
         let mut leading = heavy(nodes, &mut sums, (all / LEAST_PART).max(1));
         leading.truncate(MAX_VARIABLES);
-        let (mut sums, all) = add_up(nodes, walk.landmarks.found().zip(std::iter::repeat(1)));
+        let (mut sums, all) =
+            add_up_by_node(nodes, walk.landmarks.found().zip(std::iter::repeat(1)));
         let mut places = heavy(nodes, &mut sums, (all / LEAST_PART).max(1));
         places.truncate(MAX_VARIABLES);
         Self {
@@ -124,7 +125,10 @@ impl VariableSums {
 }
 
 /// Adds pages up by node; tells how many are under any.
-fn add_up(nodes: &[PathNode], found: impl Iterator<Item = ((u32, u32), u32)>) -> (Vec<u64>, u64) {
+fn add_up_by_node(
+    nodes: &[PathNode],
+    found: impl Iterator<Item = ((u32, u32), u32)>,
+) -> (Vec<u64>, u64) {
     let mut sums = vec![0u64; nodes.len()];
     let mut held = 0;
     for ((node, _), pages) in found {

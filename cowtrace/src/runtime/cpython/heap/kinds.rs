@@ -343,7 +343,7 @@ impl Kinds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::cpython::heap::{bytes::mapping, regions::Regions};
+    use crate::runtime::cpython::heap::{bytes::anonymous_mapping, regions::Regions};
 
     const START: u64 = 0x100_0000;
     const TYPE: u64 = START;
@@ -365,7 +365,7 @@ mod tests {
             }
             at >= START && at < end
         };
-        let mapped = [mapping(START, end, "rw-p")];
+        let mapped = [anonymous_mapping(START, end, "rw-p")];
         let regions = Regions::of(&mapped, 1 << 10, |_, entries| entries.fill(0xff));
         let mut memory = Memory::new(regions, 1 << 16, Box::new(read));
         let offsets = Offsets::WITHOUT_VERSION[0];

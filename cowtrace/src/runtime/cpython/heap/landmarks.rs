@@ -9,7 +9,7 @@ const WORD: u64 = 8;
 
 /// Landmarks in order, at most so many: the same number in each present page, or one in some of the
 /// pages.
-pub(super) fn spread(regions: &Regions, most: usize) -> Vec<u64> {
+pub(super) fn spread_landmarks(regions: &Regions, most: usize) -> Vec<u64> {
     let pages = if most == 0 {
         0
     } else {
@@ -24,11 +24,11 @@ pub(super) fn spread(regions: &Regions, most: usize) -> Vec<u64> {
     for page in present(regions).step_by(every) {
         let distance = PAGE / a_page as u64;
         // Not at regular distances, which blocks of one size have too.
-        let mut random = mixed(page);
+        let mut random = mix_number(page);
         for index in 0..a_page as u64 {
             let within = (random & 0xffff) % (distance / WORD) * WORD;
             found.push(page.saturating_add(index * distance + within));
-            random = mixed(random);
+            random = mix_number(random);
         }
     }
     // Mappings that begin within a page may share it with others.
@@ -50,7 +50,7 @@ fn present(regions: &Regions) -> impl Iterator<Item = u64> {
 }
 
 /// Weyl's sequence, mixed (splitmix64).
-const fn mixed(number: u64) -> u64 {
+const fn mix_number(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -60,12 +60,12 @@ const fn mixed(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::cpython::heap::bytes::mapping;
+    use crate::runtime::cpython::heap::bytes::anonymous_mapping;
 
     fn landmarks(most: usize) -> Vec<u64> {
         let mappings = [
-            mapping(0x100_0000, 0x102_0000, "rw-p"),
-            mapping(0x200_0000, 0x201_0000, "rw-p"),
+            anonymous_mapping(0x100_0000, 0x102_0000, "rw-p"),
+            anonymous_mapping(0x200_0000, 0x201_0000, "rw-p"),
         ];
         // Every other page is present: 24 of them.
         let regions = Regions::of(&mappings, 1 << 10, |first, entries| {
@@ -73,7 +73,7 @@ mod tests {
                 entry.copy_from_slice(&((page % 2) << 63).to_ne_bytes());
             }
         });
-        spread(&regions, most)
+        spread_landmarks(&regions, most)
     }
 
     #[test]

@@ -33,7 +33,7 @@ struct Page {
 }
 
 /// The block at an address; none if the address is in no segment.
-pub(super) fn at(memory: &mut Memory<'_>, address: u64) -> Option<Allocation> {
+pub(super) fn block_at(memory: &mut Memory<'_>, address: u64) -> Option<Allocation> {
     let page = page_of(memory, address)?;
     let is_block = address
         .checked_sub(page.start)
@@ -62,11 +62,11 @@ fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
         return None;
     }
     // Of a page with several slices all but the first lead back to it.
-    let back = read(memory, segment, index)?[0] >> 32;
+    let back = read_entry(memory, segment, index)?[0] >> 32;
     let first = index
         .checked_sub(back / PAGE)
         .filter(|_| back % PAGE == 0)?;
-    let [place, blocks, _, size] = read(memory, segment, first)?;
+    let [place, blocks, _, size] = read_entry(memory, segment, first)?;
     let (slices, back) = (place & 0xffff_ffff, place >> 32);
     if back != 0 || first < TABLE_SLICES || first + slices <= index {
         return None;
@@ -92,7 +92,7 @@ fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
 }
 
 /// The first words of an entry of a segment's table.
-fn read(memory: &mut Memory<'_>, segment: u64, index: u64) -> Option<[u64; PAGE_WORDS]> {
+fn read_entry(memory: &mut Memory<'_>, segment: u64, index: u64) -> Option<[u64; PAGE_WORDS]> {
     let mut words = [0; PAGE_WORDS];
     let length = memory.words(segment + TABLE + index * PAGE, &mut words);
     (length == words.len()).then_some(words)
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn at(bytes: &Bytes, address: u64) -> Option<Allocation> {
-        super::at(&mut bytes.memory(), address)
+        super::block_at(&mut bytes.memory(), address)
     }
 
     #[test]

@@ -48,7 +48,7 @@ mod variable;
 mod versions;
 mod walk;
 
-pub(super) use find::{CopiedAddresses, LivingInterpreter, find};
+pub(super) use find::{AddressCopies, LivingInterpreter, find_holders};
 pub use find::{Found, Limits};
 pub(super) use offsets::Offsets;
 pub use survey::{Credit, Survey};

@@ -88,7 +88,7 @@ impl HeapObjects<'_> {
         let before = found.before;
         let needed = before + self.size(&object);
         let start = address.checked_sub(before)?;
-        let fits = match allocation::at(&mut self.memory, self.offsets.blocks, start) {
+        let fits = match allocation::allocation_at(&mut self.memory, self.offsets.blocks, start) {
             Allocation::Bytes(bytes) => needed <= bytes,
             Allocation::Inside => false,
             Allocation::Unknown => true,
@@ -158,7 +158,7 @@ impl HeapObjects<'_> {
         let found = self.kinds.get(object.number);
         let (before, basic_size) = (found.before, found.basic_size);
         let start = object.address.saturating_sub(before);
-        let most = match allocation::at(&mut self.memory, self.offsets.blocks, start) {
+        let most = match allocation::allocation_at(&mut self.memory, self.offsets.blocks, start) {
             Allocation::Bytes(bytes) => bytes.saturating_sub(before),
             Allocation::Inside => basic_size,
             Allocation::Unknown => self.memory.regions.left(object.address),
@@ -245,7 +245,7 @@ impl HeapObjects<'_> {
     }
 
     pub(super) fn type_name_at(&mut self, address: u64) -> Option<String> {
-        names::type_name(self.offsets.header.objects, address, &mut |at, to| {
+        names::read_type_name(self.offsets.header.objects, address, &mut |at, to| {
             self.memory.anywhere(at, to)
         })
     }

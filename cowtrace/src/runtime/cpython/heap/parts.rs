@@ -303,7 +303,7 @@ impl HeapObjects<'_> {
             parts.add(PathLabel::HIDDEN, value);
             return;
         }
-        let allocation = allocation::at(&mut self.memory, self.offsets.blocks, value);
+        let allocation = allocation::allocation_at(&mut self.memory, self.offsets.blocks, value);
         if let Allocation::Bytes(bytes) = allocation {
             let count = if self.are_references(value, bytes / 8) {
                 bytes / 8

@@ -210,7 +210,7 @@ fn joined(mappings: &[Mapping]) -> Vec<HeapRegion> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::bytes::mapping, *};
+    use super::{super::bytes::anonymous_mapping, *};
 
     fn regions(mappings: &[Mapping], is_present: impl Fn(u64) -> bool) -> Regions {
         Regions::of(mappings, 1 << 16, |first, entries| {
@@ -224,10 +224,10 @@ mod tests {
     #[test]
     fn only_present_pages_of_writable_private_memory_are_there() {
         let mappings = [
-            mapping(0x100_0000, 0x102_0000, "rw-p"),
-            mapping(0x102_0000, 0x103_0000, "rw-p"),
-            mapping(0x103_0000, 0x104_0000, "r--p"),
-            mapping(0x104_0000, 0x105_0000, "rw-s"),
+            anonymous_mapping(0x100_0000, 0x102_0000, "rw-p"),
+            anonymous_mapping(0x102_0000, 0x103_0000, "rw-p"),
+            anonymous_mapping(0x103_0000, 0x104_0000, "r--p"),
+            anonymous_mapping(0x104_0000, 0x105_0000, "rw-s"),
         ];
         let mut found = regions(&mappings, |page| page != 0x1001 && page < 0x1010);
         assert_eq!(found.chunks(), 1);
@@ -245,11 +245,11 @@ mod tests {
 
     #[test]
     fn what_goes_beyond_the_bound_is_left_out_and_said() {
-        let mappings = [mapping(0x100_0000, 0x200_0000, "rw-p")];
+        let mappings = [anonymous_mapping(0x100_0000, 0x200_0000, "rw-p")];
         let mut found = Regions::of(&mappings, 3, |_, entries| entries.fill(0xff));
         assert_eq!(found.chunks(), 3);
         assert!(found.is_partial && found.place(0x103_0000).is_none());
-        let huge = [mapping(1 << 32, 1 << 46, "rw-p")];
+        let huge = [anonymous_mapping(1 << 32, 1 << 46, "rw-p")];
         let found = Regions::of(&huge, 3, |_, entries| entries.fill(0xff));
         assert!(found.is_partial && found.chunks() == 0);
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     bytes::Bytes,
-    find::{CopiedAddresses, Limits, LivingInterpreter, finish, prepare},
+    find::{AddressCopies, Limits, LivingInterpreter, finish_walk, prepare_walk},
     offsets::Offsets,
     same,
 };
@@ -164,9 +164,9 @@ impl Heap {
             landmarks,
             ..Limits::default()
         };
-        let copies = CopiedAddresses { addresses, pages };
-        let mut walk = prepare(self.memory.memory(), &interpreter, copies.addresses, limits)?;
-        Ok(finish(&mut walk, &copies.pages))
+        let copies = AddressCopies { addresses, pages };
+        let mut walk = prepare_walk(self.memory.memory(), &interpreter, copies.addresses, limits)?;
+        Ok(finish_walk(&mut walk, &copies.pages))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Handmade heaps of every version, walked.
 
 use super::{
-    find::finish,
+    find::finish_walk,
     handmade::{ALL, BYTES, Heap, LIST, START, versions},
     offsets::Offsets,
 };
@@ -62,7 +62,7 @@ fn what_there_is_no_room_to_put_off_is_found_too() {
     let found = |most: Option<usize>| {
         let (mut walk, pages) = heap.walk(more.clone(), &[ALL], u16::MAX)?;
         walk.max_deferred = most.unwrap_or(walk.max_deferred);
-        Ok::<_, &str>(finish(&mut walk, &pages))
+        Ok::<_, &str>(finish_walk(&mut walk, &pages))
     };
     let (all, few) = (found(None).unwrap(), found(Some(0)).unwrap());
     assert_eq!((all.held_pages, few.held_pages), (300, 300));

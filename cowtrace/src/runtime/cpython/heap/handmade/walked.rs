@@ -4,8 +4,8 @@ use std::{ops::Range, time::Duration};
 
 use super::{
     super::{
-        bytes::mapping,
-        find::{Found, Limits, LivingInterpreter, finish, prepare},
+        bytes::anonymous_mapping,
+        find::{Found, Limits, LivingInterpreter, finish_walk, prepare_walk},
         memory::Memory,
         offsets::Offsets,
         regions::{PAGE, Regions},
@@ -43,7 +43,7 @@ impl Heap {
         present: u16,
     ) -> Result<Found, &'static str> {
         let (mut walk, pages) = self.walk(addresses, mapped, present)?;
-        Ok(finish(&mut walk, &pages))
+        Ok(finish_walk(&mut walk, &pages))
     }
 
     /// The walk that finds them, before it begins, and the pages of each address.
@@ -58,7 +58,7 @@ impl Heap {
         let pages = vec![1; addresses.len()];
         let mappings: Vec<Mapping> = mapped
             .iter()
-            .map(|range| mapping(range.start, range.end, "rw-p"))
+            .map(|range| anonymous_mapping(range.start, range.end, "rw-p"))
             .collect();
         let regions = Regions::of(&mappings, 1 << 10, |first, entries| {
             for (page, entry) in (first..).zip(entries.chunks_exact_mut(8)) {
@@ -83,6 +83,9 @@ impl Heap {
             time: Duration::from_secs(2),
             ..Limits::default()
         };
-        Ok((prepare(memory, &interpreter, addresses, limits)?, pages))
+        Ok((
+            prepare_walk(memory, &interpreter, addresses, limits)?,
+            pages,
+        ))
     }
 }
