@@ -132,7 +132,7 @@ fn a_type_name_stands_for_one_type() {
         "of the type names stand for several types",
         &doubled,
         share,
-        16.0,
+        3.0,
     );
 }
 
@@ -146,14 +146,14 @@ fn a_free_functions_name_says_what_it_does_without_its_path() {
         "of the free functions share their names",
         &sharing,
         percent(&sharing),
-        38.0,
+        15.0,
     );
     let short = names.one_word_functions();
     check(
         "of the free functions are called by one word",
         &short,
         percent(&short),
-        62.0,
+        25.0,
     );
 }
 
