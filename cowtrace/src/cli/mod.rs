@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub use choices::{BackendName, Color, DiffFormat, Format, Holders, RangeChoice, is_dumb};
-pub use recorded::{DiffArgs, LabelArgs, ReportArgs};
+pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
 pub use tips::parse_arguments;
 pub use tracing::{DemoArgs, EvidenceOptions, LoadArgs, TraceArgs, TraceOptions};
 pub use usage::wrong_usage;

@@ -18,6 +18,22 @@ Examples:
 Exit status: 0 success, 1 failure, 2 wrong usage, 3 --fail-above was exceeded, 4 --fail-above
 cannot judge these runs, because they are not comparable.";
 
+/// Where a report or a comparison goes, and in which colours.
+#[derive(Debug, Args)]
+pub struct Destination {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
 /// A report's arguments.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -29,17 +45,9 @@ pub struct ReportArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
-    /// Write the report to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// Replace the file if it exists
-    #[arg(long, requires = "output")]
-    pub force: bool,
-
-    /// When to use colour
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: Destination,
 }
 
 /// What to call a recorded run.
@@ -79,15 +87,7 @@ pub struct DiffArgs {
     #[arg(short, long, value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,
 
-    /// Write to a file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// Replace the file if it exists
-    #[arg(long, requires = "output")]
-    pub force: bool,
-
-    /// When to use colour
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: Destination,
 }

@@ -33,7 +33,7 @@ pub(super) struct Unlike(String);
 /// Compares, prints, and fails if that was asked for.
 pub fn run_diff(arguments: &DiffArgs) -> Result<()> {
     refuse_vain_limit(arguments)?;
-    if arguments.output.is_none()
+    if arguments.destination.output.is_none()
         && arguments.format == DiffFormat::Html
         && io::stdout().is_terminal()
     {
@@ -49,7 +49,7 @@ pub fn run_diff(arguments: &DiffArgs) -> Result<()> {
             fail_above: arguments.fail_above,
         },
     )?;
-    match &arguments.output {
+    match &arguments.destination.output {
         Some(path) => write_comparison(&comparison, arguments, path)?,
         None => print_comparison(&comparison, arguments)?,
     }
@@ -93,7 +93,7 @@ fn print_comparison(comparison: &Comparison, arguments: &DiffArgs) -> Result<()>
 fn write_comparison(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<()> {
     refuse_source(path, &arguments.base)?;
     refuse_source(path, &arguments.against)?;
-    let mut file = NewFile::create(path, arguments.force)?;
+    let mut file = NewFile::create(path, arguments.destination.force)?;
     let mut out = io::BufWriter::new(file.file());
     render_comparison(comparison, arguments, false, &mut out)
         .and_then(|()| out.flush())
@@ -118,7 +118,7 @@ fn render_comparison(
 ) -> io::Result<()> {
     match arguments.format {
         DiffFormat::Text => {
-            let color = arguments.color.applies(is_terminal);
+            let color = arguments.destination.color.applies(is_terminal);
             let style = Style::of_terminal(is_terminal, color);
             diff::comparison_as_text(comparison, style, out)
         }

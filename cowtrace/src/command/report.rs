@@ -19,22 +19,22 @@ use crate::{
 
 /// Reads a recording and reports it.
 pub fn run_report(arguments: &ReportArgs) -> Result<()> {
-    if arguments.output.is_none() {
+    if arguments.destination.output.is_none() {
         check_printable(arguments.format)?;
     }
     let path = &arguments.recording;
     let run = recording::read_recording(path)
         .with_context(|| format!("cannot report {}", printable_path(path)))?;
-    match &arguments.output {
-        None => print_report(&run, arguments.format, arguments.color),
+    match &arguments.destination.output {
+        None => print_report(&run, arguments.format, arguments.destination.color),
         Some(output) => save_report(&run, arguments, output),
     }
 }
 
 fn save_report(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
     refuse_source(output, std::slice::from_ref(&arguments.recording))?;
-    let mut file = NewFile::create(output, arguments.force)?;
-    let style = Style::of_terminal(false, arguments.color.applies(false));
+    let mut file = NewFile::create(output, arguments.destination.force)?;
+    let style = Style::of_terminal(false, arguments.destination.color.applies(false));
     let mut out = io::BufWriter::new(file.file());
     render_report(run, arguments.format, style, &mut out)
         .and_then(|()| out.flush())
