@@ -150,7 +150,7 @@ fn copies_of_unknown_writers_are_a_stack_too() {
     let text = String::from_utf8(out).expect("text");
     let rest = run.copied().total() - run.who_wrote.writers[0].copied_pages;
     assert!(
-        text.starts_with(&format!("(writer not known) {rest}\n")),
+        text.starts_with(&format!("(unknown writer) {rest}\n")),
         "{text}"
     );
     assert_eq!(text.lines().count(), 2, "{text}");

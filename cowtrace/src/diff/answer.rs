@@ -74,7 +74,7 @@ impl Comparison {
         let change = self.totals.main();
         let (base, new) = (self.base.len(), self.new.len());
         let Some(evidence) = &change.evidence else {
-            return "One run a side: how much such runs differ by themselves is not known.".into();
+            return "Run-to-run noise is unknown with one run a side.".into();
         };
         let runs = format!("medians of {base} and {}", plural(new as u64, "run"));
         let by_chance = 2.0 * rarest_chance(base, new);

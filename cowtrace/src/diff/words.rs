@@ -184,7 +184,7 @@ pub(super) const fn kind_in_words(kind: WriteKind) -> &'static str {
 /// What comes of it, after a kind in a sentence.
 pub(super) const fn explained(kind: WriteKind) -> &'static str {
     match kind {
-        WriteKind::Refcount => "reference counts, which merely reading an object writes",
+        WriteKind::Refcount => "reference counts, which reading an object is enough to write",
         WriteKind::Gc => "gc headers, which the garbage collector writes",
         WriteKind::Other => "other memory of the program's own writing",
         WriteKind::Kernel => "memory that system calls write",

@@ -113,10 +113,16 @@ pub(crate) fn held_most(run: &Run) -> Option<String> {
         .enumerate()
         .map(|(index, holder)| {
             let share = percent(held.share(holder.copied_pages));
-            let verb = if index == 0 { "is held by" } else { "by" };
+            let verb = if index == 0 {
+                "of the copied memory is held by"
+            } else {
+                "by"
+            };
             let or = equal_holders(holder)
                 .next()
-                .map_or_else(String::new, |other| format!(" or {}", name(&other.path)));
+                .map_or_else(String::new, |other| {
+                    format!(" (also reachable as {})", name(&other.path))
+                });
             let what = holder
                 .type_name
                 .as_ref()
@@ -126,11 +132,11 @@ pub(crate) fn held_most(run: &Run) -> Option<String> {
         })
         .collect();
     let least = if held.is_lower_bound(run) {
-        "at least "
+        "At least "
     } else {
         ""
     };
-    (!parts.is_empty()).then(|| format!("Of what was copied {least}{}.", parts.join("; ")))
+    (!parts.is_empty()).then(|| format!("{least}{}.", parts.join("; ")))
 }
 
 /// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.

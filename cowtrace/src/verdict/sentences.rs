@@ -34,28 +34,29 @@ pub(crate) fn who_wrote_most(run: &Run) -> Option<String> {
     let kinds = [
         (
             of_kind(WriteKind::Refcount),
-            "reference counts, which merely reading an object writes",
+            "reference counting (reading an object is enough)",
         ),
         (
             of_kind(WriteKind::Gc),
-            "headers that the garbage collector writes",
+            "the garbage collector, which writes a header of each object",
         ),
     ];
     let kind = kinds.into_iter().find(|(share, _)| *share >= ANSWER_SHARE);
     let Some((kind, words)) = kind else {
         let functions = functions(run.who_wrote.writers.iter(), known);
         let stands_out = functions.first()?.1 >= LINE_SHARE;
-        return stands_out.then(|| format!("Of the copies {}.", told("were made by", &functions)));
+        let made = "of the copies were made by";
+        return stands_out.then(|| format!("{}.", shares_of(made, &functions)));
     };
     let lines = Lines::of(run);
     let most = pages_by(&run.who_wrote.writers, |writer| lines.of_writer(writer))
         .into_iter()
         .find(|(name, _)| name != NO_LINE)
         .filter(|(_, pages)| share(*pages, known) >= ANSWER_SHARE)
-        .map(|(name, pages)| format!("; {} by {name}", percent(share(pages, known))))
+        .map(|(name, pages)| format!("; {} are by {name}", percent(share(pages, known))))
         .unwrap_or_default();
     Some(format!(
-        "Of the copies {} are of {words}{most}.",
+        "{} of the copies come from {words}{most}.",
         percent(kind)
     ))
 }
@@ -86,7 +87,7 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
         .filter(|(_, pages)| share(*pages, all) >= LINE_SHARE);
     let Some((line, pages)) = most else {
         let functions = functions(there(), all);
-        return (!functions.is_empty()).then(|| format!("{name}: {}", told("by", &functions)));
+        return (!functions.is_empty()).then(|| format!("{name}: {}", shares_of("by", &functions)));
     };
     let of_line = there().filter(|writer| lines.of_writer(writer) == line);
     let into = pages_by(of_line, |writer| written(run, writer));
@@ -110,7 +111,7 @@ fn functions<'a>(writers: impl Iterator<Item = &'a Writer>, all: u64) -> Vec<(St
 }
 
 /// `63 % by memcpy (libc.so.6), 18 % by createObject (redis-server)`.
-fn told(first: &str, functions: &[(String, f64)]) -> String {
+fn shares_of(first: &str, functions: &[(String, f64)]) -> String {
     let words = std::iter::once(first).chain(std::iter::repeat("by"));
     let parts = functions.iter().zip(words).map(|((name, share), by)| {
         let name = shorten(&printable(name), MAX_FUNCTION);
@@ -154,7 +155,7 @@ mod tests {
             writer(Some("rare"), 1),
         ];
         assert_eq!(
-            told("were made by", &functions(writers.iter(), 100)),
+            shares_of("were made by", &functions(writers.iter(), 100)),
             "40 % were made by dbOverwrite (redis-server), 10 % by read\\u{1b} (redis-server)"
         );
     }

@@ -96,8 +96,8 @@ fn low(walk: &HeapWalk, pid: u32) -> Option<String> {
     let is_whole = walk.failure.is_none() && !walk.is_partial && !walk.has_changed;
     (is_low && is_whole).then(|| {
         format!(
-            "What no variable of process {pid} holds had been given up before it was looked for, \
-             or is held by native code alone."
+            "Memory found under no variable of process {pid} was freed before the lookup, or only \
+             native code holds it."
         )
     })
 }

@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// Stands for the stack of copies whose writer is not known.
-const UNKNOWN: &str = "(writer not known)";
+const UNKNOWN: &str = "(unknown writer)";
 /// Stands for calls that are not known, or not kept.
-const MISSING: &str = "(calls not known)";
+const MISSING: &str = "(unknown callers)";
 
 /// A call.
 pub(crate) enum Call<'a> {

@@ -102,7 +102,7 @@ fn lines_of_calls(frames: &[&NativeFrame], width: usize) -> Vec<String> {
         }
         let name = match &frame.function {
             Some(function) => printable(function),
-            None => "(a call that is not known)".into(),
+            None => "(unknown call)".into(),
         };
         let left = width.saturating_sub(ending.chars().count());
         lines.push(format!("{}{ending}", shorten(&name, left)));
@@ -148,7 +148,7 @@ mod tests {
                 "put (inlined)",
                 "store (app)",
                 "visit x 2",
-                "(a call that is not known)",
+                "(unknown call)",
                 "libc.so.6+0x1234",
                 "main (app)",
             ]

@@ -83,7 +83,7 @@ fn title_of_writers(known: &KnownPages) -> String {
         ),
     };
     format!(
-        "WHO WROTE (whoever writes a page first; known for {} of the copies{shares})",
+        "WHO WROTE (first writer of each page; known for {} of the copies{shares})",
         share(named)
     )
 }
