@@ -33,7 +33,7 @@ impl Patience {
         silence: Duration::from_secs(10),
     };
     /// The trace waits: what it counts stays in the kernel meanwhile, but evidence may get lost. An
-    /// answer takes some 20 ms; on a machine that is all busy, a hundred times that.
+    /// answer took 75 to 145 ms on a machine that was all busy.
     pub(super) const DURING_TRACE: Self = Self {
         whole: Duration::from_secs(5),
         silence: Duration::from_secs(5),
