@@ -171,7 +171,8 @@ fn a_report_for_people_says_what_was_written_and_on_which_line() {
     let words = words.join(" ");
     let answer = words.split(" WHERE THE COPIES").next().unwrap_or_default();
     assert!(
-        answer.contains("99 % are of reference counts") && answer.contains(&by_line),
+        answer.contains("99 % of the copies come from reference counting")
+            && answer.contains(&by_line),
         "{text}"
     );
     let regions = words.split(" WHO WROTE").nth(1).unwrap_or_default();
