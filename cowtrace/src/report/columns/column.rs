@@ -64,6 +64,20 @@ pub(crate) enum Cell {
 }
 
 impl<R> Column<R> {
+    pub(super) const fn new(
+        title: &'static str,
+        holds: Holds,
+        shown: Shown,
+        cell: fn(&R) -> Cell,
+    ) -> Self {
+        Self {
+            title,
+            holds,
+            shown,
+            cell,
+        }
+    }
+
     /// Whether the text shows it beside what the row is about.
     pub(crate) fn is_figure_of_text(&self) -> bool {
         self.shown != Shown::OnPage && self.holds != Holds::Text

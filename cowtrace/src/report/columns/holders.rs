@@ -22,54 +22,28 @@ pub(crate) struct HolderRow {
 }
 
 pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
-    Column {
-        title: "copied",
-        holds: Holds::Bytes,
-        shown: Shown::Everywhere,
-        cell: |row| row.copied_bytes.into(),
-    },
-    Column {
-        title: "pages",
-        holds: Holds::Count,
-        shown: Shown::OnPage,
-        cell: |row| row.pages.into(),
-    },
-    Column {
-        title: "share",
-        holds: Holds::Share,
-        shown: Shown::Everywhere,
-        cell: |row| row.share.into(),
-    },
-    Column {
-        title: "variable",
-        holds: Holds::Text,
-        shown: Shown::Everywhere,
-        cell: |row| (&row.variable).into(),
-    },
-    Column {
-        title: "type",
-        holds: Holds::Word,
-        shown: Shown::OnPage,
-        cell: |row| (&row.type_name).into(),
-    },
-    Column {
-        title: "entries",
-        holds: Holds::Count,
-        shown: Shown::OnPage,
-        cell: |row| row.entries.into(),
-    },
-    Column {
-        title: "copied in it",
-        holds: Holds::Text,
-        shown: Shown::OnPage,
-        cell: |row| (&row.copied_types).into(),
-    },
-    Column {
-        title: "also held by",
-        holds: Holds::Text,
-        shown: Shown::OnPage,
-        cell: |row| (&row.also_held_by).into(),
-    },
+    Column::new("copied", Holds::Bytes, Shown::Everywhere, |row| {
+        row.copied_bytes.into()
+    }),
+    Column::new("pages", Holds::Count, Shown::OnPage, |row| row.pages.into()),
+    Column::new("share", Holds::Share, Shown::Everywhere, |row| {
+        row.share.into()
+    }),
+    Column::new("variable", Holds::Text, Shown::Everywhere, |row| {
+        (&row.variable).into()
+    }),
+    Column::new("type", Holds::Word, Shown::OnPage, |row| {
+        (&row.type_name).into()
+    }),
+    Column::new("entries", Holds::Count, Shown::OnPage, |row| {
+        row.entries.into()
+    }),
+    Column::new("copied in it", Holds::Text, Shown::OnPage, |row| {
+        (&row.copied_types).into()
+    }),
+    Column::new("also held by", Holds::Text, Shown::OnPage, |row| {
+        (&row.also_held_by).into()
+    }),
 ];
 
 /// Where the variables are of several processes.

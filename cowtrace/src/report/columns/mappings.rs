@@ -25,60 +25,29 @@ struct Inherited {
 }
 
 pub(crate) const MAPPINGS: [Column<MappingRow>; 9] = [
-    Column {
-        title: "copied",
-        holds: Holds::Bytes,
-        shown: Shown::Everywhere,
-        cell: |row| row.copied_bytes.into(),
-    },
-    Column {
-        title: "pages",
-        holds: Holds::Count,
-        shown: Shown::OnPage,
-        cell: |row| row.pages.into(),
-    },
-    Column {
-        title: "of",
-        holds: Holds::Figures,
-        shown: Shown::InText,
-        cell: |row| row.region.as_ref().map(Inherited::of).as_ref().into(),
-    },
-    Column {
-        title: "unshared",
-        holds: Holds::Share,
-        shown: Shown::Everywhere,
-        cell: |row| row.unshared().into(),
-    },
-    Column {
-        title: "",
-        holds: Holds::Bar,
-        shown: Shown::InText,
-        cell: |row| row.unshared().into(),
-    },
-    Column {
-        title: "present",
-        holds: Holds::Bytes,
-        shown: Shown::OnPage,
-        cell: |row| row.region.as_ref().map(|it| it.present_bytes).into(),
-    },
-    Column {
-        title: "inheritors",
-        holds: Holds::Count,
-        shown: Shown::OnPage,
-        cell: |row| row.region.as_ref().map(|it| it.inheritors).into(),
-    },
-    Column {
-        title: "kind",
-        holds: Holds::Word,
-        shown: Shown::OnPage,
-        cell: |row| row.region.as_ref().map(|it| it.kind).into(),
-    },
-    Column {
-        title: "mapping",
-        holds: Holds::Text,
-        shown: Shown::Everywhere,
-        cell: |row| (&row.name).into(),
-    },
+    Column::new("copied", Holds::Bytes, Shown::Everywhere, |row| {
+        row.copied_bytes.into()
+    }),
+    Column::new("pages", Holds::Count, Shown::OnPage, |row| row.pages.into()),
+    Column::new("of", Holds::Figures, Shown::InText, |row| {
+        row.region.as_ref().map(Inherited::of).as_ref().into()
+    }),
+    Column::new("unshared", Holds::Share, Shown::Everywhere, |row| {
+        row.unshared().into()
+    }),
+    Column::new("", Holds::Bar, Shown::InText, |row| row.unshared().into()),
+    Column::new("present", Holds::Bytes, Shown::OnPage, |row| {
+        row.region.as_ref().map(|it| it.present_bytes).into()
+    }),
+    Column::new("inheritors", Holds::Count, Shown::OnPage, |row| {
+        row.region.as_ref().map(|it| it.inheritors).into()
+    }),
+    Column::new("kind", Holds::Word, Shown::OnPage, |row| {
+        row.region.as_ref().map(|it| it.kind).into()
+    }),
+    Column::new("mapping", Holds::Text, Shown::Everywhere, |row| {
+        (&row.name).into()
+    }),
 ];
 
 impl MappingRow {

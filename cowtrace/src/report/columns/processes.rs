@@ -23,73 +23,34 @@ pub(crate) struct ProcessRow {
 }
 
 pub(crate) const PROCESSES: [Column<ProcessRow>; 11] = [
-    Column {
-        title: "copied",
-        holds: Holds::Bytes,
-        shown: Shown::Everywhere,
-        cell: |row| row.copied_bytes.into(),
-    },
-    Column {
-        title: "pages",
-        holds: Holds::Count,
-        shown: Shown::OnPage,
-        cell: |row| row.pages.into(),
-    },
-    Column {
-        title: "reused",
-        holds: Holds::Count,
-        shown: Shown::Everywhere,
-        cell: |row| row.reused_faults.into(),
-    },
-    Column {
-        title: "inherited",
-        holds: Holds::Bytes,
-        shown: Shown::Everywhere,
-        cell: |row| row.inherited_bytes.into(),
-    },
-    Column {
-        title: "pid",
-        holds: Holds::Number,
-        shown: Shown::Everywhere,
-        cell: |row| row.pid.into(),
-    },
-    Column {
-        title: "role",
-        holds: Holds::Word,
-        shown: Shown::OnPage,
-        cell: |row| row.role.into(),
-    },
-    Column {
-        title: "",
-        holds: Holds::Word,
-        shown: Shown::InText,
-        cell: |row| (&format!("{}{}", row.role, row.state)).into(),
-    },
+    Column::new("copied", Holds::Bytes, Shown::Everywhere, |row| {
+        row.copied_bytes.into()
+    }),
+    Column::new("pages", Holds::Count, Shown::OnPage, |row| row.pages.into()),
+    Column::new("reused", Holds::Count, Shown::Everywhere, |row| {
+        row.reused_faults.into()
+    }),
+    Column::new("inherited", Holds::Bytes, Shown::Everywhere, |row| {
+        row.inherited_bytes.into()
+    }),
+    Column::new("pid", Holds::Number, Shown::Everywhere, |row| {
+        row.pid.into()
+    }),
+    Column::new("role", Holds::Word, Shown::OnPage, |row| row.role.into()),
+    Column::new("", Holds::Word, Shown::InText, |row| {
+        (&format!("{}{}", row.role, row.state)).into()
+    }),
     // In place of that where it has no room.
-    Column {
-        title: "",
-        holds: Holds::Word,
-        shown: Shown::InText,
-        cell: |row| row.role.into(),
-    },
-    Column {
-        title: "began",
-        holds: Holds::Time,
-        shown: Shown::OnPage,
-        cell: |row| row.began_ns.into(),
-    },
-    Column {
-        title: "ended",
-        holds: Holds::Time,
-        shown: Shown::OnPage,
-        cell: |row| row.ended_ns.into(),
-    },
-    Column {
-        title: "process",
-        holds: Holds::Text,
-        shown: Shown::Everywhere,
-        cell: |row| (&row.name).into(),
-    },
+    Column::new("", Holds::Word, Shown::InText, |row| row.role.into()),
+    Column::new("began", Holds::Time, Shown::OnPage, |row| {
+        row.began_ns.into()
+    }),
+    Column::new("ended", Holds::Time, Shown::OnPage, |row| {
+        row.ended_ns.into()
+    }),
+    Column::new("process", Holds::Text, Shown::Everywhere, |row| {
+        (&row.name).into()
+    }),
 ];
 
 impl ProcessRow {

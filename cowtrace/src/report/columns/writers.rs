@@ -21,24 +21,13 @@ pub(crate) const BY: &str = "by";
 pub(crate) const LINE: &str = "Python line";
 
 pub(crate) const WRITERS: [Column<WriterCells>; 7] = [
-    Column {
-        title: "copied",
-        holds: Holds::Bytes,
-        shown: Shown::Everywhere,
-        cell: |row| row.copied_bytes.into(),
-    },
-    Column {
-        title: "pages",
-        holds: Holds::Count,
-        shown: Shown::OnPage,
-        cell: |row| row.pages.into(),
-    },
-    Column {
-        title: "share",
-        holds: Holds::Share,
-        shown: Shown::Everywhere,
-        cell: |row| row.share.into(),
-    },
+    Column::new("copied", Holds::Bytes, Shown::Everywhere, |row| {
+        row.copied_bytes.into()
+    }),
+    Column::new("pages", Holds::Count, Shown::OnPage, |row| row.pages.into()),
+    Column::new("share", Holds::Share, Shown::Everywhere, |row| {
+        row.share.into()
+    }),
     name(WRITTEN, |row| (&row.names[0]).into()),
     name(BY, |row| (&row.names[1]).into()),
     name(LINE, |row| (&row.names[2]).into()),
@@ -46,12 +35,7 @@ pub(crate) const WRITERS: [Column<WriterCells>; 7] = [
 ];
 
 const fn name(title: &'static str, cell: fn(&WriterCells) -> Cell) -> Column<WriterCells> {
-    Column {
-        title,
-        holds: Holds::Text,
-        shown: Shown::Everywhere,
-        cell,
-    }
+    Column::new(title, Holds::Text, Shown::Everywhere, cell)
 }
 
 impl WriterCells {
