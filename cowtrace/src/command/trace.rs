@@ -27,8 +27,9 @@ use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
     collect::{CollectSettings, Collector, Progress, RunIdentity},
     limits::OpenFiles,
-    probe::{Kernel, Settings, Walks},
+    probe::{Kernel, Probe, Settings, Walks},
     run::Run,
+    stop::Stop,
     streams::{self, say_to_user},
     targets, words,
 };
@@ -127,29 +128,10 @@ impl Session<'_> {
     async fn run(self, target: &TraceTarget<'_>) -> Result<Observed> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
-        let settings = Settings {
-            range_bytes: range_bytes(self.options.range, target, self.kernel.page_bytes),
-            writers: (!self.options.evidence.no_writers).then_some(Walks {
-                python: !self.options.evidence.no_frames,
-                native: self.options.evidence.stacks,
-            }),
-            // A line for each copy.
-            diagnostics: self.options.verbose >= 3,
-        };
         // Before a command is started: it is not, where it cannot be traced.
-        let probe = self.attach(settings, &mut ends).await?;
+        let probe = self.attach(self.settings(target), &mut ends).await?;
         let backend = probe.backend;
-        let mut collector = Collector::new(
-            probe,
-            self.kernel.clone(),
-            PathBuf::from("/proc"),
-            CollectSettings {
-                interval: self.options.interval,
-                writers: !self.options.evidence.no_writers,
-                holders: self.options.holders == Holders::Auto,
-            },
-            ends.stop(),
-        );
+        let mut collector = self.collector(probe, ends.stop());
         let mut identity = self.identity()?;
         let nothing_yet = collector.snapshot(identity.clone()).run;
         let masters = match target {
@@ -203,20 +185,40 @@ impl Session<'_> {
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
         let mut run = collector.finish(identity);
         let command = exits.note(&mut run, cause, was_interrupted);
-        let left = match (cause, started) {
-            (End::MastersGone, _) => living::after_masters(&run),
-            (_, Some(command)) => living::after_command(&run, command),
-            _ => None,
-        };
-        if let Some(left) = left {
-            say_to_user(format_args!("cowtrace: {left}"));
-        }
+        say_who_lives_on(&run, cause, started);
         let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
         Ok(Observed {
             run,
             recorded,
             command,
         })
+    }
+
+    /// What the kernel side is to do.
+    fn settings(&self, target: &TraceTarget<'_>) -> Settings {
+        Settings {
+            range_bytes: range_bytes(self.options.range, target, self.kernel.page_bytes),
+            writers: (!self.options.evidence.no_writers).then_some(Walks {
+                python: !self.options.evidence.no_frames,
+                native: self.options.evidence.stacks,
+            }),
+            // A line for each copy.
+            diagnostics: self.options.verbose >= 3,
+        }
+    }
+
+    fn collector(&self, probe: Probe, stop: Stop) -> Collector {
+        Collector::new(
+            probe,
+            self.kernel.clone(),
+            PathBuf::from("/proc"),
+            CollectSettings {
+                interval: self.options.interval,
+                writers: !self.options.evidence.no_writers,
+                holders: self.options.holders == Holders::Auto,
+            },
+            stop,
+        )
     }
 
     /// Begins the recording, if the user wants one.
@@ -287,6 +289,18 @@ impl Session<'_> {
                 .cloned()
                 .collect::<BTreeMap<_, _>>(),
         })
+    }
+}
+
+/// Says who of the traced processes, or of what the command started, still lives.
+fn say_who_lives_on(run: &Run, cause: End, command: Option<u32>) {
+    let left = match (cause, command) {
+        (End::MastersGone, _) => living::after_masters(run),
+        (_, Some(command)) => living::after_command(run, command),
+        _ => None,
+    };
+    if let Some(left) = left {
+        say_to_user(format_args!("cowtrace: {left}"));
     }
 }
 

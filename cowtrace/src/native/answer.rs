@@ -51,32 +51,36 @@ pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::
     for (number, part) in question.parts.iter().enumerate() {
         if !matches!(part.source, PartSource::File(_)) {
             lines.tell(&AnswerLine::Begun(vec![number]))?;
-        }
-        match &part.source {
-            PartSource::File(_) => {}
-            PartSource::PerfMaps(maps) => {
-                let made = name_made_code(question.holder, maps, &part.places);
-                for (map, problem) in made.problems {
-                    lines.tell(&AnswerLine::Problem(number, map, problem))?;
-                }
-                lines.tell(&AnswerLine::Names(number, made.names))?;
-            }
-            PartSource::Data(held) => {
-                let ends = data_ends(question.holder, *held, &part.places);
-                let nothing = || vec![None; part.places.len()];
-                lines.tell(&AnswerLine::Numbers(number, ends.unwrap_or_else(nothing)))?;
-            }
-            PartSource::Symbols(held, names) => {
-                let offsets = symbol_offsets(question.holder, *held, names);
-                let nothing = || vec![None; names.len()];
-                lines.tell(&AnswerLine::Numbers(
-                    number,
-                    offsets.unwrap_or_else(nothing),
-                ))?;
-            }
+            answer_part(question.holder, number, part, &mut lines)?;
         }
     }
     lines.tell(&AnswerLine::All)
+}
+
+/// Answers a part by itself; places in files were answered file by file.
+fn answer_part(
+    holder: u32,
+    number: usize,
+    part: &QuestionPart,
+    lines: &mut AnswerLines<impl Write>,
+) -> io::Result<()> {
+    let numbers = match &part.source {
+        PartSource::File(_) => return Ok(()),
+        PartSource::PerfMaps(maps) => {
+            let made = name_made_code(holder, maps, &part.places);
+            for (map, problem) in made.problems {
+                lines.tell(&AnswerLine::Problem(number, map, problem))?;
+            }
+            return lines.tell(&AnswerLine::Names(number, made.names));
+        }
+        PartSource::Data(held) => {
+            data_ends(holder, *held, &part.places).unwrap_or_else(|| vec![None; part.places.len()])
+        }
+        PartSource::Symbols(held, names) => {
+            symbol_offsets(holder, *held, names).unwrap_or_else(|| vec![None; names.len()])
+        }
+    };
+    lines.tell(&AnswerLine::Numbers(number, numbers))
 }
 
 /// Where the data that begins at these places of a file ends in memory; none if it cannot be read.
