@@ -52,7 +52,7 @@ pub struct Comparison {
     pub base: Vec<Measured>,
     /// The runs of NEW.
     pub new: Vec<Measured>,
-    /// What was asked for.
+    /// How the user wants the runs compared.
     pub options: Options,
     /// What makes the comparison less than fair.
     pub warnings: Vec<Warning>,

@@ -18,7 +18,7 @@ use crate::{foreign::printable, streams::say_to_user};
 /// Exit status of a command that cannot be started, as of a shell.
 const CANNOT_START: i32 = 127;
 
-/// Starts a process that stops itself, and becomes the command once it goes on.
+/// Starts a process that stops itself; once it is resumed, it becomes the command.
 pub fn start_waiting(command: &[OsString]) -> io::Result<Command> {
     let mut itself = Command::new(own_path()?);
     itself.arg(LAUNCHER).arg("--").args(command);

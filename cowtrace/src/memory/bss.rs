@@ -17,7 +17,7 @@ use crate::run::{Kind, Mapping, Process, Region};
 /// Files held for it at most: those with most copies first.
 const MAX_FILES: usize = 256;
 
-/// A file whose data a process has mapped. Its data is asked for by [`bytes_to_end`].
+/// A file whose data a process has mapped. [`bytes_to_end`] says which part of it to read.
 #[derive(Debug)]
 pub struct HeldData {
     /// Held only: it may be no regular file.

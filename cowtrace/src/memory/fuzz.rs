@@ -1,4 +1,4 @@
-//! What a process has a say in of what /proc tells of it, and of the files that it maps.
+//! Fuzzes the decoders of what a process can influence: its files in /proc, and the files that it maps.
 
 use object::{Object as _, ObjectSegment as _};
 

@@ -30,7 +30,7 @@ pub(super) struct Answers<'a> {
     pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
     /// As of [`Answered`]: one at most for each process that was asked about.
     pub(super) problems: BTreeMap<u32, (Problem, u32)>,
-    /// Numbers of the parts that are still to be asked about, which are told by their places here.
+    /// Numbers of the parts without an answer yet. The naming process calls each by its place in this list.
     pub(super) rest: Vec<usize>,
     begun: HashSet<usize>,
 }
@@ -119,7 +119,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// What is told, up to what is nothing of it.
+/// The lines of an answer, up to the first that cannot be one.
 pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = AnswerLine> {
     let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
     let lines = lines.map_while(Result::ok);

@@ -1,4 +1,4 @@
-//! Asks what is in foreign files in a process of its own, and goes on without what that does not answer.
+//! Has a process of its own read foreign files. What it does not answer stays unknown.
 
 use std::{
     borrow::Cow,

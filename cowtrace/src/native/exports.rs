@@ -1,4 +1,4 @@
-//! Where programs and libraries have symbols, by name: looked up while the trace goes on.
+//! Looks up, during the trace, where programs and libraries have symbols of given names.
 //!
 //! Each file is read once, in a process of its own, for which the trace waits. One that crashes it or
 //! does not answer is not read again, and after a few of these no file is.

@@ -1,6 +1,6 @@
 //! Names of native code: function, module and what is inlined, and the calls that led there.
 //!
-//! While the trace goes on, files that code is mapped from are held ([`held`]), and read at the end.
+//! Files that code is mapped from are held during the trace ([`held`]) and read at the end.
 //! All that is read in such files is read in a process of its own ([`asking`], [`answer`]), which may
 //! fail or stall at what it finds: also where an interpreter has its data ([`exports`]), which is needed
 //! during the trace, and where the data of a program ends ([`data`]).

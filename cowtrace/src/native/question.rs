@@ -31,7 +31,7 @@ pub(super) enum PartSource {
 }
 
 impl PartSource {
-    /// How many numbers answer it, with so many places; none if names do.
+    /// How many numbers answer a question about this many places; none if names answer it.
     pub(super) const fn numbers(&self, places: usize) -> Option<usize> {
         match self {
             Self::File(_) | Self::PerfMaps(_) => None,

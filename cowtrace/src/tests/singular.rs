@@ -1,4 +1,4 @@
-//! One thing is told in the singular, wherever a report or a comparison tells it.
+//! Reports and comparisons use the singular for one thing, everywhere.
 
 use crate::{
     diff,

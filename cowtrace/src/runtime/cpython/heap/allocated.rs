@@ -3,7 +3,7 @@
 /// What is known of an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Allocation {
-    /// It begins at the address and has so many bytes.
+    /// It begins at the address; the number is its length in bytes.
     Bytes(u64),
     /// The address is inside of a small block, or of a part of the memory that has none.
     Inside,
