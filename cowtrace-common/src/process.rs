@@ -68,6 +68,10 @@ pub struct ProcessSlot {
     pub unranged_copied: u64,
     /// Reuses that the histogram had no room for.
     pub unranged_reused: u64,
+    /// First touches: pages of new anonymous memory.
+    pub touched: u64,
+    /// First touches that the histogram had no room for.
+    pub unranged_touched: u64,
     /// When the image began, by fork or exec: `CLOCK_MONOTONIC`, ns. If the process is older than the
     /// trace, when the trace adopted it.
     pub born_ns: u64,
@@ -82,9 +86,9 @@ pub struct ProcessSlot {
     /// 1 if its program has no objects that words near an address could identify.
     pub without_words: u32,
     /// Unused, always 0.
-    pub padding: [u32; 7],
+    pub padding: [u32; 3],
 }
 
 const _: () = assert!(size_of::<ProcessSlot>() == 128);
 const _: () = assert!(core::mem::offset_of!(ProcessSlot, reused) == 48);
-const _: () = assert!(core::mem::offset_of!(ProcessSlot, tasks) == 80);
+const _: () = assert!(core::mem::offset_of!(ProcessSlot, tasks) == 96);

@@ -5,7 +5,7 @@
 //! mapping. When a process has exited, the user side clears its entries. A key may therefore be in two
 //! entries: readers add them up.
 
-use crate::process::Source;
+use crate::process::{SOURCES, Source};
 
 /// Entries of a bucket: 64 bytes, one cache line.
 pub const BUCKET_ENTRIES: usize = 4;
@@ -16,6 +16,9 @@ pub const BUCKET_PROBES: u32 = 8;
 
 /// Buckets by default: 4 MiB, 262,144 ranges.
 pub const RANGE_BUCKETS: u32 = 65_536;
+
+/// Stands in a key in place of the source: the pages were touched for the first time, and nothing was copied.
+pub const FIRST_TOUCH: u32 = 6;
 
 /// Words of the filter of split ranges, see [`split_bit`].
 pub const SPLIT_WORDS: u32 = 4_096;
@@ -123,7 +126,8 @@ pub const fn split_bit(number: u64) -> (u32, u32) {
 pub struct RangeEntry {
     /// [`RangeKey`], 0 while the entry is empty.
     pub key: u64,
-    /// Pages copied. More than the range has if pages were copied again after another fork.
+    /// Pages copied, or touched for the first time if the key says [`FIRST_TOUCH`]. More than the range
+    /// has if pages were copied again after another fork, or given back and touched again.
     pub copied: u32,
     /// Write faults that copied nothing.
     pub reused: u32,
@@ -139,6 +143,7 @@ pub struct RangeBucket {
 
 const _: () = assert!(size_of::<RangeEntry>() == 16);
 const _: () = assert!(size_of::<RangeBucket>() == 64);
+const _: () = assert!(FIRST_TOUCH as usize >= SOURCES && FIRST_TOUCH as u64 <= SOURCE_MASK);
 const _: () = assert!(SPLIT_WORDS.is_power_of_two() && RANGE_BUCKETS.is_power_of_two());
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ pub const FAULT_COPIED: u32 = 2;
 /// The first write to a page of a private file mapping began: it ends as a copy or as nothing, never as
 /// a reuse.
 pub const FAULT_FIRST: u32 = 3;
+/// Tracepoint: a fault on a page that is not present began. It ends as a first touch or as nothing.
+pub const FAULT_ABSENT: u32 = 4;
+/// Tracepoint: a fault on a page that was not present touched new memory. It may still be taken back.
+pub const FAULT_TOUCHED: u32 = 5;
 
 /// A traced thread. Only the thread's own hooks write it, and the user side before the thread is traced.
 /// So nothing here needs to be atomic.
@@ -83,15 +87,24 @@ pub struct Thread {
     pub native_stack: u64,
     /// Tracepoint: instruction of the open user-mode fault; 0 if only a helper could read it.
     pub instruction: u64,
-    /// Address of the thread's `PyThreadState` when it was last found, 0 before. Only evidence needs
-    /// this field and those after it: counting stays within two cache lines.
+    /// Address of the thread's `PyThreadState` when it was last found, 0 before. Only evidence
+    /// and first touches need this field and those after it: copies are counted within two cache lines.
     pub python_thread: u64,
     /// What `pthread_self` returns in the thread, 0 until it was read.
     pub thread_pointer: u64,
     /// Kernel address of the top table of the thread's page tables, 0 until it was read.
     pub page_tables: u64,
+    /// [`crate::range::RangeKey`] of the tally of first touches, like `tally_key`.
+    pub touch_key: u64,
+    /// Pages in that tally.
+    pub touched: u32,
+    /// Pages of the last first touch.
+    pub touch_pages: u32,
+    /// Functions: kernel address of the thread's own address space (`struct mm_struct`), 0 until it was
+    /// read.
+    pub own_mm: u64,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 5],
+    pub padding: [u64; 2],
 }
 
 /// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.

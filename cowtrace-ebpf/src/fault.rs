@@ -5,7 +5,7 @@
 use cowtrace_common::{
     loss::Loss,
     process::{SOURCES, Source},
-    range::RangeKey,
+    range::{FIRST_TOUCH, RangeKey},
     thread::{FAULT_BEGUN, FAULT_COPIED, FAULT_NONE},
 };
 
@@ -84,6 +84,31 @@ pub fn count_copy(mut thread: TracedThread, source: Source, pages: u32) {
     fault.tally_copied = pages;
 }
 
+/// The thread touched `pages` pages of new memory, from an address on; 0 for an unknown one.
+#[inline(always)]
+pub fn count_touch(mut thread: TracedThread, charged: u32, address: u64, pages: u32) {
+    let whole = range::whole_key(charged, FIRST_TOUCH, address);
+    let tally = thread.get_mut();
+    tally.touch_pages = pages;
+    if whole.0 == tally.touch_key {
+        tally.touched += pages;
+        return;
+    }
+    add_touches(thread);
+    let tally = thread.get_mut();
+    tally.touch_key = range::range_key(whole, address).0;
+    tally.touched = pages;
+}
+
+/// The kernel threw the page of the thread's first touch away because another thread was faster.
+#[inline(always)]
+pub fn touch_taken_back(mut thread: TracedThread) {
+    let fault = thread.get_mut();
+    fault.state = FAULT_NONE;
+    // The touch is the last that was counted, so it is still in the tally.
+    fault.touched = fault.touched.wrapping_sub(fault.touch_pages);
+}
+
 /// The kernel threw the thread's copy away because another thread was faster. The fault used no memory.
 #[inline(always)]
 pub fn taken_back(mut thread: TracedThread) {
@@ -101,7 +126,31 @@ pub fn taken_back(mut thread: TracedThread) {
 pub fn leave_fault(thread: TracedThread) {
     end_fault(thread);
     add_tally(thread);
+    add_touches(thread);
     evidence::send_rest(thread);
+}
+
+/// Adds the thread's tally of first touches to the histogram and to its process.
+#[inline(always)]
+fn add_touches(mut thread: TracedThread) {
+    let tally = thread.get_mut();
+    let touched = tally.touched;
+    if touched == 0 {
+        return;
+    }
+    tally.touched = 0;
+    let key = RangeKey(tally.touch_key);
+    let Some(process) = maps::process_in_slot(key.slot()) else {
+        return;
+    };
+    let ranged = range::count_touches(key, touched);
+    // SAFETY: a pointer into a live map value.
+    unsafe {
+        atomic::add_u64(&raw mut (*process).touched, u64::from(touched));
+        if !ranged {
+            atomic::add_u64(&raw mut (*process).unranged_touched, u64::from(touched));
+        }
+    }
 }
 
 /// Adds the thread's tally of copies to the histogram and to its process.

@@ -70,6 +70,7 @@ pub fn follow_exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     fresh.python_thread = 0;
     fresh.thread_pointer = 0;
     fresh.page_tables = 0;
+    fresh.own_mm = 0;
     let slot = open_process(tgid, left, KnownProgram::default());
     thread.get_mut().process = slot;
     send_event(EventKind::Exec, slot, left, tgid);

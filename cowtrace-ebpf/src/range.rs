@@ -59,6 +59,17 @@ pub fn count_outcome(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
     true
 }
 
+/// Adds first touches to a key. False as [`count_outcome`], which is no loss: only their place is unknown.
+#[inline(always)]
+pub fn count_touches(key: RangeKey, pages: u32) -> bool {
+    let Some(entry) = find_entry(key) else {
+        return false;
+    };
+    // SAFETY: `find_entry` returns pointers into live map values.
+    unsafe { atomic::add_u32(&raw mut (*entry).copied, pages) };
+    true
+}
+
 #[inline(always)]
 fn find_entry(key: RangeKey) -> Option<*mut RangeEntry> {
     let mask = BUCKET_MASK.load();

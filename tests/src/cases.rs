@@ -34,6 +34,9 @@ pub struct Case {
     /// Functions that all copies are made by, innermost first, each called by the next: native stacks
     /// are taken if there are any.
     pub calls: &'static [&'static str],
+    /// Pages that the first writer touches for the first time, by kind of mapping; kernels and backends that
+    /// do not know the kind say `unknown`.
+    pub touched: Option<(&'static str, u64)>,
     /// Bounds of all copies of the run, for a case about what happens outside of its memory.
     pub whole_run: Option<(u64, u64)>,
 }

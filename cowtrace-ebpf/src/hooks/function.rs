@@ -94,21 +94,45 @@ pub fn finish_ended(tid: u32, turn: Turn) {
 }
 
 /// A new anonymous page is mapped at an address. If the thread has an open fault there, this commits its
-/// copy.
+/// copy. Otherwise the page is new memory.
 #[inline(always)]
-pub fn page_mapped(tid: u32, turn: Turn, vma: Vma, address: u64) {
+pub fn page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, address: u64) {
     let Some(thread) = TracedThread::find_for(tid, HookEvent::Copy, turn) else {
         return;
     };
     let open = thread.get();
-    if open.witness != vma.0 || open.address != address {
-        return;
+    if open.witness == vma.0 && open.address == address {
+        match open.state {
+            FAULT_BEGUN => {
+                fault::count_copy(thread, VmFault(open.anchor).source(), 1);
+                return;
+            }
+            FAULT_FIRST => {
+                fault::count_copy(thread, Source::File, 1);
+                return;
+            }
+            _ => {}
+        }
     }
-    match open.state {
-        FAULT_BEGUN => fault::count_copy(thread, VmFault(open.anchor).source(), 1),
-        FAULT_FIRST => fault::count_copy(thread, Source::File, 1),
-        _ => {}
+    if let Some(charged) = toucher(thread, vma) {
+        fault::count_touch(thread, charged, address, page.pages());
     }
+}
+
+/// Process slot of the address space that gets new memory: the thread's own, or another's that it writes
+/// into. `None` for that of a program which the thread is about to start.
+#[inline(always)]
+fn toucher(mut thread: TracedThread, vma: Vma) -> Option<u32> {
+    let mm = vma.mm().ok()?;
+    if thread.get().own_mm == 0 {
+        thread.get_mut().own_mm = KernelTask::current().mm().ok()?.0;
+    }
+    let own = thread.get();
+    if own.own_mm == mm.0 {
+        return Some(own.process);
+    }
+    let owner = TracedThread::find(mm.owner()?)?;
+    (owner.slot != thread.slot).then(|| owner.get().process)
 }
 
 /// `hugetlb_wp` begins.

@@ -48,6 +48,7 @@ pub fn page_mapped(ctx: &ProbeContext, turn: Turn) -> u32 {
     function::page_mapped(
         ctx.pid(),
         turn,
+        KernelPage(register_argument::<0>(ctx)),
         Vma(register_argument::<1>(ctx)),
         register_argument::<2>(ctx),
     );

@@ -1,7 +1,8 @@
 //! Backend `tracepoint`: pairs page faults and page allocations of one thread (x86-64).
 //!
 //! A write to a present page (bits 0 and 1 of the error code) opens a fault. A movable allocation of order
-//! 0 inside it is the page of the copy; without one, the fault reused its page.
+//! 0 inside it is the page of the copy; without one, the fault reused its page. Any other movable allocation
+//! of a page of zeros, in a fault or not, is a first touch of new memory; so is one of a huge page.
 
 use aya_ebpf::{EbpfContext as _, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
@@ -9,7 +10,7 @@ use cowtrace_common::{
     evidence::UNKNOWN_CALL,
     loss::Loss,
     process::Source,
-    thread::{FAULT_BEGUN, FAULT_COPIED, HookEvent},
+    thread::{FAULT_ABSENT, FAULT_BEGUN, FAULT_COPIED, FAULT_TOUCHED, HookEvent},
 };
 
 use crate::{
@@ -40,6 +41,13 @@ const GFP_USER_MOVABLE: u64 = 0x10_0cca;
 /// `__GFP_ZERO`: the kernel fills the page with zeros instead of a copy.
 const GFP_ZERO: u64 = 0x100;
 
+/// Flags of every allocation of a huge page for a process's own memory (`GFP_TRANSHUGE_LIGHT`). That of a
+/// file's large page lacks `__GFP_NOMEMALLOC`.
+const GFP_HUGE: u64 = 0x1c_000a;
+
+/// Most small pages that are allocated together for a process, as a power of two: a huge page of 2 MiB.
+const MOST_ORDER: u32 = 9;
+
 /// `exceptions:page_fault_user`: (address, regs, error code).
 #[inline(always)]
 pub fn user_fault(ctx: &RawTracePointContext, turn: Turn) -> i32 {
@@ -68,9 +76,28 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
     if error_code & WRITE_TO_PRESENT == WRITE_TO_PRESENT {
         begin_at(thread, turn, ctx.arg(0), SavedRegisters(ctx.arg(1)), mode);
     } else {
-        fault::end_fault(thread);
+        begin_absent(thread, ctx.arg(0), SavedRegisters(ctx.arg(1)), mode);
     }
     0
+}
+
+/// A fault on a page that is not present: remembers where, for the page that it may allocate.
+#[inline(always)]
+fn begin_absent(mut thread: TracedThread, address: u64, registers: SavedRegisters, mode: Mode) {
+    fault::end_fault(thread);
+    let witness = match mode {
+        Mode::User => 0,
+        Mode::Kernel => match digest_of_fault(thread, registers) {
+            Ok(digest) => digest,
+            Err(_) => return,
+        },
+    };
+    let fault = thread.get_mut();
+    fault.address = address;
+    fault.anchor = registers.0;
+    fault.witness = witness;
+    fault.instruction = registers.instruction_at_once().unwrap_or(0);
+    fault.state = FAULT_ABSENT;
 }
 
 #[inline(always)]
@@ -168,17 +195,21 @@ fn digest_of_fault(thread: TracedThread, registers: SavedRegisters) -> Result<u6
 #[inline(always)]
 pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     let gfp: u64 = ctx.arg(2);
-    if gfp & GFP_USER_MOVABLE != GFP_USER_MOVABLE || allocation_order(ctx) != 0 {
+    let order = allocation_order(ctx);
+    let flags = if order == 0 { GFP_USER_MOVABLE } else { GFP_HUGE };
+    if gfp & flags != flags {
         return 0;
     }
     let Some(mut thread) = TracedThread::find_for(ctx.pid(), HookEvent::Copy, turn) else {
         return 0;
     };
-    if thread.get().state != FAULT_BEGUN {
+    if thread.get().state != FAULT_BEGUN || order != 0 {
+        first_touch(thread, gfp, order, ctx.arg(0));
         return 0;
     }
     let Some(entry) = in_progress(thread) else {
         fault::end_fault(thread);
+        first_touch(thread, gfp, order, ctx.arg(0));
         return 0;
     };
     let source = if gfp & GFP_ZERO == 0 {
@@ -197,6 +228,25 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
         "copied: task {} process slot {} address {:x}", fault.tid, fault.process, fault.address
     );
     0
+}
+
+/// A page that no write fault asked for. It is new memory if the kernel fills it with zeros; for a huge page
+/// it does that without saying so here.
+#[inline(always)]
+fn first_touch(mut thread: TracedThread, gfp: u64, order: u32, page: u64) {
+    if order > MOST_ORDER || (order == 0 && gfp & GFP_ZERO == 0) {
+        return;
+    }
+    // A page that a system call asks for, as by MAP_POPULATE, has no known address.
+    let mut address = 0;
+    if thread.get().state == FAULT_ABSENT && in_progress(thread).is_some() {
+        let fault = thread.get_mut();
+        address = fault.address;
+        fault.page = page;
+        fault.state = FAULT_TOUCHED;
+    }
+    let charged = thread.get().process;
+    fault::count_touch(thread, charged, address, 1 << order);
 }
 
 #[inline(always)]
@@ -245,8 +295,17 @@ pub fn page_free(ctx: &RawTracePointContext) -> i32 {
     };
     let fault = thread.get();
     let page: u64 = ctx.arg(0);
-    if fault.state == FAULT_COPIED && fault.page == page && in_progress(thread).is_some() {
+    let state = fault.state;
+    if fault.page != page || (state != FAULT_COPIED && state != FAULT_TOUCHED) {
+        return 0;
+    }
+    if in_progress(thread).is_none() {
+        return 0;
+    }
+    if state == FAULT_COPIED {
         fault::taken_back(thread);
+    } else {
+        fault::touch_taken_back(thread);
     }
     0
 }

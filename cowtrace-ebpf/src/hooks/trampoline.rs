@@ -45,7 +45,13 @@ pub fn finish_ended(ctx: &FExitContext, turn: Turn) -> i32 {
 /// `folio_add_new_anon_rmap(folio, vma, address, …)`, `page_add_new_anon_rmap(page, …)`.
 #[inline(always)]
 pub fn page_mapped(ctx: &FEntryContext, turn: Turn) -> i32 {
-    function::page_mapped(ctx.pid(), turn, Vma(ctx.arg(1)), ctx.arg(2));
+    function::page_mapped(
+        ctx.pid(),
+        turn,
+        KernelPage(ctx.arg(0)),
+        Vma(ctx.arg(1)),
+        ctx.arg(2),
+    );
     0
 }
 

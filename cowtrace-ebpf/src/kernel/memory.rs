@@ -3,7 +3,10 @@
 use aya_ebpf::Global;
 use cowtrace_common::process::Source;
 
-use super::{reading::read_member, task::Mm};
+use super::{
+    reading::{read_member, read_word},
+    task::Mm,
+};
 
 /// Offset of `real_address` in `struct vm_fault`, bytes; of `address` before Linux 5.17.
 #[unsafe(no_mangle)]
@@ -39,6 +42,9 @@ static PAGE_HEAD: Global<u32> = Global::new(0);
 /// page's address (`compound_head`).
 #[unsafe(no_mangle)]
 static PAGE_HEAD_IS_MASK: Global<u32> = Global::new(0);
+/// Size of `struct page`, bytes.
+#[unsafe(no_mangle)]
+static PAGE_STRUCT_BYTES: Global<u32> = Global::new(0);
 /// Offset from a head page of the number of pages in its folio, bytes.
 #[unsafe(no_mangle)]
 static FOLIO_PAGES: Global<u32> = Global::new(0);
@@ -139,7 +145,7 @@ impl Vma {
     /// The address space that it belongs to.
     #[inline(always)]
     pub fn mm(self) -> Result<Mm, i32> {
-        read_member(self.0, VMA_MM.load()).map(Mm)
+        read_word(self.0, VMA_MM.load()).map(Mm)
     }
 
     #[inline(always)]
@@ -163,16 +169,34 @@ impl KernelPage {
         pages
     }
 
+    /// Pages that are mapped together with this one, a head page or a single one.
+    #[inline(always)]
+    pub fn pages(self) -> u32 {
+        let second = Self(self.0 + u64::from(PAGE_STRUCT_BYTES.load()));
+        match read_word(second.0, PAGE_HEAD.load()) {
+            Ok(word) if word & 1 != 0 && second.head(word) == self.0 => self.folio_pages(),
+            _ => 1,
+        }
+    }
+
+    /// Kernel address of the head page, by the word that leads there.
+    #[inline(always)]
+    fn head(self, word: u64) -> u64 {
+        if PAGE_HEAD_IS_MASK.load() == 0 {
+            word - 1
+        } else {
+            self.0 & word
+        }
+    }
+
     /// `page.mapping` of the head page: a tail page's has no meaning.
     #[inline(always)]
     fn mapping(self) -> Result<u64, i32> {
         let word: u64 = read_member(self.0, PAGE_HEAD.load())?;
         let head = if word & 1 == 0 {
             self.0
-        } else if PAGE_HEAD_IS_MASK.load() == 0 {
-            word - 1
         } else {
-            self.0 & word
+            self.head(word)
         };
         read_member(head, PAGE_MAPPING.load())
     }

@@ -13,7 +13,9 @@ use super::{
     },
     clock::Clock,
     holders::{lookup::HolderLookup, view::TraceView},
-    processes::{mappings::Mappings, names::NAMES_PER_TICK, tree::Processes},
+    processes::{
+        held::HELD_PER_TICK, mappings::Mappings, names::NAMES_PER_TICK, tree::Processes,
+    },
     schedule::{CollectError, Due, Schedule},
     writers::WriterEvidence,
 };
@@ -206,6 +208,7 @@ impl Collector {
         self.mappings
             .split_before_forks(records, &self.probe.tables, &self.stop);
         self.probe.flush_log();
+        self.processes.read_held(HELD_PER_TICK);
         let sample = self.processes.sample(&self.probe.tables);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
@@ -352,6 +355,7 @@ impl Collector {
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);
+        self.processes.read_held(usize::MAX);
         let last = self.processes.sample(&self.probe.tables);
         self.timeline.finish(Sample {
             at_ns: duration_ns,

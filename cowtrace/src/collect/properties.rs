@@ -224,6 +224,7 @@ impl Trace {
             source,
             copied,
             reused,
+            touched: 0,
         });
     }
 
@@ -327,6 +328,7 @@ impl Trace {
             processes,
             rows,
             regions,
+            growth,
         } = in_run(self.records, self.regions);
         let mut run = arbitrary::empty();
         run.who_wrote = named.in_regions(&regions);
@@ -337,6 +339,7 @@ impl Trace {
             timeline: self.timeline,
             ..run.memory
         };
+        run.growth = growth;
         run
     }
 

@@ -13,6 +13,10 @@ pub struct Totals {
     pub unranged_copied: u64,
     /// Reuses that are in no range.
     pub unranged_reused: u64,
+    /// First touches: pages of new anonymous memory.
+    pub touched: u64,
+    /// First touches that are in no range.
+    pub unranged_touched: u64,
 }
 
 impl Totals {
@@ -36,6 +40,8 @@ pub struct RangeCount {
     pub copied: u64,
     /// Write faults that copied nothing.
     pub reused: u64,
+    /// Pages of new memory.
+    pub touched: u64,
 }
 
 /// State of a slot in use.

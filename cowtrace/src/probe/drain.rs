@@ -17,7 +17,13 @@ impl Tables {
     /// detached. Returns the counts by slot.
     #[must_use]
     pub fn drain_threads(&self) -> Vec<(u32, RangeCount)> {
-        let drain = |thread| [self.drain_tally(thread), self.close_open_fault(thread)];
+        let drain = |thread| {
+            [
+                self.drain_tally(thread),
+                self.drain_touches(thread),
+                self.close_open_fault(thread),
+            ]
+        };
         (1..self.threads.len()).flat_map(drain).flatten().collect()
     }
 
@@ -39,6 +45,20 @@ impl Tables {
             .u64(key.slot() as usize, counter)
             .fetch_add(u64::from(copied), Relaxed);
         Some((key.slot(), self.range_of(key, u64::from(copied), 0)))
+    }
+
+    fn drain_touches(&self, thread: usize) -> Option<(u32, RangeCount)> {
+        let touched = self.threads.u32(thread, offset_of!(Thread, touched));
+        let touched = u64::from(touched.swap(0, Relaxed));
+        let key = self.threads.u64(thread, offset_of!(Thread, touch_key));
+        let key = RangeKey(key.load(Relaxed));
+        if touched == 0 {
+            return None;
+        }
+        self.processes
+            .u64(key.slot() as usize, offset_of!(ProcessSlot, touched))
+            .fetch_add(touched, Relaxed);
+        Some((key.slot(), self.range_of(key, touched, 0)))
     }
 
     fn close_open_fault(&self, thread: usize) -> Option<(u32, RangeCount)> {

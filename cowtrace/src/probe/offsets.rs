@@ -112,6 +112,7 @@ pub(super) fn of_faults(btf: &Btf) -> Result<Globals, BtfError> {
             global::PAGE_HEAD_IS_MASK,
             u32::from(head == "compound_info"),
         ),
+        (global::PAGE_STRUCT_BYTES, btf.struct_bytes(PAGE_STRUCT)?),
         (global::FOLIO_PAGES, folio_pages(btf)?),
     ])
 }

@@ -17,7 +17,7 @@ use cowtrace_common::{
     object::map,
     process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
-        BUCKET_ENTRIES, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
+        BUCKET_ENTRIES, FIRST_TOUCH, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
     },
     thread::{FAULT_NONE, TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
@@ -178,6 +178,9 @@ impl Tables {
             .u32(thread, offset_of!(Thread, tally_copied))
             .store(0, Relaxed);
         self.threads
+            .u32(thread, offset_of!(Thread, touched))
+            .store(0, Relaxed);
+        self.threads
             .u32(thread, offset_of!(Thread, visitor))
             .store(0, Relaxed);
         self.threads
@@ -186,6 +189,8 @@ impl Tables {
         for found in [
             offset_of!(Thread, python_thread),
             offset_of!(Thread, thread_pointer),
+            offset_of!(Thread, page_tables),
+            offset_of!(Thread, own_mm),
         ] {
             self.threads.u64(thread, found).store(0, Relaxed);
         }
@@ -262,6 +267,8 @@ impl Tables {
             reused: read(offset_of!(ProcessSlot, reused)),
             unranged_copied: read(offset_of!(ProcessSlot, unranged_copied)),
             unranged_reused: read(offset_of!(ProcessSlot, unranged_reused)),
+            touched: read(offset_of!(ProcessSlot, touched)),
+            unranged_touched: read(offset_of!(ProcessSlot, unranged_touched)),
         }
     }
 
@@ -287,18 +294,21 @@ impl Tables {
         }
     }
 
+    /// What a key's two counts mean.
     pub(super) fn range_of(&self, key: RangeKey, copied: u64, reused: u64) -> RangeCount {
         let shift = if key.is_split() {
             self.page_shift
         } else {
             self.range_shift
         };
+        let is_touch = key.source_number() == FIRST_TOUCH;
         RangeCount {
             start: key.number() << shift,
             bytes: 1 << shift,
             source: key.source(),
-            copied,
+            copied: if is_touch { 0 } else { copied },
             reused,
+            touched: if is_touch { copied } else { 0 },
         }
     }
 

@@ -131,8 +131,11 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
             .iter()
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
+    let mut touches = run.growth.first_touches.iter().map(|it| it.pages);
+    fits("first_touches", &mut touches)?;
     for sample in &run.memory.timeline.samples {
         fits("timeline", &mut counts_of_sample(sample))?;
+        fits("timeline_held", &mut sample.held_by_process.values().copied())?;
     }
     Ok(())
 }
@@ -151,7 +154,11 @@ fn pages_by_source(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
 
 fn counts_of_sample(sample: &Sample) -> impl Iterator<Item = u64> {
     let processes = sample.by_process.values().copied();
-    processes.chain([sample.copied_pages, sample.reused_faults])
+    processes.chain([
+        sample.copied_pages,
+        sample.reused_faults,
+        sample.touched_pages,
+    ])
 }
 
 fn check_addresses(run: &Run) -> Result<(), Damage> {
@@ -185,6 +192,10 @@ fn check_references(run: &Run) -> Result<(), Damage> {
         .all(|row| has_process(row.process_id))
     {
         return missing("the process of a range");
+    }
+    let mut touches = run.growth.first_touches.iter();
+    if !touches.all(|touches| has_process(touches.process_id)) {
+        return missing("the process of a first touch");
     }
     if !run
         .who_wrote

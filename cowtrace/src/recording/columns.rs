@@ -208,12 +208,25 @@ impl<'a> ColumnReader<'a> {
         self.present(value)
     }
 
+    /// One of some names, or null.
+    pub(super) fn named_or_null<T>(
+        &mut self,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Damage> {
+        let Some(name) = self.text_or_null()? else {
+            return Ok(None);
+        };
+        find(&name).map(Some).ok_or_else(|| self.unknown_name(&name))
+    }
+
     /// One of some names.
     pub(super) fn named<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<T, Damage> {
         let name = self.text()?;
-        find(&name).ok_or_else(|| {
-            let name: String = name.chars().take(32).collect();
-            self.damage(&format!("is {name:?}, which this version does not know"))
-        })
+        find(&name).ok_or_else(|| self.unknown_name(&name))
+    }
+
+    fn unknown_name(&self, name: &str) -> Damage {
+        let name: String = name.chars().take(32).collect();
+        self.damage(&format!("is {name:?}, which this version does not know"))
     }
 }

@@ -6,7 +6,7 @@ use super::{
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
-use crate::run::{Exit, Loss, PerfMapProblem, Process, Region, Run};
+use crate::run::{Exit, FirstTouches, Loss, PerfMapProblem, Process, Region, Run};
 
 /// What these tables hold.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,7 @@ pub(super) struct Lists {
     exits: HeldRows,
     regions: HeldRows,
     perf_map_problems: HeldRows,
+    first_touches: HeldRows,
 }
 
 impl Lists {
@@ -83,6 +84,11 @@ impl Lists {
                 db,
                 &self.perf_map_problems,
                 &run.who_wrote.perf_map_problems,
+            )?,
+            first_touches: sync_list::<FirstTouches, _>(
+                db,
+                &self.first_touches,
+                &run.growth.first_touches,
             )?,
         })
     }

@@ -11,6 +11,7 @@ mod check;
 mod columns;
 mod companions;
 mod exits;
+mod growth;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod holders;

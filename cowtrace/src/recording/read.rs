@@ -19,9 +19,9 @@ use super::{
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
-    timeline::{SampleChange, spread_changes},
+    timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
-use crate::run::{Exit, Head, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
+use crate::run::{Exit, FirstTouches, Head, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
 
 /// Rows of a table at most: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;
@@ -181,11 +181,34 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     })?;
     run.who_holds.heap_walks = read_list(db)?;
     run.memory.timeline.samples = read_list::<Sample>(db)?;
-    spread_changes(
+    spread_copied(
         &mut run.memory.timeline.samples,
-        &read_rows::<SampleChange>(db)?,
+        read_rows::<SampleChange>(db)?,
     )?;
+    read_growth(db, &there, &mut run)?;
     Ok(run)
+}
+
+/// What memory grew by, of recordings that say so.
+fn read_growth(
+    db: &Connection,
+    there: &[(String, String)],
+    run: &mut Run,
+) -> Result<(), ReadError> {
+    if !is_there(there, FirstTouches::TABLE.name) {
+        return Ok(());
+    }
+    run.growth.first_touches = read_list(db)?;
+    let samples = &mut run.memory.timeline.samples;
+    if is_there(there, SampleTouches::TABLE.name) {
+        for (sample, touches) in samples.iter_mut().zip(read_list::<SampleTouches>(db)?) {
+            sample.touched_pages = touches.0;
+        }
+    }
+    if is_there(there, HeldChange::TABLE.name) {
+        spread_held(samples, read_rows::<HeldChange>(db)?)?;
+    }
+    Ok(())
 }
 
 /// The row of the table `run`.

@@ -9,7 +9,13 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that came later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 2] = ["exits", "perf_map_problems"];
+pub(super) const LATER: [&str; 5] = [
+    "exits",
+    "first_touches",
+    "perf_map_problems",
+    "timeline_held",
+    "timeline_touches",
+];
 
 const TABLES: &str = include_str!("schema.sql");
 
@@ -36,18 +42,18 @@ mod tests {
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
-            timeline::SampleChange,
+            timeline::{HeldChange, SampleChange, SampleTouches},
         },
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, Exit, HeapWalk, Holder, NativeFrame, PerfMapProblem, Process,
+        AlsoHeld, CopiedType, Exit, FirstTouches, HeapWalk, Holder, NativeFrame, PerfMapProblem, Process,
         PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 24] = [
+        const STORED: [TableDefinition; 27] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -67,6 +73,9 @@ mod tests {
             OfNative::ENDS,
             Sample::TABLE,
             SampleChange::TABLE,
+            SampleTouches::TABLE,
+            HeldChange::TABLE,
+            FirstTouches::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

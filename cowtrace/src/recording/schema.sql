@@ -222,6 +222,25 @@ CREATE TABLE timeline_changes (
   PRIMARY KEY (process_id, sample_id)
 ) WITHOUT ROWID;
 
+CREATE TABLE timeline_touches (
+  sample_id INTEGER PRIMARY KEY,
+  touched_pages INTEGER NOT NULL -- first touches of new memory since the start
+);
+
+CREATE TABLE timeline_held (
+  process_id INTEGER NOT NULL,
+  sample_id INTEGER NOT NULL,
+  held_pages INTEGER NOT NULL, -- anonymous pages that it has from this sample on, 0 if it has ended
+  PRIMARY KEY (process_id, sample_id)
+) WITHOUT ROWID;
+
+CREATE TABLE first_touches (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL,
+  kind TEXT, -- of the mapping, as in regions; none: not known
+  pages INTEGER NOT NULL -- of new memory, since the start of the trace
+);
+
 CREATE VIEW process_copies AS
 SELECT id AS process_id, pid, comm, role,
   anon + file + zero + ksm + hugetlb + unknown AS copied_pages,

@@ -1,4 +1,4 @@
-//! The timeline in its two tables: the samples, and of each process only where its count changed.
+//! The timeline in its tables: the samples, and of each process only where its counts changed.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ impl Stored for Sample {
             at_ns: columns.count()?,
             copied_pages: columns.count()?,
             reused_faults: columns.count()?,
-            by_process: BTreeMap::new(),
+            ..Self::default()
         })
     }
 }
@@ -59,11 +59,65 @@ impl Stored for SampleChange {
     }
 }
 
+/// First touches by the time of a sample, in a table of its own: older recordings do not have it.
+pub(super) struct SampleTouches(pub(super) u64);
+
+impl Stored for SampleTouches {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "timeline_touches",
+        key: &["sample_id"],
+        columns: &["touched_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.0);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self(columns.count()?))
+    }
+}
+
+/// From a sample on a process has this many anonymous pages; the key is both.
+pub(super) struct HeldChange(u64);
+
+impl Stored for HeldChange {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "timeline_held",
+        key: &["process_id", "sample_id"],
+        columns: &["held_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.0);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self(columns.count()?))
+    }
+}
+
+/// The counts by process of a sample.
+#[derive(Clone, Debug, Default)]
+struct ProcessCounts {
+    copied: BTreeMap<u32, u64>,
+    held: BTreeMap<u32, u64>,
+}
+
+impl ProcessCounts {
+    fn of(sample: &Sample) -> Self {
+        Self {
+            copied: sample.by_process.clone(),
+            held: sample.held_by_process.clone(),
+        }
+    }
+}
+
 /// What the tables hold: a fingerprint of each sample, and the last one's counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldTimeline {
     samples: Vec<u64>,
-    last: BTreeMap<u32, u64>,
+    last: ProcessCounts,
 }
 
 impl HeldTimeline {
@@ -92,21 +146,27 @@ impl HeldTimeline {
         let mut now = Self {
             samples: self.samples[..kept].to_vec(),
             last: match same.checked_sub(1) {
-                Some(last) => samples[last].by_process.clone(),
-                None if kept == 0 => BTreeMap::new(),
+                Some(last) => ProcessCounts::of(&samples[last]),
+                None if kept == 0 => ProcessCounts::default(),
                 None => self.last.clone(),
             },
         };
         let mut table = Edit::new(db, &Sample::TABLE);
+        let mut touches = Edit::new(db, &SampleTouches::TABLE);
         let mut changes = Edit::new(db, &SampleChange::TABLE);
+        let mut held = Edit::new(db, &HeldChange::TABLE);
         for sample in &samples[same..] {
             let id = now.samples.len();
             table.put(id as u64, sample)?;
-            for (process, pages) in changed_counts(&now.last, &sample.by_process) {
+            touches.put(id as u64, &SampleTouches(sample.touched_pages))?;
+            for (process, pages) in changed_counts(&now.last.copied, &sample.by_process) {
                 changes.put(key_of_columns(process as usize, id), &SampleChange(pages))?;
             }
+            for (process, pages) in changed_counts(&now.last.held, &sample.held_by_process) {
+                held.put(key_of_columns(process as usize, id), &HeldChange(pages))?;
+            }
             now.samples.push(fingerprint_of_sample(sample));
-            now.last.clone_from(&sample.by_process);
+            now.last = ProcessCounts::of(sample);
         }
         Ok(now)
     }
@@ -118,7 +178,14 @@ impl HeldTimeline {
         }
         let first = i64::try_from(kept).unwrap_or(i64::MAX);
         db.execute("DELETE FROM timeline WHERE id >= ?", [first])?;
-        db.execute("DELETE FROM timeline_changes WHERE sample_id >= ?", [first])?;
+        for table in [
+            SampleTouches::TABLE,
+            SampleChange::TABLE,
+            HeldChange::TABLE,
+        ] {
+            let delete = format!("DELETE FROM {} WHERE sample_id >= ?", table.name);
+            db.execute(&delete, [first])?;
+        }
         Ok(())
     }
 }
@@ -143,23 +210,46 @@ fn changed_counts<'a>(
     new.chain(before.keys().filter(is_gone).map(|id| (*id, 0)))
 }
 
-/// Gives samples their processes' counts, by changes in the order of their keys.
-pub(super) fn spread_changes(
+/// Gives samples their processes' copies, by changes in the order of their keys.
+pub(super) fn spread_copied(
     samples: &mut [Sample],
-    changes: &[(u64, SampleChange)],
+    changes: Vec<(u64, SampleChange)>,
+) -> Result<(), Damage> {
+    let changes = changes.into_iter().map(|(key, change)| (key, change.0));
+    spread_changes(samples, SampleChange::TABLE.name, changes, |sample| {
+        &mut sample.by_process
+    })
+}
+
+/// Gives samples the pages that their processes had, likewise.
+pub(super) fn spread_held(
+    samples: &mut [Sample],
+    changes: Vec<(u64, HeldChange)>,
+) -> Result<(), Damage> {
+    let changes = changes.into_iter().map(|(key, change)| (key, change.0));
+    spread_changes(samples, HeldChange::TABLE.name, changes, |sample| {
+        &mut sample.held_by_process
+    })
+}
+
+fn spread_changes(
+    samples: &mut [Sample],
+    table: &str,
+    changes: impl Iterator<Item = (u64, u64)>,
+    counts_of: impl Fn(&mut Sample) -> &mut BTreeMap<u32, u64>,
 ) -> Result<(), Damage> {
     let mut counts = 0;
-    let mut changes = changes.iter().peekable();
-    while let Some((key, SampleChange(pages))) = changes.next() {
-        let (process, first) = key_columns(*key);
+    let mut changes = changes.peekable();
+    while let Some((key, pages)) = changes.next() {
+        let (process, first) = key_columns(key);
         let next = changes.peek().map(|(next, _)| key_columns(*next));
         let next = next.filter(|(next, _)| *next == process);
         let until = next.map_or(samples.len(), |(_, next)| next as usize);
         let first = first as usize;
         let Some(span) = samples.get_mut(first..until) else {
-            return Err(Damage("timeline_changes: there is no such sample".into()));
+            return Err(Damage(format!("{table}: there is no such sample")));
         };
-        if *pages == 0 {
+        if pages == 0 {
             continue;
         }
         counts += span.len();
@@ -167,7 +257,7 @@ pub(super) fn spread_changes(
             return Err(Damage("timeline: too many counts".into()));
         }
         for sample in span {
-            sample.by_process.insert(process, *pages);
+            counts_of(sample).insert(process, pages);
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     run::{
-        AlsoHeld, Ending, Exit, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, Process,
+        AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
         PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
     },
     verdict::summary,
@@ -122,6 +122,8 @@ struct ProcessOut<'a> {
     exit: Option<ExitOut>,
     copied_pages: u64,
     reused_faults: u64,
+    touched_pages: Option<u64>,
+    touched_by_kind: BTreeMap<&'static str, u64>,
     inherited_pages: Option<u64>,
     by_source: Sources,
 }
@@ -233,7 +235,12 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .iter()
             .map(|cause| (cause.key, (cause.count)(&run.loss)))
             .collect(),
-        processes: run.memory.processes.iter().map(process_out).collect(),
+        processes: run
+            .memory
+            .processes
+            .iter()
+            .map(|it| process_out(run, it))
+            .collect(),
         regions: run.memory.regions.iter().map(region_out).collect(),
         histogram: Histogram {
             range_bytes: run.memory.range_bytes,
@@ -310,8 +317,11 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
     }
 }
 
-fn process_out(process: &Process) -> ProcessOut<'_> {
+fn process_out<'a>(run: &'a Run, process: &'a Process) -> ProcessOut<'a> {
+    let touched_by_kind = touched_by_kind(run, process);
     ProcessOut {
+        touched_pages: run.has_growth().then(|| touched_by_kind.values().sum()),
+        touched_by_kind,
         id: process.id,
         pid: process.pid,
         parent_id: process.parent_id,
@@ -325,6 +335,16 @@ fn process_out(process: &Process) -> ProcessOut<'_> {
         inherited_pages: process.inherited_pages,
         by_source: process.copied,
     }
+}
+
+/// First touches of a process by kind of mapping.
+fn touched_by_kind(run: &Run, process: &Process) -> BTreeMap<&'static str, u64> {
+    let all = &run.growth.first_touches;
+    let first = all.partition_point(|touches| touches.process_id < process.id);
+    let own = all[first..].iter();
+    own.take_while(|touches| touches.process_id == process.id)
+        .map(|touches| (touches.kind.map_or("unknown", Kind::name), touches.pages))
+        .collect()
 }
 
 fn region_out(region: &Region) -> RegionOut<'_> {

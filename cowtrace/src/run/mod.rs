@@ -8,6 +8,7 @@ pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod exit;
+pub mod growth;
 pub mod head;
 pub mod holder;
 pub mod loss;
@@ -22,6 +23,7 @@ pub mod writer;
 use serde::{Deserialize, Serialize};
 
 pub use exit::{Ending, Exit};
+pub use growth::{FirstTouches, Growth};
 pub use head::{Head, Host};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;
@@ -40,6 +42,9 @@ pub struct Run {
     pub head: Head,
     /// What was copied, of which memory, by which process.
     pub memory: CopiedMemory,
+    /// What memory grew by besides copies.
+    #[serde(default)]
+    pub growth: Growth,
     /// Who wrote first to the copied pages.
     pub who_wrote: WhoWrote,
     /// Which variables hold them.
@@ -84,6 +89,14 @@ impl Run {
             .iter()
             .map(|process| process.reused_faults)
             .sum()
+    }
+
+    /// Whether the trace looked at more than copies: older recordings did not.
+    #[must_use]
+    pub fn has_growth(&self) -> bool {
+        let samples = &self.memory.timeline.samples;
+        !self.growth.first_touches.is_empty()
+            || samples.iter().any(|sample| !sample.held_by_process.is_empty())
     }
 
     /// Bytes in a number of pages.

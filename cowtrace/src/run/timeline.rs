@@ -31,6 +31,13 @@ pub struct Sample {
     pub reused_faults: u64,
     /// Pages copied so far by process id of the run; processes without copies left out.
     pub by_process: BTreeMap<u32, u64>,
+    /// Pages touched for the first time so far.
+    #[serde(default)]
+    pub touched_pages: u64,
+    /// Anonymous pages that each living process has, by its id of the run, as last read; shared ones count
+    /// for each that has them.
+    #[serde(default)]
+    pub held_by_process: BTreeMap<u32, u64>,
 }
 
 impl Timeline {
@@ -63,7 +70,10 @@ impl Timeline {
     }
 
     fn is_full(&self) -> bool {
-        let counts = self.samples.iter().map(|sample| sample.by_process.len());
+        let counts = self
+            .samples
+            .iter()
+            .map(|sample| sample.by_process.len() + sample.held_by_process.len());
         self.samples.len() >= MAX_SAMPLES
             || self.samples.len() > 1 && counts.sum::<usize>() > MAX_COUNTS
     }
@@ -126,6 +136,7 @@ mod tests {
                 copied_pages: at * u64::from(PROCESSES),
                 reused_faults: 0,
                 by_process: (0..PROCESSES).map(|process| (process, at)).collect(),
+                ..Sample::default()
             };
             merged += timeline.push(last.clone());
             let counts: usize = timeline.samples.iter().map(|it| it.by_process.len()).sum();

@@ -130,6 +130,8 @@ fn once(stored: &str, many: u32) -> Run {
         copied_pages: u64::from(many),
         reused_faults: u64::from(many),
         by_process: (1..=many).map(|id| (id, 1)).collect(),
+        touched_pages: u64::from(many),
+        held_by_process: (1..=many).map(|id| (id, 1)).collect(),
     }];
     agreeing(run)
 }

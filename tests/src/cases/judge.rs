@@ -93,6 +93,7 @@ impl Case {
         faults.extend(wrong_source(writers, source, seen));
         faults.extend(self.wrong_writers_told(seen));
         faults.extend(self.wrong_calls(seen));
+        faults.extend(self.wrong_touches(seen));
         faults.extend(self.wrong_whole(seen));
         faults.extend(self.wrong_faults(seen));
         faults.extend(missing_objects(seen));
@@ -187,6 +188,21 @@ impl Case {
                     .all(|(name, frame)| frame["function"] == *name)
         });
         (told != written).then(|| format!("native stacks of {told} of {written} copies"))
+    }
+
+    /// New memory of the first writer: all of it, and of the right kind where the backend knows that.
+    fn wrong_touches(&self, seen: &Observation) -> Option<String> {
+        let (kind, pages) = self.touched?;
+        let (writer, _) = seen.writers.first()?;
+        let mut processes = seen.report.processes().iter();
+        let process = processes.find(|process| process["pid"] == writer.pid)?;
+        // The tracepoints have no address for it.
+        let is_unknown = self.name == "touch-populate" && seen.backend() == "tracepoint";
+        let kind = if is_unknown { "unknown" } else { kind };
+        let touched = number(process, "touched_pages");
+        let by_kind = &process["touched_by_kind"];
+        let is_right = touched == pages && by_kind[kind].as_u64().unwrap_or(0) == pages;
+        (!is_right).then(|| format!("touched {by_kind}, not {pages} {kind}"))
     }
 
     fn wrong_whole(&self, seen: &Observation) -> Option<String> {

@@ -12,6 +12,8 @@ const UNWATCHED: Option<&str> = Some("races_unwatched");
 
 /// The tracepoint backend sees nothing of what the child's pages are copied for.
 const CHILD_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("child", 0)])];
+/// The same of pages of a file.
+const CHILD_UNSEEN_OF_FILE: &[Otherwise] = &[instead("file", &[copies("child", 0)])];
 /// The same of the parent's.
 const PARENT_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("parent", 0)])];
 
@@ -51,12 +53,10 @@ pub const ALL: &[Case] = &[
     Case::of("written-by-ptrace", &[copies("child", 1000)]).but(CHILD_UNSEEN),
     Case::of("written-by-stranger", &[copies("child", 1000)]).but(CHILD_UNSEEN),
     // No page was there before, so none has changed.
-    Case {
-        truth: false,
-        ..Case::of("file-first", &[copies("parent", 1000)])
-            .from("file")
-            .but(PARENT_UNSEEN)
-    },
+    Case::of("file-first", &[copies("parent", 1000)])
+        .from("file")
+        .untrue()
+        .but(PARENT_UNSEEN),
     Case::of("ksm", &[copies("parent", 1000)])
         .from("ksm")
         .but(&[instead("unknown", &[copies("parent", 1000)])]),
@@ -81,6 +81,23 @@ pub const ALL: &[Case] = &[
         ],
         ..Case::of("frames", &[copies("child", 1000)])
     },
+    // New memory is no copy, in whatever way it comes.
+    Case::of("touch", &[copies("child", 0)]).touching("anon", 1000),
+    Case::of("touch-read-into", &[copies("child", 0)]).touching("anon", 1000),
+    Case::of("touch-read-first", &[copies("child", 1000)])
+        .from("zero")
+        .untrue()
+        .touching("anon", 0),
+    Case::of("touch-populate", &[copies("child", 0)]).touching("anon", 1000),
+    Case::of("touch-huge", &[copies("child", 0)]).touching("anon", 2048),
+    Case::of("touch-heap", &[copies("child", 0)]).touching("heap", 1000),
+    Case::of("touch-stack", &[copies("child", 0)]).touching("stack", 1000),
+    Case::of("touch-shared", &[copies("child", 0)]).touching("shared", 0),
+    Case::of("touch-file", &[copies("child", 1000)])
+        .from("file")
+        .untrue()
+        .but(CHILD_UNSEEN_OF_FILE)
+        .touching("file", 0),
     // Stack, libc's data and the like of parent and child; 8 to 11 on several kernels.
     Case {
         whole_run: Some((1, 40)),
@@ -101,6 +118,7 @@ impl Case {
             truth: true,
             real_copies: 0,
             calls: &[],
+            touched: None,
             whole_run: None,
         }
     }
@@ -109,6 +127,22 @@ impl Case {
     const fn or_copies(self) -> Self {
         Self {
             real_copies: 4 * FOLIO_BATCH,
+            ..self
+        }
+    }
+
+    /// Where no page was there before, so that none has changed.
+    const fn untrue(self) -> Self {
+        Self {
+            truth: false,
+            ..self
+        }
+    }
+
+    /// With so many pages of new memory of a kind.
+    const fn touching(self, kind: &'static str, pages: u64) -> Self {
+        Self {
+            touched: Some((kind, pages)),
             ..self
         }
     }

@@ -137,6 +137,8 @@ fn writer_that_is_killed() {
             copied_pages: run.copied().total(),
             reused_faults: 0,
             by_process: BTreeMap::from([(1, flush)]),
+            touched_pages: flush,
+            held_by_process: BTreeMap::from([(1, flush)]),
         });
         run.memory.timeline.samples.clone_from(&samples);
         let scope = SnapshotScope::default();

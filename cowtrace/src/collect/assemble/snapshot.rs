@@ -12,13 +12,14 @@ use crate::{
             attribution::RegionTable,
             record::Record,
             records::Records,
-            rows::{counts_by_slot, rows_of_record},
+            rows::{counts_by_slot, rows_of_record, touches_of_record},
+            touches::TouchesByKind,
         },
         writers::WriterEvidence,
     },
     probe::{Probe, RangeCount, Totals},
     run::{
-        CopiedMemory, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope, Sources,
+        CopiedMemory, Growth, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope, Sources,
         Timeline,
     },
 };
@@ -71,6 +72,7 @@ impl PreviousSnapshots {
             processes: self.processes_of(records),
             ..run.memory
         };
+        run.growth = self.growth_of(records);
         let without_writers = !self.add_writers(&mut run, so_far.evidence);
         self.has_begun = true;
         let scope = SnapshotScope {
@@ -133,6 +135,7 @@ impl PreviousSnapshots {
                 None => rows_of_record(record, &counts, range_bytes, &mut loss),
             };
             let mut process = ProcessInSnapshot::of(record, &rows, &loss);
+            process.touches = touches_of_record(record, &counts);
             let before = previous.get(&record.id).map(|before| before.totals);
             process.is_settled = before == Some(record.totals);
             previous.insert(record.id, process);
@@ -179,6 +182,18 @@ impl PreviousSnapshots {
             .collect()
     }
 
+    /// First touches of the processes of the run, as the snapshots contain them.
+    fn growth_of(&self, records: &Records) -> Growth {
+        let touches = records.in_run().flat_map(|record| {
+            let live = self.processes.get(&record.id);
+            let live = live.filter(|_| record.rows.is_none());
+            live.map_or(record.touches, |it| it.touches).in_run(record.id).collect::<Vec<_>>()
+        });
+        Growth {
+            first_touches: touches.collect(),
+        }
+    }
+
     /// Samples that are new, and the number of those before them.
     pub(in crate::collect) fn new_samples(&mut self, timeline: &Timeline) -> (Timeline, usize) {
         // Merging has changed all samples.
@@ -207,6 +222,7 @@ struct ProcessInSnapshot {
     copied: Sources,
     by_region: HashMap<u32, Sources>,
     unsplit_pages: u64,
+    touches: TouchesByKind,
     /// Whether its totals were the same twice. They are read before its ranges, so a hook that ran
     /// meanwhile may have changed only one of them.
     is_settled: bool,

@@ -12,7 +12,7 @@ use crate::{
     memory, native,
     probe::{Kernel, Probe, Skipped},
     run::{
-        CopiedMemory, Head, Host, Loss, Process, Region, Role, Row, Run, Sources, Timeline,
+        CopiedMemory, Growth, Head, Host, Loss, Process, Region, Role, Row, Run, Sources, Timeline,
         WhoHolds,
     },
     writer::NamedWriters,
@@ -100,6 +100,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
         processes,
         rows,
         mut regions,
+        growth,
     } = in_run(parts.records, parts.regions);
 
     memory::name_bss(&mut regions, &processes, proc_root, native::ask_data_ends);
@@ -112,6 +113,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
         ..run.memory
     };
     run.who_holds = parts.who_holds;
+    run.growth = growth;
     run
 }
 
@@ -120,18 +122,21 @@ pub(in crate::collect) struct InRun {
     pub(in crate::collect) processes: Vec<Process>,
     pub(in crate::collect) rows: Vec<Row>,
     pub(in crate::collect) regions: Vec<Region>,
+    pub(in crate::collect) growth: Growth,
 }
 
 /// From records whose rows are final.
 pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRun {
     let ids = records.ids_in_run();
     let (mut rows, mut processes) = (Vec::new(), Vec::new());
+    let mut growth = Growth::default();
     for record in records.into_in_run() {
         let mut copied = Sources::default();
         for row in record.rows.iter().flatten() {
             copied.add(&row.copied);
         }
         processes.push(record.process(copied, &ids));
+        growth.first_touches.extend(record.touches.in_run(record.id));
         let mut own = record.rows.unwrap_or_default();
         if rows.is_empty() {
             rows = own;
@@ -149,5 +154,6 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
         processes,
         rows,
         regions: regions.into_regions(|process| masters.contains(&process)),
+        growth,
     }
 }

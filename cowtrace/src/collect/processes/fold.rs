@@ -87,6 +87,9 @@ impl JoinedRecord {
         sum.totals.reused += other.totals.reused;
         sum.totals.unranged_copied += other.totals.unranged_copied;
         sum.totals.unranged_reused += other.totals.unranged_reused;
+        sum.totals.touched += other.totals.touched;
+        sum.totals.unranged_touched += other.totals.unranged_touched;
+        sum.touches.add(&other.touches);
         sum.exited_ns = sum.exited_ns.max(other.exited_ns);
         sum.inherited_pages = match (sum.inherited_pages, other.inherited_pages) {
             (None, None) => None,

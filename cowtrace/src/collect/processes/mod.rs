@@ -2,6 +2,7 @@
 
 pub(super) mod attribution;
 mod fold;
+pub(super) mod held;
 pub(super) mod inheritance;
 mod layouts;
 pub(super) mod mappings;
@@ -9,4 +10,5 @@ pub(super) mod names;
 pub(super) mod record;
 pub(super) mod records;
 pub(super) mod rows;
+pub(super) mod touches;
 pub(super) mod tree;

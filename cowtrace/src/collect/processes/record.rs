@@ -5,6 +5,7 @@ use std::{collections::HashSet, rc::Rc};
 use super::{
     attribution::MappingLayout,
     inheritance::{Inheritance, PassedOn},
+    touches::TouchesByKind,
 };
 use crate::{
     probe::{Tables, Totals},
@@ -48,6 +49,10 @@ pub(in crate::collect) struct Record {
     pub totals: Totals,
     /// Its histogram, once it has exited.
     pub rows: Option<Vec<Row>>,
+    /// Its first touches, as final as `rows`.
+    pub touches: TouchesByKind,
+    /// Anonymous pages that it has, as last read.
+    pub held_pages: Option<u64>,
 }
 
 impl Record {
@@ -80,6 +85,8 @@ impl Record {
             current: None,
             totals: Totals::default(),
             rows: None,
+            touches: TouchesByKind::default(),
+            held_pages: None,
         }
     }
 }

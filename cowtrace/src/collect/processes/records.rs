@@ -202,6 +202,12 @@ impl Records {
                 .map(|record| (record.id, record.totals.copied_pages()))
                 .filter(|(_, pages)| *pages > 0)
                 .collect(),
+            touched_pages: sum(|record| record.totals.touched),
+            held_by_process: self
+                .in_run()
+                .filter(|record| record.exited_ns.is_none())
+                .filter_map(|record| Some((record.id, record.held_pages?)))
+                .collect(),
         }
     }
 

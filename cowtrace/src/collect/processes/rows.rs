@@ -7,10 +7,11 @@ use cowtrace_common::process::Source;
 use super::{
     attribution::{RegionTable, refine_unknown},
     record::Record,
+    touches::TouchesByKind,
 };
 use crate::{
     probe::{RangeCount, Tables, Totals},
-    run::{Loss, Mapping, Row, Sources},
+    run::{Kind, Loss, Mapping, Row, Sources},
 };
 
 /// Rows of exited processes kept in full detail: about 32 MiB.
@@ -47,6 +48,9 @@ impl RowSums<'_> {
         } else {
             rows_of_record(record, counts, self.range_bytes, self.loss)
         };
+        if !record.is_launcher {
+            record.touches = touches_of_record(record, counts);
+        }
         for row in &rows {
             if let Some(region) = row.region_id {
                 self.regions.count(region, &row.copied);
@@ -75,6 +79,66 @@ impl RowSums<'_> {
         record.own = None;
         record.current = None;
     }
+}
+
+/// Gives first touches to the kinds of the mappings that a process has now, else had when it last forked.
+pub(in crate::collect) fn touches_of_record(record: &Record, counts: &[RangeCount]) -> TouchesByKind {
+    TouchesByKind::of(counts, &record.totals, |count| {
+        let now = record.current.as_deref().unwrap_or_default();
+        let now = kind_touched(now.iter(), count);
+        let before = [&record.own, &record.inherited].into_iter().flatten();
+        let mut before = before.map(|layout| kind_touched(layout.mappings(), count));
+        let known = now.or_else(|| before.find_map(|kind| kind));
+        known.or_else(|| kind_grown(record, count.start))
+    })
+}
+
+/// The kind of memory that a process mapped after its mappings were last read: it is next to what the heap or
+/// the stack was, or a new mapping. New memory of a file is of one that was there before. `None` if nothing
+/// is known of the process.
+fn kind_grown(record: &Record, address: u64) -> Option<Kind> {
+    let last = [&record.own, &record.inherited].into_iter().flatten().next();
+    let current = record.current.as_deref().map(|all| neighbours(all.iter(), address));
+    let last = last.map(|layout| neighbours(layout.mappings(), address));
+    let (below, above) = current.or(last)?;
+    let room_below = below.map_or(u64::MAX, |below| address.saturating_sub(below.end));
+    let room_above = above.map_or(u64::MAX, |above| above.start.saturating_sub(address));
+    Some(match (below, above) {
+        (Some(below), _) if below.kind == Kind::Heap && room_below < room_above => Kind::Heap,
+        (_, Some(above)) if above.kind == Kind::Stack && room_above < room_below => Kind::Stack,
+        _ => Kind::Anon,
+    })
+}
+
+/// The mappings below and above an address that is in none.
+fn neighbours<'a>(
+    mappings: impl Iterator<Item = &'a Mapping>,
+    address: u64,
+) -> (Option<&'a Mapping>, Option<&'a Mapping>) {
+    let (mut below, mut above) = (None, None);
+    for mapping in mappings {
+        if mapping.start > address {
+            above = Some(mapping);
+            break;
+        }
+        below = Some(mapping);
+    }
+    (below, above)
+}
+
+/// The kind of memory that first touches in a range are of: what is anonymous goes first, since a range may
+/// begin in another mapping. Mappings come in the order of addresses.
+fn kind_touched<'a>(
+    mappings: impl Iterator<Item = &'a Mapping>,
+    count: &RangeCount,
+) -> Option<Kind> {
+    let end = count.start.saturating_add(count.bytes);
+    let overlaps = mappings
+        .skip_while(|mapping| mapping.end <= count.start)
+        .take_while(|mapping| mapping.start < end);
+    let kinds: Vec<Kind> = overlaps.map(|mapping| mapping.kind).collect();
+    let anonymous = kinds.iter().find(|kind| kind.is_anonymous());
+    anonymous.or(kinds.first()).copied()
 }
 
 /// Gives each count to its region: first to what the process inherited, then to what it passes on
@@ -175,12 +239,7 @@ fn locate_count<'a>(
     count: &RangeCount,
     loss: &mut Loss,
 ) -> (Option<u32>, Option<&'a Mapping>) {
-    // In the order of /proc/PID/maps, which is that of addresses.
-    let current = record.current.as_ref().and_then(|mappings| {
-        let after = mappings.partition_point(|mapping| mapping.start <= count.start);
-        let before = mappings.get(after.checked_sub(1)?)?;
-        before.contains(count.start).then_some(before)
-    });
+    let current = current_mapping(record, count.start);
     for layout in [&record.inherited, &record.own].into_iter().flatten() {
         let Some(place) = layout.place(count.start, count.bytes) else {
             continue;
@@ -195,6 +254,15 @@ fn locate_count<'a>(
         return (Some(place.region), Some(place.mapping));
     }
     (None, current)
+}
+
+/// The mapping that a process has at an address now, as last read.
+fn current_mapping(record: &Record, address: u64) -> Option<&Mapping> {
+    // In the order of /proc/PID/maps, which is that of addresses.
+    let mappings = record.current.as_ref()?;
+    let after = mappings.partition_point(|mapping| mapping.start <= address);
+    let before = mappings.get(after.checked_sub(1)?)?;
+    before.contains(address).then_some(before)
 }
 
 fn sources_of_count(count: &RangeCount, mapping: Option<&Mapping>) -> Sources {
@@ -244,7 +312,6 @@ fn without_ranges(rows: Vec<Row>) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Kind;
 
     #[test]
     fn huge_pages_are_spread_over_what_they_cover() {
@@ -266,6 +333,7 @@ mod tests {
             source: Source::Hugetlb,
             copied: 1024,
             reused: 1,
+            touched: 0,
         };
         let spread = parts_of_count(&count, Some(&mapping), 1 << 16);
         assert_eq!(spread.len(), 32);

@@ -38,6 +38,8 @@ pub struct Processes {
     dropped_events: u64,
     /// Whose name is read next, by its place among the living.
     pub(super) next_name: usize,
+    /// Whose memory is read next, likewise.
+    pub(super) next_held: usize,
     /// Rows of exited processes.
     exited_rows: usize,
 }
@@ -51,6 +53,7 @@ impl Processes {
             adopted_tasks: Vec::new(),
             dropped_events: 0,
             next_name: 0,
+            next_held: 0,
             exited_rows: 0,
         }
     }
@@ -332,7 +335,7 @@ impl Processes {
     /// Adds a record for the processes that found no slot: they count together.
     pub(in crate::collect) fn add_overflow(&mut self, tables: &Tables) {
         let totals = tables.totals(OVERFLOW_SLOT);
-        if totals.copied_pages() + totals.reused > 0 {
+        if totals.copied_pages() + totals.reused + totals.touched > 0 {
             self.records.add(Record::new(
                 0,
                 OVERFLOW_SLOT,

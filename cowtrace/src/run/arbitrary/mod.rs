@@ -6,7 +6,7 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Ending, Exit, Head, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
+    Ending, Exit, FirstTouches, Head, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
     Sample, Sources, Stack, Timeline, WhoHolds, agreement::agreeing,
 };
 use values::{count, date, text};
@@ -142,12 +142,32 @@ fn rows(processes: u32) -> impl Strategy<Value = Vec<Row>> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    let by_process = btree_map(0..6u32, 1..4u64, 0..4);
-    (count(), count(), by_process).prop_map(|(more, reused_faults, by_process)| Sample {
-        at_ns: 0,
-        copied_pages: by_process.values().sum::<u64>() + more,
-        reused_faults,
-        by_process,
+    let by_process = || btree_map(0..6u32, 1..4u64, 0..4);
+    (count(), count(), count(), by_process(), by_process()).prop_map(
+        |(more, reused_faults, touched_pages, by_process, held_by_process)| Sample {
+            at_ns: 0,
+            copied_pages: by_process.values().sum::<u64>() + more,
+            reused_faults,
+            by_process,
+            touched_pages,
+            held_by_process,
+        },
+    )
+}
+
+/// First touches of some of `processes` processes.
+fn first_touches(processes: Vec<u32>) -> impl Strategy<Value = Vec<FirstTouches>> {
+    let kind = option::of(prop::sample::select(Kind::ALL.to_vec()));
+    let most = processes.len().min(1) * 5;
+    let place = 0..processes.len().max(1);
+    vec((place, kind, count()), 0..=most).prop_map(move |touches| {
+        let touches = touches.into_iter();
+        let touches = touches.map(|(place, kind, pages)| FirstTouches {
+            process_id: processes[place],
+            kind,
+            pages,
+        });
+        touches.collect()
     })
 }
 
@@ -278,15 +298,17 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             run.memory.rows = rows;
             run.who_wrote.python_stacks = python_stacks;
             run.who_wrote.native_stacks = native_stacks;
-            let processes = run
+            let processes: Vec<u32> = run
                 .memory
                 .processes
                 .iter()
                 .map(|process| process.id)
                 .collect();
-            (Just(run), vec(writer, 0..8), heaps(processes))
+            let touches = first_touches(processes.clone());
+            (Just(run), vec(writer, 0..8), heaps(processes), touches)
         })
-        .prop_map(|(mut run, writers, (holders, heap_walks))| {
+        .prop_map(|(mut run, writers, (holders, heap_walks), first_touches)| {
+            run.growth.first_touches = first_touches;
             run.who_wrote.writers = writers;
             run.who_holds = WhoHolds {
                 holders,

@@ -10,6 +10,7 @@ use crate::{
     child::{Child, writer},
     foreign, frames, ksm,
     memory::{Memory, PAGE, changed, changed_by, scratch_file},
+    touches,
 };
 
 /// A case: how its memory is made before the trace, and what happens during it.
@@ -149,6 +150,51 @@ pub(crate) const ALL: &[Case] = &[
         name: "frames-deep",
         prepare: written,
         run: frames::deep,
+    },
+    Case {
+        name: "touch",
+        prepare: touches::untouched,
+        run: touches::written,
+    },
+    Case {
+        name: "touch-read-into",
+        prepare: touches::untouched,
+        run: touches::read_into,
+    },
+    Case {
+        name: "touch-read-first",
+        prepare: touches::untouched,
+        run: touches::read_first,
+    },
+    Case {
+        name: "touch-populate",
+        prepare: touches::untouched,
+        run: touches::populated,
+    },
+    Case {
+        name: "touch-huge",
+        prepare: touches::untouched_huge,
+        run: touches::written,
+    },
+    Case {
+        name: "touch-heap",
+        prepare: touches::untouched,
+        run: touches::grown_heap,
+    },
+    Case {
+        name: "touch-stack",
+        prepare: touches::untouched,
+        run: touches::grown_stack,
+    },
+    Case {
+        name: "touch-shared",
+        prepare: touches::untouched_shared,
+        run: touches::written,
+    },
+    Case {
+        name: "touch-file",
+        prepare: file_untouched,
+        run: touches::written,
     },
 ];
 

@@ -15,6 +15,7 @@ mod made;
 mod mappings;
 mod memory;
 mod stalls;
+mod touches;
 mod tree;
 
 use std::{env, io, process};

@@ -1,0 +1,42 @@
+//! What memory grew by besides copies: pages that processes touched for the first time.
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+/// What memory grew by besides copies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// First touches, in the order of process and kind.
+    pub first_touches: Vec<FirstTouches>,
+}
+
+impl Growth {
+    /// Pages that all processes touched for the first time.
+    #[must_use]
+    pub fn touched_pages(&self) -> u64 {
+        self.first_touches.iter().map(|touches| touches.pages).sum()
+    }
+}
+
+/// Pages of new anonymous memory that a process was the first to touch, since it is traced. A page that is
+/// given back and touched again counts twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstTouches {
+    /// Which process.
+    pub process_id: u32,
+    /// Kind of the mapping; `None` if its address is not known, as of memory that a system call fills in
+    /// advance (`MAP_POPULATE`), or if the mapping is gone.
+    pub kind: Option<Kind>,
+    /// How many.
+    pub pages: u64,
+}
+
+impl FirstTouches {
+    /// Where it stands among the first touches of a run.
+    #[must_use]
+    pub fn place(&self) -> (u32, usize) {
+        let kind = |kind| Kind::ALL.iter().position(|it| *it == kind).unwrap_or(0);
+        (self.process_id, self.kind.map_or(Kind::ALL.len(), kind))
+    }
+}
