@@ -63,7 +63,7 @@ fn is_signature(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "asc")
 }
 
-/// The modules that the tests' services import need no library.
+/// The modules that the tests' services import need no external library.
 fn make(tree: &Path, place: &Path, installed: &Path) -> Result<()> {
     let mut prefix = OsString::from("--prefix=");
     prefix.push(place);

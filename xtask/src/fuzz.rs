@@ -158,7 +158,7 @@ impl Fuzzing<'_> {
             .command(seconds, &kept)
             .output()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        // Kept if it has any inputs.
+        // Fails if it has any inputs, which are kept.
         let _ = fs::remove_dir(&kept);
         let log = String::from_utf8_lossy(&output.stderr);
         fs::write(self.folder.join(format!("{name}.log")), &*output.stderr)

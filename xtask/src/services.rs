@@ -50,7 +50,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     if let Some(folder) = workspace::given_folder(FOLDER)? {
         return Ok(folder);
     }
-    // A folder's name that distinguishes a library's code from a service's own.
+    // By this folder's name cowtrace distinguishes a library's code from a service's own.
     let folder = toolchain::cache().join("python").join("site-packages");
     let contents = contents(&version()?);
     if !has(&folder, &contents) {

@@ -89,7 +89,7 @@ impl Guest {
         command
     }
 
-    /// `panic=-1` ends the machine at once; the options after it are for the guest.
+    /// `panic=-1` ends the machine at once; the options that begin with `cowtrace.` are for the guest.
     fn kernel_arguments(&self) -> String {
         format!(
             "console={} quiet panic=-1 rdinit=/bin/guest cowtrace.backends={} cowtrace.cases={}",
