@@ -30,7 +30,7 @@ pub struct HeldData {
     pub offset: u64,
 }
 
-/// Names these regions of processes after the processes' own files. `ask` gives the
+/// Names these regions; those of living processes by the processes' own files. `ask` gives the
 /// [`bytes_to_end`] of each file, or none.
 pub fn name_bss(
     regions: &mut [Region],

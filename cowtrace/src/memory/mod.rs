@@ -36,6 +36,6 @@ pub fn page_bytes() -> u64 {
         .ok()
         .flatten()
         .and_then(|bytes| u64::try_from(bytes).ok());
-    // The smallest page size of any architecture; every Linux answers, so this is not used.
+    // Every Linux answers; otherwise this is the smallest size of any architecture.
     asked.unwrap_or(4096)
 }

@@ -86,7 +86,7 @@ fn write_labels(
 fn connect_to_label(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let db = read::connect_to_read(path, flags)?;
-    // Foreign keys of tables that others have added.
+    // Triggers of tables that others have added.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     db.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(db)

@@ -16,7 +16,7 @@ const NEARLY_ALL: f64 = 0.99;
 
 /// If a few workers made this share of the copies, they are named separately.
 const MOST: f64 = 0.95;
-/// At most this share of the workers counts as a few.
+/// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
 
 /// Most failed masters that are named.

@@ -67,7 +67,7 @@ struct NativeCalls {
 #[derive(Clone, Copy)]
 pub(super) struct ProgramProcesses<'a> {
     pub(super) proc_root: &'a Path,
-    /// The process that wrote, if it is still alive.
+    /// First the process that wrote, if it is still alive.
     pub(super) pids: &'a [u32],
     /// Those that it forked from, the nearest first.
     pub(super) ancestors: &'a [u32],
