@@ -91,7 +91,7 @@ pub(super) fn signed_bytes(difference: f64) -> String {
     }
 }
 
-/// `44 % less`, `2.3 times as much`; none if it rounds to 0.
+/// `44 % less`, `2.3 times as much`; `as much` only if nothing at all has changed.
 #[must_use]
 pub(super) fn growth_in_words(relative: f64) -> String {
     let word = if relative < 0.0 { "less" } else { "more" };

@@ -78,7 +78,7 @@ pub(super) fn sync_table<S: Stored, B: Borrow<S>>(
     Ok(now)
 }
 
-/// Like [`sync`], for rows whose keys are their positions.
+/// Like [`sync_table`], for rows whose keys are their positions.
 pub(super) fn sync_list<S: Stored, B: Borrow<S>>(
     db: &Connection,
     held: &[(u64, u64)],

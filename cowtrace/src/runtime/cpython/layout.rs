@@ -54,7 +54,7 @@ pub(super) struct TextLayout {
 impl Layout {
     /// The layout of a version (`PY_VERSION_HEX`) without a table.
     pub(super) fn of_version(version: u64) -> Option<Self> {
-        // Offsets from the sources, the same in all their releases; tests/kernel_writers.rs checks
+        // Offsets from the sources, the same in all their releases; tests/tests/kernel/lines.rs checks
         // them against the interpreters.
         match version >> 16 {
             0x030b => Some(Self {

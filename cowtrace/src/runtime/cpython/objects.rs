@@ -18,8 +18,8 @@ pub(super) struct ObjectLayout {
     pub(super) text_length: u64,
     /// `state` of a string.
     pub(super) text_state: u64,
-    /// The lowest bit of the character size in it; below are the bits for interning, a number up to
-    /// 3.
+    /// Possible positions of the character size in it, as its lowest bit; below are the bits for
+    /// interning, a number up to 3.
     pub(super) text_kind: &'static [u32],
     /// `ob_size` of a bytes object.
     pub(super) bytes_size: u64,
