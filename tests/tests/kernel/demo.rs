@@ -1,5 +1,5 @@
 //! The demo shows what it claims: data that is read is copied, and data that is only collected is
-//! not copied after gc.freeze().
+//! not copied after `gc.freeze()`.
 
 use std::process::{Command, Stdio};
 
