@@ -1,4 +1,5 @@
-//! The timeline in its two tables: the samples, and of each process only where its count changed.
+//! The timeline in two tables: the samples, and for each process only the samples in which its
+//! count changed.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::run::{Sample, Timeline};
 
-/// Counts of processes in all samples at most: each takes about 40 bytes of memory.
+/// Most counts of processes in all samples together: each takes about 40 bytes of memory.
 const MAX_COUNTS: usize = 1 << 25;
 
 impl Stored for Sample {
@@ -40,7 +41,7 @@ impl Stored for Sample {
     }
 }
 
-/// From a sample on a process has this count; the key is both.
+/// From a sample on, a process has this count; the key is both.
 pub(super) struct SampleChange(u64);
 
 impl Stored for SampleChange {
@@ -59,7 +60,7 @@ impl Stored for SampleChange {
     }
 }
 
-/// What the tables hold: a fingerprint of each sample, and the last one's counts.
+/// The rows that the tables hold: a fingerprint of each sample, and the last sample's counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldTimeline {
     samples: Vec<u64>,
@@ -67,13 +68,13 @@ pub(super) struct HeldTimeline {
 }
 
 impl HeldTimeline {
-    /// Whether samples after this number of earlier ones go on with what the tables hold.
+    /// Whether samples that follow this many earlier ones continue those in the tables.
     pub(super) const fn is_continued_after(&self, earlier: usize) -> bool {
         earlier == 0 || earlier == self.samples.len()
     }
 
-    /// Brings the tables up to a timeline without its `earlier` samples, and returns what they then
-    /// hold. Samples that are as they were are left alone.
+    /// Updates the tables to a timeline whose `earlier` samples are left out, and returns the rows
+    /// that they then hold. Unchanged samples are not written again.
     pub(super) fn sync(
         &self,
         db: &Connection,
@@ -111,7 +112,7 @@ impl HeldTimeline {
         Ok(now)
     }
 
-    /// Takes out all samples but the first ones.
+    /// Deletes all samples but the first ones.
     fn forget(&self, db: &Connection, kept: usize) -> Result<()> {
         if kept == self.samples.len() {
             return Ok(());
@@ -129,7 +130,7 @@ fn fingerprint_of_sample(sample: &Sample) -> u64 {
     hasher.finish()
 }
 
-/// Counts that differ between two samples; 0 for processes that the later one has no more.
+/// Counts that differ between two samples; 0 for processes that the later one no longer has.
 fn changed_counts<'a>(
     before: &'a BTreeMap<u32, u64>,
     after: &'a BTreeMap<u32, u64>,
@@ -143,7 +144,7 @@ fn changed_counts<'a>(
     new.chain(before.keys().filter(is_gone).map(|id| (*id, 0)))
 }
 
-/// Gives samples their processes' counts, by changes in the order of their keys.
+/// Adds the processes' counts to samples, from changes in order of their keys.
 pub(super) fn spread_changes(
     samples: &mut [Sample],
     changes: &[(u64, SampleChange)],

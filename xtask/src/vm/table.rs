@@ -1,4 +1,4 @@
-//! What was counted on each kernel, as Markdown for the documentation: a table for each backend.
+//! The counts on each kernel, as Markdown for the documentation: one table per backend.
 
 use std::{
     collections::BTreeMap,
@@ -95,7 +95,7 @@ fn results<'a>(outcome: &'a Outcome, backend: &str) -> BTreeMap<&'a str, &'a Cas
         .collect()
 }
 
-/// The first line of what there is to say.
+/// The first line of the reason.
 fn reason(outcome: &Outcome, backend: &str) -> String {
     let told = outcome.verdict.unavailable.iter();
     let told = told
@@ -109,7 +109,7 @@ fn reason(outcome: &Outcome, backend: &str) -> String {
     )
 }
 
-/// Text that stays in its cell.
+/// Escapes text for a table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
