@@ -30,8 +30,8 @@ fn write_page(text: &mut String, outcomes: &[Outcome], date: &str) -> fmt::Resul
     writeln!(
         text,
         "Pages copied in each case of the `workload` program, as counted on {date} by `cargo xtask vm`, which\n\
-         wrote this file. Virtual machines of four processors; counts that are not as expected are **bold**. A few of\n\
-         the re-uses are real copies, as the page frames show too ([kernel.md](kernel.md), facts)."
+         wrote this file. The virtual machines have four processors. Unexpected counts are **bold**. Where a few\n\
+         pages were copied although 0 is expected, the copies are real, as the page frames show ([kernel.md](kernel.md), facts)."
     )?;
     for backend in BACKENDS {
         write_backend(text, outcomes, backend)?;
