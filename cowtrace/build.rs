@@ -1,5 +1,5 @@
-//! Builds the kernel side for its own target, or takes a ready object from
-//! `COWTRACE_EBPF_OBJECT`, and leaves it where the program includes it from.
+//! Builds the kernel side for its own target, or uses the prebuilt object in
+//! `COWTRACE_EBPF_OBJECT`, and puts it where the program includes it from.
 
 #[path = "build/toolchain.rs"]
 mod toolchain;
@@ -63,7 +63,7 @@ fn compile(found: &toolchain::Found, target: &Path) -> io::Result<std::process::
         }
         Toolchain::Distribution { cargo, .. } => Command::new(cargo),
     };
-    // What the outer cargo set for its own compiler must not reach the inner one.
+    // Variables that the outer cargo set for its own compiler must not reach the inner one.
     for variable in [
         "RUSTC",
         "RUSTDOC",
@@ -75,7 +75,7 @@ fn compile(found: &toolchain::Found, target: &Path) -> io::Result<std::process::
         cargo.env_remove(variable);
     }
     if let Toolchain::Distribution { rustc, .. } = &found.toolchain {
-        // The crates' own use of unstable features; `1` would also turn on build-std.
+        // Only for the crates' own use of unstable features; `1` would also enable build-std.
         cargo
             .env("RUSTC", rustc)
             .env("RUSTC_BOOTSTRAP", "aya_ebpf,cowtrace");

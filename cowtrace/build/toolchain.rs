@@ -1,5 +1,5 @@
-// Finds what builds the eBPF side. Included by the build script, which needs it, and by xtask,
-// which installs what is missing: both must agree on what counts as there.
+// Finds the tools that build the eBPF side. Included by the build script, which uses them, and by
+// xtask, which installs missing ones: both must agree on what is missing.
 
 use std::{
     env,
@@ -50,7 +50,7 @@ impl Found {
     }
 }
 
-/// What is not there.
+/// A missing tool.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     Compiler,
@@ -80,7 +80,7 @@ pub(crate) fn find() -> Result<Found, Missing> {
     Ok(Found { toolchain, linker })
 }
 
-/// rustup's nightly where it can build `core`, else the distribution's compiler.
+/// rustup's nightly if it can build `core`, otherwise the distribution's compiler.
 pub(crate) fn find_toolchain() -> Option<Toolchain> {
     let nightly =
         output(Command::new("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]));
@@ -114,13 +114,13 @@ pub(crate) fn llvm_major(toolchain: &Toolchain) -> Option<String> {
     Some(llvm.split('.').next()?.to_owned())
 }
 
-/// Where the project keeps the linker it built: by version, outside of the tree, so that a clean
-/// clone finds it again.
+/// Where the project keeps the linker that it built: by version, outside the repository, so that a new
+/// clone finds it.
 pub(crate) fn linker_root(llvm: &str) -> PathBuf {
     cache().join(format!("bpf-linker-{LINKER_VERSION}-llvm-{llvm}"))
 }
 
-/// Where the project keeps what takes long to get.
+/// Where the project keeps what takes long to download or build.
 pub(crate) fn cache() -> PathBuf {
     env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -144,7 +144,7 @@ fn find_linker(llvm: &str) -> Option<PathBuf> {
 }
 
 fn output(command: &mut Command) -> Option<String> {
-    // Set by the outer cargo; they would turn one toolchain's rustc into another's.
+    // Set by the outer cargo; they would make one toolchain's cargo use another's rustc.
     let output = command
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("RUSTC")

@@ -1,5 +1,5 @@
-//! Finds the variables of a running CPython process that hold some addresses, and tells what that
-//! took: for measuring the walk alone.
+//! Finds the variables of a running CPython process that hold some addresses, and prints the cost:
+//! for measuring the walk by itself.
 //!
 //!     holders PID FILE        # hexadecimal addresses, one a line
 

@@ -1,5 +1,5 @@
-//! Names places in code: a question on standard input, an answer on standard output, as the program
-//! asks itself. For measuring the naming alone; `cargo xtask bench` runs it.
+//! Names places in code: reads a question on standard input and prints the answer, as cowtrace's
+//! naming process does. For measuring the naming by itself; `cargo xtask bench` runs it.
 
 use std::{io, os::unix::process::parent_id};
 

@@ -1,11 +1,11 @@
-//! Text from outside (names, paths, what other programs say), made harmless where it is quoted.
+//! Text from outside (names, paths, output of other programs), made harmless for quoting.
 
 use std::{fmt::Write as _, path::Path};
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// A string from outside made harmless for a terminal: control characters and those that change
-/// the direction or join of text are written as escapes.
+/// Escapes a string from outside for a terminal: control characters, and characters that change the
+/// direction or joining of text.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -19,7 +19,7 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
-/// Whether a character does something to a terminal other than to show itself.
+/// Whether a terminal does anything with a character but show it.
 #[must_use]
 pub fn is_harmful(letter: char) -> bool {
     letter.is_control()
@@ -27,14 +27,14 @@ pub fn is_harmful(letter: char) -> bool {
         || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
-/// A path, to be quoted in a message.
+/// A path, for quoting in a message.
 #[must_use]
 pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// A message of ours, whose line ends stay. What it quotes was made harmless there; whatever was
-/// forgotten can still do no more than begin a line.
+/// One of our own messages, which keeps its line breaks. What it quotes was escaped where it was
+/// quoted; anything forgotten there can at most begin a new line.
 #[must_use]
 pub fn printable_message(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(printable).collect();

@@ -1,23 +1,23 @@
-//! What is fuzzed: the decoders of bytes from outside, each as a function of bytes that panics when
-//! one of its promises is broken. Each stands in the room of what it tries (`fuzz.rs`).
+//! The fuzz targets: decoders of bytes from outside, each as a function of bytes that panics if one
+//! of its promises is broken. Each is in the room of the code that it tests (`fuzz.rs`).
 //!
 //! The programs in fuzz/ run these under libFuzzer. Inputs that once broke something are in
-//! fuzz/regressions/, by target, and are tried again by the unit tests.
+//! fuzz/regressions/, by target, and the unit tests replay them.
 
 use crate::{memory, native, recording, runtime::cpython};
 
-/// A decoder, or several of the same bytes.
+/// A decoder, or several decoders of the same bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Of its program, and of its folders.
+    /// Name of its program and of its folders.
     pub name: &'static str,
-    /// Tries an input, and panics if that goes wrong.
+    /// Runs an input; panics if a promise is broken.
     pub run: fn(&[u8]),
-    /// Inputs to begin with: real ones, and such as go deep.
+    /// Seed inputs: real ones, and deeply nested ones.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// Longer inputs show nothing new.
+    /// Longest useful input, bytes.
     pub max_bytes: usize,
-    /// Bytes of memory that an input of so many bytes may take at one time.
+    /// Memory in bytes that an input of this many bytes may take at one time.
     pub memory: fn(usize) -> usize,
 }
 
@@ -44,7 +44,7 @@ pub fn target(name: &str) -> Option<Target> {
     TARGETS.into_iter().find(|target| target.name == name)
 }
 
-/// Takes values off the beginning of an input; zeros once it is used up.
+/// Takes values from the start of the input; zeros once it is used up.
 pub(crate) struct Values<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Values<'a> {

@@ -1,11 +1,11 @@
 //! cowtrace counts the pages a prefork service's processes really copy on write, and ties each to
 //! the mapping of the parent it was inherited from.
 //!
-//! Data flows one way: [`probe`] (the kernel's counters) and [`memory`] (the mappings) are
-//! gathered by [`collect`] into a [`run::Run`], which [`recording`] keeps, [`report`] renders, and
-//! [`diff`] compares with others.
+//! Data flows one way: [`collect`] gathers the kernel's counters ([`probe`]) and the mappings
+//! ([`memory`]) into a [`run::Run`], which [`recording`] stores, [`report`] renders, and [`diff`]
+//! compares with others.
 //!
-//! Opening a recording, asking it and rendering it:
+//! Opening a recording, querying it and rendering it:
 //!
 //! ```
 //! use cowtrace::{recording, report, run, terminal::Style};
@@ -40,7 +40,7 @@
 //! # }
 //! ```
 
-// Either panics where it cannot write, which would lose the report: see `streams`.
+// Both panic if they cannot write, which would lose the report: see `streams`.
 #![cfg_attr(
     not(any(test, fuzzing)),
     deny(clippy::print_stderr, clippy::print_stdout)

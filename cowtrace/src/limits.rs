@@ -1,11 +1,11 @@
-//! How many files this process may have open: a trace needs some for its tables and hooks, and one
-//! for each program or library that code is named by.
+//! The limit of open files: a trace needs some for its tables and hooks, and one for each program
+//! or library whose code it names.
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use thiserror::Error;
 
-/// What a trace has open besides the files that it names code by: its tables, programs and hooks
-/// take 64 at most, a recording, a walk and the process that names code a few more.
+/// Files that a trace has open besides those it names code from: tables, programs and hooks take at
+/// most 64; a recording, a heap walk and the naming process take a few more.
 pub const LEAST_OPEN_FILES: u64 = 128;
 
 /// The system lets this process have too few files open.
@@ -18,14 +18,14 @@ pub struct TooFewFiles {
     limit: u64,
 }
 
-/// The limit of open files, raised as far as it may be.
+/// Raises the limit of open files as far as permitted, and returns it.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenFiles {
     before: Option<(rlim_t, rlim_t)>,
 }
 
 impl OpenFiles {
-    /// Raises the limit to what the system allows this process without asking anybody.
+    /// Raises the limit as far as the process may without privileges.
     #[must_use]
     pub fn raise() -> Self {
         let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
@@ -37,7 +37,7 @@ impl OpenFiles {
         }
     }
 
-    /// Says so if the limit is too low for a trace all the same.
+    /// Reports an error if the limit is still too low for a trace.
     pub fn check() -> Result<(), TooFewFiles> {
         match getrlimit(Resource::RLIMIT_NOFILE) {
             Ok((limit, _)) if limit < LEAST_OPEN_FILES => Err(TooFewFiles { limit }),
@@ -45,8 +45,8 @@ impl OpenFiles {
         }
     }
 
-    /// Does something, such as starting a command, with the limit as it was before. Programs that
-    /// use `select()` break under a higher one.
+    /// Runs a function, such as starting a command, with the original limit. Programs that use
+    /// `select()` break under a higher one.
     pub fn as_before<T>(self, act: impl FnOnce() -> T) -> T {
         let Some((soft, hard)) = self.before else {
             return act();

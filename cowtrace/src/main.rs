@@ -14,7 +14,7 @@ use cowtrace::{
     command, foreign, itself, streams,
 };
 
-/// Called when the program is loaded, before Rust's runtime opens what is closed.
+/// Called when the program is loaded, before Rust's runtime opens closed standard streams.
 // SAFETY: the section holds pointers to functions of this type, which the C library calls.
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(told) => return tell(&told),
     };
-    // By a trace, which has no subcommand, they are given up where they are not needed.
+    // A trace, which has no subcommand, gives them up itself where it does not need them.
     let keeps_privileges = cli
         .command
         .as_ref()
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells what clap has to say: how the program is used, or that it is not used like that.
+/// Prints clap's message: help, or what is wrong with the arguments.
 fn tell(told: &clap::Error) -> ExitCode {
     if told.use_stderr() {
         let text = styled(told, io::stderr().is_terminal());
@@ -89,7 +89,7 @@ fn styled(told: &clap::Error, is_terminal: bool) -> String {
     }
 }
 
-/// Says what failed; the status that tells of it.
+/// Prints what failed, and returns the exit status for it.
 fn fail(error: &anyhow::Error) -> ExitCode {
     let bold = Color::Auto.applies(io::stderr().is_terminal());
     let name = if bold {
@@ -102,7 +102,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(command::status_of(error))
 }
 
-/// The reader of the report has seen enough, as `head` does.
+/// The reader of the report stopped reading early, as `head` does.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()

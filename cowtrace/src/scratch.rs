@@ -1,4 +1,4 @@
-//! A folder for a test's files, gone with it.
+//! A temporary folder for a test's files, removed with the value.
 
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
@@ -17,7 +17,7 @@ impl Scratch {
     pub(crate) fn new(name: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("cowtrace-{name}-{}-{number}", process::id());
-        // In memory where that can be: tests do not wait for disks.
+        // In memory where possible: tests do not wait for disks.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() {
             memory.to_owned()
@@ -38,7 +38,7 @@ impl Scratch {
         self.0.join(name)
     }
 
-    /// What is in it.
+    /// Names of the files in it.
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();

@@ -1,5 +1,5 @@
-//! Whether a trace is to end, for steps that take long. What waits for a signal gets its turn between two
-//! steps only; a long one looks here between its parts.
+//! Whether a trace should end, for long steps. Signals are otherwise handled only between two
+//! steps; a long step checks here between its parts.
 
 use std::{
     io,
@@ -11,18 +11,18 @@ use std::{
 
 use nix::libc::c_int;
 
-/// Set once one of its signals has come.
+/// Set once one of its signals has arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Has a signal set it, beside whatever else the signal does.
+    /// Makes a signal set it, in addition to the signal's other effects.
     pub fn at(&self, signal: c_int) -> io::Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&self.0))?;
         Ok(())
     }
 
-    /// Whether one has come.
+    /// Whether a signal has arrived.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.0.load(Relaxed)

@@ -1,5 +1,5 @@
-//! What the fuzz targets share: the decoders themselves are in cowtrace, as `cowtrace::fuzzing`. Here
-//! each is given inputs by libFuzzer, and its memory is measured.
+//! Shared by the fuzz targets: the decoders themselves are in cowtrace, as `cowtrace::fuzzing`.
+//! Here libFuzzer gives them inputs, and their memory is measured.
 
 use cowtrace::fuzzing::Target;
 use peak_alloc::PeakAlloc;
@@ -7,17 +7,17 @@ use peak_alloc::PeakAlloc;
 #[doc(hidden)]
 pub use libfuzzer_sys::fuzz_target;
 
-/// Counts what is allocated by Rust; SQLite's own memory goes by `-rss_limit_mb`.
+/// Counts Rust's allocations; SQLite's own memory is bounded by `-rss_limit_mb`.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The target of a name.
+/// The target with this name.
 #[must_use]
 pub fn target(name: &str) -> Target {
     cowtrace::fuzzing::target(name).unwrap_or_else(|| panic!("there is no target {name}"))
 }
 
-/// Tries an input, which may take so much memory and no more.
+/// Runs an input, with a limit on its memory.
 pub fn run(target: &Target, input: &[u8]) {
     let most = (target.memory)(input.len());
     let before = MEMORY.current_usage();

@@ -1,10 +1,10 @@
-//! Writes the inputs that fuzzing begins with into a folder for each target, below the one given;
-//! and prints the names of all targets, each with the length of its longest inputs.
+//! Writes the seed inputs into a folder for each target, below the given one, and prints the names
+//! of all targets, each with the length of its longest inputs.
 
 use std::{env, fs, io, path::PathBuf};
 
 use cowtrace::fuzzing::TARGETS;
-// What is built to be fuzzed needs what counts its coverage.
+// Only programs built for fuzzing have the code that counts coverage.
 use libfuzzer_sys as _;
 
 fn main() -> io::Result<()> {

@@ -1,5 +1,6 @@
-//! A headless Chromium under the test's control, by the `DevTools` protocol over a pipe: what the
-//! page shows, keys and clicks as a person's, and whatever the page complains about or asks for.
+//! A headless Chromium under the test's control, by the `DevTools` protocol over a pipe: reads what
+//! the page shows, sends keys and clicks like a person's, and collects the page's errors and
+//! requests.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -12,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// What Debian, Ubuntu and Google call it.
+/// Its program's names on Debian, on Ubuntu, and from Google.
 const PROGRAMS: [&str; 4] = [
     "chromium",
     "chromium-browser",
@@ -20,13 +21,12 @@ const PROGRAMS: [&str; 4] = [
     "google-chrome-stable",
 ];
 
-/// The protocol's file descriptors are 3 and 4: those of the test come as standard input and
-/// output.
+/// The protocol uses file descriptors 3 and 4; the test passes them as standard input and output.
 const START: &str = "exec \"$0\" --headless --no-sandbox --disable-gpu --no-first-run \
     --disable-background-networking --disable-component-update --remote-debugging-pipe \
     --user-data-dir=\"$1\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
-/// An answer takes milliseconds; a busy machine with an emulated one beside it, seconds.
+/// An answer takes milliseconds; on a machine that is also emulating another, seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one page open.
@@ -43,7 +43,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser with files of its own under a folder.
+    /// Starts a browser whose files are in a folder of its own below this one.
     pub fn start(folder: &Path, name: &str) -> Self {
         let profile = folder.join(format!("{name}-{}", std::process::id()));
         let mut process = Command::new("sh")
@@ -102,7 +102,7 @@ impl Browser {
         self.settle();
     }
 
-    /// Waits for two frames: what is drawn once sizes are known is drawn then.
+    /// Waits for two frames: layout that depends on sizes is drawn in the second.
     pub fn settle(&mut self) {
         self.evaluate(
             "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))",
@@ -120,7 +120,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// The text of an element, as it is shown.
+    /// The text of an element, as shown.
     pub fn text(&mut self, selector: &str) -> String {
         let value = self.evaluate(&format!("document.querySelector({selector:?}).innerText"));
         value.as_str().expect("a text").to_owned()
@@ -138,7 +138,7 @@ impl Browser {
         self.settle();
     }
 
-    /// Types into whatever has the focus.
+    /// Types into the focused element.
     pub fn type_text(&mut self, text: &str) {
         self.call("Input.insertText", &json!({"text": text}));
         self.settle();
@@ -149,7 +149,8 @@ impl Browser {
         self.drag(selector, 0.5, 0.5);
     }
 
-    /// Presses the button over an element and lets it go elsewhere, both as shares of its width.
+    /// Presses the button over an element and releases it elsewhere, both given as shares of the
+    /// element's width.
     pub fn drag(&mut self, selector: &str, from: f64, to: f64) {
         let (from, to) = (self.point(selector, from), self.point(selector, to));
         self.mouse("mouseMoved", from);
@@ -218,7 +219,7 @@ impl Browser {
         &self.complaints
     }
 
-    /// What the page asked for, itself first.
+    /// Everything that the page requested, itself first.
     #[must_use]
     pub fn fetched(&self) -> &[String] {
         &self.fetched
@@ -263,7 +264,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It became the shell that was started.
+        // This is the shell that was started.
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.profile);

@@ -1,5 +1,5 @@
-//! What every case of the `workload` program must count, in one table for every kernel and every
-//! backend: the tests on the running kernel and the virtual machines judge by it alike.
+//! What every case of the `workload` program must count, in one table for every kernel and backend:
+//! the tests on the running kernel and in virtual machines both use it.
 
 mod faults;
 mod judge;
@@ -9,65 +9,69 @@ pub use faults::Faults;
 pub use judge::{Judged, Observation};
 pub use table::ALL;
 
-/// The backends by the names that `--backend` takes, the one that sees most first.
+/// The backends by their names for `--backend`; the one that sees most comes first.
 pub const BACKENDS: [&str; 3] = ["trampoline", "kprobe", "tracepoint"];
 
-/// A case and what is to be counted in its memory.
+/// A case and the counts expected in its memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// The workload's name for it.
     pub name: &'static str,
-    /// By writing process, in the order in which the workload tells them.
+    /// By writing process, in the order in which the workload reports them.
     pub writers: &'static [Writes],
-    /// What the copied pages were before, as the report calls it.
+    /// What the copied pages were before, in the report's words.
     pub source: &'static str,
-    /// Backends that cannot see it as it is, and what they see instead.
+    /// Backends that are known to count it differently, and their counts.
     pub otherwise: &'static [Otherwise],
-    /// The one cause of loss that may be told here.
+    /// The one cause of loss that may be reported here.
     pub loss: Option<&'static str>,
-    /// Whether the copies may be as many more as that loss tells.
+    /// Whether there may be more copies, up to the number of that loss.
     pub loss_may_be_copies: bool,
-    /// How many of the re-uses may be copies instead, as the page frames must show too.
+    /// How many of the reuses may be copies instead, if the page frames show the same.
     pub real_copies: u64,
-    /// Whether a copied page shows as a changed frame: only if one was there before.
+    /// Whether a copied page shows as a changed frame, which requires a page before the copy.
     pub truth: bool,
-    /// Functions that all copies are made by, innermost first, each called by the next: native stacks
-    /// are taken if there are any.
+    /// Functions through which all copies are made, innermost first, each called by the next: if
+    /// there are any, native stacks are recorded.
     pub calls: &'static [&'static str],
+<<<<<<< HEAD
     /// Pages that the first writer touches for the first time, by kind of mapping; kernels and backends that
     /// do not know the kind say `unknown`.
     pub touched: Option<(&'static str, u64)>,
     /// Bounds of all copies of the run, for a case about what happens outside of its memory.
+=======
+    /// Bounds of all copies of the run, for a case about copies outside its memory.
+>>>>>>> main
     pub whole_run: Option<(u64, u64)>,
 }
 
-/// What a process does to the case's memory.
+/// A process's writes to the case's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
     /// Who: `parent`, `child`.
     pub role: &'static str,
-    /// Pages that are copied for it.
+    /// Pages copied for it.
     pub copied: u64,
-    /// Pages it gets back without a copy; `None` where kernels differ and nothing hangs on it.
+    /// Pages it reuses without a copy; `None` where kernels differ and it does not matter.
     pub reused: Option<u64>,
 }
 
-/// What a backend sees instead of the truth: a limit that the README tells.
+/// What a backend sees instead: a limit described in the README.
 #[derive(Clone, Copy, Debug)]
 pub struct Otherwise {
     /// The backend's name.
     pub backend: &'static str,
     /// What it counts.
     pub writers: &'static [Writes],
-    /// What it takes the copied pages for.
+    /// The source that it reports for the copied pages.
     pub source: &'static str,
 }
 
 impl Case {
-    /// A case by the workload's name for it.
+    /// A case by its name in the workload.
     ///
     /// # Panics
-    /// If the table has none.
+    /// If the table does not have it.
     #[must_use]
     pub fn named(name: &str) -> &'static Self {
         ALL.iter()
@@ -75,7 +79,7 @@ impl Case {
             .unwrap_or_else(|| panic!("no case {name} in the table"))
     }
 
-    /// What this backend is known to see otherwise.
+    /// What this backend is known to count differently.
     fn otherwise(&self, backend: &str) -> Option<&'static Otherwise> {
         self.otherwise.iter().find(|other| other.backend == backend)
     }

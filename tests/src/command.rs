@@ -1,10 +1,10 @@
-//! cowtrace as it is called, without a trace: its status and its streams.
+//! cowtrace without a trace: its exit status and its streams.
 
 use std::process::{Command, Output, Stdio};
 
 use crate::tracer::program;
 
-/// Runs cowtrace to its end.
+/// Runs cowtrace until it exits.
 ///
 /// # Panics
 /// If it cannot be started.
@@ -17,19 +17,19 @@ pub fn cowtrace(arguments: &[&str]) -> Output {
         .expect("cowtrace runs")
 }
 
-/// Asserts a failure: its status, nothing on standard output, one line on standard error.
+/// Asserts a failure: this status, nothing on standard output, one line on standard error.
 ///
 /// # Panics
-/// If it is none, or another.
+/// If it did not fail, or differently.
 #[track_caller]
 pub fn fails(arguments: &[&str], status: i32, says: &str) {
     failed(&cowtrace(arguments), status, says);
 }
 
-/// As [`fails`], of one that has ended.
+/// Like [`fails`], for a process that has exited.
 ///
 /// # Panics
-/// If it is none, or another.
+/// If it did not fail, or differently.
 #[track_caller]
 pub fn failed(output: &Output, status: i32, says: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! What the tests of the whole program share: a workload or a service under the test's control,
+//! Shared by the tests of the whole program: a workload or service under the test's control,
 //! cowtrace beside it, and the kernel's own page tables as the truth.
 
 pub mod browser;
@@ -14,7 +14,7 @@ pub mod workload;
 
 use std::process::Command;
 
-/// The interpreter itself, whatever `python3` is a wrapper of.
+/// The real interpreter, even if `python3` is a wrapper.
 ///
 /// # Panics
 /// If there is no python3.

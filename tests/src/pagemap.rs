@@ -1,4 +1,4 @@
-//! The truth: which page frames a process has, from the kernel's pagemap (needs root).
+//! The truth about copies: a process's page frames, from the kernel's pagemap (needs root).
 
 use std::{
     collections::BTreeMap,
@@ -18,14 +18,14 @@ const PRESENT: u64 = 1 << 63;
 pub struct Frames {
     /// First address.
     pub start: u64,
-    /// Frame of each page, 0 for one that is not present.
+    /// Frame of each page, 0 for an absent page.
     pub frames: Vec<u64>,
 }
 
 /// The frames of every private, writable mapping of a process, by its first address.
 ///
 /// # Panics
-/// If /proc does not tell.
+/// If /proc cannot be read.
 #[must_use]
 pub fn frames(pid: u32) -> BTreeMap<u64, Frames> {
     let maps = fs::read(format!("/proc/{pid}/maps")).expect("maps can be read");
@@ -45,10 +45,10 @@ pub fn frames(pid: u32) -> BTreeMap<u64, Frames> {
         .collect()
 }
 
-/// The frames of a process that has answered and waits, or is about to.
+/// The frames of a process that has answered and waits, or is about to wait.
 ///
 /// # Panics
-/// If it never comes to rest.
+/// If it does not come to rest.
 #[must_use]
 pub fn settled(pid: u32) -> BTreeMap<u64, Frames> {
     for _ in 0..200 {
@@ -61,7 +61,7 @@ pub fn settled(pid: u32) -> BTreeMap<u64, Frames> {
     panic!("{pid} goes on copying");
 }
 
-/// Pages that were present and are in other frames since.
+/// Pages that were present and are now in another frame.
 #[must_use]
 pub fn changed(before: &BTreeMap<u64, Frames>, after: &BTreeMap<u64, Frames>) -> u64 {
     before.values().map(|mapping| mapping.changed(after)).sum()

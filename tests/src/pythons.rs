@@ -1,5 +1,5 @@
-//! The Pythons that are here, to be traced: installed ones, built ones, and those of distributions
-//! that were only unpacked.
+//! The Pythons on this machine that the tests trace: installed ones, built ones, and unpacked
+//! packages of distributions.
 
 mod root;
 
@@ -13,28 +13,28 @@ use std::{
 
 use crate::python;
 
-/// Names a folder with one sub-folder an interpreter. `cargo xtask test` sets it.
+/// Names a folder with one sub-folder per interpreter. `cargo xtask test` sets it.
 pub const FOLDER: &str = "COWTRACE_PYTHONS";
 
-/// Prints major and minor version, and whether there is no global interpreter lock; for any
-/// version, 2.7 included.
+/// Prints major and minor version, and whether there is no global interpreter lock; runs on any
+/// version, even 2.7.
 const ASK: &str = "import sys, sysconfig; \
     free = sysconfig.get_config_var('Py_GIL_DISABLED'); \
     print('%d %d %d' % (sys.version_info[0], sys.version_info[1], bool(free)))";
 
-/// A `CPython` that cowtrace understands: 3.8 and later, without a global interpreter lock 3.13.
+/// A `CPython` that cowtrace supports: 3.8 and later; without a global interpreter lock 3.13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
     /// Major and minor.
     pub version: (u32, u32),
     /// Whether it has no global interpreter lock.
     pub is_free: bool,
-    /// What starts it; the interpreter itself is the last.
+    /// The words that start it, the interpreter last.
     words: Vec<OsString>,
 }
 
 impl Interpreter {
-    /// Starts it; arguments are for the caller to add.
+    /// Starts it; the caller adds arguments.
     pub fn command(&self) -> Command {
         command(&self.words)
     }
@@ -43,7 +43,7 @@ impl Interpreter {
         self.words.last().map_or(Path::new(""), Path::new)
     }
 
-    /// Where it really is: the same interpreter goes by several names.
+    /// Its real path: one interpreter may have several names.
     fn place(&self) -> PathBuf {
         let program = self.program();
         fs::canonicalize(program).unwrap_or_else(|_| program.to_path_buf())
@@ -59,7 +59,7 @@ impl fmt::Display for Interpreter {
     }
 }
 
-/// Number of the line of a script that ends with this comment.
+/// Number of the script's line that ends with this comment.
 ///
 /// # Panics
 /// If there is none.
@@ -69,10 +69,10 @@ pub fn line_of(script: &str, mark: &str) -> u64 {
     found.expect("a marked line") as u64 + 1
 }
 
-/// All that are here and understood, the oldest first.
+/// All supported ones on this machine, the oldest first.
 ///
 /// # Panics
-/// If there is no python3, or if one that was put here for the tests does not run.
+/// If there is no python3, or if one that was placed here for the tests does not run.
 pub fn interpreters() -> Vec<Interpreter> {
     let mut found: Vec<_> = installed()
         .into_iter()
@@ -88,7 +88,7 @@ pub fn interpreters() -> Vec<Interpreter> {
     found
 }
 
-/// Where there may be one on a machine.
+/// Where a machine may have some.
 fn installed() -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from(python())];
     let pyenv = env::var_os("PYENV_ROOT").map(PathBuf::from);
@@ -102,7 +102,7 @@ fn installed() -> Vec<PathBuf> {
     found
 }
 
-/// Those of the folder that was given, if any.
+/// Those in the given folder, if any.
 fn given() -> Vec<Vec<OsString>> {
     let Some(folder) = env::var_os(FOLDER).filter(|folder| !folder.is_empty()) else {
         return Vec::new();
@@ -114,8 +114,8 @@ fn given() -> Vec<Vec<OsString>> {
         .collect()
 }
 
-/// What starts the Python in a folder: unpacked from packages, or installed with the folder as
-/// its prefix.
+/// The words that start the Python in a folder: unpacked from packages, or installed with the
+/// folder as its prefix.
 fn words(place: &Path) -> Option<Vec<OsString>> {
     root::words(place).or_else(|| {
         let program = place.join("bin/python3");
@@ -130,7 +130,7 @@ fn command(words: &[OsString]) -> Command {
     command
 }
 
-/// What a Python says of itself.
+/// What a Python reports about itself.
 struct Answer {
     version: (u32, u32),
     is_free: bool,

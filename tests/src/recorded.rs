@@ -1,4 +1,4 @@
-//! Recordings of real traces, and what they are made in.
+//! Recordings of real traces, and the folders for them.
 
 use std::{
     env, fs,
@@ -16,7 +16,7 @@ use nix::{
 
 use crate::{report::Report, tracer::program};
 
-/// A folder of this process's own, gone with it.
+/// A folder of this process, removed with the value.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Folder {
         self.0.join(name).to_str().expect("a plain name").to_owned()
     }
 
-    /// What is in it.
+    /// Names of the files in it.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the folder");
         let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
@@ -48,7 +48,7 @@ impl Drop for Folder {
     }
 }
 
-/// `cowtrace report` of a recording.
+/// Runs `cowtrace report` on a recording.
 pub fn reported(path: &str, format: &str) -> String {
     let output = Command::new(program("cowtrace"))
         .args(["report", path, "-f", format])
@@ -61,7 +61,7 @@ pub fn reported(path: &str, format: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Waits until a recording tells of a process that is traced.
+/// Waits until a recording contains a traced process.
 pub fn until_traced(path: &str) {
     let begun = Instant::now();
     let is_traced = || {
@@ -78,14 +78,14 @@ pub fn until_traced(path: &str) {
     }
 }
 
-/// Ends a trace as Ctrl-C does.
+/// Ends a trace like Ctrl-C.
 pub fn interrupt(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a pid"));
     kill(pid, Signal::SIGINT).expect("it is ours");
 }
 
-/// Traces a workload that copies 20,000 pages, more than there is room for, with a tracer that a
-/// shell's script starts. Then does something, and ends the trace.
+/// Traces a workload that copies 20,000 pages, more than the disk has room for, with a tracer
+/// started by a shell script. Then does something, and ends the trace.
 pub fn traced(script: &str, path: &str, before_the_end: impl FnOnce()) -> Output {
     let mut workload = Command::new(program("workload"))
         .args(["hold", "20000"])

@@ -1,10 +1,10 @@
-//! The JSON report, as a script would read it.
+//! The JSON report, read as a script would.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A report by the schema `cowtrace.report/1`.
+/// A report in the schema `cowtrace.report/1`.
 #[derive(Clone, Debug)]
 pub struct Report(pub Value);
 
@@ -21,7 +21,7 @@ impl Report {
     /// Reads a report and checks what holds for every report.
     ///
     /// # Panics
-    /// If it is no report, or its sums disagree.
+    /// If it is not a report, or its sums disagree.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let report =
@@ -31,7 +31,7 @@ impl Report {
         report
     }
 
-    /// Every way to add the counts up gives the totals.
+    /// All ways to add up the counts give the totals.
     fn check_sums(&self) {
         let totals = &self.0["totals"];
         let sum = |list: &Value, key: &str| -> u64 {
@@ -84,7 +84,7 @@ impl Report {
             .filter(move |range| address(&range["start"]).is_some_and(|at| start <= at && at < end))
     }
 
-    /// The pid of a histogram row's process.
+    /// The pid of the process in a histogram row.
     #[must_use]
     pub fn pid_of(&self, range: &Value) -> u32 {
         let process = self.process(number(range, "process_id"));
@@ -94,7 +94,7 @@ impl Report {
     /// A process by its serial number.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such process.
     #[must_use]
     pub fn process(&self, id: u64) -> &Value {
         self.processes()
@@ -109,7 +109,7 @@ impl Report {
         items(&self.0["processes"])
     }
 
-    /// The images of a pid, in the order they came.
+    /// The images of a pid, in chronological order.
     #[must_use]
     pub fn images(&self, pid: u32) -> Vec<&Value> {
         self.processes()
@@ -118,7 +118,7 @@ impl Report {
             .collect()
     }
 
-    /// The region of a histogram row, if it is in one.
+    /// The region of a histogram row, if it has one.
     #[must_use]
     pub fn region(&self, range: &Value) -> Option<&Value> {
         let id = range["region_id"].as_u64()?;
@@ -133,17 +133,17 @@ impl Report {
         number(&self.0["totals"]["by_source"], source)
     }
 
-    /// Pages copied by the writers that fit.
+    /// Pages copied by matching writers.
     ///
     /// # Panics
-    /// If the report tells no writers.
+    /// If the report has no writers.
     pub fn written(&self, fits: impl Fn(&Value) -> bool) -> u64 {
         let writers = self.0["writers"].as_array().expect("writers");
         let fitting = writers.iter().filter(|writer| fits(writer));
         fitting.map(|writer| number(writer, "copied_pages")).sum()
     }
 
-    /// The writers with most copies, a line each.
+    /// The writers with most copies, one per line.
     #[must_use]
     pub fn top_writers(&self) -> String {
         let line = |writer: &Value| {
@@ -166,7 +166,8 @@ impl Report {
             .collect()
     }
 
-    /// The causes of loss that happened to the traced processes: skipped interrupts are anybody's.
+    /// The causes of loss that may concern the traced processes. Skipped interrupts do not: they happen
+    /// anywhere on the machine.
     #[must_use]
     pub fn losses(&self) -> BTreeMap<String, u64> {
         let causes = self.0["loss"].as_object().expect("losses");
@@ -182,10 +183,10 @@ fn items(list: &Value) -> &[Value] {
     list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A number of an object.
+/// A number in an object.
 ///
 /// # Panics
-/// If it has none of this name.
+/// If it has none under this name.
 #[must_use]
 pub fn number(object: &Value, key: &str) -> u64 {
     object[key]
@@ -193,7 +194,7 @@ pub fn number(object: &Value, key: &str) -> u64 {
         .unwrap_or_else(|| panic!("no number {key} in {object}"))
 }
 
-/// An address such as `0x7f00`.
+/// Parses an address such as `0x7f00`.
 #[must_use]
 pub fn address(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()

@@ -1,4 +1,4 @@
-//! A command on a terminal of its own, by tests/terminal.py.
+//! A command on a terminal of its own, through tests/terminal.py.
 
 use std::process::Command;
 
@@ -6,19 +6,20 @@ use serde_json::Value;
 
 const SCRIPT: &str = include_str!("../tests/terminal.py");
 
-/// How a command on a terminal ended, and what it wrote there.
+/// How a command on a terminal ended, and its output there.
 pub struct Ended {
     /// Its status; negative for a signal.
     pub status: i64,
-    /// What it wrote to the terminal.
+    /// Its output to the terminal.
     pub written: String,
 }
 
-/// Runs a shell's script on a terminal, which is closed (`close`) or gets Ctrl-C (`interrupt`) after
-/// so many seconds, or neither (`wait`). `$0` in the script is the first of the words.
+/// Runs a shell script on a terminal. After this many seconds the terminal is closed (`close`) or
+/// sends Ctrl-C (`interrupt`), or nothing happens (`wait`). `$0` in the script is the first of the
+/// words.
 ///
 /// # Panics
-/// If it does not end.
+/// If it does not exit.
 pub fn on_terminal(action: &str, seconds: &str, script: &str, words: &[&str]) -> Ended {
     let output = Command::new("python3")
         .args(["-c", SCRIPT, action, seconds, "sh", "-c", script])

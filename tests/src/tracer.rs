@@ -1,4 +1,4 @@
-//! cowtrace as its users run it: the program, its signals and its JSON report.
+//! cowtrace as users run it: the program, its signals and its JSON report.
 
 use std::{
     fs,
@@ -16,14 +16,15 @@ use nix::{
 
 use crate::{cases::BACKENDS, report::Report};
 
-/// A program of this build.
+/// The path of a program of this build.
 ///
 /// # Panics
 /// If it was not built: `cargo xtask test` builds everything first.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("this program's own path");
-    // Beside it in a virtual machine; target/PROFILE/deps/TEST -> target/PROFILE in the tree.
+    // In a virtual machine it is in the same folder; otherwise target/PROFILE/deps/TEST ->
+    // target/PROFILE.
     let places = own.ancestors().skip(1).take(2);
     places
         .map(|folder| folder.join(name))
@@ -31,14 +32,14 @@ pub fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} was not built; run `cargo xtask test`"))
 }
 
-/// Whether this kernel lets cowtrace trace. Where it does not, the test is skipped by name; where
-/// it must (`COWTRACE_REQUIRE_KERNEL`), that is a failure.
+/// Whether cowtrace can trace on this kernel. If not, the test is skipped by name, or fails if
+/// tracing is required (`COWTRACE_REQUIRE_KERNEL`).
 #[must_use]
 pub fn can_trace(test: &str) -> bool {
     !usable_backends(test).is_empty()
 }
 
-/// The backends that this kernel allows; none as [`can_trace`].
+/// The backends that this kernel allows; none under the conditions of [`can_trace`].
 ///
 /// # Panics
 /// If tracing is required and impossible.
@@ -67,39 +68,39 @@ pub fn usable_backends(test: &str) -> Vec<&'static str> {
     usable
 }
 
-/// Has what this process starts from now on take SIGHUP as new programs do, also where the tests were
-/// started with it ignored, as by `nohup`.
+/// Resets SIGHUP to its default for processes started from now on, in case the tests run with it
+/// ignored, as under `nohup`.
 ///
 /// # Panics
-/// If the system does not let it.
+/// If the system refuses.
 pub fn take_hangups() {
-    // SAFETY: no handler is set that could run in an unforeseen place.
+    // SAFETY: no handler is set that could run at an unexpected place.
     unsafe { nix::sys::signal::signal(Signal::SIGHUP, nix::sys::signal::SigHandler::SigDfl) }
         .expect("the default can be had again");
 }
 
-/// Sleeps between which the tracer has looked at everything: it wakes 20 times a second to look at what
-/// was written, and at its interval, 10 times a second in most tests, to look at processes. Of so many,
-/// at least 3 end for either.
+/// Number of sleeps after which the tracer has looked at everything. It wakes 20 times a second to
+/// read what was written, and at its interval, 10 times a second in most tests, to look at
+/// processes. Of this many sleeps, at least 3 are of each kind.
 const SLEEPS: u64 = 16;
 
-/// A trace under way.
+/// A running trace.
 pub struct Tracer {
     child: Child,
     input: Option<ChildStdin>,
-    /// What was read of standard error.
+    /// Standard error read so far.
     heard: String,
     errors: BufReader<ChildStderr>,
 }
 
 impl Tracer {
-    /// Traces a process by its pid with ranges of one page; returns once it does.
+    /// Traces a process by its pid with ranges of one page; returns when the trace has begun.
     #[must_use]
     pub fn of(pid: u32) -> Self {
         Self::by(None, pid, &[])
     }
 
-    /// As `of`, with a backend by its name or the one that cowtrace takes, and more arguments.
+    /// Like `of`, with a backend by name or cowtrace's own choice, and more arguments.
     #[must_use]
     pub fn by(backend: Option<&str>, pid: u32, more: &[&str]) -> Self {
         let pid = pid.to_string();
@@ -109,19 +110,19 @@ impl Tracer {
         Self::start(&arguments)
     }
 
-    /// Starts cowtrace with these arguments; returns once it traces.
+    /// Starts cowtrace with these arguments; returns when the trace has begun.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_as(&["-f", "json"], arguments, Stdio::null())
     }
 
-    /// The same, with an input for the command that it starts: `say`.
+    /// The same, with an input for the command that it starts: see `say`.
     #[must_use]
     pub fn start_with_input(arguments: &[&str]) -> Self {
         Self::start_as(&["-f", "json"], arguments, Stdio::piped())
     }
 
-    /// Traces a process as its user would to begin with: without options. For `stop_and_read`.
+    /// Traces a process without options, as a new user would. For `stop_and_read`.
     #[must_use]
     pub fn without_options(pid: u32) -> Self {
         Self::start_as(&["--pid", &pid.to_string()], &[], Stdio::null())
@@ -149,10 +150,10 @@ impl Tracer {
         tracer
     }
 
-    /// Waits until it, or the command that it has started, has said this on standard error, now or before.
+    /// Waits until cowtrace, or the command that it started, has printed this on standard error.
     ///
     /// # Panics
-    /// If it ends before.
+    /// If it exits before.
     pub fn hear(&mut self, words: &str) {
         while !self.heard.contains(words) {
             let bytes = self
@@ -163,13 +164,13 @@ impl Tracer {
         }
     }
 
-    /// Gives the command a line of input.
+    /// Sends the command a line of input.
     ///
     /// # Panics
-    /// If it has none, or reads no more.
+    /// If it has no input, or has stopped reading.
     pub fn say(&mut self, line: &str) {
         let input = self.input.as_mut().expect("started with an input");
-        // In one piece: a process that it forks in between would read the line's end.
+        // In one write: a process that it forks in between would read the rest of the line.
         let line = format!("{line}\n");
         input
             .write_all(line.as_bytes())
@@ -187,17 +188,18 @@ impl Tracer {
         self.child.id()
     }
 
-    /// Waits until it has looked at whatever was done before, as at a process that is about to exit: until
-    /// it has slept so often since. On a busy machine that takes as long as it takes.
+    /// Waits until cowtrace has looked at everything done so far, for example at a process that is
+    /// about to exit: until it has slept often enough since. On a busy machine this takes longer.
     ///
     /// # Panics
-    /// If it does not look for a minute.
+    /// If it does not look within a minute.
     pub fn has_looked(&self) {
         self.has_slept(SLEEPS);
     }
 
-    /// Waits until it has looked for an interpreter in a program that runs by now. It does so 1, 2, 4, 8…
-    /// looks after the program's start: the next time is over once it has looked as often again.
+    /// Waits until cowtrace has looked for an interpreter in a program that is running by now. It
+    /// does so 1, 2, 4, 8… looks after the program's start, so the next time is over when it has
+    /// looked as often again.
     ///
     /// # Panics
     /// As above.
@@ -213,7 +215,7 @@ impl Tracer {
         }
     }
 
-    /// How often its first thread, which does all looking, has given the processor up to wait (proc(5)).
+    /// How often its first thread, which does all looking, has gone to sleep (proc(5)).
     fn sleeps(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("cowtrace is there");
@@ -224,20 +226,20 @@ impl Tracer {
         sleeps.expect("the kernel tells how often")
     }
 
-    /// Ends the trace with Ctrl-C's signal and takes its report.
+    /// Ends the trace by Ctrl-C's signal and returns its report.
     #[must_use]
     pub fn stop(self) -> Report {
         self.end_with(Signal::SIGINT)
     }
 
-    /// Ends the trace with Ctrl-C's signal and reads what it prints.
+    /// Ends the trace by Ctrl-C's signal and returns its output.
     #[must_use]
     pub fn stop_and_read(self) -> String {
         self.send(Signal::SIGINT);
         self.read()
     }
 
-    /// Ends the trace with a signal and takes its report.
+    /// Ends the trace by a signal and returns its report.
     #[must_use]
     pub fn end_with(self, signal: Signal) -> Report {
         self.send(signal);
@@ -247,19 +249,19 @@ impl Tracer {
     /// Kills it, and waits until it is gone.
     ///
     /// # Panics
-    /// If it cannot be.
+    /// If that fails.
     pub fn kill(mut self) {
         self.child.kill().expect("cowtrace is there");
         self.child.wait().expect("cowtrace can be waited for");
     }
 
-    /// Waits until the trace ends by itself and takes its report.
+    /// Waits until the trace ends by itself and returns its report.
     #[must_use]
     pub fn wait(self) -> Report {
         Report::parse(&self.read())
     }
 
-    /// Waits until the trace ends by itself; takes its report and what it said about its end.
+    /// Waits until the trace ends by itself; returns its report and what it printed about its end.
     #[must_use]
     pub fn wait_and_hear(self) -> (Report, String) {
         let (text, said) = self.read_both();
@@ -275,7 +277,7 @@ impl Tracer {
         self.read_both().0
     }
 
-    /// Its report, and the rest of what it says.
+    /// Its report, and the rest of its standard error.
     fn read_both(self) -> (String, String) {
         let Self {
             mut child,

@@ -1,4 +1,4 @@
-//! A process under the test's control that answers line by line: a case of the `workload` program
+//! A process under the test's control that answers line by line: a case of the `workload` program,
 //! or a script.
 
 use std::{
@@ -42,7 +42,7 @@ impl Service {
     /// The next line it prints.
     ///
     /// # Panics
-    /// If it ends instead, or prints something else.
+    /// If it exits instead, or prints something else.
     pub fn answer(&mut self) -> Value {
         let mut line = String::new();
         let bytes = self
@@ -60,9 +60,9 @@ impl Service {
     /// Sends a line.
     ///
     /// # Panics
-    /// If it has ended.
+    /// If it has exited.
     pub fn say(&mut self, line: &str) {
-        // In one piece: a process that it forks in between would read the line's end.
+        // In one write: a process that it forks in between would read the rest of the line.
         let line = format!("{line}\n");
         self.input
             .write_all(line.as_bytes())
@@ -75,7 +75,7 @@ impl Service {
         self.child.id()
     }
 
-    /// Closes its input and waits for its end.
+    /// Closes its input and waits until it exits.
     ///
     /// # Panics
     /// If it fails.
@@ -101,19 +101,19 @@ pub struct Workload {
     pub end: u64,
 }
 
-/// What a process of a case wrote.
+/// What a process in a case wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writer {
     /// Process id.
     pub pid: u32,
     /// Pages it wrote.
     pub written: u64,
-    /// Of these, pages whose frame changed: what the kernel copied for it.
+    /// Of these, pages whose frame changed: those that the kernel copied for it.
     pub changed: u64,
 }
 
 impl Workload {
-    /// Starts a case; its memory is there when this returns.
+    /// Starts a case; its memory is ready when this returns.
     #[must_use]
     pub fn prepare(case: &str) -> Self {
         let mut service = Service::start(Command::new(program("workload")).arg(case));
@@ -132,26 +132,26 @@ impl Workload {
         self.service.pid()
     }
 
-    /// Does the case and tells everything it said.
+    /// Runs the case and returns everything it reported.
     pub fn run(&mut self) -> Value {
         self.service.say("go");
         self.service.answer()["done"].clone()
     }
 
-    /// Does the case and tells who wrote what.
+    /// Runs the case and returns who wrote what.
     pub fn writers(&mut self) -> Vec<Writer> {
         writers(&self.run())
     }
 
-    /// What `act` gives, and the minor page faults that the case's processes took meanwhile: its own, and
-    /// those of the children that have ended by then, as all of them have.
+    /// The result of `act`, and the minor page faults of the case's processes during it: its own,
+    /// and those of its children, all of which have exited by then.
     pub fn faults_of<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> (T, u64) {
         let before = minor_faults(self.pid());
         let given = act(self);
         (given, minor_faults(self.pid()) - before)
     }
 
-    /// Lets it end.
+    /// Lets it exit.
     pub fn end(self) {
         self.service.end();
     }
@@ -171,10 +171,10 @@ fn minor_faults(pid: u32) -> u64 {
         .sum()
 }
 
-/// The writers in what a case said.
+/// The writers in a case's report.
 ///
 /// # Panics
-/// If it said something else.
+/// If it reported something else.
 #[must_use]
 pub fn writers(done: &Value) -> Vec<Writer> {
     let writers = done["writers"].as_array().expect("a list of writers");

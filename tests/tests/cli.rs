@@ -87,7 +87,7 @@ fn a_hostile_name_is_quoted_harmless_in_one_line() {
     assert_eq!(errors.lines().count(), 1, "{errors}");
 }
 
-/// Runs cowtrace on itself after a line of a shell.
+/// Runs cowtrace on itself, after a shell command.
 fn after(line: &str) -> Output {
     let script = format!("{line}; exec \"$0\" --pid $$ -d 0.1");
     Command::new("bash")
@@ -106,7 +106,7 @@ fn too_few_open_files_are_named_as_the_cause() {
     }
 }
 
-/// The limit is as it should be, but others have left too little of it.
+/// The limit is high enough, but too little of it is left.
 #[test]
 fn each_backend_that_cannot_run_has_a_line_of_its_own() {
     if !nix::unistd::Uid::effective().is_root() {
@@ -170,7 +170,7 @@ fn without_privilege_the_capabilities_are_named() {
     );
 }
 
-/// All capabilities that there are, and none that counts for tracing.
+/// In the namespace a process may have every capability, but none of them counts for tracing.
 #[test]
 fn in_a_user_namespace_the_namespace_is_named_whatever_it_grants() {
     let pid = std::process::id().to_string();

@@ -11,7 +11,7 @@ fn is_namespace_to_be_had() -> bool {
     unshared.is_ok_and(|output| output.status.success())
 }
 
-/// What doctor writes to a terminal of so many columns.
+/// The doctor's output on a terminal with this many columns.
 fn on_columns(before: &str, columns: usize) -> Vec<String> {
     let script = format!("stty rows 24 cols {columns}; NO_COLOR=1 exec {before} \"$0\" doctor");
     let cowtrace = program("cowtrace").display().to_string();
@@ -38,16 +38,16 @@ fn doctor_fits_its_terminal_with_every_word() {
         assert!(wide.len() > 10, "{wide:#?}");
         for columns in [80, 60, 40] {
             let lines = on_columns(before, columns);
-            // An error is one line, like all errors, which the terminal breaks.
+            // Like all errors, it is a single line, which the terminal wraps.
             for line in lines.iter().filter(|line| !line.starts_with("error: ")) {
                 assert!(line.width() <= columns, "{columns} columns: {line:?}");
             }
-            // Words that are longer than a line are broken, and there is none that would have to be.
+            // Words longer than a line would have to be broken, but there are none.
             assert_eq!(words(&lines), words(&wide), "{columns} columns");
-            // What was tried stands at the beginning of a line, with whether it works in front.
+            // Each check begins a line, with its result in front.
             let is_answer = |line: &&String| line.starts_with("yes  ") || line.starts_with("no   ");
             let answers = lines.iter().filter(is_answer);
-            // Open files, seven others, and three backends.
+            // Open files, seven other checks, and three backends.
             assert_eq!(answers.count(), 11, "{lines:#?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Folded stacks as a flame graph tool of others reads them: inferno draws every call, with its sum.
+//! Folded stacks in another project's flame graph tool: inferno draws every call, with its sum.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ const RUNS: [(&str, &str); 4] = [
     ("stacks", include_str!("runs/stacks.json")),
 ];
 
-/// How often a call of this name and so many pages is in a graph.
+/// How often a graph has a call with this name and this many pages.
 type Calls = BTreeMap<(String, u64), usize>;
 
-/// The calls that a graph must have: each stack's beginnings, with the pages of all that begin so.
+/// The calls that a graph must have: each prefix of a stack, with the pages of all stacks that
+/// begin with it.
 fn calls_of(folded: &str) -> Calls {
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     let mut all = 0;
@@ -36,7 +37,7 @@ fn calls_of(folded: &str) -> Calls {
     calls
 }
 
-/// The calls that a graph has: `<title>name (1,234 pages, 5.67%)</title>`.
+/// The calls in a graph: `<title>name (1,234 pages, 5.67%)</title>`.
 fn calls_in(svg: &str) -> Calls {
     let mut calls = Calls::new();
     let titles = svg.split("<title>").skip(1);
@@ -49,7 +50,7 @@ fn calls_in(svg: &str) -> Calls {
     calls
 }
 
-/// A text of XML.
+/// Unescapes text from XML.
 fn plain(text: &str) -> String {
     let signs = [
         ("&lt;", "<"),
@@ -71,7 +72,7 @@ fn a_flame_graph_has_every_call_with_its_pages() {
         report::run_as_folded_stacks(&run, &mut folded).expect("memory can be written");
         let mut options = Options::default();
         options.count_name = "pages".into();
-        // Calls too narrow to be seen, too.
+        // Includes calls that are too narrow to be seen.
         options.min_width = 0.0;
         let mut svg = Vec::new();
         flamegraph::from_reader(&mut options, folded.as_slice(), &mut svg).expect("a graph");

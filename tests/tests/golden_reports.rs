@@ -1,4 +1,4 @@
-//! Every renderer on stored runs: what people and scripts see, letter by letter.
+//! Every renderer on stored runs: the exact output for people and scripts.
 //!
 //! The stored run is JSON of the model itself; `cargo insta review` accepts changed reports.
 
@@ -7,14 +7,15 @@ use std::{path::Path, process::Command};
 use cowtrace::{report, run::Run, terminal::Style};
 use serde_json::Value;
 
-/// A Tornado-like service: a master, three workers, one of them gone, a hostile mapping name.
+/// A Tornado-like service: a master, three workers of which one has exited, and a hostile mapping
+/// name.
 pub(crate) const SERVICE: &str = include_str!("runs/service.json");
 /// Redis whose master copies while its child saves.
 pub(crate) const SAVING: &str = include_str!("runs/saving.json");
-/// A Ruby service whose workers collect garbage, with a library that has no names.
+/// A Ruby service whose workers run the garbage collector, with a library without symbols.
 pub(crate) const COLLECTING: &str = include_str!("runs/collecting.json");
-/// A native service with an interpreter inside whose master copies while a child saves, with native
-/// stacks: whole ones, cut ones, some with holes, hostile names.
+/// A native service with an interpreter inside, whose master copies while a child saves, with
+/// native stacks: complete ones, cut ones, some with holes, hostile names.
 pub(crate) const STACKS: &str = include_str!("runs/stacks.json");
 /// A run in which nothing was copied.
 pub(crate) const QUIET: &str = include_str!("runs/quiet.json");
@@ -156,7 +157,7 @@ fn copies_of_unknown_writers_are_a_stack_too() {
     assert_eq!(text.lines().count(), 2, "{text}");
 }
 
-/// Decodes with protoc, by a description of its own.
+/// Decodes with protoc, using the test's own schema.
 #[test]
 fn pprof_as_another_program_reads_it() {
     let run = run(SERVICE);
@@ -206,7 +207,7 @@ fn pprof_as_another_program_reads_it() {
     insta::assert_snapshot!(text);
 }
 
-/// What a page shows, as data.
+/// The content of a page, as data.
 fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
     report::run_as_html(run, &mut out).expect("memory can be written");
@@ -216,12 +217,12 @@ fn page_data(run: &Run) -> Value {
     serde_json::from_str(data).expect("JSON")
 }
 
-/// What the page shows; that it does is what `html_report.rs` tests.
+/// The content of the page; `html_report.rs` tests that it is shown.
 #[test]
 fn html_with_its_data() {
     let data = page_data(&run(SERVICE));
     let pretty = serde_json::to_string_pretty(&data).expect("JSON");
-    // Numbers of an array side by side.
+    // Puts the numbers of an array on one line.
     let mut compact = String::new();
     for line in pretty.lines() {
         let word = line.trim_start();

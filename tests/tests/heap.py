@@ -1,5 +1,5 @@
-# Data of many kinds, each held by one variable. A child that has the same memory finds out what
-# is reachable from which and prints it; the master stays as it was.
+# Data of many kinds, each held by one variable. A child with the same memory finds out which
+# variable reaches which objects, and prints that; the master stays unchanged.
 
 import collections
 import functools
@@ -117,7 +117,7 @@ def made_in_thread(ends):
     ready.wait()
     if ends:
         thread.join()
-    # References that one thread took are given up by another.
+    # One thread takes references, another drops them.
     made.pop()
     return made.pop()
 
@@ -190,8 +190,8 @@ def reachable(root):
 
 
 def tables(lists):
-    # Memory beside the lists, from its first byte on: without a global interpreter lock there is a
-    # word in front of the items.
+    # The lists' tables, from their first byte on: without a global interpreter lock there is a word
+    # before the items.
     try:
         import ctypes
     except ImportError:
@@ -202,7 +202,7 @@ def tables(lists):
 
 
 def values(objects):
-    # The first attribute's value, where that stands behind the object.
+    # The first attribute's value, if values follow the object.
     if sys.version_info < (3, 13):
         return set()
     return {id(it) + type(it).__basicsize__ + 8 for it in objects}
@@ -224,7 +224,7 @@ def truth(local_data):
     )
     found = {name: reachable(root) for name, root in roots.items()}
     if numpy is not None:
-        # It does not tell the collector what it refers to.
+        # Such objects do not show the collector their references.
         found["__main__.array"] = set(map(id, array))
     found["__main__.sents"] |= tables(sents)
     found["__main__.users"] |= values(users)
@@ -243,7 +243,7 @@ def churn():
 
 def main():
     local_data = [texts(3) for _ in range(N // 3)]
-    # Other threads have locks of their own alone.
+    # Other threads hold only their own locks.
     warnings.simplefilter("ignore", DeprecationWarning)
     pid = os.fork()
     if pid == 0:

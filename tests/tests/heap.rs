@@ -1,5 +1,5 @@
-//! Which variable holds an object, on every `CPython` that is here whose objects are known, against
-//! a child of the same process that asks its own garbage collector.
+//! Which variable holds an object, for every supported `CPython` on this machine, compared with a
+//! child of the same process that asks its own garbage collector.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -11,13 +11,13 @@ use cowtrace_tests::{
 
 const SERVICE: &str = include_str!("heap.py");
 
-/// Of the objects that one variable holds alone, so many are found under it. What is missed is a
+/// Of the objects that only one variable holds, this share must be found under it. The rest is a
 /// handful of objects that the interpreter itself holds too, such as small numbers.
 const SHARE: f64 = 0.999;
-/// Where the master goes on allocating and freeing, an object may move between two reads.
+/// While the master allocates and frees, an object may move between two reads.
 const MOVING_SHARE: f64 = 0.99;
 
-/// The interpreters whose objects are known.
+/// The interpreters whose objects are supported.
 fn walked() -> Vec<Interpreter> {
     let mut found = interpreters();
     found.retain(|python| {
@@ -143,7 +143,7 @@ fn walking_a_process_leaves_it_as_it_was() {
     for python in walked() {
         let (service, truth) = start(&python);
         let pid = service.pid();
-        // It waits for a line: what it has yet to do until then is done soon.
+        // It waits for a line; the little work that it does before that takes no time.
         std::thread::sleep(Duration::from_millis(200));
         let before = (private_dirty(pid), faults(pid));
         let found = find(&service, &truth, Limits::default()).expect("variables");

@@ -1,5 +1,5 @@
-//! The page in a real browser: it opens without a complaint, shows the figures of the JSON report,
-//! sorts, zooms, and keeps hostile names text.
+//! The page in a real browser: it opens without an error, shows the figures of the JSON report,
+//! sorts, zooms, and shows hostile names as text.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const SERVICE: &str = include_str!("runs/service.json");
 const QUIET: &str = include_str!("runs/quiet.json");
 
-/// What an ordinary run's page may have.
+/// Largest page of an ordinary run.
 const MOST_BYTES: usize = 1_000_000;
 
 fn run(stored: &str) -> Run {
@@ -33,7 +33,7 @@ fn json_report(run: &Run) -> Value {
     serde_json::from_slice(&json).expect("JSON")
 }
 
-/// Opens a run's page, which stays in the target folder to be looked at.
+/// Opens a run's page, which stays in the target folder for inspection.
 fn opened(run: &Run, name: &str) -> (Browser, PathBuf) {
     let file = folder().join(format!("{name}.html"));
     std::fs::write(&file, page(run)).expect("the target folder can be written");
@@ -43,7 +43,7 @@ fn opened(run: &Run, name: &str) -> (Browser, PathBuf) {
     (browser, file)
 }
 
-/// A table's cells, as the page has them as data.
+/// A table's cells, as the page's data has them.
 fn table(browser: &mut Browser, name: &str) -> Vec<Vec<Value>> {
     let data = data(browser);
     serde_json::from_value(data[name]["rows"].clone()).expect("rows")
@@ -53,7 +53,7 @@ fn data(browser: &mut Browser) -> Value {
     browser.evaluate("JSON.parse(document.getElementById('data').textContent)")
 }
 
-/// The cells of a column, as they are shown.
+/// The cells of a column, as shown.
 fn column(browser: &mut Browser, section: &str, column: usize) -> Vec<String> {
     let cells = browser.evaluate(&format!(
         "[...document.querySelectorAll('#{section} tbody tr')].map(row => row.cells[{column}].innerText.trim())"
@@ -66,7 +66,7 @@ fn sum(numbers: &Value, key: &str) -> u64 {
     rows.iter().filter_map(|row| row[key].as_u64()).sum()
 }
 
-/// Labels of charts that reach over their edge, by more than rounding.
+/// Labels of charts that reach beyond the chart's edge, by more than rounding.
 const CUT_LABELS: &str = "[...document.querySelectorAll('.chart text')].filter(label => {
     const [inner, outer] = [label, label.closest('svg')].map(it => it.getBoundingClientRect());
     return inner.left < outer.left - 1 || inner.right > outer.right + 1;
@@ -340,7 +340,7 @@ fn hostile_names_stay_text() {
     assert_eq!(browser.fetched(), [format!("file://{}", file.display())]);
 }
 
-/// A stored thing with other values in some of its fields.
+/// A stored object with other values in some of its fields.
 fn with(stored: &Value, fields: &Value) -> Value {
     let mut made = stored.clone();
     let object = made.as_object_mut().expect("an object");
@@ -355,7 +355,7 @@ fn many() -> Run {
     let sources = |pages: u64| json!({"anon": pages, "file": 0, "zero": 0, "ksm": 0, "hugetlb": 0, "unknown": 0});
     let start = run["memory"]["regions"][0]["mapping"]["start"].as_u64();
     let start = start.expect("an address") / 65_536 * 65_536;
-    // No two neighbours alike: nothing can be drawn as one stretch.
+    // No two neighbours are equal, so nothing can be merged into one stretch.
     let pages = |id: u64, range: u64| 1 + (range + id) % 16;
     let cells = (1..=40).flat_map(|id| (0..3_000).map(move |range| (id, range)));
     let rows: Vec<Value> = cells
@@ -397,10 +397,10 @@ fn a_run_of_many_processes_is_cut_and_says_so() {
     assert!(bytes < MOST_BYTES as u64, "{bytes} bytes");
     for (section, says) in [
         ("#maps", "8 more processes copied "),
-        // 32 rows of 3,000 stretches are 96,000; 50,000 are drawn.
+        // 32 rows with 3,000 stretches each are 96,000; 50,000 are drawn.
         ("#maps", "2 ranges are drawn as one "),
         ("#processes", "201 more processes with "),
-        // Of the 500 and the master, 7 are drawn.
+        // Of the 500 workers and the master, 7 are drawn.
         ("#timeline", "494 other processes"),
         ("#timeline", "samples in between are left out"),
     ] {

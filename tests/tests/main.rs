@@ -1,4 +1,4 @@
-//! All tests of the whole program, in one program: each would link the whole library anew.
+//! All tests of the whole program in one binary: several would each link the whole library.
 
 mod cli;
 mod cli_diff;

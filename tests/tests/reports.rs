@@ -1,4 +1,4 @@
-//! What reports tell of a run, whatever else is in them: the letters are in `golden_reports.rs`.
+//! What reports say about a run, independent of the exact text, which `golden_reports.rs` tests.
 
 use cowtrace::{
     report,
@@ -15,7 +15,7 @@ fn json(run: &Run) -> Value {
     serde_json::from_slice(&out).expect("JSON")
 }
 
-/// What a page shows, as data.
+/// The content of a page, as data.
 fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
     report::run_as_html(run, &mut out).expect("memory can be written");
@@ -25,14 +25,14 @@ fn page_data(run: &Run) -> Value {
     serde_json::from_str(data).expect("JSON")
 }
 
-/// Of the page's table of variables.
+/// From the page's table of variables.
 fn column_names(page: &Value) -> Vec<String> {
     let columns = page["holders"]["columns"].as_array().expect("columns");
     let names = columns.iter().filter_map(|column| column["name"].as_str());
     names.map(str::to_owned).collect()
 }
 
-/// As a terminal that wraps by itself would break tables and lines again.
+/// As a terminal that wraps lines would break them again.
 #[test]
 fn no_line_is_wider_than_the_terminal() {
     for (index, stored) in [SERVICE, SAVING, COLLECTING, STACKS, QUIET]
@@ -40,7 +40,7 @@ fn no_line_is_wider_than_the_terminal() {
         .enumerate()
     {
         let mut runs = [run(stored), run(stored)];
-        // A path without a space, in letters that take two columns each.
+        // A path without a space, with characters that are two columns wide.
         let long = "名前".repeat(200);
         for process in &mut runs[1].memory.processes {
             process.comm.clone_from(&long);
@@ -96,7 +96,7 @@ fn json_and_the_page_tell_whose_variable_it_is() {
     let master = (json!(4242), json!("python3"));
     assert!(process(&json(&run)).iter().all(|it| *it == master));
     assert!(!column_names(&page_data(&run)).contains(&"Process".into()));
-    // The same variable of a worker, and of the program that the master's process ran next.
+    // The same variable in a worker, and in the program that the master's process ran next.
     let mut next = run.memory.processes[0].clone();
     next.id = run.memory.processes.last().expect("a process").id + 1;
     next.started_ns = 3_000_000_000;
@@ -173,7 +173,7 @@ fn perf_maps_that_are_of_no_use_are_told_once_a_process_and_harmless() {
         problems[0],
         json!({"pid": 4250, "problem": "was not used: it is a symbolic link"})
     );
-    // Of many, few are told in the text.
+    // Of many, the text lists only a few.
     run.who_wrote.perf_map_problems = (1..=64).map(|pid| problem(pid, "was not used")).collect();
     let told = text(&run, 160, false);
     assert_eq!(told.matches("The perf map of ").count(), 3);
@@ -184,7 +184,7 @@ fn perf_maps_that_are_of_no_use_are_told_once_a_process_and_harmless() {
     assert!(text(&run, 160, false).contains(other));
 }
 
-/// A heading explains a column that is there, and the role of a process stays as long as its name.
+/// A heading describes an existing column, and a process keeps its role as long as its name.
 #[test]
 fn headings_explain_what_is_shown() {
     let mut run = run(SERVICE);

@@ -1,6 +1,6 @@
-//! Debian's archive, read through lists of our own in the cache: the machine's apt has other
-//! suites, and what it knows and has installed is not changed by this. What to do where there is
-//! no archive is told by who wants something from it.
+//! Debian's archive, read through separate package lists in the cache: the machine's apt uses other
+//! suites, and neither its lists nor its packages are changed. Callers say what to do if there is
+//! no archive.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{packages, privilege, toolchain, workspace};
 
-/// Where this machine's apt gets Debian from.
+/// The archive from which this machine's apt gets Debian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Archive {
     main: String,
@@ -20,7 +20,7 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// As apt is set up here, refreshing its lists only if it has none.
+    /// According to apt's configuration here; refreshes its lists only if it has none.
     pub(crate) fn of_this_machine() -> Result<Self> {
         if privilege::find_program("apt-get").is_none()
             || privilege::find_program("dpkg-deb").is_none()
@@ -71,16 +71,16 @@ fn index_targets() -> Result<String> {
     ]))
 }
 
-/// A suite of the archive for an architecture, with lists of its own.
+/// A suite of the archive for an architecture, with separate lists.
 pub(crate) struct Suite {
     name: String,
-    /// Debian's name for it; `source` for source packages.
+    /// Debian's name for the architecture; `source` for source packages.
     arch: &'static str,
     folder: PathBuf,
 }
 
 impl Suite {
-    /// Reads its newest lists of an architecture, in Debian's name for it.
+    /// Reads its newest lists for an architecture, given by Debian's name.
     pub(crate) fn open(archive: &Archive, name: &str, arch: &'static str) -> Result<Self> {
         Self::open_lists(archive, name, arch, "deb")
     }
@@ -113,7 +113,7 @@ impl Suite {
         Self::open_lists(archive, name, "source", "deb-src")
     }
 
-    /// Downloads a source package into a folder, which is there.
+    /// Downloads a source package into an existing folder.
     pub(crate) fn download_source(&self, package: &str, folder: &Path) -> Result<()> {
         let mut apt = self.apt("apt-get", &["-qq", "source", "--download-only", package])?;
         workspace::run(apt.current_dir(folder).stdout(std::io::stderr()))
@@ -124,7 +124,7 @@ impl Suite {
         &self.name
     }
 
-    /// Names of all packages that begin so.
+    /// Names of all packages with this prefix.
     pub(crate) fn names(&self, prefix: &str) -> Result<Vec<String>> {
         let names = output(&mut self.apt("apt-cache", &["pkgnames", prefix])?)?;
         Ok(names.lines().map(str::to_owned).collect())
@@ -133,19 +133,19 @@ impl Suite {
     /// Whether it has a package (its name, or `NAME=VERSION`).
     pub(crate) fn has(&self, package: &str) -> Result<bool> {
         let mut apt = self.apt("apt-cache", &["show", "--quiet", package])?;
-        // It succeeds, without a word, where there are other versions only.
+        // apt succeeds silently if there are only other versions.
         Ok(!apt.stderr(Stdio::null()).output()?.stdout.is_empty())
     }
 
-    /// Downloads a package (its name, or `NAME=VERSION`) and unpacks it into a fresh folder, which
-    /// is the caller's.
+    /// Downloads a package (its name, or `NAME=VERSION`) and unpacks it into a new folder, which
+    /// belongs to the caller.
     pub(crate) fn unpack(&self, package: &str) -> Result<Scratch> {
         let scratch = Scratch::new("unpacked")?;
         self.unpack_into(&[package], scratch.path())?;
         Ok(scratch)
     }
 
-    /// Downloads packages and unpacks them into one folder, which is there, one over the other.
+    /// Downloads packages and unpacks them into one existing folder, one over the other.
     pub(crate) fn unpack_into(&self, packages: &[&str], folder: &Path) -> Result<()> {
         let files = Scratch::new("packages")?;
         let download = || -> Result<()> {
@@ -177,8 +177,8 @@ impl Suite {
     }
 }
 
-/// Everything that would touch the machine's own state is in the folder, and only what lists
-/// packages is downloaded.
+/// The folder has everything that would otherwise change the machine's own state, and only package
+/// lists are downloaded.
 fn options(folder: &str, arch: &str) -> Vec<String> {
     [
         &*format!("Dir::Etc::sourcelist={folder}/sources.list"),
@@ -201,13 +201,13 @@ fn options(folder: &str, arch: &str) -> Vec<String> {
     .collect()
 }
 
-/// Signed by Debian's keys, those of suites that are no longer supported included.
+/// The keys that sign Debian's suites, including suites that are no longer supported.
 fn source_line(kind: &str, address: &str, suite: &str) -> String {
     let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
     format!("{kind} [signed-by={keys}] {address} {suite} main\n")
 }
 
-/// A folder in the cache that is gone afterwards.
+/// A folder in the cache that is removed afterwards.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {

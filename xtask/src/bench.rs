@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what tracing adds to the copy of a page, beside programs that do nothing
-//! and beside bpftrace; and what the program itself takes. One table on standard output.
+//! `cargo xtask bench`: what tracing adds to the copy of a page, compared with empty programs and
+//! with bpftrace; and what the program itself costs. Prints one table on standard output.
 
 mod figures;
 mod naming;
@@ -28,7 +28,7 @@ const BPFTRACE: Need = Need {
     why: "the benchmark compares with a bpftrace script that counts the same",
 };
 
-/// What can be measured by itself.
+/// Parts that can be measured by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// How long a busy master's mmap and munmap take

@@ -18,7 +18,8 @@ pub(crate) struct Options {
     pub(crate) arguments: Vec<OsString>,
 }
 
-/// Sets up, builds, and becomes the demo: signals and the exit status are its own.
+/// Sets up, builds, and executes the demo in place of this process, with its signals and exit
+/// status.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure()?;
     workspace::run(&mut workspace::cargo(&[

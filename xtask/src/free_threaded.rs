@@ -1,5 +1,5 @@
-//! A Python without the global interpreter lock, for the kernel tests: distributions have none, so it
-//! is built from Debian's source package. Minutes, and therefore asked for.
+//! A Python without the global interpreter lock, for the kernel tests. Distributions have none, so
+//! it is built from Debian's source package; that takes minutes, so only on request.
 
 use std::{
     env,
@@ -16,11 +16,12 @@ use crate::{
     pythons, say, workspace,
 };
 
-/// What is built: the first version whose builds cowtrace understands, from a suite that stays.
+/// What is built: the first version whose builds cowtrace supports, from a suite that stays
+/// available.
 const VERSION: &str = "3.13";
 const SUITE: &str = "trixie";
 
-/// Builds it into the folder that the tests take Pythons from, unless it is there.
+/// Builds it into the folder from which the tests take Pythons, unless it exists.
 pub(crate) fn build() -> Result<()> {
     let place = pythons::folder().join(format!("{VERSION}t"));
     if place.join("bin/python3").is_file() {
@@ -44,7 +45,7 @@ pub(crate) fn build() -> Result<()> {
     fs::rename(&built, &place).with_context(|| format!("cannot write {}", place.display()))
 }
 
-/// Unpacks the upstream part and tells its folder.
+/// Unpacks the upstream source and returns its folder.
 fn unpack(folder: &Path) -> Result<std::path::PathBuf> {
     let find = |fits: &dyn Fn(&Path) -> bool| {
         let files = fs::read_dir(folder).ok()?.flatten();
@@ -62,7 +63,7 @@ fn is_signature(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "asc")
 }
 
-/// Of modules, what the tests' services import needs no library.
+/// The modules that the tests' services import need no external library.
 fn make(tree: &Path, place: &Path, installed: &Path) -> Result<()> {
     let mut prefix = OsString::from("--prefix=");
     prefix.push(place);

@@ -1,6 +1,6 @@
-//! `cargo xtask fuzz`: gives libFuzzer the decoders of bytes from outside, one after the other. Each
-//! goes on with the inputs that it found before, and leaves one that breaks something where the unit
-//! tests try it again.
+//! `cargo xtask fuzz`: runs libFuzzer on the decoders of bytes from outside, one after the other.
+//! Each continues with the inputs found before. An input that breaks something is saved where the
+//! unit tests replay it.
 
 use std::{
     fs,
@@ -22,8 +22,8 @@ const CPP_COMPILER: Need = Need {
     why: "libFuzzer, which the fuzz targets are linked with, is C++",
 };
 
-/// What a stable compiler needs to be told so that libFuzzer sees which code an input reaches and
-/// what it is compared with (LLVM's `SanitizerCoverage`).
+/// Flags with which a stable compiler lets libFuzzer see which code an input reaches and with what
+/// it is compared (LLVM's `SanitizerCoverage`).
 const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -34,9 +34,9 @@ const FLAGS: [&str; 7] = [
     "--cfg=fuzzing",
 ];
 
-/// For an input: seconds, and megabytes of the whole program.
+/// Limits: seconds per input, and megabytes of the whole program.
 const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
-/// Lines of a failed target's output that are shown.
+/// How many lines of a failed target's output are shown.
 const SHOWN: usize = 40;
 
 /// What to fuzz.
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     seconds: u32,
 }
 
-/// Builds the targets, and fuzzes one after the other; fails if any of them did.
+/// Builds the targets, and fuzzes one after the other; fails if any of them failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     packages::ensure(&[setup::C_COMPILER, CPP_COMPILER])?;
     let folder = workspace::target()?.join("fuzz");
@@ -73,24 +73,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// A target, and the bytes of the longest inputs that are worth trying.
+/// A target, and the length of its longest useful inputs in bytes.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     name: String,
     max_bytes: u32,
 }
 
-/// Builds everything in a folder of its own, and tells where the programs are.
+/// Builds everything in a separate folder, and returns where the programs are.
 fn build(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // Nothing is traced: the kernel side need not be built.
+    // Nothing is traced, so the kernel side need not be built.
     let no_object = folder.join("no-ebpf.o");
     fs::write(&no_object, "").with_context(|| format!("cannot write {}", no_object.display()))?;
     let host = workspace::host()?;
     let mut cargo = workspace::cargo(&["build", "--release", "--locked"])?;
     cargo
         .args(["--manifest-path", "fuzz/Cargo.toml"])
-        // Else the flags would be for build scripts, too.
+        // Otherwise the flags would apply to build scripts, too.
         .args(["--target", &host])
         .env("CARGO_TARGET_DIR", folder)
         .env("COWTRACE_EBPF_OBJECT", no_object)
@@ -100,7 +100,7 @@ fn build(folder: &Path) -> Result<PathBuf> {
     Ok(folder.join(host).join("release"))
 }
 
-/// Writes the inputs to begin with, and tells which targets there are.
+/// Writes the seed inputs, and returns the targets.
 fn seed(programs: &Path, folder: &Path) -> Result<Vec<Target>> {
     let program = programs.join("seeds");
     let output = Command::new(&program)
@@ -141,7 +141,7 @@ fn chosen<'a>(all: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>> {
     names.iter().map(find).collect()
 }
 
-/// A target that is fuzzed.
+/// A target being fuzzed.
 struct Fuzzing<'a> {
     target: &'a Target,
     program: PathBuf,
@@ -149,7 +149,7 @@ struct Fuzzing<'a> {
 }
 
 impl Fuzzing<'_> {
-    /// Tells in a line how it went; false if an input broke something.
+    /// Prints the outcome in a line; false if an input broke something.
     fn run(&self, seconds: u32) -> Result<bool> {
         let name = &self.target.name;
         let kept = workspace::root().join("fuzz/regressions").join(name);
@@ -158,7 +158,7 @@ impl Fuzzing<'_> {
             .command(seconds, &kept)
             .output()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        // Stays where there are any.
+        // Fails if it has any inputs, which are kept.
         let _ = fs::remove_dir(&kept);
         let log = String::from_utf8_lossy(&output.stderr);
         fs::write(self.folder.join(format!("{name}.log")), &*output.stderr)
@@ -182,22 +182,22 @@ impl Fuzzing<'_> {
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", kept.display()))
             .arg(self.folder.join("corpus").join(&self.target.name))
-            // What once broke it leads to what is like it.
+            // Inputs that once broke something lead to similar ones.
             .arg(kept);
         command
     }
 }
 
-/// What libFuzzer says at its beginning and end.
+/// libFuzzer's first and last status lines.
 #[derive(Debug, PartialEq, Eq)]
 struct Progress {
     inputs: u64,
-    /// Edges of the code that inputs reach.
+    /// Edges of the code that the inputs reach.
     edges: [u64; 2],
 }
 
 impl Progress {
-    /// From lines like `#4158 INITED cov: 306 ft: 980 corp: …`.
+    /// Reads lines like `#4158 INITED cov: 306 ft: 980 corp: …`.
     fn of(log: &str) -> Option<Self> {
         let told = |what: &str| {
             let mut words = log

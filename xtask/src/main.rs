@@ -1,5 +1,5 @@
-//! The project's own chores, run as `cargo xtask …`: one file a subcommand. What they share is
-//! where things are (`workspace`), what runs as root (`privilege`), what the distribution installs
+//! The project's own tasks, run as `cargo xtask …`: one file per subcommand. They share where
+//! things are (`workspace`), what runs as root (`privilege`), what the distribution installs
 //! (`packages`) and what is taken from Debian without being installed (`archive`).
 
 mod archive;
@@ -22,7 +22,7 @@ mod test;
 mod vm;
 mod workspace;
 
-// The build script of cowtrace looks for the same things in the same way.
+// cowtrace's build script looks for the same tools in the same way.
 #[path = "../../cowtrace/build/toolchain.rs"]
 #[allow(dead_code, reason = "parts of it serve the build script only")]
 mod toolchain;
@@ -80,7 +80,7 @@ fn run(chore: &Chore) -> Result<()> {
     }
 }
 
-/// Says what a chore is about to do. Results go to standard output, this does not.
+/// Announces the next step of a task. Results go to standard output, this does not.
 fn say(text: &str) {
     eprintln!("xtask: {text}");
 }

@@ -1,14 +1,14 @@
-//! How well names can be found: type names that stand for several types, and free functions that share
-//! their names or have one of a single word, over all crates that are shipped.
+//! Whether names can be found by searching: counts type names that stand for several types, and
+//! free functions with a shared name or one of a single word, in all shipped crates.
 
 use std::{collections::BTreeMap, path::Path};
 
 use crate::sources::{self, bracketed};
 
-/// Where a name is defined, by name.
+/// Places of definition, by name.
 type Definitions = BTreeMap<String, Vec<String>>;
 
-/// What the shipped crates define.
+/// The definitions of the shipped crates.
 #[derive(Debug, Default)]
 struct Names {
     /// Structs, enums, unions, traits and type aliases.
@@ -18,7 +18,7 @@ struct Names {
 }
 
 impl Names {
-    /// Adds a file's.
+    /// Adds the definitions of a file.
     fn read(&mut self, file: &str, tokens: &[String]) {
         let mut at = 0;
         while at < tokens.len() {
@@ -33,7 +33,7 @@ impl Names {
                     add(&mut self.functions, name, file);
                     at += to_body(&tokens[at..]);
                 }
-                // What a macro makes of its input is no definition here.
+                // What a macro generates from its input does not count as a definition here.
                 "impl" | "macro_rules" => at += to_body(&tokens[at..]),
                 _ => {}
             }
@@ -41,7 +41,7 @@ impl Names {
         }
     }
 
-    /// Names of which each stands for several types.
+    /// Type names that stand for several types.
     fn doubled_types(&self) -> Vec<(&String, &Vec<String>)> {
         self.types.iter().filter(|(_, at)| at.len() > 1).collect()
     }
@@ -74,7 +74,7 @@ fn add(definitions: &mut Definitions, name: String, file: &str) {
     }
 }
 
-/// Length from an item's first token to the last of its braces, or to its semicolon.
+/// Length from an item's first token to its last brace, or to its semicolon.
 fn to_body(tokens: &[String]) -> usize {
     let mut at = 1;
     while at < tokens.len() {
@@ -110,7 +110,7 @@ fn number(of: &[(&String, &Vec<String>)]) -> usize {
     of.iter().map(|(_, at)| at.len()).sum()
 }
 
-/// Fails if a share in percent is not below its limit, with the names.
+/// Fails if the share in percent is not below its limit, and lists the names.
 fn check(what: &str, found: &[(&String, &Vec<String>)], share: f64, limit: f64) {
     let lines: Vec<String> = found
         .iter()

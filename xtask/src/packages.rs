@@ -1,5 +1,5 @@
-//! What the distribution installs: only what is missing, after saying what and why, and with the
-//! command to type where it cannot be done from here.
+//! Packages of the distribution. Installs only what is missing, says before what and why, and gives
+//! the command to type where it cannot install.
 
 use std::{
     ffi::OsStr,
@@ -10,17 +10,17 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{privilege, say, workspace};
 
-/// A program that is needed, and the packages that have it.
+/// A program that is needed, and the packages that contain it.
 pub(crate) struct Need {
-    /// Looked for in `PATH`.
+    /// Names to look for in `PATH`.
     pub(crate) program: &'static str,
-    /// Debian's names.
+    /// Debian's package names.
     pub(crate) packages: &'static [&'static str],
-    /// What it is for.
+    /// Its purpose.
     pub(crate) why: &'static str,
 }
 
-/// Installs what is not there.
+/// Installs what is missing.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     for need in needs {
         if privilege::find_program(need.program).is_none() {
@@ -30,7 +30,7 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     Ok(())
 }
 
-/// Whether packages can be installed from here at all.
+/// Whether packages can be installed at all.
 pub(crate) fn has_manager() -> bool {
     privilege::find_program("apt-get").is_some()
 }
@@ -59,7 +59,7 @@ fn install_known_or_update(packages: &[&str]) -> Result<()> {
     if packages.iter().all(|package| is_known(package)) && apt_get(&arguments).is_ok() {
         return Ok(());
     }
-    // Unknown, or the lists are older than the archive.
+    // The package is unknown, or the lists are older than the archive.
     update()?;
     apt_get(&arguments)
 }
@@ -90,14 +90,14 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut all = vec![
         "DEBIAN_FRONTEND=noninteractive",
         "apt-get",
-        // Another installation may be under way.
+        // Another installation may be running.
         "-oDPkg::Lock::Timeout=300",
         "-oDpkg::Use-Pty=0",
         "-qq",
     ];
     all.extend(arguments);
     let mut command = privilege::command("install packages", OsStr::new("env"), all)?;
-    // Standard output belongs to results.
+    // Standard output is reserved for results.
     workspace::run(command.stdout(std::io::stderr()))
 }
 

@@ -1,4 +1,5 @@
-//! What needs root: run as it is by root, through sudo by anybody else, and never unsaid.
+//! Commands that need root: run directly by root, through sudo by anybody else, and always
+//! announced.
 
 use std::{env, ffi::OsStr, fs, os::unix::fs::MetadataExt as _, path::PathBuf, process::Command};
 
@@ -6,12 +7,12 @@ use anyhow::{Result, bail};
 
 use crate::{say, workspace};
 
-/// Whether this runs as root: the owner of a process's own folder is its effective user.
+/// Whether this process runs as root: its folder in /proc belongs to its effective user.
 pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|folder| folder.uid() == 0)
 }
 
-/// Whether something can be run as root from here.
+/// Whether commands can be run as root from here.
 pub(crate) fn is_within_reach() -> bool {
     is_root() || find_program("sudo").is_some()
 }
@@ -51,7 +52,7 @@ where
     Ok(sudo)
 }
 
-/// With the whole path of the program: root's `PATH` is another one.
+/// With the program's full path: root has another `PATH`.
 fn typed(command: &Command) -> String {
     let words = workspace::words(command);
     let arguments = words.split_once(' ').map_or("", |(_, rest)| rest);

@@ -1,5 +1,5 @@
-//! The Pythons of Debian that this machine does not have: the kernel tests trace them too, as
-//! stripped builds of several versions. They are unpacked into the cache and not installed.
+//! Debian's Pythons that this machine does not have: the kernel tests trace them too, as stripped
+//! builds of several versions. They are unpacked into the cache, not installed.
 
 // The tests' library starts them in the same way.
 #[path = "../../tests/src/pythons/root.rs"]
@@ -18,26 +18,26 @@ use crate::{
     say, toolchain, workspace,
 };
 
-/// Names a folder that is taken as it is, and tells the tests where the Pythons are.
+/// Names a folder to use unchanged, and tells the tests where the Pythons are.
 pub(crate) const FOLDER: &str = "COWTRACE_PYTHONS";
 
-/// The versions that the tests must have.
+/// Versions that the tests require.
 const NEEDED: [&str; 2] = ["3.13", "3.14"];
-/// Those that are taken along when a needed one is downloaded: young suites get and lose them.
+/// Versions that are downloaded along with a required one: young suites gain and lose them.
 const OPTIONAL: [&str; 1] = ["3.15"];
-/// Where a version is, the stablest suite first.
+/// The suites of each version, the most stable first.
 const SUITES: [(&str, &[&str]); 3] = [
     ("trixie", &["3.13"]),
     ("forky", &["3.14", "3.15"]),
     ("sid", &["3.14", "3.15"]),
 ];
-/// What the tests' services import.
+/// Modules that the tests' services import.
 const TRIAL: &str = "import asyncio, gc, json, ssl, sys, threading; print(sys.version_info[:2])";
-/// Of what is unpacked, what an earlier set-up did not have.
+/// A module that an earlier set-up did not unpack.
 const NEWEST: &str = "usr/lib/x86_64-linux-gnu/libssl.so.3";
 
-/// Makes sure of the Pythons, and tells the folder that has each in a folder of its own. Whoever
-/// gives a folder has all that is needed there.
+/// Makes sure that the Pythons exist, and returns the folder with a sub-folder for each. A folder
+/// given by the user is used as it is.
 pub(crate) fn ensure() -> Result<PathBuf> {
     if let Some(folder) = workspace::given_folder(FOLDER)? {
         return Ok(folder);
@@ -57,7 +57,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Where they are kept; others that are put there are traced too.
+/// Where they are kept; others placed there are traced too.
 pub(crate) fn folder() -> PathBuf {
     toolchain::cache().join("pythons")
 }
@@ -101,7 +101,7 @@ fn download(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gets the versions that a suite has.
+/// Downloads the versions that a suite has.
 fn take(suite: &Suite, versions: &[&str], folder: &Path) -> Result<()> {
     for version in versions {
         if !suite.has(&packages(version)[0])? {
@@ -122,7 +122,7 @@ fn take(suite: &Suite, versions: &[&str], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The interpreter first, with what of its library and of other packages it starts with.
+/// The interpreter first, then the parts of its library and of other packages with which it starts.
 fn packages(version: &str) -> [String; 8] {
     [
         format!("python{version}-minimal"),
@@ -136,7 +136,7 @@ fn packages(version: &str) -> [String; 8] {
     ]
 }
 
-/// Nothing is in its place before it was seen to run.
+/// A Python is moved into place only after it has run.
 fn unpack(suite: &Suite, version: &str, place: &Path) -> Result<()> {
     let packages = packages(version);
     let scratch = Scratch::new("python")?;
@@ -146,7 +146,7 @@ fn unpack(suite: &Suite, version: &str, place: &Path) -> Result<()> {
         let _ = fs::remove_dir_all(place);
     }
     match fs::rename(scratch.path(), place) {
-        // Another run was quicker.
+        // A simultaneous run was faster.
         Err(_) if is_whole(place) => Ok(()),
         other => other.with_context(|| format!("cannot write {}", place.display())),
     }
@@ -172,7 +172,7 @@ fn attempt(root: &Path, version: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the trial prints.
+/// The output of the trial.
 fn expected(version: &str) -> String {
     format!("({})", version.replace('.', ", "))
 }

@@ -1,7 +1,9 @@
-//! The rooms of a crate and which may use which: files at the top of its sources, and folders.
+//! The rooms of a crate and which may use which. Rooms are the files and folders at the top of its
+//! sources.
 //!
-//! The test of each crate has a list of its rooms, lowest first, each with the rooms that it uses. Any
-//! other use fails, and so does a list that names a use which nothing needs: it stays the map that it is.
+//! The test of each crate lists its rooms, lowest first, each with the rooms that it uses. Any
+//! other use fails. A use in the list that nothing needs fails too, so that the list stays a true
+//! map.
 
 mod imports;
 
@@ -12,10 +14,10 @@ use std::{
 
 use imports::Uses;
 
-/// A room, and those below it that it uses.
+/// A room, and the lower rooms that it uses.
 type Room = (&'static str, &'static [&'static str]);
 
-/// Everything that is against the list, one a line.
+/// All violations of the list, one per line.
 fn against(rooms: &[Room], uses: &Uses) -> Vec<String> {
     let mut faults = downwards_only(rooms);
     let mut needed = BTreeSet::new();
@@ -46,7 +48,7 @@ fn against(rooms: &[Room], uses: &Uses) -> Vec<String> {
     faults
 }
 
-/// Uses in the list that do not lead to a room further up in it, which is lower.
+/// Uses in the list that lead to a room which is not listed before it, and so is not lower.
 fn downwards_only(rooms: &[Room]) -> Vec<String> {
     let place = |name: &str| rooms.iter().position(|(room, _)| *room == name);
     let pairs = rooms
@@ -60,7 +62,7 @@ fn downwards_only(rooms: &[Room]) -> Vec<String> {
         .collect()
 }
 
-/// The room that a file is in: the innermost if rooms lie in rooms.
+/// The room of a file: the innermost one if rooms are nested.
 fn room_of(rooms: &[Room], file: &str) -> Option<Room> {
     let is_in = |room: &str| {
         let rest = file.strip_prefix(room);
@@ -70,7 +72,7 @@ fn room_of(rooms: &[Room], file: &str) -> Option<Room> {
     found.max_by_key(|(room, _)| room.len()).copied()
 }
 
-/// Files that use each other, each circle once.
+/// Circles of files that use each other, each once.
 fn circles(uses: &Uses) -> Vec<String> {
     let reached: BTreeMap<&str, BTreeSet<&str>> = uses
         .keys()

@@ -1,5 +1,5 @@
-//! What the services are made of that the kernel tests trace: programs of the distribution, and
-//! packages of Python, which are put into the cache and not installed.
+//! What the services in the kernel tests need: programs of the distribution, and Python packages,
+//! which are put into the cache and not installed.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use crate::{
     say, toolchain, workspace,
 };
 
-/// Names a folder that is taken as it is, and tells the tests where the packages are.
+/// Names a folder to use unchanged, and tells the tests where the packages are.
 pub(crate) const FOLDER: &str = "COWTRACE_PACKAGES";
 
-/// Packages that start no service when they are installed: Redis' server is among its tools too,
+/// Packages that start no service when they are installed. Redis' server is among its tools too,
 /// under the name of one of them.
 const NEEDS: &[Need] = &[
     Need {
@@ -33,24 +33,24 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Packages of Python, 3.10 and later. The first two run on every version, `NumPy` on the one that
-/// installs it.
+/// Python packages, for 3.10 and later. The first two run on every version, `NumPy` only on the one
+/// that installs it.
 const PINS: &[&str] = &[
     "tornado==6.6.1",
     "gunicorn==27.0.1",
     "numpy==2.2.6; python_version < '3.14'",
     "numpy==2.3.5; python_version >= '3.14'",
 ];
-/// The file that says what is in the folder: it comes last.
+/// The file that lists the folder's content; written last.
 const CONTENTS: &str = "pins";
 
-/// Makes sure of them, and tells the folder that has the packages of Python.
+/// Makes sure that they exist, and returns the folder with the Python packages.
 pub(crate) fn ensure() -> Result<PathBuf> {
     packages::ensure(NEEDS)?;
     if let Some(folder) = workspace::given_folder(FOLDER)? {
         return Ok(folder);
     }
-    // A library's code is told from a service's own by this name.
+    // By this folder's name cowtrace distinguishes a library's code from a service's own.
     let folder = toolchain::cache().join("python").join("site-packages");
     let contents = contents(&version()?);
     if !has(&folder, &contents) {
@@ -64,7 +64,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Major and minor version of the Python that installs: `NumPy` is for this one alone.
+/// Major and minor version of the Python that installs: `NumPy` works only with this one.
 fn version() -> Result<String> {
     let ask = "import sys; print('%d.%d' % sys.version_info[:2])";
     let output = Command::new("python3").args(["-c", ask]).output();
@@ -103,12 +103,12 @@ fn install(folder: &Path, contents: &str) -> Result<()> {
         .stdout(std::io::stderr());
     workspace::run(&mut pip)?;
     fs::write(scratch.path().join(CONTENTS), contents).context("cannot write the contents")?;
-    // Those of other versions, if there are any.
+    // Packages of other versions, if there are any.
     let _ = fs::remove_dir_all(folder);
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     match fs::rename(scratch.path(), folder) {
-        // Another run was quicker.
+        // A simultaneous run was faster.
         Err(_) if has(folder, contents) => Ok(()),
         other => other.with_context(|| format!("cannot write {}", folder.display())),
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: makes sure of what builds the eBPF side. Installs only what is missing;
-//! what counts as there is decided by `toolchain`, as in the build script.
+//! `cargo xtask setup`: makes sure of the tools that build the eBPF side. Installs only what is
+//! missing; `toolchain` decides what is missing, as in the build script.
 
 use std::{
     env,
@@ -26,7 +26,7 @@ pub(crate) const C_COMPILER: Need = Need {
     why: "some crates need a C compiler",
 };
 
-/// Makes sure of the compilers and the linker, and says which were taken.
+/// Makes sure of the compilers and the linker, and prints which ones are used.
 pub(crate) fn ensure() -> Result<()> {
     packages::ensure(&[C_COMPILER])?;
     if let Some(object) = env::var_os("COWTRACE_EBPF_OBJECT") {
@@ -48,7 +48,7 @@ pub(crate) fn ensure() -> Result<()> {
     Ok(())
 }
 
-/// Installs what is missing: the compiler first, as it decides which linker fits.
+/// Installs what is missing: the compiler first, because it decides which linker fits.
 fn repair(mut missing: Missing) -> Result<Found> {
     if missing == Missing::Compiler {
         install_compiler()?;
@@ -64,7 +64,7 @@ fn repair(mut missing: Missing) -> Result<Found> {
     toolchain::find().map_err(|missing| anyhow::anyhow!("still {missing}; {BY_HAND}"))
 }
 
-/// The distribution's compiler with a ready `core` for BPF.
+/// The distribution's compiler with a prebuilt `core` for BPF.
 fn install_compiler() -> Result<()> {
     if !packages::has_manager() {
         bail!(
@@ -83,8 +83,8 @@ fn install_compiler() -> Result<()> {
     )
 }
 
-/// Debian's stable releases get a newer compiler under the -web names; later suites have only the
-/// plain ones.
+/// Debian's stable releases have newer compilers under names with -web; later suites have only the
+/// plain names.
 fn compiler_packages(is_known: impl Fn(&str) -> bool) -> Option<[&'static str; 3]> {
     [
         ["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"],
@@ -94,7 +94,7 @@ fn compiler_packages(is_known: impl Fn(&str) -> bool) -> Option<[&'static str; 3
     .find(|names| is_known(names[2]))
 }
 
-/// Builds the linker against the LLVM that is inside the compiler.
+/// Builds the linker against the LLVM inside the compiler.
 fn install_linker(llvm: &str) -> Result<()> {
     let by_hand = format!(
         "cannot build bpf-linker here (by hand: `cargo install cargo-binstall && cargo binstall bpf-linker@{LINKER_VERSION}`)"
@@ -111,8 +111,8 @@ fn install_linker(llvm: &str) -> Result<()> {
     workspace::run(&mut linker_build(llvm, tools, &root)?).with_context(|| by_hand)
 }
 
-/// The cargo that builds the linker: a quick build instead of a fast program, which spends its
-/// time inside LLVM anyway.
+/// The cargo call that builds the linker: a quick build rather than a fast program, which spends
+/// its time inside LLVM anyway.
 fn linker_build(llvm: &str, tools: PathBuf, root: &Path) -> Result<Command> {
     let rest = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&rest)))
@@ -127,7 +127,7 @@ fn linker_build(llvm: &str, tools: PathBuf, root: &Path) -> Result<Command> {
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        // Its objects are of no use afterwards: cargo builds them in a temporary folder.
+        // Its objects are not needed afterwards: cargo builds them in a temporary folder.
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("RUSTFLAGS");
     Ok(cargo)
@@ -144,7 +144,7 @@ fn install_llvm(llvm: &str) -> Result<()> {
     packages::install(&[&package], "bpf-linker is built with the compiler's LLVM")
 }
 
-/// Where Debian puts an LLVM's programs.
+/// Where Debian puts the programs of an LLVM version.
 fn llvm_tools(llvm: &str) -> PathBuf {
     Path::new("/usr/lib")
         .join(format!("llvm-{llvm}"))

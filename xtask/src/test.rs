@@ -1,5 +1,5 @@
-//! `cargo xtask test`: all tests. Those of the module `kernel` trace the running kernel: they need
-//! root, and none of them is skipped unsaid.
+//! `cargo xtask test`: all tests. Those in the module `kernel` trace the running kernel: they need
+//! root, and a skipped test is always reported.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use crate::{
     privilege, pythons, say, services, setup, workspace,
 };
 
-/// What the tests run beside cowtrace.
+/// Packages whose programs the tests run beside cowtrace.
 const NEEDS: &[Need] = &[
     Need {
         program: "python3",
@@ -35,16 +35,16 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// The program of the integration tests.
+/// The binary of the integration tests.
 const PROGRAM: &str = "all";
-/// Its module of tests that need root and a kernel that can be traced.
+/// Its module of tests that need root and a kernel that allows tracing.
 const KERNEL: &str = "kernel::";
-/// Begins a line by which a kernel test says that this kernel cannot run it.
+/// The start of a line by which a kernel test says that this kernel cannot run it.
 const SKIPPED: &str = "SKIPPED ";
-/// Makes a kernel test fail where it would skip.
+/// Makes a kernel test fail instead of skipping.
 const REQUIRE_KERNEL: &str = "COWTRACE_REQUIRE_KERNEL";
-/// As root that nobody called by sudo: cowtrace would work for that user, who does not own what the
-/// tests, as root, make for it.
+/// As root without sudo's variables: otherwise cowtrace would work for the user who called sudo,
+/// who does not own the files that the tests create as root.
 const AS_ROOT: &str = "sudo -E env -u SUDO_UID -u SUDO_GID";
 
 /// Which tests to run.
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     require_kernel: bool,
 }
 
-/// Runs everything, whatever fails, and fails if anything did.
+/// Runs everything even if something fails, and then fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure()?;
     packages::ensure(NEEDS)?;
@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Folders with what the kernel tests trace.
+/// Folders with the programs that the kernel tests trace.
 struct Traced {
     pythons: PathBuf,
     packages: PathBuf,
@@ -142,14 +142,14 @@ fn kernel_tests(traced: &Traced, options: &Options) -> Result<bool> {
     Ok(skipped.report())
 }
 
-/// How the kernel tests went.
+/// The outcome of the kernel tests.
 struct Outcome {
     succeeded: bool,
     skipped: Vec<String>,
 }
 
 impl Outcome {
-    /// Says again at the end what the kernel could not run, which scrolled by.
+    /// Repeats at the end what the kernel could not run, because it has scrolled by.
     fn report(&self) -> bool {
         for line in &self.skipped {
             say(line);
@@ -158,8 +158,8 @@ impl Outcome {
     }
 }
 
-/// Shows the tests' output while looking through it. `--show-output`: a test that skips counts as
-/// passed, and the output of those is hidden otherwise.
+/// Shows the tests' output while searching it. `--show-output`: a test that skips counts as passed,
+/// and the output of passed tests is hidden otherwise.
 fn run_and_find_skipped(cargo: &mut Command) -> Result<Outcome> {
     let color = if io::stdout().is_terminal() {
         "--color=always"
@@ -198,7 +198,7 @@ fn is_ci(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
 }
 
-/// Cargo's name for the program that starts what it built for a target.
+/// Cargo's variable that names the program to start what it built for a target.
 fn runner_variable(host: &str) -> String {
     format!(
         "CARGO_TARGET_{}_RUNNER",
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(shown, output);
     }
 
-    /// A filter that finds nothing passes.
+    /// A filter that matches no test passes.
     #[test]
     fn the_tests_that_need_the_kernel_are_in_a_module_of_their_own() {
         let program = workspace::root().join("tests/tests/main.rs");

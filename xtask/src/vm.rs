@@ -1,6 +1,6 @@
-//! `cargo xtask vm`: real kernels in virtual machines. Each boots with nothing but a kernel and
-//! three programs, which run every case with every backend and say what was counted. Needs no root
-//! (only QEMU's installation does) and no hardware acceleration.
+//! `cargo xtask vm`: other kernels in virtual machines. Each machine has only a kernel and three
+//! programs, which run every case with every backend and report the counts. Needs no root (except
+//! to install QEMU) and no hardware acceleration.
 
 mod arch;
 mod console;
@@ -36,7 +36,7 @@ use crate::{packages, say, setup};
 
 /// The kernels of Debian's stable releases: quick enough for every change.
 const USUAL: [&str; 2] = ["6.1", "6.12"];
-/// From the oldest that cowtrace is for to the newest there is.
+/// From the oldest kernel that cowtrace supports to the newest one available.
 const ALL: [(Arch, &[&str]); 2] = [
     (Arch::X86_64, &["5.10", "6.1", "6.12", "6.19", "7.0", "7.3"]),
     (Arch::Aarch64, &["6.1", "6.12"]),
@@ -73,7 +73,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The machines that are asked for.
+    /// The requested machines.
     fn machines(&self) -> Vec<(Arch, Choice)> {
         let versions = |arch: Arch, versions: &[&str]| -> Vec<_> {
             versions
@@ -95,16 +95,16 @@ impl Options {
     }
 }
 
-/// What is known of a machine after its run.
+/// The outcome of a machine's run.
 struct Outcome {
     arch: Arch,
-    /// As the kernel calls itself, else as it was asked for.
+    /// The kernel's own name, or the requested one if it did not start.
     kernel: String,
     verdict: Verdict,
     faults: Vec<String>,
 }
 
-/// Boots every machine, and fails if anything was wrong in any.
+/// Boots every machine, and fails if anything was wrong in any of them.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let machines = options.machines();
     setup::ensure()?;
@@ -132,7 +132,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// All kernels of an architecture, some at a time: a machine keeps about one processor busy.
+/// Runs all kernels of an architecture, several at a time: a machine keeps about one processor
+/// busy.
 fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outcome>> {
     packages::ensure(&[arch.emulator()])?;
     let runner = Runner {
@@ -147,7 +148,7 @@ fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outc
     });
     let waiting = Mutex::new(images.enumerate().collect::<VecDeque<_>>());
     let outcomes = Mutex::new(BTreeMap::new());
-    // Apart from the loop, which would hold the lock while a machine runs.
+    // Outside the loop's condition, which would hold the lock while a machine runs.
     let next = || locked(&waiting).pop_front();
     let work = || {
         while let Some((place, (kernel, image))) = next() {
@@ -165,17 +166,17 @@ fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outc
     Ok(outcomes.into_values().collect())
 }
 
-/// Machines at a time.
+/// How many machines run at a time.
 fn at_a_time() -> usize {
     thread::available_parallelism().map_or(1, |processors| processors.get().min(2))
 }
 
-/// What is behind a lock, even if somebody failed while holding it.
+/// The value behind a lock, even if a thread panicked while holding it.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the machines of an architecture have in common.
+/// What the machines of an architecture share.
 struct Runner<'a> {
     arch: Arch,
     initramfs: Initramfs,
@@ -184,7 +185,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// A kernel that cannot be had is a fault of that kernel's, and the others are still run.
+    /// A kernel that cannot be obtained fails by itself; the others still run.
     fn run(&self, kernel: &Choice, image: Result<PathBuf>) -> Outcome {
         match image.and_then(|image| self.boot(kernel, image)) {
             Ok(transcript) => {

@@ -1,4 +1,4 @@
-//! Where the workspace and its binaries are, and how cargo is called in it.
+//! Where the workspace and its binaries are, and how to call cargo in it.
 
 use std::{
     env,
@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, bail};
 /// The crate of the kernel side: only cowtrace's build script can build it.
 const EBPF: &str = "cowtrace-ebpf";
 
-/// The workspace's folder. Cargo tells where this crate is now; where it was built is the answer
-/// for a binary started by itself.
+/// The workspace's folder. Cargo says where this crate is now; a binary that is started directly
+/// uses the place where it was built.
 pub(crate) fn root() -> PathBuf {
     let here = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -33,8 +33,8 @@ pub(crate) fn binaries() -> Result<PathBuf> {
     Ok(target()?.join("release"))
 }
 
-/// A folder that an environment variable gives to be taken as it is. Absolute: what it is for runs
-/// elsewhere.
+/// A folder that an environment variable names, to be used unchanged. Absolute, because its user
+/// runs elsewhere.
 pub(crate) fn given_folder(variable: &str) -> Result<Option<PathBuf>> {
     let Some(folder) = env::var_os(variable).filter(|folder| !folder.is_empty()) else {
         return Ok(None);
@@ -59,12 +59,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     Ok(cargo)
 }
 
-/// The cargo that runs this, else the one in `PATH`.
+/// The cargo that runs this, otherwise the one in `PATH`.
 pub(crate) fn cargo_program() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 
-/// A call of cargo that is about every crate which is built for this machine.
+/// A cargo call for all crates that are built for this machine.
 pub(crate) fn cargo_on_all(action: &str) -> Result<Command> {
     cargo(&[action, "--release", "--workspace", "--exclude", EBPF])
 }
@@ -94,14 +94,14 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command that shows its own output, and tells how it ended.
+/// Runs a command that shows its own output, and returns how it exited.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     command
         .status()
         .with_context(|| format!("cannot start `{}`", words(command)))
 }
 
-/// The command as a person would type it, near enough.
+/// The command roughly as a person would type it.
 pub(crate) fn words(command: &Command) -> String {
     let name = Path::new(command.get_program()).file_name();
     let name = name.unwrap_or(command.get_program()).to_string_lossy();

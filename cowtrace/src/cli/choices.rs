@@ -1,4 +1,4 @@
-//! Values of arguments that are one of few.
+//! Arguments that take one of a few fixed values.
 
 use clap::ValueEnum;
 
@@ -44,7 +44,7 @@ pub enum BackendName {
 }
 
 impl BackendName {
-    /// The backend's name; none for the best there is.
+    /// The backend's name; none to choose the best available one.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -92,7 +92,7 @@ impl Color {
     }
 }
 
-/// Whether the terminal shows plain text and nothing else (terminfo(5)).
+/// Whether the terminal can only show plain text (terminfo(5)).
 #[must_use]
 pub fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")

@@ -1,5 +1,4 @@
-//! Arguments: what the user typed, checked and resolved in one place. Afterwards nobody looks at
-//! arguments again.
+//! The command line: checked and resolved here, in one place. No other room looks at arguments.
 
 mod choices;
 mod privileges;

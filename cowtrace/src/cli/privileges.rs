@@ -1,14 +1,14 @@
-//! Which subcommands do their work with more rights than the user has who called.
+//! Which subcommands keep more rights than the user who called has.
 
 use super::Subcommands;
 
 impl Subcommands {
-    /// Whether it does its work with more rights than the user who called has, or sees to that itself.
+    /// Whether the subcommand needs more rights than the caller's, or drops them itself.
     #[must_use]
     pub const fn needs_privileges(&self) -> bool {
         match self {
             Self::Doctor | Self::Demo(_) | Self::EmptyHooks
-            // One waits to be traced first; the other reads what its parent holds.
+            // The first must wait until it is traced; the second reads files that its parent holds.
             | Self::Become { .. } | Self::Name => true,
             Self::Report(_) | Self::Diff(_) | Self::Label(_)
             | Self::Completions { .. } | Self::Man | Self::NativeService(_) => false,

@@ -1,4 +1,4 @@
-//! Arguments of what works on recordings.
+//! Arguments of the commands that work on recordings.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What somebody may have meant whose arguments make no sense: the command that does it.
+//! Tips for wrong usage: the command that the user probably meant.
 
 use std::{env, ffi::OsString, path::Path};
 
@@ -11,17 +11,18 @@ use clap::{
 use super::{Cli, usage};
 use crate::foreign::{is_harmful, printable};
 
-/// Words of a command that are repeated in a tip; of a longer one the beginning tells enough.
+/// How many words of the user's command a tip repeats at most.
 const MOST_WORDS: usize = 12;
 
-/// Likeness by Jaro and Winkler from which on a word is a misspelling: two letters of six swapped have 0.94.
+/// Jaro-Winkler similarity from which a word counts as a misspelling: swapping two of six letters
+/// gives 0.94.
 const SIMILAR: f64 = 0.9;
 
-/// What others call recording a trace.
+/// Words that other tools use for recording a trace.
 const RECORD: [&str; 3] = ["record", "rec", "save"];
-/// What others call tracing a command.
+/// Words that other tools use for tracing a command.
 const START: [&str; 5] = ["trace", "run", "start", "exec", "launch"];
-/// What others call tracing a process.
+/// Words that other tools use for tracing a process.
 const ATTACH: [&str; 4] = ["attach", "pid", "watch", "top"];
 
 /// The arguments of this process; an error if they make no sense or ask for help.
@@ -32,7 +33,7 @@ pub fn parse_arguments() -> Result<Cli, Error> {
     Ok(cli)
 }
 
-/// The error with a tip, and with what it quotes made harmless.
+/// The error with a tip; everything that it quotes is escaped.
 fn with_tip(mut error: Error, arguments: &[OsString]) -> Error {
     if let Some(tip) = tip_for(&error, arguments) {
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
@@ -52,7 +53,8 @@ fn with_tip(mut error: Error, arguments: &[OsString]) -> Error {
 }
 
 fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
-    // A word where there may be none is an argument to clap, for options may stand here as well.
+    // To clap, a word where no subcommand stands is an argument, because options may stand here as
+    // well.
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
@@ -71,7 +73,7 @@ fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
     intended_command(word, before, after).map(|command| format!("did you mean `{command}`?"))
 }
 
-/// The command that does what was meant; none if that is anybody's guess.
+/// The command that was probably meant; none if there is no good guess.
 fn intended_command(word: &str, before: &[OsString], after: &[OsString]) -> Option<String> {
     let is = |words: &[&str]| words.contains(&word);
     let pid = || {
@@ -110,7 +112,7 @@ fn intended_command(word: &str, before: &[OsString], after: &[OsString]) -> Opti
     }
 }
 
-/// The subcommand that a word is a misspelling of.
+/// The subcommand that the word misspells.
 fn similar_subcommand(word: &str) -> Option<String> {
     let likeness = |name: &str| strsim::jaro_winkler(word, name);
     let cli = Cli::command();
@@ -125,7 +127,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a shell would find a program of this name.
+/// Whether a shell would find a program with this name.
 fn is_program(word: &str) -> bool {
     if word.contains('/') {
         return Path::new(word).is_file();
@@ -134,7 +136,7 @@ fn is_program(word: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(word).is_file())
 }
 
-/// Arguments as a shell would take them.
+/// The arguments, quoted for a shell.
 fn as_shell_words(arguments: &[OsString]) -> String {
     let mut words: Vec<String> = arguments
         .iter()

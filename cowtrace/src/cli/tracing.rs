@@ -1,4 +1,4 @@
-//! Arguments of what traces: the main job and the demo.
+//! Arguments of the commands that trace: the main job and the demo.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Arguments that are fine one by one, but make no sense together.
+//! Arguments that are valid one by one, but not together.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use clap::{
 use super::{Cli, Subcommands};
 use crate::foreign::printable;
 
-/// What is wrong with the usage of a subcommand, or of the trace, as clap says what it finds itself.
+/// A usage error of a subcommand, or of the trace, in clap's format.
 #[must_use]
 pub fn wrong_usage(subcommand: Option<&str>, what: &str) -> Error {
     let mut cli = Cli::command();
@@ -19,7 +19,7 @@ pub fn wrong_usage(subcommand: Option<&str>, what: &str) -> Error {
     found.unwrap_or(cli).error(ErrorKind::ValueValidation, what)
 }
 
-/// Refuses what cannot be meant.
+/// Refuses combinations that make no sense.
 pub(super) fn check_usage(cli: &Cli) -> Result<()> {
     let (subcommand, labels) = match &cli.command {
         None => (None, &cli.trace.options.labels),
@@ -36,7 +36,7 @@ pub(super) fn check_usage(cli: &Cli) -> Result<()> {
     }
 }
 
-/// A key that is given twice: one of the values would be lost.
+/// A key that is given twice: one of the two values would be lost.
 fn given_twice(labels: &[(String, String)]) -> Option<&str> {
     let mut keys = BTreeSet::new();
     let twice = labels.iter().find(|(key, _)| !keys.insert(key));

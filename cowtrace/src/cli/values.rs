@@ -1,13 +1,12 @@
-//! Values of arguments: how they are written, and which make sense.
+//! Values of arguments: their syntax and their limits.
 
 use std::time::Duration;
 
 use super::RangeChoice;
 
-/// A time longer than nothing; a bare number is seconds.
+/// A duration above zero; a bare number means seconds.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let how = |error: &dyn std::fmt::Display| format!("{error}; write it like 10s, 5m or 1h30m");
-    // A bare number, 0.3 too, is seconds.
     let parsed = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| how(&error)),
         Err(_) => humantime::parse_duration(text).map_err(|error| how(&error)),
@@ -16,14 +15,14 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     if duration.is_zero() {
         return Err("must be above 0".into());
     }
-    // Longer than any machine stays up; keeps deadlines within the clock's range.
+    // Longer than any machine's uptime; keeps deadlines within the clock's range.
     if duration > Duration::from_hours(87600) {
         return Err("must be under ten years".into());
     }
     Ok(duration)
 }
 
-/// The number of a process.
+/// A process id.
 pub(super) fn parse_pid(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(pid) if pid > 0 => Ok(pid),
@@ -81,10 +80,10 @@ pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Bytes of a label's key: it is typed again for `diff --per`.
+/// Longest key of a label, bytes: users type it again for `diff --per`.
 const MOST_KEY: usize = 128;
 
-/// A label's key, where no value stands beside it.
+/// A label's key, without a value.
 pub(super) fn parse_label_key(text: &str) -> Result<String, String> {
     let is_key = !text.is_empty() && !text.contains('=');
     let key = is_key.then(|| parse_label(&format!("{text}=")));
@@ -94,7 +93,7 @@ pub(super) fn parse_label_key(text: &str) -> Result<String, String> {
     }
 }
 
-/// A key and a value.
+/// A label's key and value.
 pub(super) fn parse_label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, _)) if key.len() > MOST_KEY => {

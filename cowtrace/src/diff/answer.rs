@@ -1,4 +1,4 @@
-//! The answer in sentences: how much, how sure, and mostly what.
+//! The answer in sentences: how much changed, how certain that is, and what most of it is.
 
 use super::{
     comparison::Comparison,
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::words::{percent, plural, printable, shorten};
 
-/// A row that makes up this share of the change is what it is mostly about.
+/// A row with at least this share of the change is named as its main part.
 const MOSTLY: f64 = 0.5;
-/// Changes below this are not explained.
+/// Smaller changes are not explained.
 const WORTH_EXPLAINING: f64 = 0.01;
 /// Longer labels are cut.
 const MAX_LABEL: usize = 24;
@@ -54,7 +54,7 @@ impl Comparison {
         }
     }
 
-    /// That NEW copies more or less, and by how much, in a few words.
+    /// Whether NEW copies more or less, and by how much, in a few words.
     #[must_use]
     pub fn growth(&self) -> String {
         let change = self.totals.main();
@@ -68,7 +68,7 @@ impl Comparison {
         }
     }
 
-    /// How sure the answer is, in a sentence or two.
+    /// How certain the answer is, in one or two sentences.
     #[must_use]
     pub fn confidence(&self) -> String {
         let change = self.totals.main();
@@ -115,7 +115,7 @@ impl Comparison {
         }
     }
 
-    /// What most of the change is about: a kind of write, or else a mapping.
+    /// What most of the change is: a kind of write, otherwise a mapping.
     fn mostly(&self, total: &Change, relative: f64) -> String {
         if relative.abs() < WORTH_EXPLAINING {
             return String::new();
@@ -142,7 +142,7 @@ impl Comparison {
     }
 }
 
-/// `21 MiB instead of 33 MiB`; none if they are the same.
+/// `21 MiB instead of 33 MiB`; none if both are the same.
 fn instead_of(change: &Change) -> Option<String> {
     let (base, new) = told_apart(change.base.median, change.new.median)?;
     Some(format!("{new} instead of {base}"))

@@ -1,5 +1,5 @@
-//! The columns of a table of changes, once for the text and the page: their titles, and what a change
-//! has in them.
+//! The columns of a table of changes, for both text and HTML: their titles, and how they show a
+//! change.
 
 use super::{
     statistics::{Change, Finding},
@@ -9,12 +9,12 @@ use super::{
 /// A column of figures.
 pub(super) struct ChangeColumn {
     pub(super) title: &'static str,
-    /// Its class on the page; empty if it has none.
+    /// Its CSS class on the page; empty if it has none.
     pub(super) class: &'static str,
     pub(super) figure: fn(&Change) -> String,
 }
 
-/// What both show, before what a row is about.
+/// Columns of both formats, left of the row's name.
 pub(super) const FIGURES: [ChangeColumn; 4] = [
     ChangeColumn {
         title: "BASE",
@@ -38,14 +38,14 @@ pub(super) const FIGURES: [ChangeColumn; 4] = [
     },
 ];
 
-/// What only the page has room for, after its bars.
+/// Columns of the HTML page only, right of its bars.
 pub(super) const CHANCE: ChangeColumn = ChangeColumn {
     title: "by chance in",
     class: "seen",
     figure: what_runs_say,
 };
 
-/// What the runs allow to say of a row.
+/// The finding: what the runs can show about a row.
 fn what_runs_say(change: &Change) -> String {
     let odds = change.evidence.as_ref().map(|it| it.chance.either());
     match (change.finding, odds) {

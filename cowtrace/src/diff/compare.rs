@@ -29,7 +29,7 @@ pub fn compare_runs(
     };
     check_distinct(&frame.runs)?;
     let copied: Vec<f64> = frame.runs.iter().map(|run| run.copied).collect();
-    // Writers are compared only where every run knows them: else they seem to vanish.
+    // Writers are compared only if every run has them; otherwise they would seem to vanish.
     let knows = |of: fn(&Measured) -> bool| frame.runs.iter().all(|run| of(run));
     let has_writers = knows(|run| run.has_writers() || run.copied == 0.0);
     let has_lines = has_writers && knows(|run| run.has_lines || run.copied == 0.0);

@@ -1,4 +1,4 @@
-//! Two groups of runs side by side: what a comparison consists of, for whoever shows it.
+//! The data of a comparison of two groups of runs; renderers show it.
 
 use super::{
     fairness::Warning,
@@ -10,7 +10,7 @@ use super::{
 /// What to compare.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Label whose number is a run's units of work.
+    /// Label whose value is the number of a run's units of work.
     pub per: Option<String>,
     /// Growth above which the comparison fails, as a fraction.
     pub fail_above: Option<f64>,
@@ -22,10 +22,10 @@ pub enum Error {
     /// A side has no runs, or too many.
     #[error("{0} runs on one side; give 1 to {MOST_RUNS}")]
     Number(usize),
-    /// The same run is there twice, which would make noise look small.
+    /// A run is given twice, which would make noise look small.
     #[error("{0} and {1} are the same run; give each run once")]
     SameRun(String, String),
-    /// A run does not say how much work it did.
+    /// A run does not say how many units of work it did.
     #[error("{run} has no label {label}; give it one with `cowtrace label {run} {label}=NUMBER`")]
     NoLabel {
         /// The run.
@@ -33,7 +33,7 @@ pub enum Error {
         /// The label.
         label: String,
     },
-    /// Nor does this one.
+    /// The label's value is not a number above 0.
     #[error("{run} has the label {label}={value}, which is no number above 0")]
     NoNumber {
         /// The run.
@@ -54,13 +54,13 @@ pub struct Comparison {
     pub new: Vec<Measured>,
     /// How the user wants the runs compared.
     pub options: Options,
-    /// What makes the comparison less than fair.
+    /// Warnings: what makes the comparison less than fair.
     pub warnings: Vec<Warning>,
-    /// Why it says nothing of a limit: the runs did not run alike.
+    /// Why a limit cannot be judged, because the runs are not comparable.
     pub unlike: Option<String>,
-    /// All copies.
+    /// Change of all copies.
     pub totals: Changes,
-    /// By kind of write. This and the following: the largest change first.
+    /// By kind of write. In this list and the following ones the largest change comes first.
     pub kinds: Vec<ChangeRow>,
     /// By what was written.
     pub written: Vec<ChangeRow>,
@@ -70,7 +70,7 @@ pub struct Comparison {
     pub lines: Vec<ChangeRow>,
     /// By mapping of a master.
     pub mappings: Vec<ChangeRow>,
-    /// Mappings without a counterpart, together.
+    /// All mappings without a counterpart, added up.
     pub unmatched: Option<ChangeRow>,
     /// Memory without a position.
     pub others: Vec<ChangeRow>,

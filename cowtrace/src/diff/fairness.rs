@@ -1,29 +1,29 @@
-//! What makes a comparison less than fair: differences of the runs that are not the service's.
+//! What makes a comparison less than fair: differences of the runs that the service did not cause.
 
 use super::measure::Measured;
 use crate::words::{percent, printable, seconds, size};
 
-/// Durations that differ by more than this are told.
+/// Durations that differ by more than this are reported.
 const LIKE_DURATION: f64 = 1.1;
-/// Runs whose durations differ by more are no match for a limit: pages are copied as time goes, so that
-/// alone may double the copies, which is more than any limit that makes sense. Work that is counted
-/// (`--per`) may take its time.
+/// Runs whose durations differ by more than this factor cannot be held to a limit: copies add up
+/// over time, so the time alone may double them, which is more than any sensible limit. With units
+/// of work (`--per`) a run may take any time.
 const MOST_TIME: f64 = 2.0;
-/// As are shares of copies whose writer is known, by this.
+/// Shares of copies with known writers that differ by more than this are reported.
 const LIKE_KNOWN: f64 = 0.02;
-/// Values of a side that are named, at most.
+/// How many values of a side are named at most.
 const MOST_VALUES: usize = 3;
 
-/// A difference to be kept in mind.
+/// A warning to keep in mind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// What differs, for scripts.
+    /// What differs, as a word for scripts.
     pub about: &'static str,
-    /// How, in words.
+    /// How it differs, in words.
     pub text: String,
 }
 
-/// What differs between the runs other than what they measured.
+/// Differences between the runs other than in what they measure.
 #[must_use]
 pub(super) fn find_warnings(base: &[Measured], new: &[Measured], per_unit: bool) -> Vec<Warning> {
     let sides = Sides { base, new };
@@ -57,7 +57,7 @@ pub(super) fn find_warnings(base: &[Measured], new: &[Measured], per_unit: bool)
     warnings
 }
 
-/// Why a limit on the growth would say nothing of these runs; none if they ran alike.
+/// Why these runs cannot be held to a limit; none if they are comparable.
 #[must_use]
 pub(super) fn why_unlike(base: &[Measured], new: &[Measured], per_unit: bool) -> Option<String> {
     let all = || base.iter().chain(new);
@@ -176,8 +176,8 @@ impl Sides<'_> {
             return None;
         }
         let text = match (told(base), told(new)) {
-            // Both sides vary alike: that speaks for neither, unless it is by so much that runs are no
-            // match for each other.
+            // If both sides vary alike, this favours neither, unless it is so much that the runs
+            // are not comparable.
             (base, new) if base == new => {
                 let is_far = most as f64 > least as f64 * MOST_TIME;
                 is_far.then(|| format!("duration: {base} on both sides"))?
@@ -193,7 +193,7 @@ impl Sides<'_> {
     fn writers(&self) -> Option<Warning> {
         let known = |run: &Measured| match run.copied {
             0.0 => 1.0,
-            // The sum of nothing is -0.
+            // The sum of an empty iterator is -0.
             copied => (run.known / copied).min(1.0) + 0.0,
         };
         let least = self.all().map(known).fold(1.0, f64::min);

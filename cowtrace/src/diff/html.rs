@@ -1,4 +1,4 @@
-//! A comparison as one page of tables, without scripts and without anything from elsewhere.
+//! A comparison as one HTML page of tables, without scripts and without external resources.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::words::{count, percent, printable, seconds};
 
-/// Rows of a table at most; JSON has more.
+/// Most rows in a table; JSON has more.
 const MOST_ROWS: usize = 20;
 
 /// Smaller changes are not coloured.
@@ -79,7 +79,7 @@ fn open_table(caption: &str, out: &mut dyn Write) -> io::Result<()> {
         out,
         "<table class=\"changes\">\n<caption>{caption}</caption>\n<tr>"
     )?;
-    // The bars have no title, and neither has what the rows are about.
+    // The bars have no title, nor has the column that names the row.
     let titles = FIGURES.iter().map(|column| column.title);
     for title in titles.chain(["", CHANCE.title, ""]) {
         write!(out, "<th scope=\"col\">{title}</th>")?;
@@ -140,7 +140,7 @@ fn write_change_table(title: &str, rows: &[ChangeRow], out: &mut dyn Write) -> i
     writeln!(out, "</table>")
 }
 
-/// A row: its figures, and two bars as parts of the most there is.
+/// A row: its figures, and two bars in proportion to the largest figure.
 fn write_figures(change: &Change, most: f64, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let part = |value: f64| {
         if most > 0.0 {
@@ -179,7 +179,7 @@ fn write_cell(column: &ChangeColumn, change: &Change, out: &mut dyn Write) -> io
     }
 }
 
-/// How the copies are spread over the mappings of both sides.
+/// How the copies are spread over the mappings that both sides have.
 fn write_spreads(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let told = |value: Option<f64>| value.map(percent).unwrap_or_default();
     let rows = comparison
@@ -252,7 +252,7 @@ fn write_runs(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</table>")
 }
 
-/// Text that stays text, in elements and in quoted attributes.
+/// Escapes text for elements and quoted attributes.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

@@ -1,5 +1,5 @@
-//! JSON by the schema `cowtrace.diff/1`: additions are allowed, renames and removals are not.
-//! docs/json.md describes it for its users.
+//! JSON in the schema `cowtrace.diff/1`: fields may be added, but not renamed or removed.
+//! docs/json.md describes it for users.
 
 use std::io::{self, Write};
 
@@ -87,7 +87,7 @@ fn row_as_json(row: &ChangeRow) -> Value {
     Value::Object(fields)
 }
 
-/// What a row is about, in fields of its own.
+/// The row's subject as separate fields.
 fn subject_as_json(subject: &Subject) -> Map<String, Value> {
     let fields = match subject {
         Subject::Kind(kind) => json!({"kind": kind}),
@@ -187,9 +187,9 @@ fn change_as_json(change: &Change) -> Value {
     })
 }
 
-/// A whole number as one: bytes are, unless they were divided.
+/// Writes whole numbers as integers: bytes are whole unless they were divided.
 fn number_as_json(value: f64) -> Value {
-    /// Whole numbers up to this are exact.
+    /// Integers up to this are exact as floating point.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "a whole number in range")]

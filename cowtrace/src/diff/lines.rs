@@ -1,8 +1,9 @@
-//! Which Python line of one run is which of another, though code moves.
+//! Matches Python lines of one run with those of another, although code moves.
 //!
-//! A line is known by its function, its file as far as that does not depend on where things are
-//! installed or deployed, and its number. A function whose main line of one side does not occur on the other has
-//! moved or was rewritten: it is compared as a whole.
+//! A line is identified by its function, by the part of its file's path that does not depend on the
+//! place of installation or deployment, and by its number. If a function's main line of one side
+//! does not occur on the other, the function has moved or was rewritten, and is compared as a
+//! whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,22 +13,22 @@ use crate::{
     words::{explained, last_parts},
 };
 
-/// Where in Python code a writer was.
+/// A place in Python code that wrote.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Qualified name of the function. From outside.
     pub function: String,
-    /// File: below the folder of packages or of the standard library, else its last two parts. From
-    /// outside.
+    /// File: its path below the folder of packages or of the standard library, otherwise the last
+    /// two parts. From outside.
     pub file: String,
-    /// Line; none if it is not known.
+    /// Line; none if unknown.
     pub line: Option<u32>,
-    /// File and line that called, where the place is in a library.
+    /// File and line of the caller, if the place is in a library.
     pub caller: Option<(String, Option<u32>)>,
 }
 
 impl Place {
-    /// Where a writer was; none if that is not known.
+    /// The place of a writer; none if unknown.
     #[must_use]
     pub fn of(run: &Run, writer: &Writer) -> Option<Self> {
         let (innermost, caller) = explained(run, writer)?;
@@ -47,7 +48,7 @@ fn file_of_frame(frame: &PythonFrame) -> String {
             return file.to_owned();
         }
     }
-    // Of lib/python3.11/json/encoder.py what follows the version.
+    // Of lib/python3.11/json/encoder.py, the part after the version.
     if let Some((_, rest)) = path.rsplit_once("/lib/python3") {
         return rest
             .split_once('/')
@@ -57,10 +58,10 @@ fn file_of_frame(frame: &PythonFrame) -> String {
     last_parts(path, 2).to_owned()
 }
 
-/// Whole paths of files, by what of them a place has.
+/// Full paths of files, by the part of them that a place keeps.
 pub(super) type Files = BTreeMap<String, BTreeSet<String>>;
 
-/// Those of the places of a run.
+/// The places of a run.
 pub(super) fn files_of_run(run: &Run) -> Files {
     let mut files = Files::new();
     let explained = run
@@ -79,7 +80,7 @@ pub(super) fn files_of_run(run: &Run) -> Files {
     files
 }
 
-/// Gives places whose file was deployed into another folder the same file on both sides.
+/// Gives a file that was deployed into another folder the same name on both sides.
 pub(super) fn rename_places(runs: &mut [BTreeMap<Place, f64>], of_base: usize, files: &[&Files]) {
     let places = runs.split_at(of_base);
     let names = renamed_files(places, files.split_at(of_base));
@@ -106,8 +107,8 @@ pub(super) fn rename_places(runs: &mut [BTreeMap<Place, f64>], of_base: usize, f
 
 type BothSides<'a, T> = (&'a [T], &'a [T]);
 
-/// New names of files that are on one side only: where the path of just one other file of the other
-/// side is alike, and a function is in both.
+/// New names for files that only one side has: exactly one file of the other side has a similar
+/// path, and some function occurs in both.
 fn renamed_files(
     places: BothSides<'_, BTreeMap<Place, f64>>,
     files: BothSides<'_, &Files>,
@@ -132,7 +133,7 @@ fn renamed_files(
     }))
 }
 
-/// The files of a side by their whole paths.
+/// The files of a side, by full path.
 fn by_path<'a>(side: &[&'a Files]) -> BTreeMap<&'a str, &'a str> {
     let files = side.iter().copied().flatten();
     files
@@ -140,7 +141,7 @@ fn by_path<'a>(side: &[&'a Files]) -> BTreeMap<&'a str, &'a str> {
         .collect()
 }
 
-/// Whether a function of a file of BASE is in one of NEW, or either is known for calls alone.
+/// Whether the two files share a function, or one of them is known only from calls.
 fn shares_function(
     (base, new): BothSides<'_, BTreeMap<Place, f64>>,
     one: &str,
@@ -158,13 +159,13 @@ fn shares_function(
 /// A line, or a function that has moved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WrittenLine {
-    /// Where it is; without line and caller if the function has moved.
+    /// The place; without line and caller if the function has moved.
     pub place: Place,
     /// The function's main line in BASE and in NEW, if it has moved.
     pub moved: Option<(Option<u32>, Option<u32>)>,
 }
 
-/// Runs by line, with the lines of moved functions together.
+/// Copies by line; the lines of a moved function are added up.
 #[must_use]
 pub(super) fn settle_lines(
     base: &[BTreeMap<Place, f64>],
@@ -217,7 +218,7 @@ fn by_function(side: &[BTreeMap<Place, f64>]) -> BTreeMap<Function<'_>, BTreeMap
     functions
 }
 
-/// The main lines of both sides, if neither occurs on the other.
+/// The function's main line on each side, if neither occurs on the other side.
 fn has_moved(
     base: &BTreeMap<&Place, f64>,
     new: &BTreeMap<&Place, f64>,

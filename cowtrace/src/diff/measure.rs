@@ -1,4 +1,4 @@
-//! A run reduced to what a comparison needs, so that only one run is in memory at a time.
+//! A run reduced to what a comparison needs, so that memory holds only one whole run at a time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,16 +13,16 @@ use crate::{
     words::{count, function, printable},
 };
 
-/// What a run came to.
+/// The figures of one run.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// What it is called: its file.
+    /// The run's name: its file.
     pub name: String,
-    /// Unique among all runs.
+    /// The run's unique id.
     pub id: String,
     /// Wall clock at the start, RFC 3339.
     pub started_at: String,
-    /// How long it traced, ns.
+    /// Duration of the trace, ns.
     pub duration_ns: u64,
     /// Whether its trace was cut off.
     pub unfinished: bool,
@@ -34,23 +34,23 @@ pub struct Measured {
     pub page_bytes: u64,
     /// Bytes in a range.
     pub range_bytes: u64,
-    /// What the user called the run.
+    /// The user's labels.
     pub labels: BTreeMap<String, String>,
     /// Names of the masters' programs.
     pub masters: BTreeSet<String>,
-    /// The first of them that failed, and how, in words.
+    /// The first master that failed, and how, in words.
     pub failure: Option<String>,
     /// Workers that inherited memory, or copied some.
     pub workers: u64,
-    /// What the workers inherited, bytes: they cannot copy more.
+    /// Bytes that the workers inherited, the most that they can copy.
     pub ceiling: f64,
-    /// Bytes copied by all.
+    /// Bytes copied by all processes.
     pub copied: f64,
-    /// Of these, bytes whose writer is known.
+    /// Of these, bytes with a known writer.
     pub known: f64,
-    /// What was lost so that totals may be too low, in words.
+    /// Losses that may make the totals too low, in words.
     pub totals_lost: Vec<String>,
-    /// Whether Python lines are known for any.
+    /// Whether Python lines are known for any copy.
     pub has_lines: bool,
     /// Bytes by the kind of write.
     pub kinds: BTreeMap<WriteKind, f64>,
@@ -60,11 +60,11 @@ pub struct Measured {
     pub functions: BTreeMap<String, f64>,
     /// Bytes by the Python line that wrote.
     pub lines: BTreeMap<Place, f64>,
-    /// Whole paths of the files of lines, by what of them a [`Place`] has.
+    /// Full paths of the lines' files, by the part that a [`Place`] keeps.
     pub files: BTreeMap<String, BTreeSet<String>>,
-    /// The masters' mappings, by class in the order of their addresses.
+    /// The masters' mappings by class, in order of their addresses.
     pub mappings: BTreeMap<Class, Vec<Piece>>,
-    /// Bytes by memory that has no position: of workers' own forks, and mapped after the fork.
+    /// Bytes in memory without a position: of workers that forked, or mapped after the fork.
     pub others: BTreeMap<Part, f64>,
 }
 
@@ -75,12 +75,12 @@ pub struct Written {
     pub kind: WriteKind,
     /// Name of the object's type.
     pub type_name: Option<String>,
-    /// In words. From outside: may hold any character.
+    /// In words. From outside: may contain any character.
     pub name: String,
 }
 
 impl Measured {
-    /// Reduces a run; `name` is what it is called in messages.
+    /// Reduces a run; `name` is its name in messages.
     #[must_use]
     pub fn of(run: &Run, name: String) -> Self {
         let masters = || of_role(run, Role::Master);
@@ -116,7 +116,7 @@ impl Measured {
         }
     }
 
-    /// Whether it is known who wrote.
+    /// Whether writers are known.
     #[must_use]
     pub fn has_writers(&self) -> bool {
         !self.kinds.is_empty()
@@ -172,7 +172,7 @@ fn totals_lost(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Where the copies come from: what has a position, and what has none.
+/// Where the copies lie: in memory with a position, and in memory without.
 fn places_of_run(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>) {
     let masters: HashMap<u32, usize> = number_owners(run);
     let mut pieces: BTreeMap<Class, Vec<Piece>> = BTreeMap::new();
@@ -207,7 +207,7 @@ fn places_of_run(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>
     (pieces, others)
 }
 
-/// The masters that anything was inherited from, numbered in the order they were found.
+/// The masters from which memory was inherited, numbered in the order in which they were found.
 fn number_owners(run: &Run) -> HashMap<u32, usize> {
     let inherited: BTreeSet<u32> = run
         .memory

@@ -1,8 +1,8 @@
 //! Two groups of runs side by side: what differs, and whether that is more than noise.
 //!
 //! [`Measured::of`] reduces a run, [`compare`] puts runs side by side, and the renderers show the
-//! [`Comparison`]. All are pure functions. BASE and NEW are the two sides; changes are told from BASE
-//! to NEW.
+//! [`Comparison`]. All are pure functions. BASE and NEW are the two sides; changes go from BASE to
+//! NEW.
 
 mod answer;
 mod columns;

@@ -1,39 +1,39 @@
-//! Which mapping of one run is which of another: by name, kind and position, since addresses differ
-//! from run to run.
+//! Matches the mappings of one run with those of another by name, kind and position, since
+//! addresses differ from run to run.
 //!
-//! Mappings with a name of their own, of which every run has as many, are matched by their position
-//! among those. All others (anonymous memory above all, whose number and sizes vary) are matched in
-//! order of their addresses so that as much memory as possible is matched with memory of like size,
-//! and never with a mapping of more than twice or less than half the size. What has no counterpart in
-//! every run is not compared one by one: it is added up, and said.
+//! Mappings with a name of their own are matched by position if every run has the same number of
+//! them. All others (mainly anonymous memory, whose number and sizes vary) are matched in order of
+//! their addresses, so that as much memory as possible is matched with memory of similar size, and
+//! never with a mapping of more than twice or less than half the size. Mappings without a
+//! counterpart in every run are not compared one by one: they are added up, and the output says so.
 
 use std::collections::BTreeMap;
 
 use super::shape::Shape;
 use crate::run::{Kind, Region};
 
-/// A mapping this much larger or smaller is another one.
+/// Mappings whose sizes differ by more than this factor never match.
 const MOST_UNLIKE: u64 = 2;
 
-/// Mappings of a class that are aligned at most, the largest of them: bounds the work by the square.
+/// Most mappings of a class that are aligned, the largest ones: the work grows with the square.
 const MOST_ALIGNED: usize = 1_000;
 
 /// Mappings that can be each other's counterpart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Class {
-    /// Number of the master that has them, in the order they were found; none for all workers that
-    /// forked themselves.
+    /// Number of their master, in the order in which masters were found; none for all workers that
+    /// forked.
     pub master: Option<usize>,
-    /// Name of the mapping. From outside: may hold any character.
+    /// Name of the mapping. From outside: may contain any character.
     pub name: String,
-    /// As in reports.
+    /// Kind, as in reports.
     pub kind: &'static str,
     /// Private and writable.
     pub can_be_copied: bool,
 }
 
 impl Class {
-    /// The class of a region of a master of this number, or of a worker.
+    /// The class of a region of the master with this number, or of a worker.
     #[must_use]
     pub fn of(region: &Region, master: Option<usize>) -> Self {
         let mapping = &region.mapping;
@@ -61,37 +61,37 @@ pub struct Piece {
     pub copied: f64,
     /// Share that is no longer shared.
     pub unshared: Option<f64>,
-    /// How the copies are spread; none without any.
+    /// How its copies are spread; none if it has no copies.
     pub shape: Option<Shape>,
 }
 
 /// Memory without a position.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Of workers that forked themselves: only their mappings with copies are recorded, so that
-    /// positions are not known.
+    /// Memory of workers that forked: only their mappings with copies are recorded, so positions
+    /// are unknown.
     OfWorkers(Class),
-    /// Mapped by the process itself after its fork, by name if that is known.
+    /// Memory that the process itself mapped after its fork, by name if known.
     Own(Option<String>),
-    /// Counts that found no room in the histogram.
+    /// Counts for which the histogram had no room.
     OutsideHistogram,
 }
 
-/// A mapping in all runs, as far as they have it.
+/// A mapping, in all runs that have it.
 #[derive(Clone, Debug)]
 pub(super) struct Aligned<'a> {
-    /// What it is one of.
+    /// Its class.
     pub class: &'a Class,
     /// Its position among those of its class, from 1.
     pub position: usize,
-    /// How many there are of its class.
+    /// How many mappings its class has.
     pub of: usize,
     /// The mapping in each run.
     pub pieces: Vec<Option<&'a Piece>>,
 }
 
-/// Finds each run's counterparts of the others' mappings. Also gives, for each class, the mappings
-/// that were too many to look at, by run.
+/// Finds counterparts of each run's mappings in the other runs. Also returns, for each class, the
+/// mappings beyond `MOST_ALIGNED`, by run.
 #[must_use]
 pub(super) fn align_mappings<'a>(
     runs: &[&'a BTreeMap<Class, Vec<Piece>>],
@@ -155,7 +155,7 @@ fn by_position<'a>(by_run: &[Vec<&'a Piece>]) -> Vec<Vec<Option<&'a Piece>>> {
         .collect()
 }
 
-/// Aligns one run after the other with what the runs before it have.
+/// Aligns each run with the runs before it.
 fn by_likeness<'a>(by_run: &[Vec<&'a Piece>]) -> Vec<Vec<Option<&'a Piece>>> {
     let runs = by_run.len();
     let mut entries: Vec<Vec<Option<&Piece>>> = Vec::new();
@@ -187,12 +187,12 @@ fn by_likeness<'a>(by_run: &[Vec<&'a Piece>]) -> Vec<Vec<Option<&'a Piece>>> {
     entries
 }
 
-/// The size of an entry in the first run that has it.
+/// An entry's size in the first run that has it.
 fn size_of(entry: &[Option<&Piece>]) -> u64 {
     entry.iter().flatten().next().map_or(0, |piece| piece.size)
 }
 
-/// Pairs of positions, in order, that match the most memory with memory of like size.
+/// Pairs of positions, in order, that match as much memory as possible with memory of similar size.
 fn counterparts(sizes: &[u64], others: &[u64]) -> Vec<(usize, usize)> {
     let columns = others.len() + 1;
     let mut best = vec![0.0; (sizes.len() + 1) * columns];
@@ -224,7 +224,7 @@ fn counterparts(sizes: &[u64], others: &[u64]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// Memory that two mappings have in common, less for unlike sizes; nothing for too unlike ones.
+/// Memory that two mappings share, less if their sizes differ, and nothing if they differ too much.
 fn likeness(one: u64, other: u64) -> f64 {
     let (least, most) = (one.min(other), one.max(other));
     if most == 0 || most > least.saturating_mul(MOST_UNLIKE) {
@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Mappings of these sizes in MiB, at addresses of which only the order matters.
+    /// Mappings with these sizes in MiB; of the addresses only the order matters.
     fn run(class: &Class, sizes: &[u64]) -> BTreeMap<Class, Vec<Piece>> {
         let piece = |(number, size): (u64, &u64)| Piece {
             start: 0x7f00_0000_0000 + (number << 32),

@@ -1,8 +1,8 @@
-//! Which file of one side is which of the other, though it was deployed into another folder, as
-//! `releases/20240101/app.py` and `releases/20240201/app.py` are.
+//! Matches files of the two sides that were deployed into different folders, such as
+//! `releases/20240101/app.py` and `releases/20240201/app.py`.
 //!
-//! Two paths are the same file if they differ in one folder's name alone and nothing else could be
-//! meant: of all paths that are alike but for that folder, each side has just that one.
+//! Two paths are the same file if they differ in the name of one folder only and the match is
+//! unambiguous: of all paths that are equal but for that folder, each side has exactly one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,9 +12,9 @@ use crate::run::Kind;
 /// Paths of BASE and of NEW that are the same file.
 pub(super) type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
-/// Finds them.
+/// Finds the pairs.
 pub(super) fn pair_files<'a>(base: &BTreeSet<&'a str>, new: &BTreeSet<&'a str>) -> Pairs<'a> {
-    // By what is left of a path without one of its folders, and which that is.
+    // Paths by what remains without one of their folders, and which folder that is.
     let mut alike: BTreeMap<(usize, &str, &str), [Vec<&'a str>; 2]> = BTreeMap::new();
     for (side, paths) in [base, new].into_iter().enumerate() {
         for path in paths {
@@ -38,7 +38,7 @@ pub(super) fn pair_files<'a>(base: &BTreeSet<&'a str>, new: &BTreeSet<&'a str>) 
     found.iter().copied().filter(is_only).collect()
 }
 
-/// A path without one of its folders: which one, and what is before and after it.
+/// A path without one of its folders: its place, and the parts before and after it.
 fn without_folders(path: &str) -> impl Iterator<Item = (usize, &str, &str)> {
     let ends = path.match_indices('/').map(|(at, _)| at);
     ends.enumerate().filter_map(move |(number, end)| {
@@ -47,7 +47,7 @@ fn without_folders(path: &str) -> impl Iterator<Item = (usize, &str, &str)> {
     })
 }
 
-/// Both paths in one: `releases/20240101→20240201/app.py`; none if more than one folder differs.
+/// Both paths as one: `releases/20240101→20240201/app.py`; none if more than one folder differs.
 fn both_names(base: &str, new: &str) -> Option<String> {
     let mut parts: Vec<&str> = base.split('/').collect();
     let others: Vec<&str> = new.split('/').collect();
@@ -62,7 +62,7 @@ fn both_names(base: &str, new: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The name of both, by the name of either.
+/// The common name, from the name of either side.
 pub(super) fn common_names<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> HashMap<String, String> {
@@ -76,8 +76,8 @@ pub(super) fn common_names<'a>(
     names
 }
 
-/// New names of mapped files that were deployed into another folder, by their names of either side.
-/// The first `of_base` runs are BASE's.
+/// New names of mapped files that were deployed into another folder, from the names of each side.
+/// The first `of_base` runs are those of BASE.
 #[must_use]
 pub(super) fn of_mappings(
     runs: &[&BTreeMap<Class, Vec<Piece>>],
@@ -96,7 +96,7 @@ pub(super) fn of_mappings(
     ))
 }
 
-/// A run's mappings by the new names.
+/// A run's mappings under their new names.
 #[must_use]
 pub(super) fn with_names(
     mappings: &BTreeMap<Class, Vec<Piece>>,
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_could_be_another_is_none() {
         let none = [""; 0];
-        // Both are there in BASE.
+        // BASE has both.
         assert_eq!(
             paired(&["/r/1/app.py", "/r/2/app.py"], &["/r/3/app.py"]),
             none
@@ -154,7 +154,7 @@ mod tests {
             paired(&["/r/1/app.py"], &["/r/1/app.py", "/r/2/app.py"]),
             none
         );
-        // Either could be meant.
+        // Ambiguous: either could be the counterpart.
         assert_eq!(
             paired(&["/r/1/app.py"], &["/s/1/app.py", "/r/2/app.py"]),
             none

@@ -1,4 +1,4 @@
-//! The rows of a comparison: each thing that both sides have a figure for, and how it changed.
+//! The rows of a comparison: everything that can have a figure on both sides, and how it changed.
 
 use std::{borrow::Borrow, collections::BTreeMap};
 
@@ -12,22 +12,22 @@ use super::{
 };
 use crate::run::WriteKind;
 
-/// Rows of a kind that are told one by one, those with most bytes; the others are added up.
+/// Rows of a table that are listed, those with most bytes; the others are added up.
 const MOST_ROWS: usize = 500;
 
-/// A figure's change, counted in three ways. Bytes.
+/// The change of a figure, in three measures. Bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes {
-    /// Of whole runs.
+    /// Per run.
     pub total: Change,
-    /// By worker; none if a run had none.
+    /// Per worker; none if a run had no workers.
     pub per_worker: Option<Change>,
-    /// By unit of work; none if that was not asked for.
+    /// Per unit of work; none without `--per`.
     pub per_unit: Option<Change>,
 }
 
 impl Changes {
-    /// The one that the comparison is about: by unit of work if that was asked for.
+    /// The measure that the comparison uses: per unit of work with `--per`.
     #[must_use]
     pub fn main(&self) -> &Change {
         self.per_unit.as_ref().unwrap_or(&self.total)
@@ -49,9 +49,9 @@ pub enum Subject {
     Mapping(AlignedMapping),
     /// Memory without a position.
     Part(Part),
-    /// Mappings without a counterpart in every run, so many.
+    /// Mappings without a counterpart in every run: their number.
     Unmatched(usize),
-    /// So many rows that are too small to be told.
+    /// Rows that are too small to be listed: their number.
     Others(usize),
 }
 
@@ -62,13 +62,14 @@ pub struct AlignedMapping {
     pub class: Class,
     /// Its position among those of its class, from 1.
     pub position: usize,
-    /// How many there are of its class.
+    /// How many mappings its class has.
     pub of: usize,
     /// Its size in BASE, bytes, averaged over the runs; none if no run of BASE has it.
     pub size_base: Option<f64>,
     /// Its size in NEW.
     pub size_new: Option<f64>,
-    /// Share that is no longer shared in BASE, averaged over the runs; none if nothing was inherited.
+    /// Share of it that is no longer shared in BASE, averaged over the runs; none if nothing was
+    /// inherited.
     pub unshared_base: Option<f64>,
     /// The same in NEW.
     pub unshared_new: Option<f64>,
@@ -79,17 +80,17 @@ pub struct AlignedMapping {
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeRow {
-    /// What it is about.
+    /// Its subject.
     pub subject: Subject,
     /// How it changed.
     pub changes: Changes,
 }
 
-/// How many runs each side has, and what their figures are divided by.
+/// How many runs each side has, and the divisors of their figures.
 pub(super) struct Frame<'a> {
     pub(super) runs: Vec<&'a Measured>,
     pub(super) base: usize,
-    /// Units of work of each run, if they were asked for.
+    /// Units of work of each run, with `--per`.
     pub(super) units: Option<Vec<f64>>,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Frame<'a> {
         self.runs.iter().map(|run| of(run)).collect()
     }
 
-    /// The change of a figure with these values in the runs, BASE first.
+    /// The change of a figure whose values in the runs these are, BASE first.
     pub(super) fn changes(&self, values: &[f64]) -> Changes {
         let between = |values: &[f64]| Change::between(&values[..self.base], &values[self.base..]);
         let divided = |by: Vec<f64>| -> Vec<f64> {
@@ -120,7 +121,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Rows from what each run has by key.
+    /// Rows from the values of each run, by key.
     pub(super) fn rows<K: Ord + Clone>(
         &self,
         by_run: &[impl Borrow<BTreeMap<K, f64>>],
@@ -172,7 +173,7 @@ impl<'a> Frame<'a> {
         self.rows(&settle_lines(base, new), Subject::Line)
     }
 
-    /// Mappings that can be compared, and all others together.
+    /// Rows of the mappings that can be compared, and one of all others.
     pub(super) fn mappings(&self) -> (Vec<ChangeRow>, Option<ChangeRow>) {
         let mappings = self.each(|run| &run.mappings);
         let names = of_mappings(&mappings, self.base);
@@ -209,7 +210,7 @@ impl<'a> Frame<'a> {
         (self.of_values(rows), unmatched)
     }
 
-    /// Whether every run of a side has the mapping, and every run of the other or none of it.
+    /// Whether every run of one side has the mapping, and either every run or no run of the other.
     fn is_told(&self, aligned: &Aligned<'_>) -> bool {
         let (base, new) = aligned.pieces.split_at(self.base);
         let all = |side: &[Option<&Piece>]| side.iter().all(Option::is_some);

@@ -1,9 +1,10 @@
 //! How the copies are spread over a mapping, from its low to its high end.
 //!
-//! Two measures. *Touched*: the share of the mapping's ranges in which any page was copied.
-//! *Moved*: the share of the copies that would have to lie elsewhere for two runs to be spread alike,
-//! which is the total variation distance of the two histograms over [`SLICES`] equal slices, each
-//! divided by its sum. 0: alike, however many copies there are; 1: not a slice in common.
+//! There are two measures. *Touched*: the share of the mapping's ranges in which at least one page
+//! was copied. *Moved*: the share of the copies that would have to lie elsewhere for two runs to
+//! have the same spread. This is the total variation distance of the two histograms over [`SLICES`]
+//! equal slices, each divided by its sum. 0: the same spread, however many copies there are; 1: no
+//! slice in common.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -15,7 +16,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::run::{Region, Row, Run};
 
-/// Slices of a mapping: as fine as a line of text shows.
+/// Slices of a mapping: as many as a line of text can show.
 pub(super) const SLICES: usize = 64;
 
 /// How the copies of one run are spread over a mapping.
@@ -23,26 +24,26 @@ pub(super) const SLICES: usize = 64;
 pub struct Shape {
     /// Pages by slice.
     pub slices: Vec<f64>,
-    /// Ranges with copies, of those in the mapping.
+    /// Ranges with copies, as a share of the mapping's ranges.
     pub touched: f64,
 }
 
 /// How the spread differs between the sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShapeSpread {
-    /// Share of ranges touched in BASE, averaged over its runs; none where ranges differ in size.
+    /// Share of ranges touched in BASE, averaged over its runs; none if ranges differ in size.
     pub touched_base: Option<f64>,
     /// Share of ranges touched in NEW.
     pub touched_new: Option<f64>,
-    /// Share of the copies that lie elsewhere, averaged over all pairs of a run of each side; none
-    /// if a side has no copies there.
+    /// Share of the copies that lie elsewhere, averaged over all pairs of a BASE run and a NEW run;
+    /// none if a side has no copies there.
     pub moved: Option<f64>,
-    /// The same between runs of the same side: noise. None with one run a side.
+    /// The same between runs of one side, which is noise. None with one run per side.
     pub moved_within: Option<f64>,
 }
 
 impl Shape {
-    /// The shapes of all regions with copies, by their number.
+    /// The shapes of all regions with copies, by region number.
     #[must_use]
     pub fn of_regions(run: &Run) -> HashMap<u32, Self> {
         let mut rows: HashMap<u32, Vec<&Row>> = HashMap::new();
@@ -91,7 +92,7 @@ impl Shape {
     }
 }
 
-/// Adds pages to the slices from one position to another, evenly.
+/// Adds pages evenly to the slices from one position to another.
 fn add_to_slices(slices: &mut [f64], pages: f64, from: f64, to: f64) {
     let length = to - from;
     if length <= 0.0 {
@@ -105,7 +106,8 @@ fn add_to_slices(slices: &mut [f64], pages: f64, from: f64, to: f64) {
 }
 
 impl ShapeSpread {
-    /// Of a mapping, as it was spread in each run of the two sides; none in a run without copies.
+    /// The change for a mapping, from its spread in each run of both sides; a run without copies
+    /// has none.
     #[must_use]
     pub fn between(base: &[Option<&Shape>], new: &[Option<&Shape>], same_ranges: bool) -> Self {
         let touched = |side: &[Option<&Shape>]| {

@@ -1,4 +1,4 @@
-//! What people and scripts see of comparisons, letter by letter.
+//! The exact output of comparisons, for people and for scripts.
 
 use super::{
     compare::compare_runs,

@@ -1,19 +1,18 @@
-//! What a difference between two groups of runs is worth: an exact rank test, and the interval that
-//! belongs to it.
+//! Whether two groups of runs differ: an exact rank test, and the interval that belongs to it.
 //!
-//! The test is that of Wilcoxon, Mann and Whitney, with its null distribution counted out and not
-//! approximated, ties included. It asks only that runs are independent and, if nothing differs, could
-//! change places: no shape of the noise is assumed, which three to five runs could not show. The
-//! interval is that of Hodges and Lehmann: order statistics of all differences (or ratios) of a run
-//! of the one side and a run of the other. There is no randomness in it.
+//! The test is that of Wilcoxon, Mann and Whitney, with the exact null distribution instead of an
+//! approximation, ties included. It requires only that the runs are independent and, if nothing
+//! differs, interchangeable. It assumes no shape of the noise, which three to five runs could not
+//! show. The interval is that of Hodges and Lehmann: order statistics of all differences (or
+//! ratios) between a run of one side and a run of the other. Nothing in it is random.
 
-/// Runs of a side at most: keeps the counting exact and quick.
+/// Most runs per side: keeps the counting exact and quick.
 pub const MOST_RUNS: usize = 20;
 
-/// Differences that chance makes more often than this are none.
+/// A difference that chance makes more often than this does not count as one.
 pub(super) const ALPHA: f64 = 0.05;
 
-/// Counts summed up in floating point are exact here; this only forgives divisions.
+/// Counts in floating point are exact here; this allows for rounding in divisions.
 const ROUNDING: f64 = 1e-12;
 
 /// The values of one side.
@@ -27,17 +26,17 @@ pub struct Spread {
     pub most: f64,
 }
 
-/// How often chance alone does what was seen.
+/// How often chance alone produces such values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chance {
-    /// That the values of NEW come out so low, or lower.
+    /// Values of NEW as low as these, or lower.
     pub less: f64,
-    /// That they come out so high, or higher.
+    /// Values of NEW as high as these, or higher.
     pub more: f64,
 }
 
 impl Chance {
-    /// That they come out so far to either side.
+    /// Values as far off in either direction.
     #[must_use]
     pub fn either(self) -> f64 {
         (2.0 * self.less.min(self.more)).min(1.0)
@@ -47,51 +46,51 @@ impl Chance {
 /// Where the change lies, with a confidence of `level`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
-    /// Confidence, as a fraction: at least 0.95, or all that so few runs allow.
+    /// Confidence, as a fraction: at least 0.95, or the highest that so few runs allow.
     pub level: f64,
     /// NEW minus BASE, from and to.
     pub difference: (f64, f64),
-    /// NEW / BASE - 1, from and to; none where a run of BASE has nothing.
+    /// NEW / BASE - 1, from and to; none if a run of BASE is 0.
     pub relative: Option<(f64, f64)>,
 }
 
-/// What several runs a side allow to say.
+/// What several runs per side can show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEvidence {
-    /// How often chance does it.
+    /// How often chance alone does this.
     pub chance: Chance,
     /// Where the change lies.
     pub interval: Interval,
 }
 
-/// What is to be said of a change.
+/// What can be said about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// One run a side: it may be noise.
+    /// One run per side: it may be noise.
     NoiseUnknown,
     /// Chance alone does it in more than 5 % of comparisons.
     NoneSeen,
-    /// All runs of one side are beyond all of the other, but there are too few of them.
+    /// All runs of one side are beyond all of the other, but there are too few of them to tell.
     ApartButFew,
-    /// There is a difference.
+    /// A difference beyond chance.
     Seen,
 }
 
-/// A figure on both sides.
+/// A figure of both sides, and its change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// In BASE.
     pub base: Spread,
     /// In NEW.
     pub new: Spread,
-    /// None with one run a side.
+    /// None with one run per side.
     pub evidence: Option<RunEvidence>,
-    /// What is to be said of it.
+    /// What can be said about it.
     pub finding: Finding,
 }
 
 impl Change {
-    /// The change from one value for each run of BASE to one for each run of NEW; neither is empty.
+    /// The change between the values of BASE's runs and of NEW's runs; neither list is empty.
     #[must_use]
     pub fn between(base: &[f64], new: &[f64]) -> Self {
         let evidence = (base.len() > 1 || new.len() > 1).then(|| RunEvidence {
@@ -122,14 +121,14 @@ impl Change {
         self.new.median - self.base.median
     }
 
-    /// NEW / BASE - 1; none if BASE is nothing.
+    /// NEW / BASE - 1; none if BASE is 0.
     #[must_use]
     pub fn relative(&self) -> Option<f64> {
         (self.base.median > 0.0).then(|| self.new.median / self.base.median - 1.0)
     }
 
-    /// Whether NEW is larger by more than chance does in 5 % of comparisons. One run a side is
-    /// taken as it is.
+    /// Whether NEW is larger by more than chance causes in 5 % of comparisons. With one run per
+    /// side the difference is taken as measured.
     #[must_use]
     pub fn has_grown(&self) -> bool {
         self.difference() > 0.0
@@ -140,13 +139,13 @@ impl Change {
     }
 }
 
-/// Whether a growth can come out as more than chance at all with so many runs.
+/// Whether this many runs can show any growth as more than chance.
 #[must_use]
 pub fn can_tell_growth(base: usize, new: usize) -> bool {
     rarest_chance(base, new) <= ALPHA + ROUNDING
 }
 
-/// How often chance puts all runs of one side below all of the other.
+/// How often chance puts all runs of one side below all runs of the other.
 #[must_use]
 pub(super) fn rarest_chance(base: usize, new: usize) -> f64 {
     (1..=new).fold(1.0, |chance, k| chance * k as f64 / (base + k) as f64)
@@ -173,10 +172,10 @@ fn sort_values(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The rank sum of NEW against all ways to deal the same ranks to the two sides.
+/// The rank sum of NEW, compared with all ways to deal the same ranks to the two sides.
 fn chance_of_ranks(base: &[f64], new: &[f64]) -> Chance {
     let all = sort_values(base.iter().chain(new).copied());
-    // Twice the rank, which is whole even where ties share one.
+    // Twice the rank, which is a whole number even for ties.
     let rank = |value: f64| {
         let below = all.partition_point(|&other| other < value);
         let up_to = all.partition_point(|&other| other <= value);
@@ -192,7 +191,7 @@ fn chance_of_ranks(base: &[f64], new: &[f64]) -> Chance {
     }
 }
 
-/// In how many ways `take` of the ranks add up to each sum.
+/// The number of ways in which `take` of the ranks add up to each sum.
 fn ways_by_sum(ranks: &[usize], take: usize) -> Vec<f64> {
     let most: usize = ranks.iter().sum();
     let mut ways = vec![vec![0.0; most + 1]; take + 1];
@@ -226,7 +225,7 @@ fn confidence_interval(base: &[f64], new: &[f64]) -> Interval {
 }
 
 /// How many of the sorted pairs to leave out at each end for 95 %, and how often the truth lies
-/// beyond one end. None are left out where even that is less.
+/// beyond one end. None are left out if even the widest interval has less.
 fn cut(base: usize, new: usize) -> (usize, f64) {
     let ranks: Vec<usize> = (1..=base + new).collect();
     let ways = ways_by_sum(&ranks, new);
@@ -248,7 +247,7 @@ mod tests {
     use super::*;
     use crate::diff::synthetic::Noise;
 
-    /// One run in five copies half more, as when a worker was restarted in it.
+    /// One run in five copies half more, as if a worker had restarted.
     fn uneven(noise: &mut Noise, number: usize) -> Vec<f64> {
         let mut runs = noise.around(number, 1e9, 0.02);
         for run in &mut runs {
@@ -287,7 +286,8 @@ mod tests {
         }
     }
 
-    /// One-sided, three runs a side have a level of exactly 5 %: four sigma of the trials are added.
+    /// One-sided, three runs per side have a level of exactly 5 %; the limit adds four sigma of the
+    /// trials.
     #[test]
     fn without_a_difference_growth_is_seen_at_most_once_in_twenty() {
         let mut noise = Noise(2);
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_levels_are_counted_out() {
-        // The number of ways to have so small a rank sum, of all ways to deal the ranks.
+        // The number of ways to get a rank sum this small, of all ways to deal the ranks.
         for (number, left_out, beyond) in [
             (3, 0, 1.0 / 20.0),
             (4, 0, 1.0 / 70.0),

@@ -1,4 +1,4 @@
-//! Runs whose truth is known.
+//! Runs whose true differences are known.
 
 use serde_json::{Value, json};
 
@@ -16,14 +16,14 @@ const MIB: u64 = 1 << 20;
 /// What a service does in a run.
 #[derive(Clone)]
 pub(super) struct Service {
-    /// Makes the run another one.
+    /// Seed: makes each run different.
     pub(super) id: u32,
     pub(super) workers: u64,
-    /// What each worker copies of titles, by reading them.
+    /// What each worker copies of the titles, by reading them.
     pub(super) reference_pages: u64,
-    /// What each worker copies of comments, by collecting.
+    /// What each worker copies of the comments, by running the collector.
     pub(super) gc_pages: u64,
-    /// In which ranges of the comments the copies begin.
+    /// The ranges of the comments in which the copies begin.
     pub(super) first_range: u64,
     /// Added to all addresses.
     pub(super) slide: u64,
@@ -60,7 +60,7 @@ impl Service {
         Measured::of(&self.run(), format!("{}.cow", self.id))
     }
 
-    /// The run, as it would be stored.
+    /// The run, as a recording would contain it.
     pub(super) fn run(&self) -> Run {
         serde_json::from_value(json!({
             "head": {
@@ -205,7 +205,7 @@ fn pages(anon: u64) -> Value {
     json!({"anon": anon, "file": 0, "zero": 0, "ksm": 0, "hugetlb": 0, "unknown": 0})
 }
 
-/// `SplitMix64`, made normal by Box and Muller: the same each time.
+/// `SplitMix64`, made normal by the Box-Muller method: the same numbers each time.
 pub(super) struct Noise(pub(super) u64);
 
 impl Noise {
@@ -251,7 +251,7 @@ pub(super) fn per_request(base: &[Service], new: &[Service]) -> Result<Compariso
     with(base, new, options)
 }
 
-/// Runs of a service, each with numbers of its own.
+/// Runs of a service, each with a seed of its own.
 pub(super) fn runs(first: u32, number: u32, change: impl Fn(u32, &mut Service)) -> Vec<Service> {
     let service = |index: u32| {
         let mut service = Service::new(first + index);

@@ -1,4 +1,4 @@
-//! Comparisons of runs whose truth is known.
+//! Comparisons of runs whose true differences are known.
 
 use super::{
     Comparison, Error, Finding, Measured, Options, compare_runs,
@@ -22,7 +22,8 @@ fn mapping(row: &ChangeRow) -> &AlignedMapping {
     }
 }
 
-/// 5 runs a side whose copies vary by 3 %, NEW changed by `factor`: how often a difference is seen.
+/// Two sides of 5 runs whose copies vary by 3 %, NEW changed by `factor`: how often a difference is
+/// seen.
 fn seen(factor: f64, trials: u32) -> f64 {
     let mut noise = Noise(5);
     let mut side = |first: u32, factor: f64| {
@@ -131,7 +132,7 @@ fn a_difference_that_rounding_hides_is_shown_and_what_is_equal_is_not() {
         &runs(9, 1, |_, it| (it.reference_pages, it.gc_pages) = (1_612, 0)),
     );
     assert_eq!(same.summary(), "NEW copies as much as BASE: 25.2 MiB.");
-    // As many a worker, and twice the workers.
+    // The same per worker, with twice the workers.
     let twice = runs(9, 1, |_, service| {
         (service.reference_pages, service.gc_pages, service.workers) = (1_612, 0, 8);
     });
@@ -156,7 +157,7 @@ fn sides_that_vary_alike_are_no_difference_between_them() {
         texts([60, 90], [60, 91]),
         ["duration: 60.0 s to 90.0 s in BASE, 60.0 s to 91.0 s in NEW"]
     );
-    // That far apart they are to be told, whoever had which.
+    // Differences this large must be reported, whichever side they are on.
     assert_eq!(
         texts([10, 90], [10, 90]),
         ["duration: 10.0 s to 90.0 s on both sides"]
@@ -305,14 +306,14 @@ fn growth_fails_only_above_the_limit_and_beyond_noise() {
     let mut mixed = grown(9, 3, 40);
     mixed[0].reference_pages = 10_000;
     assert!(!fails(&plain(0, 3), &mixed, 0.05));
-    // From nothing to something is more than any limit.
+    // A change from nothing to something exceeds every limit.
     let nothing = runs(0, 1, |_, service| {
         (service.reference_pages, service.gc_pages) = (0, 0);
     });
     assert!(fails(&nothing, &plain(9, 1), 10.0));
 }
 
-/// A run of a service whose files are in a folder of this name.
+/// A run of a service deployed in a folder with this name.
 fn deployed(id: u32, release: &str, more: &[&str]) -> Measured {
     let mut run = Service::new(id).run();
     for frame in &mut run.who_wrote.python_frames {

@@ -1,4 +1,4 @@
-//! A comparison for people: the answer, what to beware of, and what changed most.
+//! A comparison for people: the answer, the warnings, and the largest changes.
 
 use std::io::{self, Write};
 
@@ -14,15 +14,16 @@ use crate::{
     words::{percent, shorten},
 };
 
-/// Changes below this share of all copies are left to the other formats.
+/// Changes below this share of all copies appear only in the other formats.
 const TOLD_SHARE: f64 = 0.05;
 const MOST_KINDS: usize = 4;
 const MOST_WRITTEN: usize = 2;
 const MOST_LINES: usize = 2;
 const MOST_MAPPINGS: usize = 3;
-/// Differences in the spread below this, beyond those between runs of the same side, are not told.
+/// Differences in the spread that exceed those between runs of one side by less than this are not
+/// reported.
 const TOLD_SPREAD: f64 = 0.1;
-/// Rows that stand with the answer: all of it is in ten lines.
+/// Rows next to the answer, so that the whole of it takes ten lines.
 const MOST_LEADING: usize = 4;
 const NOTHING_CHANGED: &str = "Nothing that makes up 5 % of the copies has changed.";
 const WHAT_CHANGED: &str = "WHAT CHANGED (5 % of all or more)";
@@ -96,15 +97,15 @@ fn write_changes(
     writeln!(out, "{}", table.lines(style))
 }
 
-/// The rows worth a look.
+/// The rows that are shown.
 struct Told<'a> {
-    /// Those that tell most, few enough to be read with the answer.
+    /// The most telling ones, few enough to read with the answer.
     leading: Vec<&'a ChangeRow>,
     others: Vec<&'a ChangeRow>,
 }
 
-/// Which rows lead, by the way to look at the copies and their place in that: two kinds, for what
-/// one has gained another may have lost, and of the others what changed most.
+/// Which rows lead, as a view of the copies and a position in it: two kinds of write, since one may
+/// have lost what the other gained, and the largest change of each other view.
 const LEADING: [(usize, usize); 5] = [(0, 0), (0, 1), (2, 0), (3, 0), (1, 0)];
 
 fn told(comparison: &Comparison) -> Told<'_> {
@@ -145,7 +146,7 @@ fn told(comparison: &Comparison) -> Told<'_> {
     Told { leading, others }
 }
 
-/// Changes of less are not told, bytes.
+/// Smaller changes are not reported, bytes.
 fn least_change(comparison: &Comparison) -> f64 {
     let all = comparison.totals.main();
     TOLD_SHARE * all.base.median.max(all.new.median)
@@ -155,7 +156,7 @@ fn distance_of_row(row: &ChangeRow) -> f64 {
     row.changes.main().difference().abs()
 }
 
-/// Where in memory: mappings, memory without a position, and what could not be matched.
+/// By place in memory: mappings, memory without a position, and unmatched mappings.
 fn changed_places(
     comparison: &Comparison,
     matters: impl Fn(&&ChangeRow) -> bool,
@@ -180,7 +181,7 @@ fn first_rows(
     rows.iter().filter(is_told).take(most).collect()
 }
 
-/// How the copies of a mapping are spread, if both sides have some and that differs.
+/// How the spread of a mapping's copies differs, if both sides have copies there.
 fn spread_in_words(subject: &Subject) -> Option<String> {
     let Subject::Mapping(mapping) = subject else {
         return None;

@@ -1,4 +1,4 @@
-//! Changes and what they are about, as people read them.
+//! Wording of changes and their subjects, for people.
 
 use super::{
     lines::WrittenLine,
@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// Smaller fractions are told as less than this.
+/// Smaller fractions are written as `less than` this.
 const LEAST: f64 = 0.0005;
 
-/// Memory of which it is not known what it is of.
+/// Name of memory of unknown origin.
 const UNKNOWN_USE: &str = "other memory of unknown use";
 
 /// Longer names of functions and files are cut.
@@ -32,13 +32,14 @@ const UNITS: [(&str, f64); 6] = [
     ("PiB", 1_125_899_906_842_624.0),
 ];
 
-/// Digits behind the point, where one does not show a difference.
+/// Decimals to try where one does not show a difference.
 const FINER: [usize; 2] = [2, 3];
 
-/// From this growth on it is told as a multiple.
+/// Growth from this factor on is written as a multiple.
 const TIMES: f64 = 1.0;
 
-/// Bytes in the largest unit that fits; fractions of a byte, as they come per unit of work, too.
+/// Bytes in the largest unit that fits; also fractions of a byte, which figures per unit of work
+/// can be.
 #[must_use]
 pub(super) fn bytes_in_words(bytes: f64) -> String {
     match bytes {
@@ -58,8 +59,8 @@ fn whole_bytes(bytes: f64) -> u64 {
     bytes.round() as u64
 }
 
-/// Two figures that differ, with as many digits as it takes to see that; none if they are the same, or
-/// as good as that.
+/// Two figures with as many digits as it takes to see that they differ; none if they are the same
+/// or nearly so.
 pub(super) fn told_apart(base: f64, new: f64) -> Option<(String, String)> {
     let pair = |told: &dyn Fn(f64) -> String| Some((told(base), told(new)));
     let is_apart = |pair: &(String, String)| pair.0 != pair.1;
@@ -72,7 +73,7 @@ pub(super) fn told_apart(base: f64, new: f64) -> Option<(String, String)> {
     in_short.or_else(finer).or_else(whole)
 }
 
-/// In the unit that the larger of two figures has.
+/// In the unit of the larger figure.
 fn with_digits(bytes: f64, larger: f64, digits: usize) -> String {
     let (unit, bytes_of) = UNITS
         .into_iter()
@@ -90,7 +91,7 @@ pub(super) fn signed_bytes(difference: f64) -> String {
     }
 }
 
-/// `44 % less`, `2.3 times as much`; nothing in common with rounding to 0.
+/// `44 % less`, `2.3 times as much`; `as much` only if nothing at all has changed.
 #[must_use]
 pub(super) fn growth_in_words(relative: f64) -> String {
     let word = if relative < 0.0 { "less" } else { "more" };
@@ -147,7 +148,7 @@ pub(super) fn relative_change(change: &Change) -> String {
     }
 }
 
-/// A fraction above 0 as percent, with a digit more below 10.
+/// A fraction above 0 in percent, with one more digit below 10.
 fn share(fraction: f64) -> String {
     format!("{} %", number_in_words(fraction))
 }
@@ -156,7 +157,7 @@ fn number_in_words(fraction: f64) -> String {
     match fraction * 100.0 {
         p if p < LEAST * 100.0 => "<0.1".into(),
         p if p < 9.95 => format!("{p:.1}"),
-        // Nothing that is left rounds to all.
+        // If anything remains, this must not round to 100 %.
         p if (99.95..100.0).contains(&p) => ">99.9".into(),
         p if (99.5..100.0).contains(&p) => format!("{p:.1}"),
         p => format!("{p:.0}"),
@@ -171,7 +172,7 @@ fn digits_of_ratio(times: f64) -> String {
     }
 }
 
-/// What a kind of write is.
+/// A kind of write, in words.
 pub(super) const fn kind_in_words(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts",
@@ -181,7 +182,7 @@ pub(super) const fn kind_in_words(kind: WriteKind) -> &'static str {
     }
 }
 
-/// What comes of it, after a kind in a sentence.
+/// Its cause, to follow the kind in a sentence.
 pub(super) const fn explained(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts, which reading an object is enough to write",
@@ -191,11 +192,11 @@ pub(super) const fn explained(kind: WriteKind) -> &'static str {
     }
 }
 
-/// What a row is about, harmless for a terminal.
+/// The subject of a row, escaped for a terminal.
 pub(super) fn subject_in_words(subject: &Subject) -> String {
     match subject {
         Subject::Kind(it) => kind_in_words(*it).into(),
-        // Beside the kind of that name, which is all of it.
+        // To distinguish it from the kind of the same name, which is the total.
         Subject::Written(it) if it.name == OTHER_MEMORY => UNKNOWN_USE.into(),
         Subject::Written(it) => printable(&it.name),
         Subject::Function(it) => printable(it),
@@ -230,7 +231,7 @@ fn line_in_words(line: &WrittenLine) -> String {
     }
 }
 
-/// Its name, its number where there are several, and whose it is if not the first master's.
+/// A mapping's name, its number if there are several, and its master if that is not the first.
 fn mapping_in_words(mapping: &AlignedMapping) -> String {
     let mut text = class_in_words(&mapping.class);
     if mapping.of > 1 {

@@ -1,4 +1,5 @@
-//! Starting this program again as one of its hidden subcommands, and who has started it so.
+//! Starts this program again as one of its hidden subcommands, and checks who started a hidden
+//! subcommand.
 
 use std::{env, fs, io, os::unix::fs::MetadataExt as _, path::PathBuf, process::Command};
 
@@ -12,18 +13,19 @@ pub const NAMER: &str = "__name";
 /// The demo's service where there is no python3.
 pub const DEMO_SERVICE: &str = "__demo-service";
 
-/// Why a hidden subcommand does nothing for who started it.
+/// Why a hidden subcommand refuses to work for its parent.
 #[derive(Debug, Error)]
 pub enum StarterError {
-    /// It reads what its parent holds, which by sudo anybody could be who may start it.
+    /// It reads files that its parent holds; by sudo, anybody allowed to run it could be that
+    /// parent.
     #[error("this is a part of cowtrace that only cowtrace itself starts")]
     Foreign,
-    /// The system does not answer.
+    /// The system call failed.
     #[error("cannot tell who has started this part of cowtrace: {0}")]
     Unknown(io::Error),
 }
 
-/// Starts this very program as a hidden subcommand, whatever its path leads to by now.
+/// Starts this very program as a hidden subcommand, even if its path now leads to another file.
 #[must_use]
 pub fn start_again(subcommand: &str) -> Command {
     let mut itself = Command::new("/proc/self/exe");
@@ -31,12 +33,12 @@ pub fn start_again(subcommand: &str) -> Command {
     itself
 }
 
-/// The path of this program, for what is to go by its name, as a process does that is traced.
+/// The path of this program, for processes that should appear under its name, such as traced ones.
 pub fn own_path() -> io::Result<PathBuf> {
     env::current_exe()
 }
 
-/// The process that has started this one, if it is this program too.
+/// The parent process, if it runs this program too.
 pub fn find_starter() -> Result<u32, StarterError> {
     let starter = getppid().as_raw().unsigned_abs();
     let program = |process: &str| {
@@ -60,7 +62,7 @@ mod tests {
         let program = own_path().unwrap();
         assert!(program.is_file());
         assert_eq!(start_again(NAMER).get_args().collect::<Vec<_>>(), [NAMER]);
-        // cargo, or whatever else runs tests.
+        // The parent is cargo, or another test runner.
         assert!(matches!(find_starter(), Err(StarterError::Foreign)));
     }
 }

@@ -1,20 +1,20 @@
-//! Who called cowtrace, and how it works with no more than that user's rights.
+//! Who called cowtrace, and how it works with that user's rights only.
 //!
-//! A trace needs root, what it leaves behind does not. Whoever may run this program by sudo could
-//! otherwise have root create, replace or read any file. So files whose paths the user gives are
-//! never root's business: nothing is opened as root and handed over afterwards.
+//! A trace needs root; the files it leaves do not. Otherwise anybody who may run this program by
+//! sudo could make root create, replace or read any file. So root never opens a file whose path the
+//! user gives; nothing is opened as root and handed over afterwards.
 //!
-//! - Commands that need no privileges (`report`, `diff`, …) give them up for good, before they look
+//! - Commands that need no privileges (`report`, `diff`, …) give them up for good before they look
 //!   at a path: [`become_caller`].
-//! - A trace keeps its own, for it reads other users' processes until its end. All that it does with
-//!   files of the user's happens in threads that have the user's identity and no capability:
-//!   [`take_rights_in_thread`] for the one that writes the recording, [`with_rights`] for the rest.
-//!   Linux keeps identities per thread. `SQLite` creates its journals by name at any time, so a file
-//!   that is opened early and passed on would not do; and the effective user is set, not the
-//!   file-system user alone, because no capability then overrides what the kernel checks.
-//! - `NewFile` refuses to create anything in a thread that still is root for another.
-//! - The command that is started (`-- COMMAND`) is the user's in every respect:
-//!   [`become_caller`], with [`environment`].
+//! - A trace keeps its privileges, because it reads other users' processes until its end. All its
+//!   work on the user's files happens in threads that have the user's identity and no capability:
+//!   [`take_rights_in_thread`] for the thread that writes the recording, [`with_rights`] for the
+//!   rest. Linux keeps identities per thread. Opening a file early and passing it on would not do,
+//!   because `SQLite` creates its journals by name at any time. The effective user is set, not only
+//!   the file-system user, so that no capability overrides the kernel's checks.
+//! - `NewFile` refuses to create anything in a thread that is still root on behalf of another user.
+//! - The command that is started (`-- COMMAND`) runs entirely as the user: [`become_caller`], with
+//!   [`environment`].
 
 use std::{env, ffi::CString, io, path::PathBuf, sync::OnceLock, thread};
 
@@ -27,25 +27,25 @@ use rustix::thread::{
 };
 use thiserror::Error;
 
-/// Where a user's own programs are, below the home folder.
+/// Folders of a user's own programs, below the home folder.
 const OWN_PROGRAMS: [&str; 2] = [".local/bin", "bin"];
-/// Where every system has programs.
+/// Folders of programs on every system.
 const PROGRAMS: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 
-/// Why the caller's rights were not taken. Nothing is done then.
+/// Why the caller's rights were not taken. The command then does nothing.
 #[derive(Debug, Error)]
 pub enum CallerError {
-    /// sudo did not set it.
+    /// A variable of sudo has a value that sudo does not set.
     #[error(
         "{name} is {value:?}, which is not the number of a user or group; run cowtrace with sudo, or unset it"
     )]
     NotFromSudo {
         /// The variable.
         name: &'static str,
-        /// What is in it.
+        /// Its value.
         value: String,
     },
-    /// sudo sets both; one of them is not there.
+    /// sudo sets both variables, but one is missing.
     #[error(
         "{set} is set, but {missing} is not, so the caller's group is unknown; \
          run cowtrace with sudo, or unset {set}"
@@ -56,7 +56,7 @@ pub enum CallerError {
         /// The one that is missing.
         missing: &'static str,
     },
-    /// The system does not answer who the user is.
+    /// The system does not say who the user is.
     #[error("cannot look up the calling user: {0}")]
     Unknown(io::Error),
     /// The system refused.
@@ -64,7 +64,7 @@ pub enum CallerError {
     Refused(io::Error),
 }
 
-/// Who called, other than the user that this process runs as.
+/// The user who called, if that is not the user of this process.
 #[derive(Clone, Debug)]
 struct Caller {
     uid: Uid,
@@ -73,7 +73,7 @@ struct Caller {
     account: Option<User>,
 }
 
-/// Whose rights count, found once.
+/// The user whose rights count, found once.
 fn find_caller() -> Result<Option<&'static Caller>, CallerError> {
     static CALLER: OnceLock<Option<Caller>> = OnceLock::new();
     if let Some(known) = CALLER.get() {
@@ -88,7 +88,7 @@ fn look_up_caller() -> Result<Option<Caller>, CallerError> {
     if !ids.effective.is_root() {
         return Ok(None);
     }
-    // Where the program's file is root's by its mode, the environment is anybody's.
+    // If the program's file is setuid root, anybody controls the environment.
     if !ids.real.is_root() {
         let groups = getgroups().map_err(unknown_ids)?;
         return describe_caller(ids.real, nix::unistd::getgid(), Some(groups)).map(Some);
@@ -106,14 +106,14 @@ fn look_up_caller() -> Result<Option<Caller>, CallerError> {
     describe_caller(Uid::from_raw(uid), Gid::from_raw(gid), None).map(Some)
 }
 
-/// A user's or group's number as sudo leaves it.
+/// A user's or group's number as sudo writes it.
 fn number_from_sudo(name: &'static str) -> Result<Option<u32>, CallerError> {
     let Some(value) = env::var_os(name) else {
         return Ok(None);
     };
     let text = value.to_str();
     match text.and_then(|text| text.parse().ok()) {
-        // The kernel takes the last one for "leave it as it is".
+        // The kernel takes the last number as "leave unchanged".
         Some(number) if number != u32::MAX => Ok(Some(number)),
         _ => Err(CallerError::NotFromSudo {
             name,
@@ -145,17 +145,17 @@ fn unknown_ids(error: nix::Error) -> CallerError {
     CallerError::Unknown(error.into())
 }
 
-/// Whether this thread could do more to the user's files than the user may.
+/// Whether this thread has more rights to the user's files than the user.
 #[must_use]
 pub fn is_beyond_caller() -> bool {
     Uid::effective().is_root() && !matches!(find_caller(), Ok(None))
 }
 
-/// Makes this process the caller's, for good: user, groups, and no capability in any set that it
-/// could pass on. Root that called as root stays what it is.
+/// Makes this process the caller's for good: user, groups, and no capability in any set that is
+/// inherited. If root itself called, nothing changes.
 ///
-/// The bounding set is left alone, and new privileges are not ruled out: neither gives anything by
-/// itself, and without them a service could not run helpers that are root's by their mode.
+/// The bounding set and `no_new_privs` are left alone. Neither gives any rights by itself, and
+/// changing them would prevent a service from running setuid-root helpers.
 pub fn become_caller() -> Result<(), CallerError> {
     let refused = |error: nix::Error| CallerError::Refused(error.into());
     if let Some(caller) = find_caller()? {
@@ -168,15 +168,15 @@ pub fn become_caller() -> Result<(), CallerError> {
     shed_capabilities().map_err(CallerError::Refused)
 }
 
-/// As [`become_caller`], for this thread alone. The process stays what it is, and nobody but root
-/// can signal or trace it.
+/// Like [`become_caller`], but only for this thread. The process keeps its user, and only root can
+/// signal or trace it.
 pub fn take_rights_in_thread() -> Result<(), CallerError> {
     let take = |caller: &Caller| -> rustix::io::Result<()> {
         let group = |gid: &Gid| rustix::thread::Gid::from_raw(gid.as_raw());
         let groups: Vec<_> = caller.groups.iter().map(group).collect();
         set_thread_groups(&groups)?;
         set_thread_res_gid(None, group(&caller.gid), None)?;
-        // Last: it takes the right to do this.
+        // Last, because this takes away the right to do the above.
         let user = rustix::thread::Uid::from_raw(caller.uid.as_raw());
         set_thread_res_uid(None, user, None)
     };
@@ -188,7 +188,7 @@ pub fn take_rights_in_thread() -> Result<(), CallerError> {
     shed_capabilities().map_err(CallerError::Refused)
 }
 
-/// Does something with the caller's rights, in a thread that ends with it.
+/// Runs a function with the caller's rights, in a thread that ends afterwards.
 pub fn with_rights<T, E>(act: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E>
 where
     T: Send,
@@ -208,7 +208,7 @@ where
     })
 }
 
-/// Takes every capability from this thread, in all sets that are passed on.
+/// Drops every capability of this thread, in all sets that are inherited.
 fn shed_capabilities() -> io::Result<()> {
     let none = CapabilitySet::empty();
     // Kernels before 4.3 have none.
@@ -224,12 +224,12 @@ fn shed_capabilities() -> io::Result<()> {
     Ok(())
 }
 
-/// What the environment of a command of the caller's has in place of what sudo has set; empty unless
+/// Environment variables of the caller's command that replace those set by sudo; empty unless
 /// another user called.
 ///
-/// sudo's own variables (`SUDO_USER`, …) stay: they are true. So does its `PATH`, which is what the
-/// administrator wants for root, with what a user's commands are usually found by: the user's own
-/// folders before it, and behind it those of every system that it lacks.
+/// sudo's own variables (`SUDO_USER`, …) stay, because they are true. Its `PATH`, which the
+/// administrator chose for root, stays too, extended by the usual places of a user's commands: the
+/// user's own folders before it, and after it those system folders that it lacks.
 pub fn caller_environment() -> Result<Vec<(&'static str, String)>, CallerError> {
     let Some(caller) = find_caller()? else {
         return Ok(Vec::new());
@@ -254,7 +254,7 @@ fn environment_of(caller: &Caller, path: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Folders that are not there any more, or not yet, are left in: that is what a `PATH` is.
+/// Folders that do not exist (yet or any more) stay in: that is normal for a `PATH`.
 fn path_of(home: &str, path: &str) -> String {
     let home = home.trim_end_matches('/');
     let own = OWN_PROGRAMS

@@ -1,8 +1,9 @@
-//! This program, once more: how it starts itself as one of its hidden subcommands, and who called it.
+//! This program as another process: how it starts itself as a hidden subcommand, and who called it.
 //!
-//! A trace runs as root. What need not, or must not, is done by this program in another process, or with
-//! another user's rights: a command is started as the user who called ([`launcher`]), foreign files are
-//! read in a process that may fail ([`again`], with [`NAMER`]), and files are the caller's ([`caller`]).
+//! A trace runs as root. Work that does not need root, or must not have it, is done in another
+//! process or with another user's rights: a command is started as the user who called
+//! ([`launcher`]), a process that may crash reads foreign files ([`again`], with [`NAMER`]), and
+//! the user's files are opened with the user's rights ([`caller`]).
 
 mod again;
 pub mod caller;

@@ -1,8 +1,8 @@
-//! Names for the data that a program or library begins with as zeros (`.bss`): the kernel calls it
-//! anonymous, and it lies behind the file's own data.
+//! Names for a program's or library's data that begins as zeros (`.bss`): the kernel calls it
+//! anonymous, and it follows the file's own data in memory.
 //!
-//! Where that data ends stands in the file, which the traced side may have made. So the file is only
-//! held here, and the caller says who reads it ([`HeldData`]).
+//! The file says where that data ends, but the traced side may have made the file. So this module
+//! only holds the file open, and the caller decides who reads it ([`HeldData`]).
 
 use std::{collections::HashMap, fs::File, path::Path};
 
@@ -14,24 +14,24 @@ use super::{
 };
 use crate::run::{Kind, Mapping, Process, Region};
 
-/// Files held for it at most: those with most copies first.
+/// Most files held for this: those with most copies first.
 const MAX_FILES: usize = 256;
 
 /// A file whose data a process has mapped. [`bytes_to_end`] says which part of it to read.
 #[derive(Debug)]
 pub struct HeldData {
-    /// Held only: it may be no regular file.
+    /// Only held, not opened: it may not be a regular file.
     pub file: File,
-    /// The inode that the file must have: by its name alone it may be another. None where the mapping
-    /// itself led to it, and where the process has gone: then only a file that ends at the same place
-    /// gives a name.
+    /// The inode that the file must have, since a file found by name may be another. None if the mapping
+    /// itself led to the file. Also none if the process has exited; then only a file whose data ends at
+    /// the same place gives a name.
     pub inode: Option<u64>,
-    /// Where in the file the mapping begins, bytes.
+    /// Offset in the file at which the mapping begins, bytes.
     pub offset: u64,
 }
 
-/// Names such regions, of processes that live by their own files. `ask` gives [`bytes_to_end`] of
-/// each file, or none.
+/// Names these regions; those of living processes by the processes' own files. `ask` gives the
+/// [`bytes_to_end`] of each file, or none.
 pub fn name_bss(
     regions: &mut [Region],
     processes: &[Process],
@@ -82,7 +82,7 @@ fn name_of(data: &Mapping) -> String {
     format!("[bss of {file}]")
 }
 
-/// The data of files, by the process and where it ends.
+/// The mapped data of files, by process and end address.
 fn data_by_end(regions: &[Region]) -> HashMap<(u32, u64), &Region> {
     let is_data =
         |region: &&Region| region.mapping.kind == Kind::File && region.mapping.is_copy_on_write();
@@ -94,8 +94,8 @@ fn data_by_end(regions: &[Region]) -> HashMap<(u32, u64), &Region> {
     data
 }
 
-/// The file of a mapping: of the process that has it mapped, if that lives, else the one of its name
-/// here.
+/// The file of a mapping: from the process that has it mapped if that is alive, otherwise the file
+/// with its name in cowtrace's own root.
 fn hold_bss_file(proc_root: &Path, pid: Option<u32>, mapping: &Mapping) -> Option<HeldData> {
     let held = |file, inode| HeldData {
         file,
@@ -108,7 +108,8 @@ fn hold_bss_file(proc_root: &Path, pid: Option<u32>, mapping: &Mapping) -> Optio
     if let Some(file) = hold_mapped(proc_root, pid, mapping.start, mapping.end) {
         return Some(held(file, None));
     }
-    // Who may not look at mapped files has their names. A process that has ended meanwhile has none.
+    // Without the right to open mapped files, their names are used. A process that has exited
+    // meanwhile has none.
     match inode_of(proc_root, pid, mapping) {
         Some(inode) => {
             let file = hold_named(proc_root, Some(pid), &mapping.name)?;
@@ -118,7 +119,7 @@ fn hold_bss_file(proc_root: &Path, pid: Option<u32>, mapping: &Mapping) -> Optio
     }
 }
 
-/// The inode of the file that a process has mapped at an address, by that name.
+/// The inode of the file with that name that a process has mapped at an address.
 fn inode_of(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<u64> {
     let text = read_layout_text(proc_root, pid).ok()?;
     let mapped = read_mapped_files(&text).ok()?;
@@ -128,15 +129,15 @@ fn inode_of(proc_root: &Path, pid: u32, mapping: &Mapping) -> Option<u64> {
     Some(same.1?.inode)
 }
 
-/// How far the segment reaches in memory that a mapping from an offset on is the file's part of: up to
-/// the end of its last page, bytes from where the mapping begins (elf(5)). None if it is of none.
+/// How far a segment reaches in memory, in bytes from the start of the mapping of its file part: up
+/// to the end of the segment's last page (elf(5)). None if the mapping belongs to no segment.
 pub(crate) fn bytes_to_end<'a>(
     file: &impl Object<'a>,
     mapped: u64,
     page_bytes: u64,
 ) -> Option<u64> {
     let down = |at: u64| at & !(page_bytes - 1);
-    // The last: one before it may share its last page of the file with it.
+    // The last one: an earlier segment may share its last page of the file with it.
     let found = file.segments().filter_map(|segment| {
         let (offset, bytes) = segment.file_range();
         // Its first pages may have been split off and made read-only since.
@@ -187,7 +188,7 @@ mod tests {
         mappings.into_iter().enumerate().map(region).collect()
     }
 
-    /// As the process that reads foreign files does, in this one.
+    /// Reads a held file as the naming process does, but in this process.
     fn read(held: &[HeldData]) -> Vec<Option<u64>> {
         let of = |data: &HeldData| {
             let found = data.file.metadata().ok().filter(fs::Metadata::is_file)?;
@@ -245,8 +246,8 @@ mod tests {
         assert_eq!(named(regions, None)[index].mapping.name, "[anon]");
     }
 
-    /// A process that may not be asked what it has mapped, in a root of its own with a file of the
-    /// program's name.
+    /// A process whose mapped files may not be opened, with a root of its own that has a file of
+    /// the program's name.
     #[test]
     fn a_name_counts_if_it_leads_to_the_file_that_is_mapped() {
         let scratch = Scratch::new("bss");
@@ -265,7 +266,7 @@ mod tests {
             let own = regions.into_iter().find(own).unwrap();
             own.mapping.name
         };
-        // There is no such file: nor is one taken that is called so elsewhere.
+        // There is no such file, and a file of the same name elsewhere is not taken instead.
         assert_eq!(name(), "[anon]");
         mkfifo(&there, Mode::S_IRWXU).unwrap();
         assert_eq!(name(), "[anon]");
@@ -273,7 +274,7 @@ mod tests {
         fs::copy(program, &there).unwrap();
         assert_eq!(name(), "[anon]", "another inode");
         fs::remove_file(&there).unwrap();
-        // A link leads to a place in that root.
+        // A link is resolved within that root.
         symlink(program, &there).unwrap();
         assert_eq!(name(), "[anon]");
     }

@@ -1,4 +1,5 @@
-//! How a process ended that is somebody else's child, and what the kernel killed for lack of memory.
+//! How a process that is not our child exited, and how many processes the kernel killed for lack of
+//! memory.
 
 use std::{
     fs,
@@ -9,12 +10,13 @@ use std::{
 use super::process::{Identity, read_identity, stat_field};
 use crate::run::exit::Ending;
 
-/// The place of `exit_code` behind the name in /proc/PID/stat (proc(5): 52, where the name is 2).
+/// The position of `exit_code` after the name in /proc/PID/stat (field 52 in proc(5), where the
+/// name is field 2).
 const EXIT_CODE: usize = 49;
 /// `PIDFD_INFO_EXIT` of include/uapi/linux/pidfd.h, since Linux 6.15.
 const INFO_EXIT: u64 = 1 << 3;
 
-/// `struct pidfd_info` as it first was.
+/// The first version of `struct pidfd_info`.
 #[repr(C)]
 #[derive(Debug, Default)]
 struct PidfdInfo {
@@ -24,19 +26,19 @@ struct PidfdInfo {
     exit_code: i32,
 }
 
-// `PIDFD_GET_INFO` of the same.
+// `PIDFD_GET_INFO`, from the same header.
 nix::ioctl_readwrite!(pidfd_get_info, 0xff, 11, PidfdInfo);
 
-/// A process whose end will be asked for.
+/// A process whose exit will be looked up.
 #[derive(Debug)]
 pub struct Watched {
     identity: Identity,
-    /// What the kernel calls it by; none before Linux 5.3.
+    /// Its pidfd; none before Linux 5.3.
     pidfd: Option<OwnedFd>,
 }
 
 impl Watched {
-    /// To be called while it lives.
+    /// Call it while the process is alive.
     #[must_use]
     pub fn new(root: &Path, pid: u32) -> Option<Self> {
         let raw = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
@@ -53,14 +55,14 @@ impl Watched {
         self.identity.pid
     }
 
-    /// How it ended; none if it has not, or if that is not known: its parent has taken it, and the
-    /// kernel is older than Linux 6.15.
+    /// How it exited; none if it has not, or if that is unknown because its parent has reaped it
+    /// and the kernel is older than Linux 6.15.
     #[must_use]
     pub fn ending(&self, root: &Path) -> Option<Ending> {
         self.as_zombie(root).or_else(|| self.by_kernel())
     }
 
-    /// Until its parent takes it, it tells itself.
+    /// From /proc, until its parent reaps it.
     fn as_zombie(&self, root: &Path) -> Option<Ending> {
         let pid = self.identity.pid;
         let now = read_identity(root, pid).ok()?;
@@ -71,7 +73,7 @@ impl Watched {
         Ending::from_wait_status(stat_field(&stat, EXIT_CODE)?)
     }
 
-    /// Then the kernel knows, for who holds it.
+    /// From the kernel, which keeps the status for holders of a pidfd.
     fn by_kernel(&self) -> Option<Ending> {
         let mut info = PidfdInfo {
             mask: INFO_EXIT,
@@ -88,8 +90,8 @@ impl Watched {
     }
 }
 
-/// Processes that the kernel has killed for lack of memory since the machine started, in whichever
-/// control group (/proc/vmstat); none on kernels before 4.13.
+/// Processes that the kernel has killed for lack of memory since boot, in all control groups
+/// (/proc/vmstat); none on kernels before 4.13.
 #[must_use]
 pub fn oom_kills(root: &Path) -> Option<u64> {
     let text = fs::read_to_string(root.join("vmstat")).ok()?;

@@ -1,9 +1,9 @@
-//! Files of a process, held by the process's own view of them and read later: after the process has
-//! gone, or its file system with it.
+//! Files of a process, held as the process itself sees them and read later, when the process or its
+//! file system may be gone.
 //!
-//! They are held by `O_PATH`: nothing is opened and nothing read, for drivers and file systems may be
-//! the target's own and never answer. They are read in a process of their own (`native`), which checks
-//! first what they are: regular files, and the ones that are meant.
+//! They are held by `O_PATH`, which opens and reads nothing: drivers and file systems may belong to
+//! the target and never answer. A separate process reads them (`native`), after checking that they
+//! are regular files and the expected ones.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,15 +17,15 @@ use nix::{
     libc,
 };
 
-/// A file that a process has mapped at exactly these addresses, whatever its name means by now.
-/// Needs `CAP_CHECKPOINT_RESTORE`, or `CAP_SYS_ADMIN`.
+/// The file that a process has mapped at exactly these addresses, whatever its name refers to now.
+/// Needs `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`.
 #[must_use]
 pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> {
     hold_file(&root.join(format!("{pid}/map_files/{start:x}-{end:x}"))).ok()
 }
 
-/// The file of a name in a process's mount namespace and root, or here. Not surely the one that the
-/// process means.
+/// The file with this name in a process's mount namespace and root, or in cowtrace's own. It may
+/// not be the file that the process means.
 #[must_use]
 pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
     let folder = match pid {
@@ -36,17 +36,17 @@ pub fn hold_named(root: &Path, pid: Option<u32>, name: &str) -> Option<File> {
     hold_in(&folder, name, resolve).ok()
 }
 
-/// The file of a name that is relative to a folder, which may be a process's. Not surely the one that
-/// the process means.
+/// The file with this name relative to a folder, which may be a process's root. It may not be the
+/// file that the process means.
 pub(super) fn hold_in_folder(folder: &Path, name: &str) -> Option<File> {
     let folder = hold_file(folder).ok()?;
     hold_in(&folder, name, ResolveFlag::RESOLVE_NO_MAGICLINKS).ok()
 }
 
-/// The file in which a process says where it has put code that it made, and the user it runs as.
+/// A process's perf map, in which it describes code that it made, and the user it runs as.
 ///
-/// `/tmp/perf-PID.map` by its own idea of `/tmp` and of its number. No link is followed: that is the
-/// error `ELOOP`. None if there is no such file, or no such process any more.
+/// This is `/tmp/perf-PID.map` in the process's own `/tmp` and with its own pid. A link is not
+/// followed but gives the error `ELOOP`. None if there is no such file, or the process has exited.
 pub fn hold_perf_map(root: &Path, pid: u32) -> io::Result<Option<(File, u32)>> {
     let status = fs::read_to_string(root.join(format!("{pid}/status"))).ok();
     let Some((own_pid, owner)) = status.and_then(|status| own_names(&status)) else {
@@ -57,7 +57,7 @@ pub fn hold_perf_map(root: &Path, pid: u32) -> io::Result<Option<(File, u32)>> {
     let folder = hold_file(&root.join(format!("{pid}/root")));
     match folder.and_then(|folder| hold_in(&folder, &name, resolve)) {
         Ok(file) => Ok(Some((file, owner))),
-        // Not there; or the process has ended; or somebody moves folders about at this moment.
+        // Missing; or the process has exited; or somebody is moving folders right now.
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR | libc::ESRCH | libc::EAGAIN) => Ok(None),
             _ => Err(error),
@@ -65,10 +65,11 @@ pub fn hold_perf_map(root: &Path, pid: u32) -> io::Result<Option<(File, u32)>> {
     }
 }
 
-/// What a process calls itself (the innermost pid namespace's number), and its effective user here.
+/// The pid of a process in its innermost pid namespace, and its effective user in cowtrace's user
+/// namespace.
 pub(super) fn own_names(status: &str) -> Option<(u32, u32)> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
-    // Kernels without pid namespaces do not tell them.
+    // Kernels without pid namespaces do not have the line.
     let pid = field("NSpid:").or_else(|| field("Pid:"))?;
     let pid = pid.split_ascii_whitespace().next_back()?.parse().ok()?;
     let owner = field("Uid:")?.split_ascii_whitespace().nth(1)?.parse();
@@ -107,7 +108,7 @@ mod tests {
             hold_named(root, Some(pid), &mapping.name),
             hold_named(root, None, &mapping.name),
         ] {
-            // Who may not look at mapped files has their names.
+            // Without the right to open mapped files, their names are used.
             let Some(held) = held else { continue };
             assert_eq!(held.metadata().unwrap().ino(), inode);
         }

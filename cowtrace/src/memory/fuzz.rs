@@ -1,4 +1,5 @@
-//! Fuzzes the decoders of what a process can influence: its files in /proc, and the files that it maps.
+//! Fuzzes the decoders of data that a process can influence: its files in /proc, and the files that
+//! it maps.
 
 use object::{Object as _, ObjectSegment as _};
 
@@ -17,7 +18,7 @@ pub(crate) const PROC: Target = Target {
     memory: |bytes| 64 * bytes + (1 << 16),
 };
 
-/// Where a mapping of a program or library begins in the file, then the file.
+/// The offset in the file at which a mapping begins, then the file of a program or library.
 pub(crate) const BSS: Target = Target {
     name: "bss",
     run: bss,
@@ -28,7 +29,7 @@ pub(crate) const BSS: Target = Target {
 
 const PAGE: u64 = 4096;
 
-/// As by numbers that cannot overflow.
+/// The expected end, computed without overflow.
 fn bss(input: &[u8]) {
     let mut values = Values(input);
     let mapped = values.word();
@@ -42,7 +43,7 @@ fn bss(input: &[u8]) {
         let within = i128::from(mapped) - (offset - offset % page);
         let size = i128::from(segment.size()) + i128::from(segment.address() % PAGE);
         let end = (size + page - 1) / page * page - within;
-        // What goes beyond the last address is no segment.
+        // A segment that reaches beyond the last address is invalid.
         let is_real = size + page <= 1 << 64 && offset % page + bytes < 1 << 64;
         let is_in = within >= 0 && within < offset % page + bytes;
         (is_in && is_real && end >= 0).then_some(end)
@@ -52,7 +53,7 @@ fn bss(input: &[u8]) {
     assert_eq!(found.map(i128::from), expected);
 }
 
-/// A program of two segments, of which the second ends in zeros, as little of it as there must be.
+/// A minimal program of two segments; the second ends in zeros.
 fn programs() -> Vec<Vec<u8>> {
     let segment = |offset: u64, bytes: u64, size: u64| {
         let flags = 1 | 6 << 32;
@@ -63,7 +64,7 @@ fn programs() -> Vec<Vec<u8>> {
         let mut file = b"\x7fELF\x02\x01\x01".to_vec();
         file.resize(16, 0);
         file.extend([3, 0, 62, 0, 1, 0, 0, 0]);
-        // Entry, segments, sections; then sizes: of the header, and of two segments.
+        // Entry, segments, sections; then the sizes of the header and of the two segments.
         let words = [0u64, 64, 0].into_iter().flat_map(u64::to_le_bytes);
         file.extend(words);
         let sizes = [0u16, 0, 64, 56, 2, 64, 0, 0];
@@ -115,15 +116,14 @@ fn any_text(input: &[u8]) {
     }
 }
 
-/// Whatever a process calls what it maps, none of its mappings gets lost, and none is taken for
-/// another kind.
+/// Whatever names a process gives its mappings, none of them is lost or taken for another kind.
 fn any_path(input: &[u8]) {
     let line = |start: u64, path: &[u8]| {
         let end = start + 0x1000;
         let head = format!("{start:08x}-{end:08x} rw-p 00002000 fe:00 4242    ");
         [head.as_bytes(), path, b"\n"].concat()
     };
-    // The kernel escapes this one, and paths begin with a slash (`show_map_vma`).
+    // The kernel escapes newlines, and paths begin with a slash (`show_map_vma`).
     let path: Vec<u8> = input
         .iter()
         .copied()
@@ -137,7 +137,7 @@ fn any_path(input: &[u8]) {
     assert_eq!(mappings[0].name, String::from_utf8_lossy(&path));
 }
 
-/// Nor does what it calls itself hide whose child it is.
+/// Nor can its own name hide who its parent is.
 fn any_name(input: &[u8]) {
     let rest = b") S 5 1 1 0 -1 4194304 7 7 7 7 7 7 7 7 7 7 7 7 7 7 7";
     let text = [b"42 (", input, rest].concat();

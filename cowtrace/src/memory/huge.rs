@@ -1,4 +1,4 @@
-//! Mappings of hugetlbfs: how large their pages are.
+//! Mappings of hugetlbfs: the size of their pages.
 
 use std::{fs, path::Path};
 
@@ -12,8 +12,8 @@ const SMALLEST: u64 = 64 << 10;
 /// The name of anonymous memory in huge pages (`HUGETLB_ANON_FILE`).
 const ANONYMOUS: &str = "/anon_hugepage";
 
-/// Size of a mapping's pages if it is of hugetlbfs, else 0. Asks the file system that the file is on,
-/// of which only hugetlbfs answers with that.
+/// Size of a mapping's pages if it belongs to hugetlbfs, otherwise 0. Asks the file's file system;
+/// only hugetlbfs answers with a huge page size.
 pub(super) fn huge_page_bytes(root: &Path, pid: u32, mapping: &Mapping) -> u64 {
     let (start, end) = (mapping.start, mapping.end);
     if mapping.kind != Kind::File
@@ -29,13 +29,13 @@ pub(super) fn huge_page_bytes(root: &Path, pid: u32, mapping: &Mapping) -> u64 {
         Some(Ok(of)) if of.filesystem_type() == HUGETLBFS_MAGIC => {
             u64::try_from(of.block_size()).unwrap_or(0)
         }
-        // Nobody without `CAP_CHECKPOINT_RESTORE` may hold it.
+        // Without `CAP_CHECKPOINT_RESTORE` the file cannot be held.
         None if name == ANONYMOUS => default_bytes(root),
         _ => 0,
     }
 }
 
-/// Size of the huge pages that are had without asking for a size.
+/// The default size of huge pages.
 fn default_bytes(root: &Path) -> u64 {
     let text = fs::read_to_string(root.join("meminfo")).unwrap_or_default();
     let line = text

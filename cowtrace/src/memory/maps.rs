@@ -1,12 +1,12 @@
 //! /proc/PID/maps as mappings (proc(5)).
 //!
-//! Paths are whatever the target mapped: bytes that are no UTF-8 are replaced, not refused.
+//! Paths may be any bytes; those that are not UTF-8 are replaced, not refused.
 
 use std::{fs, io, path::Path};
 
 use crate::run::{Kind, Mapping};
 
-/// The text of maps, to see whether anything changed.
+/// The text of maps, for checking whether anything changed.
 pub fn read_layout_text(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
     fs::read(root.join(pid.to_string()).join("maps"))
 }
@@ -17,7 +17,7 @@ pub fn read_mappings(text: &[u8]) -> io::Result<Vec<Mapping>> {
     Ok(found.into_iter().map(|(mapping, _)| mapping).collect())
 }
 
-/// A file as maps names it. Two file systems may give the same numbers to different files.
+/// Identifies a file in maps. Two file systems may use the same numbers for different files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// Major and minor number of the device.
@@ -26,7 +26,7 @@ pub struct FileId {
     pub inode: u64,
 }
 
-/// The mappings in the text of maps, each with the file it is of, without counting pages.
+/// The mappings in the text of maps, each with its file, without counting pages.
 pub fn read_mapped_files(text: &[u8]) -> io::Result<Vec<(Mapping, Option<FileId>)>> {
     let lines = text.split(|&byte| byte == b'\n');
     let mut found = Vec::new();
@@ -42,8 +42,8 @@ pub fn read_mapped_files(text: &[u8]) -> io::Result<Vec<(Mapping, Option<FileId>
     Ok(found)
 }
 
-/// A line of maps: addresses, permissions, offset, device, inode, path. The path is whatever comes
-/// after the others and what aligns it.
+/// A line of maps: addresses, permissions, offset, device, inode, path. The path is the rest of the
+/// line, after padding.
 fn parse_maps_line(line: &[u8]) -> Option<(Mapping, Option<FileId>)> {
     let mut fields = line.splitn(6, |&byte| byte == b' ');
     let mut field = || str::from_utf8(fields.next()?).ok();
@@ -136,7 +136,7 @@ mod tests {
         );
     }
 
-    /// A shared segment's name is made by the kernel, and any file's by whoever made the file.
+    /// The kernel names shared segments; all other files are named by whoever made them.
     #[test]
     fn a_path_may_be_anything() {
         for path in [

@@ -1,12 +1,12 @@
 //! Whether KSM may have merged pages of a process with others (Documentation/admin-guide/mm/ksm.rst).
 //!
-//! Which mappings it may merge stands in smaps alone, which is not read. So where a process has any for
-//! it, all its anonymous memory may be merged.
+//! Only smaps says which mappings KSM may merge, and smaps is not read. So if a process has any
+//! such mapping, all its anonymous memory counts as possibly merged.
 
 use std::{fs, path::Path};
 
-/// Whether KSM has to do with a process, as far as the kernel tells: of the process from Linux 5.19 on,
-/// before of the machine.
+/// Whether KSM is involved in a process, as reported by the kernel: per process from Linux 5.19 on,
+/// before that for the whole machine.
 pub(super) fn may_be_merged(root: &Path, pid: u32) -> bool {
     let of_process = |name: &str| fs::read_to_string(root.join(format!("{pid}/{name}"))).ok();
     if let Some(text) = of_process("ksm_stat") {
@@ -17,7 +17,7 @@ pub(super) fn may_be_merged(root: &Path, pid: u32) -> bool {
     pages.is_some_and(|pages| pages.trim() != "0")
 }
 
-/// Whether there are pages that KSM looks at, or mappings that it may.
+/// Whether KSM scans any pages of it, or may merge any of its mappings.
 fn has_ksm(text: &str) -> bool {
     text.lines().any(|line| {
         let mut words = line.split_ascii_whitespace();

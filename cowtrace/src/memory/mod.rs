@@ -1,5 +1,5 @@
-//! Readers of /proc: mappings and their present pages. Each takes the root to read below, so that
-//! tests can give it files of their own.
+//! Readers of /proc: mappings and their present pages. Each takes the root of /proc as an argument,
+//! so that tests can use files of their own.
 
 mod bss;
 mod exit;
@@ -36,6 +36,6 @@ pub fn page_bytes() -> u64 {
         .ok()
         .flatten()
         .and_then(|bytes| u64::try_from(bytes).ok());
-    // The least that any has: every Linux answers.
+    // Every Linux answers; otherwise this is the smallest size of any architecture.
     asked.unwrap_or(4096)
 }

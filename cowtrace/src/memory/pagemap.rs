@@ -1,9 +1,10 @@
-//! Which pages of its mappings a process has present: /proc/PID/pagemap
+//! Which pages of its mappings a process has present, from /proc/PID/pagemap
 //! (Documentation/admin-guide/mm/pagemap.rst).
 //!
-//! Not smaps, which holds the memory's lock for as long as a mapping takes: 25 ms for 2 GiB, in which
-//! the process can map and unmap nothing. pagemap lets go of it every 2 MiB. Mappings that are sparse,
-//! of which sanitizers make one of 16 TiB, are scanned, which passes over holes.
+//! smaps is not used: for each mapping it holds the lock of the process's memory, and meanwhile the
+//! process can neither map nor unmap memory (25 ms for 2 GiB). pagemap releases the lock every 2
+//! MiB. Sparse mappings, such as the 16 TiB that sanitizers reserve, are scanned instead, which
+//! skips holes.
 
 use std::{fs::File, ops::Range, os::unix::fs::FileExt as _, path::Path, sync::OnceLock};
 
@@ -16,17 +17,19 @@ use super::{
 };
 use crate::run::{Kind, Mapping};
 
-/// Entries that are read at a time: 16 KiB of them, for 8 MiB of small pages, some 0.2 ms.
+/// Entries read at a time: 16 KiB of them, which cover 8 MiB of small pages and take about 0.2 ms.
 const ENTRIES: usize = 2048;
-/// Mappings that are read together lie at most so many pages apart: an entry costs less than a call.
+/// Largest gap in pages between mappings that are read together: reading an entry costs less than a
+/// call.
 const NEAR: u64 = 64;
-/// Pages that are read one by one, present or not: so many times those that are present, and at least
-/// 1 GiB of small ones.
+/// Limit of pages that are read one by one, present or not: this many times the present pages, and
+/// at least 1 GiB of small pages.
 const READ_PER_PRESENT: u64 = 4;
 const READ_AT_LEAST: u64 = 262_144;
 
-/// Counts the present pages of some of a process's mappings, given by their places, and finds out what
-/// else the kernel tells of them. The page of zeros is no page, where its number can be known (`CAP_SYS_ADMIN`, or Linux 6.7 for what is scanned).
+/// Counts the present pages of some of a process's mappings, given by index, and fills in what else
+/// the kernel says about them. The zero page does not count where its frame number can be read
+/// (`CAP_SYS_ADMIN`, or Linux 6.7 for scanned mappings).
 pub fn count_pages(
     root: &Path,
     pid: u32,
@@ -64,10 +67,10 @@ pub fn count_pages(
     }
 }
 
-/// Frame of the page of zeros, as far as frames are told.
+/// Frame number of the zero page, if the kernel shows frame numbers.
 static ZERO: OnceLock<Option<u64>> = OnceLock::new();
 
-/// How many of the mappings, given by size, are read page by page.
+/// How many of the mappings, sorted by size, are read page by page.
 fn dense_count(by_size: &[usize], mappings: &[Mapping], there: Resident, page_bytes: u64) -> usize {
     let present = there.pages.saturating_add(there.huge_pages);
     let mut left = READ_AT_LEAST.saturating_add(present.saturating_mul(READ_PER_PRESENT));
@@ -80,8 +83,8 @@ fn dense_count(by_size: &[usize], mappings: &[Mapping], there: Resident, page_by
     by_size.iter().take_while(is_dense).count()
 }
 
-/// Where sparse mappings cannot be scanned: they have what is in no other, in proportion to their
-/// sizes.
+/// An estimate for kernels that cannot scan sparse mappings: the present pages that no other
+/// mapping accounts for, divided in proportion to the mappings' sizes.
 fn share_out(sparse: &[usize], mappings: &mut [Mapping], there: Resident) {
     let elsewhere: u64 = mappings.iter().map(|mapping| mapping.anonymous_pages).sum();
     let left = there.anonymous.saturating_sub(elsewhere);
@@ -101,7 +104,7 @@ fn share_out(sparse: &[usize], mappings: &mut [Mapping], there: Resident) {
 }
 
 fn put_pages(pages: Pages, mapping: &mut Mapping) {
-    // What anonymous memory has of a file is the huge page of zeros.
+    // In anonymous memory, pages marked as a file's are the huge zero page.
     let of_file = if mapping.kind == Kind::File {
         pages.of_file
     } else {
@@ -110,7 +113,7 @@ fn put_pages(pages: Pages, mapping: &mut Mapping) {
     mapping.resident_pages = pages.anonymous + of_file;
     mapping.anonymous_pages = match mapping.huge_page_bytes {
         0 => pages.anonymous,
-        // They belong to hugetlbfs, whoever has them.
+        // These pages belong to hugetlbfs, whoever maps them.
         _ => 0,
     };
 }
@@ -141,7 +144,7 @@ struct PagemapReader {
 }
 
 impl PagemapReader {
-    /// Reads mappings, given by address, those that lie close together in one go.
+    /// Reads mappings, given in order of address; those close to each other in one go.
     fn read_all(&mut self, order: &[usize], mappings: &mut [Mapping]) {
         let mut rest = order;
         while let Some(&first) = rest.first() {
@@ -162,7 +165,7 @@ impl PagemapReader {
         }
     }
 
-    /// Reads a span, and counts the mappings that are in it, given by address.
+    /// Reads a span and counts the present pages of the mappings in it, given in order of address.
     fn read(&mut self, span: Range<u64>, inside: &[usize], mappings: &mut [Mapping]) {
         let mut inside = inside.iter().copied().peekable();
         let (mut at, mut pages) = (span.start, Pages::default());
@@ -171,7 +174,7 @@ impl PagemapReader {
             let entries = entries.unwrap_or(ENTRIES).min(ENTRIES);
             let bytes = &mut self.bytes[..entries * 8];
             self.urgent.pause();
-            // A process that has ended has no pages.
+            // A process that has exited has no pages.
             let read = self.file.read_at(bytes, at / self.page_bytes * 8);
             let read = read.unwrap_or(0);
             if read < 8 {

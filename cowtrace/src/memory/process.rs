@@ -1,11 +1,11 @@
-//! Who a process is, what it runs as, and whose child: /proc/PID/stat, comm and task.
+//! The identity of a process, its name and its parent: /proc/PID/stat, comm and task.
 
 use std::{collections::HashMap, fs, io, path::Path};
 
-/// `PF_KTHREAD` of include/linux/sched.h: a thread of the kernel, without memory of its own.
+/// `PF_KTHREAD` of include/linux/sched.h: a kernel thread, without memory of its own.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// A process at one moment. Two with the same pid differ in when they started.
+/// A process at one moment. Two processes with the same pid have different start times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Process id.
@@ -16,7 +16,7 @@ pub struct Identity {
     pub started_ticks: u64,
     /// Whether it has exited and waits to be reaped.
     pub is_dead: bool,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     pub is_kernel_thread: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct Task {
     pub is_dead: bool,
 }
 
-/// Reads who a process is.
+/// Reads the identity of a process.
 pub fn read_identity(root: &Path, pid: u32) -> io::Result<Identity> {
     let stat = read_stat(&root.join(pid.to_string()).join("stat"))?;
     Ok(Identity {
@@ -41,7 +41,7 @@ pub fn read_identity(root: &Path, pid: u32) -> io::Result<Identity> {
     })
 }
 
-/// Whether a process that was seen before is still there and has not exited.
+/// Whether a process seen before still exists and has not exited.
 #[must_use]
 pub fn is_alive(root: &Path, before: &Identity) -> bool {
     read_identity(root, before.pid)
@@ -61,7 +61,7 @@ pub fn resident_pages(root: &Path, pid: u32) -> u64 {
     read_statm(root, pid).0
 }
 
-/// Pages that are present, and those of them that are of files.
+/// Present pages, and those that belong to files.
 fn read_statm(root: &Path, pid: u32) -> (u64, u64) {
     let text = fs::read_to_string(root.join(pid.to_string()).join("statm")).unwrap_or_default();
     let mut fields = text.split_ascii_whitespace().skip(1);
@@ -69,18 +69,18 @@ fn read_statm(root: &Path, pid: u32) -> (u64, u64) {
     (pages().unwrap_or(0), pages().unwrap_or(0))
 }
 
-/// What a process has present, in small pages.
+/// Present memory of a process, in small pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resident {
-    /// Without those of hugetlbfs.
+    /// Pages outside hugetlbfs.
     pub(super) pages: u64,
     /// Of these, pages that belong to no file.
     pub(super) anonymous: u64,
-    /// Those of hugetlbfs.
+    /// Pages of hugetlbfs.
     pub(super) huge_pages: u64,
 }
 
-/// What a process has present; nothing if it is gone.
+/// Present memory of a process; zero if it is gone.
 pub(super) fn read_resident(root: &Path, pid: u32, page_bytes: u64) -> Resident {
     let (pages, of_files) = read_statm(root, pid);
     let status = fs::read(root.join(format!("{pid}/status"))).unwrap_or_default();
@@ -91,6 +91,7 @@ pub(super) fn read_resident(root: &Path, pid: u32, page_bytes: u64) -> Resident 
     }
 }
 
+<<<<<<< HEAD
 /// Anonymous pages that a process has present, without huge pages of hugetlbfs; none if it is gone.
 #[must_use]
 pub fn held_pages(root: &Path, pid: u32) -> Option<u64> {
@@ -99,6 +100,9 @@ pub fn held_pages(root: &Path, pid: u32) -> Option<u64> {
 }
 
 /// The line of status that says how much of hugetlbfs a process has.
+=======
+/// The line of status with the memory that a process has in hugetlbfs.
+>>>>>>> main
 pub(super) fn huge_bytes(status: &[u8]) -> u64 {
     let status = String::from_utf8_lossy(status);
     let line = status
@@ -112,7 +116,7 @@ pub(super) fn huge_bytes(status: &[u8]) -> u64 {
 pub fn list_tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
     let folder = root.join(pid.to_string()).join("task");
     let ids = numbered_entries(&folder)?;
-    // A task that ended meanwhile is left out.
+    // A task that exited meanwhile is left out.
     let task = |tid: u32| {
         let stat = read_stat(&folder.join(tid.to_string()).join("stat")).ok()?;
         Some(Task {
@@ -128,7 +132,7 @@ pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
     let mut all: HashMap<u32, Identity> = HashMap::new();
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for pid in numbered_entries(root)? {
-        // One that ended meanwhile is left out.
+        // A process that exited meanwhile is left out.
         if let Ok(process) = read_identity(root, pid) {
             children.entry(process.parent).or_default().push(pid);
             all.insert(pid, process);
@@ -139,7 +143,7 @@ pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
     while !generation.is_empty() {
         let mut next = Vec::new();
         for pid in generation {
-            // Taken out, so that each is there once.
+            // Removed, so that each process appears once.
             if let Some(process) = all.remove(&pid) {
                 tree.push(process);
                 next.extend(children.remove(&pid).unwrap_or_default());
@@ -154,7 +158,7 @@ fn read_stat(path: &Path) -> io::Result<Stat> {
     stat_of(&fs::read(path)?)
 }
 
-/// What is needed of a stat file.
+/// The fields used from a stat file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) parent: u32,
@@ -164,7 +168,7 @@ pub(super) struct Stat {
 }
 
 pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
-    // The name in it may be any bytes, and is the only thing in parentheses.
+    // The name may contain any bytes, and is the only field in parentheses.
     let name_end = text.iter().rposition(|&byte| byte == b')');
     let rest = name_end.and_then(|end| str::from_utf8(&text[end + 1..]).ok());
     let fields: Vec<&str> = rest.unwrap_or_default().split_ascii_whitespace().collect();
@@ -185,7 +189,7 @@ pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
     })
 }
 
-/// A number behind the name in a stat file, by its place there; what is no number is none.
+/// A number after the name in a stat file, by its position; none if it is not a number.
 pub(super) fn stat_field(text: &[u8], place: usize) -> Option<i32> {
     let name_end = text.iter().rposition(|&byte| byte == b')')?;
     let rest = str::from_utf8(&text[name_end + 1..]).ok()?;

@@ -1,5 +1,5 @@
-//! What a process was started as. Its file may go by several names: Debian's `redis-server` is a
-//! link to `redis-check-rdb`, and mappings are named after the file.
+//! The path by which a process was started. Its file may have several names: Debian's
+//! `redis-server` is a link to `redis-check-rdb`, and mappings are named after the file.
 
 use std::{
     fs,
@@ -12,22 +12,22 @@ use super::{
     target,
 };
 
-/// `AT_EXECFN` of getauxval(3): where the path stands that the program was started by.
+/// `AT_EXECFN` of getauxval(3): the address of the path by which the program was started.
 const STARTED_BY: u64 = 31;
 /// Longer paths are not followed (`PATH_MAX`).
 const MAX_PATH: usize = 4096;
-/// Words of an auxiliary vector that are looked through: it has some twenty pairs.
+/// Most words read from an auxiliary vector: a real one has about twenty pairs.
 const MAX_WORDS: usize = 256;
 
-/// The path of a process's program by which it was started; none if that cannot be read or does not
-/// lead to its program (any more), as a script's does not.
+/// The path by which a process's program was started; none if it cannot be read or does not lead to
+/// the program (any more), as with a script.
 #[must_use]
 pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
     let folder = root.join(pid.to_string());
     let address = started_by_address(&fs::read(folder.join("auxv")).ok()?)?;
     let path = PathBuf::from(read_text(pid, address)?);
-    // By way of the process, whose files these are also when it runs in a container. It says the path,
-    // which may lead to anything: nothing is opened.
+    // Looked up in the process's own root, because it may run in a container. The process controls
+    // the path, which may lead to anything: nothing is opened.
     let named = if path.is_absolute() {
         hold_named(root, Some(pid), path.to_str()?)?
     } else {
@@ -38,7 +38,7 @@ pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
     (named.dev() == own.dev() && named.ino() == own.ino()).then_some(path)
 }
 
-/// Pairs of words: what it is, and its value (proc(5), auxv).
+/// Pairs of words: a type, and its value (proc(5), auxv).
 pub(super) fn started_by_address(vector: &[u8]) -> Option<u64> {
     let words = vector.chunks_exact(8).take(MAX_WORDS);
     let words: Vec<u64> = words
@@ -48,8 +48,7 @@ pub(super) fn started_by_address(vector: &[u8]) -> Option<u64> {
     Some(pair[1])
 }
 
-/// Text that ends with a zero, read up to the end of one page after the other: it may stand at the
-/// end of its mapping.
+/// Text up to a NUL byte, read page by page: it may lie at the very end of its mapping.
 fn read_text(pid: u32, address: u64) -> Option<String> {
     let mut text = Vec::new();
     while text.len() < MAX_PATH {
@@ -77,7 +76,7 @@ mod tests {
         let link = std::env::temp_dir().join(format!("cowtrace-link-{}", std::process::id()));
         symlink("/bin/sleep", &link).unwrap();
         let mut child = Command::new(&link).arg("60").spawn().unwrap();
-        // It is there before it has all of its memory.
+        // A process exists before all of its memory is set up.
         let look = || started_by(Path::new("/proc"), child.id());
         let found = (0..1000).find_map(|_| {
             thread::sleep(Duration::from_millis(1));

@@ -1,5 +1,5 @@
-//! Present pages of sparse memory: `PAGEMAP_SCAN` (Linux 6.7), which passes over holes without telling
-//! each of their pages. It holds the memory's lock while it scans, so it is asked for little at a time.
+//! Present pages of sparse memory: `PAGEMAP_SCAN` (Linux 6.7), which skips holes instead of listing
+//! each of their pages. It holds the memory's lock while it scans, so each call covers little.
 
 use std::{
     fs::File,
@@ -12,17 +12,17 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use super::urgent::Urgent;
 
-/// Pages that are found at a time: as pagemap has between two locks.
+/// Most pages found per call: as many as pagemap reads under one lock.
 const PAGES: usize = 512;
-/// Addresses that are passed at a time: page tables may be there and empty.
+/// Most bytes of addresses per call: page tables may exist but be empty.
 const SPAN: u64 = 4 << 30;
 
-/// What pages of a mapping are present.
+/// The present pages of a mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pages {
-    /// That belong to no file.
+    /// Pages that belong to no file.
     pub(super) anonymous: u64,
-    /// Of a file.
+    /// Pages of a file.
     pub(super) of_file: u64,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct ScanArgument {
     return_mask: u64,
 }
 
-/// `struct page_region`: pages that are alike.
+/// `struct page_region`: consecutive pages of the same kind.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Alike {
@@ -60,7 +60,7 @@ const ZERO: u64 = 1 << 5;
 
 nix::ioctl_readwrite!(pagemap_scan, b'f', 16, ScanArgument);
 
-/// Counts the present pages of a span; none if this kernel cannot, or the process has ended.
+/// Counts the present pages of a span; none if this kernel cannot, or the process has exited.
 pub(super) fn scan_pages(
     pagemap: &File,
     span: Range<u64>,
@@ -78,13 +78,13 @@ pub(super) fn scan_pages(
             vec: found.as_mut_ptr() as u64,
             vec_len: PAGES as u64,
             max_pages: PAGES as u64,
-            // Swapped ones only so that they count as found.
+            // Swapped pages are included only so that they count as found.
             category_anyof_mask: PRESENT | SWAPPED,
             return_mask: PRESENT | OF_FILE | ZERO,
             ..ScanArgument::default()
         };
-        // SAFETY: the argument is what the call takes, and the vector has as many places as it says;
-        // both outlive the call.
+        // SAFETY: the argument has the type that the call takes, and the vector has as many entries
+        // as it says; both outlive the call.
         let count = unsafe { pagemap_scan(pagemap.as_raw_fd(), &raw mut argument) }.ok()?;
         for alike in found.iter().take(usize::try_from(count).unwrap_or(0)) {
             let here = alike.end.saturating_sub(alike.start) / page_bytes;
@@ -102,8 +102,8 @@ pub(super) fn scan_pages(
     Some(pages)
 }
 
-/// Frame of the page of zeros, which is what the first read of new memory finds; none if frames are not
-/// told (without `CAP_SYS_ADMIN`).
+/// Frame number of the zero page, which the first read of new memory maps; none if frame numbers
+/// are hidden (without `CAP_SYS_ADMIN`).
 pub(super) fn zero_frame(page_bytes: u64) -> Option<u64> {
     const FRAME: u64 = (1 << 55) - 1;
     let length = NonZeroUsize::new(usize::try_from(page_bytes).ok()?)?;

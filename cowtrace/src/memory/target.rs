@@ -1,23 +1,25 @@
 //! A process's memory, read from outside without stopping it, by `/proc/PID/mem` (proc(5)).
 //!
-//! Not by `process_vm_readv(2)`: it pins the pages, and pinning a page that is shared since a fork
-//! copies it (`gup_must_unshare`, Linux 5.19 and later), which is what we are here to count.
+//! `process_vm_readv(2)` is not used: it pins the pages, and pinning a page that has been shared
+//! since a fork copies it (`gup_must_unshare`, Linux 5.19 and later), which is just what is counted
+//! here.
 
 use std::{cell::RefCell, collections::HashMap, fs::File, os::unix::fs::FileExt as _};
 
-/// Processes whose memory is kept open. An open file does not keep the memory itself.
+/// Most processes whose memory file is kept open. An open file does not keep the memory itself.
 const MAX_OPEN: usize = 64;
 
 thread_local! {
-    /// By process id. The file goes on to mean the process that had the id when it was opened, and
-    /// the program it ran: one that ended has no memory to read any more.
+    /// By process id. The file keeps referring to the process and program that had the id when it
+    /// was opened; after these are gone, nothing can be read from it.
     static OPEN: RefCell<HashMap<u32, File>> = RefCell::default();
 }
 
-/// Fills the buffer from an address; false if the process is gone or not all of it is mapped.
+/// Fills the buffer from an address; false if the process is gone or part of the range is not
+/// mapped.
 #[must_use]
 pub fn read_target(pid: u32, address: u64, buffer: &mut [u8]) -> bool {
-    // Offsets of files are signed; no process has addresses as high as that.
+    // File offsets are signed; no process has addresses that high.
     if i64::try_from(address).is_err() {
         return false;
     }

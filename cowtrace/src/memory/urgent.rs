@@ -1,5 +1,6 @@
-//! Reading that keeps a lock of another process's memory shall not wait for a processor meanwhile: the
-//! other process would wait as well, for as long as everything else on a busy machine has its turn.
+//! Priority for reads that hold a lock of another process's memory. If the reading thread had to
+//! wait for a processor, the other process would wait too, for a whole turn of everything else on a
+//! busy machine.
 
 use std::{
     thread,
@@ -8,11 +9,11 @@ use std::{
 
 use nix::libc;
 
-/// Work at a time, and the pause after it, in which others have the processor.
+/// How long to work at a time, and the pause afterwards, in which others get the processor.
 const WORK: Duration = Duration::from_micros(700);
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// This thread goes before all ordinary ones, until it is dropped; as far as it may (`CAP_SYS_NICE`).
+/// Gives this thread priority over all ordinary ones until dropped, if permitted (`CAP_SYS_NICE`).
 pub(super) struct Urgent {
     is_first: bool,
     since: Instant,
@@ -20,7 +21,7 @@ pub(super) struct Urgent {
 
 impl Urgent {
     pub(super) fn begin() -> Self {
-        // SAFETY: asks for this thread's own policy.
+        // SAFETY: reads this thread's own policy.
         let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
         Self {
             is_first: policy == libc::c_long::from(libc::SCHED_OTHER)
@@ -29,7 +30,7 @@ impl Urgent {
         }
     }
 
-    /// Pauses if it is time to. Called while no lock is kept.
+    /// Pauses if it is time to. Call it only while no lock is held.
     pub(super) fn pause(&mut self) {
         if self.is_first && self.since.elapsed() > WORK {
             thread::sleep(PAUSE);
@@ -46,10 +47,10 @@ impl Drop for Urgent {
     }
 }
 
-/// Sets this thread's policy and priority; whether it may. By the system call, which means a thread,
-/// where some C libraries refuse because POSIX means a process.
+/// Sets this thread's policy and priority; returns whether that was permitted. Uses the system
+/// call, which applies to one thread: some C libraries refuse, because POSIX means a process.
 fn set_schedule(policy: libc::c_int, priority: libc::c_int) -> bool {
-    // SAFETY: zero is a value of every field.
+    // SAFETY: all fields may be zero.
     let mut parameter: libc::sched_param = unsafe { std::mem::zeroed() };
     parameter.sched_priority = priority;
     // SAFETY: changes this thread's scheduling; the parameter outlives the call.
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_thread_is_ordinary_again_afterwards() {
-        // SAFETY: asks for this thread's own policy.
+        // SAFETY: reads this thread's own policy.
         let policy = || unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
         assert_eq!(policy(), 0);
         let mut urgent = Urgent::begin();

@@ -1,5 +1,5 @@
-//! The process that reads foreign files: what is in them can crash it, stall it or make it grow, and
-//! costs names then, not the report.
+//! The process that reads foreign files. Their content can crash it, stall it or make it grow; then
+//! names are missing, but not the report.
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::memory::{bytes_to_end, page_bytes};
 
-/// A larger file is not looked through for symbols, bytes.
+/// Largest file that is searched for symbols, bytes.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// Answers a question of a process: each file is read once, for all that is asked of it.
+/// Answers a question of another process; each file is read once for all parts about it.
 ///
-/// `asker` is the process that asks: no other can hold the files. The question comes from `input`, in
-/// JSON, and the answers go to `output`, in lines of JSON.
+/// `asker` is the process that asks and holds the files. The question arrives from `input` as JSON,
+/// and the answers go to `output` as lines of JSON.
 pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::Result<()> {
     let question: Question<'_> = serde_json::from_reader(BufReader::new(input))?;
     if question.holder != asker {
@@ -57,7 +57,7 @@ pub fn answer_question(asker: u32, input: impl Read, output: impl Write) -> io::
     lines.tell(&AnswerLine::All)
 }
 
-/// Answers a part by itself; places in files were answered file by file.
+/// Answers one part; offsets in files were answered before, file by file.
 fn answer_part(
     holder: u32,
     number: usize,
@@ -83,24 +83,24 @@ fn answer_part(
     lines.tell(&AnswerLine::Numbers(number, numbers))
 }
 
-/// Where the data that begins at these places of a file ends in memory; none if it cannot be read.
+/// The end in memory of the data that begins at these offsets of a file; none if it cannot be read.
 fn data_ends(holder: u32, held: HeldFile, places: &[CodePlace]) -> Option<Vec<Option<u64>>> {
     let (file, _) = open_with_identity(holder, held)?;
-    // Only its list of segments is read.
+    // Only the file's list of segments is read.
     let cache = ReadCache::new(file);
     let elf = object::File::parse(&cache).ok()?;
     let end = |place: &CodePlace| bytes_to_end(&elf, place.at, page_bytes());
     Some(places.iter().map(end).collect())
 }
 
-/// Where a file has symbols of these names; none if it cannot be read.
+/// The addresses of symbols with these names in a file; none if it cannot be read.
 fn symbol_offsets(holder: u32, held: HeldFile, names: &[String]) -> Option<Vec<Option<u64>>> {
     let (file, _) = open_with_identity(holder, held)?;
     let length = file.metadata().ok()?.len();
     if length > MAX_BYTES {
         return None;
     }
-    // As a whole: there are ten thousand names, and the trace waits.
+    // Read as a whole: there are ten thousand names, and the trace waits.
     let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
     file.take(length).read_to_end(&mut bytes).ok()?;
     let elf = object::File::parse(bytes.as_slice()).ok()?;
@@ -121,7 +121,7 @@ impl<W: Write> AnswerLines<W> {
 /// Parts of a question with their numbers.
 type FileParts<'a> = Vec<(usize, &'a QuestionPart)>;
 
-/// The files that can be read, each once, with the parts that are about it.
+/// The files that can be read, each once, with the parts about it.
 fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, FileParts<'a>)> {
     let mut files: BTreeMap<(u64, u64), (File, FileParts<'a>)> = BTreeMap::new();
     for (number, part) in question.parts.iter().enumerate() {
@@ -139,7 +139,7 @@ fn same_files<'a>(question: &'a Question<'_>) -> Vec<(File, FileParts<'a>)> {
     files.into_values().collect()
 }
 
-/// A file that is held, with its device and inode: a regular one, and the one that it must be.
+/// A held file with its device and inode: a regular file, and the expected one.
 fn open_with_identity(holder: u32, held: HeldFile) -> Option<(File, (u64, u64))> {
     let file = file::reopen_held(holder, held.descriptor)?;
     let told = file.metadata().ok()?;
@@ -147,14 +147,14 @@ fn open_with_identity(holder: u32, held: HeldFile) -> Option<(File, (u64, u64))>
     is_it.then(|| (file, (told.dev(), told.ino())))
 }
 
-/// What is known of code that processes made.
+/// What perf maps say about generated code.
 struct Made {
     names: Vec<Name>,
-    /// By the place of the perf map.
+    /// By the position of the perf map.
     problems: Vec<(usize, Problem)>,
 }
 
-/// Names of code that processes made, by the first that says anything of it.
+/// Names of generated code, from the first perf map that has one.
 fn name_made_code(holder: u32, maps: &[HeldPerfMap], places: &[CodePlace]) -> Made {
     let address = |place: &CodePlace| place.at.wrapping_sub(u64::from(place.is_return));
     let addresses: Vec<u64> = places.iter().map(address).collect();

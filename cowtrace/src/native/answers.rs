@@ -1,4 +1,5 @@
-//! What the process answers that reads foreign files: nothing of it is believed but what was asked.
+//! The naming process's answers. It may be compromised, so only answers to what was asked are
+//! accepted.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -7,30 +8,30 @@ use std::{
 
 use super::question::{AnswerLine, Name, PartSource, Problem, QuestionPart};
 
-/// Larger answers are not believed, bytes.
+/// Largest answer that is accepted, bytes.
 const MAX_ANSWERS: u64 = 256 << 20;
 
-/// What was answered.
+/// The accepted answers.
 pub(super) struct Answered {
-    /// Of each part's places, in their order; none for a part that could not be read.
+    /// Per part, the names of its places, in order; none for a part that could not be read.
     pub(super) names: Vec<Option<Vec<Name>>>,
-    /// Of each part that asks for numbers, in their order; none for one that was not answered.
+    /// Per part that asks for numbers, the numbers in order; none for a part without an answer.
     pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
-    /// What is wrong with perf maps, by process, with the user that it runs as.
+    /// Problems of perf maps, by process, with the user that the process runs as.
     pub(super) problems: BTreeMap<u32, (Problem, u32)>,
 }
 
-/// What is known so far. Nothing that is answered is believed but names, and which of some problems a
-/// perf map has.
+/// The answers so far. Only names, numbers and known kinds of perf-map problems are accepted.
 pub(super) struct Answers<'a> {
     parts: &'a [QuestionPart],
-    /// Of each part.
+    /// Per part.
     pub(super) names: Vec<Option<Vec<Name>>>,
-    /// As of [`Answered`].
+    /// As in [`Answered`].
     pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
-    /// As of [`Answered`]: one at most for each process that was asked about.
+    /// As in [`Answered`]: at most one per process.
     pub(super) problems: BTreeMap<u32, (Problem, u32)>,
-    /// Numbers of the parts without an answer yet. The naming process calls each by its place in this list.
+    /// Numbers of the parts without an answer yet. The naming process identifies each by its
+    /// position in this list.
     pub(super) rest: Vec<usize>,
     begun: HashSet<usize>,
 }
@@ -55,7 +56,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// What is asked next.
+    /// The next question.
     pub(super) fn asked(&self) -> Vec<QuestionPart> {
         let asked = self.rest.iter().map(|&part| self.parts[part].clone());
         asked.collect()
@@ -88,7 +89,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Takes note of what is wrong with one of a part's perf maps, if it has that one.
+    /// Records a problem of one of a part's perf maps, if the part has that map.
     fn note(&mut self, part: usize, map: usize, problem: Problem) {
         let PartSource::PerfMaps(maps) = &self.parts[part].source else {
             return;
@@ -102,8 +103,8 @@ impl<'a> Answers<'a> {
         self.names[part].is_some() || self.numbers[part].is_some()
     }
 
-    /// Leaves out what was begun: the last of it stopped the process, and all before is answered.
-    /// False if nothing was.
+    /// Skips the parts that were begun: the last of them stopped the process, and those before it
+    /// have answers. False if none was begun.
     pub(super) fn leave_begun(&mut self) -> bool {
         let begun = std::mem::take(&mut self.begun);
         for number in &begun {
@@ -119,7 +120,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// The lines of an answer, up to the first that cannot be one.
+/// The lines of an answer, up to the first invalid one.
 pub(super) fn told_in(output: impl io::Read) -> impl Iterator<Item = AnswerLine> {
     let lines = BufReader::new(output.take(MAX_ANSWERS)).lines();
     let lines = lines.map_while(Result::ok);
@@ -168,7 +169,7 @@ mod tests {
         }
         let told = BTreeMap::from([(7, (Problem::Owner(1000), 33))]);
         assert_eq!(answers.problems, told);
-        // One that it was about when it ended is a problem, too.
+        // A perf map that was being read when the process stopped is a problem, too.
         answers.take(AnswerLine::Begun(vec![0, 2]));
         assert!(answers.leave_begun());
         assert_eq!(answers.problems.get(&42), Some(&(Problem::Stalled, 33)));

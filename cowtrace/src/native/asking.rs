@@ -1,4 +1,4 @@
-//! Has a process of its own read foreign files. What it does not answer stays unknown.
+//! Has a separate process read foreign files. What it does not answer stays unknown.
 
 use std::{
     borrow::Cow,
@@ -17,23 +17,23 @@ use super::{
 };
 use crate::itself::{NAMER, start_again};
 
-/// How long to wait.
+/// Time limits.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
-    /// For all answers.
+    /// For all answers together.
     whole: Duration,
-    /// For those about one file.
+    /// For the answers about one file.
     silence: Duration,
 }
 
 impl Patience {
-    /// The report waits.
+    /// At the end: the report waits.
     pub(super) const AT_END: Self = Self {
         whole: Duration::from_secs(20),
         silence: Duration::from_secs(10),
     };
-    /// The trace waits: what it counts stays in the kernel meanwhile, but evidence may get lost. An
-    /// answer took 75 to 145 ms on a machine that was all busy.
+    /// During the trace: counts stay in the kernel meanwhile, but evidence may be lost. An answer
+    /// took 75 to 145 ms on a fully loaded machine.
     pub(super) const DURING_TRACE: Self = Self {
         whole: Duration::from_secs(5),
         silence: Duration::from_secs(5),
@@ -43,14 +43,14 @@ impl Patience {
 /// Which process reads foreign files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum NameReader {
-    /// One of its own, which is this program once more.
+    /// A separate one, which runs this program again.
     #[default]
     Apart,
-    /// This one: for programs other than cowtrace, which cannot be started like that.
+    /// This one, for programs other than cowtrace, which cannot be started like that.
     Here,
 }
 
-/// Asks about parts.
+/// Asks for answers to these parts.
 pub(super) fn ask_namer(
     reader: NameReader,
     parts: &[QuestionPart],
@@ -105,7 +105,7 @@ fn ask_by(program: impl Fn() -> Command, parts: &[QuestionPart], patience: Patie
     answers.into_answered()
 }
 
-/// The process that is asked.
+/// The naming process.
 struct Namer {
     child: Child,
     lines: Receiver<AnswerLine>,
@@ -118,13 +118,13 @@ impl Namer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // Ctrl-C is for the report, which waits for it.
+            // Ctrl-C is meant for the report, which waits for this process.
             .process_group(0)
             .spawn()?;
         let (send, lines) = mpsc::channel();
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let question = encode_question(parts)?;
-        // In threads of their own: it may never read, or never write.
+        // In separate threads: the process may never read, or never write.
         thread::spawn(move || input.map(|mut input| input.write_all(&question)));
         thread::spawn(move || {
             let Some(output) = output else { return };
@@ -137,7 +137,7 @@ impl Namer {
         Ok(Self { child, lines })
     }
 
-    /// Hands on what it tells; whether that was all.
+    /// Passes its answers on; true if they were complete.
     fn told(
         &mut self,
         deadline: Instant,
@@ -186,7 +186,7 @@ mod tests {
         (0..number).map(part).collect()
     }
 
-    /// Names of parts by a script that is asked instead.
+    /// The names that a shell script gives in place of the naming process.
     fn functions(script: &str, number: u64) -> Vec<Option<String>> {
         let program = || {
             let mut shell = Command::new("sh");
@@ -210,7 +210,7 @@ mod tests {
                 "echo '{{\"Begun\":[0]}}'; echo '{{\"Names\":[0,[{NAME}]]}}'
                  echo '{{\"Begun\":[1]}}'; {end}"
             );
-            // The third part is answered as the first one of the next process.
+            // The next process answers the third part, as its first one.
             let names = functions(&script, 3);
             assert_eq!(names, [Some("f".into()), None, Some("f".into())]);
         }

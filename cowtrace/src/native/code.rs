@@ -1,5 +1,5 @@
-//! The code of a program and its libraries: which mapping an address lies in, and the file that it
-//! is named by.
+//! The code of a program and its libraries: in which mapping an address lies, and the file that
+//! names it.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -13,12 +13,12 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct ProgramCode {
     mappings: Vec<Mapped>,
-    /// Files that are held, by what maps says of them.
+    /// Held files, by their identity in maps.
     files: HashMap<(FileId, String), Holding>,
     program: Option<ProgramFile>,
 }
 
-/// The file of a program, and the name it was started by.
+/// The program's file, and the name by which it was started.
 struct ProgramFile {
     file: String,
     name: String,
@@ -29,14 +29,14 @@ struct Mapped {
     file: Option<FileId>,
 }
 
-/// Where an address is.
+/// Where an address lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Located<'a> {
     /// In a program or a library.
     InFile(&'a Mapping, Holding),
-    /// In code that the process made itself.
+    /// In code that the process generated.
     Made(&'a Mapping),
-    /// In what has no names: the kernel's own.
+    /// In code without names: the kernel's own.
     Special(&'a Mapping),
 }
 
@@ -49,19 +49,19 @@ impl<'a> Located<'a> {
 }
 
 impl Mapped {
-    /// Whether code or an interpreter may be found in it. Most mappings of a process that has very many
-    /// are plain memory.
+    /// Whether it may contain code or an interpreter. A process with very many mappings has mostly
+    /// plain memory.
     fn may_name(&self) -> bool {
         self.mapping.perms.contains('x') || self.mapping.name.starts_with('/')
     }
 }
 
 impl ProgramCode {
-    /// Reads them from the first process that can be read; none if they are not wanted any more.
+    /// Reads them from the first process that can be read; none if the trace is to stop.
     pub(crate) fn read(proc_root: &Path, pids: &[u32], is_over: impl Fn() -> bool) -> Self {
         let read = |pid: &u32| {
             let text = memory::read_layout_text(proc_root, *pid).ok()?;
-            // Of tens of thousands, each of the two takes 20 ms.
+            // For tens of thousands of mappings, each of the two steps takes 20 ms.
             let text = Some(text).filter(|_| !is_over())?;
             memory::read_mapped_files(&text).ok()
         };
@@ -71,7 +71,7 @@ impl ProgramCode {
             .into_iter()
             .map(|(mapping, file)| Mapped { mapping, file })
             .collect();
-        // In order already, unless the process changed them meanwhile.
+        // Already in order, unless the process changed them meanwhile.
         mappings.sort_by_key(|mapped| mapped.mapping.start);
         Self {
             mappings,
@@ -80,7 +80,7 @@ impl ProgramCode {
         }
     }
 
-    /// What a mapped file is called in a report.
+    /// The name of a mapped file in reports.
     pub(super) fn module(&self, mapping: &Mapping) -> String {
         match &self.program {
             Some(program) if program.file == mapping.name => program.name.clone(),
@@ -92,14 +92,15 @@ impl ProgramCode {
         self.mappings.iter().map(|mapped| &mapped.mapping)
     }
 
-    /// Those of files.
+    /// The mappings of files.
     pub(crate) fn mapped_files(&self) -> impl Iterator<Item = (&Mapping, FileId)> {
         let files = self.mappings.iter();
         files.filter_map(|mapped| Some((&mapped.mapping, mapped.file?)))
     }
 
-    /// Takes newer mappings in; those before them stay where nothing newer is. Both are in order, so
-    /// that each is looked at once: a process may have 65,530 (`vm.max_map_count`), and more.
+    /// Adds newer mappings; older ones stay where no newer one overlaps them. Both lists are in
+    /// order, so each mapping is looked at once: a process may have 65,530 (`vm.max_map_count`) and
+    /// more.
     pub(crate) fn add(&mut self, newer: Self) {
         let mut next = newer.mappings().peekable();
         self.mappings.retain(|Mapped { mapping: old, .. }| {
@@ -109,18 +110,18 @@ impl ProgramCode {
         drop(next);
         let named = newer.mappings.into_iter().filter(Mapped::may_name);
         self.mappings.extend(named);
-        // Two runs in order, which the sort merges.
+        // Two sorted runs, which the sort merges.
         self.mappings.sort_by_key(|mapped| mapped.mapping.start);
         self.program = newer.program.or(self.program.take());
     }
 
-    /// Whether there is code at an address, as far as is known.
+    /// Whether an address is known to lie in code.
     pub(crate) fn has(&self, address: u64) -> bool {
         self.around(address).is_some()
     }
 
-    /// Holds the file that an address will be named by; whether it is in code that the process made
-    /// itself, for which others have other names.
+    /// Holds the file that will name an address; true if the address is in code that the process
+    /// generated, whose names differ in other processes.
     pub(crate) fn hold(
         &mut self,
         address: u64,
@@ -146,7 +147,7 @@ impl ProgramCode {
     pub(super) fn locate(&self, address: u64) -> Option<Located<'_>> {
         let Mapped { mapping, file } = self.around(address)?;
         let name = mapping.name.as_str();
-        // Code that is made is in anonymous memory, or in files that are nobody else's.
+        // Generated code is in anonymous memory, or in files that no other process has.
         let is_path = name.starts_with('/');
         let is_made = !is_path || name.starts_with("/memfd:") || name.starts_with("/dev/");
         let is_special = name.starts_with("[v");
@@ -171,8 +172,8 @@ impl ProgramCode {
 }
 
 impl ProgramFile {
-    /// Only where that is another name, and not less of the same: `python3` is no better name for
-    /// `python3.11`.
+    /// Only if that is a different name, not just a part of the file's: `python3` is no better name
+    /// than `python3.11`.
     fn of(proc_root: &Path, pid: u32) -> Option<Self> {
         let file = fs::read_link(proc_root.join(format!("{pid}/exe"))).ok()?;
         let file = file.to_str()?.to_owned();
@@ -260,7 +261,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is left and in which order, by looking at every pair.
+        /// The expected result, found by comparing every pair.
         #[test]
         fn any_newer_mappings_take_the_place_of_those_they_touch(
             old in layouts(), new in layouts(),
@@ -285,7 +286,7 @@ mod tests {
         }
     }
 
-    /// Mappings of a page that do not touch each other, in order.
+    /// Mappings of one page each that do not touch each other, in order.
     fn layouts() -> impl Strategy<Value = Vec<u64>> {
         proptest::collection::vec(0u64..6, 0..20).prop_map(|steps| {
             let mut at = 0x1000;

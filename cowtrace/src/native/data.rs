@@ -1,4 +1,4 @@
-//! Where the data of programs and libraries ends in memory, by their files.
+//! Where the data of programs and libraries ends in memory, according to their files.
 
 use std::os::fd::AsRawFd as _;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::memory::HeldData;
 
-/// What [`memory::name_bss`](crate::memory::name_bss) asks of files that are held.
+/// The answers for [`memory::name_bss`](crate::memory::name_bss) about held files.
 pub(crate) fn ask_data_ends(data: &[HeldData]) -> Vec<Option<u64>> {
     ask_data(NameReader::Apart, data)
 }
@@ -44,7 +44,7 @@ mod tests {
         path::Path,
     };
 
-    /// The answer about this program's writable mapping, in a file of a name.
+    /// The answer about this program's writable mapping, from the file with this name.
     fn end_in(path: &Path, inode: Option<u64>) -> Option<u64> {
         let text = memory::read_layout_text(Path::new("/proc"), std::process::id()).unwrap();
         let program = fs::read_link("/proc/self/exe").unwrap();
@@ -75,7 +75,7 @@ mod tests {
         fs::remove_file(&link).unwrap();
         symlink("/etc/passwd", &link).unwrap();
         assert_eq!(end_in(&link, None), None);
-        // Else this would wait for a writer.
+        // Opening it would wait for a writer.
         let fifo = scratch.path("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).unwrap();
         assert_eq!(end_in(&fifo, None), None);

@@ -1,7 +1,7 @@
-//! Looks up, during the trace, where programs and libraries have symbols of given names.
+//! Looks up, during the trace, the addresses of symbols by name in programs and libraries.
 //!
-//! Each file is read once, in a process of its own, for which the trace waits. One that crashes it or
-//! does not answer is not read again, and after a few of these no file is.
+//! Each file is read once, in a separate process, while the trace waits. A file that crashes it or
+//! gets no answer is not read again, and after a few of these no file is read.
 
 use std::{collections::HashMap, fs::File, os::fd::AsRawFd as _, path::Path};
 
@@ -14,12 +14,12 @@ use crate::{
     run::Mapping,
 };
 
-/// Files whose answers are kept; of others, one after the other is forgotten.
+/// Most files whose answers are kept.
 const MAX_FILES: usize = 256;
-/// Files without an answer until no more are read: each may have cost five seconds.
+/// Failures after which no file is read any more: each may have cost five seconds.
 const MAX_FAILURES: u32 = 4;
 
-/// What is known of files.
+/// The answers so far.
 #[derive(Default)]
 pub(crate) struct Exports {
     reader: NameReader,
@@ -27,11 +27,11 @@ pub(crate) struct Exports {
     failures: u32,
 }
 
-/// Of symbols in the order of their names, from where the file's beginning is mapped.
+/// Offsets of the symbols, in the order of their names, from where the file's beginning is mapped.
 type ExportOffsets = Vec<Option<u64>>;
 
 impl Exports {
-    /// Of files that this reads.
+    /// Answers that this reader gives.
     pub(crate) fn read_by(reader: NameReader) -> Self {
         Self {
             reader,
@@ -39,8 +39,8 @@ impl Exports {
         }
     }
 
-    /// Addresses of symbols in the file that a process has mapped there from its beginning; none if it
-    /// cannot be read. All who ask want the same names: answers are kept by file.
+    /// Addresses of symbols in a file that a process has mapped from its beginning; none if it
+    /// cannot be read. All callers want the same names, so answers are kept per file.
     pub(crate) fn addresses(
         &mut self,
         proc_root: &Path,
@@ -62,12 +62,12 @@ impl Exports {
         Some(self.known.get(&key)?.iter().map(address).collect())
     }
 
-    /// Forgets what is known of a file: another may have its number by now.
+    /// Forgets a file's answers: another file may have its inode number by now.
     pub(crate) fn forget(&mut self, (mapping, file): (&Mapping, FileId)) {
         self.known.remove(&(file, mapping.name.clone()));
     }
 
-    /// Asks about a file; none if it cannot be opened, crashes who reads it, or takes too long.
+    /// Asks about a file; none if it cannot be opened, crashes the reader, or takes too long.
     fn ask(
         &mut self,
         (held, inode): &(File, Option<u64>),
@@ -100,8 +100,8 @@ impl Exports {
     }
 }
 
-/// As the process has it mapped, else by way of the process, whose files these are also when it runs
-/// in a container.
+/// The file as the process has it mapped; otherwise by name in the process's own root, because it
+/// may run in a container.
 fn hold_exporting_file(
     proc_root: &Path,
     pid: u32,
@@ -125,7 +125,7 @@ mod tests {
     use nix::{sys::stat::Mode, unistd::mkfifo};
     use std::{fs, os::unix::fs::MetadataExt as _};
 
-    /// A function that this program exports for itself to find.
+    /// A function that this program exports for the test to find.
     const NAMES: [&str; 2] = ["main", "there_is_no_such_function"];
 
     fn own() -> (Mapping, FileId) {
@@ -151,7 +151,7 @@ mod tests {
         let found = find(&mapping).unwrap();
         assert!((mapping.start..).contains(&found[0].unwrap()));
         assert_eq!(found[1], None);
-        // The file is not read again for another process, which has it elsewhere.
+        // The file is not read again for another process that has it mapped elsewhere.
         let moved = Mapping {
             start: mapping.start + 0x1000,
             end: mapping.start + 0x2000,
@@ -188,12 +188,12 @@ mod tests {
         fs::write(&python, &fs::read("/proc/self/exe").unwrap()[..100]).unwrap();
         assert_eq!(find("python", inode), Some(false));
         fs::remove_file(&python).unwrap();
-        // Else this would wait for a writer.
+        // Opening it would wait for a writer.
         mkfifo(&python, Mode::S_IRWXU).unwrap();
         let inode = fs::metadata(&python).unwrap().ino();
         assert_eq!(find("python", inode), Some(false));
         fs::remove_file(&python).unwrap();
-        // By a link, it is a file in that root.
+        // By a link, which is resolved within that root.
         std::os::unix::fs::symlink("/proc/self/exe", &python).unwrap();
         assert_eq!(find("python", inode), None);
     }

@@ -1,4 +1,4 @@
-//! Names of places in a program or a library, by its symbols and its debug information.
+//! Names of code addresses in a program or library, from its symbols and debug information.
 
 use std::{
     fmt::Write as _,
@@ -27,14 +27,14 @@ use super::{
 
 /// Where distributions put debug information, by build id.
 const DEBUG_FOLDER: &str = "/usr/lib/debug/.build-id";
-/// No build id is longer, bytes.
+/// Longest build id, bytes.
 const MAX_BUILD_ID: usize = 64;
 /// Longer names are cut, characters.
 const MAX_NAME: usize = 512;
-/// Of longer lists of inlined functions the inner ones are told.
+/// Of longer lists of inlined functions only the inner ones are kept.
 const MAX_INLINED: usize = 32;
 
-/// Opens a file that is held. Only a regular one: others do things when they are opened.
+/// Opens a held file. Only a regular one: opening others can have side effects.
 pub(super) fn reopen_held(holder: u32, descriptor: i32) -> Option<File> {
     let held = hold_bytes(holder, descriptor).ok()?;
     if !held.metadata().ok()?.is_file() {
@@ -43,24 +43,24 @@ pub(super) fn reopen_held(holder: u32, descriptor: i32) -> Option<File> {
     open_held(&held).ok()
 }
 
-/// Holds what another process holds; nothing of it is opened.
+/// Duplicates a descriptor that another process holds; the file itself is not opened.
 pub(super) fn hold_bytes(holder: u32, descriptor: i32) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     options.read(true).custom_flags(libc::O_PATH);
     options.open(format!("/proc/{holder}/fd/{descriptor}"))
 }
 
-/// Opens what is held, for reading.
+/// Opens a held file for reading.
 pub(super) fn open_held(held: &File) -> io::Result<File> {
     File::open(path_to_reopen(held))
 }
 
-/// What a file can be opened again by, whatever its name means.
+/// The path by which a held file can be opened again, whatever its name refers to.
 fn path_to_reopen(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// Names places by their offsets in a file, in their order.
+/// Names code by its offsets in a file, in the same order.
 pub(super) fn name_places(file: &File, places: &[CodePlace]) -> Option<Vec<Name>> {
     let cache = ReadCache::new(file.try_clone().ok()?);
     let elf = object::File::parse(&cache).ok()?;
@@ -96,9 +96,9 @@ pub(super) fn name_places(file: &File, places: &[CodePlace]) -> Option<Vec<Name>
     Some(addresses.into_iter().map(name).collect())
 }
 
-/// Functions by their addresses in the file. Symbols have the full names, and which of several is
-/// meant; debug information, which may be kept apart, has those that have no symbol, and what is
-/// inlined.
+/// Functions by their addresses in the file. Symbols have the full names, and decide between
+/// several functions at one address. Debug information, which may be in a separate file, has
+/// functions without a symbol, and inlined ones.
 fn functions_at<'a>(file: &File, elf: &impl Object<'a>, addresses: &[u64]) -> Vec<Option<Name>> {
     let mut own = Elf::new(path_to_reopen(file));
     own.debug_syms = false;
@@ -118,12 +118,12 @@ fn functions_at<'a>(file: &File, elf: &impl Object<'a>, addresses: &[u64]) -> Ve
     .collect()
 }
 
-/// Where debug information is.
+/// The file with debug information.
 fn with_debug<'a>(file: &File, elf: &impl Object<'a>) -> Option<Elf> {
     if let Some(path) = debug_file(elf) {
         return Some(Elf::new(path));
     }
-    // By links a file names others to be opened, and any file could be named.
+    // A file's links could name any file to be opened, so they are not followed.
     let has_own = elf.section_by_name(".debug_info").is_some() && !has_links(elf);
     has_own.then(|| Elf::new(path_to_reopen(file)))
 }
@@ -135,7 +135,7 @@ fn has_links<'a>(elf: &impl Object<'a>) -> bool {
         .any(|name| elf.section_by_name(name).is_some())
 }
 
-/// The file with this one's debug information, if root has installed it.
+/// The separate file with this file's debug information, if root has installed it.
 fn debug_file<'a>(elf: &impl Object<'a>) -> Option<PathBuf> {
     let id = elf.build_id().ok()??;
     let mut hex = String::new();
@@ -148,7 +148,7 @@ fn debug_file<'a>(elf: &impl Object<'a>) -> Option<PathBuf> {
     (found.is_file() && found.uid() == 0).then_some(path)
 }
 
-/// In the order of the addresses.
+/// In order of address.
 fn symbols_at(elf: Elf, addresses: &[u64]) -> Vec<Option<Name>> {
     let symbolizer = Symbolizer::builder()
         .enable_auto_reload(false)
@@ -168,7 +168,7 @@ fn symbols_at(elf: Elf, addresses: &[u64]) -> Vec<Option<Name>> {
 
 fn name_of_symbol(symbolized: &Symbolized<'_>) -> Option<Name> {
     let symbol = symbolized.as_sym()?;
-    // Told from the outermost on.
+    // Listed from the outermost one on.
     let inlined = symbol.inlined.iter().rev().take(MAX_INLINED);
     Some(Name {
         function: Some(shorten_name(&symbol.name)),
@@ -186,7 +186,7 @@ pub(super) fn shorten_name(name: &str) -> String {
     }
 }
 
-/// What of a file is mapped where.
+/// Which part of a file is mapped where.
 pub(super) struct Segments(Vec<(Range<u64>, u64)>);
 
 impl Segments {
@@ -201,13 +201,13 @@ impl Segments {
         )
     }
 
-    /// The address at which the file means an offset to be.
+    /// The address in the file's own numbering of an offset.
     pub(super) fn address(&self, offset: u64) -> Option<u64> {
         let (range, address) = self.0.iter().find(|(range, _)| range.contains(&offset))?;
         address.checked_add(offset - range.start)
     }
 
-    /// The offset of what the file means to be at an address.
+    /// The offset of an address in the file's own numbering.
     pub(super) fn offset(&self, address: u64) -> Option<u64> {
         self.0.iter().find_map(|(range, start)| {
             let offset = range.start.checked_add(address.checked_sub(*start)?)?;
@@ -233,7 +233,7 @@ mod tests {
         mkfifo(&path, Mode::S_IRWXU).unwrap();
         let fifo = held(&path);
         let holder = std::process::id();
-        // Else this would wait for a writer.
+        // Opening it would wait for a writer.
         assert!(reopen_held(holder, fifo.as_raw_fd()).is_none());
         fs::remove_file(path).unwrap();
         assert!(reopen_held(holder, held("/dev/null".as_ref()).as_raw_fd()).is_none());

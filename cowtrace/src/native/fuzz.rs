@@ -1,4 +1,4 @@
-//! What may be in the files that code is named by, and what the process may answer that reads them.
+//! Fuzzes the files that name code, and the answers of the process that reads them.
 
 use object::{Object as _, ObjectSymbol as _};
 
@@ -21,7 +21,7 @@ pub(crate) const ELF: Target = Target {
     memory: |bytes| 64 * bytes + (1 << 20),
 };
 
-/// What a process says of code that it made.
+/// A perf map, which describes code that a process generated.
 pub(crate) const PERF_MAP: Target = Target {
     name: "perf_map",
     run: perf_map,
@@ -30,7 +30,7 @@ pub(crate) const PERF_MAP: Target = Target {
     memory: |bytes| 64 * bytes + (1 << 16),
 };
 
-/// Answers of the process that reads the files.
+/// Answers of the naming process.
 pub(crate) const ANSWERS: Target = Target {
     name: "answers",
     run: answers,
@@ -52,7 +52,8 @@ const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
 "All"
 "#;
 
-/// All that is made of a file but what blazesym does, which is another's, and in another process.
+/// Everything done with a file except by blazesym, which is another project and runs in another
+/// process.
 fn elf(input: &[u8]) {
     let Ok(file) = object::File::parse(input) else {
         return;
@@ -78,7 +79,7 @@ fn elf(input: &[u8]) {
     }
 }
 
-/// Two addresses, then the file. Each is named by the last line that has it.
+/// Two addresses, then the file. The last line that contains an address names it.
 fn perf_map(input: &[u8]) {
     let mut values = Values(input);
     let addresses = [values.word(), values.word()];
@@ -95,7 +96,7 @@ fn perf_map(input: &[u8]) {
 }
 
 /// Parts with one, two and no places, one about two perf maps, and two that ask for numbers; asked
-/// once more after the first answers.
+/// again after the first answers.
 fn answers(input: &[u8]) {
     let held = HeldFile {
         descriptor: -1,
@@ -145,7 +146,7 @@ fn answers(input: &[u8]) {
     }
 }
 
-/// The library that the kernel maps into this process, and one that looks like an interpreter.
+/// The vDSO, and a library that looks like an interpreter.
 pub(crate) fn programs() -> Vec<Vec<u8>> {
     let mut seeds = vec![b"\x7fELF\x02\x01\x01".to_vec()];
     seeds.extend(vdso());
@@ -162,7 +163,7 @@ fn vdso() -> Option<Vec<u8>> {
     crate::memory::read_target(std::process::id(), vdso.start, &mut bytes).then_some(bytes)
 }
 
-/// By the C compiler that everything here is built with.
+/// Compiled by the C compiler that builds everything here.
 fn library() -> Option<Vec<u8>> {
     const SOURCE: &[u8] = b"long PyType_Type[2], _PyRuntime = 1, Py_Version = 2;\
         int PyConfig_InitPythonConfig(int a) { return a + _PyRuntime; }\

@@ -1,5 +1,5 @@
-//! Files that code will be named by, held from the moment when code in them is met until the end:
-//! by then the processes and what they mapped may be gone.
+//! Files that will name code, held from the moment code in them is first seen until the end: by
+//! then the processes and their mappings may be gone.
 
 use std::{
     collections::HashMap,
@@ -18,30 +18,30 @@ use crate::{
     run::Mapping,
 };
 
-/// Programs and libraries that are held; code in others is told by module and offset. Half of the
+/// Most programs and libraries held; code in others is named by module and offset. Half of the
 /// files that a program may have open by default.
 const MAX_FILES: usize = 512;
-/// Processes whose account of the code that they made is held.
+/// Most perf maps held, one per process.
 const MAX_PERF_MAPS: usize = 64;
-/// Between looks for a file that was not there.
+/// Interval between attempts to find a missing file.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Whether a file is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Holding {
-    /// Nobody has asked for it.
+    /// Not needed so far.
     #[default]
     NotYet,
-    /// By this number.
+    /// Held, under this number.
     Held(usize),
-    /// It cannot be had.
+    /// It cannot be held.
     Gone,
 }
 
-/// The files.
+/// The held files.
 #[derive(Default)]
 pub(crate) struct HeldFiles {
-    /// What was asked of others at once.
+    /// Symbols that are looked up during the trace.
     pub(crate) exports: Exports,
     files: Vec<(File, Option<u64>)>,
     perf_maps: HashMap<u32, PerfMap>,
@@ -49,13 +49,13 @@ pub(crate) struct HeldFiles {
 
 enum PerfMap {
     Is(File, u32),
-    /// It was not there when last looked for, or could not be held: then or before.
+    /// It was missing at this time, or it could not be held, then or before.
     NotYet(Instant, Option<Problem>),
 }
 
 impl HeldFiles {
-    /// Holds the file of a mapping, as the first of the processes has it that can be asked; else the
-    /// one of its name.
+    /// Holds the file of a mapping, from the first process that can be read; otherwise the file of
+    /// that name.
     pub(super) fn file(
         &mut self,
         proc_root: &Path,
@@ -85,7 +85,7 @@ impl HeldFiles {
         }
     }
 
-    /// A file by its number, for who reads it.
+    /// A held file by its number, for the reader.
     pub(super) fn of(&self, number: usize) -> Option<HeldFile> {
         let (file, inode) = self.files.get(number)?;
         Some(HeldFile {
@@ -94,7 +94,7 @@ impl HeldFiles {
         })
     }
 
-    /// Holds what a process says of code that it made, once it says something.
+    /// Holds a process's perf map, once there is one.
     pub(crate) fn perf_map(&mut self, proc_root: &Path, pid: u32, now: Instant) {
         match self.perf_maps.get(&pid) {
             Some(PerfMap::Is(..)) => return,
@@ -108,14 +108,14 @@ impl HeldFiles {
         };
         let found = match memory::hold_perf_map(proc_root, pid) {
             Ok(Some((file, owner))) => PerfMap::Is(file, owner),
-            // One that was there before is of no more use now that it is gone.
+            // An earlier one is useless now that it is gone.
             Ok(None) => PerfMap::NotYet(now, before),
             Err(error) => PerfMap::NotYet(now, Some(Problem::of_holding(&error))),
         };
         self.perf_maps.insert(pid, found);
     }
 
-    /// What a process says of code that it made, for who reads it.
+    /// A process's perf map, for the reader.
     pub(super) fn perf_map_of(&self, pid: u32) -> Option<HeldPerfMap> {
         match self.perf_maps.get(&pid)? {
             PerfMap::Is(file, owner) => Some(HeldPerfMap {

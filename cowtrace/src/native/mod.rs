@@ -1,9 +1,9 @@
-//! Names of native code: function, module and what is inlined, and the calls that led there.
+//! Names of native code: function, module and inlined functions, and the calls that led there.
 //!
-//! Files that code is mapped from are held during the trace ([`held`]) and read at the end.
-//! All that is read in such files is read in a process of its own ([`asking`], [`answer`]), which may
-//! fail or stall at what it finds: also where an interpreter has its data ([`exports`]), which is needed
-//! during the trace, and where the data of a program ends ([`data`]).
+//! Files from which code is mapped are held during the trace ([`held`]) and read at the end. Their
+//! content is only ever read in a separate process ([`asking`], [`answer`]), which may fail or
+//! stall on it. This includes two more lookups: where an interpreter has its data ([`exports`]),
+//! needed during the trace, and where a program's data ends ([`data`]).
 
 mod answer;
 mod answers;

@@ -1,4 +1,4 @@
-//! What is to be named, collected, asked for in one go, and told.
+//! Collects the addresses to be named, asks for their names in one go, and looks up the answers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,31 +12,31 @@ use super::{
 };
 use crate::run::{PerfMapProblem, StackEnd};
 
-/// An address in the code of a program.
+/// An address in a program's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Address {
     pub(crate) program: u32,
-    /// The process, if any of its code is of its own making.
+    /// The process, if the program has code that a process generated.
     pub(crate) process: Option<u32>,
     pub(crate) at: u64,
-    /// Whether a call returns there.
+    /// Whether it is a return address.
     pub(crate) is_return: bool,
 }
 
-/// A function, where it was.
+/// A function with its module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedFunction {
-    /// Module and offset where it has no name.
+    /// Module and offset if it has no name.
     pub(crate) function: String,
     pub(crate) module: String,
     /// Innermost first.
     pub(crate) inlined: Vec<String>,
-    /// Whether it might have a name that cannot be found out any more.
+    /// Whether it may have a name that can no longer be found.
     pub(crate) is_gone: bool,
     caller: UnwindRule,
 }
 
-/// What is to be named.
+/// The addresses to be named.
 #[derive(Default)]
 pub(crate) struct Naming {
     parts: Vec<QuestionPart>,
@@ -46,22 +46,22 @@ pub(crate) struct Naming {
 
 #[derive(PartialEq, Eq, Hash)]
 enum SourceKey {
-    /// By its number.
+    /// A held file, by its number.
     File(usize),
-    /// By program and process.
+    /// Generated code, by program and process.
     Made(u32, u32),
 }
 
 struct Wanted {
-    /// What it is called if nothing better is found.
+    /// Its name if no better one is found.
     named: NamedFunction,
-    /// Part and place in it.
+    /// The part that asks for it, and its position there.
     asked: Option<(usize, usize)>,
 }
 
 impl Naming {
-    /// Asks for the name of an address, unless there is no code. `makers` are the processes that may
-    /// have made it.
+    /// Requests the name of an address, unless it is not in code. `makers` are the processes that
+    /// may have generated the code.
     pub(crate) fn want(
         &mut self,
         address: Address,
@@ -117,7 +117,7 @@ impl Naming {
         (part, places.len() - 1)
     }
 
-    /// Asks.
+    /// Asks for all names.
     pub(crate) fn ask(self, held: &HeldFiles) -> Names {
         let Answered {
             mut names,
@@ -140,7 +140,7 @@ impl Naming {
             (address, function)
         };
         let named = self.wanted.into_iter().map(of_address).collect();
-        // The user that the process runs as is in no words about what could not be held.
+        // Messages about maps that could not be held do not mention the process's user.
         let unheld = held.problems().map(|(pid, problem)| (pid, (problem, 0)));
         let problems: BTreeMap<u32, _> = unheld.chain(problems).collect();
         let in_words = |(pid, (problem, owner)): (u32, (Problem, u32))| PerfMapProblem {
@@ -184,7 +184,7 @@ fn by_offset(module: String, offset: u64) -> NamedFunction {
 /// Names by address.
 pub(crate) struct Names {
     named: HashMap<Address, NamedFunction>,
-    /// Why others have none: one a process.
+    /// Why other addresses have no names: one reason per process.
     pub(crate) perf_map_problems: Vec<PerfMapProblem>,
 }
 
@@ -194,8 +194,8 @@ impl Names {
         self.named.get(&address)
     }
 
-    /// The functions that called the one at an address, innermost first, none for some that are not
-    /// known; and why there are no more.
+    /// The functions that called the one at an address, innermost first, with none for unknown
+    /// calls; and why the list ends.
     pub(crate) fn callers(
         &self,
         address: Address,
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!((naming.wanted.len(), naming.parts.len()), (1, 1));
         let named = &naming.wanted[&address(at)];
         assert!(named.named.function.starts_with("cowtrace-"));
-        // Named in this process, as the other one would.
+        // Named in this process, with the same result as in the naming process.
         let mut lines = Vec::new();
         let question = super::super::question::Question {
             holder: pid,

@@ -1,5 +1,6 @@
-//! Code that a process made itself, by what it says of it in a perf map: lines of start, size and
-//! name, numbers in hex without a prefix (tools/perf/Documentation/jit-interface.txt in Linux).
+//! Names of generated code from perf maps, the files in which processes describe it: lines of
+//! start, size and name, with hexadecimal numbers without prefix
+//! (tools/perf/Documentation/jit-interface.txt in Linux).
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +16,10 @@ use super::{
     question::{HeldPerfMap, Problem},
 };
 
-/// Of a larger file the end is read, which is the newest: bytes.
+/// Of a larger file only the end is read, which is the newest part: bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Readable by all.
+/// Mode bit: readable by all.
 const FOR_ALL: u32 = 0o004;
 
 impl Problem {
@@ -26,7 +27,7 @@ impl Problem {
         Self::System(error.raw_os_error().unwrap_or_default())
     }
 
-    /// Of a file that could not be held.
+    /// The problem of a file that could not be held.
     pub(super) fn of_holding(error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ELOOP) => Self::Link,
@@ -34,7 +35,7 @@ impl Problem {
         }
     }
 
-    /// For people; `owner` is the user that the process runs as.
+    /// In words; `owner` is the user that the process runs as.
     pub(super) fn in_words(self, owner: u32) -> String {
         let why = match self {
             Self::Link => "it is a symbolic link, or its folder is".into(),
@@ -58,8 +59,8 @@ impl Problem {
     }
 }
 
-/// Opens a perf map that may be believed and told of: it is the process's user's own, or root's that
-/// anybody may read. A user can put any file there, in a mount namespace of the user's own.
+/// Opens a perf map that may be trusted and quoted: it belongs to the process's user, or to root
+/// and anybody may read it. In a mount namespace of their own, users can put any file there.
 pub(super) fn open_perf_map(holder: u32, map: &HeldPerfMap) -> Result<File, Problem> {
     let held =
         file::hold_bytes(holder, map.descriptor).map_err(|error| Problem::of_system(&error))?;
@@ -80,15 +81,15 @@ fn check_owner(held: &File, owner: u32) -> Result<(), Problem> {
     }
 }
 
-/// What a file says.
+/// The content of a perf map.
 pub(super) struct Said {
-    /// The names that it gives to addresses, in their order; the last one counts.
+    /// Names for the addresses, in their order; the last line that has an address counts.
     pub(super) names: Vec<Option<String>>,
-    /// Why that is not all.
+    /// Why some may be missing.
     pub(super) problem: Option<Problem>,
 }
 
-/// Reads a file for the names of addresses.
+/// Looks up addresses in a perf map.
 pub(super) fn read_perf_map(file: &File, addresses: &[u64]) -> Result<Said, Problem> {
     read_end(file, addresses, MAX_BYTES).map_err(|error| Problem::of_system(&error))
 }
@@ -116,7 +117,7 @@ pub(super) fn names_in(text: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
         unnamed.entry(address).or_default().push(place);
     }
     let mut names = vec![None; addresses.len()];
-    // From the end: each address is named once, however many lines claim it.
+    // From the end: the last line that claims an address names it.
     for line in text.rsplit(|&byte| byte == b'\n') {
         let Some((start, end, name)) = parse_function(line) else {
             continue;
@@ -223,7 +224,7 @@ mod tests {
         assert_eq!(said(text, 12), (1, Some(Problem::EndOnly)));
         assert_eq!(said("", 64), (0, Some(Problem::NoCode)));
         assert_eq!(said("no map\n", 64), (0, Some(Problem::NoCode)));
-        // It has code, but not this: nothing is wrong with it.
+        // It describes code, but not this address: that is not a problem.
         assert_eq!(said("3000 10 f\n", 64), (0, None));
     }
 

@@ -1,31 +1,31 @@
-//! From return addresses to calls: what following frame pointers has found, checked against what
-//! each function says of its own frame.
+//! From return addresses to calls: the chain of frame pointers, checked against each function's own
+//! call frame information.
 //!
-//! A function that is built without a frame pointer either leaves the register alone, and then its
-//! caller is missing in the chain, or uses it for something else, and then the chain ends there
-//! whatever comes after it.
+//! A function built without a frame pointer either leaves the register alone, so that its caller is
+//! missing from the chain, or uses it for something else, so that the chain is meaningless from
+//! there on.
 
 use cowtrace_common::native::{MAX_CALLS, NativeStack, WalkEnd};
 
 use super::question::UnwindRule;
 use crate::run::StackEnd;
 
-/// A call on the way to a write.
+/// A call that led to a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NativeCall {
-    /// The call before this address.
+    /// The call before this return address.
     At(u64),
-    /// One or more calls of which nothing is known.
+    /// One or more unknown calls.
     Hidden,
 }
 
-/// What the kernel side found.
+/// The stack as the kernel side found it.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     /// See [`NativeStack::link`].
     pub(crate) link: u64,
     pub(crate) returns: Vec<u64>,
-    /// Why there are no more.
+    /// Why the stack ends.
     end: StackEnd,
 }
 
@@ -45,15 +45,15 @@ impl From<&NativeStack> for Chain {
 }
 
 impl Chain {
-    /// Every address that may have to be named.
+    /// Every address that may need a name.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> + use<'_> {
         let link = Some(self.link).filter(|&link| link != 0);
         link.into_iter().chain(self.returns.iter().copied())
     }
 }
 
-/// The calls that led to an instruction, innermost first. `caller` tells how the caller of the
-/// function at an address is found; none if there is no code there.
+/// The calls that led to an instruction, innermost first. `caller` says how to find the caller of
+/// the function at an address; none if no code is there.
 pub(super) fn calls_leading_to(
     instruction: UnwindRule,
     chain: &Chain,
@@ -75,7 +75,7 @@ pub(super) fn calls_leading_to(
             UnwindRule::ByLink if !is_hidden => link,
             _ => returns.next(),
         };
-        // It is the innermost function's.
+        // The link belongs to the innermost function.
         link = None;
         let Some(address) = next else {
             let end = if is_hidden { StackEnd::Lost } else { chain.end };
@@ -85,8 +85,8 @@ pub(super) fn calls_leading_to(
             return (calls, StackEnd::Lost);
         };
         if is_hidden {
-            // Whoever is hidden may use the register for something else, unless around it frame
-            // pointers are kept.
+            // A hidden caller may use the register for something else, unless the functions around
+            // it keep frame pointers.
             if !matches!(caller, UnwindRule::ByFrame | UnwindRule::Outermost) {
                 return (calls, StackEnd::Lost);
             }
@@ -112,8 +112,8 @@ mod tests {
         }
     }
 
-    /// Functions at 0x1nn keep frames, at 0x2nn are hidden, at 0x3nn lose them, at 0x4nn are the
-    /// outermost; there is none elsewhere.
+    /// Functions at 0x1nn keep frames, those at 0x2nn are hidden, those at 0x3nn lose the frame
+    /// pointer, those at 0x4nn are the outermost; there are none elsewhere.
     fn caller(address: u64) -> Option<UnwindRule> {
         match address >> 8 {
             1 => Some(UnwindRule::ByFrame),
@@ -149,7 +149,7 @@ mod tests {
             found,
             (vec![NativeCall::At(0x111), NativeCall::At(0x101)], END)
         );
-        // The word was no return address.
+        // The word was not a return address.
         let found = calls_leading_to(UnwindRule::ByLink, &chain(0, &[0x101]), caller);
         assert_eq!(
             found,

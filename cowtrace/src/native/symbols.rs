@@ -2,8 +2,8 @@
 
 use object::{Object, ObjectSegment as _, ObjectSymbol as _};
 
-/// Where a file has symbols of these names, from where its beginning is mapped on: exported ones, else
-/// others.
+/// Addresses of symbols with these names, relative to where the file's beginning is mapped:
+/// exported symbols, otherwise others.
 pub(crate) fn offsets_in<'a>(file: &impl Object<'a>, names: &[String]) -> Vec<Option<u64>> {
     let mut offsets = vec![None; names.len()];
     let mut segments = file.segments();

@@ -1,16 +1,17 @@
-//! Functions of stripped files: where they begin, by the table for unwinding that stripping leaves
-//! (Linux Standard Base, `.eh_frame_hdr`), and the exported function before them, which tends to be
-//! of the same source file.
+//! Functions of stripped files: their start, from the table for unwinding that stripping leaves in
+//! place (Linux Standard Base, `.eh_frame_hdr`), and the exported function before them, which is
+//! often from the same source file.
 
 use object::{Object, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
-/// Functions of a file that are looked up, 8 bytes each; the largest browsers have half as many.
+/// Most functions of a file that are looked up, 8 bytes each; the largest browsers have half as
+/// many.
 const MAX_FUNCTIONS: usize = 1 << 20;
-/// Farther away an exported function says nothing.
+/// An exported function farther away than this is not mentioned, bytes.
 const NEAR: u64 = 16 << 10;
-/// Longer names are not told.
+/// Longer names are not used.
 const MAX_NAME: usize = 256;
-/// A table of pairs of 4 bytes, relative to the header: what all linkers write.
+/// A table of pairs of 4 bytes, relative to the header: all linkers write this kind.
 const ENCODINGS: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
 const HEADER_BYTES: usize = 12;
 const MAX_TABLE_BYTES: u64 = (HEADER_BYTES + 8 * MAX_FUNCTIONS) as u64;
@@ -25,7 +26,7 @@ pub(super) struct Functions {
 }
 
 impl Functions {
-    /// Of a file; none if it does not tell.
+    /// Those of a file; none if the file does not list them.
     pub(super) fn of<'a>(file: &impl Object<'a>) -> Option<Self> {
         let table = file.section_by_name(".eh_frame_hdr")?;
         if table.size() > MAX_TABLE_BYTES {
@@ -44,7 +45,7 @@ impl Functions {
         Some(Self { starts, exported })
     }
 
-    /// Where the function at an address begins, and the exported function near it.
+    /// The start of the function at an address, and the exported function near it.
     pub(super) fn around(&self, address: u64) -> Option<(u64, Option<&str>)> {
         let after = self.starts.partition_point(|&start| start <= address);
         let start = *self.starts.get(after.checked_sub(1)?)?;
@@ -58,8 +59,7 @@ impl Functions {
     }
 }
 
-/// The addresses at which functions begin, ascending; none if the table is of another kind or
-/// damaged.
+/// The start addresses of functions, ascending; none if the table is of another kind or damaged.
 fn function_starts(header: &[u8], header_address: u64) -> Option<Vec<u64>> {
     let word = |at: usize| -> Option<[u8; 4]> { header.get(at..at + 4)?.try_into().ok() };
     if header.get(..4)? != ENCODINGS {
@@ -124,7 +124,7 @@ mod tests {
     fn the_c_librarys_own_table_is_read() {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let library = maps.lines().find(|line| line.contains("/libc.so.6"));
-        // A test that is linked statically has none.
+        // A statically linked test program has none.
         let Some(path) = library.and_then(|line| line.split_whitespace().last()) else {
             return;
         };
@@ -132,7 +132,7 @@ mod tests {
         let file = object::File::parse(&cache).unwrap();
         let functions = Functions::of(&file).unwrap();
         assert!(functions.starts.len() > 1000 && functions.exported.len() > 1000);
-        // Exported functions begin where the table says that functions begin.
+        // Each exported function begins where the table has the start of a function.
         let begin = |(at, _): &&(u64, String)| functions.starts.binary_search(at).is_ok();
         let known = functions.exported.iter().filter(begin).count();
         assert!(known * 10 > functions.exported.len() * 9, "{known}");

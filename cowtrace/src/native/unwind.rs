@@ -1,5 +1,5 @@
-//! How the caller of a function is found at an address: by its call frame information (`.eh_frame`),
-//! which stripped programs have too.
+//! How to find the caller of the function at an address: from its call frame information
+//! (`.eh_frame`), which stripped programs have too.
 
 use gimli::{
     AArch64, BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, LittleEndian,
@@ -28,12 +28,12 @@ struct Registers {
     stack: Register,
     frame: Register,
     return_address: Register,
-    /// Whether the return address is in a register until it is saved.
+    /// Whether the return address is in a register until the function saves it.
     has_link: bool,
 }
 
 impl<'a> Unwind<'a> {
-    /// Of a file; none if it has none, or of an architecture that is not known.
+    /// That of a file; none if it has none, or the architecture is unknown.
     pub(super) fn of(file: &impl Object<'a>) -> Option<Self> {
         let section = |name: &str| {
             let section = file.section_by_name(name)?;
@@ -56,7 +56,7 @@ impl<'a> Unwind<'a> {
         })
     }
 
-    /// At an address of the file; of a return address, at the call before it.
+    /// The rule at an address in the file; for a return address, at the call before it.
     pub(super) fn caller(&self, address: u64) -> UnwindRule {
         self.found_caller(address).unwrap_or_default()
     }
@@ -67,7 +67,7 @@ impl<'a> Unwind<'a> {
         let entry = table
             .fde_for_address(&self.frame, &self.bases, address, cie)
             .ok()?;
-        // A signal came between: whom it interrupted is not in the chain.
+        // A signal frame: the interrupted function is not in the chain.
         if entry.is_signal_trampoline() {
             return Some(UnwindRule::Hidden);
         }
@@ -128,7 +128,7 @@ impl Registers {
                     (false, _) => UnwindRule::Lost,
                 }
             }
-            // A stack that was aligned: the frame is set up beside it.
+            // The stack was realigned: the frame is set up beside it.
             CfaRule::Expression(_) => UnwindRule::ByFrame,
             CfaRule::RegisterAndOffset { .. } => UnwindRule::Unknown,
         }

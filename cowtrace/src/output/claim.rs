@@ -1,7 +1,7 @@
-//! Who writes a file holds a lock on it, so that no second one writes or replaces it meanwhile.
+//! The writer of a file holds a lock on it, so that nobody else writes or replaces it meanwhile.
 //!
-//! It is flock(2)'s: the kernel gives it back when its holder ends, however, and it keeps nobody from
-//! reading. `SQLite`'s own locks are others.
+//! The lock is that of flock(2): the kernel releases it when its holder exits for any reason, and
+//! it keeps nobody from reading. `SQLite`'s own locks are of another kind.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},
@@ -17,21 +17,21 @@ use nix::{
 
 use super::error::OutputError;
 
-/// File systems that make one lock of flock(2)'s and fcntl(2)'s, `SQLite`'s: beside NFS and SMB those
-/// of linux/magic.h (CIFS, SMB2, 9p).
+/// File systems on which flock(2) takes the same lock as fcntl(2), which `SQLite` uses: besides NFS
+/// and SMB these are in linux/magic.h (CIFS, SMB2, 9p).
 const ONE_LOCK_FOR_ALL: [i64; 3] = [0xff53_4d42, 0xfe53_4d42, 0x0102_1997];
 
-/// How often a file is looked for again that was replaced between two looks.
+/// How often to retry if the file is replaced between two looks.
 const MOST_LOOKS: usize = 8;
 
-/// What became of a file that is being written.
+/// The state of a file that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is there.
+    /// It is still in place.
     There,
-    /// It is not there any more.
+    /// It has been removed.
     Removed(Left),
-    /// Another is there.
+    /// Another file is in its place.
     Replaced(Left),
 }
 
@@ -40,11 +40,11 @@ pub(crate) enum Fate {
 pub(crate) enum Left {
     /// Nothing.
     Nothing,
-    /// All that it held, in a file of another name, if that is known.
+    /// All of its content, in a file under another name, if known.
     Moved(Option<PathBuf>),
 }
 
-/// Holds an open file for as long as that is open; an error if another does.
+/// Locks an open file for as long as it stays open; an error if another process has the lock.
 pub(super) fn hold_claim(file: &File, path: &Path) -> Result<(), OutputError> {
     if shares_locks(file) {
         return Ok(());
@@ -56,7 +56,7 @@ pub(super) fn hold_claim(file: &File, path: &Path) -> Result<(), OutputError> {
     }
 }
 
-/// Holds a file that is there, until what is returned is closed; none if it cannot be opened.
+/// Locks an existing file until the returned value is closed; none if the file cannot be opened.
 pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
     for _ in 0..MOST_LOOKS {
         let opened = OpenOptions::new()
@@ -65,7 +65,7 @@ pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
             .open(path);
         let Ok(file) = opened else { return Ok(None) };
         hold_claim(&file, path)?;
-        // Who held it may have put another in its place and let go.
+        // The former holder may have replaced the file and released its lock.
         if fate_of_file(&file, path) == Fate::There {
             return Ok(Some(file));
         }
@@ -73,7 +73,7 @@ pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
     Err(OutputError::Busy(path.to_owned()))
 }
 
-/// What became of a file that was opened by this path.
+/// The state of a file that was opened by this path.
 #[must_use]
 pub(crate) fn fate_of_file(file: &File, path: &Path) -> Fate {
     let Ok(own) = file.metadata() else {
@@ -94,7 +94,7 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-/// What the kernel knows of an open file's name.
+/// The kernel's name for an open file.
 fn left_of_name(file: &File, own: &Metadata) -> Left {
     use std::os::fd::AsRawFd as _;
     if own.nlink() == 0 {
@@ -108,7 +108,7 @@ fn left_of_name(file: &File, own: &Metadata) -> Left {
     Left::Moved(name.filter(is_it))
 }
 
-/// What tells a file from all others.
+/// Identifies a file uniquely.
 pub(super) fn identity_of_file(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }

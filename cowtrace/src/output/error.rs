@@ -9,13 +9,13 @@ use crate::{foreign::printable_path, itself::caller::CallerError};
 /// Why a file was not created.
 #[derive(Debug, Error)]
 pub enum OutputError {
-    /// It is there already.
+    /// It exists already.
     #[error("{} exists already; --force replaces it", printable_path(.0))]
     Exists(PathBuf),
-    /// Another is writing it.
+    /// Another process is writing it.
     #[error("{} is being written by another cowtrace: wait until that ends, or choose another file", printable_path(.0))]
     Busy(PathBuf),
-    /// Replacing it would do away with something else than a file.
+    /// Replacing it would remove something that is not a regular file.
     #[error(
         "{} is a {what}, not a file; choose another path",
         printable_path(path)
@@ -23,19 +23,19 @@ pub enum OutputError {
     NoFile {
         /// The path.
         path: PathBuf,
-        /// What is there.
+        /// What kind of thing it is.
         what: &'static str,
     },
-    /// Replacing it would do away with what it is made from.
+    /// Replacing it would destroy one of its own sources.
     #[error("{} is also the input; choose another file", printable_path(.0))]
     Source(PathBuf),
-    /// The path names no file.
+    /// The path does not name a file.
     #[error("{} is not a file name", printable_path(.0))]
     NoName(PathBuf),
-    /// Its creator has not taken the rights of the user who called.
+    /// The creating thread has not taken the rights of the user who called.
     #[error("{} was not written: root would have written it for another user", printable_path(.0))]
     AsRoot(PathBuf),
-    /// Whose file it would be is not known.
+    /// Its future owner is unknown.
     #[error(transparent)]
     Caller(#[from] CallerError),
     /// The system refused.
@@ -43,7 +43,7 @@ pub enum OutputError {
     System {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }

@@ -1,5 +1,5 @@
-//! Files that cowtrace leaves behind: new ones, made with no more than the rights of the user who called
-//! it, and never through a link that somebody else has put there.
+//! Files that cowtrace creates: always new, with no more rights than those of the user who called,
+//! and never through a link that somebody else has put there.
 
 pub(crate) mod claim;
 mod error;
@@ -18,7 +18,7 @@ pub use error::OutputError;
 
 use crate::itself::caller;
 
-/// Refuses to write where one of the sources is, by whatever name.
+/// Refuses an output that is one of the sources, under any name.
 pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputError> {
     let identity = |path: &Path| Some(claim::identity_of_file(&fs::metadata(path).ok()?));
     let there = identity(output);
@@ -28,21 +28,22 @@ pub fn refuse_source(output: &Path, sources: &[PathBuf]) -> Result<(), OutputErr
     Ok(())
 }
 
-/// A file under way: gone again unless it is kept. No other cowtrace writes or replaces it meanwhile.
+/// An unfinished file: removed again unless it is kept. No other cowtrace writes or replaces it
+/// meanwhile.
 #[derive(Debug)]
 pub struct NewFile {
     target: PathBuf,
-    /// Where it is until it is kept: beside the target if that is there and to be replaced.
+    /// Its path until it is kept: beside the target if that exists and is to be replaced.
     place: PathBuf,
     file: File,
-    /// The one to be replaced, held.
+    /// The file to be replaced, locked.
     _old: Option<File>,
     is_kept: bool,
 }
 
 impl NewFile {
-    /// Creates an empty file that only its owner can read. One that is there is replaced, with
-    /// `force`, once the new one is kept, and not before.
+    /// Creates an empty file that only its owner can read. With `force`, an existing file is
+    /// replaced, but only when the new one is kept.
     pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
         if caller::is_beyond_caller() {
             return Err(OutputError::AsRoot(target.to_owned()));
@@ -83,7 +84,7 @@ impl NewFile {
         Ok(created)
     }
 
-    /// Where it is now.
+    /// Its present path.
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place
@@ -94,7 +95,7 @@ impl NewFile {
         &mut self.file
     }
 
-    /// Leaves it under its name.
+    /// Keeps it, under its final name.
     pub fn keep(mut self) -> Result<(), OutputError> {
         if self.place != self.target {
             fs::rename(&self.place, &self.target).map_err(|error| OutputError::System {
@@ -115,14 +116,14 @@ impl Drop for NewFile {
     }
 }
 
-/// The file that was found where a new one is to be.
+/// What exists at the path of the new file.
 #[derive(Default)]
 struct Old {
     is_there: bool,
     held: Option<File>,
 }
 
-/// Finds the file to be replaced; an error where there is what must not be.
+/// Finds the file to be replaced; an error if something there must not be replaced.
 fn check_output(target: &Path, force: bool) -> Result<Old, OutputError> {
     let Ok(there) = fs::symlink_metadata(target) else {
         return Ok(Old::default());

@@ -1,5 +1,5 @@
-//! Who wrote in tables: writers, what is inlined into their functions, and stacks, each of Python and of
-//! native code with a table of frames, one of stacks' frames and one of how stacks end.
+//! Tables of who wrote: writers, the functions inlined into theirs, and their stacks. Python and
+//! native stacks each have a table of frames, one of the stacks' frames and one of how stacks end.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::run::{NativeFrame, PythonFrame, Run, Stack, StackEnd, WriteKind, Writer};
 
-/// What these tables hold.
+/// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByWhom {
     writers: HeldRows,
@@ -158,7 +158,7 @@ impl Stored for Writer {
     }
 }
 
-/// A function that is inlined into a writer's; the key is the writer and the position.
+/// A function inlined into a writer's; the key is the writer and the position.
 pub(super) struct Inlined(pub(super) String);
 
 impl Stored for Inlined {
@@ -242,7 +242,7 @@ impl<K: StackKind> Stored for StackFrame<K> {
     }
 }
 
-/// How a stack ends.
+/// Why a stack ends.
 pub(super) struct StackEndRow<K>(StackEnd, PhantomData<K>);
 
 impl<K: StackKind> Stored for StackEndRow<K> {
@@ -258,7 +258,7 @@ impl<K: StackKind> Stored for StackEndRow<K> {
     }
 }
 
-/// Stacks from their frames, which come by stack and depth, and their ends.
+/// Builds stacks from their frames, given in order of stack and depth, and their ends.
 pub(super) fn stacks_of_frames<K: StackKind>(
     frames: Vec<(u64, StackFrame<K>)>,
     ends: &[StackEndRow<K>],

@@ -1,21 +1,22 @@
-//! Whether what a file says can be of a run: its sums stay within what reports calculate with, its
-//! numbers lead to what is there, and it does not contradict itself.
+//! Checks that a file's values are possible for a run: sums stay within what reports can calculate
+//! with, ids refer to existing rows, and nothing contradicts itself.
 
 use std::collections::HashMap;
 
 use super::columns::Damage;
 use crate::run::{Row, Run, Sample, Sources, Stack};
 
-/// Sizes of a page that any architecture has.
+/// Page sizes that some architecture has.
 const PAGE_BYTES: std::ops::RangeInclusive<u64> = 4096..=65_536;
-/// Sizes of a range that can be asked for.
+/// Range sizes that a user can choose.
 const MOST_RANGE_BYTES: u64 = 1 << 30;
 
-/// A run's end is a time of cowtrace's, those of processes are the kernel's, and the hooks of a large
-/// machine go off one by one, which takes seconds: what happened meanwhile is in the run.
+/// How much later than the run's end a process may have events. The end is measured by cowtrace,
+/// events by the kernel, and detaching the hooks of a large machine takes seconds, during which the
+/// run still collects.
 const NOTICED_LATE_NS: u64 = 10_000_000_000;
 
-/// Refuses what reports could not calculate with.
+/// Refuses values that reports cannot calculate with.
 pub(super) fn check_run(run: &Run) -> Result<(), Damage> {
     let page_bytes = run.head.host.page_bytes;
     if !page_bytes.is_power_of_two() || !PAGE_BYTES.contains(&page_bytes) {
@@ -32,7 +33,7 @@ pub(super) fn check_run(run: &Run) -> Result<(), Damage> {
     check_agreement(run)
 }
 
-/// Refuses times that cannot be, and processes that would be their own ancestors.
+/// Refuses impossible times, and processes that would be their own ancestors.
 fn check_times(run: &Run) -> Result<(), Damage> {
     let refused = |what: String| Err(Damage(what));
     if humantime::parse_rfc3339(&run.head.started_at).is_err() {
@@ -70,7 +71,7 @@ fn check_times(run: &Run) -> Result<(), Damage> {
     Ok(())
 }
 
-/// Adds up what reports add up, in 128 bits: the bytes of each sum fit in 63.
+/// Adds up what reports add up, in 128 bits: the bytes of each sum must fit in 63 bits.
 fn check_sums(run: &Run) -> Result<(), Damage> {
     let most = u128::from(i64::MAX.cast_unsigned() / run.head.host.page_bytes);
     let fits = |table: &str, numbers: &mut dyn Iterator<Item = u64>| {
@@ -178,7 +179,7 @@ fn check_addresses(run: &Run) -> Result<(), Damage> {
     Ok(())
 }
 
-/// A range may be in a region that is not told, where it copied nothing.
+/// A range may refer to a region that is not listed, if it has no copies there.
 fn check_references(run: &Run) -> Result<(), Damage> {
     let has_process = |id: u32| run.process(id).is_some();
     let has_region = |id: Option<u32>| id.is_none_or(|id| run.region(id).is_some());
@@ -241,9 +242,9 @@ fn check_references(run: &Run) -> Result<(), Damage> {
     Ok(())
 }
 
-/// Refuses sums that differ though they are of the same counts, in a file that was cut off too, and
-/// whatever was lost: what has no range stands in a row without one. Of who wrote, and of reused faults, a
-/// file that was cut off has counts of other moments, so that nothing follows from those.
+/// Refuses sums of the same counts that differ. They must agree in unfinished files and after
+/// losses too, because copies without a range have a row of their own. Writers and reused faults
+/// are not checked in an unfinished file, because those counts are from other moments.
 fn check_agreement(run: &Run) -> Result<(), Damage> {
     processes_agree(run)?;
     regions_agree(run)?;
@@ -254,7 +255,7 @@ fn contradiction_in(what: &str) -> Result<(), Damage> {
     Err(Damage(format!("it contradicts itself: {what}")))
 }
 
-/// A process's ranges are all of its copies, source by source.
+/// The ranges of a process add up to its copies, source by source.
 fn processes_agree(run: &Run) -> Result<(), Damage> {
     let mut by_process: HashMap<u32, Sources> = HashMap::new();
     for row in &run.memory.rows {
@@ -278,7 +279,7 @@ fn processes_agree(run: &Run) -> Result<(), Damage> {
     ))
 }
 
-/// A region's ranges are all that was copied in it.
+/// The ranges of a region add up to its copies.
 fn regions_agree(run: &Run) -> Result<(), Damage> {
     let mut by_region: HashMap<u32, Sources> = HashMap::new();
     for row in &run.memory.rows {
@@ -297,14 +298,14 @@ fn regions_agree(run: &Run) -> Result<(), Damage> {
             ));
         }
     }
-    // Regions without copies are not told.
+    // Regions without copies are not listed.
     if by_region.values().any(|copied| copied.total() > 0) {
         return contradiction_in("there are copies in a region that does not exist");
     }
     Ok(())
 }
 
-/// No sample tells of more copies by process than of all.
+/// In no sample do the processes have more copies than the total.
 fn samples_agree(run: &Run) -> Result<(), Damage> {
     let exceeds = |sample: &&Sample| sample.by_process.values().sum::<u64>() > sample.copied_pages;
     let Some(sample) = run.memory.timeline.samples.iter().find(exceeds) else {
@@ -316,7 +317,7 @@ fn samples_agree(run: &Run) -> Result<(), Damage> {
     ))
 }
 
-/// Pages by source, those without any left out.
+/// Pages by source; sources without pages are left out.
 fn describe_sources(copied: &Sources) -> String {
     let all = [
         ("anon", copied.anon),

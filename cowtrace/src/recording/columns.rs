@@ -1,4 +1,4 @@
-//! Values on their way into a table and out of it. Nothing that is read is believed.
+//! Values on their way into and out of a table. Every value read is checked.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,11 +6,11 @@ use rusqlite::{Row, Statement, types::ValueRef};
 
 use crate::foreign::printable;
 
-/// What a row says that it cannot: table and column, and what is wrong.
+/// An impossible value: table and column, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Damage(pub(super) String);
 
-/// Takes the values of a row, column by column.
+/// Receives the values of a row, column by column.
 pub(super) trait Columns {
     fn integer(&mut self, value: i64);
     fn text(&mut self, value: &str);
@@ -21,7 +21,7 @@ pub(super) trait Columns {
         self.integer(i64::try_from(value).unwrap_or(i64::MAX));
     }
 
-    /// Any 64 bits: integers of SQLite have a sign, and the kernel's addresses fill all of them.
+    /// Any 64 bits: SQLite's integers are signed, and kernel addresses use all 64 bits.
     fn address(&mut self, value: u64) {
         self.integer(value.cast_signed());
     }
@@ -41,7 +41,7 @@ pub(super) trait Columns {
     }
 }
 
-/// Gives them to a statement.
+/// Binds the values to a statement.
 pub(super) struct Binder<'a, 'c> {
     statement: &'a mut Statement<'c>,
     next: usize,
@@ -84,8 +84,8 @@ impl Columns for Binder<'_, '_> {
     }
 }
 
-/// Makes a fingerprint of them: 64 bits, so that a change that it does not show is nothing to
-/// reckon with (at a million changed rows a second, one in 500,000 years).
+/// Reduces a row to a fingerprint of 64 bits. A change that the fingerprint misses is not a
+/// practical concern: at a million changed rows a second, one in 500,000 years.
 #[derive(Default)]
 pub(super) struct Fingerprint(DefaultHasher);
 
@@ -109,7 +109,7 @@ impl Columns for Fingerprint {
     }
 }
 
-/// Takes the values of a row out of it, column by column.
+/// Reads the values of a row, column by column.
 pub(super) struct ColumnReader<'a> {
     table: &'static str,
     row: &'a Row<'a>,
@@ -208,6 +208,7 @@ impl<'a> ColumnReader<'a> {
         self.present(value)
     }
 
+<<<<<<< HEAD
     /// One of some names, or null.
     pub(super) fn named_or_null<T>(
         &mut self,
@@ -220,6 +221,9 @@ impl<'a> ColumnReader<'a> {
     }
 
     /// One of some names.
+=======
+    /// One of a few names.
+>>>>>>> main
     pub(super) fn named<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<T, Damage> {
         let name = self.text()?;
         find(&name).ok_or_else(|| self.unknown_name(&name))

@@ -6,15 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What their names end in.
+/// The endings of their names.
 const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// One that is there, of whatever database.
+/// A companion file that exists, of any database.
 pub(super) fn find_companion(path: &Path) -> Option<PathBuf> {
     companion_paths(path).find(|path| fs::symlink_metadata(path).is_ok())
 }
 
-/// Removes them, where the database they belong to is replaced.
+/// Removes the companions of a database that is being replaced.
 pub(super) fn remove_companions(path: &Path) {
     for companion in companion_paths(path) {
         let _ = fs::remove_file(companion);
@@ -27,7 +27,7 @@ fn companion_paths(path: &Path) -> impl Iterator<Item = PathBuf> {
         .map(|ending| companion_path(path, ending))
 }
 
-/// The path of what SQLite keeps beside a database.
+/// The path of a companion of a database.
 pub(super) fn companion_path(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);

@@ -1,4 +1,4 @@
-//! How processes ended, in a table of its own: older recordings do not have it.
+//! How processes exited, in a separate table: older recordings do not have it.
 
 use super::{
     columns::{ColumnReader, Columns, Damage},
@@ -40,7 +40,7 @@ impl Stored for Exit {
     }
 }
 
-/// Gives processes what was read of them.
+/// Adds the exits that were read to their processes.
 pub(super) fn distribute_exits(
     exits: Vec<(u64, Exit)>,
     processes: &mut [Process],

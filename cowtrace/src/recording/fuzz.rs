@@ -1,5 +1,5 @@
-//! What a file may hold that is given as a recording: any bytes, and any values in sound tables. It
-//! is refused, or it is a run: then every report of it can be made, and it can be recorded again.
+//! Fuzzes recordings: any bytes, and any values in valid tables. A file is either refused, or gives
+//! a run from which every report can be made and which can be recorded again.
 
 use std::{fs, sync::OnceLock};
 
@@ -15,7 +15,7 @@ use crate::{
     terminal::Style,
 };
 
-/// A file of any bytes, and what may lie beside it.
+/// A file of any bytes, with a journal beside it.
 pub(crate) const RECORDING: Target = Target {
     name: "recording",
     run: recording,
@@ -46,7 +46,7 @@ const TEXT: Style = Style {
     color: false,
 };
 
-/// How long the journal is, four bytes; the journal; the file.
+/// The length of the journal, four bytes; the journal; the file.
 fn recording(input: &[u8]) {
     let mut values = Values(input);
     let length = values.half_word() as usize;
@@ -63,7 +63,7 @@ fn recording(input: &[u8]) {
     }
 }
 
-/// Edits of a recording's rows: which column of which row, and what becomes of it.
+/// Edits of a recording's rows: which column of which row, and what to do with it.
 fn any_values(input: &[u8]) {
     let scratch = Scratch::new("fuzz");
     let path = scratch.path("run.cow");
@@ -90,7 +90,7 @@ fn write(path: &std::path::Path, bytes: &[u8]) {
     }
 }
 
-/// A table's name, the columns of its key, and one of its columns.
+/// A table's name, its key columns, and one of its other columns.
 type Column = (String, String, String);
 
 fn edit(db: &Connection, columns: &[Column], values: &mut Values<'_>) {
@@ -114,7 +114,7 @@ fn edit(db: &Connection, columns: &[Column], values: &mut Values<'_>) {
     );
     let sql = match what / 8 % 4 {
         0 => format!("DELETE FROM {table} WHERE ({keys}) = ({one}) OR {column} = ?"),
-        // One more like it, but for this.
+        // A copy of the row that differs only in this value.
         1 => {
             let all = columns.iter().filter(|it| it.0 == *table);
             let (names, picked): (Vec<_>, Vec<_>) = all
@@ -128,7 +128,7 @@ fn edit(db: &Connection, columns: &[Column], values: &mut Values<'_>) {
         }
         _ => format!("UPDATE OR IGNORE {table} SET {column} = ? WHERE ({keys}) = ({one})"),
     };
-    // What breaks a constraint changes nothing.
+    // An edit that breaks a constraint changes nothing.
     let _ = db.execute(&sql, [value]);
 }
 
@@ -137,7 +137,7 @@ fn bytes<'a>(values: &mut Values<'a>) -> &'a [u8] {
     values.bytes(length)
 }
 
-/// Tables and columns do not differ from one recording to the next.
+/// Tables and columns are the same in every recording.
 fn columns(db: &Connection) -> Vec<Column> {
     static COLUMNS: OnceLock<Vec<Column>> = OnceLock::new();
     let found = COLUMNS.get_or_init(|| {
@@ -159,8 +159,8 @@ fn columns(db: &Connection) -> Vec<Column> {
     found.clone()
 }
 
-/// Every report, and a comparison with another run: none fails, and nothing gets through to the
-/// terminal or into the page that should be escaped.
+/// Makes every report, and a comparison with another run: none may fail, and nothing may reach the
+/// terminal or the page unescaped.
 fn reports(run: &Run) {
     let page = rendered(|out| report::run_as_html(run, out));
     assert_eq!(scripts(&page), base().0);
@@ -177,7 +177,7 @@ fn reports(run: &Run) {
     let base = base().1.clone();
     let new = Measured::of(run, "new".into());
     let options = diff::Options::default();
-    // The same run is not compared with itself.
+    // A run cannot be compared with itself.
     let Ok(comparison) = diff::compare_runs(vec![base], vec![new], options) else {
         return;
     };
@@ -190,7 +190,7 @@ fn reports(run: &Run) {
     rendered(|out| diff::comparison_as_html(&comparison, out));
 }
 
-/// What others are compared with: how often its page's markup begins or ends a program, and the rest.
+/// The other side of comparisons: how many script tags its page has, and its figures.
 fn base() -> &'static (usize, Measured) {
     static BASE: OnceLock<(usize, Measured)> = OnceLock::new();
     BASE.get_or_init(|| {
@@ -206,13 +206,13 @@ fn rendered(render: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>)
     out
 }
 
-/// Whether a terminal shows it as it is.
+/// Whether a terminal shows it unchanged.
 fn is_plain(text: &[u8]) -> bool {
     let text = str::from_utf8(text);
     text.is_ok_and(|text| !text.chars().any(|it| it.is_control() && it != '\n'))
 }
 
-/// How often a page's markup could begin or end a program.
+/// The number of script tags in a page's markup.
 fn scripts(page: &[u8]) -> usize {
     let page = page.to_ascii_lowercase();
     let found = |tag: &[u8]| page.windows(tag.len()).filter(|it| *it == tag).count();
@@ -236,7 +236,7 @@ fn record_again(run: &Run, scratch: &Scratch) {
     assert!(again.is_ok_and(|again| again == run));
 }
 
-/// A real service's run, with little of all that there is much of.
+/// The run of a real service, with its long lists shortened.
 fn few() -> &'static Run {
     static RUN: OnceLock<Run> = OnceLock::new();
     RUN.get_or_init(|| {
@@ -273,8 +273,7 @@ fn file_input(file: &[u8], journal: &[u8]) -> Vec<u8> {
     [&length[..], journal, file].concat()
 }
 
-/// Each column with a number and a text that nobody expects; and edits of each kind, one after the
-/// other.
+/// An unexpected number and text for each column; and edits of each kind, one after the other.
 fn value_seeds() -> Vec<Vec<u8>> {
     let single = (0..180u8).flat_map(|column| {
         let number = [&[column, 0, 0, 18][..], &[0xff; 7], &[0x3f]].concat();

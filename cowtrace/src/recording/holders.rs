@@ -1,4 +1,4 @@
-//! Holders in tables: one row a variable, and its types and sharers in tables of their own.
+//! Tables of holders: one row per variable, and its types and sharers in separate tables.
 
 use rusqlite::{Connection, Result};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::run::{AlsoHeld, CopiedType, HeapWalk, Holder, Run};
 
-/// What the tables of holders hold.
+/// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldHolders {
     holders: HeldRows,

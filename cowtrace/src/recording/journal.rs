@@ -1,5 +1,5 @@
-//! The journal beside a recording whose trace was killed in the middle of a write: SQLite plays it
-//! back when the recording is next opened for writing, and it is gone.
+//! The journal beside a recording whose trace was killed during a write: SQLite plays it back and
+//! deletes it when the recording is next opened for writing.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use rusqlite::{Error, ffi};
 
 use super::{companions::companion_path, read_error::ReadError};
 
-/// What a journal begins with, and what it ends with if it names another journal
+/// The first bytes of a journal, and the last ones if it names another journal
 /// (<https://sqlite.org/fileformat.html#the_rollback_journal>).
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
@@ -23,8 +23,8 @@ pub(super) fn is_needed(error: &Error) -> bool {
         .is_some_and(|error| needed.contains(&error.extended_code))
 }
 
-/// Refuses a journal that names another, as none of cowtrace's does: SQLite would delete the file of
-/// that name, whatever it is.
+/// Refuses a journal that names another one, which cowtrace's journals never do: SQLite would
+/// delete the named file, whatever it is.
 pub(super) fn check_journal(recording: &Path) -> Result<(), ReadError> {
     let mut journal = File::open(companion_path(recording, "-journal"))?;
     let mut end = [0; MAGIC.len()];

@@ -1,4 +1,4 @@
-//! Labels of a recording whose trace has ended: the one thing of it that is changed afterwards.
+//! Labels of a finished recording: the only part of it that changes afterwards.
 
 use std::{
     collections::BTreeMap,
@@ -17,19 +17,19 @@ use crate::{
     output::{OutputError, claim::hold_existing},
 };
 
-/// Why a recording was not labelled; it is as it was.
+/// Why a recording was not labelled. It is unchanged.
 #[derive(Debug, Error)]
 pub enum LabelError {
-    /// It is no recording that can be read.
+    /// It cannot be read as a recording.
     #[error(transparent)]
     Read(ReadError),
-    /// It is being written, or cannot be got at.
+    /// It is being written, or cannot be opened.
     #[error(transparent)]
     Output(OutputError),
-    /// It is a link, which might lead anywhere.
+    /// It is a symbolic link, which may lead anywhere.
     #[error("{} is a symbolic link; name the recording itself", printable_path(.0))]
     Link(PathBuf),
-    /// Its trace did not come to its end.
+    /// Its trace did not finish.
     #[error("its trace was cut off: only a finished recording can be labelled")]
     Unfinished,
     /// It cannot be written.
@@ -37,8 +37,8 @@ pub enum LabelError {
     System(String),
 }
 
-/// Gives a finished recording labels, in one transaction; one that it has already gets the new value.
-/// Returns all that it then has.
+/// Adds labels to a finished recording in one transaction; existing keys get the new value. Returns
+/// all labels that it then has.
 pub fn label_recording(
     path: &Path,
     labels: &[(String, String)],
@@ -47,10 +47,10 @@ pub fn label_recording(
     if is_link {
         return Err(LabelError::Link(path.to_owned()));
     }
-    // What is wrong with it is told best by who reads it; a journal is played back by that, too.
+    // Reading gives the best error message, and plays back a journal.
     read::read_recording(path).map_err(LabelError::Read)?;
     let path = resolve_folders(path).map_err(LabelError::Output)?;
-    // Closed after the database: see `Writer`.
+    // Closed after the database: see `RecordingWriter`.
     let held = hold_existing(&path).map_err(LabelError::Output)?;
     let written = write_labels(&path, labels);
     drop(held);
@@ -65,7 +65,7 @@ fn write_labels(
     let transaction = db
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(label_failure)?;
-    // Again, now that nobody else writes it.
+    // Checked again, now that nobody else can write it.
     let run = read::from_database(&transaction).map_err(LabelError::Read)?;
     if run.head.unfinished {
         return Err(LabelError::Unfinished);
@@ -86,7 +86,7 @@ fn write_labels(
 fn connect_to_label(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let db = read::connect_to_read(path, flags)?;
-    // Of tables that others have added.
+    // Triggers of tables that others have added.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     db.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(db)

@@ -1,4 +1,4 @@
-//! Tables that stay small, and are brought up to date by one look at all their rows.
+//! Small tables, which are updated by comparing all their rows.
 
 use rusqlite::Connection;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::run::{Exit, FirstTouches, Loss, PerfMapProblem, Process, Region, Run};
 
-/// What these tables hold.
+/// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
     targets: HeldRows,
@@ -24,7 +24,7 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Brings them up to date.
+    /// Updates them.
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
         let pairs = |(one, two): (&String, &String)| (one.clone(), two.clone());
         let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));

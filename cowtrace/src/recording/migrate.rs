@@ -2,8 +2,8 @@
 
 use super::{read_error::ReadError, schema::VERSION};
 
-/// Whether recordings of a version can be read. Version 1 is the first. The next one reads it by its
-/// own column lists, so that nothing is ever written into a file that is only read.
+/// Whether recordings with this version of the tables can be read. Version 1 is the first. A later
+/// version of the program reads it by its own column lists, so that reading never writes to a file.
 pub(super) fn check_version(version: i32) -> Result<(), ReadError> {
     match version {
         VERSION => Ok(()),

@@ -1,10 +1,11 @@
-//! Runs in files: SQLite, written as the trace goes. docs/recording.md describes the tables for
-//! those who ask them.
+//! Recordings: runs in SQLite files, written during the trace. docs/recording.md describes the
+//! tables for those who query them.
 //!
-//! [`Writer`] writes what is new in a [`Snapshot`](crate::run::Snapshot) in one transaction; [`Recorder`] does so in a
-//! thread of its own. [`read`] gives the [`Run`](crate::run::Run) back. To keep something more of a run: its table in
-//! schema.sql, a [`Stored`](tables::Stored) beside the others, and a line each in lists.rs (or
-//! write.rs) and read.rs.
+//! [`RecordingWriter`] writes what is new in a [`Snapshot`](crate::run::Snapshot) in one
+//! transaction; [`Recorder`] does so in a separate thread. [`read_recording`] returns the
+//! [`Run`](crate::run::Run). To store more of a run, add its table to schema.sql, a
+//! [`Stored`](tables::Stored) beside the others, and one line each to lists.rs (or write.rs) and
+//! read.rs.
 
 mod by_whom;
 mod check;

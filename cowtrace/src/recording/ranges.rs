@@ -1,5 +1,5 @@
-//! The histogram's rows in their table: the one that has a million of them. A row's key in the file
-//! is a number given out once; here it is found by process, address and region.
+//! The table of the histogram's rows, which may have a million of them. A row's key in the file is
+//! a number assigned once; here it is found by process, address and region.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,18 +11,18 @@ use super::{
 };
 use crate::run::{Process, Row, Run, SnapshotScope};
 
-/// A row that the file holds: 24 bytes.
+/// A row in the file: 24 bytes.
 #[derive(Clone, Copy, Debug)]
 struct HeldRow {
-    /// [`NO_START`] where there is none.
+    /// [`NO_START`] if it has none.
     start: u64,
     fingerprint: u64,
-    /// 0 for none, else one more than the region.
+    /// 0 for none, otherwise the region's number plus one.
     region: u32,
     id: u32,
 }
 
-/// No range begins there.
+/// No range begins at this address.
 const NO_START: u64 = u64::MAX;
 
 impl HeldRow {
@@ -40,21 +40,21 @@ impl HeldRow {
     }
 }
 
-/// What the table holds, process by process.
+/// The table's rows, process by process.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
     held: BTreeMap<u32, Vec<HeldRow>>,
     next_id: u32,
 }
 
-/// What the table holds after a transaction, once that is done.
+/// The table's changes in a transaction, applied once it is committed.
 pub(super) struct Changed {
     held: BTreeMap<u32, Vec<HeldRow>>,
     next_id: u32,
 }
 
 impl Ranges {
-    /// Brings the table up to what a snapshot contains.
+    /// Updates the table to a snapshot.
     pub(super) fn sync(
         &self,
         db: &Connection,
@@ -86,7 +86,7 @@ impl Ranges {
         Ok(changed)
     }
 
-    /// Takes in what a transaction changed.
+    /// Applies a transaction's changes.
     pub(super) fn take(&mut self, changed: Changed) {
         self.next_id = changed.next_id;
         for (process, rows) in changed.held {
@@ -104,7 +104,7 @@ const fn id_of(process: &Process) -> u32 {
 }
 
 impl Changed {
-    /// Makes the table hold `rows` of one process.
+    /// Makes the table hold exactly `rows` for one process.
     fn process(
         &mut self,
         edit: &mut Edit<'_>,

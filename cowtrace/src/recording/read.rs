@@ -1,5 +1,5 @@
-//! Reading: a file that anybody may have made. It is opened for reading only, must have just the
-//! tables that cowtrace makes and be sound as a database; then every value is checked.
+//! Reading a file that anybody may have made. It is opened read-only and must be an intact database
+//! with exactly cowtrace's tables; then every value is checked.
 
 use std::{
     fs::{self, File},
@@ -23,26 +23,27 @@ use super::{
 };
 use crate::run::{Exit, FirstTouches, Head, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
 
-/// Rows of a table at most: each takes at least 10 bytes of the file.
+/// Most rows of a table: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;
-/// Bytes of a text, or of a row, at most: labels may be as long as the kernel lets arguments be
+/// Most bytes of a text or a row: labels may be as long as the kernel lets arguments be
 /// (`MAX_ARG_STRLEN`, 128 KiB).
 const MAX_BYTES: i32 = 256 << 10;
-/// How long a trace that is writing the file is waited for.
+/// How long to wait for a trace that is writing the file.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What every database of SQLite begins with (<https://sqlite.org/fileformat.html>).
+/// The first bytes of every SQLite database (<https://sqlite.org/fileformat.html>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Reads the run that a file holds.
+/// Reads the run in a file.
 pub fn read_recording(path: &Path) -> Result<Run, ReadError> {
     look_at(path)?;
-    // Absolute, so that no name means anything else to SQLite, as `file:` and `:memory:` do.
+    // Absolute, because some relative names mean something else to SQLite, such as `file:` and
+    // `:memory:`.
     let db = open_recording(&fs::canonicalize(path)?)?;
     let transaction = db.unchecked_transaction()?;
     from_database(&transaction)
 }
 
-/// The run that a database holds, if that is a recording; within a transaction.
+/// The run in a database, if that is a recording; within a transaction.
 pub(super) fn from_database(db: &Connection) -> Result<Run, ReadError> {
     let header = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if header("application_id")? != schema::APPLICATION_ID {
@@ -55,9 +56,9 @@ pub(super) fn from_database(db: &Connection) -> Result<Run, ReadError> {
     Ok(run)
 }
 
-/// What can be told without SQLite, and better.
+/// Checks that need no SQLite and give better messages.
 fn look_at(path: &Path) -> Result<(), ReadError> {
-    // Before it is opened, which may wait forever for the other end of a pipe.
+    // Before opening: opening a pipe may wait forever for the other end.
     if !fs::metadata(path)?.is_file() {
         return Err(ReadError::Foreign);
     }
@@ -86,7 +87,7 @@ fn open_recording(path: &Path) -> Result<Connection, ReadError> {
     Ok(connect_to_read(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-/// The first thing that is read of a file, which has the journal played back.
+/// The first read of a file, which plays back its journal.
 fn first_look(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
@@ -101,8 +102,8 @@ pub(super) fn connect_to_read(path: &Path, flags: OpenFlags) -> rusqlite::Result
     Ok(db)
 }
 
-/// Whether the tables are those that cowtrace makes, and their pages sound: only then does reading
-/// all rows of one come to an end.
+/// Whether the tables are those of cowtrace and their pages are intact: otherwise reading all rows
+/// of a table may never end.
 fn check_tables(db: &Connection) -> Result<(), ReadError> {
     let own = Connection::open_in_memory()?;
     schema::create_schema(&own)?;
@@ -253,7 +254,7 @@ fn read_head(db: &Connection) -> Result<Run, ReadError> {
 fn read_rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
     let table = S::TABLE;
     let columns: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
-    // No index: one that somebody has added may say anything.
+    // Without indexes: one that somebody has added may contain anything.
     let mut statement = db.prepare(&format!(
         "SELECT {} FROM {} NOT INDEXED ORDER BY {}",
         columns.join(", "),

@@ -14,30 +14,30 @@ pub enum ReadError {
     /// The system refused.
     #[error("it cannot be read: {0}")]
     System(io::Error),
-    /// Nothing is in it.
+    /// It is empty.
     #[error("it is empty: its trace was killed before it began")]
     Empty,
-    /// It is something else.
+    /// It is not a recording.
     #[error("it is not a cowtrace recording")]
     Foreign,
-    /// It was written by a later version of this program.
+    /// A later version of this program wrote it.
     #[error("a newer cowtrace wrote it (format version {version}); read it with that one")]
     Newer {
-        /// Of its tables.
+        /// Its tables are not those of a recording.
         version: i32,
     },
-    /// Its trace was killed in the middle of a write.
+    /// Its trace was killed during a write.
     #[error("its trace was killed in the middle of a write, and the journal beside it {0}")]
     Journal(String),
     /// A trace or another program keeps it locked.
     #[error("another program keeps it locked")]
     Locked,
-    /// It is damaged, or was made by hand.
+    /// It is damaged, or not made by cowtrace.
     #[error("it is damaged: {0}")]
     Damaged(String),
 }
 
-// Not by `#[from]`, which would name the reason as a source, too: it would be told twice.
+// Without `#[from]`, which would also make the reason a source, so that it would be printed twice.
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::System(error)

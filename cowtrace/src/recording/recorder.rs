@@ -1,5 +1,6 @@
-//! Records in a thread of its own, so that a slow disk keeps nobody from reading the kernel's
-//! buffers. It has the rights of the user who called, and nothing else touches the recording.
+//! Records in a separate thread, so that a slow disk never delays the reading of the kernel's
+//! buffers. The thread has the rights of the user who called, and nothing else touches the
+//! recording.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use crate::{
     run::{Run, Snapshot},
 };
 
-/// A recording under way.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Recorder {
     snapshots: SyncSender<Snapshot>,
@@ -27,24 +28,24 @@ pub struct Recorder {
 /// Whether the next snapshot can be taken.
 #[derive(Debug)]
 pub enum Readiness {
-    /// The last one is not written yet.
+    /// The last snapshot is still being written.
     Busy,
-    /// It is; the next one may leave out what has not changed.
+    /// It is written; the next one may leave out what has not changed.
     Ready,
-    /// It is not in the file: the next one must be whole. With why, the first time.
+    /// It could not be written: the next one must be complete. With the reason, the first time.
     Failed(Option<WriteError>),
 }
 
 impl Recorder {
-    /// Whether a recording can be created; see [`Writer::check`].
+    /// Whether a recording can be created; see [`RecordingWriter::check`].
     pub fn check(path: &Path, force: bool) -> Result<(), WriteError> {
         caller::with_rights(|| RecordingWriter::check(path, force))
     }
 
-    /// Creates a recording, see [`Writer::create`], and starts the thread that goes on with it.
+    /// Creates a recording, see [`RecordingWriter::create`], and starts the thread that writes it.
     pub fn start(path: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
         let mut writer = caller::with_rights(|| RecordingWriter::create(path, force, run))?;
-        // One at a time: while it is written, what changes waits in the kernel's tables.
+        // One snapshot at a time: while it is written, changes wait in the kernel's tables.
         let (snapshots, received) = sync_channel::<Snapshot>(1);
         let (told, written) = sync_channel(1);
         let path = writer.path().to_owned();
@@ -90,7 +91,7 @@ impl Recorder {
             return Readiness::Ready;
         }
         match self.written.try_recv() {
-            // Empty, or the thread has ended: the end tells.
+            // Still busy, or the thread has ended, which `finish` reports.
             Err(_) => Readiness::Busy,
             Ok(Ok(())) => {
                 self.is_busy = false;
@@ -104,12 +105,12 @@ impl Recorder {
         }
     }
 
-    /// Has a snapshot written; to be called only when it is ready.
+    /// Hands a snapshot to the thread; call it only when ready.
     pub fn write(&mut self, snapshot: Snapshot) {
         self.is_busy = self.snapshots.try_send(snapshot).is_ok();
     }
 
-    /// Writes the run as it was at its end, after what is being written.
+    /// Writes the run as it was at its end, after the snapshot in progress.
     pub fn finish(self, run: &Run) -> Result<(), WriteError> {
         drop(self.snapshots);
         match self.thread.join() {

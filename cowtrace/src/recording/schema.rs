@@ -1,13 +1,14 @@
-//! The tables and views of a recording, and how a file is known for one.
+//! The tables and views of a recording, and how to recognize a file as one.
 
 use rusqlite::{Connection, Result};
 
-/// What a recording begins with, for SQLite and for `file`: `cowt`.
+/// The id of a recording, for SQLite and for `file`: `cowt`.
 pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 
-/// The version of the tables that this program writes.
+/// The version of the tables written by this program.
 pub(super) const VERSION: i32 = 1;
 
+<<<<<<< HEAD
 /// Tables that came later: files without them are read as if they were empty.
 pub(super) const LATER: [&str; 5] = [
     "exits",
@@ -16,17 +17,21 @@ pub(super) const LATER: [&str; 5] = [
     "timeline_held",
     "timeline_touches",
 ];
+=======
+/// Tables that were added later: files without them are read as if they were empty.
+pub(super) const LATER: [&str; 2] = ["exits", "perf_map_problems"];
+>>>>>>> main
 
 const TABLES: &str = include_str!("schema.sql");
 
-/// Makes the tables and views in an empty database.
+/// Creates the tables and views in an empty database.
 pub(super) fn create_schema(db: &Connection) -> Result<()> {
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute_batch(TABLES)
 }
 
-/// Names of all tables, and how each was made.
+/// Names of all tables, and their definitions.
 pub(super) fn existing_tables(db: &Connection) -> Result<Vec<(String, String)>> {
     let mut tables = db.prepare(
         "SELECT name, coalesce(sql, '') FROM sqlite_schema

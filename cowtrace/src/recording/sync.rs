@@ -1,5 +1,5 @@
-//! Brings tables up to date: writes the rows that are new or changed since the last time, and takes
-//! out those that are gone. What a table holds is remembered by key and fingerprint.
+//! Updates tables: writes the rows that are new or have changed since the last time, and deletes
+//! those that are gone. It remembers the table's rows by key and fingerprint.
 
 use std::borrow::Borrow;
 
@@ -10,10 +10,10 @@ use super::{
     tables::{Stored, TableDefinition},
 };
 
-/// The rows of a table, by key: 16 bytes each.
+/// The rows of a table, as keys and fingerprints: 16 bytes each.
 pub(super) type HeldRows = Vec<(u64, u64)>;
 
-/// The key of two columns. Both fit: they count what is in memory.
+/// A key of two columns. Both fit, because they count things in memory.
 pub(super) const fn key_of_columns(high: usize, low: usize) -> u64 {
     (high as u64) << 32 | low as u64 & 0xffff_ffff
 }
@@ -23,7 +23,7 @@ pub(super) const fn key_columns(key: u64) -> (u32, u32) {
     ((key >> 32) as u32, (key & 0xffff_ffff) as u32)
 }
 
-/// Parts of each owner under keys of owner and position.
+/// The parts of each owner, with keys of owner and position.
 pub(super) fn parts_by_owner<'a, O, P: 'a>(
     owners: &'a [O],
     of: impl Fn(&'a O) -> &'a Vec<P> + 'a,
@@ -34,7 +34,7 @@ pub(super) fn parts_by_owner<'a, O, P: 'a>(
     })
 }
 
-/// Gives owners the parts that were read from a table of their own.
+/// Adds the parts read from a separate table to their owners.
 pub(super) fn distribute_parts<O, P>(
     owners: &mut [O],
     parts: Vec<(u64, P)>,
@@ -51,7 +51,8 @@ pub(super) fn distribute_parts<O, P>(
     Ok(())
 }
 
-/// Makes the table hold `rows`, which come in the order of their keys. Returns what it then holds.
+/// Makes the table hold exactly `rows`, given in order of their keys. Returns the rows that it then
+/// holds.
 pub(super) fn sync_table<S: Stored, B: Borrow<S>>(
     db: &Connection,
     held: &[(u64, u64)],
@@ -77,7 +78,7 @@ pub(super) fn sync_table<S: Stored, B: Borrow<S>>(
     Ok(now)
 }
 
-/// As [`sync`], for rows whose keys are their positions.
+/// Like [`sync_table`], for rows whose keys are their positions.
 pub(super) fn sync_list<S: Stored, B: Borrow<S>>(
     db: &Connection,
     held: &[(u64, u64)],
@@ -92,7 +93,7 @@ pub(super) fn fingerprint_of_row<S: Stored>(row: &S) -> u64 {
     print.get()
 }
 
-/// Writes and deletes rows by key; statements are made when the first is needed.
+/// Writes and deletes rows by key; each statement is prepared when first needed.
 pub(super) struct Edit<'c> {
     db: &'c Connection,
     put: String,

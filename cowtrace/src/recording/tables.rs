@@ -1,5 +1,5 @@
-//! How values of the model stand in tables: one `Stored` a table, which names its columns and writes
-//! and reads them in that order. schema.sql says what they are.
+//! How values of the model are stored in tables: one `Stored` per table, which names its columns
+//! and writes and reads them in that order. schema.sql describes them.
 
 use super::columns::{ColumnReader, Columns, Damage};
 use crate::run::{Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Sources};
@@ -7,7 +7,7 @@ use crate::run::{Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row
 /// A table.
 pub(super) struct TableDefinition {
     pub(super) name: &'static str,
-    /// Columns of the key: one, or two that are the high and the low half of a number.
+    /// Key columns: one, or two that are the high and low half of a number.
     pub(super) key: &'static [&'static str],
     /// The other columns.
     pub(super) columns: &'static [&'static str],
@@ -17,14 +17,14 @@ pub(super) struct TableDefinition {
 pub(super) trait Stored: Sized {
     const TABLE: TableDefinition;
 
-    /// Gives the values of the columns, without the key.
+    /// Writes the values of the columns, without the key.
     fn write(&self, columns: &mut impl Columns);
 
-    /// Takes them, in the same order.
+    /// Reads them, in the same order.
     fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage>;
 }
 
-/// The only column beside the key of a table that lists something.
+/// The only column besides the key, in the table of a list.
 const fn list_table(name: &'static str, columns: &'static [&'static str]) -> TableDefinition {
     TableDefinition {
         name,
@@ -33,7 +33,7 @@ const fn list_table(name: &'static str, columns: &'static [&'static str]) -> Tab
     }
 }
 
-/// A process id that the user gave.
+/// A process id given by the user.
 pub(super) struct TargetRow(pub(super) u32);
 
 impl Stored for TargetRow {
@@ -48,7 +48,7 @@ impl Stored for TargetRow {
     }
 }
 
-/// What the user called the run.
+/// A label given by the user.
 pub(super) struct LabelRow(pub(super) String, pub(super) String);
 
 impl Stored for LabelRow {
@@ -111,7 +111,7 @@ impl Stored for PerfMapProblem {
     }
 }
 
-/// How often one cause of loss happened: its place in [`Loss::CAUSES`], and the number.
+/// How often one cause of loss occurred: its position in [`Loss::CAUSES`], and the number.
 pub(super) struct Lost(pub(super) usize, pub(super) u64);
 
 impl Stored for Lost {

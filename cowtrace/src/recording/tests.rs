@@ -1,4 +1,4 @@
-//! What is written is read back, whatever it is; what was not written so is refused, whatever it is.
+//! Whatever is written is read back; everything else is refused.
 
 use std::{fs, path::Path};
 
@@ -25,7 +25,7 @@ fn finished(mut run: Run) -> Run {
     run
 }
 
-/// Every report of a run; whatever was read can be rendered.
+/// Every report of a run: whatever was read can be rendered.
 fn rendered(run: &Run) -> usize {
     let mut out = Vec::new();
     let style = Style {
@@ -56,7 +56,7 @@ proptest! {
     ) {
         let scratch = Scratch::new("flushes");
         let path = scratch.path("run.cow");
-        // A run keeps its id.
+        // A run's id never changes.
         let mut runs = runs;
         for run in &mut runs {
             run.head.id = "r".into();
@@ -88,7 +88,8 @@ proptest! {
         let is_told = |process: &u32| told >> (process % 8) & 1 == 1;
         let ids = whole.memory.processes.iter().map(|process| process.id);
         let rows_of: std::collections::HashSet<u32> = ids.filter(is_told).collect();
-        // What is not told is as before; only told rows can be of the later run.
+        // Rows that the snapshot leaves out are as before; only those that it contains can be of
+        // the later run.
         let known: Vec<u32> = whole.memory.processes.iter().map(|process| process.id).collect();
         whole.memory.rows.retain(|row| rows_of.contains(&row.process_id) && known.contains(&row.process_id));
         let mut snapshot = Snapshot {
@@ -124,7 +125,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Bytes are set to anything anywhere, most where they mean most: in the first page.
+    /// Random bytes anywhere, most of them in the first page, where they matter most.
     #[test]
     fn a_damaged_file_is_an_error_or_a_run(
         edits in prop::collection::vec((prop_oneof![any::<usize>(), 0..4096usize], any::<u8>()), 1..24),
@@ -146,7 +147,7 @@ proptest! {
         }
     }
 
-    /// Values are set to anything, in a database that is sound.
+    /// Random values in a valid database.
     #[test]
     fn a_forged_value_is_an_error_or_a_run(
         column in any::<prop::sample::Index>(),
@@ -192,14 +193,14 @@ fn columns(db: &Connection) -> Vec<(String, String)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// A recording with something in every table, made once.
+/// A recording with rows in every table, made once.
 fn whole_file() -> &'static [u8] {
     use std::sync::OnceLock;
     static FILE: OnceLock<Vec<u8>> = OnceLock::new();
     FILE.get_or_init(|| {
         let mut run: Run =
             serde_json::from_str(include_str!("../../../tests/tests/runs/service.json")).unwrap();
-        // More than a page of rows.
+        // More rows than fit into one page.
         for number in 0..2_000 {
             let row = run.memory.rows[0].clone();
             run.memory.rows.push(crate::run::Row {

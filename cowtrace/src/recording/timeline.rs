@@ -1,4 +1,9 @@
+<<<<<<< HEAD
 //! The timeline in its tables: the samples, and of each process only where its counts changed.
+=======
+//! The timeline in two tables: the samples, and for each process only the samples in which its
+//! count changed.
+>>>>>>> main
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +19,7 @@ use super::{
 };
 use crate::run::{Sample, Timeline};
 
-/// Counts of processes in all samples at most: each takes about 40 bytes of memory.
+/// Most counts of processes in all samples together: each takes about 40 bytes of memory.
 const MAX_COUNTS: usize = 1 << 25;
 
 impl Stored for Sample {
@@ -40,7 +45,7 @@ impl Stored for Sample {
     }
 }
 
-/// From a sample on a process has this count; the key is both.
+/// From a sample on, a process has this count; the key is both.
 pub(super) struct SampleChange(u64);
 
 impl Stored for SampleChange {
@@ -59,6 +64,7 @@ impl Stored for SampleChange {
     }
 }
 
+<<<<<<< HEAD
 /// First touches by the time of a sample, in a table of its own: older recordings do not have it.
 pub(super) struct SampleTouches(pub(super) u64);
 
@@ -114,6 +120,9 @@ impl ProcessCounts {
 }
 
 /// What the tables hold: a fingerprint of each sample, and the last one's counts.
+=======
+/// The rows that the tables hold: a fingerprint of each sample, and the last sample's counts.
+>>>>>>> main
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldTimeline {
     samples: Vec<u64>,
@@ -121,13 +130,13 @@ pub(super) struct HeldTimeline {
 }
 
 impl HeldTimeline {
-    /// Whether samples after this number of earlier ones go on with what the tables hold.
+    /// Whether samples that follow this many earlier ones continue those in the tables.
     pub(super) const fn is_continued_after(&self, earlier: usize) -> bool {
         earlier == 0 || earlier == self.samples.len()
     }
 
-    /// Brings the tables up to a timeline without its `earlier` samples, and returns what they then
-    /// hold. Samples that are as they were are left alone.
+    /// Updates the tables to a timeline whose `earlier` samples are left out, and returns the rows
+    /// that they then hold. Unchanged samples are not written again.
     pub(super) fn sync(
         &self,
         db: &Connection,
@@ -171,7 +180,7 @@ impl HeldTimeline {
         Ok(now)
     }
 
-    /// Takes out all samples but the first ones.
+    /// Deletes all samples but the first ones.
     fn forget(&self, db: &Connection, kept: usize) -> Result<()> {
         if kept == self.samples.len() {
             return Ok(());
@@ -196,7 +205,7 @@ fn fingerprint_of_sample(sample: &Sample) -> u64 {
     hasher.finish()
 }
 
-/// Counts that differ between two samples; 0 for processes that the later one has no more.
+/// Counts that differ between two samples; 0 for processes that the later one no longer has.
 fn changed_counts<'a>(
     before: &'a BTreeMap<u32, u64>,
     after: &'a BTreeMap<u32, u64>,
@@ -210,8 +219,13 @@ fn changed_counts<'a>(
     new.chain(before.keys().filter(is_gone).map(|id| (*id, 0)))
 }
 
+<<<<<<< HEAD
 /// Gives samples their processes' copies, by changes in the order of their keys.
 pub(super) fn spread_copied(
+=======
+/// Adds the processes' counts to samples, from changes in order of their keys.
+pub(super) fn spread_changes(
+>>>>>>> main
     samples: &mut [Sample],
     changes: Vec<(u64, SampleChange)>,
 ) -> Result<(), Damage> {

@@ -1,9 +1,9 @@
 //! Writing: what is new since the last time, in one transaction.
 //!
-//! The journal is SQLite's oldest: a file beside the recording that is there only while a transaction
-//! is written. A write-ahead log would be faster, and would leave two more files beside every
-//! recording whose trace was killed; this way there is one, or two if it was killed in the middle of
-//! a write, and whoever opens that gets the state before it.
+//! The journal is SQLite's rollback journal: a file beside the recording that exists only during a
+//! transaction. A write-ahead log would be faster, but would leave two more files beside every
+//! recording whose trace was killed. This way there is one file, or two if it was killed during a
+//! write; whoever opens those gets the state before the write.
 
 use std::{
     fs::{self, File},
@@ -33,7 +33,7 @@ use crate::{
     run::{Run, Snapshot, SnapshotScope},
 };
 
-/// How long somebody who reads the recording may keep it from being written.
+/// How long a reader may delay the writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a recording was not written.
@@ -42,7 +42,7 @@ pub enum WriteError {
     /// The file was not created.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// Another database's files lie where this one's would.
+    /// Files of another database are where this one's would be.
     #[error("{} is left over from another recording; --force removes it", printable_path(.0))]
     Companion(PathBuf),
     /// The file cannot be written.
@@ -50,10 +50,10 @@ pub enum WriteError {
     Database {
         /// The recording.
         path: PathBuf,
-        /// In plain words.
+        /// Why, in plain words.
         reason: String,
     },
-    /// Its file is not there any more.
+    /// The file has been removed or replaced.
     #[error(
         "{} was {fate} while it was being written; {left}",
         printable_path(path)
@@ -61,15 +61,15 @@ pub enum WriteError {
     Gone {
         /// The recording.
         path: PathBuf,
-        /// `removed`, or by what it was replaced.
+        /// `removed`, or what replaced it.
         fate: &'static str,
-        /// What is left, in plain words.
+        /// What is left of it, in plain words.
         left: String,
     },
-    /// A snapshot leaves out what the file does not have.
+    /// The snapshot leaves out rows that the file does not have.
     #[error("the snapshot does not follow the last one written")]
     OutOfStep,
-    /// The thread that writes has ended.
+    /// The writing thread has ended.
     #[error("{} is no longer written", printable_path(.0))]
     Stopped(PathBuf),
 }
@@ -80,28 +80,28 @@ impl From<CallerError> for WriteError {
     }
 }
 
-/// A recording that is written.
+/// A recording that is being written.
 #[derive(Debug)]
 pub struct RecordingWriter {
     db: Connection,
     path: PathBuf,
     held: HeldTables,
-    /// The file as another sees it, held as long as it is written. Closed after the database: closing
-    /// any other descriptor of a file gives back the locks that SQLite has on it (fcntl(2)).
+    /// The file, opened a second time and held while it is written. Closed after the database:
+    /// closing any descriptor of a file releases the locks that SQLite has on it (fcntl(2)).
     file: File,
 }
 
-/// What a transaction is for.
+/// The purpose of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It makes the tables.
+    /// To create the tables.
     Begins,
     GoesOn,
-    /// It writes the run as it was at its end.
+    /// To write the run as it was at its end.
     Ends,
 }
 
-/// What the tables hold.
+/// The rows that the tables hold.
 #[derive(Debug, Default)]
 struct HeldTables {
     lists: Lists,
@@ -112,7 +112,7 @@ struct HeldTables {
 }
 
 impl RecordingWriter {
-    /// Whether a recording can be created here, found by creating an empty file for a moment.
+    /// Whether a recording can be created here, tested by creating an empty file for a moment.
     pub fn check(path: &Path, force: bool) -> Result<(), WriteError> {
         if !force {
             refuse_companions(path)?;
@@ -121,8 +121,8 @@ impl RecordingWriter {
         Ok(())
     }
 
-    /// Creates a recording of a run that begins. An older file is replaced, with `force`, at the
-    /// moment that the new one can be read.
+    /// Creates a recording of a run that begins. With `force`, it replaces an older file as soon as
+    /// the new one can be read.
     pub fn create(path: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
         let path = resolve_folders(path)?;
         if !force {
@@ -142,7 +142,8 @@ impl RecordingWriter {
         };
         writer.transact(run, &SnapshotScope::default(), Stage::Begins)?;
         let Self { db, held, file, .. } = writer;
-        // It is open under a name that it may be about to lose, which its journal would have.
+        // The database is open under a name that may change, and its journal would keep the old
+        // name.
         drop(db);
         if force {
             remove_companions(&path);
@@ -162,8 +163,8 @@ impl RecordingWriter {
         &self.path
     }
 
-    /// Writes what is new. After an error the file is as it was, and the next snapshot may leave out
-    /// only what was written.
+    /// Writes what is new. After an error the file is unchanged, and the next snapshot may leave
+    /// out only what was written.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), WriteError> {
         self.transact(&snapshot.run, &snapshot.scope, Stage::GoesOn)
     }
@@ -222,7 +223,7 @@ impl RecordingWriter {
         }
     }
 
-    /// Says so if the file is not there any more: `SQLite` would call that read-only.
+    /// Returns an error if the file is gone: `SQLite` would call it read-only.
     fn look_for_file(&self) -> Result<(), WriteError> {
         let (fate, left) = match fate_of_file(&self.file, &self.path) {
             Fate::There => return Ok(()),
@@ -257,8 +258,8 @@ fn connect_to_write(path: &Path) -> Result<Connection, WriteError> {
     let open = || -> rusqlite::Result<Connection> {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(PATIENCE)?;
-        // FULL: what was written is there after a power cut. The cache bounds memory: larger
-        // transactions go to the file before their end.
+        // FULL: what was written survives a power cut. The cache size bounds memory: larger
+        // transactions go to the file before they end.
         db.execute_batch(
             "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
              PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
@@ -292,7 +293,8 @@ fn put_run(db: &Connection, run: &Run, finished: bool) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The path without links in its folders: SQLite, told to follow no link, follows none anywhere.
+/// The path with links in its folders resolved: SQLite, told to follow no link, follows none
+/// anywhere.
 pub(super) fn resolve_folders(path: &Path) -> Result<PathBuf, OutputError> {
     let name = path.file_name();
     let name = name.ok_or_else(|| OutputError::NoName(path.to_owned()))?;

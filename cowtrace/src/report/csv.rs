@@ -1,4 +1,4 @@
-//! The histogram as CSV (RFC 4180): one line a process, region and range.
+//! The histogram as CSV (RFC 4180): one line per process, region and range.
 
 use std::io::{self, Write};
 
@@ -19,10 +19,10 @@ const COLUMNS: [&str; 12] = [
     "reused_faults",
 ];
 
-/// Writes the histogram of a run. Counts that found no room in it have no `start`.
+/// Writes the histogram of a run. Counts without room in the histogram have no `start`.
 pub fn run_as_csv(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     write_rows_as_csv(run, out).map_err(|error| match error.into_kind() {
-        // As it is, so that a closed pipe is seen as one.
+        // Unwrapped, so that a closed pipe is recognized.
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
     })
@@ -64,7 +64,7 @@ fn write_rows_as_csv(run: &Run, out: &mut dyn Write) -> csv::Result<()> {
     Ok(table.flush()?)
 }
 
-/// A foreign string that neither a spreadsheet takes for a formula nor a terminal for a command.
+/// A foreign string that no spreadsheet takes for a formula and no terminal for a command.
 fn inert_cell(text: &str) -> String {
     let safe = printable(text);
     match safe.chars().next() {

@@ -1,4 +1,4 @@
-//! Stacks that wrote, one a line with its pages: what flame graph tools read.
+//! Stacks that wrote, one per line with its pages: the input of flame graph tools.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Writes each distinct stack in a line: calls from the outermost to the one that wrote, what was
-/// written in brackets, and the pages copied. Pages add up to all that were copied.
+/// written in brackets, and the pages copied. The pages add up to all copies.
 pub fn run_as_folded_stacks(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let lines = Lines::of(run);
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
@@ -26,7 +26,7 @@ pub fn run_as_folded_stacks(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A harmless name without the sign that parts names.
+/// An escaped name without the separator of names.
 fn escaped(name: &str) -> String {
     name.replace(';', "\\u{3b}")
 }

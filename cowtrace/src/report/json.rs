@@ -1,5 +1,5 @@
-//! JSON by the schema `cowtrace.report/1`: additions are allowed, renames and removals are not.
-//! docs/json.md describes it for its users.
+//! JSON in the schema `cowtrace.report/1`: fields may be added, but not renamed or removed.
+//! docs/json.md describes it for users.
 
 use std::{
     collections::BTreeMap,
@@ -266,8 +266,8 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             ceiling_bytes: run.ceiling_bytes(),
         },
     };
-    // It comes in pieces of a few bytes, of which a run with tens of thousands of mappings has millions:
-    // those go into a buffer of a known type before they go to whatever `out` is.
+    // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
+    // of mappings. They go into a buffer of a known type before they go to `out`.
     let mut pieces = BufWriter::with_capacity(PIECES_BYTES, out);
     serde_json::to_writer_pretty(&mut pieces, &report)?;
     writeln!(pieces)?;

@@ -1,4 +1,4 @@
-//! Renderers, one a format: a pure function of the run into any `Write`.
+//! Renderers, one per format: each is a pure function from the run to any `Write`.
 
 mod columns;
 mod csv;

@@ -1,5 +1,5 @@
-//! Stacks that wrote, as a profile for pprof: gzipped `perftools.profiles.Profile`, as described
-//! by proto/profile.proto of github.com/google/pprof.
+//! Stacks that wrote, as a profile for pprof: a gzipped `perftools.profiles.Profile` as described
+//! in proto/profile.proto of github.com/google/pprof.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ pub fn run_as_pprof(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A profile in the making; its parts refer to each other by number.
+/// A profile being built; its parts refer to each other by number.
 #[derive(Default)]
 struct Builder {
     profile: proto::Profile,
@@ -122,7 +122,7 @@ impl Builder {
         id
     }
 
-    /// The mapping that stands for a module; 0, which is none, if the module is not known.
+    /// The mapping for a module; 0, meaning none, if the module is unknown.
     fn mapping(&mut self, module: &str) -> u64 {
         if module.is_empty() {
             return 0;
@@ -150,7 +150,7 @@ impl Builder {
         index
     }
 
-    /// What the values are, when and how long was measured, and what was lost.
+    /// What the values mean, when and for how long the trace ran, and what was lost.
     fn describe(&mut self, run: &Run) {
         let copies = self.value_type("copies", "count");
         let space = self.value_type("space", "bytes");
@@ -180,7 +180,7 @@ impl Builder {
     }
 }
 
-/// Since the epoch, ns; 0, which is unknown, if the text is no time.
+/// Nanoseconds since the epoch; 0, meaning unknown, if the text is not a time.
 fn started_ns(text: &str) -> i64 {
     let started = humantime::parse_rfc3339(text).ok();
     let since = started.and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());

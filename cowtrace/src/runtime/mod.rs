@@ -1,4 +1,4 @@
-//! Language runtimes that are looked into in a process's memory, a folder each: what was written
-//! into, in which function of the language, and which variable holds it.
+//! Language runtimes whose data is understood in a process's memory, one folder each: what was
+//! written, in which function of the language, and which variable holds it.
 
 pub mod cpython;

@@ -1,4 +1,4 @@
-//! Which processes to trace: pids the user gave, or a command to start.
+//! Which processes to trace: pids given by the user, or a command to start.
 
 mod spawn;
 
@@ -13,13 +13,13 @@ pub use spawn::{Command, SpawnError};
 /// Why a pid cannot be a target.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TargetError {
-    /// There is no such process.
+    /// The process does not exist.
     #[error("there is no process {0}, or /proc hides it; `sudo ps -e` lists all processes")]
     NoSuchProcess(u32),
-    /// There is no /proc to look in.
+    /// /proc is not available.
     #[error("/proc is not mounted, so no process can be found")]
     NoProc,
-    /// It has exited and waits for its parent.
+    /// It has exited and waits to be reaped by its parent.
     #[error("process {0} has exited already (it is a zombie)")]
     Dead(u32),
     /// It has no memory of its own.
@@ -33,7 +33,7 @@ pub enum TargetError {
     /// It is a thread, not a process.
     #[error("{tid} is a thread of process {pid}; give --pid {pid}")]
     Thread {
-        /// What the user gave.
+        /// The id given by the user.
         tid: u32,
         /// The process it belongs to.
         pid: u32,
@@ -62,8 +62,8 @@ pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
     }
 }
 
-/// What a user may have meant instead: a target whose parent runs the same program is itself a
-/// worker, and what it inherited is the parent's.
+/// Returns a hint if the user may have meant another process: a target whose parent runs the same
+/// program is itself a worker, and the memory that it inherited belongs to the parent.
 #[must_use]
 pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
     let parent = memory::read_identity(root, pid).ok()?.parent;

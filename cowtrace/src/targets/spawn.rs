@@ -1,8 +1,8 @@
 //! `-- COMMAND`: a command started by cowtrace and traced from its first fork.
 //!
-//! The command begins as a copy of this program that stops itself. Once it is traced it goes on,
-//! becomes the user who called sudo, and starts the command: its first image, its first fork and
-//! all after them are seen.
+//! The command begins as a copy of this program that stops itself. Once it is traced it continues,
+//! becomes the user who called sudo, and starts the command. So the trace includes the command's
+//! first image, its first fork, and everything after it.
 
 use std::{
     ffi::OsString,
@@ -23,21 +23,21 @@ use thiserror::Error;
 
 use crate::{itself, run::Ending};
 
-/// How long a command may take to end before the report is printed without waiting for it.
+/// How long to wait for the command to exit before the report is printed.
 const TERMINATION: Duration = Duration::from_millis(500);
 
 /// Why a command was not started.
 #[derive(Debug, Error)]
 pub enum SpawnError {
-    /// This program cannot be started again.
+    /// This program cannot start itself again.
     #[error("cannot start a process: {0}")]
     Start(io::Error),
-    /// The new process ended before it was traced.
+    /// The new process exited before it was traced.
     #[error("the process that was to become the command ended at once")]
     Ended,
 }
 
-/// A command under way.
+/// A running command.
 #[derive(Debug)]
 pub struct Command {
     child: process::Child,
@@ -61,20 +61,21 @@ impl Command {
         self.child.id()
     }
 
-    /// Lets the process become the command.
+    /// Lets the stopped process become the command.
     pub fn go_on(&self) -> io::Result<()> {
         kill(self.raw_pid(), Signal::SIGCONT).map_err(io::Error::from)
     }
 
-    /// How the command ended; one that `is_over` is given a moment to be gone. Otherwise it is asked to
-    /// end first. None if it does not.
+    /// How the command exited. If `is_over`, it gets a moment to exit; otherwise it is first sent a
+    /// signal to end. None if it does not exit.
     pub fn end(&mut self, is_over: bool) -> Option<Ending> {
         if is_over && let Some(ending) = self.ending() {
             return Some(ending);
         }
-        // Not to one that has ended and was not waited for: its number is still its own.
+        // Not to one that has exited: until it is reaped, its pid is still its own.
         let _ = kill(self.raw_pid(), Signal::SIGTERM);
-        // One that is stopped takes it only then, as the launcher does before it is traced.
+        // A stopped process handles the signal only when it is resumed, as with the launcher before
+        // it is traced.
         let _ = self.go_on();
         self.ending()
     }

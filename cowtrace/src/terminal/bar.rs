@@ -1,4 +1,4 @@
-//! A bar: a part of a whole at a glance.
+//! A bar: a share of a whole, drawn.
 
 #![expect(
     clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! What text is put together from: titles of sections, paragraphs and items of lists.
+//! Building blocks of text: section titles, paragraphs and list items.
 
 use std::io::{self, Write};
 
@@ -17,21 +17,21 @@ pub(crate) fn heading(text: &str, style: Style, out: &mut dyn Write) -> io::Resu
         .try_for_each(|line| writeln!(out, "{}", bold(line, style)))
 }
 
-/// Writes a paragraph from the first column on.
+/// Writes a paragraph without indentation.
 pub(crate) fn paragraph(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     wrap(text, style.width)
         .iter()
         .try_for_each(|line| writeln!(out, "{line}"))
 }
 
-/// Writes a paragraph of a section, which is indented.
+/// Writes an indented paragraph of a section.
 pub(crate) fn indented(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     wrap(text, style.width - 2)
         .iter()
         .try_for_each(|line| writeln!(out, "  {line}"))
 }
 
-/// Writes an item of a list, whose first line stands out.
+/// Writes a list item, whose first line is not indented.
 pub(crate) fn item(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for (index, line) in wrap(text, style.width - 4).iter().enumerate() {
         let indent = if index == 0 { "  " } else { "    " };

@@ -1,4 +1,4 @@
-//! Tables laid out for a width: columns of figures, then one of text, which gets what they leave.
+//! Tables that fit a width: columns of figures, then a column of text, which gets the rest.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use unicode_width::UnicodeWidthStr as _;
@@ -6,28 +6,30 @@ use unicode_width::UnicodeWidthStr as _;
 use super::style::Style;
 use crate::words::shorten;
 
-/// Where less than this is left for the text, figures are left out, columns.
+/// If less than this is left for the text, columns of figures are left out; in columns of the
+/// terminal.
 const LEAST_TEXT: usize = 16;
-/// What stands before the first column.
+/// Indentation of the first column.
 const INDENT: &str = " ";
 /// Spaces around a cell, one on each side.
 const AROUND: usize = 2;
 
-/// The last cell of a row: text for a number of columns, of one line or several.
+/// The last cell of a row: text for a given width, in one or more lines.
 type Text<'a> = Box<dyn Fn(usize) -> String + 'a>;
 
-/// A table that is put together row by row.
+/// A table that is built row by row.
 pub(crate) struct Grid<'a> {
     header: &'a [&'a str],
     right: &'a [usize],
     dispensable: &'a [usize],
-    /// A column, and the one that is shown instead once that is left out.
+    /// A column, and the shorter one that replaces it if it is left out.
     shorter: Option<(usize, usize)>,
     rows: Vec<(Vec<String>, Text<'a>)>,
 }
 
 impl<'a> Grid<'a> {
-    /// With a header, whose last column is the text, and the columns that are aligned to the right.
+    /// A table with these titles, of which the last is that of the text, and these columns aligned
+    /// to the right.
     pub(crate) fn new(header: &'a [&'a str], right: &'a [usize]) -> Self {
         Self {
             header,
@@ -38,7 +40,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Names the columns that are left out where there is no room, the first one first.
+    /// Names the columns that may be left out if there is no room, in that order.
     pub(crate) fn dispensable(self, columns: &'a [usize]) -> Self {
         Self {
             dispensable: columns,
@@ -46,8 +48,8 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Names a dispensable column and the one that says the same in fewer letters, which is shown only
-    /// where that is left out.
+    /// Names a dispensable column and a shorter one with the same content, which is shown only if
+    /// the former is left out.
     pub(crate) fn shorter(self, long: usize, short: usize) -> Self {
         Self {
             shorter: Some((long, short)),
@@ -60,7 +62,7 @@ impl<'a> Grid<'a> {
         self.fitting(style.width).0.contains(&column)
     }
 
-    /// Adds a row: its figures, and what makes its text.
+    /// Adds a row: its figures, and a function that lays out its text.
     pub(crate) fn add(
         &mut self,
         figures: impl Into<Vec<String>>,
@@ -69,7 +71,7 @@ impl<'a> Grid<'a> {
         self.rows.push((figures.into(), Box::new(text)));
     }
 
-    /// The table, no line wider than the style is, without an end of line.
+    /// The table, with no line wider than the style allows, and no line break at its end.
     pub(crate) fn lines(&self, style: Style) -> String {
         let (shown, room) = self.fitting(style.width);
         let mut table = Table::new();

@@ -1,4 +1,4 @@
-//! Text laid out for a terminal, whichever command writes it: its style, its blocks, its tables and bars.
+//! Layout of text for a terminal, for any command: style, blocks, tables and bars.
 
 mod bar;
 mod blocks;

@@ -1,4 +1,4 @@
-//! How text may look: how wide it may be, and whether it may have colour.
+//! How text may look: its width, and whether it may have colour.
 
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,15 +9,15 @@ pub struct Style {
     pub color: bool,
 }
 
-/// What text is laid out for where nothing says how wide it may be.
+/// Width if the output does not determine one, columns.
 const USUAL: usize = 80;
-/// The least that text is laid out for.
+/// Smallest width of the layout, columns.
 const NARROW: usize = 40;
 /// Wider lines are harder to read.
 const WIDE: usize = 160;
 
 impl Style {
-    /// What standard output can show. Whether with colour is for who asks to say.
+    /// What standard output can show. The caller decides about colour.
     #[must_use]
     pub fn of_terminal(is_terminal: bool, color: bool) -> Self {
         let terminals = is_terminal

@@ -1,4 +1,4 @@
-//! Text broken into lines.
+//! Line breaking.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -29,7 +29,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// How much of a word is no wider than `width` columns, and not nothing, bytes.
+/// The longest part of a word that fits into `width` columns, but at least one character; bytes.
 fn fitting(word: &str, width: usize) -> usize {
     let mut columns = 0;
     let is_wider = |(index, letter): &(usize, char)| {

@@ -1,3 +1,3 @@
-//! Tests of what several rooms tell.
+//! Tests that involve several rooms.
 
 mod singular;

@@ -14,7 +14,7 @@ const STORED: [&str; 4] = [
     include_str!("../../../tests/tests/runs/stacks.json"),
 ];
 
-/// Nouns whose plurals are told.
+/// Nouns whose plurals are checked.
 const PLURALS: [&str; 22] = [
     "processes",
     "workers",
@@ -47,7 +47,8 @@ fn one_page() -> Sources {
     }
 }
 
-/// A run in which everything happened once, in so many processes and regions besides the master.
+/// A run in which everything happened once, with this many processes and regions besides the
+/// master.
 fn once(stored: &str, many: u32) -> Run {
     let mut run: Run = serde_json::from_str(stored).unwrap();
     let master = run.memory.processes[0].clone();
@@ -171,7 +172,7 @@ fn one_thing_is_told_in_the_singular() {
             let mut out = Vec::new();
             run_as_html(&run, &mut out).unwrap();
             let page = String::from_utf8(out).unwrap();
-            // What the page's own program makes of numbers has a function of its own.
+            // The page's script has its own function for numbers.
             check(page.split("<script").next().unwrap());
             let sides = ["1", "2"].map(|id| {
                 let mut run = run.clone();

@@ -1,4 +1,4 @@
-//! What can be done about the copies, a paragraph for each cause that matters.
+//! Advice about the copies, one paragraph for each cause that matters.
 
 use std::collections::HashSet;
 
@@ -10,11 +10,11 @@ use crate::{
 
 /// Causes below this share of the copies get no advice.
 const SHARE: f64 = 0.1;
-/// Nor is there any while so little of what was inherited is copied.
+/// Nor is there advice if less than this share of the inherited memory is copied.
 const CEILING: f64 = 0.05;
-/// A stripped file is told from this share of the copies on.
+/// A stripped file is mentioned from this share of the copies on.
 const STRIPPED_SHARE: f64 = 0.25;
-/// From this share on, it is the master that copies.
+/// From this share of the copies on, the master counts as the main cause.
 const MASTER_SHARE: f64 = 0.5;
 
 const REFCOUNTS: &str = "Reference counts are written by merely reading an object. gc.freeze() \
@@ -30,7 +30,7 @@ const RUBY: &str = "Ruby's garbage collector writes into the objects that it mar
 const MASTER: &str = "The master itself copies what it writes while a child still shares it, as \
     Redis does while a child saves. When the children have gone it copies nothing.";
 
-/// What to do; nothing while little is copied.
+/// The advice; nothing if little is copied.
 pub(crate) fn advice(run: &Run) -> Vec<String> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut paragraphs: Vec<String> = stripped(run).into_iter().collect();
@@ -62,14 +62,14 @@ fn of_kind(run: &Run, kind: WriteKind) -> f64 {
     share(run, |writer| writer.kind == kind)
 }
 
-/// By its name, or by that of the exported function next to it: they are of one file.
+/// Recognized by its name, or by that of the nearby exported function, which is from the same file.
 fn is_rubys_collector(writer: &Writer) -> bool {
     let is_in = |name: &Option<String>, part| name.as_ref().is_some_and(|it| it.contains(part));
     is_in(&writer.module, "ruby") && is_in(&writer.function, "gc")
 }
 
-/// Copies of workers whose interpreter shut down: that is after their last Python function has returned.
-/// Told where the interpreter's functions have names and its Python lines are known.
+/// Copies of workers whose interpreter is shutting down, after their last Python function has
+/// returned. Only known if the interpreter's functions have names and its Python lines are known.
 fn freed_at_exit(run: &Run) -> Option<String> {
     let has_ended = run.descendants().any(|process| process.exited_ns.is_some());
     let has_lines = |writer: &&Writer| writer.python_stack.is_some();
@@ -96,7 +96,7 @@ fn freed_at_exit(run: &Run) -> Option<String> {
     })
 }
 
-/// Whether a function of `CPython`, by its name, frees objects or looks for those to free.
+/// Whether a function of `CPython`, by its name, frees objects or searches for objects to free.
 fn frees_objects(function: &str) -> bool {
     let name = function.to_lowercase();
     !name.contains(" near ")
@@ -115,7 +115,7 @@ fn by_masters(run: &Run) -> f64 {
     copied as f64 / run.copied().total().max(1) as f64
 }
 
-/// Whether the function has no name but the place where it begins.
+/// Whether the function has no name, only its start address.
 fn is_unnamed(writer: &Writer) -> bool {
     let place = |module: &String| format!("{module}+0x");
     let named = writer.function.as_ref().zip(writer.module.as_ref());
@@ -124,8 +124,8 @@ fn is_unnamed(writer: &Writer) -> bool {
     })
 }
 
-/// The file without names that made most copies, and what would give it some. CPython's writes are
-/// told by type and line.
+/// The file without names that made most copies, and how to get names for it. CPython's writes are
+/// excluded: they are described by type and line.
 fn stripped(run: &Run) -> Option<String> {
     let unnamed = run
         .who_wrote

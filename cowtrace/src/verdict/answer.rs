@@ -1,4 +1,4 @@
-//! The answer in one sentence, and what belongs to it.
+//! The answer in one sentence, and the facts that belong to it.
 
 use std::{
     cmp::Reverse,
@@ -11,15 +11,15 @@ use crate::{
     words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
 };
 
-/// From this share on, who did the rest is not worth a word.
+/// From this share on, the other processes are not mentioned.
 const NEARLY_ALL: f64 = 0.99;
 
-/// Workers that made this share of the copies are told apart from the others, if they are few.
+/// If a few workers made this share of the copies, they are named separately.
 const MOST: f64 = 0.95;
-/// At most this part of the workers.
+/// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
 
-/// Masters that failed and are told, at most.
+/// Most failed masters that are named.
 const MOST_ENDINGS: usize = 3;
 /// Longer names of programs are cut.
 const MAX_NAME: usize = 32;
@@ -52,7 +52,7 @@ pub(crate) fn summary(run: &Run) -> String {
     text
 }
 
-/// What else belongs to the answer, a sentence each.
+/// Facts that belong to the answer, one sentence each.
 pub(crate) fn facts(run: &Run) -> Vec<String> {
     let workforce = run.workforce();
     let mut facts = Vec::new();
@@ -99,7 +99,7 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
     facts
 }
 
-/// How masters ended that failed.
+/// How failed masters ended.
 fn endings(run: &Run) -> impl Iterator<Item = String> {
     let failed = run.memory.processes.iter().filter_map(|process| {
         let exit = process.exit.filter(Exit::is_failure)?;
@@ -109,7 +109,7 @@ fn endings(run: &Run) -> impl Iterator<Item = String> {
     failed.take(MOST_ENDINGS)
 }
 
-/// Descendants that are no workers, with what they copied; or that there were none at all.
+/// Descendants that are not workers, with their copies; or that there were no descendants.
 fn no_workers(run: &Run, workforce: &Workers<'_>) -> Option<String> {
     let others = [helpers(&workforce.helpers), started(&workforce.started)];
     let pages = [
@@ -151,7 +151,7 @@ fn started(started: &OtherProcesses<'_>) -> Option<String> {
     (number > 0).then(|| format!("{} {what}", count(number)))
 }
 
-/// Workers that were there before the trace.
+/// Workers that were already running when the trace began.
 pub(crate) fn earlier_workers(run: &Run) -> usize {
     let workers = run.workforce().workers;
     let earlier = workers
@@ -173,8 +173,8 @@ fn copied_before(run: &Run) -> Option<String> {
     Some(format!("{they} had copied by then is not counted."))
 }
 
-/// The share of what the workers inherited that is no longer shared; none without copies or if
-/// nothing was inherited.
+/// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
+/// or inherited.
 pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
     let ceiling = run.ceiling_bytes();
     (ceiling > 0 && run.copied().total() > 0).then(|| {
@@ -189,7 +189,7 @@ pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
     })
 }
 
-/// What was lost, a sentence a cause.
+/// What was lost, one sentence per cause.
 pub(crate) fn losses(run: &Run) -> Vec<String> {
     let told = run.loss.happened().filter(|(cause, _)| cause.is_loss);
     told.map(|(cause, number)| {
@@ -237,8 +237,8 @@ fn copiers(run: &Run, copied: u64) -> String {
     }
 }
 
-/// Who copied besides the workers, most pages first; who has next to none is left out, but for the
-/// first.
+/// Who copied besides the workers, most pages first; processes with almost no copies are left out,
+/// except the first.
 fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String> {
     let masters = run
         .memory
@@ -278,8 +278,8 @@ fn listed(parts: &[String]) -> String {
     }
 }
 
-/// Where most copies come from: one mapping if it has half of them, else all memory of the process
-/// that has most.
+/// Where most copies come from: one mapping if it has half of them, otherwise all memory of the
+/// process that has most.
 fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
     let top = *run.regions_by_copies().first()?;
     if top.copied_pages * 2 >= copied {

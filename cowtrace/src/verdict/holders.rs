@@ -1,4 +1,4 @@
-//! Which variables hold what was copied, and how much of it.
+//! Which variables hold the copied memory, and how much of it.
 
 use crate::{
     run::{AlsoHeld, HeapWalk, Holder, Run},
@@ -11,30 +11,30 @@ const MOST_IN_ANSWER: usize = 3;
 /// Longer paths in the answer are cut.
 const MAX_NAME: usize = 60;
 const MOST_TYPES: usize = 3;
-/// Another variable with at least this share of a holder's pages stands beside it.
+/// Another variable with at least this share of a holder's pages is shown beside it.
 const SHARED: f64 = 0.2;
-/// One with less than this is not told.
+/// One with less than this share is not mentioned.
 const ALSO: f64 = 0.01;
-/// Types below this share are not told.
+/// Types with a smaller share are not mentioned.
 const TYPE_SHARE: f64 = 0.01;
 
-/// Pages of a run by whether a variable holds them.
+/// Copied pages of a run, by whether a variable holds them.
 #[derive(Default)]
 pub(crate) struct HeldPages {
-    /// All that were copied.
+    /// All copied pages.
     pub(crate) all: u64,
-    /// Those that were found.
+    /// Pages found under a variable.
     pub(crate) found: u64,
-    /// Those that were not, though everything was looked through.
+    /// Pages not found, although all memory was searched.
     unreachable: u64,
-    /// Those that were not, in memory that was looked through only in part.
+    /// Pages not found in memory that was searched only in part.
     cut_short: u64,
-    /// Those that were not, in memory that has been replaced since.
+    /// Pages not found in memory that has been replaced since.
     replaced: u64,
 }
 
 impl HeldPages {
-    /// None if no variables were looked for.
+    /// None if variables were not looked up.
     pub(crate) fn of(run: &Run) -> Option<Self> {
         let asked: u64 = run
             .who_holds
@@ -50,7 +50,7 @@ impl HeldPages {
             held.found += walk.held_pages;
             let missing = walk.asked_pages.saturating_sub(walk.held_pages);
             match walk {
-                // Nobody was looked through.
+                // No process was searched.
                 HeapWalk {
                     failure: Some(_), ..
                 } => {}
@@ -66,8 +66,8 @@ impl HeldPages {
         (asked > 0).then_some(held)
     }
 
-    /// Whether a variable may hold more than was found: some of it was looked through in part, or not
-    /// at all after a walk that was made before the end.
+    /// Whether variables may hold more than was found: because memory was searched only in part, or
+    /// copies came after a walk that was made before the end.
     fn is_lower_bound(&self, run: &Run) -> bool {
         let is_early = run
             .who_holds
@@ -82,7 +82,7 @@ impl HeldPages {
         self.found + self.unreachable + self.cut_short + self.replaced
     }
 
-    /// Pages without a variable, by why they have none.
+    /// Pages without a variable, by reason.
     pub(crate) fn missing(&self) -> [(u64, &'static str); 4] {
         let looked_for = self.looked_for();
         [
@@ -93,14 +93,14 @@ impl HeldPages {
         ]
     }
 
-    /// A part of all copies.
+    /// A share of all copies.
     pub(crate) fn share(&self, pages: u64) -> f64 {
         pages as f64 / self.all as f64
     }
 }
 
-/// Which variables hold most of what was copied, in a sentence for the answer; none if none stands
-/// out.
+/// Which variables hold most of the copied memory, in a sentence for the answer; none if none
+/// stands out.
 pub(crate) fn held_most(run: &Run) -> Option<String> {
     let held = HeldPages::of(run)?;
     let leading = run
@@ -139,7 +139,7 @@ pub(crate) fn held_most(run: &Run) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{least}{}.", parts.join("; ")))
 }
 
-/// ` of python3 (4242)`: whose variable it is, where another process has one of the same path.
+/// ` of python3 (4242)`: the variable's process, if another process has one with the same path.
 pub(crate) fn owner_among_alike(run: &Run, holder: &Holder) -> String {
     let is_alike = |it: &Holder| it.path == holder.path && it.process_id != holder.process_id;
     if run.who_holds.holders.iter().any(is_alike) {
@@ -149,7 +149,7 @@ pub(crate) fn owner_among_alike(run: &Run, holder: &Holder) -> String {
     }
 }
 
-/// Whether the variables are of several processes.
+/// Whether the variables belong to several processes.
 pub(crate) fn are_of_several_processes(run: &Run) -> bool {
     let first = run
         .who_holds
@@ -166,25 +166,25 @@ fn name(path: &str) -> String {
     shorten(&printable(path), MAX_NAME)
 }
 
-/// Others that hold so much of the same that they stand beside it.
+/// Other variables that hold so much of the same memory that they are shown beside it.
 pub(crate) fn equal_holders(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
     let others = holder.also_held_by.iter();
     others.filter(|also| part_of(holder, also.copied_pages) > SHARED)
 }
 
-/// Others that hold less of the same, and are worth a word.
+/// Other variables that hold less of the same memory, but enough to be mentioned.
 pub(crate) fn lesser_holders(holder: &Holder) -> impl Iterator<Item = &AlsoHeld> {
     let others = holder.also_held_by.iter();
     others.filter(|also| (ALSO..=SHARED).contains(&part_of(holder, also.copied_pages)))
 }
 
-/// A part of a variable's copies.
+/// A share of a variable's copies.
 pub(crate) fn part_of(holder: &Holder, pages: u64) -> f64 {
     pages as f64 / holder.copied_pages.max(1) as f64
 }
 
-/// `str 71 %, int 29 %`: the types of what was copied in it; nothing where they are known for less than
-/// half of it, since the rest may be of other types.
+/// `str 71 %, int 29 %`: the types of the objects copied in it; empty if less than half of them are
+/// known, since the rest may have other types.
 pub(crate) fn copied_types(holder: &Holder) -> String {
     let share = |pages: u64| part_of(holder, pages);
     let known: u64 = holder.copied_types.iter().map(|of| of.copied_pages).sum();

@@ -1,4 +1,4 @@
-//! What the figures of a run mean: findings, for whoever shows them. Takes a run, gives figures and
+//! What the figures of a run mean: findings for any output. Takes a run, returns figures and
 //! sentences, and prints nothing.
 
 mod advice;

@@ -1,11 +1,11 @@
-//! What is missing in native stacks.
+//! What is missing from native stacks.
 
 use crate::{
     run::{NativeFrame, Run, StackEnd},
     words::percent,
 };
 
-/// Whose callers are not all known; none if they are.
+/// Writers whose callers are not all known; none if all are.
 pub(crate) fn note_on_native_stacks(run: &Run, recorded: u64) -> Option<String> {
     let share = |is_it: fn(&[&NativeFrame], StackEnd) -> bool| {
         let of_it = run.who_wrote.writers.iter().filter(|writer| {
@@ -30,7 +30,7 @@ pub(crate) fn note_on_native_stacks(run: &Run, recorded: u64) -> Option<String> 
     })
 }
 
-/// Whether more than the function that wrote is known.
+/// Whether more than the writing function is known.
 fn has_caller(frames: &[&NativeFrame]) -> bool {
     frames.iter().filter(|frame| !frame.inlined).count() > 1
 }

@@ -1,4 +1,4 @@
-//! Copies in memory that processes mapped themselves, which is in no region that others inherited.
+//! Copies in memory that processes mapped themselves, outside every inherited region.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -7,7 +7,7 @@ use crate::{
     words::{OUTSIDE_HISTOGRAM, own_memory_name},
 };
 
-/// Pages copied in memory of the processes themselves by its name, most first.
+/// Pages copied in the processes' own memory, by its name, most first.
 pub(crate) fn pages_in_own_memory(run: &Run) -> Vec<(String, u64)> {
     let mut own: BTreeMap<String, u64> = BTreeMap::new();
     for row in run.memory.rows.iter().filter(|row| row.region_id.is_none()) {

@@ -1,16 +1,16 @@
-//! What was wrong with perf maps, in words.
+//! Problems with perf maps, in words.
 
 use crate::{
     run::{PerfMapProblem, Run},
     words::{last_of_pid, plural, printable, shorten},
 };
 
-/// Processes that are told one by one.
+/// Most processes that are named one by one.
 const MOST: usize = 3;
-/// Longer explanations are cut: those of a recording may hold anything.
+/// Longer explanations are cut, because a recording may contain anything.
 const MAX_PROBLEM: usize = 200;
 
-/// A sentence for each process, and one for the others.
+/// One sentence per process, and one for all others.
 pub(crate) fn notes_on_perf_maps(run: &Run) -> Vec<String> {
     let problems = &run.who_wrote.perf_map_problems;
     let mut notes: Vec<String> = problems.iter().take(MOST).map(|it| note(run, it)).collect();
@@ -34,7 +34,7 @@ fn note(run: &Run, problem: &PerfMapProblem) -> String {
     )
 }
 
-/// What is wrong, harmless.
+/// The problem, escaped.
 pub(crate) fn problem_of_perf_map(problem: &PerfMapProblem) -> String {
     shorten(&printable(&problem.problem), MAX_PROBLEM)
 }

@@ -1,4 +1,4 @@
-//! What is missing in stacks of Python.
+//! What is missing from Python stacks.
 
 use cowtrace_common::python::MAX_FRAMES;
 
@@ -7,7 +7,7 @@ use crate::{
     words::percent,
 };
 
-/// Whose callers are not all known; none if they are.
+/// Writers whose callers are not all known; none if all are.
 pub(crate) fn note_on_python_stacks(run: &Run, recorded: u64) -> Option<String> {
     let is_cut = |writer: &&Writer| {
         run.python_of(writer)

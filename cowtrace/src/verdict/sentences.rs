@@ -7,14 +7,14 @@ use crate::{
 };
 
 const MOST_REGIONS: usize = 3;
-/// A line with a smaller share of a region's copies is not named for it.
+/// A line with a smaller share of a region's copies is not named.
 const LINE_SHARE: f64 = 0.25;
-/// Regions with a smaller share of the copies are not told one by one.
+/// Regions with a smaller share of the copies get no sentence of their own.
 const REGION_SHARE: f64 = 0.05;
-/// A share from which on the answer names a kind of write, or a line.
+/// From this share on, the answer names a kind of write or a line.
 const ANSWER_SHARE: f64 = 0.5;
 const MOST_FUNCTIONS: usize = 3;
-/// A function with a smaller share is not named in a sentence.
+/// Functions with a smaller share are not named.
 const FUNCTION_SHARE: f64 = 0.1;
 /// Longer names of functions are cut.
 const MAX_FUNCTION: usize = 72;
@@ -61,7 +61,7 @@ pub(crate) fn who_wrote_most(run: &Run) -> Option<String> {
     ))
 }
 
-/// For each large region, who wrote most there, and into what, a sentence each.
+/// For each large region, who wrote most of it and what was written, one sentence each.
 pub(crate) fn who_wrote_most_of_regions(run: &Run, lines: &Lines<'_>) -> Vec<String> {
     let known = pages(&run.who_wrote.writers);
     let is_large = |region: &&Region| share(region.copied_pages, known) >= REGION_SHARE;
@@ -72,7 +72,7 @@ pub(crate) fn who_wrote_most_of_regions(run: &Run, lines: &Lines<'_>) -> Vec<Str
         .collect()
 }
 
-/// By the Python line that has most, else by functions; none if nothing stands out.
+/// By the Python line with most copies, otherwise by functions; none if nothing stands out.
 fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
     let there = || {
         let there = |writer: &&Writer| writer.region_id == Some(region.id);
@@ -99,7 +99,7 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
     ))
 }
 
-/// The functions that have most, and their shares; those that could not be found out are left out.
+/// The functions with most copies, and their shares; unknown functions are left out.
 fn functions<'a>(writers: impl Iterator<Item = &'a Writer>, all: u64) -> Vec<(String, f64)> {
     let found = writers.filter(|writer| writer.function.is_some());
     pages_by(found, function)

@@ -1,4 +1,4 @@
-//! How variables were looked for: what makes the answer less than it seems.
+//! How variables were looked up, and which limits make the result incomplete.
 
 use super::writers::is_pythons;
 use crate::{
@@ -6,10 +6,11 @@ use crate::{
     words::{plural, printable, seconds},
 };
 
-/// Where less of what was looked for is held, the reader wants to know why.
+/// If less than this share of the copies is held, the reader wants to know why.
 const LOW: f64 = 0.75;
 
-/// Why variables that would have been looked for were not; none if they were, or there are none.
+/// Why variables were not looked up although they should have been; none if they were, or there are
+/// none.
 pub(crate) fn why_not_looked_for(run: &Run) -> Option<&'static str> {
     let is_missing = run.head.unfinished
         && run.who_holds.heap_walks.is_empty()
@@ -20,7 +21,7 @@ pub(crate) fn why_not_looked_for(run: &Run) -> Option<&'static str> {
     )
 }
 
-/// What to know of all walks, a sentence each.
+/// Notes on all walks, one sentence each.
 pub(crate) fn notes_on_walks(run: &Run) -> Vec<String> {
     let notes = run.who_holds.heap_walks.iter().flat_map(|walk| {
         let pid = run

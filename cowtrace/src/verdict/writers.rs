@@ -1,19 +1,20 @@
-//! Whose writes are known, and how many pages each has written.
+//! Whose writes are known, and how many pages each writer wrote.
 
 use std::collections::BTreeMap;
 
 use crate::run::{Run, WriteKind, Writer};
 
-/// Writes by the kernel below this share are not told apart from a program's own.
+/// If the kernel wrote less than this share, its writes are not distinguished from the program's
+/// own.
 const KERNEL_SHARE: f64 = 0.01;
 
-/// Pages by what is known of who wrote them.
+/// Pages, by what is known about their writers.
 pub(crate) struct KnownPages {
-    /// Those whose writer has a name.
+    /// Pages whose writer has a name.
     pub(crate) named: u64,
-    /// Those with a record of the write.
+    /// Pages with a record of the write.
     pub(crate) recorded: u64,
-    /// All that were copied.
+    /// All copied pages.
     pub(crate) all: u64,
 }
 
@@ -28,7 +29,7 @@ impl KnownPages {
         }
     }
 
-    /// A part of all copies.
+    /// A share of all copies.
     pub(crate) fn share(&self, pages: u64) -> f64 {
         pages as f64 / self.all.max(1) as f64
     }
@@ -39,24 +40,25 @@ pub(crate) fn is_pythons(writer: &Writer) -> bool {
     matches!(writer.kind, WriteKind::Refcount | WriteKind::Gc)
 }
 
-/// Whether more is known than that it happened.
+/// Whether more is known than that the write happened.
 pub(crate) fn is_named(writer: &Writer) -> bool {
     writer.function.is_some() || writer.kind != WriteKind::Other
 }
 
-/// Of a program whose data is not understood, only that the kernel wrote for it is worth telling.
+/// In a program without an interpreter, the only useful distinction is that the kernel wrote for
+/// it.
 pub(crate) fn tells_what_was_written(run: &Run) -> bool {
     let writers = &run.who_wrote.writers;
     let by_kernel = pages(writers.iter().filter(|it| it.kind == WriteKind::Kernel));
     writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * pages(writers) as f64
 }
 
-/// All pages of writers.
+/// The writers' pages, added up.
 pub(super) fn pages<'a>(writers: impl IntoIterator<Item = &'a Writer>) -> u64 {
     writers.into_iter().map(|writer| writer.copied_pages).sum()
 }
 
-/// Pages by a name, most first.
+/// Pages by name, most first.
 pub(crate) fn pages_by<'a>(
     writers: impl IntoIterator<Item = &'a Writer>,
     name: impl Fn(&Writer) -> String,

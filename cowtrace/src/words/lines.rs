@@ -8,14 +8,14 @@ use crate::{
     run::{PythonFrame, Run, Writer},
 };
 
-/// For copies whose Python line is not known.
+/// Name for copies with an unknown Python line.
 pub(crate) const NO_LINE: &str = "(not in Python code, or the line is not known)";
 /// Longer names of functions are cut.
 const MAX_FUNCTION: usize = 40;
 /// Longer names of files are cut.
 const MAX_FILE: usize = 40;
 
-/// Names lines; files that are called the same by as much of their paths as tells them apart.
+/// Names lines. Files with the same name get as much of their paths as distinguishes them.
 pub(crate) struct Lines<'a> {
     run: &'a Run,
     names: HashMap<&'a str, &'a str>,
@@ -53,8 +53,8 @@ impl<'a> Lines<'a> {
         Self { run, names }
     }
 
-    /// Where in its Python code a writer was: the innermost line, and where a library was called
-    /// from.
+    /// Where in its Python code a writer was: the innermost line, and the line that called a
+    /// library.
     pub(crate) fn of_writer(&self, writer: &Writer) -> String {
         let Some((innermost, caller)) = explained(self.run, writer) else {
             return NO_LINE.into();
@@ -67,7 +67,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// A function with its place, as stacks name it; none of its text is cut.
+    /// A function with its place, as in stacks; nothing in it is cut.
     pub(crate) fn of_frame(&self, frame: &PythonFrame) -> String {
         let (function, file) = (printable(&frame.function), printable(self.name(frame)));
         match frame.line {
@@ -89,7 +89,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The innermost frame that a writer wrote from, and where it was called from if that says more.
+/// The writer's innermost frame, and the frame that called it if that explains more.
 pub(crate) fn explained<'a>(
     run: &'a Run,
     writer: &Writer,
@@ -108,10 +108,10 @@ pub(crate) fn last_parts(path: &str, parts: usize) -> &str {
         .map_or(path, |(at, _)| &path[at + 1..])
 }
 
-/// Whose code it is, as far as its path tells.
+/// Whose code it is, according to its path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Code {
-    /// The interpreter's own library.
+    /// The interpreter's standard library.
     Standard,
     /// An installed package: a library, or the service itself.
     Installed,
@@ -131,8 +131,8 @@ impl Code {
         }
     }
 
-    /// Whether a caller says more than a line of this code does. What only launches everything
-    /// explains nothing.
+    /// Whether a caller explains more than a line of this code. A caller that only launches the
+    /// program explains nothing.
     fn is_explained_by(self, caller: &PythonFrame) -> bool {
         let launches = caller.function == "<module>" && caller.file.contains("/bin/");
         match (self, Self::of(caller)) {

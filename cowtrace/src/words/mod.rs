@@ -1,5 +1,5 @@
-//! How things are called and written: numbers with their units, and the names of processes, regions,
-//! variables, writers, lines and stacks. The same wherever a report, a comparison or a command names them.
+//! Wording shared by reports, comparisons and commands: numbers with their units, and the names of
+//! processes, regions, variables, writers, lines and stacks.
 
 mod lines;
 mod numbers;

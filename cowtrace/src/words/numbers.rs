@@ -1,6 +1,6 @@
-//! Numbers, sizes, times and shares as people read them, and the nouns that follow a number.
+//! Numbers, sizes, times and shares for people, and the nouns that follow a number.
 
-/// Bytes in the largest binary unit that leaves a number of three digits or so.
+/// Bytes in the largest binary unit that leaves about three digits.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -17,7 +17,7 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
-/// A time in ns as seconds, or minutes and seconds.
+/// A time in nanoseconds, as seconds or minutes and seconds.
 #[must_use]
 pub fn seconds(ns: u64) -> String {
     let tenths = (ns + 50_000_000) / 100_000_000;
@@ -29,7 +29,7 @@ pub fn seconds(ns: u64) -> String {
     }
 }
 
-/// A fraction as percent; never rounded to 0 or 100 unless it is.
+/// A fraction in percent; rounded to 0 or 100 only if it is exactly that.
 #[must_use]
 pub(crate) fn percent(fraction: f64) -> String {
     match fraction {
@@ -40,7 +40,7 @@ pub(crate) fn percent(fraction: f64) -> String {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with separators between thousands.
 #[must_use]
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -54,7 +54,7 @@ pub(crate) fn count(number: u64) -> String {
     spaced
 }
 
-/// `1 worker`, `2,000 processes`: a number of things, by the regular plural of the last word.
+/// `1 worker`, `2,000 processes`: a number of things; the last word gets its regular plural.
 #[must_use]
 pub(crate) fn plural(number: u64, noun: &str) -> String {
     format!("{} {}", count(number), noun_of(number, noun))

@@ -1,15 +1,15 @@
-//! What a write hit that was no object's head, as far as the function that wrote tells it.
+//! What a write hit if not an object's header, as the function that wrote suggests.
 
 use crate::run::{WriteKind, Writer};
 
-/// What a group of functions writes into: exact names, and beginnings of names.
+/// The memory that a group of functions writes: exact names, and prefixes of names.
 struct Group {
     what: &'static str,
     names: &'static [&'static str],
     beginnings: &'static [&'static str],
 }
 
-/// Of C libraries, whatever program calls them.
+/// Functions of C libraries, in any program.
 const EVERYWHERE: &[Group] = &[
     Group {
         what: "the allocator's blocks",
@@ -45,7 +45,7 @@ const EVERYWHERE: &[Group] = &[
     },
 ];
 
-/// Of CPython (Objects/, Python/specialize.c).
+/// Functions of CPython (Objects/, Python/specialize.c).
 const OF_PYTHON: &[Group] = &[
     Group {
         what: "the specialised code of functions",
@@ -94,7 +94,7 @@ const OF_PYTHON: &[Group] = &[
     },
 ];
 
-/// What it is called; none if its function tells nothing.
+/// Its name; none if the function suggests nothing.
 pub(crate) fn by_function(writer: &Writer) -> Option<&'static str> {
     let function = writer.function.as_deref()?;
     if writer.kind != WriteKind::Other {

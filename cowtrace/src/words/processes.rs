@@ -6,7 +6,7 @@ use crate::{foreign::printable, run::Run};
 /// Longer names of processes are cut.
 const MAX_NAME: usize = 32;
 
-/// A process's name; some have an empty one.
+/// A process's name; the kernel allows empty ones.
 pub(crate) fn named(comm: &str) -> String {
     if comm.trim().is_empty() {
         "(no name)".into()
@@ -15,7 +15,7 @@ pub(crate) fn named(comm: &str) -> String {
     }
 }
 
-/// `node (4242)`: by the last program that ran under the process id.
+/// `node (4242)`: the name of the last program that ran under the process id.
 pub(crate) fn last_of_pid(run: &Run, pid: u32) -> String {
     let process = run
         .memory

@@ -8,7 +8,7 @@ use crate::{
     run::{Kind, Region, Role, Run},
 };
 
-/// `[heap]`, `[anon] 0x7f2b00000000`, with the owner where there are several.
+/// `[heap]`, `[anon] 0x7f2b00000000`, with the owner if there are several.
 pub(crate) fn region_name(run: &Run, region: &Region) -> String {
     let masters = run
         .memory
@@ -26,7 +26,7 @@ pub(crate) fn region_name(run: &Run, region: &Region) -> String {
     }
 }
 
-/// Anonymous mappings are told apart by their address, but for those that are named after a file.
+/// Anonymous mappings are distinguished by their address, except those named after a file.
 fn placed_name(region: &Region) -> String {
     let name = printable(&region.mapping.name);
     if region.mapping.kind == Kind::Anon && !name.starts_with("[bss of ") {

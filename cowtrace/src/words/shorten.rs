@@ -1,8 +1,8 @@
-//! Text cut to a width: of paths the middle goes, of other names the end.
+//! Text cut to a width: paths lose their middle, other names their end.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Cut in the middle to at most `width` columns, so that the ends of a path stay.
+/// Cut in the middle to at most `width` columns, so that both ends of a path stay.
 #[must_use]
 pub(crate) fn shorten(text: &str, width: usize) -> String {
     let columns = |letters: &[char]| {
@@ -17,7 +17,7 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
     }
     let (mut head, mut tail) = (0, letters.len());
     while head < tail {
-        // The tail tells more: give it two columns for each one of the head.
+        // The tail is more informative: it gets two columns for each one of the head.
         let (front, back) = (columns(&letters[..head]), columns(&letters[tail..]));
         let grows_head = front * 2 < back;
         let next = if grows_head {
@@ -34,7 +34,7 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
     ends.into_iter().collect()
 }
 
-/// Cut at its end to at most `width` columns, for names whose beginnings tell them apart.
+/// Cut at the end to at most `width` columns, for names that differ at the beginning.
 #[must_use]
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {

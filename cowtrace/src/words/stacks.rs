@@ -1,4 +1,4 @@
-//! Who wrote, as stacks: what flame graphs and profiles are made of.
+//! Who wrote, as stacks: the data of flame graphs and profiles.
 
 use super::{
     lines::Lines,
@@ -9,38 +9,38 @@ use crate::{
     run::{NativeFrame, PythonFrame, Run, StackEnd, Writer},
 };
 
-/// Stands for the stack of copies whose writer is not known.
+/// The stack of copies with an unknown writer.
 const UNKNOWN: &str = "(unknown writer)";
-/// Stands for calls that are not known, or not kept.
+/// A placeholder for calls that are unknown or were not kept.
 const MISSING: &str = "(unknown callers)";
 
 /// A call.
 pub(crate) enum Call<'a> {
-    /// Of a Python function.
+    /// A call of a Python function.
     Python(&'a PythonFrame),
-    /// Of a native function, or of the kernel.
+    /// A call of a native function, or of the kernel.
     Native {
-        /// The function with its module, harmless.
+        /// The function with its module, escaped.
         name: String,
-        /// File name of the program or library it is in.
+        /// File name of its program or library.
         module: Option<&'a str>,
     },
 }
 
 /// Copies that were made from one stack.
 pub(crate) struct NamedStack<'a> {
-    /// The calls, the outermost first. At least one.
+    /// The calls, outermost first. At least one.
     pub(crate) calls: Vec<Call<'a>>,
-    /// Who wrote; none for copies whose writer is not known.
+    /// Who wrote; none if unknown.
     pub(crate) writer: Option<&'a Writer>,
-    /// What was written into, harmless; none if the writer is not known.
+    /// What was written, escaped; none if the writer is unknown.
     pub(crate) written: Option<String>,
-    /// Pages.
+    /// Number of pages.
     pub(crate) pages: u64,
 }
 
-/// The stacks of a run. Their pages add up to what was copied: copies whose writer is not known
-/// have a stack of their own.
+/// The stacks of a run. Their pages add up to all copies: those with an unknown writer have a stack
+/// of their own.
 pub(crate) fn stacks(run: &Run) -> Vec<NamedStack<'_>> {
     let mut stacks: Vec<NamedStack<'_>> = run
         .who_wrote
@@ -78,9 +78,9 @@ fn stack<'a>(run: &'a Run, writer: &'a Writer) -> NamedStack<'a> {
     }
 }
 
-/// The native calls, the outermost first: what led to the write, if native stacks were asked for;
-/// else only the function that wrote. Of an interpreter, whose calls Python's stand for, those after
-/// its loop.
+/// The native calls, outermost first: all that led to the write with `--stacks`, otherwise only the
+/// function that wrote. In an interpreter, only the calls after its loop, because the Python calls
+/// stand for the others.
 fn native<'a>(run: &'a Run, writer: &'a Writer, is_python: bool) -> Vec<Call<'a>> {
     let itself = || {
         vec![Call::Native {
@@ -103,7 +103,7 @@ fn native<'a>(run: &'a Run, writer: &'a Writer, is_python: bool) -> Vec<Call<'a>
         .collect()
 }
 
-/// Stands for calls that are missing at the outer end of a stack.
+/// A placeholder for calls that are missing at the outer end of a stack.
 fn missing<'a>(end: StackEnd) -> impl Iterator<Item = Call<'a>> {
     let is_missing = end != StackEnd::Outermost;
     is_missing
@@ -130,15 +130,15 @@ fn native_call(frame: &NativeFrame) -> Call<'_> {
     }
 }
 
-/// Whether it is CPython's loop over bytecode, in one of the pieces that compilers make of it.
+/// Whether it is CPython's bytecode loop, or one of the parts into which compilers split it.
 fn is_loop(frame: &NativeFrame) -> bool {
     let name = frame.function.as_deref().unwrap_or_default();
     name.starts_with("_PyEval_EvalFrameDefault") && !frame.inlined
 }
 
 impl NamedStack<'_> {
-    /// The names of the calls, the outermost first, and what was written in brackets. No name ends
-    /// with a number, which tools of folded stacks would take for a count.
+    /// The names of the calls, outermost first, then in brackets what was written. No name ends
+    /// with a number, because tools for folded stacks would take that for the count.
     pub(crate) fn names(&self, lines: &Lines<'_>) -> Vec<String> {
         let calls = self.calls.iter().map(|call| match call {
             Call::Python(frame) => lines.of_frame(frame),

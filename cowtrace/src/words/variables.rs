@@ -1,4 +1,4 @@
-//! Names of the variables that hold what was copied: their types and entries, and whose they are.
+//! Names of variables that hold copied memory: their types and entries, and their processes.
 
 use super::{
     numbers::{count, seconds},
@@ -29,8 +29,8 @@ pub(crate) fn type_name(holder: &Holder) -> String {
     shorten(&printable(name), MAX_TYPE)
 }
 
-/// `python3 (4242)`: the process whose variable it is; with the time it began where another program
-/// had the process id before.
+/// `python3 (4242)`: the variable's process; with its start time if another program had the same
+/// process id before.
 pub(crate) fn owner_of(run: &Run, holder: &Holder) -> String {
     let Some(process) = run.process(holder.process_id) else {
         return format!("process {}", holder.process_id);

@@ -1,12 +1,12 @@
-//! Who wrote, and into what.
+//! Who wrote, and what was written.
 
 use super::other_memory;
 use crate::run::{Run, WriteKind, Writer};
 
-/// What was written where neither an object nor a function tells.
+/// Name for what was written if neither an object nor a function suggests it.
 pub(crate) const OTHER_MEMORY: &str = "other memory";
 
-/// What was written into.
+/// What was written.
 pub(crate) fn written(run: &Run, writer: &Writer) -> String {
     let name = match writer.type_name.as_deref() {
         Some("") => "a type without a name",
@@ -27,7 +27,7 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
     }
 }
 
-/// What wrote, with the module it is in.
+/// The function that wrote, with its module.
 pub(crate) fn function(writer: &Writer) -> String {
     let module = writer.module.as_deref().unwrap_or("unknown module");
     match &writer.function {

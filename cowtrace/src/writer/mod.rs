@@ -1,5 +1,5 @@
-//! From evidence to names: which function wrote, and into what. Knows neither the probe nor
-//! reports; what it reads of a process, it reads from outside and believes nothing of.
+//! From evidence to names: which function wrote, and what was written. Knows neither the probe nor
+//! reports. It reads processes from outside and checks every value.
 
 mod named;
 mod program;
@@ -26,10 +26,10 @@ pub use named::NamedWriters;
 use program::{Program, ProgramProcesses};
 use stacks::Stacks;
 
-/// Distinct writers that are told apart: about 8 MiB. The others of a kind and type go together.
+/// Most distinct writers: about 8 MiB. Further ones are grouped by kind and type.
 const MAX_WRITERS: usize = 65_536;
 
-/// What is told apart while the trace goes on: native names are looked up once, at the end.
+/// A writer during the trace. Native names are looked up once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     program: u32,
@@ -39,26 +39,27 @@ struct Key {
     instruction: u64,
     region: Option<u32>,
     python_stack: Option<u32>,
-    /// The kernel side's number.
+    /// The kernel side's number of the native stack.
     native_stack: Option<u64>,
-    /// The process, where code of its own making is involved: another's may lie at the same place.
+    /// The process, if the code is its own: another process may have different code at the same
+    /// place.
     process: Option<u32>,
 }
 
-/// Where a copy was made.
+/// The circumstances of a copy.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// Tells the program.
+    /// Identifies the program.
     pub program: u32,
-    /// Processes that run it, the one that wrote first.
+    /// Processes that run it, first the one that wrote.
     pub pids: &'a [u32],
-    /// Processes that the one that wrote forked from, the nearest first.
+    /// Processes that the writing process forked from, the nearest first.
     pub ancestors: &'a [u32],
-    /// The region that was written into.
+    /// The region that was written.
     pub region: Option<u32>,
 }
 
-/// Adds evidence up.
+/// Collects evidence and adds it up.
 #[derive(Default)]
 pub struct Writers {
     proc_root: PathBuf,
@@ -69,7 +70,7 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Begins with nothing.
+    /// Begins empty.
     #[must_use]
     pub fn new(proc_root: PathBuf) -> Self {
         Self {
@@ -78,8 +79,8 @@ impl Writers {
         }
     }
 
-    /// How the Python frames of a program are walked; none if it runs no Python that is known, has not
-    /// begun to, or is not looked into because that is over.
+    /// How to walk the Python frames of a program; none if it runs no known Python, has not started
+    /// it yet, or can no longer be examined.
     pub fn interpreter(
         &mut self,
         program: u32,
@@ -97,7 +98,7 @@ impl Writers {
             .interpreter(sources, &mut self.held, &is_over)
     }
 
-    /// Whether a program was looked into and has nothing that words around an address could tell.
+    /// Whether a program was examined and has no data for which words around an address would help.
     #[must_use]
     pub fn is_native(&self, program: u32) -> bool {
         let program = self.programs.get(&program);
@@ -106,23 +107,22 @@ impl Writers {
         })
     }
 
-    /// Whether a program runs a CPython that is known.
+    /// Whether a program runs a known CPython.
     #[must_use]
     pub fn runs_python(&self, program: u32) -> bool {
         let program = self.programs.get(&program);
         program.is_some_and(|program| program.python.is_some())
     }
 
-    /// How the objects of processes that run a program are looked through; none if it runs no
-    /// CPython that is known.
+    /// How to look up objects in processes of a program; none if it runs no known CPython.
     #[must_use]
     pub fn objects(&self, program: u32) -> Option<Objects> {
         let python = self.programs.get(&program)?.python.as_ref()?;
         Some(python.objects(&self.proc_root))
     }
 
-    /// Takes a copy's evidence in, and tells the address of the type if it is an object that was
-    /// written. `python` and `native` give a stack by its number.
+    /// Adds a copy's evidence, and returns the address of the type if an object was written.
+    /// `python` and `native` look up a stack by its number.
     pub fn take(
         &mut self,
         evidence: &Evidence,
@@ -170,8 +170,8 @@ impl Writers {
         matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
     }
 
-    /// Words of the objects of a type that say which object it is, from that of its type on; none if
-    /// the type cannot be read in a process.
+    /// Number of words, from the type pointer on, that identify an object of a type; none if the
+    /// type cannot be read in a process.
     #[must_use]
     pub fn words_of_objects(&self, program: u32, type_address: u64, pid: u32) -> Option<usize> {
         let python = self.programs.get(&program)?.python.as_ref()?;
@@ -179,9 +179,9 @@ impl Writers {
     }
 }
 
-/// Finds the variables of a living CPython process that hold the objects at these addresses, in
-/// order, each with the pages that were copied for it; or tells why it cannot. Any program may call
-/// this: what is read in the process's files, it reads itself.
+/// Finds the variables of a living CPython process that hold the objects at these addresses, given
+/// in order with the pages copied for each; or says why it cannot. Any program may call this: it
+/// reads the process's files in the calling process.
 pub fn holders_of(
     proc_root: &Path,
     pid: u32,

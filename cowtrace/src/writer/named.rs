@@ -1,4 +1,4 @@
-//! Who wrote, by name: what was added up by addresses, at the end of the trace.
+//! Who wrote, by name: turns the sums by address into names, at the end of the trace.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,11 +15,11 @@ use crate::{
 pub struct NamedWriters {
     /// Writers, frames and stacks.
     pub who_wrote: WhoWrote,
-    /// Pages copied by code that cannot be named any more.
+    /// Pages copied by code that can no longer be named.
     pub code_gone: u64,
 }
 
-/// A writer by names only: several instructions of one function are one.
+/// A writer identified by names only: several instructions of one function are one writer.
 #[derive(PartialEq, Eq, Hash)]
 struct WriterRow {
     kind: WriteKind,
@@ -34,7 +34,7 @@ struct WriterRow {
 }
 
 impl Writers {
-    /// Names them all. `pids_of` gives the living processes of a program.
+    /// Names all writers. `pids_of` returns the living processes of a program.
     #[must_use]
     pub fn name(mut self, pids_of: impl Fn(u32) -> Vec<u32>) -> NamedWriters {
         for (&id, program) in &self.programs {
@@ -72,7 +72,8 @@ impl Writers {
         }
     }
 
-    /// Who wrote so far, by what is known at once: kinds, types and Python stacks, but no functions.
+    /// Who wrote so far, with what is known at once: kinds, types and Python stacks, but no
+    /// functions.
     #[must_use]
     pub fn so_far(&self) -> WhoWrote {
         let mut rows: HashMap<WriterRow, u64> = HashMap::new();
@@ -92,7 +93,7 @@ impl Writers {
         }
     }
 
-    /// Names of all code that wrote, or called what wrote.
+    /// Names of all code that wrote, or called code that wrote.
     fn names(&self) -> Names {
         let mut naming = Naming::default();
         let mut seen = HashSet::new();
@@ -118,7 +119,7 @@ impl Writers {
 }
 
 impl Key {
-    /// Where the write was made.
+    /// Where the write happened.
     fn address(&self) -> Address {
         Address {
             program: self.program,
@@ -128,7 +129,7 @@ impl Key {
         }
     }
 
-    /// Where a call returns to.
+    /// A return address.
     fn returning(&self, at: u64) -> Address {
         Address {
             at,
@@ -146,7 +147,7 @@ struct NativeStacks {
 }
 
 impl NativeStacks {
-    /// Number of a writer's stack: with the function that wrote, and what called it.
+    /// Number of a writer's stack: the function that wrote, and its callers.
     fn of(&mut self, key: &Key, program: &Program, names: &Names) -> Option<u32> {
         let number = key.native_stack?;
         let address = key.address();
@@ -169,7 +170,7 @@ impl NativeStacks {
     }
 }
 
-/// A function with what is inlined into it, innermost first.
+/// A function with the functions inlined into it, innermost first.
 fn frames_of(function: Option<&Function>) -> Vec<NativeFrame> {
     let frame = |name: Option<&String>, inlined| NativeFrame {
         function: name.cloned(),

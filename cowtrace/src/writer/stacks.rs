@@ -1,4 +1,4 @@
-//! Stacks by name: each frame once, each stack once.
+//! Stacks by name: each frame and each stack is stored once.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -10,19 +10,19 @@ pub(super) struct Stacks<F> {
     stacks: Numbered<Stack>,
 }
 
-/// Things by number, each once.
+/// Distinct values, each with a number.
 struct Numbered<T> {
     all: Vec<T>,
     ids: HashMap<T, u32>,
 }
 
 impl<F: Clone + Eq + Hash> Stacks<F> {
-    /// Number of a frame: the same for the same names.
+    /// Number of a frame; equal names have the same number.
     pub(super) fn frame(&mut self, frame: F) -> u32 {
         self.frames.id(frame)
     }
 
-    /// Number of a stack, innermost frame first: the same for the same frames.
+    /// Number of a stack, innermost frame first; equal frames have the same number.
     pub(super) fn add(&mut self, frames: Vec<u32>, end: StackEnd) -> u32 {
         self.stacks.id(Stack { frames, end })
     }
@@ -32,7 +32,7 @@ impl<F: Clone + Eq + Hash> Stacks<F> {
         (self.frames.all.clone(), self.stacks.all.clone())
     }
 
-    /// Gives the frames and the stacks, each by its number.
+    /// Returns the frames and the stacks, in the order of their numbers.
     pub(super) fn into_parts(self) -> (Vec<F>, Vec<Stack>) {
         (self.frames.all, self.stacks.all)
     }

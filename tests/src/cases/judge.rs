@@ -1,5 +1,5 @@
-//! Runs a case under cowtrace and holds what was counted against the table and against the
-//! kernel's page tables. Says what is wrong instead of failing: who asked decides what that means.
+//! Runs a case under cowtrace and checks the counts against the table and the kernel's page tables.
+//! It returns what is wrong instead of failing: the caller decides what that means.
 
 use super::{Case, Writes, faults::Faults};
 use crate::{
@@ -12,30 +12,30 @@ use crate::{
 pub struct Observation {
     /// By writing process, in the workload's order.
     pub writers: Vec<(Writer, Counts)>,
-    /// All that cowtrace told.
+    /// cowtrace's whole report.
     pub report: Report,
-    /// What the case's processes paid.
+    /// The costs of the case's processes.
     pub faults: Faults,
 }
 
-/// A case held against the table.
+/// A case checked against the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
-    /// For people.
+    /// The expected counts, for people.
     pub expected: String,
-    /// For people.
+    /// The actual counts, for people.
     pub counted: String,
-    /// What is wrong; nothing if all is as it should be.
+    /// What is wrong; empty if everything is right.
     pub faults: Vec<String>,
 }
 
 impl Case {
-    /// Runs it, traced by this backend or by the one that cowtrace takes.
+    /// Runs the case, traced by this backend or by the one that cowtrace chooses.
     #[must_use]
     pub fn observe(&self, backend: Option<&str>) -> Observation {
         let mut workload = Workload::prepare(self.name);
-        // No case runs Python, and an emulated processor takes seconds to verify the walk of its
-        // frames: once for each backend shows that the kernel takes it, and once with native ones.
+        // No case runs Python, and an emulated processor takes seconds to verify the walk of Python
+        // frames. Once per backend shows that the kernel accepts it, and once with native stacks.
         let more: &[&str] = if !self.calls.is_empty() {
             &["--stacks"]
         } else if self.whole_run.is_some() {
@@ -63,7 +63,7 @@ impl Case {
         }
     }
 
-    /// What this backend is to count in it, for people.
+    /// What this backend should count in it, for people.
     #[must_use]
     pub fn expectation(&self, backend: &str) -> String {
         if let Some((least, most)) = self.whole_run {
@@ -80,7 +80,7 @@ impl Case {
         told(counts, source)
     }
 
-    /// Holds an observation against the table.
+    /// Checks an observation against the table.
     #[must_use]
     pub fn judge(&self, seen: &Observation) -> Judged {
         let backend = seen.backend();
@@ -98,7 +98,7 @@ impl Case {
         faults.extend(self.wrong_faults(seen));
         faults.extend(missing_objects(seen));
         if !faults.is_empty() {
-            // Every loss, also those that are nobody's in particular: it may say why.
+            // Every loss, including those that do not affect counts: they may explain a failure.
             faults.push(format!("loss: {}", seen.report.0["loss"]));
         }
         let roles = writers.iter().map(|writes| writes.role);
@@ -120,10 +120,10 @@ impl Case {
             })
     }
 
-    /// Every loss but the one that belongs to the case.
+    /// Every loss except the one that the case allows.
     fn wrong_losses(&self, seen: &Observation) -> Vec<String> {
         let mut losses = seen.report.losses();
-        // A child may be gone before its code is looked at: that is no loss of counts.
+        // A child may exit before its code is examined: that does not affect counts.
         losses.retain(|cause, _| Some(cause.as_str()) != self.loss && cause != "code_gone");
         losses
             .iter()
@@ -131,7 +131,7 @@ impl Case {
             .collect()
     }
 
-    /// More copies than expected that the report itself calls uncertain.
+    /// More copies than expected that the report itself marks as uncertain.
     fn tolerance(&self, seen: &Observation) -> u64 {
         let uncertain = self.loss.filter(|_| self.loss_may_be_copies);
         uncertain
@@ -139,7 +139,7 @@ impl Case {
             .unwrap_or(0)
     }
 
-    /// Copies against page frames that changed.
+    /// Compares copies with page frames that changed.
     fn wrong_truth(&self, seen: &Observation) -> Vec<String> {
         let tolerance = self.tolerance(seen);
         let wrong = |(writer, counts): &&(Writer, Counts)| {
@@ -152,8 +152,8 @@ impl Case {
         seen.writers.iter().filter(wrong).map(text).collect()
     }
 
-    /// Each copy has a writer, and the program itself is the writer of what it wrote. A copy that is
-    /// taken back, of a race that was lost, keeps its writer.
+    /// Each copy has a writer, and the program itself is the writer of what it wrote. If a thread
+    /// loses a race, its copy is subtracted, but its writer stays.
     fn wrong_writers_told(&self, seen: &Observation) -> Option<String> {
         let told = seen.report.written(|_| true);
         let by_program = seen.report.written(|writer| writer["module"] == "workload");
@@ -172,7 +172,7 @@ impl Case {
         })
     }
 
-    /// Native stacks that begin with the calls that are known.
+    /// Native stacks that begin with the known calls.
     fn wrong_calls(&self, seen: &Observation) -> Option<String> {
         if self.calls.is_empty() {
             return None;
@@ -237,7 +237,7 @@ fn wrong_writers(case: &Case, expected: &[Writes], seen: &Observation) -> Vec<St
         .collect()
 }
 
-/// Nothing but inherited memory is copied outside of a case's memory, by fork and libc.
+/// Outside a case's memory, fork and libc copy only inherited memory.
 fn wrong_source(expected: &[Writes], source: &str, seen: &Observation) -> Option<String> {
     let copied: u64 = expected.iter().map(|writes| writes.copied).sum();
     let told = seen.report.by_source(source);
@@ -249,8 +249,8 @@ fn wrong_source(expected: &[Writes], source: &str, seen: &Observation) -> Option
     (!fits).then(|| format!("by source: {}", seen.report.0["totals"]["by_source"]))
 }
 
-/// On every kernel of the tests it is found where the kernel has physical memory, by which the words
-/// around a write are read (docs/kernel.md).
+/// On every kernel of the tests, cowtrace must find the kernel's mapping of physical memory,
+/// through which it reads the words around a write (docs/kernel.md).
 fn missing_objects(seen: &Observation) -> Option<String> {
     let unseen = seen.report.0["run"]["backend_unseen"].as_array()?;
     let is_blind = unseen
@@ -260,10 +260,10 @@ fn missing_objects(seen: &Observation) -> Option<String> {
 }
 
 impl Observation {
-    /// Who counted.
+    /// The backend that counted.
     ///
     /// # Panics
-    /// If the report does not tell.
+    /// If the report does not say.
     #[must_use]
     pub fn backend(&self) -> &str {
         let backend = &self.report.0["run"]["backend"];

@@ -2,19 +2,19 @@
 
 use super::{Case, Otherwise, Writes};
 
-/// Pages that a processor holds back before it puts them on the kernel's lists, at most
-/// (`include/linux/pagevec.h`, Linux 6.9; 15 before): such a page has one user more than its
-/// process, and a write copies it although nobody shares it. Virtual machines have four processors.
+/// Most pages that a processor keeps back before it puts them on the kernel's lists
+/// (`include/linux/pagevec.h`, Linux 6.9; 15 before). Such a page has one user more than its
+/// process, so a write copies it although nobody shares it. Virtual machines have four processors.
 const FOLIO_BATCH: u64 = 31;
 
-/// Told where threads begin to write before their races are watched.
+/// The loss if threads begin to write before their races are watched.
 const UNWATCHED: Option<&str> = Some("races_unwatched");
 
-/// The tracepoint backend sees nothing of what the child's pages are copied for.
+/// The tracepoint backend sees none of the child's copies.
 const CHILD_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("child", 0)])];
-/// The same of pages of a file.
+/// The same for pages of a file.
 const CHILD_UNSEEN_OF_FILE: &[Otherwise] = &[instead("file", &[copies("child", 0)])];
-/// The same of the parent's.
+/// The same for the parent's.
 const PARENT_UNSEEN: &[Otherwise] = &[instead("anon", &[copies("parent", 0)])];
 
 /// Every case.
@@ -31,12 +31,12 @@ pub const ALL: &[Case] = &[
     Case::of("shared", &[copies("child", 0)]),
     Case::of("file", &[copies("parent", 1000)]).from("file"),
     Case::of("file-parent-wrote", &[copies("child", 1000)]),
-    // Four huge pages: the kernel splits them and copies small ones.
+    // Four huge pages: the kernel splits them and copies small pages.
     Case::of("huge", &[copies("child", 2048)]),
     Case::of("read-into", &[copies("child", 1000)]),
-    // Newer kernels give the permission back with the call, older ones at a fault.
+    // Newer kernels restore the permission in the call, older ones at a fault.
     Case::of("protect", &[any_reuses("parent", 0)]).or_copies(),
-    // Losers of the race give their copy back, and may fault once more.
+    // Losers of the race free their copy, and may fault once more.
     Case {
         loss: UNWATCHED,
         ..Case::of("race", &[any_reuses("child", 5000)])
@@ -52,7 +52,7 @@ pub const ALL: &[Case] = &[
     Case::of("written-for-it", &[copies("child", 1000)]).but(CHILD_UNSEEN),
     Case::of("written-by-ptrace", &[copies("child", 1000)]).but(CHILD_UNSEEN),
     Case::of("written-by-stranger", &[copies("child", 1000)]).but(CHILD_UNSEEN),
-    // No page was there before, so none has changed.
+    // No page existed before, so no frame has changed.
     Case::of("file-first", &[copies("parent", 1000)])
         .from("file")
         .untrue()
@@ -60,7 +60,7 @@ pub const ALL: &[Case] = &[
     Case::of("ksm", &[copies("parent", 1000)])
         .from("ksm")
         .but(&[instead("unknown", &[copies("parent", 1000)])]),
-    // Four pages of 2 MiB: to the tracepoint backend, write faults without an allocation.
+    // Four pages of 2 MiB: for the tracepoint backend, write faults without an allocation.
     Case::of("hugetlb", &[copies("child", 2048)])
         .from("hugetlb")
         .but(&[instead("anon", &[reuses("child", 4)])]),
@@ -69,7 +69,7 @@ pub const ALL: &[Case] = &[
         loss: UNWATCHED,
         ..Case::of("four-threads", &[copies("child", 4000)])
     },
-    // The leaf has no frame: its caller is where the stack pointer points.
+    // The leaf has no frame: the stack pointer points to its return address.
     Case {
         calls: &[
             "frames_leaf",
@@ -98,7 +98,7 @@ pub const ALL: &[Case] = &[
         .untrue()
         .but(CHILD_UNSEEN_OF_FILE)
         .touching("file", 0),
-    // Stack, libc's data and the like of parent and child; 8 to 11 on several kernels.
+    // The stack, libc's data and similar memory of parent and child; 8 to 11 on several kernels.
     Case {
         whole_run: Some((1, 40)),
         ..Case::of("nothing", &[copies("child", 0)])
@@ -123,7 +123,7 @@ impl Case {
         }
     }
 
-    /// With re-uses of which the kernel makes copies now and then.
+    /// A case with reuses, some of which the kernel turns into copies.
     const fn or_copies(self) -> Self {
         Self {
             real_copies: 4 * FOLIO_BATCH,
@@ -147,18 +147,18 @@ impl Case {
         }
     }
 
-    /// With what the tracepoint backend is known to see instead.
+    /// With the counts that the tracepoint backend is known to have instead.
     const fn but(self, otherwise: &'static [Otherwise]) -> Self {
         Self { otherwise, ..self }
     }
 
-    /// Of other pages than inherited memory.
+    /// With another source than inherited memory.
     const fn from(self, source: &'static str) -> Self {
         Self { source, ..self }
     }
 }
 
-/// What the tracepoint backend sees instead of the truth.
+/// What the tracepoint backend counts instead.
 const fn instead(source: &'static str, writers: &'static [Writes]) -> Otherwise {
     Otherwise {
         backend: "tracepoint",
@@ -167,7 +167,7 @@ const fn instead(source: &'static str, writers: &'static [Writes]) -> Otherwise 
     }
 }
 
-/// So many copies and no re-use.
+/// This many copies and no reuse.
 const fn copies(role: &'static str, copied: u64) -> Writes {
     Writes {
         role,
@@ -176,7 +176,7 @@ const fn copies(role: &'static str, copied: u64) -> Writes {
     }
 }
 
-/// No copy and so many re-uses.
+/// No copy and this many reuses.
 const fn reuses(role: &'static str, reused: u64) -> Writes {
     Writes {
         role,
@@ -185,7 +185,7 @@ const fn reuses(role: &'static str, reused: u64) -> Writes {
     }
 }
 
-/// So many copies, and re-uses that differ from kernel to kernel or from run to run.
+/// This many copies, and a number of reuses that differs between kernels or runs.
 const fn any_reuses(role: &'static str, copied: u64) -> Writes {
     Writes {
         role,

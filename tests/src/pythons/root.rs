@@ -1,4 +1,4 @@
-// How a Python runs that was unpacked from a distribution's packages without being installed.
+// How to run a Python that was unpacked from a distribution's packages without being installed.
 // Included by the tests, which run it, and by xtask, which tries what it has unpacked.
 
 use std::{
@@ -7,14 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What x86-64 programs name as the one that loads them.
+/// The loader that x86-64 programs name.
 const LOADER: &str = "ld-linux-x86-64.so.2";
 
-/// The words that start the Python in such a folder, the interpreter last; `None` if there is
-/// none. It gets its own loader and libraries: the machine's C library may be too old for it.
+/// The words that start the Python in such a folder, the interpreter last; `None` if there is none.
+/// It is started with its own loader and libraries, because the machine's C library may be too old
+/// for it.
 pub(crate) fn words(root: &Path) -> Option<Vec<OsString>> {
     let program = interpreter(&root.join("usr/bin"))?;
-    // Since Debian 13 packages have everything below usr; until then the C library had not.
+    // Since Debian 13 packages have everything below usr; before that, the C library did not.
     let tops = [root.join("usr"), root.to_path_buf()];
     let loader = tops
         .iter()
@@ -33,7 +34,7 @@ pub(crate) fn words(root: &Path) -> Option<Vec<OsString>> {
     ])
 }
 
-/// The file that is called as its version is: packages have no `python3`.
+/// The file whose name has the version: packages have no `python3`.
 fn interpreter(folder: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?;
     files.flatten().map(|file| file.path()).find(|path| {

@@ -120,7 +120,7 @@ fn runs_that_did_not_run_alike_are_not_judged() {
             text(&output.stderr)
         );
     }
-    // Work that is counted may take its time.
+    // With units of work, a run may take any time.
     let output = folder.diff("a --against long --per case --fail-above 5%");
     assert_ne!(output.status.code(), Some(4));
     let output = folder.diff("a --against failed --fail-above 5% -f json");

@@ -1,4 +1,4 @@
-//! `cowtrace diff` as it is called: its exit status, its streams and its files.
+//! `cowtrace diff` as a command: its exit status, its streams and its files.
 
 mod limits;
 
@@ -20,7 +20,7 @@ const SERVICE: &str = include_str!("../runs/service.json");
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A folder with runs in it, gone with it.
+/// A folder with runs, removed with the value.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Folder {
         Self(folder)
     }
 
-    /// Stores a run under this name whose first worker copied so many pages.
+    /// Stores a run under this name whose first worker copied this many pages.
     fn run(&self, name: &str, pages: u64) {
         self.changed(name, |run| {
             run["memory"]["processes"][1]["copied"]["anon"] = json!(pages);
@@ -61,7 +61,7 @@ impl Folder {
             .expect("cowtrace runs")
     }
 
-    /// Asserts a status without results, and what standard error says in its first line.
+    /// Asserts a status without results, and the first line of standard error.
     #[track_caller]
     fn fails(&self, arguments: &str, status: i32, says: &str) {
         failed(&self.diff(arguments), status, says);
@@ -74,7 +74,8 @@ impl Drop for Folder {
     }
 }
 
-/// Has the copies of a process in no range and no region, as those are that find no room.
+/// Moves a process's copies out of all ranges and regions, like copies without room in the
+/// histogram.
 fn in_no_region(run: &mut Value, process: usize) {
     let mut typed: Run = serde_json::from_value(run.clone()).expect("a run");
     let process = &typed.memory.processes[process];
@@ -174,7 +175,7 @@ fn wrong_usage_is_status_2() {
     folder.fails("a --against b --fail-above much", 2, "write it like 5%");
     folder.fails("a --against b -f csv", 2, "possible values");
     folder.fails("a --against b --force", 2, "--output");
-    // What makes no sense is known only when the runs are read.
+    // Wrong usage that is found only when the runs are read.
     folder.run("a", 5_000);
     folder.fails("a --against a", 2, "a and a are the same run");
     fs::copy(folder.0.join("a"), folder.0.join("copy")).expect("a copy");
@@ -232,7 +233,7 @@ fn a_comparison_fits_a_narrow_window() {
         let too_wide = "document.documentElement.scrollWidth - innerWidth";
         let beyond = browser.evaluate(too_wide).as_i64().expect("pixels");
         assert!(beyond <= 0, "{beyond} pixels too wide at {width}");
-        // Nor is a column cut where it is not to be scrolled for.
+        // Nor is any column cut off without a way to scroll to it.
         let hidden = "[...document.querySelectorAll('.changes')]
             .filter(table => table.scrollWidth > table.clientWidth + 1).length";
         assert_eq!(browser.evaluate(hidden), json!(0), "at {width}");

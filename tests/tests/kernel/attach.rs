@@ -1,5 +1,5 @@
-//! Attaching to processes with very many mappings: in time that grows with their number and no faster,
-//! and never so that a signal must wait.
+//! Attaching to processes with very many mappings: the time grows only in proportion to their
+//! number, and signals never wait for it.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// Of each of three processes; the kernel allows 65,530.
+/// Mappings of each of three processes; the kernel allows 65,530.
 const MAPPINGS: u64 = 60_000;
 
 /// A master and two workers that wait.
@@ -31,7 +31,7 @@ fn start() -> Service {
     service
 }
 
-/// Processor time of a process, which other work on the machine does not add to.
+/// Processor time of a process, which does not include other work on the machine.
 fn processor_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("cowtrace is there");
     let (_, rest) = stat.rsplit_once(')').expect("a name in brackets");
@@ -50,15 +50,15 @@ fn many_mappings_are_attached_to_in_linear_time_and_counted() {
     }
     let mut service = start();
     let tracer = Tracer::start(&["--pid", &service.pid().to_string()]);
-    // 0.6 to 0.8 s here, of which 0.3 s load the kernel side. A machine of a quarter of the speed passes;
-    // a step that looks at every pair of mappings took 40 s and more.
+    // 0.6 to 0.8 s here, of which loading the kernel side takes 0.3 s. A machine of a quarter of
+    // the speed passes; a step that looked at every pair of mappings took 40 s and more.
     let attached = processor_time(tracer.pid());
     assert!(attached < Duration::from_secs(4), "{attached:?}");
     service.say("go");
     let written = writers(&service.answer()["done"]);
     let pid = tracer.pid();
     thread::sleep(Duration::from_millis(1500));
-    // 0.3 to 0.5 s in this time, with the naming of 60,000 regions at hand.
+    // 0.3 to 0.5 s here, including the naming of 60,000 regions.
     let since = processor_time(pid).saturating_sub(attached);
     assert!(since < Duration::from_secs(4), "{since:?}");
     let report = tracer.stop();
@@ -75,7 +75,7 @@ fn many_mappings_are_attached_to_in_linear_time_and_counted() {
     service.end();
 }
 
-/// What became of a trace that got a signal so long after it was started.
+/// The outcome of a trace that got a signal this long after its start.
 fn interrupted(pid: u32, after: Duration) -> (Output, Duration) {
     let mut tracer: Child = Command::new(program("cowtrace"))
         .args(["-f", "json", "--pid", &pid.to_string()])
@@ -84,7 +84,7 @@ fn interrupted(pid: u32, after: Duration) -> (Output, Duration) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("cowtrace starts");
-    // The report is longer than a pipe holds: somebody must read while it is written.
+    // The report is longer than a pipe's buffer, so it must be read while it is written.
     let output = tracer.stdout.take();
     let id = Pid::from_raw(i32::try_from(tracer.id()).expect("a pid"));
     let reading = thread::spawn(move || {
@@ -110,16 +110,16 @@ fn a_signal_ends_the_attaching_at_any_moment_with_the_report() {
     }
     let mut service = start();
     let mut while_attaching = 0;
-    // Until it has attached, which takes 0.7 s here where nothing else runs.
-    // On a machine that takes ten times as long, 20 times are enough.
+    // Delays up to the end of attaching, which takes 0.7 s here on an idle machine. On a machine
+    // that takes ten times as long, 20 times are enough.
     let mut after = Duration::ZERO;
     for _ in 0..40 {
         after = after * 5 / 4 + Duration::from_millis(20);
         let (output, took) = interrupted(service.pid(), after);
         let errors = String::from_utf8_lossy(&output.stderr);
-        // To be at most 200 ms until it stops: 10 to 80 ms here while it attaches, of which at most 40 ms of
-        // processor time, and 130 ms of it with the report of 60,000 mappings, 21 MB. The rest is for
-        // machines that are slow and busy. It was 22 to 60 s.
+        // The trace should stop within 200 ms. Here it takes 10 to 80 ms while it attaches, of
+        // which at most 40 ms is processor time, and 130 ms of that with the report of 60,000
+        // mappings, 21 MB. The rest is for slow and busy machines. It used to take 22 to 60 s.
         assert!(
             took < Duration::from_secs(3),
             "{took:?} after {after:?}: {errors}"
@@ -135,13 +135,14 @@ fn a_signal_ends_the_attaching_at_any_moment_with_the_report() {
                 assert!(errors.contains("interrupted while attaching"), "{errors}");
                 while_attaching += 1;
             }
-            // While the kernel side is loaded, or the master is taken in, which is most of the work.
+            // During the loading of the kernel side, or the adding of the master, which is most of
+            // the work.
             Some(1) => {
                 assert!(errors.contains("before anything was traced"), "{errors}");
                 assert!(output.stdout.is_empty(), "there is no report");
                 while_attaching += 1;
             }
-            // The program had not begun.
+            // The program had not started yet.
             _ => assert_eq!(
                 output.status.signal(),
                 Some(Signal::SIGTERM as i32),

@@ -1,7 +1,7 @@
 //! Every case of writing inherited memory, counted to the page against the kernel's page tables.
 //!
-//! Each case has memory of its own and ranges of one page, so that nothing a fork itself copies
-//! is among the counts: no tolerance is needed.
+//! Each case has memory of its own and ranges of one page, so the counts include nothing that a
+//! fork itself copies: no tolerance is needed.
 
 use cowtrace_tests::{
     cases::Case,
@@ -9,8 +9,8 @@ use cowtrace_tests::{
     tracer::usable_backends,
 };
 
-/// Runs a case with every backend that this kernel allows, and holds what was counted against the
-/// table of cases and against pagemap. Returns the reports.
+/// Runs a case with every backend that this kernel allows, and checks the counts against the table
+/// of cases and pagemap. Returns the reports.
 #[track_caller]
 fn expect(name: &str) -> Vec<Report> {
     let case = Case::named(name);
@@ -118,8 +118,8 @@ fn page_cache_allocations_after_the_kernels_own_reuse_are_no_copies() {
     expect("kernel-reuse-then-calls");
 }
 
-// The limits of the tracepoint backend are in the table, and told in the README: the following
-// fail on the day that changes, so that the README changes too.
+// The limits of the tracepoint backend are in the table and in the README. If one of them
+// disappears, the following tests fail, so that the README is updated too.
 
 #[test]
 fn writes_made_for_another_process_are_seen_as_far_as_the_backend_can() {

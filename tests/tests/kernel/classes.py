@@ -1,5 +1,5 @@
-# A master with objects of classes that modules made in different ways, and a worker that reads them
-# all when it is told to.
+# A master with objects of classes that modules created in different ways, and a worker that reads
+# them all on request.
 
 import gc
 import json

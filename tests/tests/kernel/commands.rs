@@ -1,4 +1,4 @@
-//! How a command ended is told, recorded, and passed on: a run that failed does not look like a good
+//! How a command ended is printed, recorded, and passed on: a failed run must not look like a good
 //! one.
 
 use std::{
@@ -28,7 +28,7 @@ fn traced(arguments: &[&str], script: &str) -> Output {
         .expect("cowtrace runs")
 }
 
-/// How the master ended, by a report.
+/// How the master ended, from a report.
 fn exit_in(text: &str) -> Value {
     let report = Report::parse(text);
     let mut masters = report
@@ -103,7 +103,7 @@ fn a_command_that_succeeded_or_was_ended_does_not_fail_the_trace() {
         (&exit["status"], &exit["oom_kills"]),
         (&json!(0), &json!(0))
     );
-    // Ended by the trace, whatever it makes of that; by somebody else's SIGTERM; by its reader.
+    // Ended by the trace, with whatever status; by somebody else's SIGTERM; by its reader.
     for (arguments, script) in [
         (
             &["-d", "300ms"][..],
@@ -133,7 +133,7 @@ fn a_terminals_interrupt_is_not_the_commands_failure() {
         let ended = on_terminal("interrupt", "1.5", script, &[&cowtrace, &run, command]);
         assert_eq!(ended.status, 0, "{}", ended.written);
         let exit = exit_in(&reported(&run, "json"));
-        // It may have ended before the trace, or after it.
+        // It may have exited before the trace ended, or after.
         assert!(exit.is_null() || exit["with_trace"] == true, "{exit}");
     }
 }
@@ -147,7 +147,7 @@ fn how_a_master_ended_is_told_though_it_is_nobodys_command() {
     let tracer = Tracer::of(workload.pid());
     let pid = i32::try_from(workload.pid()).expect("a pid");
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is ours");
-    // Nobody has waited for it: it is a zombie.
+    // Nobody has reaped it: it is a zombie.
     let report = tracer.wait();
     let masters = report.processes().iter().find(|it| it["role"] == "master");
     let exit = &masters.expect("a master")["exit"];
@@ -165,7 +165,8 @@ fn a_command_that_the_kernel_killed_for_lack_of_memory_is_told_as_that() {
         println!("SKIPPED out of memory: control groups with memory cannot be made here");
         return;
     };
-    // 64 MiB are too much for it; the shell that enters the group is the command that starts dd.
+    // 64 MiB are too much for the group; the command is the shell, which joins the group and starts
+    // dd.
     let script = format!(
         "echo $$ > {}/cgroup.procs && exec dd if=/dev/zero of=/dev/null bs=64M count=1",
         group.0.display()
@@ -183,7 +184,7 @@ fn a_command_that_the_kernel_killed_for_lack_of_memory_is_told_as_that() {
     assert!(exit["oom_kills"].as_u64() >= Some(1), "{exit}");
 }
 
-/// A control group whose processes may have 16 MiB together.
+/// A control group whose processes may use 16 MiB together.
 struct MemoryGroup(std::path::PathBuf);
 
 impl MemoryGroup {

@@ -1,4 +1,5 @@
-//! A CPython prefork service, counted per worker and mapping against the kernel's page tables.
+//! A CPython prefork service: counts per worker and mapping, compared with the kernel's page
+//! tables.
 
 use std::process::Command;
 
@@ -12,15 +13,15 @@ use cowtrace_tests::{
 };
 use serde_json::Value;
 
-/// A master with a dict and lists of strings, two workers; obeys one line after the other.
+/// A master with a dict and lists of strings, and two workers; it obeys one line after the other.
 const SERVICE: &str = include_str!("service.py");
-/// A parent that re-uses pages.
+/// A parent that reuses pages.
 const REUSE: &str = include_str!("reuse.py");
 
-/// Copies of one worker in one mapping of its master may differ from pagemap by this share: a page
-/// can be freed and come back in another frame without having been copied.
+/// A worker's copies in one mapping of its master may differ from pagemap by this share: a page can
+/// be freed and allocated again in another frame without a copy.
 const TOLERANCE: f64 = 0.001;
-/// Pages below which that share is less than one page.
+/// Number of pages below which that share is less than one page.
 const SMALL: u64 = 1000;
 
 fn start() -> (Service, Vec<u32>) {
@@ -103,10 +104,10 @@ fn a_master_that_reads_again_after_its_workers_have_gone_copies_nothing() {
     service.end();
 }
 
-/// Pages that the parent of [`REUSE`] writes once more.
+/// Pages that the parent in [`REUSE`] writes once more.
 const REUSE_PAGES: u64 = 20_000;
-/// Faults of the interpreter itself meanwhile, on its own pages that the child shared: 31 to 58 in
-/// versions 3.8 to 3.13, each once.
+/// The interpreter's own faults meanwhile, on its own pages that the child shared: 31 to 58 in
+/// versions 3.8 to 3.13, once for each page.
 const INTERPRETER_FAULTS: u64 = 400;
 
 #[test]
@@ -137,16 +138,17 @@ fn a_traced_interpreter_takes_no_fault_more_for_pages_that_it_re_uses() {
     let told = format!("{untraced} faults untraced, {with_trace} traced, {reused} re-uses counted");
     let expected = REUSE_PAGES..=REUSE_PAGES + INTERPRETER_FAULTS;
     assert!(expected.contains(&untraced), "{told}");
-    // Where each stale translation faulted once more, both were twice as many.
+    // If each stale translation caused another fault, both would be twice as many.
     assert!(expected.contains(&with_trace), "{told}");
-    // Those of the fork and of the time around the writing come on top.
+    // The faults of the fork and around the writing are added.
     assert!(
         (REUSE_PAGES..=REUSE_PAGES + 3_000).contains(&reused),
         "{told}"
     );
 }
 
-/// What the report says a process copied in the region that begins or lies at these addresses.
+/// What a process copied in the region that begins at, or contains, these addresses, according to
+/// the report.
 fn copied_in(report: &Report, pid: u32, start: u64, end: u64) -> u64 {
     let ranges = report.0["histogram"]["ranges"]
         .as_array()
@@ -165,10 +167,10 @@ fn copied_in(report: &Report, pid: u32, start: u64, end: u64) -> u64 {
         .sum()
 }
 
-/// What is printed of a command whose two workers read, then end in some way.
+/// The output about a command whose two workers read, then exit in some way.
 fn printed_where_workers_end_by(end: &str) -> String {
     let mut pythons = interpreters();
-    // One with lines, that sees the same files.
+    // An interpreter with Python lines and access to the same files.
     pythons.retain(|it| it.version >= (3, 11) && !it.is_free && it.command().get_args().len() == 0);
     let python = pythons
         .first()

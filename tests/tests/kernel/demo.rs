@@ -1,5 +1,5 @@
-//! The demo shows what it says: what is read is copied, and what is only collected is not once it is
-//! frozen.
+//! The demo shows what it claims: data that is read is copied, and data that is only collected is
+//! not copied after `gc.freeze()`.
 
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use cowtrace_tests::{
 
 /// Workers of the demo.
 const WORKERS: u64 = 2;
-/// Of 32 MiB the demo makes 8 * 18,700 comments of 48 bytes each, 85 to a page.
+/// With 32 MiB the demo makes 8 * 18,700 comments of 48 bytes each, 85 per page.
 const COMMENT_PAGES: u64 = 8 * 18_700 / 85;
 
 fn demo(more: &[&str]) -> Report {
@@ -35,11 +35,11 @@ fn freezing_saves_what_the_collector_copies_and_nothing_else() {
     let of_comments = |report: &Report| {
         report.written(|writer| writer["kind"] == "gc" && writer["type"] == "__main__.Comment")
     };
-    // Their pages at each end hold other objects too, whose writers may come first.
+    // The first and last of their pages hold other objects too, which may have been written first.
     let comments = of_comments(&plain);
     assert!(comments >= WORKERS * (COMMENT_PAGES - 50), "{comments}");
     assert_eq!(of_comments(&frozen), 0);
-    // The master stays until it has been asked.
+    // The master stays until it has been examined.
     let held = |report: &Report, path: &str| -> u64 {
         let holders = report.0["holders"].as_array().expect("holders");
         let of_path = holders.iter().filter(|holder| holder["path"] == path);

@@ -1,4 +1,4 @@
-//! Every way a trace ends gives its report, and every way it cannot begin says why.
+//! However a trace ends, it prints its report; if it cannot begin, it says why.
 
 use std::{
     fs,
@@ -102,7 +102,7 @@ fn a_killed_tracer_leaves_the_service_and_the_kernel_as_they_were() {
     tracer.kill();
     assert_eq!(workload.writers().len(), 3, "the service goes on");
     workload.end();
-    // The kernel frees programs some time after their last descriptor.
+    // The kernel frees programs some time after the last descriptor is closed.
     let gone = || ids.iter().all(|id| !loaded(*id));
     let deadline = Instant::now() + Duration::from_secs(10);
     while !gone() && Instant::now() < deadline {
@@ -237,7 +237,7 @@ fn under_sudo_a_command_runs_as_the_invoking_user() {
             .envs(sudo.iter().copied());
         let output = command.output().expect("cowtrace runs");
         assert!(output.status.success(), "{output:?}");
-        // Beside what cowtrace says itself.
+        // In addition to cowtrace's own output.
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let of_command = errors
             .lines()

@@ -1,6 +1,6 @@
-# A master with data in two variables, and a third that holds a part of the first too. Its workers
-# read what they are told to. It is known which pages that copies: those of the objects that are
-# read, which no other read before.
+# A master with data in two variables, and a third that holds part of the first one's data too. Its
+# workers read on request. The pages that this copies are known: those of the objects read, unless
+# they were read before.
 
 import json
 import os
@@ -63,7 +63,7 @@ def main():
         print(json.dumps({"done": line.strip()}), flush=True)
     for order, _ in workers:
         os.write(order, b"end\n")
-    # Nobody but this function has the words.
+    # Only this function holds the words.
     return words
 
 

@@ -1,5 +1,5 @@
-//! Which variable holds what was copied, on every `CPython` that is here whose objects are known,
-//! against a service of which it is known which pages it copies for which variable.
+//! Which variable holds the copied memory, for every supported `CPython` on this machine, compared
+//! with a service that is known to copy certain pages for each variable.
 
 use std::{
     path::PathBuf,
@@ -18,10 +18,10 @@ const SERVICE: &str = include_str!("holders.py");
 const CHANGING: &str = include_str!("holders_change.py");
 const WORKERS: u64 = 2;
 
-/// What a variable is told to hold may differ from what is known by this share. Some 10 pages of a
-/// variable's 2,400 to 3,000 a worker are copied after the fork and before the trace: by pagemap 16
-/// to 26 of 4,742 to 5,938, where 17 to 28 are missing. Of those copied while traced at most 3 are
-/// told under another variable.
+/// The reported pages of a variable may differ from the known number by this share. Some 10 of a
+/// variable's 2,400 to 3,000 pages per worker are copied after the fork and before the trace: by
+/// pagemap 16 to 26 of 4,742 to 5,938, where 17 to 28 are missing. Of the pages copied during the
+/// trace, at most 3 are reported under another variable.
 const TOLERANCE: f64 = 0.01;
 
 fn walked() -> Vec<Interpreter> {
@@ -74,7 +74,7 @@ fn copies_are_told_by_the_variable_that_holds_them() {
         assert_eq!(held["type"], "list", "{python}");
         assert_eq!(held["entries"], 150_000, "{python}");
         assert_eq!(held["copied_types"][0]["type"], "str", "{python}");
-        // The first half of them is held twice.
+        // Two variables hold its first half.
         let also = held["also_held_by"].as_array().expect("others");
         let favourites = also.iter().find(|it| {
             let path = it["path"].as_str().expect("a path");
@@ -94,7 +94,7 @@ fn copies_are_told_by_the_variable_that_holds_them() {
     }
 }
 
-/// The oldest, the newest, and one without a global interpreter lock if it is here.
+/// The oldest and the newest version, and one without a global interpreter lock if there is one.
 fn some() -> Vec<Interpreter> {
     let mut found = walked();
     let mut last = found.split_off(found.len() - 1);
@@ -114,7 +114,7 @@ fn trace(service: &Service) -> Tracer {
     Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"])
 }
 
-/// The walk that read a process, by its pid.
+/// The walk that read the process with this pid.
 #[track_caller]
 fn walk_of<'a>(report: &'a Report, pid: &Value) -> &'a Value {
     let walks = report.0["heap_walks"].as_array().expect("walks");
@@ -128,8 +128,8 @@ fn walk_of<'a>(report: &'a Report, pid: &Value) -> &'a Value {
         .unwrap_or_else(|| panic!("none of {pid}: {walks:#?}"))
 }
 
-/// As [`expect`], where the master may have copied pages of it too, as it put its new data there:
-/// 560 pages of 2,400 in 3.14, of which 65 were found to belong to the new data.
+/// Like [`expect`], if the master may also have copied pages of it while it stored its new data
+/// there: 560 of 2,400 pages in 3.14, of which 65 were found to belong to the new data.
 #[track_caller]
 fn expect_replaced(python: &Interpreter, report: &Report, path: &str, expected: u64) {
     let told = holder(report, path).map_or(0, |holder| number(holder, "copied_pages"));
@@ -146,9 +146,10 @@ fn expect_replaced(python: &Interpreter, report: &Report, path: &str, expected: 
     );
 }
 
-/// As [`expect`], of data that the master has given up and a worker still has. Without a global
-/// interpreter lock the master's next list gets the memory of the old one's table (293 pages), where
-/// that with a lock is unmapped: what the master copies there, 277 to 310 pages, was the old list's.
+/// Like [`expect`], for data that the master has freed and a worker still has. Without a global
+/// interpreter lock the master's next list gets the memory of the old one's table (293 pages); with
+/// a lock that memory is unmapped. So the master's copies there, 277 to 310 pages, belonged to the
+/// old list.
 #[track_caller]
 fn expect_given_up(python: &Interpreter, report: &Report, path: &str, expected: u64) {
     if python.is_free {
@@ -193,7 +194,7 @@ fn data_that_nobody_has_any_more_is_told_as_it_was_when_the_master_forked_again(
         service.say("replace");
         let second = service.answer();
         ask(&mut service, "read");
-        // The walk in the first worker takes at most so long.
+        // The walk in the first worker takes at most this long.
         std::thread::sleep(Duration::from_millis(2_500));
         ask(&mut service, "end the first");
         let report = tracer.stop();
@@ -228,7 +229,7 @@ fn a_command_that_ends_by_itself_is_told_as_it_was_before() {
     if !can_trace("holders-command") {
         return;
     }
-    // Its worker reads at once, then both are there for longer than the second before the first walk.
+    // Its worker reads at once, then both live longer than the second before the first walk.
     let script = "import os, sys, time
 data = ['row %d of all' % i for i in range(150000)]
 if os.fork() == 0:
@@ -250,7 +251,8 @@ fn what_a_command_gives_up_as_it_ends_is_told_as_it_was_before() {
     if !can_trace("holders-ending") {
         return;
     }
-    // It is there for longer than the second before the first walk, then as when Ctrl-C ends main().
+    // It lives longer than the second before the first walk, then ends as if Ctrl-C had ended
+    // main().
     let script = "import os, sys, time
 def main():
     data = ['row %d of all' % i for i in range(150000)]
@@ -273,9 +275,9 @@ time.sleep(600)
     assert!(walk["at_ns"].is_u64(), "{python}: {walk}");
 }
 
-/// Copies that came after the last walk go by what lay nearest in their page then: of two variables'
-/// pages all are known but those at their borders. In four runs 0.2 to 0.4 % of each variable's pages were
-/// missing.
+/// Copies after the last walk are attributed to what was nearest in their page at that time. Of two
+/// variables' pages all are known except those at their borders. In four runs 0.2 to 0.4 % of each
+/// variable's pages were missing.
 const LATER_TOLERANCE: f64 = 0.02;
 
 #[test]
@@ -283,8 +285,8 @@ fn what_is_copied_after_the_last_walk_is_told_by_what_that_saw() {
     if !can_trace("holders-later") {
         return;
     }
-    // The first walk comes after a part of the first variable has been read, and a walk of these takes
-    // some tenths of a second: the next comes seconds later.
+    // The first walk comes after part of the first variable has been read, and a walk of these
+    // takes some tenths of a second, so the next one comes seconds later.
     let script = "import os, sys, time
 rows = [{'id': i, 'text': 'row %d of all' % i} for i in range(120000)]
 names = ['name %d of all' % i for i in range(200000)]
@@ -325,7 +327,7 @@ os._exit(0)
     }
 }
 
-/// A file that a command writes its answer to.
+/// A file to which a command writes its answer.
 struct Answer(PathBuf);
 
 impl Answer {
@@ -353,11 +355,11 @@ impl Drop for Answer {
     }
 }
 
-/// Has cowtrace start a script, whose argument is a file for its answer.
+/// Starts a script under cowtrace, with a file for its answer as the script's argument.
 fn trace_command(name: &str, script: &str) -> (Interpreter, Tracer, Answer) {
     let name = format!("cowtrace-{name}-{}", std::process::id());
     let file = Answer(std::env::temp_dir().join(name));
-    // One that sees the same files.
+    // An interpreter with access to the same files.
     let is_bare = |python: &Interpreter| python.command().get_args().next().is_none();
     let python = walked()
         .into_iter()

@@ -1,5 +1,5 @@
 # A master that replaces its data between its forks: the first worker has titles, the second words,
-# in the same memory. Each reads what it has when it is told to; it is known which pages that copies.
+# in the same memory. Each reads its data on request; the pages that this copies are known.
 
 import json
 import os
@@ -19,13 +19,13 @@ def work(orders, done, name):
         for it in globals()[name]:
             pass
         os.write(done, b"x")
-    # Its master has gone, or wants it to go: it stays until nobody wants anything.
+    # It stays even if its master has exited or wants it to exit, until its input ends.
     sys.stdin.read()
     os._exit(0)
 
 
 def start(name):
-    # Counted before, since it writes reference counts too.
+    # Computed before the fork, since this writes reference counts too.
     count = pages(globals()[name])
     orders, order = os.pipe()
     done, answer = os.pipe()

@@ -1,5 +1,5 @@
-//! Python lines of who wrote, on every CPython that is here whose frames are walked, against a
-//! service of which it is known which line writes what.
+//! Python lines of writers, for every CPython on this machine whose frames are supported, compared
+//! with a service whose writing lines are known.
 
 use std::process::Command;
 
@@ -15,11 +15,11 @@ use serde_json::Value;
 
 const SERVICE: &str = include_str!("lines.py");
 
-/// Of the copies of known objects, at least so many are told with the line that made them. The
-/// first few of a new thread, before the interpreter has entered it in its list, are not.
+/// Of the copies of known objects, at least this share must have the right line. The first few
+/// copies of a new thread, before the interpreter has added it to its list, have none.
 const SHARE: f64 = 0.99;
 
-/// The interpreters whose frames are walked.
+/// The interpreters whose frames are supported.
 fn walked() -> Vec<Interpreter> {
     let mut found = interpreters();
     found.retain(|python| python.version >= (3, 11));
@@ -33,7 +33,7 @@ fn start(python: &Interpreter) -> Service {
     service
 }
 
-/// Has the worker do something, and tells who wrote.
+/// Makes the worker do something, and returns who wrote.
 fn traced(python: &Interpreter, order: &str) -> Report {
     let mut service = start(python);
     let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
@@ -49,7 +49,7 @@ fn innermost(writer: &Value) -> &Value {
     &writer["python"][0]
 }
 
-/// All copies of one kind are made by one line, which is told for nearly all of them; no other
+/// One line makes all copies of a kind, and nearly all of them are reported with it; no other
 /// function is named for any.
 #[track_caller]
 fn expect_line(
@@ -216,8 +216,9 @@ fn a_stack_of_more_calls_than_are_kept_is_told_as_cut() {
     }
 }
 
-/// Traces a script as a command. It says when it has begun and when it is done and waits for a line, so
-/// that it goes on, and ends, once the tracer has looked at it.
+/// Traces a script as a command. The script reports when it has begun and when it is done, and
+/// waits for a line each time, so that it continues, and exits, only after the tracer has looked at
+/// it.
 fn looked_at(python: &Interpreter, script: &str) -> Report {
     let command = python.command();
     let mut arguments = vec!["--"];
@@ -240,7 +241,8 @@ fn words(command: &Command) -> Vec<&str> {
         .collect()
 }
 
-/// Looking must not be writing: pinning a page that is shared since a fork would copy it.
+/// Examining a process must not copy its pages: pinning a page that has been shared since a fork
+/// would copy it.
 #[test]
 fn reading_a_process_copies_none_of_its_pages() {
     if !can_trace("line-read") {
@@ -249,7 +251,7 @@ fn reading_a_process_copies_none_of_its_pages() {
     let python = walked().remove(0);
     let mut service = Service::start(python.command().args(["-c", SERVICE]));
     let worker = service.answer()["worker"].as_u64().expect("a pid");
-    // What it copies by itself to begin with, it has copied then.
+    // By then it has made the copies of its own start.
     service.say("titles");
     service.answer();
     let pids = [service.pid(), u32::try_from(worker).expect("a pid")];

@@ -1,5 +1,5 @@
-//! What is said at the end of a trace of who lives on: a service that replaces its master, as gunicorn
-//! does by SIGUSR2.
+//! What is printed at the end of a trace about processes that are still alive: a service that
+//! replaces its master, as gunicorn does on SIGUSR2.
 
 use std::{
     fs,
@@ -19,8 +19,9 @@ use nix::{
     unistd::Pid,
 };
 
-/// A master with a worker. At a line it forks a successor, which starts the program anew or not and has
-/// two workers; at SIGTERM it ends, its worker first. The successor ends with the input.
+/// A master with a worker. On a line of input it forks a successor, which may start the program
+/// anew and has two workers. On SIGTERM it exits, its worker first. The successor exits when the
+/// input ends.
 const SERVICE: &str = "
 import json, os, signal, sys
 
@@ -69,7 +70,7 @@ while True:
     signal.pause()
 ";
 
-/// Waits until a process has exited: the test leaves nobody behind.
+/// Waits until a process has exited, so that the test leaves none behind.
 fn until_gone(pid: u64) {
     let begun = Instant::now();
     let lives = || {
@@ -118,7 +119,7 @@ fn a_successor_of_the_master_is_named_with_the_command_that_traces_it() {
             let worker = report.images(pid);
             assert!(worker[0]["exited_ns"].is_null(), "{how}: {worker:?}");
         }
-        // As it says.
+        // According to its output.
         let output = Command::new(program("cowtrace"))
             .args(["--pid", &new.to_string(), "-d", "300ms", "-f", "json"])
             .output()

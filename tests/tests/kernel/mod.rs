@@ -1,4 +1,4 @@
-//! Tests that trace the running kernel: they need root. `cargo xtask test` finds them by this module.
+//! Tests that trace the running kernel and need root. `cargo xtask test` finds them by this module.
 
 mod attach;
 mod cases;

@@ -1,5 +1,5 @@
-//! Native names where a program's files are not what their names mean here: other mount namespaces
-//! and roots, deleted and stripped files, processes that are gone by the end.
+//! Native names if a program's file names mean something else here: in other mount namespaces and
+//! roots, for deleted and stripped files, and for processes that are gone by the end.
 
 use std::{
     env, fs,
@@ -18,7 +18,7 @@ use serde_json::json;
 
 const PAGES: u64 = 1000;
 
-/// A folder of the test's own, gone at its end.
+/// A folder of the test, removed at its end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -42,8 +42,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs a case of a workload that was started in some way, and traces it with all that it starts.
-/// `before` is done once it is traced.
+/// Runs a case of a workload that was started in some way, tracing it with all its descendants.
+/// `before` runs when the trace has begun.
 fn traced(command: &mut Command, before: impl FnOnce()) -> Report {
     let mut service = Service::start(command);
     service.answer();
@@ -62,7 +62,7 @@ fn traced(command: &mut Command, before: impl FnOnce()) -> Report {
     report
 }
 
-/// A shell script in a mount namespace of its own.
+/// A shell script in its own mount namespace.
 fn unshared(more: &[&str], script: &str, folder: &Path) -> Command {
     let mut command = Command::new("unshare");
     command
@@ -91,7 +91,7 @@ fn a_program_in_another_mount_namespace_is_named_by_its_own_file() {
         return;
     }
     let scratch = Scratch::new("mounts");
-    // What has the name outside is another file.
+    // Outside, another file has that name.
     fs::write(scratch.0.join("hidden"), "not a program").expect("a file");
     let script = "mount -t tmpfs none \"$1\"; cp \"$2\" \"$1/hidden\"; exec \"$1/hidden\" frames";
     let report = traced(&mut unshared(&[], script, &scratch.0), || {});
@@ -111,7 +111,7 @@ fn a_deleted_program_is_named() {
     expect_leaf(&report, "deleted");
 }
 
-/// A container, as far as names go: another root, other mounts, other process ids.
+/// A container as far as names are concerned: another root, other mounts, other process ids.
 #[test]
 fn a_program_in_a_container_is_named_with_the_code_that_it_makes() {
     if !can_trace("names-container") {
@@ -136,7 +136,7 @@ fn a_program_in_a_container_is_named_with_the_code_that_it_makes() {
     }
 }
 
-/// Code that is made without a name that can be believed, and why.
+/// Generated code whose perf map cannot be trusted, and why.
 #[test]
 fn a_perf_map_that_is_not_used_is_told_with_the_reason() {
     if !can_trace("names-refused") {
@@ -152,13 +152,14 @@ fn a_perf_map_that_is_not_used_is_told_with_the_reason() {
             "ln -s /tmp/elsewhere $map",
             "was not used: it is a symbolic link, or its folder is",
         ),
-        // Open for both ends, so that nobody waits for the other.
+        // Opened for both reading and writing, so that nobody waits for the other end.
         (
             "mkfifo $map; exec 3<>$map",
             "was not used: it is not a regular file",
         ),
     ] {
-        // A folder for all, but not a sticky one: in such a one the kernel protects links and files.
+        // A folder for everybody, but without the sticky bit: in sticky ones the kernel protects
+        // links and files.
         let script = format!(
             "mount -t tmpfs -o mode=755 none /tmp; map=/tmp/perf-$$.map; {spoil}
              exec \"$2\" made-code"
@@ -185,7 +186,7 @@ fn a_stripped_program_is_told_by_offset() {
     }
     let scratch = Scratch::new("stripped");
     let copy = scratch.workload("stripped");
-    // No sections at all (e_shoff, e_shnum, e_shstrndx): neither symbols nor debug information.
+    // No sections at all (e_shoff, e_shnum, e_shstrndx), so neither symbols nor debug information.
     let mut bytes = fs::read(&copy).expect("the copy");
     bytes[0x28..0x30].fill(0);
     bytes[0x3c..0x40].fill(0);
@@ -205,7 +206,7 @@ fn what_is_gone_by_the_end_was_looked_at_before() {
     }
     let scratch = Scratch::new("gone");
     let copy = scratch.workload("gone");
-    // Alive until it was looked at; then neither process nor file.
+    // Alive until it was examined; then neither process nor file exists.
     let script = "\"$1\" frames > \"$1.out\"; rm \"$1\"";
     let words = ["--stacks", "--", "sh", "-ec", script, "sh"];
     let path = copy.to_str().expect("a plain name");
@@ -229,7 +230,7 @@ fn until_done(output: &Path) {
     }
 }
 
-/// Nobody can be asked, or somebody was in time: either way nothing is missing.
+/// Either no process could be examined, or one was in time: in both cases nothing is missing.
 #[test]
 fn code_of_a_process_that_was_gone_too_soon_is_counted_as_such() {
     if !can_trace("names-too-soon") {
@@ -242,7 +243,7 @@ fn code_of_a_process_that_was_gone_too_soon_is_counted_as_such() {
     let path = copy.to_str().expect("a plain name");
     let report = Tracer::start(&[&words[..], &[path]].concat()).wait();
     let known = report.written(|writer| writer["function"] == "frames_leaf");
-    // By its module at best, if that was all that was looked at in time.
+    // At best by its module, if no more was examined in time.
     let unnamed = report.written(|writer| {
         let function = writer["function"].as_str().unwrap_or("soon+");
         writer["kind"] == "other" && function.starts_with("soon+")

@@ -68,7 +68,7 @@ fn a_killed_trace_leaves_what_it_had_seen_a_second_before() {
         .iter()
         .map(|writer| writer.changed)
         .sum();
-    // Flushes come every 0.9 s, and a process is told once more after it has changed.
+    // A flush comes every 0.9 s, and a process is written once more after it has changed.
     thread::sleep(Duration::from_millis(1_500));
     tracer.kill();
     let report = Report::parse(&reported(&path, "json"));
@@ -81,7 +81,8 @@ fn a_killed_trace_leaves_what_it_had_seen_a_second_before() {
     workload.end();
 }
 
-/// Traces a command that writes a file when it runs; whether it ran, and the tracer's output.
+/// Traces a command that creates a file when it runs; returns whether it ran, and the tracer's
+/// output.
 fn command(folder: &Folder, arguments: &[&str]) -> (bool, std::process::Output) {
     let marker = folder.path("marker");
     let _ = fs::remove_file(&marker);
@@ -140,7 +141,7 @@ fn under_sudo_a_recording_is_the_invoking_users() {
         return;
     }
     let folder = Folder::new("owner");
-    // The caller's own, in which root may write, too.
+    // The caller's own folder, in which root may write too.
     chown(&folder.0, Some(65_534), Some(65_533)).expect("root gives it away");
     for (name, sudo, owner) in [
         (
@@ -182,7 +183,7 @@ impl Drop for Disk {
     }
 }
 
-/// What holds when a recording found no room: the report is whole, and the file can be read.
+/// When a recording found no room: the report is complete, and the file can be read.
 #[track_caller]
 fn ends_without_room(output: &std::process::Output, path: &str, reason: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -250,13 +251,13 @@ fn a_limit_on_the_size_of_files_ends_the_recording_and_not_the_trace() {
     ends_without_room(&output, &path, "the system refused a write");
 }
 
-/// The script that starts the tracer as it is.
+/// The script that starts the tracer unchanged.
 fn plainly() -> String {
     format!("exec {} \"$@\"", program("cowtrace").display())
 }
 
-/// What holds when a recording's file is gone: one line says so when it is found and one at the end,
-/// and the report is whole.
+/// When a recording's file is gone: one line says so when it is noticed and one at the end, and the
+/// report is complete.
 #[track_caller]
 fn ends_without_file(output: &std::process::Output, says: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -338,7 +339,7 @@ fn a_recording_has_one_writer_until_that_one_is_killed() {
         );
         assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1));
     }
-    // Others read it all the while: cowtrace, and whoever asks SQLite.
+    // Meanwhile others read it: cowtrace, and SQLite.
     let _ = reported(&path, "json");
     let tables = "import sqlite3, sys; sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)\
                   .execute('SELECT pid FROM processes').fetchone()[0]";

@@ -1,5 +1,5 @@
-# A parent writes memory that its child, which has ended, shared: each page is re-used, none copied.
-# Obeys one line, answers with the faults that the writing took.
+# A parent writes memory that it shared with a child which has exited: each page is reused, none
+# copied. Obeys one line of input; answers with the number of faults of the writing.
 import json
 import mmap
 import os

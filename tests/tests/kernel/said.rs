@@ -1,4 +1,4 @@
-//! What a trace says while it goes on: when the hooks are on, and how much with `-vv`.
+//! What a trace prints while it runs: when the hooks are attached, and how much with `-vv`.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -23,7 +23,7 @@ fn a_line_says_that_the_hooks_are_on_and_every_copy_after_it_is_counted() {
     ] {
         let mut workload = Workload::prepare(case);
         (0..lines_before).for_each(|_| drop(workload.run()));
-        // Nothing that the line could be in the way of: it is there without -v.
+        // The line disturbs nothing else here, so it is printed even without -v.
         let mut tracer = Command::new(program("cowtrace"))
             .args([
                 "-f",
@@ -67,10 +67,10 @@ fn a_line_says_that_the_hooks_are_on_and_every_copy_after_it_is_counted() {
     }
 }
 
-/// Lines of `-vv` that come once: which backends cannot run and which does, what it does without, what
-/// is traced, why it ends. 9 here; kernels differ by some.
+/// Lines of `-vv` that are printed once: which backends cannot run and which one does, what it does
+/// without, what is traced, why it ends. 9 here; kernels differ a little.
 const ONCE: usize = 24;
-/// Lines of each process: that it was forked, started a program, and exited.
+/// Lines per process: that it was forked, started a program, and exited.
 const A_PROCESS: usize = 3;
 
 #[test]
@@ -88,7 +88,7 @@ fn twice_verbose_says_a_few_lines_and_three_a_process() {
         assert!(output.status.success(), "{output:?}");
         let errors = String::from_utf8_lossy(&output.stderr);
         let lines = errors.lines().count();
-        // Of each child that it was forked and that it exited, and the shell itself.
+        // Two for each child, that it was forked and that it exited, and those of the shell itself.
         let least = 2 * processes;
         let most = ONCE + A_PROCESS * (processes + 1);
         assert!((least..=most).contains(&lines), "{lines} lines: {errors}");

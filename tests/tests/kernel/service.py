@@ -31,7 +31,7 @@ def dump():
 
 
 def allocate():
-    # Enough for the collector to look at everything.
+    # Enough to make the collector visit all objects.
     kept = [[] for _ in range(600_000)]
     del kept
 
@@ -57,7 +57,7 @@ for _ in range(2):
     down, up = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        # Nothing of the master's must keep the pipes open.
+        # The worker must not keep the master's pipes open.
         os.close(down[1])
         os.close(up[0])
         while (order := os.read(down[0], 100).decode()) in ORDERS:

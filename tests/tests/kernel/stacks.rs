@@ -1,5 +1,5 @@
-//! Native stacks against calls that are known to the instruction, with every backend that this kernel
-//! allows.
+//! Native stacks compared with calls known to the exact instruction, with every backend that this
+//! kernel allows.
 
 use cowtrace_tests::{
     pythons::{Interpreter, interpreters},
@@ -9,7 +9,7 @@ use cowtrace_tests::{
 };
 use serde_json::{Value, json};
 
-/// A master with a dict and lists of strings, two workers; obeys one line after the other.
+/// A master with a dict and lists of strings, and two workers; it obeys one line after the other.
 const SERVICE: &str = include_str!("service.py");
 
 /// Pages that a case writes.
@@ -24,7 +24,8 @@ fn traced(case: &str, backend: Option<&str>, arguments: &[&str]) -> Report {
     report
 }
 
-/// The same of a case whose children exit before the trace's end, but not before they were looked at.
+/// The same for a case whose children exit before the trace ends, but not before they were
+/// examined.
 fn traced_until_gone(case: &str) -> Report {
     let mut workload = Workload::prepare(case);
     let tracer = Tracer::by(None, workload.pid(), &["--stacks"]);
@@ -51,7 +52,7 @@ fn a_stack_of_more_calls_than_are_kept_is_told_as_cut() {
         let report = traced("frames-deep", Some(backend), &["--stacks"]);
         let cut = report.written(|writer| {
             let functions = functions(writer);
-            // The leaf, whom it returns to, and what frame pointers lead to.
+            // The leaf, its return address, and the chain of frame pointers.
             functions.len() == 1 + 1 + 64
                 && functions[1..].iter().all(|name| *name == "frames_deeper")
                 && writer["native_end"] == "limit"
@@ -60,7 +61,8 @@ fn a_stack_of_more_calls_than_are_kept_is_told_as_cut() {
     }
 }
 
-/// What is built without frame pointers, as the standard library's callers here, ends a stack.
+/// Code built without frame pointers, such as the standard library that calls these functions, ends
+/// a stack.
 #[test]
 fn nothing_is_invented_where_frame_pointers_end() {
     if !can_trace("stacks-end") {
@@ -117,7 +119,7 @@ fn code_that_a_program_makes_is_named_by_the_program() {
         return;
     }
     let report = traced_until_gone("made-code");
-    // The child's own account does not have it, the parent's does.
+    // The child's own perf map does not have it, but the parent's does.
     let by_parent = report.written(|writer| {
         writer["function"] == "made_by_parent" && functions(writer)[0] == "made_by_parent"
     });
@@ -130,11 +132,12 @@ fn code_that_a_program_makes_is_named_by_the_program() {
     assert_eq!(report.0["loss"]["code_gone"], json!(0));
 }
 
-/// Of the copies by an interpreter with frame pointers, at least so many come from a function of
-/// Python: the rest is what the interpreter does around them.
+/// Of the copies by an interpreter with frame pointers, at least this share come from a Python
+/// function: the rest is the interpreter's own work.
 const PYTHON_SHARE: f64 = 0.9;
 
-/// CPython since 3.12 makes a piece of code for each function of Python and tells of it (`-X perf`).
+/// CPython since 3.12 generates code for each Python function and describes it in a perf map (`-X
+/// perf`).
 #[test]
 fn functions_of_python_are_among_the_native_calls() {
     if !can_trace("stacks-python") {
@@ -149,7 +152,7 @@ fn functions_of_python_are_among_the_native_calls() {
         let whole = |writer: &Value| functions(writer).contains(&"Py_BytesMain");
         let all = report.written(|writer| writer["native"].is_array());
         let by_frames = report.written(whole);
-        // Distributions build it without frame pointers, up to 3.14.
+        // Distributions build it without frame pointers up to 3.14.
         if by_frames * 2 < all {
             continue;
         }
@@ -170,7 +173,7 @@ fn functions_of_python_are_among_the_native_calls() {
     }
 }
 
-/// Has the workers encode what they have inherited.
+/// Makes the workers encode their inherited data.
 fn dumped(python: &Interpreter) -> Report {
     let mut command = python.command();
     let mut service = Service::start(command.args(["-X", "perf", "-c", SERVICE]));

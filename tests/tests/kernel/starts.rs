@@ -1,5 +1,5 @@
-//! Every way to start a trace, by whomever: its recording gives the live report to the byte, and what
-//! only started the command is in none of it.
+//! Every way to start a trace, for every kind of caller: its recording reproduces the live report
+//! to the byte, and processes that only started the command appear in neither.
 
 use std::{
     os::unix::fs::chown,
@@ -15,12 +15,12 @@ use cowtrace_tests::{
     workload::Workload,
 };
 
-/// Nobody, who may call sudo too.
+/// `nobody`, who may call sudo too.
 const NOBODY: u32 = 65_534;
-/// A shell that forks three times: each child writes what it inherited.
+/// A shell that forks three times: each child writes its inherited memory.
 const FORKS: [&str; 3] = ["sh", "-c", "for n in 1 2 3; do (x=$n; :); done; :"];
 
-/// Who calls, as sudo says it.
+/// The caller, as sudo's variables say.
 fn callers() -> [(&'static str, Option<u32>); 3] {
     [
         ("root", None),
@@ -29,7 +29,7 @@ fn callers() -> [(&'static str, Option<u32>); 3] {
     ]
 }
 
-/// The program as one calls it, for a recording in a folder of theirs.
+/// The program as this caller runs it, for a recording in the caller's own folder.
 fn cowtrace(caller: Option<u32>, folder: &Folder) -> Command {
     let mut command = Command::new(program("cowtrace"));
     command.env_remove("SUDO_UID").env_remove("SUDO_GID");
@@ -42,7 +42,7 @@ fn cowtrace(caller: Option<u32>, folder: &Folder) -> Command {
     command
 }
 
-/// Fails unless the recording gives what the trace printed; tells the report where it is JSON.
+/// Fails unless the recording reproduces what the trace printed; returns the report if it is JSON.
 #[track_caller]
 fn expect_same(who: &str, output: &Output, path: &str, format: &str) -> Option<Report> {
     assert!(output.status.success(), "{who}: {output:?}");
@@ -51,8 +51,8 @@ fn expect_same(who: &str, output: &Output, path: &str, format: &str) -> Option<R
     (format == "json").then(|| Report::parse(&live))
 }
 
-/// Fails if the launcher is in a report of a command: its name is this program's until it starts the
-/// command.
+/// Fails if the launcher appears in the report of a command: its name is this program's until it
+/// starts the command.
 #[track_caller]
 fn expect_no_launcher(who: &str, report: &Report) {
     let processes = report.processes();
@@ -73,7 +73,7 @@ fn expect_no_launcher(who: &str, report: &Report) {
         .map(|process| number(process, "copied_pages"))
         .sum();
     assert_eq!(number(&report.0["totals"], "copied_pages"), copied, "{who}");
-    // What was told while it went on is of other moments than the last sample.
+    // Counts written during the trace are from other moments than the last sample.
     if report.0["run"]["unfinished"] == false {
         let samples = report.0["timeline"]["samples"].as_array().expect("samples");
         let last = samples.last().expect("the last");
@@ -147,7 +147,7 @@ fn the_demos_recording_is_the_live_report_whoever_starts_it() {
         let folder = Folder::new("starts-demo");
         let path = folder.path("run.cow");
         let output = cowtrace(caller, &folder)
-            // Where there are none but the distribution's programs, which everybody may start.
+            // For machines that have only the distribution's programs, which everybody may start.
             .env("PATH", "/usr/bin:/bin")
             .args(["demo", "--megabytes", "8", "--workers", "2"])
             .args(["--seconds", "1", "-f", "json", "-o", &path])
@@ -159,8 +159,8 @@ fn the_demos_recording_is_the_live_report_whoever_starts_it() {
     }
 }
 
-/// The report of a recording that goes on, once it tells of a process. Its faults that copied nothing
-/// are of different moments.
+/// The report of an unfinished recording, as soon as it contains a process. Its reused faults are
+/// from different moments.
 fn so_far(path: &str) -> Report {
     let ends = Instant::now() + Duration::from_mins(1);
     loop {

@@ -1,5 +1,5 @@
-//! Whatever becomes of standard error, standard output or the terminal, a trace ends with its report,
-//! or says that it is lost.
+//! Whatever happens to standard error, standard output or the terminal, a trace ends with its
+//! report, or says that the report is lost.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use cowtrace_tests::{
     tracer::{can_trace, program, take_hangups},
 };
 
-/// Runs a shell's script whose `$0` is cowtrace and `$1` a file.
+/// Runs a shell script whose `$0` is cowtrace and `$1` a file.
 fn shell(script: &str, file: &str) -> Output {
     Command::new("sh")
         .args(["-c", script])
@@ -33,7 +33,7 @@ fn a_terminal_that_is_closed_ends_the_trace_with_its_report() {
     let folder = Folder::new("hangup");
     let (report, run) = (folder.path("report"), folder.path("run.cow"));
     let cowtrace = program("cowtrace").display().to_string();
-    // The line that says how it goes is on the terminal, too.
+    // The progress line is on the terminal, too.
     let script = "exec $0 -v -i 100ms -f json -o $2 -- sleep 60 > $1";
     let ended = on_terminal("close", "2", script, &[&cowtrace, &report, &run]);
     assert_eq!(ended.status, 0, "{}", ended.written);
@@ -56,14 +56,14 @@ fn what_cannot_be_said_does_not_end_the_trace() {
         .enumerate()
     {
         let run = folder.path(&index.to_string());
-        // A short time, so that it is said that the end came before its time.
+        // A short time, so that the trace says that it ended early.
         let script = format!("$0 -vvv -f json -d 60s -o $1 -- true {to}");
         let output = shell(&script, &run);
         assert!(output.status.success(), "{to}: {output:?}");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!Report::parse(&text).processes().is_empty(), "{to}");
         assert_eq!(reported(&run, "json"), text, "{to}");
-        // Nor does a failure that cannot be told become something else.
+        // A failure that cannot be printed keeps its status, too.
         let output = shell(&format!("$0 -d 1s -- /no/such/command {to}"), &run);
         assert_eq!(output.status.code(), Some(1), "{to}: {output:?}");
     }
@@ -82,7 +82,7 @@ fn a_report_that_nobody_can_read_is_a_failure_before_the_trace() {
     assert!(errors.contains("the report would be lost"), "{errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(folder.names().is_empty(), "nothing was started");
-    // Opened for reading only: known when it is written.
+    // Opened read-only, which shows only when it is written.
     let output = shell("$0 -- true 1</dev/null", "");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
@@ -99,7 +99,7 @@ fn a_recording_is_report_enough_where_standard_streams_are_closed() {
     }
     let folder = Folder::new("closed");
     let run = folder.path("run.cow");
-    // What the command writes must not come into the recording, as if that had been opened as 1 or 2.
+    // The command's output must not end up in the recording, as if that were open as 1 or 2.
     let script = "$0 -o $1 -- sh -c 'echo wrong; echo wrong >&2; :' <&- >&- 2>&-";
     let output = shell(script, &run);
     assert!(output.status.success(), "{output:?}");
@@ -126,7 +126,7 @@ fn a_reader_that_has_seen_enough_is_a_normal_end() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{output:?}");
-    // Nothing but that the trace has begun, unless the command was faster.
+    // Only that the trace has begun, unless the command was faster.
     let errors = String::from_utf8_lossy(&output.stderr);
     let mut lines = errors.lines();
     assert!(

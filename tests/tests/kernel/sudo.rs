@@ -1,5 +1,6 @@
-//! Under sudo cowtrace is root for the trace alone: files and the command are the caller's. Whoever
-//! may run it must not be able to write or read what root may, nor to get what the tracer holds.
+//! Under sudo cowtrace is root only for the trace: files and the command belong to the caller. A
+//! user allowed to run it must not be able to write or read root's files, nor to get the tracer's
+//! descriptors.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use cowtrace_tests::tracer::{can_trace, program};
 /// `nobody`, who owns nothing.
 const CALLER: u32 = 65_534;
 
-/// A folder that the caller can enter, with one of the caller's own in it and one of root's.
+/// A folder that the caller can enter, with one folder of the caller and one of root in it.
 struct Ground(PathBuf);
 
 impl Ground {
@@ -34,7 +35,7 @@ impl Ground {
         self.0.join(name)
     }
 
-    /// A run that root recorded, of the user's whose it is to be.
+    /// A run recorded by root, then given to this user.
     fn run(&self, name: &str, owner: u32) -> PathBuf {
         let path = self.path(name);
         let made = Command::new(program("cowtrace"))
@@ -46,7 +47,7 @@ impl Ground {
         path
     }
 
-    /// A file of root's that nobody else may read.
+    /// A file of root that nobody else may read.
     fn secret(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).expect("a file");
@@ -94,7 +95,7 @@ fn is_refused(output: &Output) {
     assert_eq!(errors.lines().count(), 1, "{errors}");
 }
 
-/// Arguments that trace `true`, recorded in a file.
+/// Arguments that trace `true` and record in a file.
 fn recorded(path: &Path) -> Vec<String> {
     let path = path.display().to_string();
     ["--force", "-o", &path, "--", "true"]
@@ -210,7 +211,7 @@ fn what_is_written_is_the_callers_while_the_trace_goes_on_and_afterwards() {
             1
         );
     }
-    // What comes of it afterwards, too.
+    // Commands that work on the recording afterwards keep to the caller's rights, too.
     let run = ground.run("own/labelled.cow", CALLER);
     let report = ground.path("own/report.html");
     fs::write(&report, "old").expect("a file");
@@ -232,7 +233,7 @@ fn what_is_written_is_the_callers_while_the_trace_goes_on_and_afterwards() {
     assert!(page.contains("<html"), "{page}");
 }
 
-/// What a command sees of itself: its environment, its status, its descriptors.
+/// A command's view of itself: its environment, its status, its descriptors.
 const SELF: &str = "env; cat /proc/self/status; exec ls -l /proc/self/fd";
 
 fn value<'a>(text: &'a str, name: &str) -> &'a str {
@@ -246,8 +247,8 @@ fn value<'a>(text: &'a str, name: &str) -> &'a str {
     value.trim()
 }
 
-/// That a command has no capability but in the bounding set, no signal handled, ignored or blocked,
-/// and no descriptor of the tracer's.
+/// Asserts that a command has no capability except in the bounding set, no signal handled, ignored
+/// or blocked, and no descriptor of the tracer.
 #[track_caller]
 fn has_nothing_of_the_tracer(text: &str) {
     for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
@@ -261,12 +262,13 @@ fn has_nothing_of_the_tracer(text: &str) {
     assert_eq!(value(text, "NoNewPrivs:"), "0");
     assert_eq!(value(text, "SigBlk:"), "0000000000000000");
     assert_eq!(value(text, "SigCgt:"), "0000000000000000");
-    // glibc's posix_spawn has its own two, 32 and 33, ignored.
+    // glibc's posix_spawn leaves its own two signals, 32 and 33, ignored.
     let ignored = u64::from_str_radix(value(text, "SigIgn:"), 16).expect("a mask");
     let own = fs::read_to_string("/proc/self/status").expect("/proc is there");
     let before = u64::from_str_radix(value(&own, "SigIgn:"), 16).expect("a mask");
-    // This test's runtime ignores SIGPIPE, which no program of its does; what the tracer listens to is
-    // as it is for a new program, also where this test was started with it ignored, as by nohup.
+    // This test's runtime ignores SIGPIPE, but its children do not. The signals that the tracer
+    // handles have their default in a new program, even if this test was started with them ignored,
+    // as by nohup.
     let (glibc, sigpipe, listened) = (3 << 31, 1 << 12, 0b11 | 1 << 14);
     let others = !(glibc | listened);
     assert_eq!(ignored & others, before & others & !sigpipe, "{text}");
@@ -347,7 +349,7 @@ fn a_command_has_no_capability_of_a_tracer_that_has_no_more_than_it_needs() {
     assert!(output.status.success(), "{output:?}");
     has_nothing_of_the_tracer(&String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::metadata(&run).expect("the recording").uid(), CALLER);
-    // Nor do the capabilities reach what the user may not.
+    // Nor do the capabilities give access to what the user may not read.
     let read = as_user().arg("report").arg(&secret).output();
     is_refused(&read.expect("it runs"));
     is_refused(&as_user().args(recorded(&secret)).output().expect("it runs"));

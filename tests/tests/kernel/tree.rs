@@ -1,4 +1,4 @@
-//! Processes that come and go in unusual ways: who is traced, and to whom copies belong.
+//! Processes that start and exit in unusual ways: which are traced, and to whom copies belong.
 
 use std::{collections::BTreeMap, thread::sleep, time::Duration};
 
@@ -51,7 +51,7 @@ fn observe_and(case: &str, then: impl FnOnce(&Tracer, &mut Workload)) -> Option<
 }
 
 impl Observed {
-    /// Every writer's counts are what its page frames say.
+    /// Every writer's counts agree with its page frames.
     #[track_caller]
     fn check_writers(&self) {
         for writer in writers(&self.done) {
@@ -232,7 +232,7 @@ fn workers_that_were_there_before_are_attributed_through_their_parent() {
     if !can_trace("preexisting") {
         return;
     }
-    // The workers wait for the second line, the trace begins between the two.
+    // The workers wait for the second line; the trace begins between the two.
     let mut workload = Workload::prepare("waiting-workers");
     let forked = workload.run();
     let tracer = Tracer::of(workload.pid());
@@ -309,7 +309,7 @@ fn a_fork_bomb_of_short_processes_loses_no_count() {
         .count();
     assert_eq!(workers, 1000);
     let losses = report.losses();
-    // Processes that are gone before they are looked at: that is no loss of counts.
+    // Processes that exit before they are examined: that does not affect counts.
     let allowed = ["mappings_missed", "unsplit_pages", "code_gone"];
     assert!(
         losses.keys().all(|cause| allowed.contains(&cause.as_str())),
@@ -317,7 +317,7 @@ fn a_fork_bomb_of_short_processes_loses_no_count() {
     );
 }
 
-/// Forks two workers that call themselves something, one of them with a second thread, and copy.
+/// Forks two workers that set their own names, one of them with a second thread, and that copy.
 const RENAMING: &str = "import json, os, sys, threading, time
 data = bytearray(4 << 20)
 def work(kind):
@@ -346,12 +346,12 @@ fn workers_that_exit_as_the_trace_ends_keep_the_names_that_they_gave_themselves(
     let python = interpreters().remove(0);
     let mut service = Service::start(python.command().args(["-c", RENAMING]));
     service.answer();
-    // From before the hooks go off to after the report.
+    // From before the hooks are detached until after the report.
     for delay in [0, 10, 30, 60, 120] {
         let tracer = Tracer::of(service.pid());
         service.say("go");
         let pids = service.answer();
-        // Some of its ticks, of 100 ms.
+        // Several of its ticks of 100 ms.
         sleep(Duration::from_millis(500));
         let send = |pid: u64, signal| {
             let pid = i32::try_from(pid).expect("a pid");

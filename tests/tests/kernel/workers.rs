@@ -1,4 +1,4 @@
-//! Who counts as a worker in a real tree: behind a shell that starts helpers.
+//! Which processes count as workers in a real tree: behind a shell that starts helpers.
 
 use cowtrace_tests::{
     python,
@@ -7,8 +7,8 @@ use cowtrace_tests::{
     tracer::{Tracer, can_trace},
 };
 
-/// As pyenv's shim: asks small questions of other programs, then becomes what it was asked for. Each
-/// round forks seven times: four children stay shells, three become programs.
+/// Like pyenv's shim: runs other programs for small questions, then executes the requested program.
+/// Each round forks seven times: four children stay shells, three execute programs.
 const SHIM: &str = r#"
 for name in one two three four five six seven eight; do
     version="$(echo "$name 3.11" | sed 's/.* //')"
@@ -19,8 +19,8 @@ exec "$@"
 "#;
 const ROUNDS: usize = 8;
 
-/// A master with strings, and two workers that read them and stay: whoever lives for a second is no
-/// helper, and on a busy machine helpers may take some tenths.
+/// A master with strings, and two workers that read them and stay. A process that lives for a
+/// second is not a helper, and on a busy machine helpers may take some tenths.
 const MASTER: &str = "
 import os, time
 titles = [f'title {number}' for number in range(200_000)]
@@ -34,12 +34,12 @@ for _ in range(2):
 os._exit(0)
 ";
 
-/// Text without the breaks of its lines.
+/// Text with its line breaks removed.
 fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The number in front of some words.
+/// The number before these words.
 #[track_caller]
 fn number_before(text: &str, words: &str) -> usize {
     let (before, _) = text
@@ -71,7 +71,7 @@ fn helpers_of_a_shell_in_front_of_a_service_are_not_its_workers() {
     let (_, others) = text.split_once("Not counted as workers: ").expect("others");
     let helpers = number_before(others, " short-lived children of bash (");
     assert_eq!(helpers, 7 * ROUNDS, "{others}");
-    // Both workers copied what they read, 200,000 objects of 56 bytes or more.
+    // Both workers copied what they read: 200,000 objects of 56 bytes or more.
     let workers = report.processes().iter().filter(|process| {
         let copied = number(process, "copied_pages");
         process["role"] == "worker" && copied > 200_000 * 56 / 4096

@@ -1,5 +1,5 @@
-//! Who wrote: the kind of write and the type of the object, on every CPython that is here, against
-//! what the service was told to do.
+//! Who wrote: the kind of write and the type of the object, for every CPython on this machine,
+//! compared with what the service was told to do.
 
 use cowtrace_tests::{
     pythons::{Interpreter, interpreters},
@@ -9,31 +9,31 @@ use cowtrace_tests::{
 };
 use serde_json::Value;
 
-/// A master with a dict and lists of strings, two workers; obeys one line after the other.
+/// A master with a dict and lists of strings, and two workers; it obeys one line after the other.
 const SERVICE: &str = include_str!("service.py");
 /// A master with objects of several classes, and a worker.
 const CLASSES: &str = include_str!("classes.py");
 
-/// Of the copies made by reading, at least so many are reference counts. The rest is the
+/// Of the copies made by reading, at least this share are reference counts. The rest is the
 /// interpreter's own data.
 const SHARE: f64 = 0.99;
-/// Of the pages with objects of a class, at least so many are told by it: on the others, something else
-/// was written first.
+/// Of the pages with objects of a class, at least this share are reported with its type; on the
+/// others, something else was written first.
 const CLASS_SHARE: f64 = 0.97;
-/// The same of the collector's headers and collecting, which copies fewer pages in all.
+/// The same for headers written by the garbage collector, which copies fewer pages in all.
 const GC_SHARE: f64 = 0.95;
-/// The same where many new objects are made: free blocks of inherited memory are written to, 230 to
-/// 830 pages of the 3,400 to 12,300 that are copied in all, up to 17 % (678 of 3,971).
+/// The same if many new objects are made: they go into free blocks of inherited memory, 230 to 830
+/// pages of the 3,400 to 12,300 copied in all, up to 17 % (678 of 3,971).
 const MAKING_SHARE: f64 = 0.8;
 
-/// The same of all three in a build without a global interpreter lock: its allocator (mimalloc) keeps
-/// its own data in the pages of the objects, and collecting writes that too. 92 % measured, by others
-/// 96 % of more pages.
+/// The same for all three in a build without a global interpreter lock: its allocator (mimalloc)
+/// keeps its own data in the objects' pages, and collecting writes that too. 92 % were measured,
+/// and 96 % of more pages elsewhere.
 const FREE_SHARE: f64 = 0.85;
-/// The same of encoding: such a build puts what it encodes into free blocks of inherited memory, 415 of
-/// 2,109 pages.
+/// The same for encoding: such a build puts the encoded data into free blocks of inherited memory,
+/// 415 of 2,109 pages.
 const FREE_ENCODING_SHARE: f64 = 0.65;
-/// Fewer pages would say little; what such a build encodes is spread over fewer of them (2,077).
+/// Fewer pages would mean little; in such a build encoding copies few of them (2,077).
 const LEAST_PAGES: u64 = 3_000;
 const LEAST_FREE_PAGES: u64 = 1_500;
 
@@ -41,12 +41,12 @@ fn least_share(python: &Interpreter, share: f64) -> f64 {
     if python.is_free { FREE_SHARE } else { share }
 }
 
-/// Has the workers of a service do something, and tells who wrote.
+/// Makes the workers of a service do something, and returns who wrote.
 fn traced(python: &Interpreter, order: &str) -> Report {
     traced_with(python, &[], order)
 }
 
-/// The same, of a service with arguments.
+/// The same, for a service with arguments.
 fn traced_with(python: &Interpreter, arguments: &[&str], order: &str) -> Report {
     let mut command = python.command();
     let mut service = Service::start(command.args(["-c", SERVICE]).args(arguments));
@@ -79,7 +79,7 @@ fn reading_writes_reference_counts_of_what_was_read() {
         expect_share(&python, &report, "reference counts", |writer| {
             writer["kind"] == "refcount"
         });
-        // The strings of the dict and of the lists, and the lists they are in.
+        // The strings of the dict and of the lists, and the lists that hold them.
         expect_share(&python, &report, "str and list", |writer| {
             writer["type"] == "str" || writer["type"] == "list"
         });
@@ -152,7 +152,8 @@ fn encoding_writes_both_counts_and_headers() {
     }
     for python in interpreters() {
         let report = traced(&python, "dump");
-        // What is encoded makes garbage to be collected on the way, more or less by version.
+        // Encoding makes garbage, which is collected meanwhile, more or less depending on the
+        // version.
         let objects =
             report.written(|writer| writer["kind"] == "refcount" || writer["kind"] == "gc");
         let all = report.written(|_| true);

@@ -1,6 +1,6 @@
-//! Recordings of synthetic runs, and reports of them (`reported.rs`): what needs no kernel.
+//! Recordings of synthetic runs, and their reports (`reported.rs`): tests that need no kernel.
 //!
-//! The writer that is killed is this test program itself, started again for one test.
+//! The writer that gets killed is this test program itself, started again for one test.
 
 mod reported;
 
@@ -21,17 +21,17 @@ use cowtrace::{
     },
 };
 
-/// Where the writer under test writes; set for it alone.
+/// Where the writer under test writes; set only for it.
 const WRITES_TO: &str = "COWTRACE_TEST_WRITES_TO";
 const PAGE: u64 = 4096;
 const SERVICE: &str = include_str!("../runs/service.json");
 
-/// A folder of this process's own, gone with it.
+/// A folder of this process, removed with the value.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        // In memory where that can be: tests do not wait for disks.
+        // In memory where possible: tests do not wait for disks.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() {
             memory.to_owned()
@@ -120,7 +120,7 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
     run
 }
 
-/// The writer that is killed: a run that grows from flush to flush, without an end.
+/// The writer that gets killed: a run that grows from flush to flush, without end.
 #[test]
 fn writer_that_is_killed() {
     let Some(path) = env::var_os(WRITES_TO) else {
@@ -181,11 +181,12 @@ fn a_recording_can_be_read_whenever_its_writer_is_killed() {
         writer.kill().expect("it is ours");
         writer.wait().expect("it is ours");
         let names: Vec<_> = fs::read_dir(&folder.0).expect("the folder").collect();
-        // Of a transaction that had not begun to change the file it is not needed, and stays.
+        // If the transaction had not begun to change the file, the journal is not needed, and
+        // stays.
         journals += usize::from(names.len() > 1);
         let run = read_recording(&path).unwrap_or_else(|error| panic!("{error}, with {names:?}"));
         assert!(run.head.unfinished);
-        // A flush is there as a whole or not at all.
+        // A flush is present completely or not at all.
         let rows: u64 = run.memory.rows.iter().map(|row| row.copied.total()).sum();
         assert_eq!(run.copied().total(), rows);
         assert_eq!(run.memory.regions[0].copied_pages, rows);

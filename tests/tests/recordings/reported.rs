@@ -1,4 +1,4 @@
-//! Reports of recordings: what a recording says, and what is no recording.
+//! Reports of recordings, and files that are not recordings.
 
 use std::{
     fs::{self, File},

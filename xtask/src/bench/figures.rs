@@ -1,4 +1,4 @@
-//! The table: figures, then the goals and whether they are reached.
+//! The table: figures, then the targets and whether they are reached.
 
 use std::{fs, io::Write, thread};
 
@@ -13,7 +13,7 @@ use super::{
     variant::Variant,
 };
 
-/// Ratios of added costs that matter: what, of what, at most.
+/// Ratios of added costs with a limit: of what, to what, at most.
 const RATIOS: [(&str, Variant, Variant, Option<f64>); 6] = [
     (
         "counting / empty programs",
@@ -61,7 +61,7 @@ const PEAK_KIB: f64 = 64.0 * 1024.0;
 const NAMING_SECONDS: f64 = 2.0;
 const NAMING_KIB: f64 = 128.0 * 1024.0;
 
-/// What a copied page costs.
+/// The cost of a copied page.
 pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) -> Result<()> {
     writeln!(
         out,
@@ -103,7 +103,7 @@ pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) ->
     Ok(())
 }
 
-/// What the program takes.
+/// The program's own cost.
 pub(crate) fn upkeep(upkeep: &Upkeep, out: &mut impl Write) -> Result<()> {
     let title = format!("cowtrace, {} live ranges", upkeep.ranges);
     writeln!(out, "\n{title:<32} {:>12} {:>9}", "", "goal")?;
@@ -125,7 +125,7 @@ pub(crate) fn upkeep(upkeep: &Upkeep, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// What naming code takes.
+/// The cost of naming code.
 pub(crate) fn naming(naming: &Naming, out: &mut impl Write) -> Result<()> {
     let title = format!("naming {} places", naming.places);
     writeln!(out, "\n{title:<32} {:>12} {:>9}", "", "goal")?;
@@ -146,7 +146,7 @@ pub(crate) fn naming(naming: &Naming, out: &mut impl Write) -> Result<()> {
     )
 }
 
-/// What the variant adds to an untraced page of the same round.
+/// What the variant adds to an untraced page in the same round.
 fn added(rounds: &Rounds, variant: Variant) -> Result<Summary> {
     let base = rounds.of(variant.base());
     Summary::of(statistics::differences(rounds.of(variant), base)).context("no rounds")
@@ -164,7 +164,7 @@ fn goal(
     Ok(())
 }
 
-/// Where it is measured, and how busy that is before: the figures of a busy machine are poor.
+/// The machine, and its load before the run: figures from a busy machine are poor.
 pub(crate) fn machine() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cpus = thread::available_parallelism().map_or(0, usize::from);

@@ -1,5 +1,5 @@
-//! What naming code takes: the same code in a process of its own, asked for places all over the
-//! program itself, which is large and has debug information with inlined functions.
+//! The cost of naming code: the naming process is asked for places all over the program itself,
+//! which is large and has debug information with inlined functions.
 
 use std::{
     fs::{self, File},
@@ -18,19 +18,19 @@ use serde_json::{Value, json};
 use super::upkeep;
 use crate::say;
 
-/// Places that are named, all different.
+/// Number of places to name, all different.
 const PLACES: u64 = 10_000;
-/// Of these, at least so many have a name: the rest lies between functions.
+/// At least this many of them have a name: the rest lies between functions.
 const NAMED: usize = 9_000;
 
-/// What it took.
+/// The cost.
 pub(crate) struct Naming {
     pub(crate) places: u64,
     pub(crate) time: Duration,
     pub(crate) peak_kib: u64,
 }
 
-/// Names places that are spread evenly over the code of cowtrace.
+/// Names places spread evenly over the code of cowtrace.
 pub(crate) fn measure(binaries: &Path) -> Result<Naming> {
     say(&format!("naming {PLACES} places"));
     let program = binaries.join("cowtrace");
@@ -46,7 +46,7 @@ pub(crate) fn measure(binaries: &Path) -> Result<Naming> {
         "parts": [{ "source": source, "places": places }],
     });
     let begun = Instant::now();
-    // cowtrace itself names code for cowtrace alone.
+    // cowtrace itself names code only for cowtrace.
     let mut child = Command::new(binaries.join("examples/naming"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -88,8 +88,8 @@ fn ask(child: &mut Child, question: &Value) -> Result<String> {
     Ok(answer)
 }
 
-/// Where the code lies in a program, by its program headers (elf(5), 64 bits): the first segment that
-/// is executable.
+/// Where the code of a program lies, by its program headers (elf(5), 64 bits): the first executable
+/// segment.
 fn code_of(program: &[u8]) -> Option<Range<u64>> {
     const EXECUTABLE: u32 = 1;
     const LOADED: u32 = 1;

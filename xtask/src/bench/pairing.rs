@@ -1,10 +1,11 @@
-//! The rival: a bpftrace script that pairs a write fault with the allocation that follows it on
-//! the same thread, and counts by process and range of 64 KiB.
+//! The competitor: a bpftrace script that pairs a write fault with the next allocation of the same
+//! thread, and counts by process and range of 64 KiB.
 
 use std::process::Command;
 
-/// bpftrace attaches from the last probe to the first, which speaks when the others are there. The
-/// allocation's mask is `GFP_HIGHUSER_MOVABLE` of the kernel's `include/linux/gfp_types.h`.
+/// bpftrace attaches from the last probe to the first, so the first one prints the message when all
+/// are attached. The allocation's mask is `GFP_HIGHUSER_MOVABLE` of the kernel's
+/// `include/linux/gfp_types.h`.
 const SCRIPT: &str = r#"
 interval:ms:50 /@said == 0/ { printf("ready\n"); @said = 1; }
 tracepoint:exceptions:page_fault_user /comm == "workload"/ {
@@ -20,13 +21,13 @@ tracepoint:kmem:mm_page_alloc /@pending[tid]/ {
 END { clear(@pending); clear(@said); }
 "#;
 
-/// Tracefs is mounted for bpftrace alone: where it is not mounted already, it is gone with it.
+/// Mounts tracefs only for bpftrace: if it was not mounted before, it is gone afterwards.
 const IN_OWN_MOUNTS: &str = r#"
 [ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing || exit 1
 exec bpftrace -q -e "$1"
 "#;
 
-/// Room for the ranges of every sample of a round; more than that are dropped in silence.
+/// Room for the ranges of every sample of a round; bpftrace silently drops further ones.
 const MOST_RANGES: &str = "262144";
 
 /// bpftrace with the script; prints `ready` when attached, its counts when interrupted.
@@ -38,7 +39,7 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// Copies in what bpftrace prints at its end, lines like `@copies[4242, 524288]: 16`.
+/// The copies in bpftrace's final output, from lines like `@copies[4242, 524288]: 16`.
 pub(crate) fn copies(output: &str) -> u64 {
     output
         .lines()

@@ -1,4 +1,4 @@
-//! The rounds: every variant once in each, in an order that rotates, on one workload.
+//! The rounds: each runs every variant once, in rotating order, on one workload.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use super::{
 };
 use crate::say;
 
-/// Samples of a variant in a round, of which the fastest counts: other work on the machine only
-/// ever adds.
+/// Samples of a variant in a round. The fastest counts, because other work on the machine can only
+/// add time.
 pub(crate) const SAMPLES: u32 = 15;
-/// Samples before those, which pay for cold caches.
+/// Samples before those, which warm up the caches.
 const WARM_UPS: u32 = 1;
 
-/// What is measured.
+/// What to measure.
 pub(crate) struct Bench {
-    /// Where cowtrace and the workload are.
+    /// The paths of cowtrace and the workload.
     pub(crate) binaries: PathBuf,
     /// Inherited pages that a child writes in a sample.
     pub(crate) pages: u32,
 }
 
-/// Nanoseconds a copied page of each variant, by round.
+/// Nanoseconds per copied page of each variant, by round.
 pub(crate) struct Rounds([Vec<f64>; Variant::ALL.len()]);
 
 impl Rounds {
-    /// In the order of the rounds: the same place is the same round for every variant.
+    /// In the order of the rounds: the same index is the same round for every variant.
     pub(crate) fn of(&self, variant: Variant) -> &[f64] {
         &self.0[variant as usize]
     }
@@ -73,8 +73,8 @@ impl Bench {
     }
 }
 
-/// Another variant begins in each round, and every other round goes backwards: none always follows
-/// the same one.
+/// Each round begins with another variant, and every other round goes backwards, so that no variant
+/// always follows the same one.
 fn order(round: u32) -> impl Iterator<Item = Variant> {
     let count = Variant::ALL.len();
     let first = round as usize % count;

@@ -1,11 +1,11 @@
-# A CPython process that is measured: for each line of input a child reads objects that it inherited, one
-# in each page, from as many calls deep as the line says, and prints the nanoseconds that a page took.
+# The measured CPython process: for each line of input a child reads inherited objects, one in each page,
+# from as many calls deep as the line says, and prints the nanoseconds per page.
 import os
 import sys
 import time
 
 PAGES = int(sys.argv[1])
-# An object of 33 + 4055 bytes and malloc's 8 are a page's: each reference count is in a page of its own.
+# An object of 33 + 4055 bytes and malloc's 8 fill a page, so each reference count is in a page of its own.
 objects = [bytes(4055) for _ in range(PAGES)]
 sys.setrecursionlimit(10_000)
 

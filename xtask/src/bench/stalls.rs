@@ -1,5 +1,6 @@
-//! Whether a trace keeps the traced service waiting: the longest mmap and munmap of a busy master with 4
-//! GiB in one mapping, whose pages are counted anew because it forks and grows, with and without a trace.
+//! Whether a trace delays the traced service: the longest mmap and munmap of a busy master with 4
+//! GiB in one mapping, with and without a trace. The master forks and grows, so that its pages are
+//! counted again.
 
 use std::{io::Write, path::Path, time::Duration};
 
@@ -8,25 +9,25 @@ use anyhow::{Context as _, Result};
 use super::{statistics, upkeep, variant, workload::Workload};
 use crate::say;
 
-/// Of the master: 4 GiB.
+/// Pages of the master: 4 GiB.
 const PAGES: u32 = 1 << 20;
 const GIB: f64 = PAGES as f64 * 4096.0 / (1u64 << 30) as f64;
-/// Interleaved: once without a trace and once with.
+/// Rounds, each once without a trace and once with one.
 const ROUNDS: usize = 5;
 const SECONDS: u64 = 10;
 
-/// What the master did in one window.
+/// What the master did in one period.
 struct Window {
     forks: u64,
     calls: u64,
     /// Calls that took over 1 ms.
     long: u64,
     longest: Duration,
-    /// Of cowtrace.
+    /// cowtrace's own processor time.
     processor_time: Duration,
 }
 
-/// Measures, and prints.
+/// Measures, and prints the result.
 pub(crate) fn run(binaries: &Path, out: &mut impl Write) -> Result<()> {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     let mut workload = Workload::start(binaries, "stalls", PAGES)?;

@@ -1,7 +1,7 @@
-//! Medians and quartiles. Other work on the machine makes some rounds slow and none fast, so means
-//! would follow the noise.
+//! Medians and quartiles. Other work on the machine makes some rounds slower and none faster, so
+//! means would follow the noise.
 
-/// What is typical of a set of figures, and how far the middle half of them spreads.
+/// The median of a set of figures, and the spread of its middle half.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
@@ -27,7 +27,7 @@ pub(crate) fn median(figures: &[f64]) -> Option<f64> {
     Summary::of(figures.iter().copied()).map(|summary| summary.median)
 }
 
-/// Differences between figures of the same round: what slows a whole round falls out.
+/// Differences between figures of the same round, so that slow rounds cancel out.
 pub(crate) fn differences<'a>(
     figures: &'a [f64],
     base: &'a [f64],

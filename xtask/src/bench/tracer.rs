@@ -1,5 +1,4 @@
-//! Something that traces while the workload runs: started, waited for until it is attached, and
-//! ended the way it wants to be.
+//! A tracer beside the workload: starts it, waits until it is attached, and ends it in its own way.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -14,16 +13,16 @@ use anyhow::{Context as _, Result, bail};
 /// Loading and attaching takes tenths of a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a tracer is told to end.
+/// How to end a tracer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// By Ctrl-C's signal.
+    /// By the signal of Ctrl-C.
     Interrupt,
     /// By the end of its input.
     EndOfInput,
 }
 
-/// A tracer that is attached.
+/// An attached tracer.
 pub(crate) struct Tracer {
     child: Child,
     ending: Ending,
@@ -32,7 +31,7 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Starts it and waits until a line of its output or complaints has the marker in it.
+    /// Starts it and waits until a line of its standard output or error contains the marker.
     pub(crate) fn start(
         command: &mut Command,
         marker: &'static str,
@@ -68,7 +67,7 @@ impl Tracer {
         self.child.id()
     }
 
-    /// Tells it to end, without waiting.
+    /// Signals it to end, without waiting.
     pub(crate) fn end(&mut self) -> Result<()> {
         match self.ending {
             Ending::EndOfInput => {
@@ -79,7 +78,7 @@ impl Tracer {
         }
     }
 
-    /// Whether it is gone.
+    /// Whether it has exited.
     pub(crate) fn is_gone(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
@@ -90,7 +89,7 @@ impl Tracer {
         self.into_output()
     }
 
-    /// What it printed, once it is told to end.
+    /// What it printed, after it was signalled to end.
     pub(crate) fn into_output(mut self) -> Result<String> {
         let status = self.child.wait()?;
         let output = joined(self.output.take())?;
@@ -105,7 +104,7 @@ impl Tracer {
 }
 
 impl Drop for Tracer {
-    /// For when measuring failed: nothing stays attached.
+    /// If measuring fails, nothing stays attached.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -144,7 +143,7 @@ fn joined(reader: Option<JoinHandle<String>>) -> Result<String> {
     }
 }
 
-/// The standard library sends no signal but SIGKILL; every shell has `kill`.
+/// The standard library can only send SIGKILL; every shell has `kill`.
 fn interrupt(pid: u32) -> Result<()> {
     let status = Command::new("sh")
         .args(["-c", "kill -s INT \"$1\"", "sh", &pid.to_string()])
@@ -161,8 +160,8 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Command {
-        // Where interrupts are ignored, as for what a script starts in the background, a shell could
-        // not take them.
+        // If interrupts are ignored, as in a script's background processes, a shell could not
+        // handle them.
         let mut command = Command::new("env");
         command.args(["--default-signal=INT", "sh", "-c", script]);
         command

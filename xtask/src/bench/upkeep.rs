@@ -1,5 +1,5 @@
-//! What the program itself takes while it drains a histogram with many live ranges: processor time
-//! and memory, as /proc tells them (proc(5)).
+//! The program's own cost while it drains a histogram with many live ranges: processor time and
+//! memory, from /proc (proc(5)).
 
 use std::{
     fs,
@@ -13,25 +13,25 @@ use anyhow::{Context as _, Result, bail};
 use super::{tracer::Tracer, variant, workload::Workload};
 use crate::say;
 
-/// Ranges of a page each, all with a copy in them.
+/// Number of ranges of one page, each with a copy.
 const RANGES: u32 = 100_000;
-/// Between drains.
+/// Time between drains.
 const INTERVAL: &str = "1s";
-/// Long enough for the clock's ticks to tell 0.1 %.
+/// Long enough to measure 0.1 % with the clock's ticks.
 const WINDOW: Duration = Duration::from_secs(20);
-/// Until the copies themselves are drained and accounted.
+/// Time until the copies themselves are drained and counted.
 const SETTLING: Duration = Duration::from_secs(3);
-/// `USER_HZ`, which /proc counts in whatever the kernel's own clock is.
+/// `USER_HZ`, the unit of /proc, whatever the kernel's own clock is.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What it took.
+/// The cost.
 pub(crate) struct Upkeep {
     pub(crate) ranges: usize,
-    /// Of one core.
+    /// Share of one core.
     pub(crate) cpu_share: f64,
     /// Highest resident memory while tracing.
     pub(crate) peak_kib: u64,
-    /// The same, with the making of the report.
+    /// The same, including the making of the report.
     pub(crate) peak_with_report_kib: u64,
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn measure(binaries: &Path) -> Result<Upkeep> {
     })
 }
 
-/// Share of a core over the window.
+/// Share of a core over this period.
 fn cpu_share(pid: u32) -> Result<f64> {
     let begun = Instant::now();
     let before = cpu_ticks(pid)?;
@@ -83,7 +83,7 @@ fn cpu_ticks(pid: u32) -> Result<u64> {
     ticks_of(&stat).context("/proc/PID/stat has no times")
 }
 
-/// Fields 14 and 15, user and system time. The name in field 2 may hold anything, so counting
+/// Fields 14 and 15, user and system time. The name in field 2 may contain anything, so counting
 /// begins after its closing bracket.
 fn ticks_of(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -93,7 +93,7 @@ fn ticks_of(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// A process that ended has no memory to ask about, so it is asked until then.
+/// An exited process has no memory to report, so it is read until then.
 fn peak_until_gone(tracer: &mut Tracer) -> Result<u64> {
     let mut peak = 0;
     while !tracer.is_gone()? {
@@ -108,7 +108,7 @@ pub(crate) fn peak_kib(pid: u32) -> Option<u64> {
     peak_of(&fs::read_to_string(of_process(pid, "status")).ok()?)
 }
 
-/// The line `VmHWM:` with kibibytes, which it calls kB.
+/// The line `VmHWM:`, in kibibytes, which it calls kB.
 fn peak_of(status: &str) -> Option<u64> {
     let line = status
         .lines()

@@ -1,4 +1,4 @@
-//! What is attached while the workload runs, and how to see that it really traced.
+//! What is attached while the workload runs, and whether it really traced.
 
 use std::{
     path::Path,
@@ -12,30 +12,30 @@ use super::{
     tracer::{Ending, Tracer},
 };
 
-/// One thing to compare.
+/// A variant to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     /// Nothing.
     Untraced,
-    /// Programs that do nothing, on the hooks of cowtrace.
+    /// Empty programs on cowtrace's hooks.
     Empty,
     /// cowtrace, counting the workload's copies.
     Counting,
     /// cowtrace as it is by default, with evidence of who wrote.
     Cowtrace,
-    /// cowtrace with native stacks.
+    /// cowtrace with native stacks of 16 calls.
     Stacks,
-    /// The same, of as many calls as it keeps.
+    /// The same, with as many calls as it keeps.
     DeepStacks,
-    /// cowtrace, tracing another process: what every other process of the machine pays.
+    /// cowtrace tracing another process: the cost for every other process on the machine.
     Outsider,
     /// bpftrace, counting the same.
     Bpftrace,
-    /// Nothing, and the process is CPython.
+    /// Nothing, with CPython as the process.
     PythonUntraced,
     /// The same, counting.
     PythonCounting,
-    /// The same, with evidence of the types that were written, without Python lines.
+    /// The same, with evidence of the written types, without Python lines.
     PythonTypes,
     /// The same, with lines: cowtrace as it is by default.
     PythonLines,
@@ -67,7 +67,7 @@ impl Variant {
         }
     }
 
-    /// What its cost is added to: the same process, untraced.
+    /// The variant to which its cost is added: the same process, untraced.
     pub(crate) const fn base(self) -> Self {
         match self.subject() {
             Subject::Native => Self::Untraced,
@@ -75,7 +75,7 @@ impl Variant {
         }
     }
 
-    /// For the table.
+    /// Its name in the table.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Untraced => "untraced",
@@ -93,7 +93,7 @@ impl Variant {
         }
     }
 
-    /// How deep the workload writes, beyond the leaf and the outermost of the calls that are known.
+    /// How deep the workload's calls are, without the leaf and the outermost known call.
     pub(crate) const fn calls(self) -> u32 {
         match self {
             Self::DeepStacks => 62,
@@ -147,7 +147,7 @@ pub(crate) fn trace(cowtrace: &Path, pid: u32, more: &[&str]) -> Result<Tracer> 
     Tracer::start(&mut command, "tracing", Ending::Interrupt)
 }
 
-/// A variant in place.
+/// An attached variant.
 pub(crate) struct Attached {
     variant: Variant,
     tracer: Option<Tracer>,
@@ -155,7 +155,7 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
-    /// Detaches it, and fails if it did not see the copies that there were.
+    /// Detaches it, and fails if it did not see the copies.
     pub(crate) fn detach(self, copies: u64) -> Result<()> {
         let Some(tracer) = self.tracer else {
             return Ok(());
@@ -173,7 +173,7 @@ impl Attached {
     }
 }
 
-/// A process that is measured.
+/// A measured process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// The `workload` program.
@@ -185,8 +185,8 @@ pub(crate) enum Subject {
 impl Subject {
     pub(crate) const ALL: [Self; 2] = [Self::Native, Self::Python];
 
-    /// Copies by the fork and by the code around the writing: never 2 % of those that are measured; an
-    /// interpreter writes some 100 pages of its own.
+    /// Most copies by the fork and by the code around the writing: never 2 % of those measured,
+    /// although an interpreter writes some 100 pages of its own.
     const fn others(self, copies: u64) -> u64 {
         match self {
             Self::Native => copies / 50,
@@ -223,15 +223,15 @@ impl Drop for Bystander {
     }
 }
 
-/// What cowtrace's CSV adds up to.
+/// The sums of cowtrace's CSV.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Histogram {
     pub(crate) ranges: usize,
     pub(crate) copied_pages: u64,
 }
 
-/// Reads the columns it needs by their names. No field before them has a comma or a line's end in
-/// it here: the workload's memory has plain names.
+/// Reads the needed columns by name. Here no field before them contains a comma or a line break,
+/// because the workload's mappings have plain names.
 pub(crate) fn histogram(csv: &str) -> Result<Histogram> {
     let mut lines = csv.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();

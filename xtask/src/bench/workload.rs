@@ -1,4 +1,4 @@
-//! The process that is measured: one for all variants, so that all write the same memory.
+//! The measured process: one for all variants, so that all write the same memory.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 /// The CPython process.
 const SERVICE: &str = include_str!("service.py");
 
-/// A running `workload`, or its like, told what to do line by line.
+/// A running `workload`, or a similar program, controlled line by line.
 pub(crate) struct Workload {
     child: Child,
     input: Option<ChildStdin>,
@@ -19,13 +19,13 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// Starts `workload CASE PAGES` and waits until its memory is there.
+    /// Starts `workload CASE PAGES` and waits until its memory is ready.
     pub(crate) fn start(binaries: &Path, case: &str, pages: u32) -> Result<Self> {
         let mut command = Command::new(binaries.join("workload"));
         Self::begin(command.args([case, &pages.to_string()]))
     }
 
-    /// Starts a CPython process that does what `workload bench PAGES` does.
+    /// Starts a CPython process that does the same as `workload bench PAGES`.
     pub(crate) fn start_python(pages: u32) -> Result<Self> {
         let mut command = Command::new("python3");
         Self::begin(command.args(["-c", SERVICE, &pages.to_string()]))
@@ -54,7 +54,7 @@ impl Workload {
         self.child.id()
     }
 
-    /// Lets a child write all pages from so many calls deep; returns the nanoseconds it took for each.
+    /// Lets a child write all pages from this many calls deep; returns the nanoseconds per page.
     pub(crate) fn sample(&mut self, calls: u32) -> Result<f64> {
         self.say(&calls.to_string())?;
         let line = self.line()?;
@@ -62,13 +62,13 @@ impl Workload {
             .with_context(|| format!("the workload said {line:?}, not how long a page took"))
     }
 
-    /// Says a line, and waits for the answer.
+    /// Sends a line, and waits for the answer.
     pub(crate) fn ask(&mut self, line: &str) -> Result<String> {
         self.say(line)?;
         self.line()
     }
 
-    /// Lets the workload do its next step.
+    /// Starts the workload's next step.
     pub(crate) fn go_on(&mut self) -> Result<()> {
         self.say("")
     }
@@ -97,7 +97,7 @@ impl Workload {
 }
 
 impl Drop for Workload {
-    /// The end of its input is the end of it and of its children.
+    /// When its input ends, it and its children exit.
     fn drop(&mut self) {
         self.input = None;
         let _ = self.child.wait();

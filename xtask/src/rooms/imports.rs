@@ -1,7 +1,7 @@
 //! Which file of a crate uses which other, by its `use` lines and by the paths in its code.
 //!
-//! What a folder's `mod.rs` re-exports counts for the file that defines it: who takes it from the folder
-//! uses that file, and the re-export itself is no use.
+//! A re-export in a folder's `mod.rs` counts for the file that defines the item: whoever imports it
+//! from the folder uses that file, and the re-export itself does not count as a use.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
 
 use crate::sources::{self, Module, bracketed};
 
-/// The files of a crate that each file uses, by the names that [`name`] gives.
+/// For each file of a crate, the files that it uses, by the names that [`name`] gives.
 pub(super) type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads a crate. `root` is its first file, `main.rs` or `lib.rs`.
@@ -19,7 +19,7 @@ pub(super) fn of_crate(folder: &Path, root: &str) -> io::Result<Uses> {
     Ok(of_files(&sources::of_crate(folder, root)?))
 }
 
-/// A path in a file: the module that it is in, its parts, and the name it has there by a `use`.
+/// A path in a file: the file's module, the path's parts, and the name that a `use` gives it there.
 #[derive(Clone, Debug)]
 struct Reference {
     module: Module,
@@ -49,7 +49,7 @@ fn of_files(files: &BTreeMap<Module, Vec<String>>) -> Uses {
     uses
 }
 
-/// How a file is called: `kernel/cast`, `kernel` for its `mod.rs`, `main` for the root.
+/// The name of a file: `kernel/cast`, `kernel` for its `mod.rs`, `main` for the root.
 fn name(module: &[String]) -> String {
     if module.is_empty() {
         return "main".into();
@@ -57,7 +57,7 @@ fn name(module: &[String]) -> String {
     module.join("/")
 }
 
-/// Whether a name that a file re-exports also stands somewhere else in it.
+/// Whether a re-exported name also occurs elsewhere in the file.
 fn is_used(reference: &Reference, tokens: &[String]) -> bool {
     let Some(name) = &reference.name else {
         return true;
@@ -70,7 +70,7 @@ struct Reader<'a> {
     tokens: &'a [String],
     known: &'a BTreeSet<&'a Module>,
     module: Module,
-    /// Where the modules within the file end, innermost last.
+    /// The ends of the modules within the file, innermost last.
     ends: Vec<usize>,
     found: Vec<Reference>,
 }
@@ -102,10 +102,10 @@ impl<'a> Reader<'a> {
         self.tokens.get(at).map_or("", String::as_str)
     }
 
-    /// Reads what stands at a place; its length.
+    /// Reads what is at this position; returns its length.
     fn step(&mut self, at: usize) -> usize {
         match (self.token(at), self.token(at + 2)) {
-            // `impl Trait + use<>` is none.
+            // `impl Trait + use<>` is not one.
             ("use", _) if self.token(at + 1) != "<" => self.use_line(at),
             ("mod", "{") => {
                 self.module.push(self.token(at + 1).to_owned());
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         length
     }
 
-    /// Reads a path with all its branches; its length.
+    /// Reads a path with all its branches; returns its length.
     fn tree(&mut self, at: usize, before: &[String]) -> usize {
         let mut path = before.to_vec();
         let mut here = at;
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a path that is no `use`; its length.
+    /// Reads a path outside `use`; returns its length.
     fn path_in_code(&mut self, at: usize) -> usize {
         let is_inside = at > 0 && matches!(self.token(at - 1), "::" | ".");
         if is_inside || self.token(at + 1) != "::" {
@@ -197,14 +197,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Finds the files that paths lead to.
+/// Resolves paths to files.
 struct Resolver<'a> {
     known: BTreeSet<&'a Module>,
     references: BTreeMap<&'a Module, Vec<Reference>>,
 }
 
 impl Resolver<'_> {
-    /// The file that defines what a path names; through re-exports, of which one may lead to the next.
+    /// The file that defines what a path names; re-exports may lead to further re-exports.
     fn file_of(&self, reference: &Reference, depth: u32) -> Option<Module> {
         const MOST: u32 = 8;
         let mut way = Vec::new();

@@ -1,4 +1,4 @@
-//! The source files of a crate, as they are shipped: what is compiled for tests only is left out.
+//! The source files of a crate as shipped: code compiled only for tests is left out.
 
 mod tokens;
 
@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 pub(crate) use tokens::{bracketed, of as tokens_of};
 
-/// The way to a module from the crate's root, which has the empty one.
+/// The path of a module from the crate's root, whose path is empty.
 pub(crate) type Module = Vec<String>;
 
-/// The tokens of each file, by the module that it is. `root` is the crate's first file, `main.rs` or
-/// `lib.rs`; the others are found by their `mod` lines.
+/// The tokens of each file, by its module. `root` is the crate's first file, `main.rs` or `lib.rs`;
+/// the others are found by their `mod` lines.
 pub(crate) fn of_crate(folder: &Path, root: &str) -> io::Result<BTreeMap<Module, Vec<String>>> {
     let first = tokens_of(&fs::read_to_string(folder.join(root))?);
     let mut open = vec![Module::new()];
@@ -25,7 +25,7 @@ pub(crate) fn of_crate(folder: &Path, root: &str) -> io::Result<BTreeMap<Module,
     Ok(files)
 }
 
-/// Text of a module that has a file of its own.
+/// The text of a module with a file of its own.
 fn text_of(folder: &Path, module: &[String]) -> io::Result<String> {
     let path = folder.join(module.join("/"));
     let file = path.with_extension("rs");
@@ -36,7 +36,7 @@ fn text_of(folder: &Path, module: &[String]) -> io::Result<String> {
     }
 }
 
-/// Modules with files of their own that a file has.
+/// A file's modules that have files of their own.
 fn children(tokens: &[String]) -> Vec<String> {
     let lines = tokens.windows(3);
     lines

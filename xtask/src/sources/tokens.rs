@@ -1,6 +1,7 @@
-//! Source text as tokens: words, `::` and single characters; no comments, texts or tests.
+//! Source text as tokens: words, `::` and single characters, without comments, string literals and
+//! tests.
 
-/// The tokens of a source file, without what is compiled for tests only.
+/// The tokens of a source file, without code compiled only for tests.
 pub(crate) fn of(source: &str) -> Vec<String> {
     without_tests(&split(source))
 }
@@ -32,7 +33,8 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// How many characters at the beginning are no token: space, a comment, a text, a character, a lifetime.
+/// How many characters at the beginning are not a token: space, a comment, a string or character
+/// literal, a lifetime.
 fn blank(text: &[char]) -> usize {
     match text {
         [c, ..] if c.is_whitespace() => 1,
@@ -48,7 +50,7 @@ fn blank(text: &[char]) -> usize {
     }
 }
 
-/// Length up to and with an end, which comes after `from` characters.
+/// Length up to and including an end, which comes after `from` characters.
 fn until(text: &[char], from: usize, end: &[char]) -> usize {
     let found = text[from..].windows(end.len()).position(|w| w == end);
     found.map_or(text.len(), |place| from + place + end.len())
@@ -62,7 +64,7 @@ fn quoted(text: &[char], quote: char) -> usize {
     (at + 1).min(text.len())
 }
 
-/// Length of a raw text whose number signs begin at a place; 0 for a raw name.
+/// Length of a raw string whose number signs begin at this position; 0 for a raw identifier.
 fn raw(text: &[char], start: usize) -> usize {
     let signs = text[start..].iter().take_while(|c| **c == '#').count();
     if text.get(start + signs) != Some(&'"') {
@@ -73,7 +75,7 @@ fn raw(text: &[char], start: usize) -> usize {
     until(text, start + signs + 1, &end)
 }
 
-/// Leaves out each item after an attribute that is about tests.
+/// Removes each item after an attribute about tests.
 fn without_tests(tokens: &[String]) -> Vec<String> {
     let mut kept = Vec::new();
     let mut at = 0;
@@ -123,7 +125,7 @@ fn item(tokens: &[String]) -> usize {
     at
 }
 
-/// Length from a bracket to the one that closes it.
+/// Length from a bracket to the matching one.
 pub(crate) fn bracketed(tokens: &[String]) -> usize {
     let mut depth = 0;
     for (place, token) in tokens.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! What differs between the architectures: names, the emulator, the console.
+//! Differences between the architectures: names, the emulator, the console.
 
 use clap::ValueEnum;
 
 use crate::packages::Need;
 
-/// An architecture that cowtrace is for.
+/// An architecture that cowtrace supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arch {
     /// x86-64
@@ -36,7 +36,7 @@ impl Arch {
         format!("{}-unknown-linux-gnu", self.name())
     }
 
-    /// Whether this machine is one.
+    /// Whether this machine has it.
     pub(crate) fn is_here(self) -> bool {
         std::env::consts::ARCH == self.name()
     }
@@ -45,7 +45,7 @@ impl Arch {
     pub(crate) const fn emulator(self) -> Need {
         let (program, packages): (_, &[_]) = match self {
             Self::X86_64 => ("qemu-system-x86_64", &["qemu-system-x86"]),
-            // The firmware is not needed for a kernel that is given directly.
+            // A kernel that is given directly needs no firmware.
             Self::Aarch64 => ("qemu-system-aarch64", &["qemu-system-arm"]),
         };
         Need {
@@ -59,7 +59,7 @@ impl Arch {
     pub(crate) const fn emulated(self) -> &'static [&'static str] {
         match self {
             Self::X86_64 => &["-cpu", "max"],
-            // `max` computes pointer authentication, which takes time and tests nothing here.
+            // `max` emulates pointer authentication, which takes time and tests nothing here.
             Self::Aarch64 => &["-machine", "virt", "-cpu", "cortex-a57"],
         }
     }

@@ -1,4 +1,4 @@
-//! What a machine says until it ends, or until its time is over.
+//! A machine's output until it ends, or until its time is over.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -12,17 +12,17 @@ use anyhow::{Context as _, Result};
 
 use crate::workspace;
 
-/// All that a machine said.
+/// All output of a machine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transcript {
     pub(crate) lines: Vec<String>,
-    /// Whether it had to be ended.
+    /// Whether it had to be killed.
     pub(crate) hung: bool,
     pub(crate) took: Duration,
 }
 
 impl Transcript {
-    /// Its last lines that say anything.
+    /// Its last nonempty lines.
     pub(crate) fn tail(&self, lines: usize) -> Vec<&str> {
         let spoken = self.lines.iter().map(|line| line.trim());
         let spoken: Vec<&str> = spoken.filter(|line| !line.is_empty()).collect();
@@ -30,7 +30,7 @@ impl Transcript {
     }
 }
 
-/// A machine that does not outlive what it was started for.
+/// A machine that is killed with the process that started it.
 struct Machine(Child);
 
 impl Drop for Machine {
@@ -40,7 +40,7 @@ impl Drop for Machine {
     }
 }
 
-/// Starts a machine and listens to it. What its emulator complains about is listened to as well.
+/// Starts a machine and reads its output, including the emulator's error messages.
 pub(crate) fn listen(command: &mut Command, limit: Duration) -> Result<Transcript> {
     let begun = Instant::now();
     let mut machine = Machine(
@@ -59,7 +59,7 @@ pub(crate) fn listen(command: &mut Command, limit: Duration) -> Result<Transcrip
     Ok(transcript)
 }
 
-/// The lines of both, as they come.
+/// The lines of both, in order of arrival.
 fn lines_of(
     console: impl Read + Send + 'static,
     errors: impl Read + Send + 'static,
@@ -85,7 +85,7 @@ fn lines_of(
     receiver
 }
 
-/// Whether they came to their end in time.
+/// Whether both ended in time.
 fn collect(from: &Receiver<String>, until: Instant, to: &mut Vec<String>) -> bool {
     loop {
         let left = until.saturating_duration_since(Instant::now());

@@ -1,6 +1,6 @@
-//! Building for an architecture that is not this machine's: with a compiler that has the other
-//! one's standard library, else with Debian's compiler and the library from Debian's archive,
-//! which is unpacked into the cache: the machine itself gets no foreign architecture.
+//! Builds for another architecture: with a compiler that has the standard library for it, otherwise
+//! with Debian's compiler and the library from Debian's archive. The library is unpacked into the
+//! cache, so the machine gets no foreign architecture.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ use crate::{
     workspace,
 };
 
-/// Where a version of the compiler may be: the suites that get new ones.
+/// The suites that may have a version of the compiler: those that get new ones.
 const SUITES: [&str; 5] = [
     "bookworm-security",
     "trixie",
@@ -29,13 +29,13 @@ const SUITES: [&str; 5] = [
     "trixie-backports",
     "bookworm",
 ];
-/// The compiler's package and its library's, newer ones of stable releases first.
+/// The package names of the compiler and its library; newer ones of stable releases first.
 const PACKAGES: [(&str, &str); 2] = [
     ("rustc-web", "libstd-rust-web-dev"),
     ("rustc", "libstd-rust-dev"),
 ];
 
-/// The call of cargo that builds statically for the architecture; it lacks what to build.
+/// The cargo call for a static build for the architecture, without what to build.
 pub(crate) fn cargo(arch: Arch) -> Result<Command> {
     packages::ensure(&[linker(arch)?])?;
     let target = arch.target();
@@ -49,7 +49,7 @@ pub(crate) fn cargo(arch: Arch) -> Result<Command> {
     }
     let prefix = format!("CARGO_TARGET_{}", variable(&target));
     cargo
-        // Of the target alone: build scripts and macros run here, and must not be static.
+        // Only for the target: build scripts and macros run here, and must not be static.
         .env(format!("{prefix}_RUSTFLAGS"), flags)
         .env(format!("{prefix}_LINKER"), linker(arch)?.program)
         .env_remove("RUSTFLAGS");
@@ -79,7 +79,7 @@ fn has_library(target: &str) -> bool {
     told.is_ok_and(|path| Path::new(String::from_utf8_lossy(&path).trim()).is_dir())
 }
 
-/// A standard library for another architecture, and Debian's compiler which it belongs to.
+/// A standard library for another architecture, and the Debian compiler that it belongs to.
 struct Library {
     cargo: PathBuf,
     rustc: PathBuf,
@@ -87,7 +87,7 @@ struct Library {
 }
 
 impl Library {
-    /// Of exactly the compiler's version: no other fits.
+    /// Exactly the compiler's version, because no other fits.
     fn find(arch: Arch) -> Result<Self> {
         let target = arch.target();
         let Some(Toolchain::Distribution { cargo, rustc }) = toolchain::find_toolchain() else {
@@ -123,7 +123,7 @@ impl Library {
     }
 }
 
-/// Name of the library's package, and the version that the installed compiler has.
+/// Name of the library's package, and the version of the installed compiler.
 fn package_of_compiler() -> Option<(&'static str, String)> {
     PACKAGES.iter().find_map(|(compiler, library)| {
         let mut query = Command::new("dpkg-query");
@@ -134,7 +134,7 @@ fn package_of_compiler() -> Option<(&'static str, String)> {
     })
 }
 
-/// Looks through the suites for exactly this package.
+/// Searches the suites for exactly this package.
 fn download(arch: Arch, package: &str, sysroot: &Path) -> Result<()> {
     say(&format!("downloading {package} for {}", arch.debian()));
     let archive = Archive::of_this_machine()?;

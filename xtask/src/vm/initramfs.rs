@@ -1,5 +1,5 @@
-//! All that a machine has besides its kernel: an archive with the guest's files, which the kernel
-//! unpacks into memory (Documentation/driver-api/early-userspace/buffer-format.rst).
+//! Everything that a machine has besides its kernel: an archive with the guest's files, which the
+//! kernel unpacks into memory (Documentation/driver-api/early-userspace/buffer-format.rst).
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +23,7 @@ const MOUNTED: [&str; 4] = ["dev", "proc", "sys", "tmp"];
 pub(crate) struct Initramfs(PathBuf);
 
 impl Initramfs {
-    /// Packs files, and the folders they are in.
+    /// Packs files, and the folders that contain them.
     pub(crate) fn build(files: &[Installed], arch: Arch) -> Result<Self> {
         let path = workspace::target()?.join(format!("vm-{}.cpio", arch.name()));
         let file = File::create(&path);
@@ -38,7 +38,7 @@ impl Initramfs {
     }
 }
 
-/// Each entry has an inode of its own, as entries with the same one are links.
+/// Each entry has its own inode number, because entries with the same one are links.
 fn write(files: &[Installed], mut out: impl Write) -> Result<()> {
     let folders = folders(files);
     let mut inodes = 1..;
@@ -55,7 +55,7 @@ fn write(files: &[Installed], mut out: impl Write) -> Result<()> {
     newc::trailer(out)?.flush().map_err(io::Error::into)
 }
 
-/// Every folder, after the one it is in: text sorts that way.
+/// Every folder, after its parent: the order of text has this property.
 fn folders(files: &[Installed]) -> BTreeSet<String> {
     let above = |file: &Installed| -> Vec<String> {
         let above = Path::new(&file.place).ancestors().skip(1);

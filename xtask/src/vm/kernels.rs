@@ -1,5 +1,5 @@
-//! Kernels: a file, or the newest package of a version. Debian's cloud flavour has what a virtual
-//! machine needs built in, and is small.
+//! Kernels: a file, or the newest package of a version. Debian's cloud kernels have everything that
+//! a virtual machine needs built in, and are small.
 
 use std::{
     convert::Infallible,
@@ -16,21 +16,21 @@ use crate::{
     say, toolchain,
 };
 
-/// The suites that have a version, the likeliest first. Versions that are not named were or are
-/// in the backports of the stable release.
+/// The suites that have a version, the most likely first. Unlisted versions are or were in the
+/// backports of the stable release.
 const SUITES: [(&str, &[&str]); 4] = [
     ("5.10", &["bullseye-security"]),
     ("6.1", &["bookworm-security", "bookworm"]),
     ("6.12", &["bookworm-security", "trixie-security", "trixie"]),
     ("", &["trixie-backports"]),
 ];
-/// From 6.19 on an image is a package that only depends on the binary.
+/// From 6.19 on, the package linux-image only depends on one with the binary.
 const PREFIXES: [&str; 2] = ["linux-binary-", "linux-image-"];
 
-/// A kernel as it is asked for.
+/// A requested kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// The newest of a version: `6.12`.
+    /// The newest one of a version: `6.12`.
     Version(String),
     /// A bzImage or an Image.
     File(PathBuf),
@@ -58,7 +58,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// The file to boot. A version is downloaded once, and again only to refresh it.
+/// The file to boot. A version is downloaded once, and again only with `--refresh`.
 pub(crate) fn image(choice: &Choice, arch: Arch, refresh: bool) -> Result<PathBuf> {
     let version = match choice {
         Choice::Version(version) => version,
@@ -76,7 +76,7 @@ pub(crate) fn image(choice: &Choice, arch: Arch, refresh: bool) -> Result<PathBu
     }
 }
 
-/// Where kernels and what is for them are kept.
+/// Where kernels and files for them are kept.
 pub(crate) fn cache() -> PathBuf {
     toolchain::cache().join("kernels")
 }
@@ -121,7 +121,7 @@ fn suites(version: &str) -> &'static [&'static str] {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Package {
     name: String,
-    /// As `uname -r` will say.
+    /// Its release, as `uname -r` prints it.
     release: String,
 }
 
@@ -135,7 +135,7 @@ fn find(suite: &Suite, version: &str, arch: Arch) -> Result<Option<Package>> {
     Ok(None)
 }
 
-/// The newest signed cloud kernel of a version among names of packages.
+/// The newest signed cloud kernel of a version among these package names.
 fn newest(names: &[String], prefix: &str, version: &str, arch: Arch) -> Option<Package> {
     let flavour = format!("-cloud-{}", arch.debian());
     let releases = names.iter().filter_map(|name| {
@@ -172,7 +172,7 @@ fn keep(suite: &Suite, package: &Package, folder: &Path) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// The numbers in a version, by which versions are ordered.
+/// The numbers in a version, for sorting.
 pub(crate) fn numbers(version: &str) -> Vec<u64> {
     version
         .split(|letter: char| !letter.is_ascii_digit())

@@ -1,5 +1,5 @@
-//! The programs inside of a machine, and the libraries they need there: those of this machine, or
-//! none where they are built for another architecture, statically.
+//! The programs inside a machine, and the libraries they need: those of this machine, or none if
+//! they are built statically for another architecture.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,17 +11,17 @@ use anyhow::{Context as _, Result, bail};
 use super::{arch::Arch, cross};
 use crate::{say, workspace};
 
-/// The first process, what it runs, and what it tests.
+/// The first process, the workload, and the program under test.
 const NAMES: [&str; 3] = ["guest", "cowtrace", "workload"];
 
-/// A file, and where it is inside of the machine, without the first slash.
+/// A file, and its path inside the machine, without the leading slash.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Installed {
     pub(crate) place: String,
     pub(crate) file: PathBuf,
 }
 
-/// Builds them. For this architecture they are the release build, which is there after the tests.
+/// Builds them. For this architecture these are the release builds, which exist after the tests.
 pub(crate) fn build(arch: Arch) -> Result<Vec<Installed>> {
     if !arch.is_here() {
         return Ok(programs(&build_static(arch)?));
@@ -46,7 +46,7 @@ fn programs(folder: &Path) -> Vec<Installed> {
     NAMES.map(program).to_vec()
 }
 
-/// Where the loader of this machine finds them, the loader of the other one looks as well.
+/// Where this machine's loader finds them, the guest's loader looks as well.
 fn libraries_of(program: &Path) -> Result<Vec<Installed>> {
     let output = Command::new("ldd").arg(program).output();
     let output = output.context("cannot start ldd, which tells the libraries of a program")?;

@@ -1,4 +1,4 @@
-//! A virtual machine: how QEMU is started for it, and whether it can be accelerated.
+//! A virtual machine: how to start QEMU for it, and whether it can be accelerated.
 
 use std::{
     fs::OpenOptions,
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{privilege, say};
 
-/// Long enough for a machine that does nothing on hardware that works; emulation takes it too.
+/// Long enough for an empty machine on working hardware; emulation manages it too.
 const TRIAL: Duration = Duration::from_secs(8);
 
-/// As many as the largest case has writers at once.
+/// As many processors as the largest case has simultaneous writers.
 const PROCESSORS: &str = "4";
 
 /// What executes the machine's instructions.
@@ -27,7 +27,7 @@ const PROCESSORS: &str = "4";
 pub(crate) enum Accelerator {
     /// The processor itself.
     Kvm,
-    /// QEMU: works everywhere, some twenty times slower.
+    /// QEMU's emulation: works everywhere, some twenty times slower.
     Emulation,
 }
 
@@ -42,9 +42,9 @@ impl Accelerator {
     const fn argument(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
-            // One thread for all processors: with several, a processor may execute the breakpoint
-            // that the kernel puts into a function while it attaches a trampoline there, after the
-            // kernel was told that none does any more, and the machine dies of it.
+            // One thread for all processors. With several, a processor may execute the breakpoint
+            // that the kernel puts into a function while attaching a trampoline there, after the
+            // kernel was told that no processor does any more, and the machine crashes.
             Self::Emulation => "tcg,thread=single",
         }
     }
@@ -58,12 +58,12 @@ pub(crate) struct Guest {
     pub(crate) initramfs: PathBuf,
     pub(crate) accelerator: Accelerator,
     pub(crate) backends: Vec<String>,
-    /// All of them if none is named.
+    /// The cases to run; all if none is named.
     pub(crate) cases: Vec<String>,
 }
 
 impl Guest {
-    /// Boots it and listens until it ends or its time is over.
+    /// Boots it and reads its output until it ends or its time is over.
     pub(crate) fn boot(&self, limit: Duration) -> Result<Transcript> {
         console::listen(&mut self.command(), limit)
     }
@@ -77,7 +77,7 @@ impl Guest {
                 Accelerator::Emulation => self.arch.emulated(),
             })
             .args(["-m", "1024", "-smp", PROCESSORS])
-            // A console and nothing else: each device more is looked for at boot.
+            // Only a console: every further device is searched for at boot.
             .args(["-no-user-config", "-nodefaults", "-display", "none"])
             .args(["-serial", "stdio", "-no-reboot"])
             .arg("-kernel")
@@ -89,7 +89,7 @@ impl Guest {
         command
     }
 
-    /// `panic=-1` ends the machine at once; the guest reads what is ours.
+    /// `panic=-1` ends the machine at once; the options that begin with `cowtrace.` are for the guest.
     fn kernel_arguments(&self) -> String {
         format!(
             "console={} quiet panic=-1 rdinit=/bin/guest cowtrace.backends={} cowtrace.cases={}",
@@ -100,7 +100,7 @@ impl Guest {
     }
 }
 
-/// A program that the kernel ends when we end, however that is.
+/// A program that the kernel kills when this process ends, for any reason.
 fn bound_to_us(program: &str) -> Command {
     if privilege::find_program("setpriv").is_none() {
         return Command::new(program);
@@ -110,8 +110,8 @@ fn bound_to_us(program: &str) -> Command {
     command
 }
 
-/// Hardware acceleration where it works. That /dev/kvm is there says little: inside of another
-/// virtual machine it may hang. So a machine that has nothing to do must come to its end with it.
+/// Hardware acceleration if it works. An existing /dev/kvm proves little: inside another virtual
+/// machine it may hang. So an empty machine must boot and stop with it first.
 pub(crate) fn fastest(guest: &Guest) -> Accelerator {
     let device = OpenOptions::new().read(true).write(true).open("/dev/kvm");
     if !guest.arch.is_here() || device.is_err() {

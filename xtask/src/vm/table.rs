@@ -1,4 +1,4 @@
-//! What was counted on each kernel, as Markdown for the documentation: a table for each backend.
+//! The counts on each kernel, as Markdown for the documentation: one table per backend.
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +30,8 @@ fn write_page(text: &mut String, outcomes: &[Outcome], date: &str) -> fmt::Resul
     writeln!(
         text,
         "Pages copied in each case of the `workload` program, as counted on {date} by `cargo xtask vm`, which\n\
-         wrote this file. Virtual machines of four processors; counts that are not as expected are **bold**. A few of\n\
-         the re-uses are real copies, as the page frames show too ([kernel.md](kernel.md), facts)."
+         wrote this file. The virtual machines have four processors. Unexpected counts are **bold**. Where a few\n\
+         pages were copied although 0 is expected, the copies are real, as the page frames show ([kernel.md](kernel.md), facts)."
     )?;
     for backend in BACKENDS {
         write_backend(text, outcomes, backend)?;
@@ -95,7 +95,7 @@ fn results<'a>(outcome: &'a Outcome, backend: &str) -> BTreeMap<&'a str, &'a Cas
         .collect()
 }
 
-/// The first line of what there is to say.
+/// The first line of the reason.
 fn reason(outcome: &Outcome, backend: &str) -> String {
     let told = outcome.verdict.unavailable.iter();
     let told = told
@@ -109,7 +109,7 @@ fn reason(outcome: &Outcome, backend: &str) -> String {
     )
 }
 
-/// Text that stays in its cell.
+/// Escapes text for a table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

@@ -1,5 +1,5 @@
 //! What a machine's console says about cowtrace, and what is wrong with it. The console also has
-//! the kernel's messages, firmware's and anything that fell in between.
+//! messages of the kernel and firmware, and anything that they interrupted.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Outcome, arch::Arch, console::Transcript, kernels::numbers};
 
-/// Begins the guest's lines.
+/// The start of the guest's lines.
 const MARK: &str = "@cowtrace ";
 /// Words of a kernel in trouble.
 const ALARMS: [&str; 4] = [
@@ -17,9 +17,9 @@ const ALARMS: [&str; 4] = [
     "Oops: ",
     "general protection fault",
 ];
-/// A processor that waits long for its host is no fault of anybody's.
+/// A processor that waits long for its host is not an error.
 const NO_ALARM: &str = "soft lockup";
-/// Lines of a console that failed.
+/// How many lines of a failed console are shown.
 const TAIL: usize = 40;
 
 /// All results of a machine.
@@ -29,15 +29,15 @@ pub(crate) struct Verdict {
     pub(crate) kernel: Option<String>,
     pub(crate) results: Vec<CaseResult>,
     pub(crate) unavailable: Vec<Unavailable>,
-    /// Told lines that arrived.
+    /// Number of the guest's lines that arrived.
     pub(crate) heard: u64,
-    /// Told lines according to the last one.
+    /// Number of the guest's lines according to the last one.
     pub(crate) told: Option<u64>,
     pub(crate) broken: Option<String>,
     pub(crate) alarms: Vec<String>,
 }
 
-/// What was counted in a case.
+/// The counts of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CaseResult {
     pub(crate) backend: String,
@@ -48,7 +48,7 @@ pub(crate) struct CaseResult {
     pub(crate) note: String,
 }
 
-/// A backend that cannot run there.
+/// A backend that cannot run there, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unavailable {
     pub(crate) backend: String,
@@ -56,7 +56,7 @@ pub(crate) struct Unavailable {
 }
 
 impl Verdict {
-    /// Finds the guest's lines among all.
+    /// Finds the guest's lines among all others.
     pub(crate) fn read(lines: &[String]) -> Self {
         let mut verdict = Self::default();
         for line in lines {
@@ -69,7 +69,7 @@ impl Verdict {
         verdict
     }
 
-    /// A line that is damaged counts as not heard, which is noticed at the end.
+    /// A damaged line counts as lost, which is noticed at the end.
     fn take(&mut self, json: &str) {
         let Ok(line) = serde_json::from_str::<Value>(json) else {
             return;
@@ -103,12 +103,12 @@ impl Verdict {
         }
     }
 
-    /// Whether the guest came to its end and all it told has arrived.
+    /// Whether the guest finished and all its lines arrived.
     pub(crate) fn is_complete(&self) -> bool {
         self.told == Some(self.heard)
     }
 
-    /// Everything that must not be.
+    /// Everything that is wrong.
     pub(crate) fn faults(&self, arch: Arch, transcript: &Transcript) -> Vec<String> {
         let mut faults = self.alarms.clone();
         if let Some(reason) = &self.broken {
@@ -133,7 +133,7 @@ impl Verdict {
         faults
     }
 
-    /// Backends that this kernel is known to have, and that could not run.
+    /// Backends that this kernel is known to have, but that could not run.
     fn missing_backends(&self, arch: Arch) -> Vec<String> {
         let kernel = self.kernel.as_deref().unwrap_or_default();
         let missing = self
@@ -146,7 +146,7 @@ impl Verdict {
     }
 }
 
-/// Why a backend cannot run on a kernel, where that is as it should be.
+/// Why a backend cannot run on a kernel, if that is expected.
 fn known_limit(arch: Arch, kernel: &str, backend: &str) -> Option<&'static str> {
     let version = numbers(kernel);
     match (arch, backend) {
@@ -166,7 +166,7 @@ fn text(line: &Value, key: &str) -> String {
     line[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// A line for each backend, its cases below, and what else is wrong.
+/// One line per backend, with its cases below, and everything else that is wrong.
 pub(crate) fn print(outcome: &Outcome, out: &mut impl Write) -> Result<()> {
     let machine = format!("{} {}", outcome.arch.name(), outcome.kernel);
     for one in &outcome.verdict.unavailable {

@@ -24,7 +24,7 @@ class Comment:
 
 
 def load_titles(megabytes):
-    # About 180 bytes an entry: an int, a str, and their place in the dict. Nothing that the collector tracks.
+    # About 180 bytes per entry: an int, a str, and their place in the dict. The collector tracks none of them.
     return {number: f"title of article {number}, as the master loaded it" for number in range(megabytes * 5800)}
 
 
@@ -47,17 +47,17 @@ def serve(handler, seed, ends, master):
     count = len(handler.id_title)
     collects = time.monotonic()
     while time.monotonic() < ends and os.getppid() == master:
-        # Requests come over the time given, not all at once.
+        # Requests are spread over the given time, not made all at once.
         for _ in range(count // 200):
             handler.get(choose(count))
         if time.monotonic() >= collects:
-            # No request reads the comments. The collector looks at them all.
+            # No request reads the comments, but the collector visits them all.
             gc.collect()
             collects += 1
         time.sleep(0.01)
 
 
-# Ctrl-C is for who started it: that ends the master, and its workers go with it.
+# Ctrl-C is meant for the starting process, which ends the master, and that ends its workers.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 starter = os.getppid()
 # Loading makes no garbage.

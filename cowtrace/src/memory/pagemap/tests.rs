@@ -1,4 +1,4 @@
-//! Counts of own memory, and of a pagemap that is a file.
+//! Counts of this process's own memory, and of a pagemap that is a plain file.
 
 use super::*;
 use crate::memory::{page_bytes, read_layout_text, read_mappings};
@@ -8,7 +8,7 @@ use std::{ffi::c_void, fs, num::NonZeroUsize, ptr::NonNull};
 
 const PAGE: u64 = 4096;
 
-/// Own memory, unmapped at the end.
+/// Memory of this process, unmapped at the end.
 struct Memory(NonNull<c_void>, usize);
 
 impl Memory {
@@ -48,7 +48,7 @@ impl Memory {
         std::hint::black_box(unsafe { self.byte(page).read_volatile() });
     }
 
-    /// Present pages, and those of them that are anonymous.
+    /// Present pages, and the anonymous ones among them.
     fn count(&self) -> (u64, u64) {
         let (root, pid) = (Path::new("/proc"), std::process::id());
         let mut mappings = read_mappings(&read_layout_text(root, pid).unwrap()).unwrap();
@@ -76,7 +76,7 @@ fn pages_that_were_written_are_present() {
     assert_eq!(memory.count(), (334, 334));
 }
 
-/// Reading new memory finds the page of zeros, which takes no memory.
+/// Reading new memory maps the zero page, which takes no memory.
 #[test]
 fn the_page_of_zeros_is_no_page_where_frames_are_told() {
     let memory = Memory::anonymous(100 * page_bytes());
@@ -102,7 +102,7 @@ fn pages_of_a_file_are_told_from_those_that_were_written() {
     assert_eq!(memory.count(), (20, 5));
 }
 
-/// As sanitizers and runtimes reserve it. Reading each page's entry would be 2 GiB.
+/// Memory as sanitizers and runtimes reserve it. Its pagemap entries would take 2 GiB.
 #[test]
 fn sparse_memory_is_counted_without_reading_its_holes() {
     let pages = (1 << 40) / page_bytes();
@@ -117,7 +117,7 @@ fn sparse_memory_is_counted_without_reading_its_holes() {
         page_bytes(),
         &mut Urgent::begin(),
     );
-    // Linux 6.7; before, what is in no other mapping is taken to be here.
+    // Linux 6.7; before, pages that no other mapping accounts for count as being here.
     match argument {
         Some(_) => assert_eq!(memory.count(), (7, 7)),
         None => assert!(memory.count().0 >= 7),
@@ -160,7 +160,7 @@ fn what_cannot_be_scanned_has_what_is_in_no_other() {
         mapping(whole * 2, whole * 5),
     ];
     count_pages(&root, 9, PAGE, &mut mappings, &[0, 1, 2]);
-    // 1003 pages are present, 3 of them of files.
+    // 1003 pages are present, 3 of them belong to files.
     let found: Vec<u64> = mappings.iter().map(|it| it.resident_pages).collect();
     assert_eq!(found, [100, 225, 675]);
     fs::remove_dir_all(root).unwrap();
@@ -168,7 +168,7 @@ fn what_cannot_be_scanned_has_what_is_in_no_other() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Wherever mappings begin and end, and whatever lies between them.
+    /// Any bounds of mappings, and any gaps between them.
     #[test]
     fn mappings_that_are_read_together_have_their_own_pages(
         sizes in proptest::collection::vec((0u64..100, 1u64..9000), 1..8),
@@ -184,7 +184,7 @@ proptest! {
         count_pages(&root, 9, PAGE, &mut mappings, &wanted);
         fs::remove_dir_all(root).unwrap();
         for mapping in &mappings {
-            // Of anonymous memory: what is marked as a file's is the huge page of zeros.
+            // In anonymous memory, what is marked as a file's is the huge zero page.
             let pages = mapping.start / PAGE..mapping.end / PAGE;
             let expected = pages.filter(|page| !page.is_multiple_of(3) && !page.is_multiple_of(5)).count() as u64;
             prop_assert_eq!(mapping.resident_pages, expected);

@@ -1,4 +1,4 @@
-//! A column, and how what it holds is written.
+//! A column, and how its content is written.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,11 +13,11 @@ const BAR: usize = 8;
 
 /// A column of a table whose rows are `R`.
 pub(crate) struct Column<R> {
-    /// As the text has it; the page begins it with a capital.
+    /// As in text; the HTML page capitalizes it.
     pub(crate) title: &'static str,
     pub(crate) holds: Holds,
     pub(crate) shown: Shown,
-    /// What a row has in it.
+    /// Its content in a row.
     pub(crate) cell: fn(&R) -> Cell,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Shown {
     OnPage,
 }
 
-/// What a column holds, and so how it is written.
+/// What kind of values a column holds, which decides how they are written.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Holds {
@@ -37,25 +37,25 @@ pub(crate) enum Holds {
     Bytes,
     /// A number of things.
     Count,
-    /// A number that is a name, such as a process id.
+    /// A number that identifies something, such as a process id.
     Number,
     /// A part of a whole, from 0 to 1.
     Share,
-    /// The same as a bar.
+    /// The same, drawn as a bar.
     Bar,
-    /// ns.
+    /// Nanoseconds.
     Time,
     /// Several figures in words.
     Figures,
-    /// One word of few.
+    /// One of a few words.
     Word,
-    /// Words: what the row is about, which the text gives the room that figures leave.
+    /// The row's subject; in text it gets the space that the figures leave.
     Text,
 }
 
-/// What stands in a column of a row.
+/// A cell.
 pub(crate) enum Cell {
-    /// Not known, or nothing to be said.
+    /// Unknown, or nothing to say.
     Empty,
     Number(u64),
     /// From 0 to 1.
@@ -78,7 +78,7 @@ impl<R> Column<R> {
         }
     }
 
-    /// Whether the text shows it beside what the row is about.
+    /// Whether text shows it beside the row's subject.
     pub(crate) fn is_figure_of_text(&self) -> bool {
         self.shown != Shown::OnPage && self.holds != Holds::Text
     }

@@ -1,4 +1,4 @@
-//! Which variables hold what was copied.
+//! Which variables hold the copied memory.
 
 use super::column::{Column, Holds, Shown};
 use crate::{
@@ -46,7 +46,7 @@ pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
     }),
 ];
 
-/// Where the variables are of several processes.
+/// The process of a variable, if the variables belong to several processes.
 pub(crate) const PROCESS_OF_HOLDER: Column<HolderRow> = Column {
     title: "process",
     holds: Holds::Text,
@@ -67,7 +67,7 @@ impl HolderRow {
         }
     }
 
-    /// Pages that are in no variable of a name.
+    /// Pages that no named variable holds.
     pub(crate) fn nameless(run: &Run, held: &HeldPages, pages: u64) -> Self {
         Self {
             pages,

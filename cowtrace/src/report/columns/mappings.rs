@@ -12,11 +12,11 @@ pub(crate) struct MappingRow {
     /// Copied pages.
     pub(crate) pages: u64,
     copied_bytes: u64,
-    /// None of memory that no other process inherited.
+    /// None for memory that no other process inherited.
     region: Option<Inherited>,
 }
 
-/// What is known of a mapping that was inherited.
+/// What is known about an inherited mapping.
 struct Inherited {
     unshared: Option<f64>,
     present_bytes: u64,
@@ -64,7 +64,7 @@ impl MappingRow {
         }
     }
 
-    /// Memory of which only its name is known, and the copies.
+    /// Memory of which only the name is known, and its copies.
     pub(crate) fn named(run: &Run, name: String, pages: u64) -> Self {
         Self {
             name,
@@ -80,7 +80,7 @@ impl MappingRow {
 }
 
 impl Inherited {
-    /// `4 GiB x 82`: the memory that is present, and how many processes inherited it.
+    /// `4 GiB x 82`: the present memory, and how many processes inherited it.
     fn of(&self) -> String {
         let present = size(self.present_bytes);
         match self.inheritors {

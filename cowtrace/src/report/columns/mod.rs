@@ -1,5 +1,5 @@
-//! The columns of each table, once for the text and the page: their titles, what they hold, and where
-//! they are shown.
+//! The columns of each table, for both text and HTML: their titles, their content, and where they
+//! are shown.
 
 mod column;
 mod holders;

@@ -16,7 +16,7 @@ pub(crate) struct ProcessRow {
     inherited_bytes: Option<u64>,
     pid: Option<u64>,
     role: &'static str,
-    /// What became of it, to stand after its role.
+    /// How it ended, to follow its role.
     state: String,
     began_ns: u64,
     ended_ns: Option<u64>,
@@ -40,7 +40,7 @@ pub(crate) const PROCESSES: [Column<ProcessRow>; 11] = [
     Column::new("", Holds::Word, Shown::InText, |row| {
         (&format!("{}{}", row.role, row.state)).into()
     }),
-    // In place of that where it has no room.
+    // Instead of the former, which has no room there.
     Column::new("", Holds::Word, Shown::InText, |row| row.role.into()),
     Column::new("began", Holds::Time, Shown::OnPage, |row| {
         row.began_ns.into()
@@ -71,7 +71,7 @@ impl ProcessRow {
     }
 }
 
-/// What became of a process.
+/// How a process ended.
 fn state(process: &Process) -> String {
     match process.exit.map(|exit| (exit.ending, exit.signal_name())) {
         Some((Ending::Status(status), _)) => format!(", exited ({status})"),

@@ -1,21 +1,21 @@
-//! Who wrote, and into what.
+//! Who wrote, and what was written.
 
 use super::column::{Cell, Column, Holds, Shown};
 use crate::run::Run;
 
-/// A writer, as far as a table tells them apart.
+/// A writer, with the details that a table shows.
 pub(crate) struct WriterCells {
     /// Copied pages.
     pub(crate) pages: u64,
     copied_bytes: u64,
-    /// Of what the table says its shares are of.
+    /// The share of the whole that the table names.
     share: f64,
-    /// What was written, by which function, from which Python line, in which mapping: harmless, and
-    /// empty where the table does not tell.
+    /// What was written, by which function, from which Python line, in which mapping: escaped, and
+    /// empty where the table does not show it.
     names: [String; 4],
 }
 
-/// What the text's tables are about, one each.
+/// The subjects of the text's tables.
 pub(crate) const WRITTEN: &str = "written";
 pub(crate) const BY: &str = "by";
 pub(crate) const LINE: &str = "Python line";
@@ -46,7 +46,7 @@ impl WriterCells {
         }
     }
 
-    /// A row of figures, beside which the text names what its table is about.
+    /// A row of figures, beside which text shows the table's subject.
     pub(crate) fn of(run: &Run, pages: u64, share: f64) -> Self {
         Self {
             pages,

@@ -1,10 +1,10 @@
-// The cells of a map: where they lie, what they hold, and how they are painted.
+// The cells of a map: their addresses, their content, and how they are painted.
 
 const ROW_HEIGHT = 22;
-// Steps from nothing to all.
+// Colour steps from no copies to all pages copied.
 const SHADES = 20;
 
-/** Where the cells of a region lie. Addresses are whole numbers of any size. */
+/** The addresses of a region's cells, as integers of any size. */
 class Geometry {
   constructor(region) {
     this.start = BigInt(`0x${region.start}`);
@@ -13,7 +13,7 @@ class Geometry {
     this.offset = region.offset;
   }
 
-  /** Bytes from the region's start to a cell's. */
+  /** Bytes from the start of the region to the start of a cell. */
   at(cell) {
     return Math.max(0, Math.min(this.bytes, cell * this.cellBytes - this.offset));
   }
@@ -27,7 +27,7 @@ class Geometry {
   }
 }
 
-/** Stretches as first cells, ends and pages of each cell. */
+/** Stretches, as first cell, end, and pages per cell. */
 function decoded(stretches) {
   const starts = [];
   const ends = [];
@@ -95,12 +95,12 @@ function paint({ canvas, rows, view, geometry, drag, pageBytes }) {
   }
 }
 
-/** The colour of a share, as a style takes it. */
+/** The colour of a share, for CSS. */
 function shade(share) {
   return `color-mix(in oklab, var(--shade-high) ${share * 100}%, var(--shade-low))`;
 }
 
-/** The style's colours as the canvas takes them. */
+/** The stylesheet's colours, for a canvas. */
 function palette() {
   const probe = document.body.appendChild(make("i", { hidden: "" }));
   const color = (value) => {

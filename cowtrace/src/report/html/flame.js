@@ -1,5 +1,5 @@
-// The flame graph: callers above what they call, width by pages. A click shows one call in full
-// width; words in the search field mark calls.
+// The flame graph: callers above callees, width by pages. A click shows one call in full width;
+// words in the search field highlight calls.
 
 const CALL_HEIGHT = 21;
 const LEAST_WIDTH = 1.5;
@@ -25,7 +25,7 @@ class FlameGraph {
   constructor(nodes, pageBytes) {
     [this.all] = nodes;
     this.pageBytes = pageBytes;
-    // The call in full width, and the one that the keyboard is at.
+    // The call in full width, and the call with the keyboard focus.
     this.focus = this.all;
     this.at = this.all;
     this.words = "";
@@ -93,7 +93,7 @@ class FlameGraph {
     this.go(node);
   }
 
-  /** Brings the keyboard to a call. */
+  /** Moves the keyboard focus to a call. */
   go(node) {
     this.at = node;
     this.draw();
@@ -114,7 +114,7 @@ class FlameGraph {
   }
 }
 
-/** Nodes come callers first. */
+/** Callers come before their callees. */
 function tree(data) {
   const path = [];
   return data.nodes.map(([depth, name, pages, sort]) => {
@@ -126,7 +126,7 @@ function tree(data) {
   });
 }
 
-/** Places of what is wide enough to be seen: the callers of the one in focus, and what it calls. */
+/** Positions of the calls that are wide enough to be seen: callers and callees of the focused call. */
 function place(focus, width) {
   const placed = [];
   for (let node = focus.caller; node; node = node.caller) placed.unshift({ node, x: 0, width });
@@ -144,7 +144,7 @@ function place(focus, width) {
   return placed;
 }
 
-/** Pages of matching calls; what a match calls is in it already. */
+/** Pages of matching calls; the callees of a match are included in it. */
 function matched(node, matches) {
   if (matches(node)) return node.pages;
   return node.calls.reduce((sum, called) => sum + matched(called, matches), 0);

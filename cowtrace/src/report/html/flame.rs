@@ -9,16 +9,16 @@ use crate::{
     words::{Call, Lines, NamedStack, plural, stacks},
 };
 
-/// Calls that the tree has at most; smaller ones are merged with their siblings.
+/// Most calls in the tree; smaller ones are merged with their siblings.
 const MOST_NODES: usize = 4_000;
 
 #[derive(Serialize)]
 pub(super) struct Flame {
     names: Vec<String>,
-    /// A call each, callers before what they call: depth, index of its name, pages, its sort
-    /// (0 all, 1 Python, 2 native, 3 what was written, 4 several small ones).
+    /// The calls, callers before callees: depth, index of the name, pages, kind (0 all, 1 Python, 2
+    /// native, 3 what was written, 4 several small ones).
     nodes: Vec<(u32, usize, u64, u8)>,
-    /// What was left out; empty if nothing was.
+    /// What was left out; empty if nothing.
     note: String,
 }
 
@@ -78,7 +78,7 @@ impl Node {
         }
     }
 
-    /// Nodes that are left if smaller ones are merged.
+    /// How many nodes remain if smaller ones are merged.
     fn count(&self, least: u64) -> usize {
         let large = self.calls.values().filter(|node| node.pages >= least);
         1 + large.map(|node| node.count(least)).sum::<usize>()
@@ -94,8 +94,8 @@ struct FlameTree {
 }
 
 impl FlameTree {
-    /// Adds a call and what it calls, the largest first. Stacks are short: 32 Python calls and few
-    /// others.
+    /// Adds a call and its callees, the largest first. Recursion is safe because stacks are short:
+    /// 32 Python calls and few others.
     fn push(&mut self, depth: u32, sort: u8, name: &str, node: &Node) {
         let name = self.name(name);
         self.nodes.push((depth, name, node.pages, sort));

@@ -1,4 +1,4 @@
-// Puts the page together.
+// Builds the page.
 
 const redrawers = [];
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -21,7 +21,7 @@ function drawHead() {
     make("div", {}, make("dt", {}, name), make("dd", {}, make("b", {}, value), make("span", {}, more)))));
 }
 
-/** Links to the sections; that something was lost is said at the top already. */
+/** Links to the sections, without the losses, which the top of the page mentions already. */
 function drawContents() {
   for (const head of document.querySelectorAll("h2")) {
     const lost = head.parentElement.id === "lost" && data.lost.length > 0;
@@ -39,7 +39,7 @@ function drawEnd() {
   else section("lost").append(make("ul", {}, ...data.lost.map((loss) => make("li", {}, loss))));
 }
 
-/** What there is to show only of copies. */
+/** The sections that exist only if something was copied. */
 function drawCopies() {
   drawTimeline(section("timeline"), data.timeline, data.page_bytes);
   drawMaps(section("maps"), data.maps, data.page_bytes);
@@ -58,7 +58,7 @@ drawContents();
 drawTable(section("processes"), data.processes, "Processes");
 drawEnd();
 
-// Canvases do not follow the style by themselves.
+// Canvases do not follow the colour scheme by themselves.
 const redraw = () => redrawers.forEach((draw) => draw());
 for (const media of ["(prefers-color-scheme: dark)", "print"]) {
   window.matchMedia(media).addEventListener("change", redraw);

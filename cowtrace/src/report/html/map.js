@@ -1,4 +1,4 @@
-// A map of a region: addresses from left to right, a row a process, shade by share copied.
+// A map of a region: addresses from left to right, one row per process, shaded by the share copied.
 
 const LEAST_CELLS = 8;
 
@@ -24,7 +24,7 @@ class RegionMap {
     this.pageBytes = pageBytes;
     this.rows = region.rows.map((row) => ({ ...row, ...decoded(row.stretches) }));
     this.geometry = new Geometry(region);
-    // Cells from and to which are shown, and what the cursor is at.
+    // First and last cell shown, and the cell under the cursor.
     this.view = { from: 0, to: region.cells, cursor: 0, row: 0 };
     this.drag = null;
     this.canvas = make("canvas", {
@@ -111,7 +111,7 @@ class RegionMap {
     this.shown.textContent = `${size(geometry.span(view.from, view.to))} from ${geometry.address(view.from)} to ${geometry.address(view.to)}`;
   }
 
-  /** Tells what a pixel shows: of many cells all that lie in it. */
+  /** Describes a pixel: all cells in it. */
   read(cell, row) {
     const { view, rows, geometry, pageBytes } = this;
     const width = Math.max(1, Math.ceil((view.to - view.from) / this.canvas.clientWidth));
@@ -134,7 +134,7 @@ class RegionMap {
     this.draw();
   }
 
-  /** Shows more or less around the cursor, or around the middle where the cursor is at an edge. */
+  /** Zooms around the cursor, or around the middle if the cursor is at an edge. */
   zoom(factor) {
     const { view, region } = this;
     const width = (view.to - view.from) * factor;
@@ -144,7 +144,7 @@ class RegionMap {
     else this.show(middle - width / 2, middle + width / 2);
   }
 
-  /** Moves the cursor, and what is shown with it past its ends. */
+  /** Moves the cursor, and scrolls if it leaves the visible part. */
   move(step) {
     const { view } = this;
     const cell = Math.max(0, Math.min(this.region.cells - 1, view.cursor + step));
@@ -154,7 +154,7 @@ class RegionMap {
     this.read(cell, view.row);
   }
 
-  /** Ends a drag: a few pixels are a click. */
+  /** Ends a drag; a drag of a few pixels counts as a click. */
   drop() {
     const { drag, view } = this;
     this.drag = null;

@@ -1,4 +1,4 @@
-//! Where in the large regions the copies fall, process by process.
+//! Where in the large regions the copies are, process by process.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,31 @@ use crate::{
 
 /// Regions that are drawn, most copies first.
 const MOST_REGIONS: usize = 12;
-/// Regions below this share of all copies are not drawn.
+/// Regions with a smaller share of all copies are not drawn.
 const REGION_SHARE: f64 = 0.01;
 /// Processes drawn for a region, most copies first.
 const MOST_ROWS: usize = 32;
-/// Stretches of equal cells in all maps together. With more, the cells are made larger: a stretch
-/// takes about 9 bytes, and the page is to stay below 1 MB.
+/// Most stretches of equal cells in all maps together. Beyond it the cells are made larger: a
+/// stretch takes about 9 bytes, and the page is to stay below 1 MB.
 const MOST_STRETCHES: usize = 50_000;
 
 #[derive(Serialize)]
 pub(super) struct Maps {
     regions: Vec<Map>,
-    /// What was left out; empty if nothing was.
+    /// What was left out; empty if nothing.
     note: String,
 }
 
 #[derive(Serialize)]
 struct Map {
     name: String,
-    /// First address, and that after the last, in hexadecimal: numbers in JSON end at 2^53.
+    /// First address, and the one after the last, in hexadecimal, because JSON numbers are exact
+    /// only up to 2^53.
     start: String,
     end: String,
-    /// How far the first cell begins below the first address, bytes.
+    /// How far below the first address the first cell begins, bytes.
     offset: u64,
-    /// Size of a cell: a range, or several.
+    /// Size of a cell: one range or several.
     cell_bytes: u64,
     cells: u64,
     copied_pages: u64,
@@ -48,7 +49,8 @@ struct MapLine {
     name: String,
     /// Pages copied by the process in the region.
     copied_pages: u64,
-    /// Stretches of cells with copies: cells since the last stretch, cells, pages of each cell.
+    /// Stretches of cells with copies: distance in cells from the last stretch, number of cells,
+    /// pages of each cell.
     stretches: Vec<u64>,
 }
 
@@ -118,7 +120,7 @@ fn cells_of_region(region: &Region, rows: &[&Row], cell_bytes: u64) -> Cells {
     cells
 }
 
-/// Cells lie as ranges do, at multiples of their size.
+/// Like ranges, cells begin at multiples of their size.
 const fn first_cell(region: &Region, cell_bytes: u64) -> u64 {
     region.mapping.start / cell_bytes * cell_bytes
 }
@@ -131,7 +133,7 @@ fn cell_count(region: &Region, cell_bytes: u64) -> u64 {
     bytes.div_ceil(cell_bytes).max(1)
 }
 
-/// The processes with most copies, and how many others there are with how many pages.
+/// The processes with most copies, and the number and pages of the others.
 fn lines_of_map(run: &Run, cells: &Cells) -> (Vec<MapLine>, (usize, u64)) {
     let mut sums: Vec<(u64, u32)> = cells
         .iter()
@@ -141,7 +143,7 @@ fn lines_of_map(run: &Run, cells: &Cells) -> (Vec<MapLine>, (usize, u64)) {
     let others = sums.get(MOST_ROWS..).unwrap_or_default();
     let left_out = (others.len(), others.iter().map(|(pages, _)| pages).sum());
     sums.truncate(MOST_ROWS);
-    // The same order in every map.
+    // In the same order in every map.
     sums.sort_by_key(|&(_, process)| process);
     let lines = sums
         .into_iter()

@@ -1,8 +1,8 @@
-//! The report as a page for browsers: one file with its style, its program and its data inside,
-//! which asks nothing of any network.
+//! The report as an HTML page: one file with its style, script and data inside, which loads nothing
+//! from any network.
 //!
-//! What is computed is computed here; the page's program lays it out. Every foreign string is made
-//! harmless for the eye as in text, and set as text, never as markup.
+//! All figures are computed here; the page's script lays them out. Every foreign string is escaped
+//! as in text, and inserted as text, never as markup.
 
 mod flame;
 mod map;
@@ -42,7 +42,7 @@ const TAIL: &str = concat!(
     "})();\n</script>\n</body>\n</html>\n",
 );
 
-/// Rows of perf maps with a problem, at most: the collector reads no more of them.
+/// Most rows of perf maps with a problem: the collector reads no more of them.
 const MOST_PERF_MAPS: usize = 64;
 
 /// Everything the page shows.
@@ -58,9 +58,9 @@ struct PageData {
     mappings: tables::Table,
     maps: map::Maps,
     writers: tables::Table,
-    /// None if no variables were looked for.
+    /// None if variables were not looked up.
     holders: Option<tables::Table>,
-    /// What to do about the writes, a paragraph each.
+    /// Advice, one item per paragraph.
     advice: Vec<String>,
     flame: flame::Flame,
     processes: tables::Table,
@@ -181,8 +181,7 @@ fn how_measured(run: &Run) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// JSON that can stand in a script element: whatever its strings hold, nothing in it looks like
-/// markup.
+/// JSON that is safe inside a script element: nothing in its strings looks like markup.
 fn inert_json(json: &str) -> String {
     json.replace('&', "\\u0026")
         .replace('<', "\\u003c")

@@ -1,4 +1,4 @@
-// Tables that are sorted by a click on a column's name, and filtered by words.
+// Tables: a click on a column's name sorts them, words filter them.
 
 const FIRST_ROWS = 15;
 
@@ -44,7 +44,7 @@ class SortedTable {
     return make("div", { class: "controls" }, filter, this.more, this.shown);
   }
 
-  /** By a column: words rise and numbers fall at first, and turn around with each click. */
+  /** Sorts by a column: words ascending, numbers descending; each further click reverses the order. */
   sort(index) {
     const rises = ["word", "text"].includes(this.table.columns[index].holds);
     this.isFalling = this.column === index ? !this.isFalling : !rises;
@@ -79,7 +79,7 @@ function matches(row, words) {
   return words.every((word) => text.includes(word));
 }
 
-/** Missing values last, whichever the order. */
+/** Missing values come last in either order. */
 function compare(one, two, falling) {
   if (one === null || two === null) return (one === null) - (two === null);
   const order = typeof one === "string" ? one.localeCompare(two) : one - two;

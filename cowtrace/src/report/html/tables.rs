@@ -1,4 +1,4 @@
-//! Tables that can be sorted: their columns with what they hold, and their rows.
+//! Sortable tables: their columns with the kind of content, and their rows.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -18,14 +18,14 @@ use crate::{
     words::{Lines, function, percent, plural, printable, region_name, written},
 };
 
-/// Rows of a table; all others together are one more.
+/// Most rows of a table; all others together are one more.
 const MOST_ROWS: usize = 300;
 
 #[derive(Serialize)]
 pub(super) struct Table {
     columns: Vec<PageColumn>,
     rows: Vec<Vec<Value>>,
-    /// What was left out; empty if nothing was.
+    /// What was left out; empty if nothing.
     note: String,
 }
 
@@ -46,7 +46,7 @@ impl PageColumn {
     }
 }
 
-/// The rows that a table has room for, which are sorted by copies; the note tells of the others.
+/// The rows with most copies that a table has room for; the note describes the others.
 fn capped<'a, R: 'a>(
     columns: impl IntoIterator<Item = &'a Column<R>>,
     mut rows: Vec<R>,
@@ -85,7 +85,7 @@ pub(super) fn mappings_table(run: &Run) -> Table {
     capped(&MAPPINGS, rows.collect(), |row| row.pages, "mapping")
 }
 
-/// Who wrote, and into what.
+/// Who wrote, and what was written.
 pub(super) fn writers_table(run: &Run) -> Table {
     let lines = Lines::of(run);
     let known = KnownPages::of(run);
@@ -122,7 +122,7 @@ fn names_of_writer(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4]
     ]
 }
 
-/// Which variables hold what was copied; none if they were not to be looked for.
+/// Which variables hold the copied memory; none if they were not looked up.
 pub(super) fn holders_table(run: &Run) -> Option<Table> {
     let Some(held) = HeldPages::of(run) else {
         return why_not_looked_for(run).map(|why| Table {
@@ -159,7 +159,7 @@ pub(super) fn holders_table(run: &Run) -> Option<Table> {
     Some(table)
 }
 
-/// Every process, those without copies too.
+/// Every process, including those without copies.
 pub(super) fn processes_table(run: &Run) -> Table {
     let processes = run.memory.processes.iter();
     let rows = processes.map(|process| ProcessRow::of(run, process));

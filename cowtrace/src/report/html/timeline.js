@@ -1,8 +1,8 @@
-// Copied bytes over time: a band a process, stacked. The pointer or the arrow keys read a point.
+// Copied bytes over time: stacked bands, one per process. Pointer or arrow keys read a value.
 
 const CHART = { height: 240, left: 64, right: 12, top: 10, bottom: 26 };
 
-/** Half of the widest label of the time axis. */
+/** Half the width of the widest label on the time axis. */
 const TICK_ROOM = 24;
 
 function drawTimeline(section, data, pageBytes) {
@@ -23,7 +23,7 @@ function bandLegend(data) {
 class TimeChart {
   constructor(data, pageBytes) {
     this.data = data;
-    // Everything began with nothing.
+    // All counts begin at 0.
     this.times = [0, ...data.at_ns];
     this.tops = stacked(data.bands.map((band) => [0, ...band.pages]), pageBytes);
     this.cursor = this.times.length - 1;
@@ -62,7 +62,7 @@ class TimeChart {
     this.read(this.cursor);
   }
 
-  /** Tells what was copied up to a point. */
+  /** Describes what was copied up to a point in time. */
   read(index) {
     const { times, tops, data } = this;
     this.cursor = Math.max(0, Math.min(times.length - 1, index));
@@ -120,14 +120,14 @@ function axes(scale, width) {
   for (const time of ticks(scale.span / 1e9, width > 600 ? 8 : 4, 10)) {
     const label = `${Number(time.toPrecision(3))} s`;
     const x = scale.x(time * 1e9);
-    // In the middle of its tick, but for those at an edge, which would be cut.
+    // Centred on its tick, except at the edges, where it would be cut off.
     const anchor = time === 0 ? "start" : width - x < TICK_ROOM ? "end" : "middle";
     parts.push(makeSvg("text", { x: anchor === "end" ? Math.min(x + CHART.right, width) : x, y: CHART.height - 8, "text-anchor": anchor }, label));
   }
   return parts;
 }
 
-/** Round numbers from 0 to a maximum: of base 2 for bytes, of base 10 for time. */
+/** Round numbers from 0 to a maximum: in base 2 for bytes, in base 10 for time. */
 function ticks(most, wanted, base) {
   let step = base ** Math.floor(Math.log(most / wanted) / Math.log(base));
   const factors = base === 10 ? [1, 2, 5, 10] : [1, 2];

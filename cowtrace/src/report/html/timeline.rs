@@ -1,4 +1,4 @@
-//! Copied pages over time by process.
+//! Copied pages over time, by process.
 
 use serde::Serialize;
 
@@ -7,9 +7,10 @@ use crate::{
     words::{named, plural},
 };
 
-/// Processes with a band of their own; a palette that all can tell apart has no more colours.
+/// Processes with a band of their own: a palette that everybody can distinguish has no more
+/// colours.
 const MOST_BANDS: usize = 7;
-/// Points in time: more than a screen can show as such.
+/// Most points in time: more than a screen can show.
 const MOST_POINTS: usize = 400;
 
 #[derive(Serialize)]
@@ -20,7 +21,7 @@ pub(super) struct PageTimeline {
     bands: Vec<Band>,
     /// Whether the last band stands for all other processes.
     has_others: bool,
-    /// What was left out; empty if nothing was.
+    /// What was left out; empty if nothing.
     note: String,
 }
 
@@ -68,7 +69,7 @@ pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
     }
 }
 
-/// Equally spaced samples, and the last.
+/// Samples at equal distances, and the last one.
 fn points(samples: &[Sample]) -> Vec<&Sample> {
     let step = samples.len().div_ceil(MOST_POINTS).max(1);
     let last = samples.len().wrapping_sub(1);

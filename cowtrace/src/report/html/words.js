@@ -17,7 +17,7 @@ function count(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** A number of things, by the regular plural. */
+/** A number of things, with the regular plural. */
 function plural(number, noun) {
   return `${count(number)} ${noun}${number === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
 }
@@ -33,7 +33,7 @@ function seconds(ns) {
   return `${(ns / 1e9).toFixed(ns < 1e10 ? 2 : 1)} s`;
 }
 
-/** A text in which no line ends between a number and its unit. */
+/** Text without line breaks between a number and its unit. */
 function unbroken(text) {
   return text.replace(/(\d) (?=(%|B|[KMGTP]iB|m?s)(?!\w))/g, "$1\u00a0");
 }
@@ -67,7 +67,7 @@ function note(section, text) {
   if (text) section.append(make("p", { class: "note" }, text));
 }
 
-/** Calls back once the element's width is known, and when it changes. */
+/** Calls back when the element's width is known, and whenever it changes. */
 function onWidth(element, callback) {
   let before = 0;
   new ResizeObserver(() => {

@@ -1,5 +1,5 @@
-//! The parts of `perftools.profiles.Profile` that are written, by their field numbers. Strings are
-//! numbers in the string table, whose first is empty; ids begin at 1.
+//! The messages of `perftools.profiles.Profile` that are written, by their field numbers. Strings
+//! are indexes into the string table, whose first entry is empty; ids begin at 1.
 
 use prost::Message;
 
@@ -39,7 +39,7 @@ pub(super) struct ValueType {
     pub(super) unit: i64,
 }
 
-/// Locations from the innermost call on; values in the order of the sample types.
+/// Locations, starting with the innermost call; values in the order of the sample types.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ProtoSample {
     #[prost(uint64, repeated, tag = "1")]
@@ -87,7 +87,7 @@ pub(super) struct ProtoLine {
     pub(super) line: i64,
 }
 
-/// Without a system name, which readers would take for one of C++ and strip of `<module>`.
+/// Without a system name, which readers would take for a C++ name, removing `<module>`.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(super) struct ProtoFunction {
     #[prost(uint64, tag = "1")]

@@ -1,4 +1,4 @@
-//! Which variables hold what was copied.
+//! Which variables hold the copied memory.
 
 use std::io::{self, Write};
 
@@ -18,10 +18,10 @@ use crate::{
 
 const MOST_HOLDERS: usize = 8;
 const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
-/// A name that would get fewer columns stands in a line of its own.
+/// A name that would get fewer columns has a line of its own.
 const LEAST_NAME: usize = 14;
 
-/// Writes the section; nothing if no variables were looked for.
+/// Writes the section; nothing if variables were not looked up.
 pub(super) fn write_holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Some(held) = HeldPages::of(run) else {
         let Some(why) = why_not_looked_for(run) else {
@@ -60,7 +60,7 @@ pub(super) fn write_holders(run: &Run, style: Style, out: &mut dyn Write) -> io:
     write_notes(run, style, out)
 }
 
-/// A variable with those that hold the same, then what it is.
+/// A variable, with those that hold the same memory, then its description.
 fn lines_of_holder(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
     let share = |pages: u64| part_of(holder, pages);
     let mut lines = around("", &holder.path, owner, width);
@@ -84,7 +84,7 @@ fn lines_of_holder(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A path between words, in one line or, where it would hardly be seen there, in two.
+/// A path between words, in one line, or in two where it would be hard to see.
 fn around(before: &str, path: &str, after: &str, width: usize) -> Vec<String> {
     let named = |before: &str, after: &str| {
         let room = width.saturating_sub(before.width() + after.width());
@@ -98,7 +98,7 @@ fn around(before: &str, path: &str, after: &str, width: usize) -> Vec<String> {
     }
 }
 
-/// Its type and size, and the types of what was copied in it.
+/// Its type and size, and the types of the objects copied in it.
 fn what(holder: &Holder) -> String {
     let (text, types) = (type_and_entries(holder), copied_types(holder));
     if types.is_empty() {

@@ -1,5 +1,5 @@
-//! The report for people: the answer first, then where, who, and what was lost. A file writes a
-//! section.
+//! The report for people: the answer first, then where, who, and what was lost. Each file writes
+//! one section.
 
 mod holders;
 mod lost;

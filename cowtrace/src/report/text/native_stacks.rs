@@ -12,14 +12,14 @@ use crate::{
 };
 
 const MOST_STACKS: usize = 4;
-/// Lines of a stack: of longer ones the middle is left out.
+/// Most lines of a stack; of longer ones the middle is left out.
 const MOST_CALLS: usize = 12;
-/// Of these, so many at the outer end.
+/// How many of these lines are at the outer end.
 const OUTER_CALLS: usize = 2;
-/// What calls are indented by, columns.
+/// Indentation of calls, columns.
 const INDENT: &str = "  ";
 
-/// The leading native stacks, if they were asked for.
+/// The most frequent native stacks, with `--stacks`.
 pub(super) fn native_stacks(
     run: &Run,
     known: u64,
@@ -62,7 +62,7 @@ pub(super) fn native_stacks(
     Ok(())
 }
 
-/// A writer's stack, a call a line, the innermost first; none if it is not known.
+/// A writer's stack, one call per line, innermost first; none if it is unknown.
 fn calls_of_writer(run: &Run, writer: &Writer, width: usize) -> Option<String> {
     let (frames, end) = run.native_of(writer)?;
     let mut lines = lines_of_calls(&frames, width.saturating_sub(INDENT.len()));
@@ -81,7 +81,7 @@ fn calls_of_writer(run: &Run, writer: &Writer, width: usize) -> Option<String> {
     Some(lines.join(&format!("\n{INDENT}")))
 }
 
-/// A line for each call, and one for calls of the same function by itself.
+/// One line per call, and one for consecutive calls of the same function.
 fn lines_of_calls(frames: &[&NativeFrame], width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut module = None;
@@ -110,7 +110,7 @@ fn lines_of_calls(frames: &[&NativeFrame], width: usize) -> Vec<String> {
     lines
 }
 
-/// Whether the function is told by module and offset already, or nothing is known of it.
+/// Whether the name already has module and offset, or nothing is known about the function.
 fn names_its_module(frame: &NativeFrame) -> bool {
     match (&frame.function, &frame.module) {
         (Some(function), Some(module)) => function.starts_with(module.as_str()),

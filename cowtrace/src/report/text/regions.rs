@@ -40,8 +40,8 @@ pub(super) fn write_regions(run: &Run, style: Style, out: &mut dyn Write) -> io:
     writeln!(out, "{}", table.lines(style))
 }
 
-/// What stands in no region of the table: smaller regions together, then memory of the processes
-/// themselves by name.
+/// Copies outside the table's regions: smaller regions together, then the processes' own memory by
+/// name.
 fn rest_of_regions(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
     let mut rest = Vec::new();
     let others = regions.get(MOST_REGIONS..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Strips: where in the large regions the copies fall, one character a slice of addresses.
+//! Strips: where in the large regions the copies are, one character per slice of addresses.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const MOST_STRIPS: usize = 3;
-/// Regions below this share of all copies get no strip.
+/// Regions with a smaller share of all copies get no strip.
 const STRIP_SHARE: f64 = 0.02;
 
 const SHADES: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -56,15 +56,15 @@ pub(super) fn write_strips(run: &Run, style: Style, out: &mut dyn Write) -> io::
     Ok(())
 }
 
-/// The strip of a region over `width` characters. Full height: every page of the slice was copied
-/// by each of the processes that inherited the region.
+/// The strip of a region in `width` characters. Full height means that each process that inherited
+/// the region copied every page of the slice.
 fn strip(region: &Region, rows: &[Row], range_bytes: u64, page_bytes: u64, width: usize) -> String {
     let size = region.mapping.size_bytes().max(1);
     let mut copied = vec![0.0_f64; width];
     let cell = size as f64 / width as f64;
     for row in rows.iter().filter(|row| row.region_id == Some(region.id)) {
         let Some(start) = row.start else { continue };
-        // The part of the range that lies in the region, spread over the cells it touches.
+        // The part of the range inside the region, spread over the cells it touches.
         let from = start.max(region.mapping.start) - region.mapping.start;
         let to = (start + range_bytes)
             .min(region.mapping.end)

@@ -1,4 +1,4 @@
-//! The answer, and what belongs to it.
+//! The answer, and the facts that belong to it.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! The columns of a table that the text shows: figures, then what the row is about.
+//! The columns of a table in text: figures, then the row's subject.
 
 use crate::{
     report::columns::{Column, Holds},
@@ -13,13 +13,13 @@ pub(super) struct View<'a, R> {
 }
 
 impl<'a, R> View<'a, R> {
-    /// A table whose first column of text says what its rows are about.
+    /// A table whose first text column is the row's subject.
     pub(super) fn of(columns: &'a [Column<R>]) -> Self {
         let about = columns.iter().find(|column| column.holds == Holds::Text);
         Self::about(columns, about.map_or("", |column| column.title))
     }
 
-    /// A table whose rows are about something else.
+    /// A table whose rows have another subject.
     pub(super) fn about(columns: &'a [Column<R>], title: &'a str) -> Self {
         let figures = columns.iter().filter(|column| column.is_figure_of_text());
         let figures: Vec<&Column<R>> = figures.collect();

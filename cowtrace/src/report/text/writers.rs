@@ -1,4 +1,4 @@
-//! Who wrote, for people: into what, by which function, and what can be done about it.
+//! Who wrote, for people: what was written, by which function, and what can be done about it.
 
 use std::io::{self, Write};
 
@@ -59,14 +59,14 @@ pub(super) fn write_writers(run: &Run, style: Style, out: &mut dyn Write) -> io:
         .try_for_each(|note| write_apart(&note, style, out))
 }
 
-/// A paragraph after an empty line.
+/// A paragraph, preceded by an empty line.
 fn write_apart(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     indented(text, style, out)
 }
 
-/// What the section is about: pages whose writer is named, those with evidence of who wrote, which the
-/// shares of the tables are of, and all.
+/// The basis of the section: pages with a named writer, pages with evidence of who wrote (the whole
+/// for the tables' shares), and all pages.
 fn title_of_writers(known: &KnownPages) -> String {
     let &KnownPages {
         named,
@@ -88,7 +88,7 @@ fn title_of_writers(known: &KnownPages) -> String {
     )
 }
 
-/// Why there are no lines.
+/// Why there are no Python lines.
 const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86-64, unless \
                         --no-frames is given.";
 

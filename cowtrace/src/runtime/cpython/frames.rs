@@ -1,5 +1,5 @@
-//! Names of Python frames: function, file and line of a place in a code object, read in the process
-//! and believed only as far as it fits.
+//! Names of Python frames: function, file and line of an instruction in a code object. They are
+//! read from the process's memory, and every value is checked.
 
 use std::collections::HashMap;
 
@@ -14,14 +14,14 @@ use crate::{memory, run::PythonFrame};
 
 /// Longer names and paths are cut, characters.
 pub(super) const MAX_TEXT: u64 = 512;
-/// Longer tables of lines are not read: bytes.
+/// Longest table of lines that is read, bytes.
 pub(super) const MAX_TABLE: usize = 1 << 20;
-/// Longer bytecode is not believed: bytes.
+/// Longest plausible bytecode, bytes.
 const MAX_CODE: u64 = 16 << 20;
-/// Code objects that are told apart: about 16 MiB. Frames of others have no name.
+/// Most code objects that are kept: about 16 MiB. Frames of others have no name.
 const MAX_CODES: usize = 32_768;
-/// Names and tables of lines of all of them: bytes. A few can be as long as one likes, and all can
-/// be the same in the process.
+/// Most bytes of names and tables of lines, for all code objects together. Without this bound a
+/// process could make each of them as long as allowed, at little cost.
 const MAX_KEPT: usize = 64 << 20;
 
 /// A code object.
@@ -38,11 +38,11 @@ impl CodeObject {
     }
 }
 
-/// Code objects met so far, by address.
+/// Code objects seen so far, by address.
 pub(super) struct Codes {
     layout: Layout,
     objects: &'static ObjectLayout,
-    /// Address of the type of code objects, once one was met.
+    /// Address of the type of code objects, once one was seen.
     code_type: Option<u64>,
     known: HashMap<u64, Option<CodeObject>>,
     /// Bytes of names and tables in `known`.
@@ -60,7 +60,7 @@ impl Codes {
         }
     }
 
-    /// Names a frame, by the first of the processes that has its code.
+    /// Names a frame, from the first process that has its code.
     pub(super) fn name(
         &mut self,
         frame: WalkedFrame,
@@ -79,7 +79,7 @@ impl Codes {
                 .iter()
                 .all(|&pid| memory::read_word(pid, frame.code).is_none())
             {
-                // Nobody to ask any more: perhaps the next time.
+                // No process is left to read; perhaps next time.
                 return None;
             }
             self.keep(frame.code, found);
@@ -98,7 +98,8 @@ impl Codes {
         })
     }
 
-    /// Remembers what is at an address; that it has no name, if there is no room for it.
+    /// Remembers a code object, or an address without a name; if there is no room for it, it gets
+    /// no name.
     fn keep(&mut self, address: u64, found: Option<CodeObject>) {
         let found = found.filter(|code| self.kept + code.bytes() <= MAX_KEPT);
         self.kept += found.as_ref().map_or(0, CodeObject::bytes);
@@ -136,7 +137,7 @@ impl Codes {
     }
 }
 
-/// A string object's characters.
+/// The characters of a string object.
 fn read_text(
     objects: &ObjectLayout,
     layout: TextLayout,
@@ -163,8 +164,9 @@ fn read_text(
     Some(characters.collect())
 }
 
-/// Bytes of a character and whether it is ASCII, of a string whose characters follow it at once, as
-/// all but those of old extensions do. Bits: 3 of the size, compact, ASCII.
+/// Bytes per character and whether it is ASCII, for a string whose characters follow its header.
+/// That is every string except those of old extensions. The state's bits: 3 for the size, compact,
+/// ASCII.
 fn compact(state: u32) -> Option<(usize, bool)> {
     let width = match state & 7 {
         1 => 1,
@@ -175,7 +177,7 @@ fn compact(state: u32) -> Option<(usize, bool)> {
     (state & 0x8 != 0).then_some((width, state & 0x10 != 0))
 }
 
-/// A bytes object's bytes.
+/// The content of a bytes object.
 fn read_bytes_object(
     objects: &ObjectLayout,
     address: u64,
@@ -213,7 +215,7 @@ mod tests {
     const FILE: u64 = 0x10_0500;
     const LINES: u64 = 0x10_0600;
 
-    /// Memory of 3.12 with a code object, its names and its table of lines.
+    /// Memory of CPython 3.12 with a code object, its names and its table of lines.
     fn memory() -> Vec<u8> {
         let layout = Layout::of_version(0x030c_01f0).unwrap();
         let mut bytes = vec![0; 0x1000];
@@ -230,7 +232,7 @@ mod tests {
             put(CODE + member, &value.to_ne_bytes());
         }
         put(CODE + layout.code.firstlineno, &41u32.to_ne_bytes());
-        // ASCII, and two bytes a character.
+        // ASCII, and two bytes per character.
         put(NAME + WITH_LOCK.text_length, &5u64.to_ne_bytes());
         put(
             NAME + WITH_LOCK.text_state,

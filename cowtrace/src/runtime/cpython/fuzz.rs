@@ -1,5 +1,4 @@
-//! What an interpreter's memory may hold in the place of types, code objects, tables of lines and
-//! tables of offsets.
+//! Fuzzes an interpreter's memory: types, code objects, tables of lines and tables of offsets.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -26,7 +25,7 @@ use cowtrace_common::python::{FRAME_BYTES, THREAD_BYTES};
 
 pub(crate) use super::heap::fuzz::HEAP;
 
-/// A program or a library that may have an interpreter in it.
+/// A program or library that may contain an interpreter.
 pub(crate) const INTERPRETER: Target = Target {
     name: "interpreter",
     run: interpreter,
@@ -35,7 +34,7 @@ pub(crate) const INTERPRETER: Target = Target {
     memory: |bytes| 64 * bytes + (1 << 20),
 };
 
-/// What is read of a type.
+/// The reader of types.
 pub(crate) const TYPES: Target = Target {
     name: "types",
     run: types,
@@ -44,17 +43,17 @@ pub(crate) const TYPES: Target = Target {
     memory: |_| 1 << 16,
 };
 
-/// What is read of a code object.
+/// The reader of code objects.
 pub(crate) const CODE: Target = Target {
     name: "code",
     run: code,
     seeds: || [0x030b, 0x030c].map(code_seed).to_vec(),
     max_bytes: 8 << 10,
-    // Characters may be one byte there and four here.
+    // A character may be one byte there and four here.
     memory: |_| MAX_TABLE + 4 * (4 * MAX_TEXT as usize) + (1 << 16),
 };
 
-/// The table of offsets that an interpreter carries.
+/// The reader of an interpreter's own table of offsets.
 pub(crate) const LAYOUT: Target = Target {
     name: "layout",
     run: layout,
@@ -72,11 +71,11 @@ pub(crate) const LINES: Target = Target {
     memory: |bytes| 64 * bytes + (1 << 16),
 };
 
-/// Where the bytes are: low, across the first address that no process has, and at the very end.
+/// Addresses of the bytes: low, across the first address that no process has, and at the very end.
 const BASES: [u64; 3] = [BASE, (1 << 47) - 0x800, u64::MAX - 0x7ff];
 const BASE: u64 = 0x10_0000;
 
-/// A process's memory that is made of bytes, in three places, and nothing around them.
+/// A process's memory made of the bytes, mapped at three places, with nothing around them.
 pub(super) struct Fake<'a> {
     bytes: &'a [u8],
     reads: Cell<usize>,
@@ -103,7 +102,7 @@ impl<'a> Fake<'a> {
     }
 }
 
-/// First the kind of build, then addresses to look at, then memory.
+/// First the kind of build, then addresses to check, then memory.
 fn types(input: &[u8]) {
     let mut values = Values(input);
     let objects = [&WITH_LOCK, &FREE_THREADED][usize::from(values.byte() % 2)];
@@ -112,17 +111,18 @@ fn types(input: &[u8]) {
     for address in addresses {
         let fake = Fake::new(values.0);
         if let Some(name) = known.read(address, |at, to| fake.read(at, to)) {
-            // Each byte that is no UTF-8 becomes three, of the module's name and the type's; then
-            // there are a dot and the mark of the cut.
+            // Each byte that is not UTF-8 becomes three, in the module's name and the type's; then
+            // come a dot and the mark of a cut.
             assert!(name.len() <= 2 * 3 * MAX_NAME_BYTES + 4);
         }
-        // The type and its metatypes; where its name and its module are; each attribute.
+        // The reads: the type and its metatypes; the places of its name and its module; each
+        // attribute.
         assert!(fake.reads.get() as u64 <= 1 + MAX_CHAIN as u64 + 16 + MAX_ATTRIBUTES * 11);
     }
 }
 
-/// First which layout, then the addresses of a code object and of instructions, then memory. For
-/// layouts from a table the table is what memory begins with.
+/// First the layout, then the addresses of a code object and of instructions, then memory. If the
+/// layout comes from a table, memory begins with that table.
 fn code(input: &[u8]) {
     let mut values = Values(input);
     let layout = match values.byte() {
@@ -179,7 +179,7 @@ fn layout(input: &[u8]) {
     }
 }
 
-/// An entry of a table of lines, as it is made: its kind, code units, how many lines on.
+/// An entry of a table of lines: its kind, number of code units, line difference.
 #[derive(Clone, Copy)]
 struct Entry(u8, u8, i32);
 
@@ -213,8 +213,8 @@ impl Entry {
     }
 }
 
-/// The bytes as a table; then as entries of one that is put together, which must be told as they
-/// are.
+/// The bytes as a table; then as entries of a table that is built from them, which must read back
+/// equal.
 fn lines(input: &[u8]) {
     let mut values = Values(input);
     let first = values.half_word();
@@ -268,7 +268,7 @@ fn table(bytes: &[u8]) -> [u64; TABLE_WORDS] {
     words
 }
 
-/// Memory in the making: words and text by address.
+/// Memory under construction: words and text by address.
 struct Image(Vec<u8>);
 
 impl Image {
@@ -284,7 +284,7 @@ impl Image {
     }
 }
 
-/// `type`, a metatype and a type of it.
+/// `type`, a metatype, and a type of that metatype.
 fn type_seed(objects: &ObjectLayout) -> Vec<u8> {
     let mut image = Image(Vec::new());
     let places = [BASE, BASE + 0x100, BASE + 0x200];
@@ -300,7 +300,7 @@ fn type_seed(objects: &ObjectLayout) -> Vec<u8> {
         image.word(at + objects.tp_name as u64 + 240, dict);
         image.word(at + objects.tp_flags as u64, 1 << 31 | 1 << 12 | 1 << 9);
     }
-    // From `ob_type` to `ma_keys`; then keys of 3.11 and later, all strings.
+    // From `ob_type` to `ma_keys`; then a keys table of 3.11 and later, with string keys only.
     image.word(dict + objects.ob_type + 24, keys);
     image.word(keys + 8, 3 | 3 << 8 | 1 << 16);
     image.word(keys + 24, 1);
@@ -320,7 +320,7 @@ fn type_seed(objects: &ObjectLayout) -> Vec<u8> {
     input
 }
 
-/// A code object with names of one and of two bytes a character.
+/// A code object with names of one and of two bytes per character.
 fn code_seed(version: u64) -> Vec<u8> {
     let mut image = Image(Vec::new());
     let mut input = vec![u8::from(version == 0x030c), 0];

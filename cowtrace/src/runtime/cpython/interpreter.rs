@@ -1,5 +1,5 @@
-//! Where an interpreter is in a process: addresses of what every build exports, stripped ones
-//! included.
+//! Finds the interpreter in a process, by symbols that every build exports, including stripped
+//! ones.
 
 use std::path::Path;
 
@@ -10,27 +10,28 @@ use crate::{
     run::Mapping,
 };
 
-/// A function that 3.8 brought (PEP 587): before, the collector's header was another.
+/// A function that 3.8 introduced (PEP 587): earlier versions have another collector's header.
 const SINCE_3_8: &str = "PyConfig_InitPythonConfig";
 
-/// Addresses of an interpreter's own data, which every build exports.
+/// Addresses of an interpreter's own data, exported by every build.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbols {
     /// `PyType_Type`.
     pub(super) type_type: u64,
     /// `_PyRuntime`.
     pub(super) runtime: Option<u64>,
-    /// `Py_Version`, which 3.11 brought.
+    /// `Py_Version`, introduced by 3.11.
     pub(super) version: Option<u64>,
-    /// How its objects begin.
+    /// The header of its objects.
     pub(super) objects: &'static ObjectLayout,
 }
 
-/// What is looked up in a file, in the order of [`Symbols::of`].
+/// The symbols to look up in a file, in the order of [`Symbols::of`].
 pub(super) const NAMES: [&str; 4] = [SINCE_3_8, "PyType_Type", "_PyRuntime", "Py_Version"];
 
 impl Symbols {
-    /// By their addresses, as those of [`NAMES`]; none without the type of types, and before 3.8.
+    /// From their addresses, in the order of [`NAMES`]; none without the type of types, and before
+    /// 3.8.
     pub(super) fn of(addresses: &[Option<u64>]) -> Option<Self> {
         let [since_3_8, type_type, runtime, version] = *addresses else {
             return None;
@@ -74,7 +75,7 @@ pub(super) fn find_interpreter(
         })
 }
 
-/// How objects begin where the type of types is at an address: it is its own type.
+/// The header of objects if the type of types is at this address: it must be its own type.
 pub(super) fn objects_of(
     type_type: u64,
     word: impl Fn(u64) -> Option<u64>,
@@ -86,8 +87,8 @@ pub(super) fn objects_of(
     [&WITH_LOCK, &FREE_THREADED].into_iter().find(is_own_type)
 }
 
-/// The interpreter is in a program or library that is called after it, also in programs that embed
-/// it with its library; uWSGI carries it inside.
+/// The interpreter is in a program or library named after it; programs that embed it load such a
+/// library. Only uWSGI has it built in.
 fn may_be_python(name: &str) -> bool {
     name.contains("python") || name.contains("uwsgi")
 }

@@ -1,32 +1,33 @@
-//! Where an interpreter keeps its threads, frames and code, by its version: from the table that it
-//! carries itself (`_Py_DebugOffsets`, 3.13 and later), or from its sources (3.11, 3.12). Offsets
-//! are bytes. A version that is not known has no layout.
+//! Where an interpreter keeps its threads, frames and code, by version: from its own table
+//! (`_Py_DebugOffsets`, 3.13 and later), or from its sources (3.11, 3.12). Offsets are in bytes. An
+//! unknown version has no layout.
 
 use cowtrace_common::python::{FRAME_BYTES, Interpreter, THREAD_BYTES};
 
-/// What begins the table.
+/// The first bytes of the table.
 const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
-/// More words than any version's table has up to the last section that is read here.
+/// More words than any version's table has up to the last section read here.
 pub(super) const TABLE_WORDS: usize = 128;
-/// Larger offsets are not believed: an interpreter's state is a few hundred KiB.
+/// Largest plausible offset: an interpreter's state is a few hundred KiB.
 pub(super) const MAX_OFFSET: u64 = 1 << 24;
-/// `FRAME_OWNED_BY_CSTACK`, 3.14's `FRAME_OWNED_BY_INTERPRETER`: such and higher ones are C code's.
+/// `FRAME_OWNED_BY_CSTACK`, in 3.14 `FRAME_OWNED_BY_INTERPRETER`: this value and higher ones mark
+/// frames of C code.
 const OWNED_BY_C: u32 = 3;
-/// No owner is this high.
+/// No version has an owner this high.
 const NO_OWNER: u32 = 0xff;
 
-/// Offsets that a version has.
+/// The offsets of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// From the runtime to the address of the first interpreter.
     pub(super) interpreters_head: u64,
     /// From an interpreter to the address of its first thread.
     pub(super) threads_head: u64,
-    /// What the kernel side needs; its `threads_head` is still to be found.
+    /// The kernel side's offsets; its `threads_head` is still unknown.
     pub(super) walk: Interpreter,
     pub(super) code: CodeLayout,
     pub(super) text: TextLayout,
-    /// From an interpreter to the address of its modules; 0 if that is not in a table.
+    /// From an interpreter to the address of its modules; 0 if the table does not have it.
     pub(super) modules: u64,
 }
 
@@ -51,9 +52,9 @@ pub(super) struct TextLayout {
 }
 
 impl Layout {
-    /// That of a version (`PY_VERSION_HEX`) without a table.
+    /// The layout of a version (`PY_VERSION_HEX`) without a table.
     pub(super) fn of_version(version: u64) -> Option<Self> {
-        // Offsets of the sources, the same in all their releases; tests/kernel_writers.rs holds
+        // Offsets from the sources, the same in all their releases; tests/tests/kernel/lines.rs checks
         // them against the interpreters.
         match version >> 16 {
             0x030b => Some(Self {
@@ -118,8 +119,8 @@ impl Layout {
         }
     }
 
-    /// That of the table at the beginning of a runtime; none if it is no table, or of a version
-    /// whose table is not known.
+    /// The layout from the table at the beginning of a runtime; none if it is not a table, or its
+    /// version's table is unknown.
     pub(super) fn of_table(words: &[u64; TABLE_WORDS]) -> Option<Self> {
         let [cookie, version, ..] = *words;
         if cookie != COOKIE {
@@ -142,7 +143,7 @@ impl Layout {
             },
             text: {
                 let ascii = table.word(Section::Text, 3)?;
-                // `PyCompactUnicodeObject` has two words more.
+                // `PyCompactUnicodeObject` has two more words.
                 TextLayout {
                     ascii,
                     other: ascii + 16,
@@ -157,7 +158,7 @@ impl Layout {
         layout.is_walkable().then_some(layout)
     }
 
-    /// Whether the kernel side reads as far as these offsets go.
+    /// Whether the kernel side can read as far as these offsets.
     fn is_walkable(&self) -> bool {
         let within = |offsets: &[u32], bytes: usize| {
             offsets
@@ -180,8 +181,8 @@ impl Layout {
     }
 }
 
-/// The version that a table is of (major and minor in two bytes), and whether that build has no
-/// global interpreter lock; none if it is no table.
+/// The version of a table (major and minor in two bytes), and whether that build has no global
+/// interpreter lock; none if it is not a table.
 pub(super) fn version_of(words: &[u64; TABLE_WORDS]) -> Option<(u64, bool)> {
     let [cookie, version, free_threaded, ..] = *words;
     (cookie == COOKIE).then_some(((version & 0xffff_ffff) >> 16, free_threaded != 0))
@@ -198,12 +199,12 @@ enum Section {
     Text,
 }
 
-/// First words of the sections, in the order of [`Section`].
+/// Indexes of the sections' first words, in the order of [`Section`].
 type Sections = [usize; 6];
 
-/// By the lengths of the sections in `Include/internal/pycore_debug_offsets.h`.
+/// From the lengths of the sections in `Include/internal/pycore_debug_offsets.h`.
 const fn sections(version: u64) -> Option<Sections> {
-    // Interpreter, thread, frame, code; then, up to that of strings: object, type, tuple, list,
+    // Interpreter, thread, frame, code; then up to the string section: object, type, tuple, list,
     // set, dict, float, long, bytes, and others between.
     let (interpreter, thread, frame, code, others) = match version {
         0x030d => (13, 9, 6, 10, 2 + 4 + 3 + 3 + 3 + 2 + 3 + 3),

@@ -1,7 +1,7 @@
-//! From a place in the bytecode to a line of the source: the location table of a code object, 3.11
-//! and later (Objects/locations.md in CPython's sources).
+//! From a position in the bytecode to a line of the source: the location table of a code object,
+//! 3.11 and later (Objects/locations.md in CPython's sources).
 
-/// Kinds of entries that have one code for several.
+/// Kinds of entries.
 const NO_COLUMNS: u8 = 13;
 const LONG: u8 = 14;
 const NO_LOCATION: u8 = 15;
@@ -42,7 +42,7 @@ pub(super) fn line_at(table: &[u8], first_line: u32, offset: u64) -> Option<u32>
     None
 }
 
-/// Six bits a byte, the lowest first; a seventh says that more follow.
+/// Six bits per byte, lowest first; the seventh bit means that more follow.
 fn read_unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..36).step_by(6) {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Entry of a kind for some code units, and what follows.
+    /// An entry of this kind for some code units, and the bytes after it.
     fn entry(kind: u8, units: u8, rest: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x80 | (kind << 3) | (units - 1)];
         bytes.extend(rest);

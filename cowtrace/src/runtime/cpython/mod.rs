@@ -1,5 +1,5 @@
 //! What a write hit in CPython: an object's reference count or its garbage collector's header,
-//! told by the type pointer beside it.
+//! recognized by the type pointer beside it.
 
 mod frames;
 #[cfg(any(test, fuzzing))]
@@ -29,17 +29,17 @@ use heap::Offsets;
 pub use heap::{Credit, Found, Limits, Survey, Variable};
 use layout::{Layout, TABLE_WORDS};
 
-/// An interpreter: its types and code objects, as far as they have been met.
+/// An interpreter, with its types and code objects seen so far.
 pub(crate) struct Python {
     symbols: interpreter::Symbols,
     known: types::KnownTypes,
-    /// Where its threads are; once that is known, so are its code objects.
+    /// The layout of its threads; once that is known, its code objects can be read too.
     walk: Option<Interpreter>,
     codes: Option<Codes>,
 }
 
 impl Python {
-    /// The interpreter in a process; none if it runs none that is understood.
+    /// The interpreter in a process; none if it runs no supported one.
     pub(crate) fn find(
         proc_root: &Path,
         pids: &[u32],
@@ -57,8 +57,8 @@ impl Python {
         })
     }
 
-    /// How its frames are walked; none while it has no threads yet, and for versions whose layout
-    /// is not known.
+    /// How to walk its frames; none while it has no threads yet, and for versions with unknown
+    /// layout.
     pub(crate) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
         if self.walk.is_none() {
             let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
@@ -71,7 +71,7 @@ impl Python {
         self.walk
     }
 
-    /// The layout of the interpreter in a process, and the address of its first thread's.
+    /// The layout of the interpreter in a process, and the address of its first thread's pointer.
     fn threads(&self, pid: u32) -> Option<(Layout, u64)> {
         let runtime = self.symbols.runtime?;
         let layout = self.layout(pid, runtime)?;
@@ -89,7 +89,7 @@ impl Python {
         Layout::of_version(memory::read_word(pid, self.symbols.version?)?)
     }
 
-    /// How the objects of its processes are looked through.
+    /// How to look up objects in its processes.
     pub(crate) fn objects(&self, proc_root: &Path) -> Objects {
         Objects {
             proc_root: proc_root.to_owned(),
@@ -107,11 +107,11 @@ impl Python {
         self.codes.as_mut()?.name(frame, pids, is_code)
     }
 
-    /// The kind of a write and the type of the object, by its address.
+    /// The kind of a write and the address of the object's type.
     pub(crate) fn classify(&mut self, evidence: &Evidence, pids: &[u32]) -> (WriteKind, u64) {
         let objects = self.symbols.objects;
         let candidates = objects.candidates(evidence.core.address, evidence.context.words);
-        // Types met before first: what is no type costs a look into the process.
+        // Types seen before come first: checking a new address takes a read in the process.
         let known = candidates
             .iter()
             .copied()
@@ -125,8 +125,8 @@ impl Python {
             .unwrap_or((WriteKind::Other, 0))
     }
 
-    /// Words of a type's objects from that of their type on: the fixed ones, and the first of those
-    /// of which objects have different numbers.
+    /// Number of words in a type's objects from their type pointer on: the fixed ones, and the
+    /// first of the variable ones.
     pub(crate) fn words_of_objects(&self, type_address: u64, pid: u32) -> Option<usize> {
         let word = |at: u64| memory::read_word(pid, type_address.checked_add(at)?);
         let objects = self.symbols.objects;
@@ -143,7 +143,7 @@ impl Python {
     }
 }
 
-/// Looks through the objects of processes that run an interpreter, from any thread.
+/// Looks up objects in processes that run this interpreter; usable from any thread.
 #[derive(Clone, Debug)]
 pub struct Objects {
     proc_root: PathBuf,
@@ -151,8 +151,8 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Which variables of a process hold the objects at these addresses, in order, with the pages
-    /// that were copied for each; or why that is not known.
+    /// Which variables of a process hold the objects at these addresses, given in order with the
+    /// pages copied for each; or why that is unknown.
     pub fn holders(
         &self,
         pid: u32,
@@ -170,7 +170,7 @@ impl Objects {
         let copies = heap::AddressCopies { addresses, pages };
         let before = memory::read_identity(&self.proc_root, pid);
         let found = heap::find_holders(&self.proc_root, pid, &interpreter, copies, limits, read)?;
-        // What is not there any more was not found, and would seem to be held by nothing.
+        // Objects that are gone were not found, and would seem to be held by nothing.
         let is_there = before.is_ok_and(|before| memory::is_alive(&self.proc_root, &before))
             && self.is_in(pid);
         if is_there {
@@ -186,8 +186,8 @@ impl Objects {
         memory::read_word(pid, at) == Some(self.symbols.type_type)
     }
 
-    /// Where the version that a process runs keeps its objects; several where it does not say
-    /// which it is.
+    /// The offsets of the version that a process runs; several candidates if it does not say which
+    /// version it is.
     fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
         if !cfg!(target_arch = "x86_64") {
             return Err("layouts are known for x86-64 only".into());
@@ -219,7 +219,7 @@ impl Objects {
     }
 }
 
-/// The words where a runtime has its table of offsets, if it has one.
+/// The words of a runtime's table of offsets, if it has one.
 fn table_of_runtime(pid: u32, runtime: u64) -> Option<[u64; TABLE_WORDS]> {
     let mut bytes = [0; TABLE_WORDS * 8];
     if !memory::read_target(pid, runtime, &mut bytes) {

@@ -1,9 +1,9 @@
-//! What a type is called: by the name that it has, and, if a program made it, with the module that
-//! made it, as Python would write it. Offsets are bytes.
+//! Names of types: the type's own name, preceded by its module if a program made it, as Python
+//! writes it. Offsets are in bytes.
 
 use super::objects::ObjectLayout;
 
-/// Reads bytes from an address on; false if not all of them are there.
+/// Reads bytes from an address; false if some of them cannot be read.
 pub(super) type ReadName<'a> = dyn FnMut(u64, &mut [u8]) -> bool + 'a;
 
 /// `Py_TPFLAGS_HEAPTYPE`: made while the program runs.
@@ -14,17 +14,17 @@ pub(super) const MAX_NAME_BYTES: usize = 110;
 const NAME_TO_DICT: u64 = 240;
 /// From an object's `ob_type` to a dict's `ma_keys`.
 const TYPE_TO_KEYS: u64 = 24;
-/// Attributes of a type that are looked at: its module is the first, or comes after those of
-/// a named tuple.
+/// How many attributes of a type are searched: its module is the first, or comes after those of a
+/// named tuple.
 pub(super) const MAX_ATTRIBUTES: u64 = 64;
-/// Larger tables of keys are not believed: binary logarithm of their places.
+/// Largest plausible table of keys: binary logarithm of its size.
 const MAX_KEYS: u64 = 40;
 const MODULE: &[u8; 10] = b"__module__";
 /// From a string's `state` to the characters of an ASCII string: since 3.12, and before.
 const STATE_TO_ASCII: [u64; 2] = [8, 16];
-/// Of a string's `state`, above how it is interned: one byte a character, compact, ASCII.
+/// Bits of a string's `state` above the interning bits: one byte per character, compact, ASCII.
 const ASCII: u64 = 1 | 1 << 3 | 1 << 4;
-/// Not said, as in Python.
+/// Python does not show this module.
 const BUILTINS: &str = "builtins";
 
 /// The name of the type at an address; none if it cannot be read. From outside: any characters.
@@ -46,11 +46,11 @@ pub(super) fn read_type_name(
     })
 }
 
-/// A NUL-terminated name, whatever it holds: programs choose the names of their types. One that is
-/// too long is cut.
+/// A NUL-terminated name of any content, because programs choose the names of their types. A long
+/// name is cut.
 pub(super) fn c_name(address: u64, read: &mut ReadName<'_>) -> Option<String> {
     let mut bytes = [0; MAX_NAME_BYTES];
-    // The name may end before a page that is not there.
+    // The name may end just before a page that cannot be read.
     let to_page_end = usize::try_from(4096 - address % 4096).unwrap_or(1);
     let most = if read(address, &mut bytes) {
         MAX_NAME_BYTES
@@ -66,7 +66,7 @@ pub(super) fn c_name(address: u64, read: &mut ReadName<'_>) -> Option<String> {
     })
 }
 
-/// What a dict of attributes has as `__module__`.
+/// The value of `__module__` in a dict of attributes.
 fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<String> {
     let keys = word_by(
         dict.checked_add(objects.ob_type)?
@@ -87,8 +87,8 @@ fn module(objects: &ObjectLayout, dict: u64, read: &mut ReadName<'_>) -> Option<
     })
 }
 
-/// Where a table of keys has its entries, how many words each has (the last two are the key and the
-/// value), and how many there are (`Objects/dictobject.c`).
+/// The address of the entries of a keys table, the words per entry (the last two are the key and
+/// the value), and the number of entries (`Objects/dictobject.c`).
 fn entries(keys: u64, read: &mut ReadName<'_>) -> Option<(u64, u64, u64)> {
     let mut head = [0; 5];
     for (index, to) in (0..).zip(&mut head) {
@@ -132,7 +132,7 @@ fn module_key(objects: &ObjectLayout, key: u64, read: &mut ReadName<'_>) -> Opti
         })
 }
 
-/// The length of an ASCII string; none if it is none.
+/// The length of an ASCII string; none if it is not one.
 fn ascii_length(objects: &ObjectLayout, at: u64, read: &mut ReadName<'_>) -> Option<u64> {
     let length = word_by(at.checked_add(objects.text_length)?, read)?;
     let state = word_by(at.checked_add(objects.text_state)?, read)?;
@@ -169,7 +169,7 @@ mod tests {
     struct Heap(Vec<u8>);
 
     impl Heap {
-        /// A class `Comment`, whose module is said behind another attribute.
+        /// A class `Comment`, whose module comes after another attribute.
         fn made(objects: &ObjectLayout, is_old: bool, module: &str) -> Self {
             let mut heap = Self(vec![0; BYTES]);
             let name = TYPE + objects.tp_name as u64;

@@ -1,11 +1,11 @@
-//! How objects begin: builds with a global interpreter lock, and those without, whose reference
-//! count has two parts (`Include/object.h`, `Include/cpython/object.h`). Offsets are bytes.
+//! The header of objects, in builds with a global interpreter lock and without, whose reference
+//! count has two parts (`Include/object.h`, `Include/cpython/object.h`). Offsets are in bytes.
 
 use cowtrace_common::evidence::WORDS;
 
 use crate::run::WriteKind;
 
-/// Members that every object, type, string or bytes object of a build has.
+/// Members of objects, types, strings and bytes objects, by build.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ObjectLayout {
     /// `ob_type`.
@@ -18,8 +18,8 @@ pub(super) struct ObjectLayout {
     pub(super) text_length: u64,
     /// `state` of a string.
     pub(super) text_state: u64,
-    /// What the first bit of the characters' size in it can be; below it is how the string is
-    /// interned, a number up to 3.
+    /// Possible positions of the character size in it, as its lowest bit; below are the bits for
+    /// interning, a number up to 3.
     pub(super) text_kind: &'static [u32],
     /// `ob_size` of a bytes object.
     pub(super) bytes_size: u64,
@@ -46,18 +46,18 @@ pub(super) static FREE_THREADED: ObjectLayout = ObjectLayout {
     tp_flags: 184,
     text_length: 32,
     text_state: 48,
-    // From 3.14 on interning has a field of its own.
+    // From 3.14 on interning has a separate field.
     text_kind: &[2, 8, 16],
     bytes_size: 32,
     bytes_data: 48,
 };
 
-/// A kind of write, and what must be a type for it; 0 is none.
+/// A kind of write, and the word that must point to a type for it; 0 for none.
 pub(super) type Candidate = (WriteKind, u64);
 
 impl ObjectLayout {
-    /// What a write can have hit, by its address, and the word that must then be a type. The words
-    /// are those 8, 16 and 24 bytes after the address's own.
+    /// What a write can have hit, by its address, and which word must then point to a type. The
+    /// words are those 8, 16 and 24 bytes after the written address.
     pub(super) fn candidates(&self, address: u64, words: [u64; WORDS]) -> [Candidate; 3] {
         let [at_8, at_16, at_24] = words;
         let nothing = (WriteKind::Other, 0);
@@ -71,8 +71,8 @@ impl ObjectLayout {
             };
             return [only, nothing, nothing];
         }
-        // Counts and headers are whole words: a write elsewhere is into the object's own data. The
-        // collector has two words in front of the object: `_gc_next` and `_gc_prev`
+        // Counts and headers are whole words; a write elsewhere hits the object's own data. The
+        // collector has two words before the object: `_gc_next` and `_gc_prev`
         // (`Include/internal/pycore_gc.h`).
         if !address.is_multiple_of(8) {
             return [nothing; 3];
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn each_part_of_an_object_leads_to_its_type() {
-        // An object at 0x1000 and the words around the address of a write into it.
+        // An object at 0x1000, and the words around the written address.
         let leads = |objects: &ObjectLayout, address: u64, kind: WriteKind| {
             let type_at = 0x1000 + objects.ob_type;
             let words = [8, 16, 24].map(|after| u64::from((address & !7) + after == type_at));
@@ -106,7 +106,7 @@ mod tests {
         assert!(leads(&FREE_THREADED, 0x100c, WriteKind::Refcount));
         assert!(leads(&FREE_THREADED, 0x1010, WriteKind::Refcount));
         assert!(leads(&FREE_THREADED, 0x100b, WriteKind::Gc));
-        // The lock of the object.
+        // The object's lock.
         assert_eq!(
             FREE_THREADED.candidates(0x100a, [1; WORDS]),
             [(WriteKind::Other, 0); 3]

@@ -1,27 +1,28 @@
-//! Whether an address is a CPython type, and what the type is called: read in the process, and
-//! believed only as far as it fits.
+//! Whether an address is a CPython type, and the type's name: read from the process's memory, and
+//! checked.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{names::read_type_name, objects::ObjectLayout};
 use crate::memory;
 
-/// As much of a type as is needed, in every build.
+/// Bytes of a type that are read, enough in every build.
 const TYPE_BYTES: usize = 192;
 /// `Py_TPFLAGS_READY`: the type is complete.
 const READY: u64 = 1 << 12;
-/// `Py_TPFLAGS_TYPE_SUBCLASS`: what has this as its type is a type.
+/// `Py_TPFLAGS_TYPE_SUBCLASS`: objects of this type are types.
 const METATYPE: u64 = 1 << 31;
-/// A type's type, and its type, up to the one that is its own: metaclasses of metaclasses are rare.
+/// Most steps from a type to its type, up to the one that is its own type: metaclasses of
+/// metaclasses are rare.
 pub(super) const MAX_CHAIN: usize = 4;
-/// Addresses that are remembered not to be types: 16 MiB. Beyond it each is looked at again.
+/// Most addresses remembered not to be types: 16 MiB. Beyond it each is checked again.
 const MAX_STRANGERS: usize = 1 << 20;
-/// Different types that are told apart.
+/// Most types that are kept.
 const MAX_TYPES: usize = 1 << 16;
-/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first that no process has.
+/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first one beyond every process.
 const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 
-/// Types met so far.
+/// The types seen so far.
 pub(super) struct KnownTypes {
     type_type: u64,
     objects: &'static ObjectLayout,
@@ -47,7 +48,7 @@ impl KnownTypes {
         self.names.get(&address).cloned()
     }
 
-    /// Looks at an address in the first process that has it. True if it is a type.
+    /// Checks an address in the first process that can be read. True if it is a type.
     pub(super) fn learn(&mut self, address: u64, pids: &[u32]) -> bool {
         if !address.is_multiple_of(8)
             || !PLAUSIBLE.contains(&address)
@@ -68,7 +69,7 @@ impl KnownTypes {
         is_type
     }
 
-    /// The type's name; none if it is no type.
+    /// The type's name; none if it is not a type.
     pub(super) fn read(
         &self,
         address: u64,
@@ -87,7 +88,8 @@ impl KnownTypes {
                     PLAUSIBLE.contains(&at) && read(at, to)
                 });
             }
-            // Any object's type has `type` as its type: only a metatype makes a type of it.
+            // The type of any object's type is `type`: the object is a type only if its own type is a
+            // metatype.
             let mut next = [0; TYPE_BYTES];
             if !PLAUSIBLE.contains(&meta)
                 || !read(meta, &mut next)
@@ -120,7 +122,7 @@ mod tests {
     const STR: u64 = 0x10_1000;
     const NAME: u64 = 0x10_2ffc;
 
-    /// Memory with `type` and `str`; the name ends at the end of what is mapped.
+    /// Memory with `type` and `str`; the name ends at the end of the mapping.
     fn memory() -> Vec<u8> {
         let mut bytes = vec![0; 0x3000];
         let mut put = |at: u64, value: u64| {
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn types_of_types_that_lead_nowhere_end() {
         let mut bytes = memory();
-        // Its own type, and not `type`.
+        // It is its own type, but not `type`.
         bytes[0x1008..0x1010].copy_from_slice(&STR.to_ne_bytes());
         assert_eq!(
             KnownTypes::new(TYPE_TYPE, &WITH_LOCK).read(STR, read_in(&bytes)),
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn an_object_is_no_type_but_a_metatypes_is() {
         let mut bytes = memory();
-        // An object like a type in all but its type, which is `str`.
+        // An object that resembles a type, but its type is `str`.
         bytes.copy_within(0x1000..0x1100, 0x2000);
         bytes[0x2008..0x2010].copy_from_slice(&STR.to_ne_bytes());
         let known = KnownTypes::new(TYPE_TYPE, &WITH_LOCK);

@@ -1,26 +1,26 @@
-//! What the machine says to the outside, among the kernel's own messages.
+//! The machine's messages to the outside, among the kernel's own.
 
 use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
-/// Begins every line that is ours.
+/// The start of every line of ours.
 const MARK: &str = "@cowtrace ";
 
-/// Counts what it told, so that a line lost on the way is noticed.
+/// Counts its messages, so that a lost line is noticed.
 #[derive(Default)]
 pub(crate) struct Console {
     told: usize,
 }
 
 impl Console {
-    /// Tells one result. Begins a line of its own, whatever the kernel was just saying.
+    /// Reports one result, on a line of its own even if the kernel was just printing.
     pub(crate) fn tell(&mut self, result: &Value) {
         self.told += 1;
         write(result);
     }
 
-    /// The last word: nothing is missing if it and so many lines have arrived.
+    /// The last message: if it and this many lines have arrived, nothing is missing.
     pub(crate) fn finish(&self) {
         write(&json!({ "done": true, "told": self.told }));
     }
@@ -28,7 +28,7 @@ impl Console {
 
 fn write(result: &Value) {
     let mut out = io::stdout().lock();
-    // Nobody is there to be told that the console is gone.
+    // If the console is gone, nobody can be told.
     let _ = writeln!(out, "\n{MARK}{result}");
     let _ = out.flush();
 }

@@ -1,4 +1,4 @@
-//! A process that gets so much time and no more, with what it said.
+//! A process with a time limit, and its output.
 
 use std::{
     fs::{self, File},
@@ -10,15 +10,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// How a process ended. Its output goes through files, which nobody has to read meanwhile.
+/// How a process ended. Its output goes to files, which nobody needs to read meanwhile.
 pub(crate) struct Ended {
-    /// `None` if its time was over.
+    /// `None` if it ran out of time.
     pub(crate) status: Option<ExitStatus>,
     pub(crate) output: String,
     pub(crate) errors: String,
 }
 
-/// Runs a command to its end or to the end of its time.
+/// Runs a command until it exits or runs out of time.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ended> {
     let (output, errors) = (scratch("output"), scratch("errors"));
     let mut child = command

@@ -1,4 +1,4 @@
-//! The machine around the cases: what must be mounted, what was asked of it, how it ends.
+//! The machine around the cases: mounts, requests from outside, and shutdown.
 
 use std::{fs, path::Path};
 
@@ -13,14 +13,14 @@ use nix::{
 };
 use serde_json::{Value, json};
 
-/// Type and place of each file system the cases and cowtrace read or write.
+/// Type and mount point of each file system that the cases and cowtrace use.
 const FILE_SYSTEMS: [(&str, &str); 4] = [
     ("proc", "/proc"),
     ("sysfs", "/sys"),
     ("devtmpfs", "/dev"),
     ("tmpfs", "/tmp"),
 ];
-/// On the kernel's command line, names separated by commas.
+/// An option of the kernel's command line: names separated by commas.
 const BACKENDS: &str = "cowtrace.backends=";
 const CASES: &str = "cowtrace.cases=";
 
@@ -47,12 +47,12 @@ pub(crate) fn description() -> Value {
     })
 }
 
-/// The backends that were asked for, in order.
+/// The requested backends, in order.
 pub(crate) fn backends() -> Vec<String> {
     asked_for(BACKENDS)
 }
 
-/// The cases that were asked for; none means all.
+/// The requested cases; none means all.
 pub(crate) fn cases() -> Vec<String> {
     asked_for(CASES)
 }
@@ -69,10 +69,11 @@ fn asked_for(what: &str) -> Vec<String> {
         .collect()
 }
 
-/// Ends the machine.
+/// Shuts the machine down.
 pub(crate) fn switch_off() -> ! {
     sync();
-    // Returns only if it fails, and a first process that ends is a panic, which is seen outside.
+    // Returns only on failure; then the first process exits and the kernel panics, which is seen
+    // outside.
     let _ = reboot(RebootMode::RB_POWER_OFF);
     std::process::exit(1)
 }

@@ -1,8 +1,8 @@
-//! The only program of a virtual machine of `cargo xtask vm`: runs every case with every backend
-//! on the machine's kernel, tells the results on the console, and switches the machine off.
+//! The only program of a virtual machine of `cargo xtask vm`: runs every case with every backend on
+//! the machine's kernel, reports the results on the console, and switches the machine off.
 //!
-//! Each result is one line that begins with `@cowtrace ` and goes on in JSON. A case runs in a
-//! process of its own (this program again), so that one that panics or hangs ends nothing else.
+//! Each result is one line of JSON after `@cowtrace `. Each case runs in a separate process (this
+//! program again), so that a case that panics or hangs does not stop the others.
 
 mod console;
 mod limited;
@@ -45,7 +45,7 @@ fn boot() -> ! {
     machine::switch_off()
 }
 
-/// Cases by their names, all if none is named.
+/// Cases by name; all if no name is given.
 fn asked_for(names: &[String], console: &mut Console) -> Vec<&'static Case> {
     if names.is_empty() {
         return ALL.iter().collect();
@@ -57,7 +57,7 @@ fn asked_for(names: &[String], console: &mut Console) -> Vec<&'static Case> {
     names.iter().filter_map(find).collect()
 }
 
-/// Cases with one backend, or why it cannot be used here.
+/// Runs cases with one backend, or says why it cannot be used here.
 fn run(console: &mut Console, backend: &str, cases: &[&Case]) {
     if let Err(reason) = trial::backend(backend) {
         console.tell(&json!({ "backend": backend, "unavailable": reason }));
@@ -68,7 +68,7 @@ fn run(console: &mut Console, backend: &str, cases: &[&Case]) {
     }
 }
 
-/// One case: its verdict on standard output for the process that asked.
+/// Runs one case and prints its verdict for the parent process.
 fn observe(backend: &str, name: &str) {
     let case = Case::named(name);
     let seen = case.observe(Some(backend));

@@ -1,4 +1,4 @@
-//! A backend or a case tried out in a process of its own, and what came of it.
+//! Tries a backend or a case in a separate process, and reports the result.
 
 use std::{env, process::Command, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::limited::{self, Ended};
 /// A case takes one to four seconds on an emulated machine.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Whether cowtrace can trace anything here with this backend; else its own reason.
+/// Whether cowtrace can trace anything here with this backend; if not, its reason.
 pub(crate) fn backend(name: &str) -> Result<(), String> {
     let pid = std::process::id().to_string();
     let mut command = Command::new(program("cowtrace"));
@@ -27,7 +27,7 @@ pub(crate) fn backend(name: &str) -> Result<(), String> {
     }
 }
 
-/// The result of a case, whatever happens in it.
+/// The result of a case, even if it crashes or hangs.
 pub(crate) fn case(backend: &str, case: &Case) -> Value {
     observed(backend, case).unwrap_or_else(|error| {
         json!({
@@ -41,7 +41,7 @@ pub(crate) fn case(backend: &str, case: &Case) -> Value {
     })
 }
 
-/// The result of a case that came to its end.
+/// The result of a case that finished.
 pub(crate) fn verdict(backend: &str, case: &Case, judged: &Judged) -> Value {
     json!({
         "backend": backend,

@@ -1,5 +1,5 @@
 //! The benchmark's workloads: how long a first write to an inherited page takes, and copies that
-//! stay.
+//! are kept.
 
 use std::{io, time::Duration};
 
@@ -8,7 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::{child::Child, frames, memory::Memory, wait_for_line};
 
-/// Memory of as many pages as the argument says, written; `ready` is printed.
+/// Memory with this many pages, all written; then `ready` is printed.
 pub(crate) fn prepared(arguments: &[String]) -> Result<Memory> {
     let pages = arguments.first().context("how many pages?")?.parse()?;
     let memory = Memory::anonymous(pages)?;
@@ -17,7 +17,7 @@ pub(crate) fn prepared(arguments: &[String]) -> Result<Memory> {
     Ok(memory)
 }
 
-/// Prints an answer to each line of input, until that ends.
+/// Prints an answer for each line of input, until the input ends.
 pub(crate) fn answer_lines(mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
     let mut line = String::new();
     while io::stdin().read_line(&mut line)? > 0 {
@@ -27,9 +27,9 @@ pub(crate) fn answer_lines(mut answer: impl FnMut(&str) -> Result<String>) -> Re
     Ok(())
 }
 
-/// `bench PAGES`: prints `ready`, then for each line of input the nanoseconds a page that a child
-/// took to write PAGES inherited pages, from as many calls deep as the line says. They are of processor
-/// time: what other processes take of a busy machine is nobody's cost.
+/// `bench PAGES`: prints `ready`. Then, for each line of input, a child writes PAGES inherited
+/// pages from as many calls deep as the line says, and the nanoseconds per page are printed. They
+/// are processor time, which does not include waiting on a busy machine.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let memory = prepared(arguments)?;
     answer_lines(|line| {
@@ -47,8 +47,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     })
 }
 
-/// `hold PAGES`: prints `ready`; after a line of input a child writes PAGES inherited pages and
-/// keeps them, and `held` is printed. It ends with the input.
+/// `hold PAGES`: prints `ready`. After a line of input a child writes PAGES inherited pages and
+/// keeps them, and `held` is printed. It exits when the input ends.
 pub(crate) fn hold(arguments: &[String]) -> Result<()> {
     let memory = prepared(arguments)?;
     wait_for_line()?;
@@ -58,12 +58,12 @@ pub(crate) fn hold(arguments: &[String]) -> Result<()> {
     })?;
     child.result()?;
     println!("held");
-    // The end of input is what is waited for.
+    // Waits for the end of input.
     let _ = wait_for_line();
     child.release()
 }
 
-/// Of this thread.
+/// Processor time of this thread.
 fn processor_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }

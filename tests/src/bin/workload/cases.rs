@@ -13,7 +13,7 @@ use crate::{
     touches,
 };
 
-/// A case: how its memory is made before the trace, and what happens during it.
+/// A case: how its memory is set up before the trace, and what happens during the trace.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) prepare: fn() -> Result<Memory>,
@@ -216,7 +216,7 @@ fn written_four() -> Result<Memory> {
     Ok(memory)
 }
 
-/// Pages that KSM has merged: all alike, in a few frames.
+/// Pages merged by KSM: all equal, in a few frames.
 fn merged() -> Result<Memory> {
     let memory = Memory::anonymous(PAGES)?;
     memory.write_same();
@@ -310,7 +310,7 @@ fn four_children(memory: &Memory) -> Result<Vec<Value>> {
     children(4, memory)
 }
 
-/// Children that write everything at the same time.
+/// Children that write all pages at the same time.
 fn children(number: usize, memory: &Memory) -> Result<Vec<Value>> {
     let mut children = Vec::new();
     for _ in 0..number {
@@ -339,12 +339,12 @@ fn protect_then_write(memory: &Memory) -> Result<Vec<Value>> {
     own_writes(memory)
 }
 
-/// Two threads of a child write every page at the same time, some time after they began.
+/// Two threads of a child write every page at the same time, some time after they have started.
 fn threads_race(memory: &Memory) -> Result<Vec<Value>> {
     race(memory, Duration::from_millis(300))
 }
 
-/// As `threads_race`, but from their first moment.
+/// Like `threads_race`, but from the threads' start on.
 fn threads_race_at_once(memory: &Memory) -> Result<Vec<Value>> {
     race(memory, Duration::ZERO)
 }
@@ -356,7 +356,7 @@ fn race(memory: &Memory, delay: Duration) -> Result<Vec<Value>> {
         let write = || {
             thread::sleep(delay);
             for page in 0..memory.pages() {
-                // Again and again, so that both stay at the same pages.
+                // Repeated, so that both threads stay at the same pages.
                 if page % 50 == 0 {
                     together.wait();
                 }
@@ -374,7 +374,7 @@ fn race(memory: &Memory, delay: Duration) -> Result<Vec<Value>> {
     Ok(vec![told])
 }
 
-/// Four threads of a child write a quarter each at the same time.
+/// Four threads of a child write one quarter each at the same time.
 fn four_threads(memory: &Memory) -> Result<Vec<Value>> {
     let mut child = Child::fork(|| {
         let before = memory.frames()?;
@@ -396,7 +396,7 @@ fn four_threads(memory: &Memory) -> Result<Vec<Value>> {
     Ok(vec![told])
 }
 
-/// The noise of a fork and nothing else.
+/// Only a fork, for its own copies.
 fn nothing(_memory: &Memory) -> Result<Vec<Value>> {
     let mut child = Child::fork(|| Ok(0))?;
     let told = writer(child.pid(), 0, child.result()?);
@@ -404,14 +404,14 @@ fn nothing(_memory: &Memory) -> Result<Vec<Value>> {
     Ok(vec![told])
 }
 
-/// Each write re-uses its page; then a system call allocates movable memory for the page cache.
+/// Each write reuses its page; then a system call allocates movable memory for the page cache.
 fn calls_after_reuse(memory: &Memory) -> Result<Vec<Value>> {
     Child::fork(|| Ok(0))?.release()?;
     let cache = scratch_file(0)?;
     let changed = changed_by(*memory, || {
         for page in 0..memory.pages() {
             memory.write(page);
-            // A fresh page of the file each time.
+            // A new page of the file each time.
             std::os::unix::fs::FileExt::write_all_at(&cache, &[1], (page * PAGE) as u64)?;
         }
         Ok(())
@@ -419,8 +419,8 @@ fn calls_after_reuse(memory: &Memory) -> Result<Vec<Value>> {
     Ok(vec![writer(process::id(), memory.pages(), changed)])
 }
 
-/// The kernel re-uses a page inside read(2), and then allocates for the page cache in the next
-/// call, on the same stack.
+/// The kernel reuses a page inside read(2), and then allocates for the page cache in the next call,
+/// on the same stack.
 fn kernel_reuse_then_calls(memory: &Memory) -> Result<Vec<Value>> {
     Child::fork(|| Ok(0))?.release()?;
     let cache = scratch_file(0)?;

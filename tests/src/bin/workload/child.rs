@@ -1,4 +1,4 @@
-//! A forked child that does something, tells a number, and waits until it may go.
+//! A forked child that does some work, reports a number, and waits to be released.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::memory::wait_for_byte;
 
-/// A child under way.
+/// A running child.
 pub(crate) struct Child {
     pid: Pid,
     result: std::fs::File,
@@ -22,7 +22,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Forks a child that does `work`, tells its number, and stays until it is released.
+    /// Forks a child that does `work`, reports its result, and waits to be released.
     pub(crate) fn fork(work: impl FnOnce() -> Result<u64>) -> Result<Self> {
         let (result, tell) = pipe()?;
         let (gate, hold) = pipe()?;
@@ -58,7 +58,7 @@ impl Child {
         Ok(number)
     }
 
-    /// Lets the child exit, and waits until it has.
+    /// Releases the child, and waits until it has exited.
     pub(crate) fn release(self) -> Result<()> {
         nix::unistd::write(&self.hold, &[1])?;
         waitpid(self.pid, None)?;
@@ -66,7 +66,7 @@ impl Child {
     }
 }
 
-/// Ends this process without running anything that the parent registered.
+/// Exits without running anything that the parent registered.
 pub(crate) fn exit() -> ! {
     // SAFETY: ends the process; nothing runs after it.
     unsafe { nix::libc::_exit(0) }

@@ -1,5 +1,5 @@
-//! Cases in which a process's memory is written from outside: its pages are copied without a
-//! fault of its own.
+//! Cases in which another process writes a process's memory: its pages are copied without a fault
+//! of its own.
 
 use std::{
     fs::File,
@@ -38,7 +38,7 @@ pub(crate) fn written_by_debugger(memory: &Memory) -> Result<Vec<Value>> {
     })
 }
 
-/// A process outside of the traced tree writes into the child's memory.
+/// A process outside the traced tree writes into the child's memory.
 pub(crate) fn written_by_stranger(memory: &Memory) -> Result<Vec<Value>> {
     let mut held = STRANGER
         .lock()
@@ -47,7 +47,8 @@ pub(crate) fn written_by_stranger(memory: &Memory) -> Result<Vec<Value>> {
     written_by(memory, |child| stranger.write_into(child))
 }
 
-/// The writer of `written_by_stranger`; there before the trace, and no descendant of this process.
+/// The writer of `written_by_stranger`: it exists before the trace, and is not a descendant of this
+/// process.
 static STRANGER: Mutex<Option<Stranger>> = Mutex::new(None);
 
 struct Stranger {
@@ -64,7 +65,8 @@ impl Stranger {
     }
 }
 
-/// Memory, and a process that can write it in others, handed to init before the trace begins.
+/// Memory, and a process that can write it in other processes, reparented to init before the trace
+/// begins.
 pub(crate) fn with_stranger() -> Result<Memory> {
     let memory = Memory::anonymous(crate::PAGES)?;
     memory.write_all();
@@ -91,7 +93,7 @@ pub(crate) fn with_stranger() -> Result<Memory> {
     Ok(memory)
 }
 
-/// The stranger's life: one process to write into, one answer.
+/// The stranger: writes into one process, and sends one answer.
 fn serve(memory: Memory, asked: OwnedFd, answered: OwnedFd) -> Result<()> {
     let mut pid = [0; 4];
     File::from(asked).read_exact(&mut pid)?;

@@ -1,5 +1,5 @@
-//! Calls that are known to the instruction, whatever the compiler does elsewhere: frames with frame
-//! pointers, a leaf without, in assembly.
+//! Calls known to the exact instruction, whatever the compiler does elsewhere: frames with frame
+//! pointers and a leaf without, in assembly.
 
 use std::arch::naked_asm;
 
@@ -13,11 +13,11 @@ use crate::{
 
 /// How often `frames_deeper` calls itself in the case `frames`.
 const SHALLOW: usize = 3;
-/// The same in `frames-deep`: more than are kept of a stack.
+/// The same in `frames-deep`: more calls than a recorded stack holds.
 const DEEP: usize = 100;
 
-/// Writes all pages in `frames_leaf`, which is called by `frames_deeper`, which calls itself `depth`
-/// times after `frames_outer` has called it.
+/// Writes all pages in `frames_leaf`. `frames_outer` calls `frames_deeper`, which calls itself
+/// `depth` times and then the leaf.
 pub(crate) fn write_all(memory: Memory, depth: usize) {
     frames_outer(memory.address(0).cast(), memory.pages(), depth);
 }

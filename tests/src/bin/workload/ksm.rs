@@ -1,4 +1,4 @@
-//! Kernel same-page merging, switched on for as long as a case's memory takes to be merged.
+//! Kernel same-page merging, switched on until a case's memory is merged.
 
 use std::{
     collections::HashSet,
@@ -13,13 +13,13 @@ use nix::sys::mman::MmapAdvise;
 use crate::memory::Memory;
 
 const SETTINGS: &str = "/sys/kernel/mm/ksm";
-/// A merged page is mapped at most this often (`max_page_sharing`, 256 by default), so this many
-/// pages in one frame.
+/// A merged page is mapped at most this often (`max_page_sharing`, 256 by default), so one frame
+/// serves this many pages.
 const PAGES_A_FRAME: usize = 128;
-/// Two full scans of everything that may be merged, under software emulation.
+/// Time for two full scans of all mergeable memory, under software emulation.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Has the pages of a memory, which are all alike, merged.
+/// Lets the kernel merge the pages of this memory, which are all equal.
 pub(crate) fn merge(memory: Memory) -> Result<()> {
     memory.advise(MmapAdvise::MADV_MERGEABLE)?;
     let before = [
@@ -54,7 +54,7 @@ fn wait_until_merged(memory: Memory) -> Result<()> {
     }
 }
 
-/// Changes a setting and returns what it was.
+/// Changes a setting and returns its previous value.
 fn set(name: &str, value: &str) -> Result<String> {
     let path = format!("{SETTINGS}/{name}");
     let before = fs::read_to_string(&path)

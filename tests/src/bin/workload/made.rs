@@ -1,6 +1,6 @@
-//! Code that the program makes itself, and tells of in a perf map, as a just-in-time compiler does. The
-//! processes that ran it stay until a second line comes: a compiler's code is run by processes that live
-//! for longer than a tracer needs to look at them, however busy the machine is.
+//! Code that the program generates itself and describes in a perf map, as a just-in-time compiler
+//! does. The processes that ran it stay until a second line of input: real ones live longer than a
+//! tracer needs to examine them, even on a busy machine.
 
 use std::{fs, mem, num::NonZeroUsize, path::PathBuf, process};
 
@@ -13,7 +13,7 @@ use crate::{
     memory::{Memory, PAGE, changed_by},
 };
 
-/// A function with a frame that writes a byte into each of so many pages from an address on.
+/// A function with a frame that writes a byte into each of a number of pages, from an address on.
 #[cfg(target_arch = "x86_64")]
 const CODE: &[u8] = &[
     0x55, // push rbp
@@ -25,8 +25,8 @@ const CODE: &[u8] = &[
     0x5d, // pop rbp
     0xc3, // ret
 ];
-/// As above: stp x29, x30, [sp, -16]!; mov x29, sp; mov w3, 1; strb w3, [x0]; add x0, x0, 4096; subs
-/// x1, x1, 1; b.ne back to the strb; ldp x29, x30, [sp], 16; ret.
+/// The same: stp x29, x30, [sp, -16]!; mov x29, sp; mov w3, 1; strb w3, [x0]; add x0, x0, 4096;
+/// subs x1, x1, 1; b.ne back to the strb; ldp x29, x30, [sp], 16; ret.
 #[cfg(target_arch = "aarch64")]
 const CODE: &[u8] = &[
     0xfd, 0x7b, 0xbf, 0xa9, 0xfd, 0x03, 0x00, 0x91, 0x23, 0x00, 0x80, 0x52, 0x03, 0x00, 0x00, 0x39,
@@ -38,7 +38,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[("made-code", inherited), ("made-code-
 
 type Case = fn(&Memory) -> Result<Staying>;
 
-/// What the processes of a case wrote, and what stays for now.
+/// What the processes of a case wrote, and the processes and files kept for now.
 pub(crate) struct Staying {
     pub(crate) writers: Vec<Value>,
     children: Vec<Child>,
@@ -46,13 +46,13 @@ pub(crate) struct Staying {
 }
 
 impl Staying {
-    /// Lets the children exit, and takes the accounts away.
+    /// Lets the children exit, and removes the perf maps.
     pub(crate) fn leave(self) -> Result<()> {
         self.children.into_iter().try_for_each(Child::release)
     }
 }
 
-/// Where a process tells of its code; gone with this.
+/// A process's perf map, removed with this value.
 struct Map(PathBuf);
 
 impl Map {
@@ -69,7 +69,7 @@ impl Drop for Map {
 
 type Function = unsafe extern "C" fn(*mut u8, usize);
 
-/// Code that was made, and where that is told.
+/// Generated code, and its perf map.
 struct Made {
     function: Function,
     map: Map,
@@ -81,13 +81,13 @@ impl Made {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice.
         let base = unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_PRIVATE) }?;
-        // SAFETY: the mapping is larger than the code, and nobody else's.
+        // SAFETY: the mapping is larger than the code, and nothing else uses it.
         unsafe {
             let start = base.as_ptr().cast::<u8>();
             start.copy_from(CODE.as_ptr(), CODE.len());
         }
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
-        // SAFETY: nothing refers to what it holds.
+        // SAFETY: nothing refers to its content.
         unsafe { mprotect(base, PAGE, access) }?;
         let start = base.as_ptr() as usize;
         let map = Map::of(process::id());
@@ -98,12 +98,12 @@ impl Made {
     }
 
     fn write_all(&self, memory: Memory) {
-        // SAFETY: the pages are the mapping's.
+        // SAFETY: the pages belong to the mapping.
         unsafe { (self.function)(memory.address(0).cast(), memory.pages()) };
     }
 }
 
-/// A child writes by code that its parent made.
+/// A child writes by code that its parent generated.
 fn inherited(memory: &Memory) -> Result<Staying> {
     let made = Made::new("made_by_parent")?;
     let mut child = Child::fork(|| {
@@ -119,7 +119,7 @@ fn inherited(memory: &Memory) -> Result<Staying> {
     })
 }
 
-/// Two children write by code of their own, at the same address or not.
+/// Two children write by code of their own, at the same address or at different ones.
 fn own(memory: &Memory) -> Result<Staying> {
     let mut children = Vec::new();
     for name in ["made_by_one", "made_by_other"] {
@@ -129,7 +129,7 @@ fn own(memory: &Memory) -> Result<Staying> {
                 made.write_all(*memory);
                 Ok(())
             });
-            // The parent takes it away, once the child has exited.
+            // The parent removes it when the child has exited.
             mem::forget(made);
             changed
         })?);

@@ -1,9 +1,9 @@
-//! Processes whose copies are known: one case a run, told by its name.
+//! Processes whose copies are known: each run does one case, given by name.
 //!
 //! It prepares its memory, prints `{"ready": …}` with the addresses, waits for a line on standard
-//! input, does the case, prints `{"done": …}` with what each process wrote and how many of its
-//! page frames changed (from the kernel's pagemap), and waits for the input's end. Where that matters,
-//! its children stay until it gets a second line.
+//! input, does the case, and prints `{"done": …}` with what each process wrote and how many of its
+//! page frames changed (from the kernel's pagemap). Then it waits for the end of input. In some
+//! cases its children stay until a second line.
 
 mod bench;
 mod cases;
@@ -77,7 +77,7 @@ fn run(arguments: &[String]) -> Result<()> {
     bail!("there is no case {name}");
 }
 
-/// Tells that the memory is there, and waits to go on.
+/// Reports that the memory is ready, and waits for the start.
 fn ready(memory: &Memory) -> Result<()> {
     say(
         &json!({ "ready": { "start": memory.start(), "end": memory.end(), "pid": process::id() } }),
@@ -85,10 +85,10 @@ fn ready(memory: &Memory) -> Result<()> {
     wait_for_line().context("nobody said go")
 }
 
-/// Tells what was done, and waits for the end of input or another line.
+/// Reports what was done, and waits for the end of input or another line.
 fn done(truth: &Value) {
     say(&json!({ "done": truth }));
-    // The end of input is as good as a line.
+    // The end of input counts as a line.
     let _ = wait_for_line();
 }
 

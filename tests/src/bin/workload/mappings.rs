@@ -1,5 +1,5 @@
-//! A master with very many mappings: every other page of its memory is out of bounds, so that no two
-//! mappings can be one.
+//! A master with very many mappings: every other page of its memory is inaccessible, so that no two
+//! mappings can merge.
 
 use std::os::fd::AsFd as _;
 
@@ -14,8 +14,8 @@ use crate::{
 
 const WORKERS: usize = 2;
 
-/// `mappings COUNT`: forks workers, which wait; says so; and after a line of input they write every
-/// inherited page, and it tells of them like any case. It ends with the input.
+/// `mappings COUNT`: forks workers, which wait, and reports that. After a line of input they write
+/// every inherited page, and it reports them like any case. It exits when the input ends.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mappings: usize = arguments.first().context("how many mappings?")?.parse()?;
     let memory = Memory::anonymous(mappings)?;
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     for _ in 0..WORKERS {
         let (wait, go) = nix::unistd::pipe()?;
         workers.push(Child::fork(|| {
-            // A test that fails ends the master alone.
+            // A failing test kills only the master.
             set_pdeathsig(Signal::SIGKILL)?;
             wait_for_byte(wait.as_fd());
             changed_by(memory, || {

@@ -33,7 +33,7 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Private anonymous memory in small pages, not touched yet.
+    /// Private anonymous memory in small pages, untouched so far.
     pub(crate) fn anonymous(pages: usize) -> Result<Self> {
         let memory = Self::map(pages, MapFlags::MAP_PRIVATE)?;
         memory.advise(MmapAdvise::MADV_NOHUGEPAGE)?;
@@ -57,8 +57,8 @@ impl Memory {
         Ok(memory)
     }
 
-    /// A private mapping of a file of its own, in small pages: a huge page of a file is unmapped
-    /// whole at its first write, and the pages that follow are no writes to present pages.
+    /// A private mapping of a new file, in small pages. (The first write to a huge page of a file
+    /// unmaps it whole, so the writes after it would not be to present pages.)
     pub(crate) fn file(pages: usize) -> Result<Self> {
         let file = scratch_file(pages)?;
         let length = NonZeroUsize::new(pages * PAGE).context("no pages")?;
@@ -78,7 +78,7 @@ impl Memory {
         Ok(Self { base, pages })
     }
 
-    /// Private huge pages of hugetlbfs; as many more are reserved for a child's copies.
+    /// Private huge pages of hugetlbfs; the same number is reserved for a child's copies.
     pub(crate) fn hugetlb(huge_pages: usize) -> Result<Self> {
         const POOL: &str = "/proc/sys/vm/nr_hugepages";
         let there: usize = std::fs::read_to_string(POOL)
@@ -115,7 +115,7 @@ impl Memory {
     }
 
     pub(crate) fn write(self, page: usize) {
-        // SAFETY: a byte of the mapping; volatile, so that it really is written.
+        // SAFETY: a byte of the mapping; volatile, so that it is really written.
         unsafe { self.byte(page).write_volatile(page as u8) };
     }
 
@@ -124,7 +124,7 @@ impl Memory {
         self.byte(page).cast()
     }
 
-    /// Writes the same into every page, not zero.
+    /// Writes the same nonzero value into every page.
     pub(crate) fn write_same(self) {
         for page in 0..self.pages {
             // SAFETY: as in `write`.
@@ -145,7 +145,7 @@ impl Memory {
         (0..self.pages).for_each(|page| self.read(page));
     }
 
-    /// Replaces the upper half by a private mapping of a file.
+    /// Replaces the upper half by a private file mapping.
     pub(crate) fn map_file_over_second_half(self) -> Result<()> {
         let half = self.pages / 2;
         let file = scratch_file(self.pages - half)?;
@@ -158,19 +158,19 @@ impl Memory {
         Ok(())
     }
 
-    /// Has the kernel write every page: read(2) into the memory.
+    /// Makes the kernel write every page: read(2) into the memory.
     pub(crate) fn read_file_into(self, file: &File) -> Result<()> {
         (0..self.pages).try_for_each(|page| self.read_page_into(file, page))
     }
 
-    /// Has the kernel write a page.
+    /// Makes the kernel write a page.
     pub(crate) fn read_page_into(self, mut file: &File, page: usize) -> Result<()> {
         // SAFETY: one page of the mapping, which nothing else refers to.
         let buffer = unsafe { std::slice::from_raw_parts_mut(self.byte(page), PAGE) };
         Ok(file.read_exact(buffer)?)
     }
 
-    /// Writes every page of another process's memory at the same addresses.
+    /// Writes every page of another process's memory, at the same addresses.
     pub(crate) fn write_into(self, pid: u32) -> Result<()> {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
         for page in 0..self.pages {
@@ -183,7 +183,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Takes write permission away and gives it back.
+    /// Removes write permission and restores it.
     pub(crate) fn protect_and_unprotect(self) -> Result<()> {
         let length = self.pages * PAGE;
         // SAFETY: nothing touches the mapping between the two calls.
@@ -198,7 +198,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Takes all access to a page away.
+    /// Removes all access to a page.
     pub(crate) fn forbid(self, page: usize) -> Result<()> {
         let Some(page) = NonNull::new(self.address(page)) else {
             anyhow::bail!("no page");
@@ -213,8 +213,8 @@ impl Memory {
         Ok(unsafe { munmap(self.base, self.pages * PAGE) }?)
     }
 
-    /// Page frame of each page, 0 for a page that is not present (Documentation/admin-guide/mm/
-    /// pagemap.rst, bits 0-54; needs root).
+    /// Page frame of each page, 0 for an absent page (Documentation/admin-guide/mm/pagemap.rst,
+    /// bits 0-54; needs root).
     pub(crate) fn frames(self) -> Result<Vec<u64>> {
         const FRAME: u64 = (1 << 55) - 1;
         let mut file = File::open("/proc/thread-self/pagemap")?;
@@ -241,7 +241,7 @@ pub(crate) fn scratch_file(pages: usize) -> Result<File> {
     Ok(file)
 }
 
-/// How many present pages of `memory` are in another frame after `write`: what was copied.
+/// How many present pages of `memory` are in another frame after `write`: the copies.
 pub(crate) fn changed_by(memory: Memory, write: impl FnOnce() -> Result<()>) -> Result<u64> {
     let before = memory.frames()?;
     write()?;
@@ -249,12 +249,12 @@ pub(crate) fn changed_by(memory: Memory, write: impl FnOnce() -> Result<()>) -> 
     Ok(changed(&before, &after))
 }
 
-/// Reads one byte, waiting for it; false at the end of input.
+/// Waits for one byte of input; false at the end of input.
 pub(crate) fn wait_for_byte(fd: BorrowedFd<'_>) -> bool {
     matches!(nix::unistd::read(fd, &mut [0]), Ok(1))
 }
 
-/// How many pages that were present before are in another frame now.
+/// How many pages that were present before are now in another frame.
 pub(crate) fn changed(before: &[u64], after: &[u64]) -> u64 {
     let moved = |(before, after): &(&u64, &u64)| **before != 0 && before != after;
     before.iter().zip(after).filter(moved).count() as u64

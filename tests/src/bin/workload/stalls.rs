@@ -15,26 +15,27 @@ use crate::{
     memory::Memory,
 };
 
-/// Between forks.
+/// Time between forks.
 const FORK_INTERVAL: Duration = Duration::from_millis(500);
-/// Between calls.
+/// Time between calls.
 const CALL_INTERVAL: Duration = Duration::from_micros(500);
-/// What the master takes and gives back between forks: more than the part of its memory from which on
-/// its pages are counted anew, a sixty-fourth.
+/// How much memory the master allocates and frees between forks: more than a sixty-fourth of its
+/// memory, the change after which its pages are counted again.
 const EXTRA_PART: usize = 32;
 /// Pages that a worker writes.
 const WRITTEN: usize = 1000;
 /// Pages that are mapped and unmapped.
 const MAPPED: usize = 16;
-/// Longer calls are counted.
+/// Calls that take longer are counted.
 const LONG: Duration = Duration::from_millis(1);
 
-/// Odd while the master forks or gives much memory back: that keeps other calls waiting, whoever watches.
+/// Odd while the master forks or frees much memory: that delays other calls even without a trace.
 static OWN: AtomicU64 = AtomicU64::new(0);
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
-/// `stalls PAGES`: prints `ready`, then for each line of input, which says how many seconds, a line with
-/// the forks, the calls, how many took over 1 ms, and the nanoseconds of the longest.
+/// `stalls PAGES`: prints `ready`. Then, for each line of input, which gives a number of seconds,
+/// prints a line with the forks, the calls, how many took over 1 ms, and the nanoseconds of the
+/// longest.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let memory = prepared(arguments)?;
     answer_lines(|line| {
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     })
 }
 
-/// Forks workers, and takes and gives back memory in between.
+/// Forks workers, and allocates and frees memory in between.
 fn fork_for(time: Duration, memory: Memory) -> Result<u64> {
     let ends = Instant::now() + time;
     let mut forks = 0;
@@ -88,7 +89,7 @@ struct Calls {
     longest: Duration,
 }
 
-/// Maps and unmaps until it is over.
+/// Maps and unmaps until the time is over.
 fn call() -> Result<Calls> {
     be_first();
     let mut calls = Calls::default();
@@ -109,9 +110,9 @@ fn call() -> Result<Calls> {
     Ok(calls)
 }
 
-/// Has the calling thread run as soon as it can: what else the machine does is not to be measured.
+/// Gives the calling thread priority, so that other work on the machine is not measured.
 fn be_first() {
     let priority = libc::sched_param { sched_priority: 1 };
-    // SAFETY: changes this thread's scheduling, if this user may; the parameter outlives the call.
+    // SAFETY: changes this thread's scheduling, if permitted; the parameter outlives the call.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
 }

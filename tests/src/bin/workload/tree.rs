@@ -1,4 +1,4 @@
-//! Cases of processes that come and go in unusual ways. Each writes the inherited memory once.
+//! Cases of processes that start and exit in unusual ways. Each writes the inherited memory once.
 
 use std::{
     os::fd::AsFd as _,
@@ -54,7 +54,7 @@ fn worker_forks_worker(memory: &Memory) -> Result<Value> {
     Ok(json!({ "writers": [writer(pid, memory.pages(), changed)] }))
 }
 
-/// The worker writes a part, then becomes another program.
+/// The worker writes a part, then executes another program.
 fn worker_execs(memory: &Memory) -> Result<Value> {
     const PART: usize = 300;
     // SAFETY: one thread.
@@ -71,7 +71,7 @@ fn worker_execs(memory: &Memory) -> Result<Value> {
     }
 }
 
-/// A daemon's way: the worker's parent has exited before the worker writes.
+/// As daemons do: the worker's parent has exited before the worker writes.
 fn double_fork(memory: &Memory) -> Result<Value> {
     let (read, write) = nix::unistd::pipe()?;
     let middle = Child::fork(|| {
@@ -98,7 +98,7 @@ fn double_fork(memory: &Memory) -> Result<Value> {
     Ok(json!({ "writers": [writer((told >> 32) as u32, memory.pages(), told & 0xffff_ffff)] }))
 }
 
-/// The worker writes and exits, and so does the process that could have been asked about it.
+/// The worker writes and exits, and so does the only other process with the same code.
 fn gone_at_once(memory: &Memory) -> Result<Value> {
     // SAFETY: one thread.
     match unsafe { fork() }? {
@@ -115,7 +115,7 @@ fn gone_at_once(memory: &Memory) -> Result<Value> {
     }
 }
 
-/// Workers that are forked at the first line and write at the second.
+/// Workers that are forked at the first line of input and write at the second.
 fn waiting_workers(memory: &Memory) -> Result<Value> {
     let mut workers = Vec::new();
     let mut starters = Vec::new();
@@ -161,8 +161,8 @@ fn many_workers(memory: &Memory) -> Result<Value> {
     Ok(json!({ "writers": writers }))
 }
 
-/// A program started the way runtimes do (vfork or `posix_spawn)`: it shares the parent's memory
-/// until it execs, so nothing is copied by it.
+/// A program started as runtimes do it (vfork or `posix_spawn`): it shares the parent's memory
+/// until it execs, so it copies nothing.
 fn spawned_child(memory: &Memory) -> Result<Value> {
     let status = Command::new("true").status()?;
     anyhow::ensure!(status.success(), "true is false");
@@ -202,8 +202,8 @@ fn leader_exits_first(memory: &Memory) -> Result<Value> {
     }
 }
 
-/// The worker maps something else over half of what it inherited: that half is no longer the
-/// parent's, and its copies are not the region's. It stays until the second line.
+/// The worker maps something else over half of its inherited memory: that half no longer belongs to
+/// the parent's region, nor do copies in it. The worker stays until the second line.
 fn remapped(memory: &Memory) -> Result<Value> {
     let mut child = Child::fork(|| {
         memory.map_file_over_second_half()?;
@@ -221,7 +221,7 @@ fn remapped(memory: &Memory) -> Result<Value> {
     Ok(json!("left"))
 }
 
-/// The worker maps memory of its own, forks, and copies it: not the master's.
+/// The worker maps memory of its own, forks, and copies it: this memory is not the master's.
 fn grown(memory: &Memory) -> Result<Value> {
     let mut worker = Child::fork(|| {
         let own = Memory::anonymous(100)?;

@@ -1,4 +1,4 @@
-//! What the judge makes of observations that are made up.
+//! The judge's verdicts on made-up observations.
 
 use super::*;
 use serde_json::json;
@@ -37,7 +37,7 @@ fn what_was_expected_has_no_fault() {
 fn a_copy_too_many_a_loss_and_a_lie_to_pagemap_are_faults() {
     let case = Case::named("child-writes");
     let faults = |seen: &Observation| case.judge(seen).faults.len();
-    // Against the table and against pagemap, and the losses.
+    // Against the table, against pagemap, and about losses.
     assert_eq!(faults(&observation("kprobe", 1001, 1000, &[])), 3);
     assert_eq!(faults(&observation("kprobe", 1000, 999, &[])), 2);
     assert_eq!(

@@ -9,7 +9,7 @@ class Item:
     __slots__ = ("price", "stock")
 
     def __init__(self, number):
-        # Small numbers, which are no objects of their own.
+        # Small ints, which are shared objects.
         self.price = number % 200
         self.stock = number % 7
 

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as asks a service for its workers.
+//! A minimal HTTP client that requests pages until workers have answered.
 
 use std::{
     collections::BTreeMap,
@@ -12,9 +12,9 @@ use std::{
 
 use super::server::Server;
 
-/// The file of its folder that a service listens on.
+/// The socket in its folder on which a service listens.
 pub const SOCKET: &str = "socket";
-/// Clients that ask at the same time.
+/// Number of clients at the same time.
 const CLIENTS: usize = 3;
 
 /// The body of an answer.
@@ -32,15 +32,15 @@ fn get(socket: &Path, path: &str) -> io::Result<String> {
     Ok(body.to_owned())
 }
 
-/// Waits until so many workers are there, and one of them answers.
+/// Waits until there are this many workers, and one of them answers.
 pub fn wait_for_workers(server: &Server, count: usize, path: &str) {
     server.wait("workers that answer", || {
         server.workers().len() == count && get(&server.path(SOCKET), path).is_ok()
     });
 }
 
-/// Asks for one path after the other until each of so many workers, who answer with their process
-/// ids, has answered `least` times.
+/// Requests one path after the other until each of this many workers, which answer with their
+/// process ids, has answered `least` times.
 pub fn load(server: &Server, workers: usize, least: u32, paths: &[String]) {
     let answers: Mutex<BTreeMap<String, u32>> = Mutex::default();
     let is_enough = || {
@@ -69,7 +69,8 @@ pub fn load(server: &Server, workers: usize, least: u32, paths: &[String]) {
     });
 }
 
-/// Asks again and again until then. Who asks while a worker ends may get no answer, and asks again.
+/// Requests repeatedly until then. A request to a worker that is exiting may get no answer, and is
+/// repeated.
 pub fn load_until(server: &Server, ends: Instant) {
     let is_over = || Instant::now() >= ends;
     thread::scope(|scope| {

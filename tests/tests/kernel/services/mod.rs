@@ -1,4 +1,4 @@
-//! Real services, traced while they work: what their users are told against what the services do.
+//! Real services, traced while they work: the reports compared with what the services do.
 
 mod http;
 mod native;

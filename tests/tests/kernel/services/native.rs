@@ -1,5 +1,5 @@
-//! Services without Python, which are told by functions: Redis, whose master copies while it saves,
-//! and puma, whose workers do.
+//! Services without Python, which are reported by functions: Redis, whose master copies while it
+//! saves, and puma, whose workers copy.
 
 use std::{
     collections::BTreeMap,
@@ -23,15 +23,15 @@ use super::{
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel/services");
 
-/// What is counted may differ from pagemap by this share: memory that is given back and comes again
-/// is in other frames without having been copied, one page of 8,655 in twenty runs.
+/// Counts may differ from pagemap by this share: memory that is freed and allocated again is in
+/// other frames without a copy, one page of 8,655 in twenty runs.
 const TOLERANCE: f64 = 0.005;
 
 fn function(writer: &Value) -> &str {
     writer["function"].as_str().unwrap_or_default()
 }
 
-/// What a report counts of one process, against the frames it had before and after.
+/// A report's counts for one process, compared with its frames before and after.
 #[track_caller]
 fn expect_as_pagemap(report: &Report, pid: u32, before: &BTreeMap<u64, Frames>) {
     let truth = changed(before, &frames(pid));
@@ -43,8 +43,7 @@ fn expect_as_pagemap(report: &Report, pid: u32, before: &BTreeMap<u64, Frames>) 
     println!("{counted} pages of {pid} counted, {truth} by pagemap");
 }
 
-/// Debian's Redis: the program is reached by a link to a file that is called after another of its
-/// tools.
+/// Debian's Redis: the program is a link to a file that is named after another of its tools.
 fn redis() -> Server {
     let folder = Folder::new("redis");
     let program = folder.path("redis-server");
@@ -59,7 +58,7 @@ fn redis() -> Server {
     Server::start(&mut command, folder)
 }
 
-/// Gives Redis commands, many at a time, and checks each answer.
+/// Sends Redis many commands at a time, and checks each answer.
 fn say(socket: &Path, commands: impl IntoIterator<Item = String>, answer: &str) {
     let mut stream = UnixStream::connect(socket).expect("Redis listens");
     let mut answers = BufReader::new(stream.try_clone().expect("a second handle")).lines();
@@ -89,13 +88,13 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
         move |key: u32| format!("SET key:{key:06} {value}")
     };
     say(&socket, (0..keys).map(set("v")), "+OK");
-    // Until the end of the test it saves.
+    // It keeps saving until the end of the test.
     say(
         &socket,
         ["CONFIG SET rdb-key-save-delay 1000".to_owned()],
         "+OK",
     );
-    // Nothing is shared, and copied, before the fork.
+    // Before the fork nothing is shared, so nothing is copied.
     let before = frames(server.pid());
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
     say(&socket, ["BGSAVE".to_owned()], "+Background saving started");
@@ -110,7 +109,7 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
         all > 5_000 && by_master as f64 > 0.95 * all as f64,
         "{by_master} of {all} by the master"
     );
-    // What a client writes is stored, and copied into place by the C library.
+    // What a client writes is stored: the C library copies it into place.
     let by_redis = report.written(|writer| {
         let module = writer["module"].as_str().unwrap_or_default();
         writer["kind"] == "other"
@@ -123,7 +122,7 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
         "{by_redis} of {all} by Redis; {}",
         report.top_writers()
     );
-    // Its own state, which the C compiler puts among the zeros.
+    // Its own state, which the C compiler puts into the zeroed data.
     let state = report.0["regions"].as_array().expect("regions").iter();
     let state = state.filter(|region| region["name"] == "[bss of redis-check-rdb]");
     let state: u64 = state.map(|region| number(region, "copied_pages")).sum();
@@ -132,7 +131,7 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
     assert!(stores > 500, "{}", report.top_writers());
 }
 
-/// Has workers of puma answer a path until both have done so.
+/// Requests a path from puma until both workers have answered.
 fn traced_puma(path: &str) -> Report {
     let folder = Folder::new("puma");
     let mut command = Command::new(installed("puma"));
@@ -163,7 +162,8 @@ fn collecting_garbage_in_ruby_is_told_by_the_collectors_functions() {
     }
     let report = traced_puma("/collect");
     let all = report.written(|_| true);
-    // Debian's library is stripped: a function without a name goes by the one exported near it.
+    // Debian's library is stripped: a function without a name is described by the exported one near
+    // it.
     let by_collector = report.written(|writer| {
         let module = writer["module"].as_str().unwrap_or_default();
         module.contains("ruby") && function(writer).contains("gc_")

@@ -17,7 +17,7 @@ def tell(titles, sentences):
     counts = {"titles": len(of_titles), "sentences": len(of_sentences - of_titles)}
     with open(os.environ["PAGES"], "w") as file:
         json.dump(counts, file)
-    # Else a worker's first collection writes the headers of the youngest before it is traced.
+    # Otherwise a worker's first collection writes the headers of the youngest objects before the trace.
     gc.collect()
 
 

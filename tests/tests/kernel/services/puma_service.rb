@@ -1,6 +1,6 @@
 # A puma service that is loaded before its workers are forked; each answers with its process id.
 
-# Longer than what Ruby keeps in the object itself.
+# Longer than strings that Ruby stores in the object itself.
 titles = Array.new(200_000) { |number| "a rather long title of article #{number}" }
 
 bind "unix://#{ENV.fetch("SOCKET")}"

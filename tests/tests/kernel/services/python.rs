@@ -1,5 +1,5 @@
-//! Services of CPython, on the interpreters that are here: what reading shared data writes, into
-//! what, and on which line.
+//! Services on the CPython versions of this machine: what reading shared data writes, in which
+//! objects, and on which line.
 
 use std::{env, path::PathBuf, process::Command};
 
@@ -21,26 +21,28 @@ const TORNADO: &str = include_str!("tornado_service.py");
 const WSGI: &str = include_str!("wsgi_service.py");
 const ARRAYS: &str = include_str!("arrays_service.py");
 
-/// The file of its folder in which a service says which pages its variables are in.
+/// The file in its folder in which a service lists the pages of its variables.
 const PAGES: &str = "pages.json";
-/// What a variable is told to hold may differ from that by so much: the interpreter writes some
-/// pages for another reason first, some 150 of the 17,000 that a worker copies.
+/// The reported pages of a variable may differ from that list by this share: the interpreter writes
+/// some pages for another reason first, some 150 of the 17,000 that a worker copies.
 const HELD_TOLERANCE: f64 = 0.01;
 
-/// A folder with Tornado, gunicorn and `NumPy`. `cargo xtask test` makes and names it.
+/// A folder with Tornado, gunicorn and `NumPy`. `cargo xtask test` creates it and sets this
+/// variable.
 const PACKAGES: &str = "COWTRACE_PACKAGES";
 const WORKERS: usize = 3;
-/// Requests that each worker answers: with them it has looked up nearly everything.
+/// Requests that each worker answers: after these it has looked up nearly everything.
 const REQUESTS: u32 = 100;
 
-/// Of the copies under load at least so many are reference counts.
+/// Of the copies under load at least this share are reference counts.
 const REFCOUNT_SHARE: f64 = 0.99;
-/// So many are those of what is looked up, and made by the line that does it: the rest is what
-/// answering a request takes, some 150 pages of the 12,000 and more that a worker copies.
+/// At least this share are reference counts of the values looked up, written by the line that does
+/// the lookup. The rest is the cost of answering a request, some 150 pages of the 12,000 and more
+/// that a worker copies.
 const LOOK_UP_SHARE: f64 = 0.97;
 
-/// One interpreter of each version whose frames are walked. One without the global interpreter lock
-/// has been built without what Tornado imports.
+/// One interpreter of each version whose frames are supported. The build without the global
+/// interpreter lock lacks modules that Tornado imports.
 pub fn versions() -> Vec<Interpreter> {
     let mut found = interpreters();
     found.retain(|python| python.version >= (3, 11) && !python.is_free);
@@ -114,8 +116,8 @@ fn share(report: &Report, fits: impl Fn(&Value) -> bool) -> f64 {
     report.written(fits) as f64 / report.written(|_| true) as f64
 }
 
-/// Looking up writes reference counts of the strings and of the numbers they are found by, all in
-/// the one line that does it.
+/// Lookups write reference counts of the strings and of their integer keys, all in the one line
+/// that does the lookup.
 #[track_caller]
 fn expect_look_ups(python: &Interpreter, report: &Report, function: &str, line: u64) {
     let all = report.written(|_| true);
@@ -155,7 +157,7 @@ fn requests_to_tornado_write_reference_counts_in_the_handlers_line() {
     }
 }
 
-/// What the report's reader wants to know comes without being asked for.
+/// The figures that a user wants appear without any option.
 #[test]
 fn a_report_for_people_says_what_was_written_and_on_which_line() {
     if !can_trace("tornado-text") {
@@ -188,7 +190,7 @@ fn requests_to_gunicorn_write_reference_counts_in_the_applications_line() {
     if !can_trace("gunicorn") {
         return;
     }
-    // What writes is the same as in Tornado: the oldest and the newest will do.
+    // The writes are the same as in Tornado, so the oldest and the newest version suffice.
     let versions = versions();
     for python in [&versions[0], &versions[versions.len() - 1]] {
         let report = traced(&gunicorn(python));
@@ -196,8 +198,8 @@ fn requests_to_gunicorn_write_reference_counts_in_the_applications_line() {
     }
 }
 
-/// Has every worker read one variable, then the other, and compares what they are told to hold with
-/// the pages that their objects are in.
+/// Makes every worker read one variable, then the other, and compares the reported pages of each
+/// with the pages that its objects are in.
 #[track_caller]
 fn expect_holders(python: &Interpreter, server: &Server, titles: &str, sentences: &str) {
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
@@ -244,7 +246,7 @@ fn what_gunicorn_copies_is_held_by_the_applications_variables() {
     }
 }
 
-/// An interpreter that has `NumPy`, which is installed for one version.
+/// An interpreter with `NumPy`, which is installed for one version.
 fn with_numpy() -> Interpreter {
     let has = |python: &Interpreter| {
         let output = command(python).args(["-c", "import numpy"]).output();
@@ -256,7 +258,7 @@ fn with_numpy() -> Interpreter {
     })
 }
 
-/// Has the worker read numbers, and tells the array's addresses.
+/// Makes the worker read numbers, and returns the array's addresses.
 fn traced_arrays(python: &Interpreter, order: &str) -> (Report, u64, u64) {
     let mut service = Service::start(command(python).args(["-c", ARRAYS]));
     let ready = service.answer();
@@ -283,7 +285,7 @@ fn numbers_in_an_array_stay_shared_and_those_in_a_list_do_not() {
         .map(|it| it.copied)
         .sum();
     let all = report.written(|_| true);
-    // Of 7,813 pages; the few are the interpreter's own.
+    // Of 7,813 pages; these few are the interpreter's own.
     assert!(
         in_array <= 2 && all < 300,
         "{python}: {in_array} pages of the array, {all} in all; {}",

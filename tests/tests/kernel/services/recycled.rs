@@ -1,11 +1,12 @@
-//! Workers that come and go while their master stays, as with `gunicorn --max-requests`: the master's
-//! variable is told as truly after a hundred of them as after two.
+//! Workers that start and exit while their master stays, as with `gunicorn --max-requests`: the
+//! master's variable must be reported as well after a hundred of them as after two.
 //!
-//! What is compared. A worker that ends gives everything back that it inherited, which copies nearly all
-//! of it, the interpreter's own objects too; one that stays copies what requests take. So the shares
-//! of two runs, with and without recycling, differ by what their workers do. What must not differ is the
-//! part of the catalogue's copies that its variable is told to hold, and the variable's share of all
-//! copies must be that of the catalogue's objects in the same run, which are known by their type.
+//! What is compared: a worker that exits frees all that it inherited, which copies nearly all of
+//! it, including the interpreter's own objects; a worker that stays copies only what requests need.
+//! So the shares of two runs, with and without recycling, differ because their workers do different
+//! things. Two things must hold: the variable has the same part of the catalogue's copies in both
+//! runs; and within a run, the variable's share of all copies equals that of the catalogue's
+//! objects, which are known by their type.
 
 use std::{
     thread,
@@ -31,8 +32,9 @@ use super::{
 const VARIABLE: &str = "catalog_service.CATALOG";
 const TYPE: &str = "catalog_service.Item";
 const WORKERS: usize = 2;
-/// Of all copies. In runs of ten and of sixty seconds by type and by variable were the same within 0.0001;
-/// while the master was taken for changed, variables were found for 0.02 of all copies.
+/// As a share of all copies. In runs of ten and of sixty seconds the shares by type and by variable
+/// agreed within 0.0001. When the master was wrongly taken to have changed, variables were found
+/// for only 0.02 of all copies.
 const TOLERANCE: f64 = 0.01;
 
 fn gunicorn(python: &Interpreter, max_requests: Option<u32>) -> Server {
@@ -51,7 +53,7 @@ fn gunicorn(python: &Interpreter, max_requests: Option<u32>) -> Server {
     server
 }
 
-/// What a run tells of the catalogue, as parts of all copies.
+/// A run's figures about the catalogue, as shares of all copies.
 #[derive(Debug)]
 struct Shares {
     workers: usize,
@@ -60,7 +62,7 @@ struct Shares {
 }
 
 impl Shares {
-    /// Of the catalogue's copies, the part that its variable holds.
+    /// The part of the catalogue's copies that its variable holds.
     fn found(&self) -> f64 {
         self.by_variable / self.by_type
     }
@@ -81,7 +83,7 @@ fn shares(report: &Report) -> Shares {
     }
 }
 
-/// Traces the master under load. `midway` happens once half of the time is over.
+/// Traces the master under load. `midway` runs when half of the time is over.
 fn traced(server: &Server, time: Duration, midway: impl FnOnce()) -> Report {
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
     let ends = Instant::now() + time;
@@ -108,7 +110,7 @@ fn expect_told(what: &str, report: &Report) -> Shares {
     shares
 }
 
-/// The workers stay, but that they are replaced once, as by a deployment.
+/// The workers stay, except that they are replaced once, as by a deployment.
 fn unrecycled(python: &Interpreter) -> Shares {
     let server = gunicorn(python, None);
     let master = Pid::from_raw(server.pid().cast_signed());
@@ -147,8 +149,8 @@ fn a_variable_is_told_the_same_while_workers_come_and_go_for_ten_seconds() {
     }
 }
 
-/// Most copies come after the last walk and go by what lay nearest in their page: in five runs by type and
-/// by variable were the same within 0.0003.
+/// Most copies come after the last walk and are attributed to what was nearest in their page at
+/// that time: in five runs the shares by type and by variable agreed within 0.0003.
 #[test]
 fn a_variable_is_told_of_a_master_that_ends_first() {
     if !can_trace("recycled-ends") {
@@ -179,7 +181,7 @@ fn a_variable_is_told_the_same_while_workers_come_and_go_for_a_minute() {
     }
     let python = &versions()[0];
     let unrecycled = unrecycled(python);
-    // Beside each other: a minute is long.
+    // Both at the same time, since each takes a minute.
     thread::scope(|scope| {
         for requests in [30, 300] {
             let unrecycled = &unrecycled;

@@ -1,5 +1,5 @@
-//! A service under the test's control: in a folder of its own, and gone at the end, however the
-//! test ends.
+//! A service under the test's control, in a folder of its own; both are gone at the end, however
+//! the test ends.
 
 use std::{
     fs::{self, File},
@@ -17,17 +17,17 @@ use nix::{
     unistd::Pid,
 };
 
-/// Longer than anything takes here, also on a busy machine.
+/// Longer than anything takes here, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A service, with all that it forked.
+/// A service, with all its descendants.
 pub struct Server {
     child: Child,
     folder: Folder,
 }
 
 impl Server {
-    /// Starts a service, which finds its files in the folder.
+    /// Starts a service whose files are in the folder.
     pub fn start(command: &mut Command, folder: Folder) -> Self {
         let log = File::create(folder.path("log")).expect("the folder can be written to");
         let child = command
@@ -49,7 +49,7 @@ impl Server {
         self.folder.path(name)
     }
 
-    /// All that descend from it and live.
+    /// All its living descendants.
     pub fn workers(&self) -> Vec<u32> {
         let tree = memory::children_of(Path::new("/proc"), &[self.pid()]).unwrap_or_default();
         tree.into_iter()
@@ -58,7 +58,7 @@ impl Server {
             .collect()
     }
 
-    /// Waits until something holds, or fails with what the service said.
+    /// Waits until a condition holds; otherwise fails with the service's output.
     pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
         self.repeat(what, || {
             let is_so = holds();
@@ -69,7 +69,7 @@ impl Server {
         });
     }
 
-    /// Does something again and again until it is enough, or fails with what the service said.
+    /// Repeats an action until it is enough; otherwise fails with the service's output.
     pub fn repeat(&self, what: &str, mut is_enough: impl FnMut() -> bool) {
         let start = Instant::now();
         while !is_enough() {
@@ -86,7 +86,7 @@ impl Server {
         memory::read_identity(Path::new("/proc"), self.pid()).is_ok_and(|it| !it.is_dead)
     }
 
-    /// What it wrote to its standard output and error.
+    /// Its standard output and error so far.
     pub fn said(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -94,7 +94,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Found before the master has gone: orphans have another parent.
+        // Found while the master exists: orphans have another parent.
         let workers = self.workers();
         let group = Pid::from_raw(self.child.id().cast_signed());
         let _ = self.child.kill();
@@ -106,11 +106,11 @@ impl Drop for Server {
     }
 }
 
-/// A folder that is gone with its owner.
+/// A folder that is removed with the value.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A fresh one. Its path is short: those of sockets have at most 107 bytes.
+    /// A new folder. Its path is short, because paths of sockets have at most 107 bytes.
     pub fn new(name: &str) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);

@@ -1,29 +1,29 @@
-//! How much memory was allocated at an address: by the headers of CPython's small blocks
-//! (Objects/obmalloc.c) or of mimalloc's pages, and of the C library's chunks (glibc,
-//! malloc/malloc.c). A freed object keeps its type, so what claims to be larger than its allocation
-//! is none.
+//! The size of the allocation at an address, from the headers of CPython's small blocks
+//! (Objects/obmalloc.c), of mimalloc's pages, or of the C library's chunks (glibc,
+//! malloc/malloc.c). A freed object keeps its type pointer, so anything that claims to be larger
+//! than its allocation is not an object.
 
 use super::{allocated::Allocation, memory::Memory, mimalloc, offsets::Blocks};
 
-/// Blocks of pools are multiples of this, bytes.
+/// Block sizes in pools are multiples of this, bytes.
 const ALIGNMENT: u64 = 16;
-/// Size classes of pools: larger objects are the C library's.
+/// Size classes of pools: larger objects come from the C library.
 const CLASSES: u64 = 32;
 /// Largest block of a pool, bytes.
 pub(super) const LARGEST_SMALL: u64 = ALIGNMENT * CLASSES;
 /// `pool_header`: 48 bytes.
 const POOL_HEADER_WORDS: usize = 6;
 const POOL_HEADER: u64 = 8 * POOL_HEADER_WORDS as u64;
-/// Flags in the size of a chunk: the one before is in use; it is a mapping of its own.
+/// Flags in a chunk's size: the previous chunk is in use; the chunk is a mapping of its own.
 const PREVIOUS_IN_USE: u64 = 1;
 const IS_MAPPING: u64 = 2;
 const FLAGS: u64 = 7;
 const SMALLEST_CHUNK: u64 = 32;
-/// The size of what ends a heap of chunks.
+/// The size of the chunk that ends a heap.
 const FENCE: u64 = 16;
-/// Chunks behind one that are looked at.
+/// How many following chunks are checked.
 const FOLLOWING_CHUNKS: usize = 4;
-/// From a chunk's size to what was allocated.
+/// From a chunk's size field to the allocated memory.
 const CHUNK_HEADER: u64 = 8;
 
 /// The allocation at an address.
@@ -75,13 +75,13 @@ fn of_chunk(memory: &mut Memory<'_>, address: u64) -> Option<u64> {
         return (word & PREVIOUS_IN_USE == 0 && size.is_multiple_of(4096)).then_some(size - 16);
     }
     let next = size_at.checked_add(size)?;
-    // The next chunk knows that this one is in use.
+    // The next chunk's flag says that this one is in use.
     let is_chunk = memory.word(next)? & PREVIOUS_IN_USE != 0 && are_chunks(memory, next);
     is_chunk.then_some(size - CHUNK_HEADER)
 }
 
-/// Whether chunks follow each other from the size of one on. Any pointer may look like one size,
-/// and what has a size of many megabytes then would seem to own everything behind it.
+/// Whether a valid sequence of chunks follows from this size. Any pointer may look like a size; if
+/// it looks like many megabytes, everything after it would seem to belong to one allocation.
 fn are_chunks(memory: &mut Memory<'_>, first: u64) -> bool {
     let mut size_at = first;
     for _ in 0..FOLLOWING_CHUNKS {
@@ -112,7 +112,7 @@ mod tests {
     const START: u64 = 0x100_0000;
     const IN_USE: u64 = PREVIOUS_IN_USE;
 
-    /// Chunks of these sizes one after the other, the last up to the end.
+    /// Consecutive chunks with these sizes; the last one reaches the end.
     fn chunks(sizes: &[u64]) -> Bytes {
         let mut bytes = Bytes::new(START, 0x2_0000);
         let mut at = START;
@@ -133,7 +133,7 @@ mod tests {
         let bytes = chunks(&[64, 0x1000, 48]);
         assert_eq!(of_chunk_at(&bytes, START + 16), Some(56));
         assert_eq!(of_chunk_at(&bytes, START + 80), Some(0xff8));
-        // The last one, and the rest behind it.
+        // The last one, and the remainder after it.
         assert_eq!(of_chunk_at(&bytes, START + 64 + 0x1010), Some(40));
         assert_eq!(of_chunk_at(&bytes, START + 32), None);
     }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_only_has_a_number_in_front_is_no_chunk() {
         let mut bytes = chunks(&[64, 0x1000, 48]);
-        // Table entries: the number leads into data that happens to be odd.
+        // Table entries: this number leads into data that happens to be odd.
         bytes.put(START + 88, &[0x8000]);
         bytes.put(START + 88 + 0x8000, &[0x6d61_6e61 | IN_USE]);
         assert_eq!(of_chunk_at(&bytes, START + 96), None);

@@ -1,4 +1,4 @@
-//! Memory of a process made by hand, for tests.
+//! Handmade memory of a process, for tests.
 
 #[cfg(test)]
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::run::{Kind, Mapping};
 
-/// Memory of a process at an address, all of it present.
+/// A process's memory at one address, all of it present.
 #[cfg(test)]
 pub(super) struct Bytes {
     start: u64,

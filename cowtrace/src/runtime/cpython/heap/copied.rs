@@ -1,4 +1,4 @@
-//! The copied addresses, and which node of the walk each has been found under.
+//! The copied addresses, and the walk's node under which each was found.
 
 use super::{
     memory::Memory,
@@ -8,16 +8,16 @@ use super::{
 /// Not found under any node.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// Addresses that were written, with what is found about each.
+/// Written addresses, with what the walk found about each.
 #[derive(Default)]
 pub(super) struct Copied {
     /// In order.
     addresses: Vec<u64>,
     nodes: Vec<u32>,
     types: Vec<u32>,
-    /// By which of the leading variables each can be reached, a bit each.
+    /// Which of the leading variables reach each address, one bit each.
     pub(super) masks: Vec<u16>,
-    /// For each page of the memory the first address in it or after it.
+    /// For each page of the memory, the first address at or after it.
     first: Vec<u32>,
 }
 
@@ -48,7 +48,7 @@ impl Copied {
         }
     }
 
-    /// Index of the first address from a place on, whose address is given too.
+    /// Index of the first address at or after a place, which is also given as an address.
     #[inline]
     fn first_from(&self, place: Option<ChunkPlace>, start: u64) -> usize {
         let Some(place) = place else {
@@ -69,7 +69,8 @@ impl Copied {
         index
     }
 
-    /// Gives all addresses in a range that nobody has to a node; tells how many are in the range.
+    /// Assigns all unassigned addresses in a range to a node; returns how many addresses are in the
+    /// range.
     #[inline]
     pub(super) fn claim(
         &mut self,
@@ -91,7 +92,7 @@ impl Copied {
         found
     }
 
-    /// How many addresses are in a range.
+    /// How many addresses a range contains.
     #[inline]
     pub(super) fn count(&self, place: Option<ChunkPlace>, range: std::ops::Range<u64>) -> u32 {
         let mut index = self.first_from(place, range.start);
@@ -128,7 +129,7 @@ impl Copied {
         &self.addresses
     }
 
-    /// Node and type of each address; [`NOWHERE`] where there is none.
+    /// Node and type of each address; [`NOWHERE`] if it was not found.
     pub(super) fn found(&self) -> impl Iterator<Item = (u32, u32)> {
         self.nodes.iter().copied().zip(self.types.iter().copied())
     }

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-/// Steps between looks at the clock. One takes less than a microsecond, but some milliseconds where
-/// an object is made of words that all have to be looked at.
+/// Steps between checks of the clock. A step takes less than a microsecond, or some milliseconds if
+/// each word of an object has to be looked up.
 const STEPS: u32 = 64;
 
-/// How far the walk may go.
+/// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
     max_bytes: u64,
     steps: u32,
-    /// Whether it was reached.
+    /// Whether a limit was reached.
     pub(super) is_over: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Dicts: their tables of keys, and values that stand beside keys which several share
+//! Dicts: their tables of keys, and the values of dicts that share their keys
 //! (Objects/dictobject.c).
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     same,
 };
 
-/// Larger tables of keys are not believed: binary logarithm of their places.
+/// Largest plausible table of keys: binary logarithm of its size.
 const MAX_KEYS: u64 = 40;
 
 impl HeapObjects<'_> {
@@ -26,11 +26,11 @@ impl HeapObjects<'_> {
         parts.tables.push(table);
     }
 
-    /// Values beside keys that several dicts share.
+    /// The values of a dict whose keys are shared.
     pub(super) fn values(&mut self, values: u64, count: u64, parts: &mut ObjectParts) {
         match self.offsets.attributes {
             Attributes::Dict => parts.table(values, count * 8, values, count, PartShape::Values),
-            // In front of them stands in which order they came, the last byte being its length.
+            // Before them lies their insertion order, whose last byte is its length.
             Attributes::Before | Attributes::Tagged => {
                 let before = u64::from(self.memory.byte(values.wrapping_sub(1)).unwrap_or(0));
                 let start = values.saturating_sub(before);
@@ -48,7 +48,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// The keys of a dict at an address; none if they cannot be ones.
+    /// The keys table at an address; none if it cannot be one.
     pub(super) fn keys(&mut self, at: u64) -> Option<PartTable> {
         let mut head = [0; 5];
         if at == 0 || self.memory.words(at, &mut head) < head.len() {
@@ -117,7 +117,7 @@ impl HeapObjects<'_> {
         parts.add(PathLabel::NONE, dict);
     }
 
-    /// Keys, values and the keys' numbers of a table of attributes.
+    /// Keys, values and the number of keys of a table of attributes.
     pub(super) fn each_entry(&mut self, keys: u64, mut take: impl FnMut(PathLabel, u64, u64)) {
         let Some(table) = self.keys(keys) else {
             return;

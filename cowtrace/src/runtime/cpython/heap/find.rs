@@ -1,4 +1,4 @@
-//! Finds what holds addresses: the walk from its beginning to its answer, and how much it may take.
+//! Finds what holds addresses: the whole walk, from its start to its answer, and its limits.
 
 use std::{
     path::Path,
@@ -20,16 +20,16 @@ use super::{
     walk::Walk,
 };
 
-/// How much a walk may take.
+/// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Time for finding what holds what.
+    /// Time for the search.
     pub time: Duration,
-    /// Memory of the walk, bytes, for a process with up to 1 GiB of its own; for larger ones a
-    /// sixteenth of what they have.
+    /// Memory of the walk, bytes, for a process with up to 1 GiB of its own; for larger processes
+    /// it is a sixteenth of their memory.
     pub memory_bytes: usize,
-    /// Addresses whose holders are found beside those of what was copied, for a [`Survey`]; none is
-    /// made where there are none.
+    /// How many landmarks are looked up beside the copied addresses, for a [`Survey`]; with 0, no
+    /// survey is made.
     pub landmarks: usize,
 }
 
@@ -43,41 +43,41 @@ impl Default for Limits {
     }
 }
 
-/// As often as all of the memory may be read, at least 4 GiB: the cache is smaller than the memory,
-/// and what a set holds is all over it.
+/// How many times the process's memory may be read, at least 4 GiB: the cache is smaller than the
+/// memory, and the elements of a set are spread all over it.
 const MAX_ROUNDS: u64 = 16;
 const LEAST_BYTES: u64 = 4 << 30;
 /// Cache, bytes; the larger one is for processes above [`LARGE`].
 const CACHE: usize = 16 << 20;
 const LARGE_CACHE: usize = 32 << 20;
 const LARGE: u64 = 1 << 30;
-/// Bytes of tables for each chunk of the process: marks, its pages' first copies and landmarks, and its
-/// place.
+/// Bytes of tables per chunk of the process's memory: marks, the first copy and landmark of each
+/// page, and the chunk's place.
 const TABLES_A_CHUNK: usize = 672 + 64;
-/// Bytes of tables for each copied address.
+/// Bytes of tables per copied address.
 const TABLES_AN_ADDRESS: usize = 24;
 
-/// What a walk found.
+/// The result of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Most pages first.
     pub variables: Vec<Variable>,
-    /// Copied pages that were looked for.
+    /// Copied pages that were looked up.
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
-    /// Objects that were visited.
+    /// Objects visited.
     pub objects: u64,
-    /// Bytes that were read.
+    /// Bytes read.
     pub bytes_read: u64,
-    /// Time it took, ns.
+    /// Duration, ns.
     pub duration_ns: u64,
-    /// Whether it ended before everything was visited, for time, memory or depth, or some of what it
-    /// had found was gone before it could be named.
+    /// Whether it ended early, because of time, memory or depth, or some of what it had found was
+    /// gone before it could be named.
     pub is_partial: bool,
-    /// Whether the leading variables could be compared before the time was over.
+    /// Whether there was time to compare the leading variables.
     pub is_compared: bool,
-    /// What lies where, for copies that come later.
+    /// What lies where, for later copies.
     pub survey: Survey,
 }
 
@@ -86,11 +86,11 @@ pub struct Found {
 pub(crate) struct LivingInterpreter {
     pub(crate) type_type: u64,
     pub(crate) runtime: u64,
-    /// Candidates: the first that fits is taken.
+    /// Possible layouts: the first that fits is used.
     pub(crate) offsets: Vec<Offsets>,
 }
 
-/// Addresses in order, and the pages that were copied for each.
+/// Addresses in order, and the pages copied for each.
 pub(crate) struct AddressCopies {
     pub(crate) addresses: Vec<u64>,
     pub(crate) pages: Vec<u32>,
@@ -150,7 +150,7 @@ pub(super) fn prepare_walk<'a>(
     Err("its modules are not where this version of CPython has them")
 }
 
-/// Walks, and tells what was found.
+/// Walks, and returns the result.
 pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
     let is_partial = walk.deadline.is_over

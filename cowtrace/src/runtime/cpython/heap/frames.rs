@@ -1,15 +1,15 @@
-//! Frames, running and suspended, and closures: what is held by the names of variables in code.
+//! Frames, running and suspended, and closures: objects held by variables in code.
 
 use super::{
     kind::ObjectKind, objects::HeapObjects, offsets::Generator, parts::ObjectParts,
     paths::PathLabel, same,
 };
 
-/// Local variables of a frame, and depth of its stack, that are believed.
+/// Most plausible local variables of a frame, and stack depth.
 const MAX_LOCALS: u64 = 4096;
 
 impl HeapObjects<'_> {
-    /// What a function closes over, by the names in its code.
+    /// The closed-over variables of a function, by the names in its code.
     pub(super) fn closure(&mut self, closure: u64, code: u64, parts: &mut ObjectParts) {
         if closure == 0 || self.at_of_kind(closure, ObjectKind::Tuple).is_none() {
             return;
@@ -31,7 +31,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// The frame of a generator, or a frame that is an object.
+    /// The frame of a generator, or a frame object.
     pub(super) fn suspended(&mut self, at: u64, kind: ObjectKind, parts: &mut ObjectParts) {
         match (kind, self.offsets.generator) {
             (ObjectKind::Frame, Generator::Object(_)) => self.frame(at, parts),
@@ -44,7 +44,7 @@ impl HeapObjects<'_> {
                 parts.add(PathLabel::NONE, frame);
             }
             (_, Generator::Inside { state, frame }) => {
-                // Below 0: begun or suspended. One that runs is among the threads' frames.
+                // Below 0: begun or suspended. A running one is among the threads' frames.
                 let is_suspended = self
                     .memory
                     .byte(at + self.offsets.header.longer + state)
@@ -56,7 +56,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// Local variables of a frame by name, and what is on its stack.
+    /// Local variables of a frame by name, and the values on its stack.
     pub(super) fn frame(&mut self, frame: u64, parts: &mut ObjectParts) {
         let code = self.frame_code(frame);
         if self.at_of_kind(code, ObjectKind::Code).is_none() {
@@ -97,7 +97,7 @@ impl HeapObjects<'_> {
         self.word(frame, self.offsets.frame.code) & !7
     }
 
-    /// References in frames have their lowest bits for other things from 3.14 on.
+    /// From 3.14 on, the lowest bits of references in frames are flags.
     fn local(&mut self, frame: u64, number: u64) -> u64 {
         self.word(frame, self.offsets.frame.locals + number * 8) & !7
     }

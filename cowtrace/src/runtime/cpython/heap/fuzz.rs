@@ -1,5 +1,4 @@
-//! What the memory of a process may hold in the place of a heap: handmade ones, with anything in
-//! them changed.
+//! Fuzzes the heap in a process's memory: handmade heaps with arbitrary changes.
 
 use super::{
     find::Found,
@@ -14,17 +13,17 @@ pub(crate) const HEAP: Target = Target {
     run: heap,
     seeds,
     max_bytes: 4 << 10,
-    // The limits of a walk, of which so small a memory takes little.
+    // The limits of a walk; memory this small needs little of them.
     memory: |_| 8 << 20,
 };
 
-/// Bytes of a change.
+/// Bytes per change.
 const CHANGE: usize = 8;
-/// Text that is taken of a path's step, bytes, and steps that a path has at most.
+/// Longest text of a path's step, bytes, and most steps of a path.
 const MOST_PATH: usize = 64 * 400;
 
-/// First the version, which pages are present and where the mapping is split; then changes: a word,
-/// what to do with it, and two numbers for that.
+/// First the version, the present pages and where the mapping is split; then changes: a word, the
+/// operation, and two numbers for it.
 fn heap(input: &[u8]) {
     let mut values = Values(input);
     let versions = versions();
@@ -68,13 +67,13 @@ fn change(heap: &mut Heap, copied: &mut Vec<u64>, change: &[u8]) {
         6 => before ^ 1 << (index % 64),
         7 => before.wrapping_add(u64::from(index) * 8),
         8 => number << (index % 64),
-        // Not a change: what is looked for.
+        // Not a change: an address to look up.
         _ => {
             copied.push(START + number % BYTES as u64);
             return;
         }
     };
-    // Of what was made as well as of any place.
+    // An existing object as well as any place.
     let at = if index % 2 == 0 {
         START + at as u64 * 8
     } else {
@@ -104,7 +103,7 @@ fn check(found: &Found) {
     }
 }
 
-/// Each version as it is; then with a change of each kind.
+/// Each version unchanged; then with one change of each kind.
 fn seeds() -> Vec<Vec<u8>> {
     let heads = (0..7).map(|version| vec![version, 0, 0, 0]);
     let changes = (0..10).flat_map(|what| [0x40 + what, 0x14, what, what * 3, 0x40, 0x42, 0, 0]);

@@ -1,25 +1,26 @@
-//! How objects begin (`PyObject`), and what is in front of them: builds with a global interpreter
-//! lock, and those without, whose reference count has two parts (Include/object.h).
+//! The header of objects (`PyObject`) and what lies before it, in builds with a global interpreter
+//! lock and without, whose reference count has two parts (Include/object.h).
 
 use super::super::objects::{FREE_THREADED, ObjectLayout, WITH_LOCK};
 
-/// What never goes away has this as its owner's part of a count.
+/// The owner's part of the count of immortal objects.
 const IMMORTAL: u32 = u32::MAX;
-/// More references are not believed.
+/// Highest plausible reference count.
 const MAX_COUNT: u64 = 1 << 32;
 /// The highest state of an object's lock (`PyMutex`).
 const MAX_LOCK: u8 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Bytes by which it is longer than a count and a type: all members stand so much further on.
+    /// Bytes by which it is longer than a count and a type: all members lie this much further on.
     pub(super) longer: u64,
-    /// Where a count of two parts has that of the owning thread, in the upper half of a word whose
-    /// lower half is padding, lock and the collector's bits; the other part is in front of the type.
+    /// In a count of two parts, the place of the owning thread's part: the upper half of a word
+    /// whose lower half is padding, lock and the collector's bits. The other part is just before
+    /// the type.
     pub(super) owned: Option<u64>,
-    /// Bytes of the collector's header in front of objects that it knows.
+    /// Bytes of the collector's header before objects that it tracks.
     pub(super) collector: u64,
-    /// Members by which objects and types are told wherever one is met.
+    /// Members by which objects and types are recognized anywhere.
     pub(super) objects: &'static ObjectLayout,
 }
 
@@ -39,21 +40,22 @@ impl Header {
     };
 }
 
-/// Whether a word in front of a type is a reference count, and not 0. A freed block has none, or a
-/// piece of an address in its place.
+/// Whether a word before a type is a reference count above 0. A freed block has 0, or part of an
+/// address, in its place.
 #[inline]
 pub(super) const fn is_count(word: u64) -> bool {
     word as u32 != 0 && (word >> 32) as u16 == 0
 }
 
-/// The same of a count of two parts: [`Header::owned`], and the word in front of the type.
+/// The same for a count of two parts: [`Header::owned`], and the word before the type.
 #[inline]
 pub(super) const fn is_count_of_two(owned: u64, shared: u64) -> bool {
     let (padding, lock, owned) = (owned as u16, (owned >> 16) as u8, (owned >> 32) as u32);
     if padding != 0 || lock > MAX_LOCK {
         return false;
     }
-    // The lowest two bits are flags. What other threads gave up that the owner took is below 0.
+    // The lowest two bits are flags. The part is below 0 if other threads dropped references that
+    // the owner took.
     let shared = shared.cast_signed() >> 2;
     owned == IMMORTAL || (shared.unsigned_abs() < MAX_COUNT && shared + owned as i64 > 0)
 }

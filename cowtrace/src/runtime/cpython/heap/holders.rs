@@ -1,5 +1,5 @@
-//! From the walk to an answer: the variables that hold most of what was copied, small ones added
-//! to what they are part of.
+//! From the walk to the answer: the variables that hold most of the copied memory. Small variables
+//! are added to those that contain them.
 
 use std::collections::HashMap;
 
@@ -11,25 +11,27 @@ use super::{
     walk::Walk,
 };
 
-/// Variables with less than this part of the copies go with what they are part of.
+/// Variables with less than one part in this many of the copies are added to those that contain
+/// them.
 pub(super) const LEAST_PART: u64 = 200;
-/// Variables that are told.
+/// Most variables that are reported.
 pub(super) const MAX_VARIABLES: usize = 32;
-/// Types of copied objects that are told of a variable.
+/// Most types of copied objects that are reported per variable.
 const MAX_TYPES: usize = 8;
-/// Variables that are compared because they refer to what others hold, next to those that hold
-/// most.
+/// Variables that are compared because they refer to memory that others hold, in addition to those
+/// that hold most.
 const MAX_OTHERS: usize = 6;
-/// Of these, one with less than this part of the references goes with what it is part of.
+/// Of these, a variable with less than one part in this many of the references is added to the one
+/// that contains it.
 const LEAST_OTHER: u64 = 20;
-/// Variables that hold most and are compared.
+/// Most variables that are compared because they hold most.
 const MAX_COMPARED: usize = MAX_LEADING - MAX_OTHERS;
 
-/// How copies are added up over the tree.
+/// Sums of copies over the tree.
 pub(super) struct VariableSums {
-    /// Told nodes and their copied pages, most first.
+    /// Reported nodes and their copied pages, most first.
     pub(super) leading: Vec<(u32, u64)>,
-    /// As these, of landmarks.
+    /// The same for landmarks.
     pub(super) places: Vec<(u32, u64)>,
     /// Copied pages found under any node.
     pub(super) held: u64,
@@ -65,7 +67,7 @@ impl VariableSums {
         };
         let leading = self.leading.iter().map(|(node, _)| *node);
         let mut compared: Vec<u32> = leading.filter(has_object).take(MAX_COMPARED).collect();
-        // Of these something may be copied later.
+        // Later copies may belong to these.
         for (node, _) in &self.places {
             if compared.len() < MAX_COMPARED && !compared.contains(node) && has_object(node) {
                 compared.push(*node);
@@ -124,7 +126,7 @@ impl VariableSums {
     }
 }
 
-/// Adds pages up by node; tells how many are under any.
+/// Adds up pages by node; also returns how many pages are under any node.
 fn add_up_by_node(
     nodes: &[PathNode],
     found: impl Iterator<Item = ((u32, u32), u32)>,
@@ -140,7 +142,7 @@ fn add_up_by_node(
     (sums, held)
 }
 
-/// The node that each node's copies are told under, of those that are told; [`ROOT`] for none.
+/// For each node, the reported node to which its copies are added; [`ROOT`] if there is none.
 pub(super) fn told_under(nodes: &[PathNode], are_told: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut is_told = vec![false; nodes.len()];
     for node in are_told {
@@ -158,7 +160,7 @@ pub(super) fn told_under(nodes: &[PathNode], are_told: impl Iterator<Item = u32>
     told
 }
 
-/// The nodes with at least so much, most first: what has less goes to what it is part of.
+/// The nodes with at least this sum, most first; smaller sums are added to the node above.
 fn heavy(nodes: &[PathNode], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
     let mut found = Vec::new();
     // Children come after their parents.
@@ -174,7 +176,7 @@ fn heavy(nodes: &[PathNode], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
     found
 }
 
-/// What is known of a variable's copies.
+/// What is known about a variable's copies.
 #[derive(Clone, Default)]
 pub(super) struct Amounts {
     pub(super) pages: u64,
@@ -183,7 +185,7 @@ pub(super) struct Amounts {
 }
 
 impl Amounts {
-    /// Counts pages of an object of a type, which the variables of a mask hold.
+    /// Adds pages of an object of this type, which the variables in the mask hold.
     pub(super) fn add(&mut self, pages: u64, number: u32, mask: u16) {
         self.pages += pages;
         *self.types.entry(number).or_default() += pages;
@@ -192,7 +194,7 @@ impl Amounts {
         }
     }
 
-    /// Takes in what is told under another variable too.
+    /// Adds amounts that were counted under another variable.
     pub(super) fn join(&mut self, other: Self) {
         self.pages += other.pages;
         for (number, pages) in other.types {
@@ -203,7 +205,7 @@ impl Amounts {
         }
     }
 
-    /// A variable with these copies. `type_name` names types.
+    /// A variable with these copies. `type_name` gives the names of types.
     pub(super) fn of_variable(
         self,
         named: NamedVariable,
@@ -234,7 +236,7 @@ impl Amounts {
     }
 }
 
-/// A variable, and others that may hold the same.
+/// A variable, and others that may hold the same memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamedVariable {
     path: String,
@@ -282,7 +284,7 @@ impl NamedVariable {
 
 #[cfg(test)]
 impl NamedVariable {
-    /// A variable of which nothing is known but its path.
+    /// A variable of which only the path is known.
     pub(super) fn called(path: &str) -> Self {
         Self {
             path: path.into(),
@@ -294,7 +296,7 @@ impl NamedVariable {
     }
 }
 
-/// Aliases of a variable that are told.
+/// Most other names of a variable that are reported.
 const MAX_ALIASES: usize = 3;
 
 /// The other names of an object.

@@ -1,8 +1,8 @@
-//! How objects are followed, by what their types say.
+//! How to follow an object, by its type.
 
 /// Flag of types whose objects are types (Include/object.h).
 pub(super) const METATYPE: u64 = 1 << 31;
-/// Flags of types by which their objects' kind is known.
+/// Flags of types that show the kind of their objects.
 pub(super) const BY_FLAG: [(u64, ObjectKind); 7] = [
     (1 << 24, ObjectKind::Number),
     (1 << 25, ObjectKind::List),
@@ -13,12 +13,12 @@ pub(super) const BY_FLAG: [(u64, ObjectKind); 7] = [
     (METATYPE, ObjectKind::Type),
 ];
 
-/// How an object is followed.
+/// How to follow an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectKind {
     Text,
     Bytes,
-    /// Numbers and what else refers to nothing.
+    /// Numbers, and other objects without references.
     Number,
     List,
     Tuple,
@@ -33,9 +33,9 @@ pub(super) enum ObjectKind {
     Type,
     Frame,
     Generator,
-    /// Weak references hold nothing.
+    /// Weak references, which hold nothing.
     Weak,
-    /// Classes' instances, and what has no known layout: members, then every word.
+    /// Instances of classes, and objects without a known layout: their members, then every word.
     Other,
 }
 
@@ -59,7 +59,7 @@ impl ObjectKind {
         })
     }
 
-    /// Whether it is what programs keep their data in.
+    /// Whether programs keep their data in such objects.
     pub(super) const fn is_data(self) -> bool {
         matches!(
             self,
@@ -67,7 +67,7 @@ impl ObjectKind {
         )
     }
 
-    /// Whether it refers to nothing.
+    /// Whether it has no references.
     pub(super) const fn is_leaf(self) -> bool {
         matches!(self, Self::Text | Self::Bytes | Self::Number | Self::Weak)
     }

@@ -1,5 +1,5 @@
-//! What types the objects of a process have, as far as it matters for following them: read once a
-//! type, and believed only as far as it fits.
+//! The types of a process's objects, with what is needed to follow the objects: read once per type,
+//! and checked.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,26 +20,27 @@ const MANAGED_DICT: u64 = 1 << 4;
 pub(super) const HEAP_TYPE: u64 = 1 << 9;
 const READY: u64 = 1 << 12;
 const COLLECTED: u64 = 1 << 14;
-/// A type's type, and its type, up to the one that is its own.
+/// Most steps from a type to its type, up to the one that is its own type.
 const MAX_METATYPES: usize = 4;
-/// Bases of a type that are looked at.
+/// Most bases of a type that are read.
 const MAX_BASES: usize = 64;
-/// Members that are looked at, of a type and its bases.
+/// Most members that are read, of a type and its bases.
 const MAX_MEMBERS: usize = 512;
-/// Members of all types together, and words without a layout: 24 MiB. Large programs have a tenth.
+/// Most members of all types together, and words without a layout: 24 MiB. Large programs have a
+/// tenth.
 const MAX_ALL: usize = 1 << 20;
-/// Larger objects are not believed, bytes without items.
+/// Largest plausible object, bytes without items.
 const MAX_BASIC_SIZE: u64 = 1 << 16;
-/// Words of an object without a layout that are looked at.
+/// Most words of an object without a layout that are checked.
 const MAX_LOOSE: u64 = 1024;
-/// Types that are told apart, and addresses remembered to be none.
+/// Most types that are kept, and addresses known not to be types.
 const MAX_TYPES: usize = 1 << 16;
 const MAX_STRANGERS: usize = 1 << 16;
 /// `T_OBJECT` and `T_OBJECT_EX` (Include/structmember.h).
 const OBJECT_MEMBERS: [u32; 2] = [6, 16];
 /// A count and a type, bytes.
 const OBJECT: u64 = 16;
-/// Types that are looked up without a table.
+/// Most types that are looked up without a table.
 const RECENT: usize = 256;
 
 /// A type.
@@ -49,11 +50,11 @@ pub(super) struct Type {
     pub(super) kind: ObjectKind,
     pub(super) basic_size: u64,
     pub(super) item_size: u64,
-    /// Bytes in front of an object that belong to it.
+    /// Bytes before an object that belong to it.
     pub(super) before: u64,
-    /// Offset of the instance's dict; negative from its end; 0 if it has none of its own.
+    /// Offset of the instance's dict; negative: from its end; 0 if it has none of its own.
     pub(super) dict_offset: i64,
-    /// Whether its attributes are where the version keeps them, and not at that offset.
+    /// Whether its attributes are where the version keeps them, not at that offset.
     pub(super) is_managed: bool,
     /// Whether its attributes' values follow the object.
     pub(super) has_inline_values: bool,
@@ -61,7 +62,7 @@ pub(super) struct Type {
     pub(super) cached_keys: u64,
     /// Members that are objects, in [`Kinds::members`].
     pub(super) members: Range<usize>,
-    /// Offsets of words that may be anything, in [`Kinds::loose`].
+    /// Offsets of words of unknown meaning, in [`Kinds::loose`].
     pub(super) loose: Range<usize>,
 }
 
@@ -72,7 +73,7 @@ pub(super) struct Member {
     pub(super) name: u64,
 }
 
-/// The types met so far.
+/// The types seen so far.
 pub(super) struct Kinds {
     type_type: u64,
     offsets: Offsets,
@@ -82,7 +83,7 @@ pub(super) struct Kinds {
     recent: Box<[(u64, u32); RECENT]>,
     pub(super) members: Vec<Member>,
     pub(super) loose: Vec<u64>,
-    /// Whether there was no room for what is in the objects of some type.
+    /// Whether there was no room for the members of some type.
     pub(super) is_partial: bool,
 }
 
@@ -101,7 +102,7 @@ impl Kinds {
         }
     }
 
-    /// What all objects begin with, bytes.
+    /// The size of every object's header, bytes.
     const fn object_bytes(&self) -> u64 {
         self.offsets.header.longer + OBJECT
     }
@@ -111,7 +112,7 @@ impl Kinds {
         &self.types[number as usize]
     }
 
-    /// The number of the type at an address; none if there is no type.
+    /// The number of the type at an address; none if it is not a type.
     #[inline]
     pub(super) fn number(&mut self, memory: &mut Memory<'_>, address: u64) -> Option<u32> {
         let recent = (address >> 4) as usize % RECENT;
@@ -137,7 +138,7 @@ impl Kinds {
             None
         };
         let Some(found) = found else {
-            // Garbage is never asked about twice in a row; the bound is for memory.
+            // Garbage is never looked up twice in a row; the bound limits memory.
             if self.strangers.len() >= MAX_STRANGERS {
                 self.strangers.clear();
             }
@@ -227,7 +228,7 @@ impl Kinds {
         Some(found)
     }
 
-    /// The kind, and how much of an object that kind explains, bytes.
+    /// The kind, and how many bytes of an object that kind covers.
     fn kind(&self, memory: &mut Memory<'_>, address: u64, flags: u64) -> (ObjectKind, u64) {
         let by_flag = BY_FLAG.iter().find(|(flag, _)| flags & flag != 0);
         let object_bytes = self.object_bytes();
@@ -242,7 +243,7 @@ impl Kinds {
                 return (*kind, size);
             }
             let name = self.raw_name(memory, base);
-            // A class of a program may be called anything; but only modules in C have dots.
+            // A class of a program may have any name, but only modules in C have dots in it.
             let named = ObjectKind::of_name(&name).filter(|_| !is_heap || name.contains(&b'.'));
             if let Some(kind) = named {
                 return (kind, size);
@@ -261,7 +262,7 @@ impl Kinds {
     fn raw_name(&self, memory: &mut Memory<'_>, address: u64) -> Vec<u8> {
         let name = self.member(memory, address, same::NAME).unwrap_or(0);
         let mut bytes = [0; 32];
-        // The end of a page may be the end of what is mapped.
+        // The end of a page may be the end of the mapping.
         let length = bytes.len().min((4096 - name % 4096) as usize);
         if !memory.anywhere(name, &mut bytes[..length]) {
             return Vec::new();
@@ -270,7 +271,7 @@ impl Kinds {
         bytes[..end.unwrap_or(bytes.len())].to_vec()
     }
 
-    /// Fills in members of a type and its bases, and what else an object may have.
+    /// Fills in the members of a type and its bases, and the other words that its objects may have.
     fn read_members(&mut self, memory: &mut Memory<'_>, found: &mut Type, base_size: u64) {
         if self.members.len().max(self.loose.len()) >= MAX_ALL {
             self.is_partial = true;
@@ -348,7 +349,7 @@ mod tests {
     const START: u64 = 0x100_0000;
     const TYPE: u64 = START;
 
-    /// Every 64 bytes there is a type with the largest objects there can be.
+    /// A type every 64 bytes, each with the largest possible objects.
     #[test]
     fn members_of_all_types_have_a_bound() {
         const TYPES: u64 = 4096;

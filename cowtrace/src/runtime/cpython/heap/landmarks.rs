@@ -1,14 +1,14 @@
-//! Addresses all over a memory, whose holders a walk finds beside those of what was copied: they tell
-//! what lies where, for copies that come after the walk.
+//! Addresses all over a memory whose holders a walk finds in addition to those of the copied
+//! addresses: they show what lies where, for copies after the walk.
 
 use super::regions::{PAGE, PAGES_A_CHUNK, Regions};
 
-/// Landmarks of a page, at most: objects are rarely larger than what lies between two.
+/// Most landmarks of a page: objects are rarely larger than the distance between two.
 const MOST_A_PAGE: usize = 8;
 const WORD: u64 = 8;
 
-/// Landmarks in order, at most so many: the same number in each present page, or one in some of the
-/// pages.
+/// Landmarks in order, at most this many: the same number in each present page, or one in some of
+/// the pages.
 pub(super) fn spread_landmarks(regions: &Regions, most: usize) -> Vec<u64> {
     let pages = if most == 0 {
         0
@@ -23,7 +23,7 @@ pub(super) fn spread_landmarks(regions: &Regions, most: usize) -> Vec<u64> {
     let mut found = Vec::with_capacity(most.min(pages * a_page));
     for page in present(regions).step_by(every) {
         let distance = PAGE / a_page as u64;
-        // Not at regular distances, which blocks of one size have too.
+        // Not at regular distances, because blocks of one size are regular too.
         let mut random = mix_number(page);
         for index in 0..a_page as u64 {
             let within = (random & 0xffff) % (distance / WORD) * WORD;

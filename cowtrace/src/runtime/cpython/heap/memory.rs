@@ -1,47 +1,47 @@
-//! A process's memory through a small cache of pages, and a bit for each object in it. What is not
-//! there reads as zeros, which is no object.
+//! A process's memory through a small cache of pages, and a bit for each object in it. What cannot
+//! be read appears as zeros, which is not an object.
 
 use super::regions::{CHUNK, ChunkPlace, PAGE, PAGES_A_CHUNK, Regions};
 
 const CHUNK_BYTES: usize = CHUNK as usize;
 const PAGE_BYTES: usize = PAGE as usize;
-/// Pages that are read at once where things are met in order. One at a time otherwise: what a set
-/// holds is all over the memory.
+/// Pages that are read at once where objects are followed in order. Otherwise one at a time: the
+/// elements of a set are all over the memory.
 const AHEAD: usize = 8;
-/// Places in the memory where things are met in order at the same time.
+/// How many sequences in order are recognized at the same time.
 const STREAMS: usize = 8;
 const NONE: u32 = u32::MAX;
-/// Objects are at least this far from each other, bytes: an object's own size, and the alignment
-/// of `PyObject_Malloc`.
+/// Smallest distance between objects, bytes: from the size of an object, and the alignment of
+/// `PyObject_Malloc`.
 const GRAIN: u32 = 16;
-/// Words of marks for a chunk.
+/// Words of marks per chunk.
 const MARK_WORDS: usize = CHUNK_BYTES / GRAIN as usize / 64;
 
-/// Reads bytes from an address on; false if not all of them are there.
+/// Reads bytes from an address; false if some of them cannot be read.
 pub(super) type ReadMemory<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
 
 pub(super) struct Memory<'a> {
     pub(super) regions: Regions,
     read: Box<ReadMemory<'a>>,
-    /// What the slots hold, one page each.
+    /// The content of the slots, one page each.
     bytes: Vec<u8>,
     /// Page of each slot.
     holds: Vec<u32>,
     is_recent: Vec<bool>,
-    /// The slot that is looked at next for room.
+    /// The next slot to check for reuse.
     hand: usize,
     /// Slot of each page.
     slots: Vec<u32>,
-    /// Pages that come next where things are met in order, and which of them was met last.
+    /// The next page of each sequence that is read in order, and the sequence seen last.
     expected: [u32; STREAMS],
     stream: usize,
-    /// What is read ahead.
+    /// Buffer for reading ahead.
     ahead: Vec<u8>,
     pub(super) bytes_read: u64,
 }
 
 impl<'a> Memory<'a> {
-    /// With a cache of so many bytes.
+    /// With a cache of this many bytes.
     pub(super) fn new(regions: Regions, cache_bytes: usize, read: Box<ReadMemory<'a>>) -> Self {
         let pages = regions.chunks() * PAGES_A_CHUNK;
         let slots = (cache_bytes / PAGE_BYTES).min(pages).max(2 * AHEAD);
@@ -60,7 +60,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// How many pages to read from one on: more than one if it was expected.
+    /// How many pages to read, starting with this one: more than one if it was expected.
     fn pages_to_read(&mut self, page: u32) -> usize {
         let stream = self.expected.iter().position(|next| *next == page);
         if let Some(stream) = stream {
@@ -72,8 +72,8 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Brings a page in and tells its slot; with those behind it where things are met in order. An
-    /// absent page is zeros.
+    /// Reads a page into the cache and returns its slot; where objects are followed in order, also
+    /// the pages after it. An absent page is zeros.
     #[cold]
     fn load(&mut self, page: u32) -> u32 {
         let chunk = page / PAGES_A_CHUNK as u32;
@@ -100,7 +100,7 @@ impl<'a> Memory<'a> {
         slot
     }
 
-    /// Gives a page the slot of one that has not been asked for lately.
+    /// Gives a page the slot of one that has not been used lately.
     fn take_slot(&mut self, page: u32) -> u32 {
         while std::mem::take(&mut self.is_recent[self.hand]) {
             self.hand = (self.hand + 1) % self.holds.len();
@@ -133,14 +133,14 @@ impl<'a> Memory<'a> {
         self.regions.place(at)
     }
 
-    /// The word at a place that is a multiple of 8.
+    /// The word at a place, which is a multiple of 8.
     #[inline]
     pub(super) fn word_at(&mut self, place: ChunkPlace) -> u64 {
         let bytes = self.bytes_at(place).first_chunk();
         u64::from_ne_bytes(*bytes.unwrap_or(&[0; 8]))
     }
 
-    /// The word at an address that is a multiple of 8.
+    /// The word at an address, which is a multiple of 8.
     #[inline]
     pub(super) fn word(&mut self, at: u64) -> Option<u64> {
         let place = self.place(at)?;
@@ -157,7 +157,7 @@ impl<'a> Memory<'a> {
         Some((word >> ((at & 7) * 8)) as u8)
     }
 
-    /// Fills a buffer from an address that is a multiple of 8, and tells how many words there are.
+    /// Fills a buffer from an address that is a multiple of 8; returns how many words were read.
     #[inline]
     pub(super) fn words(&mut self, at: u64, to: &mut [u64]) -> usize {
         let mut done = 0;
@@ -177,8 +177,8 @@ impl<'a> Memory<'a> {
         done
     }
 
-    /// Fills a buffer from any address, also from mappings that are no part of the walk, as those
-    /// of names in a program are.
+    /// Fills a buffer from any address, also from mappings outside the walk, such as those of names
+    /// in a program.
     pub(super) fn anywhere(&mut self, at: u64, to: &mut [u8]) -> bool {
         let mut done = 0;
         while done < to.len() {
@@ -195,7 +195,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Which objects have been met, a bit for each place where one can be.
+/// Which objects have been seen: one bit for each place where one can be.
 pub(super) struct Marks(Vec<u64>);
 
 impl Marks {
@@ -209,7 +209,7 @@ impl Marks {
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// Marks a place; false if it was.
+    /// Marks a place; false if it was marked already.
     #[inline]
     pub(super) fn set(&mut self, place: ChunkPlace) -> bool {
         let (word, bit) = Self::index(place);

@@ -1,13 +1,13 @@
-//! Blocks of mimalloc, which free-threaded builds of CPython allocate objects and tables from: by
-//! the table of pages in front of each segment (`mi_segment_t`, `mi_page_t` in
-//! Include/internal/mimalloc/mimalloc/types.h of 3.13). Which blocks of a page are in use is not
-//! told there.
+//! Blocks of mimalloc, from which free-threaded builds of CPython allocate objects and tables. The
+//! table of pages at the start of each segment gives their sizes (`mi_segment_t`, `mi_page_t` in
+//! Include/internal/mimalloc/mimalloc/types.h of 3.13), but not which blocks of a page are in use.
 
 use super::{allocated::Allocation, memory::Memory};
 
-/// Segments are multiples of this, bytes, and begin at one.
+/// Segments are multiples of this in size and address, bytes.
 const SEGMENT: u64 = 32 << 20;
-/// A segment is cut into slices, bytes, and a page of blocks has one or more of these.
+/// Size of a slice, bytes. A segment consists of slices, and a page of blocks has one or more of
+/// these.
 const SLICE: u64 = 64 << 10;
 const MAX_SLICES: u64 = SEGMENT / SLICE;
 /// Slices that the table of pages takes.
@@ -18,17 +18,17 @@ const COUNTS: u64 = 224;
 const TABLE: u64 = 264;
 /// Highest `kind`: a segment of one huge page.
 const HUGE_SEGMENT: u32 = 1;
-/// Bytes of an entry of the table, and the words of it that are looked at.
+/// Bytes of an entry of the table, and how many of its words are read.
 const PAGE: u64 = 96;
 const PAGE_WORDS: usize = 4;
-/// Blocks that are this large have the size of their page.
+/// From this size on, a block has a page of its own.
 const HUGE_BLOCK: u64 = 2 << 30;
 
 /// A page: blocks of one size.
 struct Page {
     start: u64,
     bytes: u64,
-    /// Blocks that were ever handed out; 0 while none is in use.
+    /// Number of blocks that were ever allocated; 0 while none is in use.
     blocks: u64,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn block_at(memory: &mut Memory<'_>, address: u64) -> Option<Allocati
     })
 }
 
-/// The page that has an address; none if what is in front does not look like a segment.
+/// The page that contains an address; none if no valid segment header lies before it.
 fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
     let segment = address & !(SEGMENT - 1);
     let mut counts = [0; 4];
@@ -61,7 +61,7 @@ fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
     if !is_segment {
         return None;
     }
-    // Of a page with several slices all but the first lead back to it.
+    // In a page of several slices, all but the first lead back to it.
     let back = read_entry(memory, segment, index)?[0] >> 32;
     let first = index
         .checked_sub(back / PAGE)
@@ -73,7 +73,7 @@ fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
     }
     let (capacity, reserved) = (blocks >> 16 & 0xffff, blocks >> 32 & 0xffff);
     let (used, size) = (size & 0xffff_ffff, size >> 32);
-    // Slices that are no page have no size.
+    // Slices that are not a page have no size.
     let bytes = match size {
         0 | HUGE_BLOCK => slices * SLICE,
         _ => size,
@@ -98,7 +98,7 @@ fn read_entry(memory: &mut Memory<'_>, segment: u64, index: u64) -> Option<[u64;
     (length == words.len()).then_some(words)
 }
 
-/// Bytes of a page that are left out in front of small blocks.
+/// Bytes at the start of a page that are unused before small blocks.
 const fn before_blocks(size: u64) -> u64 {
     match size {
         8..=64 => 3 * size,
@@ -116,8 +116,8 @@ mod tests {
     const START: u64 = 3 * SEGMENT;
     const SLICES: usize = 8;
 
-    /// The first slices of a segment: a page of 5 blocks of 80 bytes, of which 4 are in use, one of
-    /// three slices with a block of 150,000 bytes, and one that is free.
+    /// The first slices of a segment: a page of 5 blocks of 80 bytes, of which 4 are in use, a page
+    /// of three slices with a block of 150,000 bytes, and a free slice.
     fn segment() -> Bytes {
         let mut bytes = Bytes::new(START, SLICES * SLICE as usize);
         bytes.put(START + COUNTS, &[MAX_SLICES, TABLE_SLICES, 0, MAX_SLICES]);
@@ -144,7 +144,7 @@ mod tests {
         let first = START + SLICE + 80;
         assert_eq!(at(&bytes, first), Some(Allocation::Bytes(80)));
         assert_eq!(at(&bytes, first + 4 * 80), Some(Allocation::Bytes(80)));
-        // Inside of one, in front of all, behind all.
+        // Inside a block, before all, after all.
         for address in [first + 16, START + SLICE, first + 5 * 80] {
             assert_eq!(at(&bytes, address), Some(Allocation::Inside));
         }

@@ -1,10 +1,10 @@
-//! Which variable holds an object: the heap of a living CPython process, read from outside without
-//! stopping it, from its modules and frames down to every object. Builds with a global interpreter
-//! lock, 3.8 to 3.14, and the free-threaded build of 3.13, on x86-64.
+//! Finds which variable holds an object, by walking the heap of a living CPython process from its
+//! modules and frames down to every object. It is read from outside without stopping the process.
+//! Supports builds with a global interpreter lock, 3.8 to 3.14, and the free-threaded build of
+//! 3.13, on x86-64.
 //!
-//! Only present pages are read, by way of /proc/PID/mem. The process goes on meanwhile, so what is
-//! read may be torn or gone: nothing is believed that does not fit, and every table, list and chain
-//! has a bound.
+//! Only present pages are read, through /proc/PID/mem. The process keeps running meanwhile, so the
+//! data may be torn or gone: every value is checked, and every table, list and chain has a bound.
 
 #![expect(
     clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! Single objects: whether there is one at an address, how large it is, what its text is.
+//! Single objects: whether there is one at an address, its size, and its text.
 
 use std::ops::Range;
 
@@ -15,20 +15,20 @@ use super::{
 };
 use crate::runtime::cpython::names;
 
-/// Text that is taken of a string, characters.
+/// Longest text that is read from a string, characters.
 const MAX_TEXT: u64 = 80;
 /// Strings: offsets of length and state; bits of the state.
 const TEXT_LENGTH: usize = 2;
 const TEXT_STATE: usize = 4;
 const IS_COMPACT: u64 = 0x20;
 const IS_ASCII: u64 = 0x40;
-/// More than any memory has room for are not believed.
+/// Larger sizes than any memory are implausible.
 const MAX_ENTRIES: u64 = 1 << 44;
-/// Words of an object that are read at once, from the one in front of its type on: as many as tell
-/// how large it is.
+/// Words of an object that are read at once, from the one before its type on: enough to determine
+/// its size.
 const HEAD: usize = 5;
 
-/// An object that looks like one.
+/// Something that looks like an object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeapObject {
     pub(super) address: u64,
@@ -69,7 +69,7 @@ impl HeapObjects<'_> {
         })
     }
 
-    /// Whether it has references, by its address and the word in front of its type.
+    /// Whether it has references, by its address and the word before its type.
     #[inline]
     fn is_counted(&mut self, address: u64, count: u64) -> bool {
         match self.offsets.header.owned {
@@ -81,7 +81,8 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// As [`Self::at`], for what may be anything: the object must have room where it is.
+    /// Like [`Self::at`], for an address that may be anything: the object must fit into its
+    /// allocation.
     pub(super) fn guess(&mut self, address: u64) -> Option<HeapObject> {
         let object = self.at(address)?;
         let found = self.kinds.get(object.number);
@@ -106,7 +107,7 @@ impl HeapObjects<'_> {
         (self.kind(&object) == kind).then_some(object)
     }
 
-    /// Bytes from its address on.
+    /// The object's size in bytes.
     #[inline]
     pub(super) fn size(&mut self, object: &HeapObject) -> u64 {
         let found = self.kinds.get(object.number);
@@ -137,7 +138,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// The memory of an object with what stands in front of it, and the place where that begins.
+    /// The memory of an object including its headers, and the place where that begins.
     #[inline]
     pub(super) fn extent(&mut self, object: &HeapObject) -> (Option<ChunkPlace>, Range<u64>) {
         let before = self.kinds.get(object.number).before;
@@ -153,7 +154,7 @@ impl HeapObjects<'_> {
         (place, start..object.address.saturating_add(size))
     }
 
-    /// Large objects are not in small blocks, and no larger than what was allocated for them.
+    /// Large objects are not in small blocks, and not larger than their allocation.
     fn within_allocation(&mut self, object: &HeapObject, size: u64) -> u64 {
         let found = self.kinds.get(object.number);
         let (before, basic_size) = (found.before, found.basic_size);
@@ -183,12 +184,12 @@ impl HeapObjects<'_> {
         self.offsets.header.longer + if state & IS_ASCII != 0 { ascii } else { other }
     }
 
-    /// The first characters of a string, and whether that is all of it.
+    /// The first characters of a string, and whether these are all.
     pub(super) fn text(&mut self, address: u64) -> Option<(String, bool)> {
         self.text_up_to(address, MAX_TEXT)
     }
 
-    /// As [`Self::text`], of so many characters.
+    /// Like [`Self::text`], with this many characters.
     pub(super) fn text_up_to(&mut self, address: u64, most: u64) -> Option<(String, bool)> {
         let object = self.at_of_kind(address, ObjectKind::Text)?;
         let state = object.head[TEXT_STATE];
@@ -210,7 +211,7 @@ impl HeapObjects<'_> {
         Some((characters.collect(), length <= most))
     }
 
-    /// A small int's value; none for others.
+    /// The value of a small int; none for others.
     pub(super) fn number(&mut self, address: u64) -> Option<i64> {
         let object = self.at_of_kind(address, ObjectKind::Number)?;
         let found = self.kinds.get(object.number);
@@ -220,7 +221,8 @@ impl HeapObjects<'_> {
         let digits = self.member(address, same::DIGITS);
         let low = (digits & 0x3fff_ffff).cast_signed();
         let count = object.head[2];
-        // From 3.12 on the sign stands in the lowest two bits, the number of digits above three.
+        // From 3.12 on the lowest two bits hold the sign, and the number of digits follows above
+        // the third.
         let (length, is_negative) = if self.offsets.version >= 0x030c {
             (count >> 3, count & 3 == 2)
         } else {
@@ -250,7 +252,7 @@ impl HeapObjects<'_> {
         })
     }
 
-    /// Entries of a container; none for what is no container.
+    /// Number of entries of a container; none for other objects.
     pub(super) fn entries(&mut self, object: &HeapObject) -> Option<u64> {
         let used = match self.kind(object) {
             ObjectKind::List

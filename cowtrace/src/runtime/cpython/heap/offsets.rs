@@ -1,17 +1,17 @@
-//! Where an interpreter of a version keeps what the walk follows. Offsets are bytes, taken from the
-//! headers of builds on x86-64; a version that is not here is not walked. Members of objects have
-//! their offsets in a build with a global interpreter lock: without one [`Header::longer`] is added.
+//! The offsets that the walk needs, for each version. They are in bytes, from the headers of builds
+//! on x86-64; a version that is not listed is not walked. Offsets of objects' members are those of
+//! builds with a global interpreter lock; for builds without, [`Header::longer`] is added.
 
 use super::{super::layout::Layout, header::Header};
 
-/// What differs.
+/// The differences between versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offsets {
     /// Major and minor, as in `PY_VERSION_HEX` >> 16.
     pub(super) version: u32,
     pub(super) header: Header,
     pub(super) tuple_items: u64,
-    /// Bytes in front of a list's items that belong to them: how many there is room for.
+    /// Bytes before a list's items that belong to them: their capacity.
     pub(super) before_items: u64,
     pub(super) blocks: Blocks,
     /// In heap types: the keys that instances share, and the type's names and slots before them.
@@ -22,7 +22,7 @@ pub(crate) struct Offsets {
     pub(super) code: CodeOffsets,
     pub(super) frame: FrameOffsets,
     pub(super) generator: Generator,
-    /// Characters of ASCII strings, and of others.
+    /// Offsets of the characters: of ASCII strings, and of others.
     pub(super) text: [u64; 2],
     pub(super) roots: Roots,
 }
@@ -30,22 +30,22 @@ pub(crate) struct Offsets {
 /// Where small objects are allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blocks {
-    /// In pools of so many bytes (Objects/obmalloc.c).
+    /// From pools of this size in bytes (Objects/obmalloc.c).
     Pools(u64),
-    /// By mimalloc, large ones too.
+    /// By mimalloc, including large ones.
     Mimalloc,
 }
 
 /// Key tables of dicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keys {
-    /// 3.8 to 3.10: the number of places, entries of three words.
+    /// 3.8 to 3.10: the number of slots; entries of three words.
     Counted,
-    /// 3.11 and later: logarithms, a kind, entries of two or three words.
+    /// 3.11 and later: logarithms and a kind; entries of two or three words.
     Logarithmic,
 }
 
-/// Where instances keep attributes that have no slot.
+/// Where instances keep attributes without a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attributes {
     /// In a dict at the type's offset.
@@ -54,7 +54,7 @@ pub(super) enum Attributes {
     Before,
     /// 3.12: one word before the collector's header; odd for values.
     Tagged,
-    /// 3.13: values behind the object, or a dict one word before the collector's header.
+    /// 3.13: values after the object, or a dict one word before the collector's header.
     Inline,
 }
 
@@ -75,15 +75,15 @@ pub(super) struct FunctionOffsets {
 /// Code objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CodeOffsets {
-    /// Objects that it refers to.
+    /// Tuple of the objects that it refers to.
     pub(super) objects: &'static [u64],
-    /// Its name: qualified where there is one.
+    /// Its name: qualified if it has one.
     pub(super) name: u64,
-    /// Names of local variables: tuples, in their order.
+    /// Tuples of the names of local variables, in their order.
     pub(super) locals: &'static [u64],
-    /// Names of closed-over variables: the last in a tuple.
+    /// Names of closed-over variables: the last ones in a tuple.
     pub(super) free: u64,
-    /// How many of them a frame has, and how deep its stack is: 4 bytes each.
+    /// How many of them a frame has, and the depth of its stack: 4 bytes each.
     pub(super) stack_size: u64,
 }
 
@@ -93,16 +93,16 @@ pub(super) struct FrameOffsets {
     pub(super) code: u64,
     pub(super) previous: u64,
     pub(super) locals: u64,
-    /// Whether it is an object.
+    /// Whether frames are objects.
     pub(super) is_object: bool,
 }
 
 /// Generators and coroutines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Generator {
-    /// The frame is an object: its address.
+    /// The frame is an object: the offset of its address.
     Object(u64),
-    /// The frame is part of the generator: its state, a byte, and its place.
+    /// The frame is part of the generator: the offsets of its state, a byte, and of the frame.
     Inside { state: u64, frame: u64 },
 }
 
@@ -112,11 +112,11 @@ pub(super) struct Roots {
     pub(super) interpreters: u64,
     pub(super) modules: u64,
     pub(super) threads: u64,
-    /// In a thread's state.
+    /// In the state of a thread.
     pub(super) next_thread: u64,
-    /// The frame that runs, or where that stands: offset, then offset in what is there.
+    /// The running frame, or what leads to it: an offset, then an offset in the memory found there.
     pub(super) frame: (u64, Option<u64>),
-    /// Bytes of a thread's state that are looked through for objects.
+    /// Bytes of a thread's state that are searched for objects.
     pub(super) thread_bytes: u64,
 }
 
@@ -261,7 +261,8 @@ const V3_12: Offsets = Offsets {
     },
     ..V3_11
 };
-/// The offsets of the roots differ between its releases: they are in the table that it carries.
+/// The offsets of the roots differ between releases of this version: they come from the
+/// interpreter's own table.
 const V3_13: Offsets = Offsets {
     version: 0x030d,
     attributes: Attributes::Inline,
@@ -291,14 +292,15 @@ const V3_14: Offsets = Offsets {
 };
 
 impl Offsets {
-    /// Of a version (major and minor in two bytes) whose roots are always in the same place.
+    /// The offsets of a version (major and minor in two bytes) whose roots are always in the same
+    /// place.
     pub(crate) fn of_version(version: u64) -> Option<&'static Self> {
         [&V3_8, &V3_9, &V3_10, &V3_11, &V3_12]
             .into_iter()
             .find(|offsets| u64::from(offsets.version) == version)
     }
 
-    /// Of a version that carries a table of its offsets, with the roots from there.
+    /// The offsets of a version with a table of its own, from which the roots come.
     pub(crate) fn of_table(version: u64, is_free_threaded: bool, layout: &Layout) -> Option<Self> {
         let known = [V3_13, V3_13_FREE_THREADED, V3_14]
             .into_iter()
@@ -317,7 +319,7 @@ impl Offsets {
         Some(Self { roots, ..known })
     }
 
-    /// Whether what the walk adds to addresses is below a bound.
+    /// Whether all that the walk adds to addresses is below a bound.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn is_near(&self, bound: u64) -> bool {
         let roots = self.roots;
@@ -333,10 +335,10 @@ impl Offsets {
             .all(|offset| offset < bound)
     }
 
-    /// Those that carry neither their version nor a table.
+    /// Interpreters that contain neither their version nor a table.
     pub(crate) const WITHOUT_VERSION: [&'static Self; 3] = [&V3_8, &V3_9, &V3_10];
 
-    /// Of no version: the first without a global interpreter lock, for a heap made by hand.
+    /// Of no real version: the first without a global interpreter lock, for a handmade heap.
     #[cfg(test)]
     pub(super) const MADE_FREE_THREADED: Self = Self {
         header: Header::FREE_THREADED,

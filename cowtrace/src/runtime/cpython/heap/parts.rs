@@ -1,5 +1,5 @@
-//! What an object refers to: single references, with the names they go by where those are wanted,
-//! and tables of many.
+//! What an object refers to: single references, with their names where those are needed, and tables
+//! of many.
 
 use super::{
     allocated::Allocation,
@@ -13,39 +13,39 @@ use super::{
     same,
 };
 
-/// Items of one object that are given a name each; longer tables are followed without.
+/// Most items of an object that get names; longer tables are followed without.
 pub(super) const MAX_NAMED: u64 = 256;
-/// Attributes of a module, class or instance that are.
+/// Most attributes of a module, class or instance that get names.
 pub(super) const MAX_ATTRIBUTES: u64 = 20_000;
-/// Slots in a block of a deque, and words around them.
+/// Slots in a block of a deque, and its words including links.
 pub(super) const BLOCK_SLOTS: u64 = 64;
 pub(super) const BLOCK_WORDS: u64 = BLOCK_SLOTS + 2;
-/// Of the first words of memory that an object refers to, so many are looked at to tell whether
+/// How many of the first words of memory that an object refers to are checked to decide whether
 /// they are references.
 const SAMPLE: usize = 32;
 
-/// How references stand in a table.
+/// Layout of the references in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum PartShape {
-    /// One after the other.
+    /// Consecutive references.
     Items,
-    /// One, then a hash: sets.
+    /// A reference, then a hash: sets.
     Elements,
     /// Key, value: dicts of strings.
     Pairs,
     /// Hash, key, value: other dicts.
     Triples,
-    /// Any words, some of which may be references.
+    /// Words of which some may be references.
     Loose,
-    /// Blocks of a deque: the address is of the block, the count of what is still to come.
+    /// Blocks of a deque: the address is that of the block, the count that of the remaining items.
     Blocks,
-    /// One after the other, as attributes' values whose names stand elsewhere.
+    /// Consecutive references to attributes' values, whose names are elsewhere.
     Values,
 }
 
 impl PartShape {
-    /// Words of an entry.
+    /// Words per entry.
     pub(super) const fn words(self) -> u64 {
         match self {
             Self::Items | Self::Loose | Self::Blocks | Self::Values => 1,
@@ -55,21 +55,21 @@ impl PartShape {
     }
 }
 
-/// References one after the other in memory.
+/// Consecutive references in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) at: u64,
     pub(super) count: u64,
     pub(super) shape: PartShape,
-    /// Place in the first block, of a deque.
+    /// For a deque, the position in the first block.
     pub(super) skip: u64,
 }
 
-/// Memory beside the object that is its own, and the references in it.
+/// Memory outside the object that belongs to it, and the references in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartTable {
     pub(super) start: u64,
-    /// Bytes; 0 if it is in the object itself.
+    /// Bytes; 0 if it is inside the object itself.
     pub(super) bytes: u64,
     pub(super) span: Span,
 }
@@ -79,7 +79,7 @@ pub(super) struct PartTable {
 pub(super) struct ObjectParts {
     pub(super) references: Vec<(PathLabel, u64)>,
     pub(super) tables: Vec<PartTable>,
-    /// What stands on the stacks of frames: it may be left over.
+    /// Values on the stacks of frames, which may be stale.
     pub(super) temporaries: Vec<u64>,
 }
 
@@ -112,7 +112,7 @@ impl ObjectParts {
 }
 
 impl HeapObjects<'_> {
-    /// What an object refers to. Names are looked up only if they are wanted: they take longer.
+    /// Finds what an object refers to. Names take longer, so they are looked up only if needed.
     pub(super) fn parts(&mut self, object: &HeapObject, named: bool, parts: &mut ObjectParts) {
         parts.clear();
         let found = self.kinds.get(object.number).clone();
@@ -190,7 +190,7 @@ impl HeapObjects<'_> {
         let block = self.member(at, same::DEQUE_LEFT);
         let skip = self.member(at, same::DEQUE_LEFT_INDEX);
         let count = self.member(at, same::SIZE);
-        // More than the process has memory for would only lead around.
+        // A number larger than the process's memory allows would only mislead.
         let most = self.memory.regions.chunks() as u64 * CHUNK / 8;
         if block != 0 && skip < BLOCK_SLOTS && count <= most {
             let span = Span {
@@ -207,7 +207,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// Attributes, members and whatever else an instance has.
+    /// Attributes, members and everything else that an instance has.
     fn instance(
         &mut self,
         object: &HeapObject,
@@ -283,7 +283,7 @@ impl HeapObjects<'_> {
         }
         let count = keys.span.count;
         if self.offsets.attributes == Attributes::Inline {
-            // Behind the values stands in which order they came, a byte each.
+            // After the values comes their insertion order, one byte each.
             let room = self.word(values, 0) & 0xff;
             let first = values.wrapping_add(8);
             let bytes = 8 + room * 9;
@@ -294,7 +294,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// A word that may be the address of an object, or of memory with addresses in it.
+    /// A word that may be the address of an object, or of memory that contains addresses.
     fn anything(&mut self, value: u64, parts: &mut ObjectParts) {
         if value == 0 || self.memory.place(value).is_none() {
             return;
@@ -314,7 +314,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// Whether memory begins with addresses of objects, and nothing but.
+    /// Whether memory begins with addresses of objects, and nothing else.
     fn are_references(&mut self, at: u64, words: u64) -> bool {
         let mut sample = [0; SAMPLE];
         let length = SAMPLE.min(words as usize);
@@ -373,7 +373,7 @@ impl HeapObjects<'_> {
             return;
         }
         let keys = self.offsets.cached_keys;
-        // Name, slots, qualified name stand before the keys; the module after them.
+        // Name, slots and qualified name lie before the keys; the module lies after them.
         for offset in [keys - 24, keys - 16, keys - 8, keys + 8] {
             let value = self.member(at, offset);
             if self.guess(value).is_some() {

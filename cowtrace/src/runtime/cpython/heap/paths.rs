@@ -1,8 +1,8 @@
-//! The tree of variables that the walk has found, and how a person calls them.
+//! The tree of variables that the walk has found, and their paths for people.
 
 use super::{kind::ObjectKind, objects::HeapObjects};
 
-/// What leads from an object to the next: a kind and an address or number in one word.
+/// The step from an object to the next: a kind and an address or number in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PathLabel(u64);
 
@@ -13,10 +13,10 @@ const VALUE_BITS: u32 = 48;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Way {
-    /// Part of the object itself.
+    /// Memory of the object itself.
     None,
     Module,
-    /// A function whose frame is on a thread's stack: its code.
+    /// A function with a frame on a thread's stack: its code.
     Frame,
     Thread,
     Attribute,
@@ -26,7 +26,7 @@ enum Way {
     Key,
     Index,
     Element,
-    /// A member of an object that is not known by name.
+    /// A member of an object without a known name.
     Hidden,
     Temporary,
     Fixed,
@@ -123,12 +123,12 @@ impl PathLabel {
         self.way() == Way::Module
     }
 
-    /// Whether it leads to a frame on a thread's stack, which is no object.
+    /// Whether it leads to a frame on a thread's stack, which is not an object.
     pub(super) fn is_frame(self) -> bool {
         self.way() == Way::Frame
     }
 
-    /// Whether it leads to the state of a thread, which is no object.
+    /// Whether it leads to the state of a thread, which is not an object.
     pub(super) fn is_thread(self) -> bool {
         self.way() == Way::Thread
     }
@@ -138,7 +138,7 @@ impl PathLabel {
         matches!(self.way(), Way::Module | Way::Frame | Way::Thread)
     }
 
-    /// Whether it is part of what it belongs to, with no name of its own.
+    /// Whether it belongs to the node above, with no name of its own.
     pub(super) fn is_none(self) -> bool {
         self.way() == Way::None
     }
@@ -152,7 +152,7 @@ pub(super) const ROOT: u32 = u32::MAX;
 pub(super) struct PathNode {
     pub(super) parent: u32,
     pub(super) label: PathLabel,
-    /// Its address; 0 for what is no object.
+    /// Its address; 0 if it is not an object.
     pub(super) object: u64,
     pub(super) depth: u8,
 }
@@ -163,9 +163,9 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<PathNode>,
 }
 
-/// Nodes that are told apart: 8 MiB.
+/// Most nodes: 8 MiB.
 pub(super) const MAX_NODES: usize = 1 << 18;
-/// Steps that are alike and shown one by one.
+/// Most equal steps in a row that are shown one by one.
 const MAX_REPEATED: usize = 3;
 
 impl Tree {
@@ -192,7 +192,7 @@ impl Tree {
         (self.nodes.len() < MAX_NODES).then_some(self.nodes.len() as u32)
     }
 
-    /// The nodes from a root to this one, without those that are part of the one before.
+    /// The nodes from a root to this one, without those that have no name of their own.
     fn steps(&self, node: u32) -> Vec<PathNode> {
         let mut steps = Vec::new();
         let mut next = node;
@@ -218,8 +218,8 @@ impl Tree {
         false
     }
 
-    /// The path of a node, as Python would write it, as far as it can; none if a name in it is not
-    /// there any more. From outside: may hold any character.
+    /// The path of a node, in Python's syntax where possible; none if a name in it is gone. From
+    /// outside: may contain any character.
     pub(super) fn path(&self, node: u32, objects: &mut HeapObjects<'_>) -> Option<String> {
         let mut path = String::new();
         let (mut last, mut repeated) = (String::new(), 0);
@@ -228,7 +228,7 @@ impl Tree {
             repeated = if text == last { repeated + 1 } else { 0 };
             match repeated {
                 0..MAX_REPEATED => path.push_str(&text),
-                // The same step again and again, as in a chain.
+                // The same step repeated, as in a linked list.
                 MAX_REPEATED => path.push('…'),
                 _ => {}
             }
@@ -268,7 +268,7 @@ impl PathLabel {
     }
 }
 
-/// A key of a dict, as Python would write it.
+/// A key of a dict, in Python's syntax.
 fn key(address: u64, objects: &mut HeapObjects<'_>) -> String {
     if let Some((text, is_whole)) = objects.text(address) {
         let short: String = text.chars().take(MAX_KEY).collect();

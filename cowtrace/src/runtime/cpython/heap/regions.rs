@@ -1,42 +1,42 @@
-//! Which memory of a process may be read: present pages of private, writable mappings, numbered by
-//! chunks so that tables over them are dense. An absent page is never read: reading would bring it
-//! in.
+//! The memory of a process that may be read: present pages of private, writable mappings. They are
+//! numbered by chunks, so that tables over them are dense. An absent page is never read, because
+//! reading would make it present.
 
 use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
 
 use crate::{memory, run::Mapping};
 
-/// Bytes in a page: layouts are known for x86-64 only.
+/// Bytes in a page: only layouts for x86-64 are known.
 pub(super) const PAGE: u64 = 4096;
-/// What is read and numbered at a time, bytes.
+/// Unit of reading and numbering, bytes.
 pub(super) const CHUNK: u64 = 1 << 16;
 pub(super) const PAGES_A_CHUNK: usize = (CHUNK / PAGE) as usize;
-/// Address space that is looked through for present pages, bytes.
+/// Most address space that is searched for present pages, bytes.
 const MAX_VIRTUAL: u64 = 256 << 30;
-/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first that no process has.
+/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first one beyond every process.
 const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 /// Bit of an entry of /proc/PID/pagemap: the page is present.
 const PRESENT: u64 = 1 << 63;
 const NONE: u32 = u32::MAX;
-/// Recent regions, by address.
+/// Regions used last, by address.
 const HINTS: usize = 1024;
 
 #[derive(Clone, Copy)]
 struct HeapRegion {
     start: u64,
     end: u64,
-    /// First of its places in `chunks`.
+    /// Index of its first entry in `chunks`.
     first: usize,
 }
 
 /// The readable memory of a process.
 pub(super) struct Regions {
     all: Vec<HeapRegion>,
-    /// Number of the chunk by region and place in it.
+    /// Number of each chunk, by region and position in it.
     chunks: Vec<u32>,
     /// Address of each chunk.
     starts: Vec<u64>,
-    /// Present pages of each chunk, a bit each.
+    /// Present pages of each chunk, one bit each.
     present: Vec<u16>,
     hints: Vec<u32>,
     /// Whether memory was left out to stay within the bounds.
@@ -51,20 +51,20 @@ pub(super) struct ChunkPlace {
 }
 
 impl Regions {
-    /// Of a process; none if it cannot be looked into.
+    /// The readable memory of a process; none if the process cannot be read.
     pub(super) fn read(proc_root: &Path, pid: u32, max_chunks: usize) -> Option<Self> {
         let text = memory::read_layout_text(proc_root, pid).ok()?;
         let mappings = memory::read_mappings(&text).ok()?;
         let pagemap = File::open(proc_root.join(format!("{pid}/pagemap"))).ok()?;
         Some(Self::of(&mappings, max_chunks, |first_page, entries| {
             let at = first_page * 8;
-            // What cannot be read is not there.
+            // A region that cannot be read is left out.
             let read = pagemap.read_at(entries, at).unwrap_or(0);
             entries[read..].fill(0);
         }))
     }
 
-    /// Of mappings and their entries in pagemap, which a function gives by number of the first.
+    /// From mappings and their pagemap entries, which the function returns for a page number.
     pub(super) fn of(
         mappings: &[Mapping],
         max_chunks: usize,
@@ -130,7 +130,7 @@ impl Regions {
         self.starts.get(chunk as usize).copied().unwrap_or(0)
     }
 
-    /// How many present pages follow from one of a chunk on.
+    /// How many present pages follow each other, starting with one of a chunk.
     pub(super) fn present_from(&self, chunk: u32, first: usize) -> usize {
         let present = self.present.get(chunk as usize).copied().unwrap_or(0);
         (u32::from(present) >> first).trailing_ones() as usize
@@ -152,7 +152,7 @@ impl Regions {
         Some(region)
     }
 
-    /// The place of an address; none if its chunk has nothing that may be read.
+    /// The place of an address; none if its chunk has nothing to read.
     #[inline]
     pub(super) fn place(&mut self, at: u64) -> Option<ChunkPlace> {
         if !PLAUSIBLE.contains(&at) {
@@ -167,12 +167,12 @@ impl Regions {
         })
     }
 
-    /// Bytes from an address to the end of its region; 0 outside of all.
+    /// Bytes from an address to the end of its region; 0 outside all regions.
     pub(super) fn left(&mut self, at: u64) -> u64 {
         self.region(at).map_or(0, |region| region.end - at)
     }
 
-    /// The next address behind this one, in the same region, whose chunk has present pages.
+    /// The next address after this one in the same region whose chunk has present pages.
     pub(super) fn next_present(&mut self, at: u64) -> Option<u64> {
         let region = self.region(at)?;
         let skipped = ((at - region.start) / CHUNK) as usize + 1;
@@ -185,8 +185,8 @@ impl Regions {
     }
 }
 
-/// The mappings that fork shares copy-on-write; neighbours are one: what a program does with
-/// madvise(2) splits mappings inside of one allocation.
+/// The mappings that fork shares copy-on-write. Adjacent ones are joined, because a program's
+/// madvise(2) may split a mapping inside an allocation.
 fn joined(mappings: &[Mapping]) -> Vec<HeapRegion> {
     let mut regions: Vec<HeapRegion> = Vec::new();
     for mapping in mappings {

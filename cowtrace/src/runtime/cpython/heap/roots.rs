@@ -1,4 +1,4 @@
-//! Where the walk begins: modules, then what runs on the threads.
+//! The roots of the walk: modules, then frames and states of the threads.
 
 use super::{
     kind::ObjectKind,
@@ -9,15 +9,15 @@ use super::{
     walk::Walk,
 };
 
-/// Modules, threads and frames that are looked at.
+/// Most modules, threads and frames that are read.
 const MAX_MODULES: usize = 1 << 14;
 const MAX_THREADS: usize = 1024;
 const MAX_FRAMES: usize = 4096;
-/// Of a module's path, so many characters are looked at.
+/// How many characters of a module's path are checked.
 const MAX_PATH: u64 = 1024;
 
-/// Whose a module is, as far as its file tells: the program's own come first, since what libraries
-/// hold of it is the program's.
+/// Whose a module is, according to its file. The program's own modules come first, because program
+/// data that libraries also hold belongs to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Main,
@@ -35,8 +35,8 @@ struct Module {
 }
 
 impl HeapObjects<'_> {
-    /// The interpreter's table of modules, if it is that of the version that is expected:
-    /// `sys.hexversion` must be it.
+    /// The interpreter's table of modules, if it has the expected version: `sys.hexversion` must
+    /// match.
     pub(super) fn modules(&mut self, runtime: u64) -> Option<u64> {
         let roots = self.offsets.roots;
         let interpreter = self.memory.word(runtime.checked_add(roots.interpreters)?)?;
@@ -50,7 +50,7 @@ impl HeapObjects<'_> {
         (version >> 16 == i64::from(self.offsets.version)).then_some(modules)
     }
 
-    /// The value that a dict has under a string.
+    /// The value in a dict under a string key.
     fn entry_of(&mut self, dict: u64, key: &str) -> Option<u64> {
         self.at_of_kind(dict, ObjectKind::Dict)?;
         let keys = self.member(dict, same::DICT_KEYS);
@@ -95,10 +95,10 @@ impl HeapObjects<'_> {
 }
 
 impl Walk<'_> {
-    /// Puts the roots into the tree, the most telling first.
+    /// Adds the roots to the tree, the most informative first.
     pub(super) fn begin(&mut self, runtime: u64, modules: u64) {
         let modules = self.find_modules(modules);
-        // Nobody reaches another module's data through the module.
+        // So that no path to a module's data leads through another module.
         self.boundaries = modules
             .iter()
             .flat_map(|module| [module.address, module.dict])

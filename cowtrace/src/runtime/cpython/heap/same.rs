@@ -1,9 +1,9 @@
-//! Offsets that all versions have (Include/cpython and Include/internal of 3.8 to 3.14), bytes: in a
-//! build with a global interpreter lock.
+//! Offsets that are the same in all versions (Include/cpython and Include/internal of 3.8 to 3.14),
+//! in bytes, for builds with a global interpreter lock.
 
 /// `ob_type`.
 pub(super) const TYPE: u64 = 8;
-/// `ob_size`, of what has a variable size.
+/// `ob_size` of objects with a variable size.
 pub(super) const SIZE: u64 = 16;
 /// Members of types.
 pub(super) const NAME: u64 = 24;
@@ -26,7 +26,7 @@ pub(super) const DICT_VALUES: u64 = 40;
 pub(super) const SET_USED: u64 = 24;
 pub(super) const SET_MASK: u64 = 32;
 pub(super) const SET_TABLE: u64 = 40;
-/// Members of deques (Modules/_collectionsmodule.c): first block, place in it.
+/// Members of deques (Modules/_collectionsmodule.c): first block, position in it.
 pub(super) const DEQUE_LEFT: u64 = 24;
 pub(super) const DEQUE_LEFT_INDEX: u64 = 40;
 /// Members of cells, methods, modules, frames.
@@ -37,7 +37,7 @@ pub(super) const MODULE_DICT: u64 = 16;
 pub(super) const FRAME_OBJECT: u64 = 24;
 /// Digits of an int.
 pub(super) const DIGITS: u64 = 24;
-/// Member definitions (`PyMemberDef`): name, type, offset; and how far they are apart.
+/// Member definitions (`PyMemberDef`): name, type, offset; and the distance between them.
 pub(super) const MEMBER_TYPE: usize = 1;
 pub(super) const MEMBER_OFFSET: usize = 2;
 pub(super) const MEMBER_WORDS: usize = 5;

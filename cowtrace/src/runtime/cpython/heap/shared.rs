@@ -1,4 +1,4 @@
-//! Which of the leading variables can reach which copied objects: a walk from each of them alone.
+//! Which of the leading variables reach which copied objects: a separate walk from each of them.
 
 use super::{
     parts::ObjectParts,
@@ -6,12 +6,12 @@ use super::{
     walk::Walk,
 };
 
-/// Variables that are compared: a bit each.
+/// Most variables that are compared: one bit each.
 pub(super) const MAX_LEADING: usize = 16;
 
 impl Walk<'_> {
-    /// Marks what each of these nodes reaches, the others' modules left out. False if the time was
-    /// over before all were done.
+    /// Marks what each of these nodes reaches, without going through modules. False if time ran
+    /// out.
     pub(super) fn compare(&mut self, leading: &[u32]) -> bool {
         self.copied.begin_masks();
         self.landmarks.begin_masks();

@@ -1,15 +1,15 @@
-//! What is still to be followed, depth first: objects, and rests of tables, 16 bytes each. Long
-//! tables stay one entry, and the last item of a table leaves none behind, so that the stack is as
-//! deep as structures branch.
+//! The stack of the depth-first walk: objects, and remainders of tables, 16 bytes each. A long
+//! table is one entry, and its last item leaves no entry behind, so the stack grows only where
+//! structures branch.
 
 use super::{
     objects::HeapObjects,
     parts::{BLOCK_SLOTS, BLOCK_WORDS, PartShape, Span},
 };
 
-/// Entries: 16 MiB.
+/// Most entries: 16 MiB.
 const MAX_ENTRIES: usize = 1 << 20;
-/// References that are taken of a table at a time.
+/// References that are taken from a table at a time.
 pub(super) const BATCH: usize = 32;
 const TAG_SHIFT: u32 = 48;
 const VALUE: u64 = (1 << TAG_SHIFT) - 1;
@@ -23,7 +23,7 @@ const SHAPES: [PartShape; 7] = [
     PartShape::Values,
 ];
 
-/// An object (tag 0) or a span (its shape plus 1), with its length and what is skipped.
+/// An object (tag 0) or a span (its shape plus 1), with its length and the skipped part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StackEntry(u64, u64);
 
@@ -59,7 +59,7 @@ impl StackEntry {
 #[derive(Default)]
 pub(super) struct WalkStack {
     entries: Vec<StackEntry>,
-    /// Whether there was no room for something.
+    /// Whether an entry was dropped for lack of room.
     pub(super) is_partial: bool,
 }
 
@@ -82,7 +82,7 @@ impl WalkStack {
         self.entries.clear();
     }
 
-    /// Takes references of a span, leaves its rest on the stack, and tells how many they are.
+    /// Takes references from a span, leaves its remainder on the stack, and returns their number.
     pub(super) fn take(
         &mut self,
         span: &Span,
@@ -124,7 +124,7 @@ impl WalkStack {
         taken
     }
 
-    /// Goes on behind a piece of a table of which no page is present.
+    /// Continues after a piece of a table of which no page is present.
     fn skip_absent(&mut self, span: &Span, done: u64, objects: &mut HeapObjects<'_>) {
         let bytes = span.shape.words() * 8;
         let absent = span.at + done * bytes;
@@ -132,7 +132,7 @@ impl WalkStack {
         let Some(skipped) = next.and_then(|next| next.checked_sub(span.at)) else {
             return;
         };
-        // Never back: what lies across is left out.
+        // Never backwards: an entry across the border is left out.
         let entries = skipped.div_ceil(bytes).max(done + 1);
         if entries < span.count {
             self.push(StackEntry::span(&Span {
@@ -155,7 +155,7 @@ impl WalkStack {
         }
         let left = (BLOCK_SLOTS - span.skip).min(span.count);
         let length = (left as usize).min(BATCH);
-        // The first word leads to the block before, the last to the next.
+        // The first word leads to the previous block, the last to the next one.
         let first = 1 + span.skip as usize;
         found[..length].copy_from_slice(&block[first..first + length]);
         let count = span.count - length as u64;

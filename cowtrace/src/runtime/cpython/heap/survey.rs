@@ -1,6 +1,5 @@
-//! What a walk saw all over a memory: which variable holds what lies at the addresses that were copied by
-//! then, and at landmarks in each page. Copies that come later are told by it, when nobody has that
-//! memory any more.
+//! What a walk saw all over a memory: which variable holds what lies at the copied addresses and at
+//! landmarks in each page. It answers for later copies when no process has that memory any more.
 
 use std::collections::HashMap;
 
@@ -13,7 +12,7 @@ use super::{
     walk::Walk,
 };
 
-/// Kinds of places that are told apart; of more the least is known.
+/// Most kinds of places that are distinguished; beyond it, details are dropped.
 const MAX_KINDS: usize = u16::MAX as usize - MAX_VARIABLES * 2 - 2;
 
 /// What lies where in a process's memory.
@@ -21,36 +20,36 @@ const MAX_KINDS: usize = u16::MAX as usize - MAX_VARIABLES * 2 - 2;
 pub struct Survey {
     /// In order.
     addresses: Vec<u64>,
-    /// Index of what lies at each.
+    /// Index of the kind of place at each address.
     kinds: Vec<u16>,
     places: Vec<KnownPlace>,
-    /// Containers before what they contain.
+    /// Containers before their contents.
     variables: Vec<KnownVariable>,
     types: Vec<String>,
 }
 
-/// What lies at an address.
+/// A kind of place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct KnownPlace {
     /// Whether any variable holds it.
     is_held: bool,
-    /// Index of the variable that it is told under.
+    /// Index of the variable under which it is reported.
     variable: Option<u16>,
     /// Index of its type's name.
     type_name: Option<u16>,
-    /// Leading variables that hold it, a bit each.
+    /// Leading variables that hold it, one bit each.
     mask: u16,
 }
 
-/// A variable that may be told.
+/// A variable that may be reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct KnownVariable {
     named: NamedVariable,
-    /// Index of the one that it goes with if it is small.
+    /// Index of the variable to which it is added if it is small.
     parent: Option<usize>,
 }
 
-/// What a survey tells of copies.
+/// A survey's answer about copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credit {
     /// Most pages first.
@@ -59,12 +58,12 @@ pub struct Credit {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
-    /// Of those asked for, pages by another address in the same page.
+    /// Of those looked up, pages attributed by another address in the same page.
     pub by_page: u64,
 }
 
 impl Survey {
-    /// Of a walk that has compared its leading variables; nothing without landmarks.
+    /// From a walk that has compared its leading variables; empty without landmarks.
     pub(super) fn of(walk: &mut Walk<'_>, sums: &VariableSums, compared: &[u32]) -> Self {
         if walk.landmarks.addresses().is_empty() {
             return Self::default();
@@ -108,7 +107,7 @@ impl Survey {
         self.addresses.is_empty()
     }
 
-    /// What holds these addresses, each with the pages that were copied for it.
+    /// What holds these addresses, each given with the pages copied for it.
     #[must_use]
     pub fn credit(&self, addresses: &[u64], pages: &[u32]) -> Credit {
         let mut credit = Credit::default();
@@ -133,7 +132,8 @@ impl Survey {
         credit
     }
 
-    /// The variables with so much at least: what has less goes to what it is part of.
+    /// The variables with at least this many pages; smaller ones are added to those that contain
+    /// them.
     fn told(&self, mut amounts: Vec<Amounts>, least: u64) -> Vec<Variable> {
         let mut found = Vec::new();
         for (index, known) in self.variables.iter().enumerate().rev() {
@@ -153,9 +153,9 @@ impl Survey {
         found
     }
 
-    /// What lies at an address, or nearest to it in its page, and whether it is the former; none if
-    /// nothing is known of the page. Where most of a page is held, so is what was written in it: between
-    /// two objects is what the allocator leaves free behind the first.
+    /// The place at an address or nearest to it in its page, and whether it is at the address; none
+    /// if nothing is known about the page. If at least half of a page is held, only held places
+    /// count: a gap between two objects is what the allocator left free after the first one.
     fn at(&self, address: u64) -> Option<(KnownPlace, bool)> {
         let after = self.addresses.partition_point(|at| *at < address);
         if self.addresses.get(after) == Some(&address) {
@@ -179,7 +179,7 @@ impl Survey {
     }
 }
 
-/// A survey that is being made.
+/// A survey under construction.
 #[derive(Default)]
 struct Making {
     survey: Survey,
@@ -190,7 +190,7 @@ struct Making {
 }
 
 impl Making {
-    /// Addresses, and which kind of place each is.
+    /// Addresses, with the kind of place of each.
     fn take(
         &mut self,
         found: &Copied,
@@ -224,7 +224,8 @@ impl Making {
         Some(next)
     }
 
-    /// The number of a kind; where there are too many, of the same variable's without more.
+    /// The number of a kind; if there are too many kinds, that of the same variable without
+    /// details.
     fn kind_of(&mut self, mut place: KnownPlace) -> u16 {
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&place) {
             place = KnownPlace {
@@ -287,7 +288,7 @@ mod tests {
         let at = |address| survey.at(address);
         assert_eq!(at(0x1100), Some((HELD, true)));
         assert_eq!(at(0x1200), Some((FREE, true)));
-        // Behind an object, where the allocator has left some bytes.
+        // After an object, where the allocator left some bytes free.
         assert_eq!(at(0x11f8), Some((HELD, false)));
         assert_eq!(at(0x1fff), Some((SMALL, false)));
         assert_eq!(at(0x2201), Some((FREE, false)));
@@ -305,14 +306,14 @@ mod tests {
         );
         assert_eq!((credit.asked_pages, credit.held_pages), (1003, 904));
         assert_eq!(credit.by_page, 400);
-        // Of less than half a percent.
+        // Less than half a percent.
         let told: Vec<_> = credit
             .variables
             .iter()
             .map(|it| (it.path.as_str(), it.copied_pages))
             .collect();
         assert_eq!(told, [("data", 904)]);
-        // What lies beside an address may be of another type.
+        // A neighbour may have another type.
         assert_eq!(credit.variables[0].types, [("str".into(), 504)]);
         let credit = survey.credit(&[0x1100, 0x3100], &[500, 400]);
         let told: Vec<_> = credit

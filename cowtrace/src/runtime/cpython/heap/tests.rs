@@ -1,4 +1,4 @@
-//! A small heap of CPython 3.8, made by hand: walked as it is, and with anything in it changed.
+//! A small handmade heap of CPython 3.8: walked unchanged, and with arbitrary changes.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Heap {
     /// An object with one reference, and its members.
     fn object(&mut self, at: u64, kind: u64, members: &[u64]) {
         if self.is_free_threaded {
-            // The thread that has it, its lock and count; no other thread's references.
+            // The owning thread, the lock and its count; no references by other threads.
             self.put(at, &[0x7f00_1234_5000, 1 << 32, 0, kind]);
         } else {
             self.put(at, &[1, kind]);
@@ -65,7 +65,7 @@ impl Heap {
         at
     }
 
-    /// A type: its flags, sizes, name.
+    /// A type: its flags, sizes and name.
     fn class(&mut self, at: u64, flag: u64, sizes: [u64; 2], name: &str) {
         let flags = flag | 1 << 12;
         self.object(at, TYPE, &[]);
@@ -110,7 +110,7 @@ impl Heap {
         self.new_object(80, MODULE, &[dict])
     }
 
-    /// `app.data` and `app.more` with the strings in them, of which one is in both; and the heap.
+    /// `app.data` and `app.more` with their strings, one of which is in both; and the heap.
     fn made(is_free_threaded: bool) -> (Self, [Vec<u64>; 2]) {
         let mut heap = Self {
             memory: Bytes::new(START, BYTES),
@@ -176,7 +176,7 @@ fn variables_are_named_with_what_they_hold() {
         let (heap, [first, second]) = Heap::made(is_free_threaded);
         let all = [first, second, vec![START + 0xfff0]].concat();
         let found = heap.find(all).unwrap();
-        // No more than are told one by one: the others go with what they are part of.
+        // No more than are reported one by one: the others are added to those that contain them.
         assert_eq!(found.variables.len(), 32);
         let one = found.variables.iter().find(|it| it.path == "app.more[1]");
         let one = one.unwrap_or_else(|| panic!("{:#?}", found.variables));
@@ -213,7 +213,7 @@ fn another_version_is_refused() {
 #[test]
 fn what_refers_to_itself_ends() {
     let (mut heap, [first, _]) = Heap::made(false);
-    // A list whose items are the whole heap, itself among them.
+    // A list whose items are the whole heap, including itself.
     let table = heap.take(8);
     let items: Vec<u64> = (OBJECTS..table).step_by(16).collect();
     let all = heap.list(&items);
@@ -233,7 +233,7 @@ proptest! {
         let (mut heap, [first, second]) = Heap::made(is_free_threaded);
         let used = (heap.next - START) / 8;
         for (index, value, is_address) in changes {
-            // Addresses lead somewhere; other words are counts, sizes and flags gone wrong.
+            // Addresses point somewhere; other words are wrong counts, sizes and flags.
             let value = if is_address { START + value % BYTES as u64 } else { value };
             heap.put(START + index as u64 % used * 8, &[value]);
         }

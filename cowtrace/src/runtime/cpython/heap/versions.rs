@@ -15,7 +15,7 @@ fn variables_are_named_with_what_they_hold_in_every_version() {
     assert_eq!(versions().len(), 7);
     for version in versions() {
         let (heap, texts) = Heap::made(&version);
-        // No more than 32 are told one by one: the others go with what they are part of.
+        // At most 32 are reported one by one: the others are added to those that contain them.
         for (text, path) in [
             (22, "app.more[2]"),
             (41, "app.by_key[0]['text 40']"),
@@ -52,7 +52,7 @@ fn what_is_held_is_counted_and_what_is_not_is_not() {
 #[test]
 fn what_there_is_no_room_to_put_off_is_found_too() {
     let (mut heap, texts) = made();
-    // A list that is too long for its items to have names.
+    // A list that is too long for its items to get names.
     let more: Vec<u64> = (0..300).map(|n| heap.text(&format!("{n}"))).collect();
     let long = heap.list(&more);
     heap.put(texts[0], &[1, LIST, 0, 0, 0]);
@@ -80,7 +80,7 @@ fn names_that_cannot_be_so_many_name_nothing() {
     assert_eq!(path(&heap), "app.handler closure handler");
     let code = heap.word(heap.handler + heap.offsets.function.code);
     let names = heap.word(code + heap.offsets.code.free);
-    // Multiplied by a word's bytes, it is two again.
+    // Multiplied by the size of a word, it overflows to two.
     heap.put(names + 16, &[(1 << 61) + 2]);
     assert_ne!(path(&heap), "app.handler closure handler");
 }

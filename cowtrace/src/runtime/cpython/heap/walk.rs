@@ -1,6 +1,6 @@
-//! The walk itself: breadth first as long as what is met has a name that tells something, then
-//! depth first below each large container, whose name all below it go by. Every object is visited
-//! once; neither way recurses.
+//! The walk: breadth first as long as objects have informative names, then depth first below each
+//! large container, whose name covers everything below it. Every object is visited once, and
+//! nothing recurses.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -16,16 +16,17 @@ use super::{
     stack::{BATCH, StackEntry, WalkStack},
 };
 
-/// Steps from a root that get names.
+/// Most steps from a root that get names.
 const MAX_DEPTH: u8 = 12;
-/// Second names that are remembered: 1.5 MiB.
+/// Most additional names that are remembered: 1.5 MiB.
 const MAX_ALIASES: usize = 1 << 16;
-/// What is put off until names have been given: 24 MiB. More is followed at once.
+/// Most entries that are postponed until names are assigned: 24 MiB. Further ones are followed at
+/// once.
 const MAX_DEFERRED: usize = 1 << 20;
-/// What stood on stacks and is looked at last.
+/// Most values from stacks, which are followed last.
 const MAX_LATE: usize = 1 << 14;
 
-/// Another name of an object that has one.
+/// Another name of an object that already has one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alias {
     pub(super) object: u64,
@@ -37,18 +38,18 @@ pub(super) struct Walk<'a> {
     pub(super) objects: HeapObjects<'a>,
     pub(super) marks: Marks,
     pub(super) copied: Copied,
-    /// Others, for what is copied later.
+    /// Landmarks, for later copies.
     pub(super) landmarks: Copied,
     pub(super) tree: Tree,
     pub(super) deadline: Deadline,
-    /// Modules and their dicts, which no path leads through but their own.
+    /// Modules and their dicts: only their own paths lead through them.
     pub(super) boundaries: Vec<u64>,
-    /// What is followed depth first, and the node that it belongs to.
+    /// Entries to follow depth first, and the node that each belongs to.
     deferred: Vec<(u32, StackEntry)>,
     pub(super) max_deferred: usize,
     pub(super) late: Vec<(u32, u64)>,
     pub(super) aliases: Vec<Alias>,
-    /// Copied objects that a node refers to and that were found under another.
+    /// How many copied objects a node refers to that were found under another node.
     pub(super) also: HashMap<u32, u64>,
     pub(super) visited: u64,
     pub(super) stack: WalkStack,
@@ -82,7 +83,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Follows everything from the roots, which are the tree's nodes so far.
+    /// Follows everything from the roots, which are the only nodes in the tree so far.
     pub(super) fn run(&mut self) {
         let mut next = 0;
         while next < self.tree.nodes.len() && !self.is_over() {
@@ -110,7 +111,7 @@ impl<'a> Walk<'a> {
         self.deadline.step(self.objects.memory.bytes_read)
     }
 
-    /// Meets what a node refers to by name.
+    /// Visits what a node refers to by name.
     fn expand(&mut self, number: u32) {
         let node = self.tree.nodes[number as usize];
         let mut parts = std::mem::take(&mut self.parts);
@@ -155,7 +156,7 @@ impl<'a> Walk<'a> {
         self.late.extend(kept.map(|address| (node, *address)));
     }
 
-    /// A module and its dict are nobody else's: they were marked before.
+    /// A module and its dict belong to no other node: they were marked before.
     fn expand_module(&mut self, address: u64, node: u32) {
         let Some(module) = self.objects.at(address) else {
             return;
@@ -180,8 +181,7 @@ impl<'a> Walk<'a> {
         self.parts = parts;
     }
 
-    /// Gives an object that has not been met a node, unless it refers to nothing and was not
-    /// copied.
+    /// Gives an unvisited object a node, unless it has no references and was not copied.
     pub(super) fn meet(&mut self, address: u64, label: PathLabel, parent: u32) {
         let Some(place) = self.objects.memory.place(address) else {
             return;
@@ -220,7 +220,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Remembers another name of what may be a large variable.
+    /// Remembers another name of an object that may be a large variable.
     fn note_alias(&mut self, object: u64, label: PathLabel, parent: u32) {
         if label.is_none() || self.aliases.len() >= MAX_ALIASES {
             return;
@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes a table as its object's own; false if it was another's.
+    /// Assigns a table to its object; false if another object has it already.
     fn own(&mut self, table: &PartTable, node: u32, number: u32) -> bool {
         if table.bytes == 0 {
             return true;
@@ -302,7 +302,7 @@ impl<'a> Walk<'a> {
         self.landmarks.claim(place, range, node, kind);
     }
 
-    /// Follows an entry depth first once all that can have a name has one.
+    /// Follows an entry depth first, after everything that can have a name has one.
     fn put_off(&mut self, node: u32, entry: StackEntry) {
         if self.deferred.len() < self.max_deferred {
             self.deferred.push((node, entry));
@@ -343,7 +343,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Follows an object without giving what it refers to names.
+    /// Follows an object without naming what it refers to.
     fn scan(&mut self, address: u64, node: u32) {
         let Some(object) = self.objects.at(address) else {
             return;
@@ -363,7 +363,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Copied addresses of an object that was visited before: its reference count, and the header
-    /// in front of it if that is in the same page.
+    /// before it if that is in the same page.
     #[inline]
     fn copied_again(&self, address: u64, place: ChunkPlace) -> u64 {
         let header = self.objects.offsets.header;
@@ -376,7 +376,7 @@ impl<'a> Walk<'a> {
         self.copied.count(Some(place), range).into()
     }
 
-    /// Visits an object under a node, once.
+    /// Visits an object under a node, unless it was visited before.
     #[inline]
     fn reach(&mut self, address: u64, node: u32) {
         let Some(place) = self.objects.memory.place(address) else {

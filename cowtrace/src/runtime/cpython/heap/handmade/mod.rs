@@ -1,5 +1,5 @@
-//! A small heap of CPython, made by hand for each version with a global interpreter lock that is
-//! walked: a program's variables, and what the interpreter has around them.
+//! A small handmade heap of CPython, for each supported version with a global interpreter lock: a
+//! program's variables, and the interpreter's structures around them.
 
 mod objects;
 mod program;

@@ -1,4 +1,4 @@
-//! Objects of a heap that is made by hand.
+//! Objects of a handmade heap.
 
 use super::super::{
     offsets::{Attributes, Generator, Keys, Offsets},
@@ -7,9 +7,9 @@ use super::super::{
 
 pub(crate) const START: u64 = 0x100_0000;
 pub(crate) const BYTES: usize = 0x20_000;
-/// All of it.
+/// Size of the whole heap.
 pub(crate) const ALL: std::ops::Range<u64> = START..START + BYTES as u64;
-/// How far apart types are: heap types have their keys near the end.
+/// Distance between types: heap types have their keys near the end.
 pub(super) const TYPE_BYTES: u64 = 0x400;
 pub(super) const TYPE: u64 = START;
 pub(super) const STR: u64 = START + TYPE_BYTES;
@@ -37,7 +37,7 @@ pub(super) const POOL: u64 = START + 0x8000;
 /// Where other objects begin.
 pub(super) const OBJECTS: u64 = START + 0xc000;
 
-/// What a type has of `tp_flags`.
+/// Bits of a type's `tp_flags`.
 pub(super) const READY: u64 = 1 << 12;
 pub(super) const COLLECTED: u64 = 1 << 14;
 
@@ -45,7 +45,7 @@ pub(crate) struct Heap {
     pub(crate) bytes: Vec<u8>,
     pub(crate) next: u64,
     pub(crate) offsets: Offsets,
-    /// Everything that was made.
+    /// All objects made so far.
     pub(crate) made: Vec<u64>,
     /// The program's function.
     pub(crate) handler: u64,
@@ -69,7 +69,7 @@ impl Heap {
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Room for an object, with what stands in front of collected ones.
+    /// Room for an object, with the header before collected ones.
     pub(crate) fn take(&mut self, bytes: u64) -> u64 {
         let at = self.next + 32;
         self.next = at + bytes.next_multiple_of(16);
@@ -83,7 +83,7 @@ impl Heap {
         at
     }
 
-    /// A type: its flags, sizes, name.
+    /// A type: its flags, sizes and name.
     pub(super) fn class(&mut self, at: u64, flags: u64, sizes: [u64; 2], name: &str) {
         self.put(at, &[1, TYPE]);
         self.put(at + same::NAME, &[at + 0x3c0, sizes[0], sizes[1]]);
@@ -165,7 +165,7 @@ impl Heap {
         at
     }
 
-    /// Keys of 16 places, and values or none beside them.
+    /// Keys with 16 slots, with or without values beside them.
     pub(super) fn keys(&mut self, entries: &[(u64, u64)]) -> u64 {
         let count = entries.len() as u64;
         let keys = self.take(56 + 10 * 24);
@@ -235,7 +235,7 @@ impl Heap {
         (at, code_at)
     }
 
-    /// A frame with two local variables and one thing on its stack.
+    /// A frame with two local variables and one value on its stack.
     pub(super) fn frame(&mut self, at: u64, code: u64, values: &[u64]) {
         let frame = self.offsets.frame;
         if frame.is_object {
@@ -261,7 +261,7 @@ impl Heap {
         at
     }
 
-    /// A class with a slot, whose instances have an attribute beside it.
+    /// A class with a slot, whose instances also have an attribute outside it.
     pub(super) fn article(&mut self, slot: &str, attribute: u64) {
         const SLOT: u64 = 24;
         let flags = COLLECTED | 1 << 9;

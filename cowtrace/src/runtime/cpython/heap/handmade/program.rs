@@ -1,4 +1,4 @@
-//! The program of a handmade heap: its variables, and what the interpreter has around them.
+//! The program of a handmade heap: its variables, and the interpreter's structures around them.
 
 use super::{
     super::offsets::{Blocks, Offsets},
@@ -6,7 +6,7 @@ use super::{
 };
 
 impl Heap {
-    /// The program's variables, each text in one of them, but for one that two lists have.
+    /// The program's variables. Each text is in one of them, except one that two lists share.
     fn variables(&mut self, texts: &[u64]) -> Vec<(u64, u64)> {
         let names = [
             "data", "more", "by_key", "tags", "queue", "handler", "article", "body",

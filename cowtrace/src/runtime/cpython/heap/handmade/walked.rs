@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{run::Mapping, runtime::cpython::layout::Layout};
 
-/// Versions that are walked.
+/// Versions that are supported.
 pub(crate) fn versions() -> Vec<Offsets> {
     let by_number = (0x0308..=0x030c).filter_map(Offsets::of_version).copied();
-    // Any places for the roots, as releases have them.
+    // Places for the roots, as a release could have them.
     let layout = Layout::of_version(0x030c_00f0).map(|layout| Layout {
         modules: 944,
         ..layout
@@ -34,8 +34,8 @@ impl Heap {
         self.find_in(addresses, &[super::objects::ALL], u16::MAX)
     }
 
-    /// Finds what holds these addresses, where only some ranges are mapped, and some of every 16
-    /// pages present.
+    /// Finds what holds these addresses if only some ranges are mapped, and only some of every 16
+    /// pages are present.
     pub(crate) fn find_in(
         &self,
         addresses: Vec<u64>,
@@ -46,7 +46,7 @@ impl Heap {
         Ok(finish_walk(&mut walk, &pages))
     }
 
-    /// The walk that finds them, before it begins, and the pages of each address.
+    /// The walk that will find them, and the pages of each address.
     pub(crate) fn walk(
         &self,
         mut addresses: Vec<u64>,
