@@ -34,14 +34,10 @@ pub struct Case {
     /// Functions through which all copies are made, innermost first, each called by the next: if
     /// there are any, native stacks are recorded.
     pub calls: &'static [&'static str],
-<<<<<<< HEAD
     /// Pages that the first writer touches for the first time, by kind of mapping; kernels and backends that
     /// do not know the kind say `unknown`.
     pub touched: Option<(&'static str, u64)>,
-    /// Bounds of all copies of the run, for a case about what happens outside of its memory.
-=======
     /// Bounds of all copies of the run, for a case about copies outside its memory.
->>>>>>> main
     pub whole_run: Option<(u64, u64)>,
 }
 

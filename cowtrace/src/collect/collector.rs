@@ -208,7 +208,8 @@ impl Collector {
         self.mappings
             .split_before_forks(records, &self.probe.tables, &self.stop);
         self.probe.flush_log();
-        self.processes.read_held(HELD_PER_TICK);
+        self.processes
+            .read_held(HELD_PER_TICK, &self.probe.tables);
         let sample = self.processes.sample(&self.probe.tables);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
@@ -355,7 +356,8 @@ impl Collector {
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);
-        self.processes.read_held(usize::MAX);
+        self.processes
+            .read_held(usize::MAX, &self.probe.tables);
         let last = self.processes.sample(&self.probe.tables);
         self.timeline.finish(Sample {
             at_ns: duration_ns,

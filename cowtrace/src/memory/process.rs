@@ -91,7 +91,6 @@ pub(super) fn read_resident(root: &Path, pid: u32, page_bytes: u64) -> Resident 
     }
 }
 
-<<<<<<< HEAD
 /// Anonymous pages that a process has present, without huge pages of hugetlbfs; none if it is gone.
 #[must_use]
 pub fn held_pages(root: &Path, pid: u32) -> Option<u64> {
@@ -99,10 +98,7 @@ pub fn held_pages(root: &Path, pid: u32) -> Option<u64> {
     (pages > 0).then(|| pages.saturating_sub(of_files))
 }
 
-/// The line of status that says how much of hugetlbfs a process has.
-=======
 /// The line of status with the memory that a process has in hugetlbfs.
->>>>>>> main
 pub(super) fn huge_bytes(status: &[u8]) -> u64 {
     let status = String::from_utf8_lossy(status);
     let line = status

@@ -132,8 +132,13 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
             .iter()
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
-    let mut touches = run.growth.first_touches.iter().map(|it| it.pages);
+    let growth = &run.growth;
+    let mut touches = growth.first_touches.iter().map(|it| it.pages);
     fits("first_touches", &mut touches)?;
+    fits(
+        "held_before",
+        &mut growth.held_before.iter().map(|it| it.pages),
+    )?;
     for sample in &run.memory.timeline.samples {
         fits("timeline", &mut counts_of_sample(sample))?;
         fits("timeline_held", &mut sample.held_by_process.values().copied())?;
@@ -197,6 +202,10 @@ fn check_references(run: &Run) -> Result<(), Damage> {
     let mut touches = run.growth.first_touches.iter();
     if !touches.all(|touches| has_process(touches.process_id)) {
         return missing("the process of a first touch");
+    }
+    let mut held = run.growth.held_before.iter();
+    if !held.all(|held| has_process(held.process_id)) {
+        return missing("the process of held_before");
     }
     if !run
         .who_wrote

@@ -208,7 +208,6 @@ impl<'a> ColumnReader<'a> {
         self.present(value)
     }
 
-<<<<<<< HEAD
     /// One of some names, or null.
     pub(super) fn named_or_null<T>(
         &mut self,
@@ -221,9 +220,6 @@ impl<'a> ColumnReader<'a> {
     }
 
     /// One of some names.
-=======
-    /// One of a few names.
->>>>>>> main
     pub(super) fn named<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<T, Damage> {
         let name = self.text()?;
         find(&name).ok_or_else(|| self.unknown_name(&name))

@@ -1,10 +1,10 @@
-//! First touches in a table of their own: older recordings do not have it.
+//! What memory grew by, in tables of its own: older recordings do not have them.
 
 use super::{
     columns::{ColumnReader, Columns, Damage},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{FirstTouches, Kind};
+use crate::run::{FirstTouches, HeldBefore, Kind};
 
 impl Stored for FirstTouches {
     const TABLE: TableDefinition = TableDefinition {
@@ -26,6 +26,26 @@ impl Stored for FirstTouches {
                 let mut kinds = Kind::ALL.into_iter();
                 kinds.find(|kind| kind.name() == name)
             })?,
+            pages: columns.count()?,
+        })
+    }
+}
+
+impl Stored for HeldBefore {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "held_before",
+        key: &["id"],
+        columns: &["process_id", "pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.process_id));
+        columns.number(self.pages);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            process_id: columns.id()?,
             pages: columns.count()?,
         })
     }

@@ -6,7 +6,7 @@ use super::{
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
-use crate::run::{Exit, FirstTouches, Loss, PerfMapProblem, Process, Region, Run};
+use crate::run::{Exit, FirstTouches, HeldBefore, Loss, PerfMapProblem, Process, Region, Run};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,7 @@ pub(super) struct Lists {
     regions: HeldRows,
     perf_map_problems: HeldRows,
     first_touches: HeldRows,
+    held_before: HeldRows,
 }
 
 impl Lists {
@@ -89,6 +90,11 @@ impl Lists {
                 db,
                 &self.first_touches,
                 &run.growth.first_touches,
+            )?,
+            held_before: sync_list::<HeldBefore, _>(
+                db,
+                &self.held_before,
+                &run.growth.held_before,
             )?,
         })
     }

@@ -21,7 +21,7 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
-use crate::run::{Exit, FirstTouches, Head, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
+use crate::run::{Exit, FirstTouches, Head, HeldBefore, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;
@@ -200,6 +200,9 @@ fn read_growth(
         return Ok(());
     }
     run.growth.first_touches = read_list(db)?;
+    if is_there(there, HeldBefore::TABLE.name) {
+        run.growth.held_before = read_list(db)?;
+    }
     let samples = &mut run.memory.timeline.samples;
     if is_there(there, SampleTouches::TABLE.name) {
         for (sample, touches) in samples.iter_mut().zip(read_list::<SampleTouches>(db)?) {

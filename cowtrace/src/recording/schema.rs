@@ -8,19 +8,15 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 /// The version of the tables written by this program.
 pub(super) const VERSION: i32 = 1;
 
-<<<<<<< HEAD
-/// Tables that came later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 5] = [
+/// Tables that were added later: files without them are read as if they were empty.
+pub(super) const LATER: [&str; 6] = [
     "exits",
     "first_touches",
+    "held_before",
     "perf_map_problems",
     "timeline_held",
     "timeline_touches",
 ];
-=======
-/// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 2] = ["exits", "perf_map_problems"];
->>>>>>> main
 
 const TABLES: &str = include_str!("schema.sql");
 
@@ -52,13 +48,13 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, Exit, FirstTouches, HeapWalk, Holder, NativeFrame, PerfMapProblem, Process,
+        AlsoHeld, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder, NativeFrame, PerfMapProblem, Process,
         PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 27] = [
+        const STORED: [TableDefinition; 28] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -81,6 +77,7 @@ mod tests {
             SampleTouches::TABLE,
             HeldChange::TABLE,
             FirstTouches::TABLE,
+            HeldBefore::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

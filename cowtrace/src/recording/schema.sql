@@ -241,6 +241,12 @@ CREATE TABLE first_touches (
   pages INTEGER NOT NULL -- of new memory, since the start of the trace
 );
 
+CREATE TABLE held_before (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL,
+  pages INTEGER NOT NULL -- anonymous pages that it had when it was first traced
+);
+
 CREATE VIEW process_copies AS
 SELECT id AS process_id, pid, comm, role,
   anon + file + zero + ksm + hugetlb + unknown AS copied_pages,

@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-//! The timeline in its tables: the samples, and of each process only where its counts changed.
-=======
-//! The timeline in two tables: the samples, and for each process only the samples in which its
-//! count changed.
->>>>>>> main
+//! The timeline in its tables: the samples, and for each process only the samples in which its counts
+//! changed.
 
 use std::{
     collections::BTreeMap,
@@ -64,7 +60,6 @@ impl Stored for SampleChange {
     }
 }
 
-<<<<<<< HEAD
 /// First touches by the time of a sample, in a table of its own: older recordings do not have it.
 pub(super) struct SampleTouches(pub(super) u64);
 
@@ -119,10 +114,7 @@ impl ProcessCounts {
     }
 }
 
-/// What the tables hold: a fingerprint of each sample, and the last one's counts.
-=======
 /// The rows that the tables hold: a fingerprint of each sample, and the last sample's counts.
->>>>>>> main
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeldTimeline {
     samples: Vec<u64>,
@@ -219,13 +211,8 @@ fn changed_counts<'a>(
     new.chain(before.keys().filter(is_gone).map(|id| (*id, 0)))
 }
 
-<<<<<<< HEAD
-/// Gives samples their processes' copies, by changes in the order of their keys.
+/// Adds the processes' copies to samples, from changes in order of their keys.
 pub(super) fn spread_copied(
-=======
-/// Adds the processes' counts to samples, from changes in order of their keys.
-pub(super) fn spread_changes(
->>>>>>> main
     samples: &mut [Sample],
     changes: Vec<(u64, SampleChange)>,
 ) -> Result<(), Damage> {
@@ -235,7 +222,7 @@ pub(super) fn spread_changes(
     })
 }
 
-/// Gives samples the pages that their processes had, likewise.
+/// Adds the pages that the processes had, likewise.
 pub(super) fn spread_held(
     samples: &mut [Sample],
     changes: Vec<(u64, HeldChange)>,

@@ -9,6 +9,19 @@ use super::Kind;
 pub struct Growth {
     /// First touches, in the order of process and kind.
     pub first_touches: Vec<FirstTouches>,
+    /// What processes had before, in the order of processes; those left out that were never read.
+    #[serde(default)]
+    pub held_before: Vec<HeldBefore>,
+}
+
+/// Anonymous pages that a process had when it was first traced: inherited ones, and those of its own from
+/// before the trace. What it has beyond that is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBefore {
+    /// Which process.
+    pub process_id: u32,
+    /// How many.
+    pub pages: u64,
 }
 
 impl Growth {

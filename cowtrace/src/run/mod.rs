@@ -23,7 +23,7 @@ pub mod writer;
 use serde::{Deserialize, Serialize};
 
 pub use exit::{Ending, Exit};
-pub use growth::{FirstTouches, Growth};
+pub use growth::{FirstTouches, Growth, HeldBefore};
 pub use head::{Head, Host};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;

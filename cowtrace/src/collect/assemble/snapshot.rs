@@ -191,6 +191,7 @@ impl PreviousSnapshots {
         });
         Growth {
             first_touches: touches.collect(),
+            held_before: records.in_run().filter_map(Record::held_before).collect(),
         }
     }
 

@@ -137,6 +137,7 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
         }
         processes.push(record.process(copied, &ids));
         growth.first_touches.extend(record.touches.in_run(record.id));
+        growth.held_before.extend(record.held_before());
         let mut own = record.rows.unwrap_or_default();
         if rows.is_empty() {
             rows = own;

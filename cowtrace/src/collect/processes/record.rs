@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     probe::{Tables, Totals},
-    run::{Mapping, Process, Role, Row, Sources},
+    run::{HeldBefore, Mapping, Process, Role, Row, Sources},
 };
 
 /// One process image.
@@ -53,6 +53,8 @@ pub(in crate::collect) struct Record {
     pub touches: TouchesByKind,
     /// Anonymous pages that it has, as last read.
     pub held_pages: Option<u64>,
+    /// Anonymous pages that it had when it was first traced.
+    pub held_before: Option<u64>,
 }
 
 impl Record {
@@ -87,6 +89,7 @@ impl Record {
             rows: None,
             touches: TouchesByKind::default(),
             held_pages: None,
+            held_before: None,
         }
     }
 }
@@ -125,6 +128,22 @@ impl Record {
             reused_faults: self.totals.reused,
             inherited_pages: self.inherited_pages,
         }
+    }
+
+    /// Takes in how many anonymous pages it has. At the first time, those that it has touched for the first
+    /// time are taken off: it did not have them before.
+    pub(in crate::collect) fn note_held(&mut self, pages: u64, touched: u64) {
+        self.held_pages = Some(pages);
+        self.held_before
+            .get_or_insert(pages.saturating_sub(touched));
+    }
+
+    /// What it had before, as it stands in a run.
+    pub(in crate::collect) fn held_before(&self) -> Option<HeldBefore> {
+        Some(HeldBefore {
+            process_id: self.id,
+            pages: self.held_before?,
+        })
     }
 
     /// The region that an address lies in: of what it inherited, else of what it passes on.

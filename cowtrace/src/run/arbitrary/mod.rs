@@ -6,7 +6,7 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Ending, Exit, FirstTouches, Head, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
+    Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
     Sample, Sources, Stack, Timeline, WhoHolds, agreement::agreeing,
 };
 use values::{count, date, text};
@@ -308,6 +308,13 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             (Just(run), vec(writer, 0..8), heaps(processes), touches)
         })
         .prop_map(|(mut run, writers, (holders, heap_walks), first_touches)| {
+            run.growth.held_before = first_touches
+                .iter()
+                .map(|it| HeldBefore {
+                    process_id: it.process_id,
+                    pages: it.pages,
+                })
+                .collect();
             run.growth.first_touches = first_touches;
             run.who_wrote.writers = writers;
             run.who_holds = WhoHolds {
