@@ -196,7 +196,11 @@ fn digest_of_fault(thread: TracedThread, registers: SavedRegisters) -> Result<u6
 pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     let gfp: u64 = ctx.arg(2);
     let order = allocation_order(ctx);
-    let flags = if order == 0 { GFP_USER_MOVABLE } else { GFP_HUGE };
+    let flags = if order == 0 {
+        GFP_USER_MOVABLE
+    } else {
+        GFP_HUGE
+    };
     if gfp & flags != flags {
         return 0;
     }

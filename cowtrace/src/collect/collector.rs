@@ -13,9 +13,7 @@ use super::{
     },
     clock::Clock,
     holders::{lookup::HolderLookup, view::TraceView},
-    processes::{
-        held::HELD_PER_TICK, mappings::Mappings, names::NAMES_PER_TICK, tree::Processes,
-    },
+    processes::{held::HELD_PER_TICK, mappings::Mappings, names::NAMES_PER_TICK, tree::Processes},
     schedule::{CollectError, Due, Schedule},
     writers::WriterEvidence,
 };
@@ -208,8 +206,7 @@ impl Collector {
         self.mappings
             .split_before_forks(records, &self.probe.tables, &self.stop);
         self.probe.flush_log();
-        self.processes
-            .read_held(HELD_PER_TICK, &self.probe.tables);
+        self.processes.read_held(HELD_PER_TICK, &self.probe.tables);
         let sample = self.processes.sample(&self.probe.tables);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
@@ -356,8 +353,7 @@ impl Collector {
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);
-        self.processes
-            .read_held(usize::MAX, &self.probe.tables);
+        self.processes.read_held(usize::MAX, &self.probe.tables);
         let last = self.processes.sample(&self.probe.tables);
         self.timeline.finish(Sample {
             at_ns: duration_ns,

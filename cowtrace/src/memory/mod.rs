@@ -23,7 +23,8 @@ pub use files::{hold_mapped, hold_named, hold_perf_map};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use process::{
-    Identity, Task, children_of, held_pages, is_alive, list_tasks, read_comm, read_identity, resident_pages,
+    Identity, Task, children_of, held_pages, is_alive, list_tasks, read_comm, read_identity,
+    resident_pages,
 };
 pub use program::started_by;
 pub use target::{read_target, read_word};

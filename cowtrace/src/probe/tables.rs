@@ -17,7 +17,8 @@ use cowtrace_common::{
     object::map,
     process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
-        BUCKET_ENTRIES, FIRST_TOUCH, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS, split_bit,
+        BUCKET_ENTRIES, FIRST_TOUCH, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS,
+        split_bit,
     },
     thread::{FAULT_NONE, TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };

@@ -141,7 +141,10 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
     )?;
     for sample in &run.memory.timeline.samples {
         fits("timeline", &mut counts_of_sample(sample))?;
-        fits("timeline_held", &mut sample.held_by_process.values().copied())?;
+        fits(
+            "timeline_held",
+            &mut sample.held_by_process.values().copied(),
+        )?;
     }
     Ok(())
 }

@@ -216,7 +216,9 @@ impl<'a> ColumnReader<'a> {
         let Some(name) = self.text_or_null()? else {
             return Ok(None);
         };
-        find(&name).map(Some).ok_or_else(|| self.unknown_name(&name))
+        find(&name)
+            .map(Some)
+            .ok_or_else(|| self.unknown_name(&name))
     }
 
     /// One of some names.

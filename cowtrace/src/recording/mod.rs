@@ -12,9 +12,9 @@ mod check;
 mod columns;
 mod companions;
 mod exits;
-mod growth;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod growth;
 mod holders;
 mod journal;
 mod label;

@@ -21,7 +21,9 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
-use crate::run::{Exit, FirstTouches, Head, HeldBefore, Host, Loss, PerfMapProblem, Process, Row, Run, Sample};
+use crate::run::{
+    Exit, FirstTouches, Head, HeldBefore, Host, Loss, PerfMapProblem, Process, Row, Run, Sample,
+};
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
 const MAX_ROWS: usize = 1 << 24;

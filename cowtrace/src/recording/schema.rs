@@ -48,8 +48,8 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder, NativeFrame, PerfMapProblem, Process,
-        PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder, NativeFrame,
+        PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]

@@ -179,11 +179,7 @@ impl HeldTimeline {
         }
         let first = i64::try_from(kept).unwrap_or(i64::MAX);
         db.execute("DELETE FROM timeline WHERE id >= ?", [first])?;
-        for table in [
-            SampleTouches::TABLE,
-            SampleChange::TABLE,
-            HeldChange::TABLE,
-        ] {
+        for table in [SampleTouches::TABLE, SampleChange::TABLE, HeldChange::TABLE] {
             let delete = format!("DELETE FROM {} WHERE sample_id >= ?", table.name);
             db.execute(&delete, [first])?;
         }

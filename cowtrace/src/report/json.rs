@@ -13,7 +13,7 @@ use crate::{
         AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
         PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
     },
-    verdict::summary,
+    verdict::{Growth, Shape, growth_of_run, summary, verdict_in_words},
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -194,9 +194,34 @@ struct Range<'a> {
 
 #[derive(Serialize)]
 struct Verdict {
+    kind: Option<&'static str>,
+    headline: Option<String>,
     summary: String,
     copied_bytes: u64,
     ceiling_bytes: u64,
+    #[serde(flatten)]
+    growth: Option<GrowthOut>,
+}
+
+/// What memory grew by, if the trace looked at that.
+#[derive(Serialize)]
+struct GrowthOut {
+    parts: Vec<PartOut>,
+    growth_bytes: u64,
+    held_bytes: u64,
+    peak_held_bytes: u64,
+    new_bytes: u64,
+    touched_bytes: u64,
+    returned_bytes: u64,
+    rate_bytes_per_s: u64,
+    flat_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PartOut {
+    what: &'static str,
+    bytes: u64,
+    share: f64,
 }
 
 /// Writes a run as JSON.
@@ -260,11 +285,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .collect(),
         heap_walks: &run.who_holds.heap_walks,
         timeline: &run.memory.timeline,
-        verdict: Verdict {
-            summary: summary(run),
-            copied_bytes: run.bytes(copied.total()),
-            ceiling_bytes: run.ceiling_bytes(),
-        },
+        verdict: verdict_out(run),
     };
     // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
     // of mappings. They go into a buffer of a known type before they go to `out`.
@@ -314,6 +335,41 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
             })
             .collect(),
         also_held_by: &holder.also_held_by,
+    }
+}
+
+fn verdict_out(run: &Run) -> Verdict {
+    let growth = growth_of_run(run);
+    Verdict {
+        kind: growth.map(|growth| growth.kind.name()),
+        headline: verdict_in_words(run),
+        summary: summary(run),
+        copied_bytes: run.bytes(run.copied().total()),
+        ceiling_bytes: run.ceiling_bytes(),
+        growth: growth.as_ref().map(growth_out),
+    }
+}
+
+fn growth_out(growth: &Growth) -> GrowthOut {
+    let all = growth.growth_bytes();
+    let part = |(what, bytes): (&'static str, u64)| PartOut {
+        what,
+        bytes,
+        share: bytes as f64 / all.max(1) as f64,
+    };
+    GrowthOut {
+        parts: growth.parts().map(part).into(),
+        growth_bytes: all,
+        held_bytes: growth.held_bytes,
+        peak_held_bytes: growth.peak_held_bytes,
+        new_bytes: growth.new_bytes,
+        touched_bytes: growth.touched_bytes,
+        returned_bytes: growth.returned_bytes,
+        rate_bytes_per_s: growth.copied_rate + growth.new_rate,
+        flat_ns: match growth.shape {
+            Shape::Stopped(ns) => Some(ns),
+            _ => None,
+        },
     }
 }
 

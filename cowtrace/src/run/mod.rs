@@ -96,7 +96,9 @@ impl Run {
     pub fn has_growth(&self) -> bool {
         let samples = &self.memory.timeline.samples;
         !self.growth.first_touches.is_empty()
-            || samples.iter().any(|sample| !sample.held_by_process.is_empty())
+            || samples
+                .iter()
+                .any(|sample| !sample.held_by_process.is_empty())
     }
 
     /// Bytes in a number of pages.

@@ -19,8 +19,8 @@ use crate::{
     },
     probe::{Probe, RangeCount, Totals},
     run::{
-        CopiedMemory, Growth, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope, Sources,
-        Timeline,
+        CopiedMemory, Growth, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope,
+        Sources, Timeline,
     },
 };
 
@@ -187,7 +187,9 @@ impl PreviousSnapshots {
         let touches = records.in_run().flat_map(|record| {
             let live = self.processes.get(&record.id);
             let live = live.filter(|_| record.rows.is_none());
-            live.map_or(record.touches, |it| it.touches).in_run(record.id).collect::<Vec<_>>()
+            live.map_or(record.touches, |it| it.touches)
+                .in_run(record.id)
+                .collect::<Vec<_>>()
         });
         Growth {
             first_touches: touches.collect(),

@@ -136,7 +136,9 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
             copied.add(&row.copied);
         }
         processes.push(record.process(copied, &ids));
-        growth.first_touches.extend(record.touches.in_run(record.id));
+        growth
+            .first_touches
+            .extend(record.touches.in_run(record.id));
         growth.held_before.extend(record.held_before());
         let mut own = record.rows.unwrap_or_default();
         if rows.is_empty() {

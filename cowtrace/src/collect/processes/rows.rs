@@ -82,7 +82,10 @@ impl RowSums<'_> {
 }
 
 /// Gives first touches to the kinds of the mappings that a process has now, else had when it last forked.
-pub(in crate::collect) fn touches_of_record(record: &Record, counts: &[RangeCount]) -> TouchesByKind {
+pub(in crate::collect) fn touches_of_record(
+    record: &Record,
+    counts: &[RangeCount],
+) -> TouchesByKind {
     TouchesByKind::of(counts, &record.totals, |count| {
         let now = record.current.as_deref().unwrap_or_default();
         let now = kind_touched(now.iter(), count);
@@ -97,8 +100,14 @@ pub(in crate::collect) fn touches_of_record(record: &Record, counts: &[RangeCoun
 /// the stack was, or a new mapping. New memory of a file is of one that was there before. `None` if nothing
 /// is known of the process.
 fn kind_grown(record: &Record, address: u64) -> Option<Kind> {
-    let last = [&record.own, &record.inherited].into_iter().flatten().next();
-    let current = record.current.as_deref().map(|all| neighbours(all.iter(), address));
+    let last = [&record.own, &record.inherited]
+        .into_iter()
+        .flatten()
+        .next();
+    let current = record
+        .current
+        .as_deref()
+        .map(|all| neighbours(all.iter(), address));
     let last = last.map(|layout| neighbours(layout.mappings(), address));
     let (below, above) = current.or(last)?;
     let room_below = below.map_or(u64::MAX, |below| address.saturating_sub(below.end));

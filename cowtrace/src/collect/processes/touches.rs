@@ -77,14 +77,26 @@ mod tests {
             0x2000 => Some(Kind::Shared),
             _ => None,
         };
-        let counts = [count(0x1000, 3), count(0x2000, 50), count(0x3000, 7), count(0, 11)];
+        let counts = [
+            count(0x1000, 3),
+            count(0x2000, 50),
+            count(0x3000, 7),
+            count(0, 11),
+        ];
         let totals = Totals {
             unranged_touched: 100,
             ..Totals::default()
         };
         let mut touches = TouchesByKind::of(&counts, &totals, kind_of);
-        touches.add(&TouchesByKind::of(&counts[..1], &Totals::default(), kind_of));
-        let told: Vec<_> = touches.in_run(4).map(|it| (it.process_id, it.kind, it.pages)).collect();
+        touches.add(&TouchesByKind::of(
+            &counts[..1],
+            &Totals::default(),
+            kind_of,
+        ));
+        let told: Vec<_> = touches
+            .in_run(4)
+            .map(|it| (it.process_id, it.kind, it.pages))
+            .collect();
         assert_eq!(told, [(4, Some(Kind::Heap), 6), (4, None, 118)]);
     }
 }

@@ -14,7 +14,14 @@ const MAX_LABEL: usize = 60;
 
 /// Writes the section.
 pub(super) fn summary(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    heading(&format!("{}.", verdict::summary(run)), style, out)?;
+    let answer = format!("{}.", verdict::summary(run));
+    match verdict::verdict_in_words(run) {
+        Some(verdict) => {
+            heading(&verdict, style, out)?;
+            paragraph(&answer, style, out)?;
+        }
+        None => heading(&answer, style, out)?,
+    }
     for text in who_wrote_most(run).iter().chain(&held_most(run)) {
         paragraph(text, style, out)?;
     }

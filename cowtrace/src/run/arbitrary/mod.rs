@@ -6,8 +6,9 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Run,
-    Sample, Sources, Stack, Timeline, WhoHolds, agreement::agreeing,
+    Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping, PerfMapProblem,
+    Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline, WhoHolds,
+    agreement::agreeing,
 };
 use values::{count, date, text};
 use who::{frames, heaps, native_frames, stacks, writer};

@@ -1,0 +1,173 @@
+//! Leak or copy-on-write: what the memory of the traced tree grew by, and whether that goes on.
+//!
+//! The rule looks at new memory in fifths of the trace. It was found on planted programs and real services;
+//! [`Shape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
+
+mod series;
+mod words;
+
+use series::NewMemory;
+
+use crate::run::Run;
+pub(crate) use words::verdict_in_words;
+
+/// Below this time there are figures, but no verdict, ns: a cache that fills looks like a leak.
+const SOON_NS: u64 = 20_000_000_000;
+/// What is less than this is not worth a word, bytes.
+const FLOOR_BYTES: u64 = 4 << 20;
+/// Likewise as a share of the anonymous memory of the tree.
+const FLOOR_SHARE: f64 = 0.02;
+/// A part of the growth is named from this share on.
+const PART_SHARE: f64 = 0.15;
+/// Copies of which at most this share was in memory at one time were made by processes that did not last.
+const LASTING_SHARE: f64 = 0.5;
+
+/// What a verdict is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VerdictKind {
+    CopyOnWrite,
+    Growing,
+    Both,
+    ComesAndGoes,
+    WarmedUp,
+    TooEarly,
+    NothingGrew,
+}
+
+impl VerdictKind {
+    /// As it stands in JSON.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::CopyOnWrite => "copy-on-write",
+            Self::Growing => "growing",
+            Self::Both => "both",
+            Self::ComesAndGoes => "comes-and-goes",
+            Self::WarmedUp => "warmed-up",
+            Self::TooEarly => "too-early",
+            Self::NothingGrew => "nothing-grew",
+        }
+    }
+}
+
+/// How new memory went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// There is next to none, and there was next to none.
+    Nothing,
+    /// There was some, and most of it was given back.
+    ComesAndGoes,
+    /// It kept growing up to the end.
+    Growing,
+    /// It stopped growing this long before the end, ns.
+    Stopped(u64),
+    /// It may be either.
+    Unclear,
+}
+
+/// What the memory of the traced tree grew by, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Growth {
+    pub(crate) kind: VerdictKind,
+    /// Copied on write by all processes.
+    pub(crate) copied_bytes: u64,
+    /// Of these, copies of processes that lived at the end: what of it may be in memory.
+    pub(crate) held_bytes: u64,
+    /// The most of these at one time.
+    pub(crate) peak_held_bytes: u64,
+    /// New memory of processes that lived at the end.
+    pub(crate) new_bytes: u64,
+    /// New memory that all processes touched.
+    pub(crate) touched_bytes: u64,
+    /// New memory that was given back, by exits too.
+    pub(crate) returned_bytes: u64,
+    pub(crate) shape: Shape,
+    /// New memory in the last two fifths of the trace, bytes a second.
+    pub(crate) new_rate: u64,
+    /// Copies in the last two fifths of the trace, bytes a second.
+    pub(crate) copied_rate: u64,
+}
+
+impl Growth {
+    /// Copies and new memory of the processes that lived at the end.
+    pub(crate) const fn growth_bytes(&self) -> u64 {
+        self.held_bytes + self.new_bytes
+    }
+
+    /// The share of the growth that was copied; 0 if nothing grew.
+    pub(crate) fn copied_share(&self) -> f64 {
+        self.held_bytes as f64 / self.growth_bytes().max(1) as f64
+    }
+
+    /// What it grew by, by name, bytes.
+    pub(crate) const fn parts(&self) -> [(&'static str, u64); 2] {
+        [("copied", self.held_bytes), ("new", self.new_bytes)]
+    }
+}
+
+/// What the memory of a run grew by; `None` in recordings of versions that did not look.
+pub(crate) fn growth_of_run(run: &Run) -> Option<Growth> {
+    if !run.has_growth() {
+        return None;
+    }
+    let new = NewMemory::of(run);
+    let held = series::held_copies(run);
+    let held_pages = held.last().map_or(0, |(_, pages)| *pages);
+    let peak = held.iter().map(|(_, pages)| *pages).max().unwrap_or(0);
+    let zero_filled = run.copied().zero;
+    let touched = run.growth.touched_pages() + zero_filled;
+    let floor = floor_pages(run, held_pages + new.last());
+    let shape = new.shape(floor, touched);
+    let copied = run.copied().total() - zero_filled;
+    let mut growth = Growth {
+        kind: VerdictKind::NothingGrew,
+        copied_bytes: run.bytes(copied),
+        held_bytes: run.bytes(held_pages),
+        peak_held_bytes: run.bytes(peak),
+        new_bytes: run.bytes(new.last()),
+        touched_bytes: run.bytes(touched),
+        returned_bytes: run.bytes(touched.saturating_sub(new.last())),
+        shape,
+        new_rate: run.bytes(new.rate()),
+        copied_rate: run.bytes(series::rate_of_last_part(&held)),
+    };
+    growth.kind = kind_of(&growth, run.head.duration_ns, run.bytes(floor));
+    Some(growth)
+}
+
+/// Pages that a part of the growth must have to be named.
+fn floor_pages(run: &Run, grown: u64) -> u64 {
+    let before = run.growth.held_before.iter().map(|it| it.pages).max();
+    let tree = before.unwrap_or(0) + grown;
+    let least = FLOOR_BYTES / run.head.host.page_bytes;
+    least.max((tree as f64 * FLOOR_SHARE) as u64)
+}
+
+fn kind_of(growth: &Growth, duration_ns: u64, floor: u64) -> VerdictKind {
+    let is_part =
+        |bytes: u64| bytes >= floor && bytes as f64 >= growth.growth_bytes() as f64 * PART_SHARE;
+    let (copied, new) = (is_part(growth.held_bytes), is_part(growth.new_bytes));
+    let passes = |all: u64, held: u64| all >= floor && (held as f64) < all as f64 * LASTING_SHARE;
+    if !copied && !new {
+        let work = passes(growth.copied_bytes, growth.held_bytes);
+        let churn = growth.shape == Shape::ComesAndGoes;
+        return match work || churn {
+            true => VerdictKind::ComesAndGoes,
+            false => VerdictKind::NothingGrew,
+        };
+    }
+    if duration_ns < SOON_NS {
+        return VerdictKind::TooEarly;
+    }
+    match (copied, new.then_some(growth.shape)) {
+        (true, Some(Shape::Growing)) => VerdictKind::Both,
+        (false, Some(Shape::Growing)) => VerdictKind::Growing,
+        (false, Some(Shape::Stopped(_))) => VerdictKind::WarmedUp,
+        (false, Some(Shape::ComesAndGoes | Shape::Nothing)) => VerdictKind::ComesAndGoes,
+        (_, Some(Shape::Unclear)) => VerdictKind::TooEarly,
+        (true, _) => VerdictKind::CopyOnWrite,
+        (false, None) => VerdictKind::NothingGrew,
+    }
+}
+
+#[cfg(test)]
+mod tests;

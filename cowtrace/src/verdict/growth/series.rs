@@ -1,0 +1,140 @@
+//! New memory and copies over the time of a trace.
+
+use std::collections::HashMap;
+
+use super::Shape;
+use crate::run::{Run, Sample};
+
+/// Parts that a trace is cut into.
+const PARTS: usize = 5;
+/// It keeps growing if at least this much of it came in the last two parts,
+const GROWS_IN_TWO: f64 = 0.35;
+/// and this much in the last one.
+const GROWS_IN_ONE: f64 = 0.15;
+/// It has stopped if no more than this came in the last two parts.
+const STOPPED: f64 = 0.05;
+
+/// Pages at times, ns since the start, in order.
+pub(super) type Series = Vec<(u64, u64)>;
+
+/// New memory of the processes that live, over time.
+pub(super) struct NewMemory(Series);
+
+impl NewMemory {
+    /// What living processes have beyond what they had before the trace. Copies do not change it: a copied
+    /// page takes the place of another.
+    pub(super) fn of(run: &Run) -> Self {
+        let before: HashMap<u32, u64> = run
+            .growth
+            .held_before
+            .iter()
+            .map(|held| (held.process_id, held.pages))
+            .collect();
+        let new_in = |sample: &Sample| {
+            let processes = sample.held_by_process.iter();
+            let new = processes
+                .map(|(id, held)| held.saturating_sub(before.get(id).copied().unwrap_or(*held)));
+            (sample.at_ns, new.sum())
+        };
+        Self(run.memory.timeline.samples.iter().map(new_in).collect())
+    }
+
+    /// Pages at the end.
+    pub(super) fn last(&self) -> u64 {
+        self.0.last().map_or(0, |(_, pages)| *pages)
+    }
+
+    /// Pages a second in the last two parts.
+    pub(super) fn rate(&self) -> u64 {
+        rate_of_last_part(&self.0)
+    }
+
+    /// How it went on. `touched` pages came in all. The least of each part counts, so that what comes and
+    /// goes within a part does not.
+    pub(super) fn shape(&self, floor: u64, touched: u64) -> Shape {
+        let least = self.least_of_parts();
+        let [_, _, third, fourth, last] = least.map(|pages| pages as f64);
+        if last < floor as f64 {
+            let returned = touched.saturating_sub(self.last());
+            return match () {
+                () if touched < floor => Shape::Nothing,
+                () if returned * 2 >= touched => Shape::ComesAndGoes,
+                () if self.last() < floor => Shape::Nothing,
+                () => Shape::Unclear,
+            };
+        }
+        if (last - third) / last >= GROWS_IN_TWO && (last - fourth) / last >= GROWS_IN_ONE {
+            return Shape::Growing;
+        }
+        if (last - third) / last <= STOPPED {
+            return Shape::Stopped(self.flat_for(last));
+        }
+        Shape::Unclear
+    }
+
+    /// The least of each part of the time; a part without a sample has that of the one before.
+    fn least_of_parts(&self) -> [u64; PARTS] {
+        let mut least = [None::<u64>; PARTS];
+        let first = self.0.first().map_or(0, |(at, _)| *at);
+        let end = self.0.last().map_or(0, |(at, _)| *at);
+        let span = end.saturating_sub(first).max(1);
+        for (at, pages) in &self.0 {
+            let part = u128::from(at - first) * PARTS as u128 / u128::from(span);
+            let part = usize::try_from(part).unwrap_or(PARTS).min(PARTS - 1);
+            least[part] = Some(least[part].map_or(*pages, |before| before.min(*pages)));
+        }
+        let mut before = 0;
+        least.map(|pages| {
+            before = pages.unwrap_or(before);
+            before
+        })
+    }
+
+    /// How long before the end it had all but a twentieth of what it has, ns.
+    fn flat_for(&self, last: f64) -> u64 {
+        let enough = last * (1.0 - STOPPED);
+        let below = self
+            .0
+            .iter()
+            .rposition(|(_, pages)| (*pages as f64) < enough);
+        let since = self.0.get(below.map_or(0, |at| at + 1));
+        let end = self.0.last();
+        end.zip(since).map_or(0, |(end, since)| end.0 - since.0)
+    }
+}
+
+/// Copies of the processes that live, over time. How many of them were filled from the page of zeros is
+/// known for the whole run alone: that many are taken off at the end, in proportion before.
+pub(super) fn held_copies(run: &Run) -> Series {
+    let zero: HashMap<u32, (u64, u64)> = run
+        .memory
+        .processes
+        .iter()
+        .map(|process| (process.id, (process.copied.zero, process.copied.total())))
+        .collect();
+    let held_in = |sample: &Sample| {
+        let living = sample.held_by_process.keys();
+        let copied = living.filter_map(|id| {
+            let pages = *sample.by_process.get(id)?;
+            let (zero, all) = zero.get(id).copied().unwrap_or_default();
+            let filled = u128::from(pages) * u128::from(zero) / u128::from(all.max(1));
+            Some(pages - u64::try_from(filled).unwrap_or(0).min(pages))
+        });
+        (sample.at_ns, copied.sum())
+    };
+    run.memory.timeline.samples.iter().map(held_in).collect()
+}
+
+/// Pages a second in the last two parts of the time.
+pub(super) fn rate_of_last_part(series: &Series) -> u64 {
+    let Some(((first, _), (end, last))) = series.first().zip(series.last()) else {
+        return 0;
+    };
+    let from = end - (end - first) / PARTS as u64 * 2;
+    let begun = series.iter().rev().find(|(at, _)| *at <= from);
+    let Some((at, pages)) = begun.filter(|(at, _)| at < end) else {
+        return 0;
+    };
+    let grown = u128::from(last.saturating_sub(*pages)) * 1_000_000_000;
+    u64::try_from(grown / u128::from(end - at)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,147 @@
+//! Verdicts on made-up series.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::run::{FirstTouches, HeldBefore, Process, Role, Sample, Sources, arbitrary};
+
+const PAGES_PER_MIB: u64 = 256;
+
+/// A master and a worker: `copied` and `new` MiB of the worker at each fraction of the time.
+fn run(seconds: u64, copied: impl Fn(f64) -> u64, new: impl Fn(f64) -> u64, touched: u64) -> Run {
+    let mut run = arbitrary::empty();
+    run.head.duration_ns = seconds * 1_000_000_000;
+    let of = |id, role, pages| Process {
+        id,
+        pid: 100 + id,
+        parent_id: (id > 0).then_some(0),
+        comm: "python3".into(),
+        role,
+        started_ns: 0,
+        exited_ns: None,
+        exit: None,
+        copied: Sources {
+            anon: pages,
+            ..Sources::default()
+        },
+        reused_faults: 0,
+        inherited_pages: (id > 0).then_some(100 * PAGES_PER_MIB),
+    };
+    run.memory.processes = vec![
+        of(0, Role::Master, 0),
+        of(1, Role::Worker, copied(1.0) * PAGES_PER_MIB),
+    ];
+    let before = 100 * PAGES_PER_MIB;
+    run.growth.held_before = (0..2)
+        .map(|process_id| HeldBefore {
+            process_id,
+            pages: before,
+        })
+        .collect();
+    run.growth.first_touches = vec![FirstTouches {
+        process_id: 1,
+        kind: None,
+        pages: touched * PAGES_PER_MIB,
+    }];
+    let sample = |at: u64| {
+        let part = at as f64 / seconds as f64;
+        let pages = copied(part) * PAGES_PER_MIB;
+        Sample {
+            at_ns: at * 1_000_000_000,
+            copied_pages: pages,
+            by_process: BTreeMap::from([(1, pages)]),
+            held_by_process: BTreeMap::from([(0, before), (1, before + new(part) * PAGES_PER_MIB)]),
+            ..Sample::default()
+        }
+    };
+    run.memory.timeline.samples = (0..=seconds).map(sample).collect();
+    run
+}
+
+fn verdict(run: &Run) -> (VerdictKind, String) {
+    (
+        growth_of_run(run).unwrap().kind,
+        verdict_in_words(run).unwrap(),
+    )
+}
+
+fn linear(mib: u64) -> impl Fn(f64) -> u64 {
+    move |part| (mib as f64 * part) as u64
+}
+
+#[test]
+fn copies_alone_are_copy_on_write() {
+    let told = verdict(&run(60, linear(90), linear(2), 2));
+    let expected = "COPY-ON-WRITE, NOT A LEAK: 98 % of the 92 MiB that memory grew by in 60.0 s";
+    assert_eq!(told, (VerdictKind::CopyOnWrite, expected.into()));
+    let told = verdict(&run(6, linear(90), linear(2), 2));
+    let expected =
+        "SO FAR COPY-ON-WRITE: 98 % of 92 MiB in 6.0 s; too early to say whether it goes on";
+    assert_eq!(told, (VerdictKind::TooEarly, expected.into()));
+}
+
+#[test]
+fn memory_that_grows_to_the_end_is_never_called_copy_on_write() {
+    let told = verdict(&run(30, linear(1), linear(60), 60));
+    let expected = "NEW MEMORY KEEPS GROWING: 60 MiB in 30.0 s, 2 MiB/s at the end";
+    assert_eq!(told, (VerdictKind::Growing, expected.into()));
+    let told = verdict(&run(30, linear(40), linear(60), 60));
+    let expected = "NEW MEMORY KEEPS GROWING: 60 MiB in 30.0 s, and 40 MiB copied on write";
+    assert_eq!(told, (VerdictKind::Both, expected.into()));
+}
+
+#[test]
+fn memory_that_has_stopped_is_warm_up() {
+    let warm = |part: f64| {
+        if part < 0.25 {
+            (200.0 * part) as u64
+        } else {
+            50
+        }
+    };
+    let told = verdict(&run(40, linear(1), warm, 50));
+    let expected = "NEW MEMORY THAT STOPPED GROWING 30.0 s AGO: 50 MiB in 40.0 s, 1 MiB copied";
+    assert_eq!(told, (VerdictKind::WarmedUp, expected.into()));
+    // Beside many copies it is not worth the first words.
+    assert_eq!(
+        verdict(&run(40, linear(200), warm, 50)).0,
+        VerdictKind::CopyOnWrite
+    );
+}
+
+#[test]
+fn what_is_given_back_comes_and_goes() {
+    let told = verdict(&run(30, linear(0), linear(0), 990));
+    let expected = "MEMORY COMES AND GOES: 990 MiB touched and 990 MiB given back in 30.0 s";
+    assert_eq!(told, (VerdictKind::ComesAndGoes, expected.into()));
+    let told = verdict(&run(30, linear(1), linear(1), 1));
+    let expected = "NOTHING GREW IN 30.0 s: 1 MiB copied on write, 1 MiB of new memory";
+    assert_eq!(told, (VerdictKind::NothingGrew, expected.into()));
+}
+
+#[test]
+fn growth_that_slows_down_is_left_open() {
+    let slowing = |part: f64| (60.0 * part.sqrt()) as u64;
+    assert_eq!(
+        verdict(&run(60, linear(0), slowing, 60)).0,
+        VerdictKind::TooEarly
+    );
+}
+
+#[test]
+fn copies_of_processes_that_have_ended_are_work() {
+    let mut run = run(30, linear(60), linear(0), 0);
+    for sample in &mut run.memory.timeline.samples[25..] {
+        sample.held_by_process.remove(&1);
+    }
+    let (kind, words) = verdict(&run);
+    assert_eq!(kind, VerdictKind::ComesAndGoes);
+    let expected =
+        "COPY-ON-WRITE WORK, LITTLE MEMORY: 60 MiB copied by 1 worker, at most 48 MiB at a time";
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn older_recordings_have_no_verdict() {
+    assert!(growth_of_run(&arbitrary::empty()).is_none());
+}

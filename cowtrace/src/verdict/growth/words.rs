@@ -1,0 +1,73 @@
+//! The verdict in one line.
+
+use super::{Growth, Shape, VerdictKind, growth_of_run};
+use crate::{
+    run::Run,
+    words::{percent, plural, seconds, size},
+};
+
+/// The verdict in one line: in capitals what it is, then its figures. `None` in recordings of versions that
+/// looked at copies alone.
+pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
+    let growth = growth_of_run(run)?;
+    let time = seconds(run.head.duration_ns);
+    let share = percent(growth.copied_share());
+    let all = size(growth.growth_bytes());
+    let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
+    Some(match growth.kind {
+        VerdictKind::CopyOnWrite => {
+            format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
+        }
+        VerdictKind::Growing => format!(
+            "NEW MEMORY KEEPS GROWING: {new} in {time}, {}/s at the end",
+            size(growth.new_rate)
+        ),
+        VerdictKind::Both => {
+            format!("NEW MEMORY KEEPS GROWING: {new} in {time}, and {copied} copied on write")
+        }
+        VerdictKind::WarmedUp => {
+            let since = match growth.shape {
+                Shape::Stopped(ns) => seconds(ns),
+                _ => time.clone(),
+            };
+            format!("NEW MEMORY THAT STOPPED GROWING {since} AGO: {new} in {time}, {copied} copied")
+        }
+        VerdictKind::ComesAndGoes => comes_and_goes(run, &growth, &time),
+        VerdictKind::TooEarly => too_early(&growth, &time),
+        VerdictKind::NothingGrew => {
+            format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
+        }
+    })
+}
+
+fn comes_and_goes(run: &Run, growth: &Growth, time: &str) -> String {
+    if growth.copied_bytes > growth.touched_bytes {
+        let workers = plural(run.workforce().workers.len() as u64, "worker");
+        return format!(
+            "COPY-ON-WRITE WORK, LITTLE MEMORY: {} copied by {workers}, at most {} at a time",
+            size(growth.copied_bytes),
+            size(growth.peak_held_bytes)
+        );
+    }
+    format!(
+        "MEMORY COMES AND GOES: {} touched and {} given back in {time}",
+        size(growth.touched_bytes),
+        size(growth.returned_bytes)
+    )
+}
+
+/// What it looks like so far.
+fn too_early(growth: &Growth, time: &str) -> String {
+    let (all, share) = (size(growth.growth_bytes()), growth.copied_share());
+    if share >= 0.5 {
+        let share = percent(share);
+        format!(
+            "SO FAR COPY-ON-WRITE: {share} of {all} in {time}; too early to say whether it goes on"
+        )
+    } else {
+        let share = percent(1.0 - share);
+        format!(
+            "SO FAR NEW MEMORY: {share} of {all} in {time}; too early to say whether it goes on"
+        )
+    }
+}
