@@ -12,29 +12,39 @@ use thiserror::Error;
 use super::{
     read, read_error::ReadError, sync::sync_list, tables::LabelRow, write::resolve_folders,
 };
-use crate::{
-    foreign::printable_path,
-    output::{OutputError, claim::hold_existing},
-};
+use crate::output::{OutputError, claim::hold_existing};
 
-/// Why a recording was not labelled; it is as it was.
+/// Why a recording was not labelled; it is as it was. Whoever says so names the file.
 #[derive(Debug, Error)]
 pub enum LabelError {
     /// It is no recording that can be read.
     #[error(transparent)]
     Read(ReadError),
-    /// It is being written, or cannot be got at.
+    /// Its trace still runs.
+    #[error("its trace is still writing it; label it when that has ended")]
+    Busy,
+    /// It cannot be got at.
     #[error(transparent)]
     Output(OutputError),
     /// It is a link, which might lead anywhere.
-    #[error("{} is a symbolic link; name the recording itself", printable_path(.0))]
-    Link(PathBuf),
+    #[error("it is a symbolic link; name the recording itself")]
+    Link,
     /// Its trace did not come to its end.
     #[error("its trace was cut off: only a finished recording can be labelled")]
     Unfinished,
     /// It cannot be written.
-    #[error("it cannot be written: {0}")]
+    #[error("{0}")]
     System(String),
+}
+
+impl From<OutputError> for LabelError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Busy(_) => Self::Busy,
+            OutputError::System { error, .. } => Self::System(error.to_string()),
+            other => Self::Output(other),
+        }
+    }
 }
 
 /// Gives a finished recording labels, in one transaction; one that it has already gets the new value.
@@ -45,13 +55,13 @@ pub fn label_recording(
 ) -> Result<BTreeMap<String, String>, LabelError> {
     let is_link = fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_symlink());
     if is_link {
-        return Err(LabelError::Link(path.to_owned()));
+        return Err(LabelError::Link);
     }
     // What is wrong with it is told best by who reads it; a journal is played back by that, too.
     read::read_recording(path).map_err(LabelError::Read)?;
-    let path = resolve_folders(path).map_err(LabelError::Output)?;
+    let path = resolve_folders(path)?;
     // Closed after the database: see `Writer`.
-    let held = hold_existing(&path).map_err(LabelError::Output)?;
+    let held = hold_existing(&path)?;
     let written = write_labels(&path, labels);
     drop(held);
     written
@@ -150,7 +160,7 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), before);
         };
         let writer = RecordingWriter::create(&path, false, &run).unwrap();
-        refused("is being written by another cowtrace");
+        refused("its trace is still writing it");
         drop(writer);
         refused("its trace was cut off");
         fs::remove_file(&path).unwrap();

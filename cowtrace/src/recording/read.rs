@@ -58,7 +58,11 @@ pub(super) fn from_database(db: &Connection) -> Result<Run, ReadError> {
 /// What can be told without SQLite, and better.
 fn look_at(path: &Path) -> Result<(), ReadError> {
     // Before it is opened, which may wait forever for the other end of a pipe.
-    if !fs::metadata(path)?.is_file() {
+    let there = fs::metadata(path)?;
+    if there.is_dir() {
+        return Err(ReadError::Folder);
+    }
+    if !there.is_file() {
         return Err(ReadError::Foreign);
     }
     let mut start = Vec::new();

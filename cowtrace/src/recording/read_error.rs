@@ -12,11 +12,14 @@ use crate::foreign::printable;
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The system refused.
-    #[error("it cannot be read: {0}")]
+    #[error("{0}")]
     System(io::Error),
     /// Nothing is in it.
     #[error("it is empty: its trace was killed before it began")]
     Empty,
+    /// It is a folder.
+    #[error("it is a folder; name a recording, which is one file")]
+    Folder,
     /// It is something else.
     #[error("it is not a cowtrace recording")]
     Foreign,
