@@ -1,9 +1,17 @@
 //! The columns of a table that the text shows: figures, then what the row is about.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::{
     report::columns::{Column, Holds},
-    terminal::Grid,
+    terminal::{Grid, wrap},
+    words::shorten,
 };
+
+/// A name that has fewer columns may take a second line.
+const NARROW: usize = 32;
+/// What stands before the second line.
+const INDENT: &str = "  ";
 
 /// The columns of figures of a table whose rows are `R`, and all titles.
 pub(super) struct View<'a, R> {
@@ -44,5 +52,48 @@ impl<'a, R> View<'a, R> {
     pub(super) fn figures(&self, row: &R) -> Vec<String> {
         let figure = |column: &&Column<R>| column.holds.in_words((column.cell)(row));
         self.figures.iter().map(figure).collect()
+    }
+}
+
+/// A name in a table, in so many columns: cut in its middle, in narrow tables only where two lines do not
+/// hold it.
+pub(super) fn name_in(name: &str, room: usize) -> String {
+    if room >= NARROW || name.width() <= room {
+        return shorten(name, room);
+    }
+    let line = room.saturating_sub(INDENT.len());
+    in_lines(&shorten(name, line * 2), room)
+}
+
+/// Words in a table, in so many columns: never cut.
+pub(super) fn in_lines(words: &str, room: usize) -> String {
+    if words.width() <= room {
+        return words.to_owned();
+    }
+    wrap(words, room.saturating_sub(INDENT.len())).join(&format!("\n{INDENT}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrow_names_take_two_lines_before_they_are_cut() {
+        assert_eq!(
+            name_in("reference counts of str", 24),
+            "reference counts of str"
+        );
+        assert_eq!(
+            name_in("reference counts of str", 18),
+            "reference counts\n  of str"
+        );
+        let long = "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0";
+        assert!(name_in(long, 20).ends_with("python3.11.so.1.0"));
+        assert_eq!(name_in(long, 40), shorten(long, 40));
+        for room in 5..80 {
+            let named = name_in(long, room);
+            assert!(named.lines().all(|line| line.width() <= room), "{named}");
+        }
+        assert_eq!(in_lines("(not looked for)", 12), "(not\n  looked\n  for)");
     }
 }
