@@ -1,10 +1,6 @@
 //! Labels of a recording whose trace has ended: the one thing of it that is changed afterwards.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig, ffi::ErrorCode};
 use thiserror::Error;
@@ -114,6 +110,8 @@ fn label_failure(error: rusqlite::Error) -> LabelError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::{super::RecordingWriter, *};
     use crate::{
         run::{Run, arbitrary},
