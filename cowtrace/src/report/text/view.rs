@@ -8,9 +8,11 @@ use crate::{
     words::shorten,
 };
 
-/// A name that has fewer columns may take a second line.
+/// A name that has fewer columns may take several lines.
 const NARROW: usize = 32;
-/// What stands before the second line.
+/// So many at most.
+const MOST_LINES: usize = 3;
+/// What stands before all but the first.
 const INDENT: &str = "  ";
 
 /// The columns of figures of a table whose rows are `R`, and all titles.
@@ -55,14 +57,19 @@ impl<'a, R> View<'a, R> {
     }
 }
 
-/// A name in a table, in so many columns: cut in its middle, in narrow tables only where two lines do not
-/// hold it.
+/// A name in a table, in so many columns. In narrow tables its words stand below each other, and only one
+/// that is too long for a line is cut in its middle.
 pub(super) fn name_in(name: &str, room: usize) -> String {
     if room >= NARROW || name.width() <= room {
         return shorten(name, room);
     }
     let line = room.saturating_sub(INDENT.len());
-    in_lines(&shorten(name, line * 2), room)
+    let words: Vec<String> = name.split(' ').map(|word| shorten(word, line)).collect();
+    let lines = wrap(&words.join(" "), line);
+    match lines.len() {
+        2..=MOST_LINES => lines.join(&format!("\n{INDENT}")),
+        _ => shorten(name, room),
+    }
 }
 
 /// Words in a table, in so many columns: never cut.
@@ -78,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn narrow_names_take_two_lines_before_they_are_cut() {
+    fn narrow_names_take_several_lines_before_they_are_cut() {
         assert_eq!(
             name_in("reference counts of str", 24),
             "reference counts of str"
@@ -89,7 +96,13 @@ mod tests {
         );
         let long = "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0";
         assert!(name_in(long, 20).ends_with("python3.11.so.1.0"));
-        assert_eq!(name_in(long, 40), shorten(long, 40));
+        for room in [20, 40] {
+            assert_eq!(name_in(long, room), shorten(long, room));
+        }
+        let function = "_PyEval_EvalFrameDefault (libpython3.11.so.1.0)";
+        let lines = "_PyEva…FrameDefault\n  (libpy…3.11.so.1.0)";
+        assert_eq!(name_in(function, 21), lines);
+        assert_eq!(name_in("a b c d e f", 3), shorten("a b c d e f", 3));
         for room in 5..80 {
             let named = name_in(long, room);
             assert!(named.lines().all(|line| line.width() <= room), "{named}");
