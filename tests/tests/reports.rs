@@ -204,7 +204,11 @@ fn headings_explain_what_is_shown() {
         let text = text(&run, width, false);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for (title, column, explained) in [
-            ("WHERE THE COPIES COME FROM", "of", "(present memory x"),
+            (
+                "WHERE THE COPIES COME FROM",
+                "inherited",
+                "(present memory x",
+            ),
             ("WHO COPIED", "reused", "(reused: write faults"),
         ] {
             let is_shown = has_column(&text, title, column);

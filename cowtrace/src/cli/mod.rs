@@ -32,7 +32,7 @@ Examples:
   cowtrace report run.cow -f json          report a recorded run
   sudo cowtrace doctor                     what this kernel allows";
 
-/// Shows which processes of a prefork service copy which of their master's memory on write.
+/// Shows why the workers of a prefork service stop sharing memory with their master.
 #[derive(Debug, Parser)]
 #[command(name = "cowtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, override_usage = USAGE)]

@@ -39,6 +39,7 @@ fn with_tip(mut error: Error, arguments: &[OsString]) -> Error {
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
     }
+    remove_far_fetched_value(&mut error);
     let quoted: Vec<(ContextKind, String)> = error
         .context()
         .filter_map(|(kind, value)| match value {
@@ -50,6 +51,23 @@ fn with_tip(mut error: Error, arguments: &[OsString]) -> Error {
         error.insert(kind, ContextValue::String(printable(&text)));
     }
     error
+}
+
+/// Takes the value away that clap offers for another which is hardly like it, as html for xml.
+fn remove_far_fetched_value(error: &mut Error) {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let values = (
+        text(ContextKind::InvalidValue),
+        text(ContextKind::SuggestedValue),
+    );
+    if let (Some(given), Some(offered)) = values
+        && strsim::jaro_winkler(given, offered) < SIMILAR
+    {
+        error.remove(ContextKind::SuggestedValue);
+    }
 }
 
 fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
@@ -191,6 +209,19 @@ mod tests {
         }
         let nothing = told(&["cowtrace", "no-such-program-at-all"]);
         assert!(!nothing.contains("did you mean"), "{nothing}");
+    }
+
+    #[test]
+    fn a_value_is_offered_only_for_one_that_is_like_it() {
+        for (given, offered) in [("jsn", "'json'"), ("prof", "'pprof'"), ("htm", "'html'")] {
+            let error = told(&["cowtrace", "report", "x", "-f", given]);
+            assert!(error.contains(&format!("similar value exists: {offered}")));
+        }
+        for given in ["xml", "yaml", "md", ""] {
+            let error = told(&["cowtrace", "report", "x", "-f", given]);
+            assert!(error.contains("possible values: text, json"), "{error}");
+            assert!(!error.contains("tip:"), "{error}");
+        }
     }
 
     #[test]

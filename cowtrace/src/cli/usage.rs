@@ -21,6 +21,10 @@ pub fn wrong_usage(subcommand: Option<&str>, what: &str) -> Error {
 
 /// Refuses combinations that make no sense.
 pub(super) fn check_usage(cli: &Cli) -> Result<()> {
+    if cli.trace.start.first().is_some_and(|word| word.is_empty()) {
+        let what = "the command after -- is empty; name a program";
+        return Err(wrong_usage(None, what));
+    }
     let (subcommand, labels) = match &cli.command {
         None => (None, &cli.trace.options.labels),
         Some(Subcommands::Demo(demo)) => (Some("demo"), &demo.options.labels),
@@ -50,6 +54,14 @@ mod tests {
 
     fn checked(arguments: &[&str]) -> Result<()> {
         check_usage(&Cli::try_parse_from([&["cowtrace"], arguments].concat())?)
+    }
+
+    #[test]
+    fn a_command_has_a_name() {
+        let error = checked(&["--", "", "x"]).expect_err("no name");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("the command after -- is empty"));
+        assert!(checked(&["--", "ls", ""]).is_ok());
     }
 
     #[test]

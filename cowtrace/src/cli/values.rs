@@ -4,22 +4,29 @@ use std::time::Duration;
 
 use super::RangeChoice;
 
-/// A duration above zero; a bare number means seconds.
+/// Longer than any machine stays up; keeps deadlines within the clock's range.
+const LONGEST: Duration = Duration::from_hours(87_600);
+const TOO_LONG: &str = "must be under ten years";
+const NO_TIME: &str = "must be above 0";
+
+/// A time longer than nothing; a bare number is seconds.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let how = |error: &dyn std::fmt::Display| format!("{error}; write it like 10s, 5m or 1h30m");
+    // A bare number, 0.3 too, is seconds.
     let parsed = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| how(&error)),
-        Err(_) => humantime::parse_duration(text).map_err(|error| how(&error)),
+        Ok(seconds) if seconds <= 0.0 => return Err(NO_TIME.into()),
+        Ok(seconds) if seconds > LONGEST.as_secs_f64() => return Err(TOO_LONG.into()),
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => match humantime::parse_duration(text) {
+            Err(humantime::DurationError::NumberOverflow) => return Err(TOO_LONG.into()),
+            parsed => parsed.ok(),
+        },
     };
-    let duration = parsed?;
-    if duration.is_zero() {
-        return Err("must be above 0".into());
+    match parsed {
+        None => Err("write it like 10s, 5m or 1h30m".into()),
+        Some(Duration::ZERO) => Err(NO_TIME.into()),
+        Some(duration) if duration > LONGEST => Err(TOO_LONG.into()),
+        Some(duration) => Ok(duration),
     }
-    // Longer than any machine's uptime; keeps deadlines within the clock's range.
-    if duration > Duration::from_hours(87600) {
-        return Err("must be under ten years".into());
-    }
-    Ok(duration)
 }
 
 /// A process id.
@@ -130,6 +137,18 @@ mod tests {
             "100years",
         ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+        // Nothing of how Rust says it.
+        let says = |text| parse_duration(text).unwrap_err();
+        for text in ["-1", "-0.5", "-inf", "0", "0.0", "0s"] {
+            assert_eq!(says(text), NO_TIME, "{text}");
+        }
+        for text in ["inf", "1e300", "99999999999999", "100years"] {
+            assert_eq!(says(text), TOO_LONG, "{text}");
+        }
+        assert_eq!(says("18446744073709551615years"), TOO_LONG);
+        for text in ["", "nan", "ten", "10 parsecs", "5m3"] {
+            assert_eq!(says(text), "write it like 10s, 5m or 1h30m", "{text}");
         }
         assert!(parse_interval("1ms").is_err() && parse_interval("2h").is_err());
     }

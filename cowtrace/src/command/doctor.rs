@@ -86,7 +86,7 @@ struct ReasonsShown(Vec<(String, &'static str)>);
 impl ReasonsShown {
     fn once(&mut self, what: &'static str, reason: String) -> String {
         if let Some((_, first)) = self.0.iter().find(|(told, _)| *told == reason) {
-            return format!("the same as for {first}");
+            return format!("for the same reason as {first}");
         }
         self.0.push((reason.clone(), what));
         reason

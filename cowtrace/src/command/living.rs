@@ -1,6 +1,11 @@
 //! Who of the traced processes still lives when the trace has ended, and what to do about it.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     foreign::printable,
@@ -11,11 +16,16 @@ use crate::{
 
 /// Processes that a message names; the others are only counted.
 const MOST_NAMED: usize = 5;
+/// How long to wait for processes that are still there: those that the same Ctrl-C ends, or that see
+/// their parent gone, take a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is left of a tree whose masters have exited: a service that has replaced its master, or that
 /// has gone into the background.
 pub(super) fn after_masters(run: &Run) -> Option<String> {
-    let living = still_living(run, Path::new("/proc"));
+    let living = those_that_stay(run, |_| true);
     let tops = without_living_parents(&living);
     let top = tops.first()?;
     let is = if living.len() == 1 { "lives" } else { "live" };
@@ -29,19 +39,19 @@ pub(super) fn after_masters(run: &Run) -> Option<String> {
 
 /// What a command has left behind that was ended with its trace.
 pub(super) fn after_command(run: &Run, command: u32) -> Option<String> {
-    let mut living = still_living(run, Path::new("/proc"));
-    living.retain(|process| process.pid != command);
-    if living.is_empty() {
-        return None;
-    }
+    let living = those_that_stay(run, |process| process.pid != command);
+    (!living.is_empty()).then(|| left_in_words(&living))
+}
+
+fn left_in_words(living: &[&Process]) -> String {
     let is = if living.len() == 1 { "lives" } else { "live" };
-    let tops = without_living_parents(&living);
+    let tops = without_living_parents(living);
     let pids: Vec<String> = tops
         .iter()
         .take(MOST_NAMED)
         .map(|process| process.pid.to_string())
         .collect();
-    Some(format!(
+    format!(
         "{} that the command started still {is}: {}; `kill {}` ends {}",
         plural(living.len() as u64, "process"),
         list_names(&tops),
@@ -51,7 +61,20 @@ pub(super) fn after_command(run: &Run, command: u32) -> Option<String> {
         } else {
             "what is left"
         }
-    ))
+    )
+}
+
+/// Those of a kind that still live after a moment. Looks again only while some do.
+fn those_that_stay(run: &Run, is_meant: impl Fn(&Process) -> bool) -> Vec<&Process> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let mut living = still_living(run, Path::new("/proc"));
+        living.retain(|process| is_meant(process));
+        if living.is_empty() || Instant::now() >= until {
+            return living;
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// Those that have not exited, by what the trace and /proc know.
@@ -130,6 +153,28 @@ mod tests {
         let of_all = format!("3 descendants still live: {pid} ({name}); ");
         assert!(told.contains(&of_all), "{told}");
         assert_eq!(after_masters(&run(vec![process(0, None, false)])), None);
+    }
+
+    #[test]
+    fn who_ends_a_moment_later_is_not_said_to_live() {
+        let sleep = |seconds: &str| {
+            let mut sleep = std::process::Command::new("sleep");
+            sleep.arg(seconds).spawn().unwrap()
+        };
+        let (mut ends, mut stays) = (sleep("0.2"), sleep("600"));
+        let of = |child: &std::process::Child, id| Process {
+            pid: child.id(),
+            ..process(id, None, true)
+        };
+        assert_eq!(after_command(&run(vec![of(&ends, 0)]), 1), None);
+        let told = after_command(&run(vec![of(&ends, 0), of(&stays, 1)]), 1).unwrap();
+        let one = "1 process that the command started still lives: ";
+        let which = format!("`kill {}` ends", stays.id());
+        assert!(told.starts_with(one) && told.contains(&which), "{told}");
+        stays.kill().unwrap();
+        for child in [&mut ends, &mut stays] {
+            child.wait().unwrap();
+        }
     }
 
     #[test]

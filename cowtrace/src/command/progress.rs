@@ -1,8 +1,59 @@
 //! The line that says how a trace goes, on standard error where that is a terminal.
 
+use std::{
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{cli::is_dumb, collect::Progress, words};
+
+/// What takes less needs no line.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A line that appears when a step takes longer than a second, and goes with it. Only on a terminal.
+pub(super) struct LineOfSlowStep {
+    bar: ProgressBar,
+    /// Closed when the step has ended.
+    ends: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LineOfSlowStep {
+    /// The step begins.
+    pub(super) fn begin(text: String) -> Self {
+        Self::begin_on(progress_bar(), text, SLOW)
+    }
+
+    /// In a thread of its own: the step may keep this one busy.
+    fn begin_on(bar: ProgressBar, text: String, after: Duration) -> Self {
+        let (ends, has_ended) = mpsc::channel::<()>();
+        let line = bar.clone();
+        let wait = move || {
+            if has_ended.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+                line.set_message(text);
+            }
+        };
+        let thread = thread::Builder::new().name("progress".into()).spawn(wait);
+        Self {
+            bar,
+            ends: Some(ends),
+            thread: thread.ok(),
+        }
+    }
+}
+
+impl Drop for LineOfSlowStep {
+    fn drop(&mut self) {
+        drop(self.ends.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.bar.finish_and_clear();
+    }
+}
 
 /// A line with nothing in it yet.
 pub(super) fn progress_bar() -> ProgressBar {
@@ -30,4 +81,23 @@ pub(super) fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) 
         words::size(u64::try_from(rate).unwrap_or(u64::MAX)),
         words::plural(now.alive as u64, "process"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_slow_step_has_a_line() {
+        let text = || "attaching to the processes of 4242 …".to_owned();
+        let bar = ProgressBar::hidden();
+        drop(LineOfSlowStep::begin_on(bar.clone(), text(), SLOW));
+        assert_eq!(bar.message(), "");
+        let step = LineOfSlowStep::begin_on(bar.clone(), text(), Duration::ZERO);
+        while bar.message() != text() {
+            thread::yield_now();
+        }
+        drop(step);
+        assert!(bar.is_finished());
+    }
 }

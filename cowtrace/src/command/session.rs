@@ -12,6 +12,19 @@ pub(super) enum TraceTarget<'a> {
     Command(&'a [OsString]),
 }
 
+impl TraceTarget<'_> {
+    /// What is done before anything is traced.
+    pub(super) fn attaching(&self) -> String {
+        let Self::Pids(pids) = self else {
+            return "attaching to the kernel …".into();
+        };
+        match pids.as_slice() {
+            [pid] => format!("attaching to the processes of {pid} …"),
+            _ => format!("attaching to the processes of {} targets …", pids.len()),
+        }
+    }
+}
+
 /// What ends a trace, besides a signal and the exit of the masters.
 #[derive(Clone, Copy)]
 pub(super) struct Until {

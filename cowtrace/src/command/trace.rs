@@ -17,7 +17,7 @@ use super::{
     ends::{End, Ends, sleep_until},
     exits::{CommandFailed, Exits},
     living,
-    progress::{progress_bar, progress_text},
+    progress::{LineOfSlowStep, progress_bar, progress_text},
     range::range_bytes,
     record::{self, Recording},
     report::{check_printable, print_report},
@@ -129,7 +129,10 @@ impl Session<'_> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
         // Before a command is started: it is not, where it cannot be traced.
+        let attaching = LineOfSlowStep::begin(target.attaching());
         let probe = self.attach(self.settings(target), &mut ends).await?;
+        // Of a command, whose output may follow, the line ends here.
+        let attaching = matches!(target, TraceTarget::Pids(_)).then_some(attaching);
         let backend = probe.backend;
         let mut collector = self.collector(probe, ends.stop());
         let mut identity = self.identity()?;
@@ -147,6 +150,7 @@ impl Session<'_> {
                 None
             }
         };
+        drop(attaching);
         if interrupted.is_some() {
             expect_some(target, &collector)?;
         }

@@ -76,12 +76,13 @@ impl Comparison {
         let Some(evidence) = &change.evidence else {
             return "Run-to-run noise is unknown with one run a side.".into();
         };
+        let limit = self.limit_words(change);
         let runs = format!("medians of {base} and {}", plural(new as u64, "run"));
         let by_chance = 2.0 * rarest_chance(base, new);
         match change.finding {
             Finding::ApartButFew => format!(
                 "All runs of NEW are {} all of BASE, which chance alone does in {} of comparisons \
-                 of {base} and {}: record 4 or more a side to know.",
+                 of {base} and {}: record 4 or more a side to know.{limit}",
                 if change.difference() < 0.0 {
                     "below"
                 } else {
@@ -91,10 +92,28 @@ impl Comparison {
                 plural(new as u64, "run"),
             ),
             Finding::NoneSeen if by_chance > ALPHA => format!(
-                "But {base} and {} could only hint at one: record 4 or more a side.",
+                "But {base} and {} could only hint at one: record 4 or more a side.{limit}",
                 plural(new as u64, "run")
             ),
-            _ => format!("{} ({runs}).", interval_text(evidence)),
+            _ => format!("{} ({runs}).{limit}", interval_text(evidence)),
+        }
+    }
+
+    /// What `--fail-above` makes of growth that is no certain difference: it tests for growth alone,
+    /// which chance causes half as often.
+    fn limit_words(&self, change: &Change) -> String {
+        let is_judged = self.options.fail_above.is_some() && self.unlike.is_none();
+        match &change.evidence {
+            Some(evidence)
+                if is_judged && change.has_grown() && change.finding != Finding::Seen =>
+            {
+                format!(
+                    " For --fail-above this counts as growth: chance alone puts NEW this high in {} \
+                     of comparisons.",
+                    percent(evidence.chance.more)
+                )
+            }
+            _ => String::new(),
         }
     }
 

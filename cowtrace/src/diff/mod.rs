@@ -11,6 +11,8 @@ mod comparison;
 mod fairness;
 mod html;
 mod json;
+#[cfg(test)]
+mod limits;
 mod lines;
 mod measure;
 mod regions;

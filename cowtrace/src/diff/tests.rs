@@ -280,39 +280,6 @@ fn writers_that_one_side_does_not_know_are_not_compared() {
     assert!(!comparison.mappings.is_empty());
 }
 
-#[test]
-fn growth_fails_only_above_the_limit_and_beyond_noise() {
-    let fails = |base: &[Service], new: &[Service], limit: f64| {
-        let options = Options {
-            per: None,
-            fail_above: Some(limit),
-        };
-        with(base, new, options).unwrap().fails()
-    };
-    let grown = |first: u32, number: u32, percent: u64| {
-        runs(first, number, move |index, service| {
-            service.reference_pages = service.reference_pages * (100 + percent) / 100;
-            service.gc_pages = service.gc_pages * (100 + percent) / 100 + u64::from(index);
-        })
-    };
-    assert!(fails(&plain(0, 1), &grown(9, 1, 7), 0.05));
-    assert!(!fails(&plain(0, 1), &grown(9, 1, 7), 0.08));
-    assert!(fails(&plain(0, 3), &grown(9, 3, 7), 0.05));
-    assert!(
-        !fails(&grown(0, 3, 7), &plain(9, 3), 0.05),
-        "less is no growth"
-    );
-    // 40 % more in two of three runs, less in the third: the medians alone would fail.
-    let mut mixed = grown(9, 3, 40);
-    mixed[0].reference_pages = 10_000;
-    assert!(!fails(&plain(0, 3), &mixed, 0.05));
-    // A change from nothing to something exceeds every limit.
-    let nothing = runs(0, 1, |_, service| {
-        (service.reference_pages, service.gc_pages) = (0, 0);
-    });
-    assert!(fails(&nothing, &plain(9, 1), 10.0));
-}
-
 /// A run of a service deployed in a folder with this name.
 fn deployed(id: u32, release: &str, more: &[&str]) -> Measured {
     let mut run = Service::new(id).run();

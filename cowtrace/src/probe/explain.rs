@@ -30,7 +30,7 @@ const ENOTSUPP: i32 = 524;
 fn meaning_of_code(code: i32) -> Option<&'static str> {
     Some(match code {
         libc::EPERM | libc::EACCES => {
-            "not permitted, by missing capabilities, a security module or a hardened kernel"
+            "capabilities are missing, or a security module or a hardened kernel forbids it"
         }
         libc::ENOENT => "this kernel has no such hook",
         libc::ENOTSUP | ENOTSUPP => "this kernel does not support it on this architecture",

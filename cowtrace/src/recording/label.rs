@@ -1,10 +1,6 @@
 //! Labels of a finished recording: the only part of it that changes afterwards.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig, ffi::ErrorCode};
 use thiserror::Error;
@@ -12,29 +8,39 @@ use thiserror::Error;
 use super::{
     read, read_error::ReadError, sync::sync_list, tables::LabelRow, write::resolve_folders,
 };
-use crate::{
-    foreign::printable_path,
-    output::{OutputError, claim::hold_existing},
-};
+use crate::output::{OutputError, claim::hold_existing};
 
-/// Why a recording was not labelled. It is unchanged.
+/// Why a recording was not labelled. It is unchanged. Whoever shows this names the file.
 #[derive(Debug, Error)]
 pub enum LabelError {
     /// It cannot be read as a recording.
     #[error(transparent)]
     Read(ReadError),
-    /// It is being written, or cannot be opened.
+    /// Its trace still runs.
+    #[error("its trace is still writing it; label it when that has ended")]
+    Busy,
+    /// It cannot be opened.
     #[error(transparent)]
     Output(OutputError),
     /// It is a symbolic link, which may lead anywhere.
-    #[error("{} is a symbolic link; name the recording itself", printable_path(.0))]
-    Link(PathBuf),
+    #[error("it is a symbolic link; name the recording itself")]
+    Link,
     /// Its trace did not finish.
     #[error("its trace was cut off: only a finished recording can be labelled")]
     Unfinished,
     /// It cannot be written.
-    #[error("it cannot be written: {0}")]
+    #[error("{0}")]
     System(String),
+}
+
+impl From<OutputError> for LabelError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Busy(_) => Self::Busy,
+            OutputError::System { error, .. } => Self::System(error.to_string()),
+            other => Self::Output(other),
+        }
+    }
 }
 
 /// Adds labels to a finished recording in one transaction; existing keys get the new value. Returns
@@ -45,13 +51,13 @@ pub fn label_recording(
 ) -> Result<BTreeMap<String, String>, LabelError> {
     let is_link = fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_symlink());
     if is_link {
-        return Err(LabelError::Link(path.to_owned()));
+        return Err(LabelError::Link);
     }
     // Reading gives the best error message, and plays back a journal.
     read::read_recording(path).map_err(LabelError::Read)?;
-    let path = resolve_folders(path).map_err(LabelError::Output)?;
+    let path = resolve_folders(path)?;
     // Closed after the database: see `RecordingWriter`.
-    let held = hold_existing(&path).map_err(LabelError::Output)?;
+    let held = hold_existing(&path)?;
     let written = write_labels(&path, labels);
     drop(held);
     written
@@ -104,6 +110,8 @@ fn label_failure(error: rusqlite::Error) -> LabelError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::{super::RecordingWriter, *};
     use crate::{
         run::{Run, arbitrary},
@@ -150,7 +158,7 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), before);
         };
         let writer = RecordingWriter::create(&path, false, &run).unwrap();
-        refused("is being written by another cowtrace");
+        refused("its trace is still writing it");
         drop(writer);
         refused("its trace was cut off");
         fs::remove_file(&path).unwrap();

@@ -61,7 +61,11 @@ pub(super) fn from_database(db: &Connection) -> Result<Run, ReadError> {
 /// Checks that need no SQLite and give better messages.
 fn look_at(path: &Path) -> Result<(), ReadError> {
     // Before opening: opening a pipe may wait forever for the other end.
-    if !fs::metadata(path)?.is_file() {
+    let there = fs::metadata(path)?;
+    if there.is_dir() {
+        return Err(ReadError::Folder);
+    }
+    if !there.is_file() {
         return Err(ReadError::Foreign);
     }
     let mut start = Vec::new();

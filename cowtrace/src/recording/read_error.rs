@@ -12,11 +12,14 @@ use crate::foreign::printable;
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The system refused.
-    #[error("it cannot be read: {0}")]
+    #[error("{0}")]
     System(io::Error),
     /// It is empty.
     #[error("it is empty: its trace was killed before it began")]
     Empty,
+    /// It is a folder.
+    #[error("it is a folder; name a recording, which is one file")]
+    Folder,
     /// It is not a recording.
     #[error("it is not a cowtrace recording")]
     Foreign,

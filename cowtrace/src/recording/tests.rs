@@ -228,7 +228,7 @@ fn refused(path: &Path, says: &str) {
 fn what_is_no_recording_is_called_so() {
     let scratch = Scratch::new("foreign");
     refused(&scratch.path("missing"), "No such file");
-    refused(scratch.folder(), "not a cowtrace recording");
+    refused(scratch.folder(), "it is a folder; name a recording");
     refused(Path::new("/dev/zero"), "not a cowtrace recording");
     let path = scratch.path("other");
     fs::write(&path, "").unwrap();

@@ -1,5 +1,7 @@
 //! How text may look: its width, and whether it may have colour.
 
+use rustix::termios::tcgetwinsize;
+
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -21,9 +23,11 @@ impl Style {
     #[must_use]
     pub fn of_terminal(is_terminal: bool, color: bool) -> Self {
         let terminals = is_terminal
-            .then(terminal_size::terminal_size)
+            .then(|| tcgetwinsize(rustix::stdio::stdout()).ok())
             .flatten()
-            .map(|(width, _)| usize::from(width.0));
+            .map(|size| usize::from(size.ws_col))
+            // One that does not know its width, as over a serial line.
+            .filter(|columns| *columns > 0);
         let wanted = terminals.or_else(|| columns(&std::env::var("COLUMNS").ok()?));
         Self {
             width: wanted.unwrap_or(USUAL).clamp(NARROW, WIDE),

@@ -57,15 +57,15 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
     let workforce = run.workforce();
     let mut facts = Vec::new();
     if let Some(share) = unshared_share(run) {
+        let all = size(run.ceiling_bytes());
         let what = if earlier_workers(run) == 0 {
-            "is no longer shared; copying can use no more than that"
+            format!("is no longer shared; copies of all of it would use {all}")
         } else {
-            "was copied in this trace"
+            "was copied in this trace".into()
         };
         facts.push(format!(
-            "{} of the {} that {} inherited {what}.",
+            "{} of the {all} that {} inherited {what}.",
             percent(share),
-            size(run.ceiling_bytes()),
             plural(workforce.workers.len() as u64, "worker"),
         ));
     }
@@ -74,8 +74,8 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
     facts.extend(no_workers(run, &workforce));
     if run.reused_faults() > 0 {
         facts.push(format!(
-            "{} copied nothing and cost no memory.",
-            plural(run.reused_faults(), "more write fault")
+            "{} needed no copy and cost no memory.",
+            plural(run.reused_faults(), "other write fault")
         ));
     }
     if run.head.unfinished {
@@ -86,7 +86,7 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
         ));
     }
     facts.push(format!(
-        "Measured with the {} backend on Linux {} ({}), in ranges of {}.",
+        "Measured with the {} backend on Linux {} ({}), counted in ranges of {}.",
         printable(&run.head.backend),
         shorten(&printable(&run.head.host.kernel), 24),
         printable(&run.head.host.arch),
@@ -94,7 +94,7 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
     ));
     if !run.head.unseen.is_empty() {
         let unseen = printable(&run.head.unseen.join(", "));
-        facts.push(format!("It does not see {unseen}."));
+        facts.push(format!("This backend does not see: {unseen}."));
     }
     facts
 }

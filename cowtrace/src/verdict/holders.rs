@@ -183,14 +183,19 @@ pub(crate) fn part_of(holder: &Holder, pages: u64) -> f64 {
     pages as f64 / holder.copied_pages.max(1) as f64
 }
 
+/// Whether the types of at least half of the objects copied in it are known.
+pub(super) fn has_types(holder: &Holder) -> bool {
+    let known: u64 = holder.copied_types.iter().map(|of| of.copied_pages).sum();
+    known.saturating_mul(2) >= holder.copied_pages
+}
+
 /// `str 71 %, int 29 %`: the types of the objects copied in it; empty if less than half of them are
 /// known, since the rest may have other types.
 pub(crate) fn copied_types(holder: &Holder) -> String {
-    let share = |pages: u64| part_of(holder, pages);
-    let known: u64 = holder.copied_types.iter().map(|of| of.copied_pages).sum();
-    if known * 2 < holder.copied_pages {
+    if !has_types(holder) {
         return String::new();
     }
+    let share = |pages: u64| part_of(holder, pages);
     let types: Vec<String> = holder
         .copied_types
         .iter()

@@ -1,8 +1,8 @@
 //! How variables were looked up, and which limits make the result incomplete.
 
-use super::writers::is_pythons;
+use super::{holders::has_types, writers::is_pythons};
 use crate::{
-    run::{HeapWalk, Run},
+    run::{HeapWalk, Holder, Run, WhoHolds},
     words::{plural, printable, seconds},
 };
 
@@ -37,12 +37,37 @@ pub(crate) fn notes_on_walks(run: &Run) -> Vec<String> {
             by_page(walk),
         ]
     });
-    notes.flatten().collect()
+    notes.flatten().chain(without_types(run)).collect()
+}
+
+/// Variables that stand there without the types of what was copied in them, where that is for the time of
+/// the walk.
+fn without_types(run: &Run) -> Option<String> {
+    let WhoHolds {
+        holders,
+        heap_walks,
+    } = &run.who_holds;
+    let lacks_time = |process_id: u32| {
+        let mut walks = heap_walks.iter();
+        walks.any(|it| it.process_id == process_id && (it.is_partial || it.at_ns.is_some()))
+    };
+    let are_missing = |it: &&Holder| !has_types(it) && lacks_time(it.process_id);
+    let number = holders.iter().filter(are_missing).count();
+    (number > 0).then(|| {
+        format!(
+            "For {number} of {}, the types of most copied objects are not known: the objects were \
+             copied after the lookup, or time ran out.",
+            plural(holders.len() as u64, "variable")
+        )
+    })
 }
 
 fn failed(walk: &HeapWalk, pid: u32) -> Option<String> {
     let why = walk.failure.as_ref()?;
-    Some(format!("Of process {pid}: {}.", printable(why)))
+    Some(format!(
+        "The variables of process {pid} are not known: {}.",
+        printable(why)
+    ))
 }
 
 fn cut_short(walk: &HeapWalk, pid: u32) -> Option<String> {
@@ -53,7 +78,9 @@ fn cut_short(walk: &HeapWalk, pid: u32) -> Option<String> {
         ));
     }
     let has_no_others = !walk.is_compared && walk.failure.is_none();
-    has_no_others.then(|| "There was no time to tell what several variables hold.".into())
+    has_no_others.then(|| {
+        "Time ran out before variables were compared: others may hold the same objects.".into()
+    })
 }
 
 fn elsewhere(run: &Run, walk: &HeapWalk, pid: u32) -> Option<String> {
@@ -108,7 +135,7 @@ fn by_page(walk: &HeapWalk) -> Option<String> {
     (pages > 0).then(|| {
         let is = if pages == 1 { "is" } else { "are" };
         format!(
-            "{} {is} attributed by another address in the same page.",
+            "{} {is} counted for the variable of another object in the same page.",
             plural(pages, "page")
         )
     })

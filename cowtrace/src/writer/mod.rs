@@ -192,7 +192,7 @@ pub fn holders_of(
     let code = ProgramCode::read(proc_root, &[pid], || false);
     let mut exports = Exports::read_by(NameReader::Here);
     Python::find(proc_root, &[pid], &code, &mut exports)
-        .ok_or("it runs no CPython that is known")?
+        .ok_or("cowtrace found no CPython in it that it can read")?
         .objects(proc_root)
         .holders(pid, addresses, pages, limits)
 }

@@ -139,7 +139,7 @@ fn what_is_known_only_after_a_run_can_be_told_then() {
     failed(
         &label("missing a=b"),
         1,
-        "cannot label missing: it cannot be read: No such file",
+        "cannot label missing: No such file",
     );
     fs::write(folder.0.join("other"), "text").expect("a file");
     failed(
@@ -196,7 +196,11 @@ fn files_that_are_no_runs_are_one_line_and_status_1() {
     folder.fails("a --against empty", 1, "empty");
     fs::write(folder.0.join("noise"), [0u8, 159, 146, 150]).expect("it can be written");
     folder.fails("noise --against a", 1, "noise");
-    folder.fails("a --against .", 1, ".");
+    folder.fails(
+        "a --against .",
+        1,
+        "cannot read .: it is a folder; name a recording",
+    );
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn what_cannot_be_reported_is_one_line_and_status_1() {
     let path = folder.path("other");
     let name = path.to_str().expect("a plain name");
     fails(&["report"], 2, "RECORDING");
-    fails(&["report", name], 1, "cannot be read: No such file");
+    fails(&["report", name], 1, "other: No such file");
     fs::write(&path, SERVICE).expect("a file");
     fails(&["report", name], 1, "it is not a cowtrace recording");
     fs::write(&path, "").expect("a file");
@@ -120,7 +120,7 @@ fn what_cannot_be_reported_is_one_line_and_status_1() {
     fails(
         &["report", folder.0.to_str().expect("a plain name")],
         1,
-        "not a cowtrace recording",
+        "it is a folder; name a recording",
     );
     fs::remove_file(&path).expect("it is there");
     recorded(&path, &synthetic(2, 2_000, 1), true);

@@ -89,7 +89,7 @@ impl<'a> LastWalks<'a> {
                 continue;
             }
             let more = others.get_or_insert_with(|| HeapWalk {
-                failure: Some("too many processes passed memory on".into()),
+                failure: Some("more processes passed memory on than cowtrace reads".into()),
                 ..new_walk(inheritance, &Addresses::default())
             });
             more.asked_pages += addresses.pages;
@@ -198,7 +198,10 @@ impl<'a> LastWalks<'a> {
     ) -> WalkResult {
         let walk = new_walk(inheritance, &addresses);
         let Some(objects) = self.view.objects_of(inheritance) else {
-            return result_of(walk, Err("it runs no CPython that is known".into()));
+            return result_of(
+                walk,
+                Err("cowtrace found no CPython in it that it can read".into()),
+            );
         };
         walk_in_turn(&objects, &walk, addresses, keepers, (self.deadline, 0))
     }

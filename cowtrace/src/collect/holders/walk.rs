@@ -12,7 +12,7 @@ use crate::{
 /// Processes that are read one after the other, if one after the other exits.
 const MAX_READ: usize = 8;
 const GONE: &str =
-    "the processes that had this memory have exited or changed it; end the trace before they do";
+    "every process that had this memory has exited or changed it; end the trace earlier";
 
 /// What a walk found, and how.
 pub(super) type WalkResult = (Found, HeapWalk);
@@ -110,7 +110,7 @@ mod tests {
         let (_, walk) = first_that_stays(&HeapWalk::default(), keepers, |keeper| {
             read.borrow_mut().push(keeper.id);
             if keeper.id < stays_from {
-                return Err("it ended while it was looked through".into());
+                return Err("it ended while it was read".into());
             }
             Ok(Found {
                 held_pages: 7,

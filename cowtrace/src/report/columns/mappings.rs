@@ -29,7 +29,7 @@ pub(crate) const MAPPINGS: [Column<MappingRow>; 9] = [
         row.copied_bytes.into()
     }),
     Column::new("pages", Holds::Count, Shown::OnPage, |row| row.pages.into()),
-    Column::new("of", Holds::Figures, Shown::InText, |row| {
+    Column::new("inherited", Holds::Figures, Shown::InText, |row| {
         row.region.as_ref().map(Inherited::of).as_ref().into()
     }),
     Column::new("unshared", Holds::Share, Shown::Everywhere, |row| {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::view::View;
+use super::view::{View, in_lines};
 use crate::{
     report::columns::{HOLDERS, HolderRow},
     run::{Holder, Run},
@@ -53,7 +53,7 @@ pub(super) fn write_holders(run: &Run, style: Style, out: &mut dyn Write) -> io:
     for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
         if pages > 0 {
             let figures = view.figures(&HolderRow::nameless(run, &held, pages));
-            table.add(figures, |room| shorten(what, room));
+            table.add(figures, |room| in_lines(what, room));
         }
     }
     writeln!(out, "{}", table.lines(style))?;

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::view::View;
+use super::view::{View, name_in};
 use crate::{
     report::columns::{MAPPINGS, MappingRow},
     run::{Region, Run},
     terminal::{Style, section},
     verdict::pages_in_own_memory,
-    words::{cut, plural, shorten},
+    words::{cut, plural},
 };
 
 const MOST_REGIONS: usize = 10;
@@ -21,11 +21,18 @@ pub(super) fn write_regions(run: &Run, style: Style, out: &mut dyn Write) -> io:
     let regions = run.regions_by_copies();
     for region in regions.iter().take(MOST_REGIONS) {
         let row = MappingRow::of(run, region);
-        table.add(view.figures(&row), move |room| shorten(&row.name, room));
+        table.add(view.figures(&row), move |room| name_in(&row.name, room));
     }
     for (name, pages) in rest_of_regions(run, &regions) {
         let row = MappingRow::named(run, name, pages);
-        table.add(view.figures(&row), move |room| cut(&row.name, room));
+        table.add(view.figures(&row), move |room| {
+            let lines = name_in(&row.name, room);
+            if lines.contains('\n') {
+                lines
+            } else {
+                cut(&row.name, room)
+            }
+        });
     }
     let explained = if table.shows(1, style) {
         " (present memory x processes that inherited it)"

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{native_stacks::native_stacks, view::View};
+use super::{
+    native_stacks::native_stacks,
+    view::{View, in_lines, name_in},
+};
 use crate::{
     report::columns::{BY, LINE, WRITERS, WRITTEN, WriterCells},
     run::Run,
@@ -11,7 +14,7 @@ use crate::{
         KnownPages, advice, is_pythons, note_on_python_stacks, notes_on_perf_maps, pages_by,
         tells_what_was_written, who_wrote_most_of_regions,
     },
-    words::{Lines, function, percent, plural, printable, shorten, written},
+    words::{Lines, NO_LINE, function, percent, plural, printable, written},
 };
 
 const MOST_TARGETS: usize = 8;
@@ -106,7 +109,10 @@ fn write_sums(
     let mut row = |name: &str, pages: u64| {
         let row = WriterCells::of(run, pages, pages as f64 / known as f64);
         let name = printable(name);
-        table.add(view.figures(&row), move |room| shorten(&name, room));
+        table.add(view.figures(&row), move |room| match name.as_str() {
+            NO_LINE => in_lines(NO_LINE, room),
+            name => name_in(name, room),
+        });
     };
     for (name, pages) in sums.iter().take(most) {
         row(name, *pages);

@@ -160,7 +160,10 @@ impl Objects {
         pages: Vec<u32>,
         limits: Limits,
     ) -> Result<Found, String> {
-        let runtime = self.symbols.runtime.ok_or("its runtime is not found")?;
+        let runtime = self
+            .symbols
+            .runtime
+            .ok_or("the data of its interpreter was not found")?;
         let interpreter = heap::LivingInterpreter {
             type_type: self.symbols.type_type,
             runtime,
@@ -176,7 +179,7 @@ impl Objects {
         if is_there {
             Ok(found)
         } else {
-            Err("it ended while it was looked through".into())
+            Err("it ended while it was read".into())
         }
     }
 
@@ -190,7 +193,7 @@ impl Objects {
     /// version it is.
     fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
         if !cfg!(target_arch = "x86_64") {
-            return Err("layouts are known for x86-64 only".into());
+            return Err("cowtrace can read Python objects on x86-64 only".into());
         }
         if let Some(words) = table_of_runtime(pid, runtime)
             && let Some((version, is_free_threaded)) = layout::version_of(&words)
@@ -239,5 +242,5 @@ fn unknown_version(version: u64, is_free_threaded: bool) -> String {
     } else {
         ""
     };
-    format!("the objects of CPython {major}.{minor}{build} are not known")
+    format!("cowtrace cannot read the objects of CPython {major}.{minor}{build}")
 }

@@ -112,8 +112,7 @@ pub(crate) fn find_holders(
     let addresses = copies.addresses.len() + limits.landmarks;
     let taken = cache + addresses * TABLES_AN_ADDRESS;
     let max_chunks = budget.saturating_sub(taken) / TABLES_A_CHUNK;
-    let regions =
-        Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be looked into")?;
+    let regions = Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be read")?;
     let memory = Memory::new(regions, cache, read);
     let mut walk = prepare_walk(memory, interpreter, copies.addresses, limits)?;
     let mut found = finish_walk(&mut walk, &copies.pages);
@@ -147,7 +146,7 @@ pub(super) fn prepare_walk<'a>(
         walk.begin(interpreter.runtime, modules);
         return Ok(walk);
     }
-    Err("its modules are not where this version of CPython has them")
+    Err("its modules are not where this version of CPython keeps them")
 }
 
 /// Walks, and returns the result.
