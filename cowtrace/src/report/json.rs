@@ -13,7 +13,7 @@ use crate::{
         AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
         PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
     },
-    verdict::{Growth, Shape, growth_of_run, summary, verdict_in_words},
+    verdict::{GrowthShape, TreeGrowth, growth_of_tree, summary, verdict_in_words},
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -339,7 +339,7 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
 }
 
 fn verdict_out(run: &Run) -> Verdict {
-    let growth = growth_of_run(run);
+    let growth = growth_of_tree(run);
     Verdict {
         kind: growth.map(|growth| growth.kind.name()),
         headline: verdict_in_words(run),
@@ -350,7 +350,7 @@ fn verdict_out(run: &Run) -> Verdict {
     }
 }
 
-fn growth_out(growth: &Growth) -> GrowthOut {
+fn growth_out(growth: &TreeGrowth) -> GrowthOut {
     let all = growth.growth_bytes();
     let part = |(what, bytes): (&'static str, u64)| PartOut {
         what,
@@ -367,7 +367,7 @@ fn growth_out(growth: &Growth) -> GrowthOut {
         returned_bytes: growth.returned_bytes,
         rate_bytes_per_s: growth.copied_rate + growth.new_rate,
         flat_ns: match growth.shape {
-            Shape::Stopped(ns) => Some(ns),
+            GrowthShape::Stopped(ns) => Some(ns),
             _ => None,
         },
     }

@@ -24,14 +24,6 @@ pub struct HeldBefore {
     pub pages: u64,
 }
 
-impl Growth {
-    /// Pages that all processes touched for the first time.
-    #[must_use]
-    pub fn touched_pages(&self) -> u64 {
-        self.first_touches.iter().map(|touches| touches.pages).sum()
-    }
-}
-
 /// Pages of new anonymous memory that a process was the first to touch, since it is traced. A page that is
 /// given back and touched again counts twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ mod writers;
 
 pub(crate) use advice::advice;
 pub(crate) use answer::{earlier_workers, facts, losses, summary, unshared_share};
-pub(crate) use growth::{Growth, Shape, growth_of_run, verdict_in_words};
+pub(crate) use growth::{GrowthShape, TreeGrowth, growth_of_tree, verdict_in_words};
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
     owner_among_alike, part_of,

@@ -1,12 +1,14 @@
 //! Leak or copy-on-write: what the memory of the traced tree grew by, and whether that goes on.
 //!
 //! The rule looks at new memory in fifths of the trace. It was found on planted programs and real services;
-//! [`Shape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
+//! [`GrowthShape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
 
 mod series;
+mod window;
 mod words;
 
 use series::NewMemory;
+use window::Window;
 
 use crate::run::Run;
 pub(crate) use words::verdict_in_words;
@@ -51,7 +53,7 @@ impl VerdictKind {
 
 /// How new memory went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum GrowthShape {
     /// There is next to none, and there was next to none.
     Nothing,
     /// There was some, and most of it was given back.
@@ -66,8 +68,10 @@ pub(crate) enum Shape {
 
 /// What the memory of the traced tree grew by, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Growth {
+pub(crate) struct TreeGrowth {
     pub(crate) kind: VerdictKind,
+    /// The time that it is about: from the first fork on, while workers lived, ns.
+    pub(crate) duration_ns: u64,
     /// Copied on write by all processes.
     pub(crate) copied_bytes: u64,
     /// Of these, copies of processes that lived at the end: what of it may be in memory.
@@ -80,14 +84,14 @@ pub(crate) struct Growth {
     pub(crate) touched_bytes: u64,
     /// New memory that was given back, by exits too.
     pub(crate) returned_bytes: u64,
-    pub(crate) shape: Shape,
+    pub(crate) shape: GrowthShape,
     /// New memory in the last two fifths of the trace, bytes a second.
     pub(crate) new_rate: u64,
     /// Copies in the last two fifths of the trace, bytes a second.
     pub(crate) copied_rate: u64,
 }
 
-impl Growth {
+impl TreeGrowth {
     /// Copies and new memory of the processes that lived at the end.
     pub(crate) const fn growth_bytes(&self) -> u64 {
         self.held_bytes + self.new_bytes
@@ -105,21 +109,25 @@ impl Growth {
 }
 
 /// What the memory of a run grew by; `None` in recordings of versions that did not look.
-pub(crate) fn growth_of_run(run: &Run) -> Option<Growth> {
+pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     if !run.has_growth() {
         return None;
     }
-    let new = NewMemory::of(run);
-    let held = series::held_copies(run);
+    let window = Window::of(run)?;
+    let new = NewMemory::of(&window);
+    let held = series::held_copies(run, &window);
     let held_pages = held.last().map_or(0, |(_, pages)| *pages);
     let peak = held.iter().map(|(_, pages)| *pages).max().unwrap_or(0);
     let zero_filled = run.copied().zero;
-    let touched = run.growth.touched_pages() + zero_filled;
-    let floor = floor_pages(run, held_pages + new.last());
+    let touched = window.touched_pages() + zero_filled;
+    let tree = window.most_before() + held_pages + new.last();
+    let least = FLOOR_BYTES / run.head.host.page_bytes;
+    let floor = least.max((tree as f64 * FLOOR_SHARE) as u64);
     let shape = new.shape(floor, touched);
     let copied = run.copied().total() - zero_filled;
-    let mut growth = Growth {
+    let mut growth = TreeGrowth {
         kind: VerdictKind::NothingGrew,
+        duration_ns: window.duration_ns(),
         copied_bytes: run.bytes(copied),
         held_bytes: run.bytes(held_pages),
         peak_held_bytes: run.bytes(peak),
@@ -130,40 +138,34 @@ pub(crate) fn growth_of_run(run: &Run) -> Option<Growth> {
         new_rate: run.bytes(new.rate()),
         copied_rate: run.bytes(series::rate_of_last_part(&held)),
     };
-    growth.kind = kind_of(&growth, run.head.duration_ns, run.bytes(floor));
+    growth.kind = kind_of(&growth, run.bytes(floor));
     Some(growth)
 }
 
-/// Pages that a part of the growth must have to be named.
-fn floor_pages(run: &Run, grown: u64) -> u64 {
-    let before = run.growth.held_before.iter().map(|it| it.pages).max();
-    let tree = before.unwrap_or(0) + grown;
-    let least = FLOOR_BYTES / run.head.host.page_bytes;
-    least.max((tree as f64 * FLOOR_SHARE) as u64)
-}
-
-fn kind_of(growth: &Growth, duration_ns: u64, floor: u64) -> VerdictKind {
+fn kind_of(growth: &TreeGrowth, floor: u64) -> VerdictKind {
     let is_part =
         |bytes: u64| bytes >= floor && bytes as f64 >= growth.growth_bytes() as f64 * PART_SHARE;
     let (copied, new) = (is_part(growth.held_bytes), is_part(growth.new_bytes));
     let passes = |all: u64, held: u64| all >= floor && (held as f64) < all as f64 * LASTING_SHARE;
     if !copied && !new {
         let work = passes(growth.copied_bytes, growth.held_bytes);
-        let churn = growth.shape == Shape::ComesAndGoes;
+        let churn = growth.shape == GrowthShape::ComesAndGoes;
         return match work || churn {
             true => VerdictKind::ComesAndGoes,
             false => VerdictKind::NothingGrew,
         };
     }
-    if duration_ns < SOON_NS {
+    if growth.duration_ns < SOON_NS {
         return VerdictKind::TooEarly;
     }
     match (copied, new.then_some(growth.shape)) {
-        (true, Some(Shape::Growing)) => VerdictKind::Both,
-        (false, Some(Shape::Growing)) => VerdictKind::Growing,
-        (false, Some(Shape::Stopped(_))) => VerdictKind::WarmedUp,
-        (false, Some(Shape::ComesAndGoes | Shape::Nothing)) => VerdictKind::ComesAndGoes,
-        (_, Some(Shape::Unclear)) => VerdictKind::TooEarly,
+        (true, Some(GrowthShape::Growing)) => VerdictKind::Both,
+        (false, Some(GrowthShape::Growing)) => VerdictKind::Growing,
+        (false, Some(GrowthShape::Stopped(_))) => VerdictKind::WarmedUp,
+        (false, Some(GrowthShape::ComesAndGoes | GrowthShape::Nothing)) => {
+            VerdictKind::ComesAndGoes
+        }
+        (_, Some(GrowthShape::Unclear)) => VerdictKind::TooEarly,
         (true, _) => VerdictKind::CopyOnWrite,
         (false, None) => VerdictKind::NothingGrew,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Shape;
+use super::{GrowthShape, window::Window};
 use crate::run::{Run, Sample};
 
 /// Parts that a trace is cut into.
@@ -23,20 +23,13 @@ pub(super) struct NewMemory(Series);
 impl NewMemory {
     /// What living processes have beyond what they had before the trace. Copies do not change it: a copied
     /// page takes the place of another.
-    pub(super) fn of(run: &Run) -> Self {
-        let before: HashMap<u32, u64> = run
-            .growth
-            .held_before
-            .iter()
-            .map(|held| (held.process_id, held.pages))
-            .collect();
+    pub(super) fn of(window: &Window<'_>) -> Self {
         let new_in = |sample: &Sample| {
             let processes = sample.held_by_process.iter();
-            let new = processes
-                .map(|(id, held)| held.saturating_sub(before.get(id).copied().unwrap_or(*held)));
+            let new = processes.map(|(id, held)| window.new_pages(*id, *held));
             (sample.at_ns, new.sum())
         };
-        Self(run.memory.timeline.samples.iter().map(new_in).collect())
+        Self(window.samples().iter().map(new_in).collect())
     }
 
     /// Pages at the end.
@@ -51,25 +44,25 @@ impl NewMemory {
 
     /// How it went on. `touched` pages came in all. The least of each part counts, so that what comes and
     /// goes within a part does not.
-    pub(super) fn shape(&self, floor: u64, touched: u64) -> Shape {
+    pub(super) fn shape(&self, floor: u64, touched: u64) -> GrowthShape {
         let least = self.least_of_parts();
         let [_, _, third, fourth, last] = least.map(|pages| pages as f64);
         if last < floor as f64 {
             let returned = touched.saturating_sub(self.last());
             return match () {
-                () if touched < floor => Shape::Nothing,
-                () if returned * 2 >= touched => Shape::ComesAndGoes,
-                () if self.last() < floor => Shape::Nothing,
-                () => Shape::Unclear,
+                () if touched < floor => GrowthShape::Nothing,
+                () if returned * 2 >= touched => GrowthShape::ComesAndGoes,
+                () if self.last() < floor => GrowthShape::Nothing,
+                () => GrowthShape::Unclear,
             };
         }
         if (last - third) / last >= GROWS_IN_TWO && (last - fourth) / last >= GROWS_IN_ONE {
-            return Shape::Growing;
+            return GrowthShape::Growing;
         }
         if (last - third) / last <= STOPPED {
-            return Shape::Stopped(self.flat_for(last));
+            return GrowthShape::Stopped(self.flat_for(last));
         }
-        Shape::Unclear
+        GrowthShape::Unclear
     }
 
     /// The least of each part of the time; a part without a sample has that of the one before.
@@ -105,7 +98,7 @@ impl NewMemory {
 
 /// Copies of the processes that live, over time. How many of them were filled from the page of zeros is
 /// known for the whole run alone: that many are taken off at the end, in proportion before.
-pub(super) fn held_copies(run: &Run) -> Series {
+pub(super) fn held_copies(run: &Run, window: &Window<'_>) -> Series {
     let zero: HashMap<u32, (u64, u64)> = run
         .memory
         .processes
@@ -122,7 +115,7 @@ pub(super) fn held_copies(run: &Run) -> Series {
         });
         (sample.at_ns, copied.sum())
     };
-    run.memory.timeline.samples.iter().map(held_in).collect()
+    window.samples().iter().map(held_in).collect()
 }
 
 /// Pages a second in the last two parts of the time.

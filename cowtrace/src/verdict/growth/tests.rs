@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::run::{FirstTouches, HeldBefore, Process, Role, Sample, Sources, arbitrary};
+use crate::run::{HeldBefore, Process, Role, Sample, Sources, arbitrary};
 
 const PAGES_PER_MIB: u64 = 256;
 
@@ -38,17 +38,13 @@ fn run(seconds: u64, copied: impl Fn(f64) -> u64, new: impl Fn(f64) -> u64, touc
             pages: before,
         })
         .collect();
-    run.growth.first_touches = vec![FirstTouches {
-        process_id: 1,
-        kind: None,
-        pages: touched * PAGES_PER_MIB,
-    }];
     let sample = |at: u64| {
         let part = at as f64 / seconds as f64;
         let pages = copied(part) * PAGES_PER_MIB;
         Sample {
             at_ns: at * 1_000_000_000,
             copied_pages: pages,
+            touched_pages: (touched as f64 * part) as u64 * PAGES_PER_MIB,
             by_process: BTreeMap::from([(1, pages)]),
             held_by_process: BTreeMap::from([(0, before), (1, before + new(part) * PAGES_PER_MIB)]),
             ..Sample::default()
@@ -60,7 +56,7 @@ fn run(seconds: u64, copied: impl Fn(f64) -> u64, new: impl Fn(f64) -> u64, touc
 
 fn verdict(run: &Run) -> (VerdictKind, String) {
     (
-        growth_of_run(run).unwrap().kind,
+        growth_of_tree(run).unwrap().kind,
         verdict_in_words(run).unwrap(),
     )
 }
@@ -75,8 +71,7 @@ fn copies_alone_are_copy_on_write() {
     let expected = "COPY-ON-WRITE, NOT A LEAK: 98 % of the 92 MiB that memory grew by in 60.0 s";
     assert_eq!(told, (VerdictKind::CopyOnWrite, expected.into()));
     let told = verdict(&run(6, linear(90), linear(2), 2));
-    let expected =
-        "SO FAR COPY-ON-WRITE: 98 % of 92 MiB in 6.0 s; too early to say whether it goes on";
+    let expected = "SO FAR COPY-ON-WRITE: 98 % of 92 MiB in 6.0 s; too early to say if it goes on";
     assert_eq!(told, (VerdictKind::TooEarly, expected.into()));
 }
 
@@ -131,17 +126,63 @@ fn growth_that_slows_down_is_left_open() {
 #[test]
 fn copies_of_processes_that_have_ended_are_work() {
     let mut run = run(30, linear(60), linear(0), 0);
+    // The workers that replace it have copied nothing yet.
+    let before = 100 * PAGES_PER_MIB;
     for sample in &mut run.memory.timeline.samples[25..] {
         sample.held_by_process.remove(&1);
+        sample.held_by_process.insert(2, before);
     }
+    let successor = Process {
+        id: 2,
+        pid: 102,
+        started_ns: 25_000_000_000,
+        copied: Sources::default(),
+        ..run.memory.processes[1].clone()
+    };
+    run.memory.processes.push(successor);
+    run.growth.held_before.push(HeldBefore {
+        process_id: 2,
+        pages: before,
+    });
     let (kind, words) = verdict(&run);
     assert_eq!(kind, VerdictKind::ComesAndGoes);
     let expected =
-        "COPY-ON-WRITE WORK, LITTLE MEMORY: 60 MiB copied by 1 worker, at most 48 MiB at a time";
+        "COPY-ON-WRITE WORK, LITTLE MEMORY: 60 MiB copied by 2 workers, at most 48 MiB at a time";
     assert_eq!(words, expected);
 }
 
 #[test]
+fn what_a_service_gives_back_when_it_ends_does_not_count() {
+    let mut run = run(60, linear(90), linear(2), 2);
+    for sample in &mut run.memory.timeline.samples[50..] {
+        sample.held_by_process.remove(&1);
+    }
+    let (kind, words) = verdict(&run);
+    assert_eq!(kind, VerdictKind::CopyOnWrite);
+    assert!(
+        words.ends_with(" of the 74 MiB that memory grew by in 49.0 s"),
+        "{words}"
+    );
+}
+
+#[test]
+fn what_a_command_loads_before_it_forks_is_no_growth() {
+    let mut run = run(60, linear(90), linear(2), 300);
+    let before = 100 * PAGES_PER_MIB;
+    run.memory.processes[1].started_ns = 10_000_000_000;
+    run.growth.held_before[0].pages = 0;
+    for (at, sample) in run.memory.timeline.samples.iter_mut().enumerate() {
+        sample.touched_pages = 298 * PAGES_PER_MIB;
+        if at < 10 {
+            sample.held_by_process = BTreeMap::from([(0, before * at as u64 / 10)]);
+        }
+    }
+    let (kind, words) = verdict(&run);
+    assert_eq!(kind, VerdictKind::CopyOnWrite);
+    assert!(words.ends_with(" that memory grew by in 50.0 s"), "{words}");
+}
+
+#[test]
 fn older_recordings_have_no_verdict() {
-    assert!(growth_of_run(&arbitrary::empty()).is_none());
+    assert!(growth_of_tree(&arbitrary::empty()).is_none());
 }

@@ -1,6 +1,6 @@
 //! The verdict in one line.
 
-use super::{Growth, Shape, VerdictKind, growth_of_run};
+use super::{GrowthShape, TreeGrowth, VerdictKind, growth_of_tree};
 use crate::{
     run::Run,
     words::{percent, plural, seconds, size},
@@ -9,8 +9,8 @@ use crate::{
 /// The verdict in one line: in capitals what it is, then its figures. `None` in recordings of versions that
 /// looked at copies alone.
 pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
-    let growth = growth_of_run(run)?;
-    let time = seconds(run.head.duration_ns);
+    let growth = growth_of_tree(run)?;
+    let time = seconds(growth.duration_ns);
     let share = percent(growth.copied_share());
     let all = size(growth.growth_bytes());
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
@@ -27,7 +27,7 @@ pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
         }
         VerdictKind::WarmedUp => {
             let since = match growth.shape {
-                Shape::Stopped(ns) => seconds(ns),
+                GrowthShape::Stopped(ns) => seconds(ns),
                 _ => time.clone(),
             };
             format!("NEW MEMORY THAT STOPPED GROWING {since} AGO: {new} in {time}, {copied} copied")
@@ -40,7 +40,7 @@ pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
     })
 }
 
-fn comes_and_goes(run: &Run, growth: &Growth, time: &str) -> String {
+fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     if growth.copied_bytes > growth.touched_bytes {
         let workers = plural(run.workforce().workers.len() as u64, "worker");
         return format!(
@@ -57,17 +57,13 @@ fn comes_and_goes(run: &Run, growth: &Growth, time: &str) -> String {
 }
 
 /// What it looks like so far.
-fn too_early(growth: &Growth, time: &str) -> String {
+fn too_early(growth: &TreeGrowth, time: &str) -> String {
     let (all, share) = (size(growth.growth_bytes()), growth.copied_share());
     if share >= 0.5 {
         let share = percent(share);
-        format!(
-            "SO FAR COPY-ON-WRITE: {share} of {all} in {time}; too early to say whether it goes on"
-        )
+        format!("SO FAR COPY-ON-WRITE: {share} of {all} in {time}; too early to say if it goes on")
     } else {
         let share = percent(1.0 - share);
-        format!(
-            "SO FAR NEW MEMORY: {share} of {all} in {time}; too early to say whether it goes on"
-        )
+        format!("SO FAR NEW MEMORY: {share} of {all} in {time}; too early to say if it goes on")
     }
 }
