@@ -2,30 +2,39 @@
 //! tests can give it files of their own.
 
 mod bss;
+mod consumers;
 mod exit;
+mod fields;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod held;
 mod huge;
+mod machine;
 mod maps;
 mod merging;
 mod pagemap;
 mod process;
 mod program;
 mod scan;
+mod sockets;
 mod target;
 mod urgent;
 
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
+pub use consumers::{Consumer, Consumers, Grower, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::{Watched, oom_kills};
 pub use files::{hold_mapped, hold_named, hold_perf_map};
+pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
+pub use machine::{MachineMemory, read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use process::{
     Identity, Task, children_of, is_alive, list_tasks, read_comm, read_identity, resident_pages,
 };
 pub use program::started_by;
+pub use sockets::{SocketMemory, network_namespace, read_sockets};
 pub use target::{read_target, read_word};
 
 /// Bytes in a page of this machine.
