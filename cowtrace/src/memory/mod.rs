@@ -2,6 +2,7 @@
 //! tests can give it files of their own.
 
 mod bss;
+mod cgroup;
 mod consumers;
 mod exit;
 mod fields;
@@ -23,6 +24,7 @@ mod urgent;
 
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
+pub use cgroup::{CgroupMemory, CgroupMounts, CgroupVersion, MemoryCgroup, NearestLimit};
 pub use consumers::{Consumer, Consumers, Grower, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::{Watched, oom_kills};
 pub use files::{hold_mapped, hold_named, hold_perf_map};
