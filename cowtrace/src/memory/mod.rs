@@ -1,6 +1,7 @@
 //! Readers of /proc: mappings and their present pages. Each takes the root to read below, so that
 //! tests can give it files of their own.
 
+mod balance;
 mod bss;
 mod cgroup;
 mod consumers;
@@ -22,6 +23,9 @@ mod sockets;
 mod target;
 mod urgent;
 
+pub use balance::{
+    BalanceBudget, BalanceIs, FamilyBalance, LEAST_UNITS, PageBalance, balance_spans, read_balance,
+};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
 pub use cgroup::{CgroupMemory, CgroupMounts, CgroupVersion, MemoryCgroup, NearestLimit};
