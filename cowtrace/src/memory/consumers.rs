@@ -48,7 +48,7 @@ pub struct Grower {
     pub is_new: bool,
 }
 
-/// Reads all processes that this one may see: 15 us each.
+/// Reads all processes that this one may see: 12 us each.
 pub fn read_consumers(root: &Path) -> io::Result<Consumers> {
     read_some_consumers(root, MAX_CONSUMERS)
 }

@@ -103,8 +103,8 @@ pub fn read_machine(root: &Path, page_bytes: u64) -> Option<MachineMemory> {
 }
 
 /// Has the processors hand in what they have counted, so that the next reading is of this moment; whether
-/// they did, which needs root. It takes 0.3 ms, with work for each processor: for the beginning and the
-/// end of a trace.
+/// they did, which needs root. It takes 0.3 to 1.5 ms, with work for each processor: for the beginning
+/// and the end of a trace.
 #[must_use]
 pub fn refresh_counters(root: &Path) -> bool {
     read_bounded(&root.join("sys/vm/stat_refresh"), 1).is_ok()

@@ -1,5 +1,5 @@
-//! Readers of /proc: mappings and their present pages. Each takes the root to read below, so that
-//! tests can give it files of their own.
+//! Readers of /proc and of cgroups: mappings and their present pages, what processes share and hold, the
+//! machine's memory. Each takes the root to read below, so that tests can give it files of their own.
 
 mod balance;
 mod bss;

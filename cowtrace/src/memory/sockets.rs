@@ -9,7 +9,7 @@ use super::fields::{number_of, read_bounded};
 
 /// sockstat has some 150 bytes.
 const SOCKSTAT: u64 = 4 << 10;
-/// What the kernel takes for a connection in TIME_WAIT, bytes (`tw_sock_TCP` in slabinfo).
+/// What the kernel takes for a connection in `TIME_WAIT`, bytes (`tw_sock_TCP` in slabinfo).
 const TIME_WAIT_BYTES: u64 = 256;
 
 /// Sockets and their memory at a moment.
@@ -17,7 +17,7 @@ const TIME_WAIT_BYTES: u64 = 256;
 pub struct SocketMemory {
     /// TCP sockets over IPv4 in use in the namespace.
     pub tcp_in_use: u64,
-    /// TCP connections of the namespace that are closed and wait for stray packets (TIME_WAIT).
+    /// TCP connections of the namespace that are closed and wait for stray packets (`TIME_WAIT`).
     pub time_wait: u64,
     /// TCP sockets of the machine that no process has open any more.
     pub tcp_orphaned: u64,
@@ -32,7 +32,7 @@ pub struct SocketMemory {
 }
 
 impl SocketMemory {
-    /// What the kernel keeps for connections in TIME_WAIT, bytes: a part of `Slab`.
+    /// What the kernel keeps for connections in `TIME_WAIT`, bytes: a part of `Slab`.
     #[must_use]
     pub fn time_wait_bytes(&self) -> u64 {
         self.time_wait.saturating_mul(TIME_WAIT_BYTES)

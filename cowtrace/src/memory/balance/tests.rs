@@ -45,7 +45,8 @@ impl Pagemaps {
     }
 
     fn balance(&self, inheritors: &[u32], pages: u64, budget: BalanceBudget) -> FamilyBalance {
-        read_balance(&self.0, 1, inheritors, &[0..pages * PAGE], PAGE, budget)
+        let span = 0..pages * PAGE;
+        read_balance(&self.0, 1, inheritors, &[span], PAGE, budget)
     }
 }
 
@@ -125,11 +126,12 @@ fn who_has_ended_has_no_balance() {
             .distinct_pages,
         Some(9)
     );
+    let span = 0..PAGE;
     let orphans = read_balance(
         &proc.0,
         77,
         &[2, 3],
-        &[0..PAGE],
+        &[span],
         PAGE,
         BalanceBudget::default(),
     );
@@ -150,7 +152,8 @@ fn only_private_memory_that_can_be_written_is_compared() {
         [0x1000..0x4000, 0x8000..0x9000, 0xb000..0xc000]
     );
     mappings[4].huge_page_bytes = 2 << 20;
-    assert_eq!(balance_spans(&mappings), [0x1000..0x4000]);
+    let first = 0x1000..0x4000;
+    assert_eq!(balance_spans(&mappings), [first]);
 }
 
 #[test]

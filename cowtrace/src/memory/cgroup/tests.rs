@@ -236,3 +236,83 @@ proptest! {
         prop_assert!(cgroup(bytes.split(|byte| *byte == b'\n').next().unwrap_or_default()).is_some());
     }
 }
+
+/// A cgroup for one child below the hierarchy's top, removed at the end.
+struct Group {
+    folder: PathBuf,
+    child: Option<std::process::Child>,
+}
+
+impl Group {
+    /// None where this process may not make cgroups that count memory.
+    fn new(limit: &str) -> Option<Self> {
+        let mounts = CgroupMounts::read(Path::new("/proc"));
+        let own = mounts.of_process(Path::new("/proc"), std::process::id())?;
+        let folder = own
+            .top
+            .join(format!("cowtrace-test-{}", std::process::id()));
+        fs::create_dir(&folder).ok()?;
+        let group = Self {
+            folder,
+            child: None,
+        };
+        let limits = ["memory.limit_in_bytes", "memory.max"];
+        let mut limits = limits.iter().map(|name| group.folder.join(name));
+        fs::write(limits.find(|file| file.exists())?, limit).ok()?;
+        Some(group)
+    }
+
+    /// A child that moves itself there.
+    fn start_child(&mut self) -> u32 {
+        let procs = self.folder.join("cgroup.procs");
+        let script = format!("echo $$ > {} && exec sleep 60", procs.display());
+        let mut command = std::process::Command::new("sh");
+        let child = command.arg("-c").arg(script).spawn().unwrap();
+        self.child.insert(child).id()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // The kernel may take a while to let go of the child.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.folder).is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn a_real_childs_cgroup_has_its_limit_and_its_memory() {
+    const LIMIT: u64 = 64 << 20;
+    let Some(mut group) = Group::new("67108864") else {
+        return;
+    };
+    let (root, pid) = (Path::new("/proc"), group.start_child());
+    let mounts = CgroupMounts::read(root);
+    let name = group.folder.file_name().unwrap().to_str().unwrap();
+    let path = format!("/{name}");
+    let begun = std::time::Instant::now();
+    let cgroup = loop {
+        // Until the shell has moved itself.
+        let found = mounts.of_process(root, pid).unwrap();
+        if found.path() == path || begun.elapsed().as_secs() > 30 {
+            break found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    };
+    let limit = cgroup.nearest_limit().unwrap();
+    assert_eq!((limit.limit_bytes, limit.cgroup), (LIMIT, Some(path)));
+    let memory = cgroup.read().unwrap();
+    assert!(limit.usage_bytes.unwrap() <= LIMIT && memory.usage_bytes.unwrap() <= LIMIT);
+    assert_eq!(memory.oom_kills, Some(0));
+    let own = std::process::id();
+    // Ours is another, so what both have in common lies above.
+    assert_eq!(mounts.common_to(root, &[pid, own]).unwrap().path(), "/");
+}
