@@ -43,7 +43,8 @@ pub struct FamilyBalance {
     /// Of each inheritor, as they were given.
     pub inheritors: Vec<PageBalance>,
     /// Frames that the donor and the inheritors have in all; none if frames are not told. Of more than
-    /// 256 inheritors, a frame that only some of them share may count twice.
+    /// 256 inheritors, a frame that only some of them share may count twice; of one that ends meanwhile, what was
+    /// counted until then remains.
     pub distinct_pages: Option<u64>,
     /// Of these, frames at addresses where the donor has another: what unsharing costs. Two workers that
     /// share what the donor alone rewrote count once.
