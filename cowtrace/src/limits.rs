@@ -8,6 +8,9 @@ use thiserror::Error;
 /// most 64; a recording, a heap walk and the naming process take a few more.
 pub const LEAST_OPEN_FILES: u64 = 128;
 
+/// Programs and libraries that code is named by, at most: each is a file that is kept open.
+const MOST_NAMED_BY: u64 = 512;
+
 /// The system lets this process have too few files open.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
@@ -45,6 +48,14 @@ impl OpenFiles {
         }
     }
 
+    /// Files that may be kept open beside what a trace needs, only to save opening them again: half of what
+    /// is left.
+    #[must_use]
+    pub fn spare() -> usize {
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(limit, _)| limit);
+        spare_of(limit)
+    }
+
     /// Runs a function, such as starting a command, with the original limit. Programs that use
     /// `select()` break under a higher one.
     pub fn as_before<T>(self, act: impl FnOnce() -> T) -> T {
@@ -55,5 +66,26 @@ impl OpenFiles {
         let result = act();
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
         result
+    }
+}
+
+fn spare_of(limit: u64) -> usize {
+    let left = limit.saturating_sub(LEAST_OPEN_FILES + MOST_NAMED_BY);
+    usize::try_from(left / 2).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_trace_needs_is_not_spare() {
+        for (limit, spare) in [(0, 0), (128, 0), (640, 0), (1024, 192), (4096, 1728)] {
+            assert_eq!(spare_of(limit), spare, "{limit}");
+        }
+        assert_eq!(
+            OpenFiles::spare() > 0,
+            getrlimit(Resource::RLIMIT_NOFILE).unwrap().0 > 641
+        );
     }
 }

@@ -3,13 +3,13 @@
 
 use object::{Object as _, ObjectSegment as _};
 
-use super::{bss, files, maps, process, program};
+use super::{bss, cgroup, files, held, machine, maps, process, program, sockets};
 use crate::{
     fuzzing::{Target, Values},
     run::Kind,
 };
 
-/// Texts of maps, stat, status and auxv.
+/// Texts of maps, stat, statm, status, auxv, cgroup, and of the machine's memory and sockets.
 pub(crate) const PROC: Target = Target {
     name: "proc",
     run: proc,
@@ -95,9 +95,26 @@ fn proc(input: &[u8]) {
     let _ = process::huge_bytes(input);
     let _ = files::own_names(&String::from_utf8_lossy(input));
     let _ = program::started_by_address(input);
+    any_count(input);
     any_text(input);
     any_path(input);
     any_name(input);
+}
+
+/// Figures of memory have sums, whatever they are.
+fn any_count(input: &[u8]) {
+    if let Some((resident, anonymous)) = held::statm_pages(input) {
+        assert!(anonymous <= resident);
+    }
+    let _ = held::held_aside(input);
+    if let Some(mut machine) = machine::machine_of(input) {
+        machine.per_cpu_lists_bytes = machine::listed_pages(input);
+        assert!(machine.used() <= machine.total_bytes);
+        let _ = machine.unexplained();
+    }
+    let _ = sockets::sockets_of(input, PAGE).time_wait_bytes();
+    let _ = (cgroup::memory_of_v1(input), cgroup::memory_of_v2(input));
+    let _ = (cgroup::cgroup_mounts(input), cgroup::memory_path(input));
 }
 
 fn any_text(input: &[u8]) {
@@ -146,10 +163,20 @@ fn any_name(input: &[u8]) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let own = ["maps", "stat", "status", "auxv"];
+    let own = [
+        "self/maps",
+        "self/stat",
+        "self/statm",
+        "self/status",
+        "self/auxv",
+        "self/cgroup",
+        "self/mountinfo",
+        "self/net/sockstat",
+        "meminfo",
+    ];
     let mut seeds: Vec<Vec<u8>> = own
         .iter()
-        .filter_map(|name| std::fs::read(format!("/proc/self/{name}")).ok())
+        .filter_map(|name| std::fs::read(format!("/proc/{name}")).ok())
         .map(|mut text| {
             text.truncate(2 << 10);
             text

@@ -1,25 +1,40 @@
-//! Readers of /proc: mappings and their present pages. Each takes the root of /proc as an argument,
-//! so that tests can use files of their own.
+//! Readers of /proc and of cgroups: mappings and their present pages, what processes share and hold, the
+//! machine's memory. Each takes the root as an
+//! argument, so that tests can use files of their own.
 
+mod balance;
 mod bss;
+mod cgroup;
+mod consumers;
 mod exit;
+mod fields;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod held;
 mod huge;
+mod machine;
 mod maps;
 mod merging;
 mod pagemap;
 mod process;
 mod program;
 mod scan;
+mod sockets;
 mod target;
 mod urgent;
 
+pub use balance::{
+    BalanceBudget, BalanceIs, FamilyBalance, LEAST_UNITS, PageBalance, balance_spans, read_balance,
+};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
+pub use cgroup::{CgroupMemory, CgroupMounts, CgroupVersion, MemoryCgroup, NearestLimit};
+pub use consumers::{Consumer, Consumers, Grower, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::{Watched, oom_kills};
 pub use files::{hold_mapped, hold_named, hold_perf_map};
+pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
+pub use machine::{MachineMemory, read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use process::{
@@ -27,6 +42,7 @@ pub use process::{
     resident_pages,
 };
 pub use program::started_by;
+pub use sockets::{SocketMemory, network_namespace, read_sockets};
 pub use target::{read_target, read_word};
 
 /// Bytes in a page of this machine.

@@ -6,7 +6,7 @@
 //! MiB. Sparse mappings, such as the 16 TiB that sanitizers reserve, are scanned instead, which
 //! skips holes.
 
-use std::{fs::File, ops::Range, os::unix::fs::FileExt as _, path::Path, sync::OnceLock};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _, path::Path, sync::OnceLock};
 
 use super::{
     huge::huge_page_bytes,
@@ -18,7 +18,7 @@ use super::{
 use crate::run::{Kind, Mapping};
 
 /// Entries read at a time: 16 KiB of them, which cover 8 MiB of small pages and take about 0.2 ms.
-const ENTRIES: usize = 2048;
+pub(super) const ENTRIES: usize = 2048;
 /// Largest gap in pages between mappings that are read together: reading an entry costs less than a
 /// call.
 const NEAR: u64 = 64;
@@ -37,7 +37,7 @@ pub fn count_pages(
     mappings: &mut [Mapping],
     wanted: &[usize],
 ) {
-    let Ok(file) = File::open(root.join(format!("{pid}/pagemap"))) else {
+    let Ok(file) = PagemapFile::open(root, pid, page_bytes) else {
         return;
     };
     let there = read_resident(root, pid, page_bytes);
@@ -53,8 +53,7 @@ pub fn count_pages(
     let mut reader = PagemapReader {
         file,
         page_bytes,
-        zero: *ZERO.get_or_init(|| zero_frame(page_bytes)),
-        bytes: vec![0; ENTRIES * 8],
+        zero: known_zero_frame(page_bytes),
         urgent: Urgent::begin(),
     };
     reader.read_all(&dense, mappings);
@@ -68,7 +67,10 @@ pub fn count_pages(
 }
 
 /// Frame number of the zero page, if the kernel shows frame numbers.
-static ZERO: OnceLock<Option<u64>> = OnceLock::new();
+pub(super) fn known_zero_frame(page_bytes: u64) -> Option<u64> {
+    static ZERO: OnceLock<Option<u64>> = OnceLock::new();
+    *ZERO.get_or_init(|| zero_frame(page_bytes))
+}
 
 /// How many of the mappings, sorted by size, are read page by page.
 fn dense_count(by_size: &[usize], mappings: &[Mapping], there: Resident, page_bytes: u64) -> usize {
@@ -119,27 +121,86 @@ fn put_pages(pages: Pages, mapping: &mut Mapping) {
 }
 
 impl Pages {
-    fn add(&mut self, entry: u64, zero: Option<u64>) {
-        const PRESENT: u64 = 1 << 63;
-        const OF_FILE: u64 = 1 << 61;
-        const FRAME: u64 = (1 << 55) - 1;
-        if entry & PRESENT == 0 || zero == Some(entry & FRAME) {
+    fn add(&mut self, entry: PageEntry, zero: Option<u64>) {
+        if !entry.is_present() || zero == Some(entry.frame()) {
             return;
         }
-        if entry & OF_FILE == 0 {
-            self.anonymous += 1;
-        } else {
+        if entry.is_of_file() {
             self.of_file += 1;
+        } else {
+            self.anonymous += 1;
         }
+    }
+}
+
+/// What the kernel says of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PageEntry(pub(super) u64);
+
+impl PageEntry {
+    pub(super) fn is_present(self) -> bool {
+        self.0 & 1 << 63 != 0
+    }
+
+    /// In swap, or on its way from one frame to another.
+    pub(super) fn is_swapped(self) -> bool {
+        !self.is_present() && self.0 & 1 << 62 != 0
+    }
+
+    /// Of a file, or of memory that is shared on purpose.
+    pub(super) fn is_of_file(self) -> bool {
+        self.0 & 1 << 61 != 0
+    }
+
+    /// Mapped by this process alone.
+    pub(super) fn is_exclusive(self) -> bool {
+        self.0 & 1 << 56 != 0
+    }
+
+    /// The page's frame, or its place in swap; 0 if this process may not know.
+    pub(super) fn frame(self) -> u64 {
+        self.0 & ((1 << 55) - 1)
+    }
+}
+
+/// Reads the entries of a process's pages. The file means the memory that the process had when it was
+/// opened: it has no entries any more when the process has ended or runs another program.
+pub(super) struct PagemapFile {
+    pub(super) file: File,
+    page_bytes: u64,
+    bytes: Vec<u8>,
+}
+
+impl PagemapFile {
+    pub(super) fn open(root: &Path, pid: u32, page_bytes: u64) -> io::Result<Self> {
+        Ok(Self {
+            file: File::open(root.join(format!("{pid}/pagemap")))?,
+            page_bytes,
+            bytes: vec![0; ENTRIES * 8],
+        })
+    }
+
+    /// The entries of at most so many pages from an address on, and of at most [`ENTRIES`]; none if the
+    /// process has ended.
+    pub(super) fn entries(
+        &mut self,
+        at: u64,
+        pages: u64,
+    ) -> impl ExactSizeIterator<Item = PageEntry> {
+        let entries = usize::try_from(pages).unwrap_or(ENTRIES).min(ENTRIES);
+        let bytes = &mut self.bytes[..entries * 8];
+        let read = self.file.read_at(bytes, at / self.page_bytes * 8);
+        let entry =
+            |bytes: &[u8]| PageEntry(u64::from_ne_bytes(bytes.try_into().unwrap_or_default()));
+        self.bytes[..read.unwrap_or(0)].chunks_exact(8).map(entry)
     }
 }
 
 /// Reads the pages of one process.
 struct PagemapReader {
-    file: File,
+    file: PagemapFile,
     page_bytes: u64,
     zero: Option<u64>,
-    bytes: Vec<u8>,
     urgent: Urgent,
 }
 
@@ -170,22 +231,17 @@ impl PagemapReader {
         let mut inside = inside.iter().copied().peekable();
         let (mut at, mut pages) = (span.start, Pages::default());
         while at < span.end {
-            let entries = usize::try_from((span.end - at) / self.page_bytes);
-            let entries = entries.unwrap_or(ENTRIES).min(ENTRIES);
-            let bytes = &mut self.bytes[..entries * 8];
             self.urgent.pause();
-            // A process that has exited has no pages.
-            let read = self.file.read_at(bytes, at / self.page_bytes * 8);
-            let read = read.unwrap_or(0);
-            if read < 8 {
+            let entries = self.file.entries(at, (span.end - at) / self.page_bytes);
+            // A process that has ended has no pages.
+            if entries.len() == 0 {
                 return;
             }
-            for entry in bytes[..read].chunks_exact(8) {
+            for entry in entries {
                 let Some(&mapping) = inside.peek() else {
                     return;
                 };
                 if at >= mappings[mapping].start {
-                    let entry = u64::from_ne_bytes(entry.try_into().unwrap_or_default());
                     pages.add(entry, self.zero);
                 }
                 at += self.page_bytes;
@@ -203,7 +259,7 @@ impl PagemapReader {
         sparse.iter().all(|&at| {
             let mapping = &mut mappings[at];
             let span = mapping.start..mapping.end;
-            let pages = scan_pages(&self.file, span, self.page_bytes, urgent);
+            let pages = scan_pages(&self.file.file, span, self.page_bytes, urgent);
             pages.map(|pages| put_pages(pages, mapping)).is_some()
         })
     }

@@ -185,6 +185,18 @@ pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
     })
 }
 
+/// The name in a stat file, between the first parenthesis and the last.
+pub(super) fn stat_name(text: &[u8]) -> Option<String> {
+    let begin = text.iter().position(|&byte| byte == b'(')? + 1;
+    let end = text.iter().rposition(|&byte| byte == b')')?;
+    Some(String::from_utf8_lossy(text.get(begin..end)?).into_owned())
+}
+
+/// When a process started by its stat file, clock ticks since boot.
+pub(super) fn started_ticks_of(text: &[u8]) -> Option<u64> {
+    Some(stat_of(text).ok()?.started_ticks)
+}
+
 /// A number after the name in a stat file, by its position; none if it is not a number.
 pub(super) fn stat_field(text: &[u8], place: usize) -> Option<i32> {
     let name_end = text.iter().rposition(|&byte| byte == b')')?;

@@ -67,8 +67,56 @@ pub(super) fn scan_pages(
     page_bytes: u64,
     urgent: &mut Urgent,
 ) -> Option<Pages> {
+    let mut pages = Pages::default();
+    let is_whole = scan_alike(pagemap, span, urgent, |alike| {
+        let here = alike.end.saturating_sub(alike.start) / page_bytes;
+        match alike.categories {
+            kind if kind & PRESENT == 0 || kind & ZERO != 0 => {}
+            kind if kind & OF_FILE != 0 => pages.of_file += here,
+            _ => pages.anonymous += here,
+        }
+        true
+    });
+    is_whole.then_some(pages)
+}
+
+/// The parts of a span in which pages of no file are present or in swap, in whole units of `unit` bytes,
+/// by address and apart from each other. None if this kernel cannot tell, the process has ended, or
+/// there are more than `most` parts.
+pub(super) fn scan_anonymous(
+    pagemap: &File,
+    span: Range<u64>,
+    unit: u64,
+    most: usize,
+    urgent: &mut Urgent,
+) -> Option<Vec<Range<u64>>> {
+    let mut parts: Vec<Range<u64>> = Vec::new();
+    let is_whole = scan_alike(pagemap, span.clone(), urgent, |alike| {
+        if alike.categories & (OF_FILE | ZERO) != 0 {
+            return true;
+        }
+        let start = (alike.start / unit * unit).max(span.start);
+        let end = alike.end.checked_next_multiple_of(unit);
+        let end = end.unwrap_or(u64::MAX).min(span.end);
+        match parts.last_mut() {
+            Some(last) if start <= last.end => last.end = last.end.max(end),
+            _ => parts.push(start..end),
+        }
+        parts.len() <= most
+    });
+    is_whole.then_some(parts)
+}
+
+/// Finds what is present or in swap of a span, by address, for as long as `each` wants more; whether it
+/// came to the end.
+fn scan_alike(
+    pagemap: &File,
+    span: Range<u64>,
+    urgent: &mut Urgent,
+    mut each: impl FnMut(Alike) -> bool,
+) -> bool {
     let mut found = [Alike::default(); PAGES];
-    let (mut at, mut pages) = (span.start, Pages::default());
+    let mut at = span.start;
     while at < span.end {
         urgent.pause();
         let mut argument = ScanArgument {
@@ -78,28 +126,23 @@ pub(super) fn scan_pages(
             vec: found.as_mut_ptr() as u64,
             vec_len: PAGES as u64,
             max_pages: PAGES as u64,
-            // Swapped pages are included only so that they count as found.
             category_anyof_mask: PRESENT | SWAPPED,
             return_mask: PRESENT | OF_FILE | ZERO,
             ..ScanArgument::default()
         };
-        // SAFETY: the argument has the type that the call takes, and the vector has as many entries
-        // as it says; both outlive the call.
-        let count = unsafe { pagemap_scan(pagemap.as_raw_fd(), &raw mut argument) }.ok()?;
-        for alike in found.iter().take(usize::try_from(count).unwrap_or(0)) {
-            let here = alike.end.saturating_sub(alike.start) / page_bytes;
-            match alike.categories {
-                kind if kind & PRESENT == 0 || kind & ZERO != 0 => {}
-                kind if kind & OF_FILE != 0 => pages.of_file += here,
-                _ => pages.anonymous += here,
-            }
-        }
-        if argument.walk_end <= at {
-            return None;
+        // SAFETY: the argument is what the call takes, and the vector has as many places as it says;
+        // both outlive the call.
+        let count = unsafe { pagemap_scan(pagemap.as_raw_fd(), &raw mut argument) };
+        let count = count.ok().and_then(|count| usize::try_from(count).ok());
+        let Some(count) = count.filter(|_| argument.walk_end > at) else {
+            return false;
+        };
+        if !found.iter().take(count).all(|alike| each(*alike)) {
+            return false;
         }
         at = argument.walk_end;
     }
-    Some(pages)
+    true
 }
 
 /// Frame number of the zero page, which the first read of new memory maps; none if frame numbers
