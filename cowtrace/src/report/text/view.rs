@@ -95,7 +95,6 @@ mod tests {
             "reference counts\n  of str"
         );
         let long = "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0";
-        assert!(name_in(long, 20).ends_with("python3.11.so.1.0"));
         for room in [20, 40] {
             assert_eq!(name_in(long, room), shorten(long, room));
         }
