@@ -44,6 +44,12 @@ pub(crate) enum Left {
     Moved(Option<PathBuf>),
 }
 
+/// Whether the file system tells who writes a file, by a lock.
+#[must_use]
+pub(crate) fn knows_writers(file: &File) -> bool {
+    !shares_locks(file)
+}
+
 /// Holds an open file for as long as that is open; an error if another does.
 pub(super) fn hold_claim(file: &File, path: &Path) -> Result<(), OutputError> {
     if shares_locks(file) {

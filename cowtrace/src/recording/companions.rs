@@ -14,8 +14,8 @@ pub(super) fn find_companion(path: &Path) -> Option<PathBuf> {
     companion_paths(path).find(|path| fs::symlink_metadata(path).is_ok())
 }
 
-/// Removes them, where the database they belong to is replaced.
-pub(super) fn remove_companions(path: &Path) {
+/// Removes them, where the database they belong to is replaced or gone.
+pub fn remove_companions(path: &Path) {
     for companion in companion_paths(path) {
         let _ = fs::remove_file(companion);
     }
