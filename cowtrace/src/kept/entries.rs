@@ -1,13 +1,13 @@
 //! What is in a folder of kept runs.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, Metadata},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use nix::{libc, unistd::Uid};
+use nix::unistd::Uid;
 
 use super::{
     error::KeptError,
@@ -15,7 +15,7 @@ use super::{
     names::KeptName,
 };
 use crate::{
-    output::{OutputError, claim::hold_existing},
+    output::claim::{is_held, open_unfollowed},
     recording,
 };
 
@@ -36,7 +36,7 @@ pub struct KeptRun {
 impl KeptRun {
     /// Whether its trace has not ended, as far as the file system tells.
     pub(super) fn is_being_written(&self) -> bool {
-        matches!(hold_existing(&self.path), Err(OutputError::Busy(_)))
+        is_held(&self.path)
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn list_runs(folder: &Path) -> Result<Vec<KeptRun>, KeptError> {
     let run = |entry: fs::DirEntry| {
         let name = KeptName::parse(entry.file_name().to_str()?)?;
         let path = entry.path();
-        let there = open_own_recording(&path).ok().flatten()?.1;
+        let there = look_at_recording(&path).ok().flatten()?;
         Some(KeptRun {
             path,
             name,
@@ -62,15 +62,11 @@ pub(super) fn list_runs(folder: &Path) -> Result<Vec<KeptRun>, KeptError> {
     Ok(runs)
 }
 
-/// Opens a file of this user's that is a recording, or empty; none if it is something else.
-fn open_own_recording(path: &Path) -> io::Result<Option<(File, Metadata)>> {
-    // A pipe must not be waited for.
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
+/// What the system knows of a file of this user's that is a recording, or empty; none if it is something else.
+fn look_at_recording(path: &Path) -> io::Result<Option<Metadata>> {
+    let mut file = open_unfollowed(path)?;
     let there = file.metadata()?;
     let is_own = there.is_file() && there.uid() == Uid::effective().as_raw();
     let is_it = is_own && (there.len() == 0 || recording::begins_as_recording(&mut file)?);
-    Ok(is_it.then_some((file, there)))
+    Ok(is_it.then_some(there))
 }

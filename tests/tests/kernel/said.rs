@@ -26,6 +26,7 @@ fn a_line_says_that_the_hooks_are_on_and_every_copy_after_it_is_counted() {
         // Nothing that the line could be in the way of: it is there without -v.
         let mut tracer = Command::new(program("cowtrace"))
             .args([
+                "--no-keep",
                 "-f",
                 "json",
                 "--range",
