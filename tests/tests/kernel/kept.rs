@@ -184,7 +184,7 @@ fn a_run_whose_trace_was_killed_is_kept_as_far_as_it_came() {
         (!text.is_empty()).then(|| Report::parse(&text))
     };
     let begun = Instant::now();
-    while !read().is_some_and(|report| !report.processes().is_empty()) {
+    while read().is_none_or(|report| report.processes().is_empty()) {
         assert!(begun.elapsed() < Duration::from_mins(1), "no trace");
         thread::sleep(Duration::from_millis(50));
     }
