@@ -54,6 +54,7 @@ pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod itself;
+pub mod kept;
 pub mod limits;
 pub mod memory;
 pub mod native;

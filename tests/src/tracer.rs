@@ -130,7 +130,7 @@ impl Tracer {
 
     fn start_as(format: &[&str], arguments: &[&str], input: Stdio) -> Self {
         let mut child = Command::new(program("cowtrace"))
-            .arg("-v")
+            .args(["-v", "--no-keep"])
             .args(format)
             .args(arguments)
             .stdin(input)

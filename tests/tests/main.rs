@@ -7,6 +7,18 @@ mod flame_graphs;
 mod golden_reports;
 mod heap;
 mod html_report;
+mod kept;
 mod kernel;
 mod recordings;
 mod reports;
+
+/// Called when the program is loaded: what the tests trace is kept away from the user's own runs.
+// SAFETY: the section holds pointers to functions of this type, which the C library calls.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_TESTS: extern "C" fn() = keep_elsewhere;
+
+extern "C" fn keep_elsewhere() {
+    // SAFETY: no other thread has been started yet.
+    unsafe { std::env::set_var("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")) }
+}

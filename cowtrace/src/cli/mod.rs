@@ -30,6 +30,7 @@ Examples:
   sudo cowtrace -- python3 app.py          start a command and trace it
   sudo cowtrace --pid 4242 -o run.cow      also record the run
   cowtrace report run.cow -f json          report a recorded run
+  cowtrace report                          report the last run again
   sudo cowtrace doctor                     what this kernel allows";
 
 /// Shows why the workers of a prefork service stop sharing memory with their master.
@@ -49,14 +50,14 @@ pub struct Cli {
 /// Everything but the main job.
 #[derive(Debug, Subcommand)]
 pub enum Subcommands {
-    /// Report a recorded run; needs no privileges
+    /// Report a recorded run, or the last one again; needs no privileges
     Report(ReportArgs),
     /// Show what this kernel allows, by trying it
     Doctor,
     /// Start a small prefork service and trace it
     Demo(DemoArgs),
     /// Compare runs: what a change did to the copies
-    #[command(after_help = recorded::DIFF_EXAMPLES)]
+    #[command(override_usage = recorded::DIFF_USAGE, after_help = recorded::DIFF_EXAMPLES)]
     Diff(DiffArgs),
     /// Label a finished recording with something known only after the run, for `cowtrace diff --per`
     Label(LabelArgs),

@@ -9,8 +9,13 @@ use super::{
     values::{parse_label, parse_label_key, parse_percent},
 };
 
+pub(super) const DIFF_USAGE: &str = "\
+cowtrace diff [OPTIONS]
+       cowtrace diff [OPTIONS] <BASE>... --against <NEW>...";
+
 pub(super) const DIFF_EXAMPLES: &str = "\
 Examples:
+  cowtrace diff                                   the last two runs of one program that were kept
   cowtrace diff before.cow --against after.cow
   cowtrace diff base-*.cow --against new-*.cow    4 or more per side show what is noise
   cowtrace diff base.cow --against new.cow --per requests --fail-above 5%
@@ -37,9 +42,9 @@ pub struct Destination {
 /// A report's arguments.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The recording
+    /// The recording; without one, the last run that was kept
     #[arg(value_name = "RECORDING")]
-    pub recording: PathBuf,
+    pub recording: Option<PathBuf>,
 
     /// Format of the report
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -65,12 +70,13 @@ pub struct LabelArgs {
 /// What to compare, and how to show it.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// Recordings of the runs before the change
-    #[arg(value_name = "BASE", required = true)]
+    /// Recordings of the runs before the change; without any, the last two runs of one program that were
+    /// kept are compared
+    #[arg(value_name = "BASE", requires = "against")]
     pub base: Vec<PathBuf>,
 
     /// Recordings of the runs after it
-    #[arg(long, value_name = "NEW", required = true, num_args = 1..)]
+    #[arg(long, value_name = "NEW", requires = "base", num_args = 1..)]
     pub against: Vec<PathBuf>,
 
     /// Compare copies per unit of work: the label that holds each run's number of units, such as

@@ -63,6 +63,11 @@ pub struct TraceOptions {
     #[arg(long, requires = "output")]
     pub force: bool,
 
+    /// Do not keep the run. Without -o, the last 5 runs are kept in ~/.local/state/cowtrace, for `cowtrace
+    /// report` and `cowtrace diff` without a file
+    #[arg(long)]
+    pub no_keep: bool,
+
     /// How to see page faults
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
     pub backend: BackendName,

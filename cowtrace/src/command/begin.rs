@@ -50,7 +50,7 @@ impl Session<'_> {
                 identity.targets.clone_from(pids);
                 collector.adopt(pids).await?;
             }
-            TraceTarget::Command(words) => {
+            TraceTarget::Command(words) | TraceTarget::Demo(words) => {
                 let started = command.insert(
                     self.open_files
                         .as_before(|| targets::Command::prepare(words))?,

@@ -11,6 +11,7 @@ use crate::{
     cli::{DiffArgs, DiffFormat, wrong_usage},
     diff::{self, Comparison, Measured, Options},
     foreign::{printable, printable_path},
+    kept,
     output::{NewFile, refuse_source},
     recording,
     streams::{self, say_to_user},
@@ -41,19 +42,51 @@ pub fn run_diff(arguments: &DiffArgs) -> Result<()> {
             "-f html makes a page for the browser: send it to a file, as in `-f html > diff.html`"
         );
     }
+    let sides = Sides::of(arguments)?;
     let comparison = diff::compare_runs(
-        measure_recordings(&arguments.base)?,
-        measure_recordings(&arguments.against)?,
+        measure_recordings(&sides.base)?,
+        measure_recordings(&sides.new)?,
         Options {
             per: arguments.per.clone(),
             fail_above: arguments.fail_above,
         },
     )?;
     match &arguments.destination.output {
-        Some(path) => write_comparison(&comparison, arguments, path)?,
+        Some(path) => {
+            refuse_source(path, &sides.base)?;
+            refuse_source(path, &sides.new)?;
+            write_comparison(&comparison, arguments, path)?;
+        }
         None => print_comparison(&comparison, arguments)?,
     }
     fail_on_growth(&comparison)
+}
+
+/// The recordings to be compared.
+struct Sides {
+    base: Vec<PathBuf>,
+    new: Vec<PathBuf>,
+}
+
+impl Sides {
+    /// Those that the user has named; otherwise the last two runs of one program that were kept, which is said.
+    fn of(arguments: &DiffArgs) -> Result<Self> {
+        if !arguments.base.is_empty() {
+            return Ok(Self {
+                base: arguments.base.clone(),
+                new: arguments.against.clone(),
+            });
+        }
+        let (base, new) = kept::find_last_pair()?;
+        for (side, run) in [("BASE", &base), ("NEW", &new)] {
+            let path = printable_path(&run.path);
+            say_to_user(format_args!("cowtrace: {side} is {}: {path}", run.name));
+        }
+        Ok(Self {
+            base: vec![base.path],
+            new: vec![new.path],
+        })
+    }
 }
 
 /// A limit that these runs can never exceed would pass for a check.
@@ -91,8 +124,6 @@ fn print_comparison(comparison: &Comparison, arguments: &DiffArgs) -> Result<()>
 }
 
 fn write_comparison(comparison: &Comparison, arguments: &DiffArgs, path: &Path) -> Result<()> {
-    refuse_source(path, &arguments.base)?;
-    refuse_source(path, &arguments.against)?;
     let mut file = NewFile::create(path, arguments.destination.force)?;
     let mut out = io::BufWriter::new(file.file());
     render_comparison(comparison, arguments, false, &mut out)

@@ -6,6 +6,7 @@ mod diff;
 mod doctor;
 mod ends;
 mod exits;
+mod keep;
 mod label;
 mod living;
 mod name;

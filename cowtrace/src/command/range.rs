@@ -17,7 +17,7 @@ const COARSEST_AUTO_RANGE: u64 = 16 << 20;
 pub(super) fn range_bytes(range: RangeChoice, target: &TraceTarget<'_>, page_bytes: u64) -> u64 {
     match (range, target) {
         (RangeChoice::Bytes(bytes), _) => bytes,
-        (RangeChoice::Auto, TraceTarget::Command(_)) => FINEST_AUTO_RANGE,
+        (RangeChoice::Auto, TraceTarget::Command(_) | TraceTarget::Demo(_)) => FINEST_AUTO_RANGE,
         (RangeChoice::Auto, TraceTarget::Pids(pids)) => {
             let root = Path::new("/proc");
             let resident = |pid: u32| memory::resident_pages(root, pid);

@@ -1,5 +1,5 @@
-//! A trace's recording, if the user wants one: created before anything is traced, kept up to date during
-//! the trace, and never a reason to end it.
+//! A trace's recording: created before anything is traced, kept up to date during the trace, and never a
+//! reason to end it.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +19,6 @@ use crate::{
     foreign::printable_path,
     recording::{Readiness, Recorder, WriteError},
     run::Run,
-    streams::say_to_user,
 };
 
 /// Between flushes, with some time to write one: what is lost to a kill is under a second.
@@ -88,25 +87,19 @@ impl Recording {
         warning
     }
 
-    /// Writes the whole run, and says where it is.
-    pub(super) fn finish(self, run: &Run) -> Result<()> {
+    /// Writes the whole run. Returns where it is.
+    pub(super) fn finish(self, run: &Run) -> Result<PathBuf> {
         let path = self.path;
-        let finished = match self.recorder.finish(run) {
+        match self.recorder.finish(run) {
+            Ok(()) => Ok(path),
             // Says it all.
             Err(gone @ WriteError::Gone { .. }) => Err(gone.into()),
-            written => written.with_context(|| {
+            Err(error) => Err(error).with_context(|| {
                 format!(
                     "the recording {} lacks the end of the trace",
                     printable_path(&path)
                 )
             }),
-        };
-        if finished.is_ok() {
-            say_to_user(format_args!(
-                "cowtrace: recorded in {}",
-                printable_path(&path)
-            ));
         }
-        finished
     }
 }

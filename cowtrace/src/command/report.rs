@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -10,10 +10,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     cli::{Color, Format, ReportArgs},
     foreign::printable_path,
+    kept,
     output::{NewFile, refuse_source},
     recording, report,
     run::Run,
-    streams,
+    streams::{self, say_to_user},
     terminal::Style,
 };
 
@@ -22,17 +23,33 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
     if arguments.destination.output.is_none() {
         check_printable(arguments.format)?;
     }
-    let path = &arguments.recording;
-    let run = recording::read_recording(path)
-        .with_context(|| format!("cannot report {}", printable_path(path)))?;
+    let path = match &arguments.recording {
+        Some(path) => path.clone(),
+        None => last_recording()?,
+    };
+    let run = recording::read_recording(&path)
+        .with_context(|| format!("cannot report {}", printable_path(&path)))?;
     match &arguments.destination.output {
         None => print_report(&run, arguments.format, arguments.destination.color),
-        Some(output) => save_report(&run, arguments, output),
+        Some(output) => {
+            refuse_source(output, std::slice::from_ref(&path))?;
+            save_report(&run, arguments, output)
+        }
     }
 }
 
+/// The recording of the last run that was kept, which is said.
+fn last_recording() -> Result<PathBuf> {
+    let last = kept::find_last_kept()?;
+    say_to_user(format_args!(
+        "cowtrace: {}: {}",
+        last.name,
+        printable_path(&last.path)
+    ));
+    Ok(last.path)
+}
+
 fn save_report(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
-    refuse_source(output, std::slice::from_ref(&arguments.recording))?;
     let mut file = NewFile::create(output, arguments.destination.force)?;
     let style = Style::of_terminal(false, arguments.destination.color.applies(false));
     let mut out = io::BufWriter::new(file.file());

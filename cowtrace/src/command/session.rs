@@ -10,6 +10,8 @@ pub(super) enum TraceTarget<'a> {
     Pids(Vec<u32>),
     /// A command to start.
     Command(&'a [OsString]),
+    /// The demo's service, a command as well.
+    Demo(&'a [OsString]),
 }
 
 impl TraceTarget<'_> {

@@ -16,6 +16,7 @@ use super::{
     begin::expect_some,
     ends::{End, Ends, sleep_until},
     exits::{CommandFailed, Exits},
+    keep::{KeptAs, begin_keeping},
     living,
     progress::{LineOfSlowStep, progress_bar, progress_text},
     range::range_bytes,
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     cli::{Color, Holders, TraceArgs, TraceOptions},
     collect::{CollectSettings, Collector, Progress, RunIdentity},
+    foreign::printable_path,
     limits::OpenFiles,
     probe::{Kernel, Probe, Settings, Walks},
     run::Run,
@@ -72,17 +74,23 @@ pub(super) struct Observed {
     pub(super) run: Run,
     /// Whether it was recorded, if it was to be.
     pub(super) recorded: Result<()>,
+    /// Where it was kept, if nobody said where it was to be recorded.
+    kept: Option<KeptAs>,
     /// Whether the command, if it was one, did not fail by itself.
     pub(super) command: Result<(), CommandFailed>,
 }
 
 impl Observed {
-    /// Prints the report; not where nobody reads it, and a recording has it.
+    /// Prints the report; not where nobody reads it, and a recording has it. Then says where the run is kept.
     pub(super) fn print(&self, options: &TraceOptions) -> Result<()> {
         if options.output.is_some() && streams::check_output().is_err() {
             return Ok(());
         }
-        print_report(&self.run, options.format, options.color)
+        let printed = print_report(&self.run, options.format, options.color);
+        if let Some(kept) = &self.kept {
+            kept.say();
+        }
+        printed
     }
 }
 
@@ -139,7 +147,7 @@ impl Session<'_> {
         let nothing_yet = collector.snapshot(identity.clone()).run;
         let masters = match target {
             TraceTarget::Pids(pids) => Exits::of_masters(pids),
-            TraceTarget::Command(_) => Exits::of_masters(&[]),
+            TraceTarget::Command(_) | TraceTarget::Demo(_) => Exits::of_masters(&[]),
         };
         let mut command = None;
         let interrupted = tokio::select! {
@@ -157,7 +165,7 @@ impl Session<'_> {
         let started = command.as_ref().map(targets::Command::pid);
         let exits = command.map_or(masters, Exits::of_command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
-        let mut recording = self.record(&nothing_yet)?;
+        let mut recording = self.record(target, &identity, &nothing_yet)?;
         let progress = progress_bar();
         log::info!("the {backend} backend sees the page faults");
         // A command may have ended by now.
@@ -190,10 +198,16 @@ impl Session<'_> {
         let mut run = collector.finish(identity);
         let command = exits.note(&mut run, cause, was_interrupted);
         say_who_lives_on(&run, cause, started);
-        let recorded = recording.map_or(Ok(()), |recording| recording.finish(&run));
+        let recorded = recording.map(|recording| recording.finish(&run));
+        let (recorded, kept) = match (recorded, &self.options.output) {
+            (None, _) => (Ok(()), None),
+            (Some(recorded), Some(_)) => (recorded.map(|path| say_recorded(&path)), None),
+            (Some(recorded), None) => (Ok(()), KeptAs::settle(recorded)),
+        };
         Ok(Observed {
             run,
             recorded,
+            kept,
             command,
         })
     }
@@ -225,12 +239,18 @@ impl Session<'_> {
         )
     }
 
-    /// Begins the recording, if the user wants one.
-    fn record(&self, run: &Run) -> Result<Option<Recording>> {
-        let Some(path) = &self.options.output else {
-            return Ok(None);
-        };
-        Recording::begin(path, self.options.force, run).map(Some)
+    /// Begins the recording: where the user wants one, or else where runs are kept.
+    fn record(
+        &self,
+        target: &TraceTarget<'_>,
+        identity: &RunIdentity,
+        run: &Run,
+    ) -> Result<Option<Recording>> {
+        match &self.options.output {
+            Some(path) => Recording::begin(path, self.options.force, run).map(Some),
+            None if self.options.no_keep => Ok(None),
+            None => Ok(begin_keeping(target, identity, run)),
+        }
     }
 
     async fn follow(
@@ -294,6 +314,13 @@ impl Session<'_> {
                 .collect::<BTreeMap<_, _>>(),
         })
     }
+}
+
+fn say_recorded(path: &Path) {
+    say_to_user(format_args!(
+        "cowtrace: recorded in {}",
+        printable_path(path)
+    ));
 }
 
 /// Says who of the traced processes, or of what the command started, still lives.

@@ -145,6 +145,22 @@ fn unknown_ids(error: nix::Error) -> CallerError {
     CallerError::Unknown(error.into())
 }
 
+/// The home folder of the user who called; none if nobody knows it.
+///
+/// sudo leaves root's in the environment, or the caller's, as it is set up: of another user's only the account
+/// tells.
+pub fn caller_home() -> Result<Option<PathBuf>, CallerError> {
+    if let Some(caller) = find_caller()? {
+        return Ok(caller.account.as_ref().map(|account| account.dir.clone()));
+    }
+    let named = env::var_os("HOME").filter(|home| !home.is_empty());
+    if let Some(home) = named {
+        return Ok(Some(home.into()));
+    }
+    let account = User::from_uid(Uid::effective()).map_err(unknown_ids)?;
+    Ok(account.map(|account| account.dir))
+}
+
 /// Whether this thread has more rights to the user's files than the user.
 #[must_use]
 pub fn is_beyond_caller() -> bool {

@@ -44,6 +44,12 @@ pub(crate) enum Left {
     Moved(Option<PathBuf>),
 }
 
+/// Whether the file system tells who writes a file, by a lock.
+#[must_use]
+pub(crate) fn knows_writers(file: &File) -> bool {
+    !shares_locks(file)
+}
+
 /// Locks an open file for as long as it stays open; an error if another process has the lock.
 pub(super) fn hold_claim(file: &File, path: &Path) -> Result<(), OutputError> {
     if shares_locks(file) {
@@ -59,11 +65,9 @@ pub(super) fn hold_claim(file: &File, path: &Path) -> Result<(), OutputError> {
 /// Locks an existing file until the returned value is closed; none if the file cannot be opened.
 pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
     for _ in 0..MOST_LOOKS {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path);
-        let Ok(file) = opened else { return Ok(None) };
+        let Ok(file) = open_unfollowed(path) else {
+            return Ok(None);
+        };
         hold_claim(&file, path)?;
         // The former holder may have replaced the file and released its lock.
         if fate_of_file(&file, path) == Fate::There {
@@ -71,6 +75,23 @@ pub(crate) fn hold_existing(path: &Path) -> Result<Option<File>, OutputError> {
         }
     }
     Err(OutputError::Busy(path.to_owned()))
+}
+
+/// Whether somebody holds a file, as far as its file system tells. Several may ask at one time.
+#[must_use]
+pub(crate) fn is_held(path: &Path) -> bool {
+    let Ok(file) = open_unfollowed(path) else {
+        return false;
+    };
+    !shares_locks(&file) && matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Opens a file to read it: through no link, and without waiting for the other end of a pipe.
+pub(crate) fn open_unfollowed(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
 }
 
 /// The state of a file that was opened by this path.
@@ -131,11 +152,15 @@ mod tests {
         let path = scratch.path("a");
         fs::write(&path, "text").unwrap();
         let first = hold_existing(&path).unwrap();
-        assert!(first.is_some());
+        assert!(first.is_some() && is_held(&path));
         let second = hold_existing(&path).unwrap_err().to_string();
         assert!(second.contains("is being written"), "{second}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "text");
         drop(first);
+        let asked = open_unfollowed(&path).unwrap();
+        asked.lock_shared().unwrap();
+        assert!(!is_held(&path), "by who only asks");
+        drop(asked);
         assert!(hold_existing(&path).unwrap().is_some());
     }
 

@@ -14,8 +14,8 @@ pub(super) fn find_companion(path: &Path) -> Option<PathBuf> {
     companion_paths(path).find(|path| fs::symlink_metadata(path).is_ok())
 }
 
-/// Removes the companions of a database that is being replaced.
-pub(super) fn remove_companions(path: &Path) {
+/// Removes the companions of a database that is replaced or gone.
+pub fn remove_companions(path: &Path) {
     for companion in companion_paths(path) {
         let _ = fs::remove_file(companion);
     }

@@ -30,8 +30,9 @@ mod tables;
 mod timeline;
 mod write;
 
+pub use companions::remove_companions;
 pub use label::{LabelError, label_recording};
-pub use read::read_recording;
+pub use read::{begins_as_recording, read_recording};
 pub use read_error::ReadError;
 pub use recorder::{Readiness, Recorder};
 pub use write::{RecordingWriter, WriteError};

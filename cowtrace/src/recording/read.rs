@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     path::Path,
     time::Duration,
 };
@@ -34,6 +34,19 @@ const MAX_BYTES: i32 = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The first bytes of every SQLite database (<https://sqlite.org/fileformat.html>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Where the application's number is in a database's first bytes
+/// (<https://sqlite.org/fileformat.html#the_database_header>).
+const APPLICATION: std::ops::Range<usize> = 68..72;
+
+/// Whether a file begins as a recording does, from where it is to be read next.
+pub fn begins_as_recording(file: &mut impl io::Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    file.take(APPLICATION.end as u64).read_to_end(&mut start)?;
+    let application = start.get(APPLICATION);
+    Ok(start.starts_with(MAGIC)
+        && application == Some(schema::APPLICATION_ID.to_be_bytes().as_slice()))
+}
 
 /// Reads the run in a file.
 pub fn read_recording(path: &Path) -> Result<Run, ReadError> {

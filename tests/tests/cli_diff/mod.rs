@@ -169,7 +169,6 @@ fn a_comparison_is_status_0_and_the_answer_comes_first() {
 #[test]
 fn wrong_usage_is_status_2() {
     let folder = Folder::new();
-    folder.fails("", 2, "--against");
     folder.fails("a", 2, "--against");
     folder.fails("--against b", 2, "BASE");
     folder.fails("a --against b --fail-above much", 2, "write it like 5%");

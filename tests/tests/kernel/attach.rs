@@ -78,7 +78,7 @@ fn many_mappings_are_attached_to_in_linear_time_and_counted() {
 /// The outcome of a trace that got a signal this long after its start.
 fn interrupted(pid: u32, after: Duration) -> (Output, Duration) {
     let mut tracer: Child = Command::new(program("cowtrace"))
-        .args(["-f", "json", "--pid", &pid.to_string()])
+        .args(["--no-keep", "-f", "json", "--pid", &pid.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

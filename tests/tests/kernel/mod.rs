@@ -7,6 +7,7 @@ mod cpython;
 mod demo;
 mod ends;
 mod holders;
+mod kept;
 mod lines;
 mod living;
 mod names;

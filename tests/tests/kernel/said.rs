@@ -26,6 +26,7 @@ fn a_line_says_that_the_hooks_are_on_and_every_copy_after_it_is_counted() {
         // The line disturbs nothing else here, so it is printed even without -v.
         let mut tracer = Command::new(program("cowtrace"))
             .args([
+                "--no-keep",
                 "-f",
                 "json",
                 "--range",

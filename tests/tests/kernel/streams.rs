@@ -118,7 +118,7 @@ fn a_reader_that_has_seen_enough_is_a_normal_end() {
         return;
     }
     let mut child = Command::new(program("cowtrace"))
-        .args(["--", "true"])
+        .args(["--no-keep", "--", "true"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -2,6 +2,8 @@
 //! user allowed to run it must not be able to write or read root's files, nor to get the tracer's
 //! descriptors.
 
+mod kept;
+
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},

@@ -111,7 +111,6 @@ fn what_cannot_be_reported_is_one_line_and_status_1() {
     let folder = Folder::new("refused");
     let path = folder.path("other");
     let name = path.to_str().expect("a plain name");
-    fails(&["report"], 2, "RECORDING");
     fails(&["report", name], 1, "other: No such file");
     fs::write(&path, SERVICE).expect("a file");
     fails(&["report", name], 1, "it is not a cowtrace recording");

@@ -143,6 +143,7 @@ pub(crate) fn trace(cowtrace: &Path, pid: u32, more: &[&str]) -> Result<Tracer> 
     let mut command = Command::new(cowtrace);
     command
         .args(["--pid", &pid.to_string(), "--format", "csv", "-v"])
+        .arg("--no-keep")
         .args(more);
     Tracer::start(&mut command, "tracing", Ending::Interrupt)
 }

@@ -46,7 +46,7 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
         duration: None,
         workers: usize::try_from(load.workers).ok(),
     };
-    let observed = trace_until_end(&TraceTarget::Command(&command), until, &options)?;
+    let observed = trace_until_end(&TraceTarget::Demo(&command), until, &options)?;
     observed.print(&options)?;
     if options.format == Format::Text {
         let text = format!(

@@ -19,6 +19,7 @@ pub(crate) fn backend(name: &str) -> Result<(), String> {
     let pid = std::process::id().to_string();
     let mut command = Command::new(program("cowtrace"));
     command.args(["--pid", &pid, "--duration", "10ms", "--backend", name]);
+    command.arg("--no-keep");
     let ended = limited::run(&mut command, LIMIT).map_err(|error| format!("{error:#}"))?;
     match ended.status {
         Some(status) if status.success() => Ok(()),

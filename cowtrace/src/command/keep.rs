@@ -1,0 +1,76 @@
+//! Keeps a run for which the user named no file, and says where.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{record::Recording, session::TraceTarget};
+use crate::{
+    collect::RunIdentity, foreign::printable_path, kept, memory, run::Run, streams::say_to_user,
+};
+
+/// Begins the recording of a run that is to be kept. Where that cannot be, it says so and the trace goes on.
+pub(super) fn begin_keeping(
+    target: &TraceTarget<'_>,
+    identity: &RunIdentity,
+    run: &Run,
+) -> Option<Recording> {
+    let begin = || -> Result<Recording> {
+        let (pid, program) = traced_program(target, identity);
+        let path = kept::place_for_run(&identity.started_at, pid, &program)?;
+        Recording::begin(&path, false, run)
+    };
+    begin()
+        .map_err(|error| {
+            say_to_user(format_args!(
+                "cowtrace: this run is not kept: {error:#}; --no-keep leaves this out"
+            ));
+        })
+        .ok()
+}
+
+/// What is traced: the first target's number and its program's name.
+fn traced_program(target: &TraceTarget<'_>, identity: &RunIdentity) -> (u32, String) {
+    let pid = identity.targets.first().copied().unwrap_or_default();
+    let program = match target {
+        TraceTarget::Demo(_) => "demo".into(),
+        TraceTarget::Command(words) => {
+            let program = words.first().map(Path::new).and_then(Path::file_name);
+            program.unwrap_or_default().to_string_lossy().into_owned()
+        }
+        TraceTarget::Pids(_) => memory::read_comm(Path::new("/proc"), pid),
+    };
+    (pid, program)
+}
+
+/// Where a run was kept, to be said when its report is out.
+#[derive(Debug)]
+pub(super) struct KeptAs {
+    path: PathBuf,
+    is_last: bool,
+}
+
+impl KeptAs {
+    /// A run whose recording is finished; if it is not, that is said. Older ones may be removed.
+    pub(super) fn settle(finished: Result<PathBuf>) -> Option<Self> {
+        let path = finished
+            .map_err(|error| say_to_user(format_args!("cowtrace: {error:#}")))
+            .ok()?;
+        let is_last = kept::settle_run(&path).unwrap_or(false);
+        Some(Self { path, is_last })
+    }
+
+    /// Says where it is.
+    pub(super) fn say(&self) {
+        let path = printable_path(&self.path);
+        if self.is_last {
+            say_to_user(format_args!(
+                "cowtrace: kept as {path}; `cowtrace report` shows it again"
+            ));
+        } else {
+            say_to_user(format_args!(
+                "cowtrace: kept as {path}; `cowtrace report` with this file shows it again"
+            ));
+        }
+    }
+}
