@@ -33,6 +33,8 @@ pub struct CollectSettings {
     pub writers: bool,
     /// Whether to find the variables that hold what is copied; needs that evidence.
     pub holders: bool,
+    /// Files that may be kept open only to save opening them again.
+    pub spare_files: usize,
 }
 
 /// A trace under way.
@@ -80,7 +82,7 @@ impl Collector {
             schedule: Schedule::new(settings.interval, settings.writers),
             timeline: Timeline::new(interval_ns),
             loss: Loss::default(),
-            processes: Processes::new(proc_root.clone(), clock),
+            processes: Processes::new(proc_root.clone(), clock, settings.spare_files),
             mappings: Mappings::new(proc_root.clone(), kernel.page_bytes),
             evidence: WriterEvidence::new(proc_root, clock, stop.clone()),
             holders: HolderLookup::new(settings.holders && settings.writers, clock),

@@ -234,6 +234,7 @@ impl Session<'_> {
                 interval: self.options.interval,
                 writers: !self.options.evidence.no_writers,
                 holders: self.options.holders == Holders::Auto,
+                spare_files: OpenFiles::spare(),
             },
             stop,
         )

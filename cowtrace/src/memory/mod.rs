@@ -38,8 +38,7 @@ pub use machine::{MachineMemory, read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use process::{
-    Identity, Task, children_of, held_pages, is_alive, list_tasks, read_comm, read_identity,
-    resident_pages,
+    Identity, Task, children_of, is_alive, list_tasks, read_comm, read_identity, resident_pages,
 };
 pub use program::started_by;
 pub use sockets::{SocketMemory, network_namespace, read_sockets};

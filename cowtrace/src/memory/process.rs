@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, io, path::Path};
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// A process at one moment. Two processes with the same pid have different start times.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Process id.
     pub pid: u32,
@@ -89,13 +89,6 @@ pub(super) fn read_resident(root: &Path, pid: u32, page_bytes: u64) -> Resident 
         anonymous: pages.saturating_sub(of_files),
         huge_pages: huge_bytes(&status) / page_bytes,
     }
-}
-
-/// Anonymous pages that a process has present, without huge pages of hugetlbfs; none if it is gone.
-#[must_use]
-pub fn held_pages(root: &Path, pid: u32) -> Option<u64> {
-    let (pages, of_files) = read_statm(root, pid);
-    (pages > 0).then(|| pages.saturating_sub(of_files))
 }
 
 /// The line of status with the memory that a process has in hugetlbfs.

@@ -1,32 +1,87 @@
 //! How much anonymous memory the traced processes have, read from time to time.
 
+use std::{collections::HashMap, path::Path};
+
 use cowtrace_common::process::Source;
 
-use super::tree::Processes;
-use crate::{memory, probe::Tables};
+use super::{records::Records, tree::Processes};
+use crate::{
+    memory::{self, HeldReader, Identity},
+    probe::Tables,
+};
 
-/// Processes that are read at one tick, in turn. A reading takes 2 to 5 us, so a tick takes at most 5 ms.
+/// Processes that are read at one tick, in turn: bounds a tick's cost, to 2 ms where their files stay open.
 pub(in crate::collect) const HELD_PER_TICK: usize = 1_000;
 
-impl Processes {
-    /// Reads how many anonymous pages living processes have: a limited number each time, in turn.
-    pub(in crate::collect) fn read_held(&mut self, most: usize, tables: &Tables) {
-        let alive: Vec<(u32, u32)> = self
-            .records()
+/// Reads the memory of the traced processes, each in its turn.
+#[derive(Debug)]
+pub(super) struct HeldMemory {
+    reader: HeldReader,
+    /// Living processes by record.
+    known: HashMap<u32, Identity>,
+    /// Whose memory is read next, by its place among the living.
+    next: usize,
+}
+
+impl HeldMemory {
+    /// Keeps at most `files` files open.
+    pub(super) fn new(root: &Path, files: usize) -> Self {
+        Self {
+            reader: HeldReader::new(root, files),
+            known: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Anonymous pages of some living processes, by record.
+    fn read(&mut self, root: &Path, records: &Records, most: usize) -> Vec<(u32, u64)> {
+        let alive: Vec<(u32, u32)> = records
             .alive()
             .filter(|record| !record.is_launcher && record.pid != 0)
             .map(|record| (record.id, record.pid))
             .collect();
+        self.forget_gone(records);
         let count = most.min(alive.len());
-        let turn = alive.iter().cycle().skip(self.next_held).take(count);
+        let turn = alive.iter().cycle().skip(self.next).take(count);
+        self.next = (self.next + count) % alive.len().max(1);
+        let mut held = Vec::with_capacity(count);
         for &(id, pid) in turn {
-            let held = memory::held_pages(self.proc_root(), pid);
-            if let (Some(record), Some(held)) = (self.records_mut().get_mut(id), held) {
+            let known = self.known.get(&id).copied();
+            let Some(process) = known.or_else(|| memory::read_identity(root, pid).ok()) else {
+                continue;
+            };
+            self.known.insert(id, process);
+            held.extend(
+                self.reader
+                    .anonymous_pages(&process)
+                    .map(|pages| (id, pages)),
+            );
+        }
+        held
+    }
+
+    fn forget_gone(&mut self, records: &Records) {
+        let reader = &mut self.reader;
+        self.known.retain(|id, process| {
+            let lives = records.get(*id).is_some_and(|it| it.exited_ns.is_none());
+            if !lives {
+                reader.forget(process.pid);
+            }
+            lives
+        });
+    }
+}
+
+impl Processes {
+    /// Reads how many anonymous pages living processes have: a limited number each time, in turn.
+    pub(in crate::collect) fn read_held(&mut self, most: usize, tables: &Tables) {
+        let root = self.proc_root().to_owned();
+        for (id, held) in self.held.read(&root, &self.records, most) {
+            if let Some(record) = self.records_mut().get_mut(id) {
                 let totals = record.slot.map(|slot| tables.totals(slot));
                 let new = totals.map_or(0, |it| it.touched + it.copied[Source::Zero as usize]);
                 record.note_held(held, new);
             }
         }
-        self.next_held = (self.next_held + count) % alive.len().max(1);
     }
 }

@@ -11,6 +11,7 @@ use log::warn;
 
 use super::{
     attribution::{MappingLayout, RegionTable},
+    held::HeldMemory,
     inheritance::Inheritance,
     mappings::Mappings,
     record::Record,
@@ -31,29 +32,29 @@ const MAX_RECORDS: usize = 65_536;
 pub struct Processes {
     proc_root: PathBuf,
     clock: Clock,
-    records: Records,
+    pub(super) records: Records,
     /// Process and thread ids of tasks older than the trace, until the next sweep.
     adopted_tasks: Vec<(u32, u32)>,
     /// Number of events for which the kernel's buffer had no room, when their processes were last searched.
     dropped_events: u64,
     /// Whose name is read next, by its place among the living.
     pub(super) next_name: usize,
-    /// Whose memory is read next, likewise.
-    pub(super) next_held: usize,
+    pub(super) held: HeldMemory,
     /// Rows of exited processes.
     exited_rows: usize,
 }
 
 impl Processes {
-    pub(in crate::collect) fn new(proc_root: PathBuf, clock: Clock) -> Self {
+    /// Keeps at most `spare_files` files open only to save opening them again.
+    pub(in crate::collect) fn new(proc_root: PathBuf, clock: Clock, spare_files: usize) -> Self {
         Self {
+            held: HeldMemory::new(&proc_root, spare_files),
             proc_root,
             clock,
             records: Records::default(),
             adopted_tasks: Vec::new(),
             dropped_events: 0,
             next_name: 0,
-            next_held: 0,
             exited_rows: 0,
         }
     }
