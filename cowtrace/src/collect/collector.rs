@@ -11,6 +11,7 @@ use super::{
         snapshot::{PreviousSnapshots, SoFar},
         whole::{FinalParts, RunIdentity, all_losses, complete_run, new_run},
     },
+    balances::Balances,
     clock::Clock,
     holders::{lookup::HolderLookup, view::TraceView},
     processes::{held::HELD_PER_TICK, mappings::Mappings, names::NAMES_PER_TICK, tree::Processes},
@@ -52,6 +53,7 @@ pub struct Collector {
     evidence: WriterEvidence,
     holders: HolderLookup,
     snapshots: PreviousSnapshots,
+    balances: Balances,
 }
 
 /// What has been counted so far, for the progress line.
@@ -87,6 +89,7 @@ impl Collector {
             evidence: WriterEvidence::new(proc_root, clock, stop.clone()),
             holders: HolderLookup::new(settings.holders && settings.writers, clock),
             snapshots: PreviousSnapshots::default(),
+            balances: Balances::default(),
             probe,
             kernel,
             clock,
@@ -210,6 +213,9 @@ impl Collector {
         self.probe.flush_log();
         self.processes.read_held(HELD_PER_TICK, &self.probe.tables);
         let sample = self.processes.sample(&self.probe.tables);
+        let root = self.processes.proc_root();
+        let records = self.processes.records();
+        self.balances.begin(records, root, sample.at_ns);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,
@@ -368,12 +374,15 @@ impl Collector {
         let mut run = self.new_run(identity, duration_ns);
         run.loss = all_losses(&self.loss, &self.probe, skipped);
         let proc_root = self.processes.proc_root().to_owned();
+        let records = self.processes.records();
+        let balances = self.balances.finish(records, &proc_root, duration_ns);
         let parts = FinalParts {
             records: self.processes.into_records(),
             regions: self.mappings.into_regions(),
             timeline: self.timeline,
             named,
             who_holds,
+            balances,
         };
         complete_run(run, parts, &proc_root)
     }

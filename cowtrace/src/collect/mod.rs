@@ -7,6 +7,7 @@
 
 mod adopt;
 mod assemble;
+mod balances;
 mod clock;
 mod collector;
 mod holders;

@@ -17,8 +17,10 @@ mod spans;
 
 use std::{ops::Range, path::Path};
 
+use crate::run::PageBalance;
+
 use family::Family;
-pub use figures::{BalanceIs, FamilyBalance, PageBalance};
+pub use figures::FamilyBalance;
 use sample::{Estimate, sampled_units};
 pub use spans::balance_spans;
 use spans::joined_spans;

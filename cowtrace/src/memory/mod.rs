@@ -24,9 +24,7 @@ mod sockets;
 mod target;
 mod urgent;
 
-pub use balance::{
-    BalanceBudget, BalanceIs, FamilyBalance, LEAST_UNITS, PageBalance, balance_spans, read_balance,
-};
+pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read_balance};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
 pub use cgroup::{CgroupMemory, CgroupMounts, CgroupVersion, MemoryCgroup, NearestLimit};

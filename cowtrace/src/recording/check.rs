@@ -139,6 +139,19 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
         "held_before",
         &mut growth.held_before.iter().map(|it| it.pages),
     )?;
+    let mut balances = growth.balances.iter().flat_map(|balance| {
+        let pages = &balance.pages;
+        [
+            balance.copied_pages,
+            pages.shared_pages,
+            pages.unshared_pages,
+            pages.new_pages,
+            pages.gone_pages,
+            pages.swapped_pages,
+            pages.error_pages,
+        ]
+    });
+    fits("balances", &mut balances)?;
     for sample in &run.memory.timeline.samples {
         fits("timeline", &mut counts_of_sample(sample))?;
         fits(
@@ -205,6 +218,17 @@ fn check_references(run: &Run) -> Result<(), Damage> {
     let mut touches = run.growth.first_touches.iter();
     if !touches.all(|touches| has_process(touches.process_id)) {
         return missing("the process of a first touch");
+    }
+    let mut balances = run.growth.balances.iter();
+    if !balances.all(|balance| has_process(balance.process_id)) {
+        return missing("the process of a balance");
+    }
+    if !run
+        .growth
+        .balances
+        .is_sorted_by_key(|it| (it.process_id, it.at_ns))
+    {
+        return Err(Damage("balances: one is out of order".into()));
     }
     let mut held = run.growth.held_before.iter();
     if !held.all(|held| has_process(held.process_id)) {

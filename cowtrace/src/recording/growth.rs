@@ -4,7 +4,7 @@ use super::{
     columns::{ColumnReader, Columns, Damage},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{FirstTouches, HeldBefore, Kind};
+use crate::run::{Balance, BalanceIs, FirstTouches, HeldBefore, Kind, PageBalance};
 
 impl Stored for FirstTouches {
     const TABLE: TableDefinition = TableDefinition {
@@ -47,6 +47,56 @@ impl Stored for HeldBefore {
         Ok(Self {
             process_id: columns.id()?,
             pages: columns.count()?,
+        })
+    }
+}
+
+impl Stored for Balance {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "balances",
+        key: &["id"],
+        columns: &[
+            "process_id",
+            "at_ns",
+            "copied_pages",
+            "is_known",
+            "shared_pages",
+            "unshared_pages",
+            "new_pages",
+            "gone_pages",
+            "swapped_pages",
+            "error_pages",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.process_id));
+        columns.number(self.at_ns);
+        columns.number(self.copied_pages);
+        columns.text(self.pages.is.name());
+        columns.number(self.pages.shared_pages);
+        columns.number(self.pages.unshared_pages);
+        columns.number(self.pages.new_pages);
+        columns.number(self.pages.gone_pages);
+        columns.number(self.pages.swapped_pages);
+        columns.number(self.pages.error_pages);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            process_id: columns.id()?,
+            at_ns: columns.count()?,
+            copied_pages: columns.count()?,
+            pages: PageBalance {
+                is: columns
+                    .named(|name| BalanceIs::ALL.into_iter().find(|is| is.name() == name))?,
+                shared_pages: columns.count()?,
+                unshared_pages: columns.count()?,
+                new_pages: columns.count()?,
+                gone_pages: columns.count()?,
+                swapped_pages: columns.count()?,
+                error_pages: columns.count()?,
+            },
         })
     }
 }

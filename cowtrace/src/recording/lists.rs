@@ -6,7 +6,9 @@ use super::{
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
-use crate::run::{Exit, FirstTouches, HeldBefore, Loss, PerfMapProblem, Process, Region, Run};
+use crate::run::{
+    Balance, Exit, FirstTouches, HeldBefore, Loss, PerfMapProblem, Process, Region, Run,
+};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,7 @@ pub(super) struct Lists {
     perf_map_problems: HeldRows,
     first_touches: HeldRows,
     held_before: HeldRows,
+    balances: HeldRows,
 }
 
 impl Lists {
@@ -96,6 +99,7 @@ impl Lists {
                 &self.held_before,
                 &run.growth.held_before,
             )?,
+            balances: sync_list::<Balance, _>(db, &self.balances, &run.growth.balances)?,
         })
     }
 }

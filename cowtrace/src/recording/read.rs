@@ -22,7 +22,8 @@ use super::{
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Exit, FirstTouches, Head, HeldBefore, Host, Loss, PerfMapProblem, Process, Row, Run, Sample,
+    Balance, Exit, FirstTouches, Head, HeldBefore, Host, Loss, PerfMapProblem, Process, Row, Run,
+    Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -221,6 +222,9 @@ fn read_growth(
     run.growth.first_touches = read_list(db)?;
     if is_there(there, HeldBefore::TABLE.name) {
         run.growth.held_before = read_list(db)?;
+    }
+    if is_there(there, Balance::TABLE.name) {
+        run.growth.balances = read_list(db)?;
     }
     let samples = &mut run.memory.timeline.samples;
     if is_there(there, SampleTouches::TABLE.name) {

@@ -9,7 +9,8 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 6] = [
+pub(super) const LATER: [&str; 7] = [
+    "balances",
     "exits",
     "first_touches",
     "held_before",
@@ -48,13 +49,13 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder, NativeFrame,
-        PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder,
+        NativeFrame, PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 28] = [
+        const STORED: [TableDefinition; 29] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -78,6 +79,7 @@ mod tests {
             HeldChange::TABLE,
             FirstTouches::TABLE,
             HeldBefore::TABLE,
+            Balance::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

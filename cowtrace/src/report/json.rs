@@ -10,10 +10,13 @@ use serde::Serialize;
 
 use crate::{
     run::{
-        AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
-        PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
+        AlsoHeld, BalanceIs, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame,
+        PerfMapProblem, Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline,
+        WriteKind,
     },
-    verdict::{GrowthShape, TreeGrowth, growth_of_tree, summary, verdict_in_words},
+    verdict::{
+        GrowthShape, TreeGrowth, growth_of_tree, summary, unshared_before, verdict_in_words,
+    },
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -34,6 +37,7 @@ struct Report<'a> {
     holders: Vec<HolderOut<'a>>,
     heap_walks: &'a [HeapWalk],
     timeline: &'a Timeline,
+    balance: Vec<BalanceOut>,
     verdict: Verdict,
 }
 
@@ -203,6 +207,22 @@ struct Verdict {
     growth: Option<GrowthOut>,
 }
 
+/// A process's memory beside that of the process that it inherited from, as last read.
+#[derive(Serialize)]
+struct BalanceOut {
+    process_id: u32,
+    at_ns: u64,
+    is: BalanceIs,
+    shared_pages: u64,
+    unshared_before_pages: Option<u64>,
+    unshared_before_is: &'static str,
+    unshared_pages: u64,
+    new_pages: u64,
+    returned_pages: u64,
+    swapped_pages: u64,
+    error_pages: u64,
+}
+
 /// What memory grew by, if the trace looked at that.
 #[derive(Serialize)]
 struct GrowthOut {
@@ -285,6 +305,12 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .collect(),
         heap_walks: &run.who_holds.heap_walks,
         timeline: &run.memory.timeline,
+        balance: run
+            .memory
+            .processes
+            .iter()
+            .filter_map(|it| balance_out(run, it))
+            .collect(),
         verdict: verdict_out(run),
     };
     // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
@@ -348,6 +374,24 @@ fn verdict_out(run: &Run) -> Verdict {
         ceiling_bytes: run.ceiling_bytes(),
         growth: growth.as_ref().map(growth_out),
     }
+}
+
+fn balance_out(run: &Run, process: &Process) -> Option<BalanceOut> {
+    let last = run.growth.balances_of(process.id).last()?;
+    let before = unshared_before(run, process);
+    Some(BalanceOut {
+        process_id: process.id,
+        at_ns: last.at_ns,
+        is: last.pages.is,
+        shared_pages: last.pages.shared_pages,
+        unshared_before_pages: before.map(|(pages, _)| pages),
+        unshared_before_is: before.map_or("unknown", |(_, is)| is),
+        unshared_pages: process.copied.total() - process.copied.zero,
+        new_pages: last.pages.new_pages,
+        returned_pages: last.pages.gone_pages,
+        swapped_pages: last.pages.swapped_pages,
+        error_pages: last.pages.error_pages,
+    })
 }
 
 fn growth_out(growth: &TreeGrowth) -> GrowthOut {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Balance, Kind};
 
 /// What memory grew by besides copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,24 @@ pub struct Growth {
     /// What processes had before, in the order of processes; those left out that were never read.
     #[serde(default)]
     pub held_before: Vec<HeldBefore>,
+    /// What processes shared with those that they inherited from: at the start those that were there before
+    /// the trace, and at the end those that lived. In the order of process and time.
+    #[serde(default)]
+    pub balances: Vec<Balance>,
+}
+
+impl Growth {
+    /// The balances of a process, in the order of time.
+    #[must_use]
+    pub fn balances_of(&self, process_id: u32) -> &[Balance] {
+        let first = self
+            .balances
+            .partition_point(|balance| balance.process_id < process_id);
+        let after = self
+            .balances
+            .partition_point(|balance| balance.process_id <= process_id);
+        &self.balances[first..after]
+    }
 }
 
 /// Anonymous pages that a process had when it was first traced: inherited ones, and those of its own from

@@ -7,6 +7,7 @@
 pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
+pub mod balance;
 pub mod exit;
 pub mod growth;
 pub mod head;
@@ -22,6 +23,7 @@ pub mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub use balance::{Balance, BalanceIs, PageBalance};
 pub use exit::{Ending, Exit};
 pub use growth::{FirstTouches, Growth, HeldBefore};
 pub use head::{Head, Host};

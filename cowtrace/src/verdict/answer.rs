@@ -6,6 +6,7 @@ use std::{
     fmt::Write as _,
 };
 
+use super::before::unshared_before_in_all;
 use crate::{
     run::{Exit, OtherProcesses, Role, Run, Workers},
     words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
@@ -170,7 +171,16 @@ fn copied_before(run: &Run) -> Option<String> {
         }
         _ => format!("{earlier} workers were there before: what they"),
     };
-    Some(format!("{they} had copied by then is not counted."))
+    let by_then = unshared_before_in_all(run).map_or_else(String::new, |(pages, of)| {
+        format!(
+            " (at most {} of {})",
+            size(run.bytes(pages)),
+            size(run.bytes(of))
+        )
+    });
+    Some(format!(
+        "{they} had copied by then{by_then} is not counted."
+    ))
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied

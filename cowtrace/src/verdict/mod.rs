@@ -3,6 +3,7 @@
 
 mod advice;
 mod answer;
+mod before;
 mod growth;
 mod holders;
 mod native;
@@ -15,6 +16,7 @@ mod writers;
 
 pub(crate) use advice::advice;
 pub(crate) use answer::{earlier_workers, facts, losses, summary, unshared_share};
+pub(crate) use before::unshared_before;
 pub(crate) use growth::{GrowthShape, TreeGrowth, growth_of_tree, verdict_in_words};
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,

@@ -194,6 +194,8 @@ impl PreviousSnapshots {
         Growth {
             first_touches: touches.collect(),
             held_before: records.in_run().filter_map(Record::held_before).collect(),
+            // They are read at the end, or by then.
+            balances: Vec::new(),
         }
     }
 

@@ -12,8 +12,8 @@ use crate::{
     memory, native,
     probe::{Kernel, Probe, Skipped},
     run::{
-        CopiedMemory, Growth, Head, Host, Loss, Process, Region, Role, Row, Run, Sources, Timeline,
-        WhoHolds,
+        Balance, CopiedMemory, Growth, Head, Host, Loss, Process, Region, Role, Row, Run, Sources,
+        Timeline, WhoHolds,
     },
     writer::NamedWriters,
 };
@@ -92,6 +92,7 @@ pub(in crate::collect) struct FinalParts {
     pub(in crate::collect) timeline: Timeline,
     pub(in crate::collect) named: NamedWriters,
     pub(in crate::collect) who_holds: WhoHolds,
+    pub(in crate::collect) balances: Vec<Balance>,
 }
 
 /// Completes a run with these parts. Reads the files that processes have mapped under `proc_root`.
@@ -114,6 +115,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
     };
     run.who_holds = parts.who_holds;
     run.growth = growth;
+    run.growth.balances = parts.balances;
     run
 }
 

@@ -3,7 +3,6 @@
 use std::{ops::Range, path::Path};
 
 use super::{
-    figures::{BalanceIs, PageBalance},
     sample::{Estimate, unit_bytes},
     spans::joined_spans,
 };
@@ -13,6 +12,7 @@ use crate::memory::{
     scan::scan_anonymous,
     urgent::Urgent,
 };
+use crate::run::{BalanceIs, PageBalance};
 
 /// Figures of a process: see [`PageIs`].
 const FIGURES: usize = 5;

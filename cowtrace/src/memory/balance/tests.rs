@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::memory::{page_bytes, read_mappings};
+use crate::run::BalanceIs;
 use std::{fs, path::PathBuf};
 
 mod children;

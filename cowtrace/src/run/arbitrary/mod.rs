@@ -6,9 +6,9 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping, PerfMapProblem,
-    Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline, WhoHolds,
-    agreement::agreeing,
+    Balance, BalanceIs, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping,
+    PageBalance, PerfMapProblem, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
+    WhoHolds, agreement::agreeing,
 };
 use values::{count, date, text};
 use who::{frames, heaps, native_frames, stacks, writer};
@@ -316,6 +316,22 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
                     pages: it.pages,
                 })
                 .collect();
+            run.growth.balances = first_touches
+                .iter()
+                .map(|it| Balance {
+                    process_id: it.process_id,
+                    at_ns: it.pages,
+                    copied_pages: it.pages,
+                    pages: PageBalance {
+                        is: BalanceIs::ALL[usize::from(it.kind.is_none())],
+                        unshared_pages: it.pages,
+                        ..PageBalance::default()
+                    },
+                })
+                .collect();
+            run.growth
+                .balances
+                .sort_by_key(|it| (it.process_id, it.at_ns));
             run.growth.first_touches = first_touches;
             run.who_wrote.writers = writers;
             run.who_holds = WhoHolds {

@@ -1,10 +1,17 @@
 //! The verdict in one line.
 
-use super::{GrowthShape, TreeGrowth, VerdictKind, growth_of_tree};
+use super::{
+    super::before::unshared_before_in_all, FLOOR_BYTES, GrowthShape, TreeGrowth, VerdictKind,
+    growth_of_tree,
+};
 use crate::{
     run::Run,
     words::{percent, plural, seconds, size},
 };
+
+/// Share of what workers inherited from which on its having been unshared before the trace says why nothing
+/// was copied in it.
+const MUCH_BEFORE: f64 = 0.15;
 
 /// The verdict in one line: in capitals what it is, then its figures. `None` in recordings of versions that
 /// looked at copies alone.
@@ -34,9 +41,9 @@ pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
         }
         VerdictKind::ComesAndGoes => comes_and_goes(run, &growth, &time),
         VerdictKind::TooEarly => too_early(&growth, &time),
-        VerdictKind::NothingGrew => {
+        VerdictKind::NothingGrew => attached_late(run).unwrap_or_else(|| {
             format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
-        }
+        }),
     })
 }
 
@@ -54,6 +61,20 @@ fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
         size(growth.touched_bytes),
         size(growth.returned_bytes)
     )
+}
+
+/// Where nothing grew since the workers had copied before the trace what they copy.
+fn attached_late(run: &Run) -> Option<String> {
+    let (before, inherited) = unshared_before_in_all(run)?;
+    let is_much = before as f64 >= inherited as f64 * MUCH_BEFORE;
+    let is_worth_it = run.bytes(before) >= FLOOR_BYTES;
+    (is_much && is_worth_it).then(|| {
+        format!(
+            "NOTHING WAS COPIED IN THIS TRACE: {} of {} were unshared before it",
+            size(run.bytes(before)),
+            size(run.bytes(inherited))
+        )
+    })
 }
 
 /// What it looks like so far.

@@ -1,6 +1,7 @@
 //! Balances of children that this process forks, of memory in which each page is known.
 
 use super::*;
+use crate::run::BalanceIs;
 use nix::{
     libc,
     sys::{

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::memory::balance::sample::{Units, sampled_units};
+use crate::run::BalanceIs;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
