@@ -14,7 +14,9 @@ use super::{
     balances::Balances,
     clock::Clock,
     holders::{lookup::HolderLookup, view::TraceView},
-    processes::{held::HELD_PER_TICK, mappings::Mappings, names::NAMES_PER_TICK, tree::Processes},
+    processes::{
+        mappings::Mappings, names::NAMES_PER_TICK, reading::HELD_PER_TICK, tree::Processes,
+    },
     schedule::{CollectError, Due, Schedule},
     writers::WriterEvidence,
 };

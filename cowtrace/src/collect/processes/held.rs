@@ -2,16 +2,8 @@
 
 use std::{collections::HashMap, path::Path};
 
-use cowtrace_common::process::Source;
-
-use super::{records::Records, tree::Processes};
-use crate::{
-    memory::{self, HeldReader, Identity},
-    probe::Tables,
-};
-
-/// Processes that are read at one tick, in turn: bounds a tick's cost, to 2 ms where their files stay open.
-pub(in crate::collect) const HELD_PER_TICK: usize = 1_000;
+use super::records::Records;
+use crate::memory::{self, HeldReader, Identity};
 
 /// Reads the memory of the traced processes, each in its turn.
 #[derive(Debug)]
@@ -34,7 +26,7 @@ impl HeldMemory {
     }
 
     /// Anonymous pages of some living processes, by record.
-    fn read(&mut self, root: &Path, records: &Records, most: usize) -> Vec<(u32, u64)> {
+    pub(super) fn read(&mut self, root: &Path, records: &Records, most: usize) -> Vec<(u32, u64)> {
         let alive: Vec<(u32, u32)> = records
             .alive()
             .filter(|record| !record.is_launcher && record.pid != 0)
@@ -69,19 +61,5 @@ impl HeldMemory {
             }
             lives
         });
-    }
-}
-
-impl Processes {
-    /// Reads how many anonymous pages living processes have: a limited number each time, in turn.
-    pub(in crate::collect) fn read_held(&mut self, most: usize, tables: &Tables) {
-        let root = self.proc_root().to_owned();
-        for (id, held) in self.held.read(&root, &self.records, most) {
-            if let Some(record) = self.records_mut().get_mut(id) {
-                let totals = record.slot.map(|slot| tables.totals(slot));
-                let new = totals.map_or(0, |it| it.touched + it.copied[Source::Zero as usize]);
-                record.note_held(held, new);
-            }
-        }
     }
 }

@@ -2,11 +2,12 @@
 
 pub(super) mod attribution;
 mod fold;
-pub(super) mod held;
+mod held;
 pub(super) mod inheritance;
 mod layouts;
 pub(super) mod mappings;
 pub(super) mod names;
+pub(super) mod reading;
 pub(super) mod record;
 pub(super) mod records;
 pub(super) mod rows;

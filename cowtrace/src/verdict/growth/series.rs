@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{GrowthShape, window::Window};
+use super::{shape::GrowthShape, window::Window};
 use crate::run::{Run, Sample};
 
 /// Parts that a trace is cut into.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
-use crate::run::{HeldBefore, Process, Role, Sample, Sources, arbitrary};
+use super::{tree::VerdictKind, *};
+use crate::run::{HeldBefore, Process, Role, Run, Sample, Sources, arbitrary};
 
 const PAGES_PER_MIB: u64 = 256;
 

@@ -1,8 +1,9 @@
 //! The verdict in one line.
 
 use super::{
-    super::before::unshared_before_in_all, FLOOR_BYTES, GrowthShape, TreeGrowth, VerdictKind,
-    growth_of_tree,
+    super::before::unshared_before_in_all,
+    shape::GrowthShape,
+    tree::{FLOOR_BYTES, TreeGrowth, VerdictKind, growth_of_tree},
 };
 use crate::{
     run::Run,

@@ -1,0 +1,16 @@
+//! How new memory went on over a trace.
+
+/// How new memory went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrowthShape {
+    /// There is next to none, and there was next to none.
+    Nothing,
+    /// There was some, and most of it was given back.
+    ComesAndGoes,
+    /// It kept growing up to the end.
+    Growing,
+    /// It stopped growing this long before the end, ns.
+    Stopped(u64),
+    /// It may be either.
+    Unclear,
+}

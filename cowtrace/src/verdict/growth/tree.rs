@@ -1,0 +1,151 @@
+//! What a traced tree grew by, in figures, and what that is called.
+
+use super::{
+    series::{NewMemory, held_copies, rate_of_last_part},
+    shape::GrowthShape,
+    window::Window,
+};
+use crate::run::Run;
+
+/// Below this time there are figures, but no verdict, ns: a cache that fills looks like a leak.
+const SOON_NS: u64 = 20_000_000_000;
+/// What is less than this is not worth a word, bytes.
+pub(super) const FLOOR_BYTES: u64 = 4 << 20;
+/// Likewise as a share of the anonymous memory of the tree.
+const FLOOR_SHARE: f64 = 0.02;
+/// A part of the growth is named from this share on.
+const PART_SHARE: f64 = 0.15;
+/// Copies of which at most this share was in memory at one time were made by processes that did not last.
+const LASTING_SHARE: f64 = 0.5;
+
+/// What a verdict is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VerdictKind {
+    CopyOnWrite,
+    Growing,
+    Both,
+    ComesAndGoes,
+    WarmedUp,
+    TooEarly,
+    NothingGrew,
+}
+
+impl VerdictKind {
+    /// As it stands in JSON.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::CopyOnWrite => "copy-on-write",
+            Self::Growing => "growing",
+            Self::Both => "both",
+            Self::ComesAndGoes => "comes-and-goes",
+            Self::WarmedUp => "warmed-up",
+            Self::TooEarly => "too-early",
+            Self::NothingGrew => "nothing-grew",
+        }
+    }
+}
+
+/// What the memory of the traced tree grew by, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TreeGrowth {
+    pub(crate) kind: VerdictKind,
+    /// The time that it is about: from the first fork on, while workers lived, ns.
+    pub(crate) duration_ns: u64,
+    /// Copied on write by all processes.
+    pub(crate) copied_bytes: u64,
+    /// Of these, copies of processes that lived at the end: what of it may be in memory.
+    pub(crate) held_bytes: u64,
+    /// The most of these at one time.
+    pub(crate) peak_held_bytes: u64,
+    /// New memory of processes that lived at the end.
+    pub(crate) new_bytes: u64,
+    /// New memory that all processes touched.
+    pub(crate) touched_bytes: u64,
+    /// New memory that was given back, by exits too.
+    pub(crate) returned_bytes: u64,
+    pub(crate) shape: GrowthShape,
+    /// New memory in the last two fifths of the trace, bytes a second.
+    pub(crate) new_rate: u64,
+    /// Copies in the last two fifths of the trace, bytes a second.
+    pub(crate) copied_rate: u64,
+}
+
+impl TreeGrowth {
+    /// Copies and new memory of the processes that lived at the end.
+    pub(crate) const fn growth_bytes(&self) -> u64 {
+        self.held_bytes + self.new_bytes
+    }
+
+    /// The share of the growth that was copied; 0 if nothing grew.
+    pub(crate) fn copied_share(&self) -> f64 {
+        self.held_bytes as f64 / self.growth_bytes().max(1) as f64
+    }
+
+    /// What it grew by, by name, bytes.
+    pub(crate) const fn parts(&self) -> [(&'static str, u64); 2] {
+        [("copied", self.held_bytes), ("new", self.new_bytes)]
+    }
+}
+
+/// What the memory of a run grew by; `None` in recordings of versions that did not look.
+pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
+    if !run.has_growth() {
+        return None;
+    }
+    let window = Window::of(run)?;
+    let new = NewMemory::of(&window);
+    let held = held_copies(run, &window);
+    let held_pages = held.last().map_or(0, |(_, pages)| *pages);
+    let peak = held.iter().map(|(_, pages)| *pages).max().unwrap_or(0);
+    let zero_filled = run.copied().zero;
+    let touched = window.touched_pages() + zero_filled;
+    let tree = window.most_before() + held_pages + new.last();
+    let least = FLOOR_BYTES / run.head.host.page_bytes;
+    let floor = least.max((tree as f64 * FLOOR_SHARE) as u64);
+    let shape = new.shape(floor, touched);
+    let copied = run.copied().total() - zero_filled;
+    let mut growth = TreeGrowth {
+        kind: VerdictKind::NothingGrew,
+        duration_ns: window.duration_ns(),
+        copied_bytes: run.bytes(copied),
+        held_bytes: run.bytes(held_pages),
+        peak_held_bytes: run.bytes(peak),
+        new_bytes: run.bytes(new.last()),
+        touched_bytes: run.bytes(touched),
+        returned_bytes: run.bytes(touched.saturating_sub(new.last())),
+        shape,
+        new_rate: run.bytes(new.rate()),
+        copied_rate: run.bytes(rate_of_last_part(&held)),
+    };
+    growth.kind = kind_of(&growth, run.bytes(floor));
+    Some(growth)
+}
+
+fn kind_of(growth: &TreeGrowth, floor: u64) -> VerdictKind {
+    let is_part =
+        |bytes: u64| bytes >= floor && bytes as f64 >= growth.growth_bytes() as f64 * PART_SHARE;
+    let (copied, new) = (is_part(growth.held_bytes), is_part(growth.new_bytes));
+    let passes = |all: u64, held: u64| all >= floor && (held as f64) < all as f64 * LASTING_SHARE;
+    if !copied && !new {
+        let work = passes(growth.copied_bytes, growth.held_bytes);
+        let churn = growth.shape == GrowthShape::ComesAndGoes;
+        return match work || churn {
+            true => VerdictKind::ComesAndGoes,
+            false => VerdictKind::NothingGrew,
+        };
+    }
+    if growth.duration_ns < SOON_NS {
+        return VerdictKind::TooEarly;
+    }
+    match (copied, new.then_some(growth.shape)) {
+        (true, Some(GrowthShape::Growing)) => VerdictKind::Both,
+        (false, Some(GrowthShape::Growing)) => VerdictKind::Growing,
+        (false, Some(GrowthShape::Stopped(_))) => VerdictKind::WarmedUp,
+        (false, Some(GrowthShape::ComesAndGoes | GrowthShape::Nothing)) => {
+            VerdictKind::ComesAndGoes
+        }
+        (_, Some(GrowthShape::Unclear)) => VerdictKind::TooEarly,
+        (true, _) => VerdictKind::CopyOnWrite,
+        (false, None) => VerdictKind::NothingGrew,
+    }
+}
