@@ -150,6 +150,6 @@ pub struct LoadArgs {
     pub megabytes: u32,
 
     /// How long the workers read it, seconds
-    #[arg(long, default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, default_value_t = 25, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
 }

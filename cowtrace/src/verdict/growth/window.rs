@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::run::{Role, Run, Sample};
 
-/// While fewer than one in so many of the most workers live, a service has not begun or is shutting down.
-const FEW: usize = 2;
+/// Samples without workers at the end are a service that has ended if they are at most one in so many.
+const IDLE_PART: usize = 5;
 
 /// A part of a trace.
 pub(super) struct Window<'a> {
@@ -29,11 +29,9 @@ impl<'a> Window<'a> {
             ids.filter(|id| run.process(**id).is_some_and(|it| it.role == Role::Worker))
                 .count()
         };
-        let most = samples.iter().map(workers).max()?;
-        let is_at_work = |sample: &&Sample| most == 0 || workers(sample) * FEW >= most;
         let first_fork = run.descendants().map(|it| it.started_ns).min().unwrap_or(0);
         let first = samples.partition_point(|sample| sample.at_ns < first_fork);
-        let last = samples.iter().rposition(|sample| is_at_work(&sample))?;
+        let last = last_at_work(&samples.iter().map(workers).collect::<Vec<_>>())?;
         let first = first.min(last);
         let begun = &samples[first];
         let mut before: HashMap<u32, u64> = run
@@ -85,5 +83,40 @@ impl<'a> Window<'a> {
     pub(super) fn touched_pages(&self) -> u64 {
         let last = self.samples.last().map_or(0, |sample| sample.touched_pages);
         last.saturating_sub(self.touched_before)
+    }
+}
+
+/// The last sample before a service shuts down, by the workers that lived at each: after it they only leave.
+/// Where there was none for long, as between two children of Redis, that is no end.
+fn last_at_work(workers: &[usize]) -> Option<usize> {
+    let idle = workers
+        .iter()
+        .rev()
+        .take_while(|number| **number == 0)
+        .count();
+    let mut last = workers.len().checked_sub(1)?;
+    if idle * IDLE_PART <= workers.len() {
+        last = last.saturating_sub(idle);
+    }
+    while last > 0 && workers[last - 1] > workers[last] {
+        last -= 1;
+    }
+    Some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_at_work;
+
+    #[test]
+    fn a_service_ends_when_its_workers_begin_to_leave() {
+        assert_eq!(last_at_work(&[]), None);
+        assert_eq!(last_at_work(&[0, 4, 4, 4, 4, 4]), Some(5));
+        assert_eq!(last_at_work(&[0, 4, 4, 4, 4, 3, 1]), Some(4));
+        assert_eq!(last_at_work(&[0, 4, 4, 4, 4, 0]), Some(4));
+        assert_eq!(last_at_work(&[4, 4, 4, 4, 4, 4, 2, 0]), Some(5));
+        // A child that saved and has ended.
+        assert_eq!(last_at_work(&[0, 1, 1, 0, 0, 0]), Some(5));
+        assert_eq!(last_at_work(&[0, 0, 0]), Some(2));
     }
 }
