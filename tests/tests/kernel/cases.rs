@@ -148,3 +148,20 @@ fn native_stacks_are_those_of_the_calls() {
 fn a_fork_by_itself_costs_a_handful_of_pages() {
     expect("nothing");
 }
+
+#[test]
+fn new_memory_is_counted_to_the_page_and_is_no_copy() {
+    for case in [
+        "touch",
+        "touch-read-into",
+        "touch-read-first",
+        "touch-populate",
+        "touch-huge",
+        "touch-heap",
+        "touch-stack",
+        "touch-shared",
+        "touch-file",
+    ] {
+        expect(case);
+    }
+}
