@@ -13,7 +13,9 @@ use crate::{
         AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
         PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
     },
-    verdict::{GrowthShape, TreeGrowth, growth_of_tree, summary, verdict_in_words},
+    verdict::{
+        Advice, GrowthShape, TreeGrowth, advice_by_cause, growth_of_tree, summary, verdict_in_words,
+    },
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -35,6 +37,7 @@ struct Report<'a> {
     heap_walks: &'a [HeapWalk],
     timeline: &'a Timeline,
     verdict: Verdict,
+    advice: Vec<AdviceOut>,
 }
 
 #[derive(Serialize)]
@@ -224,6 +227,27 @@ struct PartOut {
     share: f64,
 }
 
+#[derive(Serialize)]
+struct AdviceOut {
+    what: String,
+    because: String,
+    helps: bool,
+    saves_at_most_bytes: Option<u64>,
+    command: Option<&'static str>,
+}
+
+impl From<Advice> for AdviceOut {
+    fn from(advice: Advice) -> Self {
+        Self {
+            what: advice.what,
+            because: advice.because,
+            helps: advice.helps,
+            saves_at_most_bytes: advice.saves_at_most_bytes,
+            command: advice.command,
+        }
+    }
+}
+
 /// Writes a run as JSON.
 pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let copied = run.copied();
@@ -286,6 +310,10 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         heap_walks: &run.who_holds.heap_walks,
         timeline: &run.memory.timeline,
         verdict: verdict_out(run),
+        advice: advice_by_cause(run)
+            .into_iter()
+            .map(AdviceOut::from)
+            .collect(),
     };
     // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
     // of mappings. They go into a buffer of a known type before they go to `out`.

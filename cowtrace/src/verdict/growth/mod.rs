@@ -7,6 +7,8 @@ mod series;
 mod window;
 mod words;
 
+use std::collections::BTreeSet;
+
 use series::NewMemory;
 use window::Window;
 
@@ -89,6 +91,8 @@ pub(crate) struct TreeGrowth {
     pub(crate) new_rate: u64,
     /// Copies in the last two fifths of the trace, bytes a second.
     pub(crate) copied_rate: u64,
+    /// For how long next to nothing was copied before the end, ns; `None` where that is too short to say.
+    pub(crate) copied_flat_ns: Option<u64>,
 }
 
 impl TreeGrowth {
@@ -137,9 +141,18 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         shape,
         new_rate: run.bytes(new.rate()),
         copied_rate: run.bytes(series::rate_of_last_part(&held)),
+        copied_flat_ns: series::flat_copies(&held),
     };
     growth.kind = kind_of(&growth, run.bytes(floor));
     Some(growth)
+}
+
+/// Processes that lived at the end of what the verdict is about, by their numbers; `None` in recordings of
+/// versions that did not look.
+pub(crate) fn processes_at_end(run: &Run) -> Option<BTreeSet<u32>> {
+    let window = run.has_growth().then(|| Window::of(run)).flatten()?;
+    let last = window.samples().last()?;
+    Some(last.held_by_process.keys().copied().collect())
 }
 
 fn kind_of(growth: &TreeGrowth, floor: u64) -> VerdictKind {
