@@ -43,7 +43,7 @@ pub(crate) const fn kind_of_write(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts, which reading an object writes",
         WriteKind::Gc => "object headers, which the garbage collector writes",
-        WriteKind::Other => "other memory that the program writes",
+        WriteKind::Other => "memory that the program itself writes",
         WriteKind::Kernel => "memory that system calls fill",
     }
 }
@@ -51,9 +51,9 @@ pub(crate) const fn kind_of_write(kind: WriteKind) -> &'static str {
 /// The same in few words.
 pub(crate) const fn short_kind_of_write(kind: WriteKind) -> &'static str {
     match kind {
-        WriteKind::Refcount => "reading objects",
-        WriteKind::Gc => "collecting garbage",
-        WriteKind::Other => "other writes",
+        WriteKind::Refcount => "reading (reference counts)",
+        WriteKind::Gc => "collecting (gc headers)",
+        WriteKind::Other => "other memory",
         WriteKind::Kernel => "system calls",
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 
 const MOST_HOLDERS: usize = 8;
 /// Variables in the short report.
-const SHORT_HOLDERS: usize = 3;
+const SHORT_HOLDERS: usize = 2;
 const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
 /// What is known of no variable is in the short report from this share on.
 const SHORT_SHARE: f64 = 0.05;
@@ -81,7 +81,7 @@ pub(super) fn write_holders(
 fn lines_of_holder(holder: &Holder, owner: &str, extent: Extent<'_>, width: usize) -> Vec<String> {
     let share = |pages: u64| part_of(holder, pages);
     let mut lines = around("", &holder.path, owner, width);
-    for other in equal_holders(holder) {
+    for other in equal_holders(holder).filter(|_| extent.is_full()) {
         let part = match share(other.copied_pages) {
             1.0.. => String::new(),
             part => format!(" ({} of it)", percent(part)),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Causes in the short report.
-const MOST_CAUSES: usize = 3;
+const MOST_CAUSES: usize = 2;
 
 /// Writes the section; nothing if nothing was lost.
 pub(super) fn write_lost(

@@ -111,7 +111,12 @@ fn group_in_words(run: &Run, group: &[&Process]) -> String {
     let (most, least) = (copied(first), copied(last));
     let name = shorten(&named(&first.comm), MAX_NAME);
     if group.len() == 1 {
-        return format!("{} {}, {most} ({name})", first.role.name(), first.pid);
+        let exited = first.exited_ns.map_or("", |_| ", exited");
+        return format!(
+            "{} {}, {most} ({name}{exited})",
+            first.role.name(),
+            first.pid
+        );
     }
     let each = if most == least {
         most

@@ -18,6 +18,8 @@ const MOST_REGIONS: usize = 10;
 const MOST_OWN: usize = 4;
 /// Regions in the short report.
 const SHORT_REGIONS: usize = 3;
+/// Regions with a smaller share of the copies have no row of their own there.
+const SHORT_SHARE: f64 = 0.01;
 
 /// Writes the section.
 pub(super) fn write_regions(
@@ -26,10 +28,10 @@ pub(super) fn write_regions(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let most = extent.most_rows(MOST_REGIONS, SHORT_REGIONS);
     let view = View::of(&MAPPINGS);
     let mut table = view.grid().dispensable(&[3, 1, 2]);
     let regions = run.regions_by_copies();
+    let most = extent.most_rows(MOST_REGIONS, short_rows(run, &regions));
     for region in regions.iter().take(most) {
         let row = MappingRow::of(run, region);
         table.add(view.figures(&row), move |room| name_in(&row.name, room));
@@ -37,7 +39,7 @@ pub(super) fn write_regions(
     let rest = if extent.is_full() {
         rest_of_regions(run, &regions)
     } else {
-        others_together(run, &regions)
+        others_together(run, &regions[most.min(regions.len())..])
     };
     for (name, pages) in rest {
         let row = MappingRow::named(run, name, pages);
@@ -63,9 +65,16 @@ pub(super) fn write_regions(
     writeln!(out, "{}", table.lines(style))
 }
 
+/// Rows of the short table: few, and none for next to nothing.
+fn short_rows(run: &Run, regions: &[&Region]) -> usize {
+    let all = run.copied().total() as f64;
+    let is_large = |region: &&&Region| region.copied_pages as f64 >= all * SHORT_SHARE;
+    let large = regions.iter().take_while(is_large).count();
+    large.clamp(1, SHORT_REGIONS)
+}
+
 /// All copies outside the short table's regions, in one row.
-fn others_together(run: &Run, regions: &[&Region]) -> Vec<(String, u64)> {
-    let others = regions.get(SHORT_REGIONS..).unwrap_or_default();
+fn others_together(run: &Run, others: &[&Region]) -> Vec<(String, u64)> {
     let own = pages_in_own_memory(run);
     let number = others.len() + own.len();
     let of_regions = others.iter().map(|region| region.copied_pages);

@@ -179,21 +179,16 @@ mod tests {
     #[test]
     fn figures_stand_below_each_other() {
         let lines = lines_of_rows(rows(), 60, 12);
-        let expected = [
-            "what     titles                               72 %  610 MiB",
-            "         comments                              9 %  1.5 MiB",
-            "where    service.py:41 in Handler.get        >99 %",
-            "helps    arrays                              at most 610 MiB",
-            "check    change it, trace again",
-        ];
-        assert_eq!(
-            lines,
-            expected.map(|line| line.replace("     72", "     72"))
-        );
+        let end_of_share = |line: &String| line.find('%');
+        let ends: Vec<_> = lines.iter().filter_map(end_of_share).collect();
+        assert_eq!(ends, [50, 50, 50], "{lines:#?}");
         assert!(
             lines[..2].iter().all(|line| line.width() == 60),
-            "{lines:?}"
+            "{lines:#?}"
         );
+        assert!(lines[3].starts_with("helps    arrays ") && lines[3].ends_with(" at most 610 MiB"));
+        assert_eq!(lines[3].width(), 60);
+        assert_eq!(lines[4], "check    change it, trace again");
         for width in 30..100 {
             let lines = lines_of_rows(rows(), width, 12);
             assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");

@@ -24,7 +24,7 @@ const MOST_CAUSES: usize = 2;
 const TYPE_SHARE: f64 = 0.01;
 const MOST_TYPES: usize = 3;
 /// Longer names of types are cut.
-const MAX_TYPE: usize = 24;
+const MAX_TYPE: usize = 32;
 
 /// What was copied.
 pub(crate) struct CopiesOnCard {

@@ -81,3 +81,6 @@ fn loss_on_card(run: &Run) -> Option<LossOnCard> {
         totals_suffer: losses().any(|(cause, _)| cause.totals_suffer),
     })
 }
+
+#[cfg(test)]
+mod tests;
