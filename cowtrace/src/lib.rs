@@ -16,7 +16,7 @@
 //!         println!("{}: {} pages", region.mapping.name, region.copied_pages);
 //!     }
 //!     let style = Style { width: 80, color: false };
-//!     report::run_as_text(&run, style, &mut std::io::stdout())?;
+//!     report::run_as_text(&run, report::Extent::Full, style, &mut std::io::stdout())?;
 //!     Ok(run.bytes(run.copied().total()))
 //! }
 //! # // A recording of a run in which nothing was copied.

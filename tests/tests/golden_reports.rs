@@ -4,8 +4,13 @@
 
 use std::{path::Path, process::Command};
 
-use cowtrace::{report, run::Run, terminal::Style};
+use cowtrace::{
+    report::{self, Extent},
+    run::{HeldBefore, Process, Run, Sample},
+    terminal::Style,
+};
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 /// A Tornado-like service: a master, three workers of which one has exited, and a hostile mapping
 /// name.
@@ -24,10 +29,101 @@ pub(crate) fn run(stored: &str) -> Run {
     serde_json::from_str(stored).expect("a stored run")
 }
 
+/// All of the text.
 pub(crate) fn text(run: &Run, width: usize, color: bool) -> String {
+    text_of(run, Extent::Full, width, color)
+}
+
+/// What is printed without options.
+fn short_text(run: &Run, width: usize) -> String {
+    let text = text_of(run, Extent::Short(Some("cowtrace report")), width, false);
+    for line in text.lines() {
+        assert!(line.width() <= width, "over {width} columns: {line}");
+    }
+    assert!(!text.contains('\x1b'), "no control characters");
+    if width >= 80 {
+        let whole = text.split("\nLOST").next().unwrap_or_default();
+        let lines = whole.lines().count();
+        assert!(lines <= 50, "{lines} lines besides what was lost: {text}");
+        let (card, _) = text.split_once(" -f html > run.html").expect("the card");
+        assert!(card.lines().count() <= 12, "{card}");
+    }
+    text
+}
+
+fn text_of(run: &Run, extent: Extent<'_>, width: usize, color: bool) -> String {
     let mut out = Vec::new();
-    report::run_as_text(run, Style { width, color }, &mut out).expect("memory can be written");
+    report::run_as_text(run, extent, Style { width, color }, &mut out)
+        .expect("memory can be written");
     String::from_utf8(out).expect("text")
+}
+
+/// A run that has a verdict: new memory in its processes at each second, MiB.
+fn growing(stored: &str, seconds: u64, new: impl Fn(u64) -> u64) -> Run {
+    let mut run = run(stored);
+    let (bytes, all) = (run.head.host.page_bytes, run.memory.processes.clone());
+    let living = || all.iter().filter(|process| process.exited_ns.is_none());
+    let before = (100 << 20) / bytes;
+    let held_before = |process: &Process| HeldBefore {
+        process_id: process.id,
+        pages: before,
+    };
+    run.growth.held_before = living().map(held_before).collect();
+    let sample = |second: u64| Sample {
+        at_ns: second * 1_000_000_000,
+        copied_pages: run.copied().total() * second / seconds,
+        by_process: living()
+            .map(|process| (process.id, process.copied.total() * second / seconds))
+            .collect(),
+        touched_pages: new(second) * (1 << 20) / bytes * living().count() as u64,
+        held_by_process: living()
+            .map(|process| (process.id, before + new(second) * (1 << 20) / bytes))
+            .collect(),
+        ..Sample::default()
+    };
+    run.memory.timeline.samples = (0..=seconds).map(sample).collect();
+    run.head.duration_ns = seconds * 1_000_000_000;
+    run
+}
+
+#[test]
+fn a_short_report_of_an_old_recording_begins_with_what_was_copied() {
+    insta::assert_snapshot!(short_text(&run(SERVICE), 80));
+}
+
+#[test]
+fn a_short_report_of_copies_begins_with_the_verdict() {
+    insta::assert_snapshot!(short_text(&growing(SERVICE, 60, |_| 0), 80));
+}
+
+#[test]
+fn a_short_report_of_new_memory_has_copies_as_an_aside() {
+    insta::assert_snapshot!(short_text(&growing(SERVICE, 60, |second| second), 80));
+}
+
+#[test]
+fn a_short_report_at_60_columns() {
+    insta::assert_snapshot!(short_text(&growing(SERVICE, 60, |_| 0), 60));
+}
+
+#[test]
+fn a_short_report_at_40_columns() {
+    insta::assert_snapshot!(short_text(&growing(SERVICE, 60, |_| 0), 40));
+}
+
+#[test]
+fn a_short_report_of_a_native_service() {
+    insta::assert_snapshot!(short_text(&run(SAVING), 80));
+}
+
+#[test]
+fn a_short_report_of_ruby() {
+    insta::assert_snapshot!(short_text(&run(COLLECTING), 80));
+}
+
+#[test]
+fn a_short_report_without_copies() {
+    insta::assert_snapshot!(short_text(&run(QUIET), 80));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 pub use choices::{BackendName, Color, DiffFormat, Format, Holders, RangeChoice, is_dumb};
 pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
 pub use tips::parse_arguments;
+pub(crate) use tips::shell_quoted;
 pub use tracing::{DemoArgs, EvidenceOptions, LoadArgs, TraceArgs, TraceOptions};
 pub use usage::wrong_usage;
 

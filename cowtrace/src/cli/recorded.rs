@@ -50,6 +50,10 @@ pub struct ReportArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
+    /// All of the text report, not only its first lines and the top of each table
+    #[arg(long)]
+    pub full: bool,
+
     /// Where it goes.
     #[command(flatten)]
     pub destination: Destination,

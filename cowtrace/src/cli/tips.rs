@@ -167,7 +167,8 @@ fn as_shell_words(arguments: &[OsString]) -> String {
     words.join(" ")
 }
 
-fn shell_quoted(word: &str) -> String {
+/// A word, quoted for a shell where that is needed, and escaped.
+pub(crate) fn shell_quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=,@%+".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

@@ -55,6 +55,10 @@ pub struct TraceOptions {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 
+    /// All of the text report, not only its first lines and the top of each table
+    #[arg(long)]
+    pub full: bool,
+
     /// Record the run in this file during the trace, for `cowtrace report`
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

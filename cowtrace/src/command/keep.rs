@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{record::Recording, session::TraceTarget};
+use super::{
+    record::Recording,
+    report::{REPORT_LAST, reporting_command},
+    session::TraceTarget,
+};
 use crate::{
     collect::RunIdentity, foreign::printable_path, kept, memory, run::Run, streams::say_to_user,
 };
@@ -58,6 +62,15 @@ impl KeptAs {
             .ok()?;
         let is_last = kept::settle_run(&path).unwrap_or(false);
         Some(Self { path, is_last })
+    }
+
+    /// The command that reports it.
+    pub(super) fn reporting_command(&self) -> String {
+        if self.is_last {
+            REPORT_LAST.into()
+        } else {
+            reporting_command(&self.path)
+        }
     }
 
     /// Says where it is.

@@ -8,15 +8,19 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cli::{Color, Format, ReportArgs},
+    cli::{Color, Format, ReportArgs, shell_quoted},
     foreign::printable_path,
     kept,
     output::{NewFile, refuse_source},
-    recording, report,
+    recording,
+    report::{self, Extent},
     run::Run,
     streams::{self, say_to_user},
     terminal::Style,
 };
+
+/// Reports the last run that was kept.
+pub(super) const REPORT_LAST: &str = "cowtrace report";
 
 /// Reads a recording and reports it.
 pub fn run_report(arguments: &ReportArgs) -> Result<()> {
@@ -29,12 +33,34 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
     };
     let run = recording::read_recording(&path)
         .with_context(|| format!("cannot report {}", printable_path(&path)))?;
+    let again = arguments.recording.as_deref().map(reporting_command);
+    let extent = extent_of_report(
+        arguments.full,
+        Some(again.as_deref().unwrap_or(REPORT_LAST)),
+    );
     match &arguments.destination.output {
-        None => print_report(&run, arguments.format, arguments.destination.color),
+        None => print_report(&run, arguments.format, extent, arguments.destination.color),
         Some(output) => {
             refuse_source(output, std::slice::from_ref(&path))?;
-            save_report(&run, arguments, output)
+            save_report(&run, arguments, extent, output)
         }
+    }
+}
+
+/// The command that reports a recording.
+pub(super) fn reporting_command(recording: &Path) -> String {
+    let path = recording.to_string_lossy();
+    // What begins with a dash would be an option.
+    let before = if path.starts_with('-') { "./" } else { "" };
+    format!("{REPORT_LAST} {}", shell_quoted(&format!("{before}{path}")))
+}
+
+/// How much is printed; `again` is the command that prints the report again, if one does.
+pub(super) const fn extent_of_report(full: bool, again: Option<&str>) -> Extent<'_> {
+    if full {
+        Extent::Full
+    } else {
+        Extent::Short(again)
     }
 }
 
@@ -49,11 +75,11 @@ fn last_recording() -> Result<PathBuf> {
     Ok(last.path)
 }
 
-fn save_report(run: &Run, arguments: &ReportArgs, output: &Path) -> Result<()> {
+fn save_report(run: &Run, arguments: &ReportArgs, extent: Extent<'_>, output: &Path) -> Result<()> {
     let mut file = NewFile::create(output, arguments.destination.force)?;
     let style = Style::of_terminal(false, arguments.destination.color.applies(false));
     let mut out = io::BufWriter::new(file.file());
-    render_report(run, arguments.format, style, &mut out)
+    render_report(run, arguments.format, extent, style, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| format!("cannot write the report to {}", printable_path(output)))?;
     drop(out);
@@ -76,11 +102,16 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
 }
 
 /// Prints a run on standard output.
-pub(super) fn print_report(run: &Run, format: Format, color: Color) -> Result<()> {
+pub(super) fn print_report(
+    run: &Run,
+    format: Format,
+    extent: Extent<'_>,
+    color: Color,
+) -> Result<()> {
     let is_terminal = io::stdout().is_terminal();
     let style = Style::of_terminal(is_terminal, color.applies(is_terminal));
     let printed = streams::standard_output().and_then(|mut out| {
-        render_report(run, format, style, &mut out)?;
+        render_report(run, format, extent, style, &mut out)?;
         out.flush()
     });
     match printed {
@@ -90,9 +121,15 @@ pub(super) fn print_report(run: &Run, format: Format, color: Color) -> Result<()
     }
 }
 
-fn render_report(run: &Run, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn render_report(
+    run: &Run,
+    format: Format,
+    extent: Extent<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     match format {
-        Format::Text => report::run_as_text(run, style, out),
+        Format::Text => report::run_as_text(run, extent, style, out),
         Format::Json => report::run_as_json(run, out),
         Format::Csv => report::run_as_csv(run, out),
         Format::Html => report::run_as_html(run, out),

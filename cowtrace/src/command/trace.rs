@@ -21,7 +21,7 @@ use super::{
     progress::{LineOfSlowStep, progress_bar, progress_text},
     range::range_bytes,
     record::{self, Recording},
-    report::{check_printable, print_report},
+    report::{check_printable, extent_of_report, print_report, reporting_command},
     session::{Session, TraceTarget, Until},
 };
 use crate::{
@@ -86,7 +86,12 @@ impl Observed {
         if options.output.is_some() && streams::check_output().is_err() {
             return Ok(());
         }
-        let printed = print_report(&self.run, options.format, options.color);
+        let again = match (&options.output, &self.kept) {
+            (Some(path), _) => self.recorded.is_ok().then(|| reporting_command(path)),
+            (None, kept) => kept.as_ref().map(KeptAs::reporting_command),
+        };
+        let extent = extent_of_report(options.full, again.as_deref());
+        let printed = print_report(&self.run, options.format, extent, options.color);
         if let Some(kept) = &self.kept {
             kept.say();
         }

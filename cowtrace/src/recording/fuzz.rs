@@ -9,7 +9,7 @@ use super::{RecordingWriter, read_recording};
 use crate::{
     diff::{self, Measured},
     fuzzing::{Target, Values},
-    report,
+    report::{self, Extent},
     run::Run,
     scratch::Scratch,
     terminal::Style,
@@ -164,8 +164,10 @@ fn columns(db: &Connection) -> Vec<Column> {
 fn reports(run: &Run) {
     let page = rendered(|out| report::run_as_html(run, out));
     assert_eq!(scripts(&page), base().0);
-    let text = rendered(|out| report::run_as_text(run, TEXT, out));
-    assert!(is_plain(&text));
+    for extent in [Extent::Full, Extent::Short(None)] {
+        let text = rendered(|out| report::run_as_text(run, extent, TEXT, out));
+        assert!(is_plain(&text));
+    }
     is_json(&rendered(|out| report::run_as_json(run, out)));
     for render in [
         report::run_as_csv,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::{
-    report,
+    report::{self, Extent},
     run::{Run, Snapshot, SnapshotScope, agreement::agreeing, arbitrary},
     scratch::Scratch,
     terminal::Style,
@@ -32,7 +32,9 @@ fn rendered(run: &Run) -> usize {
         width: 80,
         color: false,
     };
-    report::run_as_text(run, style, &mut out).unwrap();
+    for extent in [Extent::Full, Extent::Short(None)] {
+        report::run_as_text(run, extent, style, &mut out).unwrap();
+    }
     report::run_as_json(run, &mut out).unwrap();
     report::run_as_csv(run, &mut out).unwrap();
     out.len()

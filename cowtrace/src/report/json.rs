@@ -15,7 +15,8 @@ use crate::{
         WriteKind,
     },
     verdict::{
-        GrowthShape, TreeGrowth, growth_of_tree, summary, unshared_before, verdict_in_words,
+        Advice, GrowthShape, TreeGrowth, advice_by_cause, growth_of_tree, summary, unshared_before,
+        verdict_in_words,
     },
 };
 
@@ -39,6 +40,7 @@ struct Report<'a> {
     timeline: &'a Timeline,
     balance: Vec<BalanceOut>,
     verdict: Verdict,
+    advice: Vec<AdviceOut>,
 }
 
 #[derive(Serialize)]
@@ -244,6 +246,27 @@ struct PartOut {
     share: f64,
 }
 
+#[derive(Serialize)]
+struct AdviceOut {
+    what: String,
+    because: String,
+    helps: bool,
+    saves_at_most_bytes: Option<u64>,
+    command: Option<&'static str>,
+}
+
+impl From<Advice> for AdviceOut {
+    fn from(advice: Advice) -> Self {
+        Self {
+            what: advice.what,
+            because: advice.because,
+            helps: advice.helps,
+            saves_at_most_bytes: advice.saves_at_most_bytes,
+            command: advice.command,
+        }
+    }
+}
+
 /// Writes a run as JSON.
 pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let copied = run.copied();
@@ -312,6 +335,10 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .filter_map(|it| balance_out(run, it))
             .collect(),
         verdict: verdict_out(run),
+        advice: advice_by_cause(run)
+            .into_iter()
+            .map(AdviceOut::from)
+            .collect(),
     };
     // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
     // of mappings. They go into a buffer of a known type before they go to `out`.

@@ -13,4 +13,4 @@ pub use folded::run_as_folded_stacks;
 pub use html::run_as_html;
 pub use json::run_as_json;
 pub use pprof::run_as_pprof;
-pub use text::run_as_text;
+pub use text::{Extent, run_as_text};

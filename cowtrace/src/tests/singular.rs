@@ -2,7 +2,7 @@
 
 use crate::{
     diff,
-    report::{run_as_html, run_as_text},
+    report::{Extent, run_as_html, run_as_text},
     run::{Loss, Process, Region, Role, Row, Run, Sample, Sources, Writer, agreement::agreeing},
     terminal::Style,
 };
@@ -162,13 +162,15 @@ fn one_thing_is_told_in_the_singular() {
     for stored in STORED {
         for many in [1, 4, 5, 11, 13] {
             let run = once(stored, many);
-            let mut out = Vec::new();
             let style = Style {
                 width: 120,
                 color: false,
             };
-            run_as_text(&run, style, &mut out).unwrap();
-            check(&String::from_utf8(out).unwrap());
+            for extent in [Extent::Full, Extent::Short(Some("cowtrace report"))] {
+                let mut out = Vec::new();
+                run_as_text(&run, extent, style, &mut out).unwrap();
+                check(&String::from_utf8(out).unwrap());
+            }
             let mut out = Vec::new();
             run_as_html(&run, &mut out).unwrap();
             let page = String::from_utf8(out).unwrap();

@@ -1,8 +1,8 @@
-//! Advice about the copies, one paragraph for each cause that matters.
+//! Advice about the copies, for each cause that matters.
 
 use std::collections::HashSet;
 
-use super::writers::{is_pythons, pages_by};
+use super::writers::{KnownPages, is_pythons, pages, pages_by};
 use crate::{
     run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
@@ -17,6 +17,9 @@ const STRIPPED_SHARE: f64 = 0.25;
 /// From this share of the copies on, the master counts as the main cause.
 const MASTER_SHARE: f64 = 0.5;
 
+/// Compares the last two runs that were kept.
+const CHECK: &str = "cowtrace diff";
+
 const REFCOUNTS: &str = "Reference counts are written by merely reading an object. gc.freeze() \
     does not help against them, and neither do the immortal objects of CPython 3.12: they are a \
     few of the interpreter's own. Data in arrays, memory-mapped files or shared memory stays \
@@ -24,42 +27,101 @@ const REFCOUNTS: &str = "Reference counts are written by merely reading an objec
 const HEADERS: &str = "The garbage collector writes a header in front of each object that it \
     looks at: gc.freeze() in the master, before it forks, keeps its collections from those. \
     Freeing such objects writes the headers of their neighbours too, with or without it.";
+const NO_FREEZE: &str = "gc.freeze() keeps the garbage collector from writing a header in front of \
+    each object. That is not what made these copies.";
 const RUBY: &str = "Ruby's garbage collector writes into the objects that it marks while they \
     are young: GC.start in the master, before it forks (Process.warmup since Ruby 3.3), leaves \
     fewer of them to the workers.";
 const MASTER: &str = "The master itself copies what it writes while a child still shares it, as \
     Redis does while a child saves. When the children have gone it copies nothing.";
 
-/// The advice; nothing if little is copied.
-pub(crate) fn advice(run: &Run) -> Vec<String> {
-    let copied = run.bytes(run.copied().total()) as f64;
-    let mut paragraphs: Vec<String> = stripped(run).into_iter().collect();
-    if copied >= CEILING * run.ceiling_bytes() as f64 {
-        let causes: [(bool, &str); 4] = [
-            (of_kind(run, WriteKind::Refcount) >= SHARE, REFCOUNTS),
-            (of_kind(run, WriteKind::Gc) >= SHARE, HEADERS),
-            (share(run, is_rubys_collector) >= SHARE, RUBY),
-            (
-                run.descendants().next().is_some() && by_masters(run) >= MASTER_SHARE,
-                MASTER,
-            ),
-        ];
-        let told = causes.into_iter().filter(|(matters, _)| *matters);
-        paragraphs.extend(told.map(|(_, text)| text.to_owned()));
-        paragraphs.extend(freed_at_exit(run));
+/// What to do about a cause of copies, or not to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advice {
+    /// What to do, in a few words.
+    pub(crate) what: String,
+    /// Why, in sentences.
+    pub(crate) because: String,
+    /// Whether it helps. People try what does not help, too.
+    pub(crate) helps: bool,
+    /// The copies that it is about, and those whose cause is not known, bytes: it cannot save more. `None` if
+    /// it saves nothing by itself.
+    pub(crate) saves_at_most_bytes: Option<u64>,
+    /// The command that shows whether it helped.
+    pub(crate) command: Option<&'static str>,
+}
+
+impl Advice {
+    fn helping(what: &str, because: impl Into<String>, saves_at_most_bytes: u64) -> Self {
+        Self {
+            what: what.into(),
+            because: because.into(),
+            helps: true,
+            saves_at_most_bytes: Some(saves_at_most_bytes),
+            command: Some(CHECK),
+        }
     }
-    paragraphs
+}
+
+/// The paragraphs of the advice that helps; nothing if little is copied.
+pub(crate) fn advice(run: &Run) -> Vec<String> {
+    let all = advice_by_cause(run).into_iter();
+    all.filter(|it| it.helps).map(|it| it.because).collect()
+}
+
+/// The advice, one for each cause that matters; nothing if little is copied.
+pub(crate) fn advice_by_cause(run: &Run) -> Vec<Advice> {
+    let copied = run.bytes(run.copied().total()) as f64;
+    let mut all: Vec<Advice> = stripped(run).into_iter().collect();
+    if copied < CEILING * run.ceiling_bytes() as f64 {
+        return all;
+    }
+    let is_kind = |kind: WriteKind| move |writer: &Writer| writer.kind == kind;
+    let (counts, headers) = (is_kind(WriteKind::Refcount), is_kind(WriteKind::Gc));
+    let has_counts = share(run, counts) >= SHARE;
+    if has_counts {
+        let what = "data in arrays, mapped files or shared memory";
+        all.push(Advice::helping(what, REFCOUNTS, at_most(run, counts)));
+    }
+    if share(run, headers) >= SHARE {
+        let what = "gc.freeze() in the master, before it forks";
+        all.push(Advice::helping(what, HEADERS, at_most(run, headers)));
+    } else if has_counts {
+        all.push(Advice {
+            helps: false,
+            command: None,
+            ..Advice::helping("gc.freeze()", NO_FREEZE, at_most(run, headers))
+        });
+    }
+    if share(run, is_rubys_collector) >= SHARE {
+        let what = "GC.start in the master, before it forks";
+        all.push(Advice::helping(
+            what,
+            RUBY,
+            at_most(run, is_rubys_collector),
+        ));
+    }
+    if run.descendants().next().is_some() && share_of_masters(run) >= MASTER_SHARE {
+        let what = "a master that writes less while children live";
+        all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
+    }
+    all.extend(freed_at_exit(run));
+    all
+}
+
+fn pages_of_writers(run: &Run, fits: impl Fn(&Writer) -> bool) -> u64 {
+    pages(run.who_wrote.writers.iter().filter(|writer| fits(writer)))
+}
+
+/// Copies of these writers, and all without a record of the write, bytes.
+fn at_most(run: &Run, fits: impl Fn(&Writer) -> bool) -> u64 {
+    let known = KnownPages::of(run);
+    run.bytes(pages_of_writers(run, fits) + known.all - known.recorded)
 }
 
 fn share(run: &Run, fits: impl Fn(&Writer) -> bool) -> f64 {
-    let pages = |writer: &Writer| writer.copied_pages;
-    let all: u64 = run.who_wrote.writers.iter().map(pages).sum();
-    let fitting = run.who_wrote.writers.iter().filter(|writer| fits(writer));
-    fitting.map(pages).sum::<u64>() as f64 / all.max(1) as f64
-}
-
-fn of_kind(run: &Run, kind: WriteKind) -> f64 {
-    share(run, |writer| writer.kind == kind)
+    let all = pages(&run.who_wrote.writers);
+    pages_of_writers(run, fits) as f64 / all.max(1) as f64
 }
 
 /// Recognized by its name, or by that of the nearby exported function, which is from the same file.
@@ -70,7 +132,7 @@ fn is_rubys_collector(writer: &Writer) -> bool {
 
 /// Copies of workers whose interpreter is shutting down, after their last Python function has
 /// returned. Only known if the interpreter's functions have names and its Python lines are known.
-fn freed_at_exit(run: &Run) -> Option<String> {
+fn freed_at_exit(run: &Run) -> Option<Advice> {
     let has_ended = run.descendants().any(|process| process.exited_ns.is_some());
     let has_lines = |writer: &&Writer| writer.python_stack.is_some();
     let interpreters: HashSet<&str> = run
@@ -80,19 +142,22 @@ fn freed_at_exit(run: &Run) -> Option<String> {
         .filter(has_lines)
         .filter_map(|writer| writer.module.as_deref())
         .collect();
-    let share = share(run, |writer| {
+    let frees = |writer: &Writer| {
         let module = writer.module.as_deref();
         writer.python_stack.is_none()
             && module.is_some_and(|module| interpreters.contains(module))
             && writer.function.as_deref().is_some_and(frees_objects)
-    });
+    };
+    let share = share(run, frees);
     (has_ended && share >= SHARE).then(|| {
-        format!(
+        let because = format!(
             "{} of the copies were made by freeing objects outside of any Python function: an \
              interpreter that shuts down frees all that it can. Workers that are replaced less often, \
              or end with os._exit(), make fewer of these copies.",
             percent(share)
-        )
+        );
+        let what = "replacing workers less often, or os._exit()";
+        Advice::helping(what, because, at_most(run, frees))
     })
 }
 
@@ -105,14 +170,19 @@ fn frees_objects(function: &str) -> bool {
             .any(|part| name.contains(part))
 }
 
-fn by_masters(run: &Run) -> f64 {
+/// Pages that masters copied.
+fn by_masters(run: &Run) -> u64 {
     let masters = run
         .memory
         .processes
         .iter()
         .filter(|process| process.role == Role::Master);
-    let copied: u64 = masters.map(|master| master.copied.total()).sum();
-    copied as f64 / run.copied().total().max(1) as f64
+    masters.map(|master| master.copied.total()).sum()
+}
+
+/// The share of the copies that masters made.
+pub(super) fn share_of_masters(run: &Run) -> f64 {
+    by_masters(run) as f64 / run.copied().total().max(1) as f64
 }
 
 /// Whether the function has no name, only its start address.
@@ -126,7 +196,7 @@ fn is_unnamed(writer: &Writer) -> bool {
 
 /// The file without names that made most copies, and how to get names for it. CPython's writes are
 /// excluded: they are described by type and line.
-fn stripped(run: &Run) -> Option<String> {
+fn stripped(run: &Run) -> Option<Advice> {
     let unnamed = run
         .who_wrote
         .writers
@@ -137,13 +207,17 @@ fn stripped(run: &Run) -> Option<String> {
     let share = share(run, |writer| {
         is_unnamed(writer) && writer.module.as_ref() == Some(&module)
     });
-    (share >= STRIPPED_SHARE).then(|| {
-        format!(
+    (share >= STRIPPED_SHARE).then(|| Advice {
+        what: format!("debug symbols of {}", printable(&module)),
+        because: format!(
             "{} is stripped: {} of the copies are by functions of it that have no name. They have \
              one where its debug symbols are installed.",
             printable(&module),
             percent(share)
-        )
+        ),
+        helps: true,
+        saves_at_most_bytes: None,
+        command: None,
     })
 }
 

@@ -55,30 +55,49 @@ pub(crate) fn summary(run: &Run) -> String {
 
 /// Facts that belong to the answer, one sentence each.
 pub(crate) fn facts(run: &Run) -> Vec<String> {
-    let workforce = run.workforce();
-    let mut facts = Vec::new();
-    if let Some(share) = unshared_share(run) {
-        let all = size(run.ceiling_bytes());
-        let what = if earlier_workers(run) == 0 {
-            format!("is no longer shared; copies of all of it would use {all}")
-        } else {
-            "was copied in this trace".into()
-        };
-        facts.push(format!(
-            "{} of the {all} that {} inherited {what}.",
-            percent(share),
-            plural(workforce.workers.len() as u64, "worker"),
-        ));
-    }
-    facts.extend(copied_before(run));
-    facts.extend(endings(run));
-    facts.extend(no_workers(run, &workforce));
+    let mut facts: Vec<String> = unshared_in_words(run).into_iter().collect();
+    facts.extend(about_workers(run));
     if run.reused_faults() > 0 {
         facts.push(format!(
             "{} needed no copy and cost no memory.",
             plural(run.reused_faults(), "other write fault")
         ));
     }
+    facts.extend(about_method(run));
+    facts
+}
+
+/// Those of the facts that a reader of the first lines needs.
+pub(crate) fn main_facts(run: &Run) -> Vec<String> {
+    let mut facts = about_workers(run);
+    facts.extend(about_method(run));
+    facts
+}
+
+fn unshared_in_words(run: &Run) -> Option<String> {
+    let share = unshared_share(run)?;
+    let all = size(run.ceiling_bytes());
+    let what = if earlier_workers(run) == 0 {
+        format!("is no longer shared; copies of all of it would use {all}")
+    } else {
+        "was copied in this trace".into()
+    };
+    Some(format!(
+        "{} of the {all} that {} inherited {what}.",
+        percent(share),
+        plural(run.workforce().workers.len() as u64, "worker"),
+    ))
+}
+
+fn about_workers(run: &Run) -> Vec<String> {
+    let mut facts: Vec<String> = copied_before(run).into_iter().collect();
+    facts.extend(endings(run));
+    facts.extend(no_workers(run, &run.workforce()));
+    facts
+}
+
+fn about_method(run: &Run) -> Vec<String> {
+    let mut facts = Vec::new();
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \

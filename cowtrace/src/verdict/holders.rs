@@ -68,7 +68,7 @@ impl HeldPages {
 
     /// Whether variables may hold more than was found: because memory was searched only in part, or
     /// copies came after a walk that was made before the end.
-    fn is_lower_bound(&self, run: &Run) -> bool {
+    pub(super) fn is_lower_bound(&self, run: &Run) -> bool {
         let is_early = run
             .who_holds
             .heap_walks

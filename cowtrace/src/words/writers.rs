@@ -37,3 +37,23 @@ pub(crate) fn function(writer: &Writer) -> String {
         None => format!("({module})"),
     }
 }
+
+/// A kind of write, in words.
+pub(crate) const fn kind_of_write(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Refcount => "reference counts, which reading an object writes",
+        WriteKind::Gc => "object headers, which the garbage collector writes",
+        WriteKind::Other => "memory that the program itself writes",
+        WriteKind::Kernel => "memory that system calls fill",
+    }
+}
+
+/// The same in few words.
+pub(crate) const fn short_kind_of_write(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Refcount => "reading (reference counts)",
+        WriteKind::Gc => "collecting (gc headers)",
+        WriteKind::Other => "other memory",
+        WriteKind::Kernel => "system calls",
+    }
+}

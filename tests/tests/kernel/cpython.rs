@@ -186,7 +186,7 @@ for worker in range(2):
 os.wait(); os.wait()"
     );
     let output = Command::new(program("cowtrace"))
-        .arg("--")
+        .args(["--full", "--"])
         .arg(python.get_program())
         .args(["-c", &script])
         .output()

@@ -9,7 +9,7 @@ use std::{
 
 use cowtrace::{
     recording::RecordingWriter,
-    report,
+    report::{self, Extent},
     run::{Run, Snapshot, SnapshotScope},
     terminal::Style,
 };
@@ -44,11 +44,12 @@ fn a_report_is_that_of_the_run() {
         width: 80,
         color: false,
     };
-    report::run_as_text(&run, style, &mut expected[0]).expect("memory can be written");
+    report::run_as_text(&run, Extent::Full, style, &mut expected[0])
+        .expect("memory can be written");
     report::run_as_json(&run, &mut expected[1]).expect("memory can be written");
     report::run_as_csv(&run, &mut expected[2]).expect("memory can be written");
     for (format, expected) in ["text", "json", "csv"].into_iter().zip(expected) {
-        let output = cowtrace(&["report", path, "-f", format]);
+        let output = cowtrace(&["report", path, "--full", "-f", format]);
         assert!(
             output.status.success() && output.stderr.is_empty(),
             "{output:?}"
@@ -56,13 +57,37 @@ fn a_report_is_that_of_the_run() {
         assert_eq!(output.stdout, expected, "{format}");
         let file = folder.path(format);
         let file = file.to_str().expect("a plain name");
-        let output = cowtrace(&["report", path, "-f", format, "-o", file]);
+        let output = cowtrace(&["report", path, "--full", "-f", format, "-o", file]);
         assert!(
             output.status.success() && output.stdout.is_empty(),
             "{output:?}"
         );
         assert_eq!(fs::read(file).expect("the report"), expected, "{format}");
     }
+}
+
+#[test]
+fn a_short_report_says_how_to_see_all_of_this_recording() {
+    let folder = Folder::new("short");
+    let path = folder.path("my run.cow");
+    let run: Run = serde_json::from_str(SERVICE).expect("a stored run");
+    recorded(&path, &run, true);
+    let path = path.to_str().expect("a plain name");
+    let printed = |options: &[&str]| {
+        let output = cowtrace(&[&["report", path], options].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let (short, full) = (printed(&[]), printed(&["--full"]));
+    let words: Vec<&str> = short.split_whitespace().collect();
+    let command = format!("More: cowtrace report '{path}' --full");
+    assert!(words.join(" ").contains(&command), "{short}");
+    assert!(!full.contains("More:"), "{full}");
+    let lines = |text: &str| text.lines().count();
+    assert!(
+        lines(&short) <= 50 && lines(&full) > lines(&short),
+        "{short}"
+    );
 }
 
 #[test]

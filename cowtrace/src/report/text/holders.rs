@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::view::{View, in_lines};
+use super::{
+    extent::Extent,
+    view::{View, in_lines},
+};
 use crate::{
     report::columns::{HOLDERS, HolderRow},
     run::{Holder, Run},
@@ -17,12 +20,21 @@ use crate::{
 };
 
 const MOST_HOLDERS: usize = 8;
+/// Variables in the short report.
+const SHORT_HOLDERS: usize = 2;
 const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
+/// What is known of no variable is in the short report from this share on.
+const SHORT_SHARE: f64 = 0.05;
 /// A name that would get fewer columns has a line of its own.
 const LEAST_NAME: usize = 14;
 
 /// Writes the section; nothing if variables were not looked up.
-pub(super) fn write_holders(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_holders(
+    run: &Run,
+    extent: Extent<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let Some(held) = HeldPages::of(run) else {
         let Some(why) = why_not_looked_for(run) else {
             return Ok(());
@@ -42,29 +54,34 @@ pub(super) fn write_holders(run: &Run, style: Style, out: &mut dyn Write) -> io:
     let view = View::of(&HOLDERS);
     let mut table = view.grid();
     let mut told = 0;
-    for holder in run.who_holds.holders.iter().take(MOST_HOLDERS) {
+    let most = extent.most_rows(MOST_HOLDERS, SHORT_HOLDERS);
+    for holder in run.who_holds.holders.iter().take(most) {
         told += holder.copied_pages;
         let figures = view.figures(&HolderRow::of(run, &held, holder));
-        table.add(figures, |room| {
-            lines_of_holder(holder, &owner_among_alike(run, holder), room).join("\n")
+        table.add(figures, move |room| {
+            lines_of_holder(holder, &owner_among_alike(run, holder), extent, room).join("\n")
         });
     }
     let smaller = (held.found.saturating_sub(told), "(smaller variables)");
     for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
-        if pages > 0 {
+        if pages > 0 && (extent.is_full() || held.share(pages) >= SHORT_SHARE) {
             let figures = view.figures(&HolderRow::nameless(run, &held, pages));
             table.add(figures, |room| in_lines(what, room));
         }
     }
     writeln!(out, "{}", table.lines(style))?;
-    write_notes(run, style, out)
+    if extent.is_full() {
+        write_notes(run, style, out)
+    } else {
+        Ok(())
+    }
 }
 
 /// A variable, with those that hold the same memory, then its description.
-fn lines_of_holder(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
+fn lines_of_holder(holder: &Holder, owner: &str, extent: Extent<'_>, width: usize) -> Vec<String> {
     let share = |pages: u64| part_of(holder, pages);
     let mut lines = around("", &holder.path, owner, width);
-    for other in equal_holders(holder) {
+    for other in equal_holders(holder).filter(|_| extent.is_full()) {
         let part = match share(other.copied_pages) {
             1.0.. => String::new(),
             part => format!(" ({} of it)", percent(part)),
@@ -76,7 +93,8 @@ fn lines_of_holder(holder: &Holder, owner: &str, width: usize) -> Vec<String> {
             .into_iter()
             .map(|line| format!("  {line}")),
     );
-    for other in lesser_holders(holder) {
+    let lesser = lesser_holders(holder).filter(|_| extent.is_full());
+    for other in lesser {
         let part = percent(share(other.copied_pages));
         let before = format!("  {part} also held by ");
         lines.extend(around(&before, &other.path, "", width));

@@ -1,11 +1,14 @@
-//! The report for people: the answer first, then where, who, and what was lost. Each file writes
-//! one section.
+//! The report for people: what it is and what to do about it, then who wrote, what holds it, where, which
+//! processes, how it was measured, and what was lost. Each file writes one section.
 
+mod card;
+mod extent;
 mod holders;
 mod lost;
 mod native_stacks;
 mod processes;
 mod regions;
+mod rows;
 mod strips;
 mod summary;
 mod view;
@@ -13,17 +16,33 @@ mod writers;
 
 use std::io::{self, Write};
 
-use crate::{run::Run, terminal::Style};
+pub use extent::Extent;
+
+use crate::{run::Run, terminal::Style, verdict::Card};
 
 /// Writes a run as text.
-pub fn run_as_text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    summary::summary(run, style, out)?;
-    if run.copied().total() > 0 {
-        regions::write_regions(run, style, out)?;
-        strips::write_strips(run, style, out)?;
-        writers::write_writers(run, style, out)?;
-        holders::write_holders(run, style, out)?;
-        processes::write_processes(run, style, out)?;
+pub fn run_as_text(
+    run: &Run,
+    extent: Extent<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let card = Card::of(run);
+    card::write_card(&card, extent, style, out)?;
+    if extent.is_full() {
+        summary::write_answer(run, &card, style, out)?;
     }
-    lost::write_lost(run, style, out)
+    if run.copied().total() > 0 {
+        writers::write_writers(run, extent, style, out)?;
+        holders::write_holders(run, extent, style, out)?;
+        regions::write_regions(run, extent, style, out)?;
+        if extent.is_full() {
+            strips::write_strips(run, style, out)?;
+            processes::write_processes(run, style, out)?;
+        } else {
+            processes::write_groups(run, style, out)?;
+        }
+    }
+    summary::write_method(run, extent, style, out)?;
+    lost::write_lost(run, extent, style, out)
 }

@@ -1,22 +1,29 @@
 //! Which processes copied.
 
-use std::io::{self, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 use super::view::View;
 use crate::{
     report::columns::{PROCESSES, ProcessRow},
     run::{Process, Role, Run},
-    terminal::{Style, section},
-    words::{plural, shorten, size},
+    terminal::{Style, item, section},
+    words::{named, plural, shorten, size},
 };
 
 const MOST_PROCESSES: usize = 12;
+/// Longer names are cut.
+const MAX_NAME: usize = 32;
+/// Groups in the short report.
+const MOST_GROUPS: usize = 4;
+/// Processes are alike if the one with the fewest copies has at least this share of those of the first.
+const ALIKE: f64 = 0.9;
 
 /// Writes the section.
 pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
-    let mut processes: Vec<&Process> = run.memory.processes.iter().filter(told).collect();
-    processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
+    let processes = processes_by_copies(run);
     let view = View::of(&PROCESSES);
     let mut table = view.grid().dispensable(&[1, 2, 4]).shorter(4, 5);
     for process in processes.iter().take(MOST_PROCESSES) {
@@ -41,4 +48,87 @@ pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> i
         )?;
     }
     Ok(())
+}
+
+/// Masters and those that copied, most copies first.
+fn processes_by_copies(run: &Run) -> Vec<&Process> {
+    let told = |process: &&Process| process.copied.total() > 0 || process.role == Role::Master;
+    let mut processes: Vec<&Process> = run.memory.processes.iter().filter(told).collect();
+    processes.sort_by_key(|process| (std::cmp::Reverse(process.copied.total()), process.id));
+    processes
+}
+
+/// Writes the section in short: those that are alike in one line.
+pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let all = size(run.bytes(run.copied().total()));
+    section(&format!("WHO COPIED ({all} in all)"), style, out)?;
+    let groups = groups_of_alike(processes_by_copies(run));
+    for group in groups.iter().take(MOST_GROUPS) {
+        item(&group_in_words(run, group), style, out)?;
+    }
+    let others = groups.get(MOST_GROUPS..).unwrap_or_default();
+    let others: Vec<&Process> = others.iter().flatten().copied().collect();
+    if !others.is_empty() {
+        let pages = others.iter().map(|process| process.copied.total()).sum();
+        let number = plural(others.len() as u64, "other");
+        item(
+            &format!("({number}, {})", size(run.bytes(pages))),
+            style,
+            out,
+        )?;
+    }
+    Ok(())
+}
+
+/// Processes of the same name and role with about as many copies, in the order of the first of each group.
+fn groups_of_alike(processes: Vec<&Process>) -> Vec<Vec<&Process>> {
+    let mut groups: Vec<Vec<&Process>> = Vec::new();
+    let mut last: HashMap<(Role, &str), usize> = HashMap::new();
+    for process in processes {
+        let kind = (process.role, process.comm.as_str());
+        let group = last.get(&kind).and_then(|at| groups.get_mut(*at));
+        let is_alike = |group: &Vec<&Process>| {
+            let most = group.first().map_or(0, |first| first.copied.total());
+            process.copied.total() as f64 >= most as f64 * ALIKE
+        };
+        match group {
+            Some(group) if is_alike(group) => group.push(process),
+            _ => {
+                last.insert(kind, groups.len());
+                groups.push(vec![process]);
+            }
+        }
+    }
+    groups
+}
+
+/// `29 workers, 24.0 MiB each (python3)`.
+fn group_in_words(run: &Run, group: &[&Process]) -> String {
+    let Some((first, last)) = group.first().zip(group.last()) else {
+        return String::new();
+    };
+    let copied = |process: &Process| size(run.bytes(process.copied.total()));
+    let (most, least) = (copied(first), copied(last));
+    let name = shorten(&named(&first.comm), MAX_NAME);
+    if group.len() == 1 {
+        let exited = first.exited_ns.map_or("", |_| ", exited");
+        return format!(
+            "{} {}, {most} ({name}{exited})",
+            first.role.name(),
+            first.pid
+        );
+    }
+    let each = if most == least {
+        most
+    } else {
+        format!("{least} to {most}")
+    };
+    let number = plural(group.len() as u64, first.role.name());
+    let exited = group.iter().filter(|it| it.exited_ns.is_some()).count();
+    let exited = match exited {
+        0 => String::new(),
+        all if all == group.len() => ", all exited".into(),
+        some => format!(", {some} exited"),
+    };
+    format!("{number}, {each} each ({name}{exited})")
 }

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::view::{View, name_in};
+use super::{
+    extent::Extent,
+    view::{View, name_in},
+};
 use crate::{
     report::columns::{MAPPINGS, MappingRow},
     run::{Region, Run},
@@ -13,17 +16,32 @@ use crate::{
 
 const MOST_REGIONS: usize = 10;
 const MOST_OWN: usize = 4;
+/// Regions in the short report.
+const SHORT_REGIONS: usize = 3;
+/// Regions with a smaller share of the copies have no row of their own there.
+const SHORT_SHARE: f64 = 0.01;
 
 /// Writes the section.
-pub(super) fn write_regions(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_regions(
+    run: &Run,
+    extent: Extent<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let view = View::of(&MAPPINGS);
     let mut table = view.grid().dispensable(&[3, 1, 2]);
     let regions = run.regions_by_copies();
-    for region in regions.iter().take(MOST_REGIONS) {
+    let most = extent.most_rows(MOST_REGIONS, short_rows(run, &regions));
+    for region in regions.iter().take(most) {
         let row = MappingRow::of(run, region);
         table.add(view.figures(&row), move |room| name_in(&row.name, room));
     }
-    for (name, pages) in rest_of_regions(run, &regions) {
+    let rest = if extent.is_full() {
+        rest_of_regions(run, &regions)
+    } else {
+        others_together(run, &regions[most.min(regions.len())..])
+    };
+    for (name, pages) in rest {
         let row = MappingRow::named(run, name, pages);
         table.add(view.figures(&row), move |room| {
             let lines = name_in(&row.name, room);
@@ -45,6 +63,26 @@ pub(super) fn write_regions(run: &Run, style: Style, out: &mut dyn Write) -> io:
         out,
     )?;
     writeln!(out, "{}", table.lines(style))
+}
+
+/// Rows of the short table: few, and none for next to nothing.
+fn short_rows(run: &Run, regions: &[&Region]) -> usize {
+    let all = run.copied().total() as f64;
+    let is_large = |region: &&&Region| region.copied_pages as f64 >= all * SHORT_SHARE;
+    let large = regions.iter().take_while(is_large).count();
+    large.clamp(1, SHORT_REGIONS)
+}
+
+/// All copies outside the short table's regions, in one row.
+fn others_together(run: &Run, others: &[&Region]) -> Vec<(String, u64)> {
+    let own = pages_in_own_memory(run);
+    let number = others.len() + own.len();
+    let of_regions = others.iter().map(|region| region.copied_pages);
+    let pages = of_regions
+        .chain(own.into_iter().map(|(_, pages)| pages))
+        .sum();
+    let name = format!("({})", plural(number as u64, "other"));
+    Vec::from_iter((number > 0).then_some((name, pages)))
 }
 
 /// Copies outside the table's regions: smaller regions together, then the processes' own memory by

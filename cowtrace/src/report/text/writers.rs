@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
+    extent::Extent,
     native_stacks::native_stacks,
     view::{View, in_lines, name_in},
 };
@@ -20,9 +21,17 @@ use crate::{
 const MOST_TARGETS: usize = 8;
 const MOST_FUNCTIONS: usize = 6;
 const MOST_LINES: usize = 8;
+/// Rows in the short report.
+const SHORT_TARGETS: usize = 3;
+const SHORT_LINES: usize = 2;
 
 /// Writes the section; nothing if no writer is known.
-pub(super) fn write_writers(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_writers(
+    run: &Run,
+    extent: Extent<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let known = KnownPages::of(run);
     if known.recorded == 0 {
         return Ok(());
@@ -34,23 +43,50 @@ pub(super) fn write_writers(run: &Run, style: Style, out: &mut dyn Write) -> io:
     let writers = &run.who_wrote.writers;
     if tells_what_was_written(run) {
         let written = pages_by(writers, |writer| written(run, writer));
-        table(WRITTEN, &written, MOST_TARGETS, out)?;
+        let most = extent.most_rows(MOST_TARGETS, SHORT_TARGETS);
+        table(WRITTEN, &written, most, out)?;
         writeln!(out)?;
     }
-    table(BY, &pages_by(writers, function), MOST_FUNCTIONS, out)?;
-    native_stacks(run, known.recorded, style, out)?;
     let lines = Lines::of(run);
-    if writers.iter().any(|writer| writer.python_stack.is_some()) {
-        writeln!(out)?;
+    let has_lines = writers.iter().any(|writer| writer.python_stack.is_some());
+    if extent.is_full() || !has_lines {
+        let most = extent.most_rows(MOST_FUNCTIONS, SHORT_TARGETS);
+        table(BY, &pages_by(writers, function), most, out)?;
+    }
+    if extent.is_full() {
+        native_stacks(run, known.recorded, style, out)?;
+    }
+    if has_lines {
+        if extent.is_full() {
+            writeln!(out)?;
+        }
         let by_line = pages_by(writers, |writer| lines.of_writer(writer));
-        table(&format!("{BY} {LINE}"), &by_line, MOST_LINES, out)?;
-        if let Some(note) = note_on_python_stacks(run, known.recorded) {
+        let most = extent.most_rows(MOST_LINES, SHORT_LINES);
+        table(&format!("{BY} {LINE}"), &by_line, most, out)?;
+    }
+    if extent.is_full() {
+        write_details(run, &lines, known.recorded, style, out)?;
+    }
+    Ok(())
+}
+
+/// What is known besides the tables.
+fn write_details(
+    run: &Run,
+    lines: &Lines<'_>,
+    recorded: u64,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let writers = &run.who_wrote.writers;
+    if writers.iter().any(|writer| writer.python_stack.is_some()) {
+        if let Some(note) = note_on_python_stacks(run, recorded) {
             write_apart(&note, style, out)?;
         }
     } else if writers.iter().any(is_pythons) {
         write_apart(NO_LINES, style, out)?;
     }
-    for (index, text) in who_wrote_most_of_regions(run, &lines).iter().enumerate() {
+    for (index, text) in who_wrote_most_of_regions(run, lines).iter().enumerate() {
         if index == 0 {
             writeln!(out)?;
         }

@@ -10,7 +10,7 @@ mod window;
 mod words;
 
 pub(crate) use shape::GrowthShape;
-pub(crate) use tree::{TreeGrowth, growth_of_tree};
+pub(crate) use tree::{TreeGrowth, VerdictKind, growth_of_tree, processes_at_end};
 pub(crate) use words::verdict_in_words;
 
 #[cfg(test)]

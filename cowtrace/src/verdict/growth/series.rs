@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{shape::GrowthShape, window::Window};
+use super::{
+    shape::{GrowthShape, SOON_NS},
+    window::Window,
+};
 use crate::run::{Run, Sample};
 
 /// Parts that a trace is cut into.
@@ -13,6 +16,8 @@ const GROWS_IN_TWO: f64 = 0.35;
 const GROWS_IN_ONE: f64 = 0.15;
 /// It has stopped if no more than this came in the last two parts.
 const STOPPED: f64 = 0.05;
+/// Copies have stopped if no more than this came in the last three tenths of the time.
+const FLAT: f64 = 0.01;
 
 /// Pages at times, ns since the start, in order.
 pub(super) type Series = Vec<(u64, u64)>;
@@ -85,14 +90,7 @@ impl NewMemory {
 
     /// How long before the end it had all but a twentieth of what it has, ns.
     fn flat_for(&self, last: f64) -> u64 {
-        let enough = last * (1.0 - STOPPED);
-        let below = self
-            .0
-            .iter()
-            .rposition(|(_, pages)| (*pages as f64) < enough);
-        let since = self.0.get(below.map_or(0, |at| at + 1));
-        let end = self.0.last();
-        end.zip(since).map_or(0, |(end, since)| end.0 - since.0)
+        at_least_since(&self.0, last * (1.0 - STOPPED))
     }
 }
 
@@ -116,6 +114,25 @@ pub(super) fn held_copies(run: &Run, window: &Window<'_>) -> Series {
         (sample.at_ns, copied.sum())
     };
     window.samples().iter().map(held_in).collect()
+}
+
+/// For how long before the end all but a hundredth of the copies had been made, ns; `None` if that is less than
+/// the last three tenths of the time, or the whole time is too short.
+pub(super) fn flat_copies(held: &Series) -> Option<u64> {
+    let (first, last) = held.first().zip(held.last())?;
+    let span = last.0 - first.0;
+    let flat = at_least_since(held, last.1 as f64 * (1.0 - FLAT));
+    (last.1 > 0 && span >= SOON_NS && flat >= span / 10 * 3).then_some(flat)
+}
+
+/// How long before the end there were never fewer pages than this, ns.
+fn at_least_since(series: &Series, enough: f64) -> u64 {
+    let below = series
+        .iter()
+        .rposition(|(_, pages)| (*pages as f64) < enough);
+    let since = series.get(below.map_or(0, |at| at + 1));
+    let end = series.last();
+    end.zip(since).map_or(0, |(end, since)| end.0 - since.0)
 }
 
 /// Pages a second in the last two parts of the time.

@@ -1,5 +1,8 @@
 //! How new memory went on over a trace.
 
+/// Below this time there are figures, but no verdict, ns: a cache that fills looks like a leak.
+pub(super) const SOON_NS: u64 = 20_000_000_000;
+
 /// How new memory went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrowthShape {

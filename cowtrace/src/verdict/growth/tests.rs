@@ -1,6 +1,6 @@
 //! Verdicts on made-up series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{tree::VerdictKind, *};
 use crate::run::{HeldBefore, Process, Role, Run, Sample, Sources, arbitrary};
@@ -185,4 +185,25 @@ fn what_a_command_loads_before_it_forks_is_no_growth() {
 #[test]
 fn older_recordings_have_no_verdict() {
     assert!(growth_of_tree(&arbitrary::empty()).is_none());
+}
+
+#[test]
+fn copies_are_flat_if_the_last_third_added_next_to_none() {
+    let flat = |run: &Run| growth_of_tree(run).unwrap().copied_flat_ns;
+    let early = |part: f64| (part.min(0.5) * 180.0) as u64;
+    assert_eq!(flat(&run(60, early, linear(2), 2)), Some(30_000_000_000));
+    assert_eq!(flat(&run(60, linear(90), linear(2), 2)), None);
+    assert_eq!(flat(&run(10, early, linear(2), 2)), None);
+    assert_eq!(flat(&run(60, |_| 0, linear(2), 2)), None);
+}
+
+#[test]
+fn who_lived_at_the_end_is_known_where_memory_was_looked_at() {
+    let mut run = run(60, linear(90), linear(2), 2);
+    assert_eq!(processes_at_end(&run), Some(BTreeSet::from([0, 1])));
+    run.growth = crate::run::Growth::default();
+    for sample in &mut run.memory.timeline.samples {
+        sample.held_by_process.clear();
+    }
+    assert_eq!(processes_at_end(&run), None);
 }

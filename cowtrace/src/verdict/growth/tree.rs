@@ -1,14 +1,14 @@
 //! What a traced tree grew by, in figures, and what that is called.
 
+use std::collections::BTreeSet;
+
 use super::{
-    series::{NewMemory, held_copies, rate_of_last_part},
-    shape::GrowthShape,
+    series::{NewMemory, flat_copies, held_copies, rate_of_last_part},
+    shape::{GrowthShape, SOON_NS},
     window::Window,
 };
 use crate::run::Run;
 
-/// Below this time there are figures, but no verdict, ns: a cache that fills looks like a leak.
-const SOON_NS: u64 = 20_000_000_000;
 /// What is less than this is not worth a word, bytes.
 pub(super) const FLOOR_BYTES: u64 = 4 << 20;
 /// Likewise as a share of the anonymous memory of the tree.
@@ -68,6 +68,8 @@ pub(crate) struct TreeGrowth {
     pub(crate) new_rate: u64,
     /// Copies in the last two fifths of the trace, bytes a second.
     pub(crate) copied_rate: u64,
+    /// For how long next to nothing was copied before the end, ns; `None` where that is too short to say.
+    pub(crate) copied_flat_ns: Option<u64>,
 }
 
 impl TreeGrowth {
@@ -116,9 +118,18 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         shape,
         new_rate: run.bytes(new.rate()),
         copied_rate: run.bytes(rate_of_last_part(&held)),
+        copied_flat_ns: flat_copies(&held),
     };
     growth.kind = kind_of(&growth, run.bytes(floor));
     Some(growth)
+}
+
+/// Processes that lived at the end of what the verdict is about, by their numbers; `None` in recordings of
+/// versions that did not look.
+pub(crate) fn processes_at_end(run: &Run) -> Option<BTreeSet<u32>> {
+    let window = run.has_growth().then(|| Window::of(run)).flatten()?;
+    let last = window.samples().last()?;
+    Some(last.held_by_process.keys().copied().collect())
 }
 
 fn kind_of(growth: &TreeGrowth, floor: u64) -> VerdictKind {

@@ -1,0 +1,413 @@
+//! The first lines: what it is, and what its reader wants to know next, a line each. A line without evidence
+//! is left out.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{
+    extent::Extent,
+    rows::{LabelledRow, RowFigures, lines_of_rows},
+};
+use crate::{
+    terminal::{Style, heading, paragraph, wrap},
+    verdict::{Advice, Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook},
+    words::{kind_of_write, percent, plural, seconds, short_kind_of_write, shorten, size},
+};
+
+/// Lines of the card, at the usual width.
+const MOST_LINES: usize = 12;
+/// Columns.
+const USUAL_WIDTH: usize = 80;
+/// A name that would get fewer columns is alone in its line.
+const LEAST_NAME: usize = 14;
+/// Between a variable and its type.
+const GAP: usize = 2;
+/// Copies that are an aside are described in detail from this share of the growth on.
+const ASIDE_SHARE: f64 = 0.1;
+/// A cause with this share of the copies is the only one that matters.
+const ALONE: f64 = 0.9;
+const MOST_ADVICE: usize = 2;
+const CHECK: &str = "change it, trace again, cowtrace diff";
+
+/// Writes the card.
+pub(super) fn write_card(
+    card: &Card,
+    extent: Extent<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    heading(&card.headline, style, out)?;
+    let more = match extent {
+        Extent::Full => None,
+        Extent::Short(again) => Some(more_in_words(again)),
+    };
+    let taken = wrap(&card.headline, style.width).len()
+        + more
+            .as_ref()
+            .map_or(0, |more| wrap(more, style.width).len());
+    // Narrow lines hold less.
+    let most = MOST_LINES * USUAL_WIDTH / style.width.clamp(1, USUAL_WIDTH);
+    let lines = lines_of_rows(
+        rows_of_card(card),
+        style.width,
+        most.saturating_sub(taken + 1),
+    );
+    if !lines.is_empty() {
+        writeln!(out)?;
+    }
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    more.map_or(Ok(()), |more| paragraph(&more, style, out))
+}
+
+/// How to see more of it.
+fn more_in_words(again: Option<&str>) -> String {
+    match again {
+        None => "More: trace with --full, or with -f html > run.html".into(),
+        Some(again) => format!("More: {again} --full · {again} -f html > run.html"),
+    }
+}
+
+fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
+    let mut rows = Vec::new();
+    if card.is_unbounded {
+        let text = "no bound is known for new memory";
+        rows.push(text_row("how far", 0, RowFigures::Nothing, text.into()));
+    }
+    let Some(copies) = &card.copies else {
+        rows.extend(card.loss.map(row_of_loss));
+        return rows;
+    };
+    let in_detail = !card.copies_are_aside
+        || copies
+            .share_of_growth
+            .is_none_or(|share| share >= ASIDE_SHARE);
+    if card.copies_are_aside {
+        rows.push(row_of_aside(copies));
+    }
+    if in_detail {
+        rows.extend(rows_of_copies(copies, card.copies_are_aside));
+        rows.extend(card.outlook.as_ref().map(|it| row_of_outlook(it, card)));
+        rows.extend(rows_of_advice(&card.advice));
+    }
+    rows.extend(card.loss.map(row_of_loss));
+    rows
+}
+
+fn text_row<'a>(
+    label: &'static str,
+    rank: u8,
+    figures: RowFigures,
+    text: String,
+) -> LabelledRow<'a> {
+    LabelledRow::new(label, rank, figures, move |room| wrap(&text, room))
+}
+
+fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
+    let share = copies.share_of_growth.map_or_else(String::new, |share| {
+        format!(": {} of the growth", percent(share))
+    });
+    let text = format!("{} copied on write{share}", size(copies.bytes));
+    text_row("also", 0, RowFigures::Nothing, text)
+}
+
+fn rows_of_copies(copies: &CopiesOnCard, are_aside: bool) -> Vec<LabelledRow<'_>> {
+    let label = |usual: &'static str| if are_aside { "also" } else { usual };
+    let mut rows = rows_of_variables(&copies.variables, label("what"));
+    if let Some((place, share)) = &copies.place {
+        let text = if are_aside {
+            format!("by {place}")
+        } else {
+            place.clone()
+        };
+        let figures = RowFigures::Share(percent(*share));
+        rows.push(text_row(label("where"), 0, figures, text));
+    }
+    rows.extend(rows_of_causes(&copies.causes, label("why")));
+    rows
+}
+
+fn rows_of_variables<'a>(
+    variables: &'a [CardVariable],
+    label: &'static str,
+) -> Vec<LabelledRow<'a>> {
+    let what = |variable: &'a CardVariable| variable.what.as_deref().unwrap_or_default();
+    let longest = |name: fn(&CardVariable) -> usize| variables.iter().map(name).max().unwrap_or(0);
+    let names = longest(|variable| variable.path.width());
+    let types = longest(|variable| variable.what.as_deref().map_or(0, |what| what.width()));
+    let row = |(rank, variable): (u8, &'a CardVariable)| {
+        let share = percent(variable.share);
+        let least = if variable.is_lower_bound { "≥" } else { "" };
+        let figures = RowFigures::ShareAndSize(format!("{least}{share}"), size(variable.bytes));
+        LabelledRow::new(label, rank, figures, move |room| {
+            let beside = room.saturating_sub(types + GAP);
+            if types == 0 || beside < LEAST_NAME {
+                return vec![shorten(&variable.path, room)];
+            }
+            let name = shorten(&variable.path, beside);
+            let fill = names.min(beside).saturating_sub(name.width()) + GAP;
+            vec![format!("{name}{:fill$}{}", "", what(variable))]
+        })
+    };
+    [0, 3, 7].into_iter().zip(variables).map(row).collect()
+}
+
+fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<LabelledRow<'a>> {
+    let Some((first, others)) = causes.split_first() else {
+        return Vec::new();
+    };
+    let share = |cause: &CardCause| RowFigures::Share(percent(cause.share));
+    if first.share >= ALONE || others.is_empty() {
+        let words = kind_of_write(first.kind).to_owned();
+        let row = text_row(label, 0, share(first), words);
+        let types = (!first.written.is_empty()).then(|| {
+            LabelledRow::new(label, 5, RowFigures::Nothing, |room| {
+                vec![with_types("", &first.written, room)]
+            })
+        });
+        return std::iter::once(row).chain(types).collect();
+    }
+    let row = |(rank, cause): (u8, &'a CardCause)| {
+        LabelledRow::new(label, rank, share(cause), move |room| {
+            vec![with_types(
+                short_kind_of_write(cause.kind),
+                &cause.written,
+                room,
+            )]
+        })
+    };
+    [0, 2].into_iter().zip(causes).map(row).collect()
+}
+
+/// `reading objects: str 56 %, int 16 %`, with as many types as have room.
+fn with_types(words: &str, types: &[(String, f64)], room: usize) -> String {
+    let mut text = words.to_owned();
+    for (name, share) in types {
+        let before = match (text.is_empty(), text == words) {
+            (true, _) => "",
+            (false, true) => ": ",
+            (false, false) => ", ",
+        };
+        let next = format!("{before}{name} {}", percent(*share));
+        if text.width() + next.width() > room {
+            break;
+        }
+        text.push_str(&next);
+    }
+    shorten(&text, room)
+}
+
+fn row_of_outlook<'a>(outlook: &Outlook, card: &Card) -> LabelledRow<'a> {
+    let since = if outlook.is_since_start {
+        " (in this trace)"
+    } else {
+        ""
+    };
+    let mut text = format!(
+        "{}{since} of at most {} in {}",
+        size(outlook.unshared_bytes),
+        size(outlook.ceiling_bytes),
+        plural(outlook.workers as u64, "worker"),
+    );
+    match (outlook.flat_ns, outlook.rate) {
+        (Some(flat_ns), _) => text.push_str(&format!("; flat for {}", seconds(flat_ns))),
+        (None, Some(rate)) if rate > 0 => text.push_str(&format!("; now {}/s", size(rate))),
+        (None, _) => {}
+    }
+    let label = if card.copies_are_aside {
+        "also"
+    } else {
+        "how far"
+    };
+    text_row(label, 0, RowFigures::Nothing, text)
+}
+
+fn rows_of_advice(advice: &[Advice]) -> Vec<LabelledRow<'_>> {
+    let has_bound = |it: &&Advice| it.saves_at_most_bytes.is_some();
+    let helping = advice.iter().filter(has_bound).filter(|it| it.helps);
+    let vain = advice.iter().filter(has_bound).find(|it| !it.helps);
+    let row = |rank: u8, it: &Advice| {
+        let most = size(it.saves_at_most_bytes.unwrap_or(0));
+        let text = if it.helps {
+            it.what.clone()
+        } else {
+            format!("{} would not", it.what)
+        };
+        let figures = RowFigures::Words(format!("at most {most}"));
+        text_row("helps", rank, figures, text)
+    };
+    let mut rows: Vec<LabelledRow<'_>> = [0, 6]
+        .into_iter()
+        .zip(helping.take(MOST_ADVICE))
+        .map(|(rank, it)| row(rank, it))
+        .collect();
+    let is_checked = !rows.is_empty();
+    rows.extend(vain.map(|it| row(6, it)));
+    if is_checked {
+        let check = CHECK.to_owned();
+        rows.push(text_row("check", 4, RowFigures::Nothing, check));
+    }
+    rows
+}
+
+fn row_of_loss<'a>(loss: LossOnCard) -> LabelledRow<'a> {
+    let what = if loss.totals_suffer {
+        "totals may be too low"
+    } else {
+        "details of some copies, no totals"
+    };
+    let causes = plural(loss.causes as u64, "cause");
+    let text = format!("{what}: {causes}, at the end");
+    text_row("lost", 0, RowFigures::Nothing, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::WriteKind;
+
+    fn advice(what: &str, helps: bool, mib: u64) -> Advice {
+        Advice {
+            what: what.into(),
+            because: String::new(),
+            helps,
+            saves_at_most_bytes: Some(mib << 20),
+            command: None,
+        }
+    }
+
+    fn variable(path: &str, share: f64, mib: u64) -> CardVariable {
+        CardVariable {
+            path: path.into(),
+            what: Some("dict x900,000".into()),
+            share,
+            is_lower_bound: false,
+            bytes: mib << 20,
+        }
+    }
+
+    /// A card on which everything is known.
+    fn card() -> Card {
+        Card {
+            headline: "COPY-ON-WRITE, NOT A LEAK: 98 % of the 612 MiB".into(),
+            is_verdict: true,
+            copies: Some(CopiesOnCard {
+                bytes: 600 << 20,
+                share_of_growth: Some(0.98),
+                variables: vec![
+                    variable("main() local titles", 0.51, 312),
+                    variable("main() local sents", 0.35, 210),
+                    variable("app.cache", 0.12, 72),
+                ],
+                place: Some(("handlers.py:42 in Handler.post".into(), 0.98)),
+                causes: vec![CardCause {
+                    kind: WriteKind::Refcount,
+                    share: 0.999,
+                    written: vec![("str".into(), 0.61), ("list".into(), 0.38)],
+                }],
+            }),
+            copies_are_aside: false,
+            outlook: Some(Outlook {
+                unshared_bytes: 600 << 20,
+                ceiling_bytes: 1085 << 20,
+                workers: 1,
+                is_since_start: false,
+                rate: Some(3 << 20),
+                flat_ns: None,
+            }),
+            is_unbounded: false,
+            advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
+            loss: None,
+        }
+    }
+
+    fn lines(card: &Card, width: usize) -> Vec<String> {
+        let style = Style {
+            width,
+            color: false,
+        };
+        let mut out = Vec::new();
+        write_card(
+            card,
+            Extent::Short(Some("cowtrace report")),
+            style,
+            &mut out,
+        )
+        .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_line_answers_a_question() {
+        let told = lines(&card(), 80);
+        let expected = [
+            "COPY-ON-WRITE, NOT A LEAK: 98 % of the 612 MiB",
+            "",
+            "what     main() local titles  dict x900,000                      51 %  312 MiB",
+            "         main() local sents   dict x900,000                      35 %  210 MiB",
+            "where    handlers.py:42 in Handler.post                          98 %",
+            "why      reference counts, which reading an object writes       >99 %",
+            "         str 61 %, list 38 %",
+            "how far  600 MiB of at most 1.1 GiB in 1 worker; now 3 MiB/s",
+            "helps    arrays                                              at most 594 MiB",
+            "         gc.freeze() would not                                 at most 2 MiB",
+            "check    change it, trace again, cowtrace diff",
+            "More: cowtrace report --full · cowtrace report -f html > run.html",
+        ];
+        let blanks = |lines: &[String]| -> Vec<String> {
+            let words = lines.iter().map(|line| line.split_whitespace());
+            words.map(|it| it.collect::<Vec<_>>().join(" ")).collect()
+        };
+        assert_eq!(blanks(&told), blanks(&expected.map(str::to_owned)));
+        let ends = |line: &str| line.ends_with("MiB") && !line.starts_with("COPY");
+        assert!(
+            told.iter()
+                .filter(|line| ends(line))
+                .all(|line| line.width() == 80),
+            "{told:#?}"
+        );
+        for width in 40..100 {
+            let told = lines(&card(), width);
+            assert!(told.iter().all(|line| line.width() <= width), "{told:#?}");
+            assert!(width < 80 || told.len() <= MOST_LINES, "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_line() {
+        let mut card = card();
+        card.advice.clear();
+        card.outlook = None;
+        if let Some(copies) = &mut card.copies {
+            copies.variables.clear();
+            copies.causes.clear();
+            copies.place = None;
+        }
+        assert_eq!(lines(&card, 80).len(), 2);
+        card.loss = Some(LossOnCard {
+            causes: 1,
+            totals_suffer: false,
+        });
+        let lost = "lost     details of some copies, no totals: 1 cause, at the end";
+        assert_eq!(lines(&card, 80)[2], lost);
+    }
+
+    #[test]
+    fn copies_are_an_aside_of_new_memory() {
+        let mut card = card();
+        (card.copies_are_aside, card.is_unbounded) = (true, true);
+        let told = lines(&card, 80);
+        assert_eq!(told[2], "how far  no bound is known for new memory");
+        let also = "also     600 MiB copied on write: 98 % of the growth";
+        assert_eq!(told[3], also);
+        assert!(told.iter().all(|line| !line.starts_with("what")));
+        if let Some(copies) = &mut card.copies {
+            copies.share_of_growth = Some(0.02);
+        }
+        let told = lines(&card, 80);
+        assert_eq!(told.len(), 5, "{told:#?}");
+    }
+}

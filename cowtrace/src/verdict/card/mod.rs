@@ -1,0 +1,86 @@
+//! The facts of the first lines of a report, each the answer to a question of its reader: what is it, which
+//! variables, which line, why, how far, what helps. What was not looked at has no place there.
+
+mod copies;
+mod outlook;
+
+pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+pub(crate) use outlook::Outlook;
+
+use super::{
+    advice::{Advice, advice_by_cause},
+    answer,
+    growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
+};
+use crate::run::Run;
+
+/// The facts.
+pub(crate) struct Card {
+    /// The verdict; in recordings of versions that looked at copies alone, what was copied.
+    pub(crate) headline: String,
+    /// Whether the headline is the verdict.
+    pub(crate) is_verdict: bool,
+    /// What was copied; `None` if nothing was.
+    pub(crate) copies: Option<CopiesOnCard>,
+    /// Whether the headline is about new memory, so that copies are an aside.
+    pub(crate) copies_are_aside: bool,
+    /// How far copies have come; `None` where that is not known.
+    pub(crate) outlook: Option<Outlook>,
+    /// Whether new memory kept growing: no bound of it is known.
+    pub(crate) is_unbounded: bool,
+    /// What would help against copies, and what would not.
+    pub(crate) advice: Vec<Advice>,
+    /// `None` if nothing was lost.
+    pub(crate) loss: Option<LossOnCard>,
+}
+
+/// That something was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LossOnCard {
+    /// How many causes there were.
+    pub(crate) causes: usize,
+    /// Whether totals may be too low, and not only details missing.
+    pub(crate) totals_suffer: bool,
+}
+
+impl Card {
+    /// The facts of a run.
+    pub(crate) fn of(run: &Run) -> Self {
+        let growth = growth_of_tree(run);
+        let verdict = verdict_in_words(run);
+        let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
+        let is_growing =
+            |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
+        Self {
+            is_verdict: verdict.is_some(),
+            headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
+            copies: CopiesOnCard::of(run, growth.as_ref()),
+            copies_are_aside,
+            outlook: Outlook::of(run, growth.as_ref()),
+            is_unbounded: growth.as_ref().is_some_and(is_growing),
+            advice: advice_by_cause(run),
+            loss: loss_on_card(run),
+        }
+    }
+}
+
+fn is_about_new_memory(growth: &TreeGrowth) -> bool {
+    match growth.kind {
+        VerdictKind::Growing | VerdictKind::Both | VerdictKind::WarmedUp => true,
+        VerdictKind::ComesAndGoes => growth.copied_bytes <= growth.touched_bytes,
+        VerdictKind::TooEarly => growth.held_bytes < growth.new_bytes,
+        VerdictKind::CopyOnWrite | VerdictKind::NothingGrew => false,
+    }
+}
+
+fn loss_on_card(run: &Run) -> Option<LossOnCard> {
+    let losses = || run.loss.happened().filter(|(cause, _)| cause.is_loss);
+    let causes = losses().count();
+    (causes > 0).then(|| LossOnCard {
+        causes,
+        totals_suffer: losses().any(|(cause, _)| cause.totals_suffer),
+    })
+}
+
+#[cfg(test)]
+mod tests;
