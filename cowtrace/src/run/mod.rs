@@ -10,6 +10,7 @@ pub(crate) mod arbitrary;
 pub mod exit;
 pub mod growth;
 pub mod head;
+pub mod heap;
 pub mod holder;
 pub mod loss;
 pub mod mapping;
@@ -25,6 +26,9 @@ use serde::{Deserialize, Serialize};
 pub use exit::{Ending, Exit};
 pub use growth::{FirstTouches, Growth, HeldBefore};
 pub use head::{Head, Host};
+pub use heap::{
+    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
+};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};
