@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Some(Subcommands::Doctor) => command::run_doctor(),
         Some(Subcommands::Demo(arguments)) => command::run_demo(arguments),
         Some(Subcommands::Diff(arguments)) => command::run_diff(&arguments),
+        Some(Subcommands::Heap(arguments)) => command::run_heap(&arguments),
         Some(Subcommands::Label(arguments)) => command::run_label(&arguments),
         Some(Subcommands::Completions { shell }) => command::print_completions(shell),
         Some(Subcommands::Man) => command::print_manual(),

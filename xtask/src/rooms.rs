@@ -198,6 +198,7 @@ fn the_rooms_of_the_user_side_use_only_those_below() {
                 "recording",
                 "report",
                 "run",
+                "runtime",
                 "stop",
                 "streams",
                 "targets",

@@ -1,6 +1,7 @@
 //! The command line: checked and resolved here, in one place. No other room looks at arguments.
 
 mod choices;
+mod objects;
 mod privileges;
 mod recorded;
 mod tips;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub use choices::{BackendName, Color, DiffFormat, Format, Holders, RangeChoice, is_dumb};
+pub use objects::{HeapArgs, HeapFormat};
 pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
 pub use tips::parse_arguments;
 pub(crate) use tips::shell_quoted;
@@ -60,6 +62,9 @@ pub enum Subcommands {
     /// Compare runs: what a change did to the copies
     #[command(override_usage = recorded::DIFF_USAGE, after_help = recorded::DIFF_EXAMPLES)]
     Diff(DiffArgs),
+    /// List the objects of a running Python process, by type and by variable
+    #[command(after_help = objects::HEAP_EXAMPLES)]
+    Heap(HeapArgs),
     /// Label a finished recording with something known only after the run, for `cowtrace diff --per`
     Label(LabelArgs),
     /// Print completions for a shell

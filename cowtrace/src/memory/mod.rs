@@ -40,7 +40,7 @@ pub use process::{
 };
 pub use program::started_by;
 pub use sockets::{SocketMemory, network_namespace, read_sockets};
-pub use target::{read_target, read_word};
+pub use target::{read_target, read_word, try_reading};
 
 /// Bytes in a page of this machine.
 #[must_use]

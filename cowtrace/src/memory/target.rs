@@ -4,7 +4,9 @@
 //! since a fork copies it (`gup_must_unshare`, Linux 5.19 and later), which is just what is counted
 //! here.
 
-use std::{cell::RefCell, collections::HashMap, fs::File, os::unix::fs::FileExt as _};
+use std::{
+    cell::RefCell, collections::HashMap, fs::File, io, os::unix::fs::FileExt as _, path::Path,
+};
 
 /// Most processes whose memory file is kept open. An open file does not keep the memory itself.
 const MAX_OPEN: usize = 64;
@@ -47,6 +49,15 @@ pub fn read_target(pid: u32, address: u64, buffer: &mut [u8]) -> bool {
 pub fn read_word(pid: u32, address: u64) -> Option<u64> {
     let mut bytes = [0; 8];
     read_target(pid, address, &mut bytes).then(|| u64::from_ne_bytes(bytes))
+}
+
+/// Whether a process's memory, mappings and present pages may be read.
+pub fn try_reading(root: &Path, pid: u32) -> io::Result<()> {
+    let folder = root.join(pid.to_string());
+    for name in ["mem", "maps", "pagemap"] {
+        File::open(folder.join(name))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod columns;
 mod csv;
 mod folded;
+mod heap;
 mod html;
 mod json;
 mod pprof;
@@ -10,6 +11,7 @@ mod text;
 
 pub use csv::run_as_csv;
 pub use folded::run_as_folded_stacks;
+pub use heap::{heap_as_json, heap_as_text};
 pub use html::run_as_html;
 pub use json::run_as_json;
 pub use pprof::run_as_pprof;

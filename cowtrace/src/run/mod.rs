@@ -11,6 +11,7 @@ pub mod balance;
 pub mod exit;
 pub mod growth;
 pub mod head;
+pub mod heap;
 pub mod holder;
 pub mod loss;
 pub mod mapping;
@@ -27,6 +28,9 @@ pub use balance::{Balance, BalanceIs, PageBalance};
 pub use exit::{Ending, Exit};
 pub use growth::{FirstTouches, Growth, HeldBefore};
 pub use head::{Head, Host};
+pub use heap::{
+    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
+};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;
 pub use mapping::{Kind, Mapping};

@@ -1,6 +1,7 @@
 //! What a write hit in CPython: an object's reference count or its garbage collector's header,
 //! recognized by the type pointer beside it.
 
+mod contents;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -24,6 +25,7 @@ use crate::{
     native::{Exports, ProgramCode},
     run::{PythonFrame, WriteKind},
 };
+pub use contents::read_contents;
 use frames::Codes;
 use heap::Offsets;
 pub use heap::{Credit, Found, Limits, Survey, Variable};
@@ -160,6 +162,21 @@ impl Objects {
         pages: Vec<u32>,
         limits: Limits,
     ) -> Result<Found, String> {
+        let copies = heap::AddressCopies { addresses, pages };
+        self.read_living(pid, |interpreter, read| {
+            heap::find_holders(&self.proc_root, pid, interpreter, copies, limits, read)
+        })
+    }
+
+    /// Reads the objects of a process that lives until that is done.
+    fn read_living<'a, T>(
+        &self,
+        pid: u32,
+        read: impl FnOnce(
+            &heap::LivingInterpreter,
+            Box<heap::ReadMemory<'a>>,
+        ) -> Result<T, &'static str>,
+    ) -> Result<T, String> {
         let runtime = self
             .symbols
             .runtime
@@ -169,10 +186,9 @@ impl Objects {
             runtime,
             offsets: self.heap_offsets(pid, runtime)?,
         };
-        let read = Box::new(move |at, to: &mut [u8]| memory::read_target(pid, at, to));
-        let copies = heap::AddressCopies { addresses, pages };
         let before = memory::read_identity(&self.proc_root, pid);
-        let found = heap::find_holders(&self.proc_root, pid, &interpreter, copies, limits, read)?;
+        let memory = Box::new(move |at, to: &mut [u8]| memory::read_target(pid, at, to));
+        let found = read(&interpreter, memory)?;
         // Objects that are gone were not found, and would seem to be held by nothing.
         let is_there = before.is_ok_and(|before| memory::is_alive(&self.proc_root, &before))
             && self.is_in(pid);

@@ -30,6 +30,11 @@ impl Bytes {
         }
     }
 
+    pub(super) fn word(&self, at: u64) -> u64 {
+        let at = usize::try_from(at - self.start).unwrap();
+        u64::from_ne_bytes(self.bytes[at..at + 8].try_into().unwrap())
+    }
+
     pub(super) fn text_at(&mut self, at: u64, text: &str) {
         let at = usize::try_from(at - self.start).unwrap();
         self.bytes[at..at + text.len()].copy_from_slice(text.as_bytes());

@@ -14,6 +14,8 @@ pub(super) struct Deadline {
     steps: u32,
     /// Whether a limit was reached.
     pub(super) is_over: bool,
+    /// Whether that limit was the time.
+    pub(super) is_out_of_time: bool,
 }
 
 impl Deadline {
@@ -23,6 +25,7 @@ impl Deadline {
             max_bytes,
             steps: 0,
             is_over: false,
+            is_out_of_time: false,
         }
     }
 
@@ -32,7 +35,8 @@ impl Deadline {
         self.steps += 1;
         if self.steps >= STEPS {
             self.steps = 0;
-            self.is_over |= bytes_read > self.max_bytes || Instant::now() > self.at;
+            self.is_out_of_time |= Instant::now() > self.at;
+            self.is_over |= self.is_out_of_time || bytes_read > self.max_bytes;
         }
         self.is_over
     }

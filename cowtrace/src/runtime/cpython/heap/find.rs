@@ -53,7 +53,7 @@ const LARGE_CACHE: usize = 32 << 20;
 const LARGE: u64 = 1 << 30;
 /// Bytes of tables per chunk of the process's memory: marks, the first copy and landmark of each
 /// page, and the chunk's place.
-const TABLES_A_CHUNK: usize = 672 + 64;
+pub(super) const TABLES_A_CHUNK: usize = 672 + 64;
 /// Bytes of tables per copied address.
 const TABLES_AN_ADDRESS: usize = 24;
 
@@ -106,18 +106,30 @@ pub(crate) fn find_holders(
     read: Box<ReadMemory<'_>>,
 ) -> Result<Found, &'static str> {
     let began = Instant::now();
-    let resident = crate::memory::resident_pages(proc_root, pid).saturating_mul(regions::PAGE);
-    let budget = limits.memory_bytes.max((resident / 16) as usize);
-    let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
     let addresses = copies.addresses.len() + limits.landmarks;
-    let taken = cache + addresses * TABLES_AN_ADDRESS;
-    let max_chunks = budget.saturating_sub(taken) / TABLES_A_CHUNK;
-    let regions = Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be read")?;
-    let memory = Memory::new(regions, cache, read);
+    let tables = (addresses * TABLES_AN_ADDRESS, TABLES_A_CHUNK);
+    let memory = memory_of(proc_root, pid, limits, tables, read)?;
     let mut walk = prepare_walk(memory, interpreter, copies.addresses, limits)?;
     let mut found = finish_walk(&mut walk, &copies.pages);
     found.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     Ok(found)
+}
+
+/// The memory of a process, as much as the limits allow for tables: of all of it, and of each chunk,
+/// in bytes.
+pub(super) fn memory_of<'a>(
+    proc_root: &Path,
+    pid: u32,
+    limits: Limits,
+    tables: (usize, usize),
+    read: Box<ReadMemory<'a>>,
+) -> Result<Memory<'a>, &'static str> {
+    let resident = crate::memory::resident_pages(proc_root, pid).saturating_mul(regions::PAGE);
+    let budget = limits.memory_bytes.max((resident / 16) as usize);
+    let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
+    let max_chunks = budget.saturating_sub(cache + tables.0) / tables.1;
+    let regions = Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be read")?;
+    Ok(Memory::new(regions, cache, read))
 }
 
 /// A walk from the roots of an interpreter whose version fits.

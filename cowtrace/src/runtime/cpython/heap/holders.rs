@@ -161,7 +161,7 @@ pub(super) fn told_under(nodes: &[PathNode], are_told: impl Iterator<Item = u32>
 }
 
 /// The nodes with at least this sum, most first; smaller sums are added to the node above.
-fn heavy(nodes: &[PathNode], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
+pub(super) fn heavy(nodes: &[PathNode], sums: &mut [u64], least: u64) -> Vec<(u32, u64)> {
     let mut found = Vec::new();
     // Children come after their parents.
     for index in (0..nodes.len()).rev() {
@@ -239,11 +239,11 @@ impl Amounts {
 /// A variable, and others that may hold the same memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamedVariable {
-    path: String,
-    type_name: Option<String>,
-    entries: Option<u64>,
+    pub(super) path: String,
+    pub(super) type_name: Option<String>,
+    pub(super) entries: Option<u64>,
     /// Its other names.
-    aliases: Vec<String>,
+    pub(super) aliases: Vec<String>,
     /// Those that it was compared with, by their bits.
     others: Vec<(usize, String)>,
 }

@@ -83,7 +83,7 @@ pub(super) struct Kinds {
     recent: Box<[(u64, u32); RECENT]>,
     pub(super) members: Vec<Member>,
     pub(super) loose: Vec<u64>,
-    /// Whether there was no room for the members of some type.
+    /// Whether there was no room for some type, or for its members.
     pub(super) is_partial: bool,
 }
 
@@ -135,6 +135,7 @@ impl Kinds {
         let found = if self.types.len() < MAX_TYPES {
             self.read(memory, address)
         } else {
+            self.is_partial = true;
             None
         };
         let Some(found) = found else {

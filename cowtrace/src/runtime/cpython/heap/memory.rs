@@ -18,7 +18,7 @@ const GRAIN: u32 = 16;
 const MARK_WORDS: usize = CHUNK_BYTES / GRAIN as usize / 64;
 
 /// Reads bytes from an address; false if some of them cannot be read.
-pub(super) type ReadMemory<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
+pub(crate) type ReadMemory<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
 
 pub(super) struct Memory<'a> {
     pub(super) regions: Regions,
@@ -58,6 +58,14 @@ impl<'a> Memory<'a> {
             read,
             bytes_read: 0,
         }
+    }
+
+    /// Forgets what was read: the process has gone on meanwhile.
+    pub(super) fn forget(&mut self) {
+        self.holds.fill(NONE);
+        self.is_recent.fill(false);
+        self.slots.fill(NONE);
+        self.expected = [NONE; STREAMS];
     }
 
     /// How many pages to read, starting with this one: more than one if it was expected.

@@ -15,6 +15,9 @@ mod allocated;
 mod allocation;
 #[cfg(any(test, fuzzing))]
 mod bytes;
+mod claims;
+mod collector;
+mod contents;
 mod copied;
 mod deadline;
 mod dicts;
@@ -41,15 +44,19 @@ mod same;
 mod shared;
 mod stack;
 mod survey;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod unheld;
 mod variable;
 #[cfg(test)]
 mod versions;
 mod walk;
 
+pub(super) use contents::count_objects;
 pub(super) use find::{AddressCopies, LivingInterpreter, find_holders};
 pub use find::{Found, Limits};
+pub(crate) use memory::ReadMemory;
 pub(super) use offsets::Offsets;
 pub use survey::{Credit, Survey};
 pub use variable::Variable;

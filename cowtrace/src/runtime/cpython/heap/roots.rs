@@ -51,7 +51,7 @@ impl HeapObjects<'_> {
     }
 
     /// The value in a dict under a string key.
-    fn entry_of(&mut self, dict: u64, key: &str) -> Option<u64> {
+    pub(super) fn entry_of(&mut self, dict: u64, key: &str) -> Option<u64> {
         self.at_of_kind(dict, ObjectKind::Dict)?;
         let keys = self.member(dict, same::DICT_KEYS);
         let mut entries = Vec::new();

@@ -6,10 +6,12 @@ use proptest::prelude::*;
 
 use super::{
     bytes::Bytes,
+    contents::count_in,
     find::{AddressCopies, Limits, LivingInterpreter, finish_walk, prepare_walk},
     offsets::Offsets,
     same,
 };
+use crate::run::{HeapContents, HeapSum, HeapUnknown};
 
 const START: u64 = 0x100_0000;
 const BYTES: usize = 0x10_000;
@@ -60,7 +62,8 @@ impl Heap {
 
     fn new_object(&mut self, bytes: u64, kind: u64, members: &[u64]) -> u64 {
         let bytes = self.member(bytes, 0);
-        let at = self.take(bytes);
+        // In front of it, the header of the collector.
+        let at = self.take(bytes + 16) + 16;
         self.object(at, kind, members);
         at
     }
@@ -150,7 +153,19 @@ impl Heap {
         addresses.sort_unstable();
         addresses.dedup();
         let pages = vec![1; addresses.len()];
-        let interpreter = LivingInterpreter {
+        let limits = Limits {
+            time: Duration::from_secs(2),
+            landmarks,
+            ..Limits::default()
+        };
+        let copies = AddressCopies { addresses, pages };
+        let memory = self.memory.memory();
+        let mut walk = prepare_walk(memory, &self.interpreter(), copies.addresses, limits)?;
+        Ok(finish_walk(&mut walk, &copies.pages))
+    }
+
+    fn interpreter(&self) -> LivingInterpreter {
+        LivingInterpreter {
             type_type: TYPE,
             runtime: RUNTIME,
             offsets: if self.is_free_threaded {
@@ -158,15 +173,28 @@ impl Heap {
             } else {
                 Offsets::WITHOUT_VERSION.map(|offsets| *offsets).to_vec()
             },
-        };
+        }
+    }
+
+    fn count(&self) -> Result<HeapContents, &'static str> {
         let limits = Limits {
             time: Duration::from_secs(2),
-            landmarks,
             ..Limits::default()
         };
-        let copies = AddressCopies { addresses, pages };
-        let mut walk = prepare_walk(self.memory.memory(), &interpreter, copies.addresses, limits)?;
-        Ok(finish_walk(&mut walk, &copies.pages))
+        let memory = self.memory.memory();
+        let mut walk = prepare_walk(memory, &self.interpreter(), Vec::new(), limits)?;
+        Ok(count_in(&mut walk, RUNTIME))
+    }
+
+    /// Puts objects into the list of the collector with this head.
+    fn track(&mut self, head: u64, objects: &[u64]) {
+        let headers = objects.iter().map(|object| object - 16);
+        let ring: Vec<u64> = std::iter::once(head).chain(headers).collect();
+        for (index, at) in ring.iter().enumerate() {
+            let next = ring[(index + 1) % ring.len()];
+            let previous = ring[(index + ring.len() - 1) % ring.len()];
+            self.put(*at, &[next, previous]);
+        }
     }
 }
 
@@ -203,6 +231,86 @@ fn a_survey_tells_what_was_asked_for_and_what_comes_later() {
     assert!(heap.find(first).unwrap().survey.is_empty());
 }
 
+/// The heads of the collector's lists.
+const HEADS: [u64; 3] = [RUNTIME + 0x100, RUNTIME + 0x118, RUNTIME + 0x130];
+
+fn sum_of(contents: &HeapContents) -> HeapSum {
+    let mut sum = HeapSum::default();
+    contents.types.iter().for_each(|found| sum.add(found.sum));
+    sum
+}
+
+#[test]
+fn all_objects_are_counted_by_type_and_by_variable() {
+    for is_free_threaded in [false, true] {
+        let (heap, _) = Heap::made(is_free_threaded);
+        let found = heap.count().unwrap();
+        let of = |name: &str| found.types.iter().find(|it| it.name == name).unwrap();
+        // 40 texts, of which those that name the modules are reached by no module.
+        assert_eq!(of("str").sum.objects, 40 + 3);
+        assert_eq!((of("list").sum.objects, of("int").sum.objects), (3, 1));
+        assert_eq!(of("list").largest_bytes, heap.member(40, 0) + 21 * 8);
+        assert_eq!(sum_of(&found), found.all);
+        let more = found.variables.iter().find(|it| it.path == "app.more");
+        let more = more.unwrap_or_else(|| panic!("{:#?}", found.variables));
+        assert_eq!(
+            (more.type_name.as_deref(), more.entries),
+            (Some("list"), Some(20))
+        );
+        let unknown = if is_free_threaded {
+            HeapUnknown::NoLists
+        } else {
+            HeapUnknown::ListsNotFound
+        };
+        assert_eq!(found.unheld, Err(unknown));
+    }
+}
+
+#[test]
+fn a_cycle_is_held_by_nothing_if_all_its_references_are_in_it() {
+    let (mut heap, [first, _]) = Heap::made(false);
+    let modules = heap.member(INTERPRETER, 56);
+    let modules = heap.memory.word(modules);
+    let app = heap
+        .memory
+        .word(heap.memory.word(modules + same::DICT_KEYS) + 48 + 16);
+    // Two cycles of two lists, one of which native code holds as well; both hold a text that a
+    // variable has and one that only they have.
+    let mut cycle = |references: u64| {
+        let own = heap.text("own");
+        let inner = heap.list(&[0, first[0], own]);
+        let outer = heap.list(&[inner]);
+        let items = heap.memory.word(inner + same::LIST_ITEMS);
+        heap.put(items, &[outer]);
+        heap.put(outer, &[references]);
+        [inner, outer]
+    };
+    let (free, held) = (cycle(1), cycle(2));
+    heap.track(HEADS[0], &[free[0], held[0]]);
+    heap.track(HEADS[1], &[]);
+    heap.track(HEADS[2], &[app, held[1], free[1]]);
+    let found = heap.count().unwrap();
+    let unheld = found.unheld.as_ref().unwrap();
+    assert!(!unheld.is_partial);
+    assert_eq!(
+        (unheld.sum.objects, found.interpreter_alone.objects),
+        (3, 3)
+    );
+    let types: Vec<_> = unheld
+        .types
+        .iter()
+        .map(|it| (&*it.name, it.sum.objects, it.sum.bytes))
+        .collect();
+    assert_eq!(types, [("list", 2, 2 * 40 + 4 * 8), ("str", 1, 52)]);
+    assert_eq!(sum_of(&found), found.all);
+
+    // The same while a list is not whole: what is missing is not held by nothing.
+    heap.put(free[1] - 16, &[0]);
+    let found = heap.count().unwrap();
+    let unheld = found.unheld.as_ref().unwrap();
+    assert!(unheld.is_partial && unheld.sum.objects == 0, "{unheld:?}");
+}
+
 #[test]
 fn another_version_is_refused() {
     let (mut heap, _) = Heap::made(false);
@@ -236,6 +344,16 @@ proptest! {
             // Addresses point somewhere; other words are wrong counts, sizes and flags.
             let value = if is_address { START + value % BYTES as u64 } else { value };
             heap.put(START + index as u64 % used * 8, &[value]);
+        }
+        // Something of everything in one list, as if the collector had it.
+        heap.track(HEADS[0], &first[..5]);
+        heap.track(HEADS[1], &[]);
+        heap.track(HEADS[2], &second[..5]);
+        if let Ok(found) = heap.count() {
+            prop_assert_eq!(sum_of(&found), found.all);
+            prop_assert!(found.all.objects <= BYTES as u64 / 16);
+            let unheld = found.unheld.map_or(0, |unheld| unheld.sum.objects);
+            prop_assert!(unheld + found.interpreter_alone.objects <= found.all.objects);
         }
         let asked = [first, second, copies].concat();
         if let Ok(found) = heap.find(asked) {

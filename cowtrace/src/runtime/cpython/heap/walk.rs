@@ -2,18 +2,18 @@
 //! large container, whose name covers everything below it. Every object is visited once, and
 //! nothing recurses.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use super::{
     copied::{Copied, NOWHERE},
     deadline::Deadline,
     memory::Marks,
-    objects::{HeapObject, HeapObjects},
+    objects::HeapObjects,
     parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, ObjectParts, PartShape, PartTable, Span},
     paths::{PathLabel, Tree},
-    regions::{ChunkPlace, PAGE},
     same,
     stack::{BATCH, StackEntry, WalkStack},
+    tally::Tally,
 };
 
 /// Most steps from a root that get names.
@@ -25,6 +25,10 @@ const MAX_ALIASES: usize = 1 << 16;
 const MAX_DEFERRED: usize = 1 << 20;
 /// Most values from stacks, which are followed last.
 const MAX_LATE: usize = 1 << 14;
+
+/// Where objects are counted, those without references that are at least this large get a node,
+/// bytes.
+const LARGE_LEAF: u64 = 64 << 10;
 
 /// Another name of an object that already has one.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,8 @@ pub(super) struct Walk<'a> {
     pub(super) also: HashMap<u32, u64>,
     pub(super) visited: u64,
     pub(super) stack: WalkStack,
+    /// Sums over all objects, if they are wanted.
+    pub(super) tally: Option<Tally>,
     parts: ObjectParts,
     also_now: u64,
 }
@@ -78,6 +84,7 @@ impl<'a> Walk<'a> {
             also: HashMap::new(),
             visited: 0,
             stack: WalkStack::default(),
+            tally: None,
             parts: ObjectParts::default(),
             also_now: 0,
         }
@@ -138,6 +145,7 @@ impl<'a> Walk<'a> {
                     return self.put_off(number, StackEntry::object(node.object));
                 }
                 self.objects.parts(&object, true, &mut parts);
+                self.note_size(&object, &parts);
             }
         }
         for (label, address) in &parts.references {
@@ -172,6 +180,7 @@ impl<'a> Walk<'a> {
         if let Some(object) = self.objects.at(dict) {
             self.claim(&object, node);
             self.objects.parts(&object, false, &mut parts);
+            self.note_size(&object, &parts);
             for table in &parts.tables {
                 if self.own(table, node, object.number) && table.span.count > MAX_ATTRIBUTES {
                     self.put_off(node, StackEntry::span(&table.span));
@@ -204,12 +213,17 @@ impl<'a> Walk<'a> {
             let (place, range) = self.objects.extent(&object);
             let node = next.unwrap_or(parent);
             let found = self.copied.claim(place, range.clone(), node, object.number);
-            let has_node = found > 0 && next.is_some();
+            let bytes = range.end - range.start;
+            let is_large = self.tally.is_some() && bytes >= LARGE_LEAF;
+            let has_node = (found > 0 || is_large) && next.is_some();
             if has_node {
                 self.tree.add(parent, label, address);
             }
             let node = if has_node { node } else { parent };
             self.landmarks.claim(place, range, node, object.number);
+            if let Some(tally) = &mut self.tally {
+                tally.object(node, object.number, bytes);
+            }
             return;
         }
         if let Some(node) = self.tree.add(parent, label, address) {
@@ -274,34 +288,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Assigns a table to its object; false if another object has it already.
-    fn own(&mut self, table: &PartTable, node: u32, number: u32) -> bool {
-        if table.bytes == 0 {
-            return true;
-        }
-        let place = self.objects.memory.place(table.start);
-        if let Some(place) = place
-            && !self.marks.set(place)
-        {
-            return false;
-        }
-        let end = table.start.saturating_add(table.bytes);
-        self.claim_range(place, table.start..end, node, number);
-        true
-    }
-
-    #[inline]
-    fn claim(&mut self, object: &HeapObject, node: u32) {
-        let (place, range) = self.objects.extent(object);
-        self.claim_range(place, range, node, object.number);
-    }
-
-    #[inline]
-    fn claim_range(&mut self, place: Option<ChunkPlace>, range: Range<u64>, node: u32, kind: u32) {
-        self.copied.claim(place, range.clone(), node, kind);
-        self.landmarks.claim(place, range, node, kind);
-    }
-
     /// Follows an entry depth first, after everything that can have a name has one.
     fn put_off(&mut self, node: u32, entry: StackEntry) {
         if self.deferred.len() < self.max_deferred {
@@ -350,6 +336,7 @@ impl<'a> Walk<'a> {
         };
         let mut parts = std::mem::take(&mut self.parts);
         self.objects.parts(&object, false, &mut parts);
+        self.note_size(&object, &parts);
         for table in &parts.tables {
             if self.own(table, node, object.number) {
                 self.stack.push(StackEntry::span(&table.span));
@@ -362,18 +349,10 @@ impl<'a> Walk<'a> {
         self.parts = parts;
     }
 
-    /// Copied addresses of an object that was visited before: its reference count, and the header
-    /// before it if that is in the same page.
-    #[inline]
-    fn copied_again(&self, address: u64, place: ChunkPlace) -> u64 {
-        let header = self.objects.offsets.header;
-        let before = u64::from(place.offset % PAGE as u32).min(header.collector);
-        let place = ChunkPlace {
-            offset: place.offset - before as u32,
-            ..place
-        };
-        let range = address - before..address + header.longer + same::TYPE;
-        self.copied.count(Some(place), range).into()
+    /// Visits an object and everything that it holds, unless it was visited before.
+    pub(super) fn reach_all(&mut self, address: u64, node: u32) {
+        self.reach(address, node);
+        self.drain(node);
     }
 
     /// Visits an object under a node, unless it was visited before.

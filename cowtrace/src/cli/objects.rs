@@ -1,0 +1,51 @@
+//! Arguments of `cowtrace heap`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    recorded::Destination,
+    values::{parse_duration, parse_pid},
+};
+
+pub(super) const HEAP_EXAMPLES: &str = "\
+Examples:
+  sudo cowtrace heap --pid 4242                  the largest types and variables
+  sudo cowtrace heap --pid 4242 --full           all of them
+  sudo cowtrace heap --pid 4242 -f json -o heap.json
+
+The process goes on meanwhile, and none of its pages is copied. CPython 3.8 to 3.14 on x86-64.";
+
+/// Formats of the list of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeapFormat {
+    /// For people
+    Text,
+    /// Everything, in the schema cowtrace.heap/1
+    Json,
+}
+
+/// Which process's objects to list, and how.
+#[derive(Debug, Args)]
+pub struct HeapArgs {
+    /// The process: it runs CPython
+    #[arg(short, long, value_name = "PID", value_parser = parse_pid)]
+    pub pid: u32,
+
+    /// Show all types and variables, not only the largest
+    #[arg(long)]
+    pub full: bool,
+
+    /// Stop reading after this time; the figures are then lower bounds
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    pub timeout: Duration,
+
+    /// Format of the list
+    #[arg(short, long, value_enum, default_value_t = HeapFormat::Text)]
+    pub format: HeapFormat,
+
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: Destination,
+}

@@ -1,0 +1,84 @@
+//! What belongs to whom: the walk assigns the memory of objects, and of their tables, to its nodes.
+
+use std::ops::Range;
+
+use super::{
+    objects::HeapObject,
+    parts::{ObjectParts, PartTable},
+    regions::{ChunkPlace, PAGE},
+    same, tally,
+    walk::Walk,
+};
+
+impl Walk<'_> {
+    /// Assigns a table to its object; false if another object has it already.
+    pub(super) fn own(&mut self, table: &PartTable, node: u32, number: u32) -> bool {
+        let bytes = tally::bytes_of_table(table);
+        if table.bytes == 0 {
+            self.count_table(node, number, bytes);
+            return true;
+        }
+        let place = self.objects.memory.place(table.start);
+        if let Some(place) = place
+            && !self.marks.set(place)
+        {
+            return false;
+        }
+        let end = table.start.saturating_add(table.bytes);
+        self.claim_range(place, table.start..end, node, number);
+        self.count_table(node, number, bytes);
+        true
+    }
+
+    #[inline]
+    fn count_table(&mut self, node: u32, number: u32, bytes: u64) {
+        if let Some(tally) = &mut self.tally {
+            tally.table(node, number, bytes);
+        }
+    }
+
+    /// Notes how large an object is with its tables.
+    #[inline]
+    pub(super) fn note_size(&mut self, object: &HeapObject, parts: &ObjectParts) {
+        if let Some(tally) = &mut self.tally {
+            let (_, range) = self.objects.extent(object);
+            let bytes = (range.end - range.start).saturating_add(tally::bytes_of_tables(parts));
+            tally.size(object.number, bytes);
+        }
+    }
+
+    #[inline]
+    pub(super) fn claim(&mut self, object: &HeapObject, node: u32) {
+        let (place, range) = self.objects.extent(object);
+        if let Some(tally) = &mut self.tally {
+            tally.object(node, object.number, range.end - range.start);
+        }
+        self.claim_range(place, range, node, object.number);
+    }
+
+    #[inline]
+    pub(super) fn claim_range(
+        &mut self,
+        place: Option<ChunkPlace>,
+        range: Range<u64>,
+        node: u32,
+        kind: u32,
+    ) {
+        self.copied.claim(place, range.clone(), node, kind);
+        self.landmarks.claim(place, range, node, kind);
+    }
+
+    /// Copied addresses of an object that was visited before: its reference count, and the header
+    /// before it if that is in the same page.
+    #[inline]
+    pub(super) fn copied_again(&self, address: u64, place: ChunkPlace) -> u64 {
+        let header = self.objects.offsets.header;
+        let before = u64::from(place.offset % PAGE as u32).min(header.collector);
+        let place = ChunkPlace {
+            offset: place.offset - before as u32,
+            ..place
+        };
+        let range = address - before..address + header.longer + same::TYPE;
+        self.copied.count(Some(place), range).into()
+    }
+}

@@ -1,0 +1,164 @@
+//! The lists of the garbage collector (Modules/gcmodule.c, Python/gc.c): all objects that can be
+//! part of a cycle, by generation. An object that is in a list but that the walk has not reached may
+//! be held by nothing.
+//!
+//! The lists are circular, with a head in the state of the interpreter or of the runtime. So the
+//! heads are found by following any object of a list; those of the other generations lie beside.
+
+use super::{memory::Marks, walk::Walk};
+
+/// The collector's header before an object: next, previous; bytes. The lowest two bits of each are
+/// flags.
+const BEFORE: u64 = 16;
+const FLAGS: u64 = 3;
+/// An interpreter's state, and the runtime's, is smaller, bytes.
+const STATE: u64 = 2 << 20;
+/// The heads of all generations lie within this many bytes of each other.
+const NEAR: u64 = 256;
+/// Young, old, oldest.
+const LEAST_HEADS: usize = 3;
+/// Objects from which a head is looked for.
+const MAX_STARTS: usize = 64;
+/// Most objects that the walk has not reached: 12 bytes each.
+const MAX_UNREACHED: usize = 1 << 23;
+
+/// Objects in the lists that the walk has not reached.
+pub(super) struct ListedObjects {
+    /// Addresses, in order.
+    pub(super) unreached: Vec<u64>,
+    /// Every object in a list.
+    pub(super) seen: Marks,
+    /// Whether a list could not be followed to its end.
+    pub(super) is_partial: bool,
+}
+
+/// Why there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotListed {
+    NotFound,
+    TooMany,
+    Limit,
+}
+
+/// How a list ended.
+enum ListEnd {
+    /// At its head.
+    Head(u64),
+    /// At an object that was seen before.
+    Seen,
+    /// At what is no object.
+    Lost,
+}
+
+impl Walk<'_> {
+    /// Follows the lists of all generations.
+    pub(super) fn listed(&mut self, runtime: u64) -> Result<ListedObjects, NotListed> {
+        self.objects.memory.forget();
+        let roots = self.objects.offsets.roots;
+        let interpreter = runtime.saturating_add(roots.interpreters);
+        let interpreter = self.objects.memory.word(interpreter).unwrap_or(0);
+        let states = [runtime, interpreter].map(|at| at..at.saturating_add(STATE));
+        let is_state = |at: u64| states.iter().any(|state| state.contains(&at));
+        let mut listed = ListedObjects {
+            unreached: Vec::new(),
+            seen: Marks::new(self.objects.memory.regions.chunks()),
+            is_partial: false,
+        };
+        let starts: Vec<u64> = self.boundaries.iter().copied().take(MAX_STARTS).collect();
+        let mut found = None;
+        for start in starts {
+            let header = start.wrapping_sub(BEFORE);
+            if self.link(header).is_none_or(|next| next == 0) {
+                continue;
+            }
+            match self.follow(header, &is_state, &mut listed)? {
+                ListEnd::Head(head) => {
+                    found = Some(head);
+                    break;
+                }
+                ListEnd::Seen | ListEnd::Lost => {}
+            }
+        }
+        let near = found.ok_or(NotListed::NotFound)?;
+        let heads = self.heads_near(near);
+        if heads.len() < LEAST_HEADS {
+            return Err(NotListed::NotFound);
+        }
+        for head in heads {
+            let first = self.link(head).unwrap_or(head);
+            if first != head && matches!(self.follow(first, &is_state, &mut listed)?, ListEnd::Lost)
+            {
+                listed.is_partial = true;
+            }
+        }
+        listed.unreached.sort_unstable();
+        listed.unreached.dedup();
+        Ok(listed)
+    }
+
+    /// Follows a list from an object's header on.
+    fn follow(
+        &mut self,
+        first: u64,
+        is_state: &impl Fn(u64) -> bool,
+        listed: &mut ListedObjects,
+    ) -> Result<ListEnd, NotListed> {
+        let mut at = first;
+        loop {
+            if self.deadline.step(self.objects.memory.bytes_read) {
+                return Err(NotListed::Limit);
+            }
+            let Some(address) = at.checked_add(BEFORE) else {
+                return Ok(ListEnd::Lost);
+            };
+            match self.objects.at(address) {
+                Some(object) => {
+                    if !listed.seen.set(object.place) {
+                        return Ok(ListEnd::Seen);
+                    }
+                    if !self.marks.has(object.place) {
+                        listed.unreached.push(address);
+                    }
+                }
+                None if is_state(at) => return Ok(ListEnd::Head(at)),
+                None => return Ok(ListEnd::Lost),
+            }
+            if listed.unreached.len() > MAX_UNREACHED {
+                return Err(NotListed::TooMany);
+            }
+            match self.link(at) {
+                Some(next) if next != 0 => at = next,
+                _ => return Ok(ListEnd::Lost),
+            }
+        }
+    }
+
+    /// The heads of lists near one of them: each is the previous one of its next one, and the next
+    /// one of its previous one.
+    fn heads_near(&mut self, near: u64) -> Vec<u64> {
+        let candidates = (near.saturating_sub(NEAR)..=near.saturating_add(NEAR)).step_by(8);
+        candidates.filter(|at| self.is_head(*at)).collect()
+    }
+
+    fn is_head(&mut self, at: u64) -> bool {
+        let Some(next) = self.link(at).filter(|next| *next != 0) else {
+            return false;
+        };
+        let previous = self.link(at + 8).unwrap_or(0);
+        (next == at) == (previous == at)
+            && self.link(next.saturating_add(8)) == Some(at)
+            && self.link(previous) == Some(at)
+    }
+
+    /// An address in a header, without flags.
+    fn link(&mut self, at: u64) -> Option<u64> {
+        self.objects.memory.word(at).map(|word| word & !FLAGS)
+    }
+
+    /// The reference count of an object; none if it is gone.
+    pub(super) fn references_of(&mut self, address: u64) -> Option<u32> {
+        let object = self.objects.at(address)?;
+        let count = self.objects.memory.half_word(object.address)?;
+        Some(count)
+    }
+}
