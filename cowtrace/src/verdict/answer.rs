@@ -208,9 +208,12 @@ pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
     })
 }
 
-/// What was lost, one sentence per cause.
+/// What was lost, one sentence per cause, first what concerns totals.
 pub(crate) fn losses(run: &Run) -> Vec<String> {
-    let told = run.loss.happened().filter(|(cause, _)| cause.is_loss);
+    let mut told: Vec<_> = run.loss.happened().collect();
+    told.retain(|(cause, _)| cause.is_loss);
+    told.sort_by_key(|(cause, _)| !cause.totals_suffer);
+    let told = told.into_iter();
     told.map(|(cause, number)| {
         let warning = if cause.totals_suffer {
             " (totals may be too low)"

@@ -164,25 +164,21 @@ fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<Label
         let row = text_row(label, 0, share(first), words);
         let types = (!first.written.is_empty()).then(|| {
             LabelledRow::new(label, 5, RowFigures::Nothing, |room| {
-                vec![with_types("", &first.written, room)]
+                with_types("", &first.written, room)
             })
         });
         return std::iter::once(row).chain(types).collect();
     }
     let row = |(rank, cause): (u8, &'a CardCause)| {
         LabelledRow::new(label, rank, share(cause), move |room| {
-            vec![with_types(
-                short_kind_of_write(cause.kind),
-                &cause.written,
-                room,
-            )]
+            with_types(short_kind_of_write(cause.kind), &cause.written, room)
         })
     };
     [0, 2].into_iter().zip(causes).map(row).collect()
 }
 
 /// `reading objects: str 56 %, int 16 %`, with as many types as have room.
-fn with_types(words: &str, types: &[(String, f64)], room: usize) -> String {
+fn with_types(words: &str, types: &[(String, f64)], room: usize) -> Vec<String> {
     let mut text = words.to_owned();
     for (name, share) in types {
         let before = match (text.is_empty(), text == words) {
@@ -191,12 +187,12 @@ fn with_types(words: &str, types: &[(String, f64)], room: usize) -> String {
             (false, false) => ", ",
         };
         let next = format!("{before}{name} {}", percent(*share));
-        if text.width() + next.width() > room {
+        if !text.is_empty() && text.width() + next.width() > room {
             break;
         }
         text.push_str(&next);
     }
-    shorten(&text, room)
+    wrap(&text, room)
 }
 
 fn row_of_outlook<'a>(outlook: &Outlook, card: &Card) -> LabelledRow<'a> {
