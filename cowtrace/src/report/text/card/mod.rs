@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     extent::Extent,
@@ -136,7 +136,7 @@ fn rows_of_variables<'a>(
     let what = |variable: &'a CardVariable| variable.what.as_deref().unwrap_or_default();
     let longest = |name: fn(&CardVariable) -> usize| variables.iter().map(name).max().unwrap_or(0);
     let names = longest(|variable| variable.path.width());
-    let types = longest(|variable| variable.what.as_deref().map_or(0, |what| what.width()));
+    let types = longest(|variable| variable.what.as_deref().map_or(0, UnicodeWidthStr::width));
     let row = |(rank, variable): (u8, &'a CardVariable)| {
         let share = percent(variable.share);
         let least = if variable.is_lower_bound { "≥" } else { "" };
