@@ -205,6 +205,12 @@ fn copied_before(run: &Run) -> Option<String> {
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
 /// or inherited.
 pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
+    let unshared = unshared_bytes(run)?;
+    Some(unshared as f64 / run.ceiling_bytes() as f64)
+}
+
+/// The workers' inherited memory that is no longer shared, bytes; none if nothing was copied or inherited.
+pub(super) fn unshared_bytes(run: &Run) -> Option<u64> {
     let ceiling = run.ceiling_bytes();
     (ceiling > 0 && run.copied().total() > 0).then(|| {
         let donors = run.workforce().donors();
@@ -214,13 +220,16 @@ pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
             .iter()
             .filter(|region| donors.contains(&region.process_id));
         let unshared: u64 = theirs.map(|region| region.unshared_pages).sum();
-        (run.bytes(unshared) as f64 / ceiling as f64).min(1.0)
+        run.bytes(unshared).min(ceiling)
     })
 }
 
-/// What was lost, one sentence per cause.
+/// What was lost, one sentence per cause, first what concerns totals.
 pub(crate) fn losses(run: &Run) -> Vec<String> {
-    let told = run.loss.happened().filter(|(cause, _)| cause.is_loss);
+    let mut told: Vec<_> = run.loss.happened().collect();
+    told.retain(|(cause, _)| cause.is_loss);
+    told.sort_by_key(|(cause, _)| !cause.totals_suffer);
+    let told = told.into_iter();
     told.map(|(cause, number)| {
         let warning = if cause.totals_suffer {
             " (totals may be too low)"

@@ -62,12 +62,9 @@ pub(super) fn write_holders(
             lines_of_holder(holder, &owner_among_alike(run, holder), extent, room).join("\n")
         });
     }
-    let smaller = (held.found.saturating_sub(told), "(smaller variables)");
-    for (pages, what) in std::iter::once(smaller).chain(held.missing()) {
-        if pages > 0 && (extent.is_full() || held.share(pages) >= SHORT_SHARE) {
-            let figures = view.figures(&HolderRow::nameless(run, &held, pages));
-            table.add(figures, |room| in_lines(what, room));
-        }
+    for (pages, what) in pages_without_name(&held, told, extent) {
+        let figures = view.figures(&HolderRow::nameless(run, &held, pages));
+        table.add(figures, move |room| in_lines(what, room));
     }
     writeln!(out, "{}", table.lines(style))?;
     if extent.is_full() {
@@ -75,6 +72,16 @@ pub(super) fn write_holders(
     } else {
         Ok(())
     }
+}
+
+/// Pages of variables that have no row, and of none that is known, if there are enough of them. `told` pages
+/// have a row.
+fn pages_without_name(held: &HeldPages, told: u64, extent: Extent<'_>) -> Vec<(u64, &'static str)> {
+    let smaller = (held.found.saturating_sub(told), "(smaller variables)");
+    let all = std::iter::once(smaller).chain(held.missing());
+    let is_told = |pages: u64| extent.is_full() || held.share(pages) >= SHORT_SHARE;
+    all.filter(|(pages, _)| *pages > 0 && is_told(*pages))
+        .collect()
 }
 
 /// A variable, with those that hold the same memory, then its description.

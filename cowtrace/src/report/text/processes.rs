@@ -108,7 +108,7 @@ fn group_in_words(run: &Run, group: &[&Process]) -> String {
         return String::new();
     };
     let copied = |process: &Process| size(run.bytes(process.copied.total()));
-    let (most, least) = (copied(first), copied(last));
+    let (most, fewest) = (copied(first), copied(last));
     let name = shorten(&named(&first.comm), MAX_NAME);
     if group.len() == 1 {
         let exited = first.exited_ns.map_or("", |_| ", exited");
@@ -118,10 +118,10 @@ fn group_in_words(run: &Run, group: &[&Process]) -> String {
             first.pid
         );
     }
-    let each = if most == least {
+    let each = if most == fewest {
         most
     } else {
-        format!("{least} to {most}")
+        format!("{fewest} to {most}")
     };
     let number = plural(group.len() as u64, first.role.name());
     let exited = group.iter().filter(|it| it.exited_ns.is_some()).count();

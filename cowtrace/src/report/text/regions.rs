@@ -57,11 +57,8 @@ pub(super) fn write_regions(
     } else {
         ""
     };
-    section(
-        &format!("WHERE THE COPIES COME FROM{explained}"),
-        style,
-        out,
-    )?;
+    let title = format!("WHERE THE COPIES COME FROM{explained}");
+    section(&title, style, out)?;
     writeln!(out, "{}", table.lines(style))
 }
 

@@ -37,14 +37,18 @@ pub(super) fn write_writers(
         return Ok(());
     }
     section(&title_of_writers(&known), style, out)?;
+    let writers = &run.who_wrote.writers;
     let table = |title: &str, sums: &[(String, u64)], most: usize, out: &mut dyn Write| {
         write_sums(title, sums, most, known.recorded, run, style, out)
     };
-    let writers = &run.who_wrote.writers;
     if tells_what_was_written(run) {
-        let written = pages_by(writers, |writer| written(run, writer));
         let most = extent.most_rows(MOST_TARGETS, SHORT_TARGETS);
-        table(WRITTEN, &written, most, out)?;
+        table(
+            WRITTEN,
+            &pages_by(writers, |it| written(run, it)),
+            most,
+            out,
+        )?;
         writeln!(out)?;
     }
     let lines = Lines::of(run);
@@ -55,19 +59,19 @@ pub(super) fn write_writers(
     }
     if extent.is_full() {
         native_stacks(run, known.recorded, style, out)?;
-    }
-    if has_lines {
-        if extent.is_full() {
+        if has_lines {
             writeln!(out)?;
         }
-        let by_line = pages_by(writers, |writer| lines.of_writer(writer));
+    }
+    if has_lines {
         let most = extent.most_rows(MOST_LINES, SHORT_LINES);
+        let by_line = pages_by(writers, |it| lines.of_writer(it));
         table(&format!("{BY} {LINE}"), &by_line, most, out)?;
     }
-    if extent.is_full() {
-        write_details(run, &lines, known.recorded, style, out)?;
+    match extent {
+        Extent::Full => write_details(run, &lines, known.recorded, style, out),
+        Extent::Short(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// What is known besides the tables.

@@ -4,7 +4,7 @@ use crate::{
     run::{Run, Worker},
     verdict::{
         advice::share_of_masters,
-        answer::unshared_share,
+        answer::unshared_bytes,
         growth::{TreeGrowth, processes_at_end},
     },
 };
@@ -44,7 +44,7 @@ impl Outlook {
             return None;
         }
         let unshared_bytes = if living.len() == all.len() {
-            (unshared_share(run)? * ceiling_bytes as f64).round() as u64
+            unshared_bytes(run)?
         } else if share_of_masters(run) < MASTER_SHARE {
             let copied = living.iter().map(|worker| own_copies(worker));
             run.bytes(copied.sum())

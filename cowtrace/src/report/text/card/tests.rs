@@ -1,0 +1,147 @@
+//! Cards on which all or little is known.
+
+use super::*;
+use crate::run::WriteKind;
+
+fn advice(what: &str, helps: bool, mib: u64) -> Advice {
+    Advice {
+        what: what.into(),
+        because: String::new(),
+        helps,
+        saves_at_most_bytes: Some(mib << 20),
+        command: None,
+    }
+}
+
+fn variable(path: &str, share: f64, mib: u64) -> CardVariable {
+    CardVariable {
+        path: path.into(),
+        what: Some("dict x900,000".into()),
+        share,
+        is_lower_bound: false,
+        bytes: mib << 20,
+    }
+}
+
+/// A card on which everything is known.
+fn card() -> Card {
+    Card {
+        headline: "COPY-ON-WRITE, NOT A LEAK: 98 % of the 612 MiB".into(),
+        is_verdict: true,
+        copies: Some(CopiesOnCard {
+            bytes: 600 << 20,
+            share_of_growth: Some(0.98),
+            variables: vec![
+                variable("main() local titles", 0.51, 312),
+                variable("main() local sents", 0.35, 210),
+                variable("app.cache", 0.12, 72),
+            ],
+            place: Some(("handlers.py:42 in Handler.post".into(), 0.98)),
+            causes: vec![CardCause {
+                kind: WriteKind::Refcount,
+                share: 0.999,
+                written: vec![("str".into(), 0.61), ("list".into(), 0.38)],
+            }],
+        }),
+        copies_are_aside: false,
+        outlook: Some(Outlook {
+            unshared_bytes: 600 << 20,
+            ceiling_bytes: 1085 << 20,
+            workers: 1,
+            is_since_start: false,
+            rate: Some(3 << 20),
+            flat_ns: None,
+        }),
+        is_unbounded: false,
+        advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
+        loss: None,
+    }
+}
+
+fn lines(card: &Card, width: usize) -> Vec<String> {
+    let style = Style {
+        width,
+        color: false,
+    };
+    let mut out = Vec::new();
+    write_card(
+        card,
+        Extent::Short(Some("cowtrace report")),
+        style,
+        &mut out,
+    )
+    .unwrap();
+    let text = String::from_utf8(out).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn each_line_answers_a_question() {
+    let told = lines(&card(), 80);
+    let expected = [
+        "COPY-ON-WRITE, NOT A LEAK: 98 % of the 612 MiB",
+        "",
+        "what     main() local titles  dict x900,000                      51 %  312 MiB",
+        "         main() local sents   dict x900,000                      35 %  210 MiB",
+        "where    handlers.py:42 in Handler.post                          98 %",
+        "why      reference counts, which reading an object writes       >99 %",
+        "         str 61 %, list 38 %",
+        "how far  600 MiB of at most 1.1 GiB in 1 worker; now 3 MiB/s",
+        "helps    arrays                                              at most 594 MiB",
+        "         gc.freeze() would not                                 at most 2 MiB",
+        "check    change it, trace again, cowtrace diff",
+        "More: cowtrace report --full · cowtrace report -f html > run.html",
+    ];
+    let blanks = |lines: &[String]| -> Vec<String> {
+        let words = lines.iter().map(|line| line.split_whitespace());
+        words.map(|it| it.collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(blanks(&told), blanks(&expected.map(str::to_owned)));
+    let ends = |line: &str| line.ends_with("MiB") && !line.starts_with("COPY");
+    assert!(
+        told.iter()
+            .filter(|line| ends(line))
+            .all(|line| line.width() == 80),
+        "{told:#?}"
+    );
+    for width in 40..100 {
+        let told = lines(&card(), width);
+        assert!(told.iter().all(|line| line.width() <= width), "{told:#?}");
+        assert!(width < 80 || told.len() <= MOST_LINES, "{told:#?}");
+    }
+}
+
+#[test]
+fn what_is_not_known_has_no_line() {
+    let mut card = card();
+    card.advice.clear();
+    card.outlook = None;
+    if let Some(copies) = &mut card.copies {
+        copies.variables.clear();
+        copies.causes.clear();
+        copies.place = None;
+    }
+    assert_eq!(lines(&card, 80).len(), 2);
+    card.loss = Some(LossOnCard {
+        causes: 1,
+        totals_suffer: false,
+    });
+    let lost = "lost     details of some copies, no totals: 1 cause, at the end";
+    assert_eq!(lines(&card, 80)[2], lost);
+}
+
+#[test]
+fn copies_are_an_aside_of_new_memory() {
+    let mut card = card();
+    (card.copies_are_aside, card.is_unbounded) = (true, true);
+    let told = lines(&card, 80);
+    assert_eq!(told[2], "how far  no bound is known for new memory");
+    let also = "also     600 MiB copied on write: 98 % of the growth";
+    assert_eq!(told[3], also);
+    assert!(told.iter().all(|line| !line.starts_with("what")));
+    if let Some(copies) = &mut card.copies {
+        copies.share_of_growth = Some(0.02);
+    }
+    let told = lines(&card, 80);
+    assert_eq!(told.len(), 5, "{told:#?}");
+}
