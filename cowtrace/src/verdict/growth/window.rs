@@ -1,11 +1,14 @@
 //! The part of a trace that a verdict is about: from the first fork on, while workers lived.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::run::{Role, Run, Sample};
 
-/// While fewer than one in so many of the most workers live, a service has not begun or is shutting down.
+/// While fewer than one in so many of the workers that there are at most times live, a service has not begun
+/// or is shutting down.
 const FEW: usize = 2;
+/// Where programs that were started do the work: those that ran for at least one in so many of the trace.
+const LASTS: u64 = 5;
 
 /// A part of a trace.
 pub(super) struct Window<'a> {
@@ -20,20 +23,31 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     /// The part of a run; `None` if it has no samples.
     ///
-    /// What a command loads before it forks its first worker is what they inherit: no growth. What a service
-    /// gives back when all its workers exit does not count against what they had.
+    /// What a command loads before it forks its first worker is what they inherit: no growth. A service that
+    /// was there before is looked at from the start, whatever it forks. What a service gives back when all
+    /// its workers exit does not count against what they had.
     pub(super) fn of(run: &'a Run) -> Option<Self> {
         let samples = &run.memory.timeline.samples;
-        let workers = |sample: &Sample| {
-            let ids = sample.held_by_process.keys();
-            ids.filter(|id| run.process(**id).is_some_and(|it| it.role == Role::Worker))
-                .count()
+        let workers = processes_at_work(run);
+        let first_fork = match is_attached(run) {
+            true => 0,
+            false => {
+                let started = workers.iter().filter_map(|id| run.process(*id));
+                started.map(|it| it.started_ns).min().unwrap_or(0)
+            }
         };
-        let most = samples.iter().map(workers).max()?;
-        let is_at_work = |sample: &&Sample| most == 0 || workers(sample) * FEW >= most;
-        let first_fork = run.descendants().map(|it| it.started_ns).min().unwrap_or(0);
         let first = samples.partition_point(|sample| sample.at_ns < first_fork);
-        let last = samples.iter().rposition(|sample| is_at_work(&sample))?;
+        let living = |sample: &Sample| {
+            let ids = sample.held_by_process.keys();
+            ids.filter(|id| workers.contains(id)).count()
+        };
+        let mut counts: Vec<usize> = samples.get(first..)?.iter().map(living).collect();
+        counts.sort_unstable();
+        // Not the most: a service may fork many for a moment.
+        let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
+        let last = samples
+            .iter()
+            .rposition(|sample| living(sample) * FEW >= usual)?;
         let first = first.min(last);
         let begun = &samples[first];
         let mut before: HashMap<u32, u64> = run
@@ -86,4 +100,26 @@ impl<'a> Window<'a> {
         let last = self.samples.last().map_or(0, |sample| sample.touched_pages);
         last.saturating_sub(self.touched_before)
     }
+}
+
+/// Whether the masters were there before the trace.
+fn is_attached(run: &Run) -> bool {
+    let mut masters = run.memory.processes.iter();
+    masters.any(|it| it.role == Role::Master && it.started_ns == 0)
+}
+
+/// The processes whose work a trace is about: workers, or else the programs that were started and lasted.
+fn processes_at_work(run: &Run) -> HashSet<u32> {
+    let forked = run.workforce().workers;
+    if !forked.is_empty() {
+        return forked.iter().map(|it| it.forked.id).collect();
+    }
+    let end = run.head.duration_ns;
+    let lasts = |started: u64, exited: Option<u64>| {
+        exited.unwrap_or(end).saturating_sub(started) >= end / LASTS
+    };
+    run.descendants()
+        .filter(|it| lasts(it.started_ns, it.exited_ns))
+        .map(|it| it.id)
+        .collect()
 }
