@@ -12,6 +12,8 @@ const PAGE: u64 = 4096;
 /// Documentation/admin-guide/mm/pagemap.rst: bits 0-54 the frame, bit 63 present.
 const FRAME: u64 = (1 << 55) - 1;
 const PRESENT: u64 = 1 << 63;
+/// Bit 61: the page is of a file, or shared memory.
+const FILE: u64 = 1 << 61;
 
 /// A private, writable mapping and the frames of its pages.
 #[derive(Clone, Debug)]
@@ -45,6 +47,27 @@ pub fn frames(pid: u32) -> BTreeMap<u64, Frames> {
         .collect()
 }
 
+/// Present anonymous pages of a process.
+///
+/// # Panics
+/// If /proc cannot be read.
+#[must_use]
+pub fn anonymous_pages(pid: u32) -> u64 {
+    let maps = fs::read(format!("/proc/{pid}/maps")).expect("maps can be read");
+    let pagemap = File::open(format!("/proc/{pid}/pagemap")).expect("pagemap can be read");
+    let text = String::from_utf8_lossy(&maps);
+    // The last page of the address space has no entries.
+    let mappings = text.lines().filter(|line| !line.contains("[vsyscall]"));
+    let is_anonymous = |entry: &u64| entry & (PRESENT | FILE) == PRESENT;
+    mappings
+        .filter_map(bounds)
+        .map(|(start, end)| {
+            let entries = entries(&pagemap, start, end);
+            entries.iter().filter(|entry| is_anonymous(entry)).count() as u64
+        })
+        .sum()
+}
+
 /// The frames of a process that has answered and waits, or is about to wait.
 ///
 /// # Panics
@@ -68,30 +91,34 @@ pub fn changed(before: &BTreeMap<u64, Frames>, after: &BTreeMap<u64, Frames>) ->
 }
 
 fn writable_mapping(line: &str) -> Option<(u64, u64)> {
-    let (range, rest) = line.split_once(' ')?;
-    let (start, end) = range.split_once('-')?;
+    let (_, rest) = line.split_once(' ')?;
     let perms = rest.as_bytes().get(..4)?;
+    (perms[1] == b'w' && perms[3] == b'p').then_some(bounds(line)?)
+}
+
+/// First address of a line of maps, and the one after the last.
+fn bounds(line: &str) -> Option<(u64, u64)> {
+    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
     let number = |text| u64::from_str_radix(text, 16).ok();
-    (perms[1] == b'w' && perms[3] == b'p').then_some((number(start)?, number(end)?))
+    Some((number(start)?, number(end)?))
 }
 
 fn read(pagemap: &File, start: u64, end: u64) -> Vec<u64> {
+    let frame = |entry: &u64| match entry & PRESENT {
+        0 => 0,
+        _ => entry & FRAME,
+    };
+    entries(pagemap, start, end).iter().map(frame).collect()
+}
+
+/// What pagemap has about each page.
+fn entries(pagemap: &File, start: u64, end: u64) -> Vec<u64> {
     let mut bytes = vec![0; usize::try_from((end - start) / PAGE * 8).expect("a mapping fits")];
     pagemap
         .read_exact_at(&mut bytes, start / PAGE * 8)
         .expect("pagemap has every page");
     let entry = |word: &[u8]| u64::from_ne_bytes(word.try_into().expect("eight bytes"));
-    bytes
-        .chunks_exact(8)
-        .map(entry)
-        .map(|entry| {
-            if entry & PRESENT == 0 {
-                0
-            } else {
-                entry & FRAME
-            }
-        })
-        .collect()
+    bytes.chunks_exact(8).map(entry).collect()
 }
 
 impl Frames {

@@ -350,6 +350,8 @@ impl Collector {
         let skipped = self.probe.detach();
         // The trace ends here, however long the rest takes.
         let duration_ns = self.clock.elapsed_ns();
+        // What the service keeps from here on is not of this trace.
+        self.processes.read_held(usize::MAX, &self.probe.tables);
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
         self.take_rest();
@@ -363,7 +365,6 @@ impl Collector {
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);
-        self.processes.read_held(usize::MAX, &self.probe.tables);
         let last = self.processes.sample(&self.probe.tables);
         self.timeline.finish(Sample {
             at_ns: duration_ns,

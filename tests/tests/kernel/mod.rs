@@ -19,5 +19,6 @@ mod starts;
 mod streams;
 mod sudo;
 mod tree;
+mod verdicts;
 mod workers;
 mod writers;

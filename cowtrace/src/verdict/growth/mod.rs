@@ -3,6 +3,7 @@
 //! The rule looks at new memory in fifths of the trace. It was found on planted programs and real services;
 //! [`GrowthShape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
 
+mod copies;
 mod series;
 mod shape;
 mod tree;

@@ -1,15 +1,13 @@
-//! New memory and copies over the time of a trace.
-
-use std::collections::HashMap;
+//! New memory over the time of a trace.
 
 use super::{
     shape::{GrowthShape, SOON_NS},
     window::Window,
 };
-use crate::run::{Run, Sample};
+use crate::run::Sample;
 
 /// Parts that a trace is cut into.
-const PARTS: usize = 5;
+pub(super) const PARTS: usize = 5;
 /// It keeps growing if at least this much of it came in the last two parts,
 const GROWS_IN_TWO: f64 = 0.35;
 /// and this much in the last one.
@@ -92,28 +90,6 @@ impl NewMemory {
     fn flat_for(&self, last: f64) -> u64 {
         at_least_since(&self.0, last * (1.0 - STOPPED))
     }
-}
-
-/// Copies of the processes that live, over time. How many of them were filled from the page of zeros is
-/// known for the whole run alone: that many are taken off at the end, in proportion before.
-pub(super) fn held_copies(run: &Run, window: &Window<'_>) -> Series {
-    let zero: HashMap<u32, (u64, u64)> = run
-        .memory
-        .processes
-        .iter()
-        .map(|process| (process.id, (process.copied.zero, process.copied.total())))
-        .collect();
-    let held_in = |sample: &Sample| {
-        let living = sample.held_by_process.keys();
-        let copied = living.filter_map(|id| {
-            let pages = *sample.by_process.get(id)?;
-            let (zero, all) = zero.get(id).copied().unwrap_or_default();
-            let filled = u128::from(pages) * u128::from(zero) / u128::from(all.max(1));
-            Some(pages - u64::try_from(filled).unwrap_or(0).min(pages))
-        });
-        (sample.at_ns, copied.sum())
-    };
-    window.samples().iter().map(held_in).collect()
 }
 
 /// For how long before the end all but a hundredth of the copies had been made, ns; `None` if that is less than

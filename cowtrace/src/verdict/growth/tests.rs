@@ -97,6 +97,9 @@ fn memory_that_has_stopped_is_warm_up() {
     let told = verdict(&run(40, linear(1), warm, 50));
     let expected = "NEW MEMORY THAT STOPPED GROWING 30.0 s AGO: 50 MiB in 40.0 s, 1 MiB copied";
     assert_eq!(told, (VerdictKind::WarmedUp, expected.into()));
+    let told = verdict(&run(40, linear(20), warm, 50));
+    let expected = "NEW MEMORY THAT STOPPED GROWING 30.0 s AGO: 50 MiB in 40.0 s, 20 MiB copied";
+    assert_eq!(told, (VerdictKind::WarmedUp, expected.into()));
     // Beside many copies it is not worth the first words.
     assert_eq!(
         verdict(&run(40, linear(200), warm, 50)).0,
@@ -169,6 +172,7 @@ fn what_a_service_gives_back_when_it_ends_does_not_count() {
 fn what_a_command_loads_before_it_forks_is_no_growth() {
     let mut run = run(60, linear(90), linear(2), 300);
     let before = 100 * PAGES_PER_MIB;
+    run.memory.processes[0].started_ns = 1_000_000;
     run.memory.processes[1].started_ns = 10_000_000_000;
     run.growth.held_before[0].pages = 0;
     for (at, sample) in run.memory.timeline.samples.iter_mut().enumerate() {
@@ -180,6 +184,95 @@ fn what_a_command_loads_before_it_forks_is_no_growth() {
     let (kind, words) = verdict(&run);
     assert_eq!(kind, VerdictKind::CopyOnWrite);
     assert!(words.ends_with(" that memory grew by in 50.0 s"), "{words}");
+}
+
+#[test]
+fn short_programs_beside_a_service_do_not_cut_its_time() {
+    // The master alone leaks; at the end it starts programs for a moment.
+    let mut run = run(30, linear(0), linear(0), 60);
+    let helper = |id, started_ns| Process {
+        id,
+        pid: 100 + id,
+        started_ns,
+        exited_ns: Some(started_ns + 2_000_000_000),
+        inherited_pages: None,
+        ..run.memory.processes[1].clone()
+    };
+    let helpers: Vec<_> = (1..9).map(|id| helper(id, 24_000_000_000)).collect();
+    run.memory.processes.truncate(1);
+    run.memory.processes.extend(helpers);
+    for (at, sample) in run.memory.timeline.samples.iter_mut().enumerate() {
+        let held = (100 + 2 * at as u64) * PAGES_PER_MIB;
+        sample.held_by_process = BTreeMap::from([(0, held)]);
+        if (24..26).contains(&at) {
+            sample.held_by_process.extend((1..9).map(|id| (id, 256)));
+        }
+    }
+    let told = verdict(&run);
+    let expected = "NEW MEMORY KEEPS GROWING: 60 MiB in 30.0 s, 2 MiB/s at the end";
+    assert_eq!(told, (VerdictKind::Growing, expected.into()));
+}
+
+#[test]
+fn copies_of_workers_that_follow_each_other_are_work_though_the_last_still_lives() {
+    let mut run = run(30, linear(0), linear(0), 0);
+    let worker = run.memory.processes.remove(1);
+    let pages = 20 * PAGES_PER_MIB;
+    let second = |at: u64| at * 1_000_000_000;
+    let one = |at: u64| Process {
+        id: at as u32 + 1,
+        pid: 200 + at as u32,
+        started_ns: second(at),
+        exited_ns: (at < 30).then_some(second(at + 1)),
+        copied: Sources {
+            anon: pages,
+            ..Sources::default()
+        },
+        ..worker.clone()
+    };
+    run.memory.processes.extend((0..=30).map(one));
+    let before = 100 * PAGES_PER_MIB;
+    for (at, sample) in (0..).zip(&mut run.memory.timeline.samples) {
+        sample.by_process = (0..=at).map(|id| (id + 1, pages)).collect();
+        sample.held_by_process = BTreeMap::from([(0, before), (at + 1, before)]);
+    }
+    let (kind, words) = verdict(&run);
+    assert_eq!(kind, VerdictKind::ComesAndGoes);
+    let expected = "COPY-ON-WRITE WORK, LITTLE MEMORY: 620 MiB copied by 31 workers, \
+                    at most 20 MiB at a time";
+    assert_eq!(words, expected);
+    // One that stays has copied as much as all others together had at one time.
+    for sample in &mut run.memory.timeline.samples {
+        sample.by_process.insert(1, pages);
+        sample.held_by_process.insert(1, before);
+    }
+    run.memory.processes[1].exited_ns = None;
+    assert_eq!(verdict(&run).0, VerdictKind::CopyOnWrite);
+}
+
+#[test]
+fn what_a_master_copies_again_after_each_fork_is_in_memory_once() {
+    // A child a second that ends at once; after each fork the master writes to the same 10 MiB.
+    let mut run = run(30, linear(0), linear(0), 0);
+    let worker = run.memory.processes.remove(1);
+    let second = |at: u64| at * 1_000_000_000;
+    let pages = 10 * PAGES_PER_MIB;
+    let child = |at: u64| Process {
+        id: at as u32 + 1,
+        started_ns: second(at),
+        exited_ns: Some(second(at + 1)),
+        ..worker.clone()
+    };
+    run.memory.processes.extend((0..30).map(child));
+    run.memory.processes[0].copied.anon = 30 * pages;
+    let before = 100 * PAGES_PER_MIB;
+    for (at, sample) in (0..).zip(&mut run.memory.timeline.samples) {
+        sample.by_process = BTreeMap::from([(0, u64::from(at) * pages)]);
+        sample.held_by_process = BTreeMap::from([(0, before), (at, before)]);
+    }
+    let growth = growth_of_tree(&run).unwrap();
+    assert_eq!(growth.kind, VerdictKind::ComesAndGoes);
+    assert_eq!(growth.peak_held_bytes, 10 << 20);
 }
 
 #[test]

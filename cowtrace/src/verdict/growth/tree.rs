@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    series::{NewMemory, flat_copies, held_copies, rate_of_last_part},
+    copies::CopiesInMemory,
+    series::{NewMemory, flat_copies, rate_of_last_part},
     shape::{GrowthShape, SOON_NS},
     window::Window,
 };
@@ -17,6 +18,10 @@ const FLOOR_SHARE: f64 = 0.02;
 const PART_SHARE: f64 = 0.15;
 /// Copies of which at most this share was in memory at one time were made by processes that did not last.
 const LASTING_SHARE: f64 = 0.5;
+/// Likewise where one after the other copies a lot: at no time more than one in so many of all copies was in
+/// memory, and next to none of processes that have lived for a while. A service that replaces its workers
+/// once has a half at one time, twice a third.
+const GENERATIONS: u64 = 4;
 
 /// What a verdict is, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +101,8 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     }
     let window = Window::of(run)?;
     let new = NewMemory::of(&window);
-    let held = held_copies(run, &window);
+    let copies = CopiesInMemory::of(run);
+    let held = copies.over_time(&window);
     let held_pages = held.last().map_or(0, |(_, pages)| *pages);
     let peak = held.iter().map(|(_, pages)| *pages).max().unwrap_or(0);
     let zero_filled = run.copied().zero;
@@ -120,7 +126,8 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         copied_rate: run.bytes(rate_of_last_part(&held)),
         copied_flat_ns: flat_copies(&held),
     };
-    growth.kind = kind_of(&growth, run.bytes(floor));
+    let lasting = run.bytes(copies.lasting(&window));
+    growth.kind = kind_of(&growth, lasting, run.bytes(floor));
     Some(growth)
 }
 
@@ -132,13 +139,18 @@ pub(crate) fn processes_at_end(run: &Run) -> Option<BTreeSet<u32>> {
     Some(last.held_by_process.keys().copied().collect())
 }
 
-fn kind_of(growth: &TreeGrowth, floor: u64) -> VerdictKind {
+/// What it is. `lasting`: copies of processes that have lived for a while, bytes.
+fn kind_of(growth: &TreeGrowth, lasting: u64, floor: u64) -> VerdictKind {
     let is_part =
         |bytes: u64| bytes >= floor && bytes as f64 >= growth.growth_bytes() as f64 * PART_SHARE;
-    let (copied, new) = (is_part(growth.held_bytes), is_part(growth.new_bytes));
-    let passes = |all: u64, held: u64| all >= floor && (held as f64) < all as f64 * LASTING_SHARE;
+    let passes = growth.copied_bytes >= floor
+        && growth.peak_held_bytes.saturating_mul(GENERATIONS) <= growth.copied_bytes
+        && !is_part(lasting);
+    let copied = is_part(growth.held_bytes) && !passes;
+    let new = is_part(growth.new_bytes);
     if !copied && !new {
-        let work = passes(growth.copied_bytes, growth.held_bytes);
+        let most_ended = (growth.held_bytes as f64) < growth.copied_bytes as f64 * LASTING_SHARE;
+        let work = passes || growth.copied_bytes >= floor && most_ended;
         let churn = growth.shape == GrowthShape::ComesAndGoes;
         return match work || churn {
             true => VerdictKind::ComesAndGoes,
@@ -148,15 +160,17 @@ fn kind_of(growth: &TreeGrowth, floor: u64) -> VerdictKind {
     if growth.duration_ns < SOON_NS {
         return VerdictKind::TooEarly;
     }
+    // Where new memory is most of it, it is not called copy-on-write, though it may have stopped.
+    let mostly_new = new && (!copied || growth.new_bytes > growth.held_bytes);
     match (copied, new.then_some(growth.shape)) {
         (true, Some(GrowthShape::Growing)) => VerdictKind::Both,
         (false, Some(GrowthShape::Growing)) => VerdictKind::Growing,
-        (false, Some(GrowthShape::Stopped(_))) => VerdictKind::WarmedUp,
-        (false, Some(GrowthShape::ComesAndGoes | GrowthShape::Nothing)) => {
+        (_, Some(GrowthShape::Unclear)) => VerdictKind::TooEarly,
+        (_, Some(GrowthShape::Stopped(_))) if mostly_new => VerdictKind::WarmedUp,
+        (_, Some(GrowthShape::ComesAndGoes | GrowthShape::Nothing)) if mostly_new => {
             VerdictKind::ComesAndGoes
         }
-        (_, Some(GrowthShape::Unclear)) => VerdictKind::TooEarly,
         (true, _) => VerdictKind::CopyOnWrite,
-        (false, None) => VerdictKind::NothingGrew,
+        (false, _) => VerdictKind::NothingGrew,
     }
 }

@@ -1,11 +1,14 @@
 //! The part of a trace that a verdict is about: from the first fork on, while workers lived.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::run::{Role, Run, Sample};
 
-/// Samples without workers at the end are a service that has ended if they are at most one in so many.
-const IDLE_PART: usize = 5;
+/// While fewer than one in so many of the workers that there are at most times live, a service has not begun
+/// or is shutting down.
+const FEW: usize = 2;
+/// Where programs that were started do the work: those that ran for at least one in so many of the trace.
+const LASTS: u64 = 5;
 
 /// A part of a trace.
 pub(super) struct Window<'a> {
@@ -20,18 +23,34 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     /// The part of a run; `None` if it has no samples.
     ///
-    /// What a command loads before it forks its first worker is what they inherit: no growth. What a service
-    /// gives back when all its workers exit does not count against what they had.
+    /// What a command loads before it forks its first worker is what they inherit: no growth. A service that
+    /// was there before is looked at from the start, whatever it forks. What a service gives back when all
+    /// its workers exit does not count against what they had.
     pub(super) fn of(run: &'a Run) -> Option<Self> {
         let samples = &run.memory.timeline.samples;
-        let workers = |sample: &Sample| {
-            let ids = sample.held_by_process.keys();
-            ids.filter(|id| run.process(**id).is_some_and(|it| it.role == Role::Worker))
-                .count()
+        let workers = processes_at_work(run);
+        let first_fork = match is_attached(run) {
+            true => 0,
+            false => {
+                let started = workers.iter().filter_map(|id| run.process(*id));
+                started.map(|it| it.started_ns).min().unwrap_or(0)
+            }
         };
-        let first_fork = run.descendants().map(|it| it.started_ns).min().unwrap_or(0);
         let first = samples.partition_point(|sample| sample.at_ns < first_fork);
-        let last = last_at_work(&samples.iter().map(workers).collect::<Vec<_>>())?;
+        let living = |sample: &Sample| {
+            let ids = sample.held_by_process.keys();
+            ids.filter(|id| workers.contains(id)).count()
+        };
+        let mut counts: Vec<usize> = samples.get(first..)?.iter().map(living).collect();
+        counts.sort_unstable();
+        // Not the most: a service may fork many for a moment.
+        let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
+        let last = samples
+            .iter()
+            .rposition(|sample| living(sample) * FEW >= usual)?;
+        // The first of several that leave one after the other to the end.
+        let leave = |at: usize| living(&samples[at - 1]) > living(&samples[at]);
+        let last = (1..=last).rev().find(|at| !leave(*at)).unwrap_or(0);
         let first = first.min(last);
         let begun = &samples[first];
         let mut before: HashMap<u32, u64> = run
@@ -86,37 +105,24 @@ impl<'a> Window<'a> {
     }
 }
 
-/// The last sample before a service shuts down, by the workers that lived at each: after it they only leave.
-/// Where there was none for long, as between two children of Redis, that is no end.
-fn last_at_work(workers: &[usize]) -> Option<usize> {
-    let idle = workers
-        .iter()
-        .rev()
-        .take_while(|number| **number == 0)
-        .count();
-    let mut last = workers.len().checked_sub(1)?;
-    if idle * IDLE_PART <= workers.len() {
-        last = last.saturating_sub(idle);
-    }
-    while last > 0 && workers[last - 1] > workers[last] {
-        last -= 1;
-    }
-    Some(last)
+/// Whether the masters were there before the trace.
+fn is_attached(run: &Run) -> bool {
+    let mut masters = run.memory.processes.iter();
+    masters.any(|it| it.role == Role::Master && it.started_ns == 0)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::last_at_work;
-
-    #[test]
-    fn a_service_ends_when_its_workers_begin_to_leave() {
-        assert_eq!(last_at_work(&[]), None);
-        assert_eq!(last_at_work(&[0, 4, 4, 4, 4, 4]), Some(5));
-        assert_eq!(last_at_work(&[0, 4, 4, 4, 4, 3, 1]), Some(4));
-        assert_eq!(last_at_work(&[0, 4, 4, 4, 4, 0]), Some(4));
-        assert_eq!(last_at_work(&[4, 4, 4, 4, 4, 4, 2, 0]), Some(5));
-        // A child that saved and has ended.
-        assert_eq!(last_at_work(&[0, 1, 1, 0, 0, 0]), Some(5));
-        assert_eq!(last_at_work(&[0, 0, 0]), Some(2));
+/// The processes whose work a trace is about: workers, or else the programs that were started and lasted.
+fn processes_at_work(run: &Run) -> HashSet<u32> {
+    let forked = run.workforce().workers;
+    if !forked.is_empty() {
+        return forked.iter().map(|it| it.forked.id).collect();
     }
+    let end = run.head.duration_ns;
+    let lasts = |started: u64, exited: Option<u64>| {
+        exited.unwrap_or(end).saturating_sub(started) >= end / LASTS
+    };
+    run.descendants()
+        .filter(|it| lasts(it.started_ns, it.exited_ns))
+        .map(|it| it.id)
+        .collect()
 }

@@ -1,0 +1,100 @@
+//! Copies that may be in memory over the time of a trace: those of the processes that live.
+
+use std::collections::HashMap;
+
+use super::{
+    series::{PARTS, Series},
+    window::Window,
+};
+use crate::run::{Process, Role, Run, Sample};
+
+/// Copies in memory of a run.
+pub(super) struct CopiesInMemory<'a> {
+    /// All samples of the run.
+    samples: &'a [Sample],
+    processes: HashMap<u32, &'a Process>,
+}
+
+impl<'a> CopiesInMemory<'a> {
+    pub(super) fn of(run: &'a Run) -> Self {
+        let processes = run.memory.processes.iter();
+        Self {
+            samples: &run.memory.timeline.samples,
+            processes: processes.map(|process| (process.id, process)).collect(),
+        }
+    }
+
+    /// Pages of all processes over time.
+    pub(super) fn over_time(&self, window: &Window<'_>) -> Series {
+        let samples = window.samples().iter();
+        samples
+            .map(|sample| (sample.at_ns, self.in_sample(sample).map(|it| it.1).sum()))
+            .collect()
+    }
+
+    /// Pages of the processes that have lived for at least the last part of the time. Copies of a master last
+    /// as its children do.
+    pub(super) fn lasting(&self, window: &Window<'_>) -> u64 {
+        let samples = window.samples();
+        let Some((first, last)) = samples.first().zip(samples.last()) else {
+            return 0;
+        };
+        let since = last.at_ns - (last.at_ns - first.at_ns) / PARTS as u64;
+        let then = samples.iter().rev().find(|sample| sample.at_ns <= since);
+        let oldest = self.oldest_children(last);
+        let has_lived = |id: &u32| then.is_some_and(|it| it.held_by_process.contains_key(id));
+        let lived = |id: &u32| match self.processes.get(id).map(|it| it.role) {
+            Some(Role::Master) => oldest.get(id).is_some_and(|began| *began <= since),
+            _ => has_lived(id),
+        };
+        let lasting = self.in_sample(last).filter(|(id, _)| lived(id));
+        lasting.map(|(_, pages)| pages).sum()
+    }
+
+    /// Pages of each process that lives. How many of its copies were filled from the page of zeros is known
+    /// for the whole run alone: that many are taken off at the end, in proportion before.
+    ///
+    /// Each fork shares all pages again, and a process that goes on forking copies the same pages again and
+    /// again. It has no more of them than it has memory. What a master had copied when the oldest of its
+    /// living children was forked is its only copy by now, and no memory more.
+    fn in_sample<'b>(&'b self, sample: &'b Sample) -> impl Iterator<Item = (u32, u64)> + use<'b> {
+        let oldest = self.oldest_children(sample);
+        sample.held_by_process.iter().filter_map(move |(id, held)| {
+            let pages = *sample.by_process.get(id)?;
+            let process = self.processes.get(id)?;
+            let settled = match process.role {
+                Role::Master => self.copied_by(*id, oldest.get(id).copied().unwrap_or(u64::MAX)),
+                _ => 0,
+            };
+            let lasting = pages.saturating_sub(settled);
+            let (zero, all) = (process.copied.zero, process.copied.total());
+            let filled = u128::from(lasting) * u128::from(zero) / u128::from(all.max(1));
+            let filled = u64::try_from(filled).unwrap_or(u64::MAX);
+            Some((*id, lasting.saturating_sub(filled).min(*held)))
+        })
+    }
+
+    /// When the oldest living child of each process was forked, ns since the start.
+    fn oldest_children(&self, sample: &Sample) -> HashMap<u32, u64> {
+        let mut oldest = HashMap::new();
+        for id in sample.held_by_process.keys() {
+            let Some(process) = self.processes.get(id) else {
+                continue;
+            };
+            if let Some(parent) = process.parent_id {
+                let began = oldest.entry(parent).or_insert(process.started_ns);
+                *began = process.started_ns.min(*began);
+            }
+        }
+        oldest
+    }
+
+    /// Pages that a process had copied at a time, at least.
+    fn copied_by(&self, id: u32, at_ns: u64) -> u64 {
+        let later = self.samples.partition_point(|it| it.at_ns <= at_ns);
+        let then = later.checked_sub(1).and_then(|at| self.samples.get(at));
+        then.and_then(|it| it.by_process.get(&id))
+            .copied()
+            .unwrap_or(0)
+    }
+}

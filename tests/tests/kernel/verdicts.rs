@@ -1,0 +1,310 @@
+//! Verdicts on services whose memory does what is known: each verdict on several, of other sizes and with
+//! other numbers of workers, all traced at the same time by a tracer of their own.
+
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use cowtrace_tests::{
+    pagemap::{Frames, anonymous_pages, changed, frames, settled},
+    python,
+    report::{Report, address, number},
+    tracer::{Tracer, can_trace},
+    workload::Service,
+};
+use serde_json::Value;
+
+const SERVICE: &str = include_str!("planted.py");
+
+/// Longer than the 21 s in which the services do their work, and long enough for a verdict.
+const LONG: &str = "24s";
+/// Too short for a verdict.
+const SHORT: &str = "10s";
+
+const PAGE: u64 = 4096;
+const PAGES_PER_MIB: u64 = 256;
+/// Pages that a process may copy or touch beside what it was told to: the interpreter's own.
+const OF_PYTHON: u64 = 1_000;
+/// What a thread may touch that builds and frees lists of 3 MiB each second, and keeps the last.
+const OF_ARENA: u64 = 12 * PAGES_PER_MIB;
+/// What a program that is started in a trace writes of its own files as it is loaded, 355 pages of this
+/// Python: not filled with zeros, they are no first touches, and count as there before.
+const OF_PROGRAM: u64 = 400;
+/// What a report says may differ from page frames by one in so many.
+const ONE_IN: u64 = 100;
+/// And by this many pages a process, by kernels whose counters lag: 32 pages for each of 4 processors.
+const LAG: u64 = 128;
+
+/// Whose traces start: one for each.
+static TURNS: [Mutex<()>; 4] = [const { Mutex::new(()) }; 4];
+
+/// A service and what is to be said of it.
+struct Planted {
+    /// Arguments of the service.
+    plan: &'static str,
+    seconds: &'static str,
+    kind: &'static str,
+    /// How the first line begins.
+    headline: &'static str,
+}
+
+const COPIED: [&str; 2] = ["copy-on-write", "COPY-ON-WRITE, NOT A LEAK: "];
+const GROWING: [&str; 2] = ["growing", "NEW MEMORY KEEPS GROWING: "];
+const BOTH: [&str; 2] = ["both", "NEW MEMORY KEEPS GROWING: "];
+const COMES_AND_GOES: [&str; 2] = ["comes-and-goes", "MEMORY COMES AND GOES: "];
+const WORK: [&str; 2] = ["comes-and-goes", "COPY-ON-WRITE WORK, LITTLE MEMORY: "];
+const WARMED_UP: [&str; 2] = ["warmed-up", "NEW MEMORY THAT STOPPED GROWING "];
+const NOTHING: [&str; 2] = ["nothing-grew", "NOTHING GREW IN "];
+
+const fn planted(plan: &'static str, [kind, headline]: [&'static str; 2]) -> Planted {
+    Planted {
+        plan,
+        seconds: LONG,
+        kind,
+        headline,
+    }
+}
+
+const fn soon(plan: &'static str, headline: &'static str) -> Planted {
+    Planted {
+        plan,
+        seconds: SHORT,
+        kind: "too-early",
+        headline,
+    }
+}
+
+const PLANTED: [Planted; 27] = [
+    // The workers read a list that they inherited, or write to pages of it.
+    planted("workers=3 titles=300000 read=1", COPIED),
+    planted("workers=6 titles=120000 read=1", COPIED),
+    planted("workers=2 inherit=40 copy=25 grow=2", COPIED),
+    // Each keeps more and more.
+    planted("workers=2 grow=30", GROWING),
+    planted("workers=5 grow=9 titles=8000 read=1", GROWING),
+    planted("workers=2 titles=300000 read=1 grow=25", BOTH),
+    planted("workers=4 inherit=20 copy=12 grow=10", BOTH),
+    // What is given back again.
+    planted("workers=2 burst=40 bursts=7", COMES_AND_GOES),
+    planted("workers=3 burst=16 bursts=16 peaks=1", COMES_AND_GOES),
+    // A leak under bursts that are larger than it.
+    planted("workers=2 burst=30 bursts=10 grow=20", GROWING),
+    // A cache that is full after a third of the time.
+    planted("workers=3 grow=20 fill=7", WARMED_UP),
+    planted("workers=1 grow=35 fill=4 inherit=20 copy=12", WARMED_UP),
+    // Arenas of threads, which reach their size and stay.
+    planted("workers=2 threads=5", WARMED_UP),
+    planted("workers=1 threads=12", WARMED_UP),
+    // Workers that each copy 5 MiB and are replaced after a second.
+    planted("workers=1 inherit=20 copy=5 recycle=1.0", WORK),
+    planted("workers=4 inherit=12 copy=5 recycle=1.0", WORK),
+    // The master leaks.
+    planted("workers=3 leak=40", GROWING),
+    // Growth in steps.
+    planted("workers=3 grow=24 steps=6", GROWING),
+    // A child of a worker runs another program, from before the trace or in it.
+    planted("workers=1 exec=40", GROWING),
+    planted("workers=2 exec=25 early=1", GROWING),
+    // Copied and filled before the trace; what happens again does not count again.
+    planted("workers=3 warm=2 titles=200000 read=1 grow=20", NOTHING),
+    planted("workers=2 warm=1 inherit=20 copy=20 grow=30", GROWING),
+    // Nothing happens.
+    planted("workers=3 titles=200000", NOTHING),
+    // Short programs beside it change nothing: one late and alone, many at once early.
+    planted("leak=30 helpers=1 at=16", GROWING),
+    planted("workers=1 leak=30 helpers=9 at=3", GROWING),
+    soon(
+        "workers=3 titles=300000 read=1 seconds=8",
+        "SO FAR COPY-ON-WRITE: ",
+    ),
+    soon("workers=2 grow=30 seconds=8", "SO FAR NEW MEMORY: "),
+];
+
+impl Planted {
+    /// A number of the plan, or 0.
+    fn number(&self, key: &str) -> u64 {
+        let words = self.plan.split(' ').filter_map(|word| word.split_once('='));
+        let mut found = words.filter(|(word, _)| *word == key);
+        found.next().map_or(0, |(_, number)| {
+            number.trim_end_matches(".0").parse().expect("a number")
+        })
+    }
+
+    /// Traces the service, and compares the report with what is known.
+    fn check(&self) {
+        let mut service = Service::start(
+            Command::new(python())
+                .args(["-c", SERVICE])
+                .args(self.plan.split(' ')),
+        );
+        let ready = service.answer();
+        let before = Held::of(&processes(service.pid(), &ready));
+        let pid = service.pid().to_string();
+        // A few at a time: on a busy machine, the service would not start with the trace.
+        let lane = &TURNS[usize::try_from(service.pid()).expect("a pid") % TURNS.len()];
+        let turn = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let tracer = Tracer::start(&["--pid", &pid, "-d", self.seconds]);
+        service.say("go");
+        drop(turn);
+        let report = tracer.wait();
+        if self.number("recycle") > 0 {
+            self.check_recycled(&report, &ready);
+        } else {
+            let done = service.answer();
+            let after = Held::of(&processes(service.pid(), &done));
+            self.check_books(&report, &before, &after);
+        }
+        service.end();
+        self.check_verdict(&report);
+    }
+
+    fn check_verdict(&self, report: &Report) {
+        let verdict = &report.0["verdict"];
+        println!("{}\n    {}", self.plan, verdict["headline"]);
+        assert_eq!(verdict["kind"], self.kind, "{}: {verdict}", self.plan);
+        let headline = verdict["headline"].as_str().expect("words");
+        assert!(
+            headline.starts_with(self.headline),
+            "{}: {headline}",
+            self.plan
+        );
+    }
+
+    /// Copies and new memory by the frames of each process, and first touches by those it counted itself.
+    fn check_books(&self, report: &Report, before: &Held, after: &Held) {
+        let plan = self.plan;
+        for (pid, frames) in &before.frames {
+            let truth = changed(frames, &after.frames[pid]);
+            let images = report.images(*pid);
+            let counted: u64 = images.iter().map(|it| number(it, "copied_pages")).sum();
+            println!("{plan}: {pid} copied {counted}, by frames {truth}");
+            // Memory that is freed and allocated again is in other frames without a copy; and what a process
+            // copies again after each fork is in one other frame at the end.
+            if self.number("threads") + self.number("helpers") == 0 {
+                expect_close(counted, truth, LAG, &format!("{plan}: copied by {pid}"));
+            }
+        }
+        let grown = |(pid, pages): (&u32, &u64)| {
+            pages.saturating_sub(before.pages.get(pid).copied().unwrap_or(0))
+        };
+        let new: u64 = after.pages.iter().map(grown).sum();
+        let started = after.pages.len() - before.pages.len();
+        let said = number(&report.0["verdict"], "new_bytes") / PAGE;
+        let lag = LAG * after.pages.len() as u64 + OF_PROGRAM * started as u64;
+        println!("{plan}: new {said}, by frames {new}");
+        expect_close(said, new, lag, &format!("{plan}: new memory"));
+        let bursts = self.number("burst") * PAGES_PER_MIB * self.number("bursts");
+        let planted = match self.number("peaks") {
+            0 => bursts,
+            _ => bursts / 2 + self.number("burst") * PAGES_PER_MIB / 2,
+        } * self.number("workers");
+        let touched = number(&report.0["verdict"], "touched_bytes") / PAGE;
+        let of_arenas = self.number("threads") * self.number("workers") * OF_ARENA;
+        let most = planted + new + of_arenas + OF_PYTHON * after.pages.len() as u64;
+        println!("{plan}: touched {touched} of {planted} to {most}");
+        assert!(
+            (planted..=most).contains(&touched),
+            "{plan}: {touched} touched, {planted} planted, {new} new"
+        );
+    }
+
+    /// Each worker that has ended copied all that it was to copy, and only those of one moment hold it.
+    fn check_recycled(&self, report: &Report, ready: &Value) {
+        let each = self.number("copy") * PAGES_PER_MIB;
+        let start = number(ready, "start");
+        let of_workers = report.0["regions"].as_array().expect("regions").iter();
+        let copied: u64 = of_workers
+            .filter(|region| {
+                let bounds = address(&region["start"]).zip(address(&region["end"]));
+                bounds.is_some_and(|(first, end)| first <= start && start < end)
+            })
+            .map(|region| number(region, "copied_pages"))
+            .sum();
+        let all = report.processes().iter();
+        let workers: Vec<_> = all.filter(|it| it["role"] == "worker").collect();
+        let ended = workers.iter().filter(|it| it["exited_ns"].is_u64()).count() as u64;
+        let possible = ended * each..=workers.len() as u64 * each;
+        println!("{}: {copied} of {possible:?}", self.plan);
+        assert!(
+            possible.contains(&copied),
+            "{}: {copied}, {possible:?}",
+            self.plan
+        );
+        assert!(
+            ended > 10 * self.number("workers"),
+            "{}: {ended}",
+            self.plan
+        );
+        let peak = number(&report.0["verdict"], "peak_held_bytes") / PAGE;
+        let living = self.number("workers");
+        let at_once = living * each..=living * (each + OF_PYTHON);
+        println!("{}: peak {peak} of {at_once:?}", self.plan);
+        assert!(
+            at_once.contains(&peak),
+            "{}: {peak}, {at_once:?}",
+            self.plan
+        );
+    }
+}
+
+#[track_caller]
+fn expect_close(said: u64, truth: u64, lag: u64, what: &str) {
+    let most = (truth / ONE_IN).max(lag);
+    assert!(
+        said.abs_diff(truth) <= most,
+        "{what}: {said}, by frames {truth}"
+    );
+}
+
+/// What processes hold.
+struct Held {
+    frames: BTreeMap<u32, BTreeMap<u64, Frames>>,
+    /// Anonymous pages.
+    pages: BTreeMap<u32, u64>,
+}
+
+impl Held {
+    fn of(pids: &[u32]) -> Self {
+        pids.iter().for_each(|pid| drop(settled(*pid)));
+        Self {
+            frames: pids.iter().map(|pid| (*pid, frames(*pid))).collect(),
+            pages: pids
+                .iter()
+                .map(|pid| (*pid, anonymous_pages(*pid)))
+                .collect(),
+        }
+    }
+}
+
+/// The processes that a service has by its answer.
+fn processes(master: u32, answer: &Value) -> Vec<u32> {
+    let workers = answer["workers"].as_array().expect("workers").iter();
+    let pids = workers.flat_map(|worker| [&worker["pid"], &worker["started"]]);
+    let pids = pids.filter_map(Value::as_u64);
+    let pids = pids.map(|pid| u32::try_from(pid).expect("a pid"));
+    std::iter::once(master).chain(pids).collect()
+}
+
+#[test]
+fn each_verdict_is_right_on_services_that_are_known() {
+    if !can_trace("verdicts") {
+        return;
+    }
+    let failed: Vec<&str> = thread::scope(|scope| {
+        let start = |planted: &'static Planted| (planted, scope.spawn(|| planted.check()));
+        let running: Vec<_> = PLANTED.iter().map(start).collect();
+        let ended = running.into_iter();
+        ended
+            .filter_map(|(planted, thread)| thread.join().is_err().then_some(planted.plan))
+            .collect()
+    });
+    assert!(
+        failed.is_empty(),
+        "{} of {}: {failed:#?}",
+        failed.len(),
+        PLANTED.len()
+    );
+}
