@@ -222,9 +222,7 @@ impl<'a> Walk<'a> {
             }
             let node = if has_node { node } else { parent };
             self.landmarks.claim(place, range, node, object.number);
-            if let Some(tally) = &mut self.tally {
-                tally.object(node, object.number, bytes);
-            }
+            self.count_object(&object, node, bytes);
             return;
         }
         if let Some(node) = self.tree.add(parent, label, address) {
