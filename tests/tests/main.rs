@@ -6,6 +6,7 @@ mod doctor;
 mod flame_graphs;
 mod golden_reports;
 mod heap;
+mod heap_command;
 mod html_report;
 mod kept;
 mod kernel;

@@ -51,7 +51,7 @@ fn first_lines(contents: &HeapContents) -> String {
     );
     for limit in &contents.limits {
         text.push(' ');
-        text.push_str(&met(*limit, contents));
+        text.push_str(&left_out_by(*limit, contents));
     }
     if is_partial {
         text.push_str(" So all figures are lower bounds.");
@@ -60,7 +60,7 @@ fn first_lines(contents: &HeapContents) -> String {
 }
 
 /// What a bound that was met has left out.
-fn met(limit: HeapLimit, contents: &HeapContents) -> String {
+fn left_out_by(limit: HeapLimit, contents: &HeapContents) -> String {
     match limit {
         HeapLimit::Time => "The time was over before all was read; --timeout gives more.".into(),
         HeapLimit::BytesRead => "It refers to more than cowtrace reads of a process.".into(),
@@ -208,5 +208,103 @@ const fn why_unknown(why: HeapUnknown) -> &'static str {
         }
         HeapUnknown::ListsNotFound => "The lists of the garbage collector were not found.",
         HeapUnknown::TooMany => "More than 8,388,608 objects are held by no variable.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+    use crate::run::UnheldObjects;
+
+    fn contents() -> HeapContents {
+        let sum = |objects, bytes| HeapSum { objects, bytes };
+        let of_type = |name: &str, objects, bytes| TypeContents {
+            name: name.into(),
+            sum: sum(objects, bytes),
+            largest_bytes: bytes / objects,
+        };
+        let types: Vec<_> = (1..=20)
+            .rev()
+            .map(|n| of_type(&format!("t{n}"), n, n << 20))
+            .collect();
+        let variable = |n: u64| VariableContents {
+            path: format!("__main__.data{n}\u{1b}[2J"),
+            type_name: Some("dict".into()),
+            entries: Some(n),
+            sum: sum(n, n << 20),
+            aliases: vec![format!("__main__.handler.{}", "long".repeat(30))],
+        };
+        HeapContents {
+            pid: 4242,
+            comm: "python3".into(),
+            python: (3, 11),
+            all: sum(210, 210 << 20),
+            types,
+            variables: (1..=16).rev().map(variable).collect(),
+            smaller_variables: sum(10, 10 << 20),
+            interpreter_alone: sum(1, 1 << 20),
+            unheld: Ok(UnheldObjects {
+                sum: sum(63, 63 << 20),
+                types: vec![of_type("list", 63, 63 << 20)],
+                is_partial: false,
+            }),
+            limits: Vec::new(),
+            swapped_bytes: 0,
+            bytes_read: 0,
+            duration_ns: 1_260_000_000,
+        }
+    }
+
+    fn text(contents: &HeapContents, full: bool, width: usize) -> String {
+        let mut out = Vec::new();
+        let color = false;
+        heap_as_text(contents, full, Style { width, color }, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Without the layout.
+    fn words_of(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_largest_are_shown_and_the_others_added_up() {
+        let short = words_of(&text(&contents(), false, 80));
+        assert!(short.starts_with("python3 (4242), CPython 3.11: 210 objects, 210 MiB."));
+        // 8 + 7 + … + 1.
+        let rest = "36 17 % 36 MiB 100 % 1 MiB (8 more types)";
+        assert!(short.contains(rest), "{short}");
+        // 10 smaller ones, and 8 + 7 + … + 1 of those listed.
+        let rest = "46 22 % 46 MiB (smaller variables)";
+        assert!(short.contains(rest), "{short}");
+        let full = text(&contents(), true, 80);
+        assert!(
+            !full.contains("more types") && full.contains("data1\\u{1b}[2J"),
+            "{full}"
+        );
+        assert!(short.contains("REFERENCE CYCLES THAT NOTHING HOLDS: 63 objects, 63 MiB"));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_or_harmful() {
+        for width in 40..120 {
+            let text = text(&contents(), true, width);
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+            assert!(!text.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn a_bound_that_was_met_is_said() {
+        let mut found = contents();
+        found.limits = vec![HeapLimit::Time, HeapLimit::Swap];
+        found.swapped_bytes = 3 << 20;
+        found.unheld = Err(HeapUnknown::Partial);
+        let text = words_of(&text(&found, false, 80));
+        assert!(text.contains("CPython 3.11: at least 210 objects"));
+        assert!(text.contains("3 MiB of it are in swap") && text.contains("lower bounds"));
+        assert!(text.contains("HOLDS: NOT KNOWN") && !text.contains("(nothing"));
     }
 }

@@ -36,7 +36,7 @@ fn check_readable(proc_root: &Path, pid: u32) -> Result<(), String> {
     }
     memory::try_reading(proc_root, pid).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => {
-            "its memory may not be read by this user; run cowtrace as root, with sudo".into()
+            "its memory may not be read; this needs root with CAP_SYS_PTRACE, as by sudo".into()
         }
         ErrorKind::NotFound => "it has ended".into(),
         _ => format!("its memory cannot be read: {error}"),

@@ -45,7 +45,7 @@ impl<'a> CopiesInMemory<'a> {
         let has_lived = |id: &u32| then.is_some_and(|it| it.held_by_process.contains_key(id));
         let lived = |id: &u32| match self.processes.get(id).map(|it| it.role) {
             Some(Role::Master) => oldest.get(id).is_some_and(|began| *began <= since),
-            _ => has_lived(id),
+            Some(Role::Worker) | None => has_lived(id),
         };
         let lasting = self.in_sample(last).filter(|(id, _)| lived(id));
         lasting.map(|(_, pages)| pages).sum()
@@ -64,7 +64,7 @@ impl<'a> CopiesInMemory<'a> {
             let process = self.processes.get(id)?;
             let settled = match process.role {
                 Role::Master => self.copied_by(*id, oldest.get(id).copied().unwrap_or(u64::MAX)),
-                _ => 0,
+                Role::Worker => 0,
             };
             let lasting = pages.saturating_sub(settled);
             let (zero, all) = (process.copied.zero, process.copied.total());

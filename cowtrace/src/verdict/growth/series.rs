@@ -48,8 +48,7 @@ impl NewMemory {
     /// How it went on. `touched` pages came in all. The least of each part counts, so that what comes and
     /// goes within a part does not.
     pub(super) fn shape(&self, floor: u64, touched: u64) -> GrowthShape {
-        let least = self.least_of_parts();
-        let [_, _, third, fourth, last] = least.map(|pages| pages as f64);
+        let [_, _, third, fourth, last] = self.least_of_parts().map(|pages| pages as f64);
         if last < floor as f64 {
             let returned = touched.saturating_sub(self.last());
             return match () {

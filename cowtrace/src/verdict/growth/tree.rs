@@ -12,8 +12,8 @@ use crate::run::Run;
 
 /// What is less than this is not worth a word, bytes.
 pub(super) const FLOOR_BYTES: u64 = 4 << 20;
-/// Likewise as a share of the anonymous memory of the tree.
-const FLOOR_SHARE: f64 = 0.02;
+/// Likewise as one part in so many of the anonymous memory of the tree.
+const FLOOR_PART: u64 = 50;
 /// A part of the growth is named from this share on.
 const PART_SHARE: f64 = 0.15;
 /// Copies of which at most this share was in memory at one time were made by processes that did not last.
@@ -109,13 +109,12 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     let touched = window.touched_pages() + zero_filled;
     let tree = window.most_before() + held_pages + new.last();
     let least = FLOOR_BYTES / run.head.host.page_bytes;
-    let floor = least.max((tree as f64 * FLOOR_SHARE) as u64);
+    let floor = least.max(tree / FLOOR_PART);
     let shape = new.shape(floor, touched);
-    let copied = run.copied().total() - zero_filled;
     let mut growth = TreeGrowth {
         kind: VerdictKind::NothingGrew,
         duration_ns: window.duration_ns(),
-        copied_bytes: run.bytes(copied),
+        copied_bytes: run.bytes(run.copied().total() - zero_filled),
         held_bytes: run.bytes(held_pages),
         peak_held_bytes: run.bytes(peak),
         new_bytes: run.bytes(new.last()),
@@ -152,9 +151,10 @@ fn kind_of(growth: &TreeGrowth, lasting: u64, floor: u64) -> VerdictKind {
         let most_ended = (growth.held_bytes as f64) < growth.copied_bytes as f64 * LASTING_SHARE;
         let work = passes || growth.copied_bytes >= floor && most_ended;
         let churn = growth.shape == GrowthShape::ComesAndGoes;
-        return match work || churn {
-            true => VerdictKind::ComesAndGoes,
-            false => VerdictKind::NothingGrew,
+        return if work || churn {
+            VerdictKind::ComesAndGoes
+        } else {
+            VerdictKind::NothingGrew
         };
     }
     if growth.duration_ns < SOON_NS {

@@ -29,13 +29,9 @@ impl<'a> Window<'a> {
     pub(super) fn of(run: &'a Run) -> Option<Self> {
         let samples = &run.memory.timeline.samples;
         let workers = processes_at_work(run);
-        let first_fork = match is_attached(run) {
-            true => 0,
-            false => {
-                let started = workers.iter().filter_map(|id| run.process(*id));
-                started.map(|it| it.started_ns).min().unwrap_or(0)
-            }
-        };
+        let started = workers.iter().filter_map(|id| run.process(*id));
+        let first_fork = started.map(|it| it.started_ns).min();
+        let first_fork = first_fork.filter(|_| !is_attached(run)).unwrap_or(0);
         let first = samples.partition_point(|sample| sample.at_ns < first_fork);
         let living = |sample: &Sample| {
             let ids = sample.held_by_process.keys();

@@ -37,6 +37,15 @@ impl Walk<'_> {
         }
     }
 
+    /// Counts an object with this many bytes in one piece.
+    #[inline]
+    pub(super) fn count_object(&mut self, object: &HeapObject, node: u32, bytes: u64) {
+        if let Some(tally) = &mut self.tally {
+            let bytes = bytes.saturating_add(self.objects.characters_apart(object));
+            tally.object(node, object.number, bytes);
+        }
+    }
+
     /// Notes how large an object is with its tables.
     #[inline]
     pub(super) fn note_size(&mut self, object: &HeapObject, parts: &ObjectParts) {
@@ -50,9 +59,7 @@ impl Walk<'_> {
     #[inline]
     pub(super) fn claim(&mut self, object: &HeapObject, node: u32) {
         let (place, range) = self.objects.extent(object);
-        if let Some(tally) = &mut self.tally {
-            tally.object(node, object.number, range.end - range.start);
-        }
+        self.count_object(object, node, range.end - range.start);
         self.claim_range(place, range, node, object.number);
     }
 

@@ -111,7 +111,7 @@ fn types_of(walk: &mut Walk<'_>, tally: &Tally, unheld: bool) -> Vec<TypeContent
         } else {
             (of_type.all, of_type.largest)
         };
-        if sum.objects > 0 {
+        if sum != HeapSum::default() {
             found.push(TypeContents {
                 name: walk.objects.name_with_module(number as u32),
                 sum,

@@ -5,7 +5,10 @@ use super::{
     handmade::{ALL, BYTES, Heap, START, versions},
     regions::CHUNK,
 };
-use crate::fuzzing::{Target, Values};
+use crate::{
+    fuzzing::{Target, Values},
+    run::{HeapContents, HeapSum},
+};
 
 /// A walk of the objects.
 pub(crate) const HEAP: Target = Target {
@@ -47,6 +50,9 @@ fn heap(input: &[u8]) {
         .collect();
     if let Ok(found) = heap.find_in(copied, &mapped, present) {
         check(&found);
+    }
+    if let Ok(contents) = heap.count_in(&mapped, present) {
+        check_contents(&contents);
     }
 }
 
@@ -101,6 +107,26 @@ fn check(found: &Found) {
             assert!(*pages <= variable.copied_pages && path.len() <= MOST_PATH);
         }
     }
+}
+
+/// All sums are of the same objects.
+fn check_contents(contents: &HeapContents) {
+    let all = contents.all;
+    assert!(all.objects <= BYTES as u64 / 16);
+    let mut types = HeapSum::default();
+    contents.types.iter().for_each(|found| types.add(found.sum));
+    let mut holders = contents.smaller_variables;
+    contents
+        .variables
+        .iter()
+        .for_each(|found| holders.add(found.sum));
+    holders.add(contents.interpreter_alone);
+    if let Ok(unheld) = &contents.unheld {
+        holders.add(unheld.sum);
+    }
+    assert!(types == all && holders == all);
+    let paths = contents.variables.iter().map(|found| found.path.len());
+    assert!(paths.max().unwrap_or(0) <= MOST_PATH);
 }
 
 /// Each version unchanged; then with one change of each kind.

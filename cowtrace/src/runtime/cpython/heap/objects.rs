@@ -178,6 +178,23 @@ impl HeapObjects<'_> {
         data.saturating_add(characters.saturating_mul(width))
     }
 
+    /// Bytes of the characters of a string whose class keeps them apart from the object.
+    #[inline]
+    pub(super) fn characters_apart(&mut self, object: &HeapObject) -> u64 {
+        let state = object.head[TEXT_STATE];
+        if self.kind(object) != ObjectKind::Text || state & IS_COMPACT != 0 {
+            return 0;
+        }
+        let characters = object.head[TEXT_LENGTH].saturating_add(1);
+        let bytes = characters.saturating_mul((state >> 2) & 7);
+        let data = self.member(object.address, self.offsets.text[1]);
+        if bytes <= self.memory.regions.left(data) {
+            bytes
+        } else {
+            0
+        }
+    }
+
     /// Offset of a string's characters.
     fn text_data(&self, state: u64) -> u64 {
         let [ascii, other] = self.offsets.text;

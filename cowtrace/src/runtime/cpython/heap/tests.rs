@@ -286,7 +286,7 @@ fn a_cycle_is_held_by_nothing_if_all_its_references_are_in_it() {
         [inner, outer]
     };
     let (free, held) = (cycle(1), cycle(2));
-    heap.track(HEADS[0], &[free[0], held[0]]);
+    heap.track(HEADS[0], &[held[0], free[0]]);
     heap.track(HEADS[1], &[]);
     heap.track(HEADS[2], &[app, held[1], free[1]]);
     let found = heap.count().unwrap();
@@ -305,7 +305,7 @@ fn a_cycle_is_held_by_nothing_if_all_its_references_are_in_it() {
     assert_eq!(sum_of(&found), found.all);
 
     // The same while a list is not whole: what is missing is not held by nothing.
-    heap.put(free[1] - 16, &[0]);
+    heap.put(held[0] - 16, &[0]);
     let found = heap.count().unwrap();
     let unheld = found.unheld.as_ref().unwrap();
     assert!(unheld.is_partial && unheld.sum.objects == 0, "{unheld:?}");

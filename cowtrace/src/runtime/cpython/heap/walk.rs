@@ -182,7 +182,8 @@ impl<'a> Walk<'a> {
             self.objects.parts(&object, false, &mut parts);
             self.note_size(&object, &parts);
             for table in &parts.tables {
-                if self.own(table, node, object.number) && table.span.count > MAX_ATTRIBUTES {
+                let is_followed = self.tally.is_some() || table.span.count > MAX_ATTRIBUTES;
+                if self.own(table, node, object.number) && is_followed {
                     self.put_off(node, StackEntry::span(&table.span));
                 }
             }
@@ -221,9 +222,7 @@ impl<'a> Walk<'a> {
             }
             let node = if has_node { node } else { parent };
             self.landmarks.claim(place, range, node, object.number);
-            if let Some(tally) = &mut self.tally {
-                tally.object(node, object.number, bytes);
-            }
+            self.count_object(&object, node, bytes);
             return;
         }
         if let Some(node) = self.tree.add(parent, label, address) {

@@ -5,6 +5,7 @@ use std::{ops::Range, time::Duration};
 use super::{
     super::{
         bytes::anonymous_mapping,
+        contents,
         find::{Found, Limits, LivingInterpreter, finish_walk, prepare_walk},
         memory::Memory,
         offsets::Offsets,
@@ -13,7 +14,10 @@ use super::{
     },
     objects::{Heap, RUNTIME, START, TYPE},
 };
-use crate::{run::Mapping, runtime::cpython::layout::Layout};
+use crate::{
+    run::{HeapContents, Mapping},
+    runtime::cpython::layout::Layout,
+};
 
 /// Versions that are supported.
 pub(crate) fn versions() -> Vec<Offsets> {
@@ -44,6 +48,16 @@ impl Heap {
     ) -> Result<Found, &'static str> {
         let (mut walk, pages) = self.walk(addresses, mapped, present)?;
         Ok(finish_walk(&mut walk, &pages))
+    }
+
+    /// Counts all objects in the same memory.
+    pub(crate) fn count_in(
+        &self,
+        mapped: &[Range<u64>],
+        present: u16,
+    ) -> Result<HeapContents, &'static str> {
+        let (mut walk, _) = self.walk(Vec::new(), mapped, present)?;
+        Ok(contents::count_in(&mut walk, RUNTIME))
     }
 
     /// The walk that will find them, and the pages of each address.
