@@ -268,7 +268,9 @@ struct Held {
 
 impl Held {
     fn of(pids: &[u32]) -> Self {
-        pids.iter().for_each(|pid| drop(settled(*pid)));
+        for pid in pids {
+            drop(settled(*pid));
+        }
         Self {
             frames: pids.iter().map(|pid| (*pid, frames(*pid))).collect(),
             pages: pids

@@ -1,5 +1,11 @@
 //! Verdicts on made-up series.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "parts of small numbers"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{tree::VerdictKind, *};
