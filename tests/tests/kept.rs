@@ -86,8 +86,8 @@ fn a_report_without_a_file_is_of_the_last_run() {
         let named = named.to_str().expect("plain");
         // The short text ends with the command for more, which names a recording only if it was named.
         let last = home.cowtrace(&["report", "--full", "-f", format]);
-        let named = home.cowtrace(&["report", named, "--full", "-f", format]);
-        assert_eq!(last.stdout, named.stdout);
+        let by_name = home.cowtrace(&["report", named, "--full", "-f", format]);
+        assert_eq!(last.stdout, by_name.stdout);
         let said = String::from_utf8_lossy(&last.stderr);
         assert_eq!(
             said,
