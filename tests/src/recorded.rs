@@ -48,10 +48,10 @@ impl Drop for Folder {
     }
 }
 
-/// Runs `cowtrace report` on a recording.
+/// The whole of a recording's report.
 pub fn reported(path: &str, format: &str) -> String {
     let output = Command::new(program("cowtrace"))
-        .args(["report", path, "-f", format])
+        .args(["report", path, "--full", "-f", format])
         .output()
         .expect("cowtrace runs");
     assert!(

@@ -58,6 +58,8 @@ const COMES_AND_GOES: [&str; 2] = ["comes-and-goes", "MEMORY COMES AND GOES: "];
 const WORK: [&str; 2] = ["comes-and-goes", "COPY-ON-WRITE WORK, LITTLE MEMORY: "];
 const WARMED_UP: [&str; 2] = ["warmed-up", "NEW MEMORY THAT STOPPED GROWING "];
 const NOTHING: [&str; 2] = ["nothing-grew", "NOTHING GREW IN "];
+/// The same, where the workers had copied before.
+const BEFORE: [&str; 2] = ["nothing-grew", "NOTHING WAS COPIED IN THIS TRACE: "];
 
 const fn planted(plan: &'static str, [kind, headline]: [&'static str; 2]) -> Planted {
     Planted {
@@ -109,7 +111,7 @@ const PLANTED: [Planted; 27] = [
     planted("workers=1 exec=40", GROWING),
     planted("workers=2 exec=25 early=1", GROWING),
     // Copied and filled before the trace; what happens again does not count again.
-    planted("workers=3 warm=2 titles=200000 read=1 grow=20", NOTHING),
+    planted("workers=3 warm=2 titles=200000 read=1 grow=20", BEFORE),
     planted("workers=2 warm=1 inherit=20 copy=20 grow=30", GROWING),
     // Nothing happens.
     planted("workers=3 titles=200000", NOTHING),
