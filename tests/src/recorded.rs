@@ -48,10 +48,20 @@ impl Drop for Folder {
     }
 }
 
-/// The whole of a recording's report.
+/// Runs `cowtrace report` on a recording.
 pub fn reported(path: &str, format: &str) -> String {
+    report_with(&[path, "-f", format])
+}
+
+/// The whole of a recording's text report.
+pub fn reported_in_full(path: &str) -> String {
+    report_with(&[path, "--full"])
+}
+
+fn report_with(arguments: &[&str]) -> String {
     let output = Command::new(program("cowtrace"))
-        .args(["report", path, "--full", "-f", format])
+        .arg("report")
+        .args(arguments)
         .output()
         .expect("cowtrace runs");
     assert!(

@@ -2,7 +2,7 @@
 
 use cowtrace_tests::{
     python,
-    recorded::{Folder, reported},
+    recorded::{Folder, reported_in_full},
     report::{Report, number},
     tracer::{Tracer, can_trace},
 };
@@ -66,7 +66,7 @@ fn helpers_of_a_shell_in_front_of_a_service_are_not_its_workers() {
     assert!(children >= 7 * ROUNDS + 2, "{children} processes");
     let summary = report.0["verdict"]["summary"].as_str().expect("a sentence");
     assert_eq!(number_before(summary, " workers"), 2, "{summary}");
-    let text = in_one_line(&reported(&run, "text"));
+    let text = in_one_line(&reported_in_full(&run));
     assert!(text.contains("that 2 workers inherited"), "{text}");
     let (_, others) = text.split_once("Not counted as workers: ").expect("others");
     let helpers = number_before(others, " short-lived children of bash (");

@@ -51,11 +51,13 @@ pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     if growth.copied_bytes > growth.touched_bytes {
         let workers = plural(run.workforce().workers.len() as u64, "worker");
-        return format!(
-            "COPY-ON-WRITE WORK, LITTLE MEMORY: {} copied by {workers}, at most {} at a time",
-            size(growth.copied_bytes),
-            size(growth.peak_held_bytes)
-        );
+        let copied = size(growth.copied_bytes);
+        // Processes that lived for less than a tick were never seen with what they had copied.
+        let held = match growth.peak_held_bytes {
+            0 => "which have exited".into(),
+            peak => format!("at most {} at a time", size(peak)),
+        };
+        return format!("COPY-ON-WRITE WORK, LITTLE MEMORY: {copied} copied by {workers}, {held}");
     }
     format!(
         "MEMORY COMES AND GOES: {} touched and {} given back in {time}",
