@@ -88,6 +88,20 @@ pub fn interpreters() -> Vec<Interpreter> {
     found
 }
 
+/// The interpreters whose objects can be walked.
+///
+/// # Panics
+/// If there is none.
+pub fn walkable() -> Vec<Interpreter> {
+    let mut found = interpreters();
+    found.retain(|python| {
+        let last = if python.is_free { (3, 13) } else { (3, 14) };
+        (3, 8) <= python.version && python.version <= last
+    });
+    assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
+    found
+}
+
 /// Where a machine may have some.
 fn installed() -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from(python())];

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use cowtrace::writer::{Found, Limits, holders_of};
 use cowtrace_tests::{
-    pythons::{Interpreter, interpreters},
+    pythons::{Interpreter, walkable},
     workload::Service,
 };
 
@@ -16,17 +16,6 @@ const SERVICE: &str = include_str!("heap.py");
 const SHARE: f64 = 0.999;
 /// While the master allocates and frees, an object may move between two reads.
 const MOVING_SHARE: f64 = 0.99;
-
-/// The interpreters whose objects are supported.
-fn walked() -> Vec<Interpreter> {
-    let mut found = interpreters();
-    found.retain(|python| {
-        let last = if python.is_free { (3, 13) } else { (3, 14) };
-        (3, 8) <= python.version && python.version <= last
-    });
-    assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
-    found
-}
 
 /// Objects by the variable that holds them.
 type Truth = BTreeMap<String, Vec<u64>>;
@@ -66,7 +55,7 @@ fn all(truth: &Truth) -> u64 {
 
 #[test]
 fn objects_are_found_under_the_variables_that_hold_them() {
-    for python in walked() {
+    for python in walkable() {
         let (service, truth) = start(&python);
         let found = find(&service, &truth, Limits::default())
             .unwrap_or_else(|why| panic!("{python}: {why}"));
@@ -89,7 +78,7 @@ fn objects_are_found_under_the_variables_that_hold_them() {
 
 #[test]
 fn a_master_that_goes_on_is_walked_to_the_end() {
-    for python in walked() {
+    for python in walkable() {
         let (mut service, truth) = start(&python);
         service.say("churn");
         service.answer();
@@ -109,7 +98,7 @@ fn a_master_that_goes_on_is_walked_to_the_end() {
 
 #[test]
 fn a_walk_ends_with_its_time_or_its_memory_and_says_so() {
-    let python = walked().remove(0);
+    let python = walkable().remove(0);
     let (service, truth) = start(&python);
     let short = Limits {
         time: Duration::from_millis(1),
@@ -140,7 +129,7 @@ fn walking_a_process_leaves_it_as_it_was() {
         let after = text.rsplit(')').next().expect("fields after the name");
         after.split_whitespace().nth(7).expect("faults").to_owned()
     };
-    for python in walked() {
+    for python in walkable() {
         let (service, truth) = start(&python);
         let pid = service.pid();
         // It waits for a line; the little work that it does before that takes no time.

@@ -12,7 +12,7 @@ use std::{
 use cowtrace_tests::{
     command::{cowtrace, fails},
     pagemap,
-    pythons::{Interpreter, interpreters},
+    pythons::{Interpreter, walkable},
     workload::Service,
 };
 use serde_json::Value;
@@ -28,17 +28,6 @@ const TOLERANCE: f64 = 0.01;
 const FEW: u64 = 20;
 /// Objects in cycles that the interpreter and the standard library leave behind while they start.
 const STARTED: u64 = 2_000;
-
-/// The interpreters whose objects are supported.
-fn counted() -> Vec<Interpreter> {
-    let mut found = interpreters();
-    found.retain(|python| {
-        let last = if python.is_free { (3, 13) } else { (3, 14) };
-        (3, 8) <= python.version && python.version <= last
-    });
-    assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
-    found
-}
 
 fn start(python: &Interpreter) -> (Service, Value) {
     let mut service = Service::start(python.command().args(["-c", SERVICE]));
@@ -84,7 +73,7 @@ fn minor_faults(pid: u32) -> String {
 
 #[test]
 fn planted_objects_are_counted_exactly_by_type() {
-    for python in counted() {
+    for python in walkable() {
         let (service, truth) = start(&python);
         let found = as_json(service.pid());
         assert_eq!(found["schema"], "cowtrace.heap/1");
@@ -123,7 +112,7 @@ fn planted_objects_are_counted_exactly_by_type() {
 
 #[test]
 fn variables_are_listed_with_all_that_they_hold() {
-    for python in counted() {
+    for python in walkable() {
         let (service, _) = start(&python);
         let found = as_json(service.pid());
         let variables = found["variables"].as_array().expect("variables");
@@ -157,7 +146,7 @@ fn variables_are_listed_with_all_that_they_hold() {
 
 #[test]
 fn cycles_that_nothing_holds_are_told_until_they_are_collected() {
-    for python in counted() {
+    for python in walkable() {
         let (mut service, _) = start(&python);
         let before = as_json(service.pid());
         if python.is_free {
@@ -200,7 +189,7 @@ fn cycles_that_nothing_holds_are_told_until_they_are_collected() {
 
 #[test]
 fn a_process_stays_as_it_was() {
-    for python in counted() {
+    for python in walkable() {
         let (service, _) = start(&python);
         let pid = service.pid();
         let before = (minor_faults(pid), pagemap::settled(pid));
@@ -219,7 +208,7 @@ fn a_process_stays_as_it_was() {
 
 #[test]
 fn text_fits_the_terminal_and_a_bound_is_said() {
-    let python = counted().remove(0);
+    let python = walkable().remove(0);
     let (service, _) = start(&python);
     let text = heap(service.pid(), &[]);
     assert!(

@@ -234,8 +234,8 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     0
 }
 
-/// A page that no write fault asked for. It is new memory if the kernel fills it with zeros; for a huge page
-/// it does that without saying so here.
+/// A page was allocated outside of a write fault on a present page. It is new memory if the kernel fills it with
+/// zeros: the flags of a small page say so, and huge pages are always filled.
 #[inline(always)]
 fn first_touch(mut thread: TracedThread, gfp: u64, order: u32, page: u64) {
     if order > MOST_ORDER || (order == 0 && gfp & GFP_ZERO == 0) {

@@ -15,7 +15,7 @@ Examples:
   sudo cowtrace heap --pid 4242 --full           all of them
   sudo cowtrace heap --pid 4242 -f json -o heap.json
 
-The process goes on meanwhile, and none of its pages is copied. CPython 3.8 to 3.14 on x86-64.";
+The process keeps running, and none of its pages is copied. For CPython 3.8 to 3.14 on x86-64.";
 
 /// Formats of the list of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

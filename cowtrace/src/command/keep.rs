@@ -13,7 +13,7 @@ use crate::{
     collect::RunIdentity, foreign::printable_path, kept, memory, run::Run, streams::say_to_user,
 };
 
-/// Begins the recording of a run that is to be kept. Where that cannot be, it says so and the trace goes on.
+/// Begins the recording of a run that is kept. If that fails, a warning says why, and the run is only traced.
 pub(super) fn begin_keeping(
     target: &TraceTarget<'_>,
     identity: &RunIdentity,

@@ -6,9 +6,9 @@
 //! fork, **unshared is at most what it says**. The processes run meanwhile: their entries for 8 MiB are
 //! read within about a millisecond of each other.
 //!
-//! Frames are told only to who has `CAP_SYS_ADMIN` when the file is opened. Without it, the kernel says of
-//! each page whether it is mapped by one process alone (Linux 4.2): a page of which the donor wrote a new
-//! copy is then taken for shared if several processes still have the old one, and the page of zeros counts.
+//! The kernel shows frames only if the file was opened with `CAP_SYS_ADMIN`. Without it, it shows for each page
+//! whether only one process has it mapped (Linux 4.2). Then a page that the donor replaced by a new copy counts
+//! as shared if several processes still have the old one, and the zero page counts as a page.
 
 mod family;
 mod figures;
@@ -25,9 +25,9 @@ use sample::{Estimate, sampled_units};
 pub use spans::balance_spans;
 use spans::joined_spans;
 
-/// Processes whose files are open at a time.
+/// Most processes whose files are open at one time.
 const OPEN_AT_A_TIME: usize = 256;
-/// Units of a sample, at least: 19 of 20 samples of so many were within 4 % of what was unshared.
+/// Fewest units in a sample. With this many, 19 of 20 samples were within 4 % of the true unshared pages.
 pub const LEAST_UNITS: u64 = 579;
 
 /// How much is read for a balance.

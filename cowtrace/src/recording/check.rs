@@ -71,25 +71,39 @@ fn check_times(run: &Run) -> Result<(), Damage> {
     Ok(())
 }
 
-/// Adds up what reports add up, in 128 bits: the bytes of each sum must fit in 63 bits.
-fn check_sums(run: &Run) -> Result<(), Damage> {
-    let most = u128::from(i64::MAX.cast_unsigned() / run.head.host.page_bytes);
-    let fits = |table: &str, numbers: &mut dyn Iterator<Item = u64>| {
+/// The most pages of a sum: its bytes fit in 63 bits.
+#[derive(Clone, Copy)]
+struct PagesThatFit(u128);
+
+impl PagesThatFit {
+    fn in_run(run: &Run) -> Self {
+        Self(u128::from(
+            i64::MAX.cast_unsigned() / run.head.host.page_bytes,
+        ))
+    }
+
+    /// Refuses a table whose numbers add up to more.
+    fn check(self, table: &str, numbers: &mut dyn Iterator<Item = u64>) -> Result<(), Damage> {
         let sum: u128 = numbers.map(u128::from).sum();
-        if sum <= most {
+        if sum <= self.0 {
             Ok(())
         } else {
             Err(Damage(format!("{table}: more pages than there can be")))
         }
-    };
-    fits(
+    }
+}
+
+/// Adds up what reports add up, in 128 bits: the bytes of each sum must fit in 63 bits.
+fn check_sums(run: &Run) -> Result<(), Damage> {
+    let fits = PagesThatFit::in_run(run);
+    fits.check(
         "processes",
         &mut run.memory.processes.iter().flat_map(|process| {
             let inherited = process.inherited_pages.unwrap_or(0);
             pages_by_source(&process.copied).chain([process.reused_faults, inherited])
         }),
     )?;
-    fits(
+    fits.check(
         "ranges",
         &mut run
             .memory
@@ -97,7 +111,7 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
             .iter()
             .flat_map(|row| pages_by_source(&row.copied).chain([row.reused_faults])),
     )?;
-    fits(
+    fits.check(
         "regions",
         &mut run.memory.regions.iter().flat_map(|region| {
             [
@@ -110,7 +124,7 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
             ]
         }),
     )?;
-    fits(
+    fits.check(
         "writers",
         &mut run
             .who_wrote
@@ -123,8 +137,8 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
         let sharers = holder.also_held_by.iter().map(|it| it.copied_pages);
         types.chain(sharers).chain([holder.copied_pages])
     });
-    fits("holders", &mut of_holders)?;
-    fits(
+    fits.check("holders", &mut of_holders)?;
+    fits.check(
         "heap_walks",
         &mut run
             .who_holds
@@ -132,10 +146,23 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
             .iter()
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
+    check_growth_sums(run, fits)?;
+    for sample in &run.memory.timeline.samples {
+        fits.check("timeline", &mut counts_of_sample(sample))?;
+        fits.check(
+            "timeline_held",
+            &mut sample.held_by_process.values().copied(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The same of what memory grew by.
+fn check_growth_sums(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
     let growth = &run.growth;
     let mut touches = growth.first_touches.iter().map(|it| it.pages);
-    fits("first_touches", &mut touches)?;
-    fits(
+    fits.check("first_touches", &mut touches)?;
+    fits.check(
         "held_before",
         &mut growth.held_before.iter().map(|it| it.pages),
     )?;
@@ -151,15 +178,7 @@ fn check_sums(run: &Run) -> Result<(), Damage> {
             pages.error_pages,
         ]
     });
-    fits("balances", &mut balances)?;
-    for sample in &run.memory.timeline.samples {
-        fits("timeline", &mut counts_of_sample(sample))?;
-        fits(
-            "timeline_held",
-            &mut sample.held_by_process.values().copied(),
-        )?;
-    }
-    Ok(())
+    fits.check("balances", &mut balances)
 }
 
 fn pages_by_source(sources: &Sources) -> impl Iterator<Item = u64> + use<> {

@@ -1,6 +1,8 @@
 //! JSON in the schema `cowtrace.report/1`: fields may be added, but not renamed or removed.
 //! docs/json.md describes it for users.
 
+mod verdict;
+
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter, Write},
@@ -8,16 +10,11 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{
-    run::{
-        AlsoHeld, BalanceIs, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame,
-        PerfMapProblem, Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline,
-        WriteKind,
-    },
-    verdict::{
-        Advice, GrowthShape, TreeGrowth, advice_by_cause, growth_of_tree, summary, unshared_before,
-        verdict_in_words,
-    },
+use self::verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out, verdict_out};
+
+use crate::run::{
+    AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
+    PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -39,7 +36,7 @@ struct Report<'a> {
     heap_walks: &'a [HeapWalk],
     timeline: &'a Timeline,
     balance: Vec<BalanceOut>,
-    verdict: Verdict,
+    verdict: VerdictOut,
     advice: Vec<AdviceOut>,
 }
 
@@ -198,75 +195,6 @@ struct Range<'a> {
     mapping: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Verdict {
-    kind: Option<&'static str>,
-    headline: Option<String>,
-    summary: String,
-    copied_bytes: u64,
-    ceiling_bytes: u64,
-    #[serde(flatten)]
-    growth: Option<GrowthOut>,
-}
-
-/// A process's memory beside that of the process that it inherited from, as last read.
-#[derive(Serialize)]
-struct BalanceOut {
-    process_id: u32,
-    at_ns: u64,
-    is: BalanceIs,
-    shared_pages: u64,
-    unshared_before_pages: Option<u64>,
-    unshared_before_is: &'static str,
-    unshared_pages: u64,
-    new_pages: u64,
-    returned_pages: u64,
-    swapped_pages: u64,
-    error_pages: u64,
-}
-
-/// What memory grew by, if the trace looked at that.
-#[derive(Serialize)]
-struct GrowthOut {
-    parts: Vec<PartOut>,
-    growth_bytes: u64,
-    held_bytes: u64,
-    peak_held_bytes: u64,
-    new_bytes: u64,
-    touched_bytes: u64,
-    returned_bytes: u64,
-    rate_bytes_per_s: u64,
-    flat_ns: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct PartOut {
-    what: &'static str,
-    bytes: u64,
-    share: f64,
-}
-
-#[derive(Serialize)]
-struct AdviceOut {
-    what: String,
-    because: String,
-    helps: bool,
-    saves_at_most_bytes: Option<u64>,
-    command: Option<&'static str>,
-}
-
-impl From<Advice> for AdviceOut {
-    fn from(advice: Advice) -> Self {
-        Self {
-            what: advice.what,
-            because: advice.because,
-            helps: advice.helps,
-            saves_at_most_bytes: advice.saves_at_most_bytes,
-            command: advice.command,
-        }
-    }
-}
-
 /// Writes a run as JSON.
 pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let copied = run.copied();
@@ -328,17 +256,9 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .collect(),
         heap_walks: &run.who_holds.heap_walks,
         timeline: &run.memory.timeline,
-        balance: run
-            .memory
-            .processes
-            .iter()
-            .filter_map(|it| balance_out(run, it))
-            .collect(),
+        balance: balances_out(run),
         verdict: verdict_out(run),
-        advice: advice_by_cause(run)
-            .into_iter()
-            .map(AdviceOut::from)
-            .collect(),
+        advice: advice_out(run),
     };
     // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
     // of mappings. They go into a buffer of a known type before they go to `out`.
@@ -388,59 +308,6 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
             })
             .collect(),
         also_held_by: &holder.also_held_by,
-    }
-}
-
-fn verdict_out(run: &Run) -> Verdict {
-    let growth = growth_of_tree(run);
-    Verdict {
-        kind: growth.map(|growth| growth.kind.name()),
-        headline: verdict_in_words(run),
-        summary: summary(run),
-        copied_bytes: run.bytes(run.copied().total()),
-        ceiling_bytes: run.ceiling_bytes(),
-        growth: growth.as_ref().map(growth_out),
-    }
-}
-
-fn balance_out(run: &Run, process: &Process) -> Option<BalanceOut> {
-    let last = run.growth.balances_of(process.id).last()?;
-    let before = unshared_before(run, process);
-    Some(BalanceOut {
-        process_id: process.id,
-        at_ns: last.at_ns,
-        is: last.pages.is,
-        shared_pages: last.pages.shared_pages,
-        unshared_before_pages: before.map(|(pages, _)| pages),
-        unshared_before_is: before.map_or("unknown", |(_, is)| is),
-        unshared_pages: process.copied.total() - process.copied.zero,
-        new_pages: last.pages.new_pages,
-        returned_pages: last.pages.gone_pages,
-        swapped_pages: last.pages.swapped_pages,
-        error_pages: last.pages.error_pages,
-    })
-}
-
-fn growth_out(growth: &TreeGrowth) -> GrowthOut {
-    let all = growth.growth_bytes();
-    let part = |(what, bytes): (&'static str, u64)| PartOut {
-        what,
-        bytes,
-        share: bytes as f64 / all.max(1) as f64,
-    };
-    GrowthOut {
-        parts: growth.parts().map(part).into(),
-        growth_bytes: all,
-        held_bytes: growth.held_bytes,
-        peak_held_bytes: growth.peak_held_bytes,
-        new_bytes: growth.new_bytes,
-        touched_bytes: growth.touched_bytes,
-        returned_bytes: growth.returned_bytes,
-        rate_bytes_per_s: growth.copied_rate + growth.new_rate,
-        flat_ns: match growth.shape {
-            GrowthShape::Stopped(ns) => Some(ns),
-            _ => None,
-        },
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cowtrace_tests::{
-    pythons::{Interpreter, interpreters},
+    pythons::{Interpreter, walkable},
     report::{Report, number},
     tracer::{Tracer, can_trace},
     workload::Service,
@@ -23,16 +23,6 @@ const WORKERS: u64 = 2;
 /// pagemap 16 to 26 of 4,742 to 5,938, where 17 to 28 are missing. Of the pages copied during the
 /// trace, at most 3 are reported under another variable.
 const TOLERANCE: f64 = 0.01;
-
-fn walked() -> Vec<Interpreter> {
-    let mut found = interpreters();
-    found.retain(|python| {
-        let last = if python.is_free { (3, 13) } else { (3, 14) };
-        (3, 8) <= python.version && python.version <= last
-    });
-    assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
-    found
-}
 
 fn ask(service: &mut Service, what: &str) {
     service.say(what);
@@ -59,7 +49,7 @@ fn copies_are_told_by_the_variable_that_holds_them() {
     if !can_trace("holders") {
         return;
     }
-    for python in walked() {
+    for python in walkable() {
         let mut service = Service::start(python.command().args(["-c", SERVICE]));
         let pages = service.answer();
         let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-i", "200ms"]);
@@ -96,7 +86,7 @@ fn copies_are_told_by_the_variable_that_holds_them() {
 
 /// The oldest and the newest version, and one without a global interpreter lock if there is one.
 fn some() -> Vec<Interpreter> {
-    let mut found = walked();
+    let mut found = walkable();
     let mut last = found.split_off(found.len() - 1);
     last.extend(found.iter().find(|python| python.is_free).cloned());
     found.truncate(1);
@@ -361,7 +351,7 @@ fn trace_command(name: &str, script: &str) -> (Interpreter, Tracer, Answer) {
     let file = Answer(std::env::temp_dir().join(name));
     // An interpreter with access to the same files.
     let is_bare = |python: &Interpreter| python.command().get_args().next().is_none();
-    let python = walked()
+    let python = walkable()
         .into_iter()
         .find(is_bare)
         .expect("an installed one");
@@ -377,7 +367,7 @@ fn nothing_is_looked_for_unless_it_is_wanted() {
     if !can_trace("holders-off") {
         return;
     }
-    let python = walked().remove(0);
+    let python = walkable().remove(0);
     for option in [&["--holders", "off"][..], &["--no-writers"]] {
         let mut service = Service::start(python.command().args(["-c", SERVICE]));
         service.answer();

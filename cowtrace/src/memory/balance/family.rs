@@ -19,9 +19,9 @@ const FIGURES: usize = 5;
 /// Figures of all of them: pages of the donor; frames of others; frames of others where the donor has
 /// one.
 const OF_FAMILY: usize = 3;
-/// Addresses are sparse if a process has less than one in so many present.
+/// A mapping is sparse if less than one of this many pages is present.
 const SPARSE: u64 = 4;
-/// Parts of a mapping that are told apart from its holes, at most.
+/// Most parts between the holes of a sparse mapping that are read one by one.
 const PARTS: usize = 65_536;
 
 /// What a page of a process is beside its donor's.
@@ -38,13 +38,13 @@ enum PageIs {
 pub(super) struct Family {
     page_bytes: u64,
     donor: PagemapFile,
-    /// None of one that has ended, or may not be looked at.
+    /// `None` for a process that has ended or may not be read.
     inheritors: Vec<Option<PagemapFile>>,
     /// Anonymous pages of the donor and of the inheritor with most.
     anonymous: u64,
-    /// The frame of the page of zeros, if frames are told.
+    /// Frame number of the zero page, if the kernel shows frame numbers.
     zero: Option<u64>,
-    /// Whether frames are not told.
+    /// Whether the kernel shows no frame numbers.
     pub(super) is_coarse: bool,
     urgent: Urgent,
     /// Those of the donor in the piece that is looked at.

@@ -142,8 +142,11 @@ impl Estimate {
 }
 
 /// A figure of pages that is no more than there can be, rounded up.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float that is too large or negative becomes the nearest integer"
+)]
 fn ceiled(pages: f64) -> u64 {
-    // What is too large becomes the largest.
     pages.ceil() as u64
 }

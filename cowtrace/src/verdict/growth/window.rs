@@ -33,37 +33,19 @@ impl<'a> Window<'a> {
         let first_fork = started.map(|it| it.started_ns).min();
         let first_fork = first_fork.filter(|_| !is_attached(run)).unwrap_or(0);
         let first = samples.partition_point(|sample| sample.at_ns < first_fork);
-        let living = |sample: &Sample| {
-            let ids = sample.held_by_process.keys();
-            ids.filter(|id| workers.contains(id)).count()
-        };
-        let mut counts: Vec<usize> = samples.get(first..)?.iter().map(living).collect();
-        counts.sort_unstable();
-        // Not the most: a service may fork many for a moment.
-        let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
-        let last = samples
+        let living: Vec<usize> = samples
             .iter()
-            .rposition(|sample| living(sample) * FEW >= usual)?;
-        // The first of several that leave one after the other to the end.
-        let leave = |at: usize| living(&samples[at - 1]) > living(&samples[at]);
-        let last = (1..=last).rev().find(|at| !leave(*at)).unwrap_or(0);
+            .map(|sample| {
+                let ids = sample.held_by_process.keys();
+                ids.filter(|id| workers.contains(id)).count()
+            })
+            .collect();
+        let last = last_at_work(&living, first)?;
         let first = first.min(last);
         let begun = &samples[first];
-        let mut before: HashMap<u32, u64> = run
-            .growth
-            .held_before
-            .iter()
-            .map(|held| (held.process_id, held.pages))
-            .collect();
-        let is_older = |id: u32| run.process(id).is_some_and(|it| it.started_ns < first_fork);
-        let older = begun
-            .held_by_process
-            .iter()
-            .filter(|(id, _)| is_older(**id));
-        before.extend(older);
         Some(Self {
             samples: &samples[first..=last],
-            before,
+            before: held_before(run, begun, first_fork),
             touched_before: if first_fork == 0 {
                 0
             } else {
@@ -99,6 +81,28 @@ impl<'a> Window<'a> {
         let last = self.samples.last().map_or(0, |sample| sample.touched_pages);
         last.saturating_sub(self.touched_before)
     }
+}
+
+/// The last sample before a service shuts down, by the workers that lived at each: from `first` on there were
+/// usually more than twice as many as after it, or else they leave one after the other to the end.
+fn last_at_work(living: &[usize], first: usize) -> Option<usize> {
+    let mut counts = living.get(first..)?.to_vec();
+    counts.sort_unstable();
+    // Not the most: a service may fork many for a moment.
+    let usual = counts.get(counts.len() / 2).copied().unwrap_or(0);
+    let last = living.iter().rposition(|number| number * FEW >= usual)?;
+    let stay = |at: &usize| living[at - 1] <= living[*at];
+    Some((1..=last).rev().find(stay).unwrap_or(0))
+}
+
+/// What each process had at a sample if it is older than the first fork, else when it was first traced.
+fn held_before(run: &Run, begun: &Sample, first_fork: u64) -> HashMap<u32, u64> {
+    let held = run.growth.held_before.iter();
+    let mut before: HashMap<u32, u64> = held.map(|it| (it.process_id, it.pages)).collect();
+    let is_older = |id: u32| run.process(id).is_some_and(|it| it.started_ns < first_fork);
+    let begun = begun.held_by_process.iter();
+    before.extend(begun.filter(|(id, _)| is_older(**id)));
+    before
 }
 
 /// Whether the masters were there before the trace.

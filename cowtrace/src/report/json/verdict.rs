@@ -1,0 +1,146 @@
+//! What the figures of a run mean, as JSON: verdict, balances, advice.
+
+use serde::Serialize;
+
+use crate::{
+    run::{BalanceIs, Process, Run},
+    verdict::{
+        Advice, GrowthShape, TreeGrowth, advice_by_cause, growth_of_tree, summary, unshared_before,
+        verdict_in_words,
+    },
+};
+
+#[derive(Serialize)]
+pub(super) struct VerdictOut {
+    kind: Option<&'static str>,
+    headline: Option<String>,
+    summary: String,
+    copied_bytes: u64,
+    ceiling_bytes: u64,
+    #[serde(flatten)]
+    growth: Option<GrowthOut>,
+}
+
+/// A process's memory beside that of the process that it inherited from, as last read.
+#[derive(Serialize)]
+pub(super) struct BalanceOut {
+    process_id: u32,
+    at_ns: u64,
+    is: BalanceIs,
+    shared_pages: u64,
+    unshared_before_pages: Option<u64>,
+    unshared_before_is: &'static str,
+    unshared_pages: u64,
+    new_pages: u64,
+    returned_pages: u64,
+    swapped_pages: u64,
+    error_pages: u64,
+}
+
+/// What memory grew by, if the trace looked at that.
+#[derive(Serialize)]
+struct GrowthOut {
+    parts: Vec<PartOut>,
+    growth_bytes: u64,
+    held_bytes: u64,
+    peak_held_bytes: u64,
+    new_bytes: u64,
+    touched_bytes: u64,
+    returned_bytes: u64,
+    rate_bytes_per_s: u64,
+    flat_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PartOut {
+    what: &'static str,
+    bytes: u64,
+    share: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct AdviceOut {
+    what: String,
+    because: String,
+    helps: bool,
+    saves_at_most_bytes: Option<u64>,
+    command: Option<&'static str>,
+}
+
+impl From<Advice> for AdviceOut {
+    fn from(advice: Advice) -> Self {
+        Self {
+            what: advice.what,
+            because: advice.because,
+            helps: advice.helps,
+            saves_at_most_bytes: advice.saves_at_most_bytes,
+            command: advice.command,
+        }
+    }
+}
+
+/// What to do, cause by cause.
+pub(super) fn advice_out(run: &Run) -> Vec<AdviceOut> {
+    let advice = advice_by_cause(run).into_iter();
+    advice.map(AdviceOut::from).collect()
+}
+
+/// What processes share with those that they inherited from.
+pub(super) fn balances_out(run: &Run) -> Vec<BalanceOut> {
+    let processes = run.memory.processes.iter();
+    processes.filter_map(|it| balance_out(run, it)).collect()
+}
+
+/// The verdict.
+pub(super) fn verdict_out(run: &Run) -> VerdictOut {
+    let growth = growth_of_tree(run);
+    VerdictOut {
+        kind: growth.map(|growth| growth.kind.name()),
+        headline: verdict_in_words(run),
+        summary: summary(run),
+        copied_bytes: run.bytes(run.copied().total()),
+        ceiling_bytes: run.ceiling_bytes(),
+        growth: growth.as_ref().map(growth_out),
+    }
+}
+
+fn balance_out(run: &Run, process: &Process) -> Option<BalanceOut> {
+    let last = run.growth.balances_of(process.id).last()?;
+    let before = unshared_before(run, process);
+    Some(BalanceOut {
+        process_id: process.id,
+        at_ns: last.at_ns,
+        is: last.pages.is,
+        shared_pages: last.pages.shared_pages,
+        unshared_before_pages: before.map(|(pages, _)| pages),
+        unshared_before_is: before.map_or("unknown", |(_, is)| is),
+        unshared_pages: process.copied.total() - process.copied.zero,
+        new_pages: last.pages.new_pages,
+        returned_pages: last.pages.gone_pages,
+        swapped_pages: last.pages.swapped_pages,
+        error_pages: last.pages.error_pages,
+    })
+}
+
+fn growth_out(growth: &TreeGrowth) -> GrowthOut {
+    let all = growth.growth_bytes();
+    let part = |(what, bytes): (&'static str, u64)| PartOut {
+        what,
+        bytes,
+        share: bytes as f64 / all.max(1) as f64,
+    };
+    GrowthOut {
+        parts: growth.parts().map(part).into(),
+        growth_bytes: all,
+        held_bytes: growth.held_bytes,
+        peak_held_bytes: growth.peak_held_bytes,
+        new_bytes: growth.new_bytes,
+        touched_bytes: growth.touched_bytes,
+        returned_bytes: growth.returned_bytes,
+        rate_bytes_per_s: growth.copied_rate + growth.new_rate,
+        flat_ns: match growth.shape {
+            GrowthShape::Stopped(ns) => Some(ns),
+            _ => None,
+        },
+    }
+}
