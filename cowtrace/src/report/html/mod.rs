@@ -16,8 +16,8 @@ use serde::Serialize;
 use crate::{
     run::Run,
     verdict::{
-        advice, earlier_workers, facts, held_most, losses, problem_of_perf_map, summary,
-        unshared_share, verdict_in_words, who_wrote_most,
+        advice, earlier_workers, facts, growth_of_tree, held_most, losses, problem_of_perf_map,
+        summary, unshared_share, verdict_in_words, who_wrote_most,
     },
     words::{last_of_pid, named, plural, printable, seconds},
 };
@@ -91,7 +91,8 @@ pub fn run_as_html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
 
 fn page_data(run: &Run) -> PageData {
     let copied = run.copied().total();
-    let mut answer: Vec<String> = verdict_in_words(run).into_iter().collect();
+    let verdict = growth_of_tree(run).map(|growth| verdict_in_words(run, &growth));
+    let mut answer: Vec<String> = verdict.into_iter().collect();
     answer.push(format!("{}.", summary(run)));
     answer.extend(who_wrote_most(run));
     answer.extend(held_most(run));

@@ -96,7 +96,7 @@ pub(super) fn verdict_out(run: &Run) -> VerdictOut {
     let growth = growth_of_tree(run);
     VerdictOut {
         kind: growth.map(|growth| growth.kind.name()),
-        headline: verdict_in_words(run),
+        headline: growth.as_ref().map(|growth| verdict_in_words(run, growth)),
         summary: summary(run),
         copied_bytes: run.bytes(run.copied().total()),
         ceiling_bytes: run.ceiling_bytes(),

@@ -47,7 +47,7 @@ impl Card {
     /// The facts of a run.
     pub(crate) fn of(run: &Run) -> Self {
         let growth = growth_of_tree(run);
-        let verdict = verdict_in_words(run);
+        let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);

@@ -63,7 +63,7 @@ fn run(seconds: u64, copied: impl Fn(f64) -> u64, new: impl Fn(f64) -> u64, touc
 fn verdict(run: &Run) -> (VerdictKind, String) {
     (
         growth_of_tree(run).unwrap().kind,
-        verdict_in_words(run).unwrap(),
+        verdict_in_words(run, &growth_of_tree(run).unwrap()),
     )
 }
 

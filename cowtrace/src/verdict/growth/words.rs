@@ -3,7 +3,7 @@
 use super::{
     super::before::unshared_before_in_all,
     shape::GrowthShape,
-    tree::{FLOOR_BYTES, TreeGrowth, VerdictKind, growth_of_tree},
+    tree::{FLOOR_BYTES, TreeGrowth, VerdictKind},
 };
 use crate::{
     run::Run,
@@ -14,15 +14,13 @@ use crate::{
 /// was copied in it.
 const MUCH_BEFORE: f64 = 0.15;
 
-/// The verdict in one line: in capitals what it is, then its figures. `None` in recordings of versions that
-/// looked at copies alone.
-pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
-    let growth = growth_of_tree(run)?;
+/// The verdict in one line: in capitals what it is, then its figures.
+pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     let time = seconds(growth.duration_ns);
     let share = percent(growth.copied_share());
     let all = size(growth.growth_bytes());
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
-    Some(match growth.kind {
+    match growth.kind {
         VerdictKind::CopyOnWrite => {
             format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
         }
@@ -40,12 +38,12 @@ pub(crate) fn verdict_in_words(run: &Run) -> Option<String> {
             };
             format!("NEW MEMORY THAT STOPPED GROWING {since} AGO: {new} in {time}, {copied} copied")
         }
-        VerdictKind::ComesAndGoes => comes_and_goes(run, &growth, &time),
-        VerdictKind::TooEarly => too_early(&growth, &time),
+        VerdictKind::ComesAndGoes => comes_and_goes(run, growth, &time),
+        VerdictKind::TooEarly => too_early(growth, &time),
         VerdictKind::NothingGrew => attached_late(run).unwrap_or_else(|| {
             format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
         }),
-    })
+    }
 }
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
