@@ -56,6 +56,7 @@ pub(crate) fn read_first(memory: &Memory) -> Result<Vec<Value>> {
 /// A system call fills new memory in advance.
 pub(crate) fn populated(_: &Memory) -> Result<Vec<Value>> {
     in_child(PAGES, || {
+        forbid_huge_pages()?;
         let length = NonZeroUsize::new(PAGES * PAGE).context("no pages")?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_POPULATE;
@@ -68,6 +69,7 @@ pub(crate) fn populated(_: &Memory) -> Result<Vec<Value>> {
 /// The heap grows.
 pub(crate) fn grown_heap(_: &Memory) -> Result<Vec<Value>> {
     in_child(PAGES, || {
+        forbid_huge_pages()?;
         // SAFETY: the end of the heap moves up; the allocator notices and goes on above.
         let end = unsafe { libc::sbrk(isize::try_from(PAGES * PAGE)?) };
         // An old end within a page belongs to a page that may be there already: start at the next.
@@ -83,6 +85,7 @@ pub(crate) fn grown_heap(_: &Memory) -> Result<Vec<Value>> {
 /// The main thread's stack grows.
 pub(crate) fn grown_stack(_: &Memory) -> Result<Vec<Value>> {
     in_child(PAGES, || {
+        forbid_huge_pages()?;
         let here = 0u8;
         let top = &raw const here as usize;
         // A gap, so that nothing of it was in use before; the kernel grows the stack as far as its limit.
@@ -92,6 +95,18 @@ pub(crate) fn grown_stack(_: &Memory) -> Result<Vec<Value>> {
         }
         Ok(())
     })
+}
+
+/// Keeps the kernel from filling this process's memory in huge pages: whether it can depends on where the memory
+/// happens to lie, and with that the number of page faults.
+fn forbid_huge_pages() -> Result<()> {
+    // The kernel looks at all bits of each.
+    const YES: libc::c_ulong = 1;
+    const NO: libc::c_ulong = 0;
+    // SAFETY: sets a flag of this process's memory.
+    let set = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, YES, NO, NO, NO) };
+    nix::errno::Errno::result(set).context("huge pages cannot be forbidden")?;
+    Ok(())
 }
 
 /// Runs it in a child, and tells that it touched this many pages.
