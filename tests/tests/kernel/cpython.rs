@@ -134,17 +134,23 @@ fn a_traced_interpreter_takes_no_fault_more_for_pages_that_it_re_uses() {
     let with_trace = faults(&mut service);
     let report = tracer.stop();
     service.end();
+    assert_eq!(report.losses(), std::collections::BTreeMap::new());
     let reused = number(&report.0["totals"], "reused_faults");
-    let told = format!("{untraced} faults untraced, {with_trace} traced, {reused} re-uses counted");
+    let copied = number(&report.0["totals"], "copied_pages");
+    let told = format!(
+        "{untraced} faults untraced, {with_trace} traced, {reused} re-uses and {copied} copies counted"
+    );
     let expected = REUSE_PAGES..=REUSE_PAGES + INTERPRETER_FAULTS;
     assert!(expected.contains(&untraced), "{told}");
     // If each stale translation caused another fault, both would be twice as many.
     assert!(expected.contains(&with_trace), "{told}");
-    // The faults of the fork and around the writing are added.
+    // The faults of the fork and around the writing are added. The kernel copies a page instead of re-using it
+    // while anything else holds it, as compaction does when other tests need memory.
     assert!(
-        (REUSE_PAGES..=REUSE_PAGES + 3_000).contains(&reused),
+        (REUSE_PAGES..=REUSE_PAGES + 3_000).contains(&(reused + copied)),
         "{told}"
     );
+    assert!(copied < REUSE_PAGES / 20, "{told}");
 }
 
 /// What a process copied in the region that begins at, or contains, these addresses, according to
