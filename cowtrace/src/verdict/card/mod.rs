@@ -10,6 +10,7 @@ pub(crate) use outlook::Outlook;
 use super::{
     advice::{Advice, advice_by_cause},
     answer,
+    endings::killed_for_memory,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
 };
 use crate::run::Run;
@@ -30,6 +31,8 @@ pub(crate) struct Card {
     pub(crate) is_unbounded: bool,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
+    /// Who was killed for lack of memory; `None` if nobody was.
+    pub(crate) killed: Option<String>,
     /// `None` if nothing was lost.
     pub(crate) loss: Option<LossOnCard>,
 }
@@ -59,6 +62,7 @@ impl Card {
             outlook: Outlook::of(run, growth.as_ref()),
             is_unbounded: growth.as_ref().is_some_and(is_growing),
             advice: advice_by_cause(run),
+            killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }
     }

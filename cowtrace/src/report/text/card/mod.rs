@@ -72,6 +72,9 @@ fn more_in_words(again: Option<&str>) -> String {
 
 fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
+    if let Some(killed) = &card.killed {
+        rows.push(text_row("killed", 0, RowFigures::Nothing, killed.clone()));
+    }
     if card.is_unbounded {
         let text = "no bound is known for new memory";
         rows.push(text_row("how far", 0, RowFigures::Nothing, text.into()));

@@ -54,6 +54,7 @@ fn card() -> Card {
         }),
         is_unbounded: false,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
+        killed: None,
         loss: None,
     }
 }
