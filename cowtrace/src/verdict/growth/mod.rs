@@ -11,7 +11,9 @@ mod window;
 mod words;
 
 pub(crate) use shape::GrowthShape;
-pub(crate) use tree::{TreeGrowth, VerdictKind, growth_of_tree, processes_at_end};
+pub(crate) use tree::{
+    TreeGrowth, VerdictKind, growth_of_tree, new_pages_by_process, processes_at_end,
+};
 pub(crate) use words::verdict_in_words;
 
 #[cfg(test)]
