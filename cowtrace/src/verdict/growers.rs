@@ -13,6 +13,9 @@ const DEVIATIONS: f64 = 1.96;
 /// The largest standard deviation that a share can have in a sample of one: that of one half.
 const LARGEST_DEVIATION: f64 = 0.5;
 
+/// A place with a smaller share of new memory is not the main one.
+const LEAST_SHARE: f64 = 0.1;
+
 /// The first touches of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SampledTouches {
@@ -53,6 +56,16 @@ pub(crate) fn place_of_grower(run: &Run, lines: &Lines<'_>, grower: &Grower) -> 
     }
 }
 
+/// Whether the place says more than that memory was allocated or filled, as every program's C library does.
+fn is_telling(grower: &Grower) -> bool {
+    let module = grower.module.as_deref();
+    let is_of_system = module.is_none_or(|module| {
+        let names = ["libc.so", "libc-", "ld-linux", "ld-musl"];
+        names.iter().any(|name| module.starts_with(name))
+    });
+    grower.python_stack.is_some() || (grower.function.is_some() && !is_of_system)
+}
+
 /// Pages by name, most first.
 pub(crate) fn grown_by<'a>(
     growers: impl IntoIterator<Item = &'a Grower>,
@@ -68,7 +81,7 @@ pub(crate) fn grown_by<'a>(
 }
 
 /// The place that grew the heap most, and its share, of the processes whose memory grew: each weighs as much as
-/// it grew by, whatever it touched in all. `None` if nothing is known of them.
+/// it grew by, whatever it touched in all. `None` if no such place is known, or none with much of it.
 pub(crate) fn main_grower(run: &Run) -> Option<(String, f64)> {
     let new = new_pages_by_process(run);
     let mut touched: HashMap<u32, u64> = HashMap::new();
@@ -77,22 +90,25 @@ pub(crate) fn main_grower(run: &Run) -> Option<(String, f64)> {
     }
     let lines = Lines::of(run);
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    let mut whole = 0.0;
     for grower in &run.growth.growers {
         let grown = new.get(&grower.process_id).copied().unwrap_or(0) as f64;
         let all = touched.get(&grower.process_id).copied().unwrap_or(0);
         if grown > 0.0 && all > 0 {
-            let part = grower.pages as f64 / all as f64;
-            *sums
-                .entry(place_of_grower(run, &lines, grower))
-                .or_default() += grown * part;
+            let pages = grown * grower.pages as f64 / all as f64;
+            whole += pages;
+            if is_telling(grower) {
+                *sums
+                    .entry(place_of_grower(run, &lines, grower))
+                    .or_default() += pages;
+            }
         }
     }
-    let whole: f64 = sums.values().sum();
     let most = sums
         .into_iter()
         .max_by(|(_, one), (_, other)| one.total_cmp(other));
-    most.filter(|_| whole > 0.0)
-        .map(|(place, pages)| (place, pages / whole))
+    most.map(|(place, pages)| (place, pages / whole))
+        .filter(|(_, share)| *share >= LEAST_SHARE)
 }
 
 #[cfg(test)]
@@ -105,7 +121,7 @@ mod tests {
             process_id,
             kind: Some(Kind::Heap),
             function: Some(function.into()),
-            module: Some("libc.so.6".into()),
+            module: Some("app".into()),
             system_call: None,
             python_stack: None,
             native_stack: None,
@@ -157,8 +173,11 @@ mod tests {
     #[test]
     fn only_what_grew_has_a_main_grower() {
         let (place, share) = main_grower(&run()).unwrap();
-        assert_eq!((place.as_str(), share), ("handle (libc.so.6)", 0.75));
+        assert_eq!((place.as_str(), share), ("handle (app)", 0.75));
         let mut run = run();
+        // The allocator grew it: that says nothing.
+        run.growth.growers[1].module = Some("libc.so.6".into());
+        assert_eq!(main_grower(&run), Some(("log (app)".into(), 0.25)));
         run.growth.growers.truncate(1);
         assert_eq!(main_grower(&run), None);
     }
