@@ -190,13 +190,6 @@ pub(super) fn started_ticks_of(text: &[u8]) -> Option<u64> {
     Some(stat_of(text).ok()?.started_ticks)
 }
 
-/// A number after the name in a stat file, by its position; none if it is not a number.
-pub(super) fn stat_field(text: &[u8], place: usize) -> Option<i32> {
-    let name_end = text.iter().rposition(|&byte| byte == b')')?;
-    let rest = str::from_utf8(&text[name_end + 1..]).ok()?;
-    rest.split_ascii_whitespace().nth(place)?.parse().ok()
-}
-
 /// The entries of a folder whose names are numbers.
 fn numbered_entries(folder: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();

@@ -9,12 +9,13 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 8] = [
+pub(super) const LATER: [&str; 9] = [
     "balances",
     "exits",
     "first_touches",
     "growers",
     "held_before",
+    "oom_victims",
     "perf_map_problems",
     "timeline_held",
     "timeline_touches",
@@ -44,6 +45,7 @@ mod tests {
     use super::{
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
+            exits::VictimRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
             timeline::{HeldChange, SampleChange, SampleTouches},
         },
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 30] = [
+        const STORED: [TableDefinition; 31] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -64,6 +66,7 @@ mod tests {
             Lost::TABLE,
             Process::TABLE,
             Exit::TABLE,
+            VictimRow::TABLE,
             Region::TABLE,
             Row::TABLE,
             Writer::TABLE,

@@ -5,6 +5,7 @@ mod advice;
 mod answer;
 mod before;
 mod card;
+mod endings;
 mod growers;
 mod growth;
 mod holders;

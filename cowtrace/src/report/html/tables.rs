@@ -10,7 +10,7 @@ use crate::{
         Column, GROWERS, GrowerRow, HOLDERS, HolderRow, Holds, MAPPINGS, MappingRow,
         PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells,
     },
-    run::{Grower, Run, Writer},
+    run::{Grower, Run, Successors, Writer},
     verdict::{
         HeldPages, KnownPages, SampledTouches, are_of_several_processes, notes_on_walks,
         pages_in_own_memory, why_not_looked_for,
@@ -178,6 +178,7 @@ pub(super) fn growers_table(run: &Run) -> Option<Table> {
 /// Every process, including those without copies.
 pub(super) fn processes_table(run: &Run) -> Table {
     let processes = run.memory.processes.iter();
-    let rows = processes.map(|process| ProcessRow::of(run, process));
+    let successors = Successors::of(&run.memory);
+    let rows = processes.map(|process| ProcessRow::of(run, process, &successors));
     capped(&PROCESSES, rows.collect(), |row| row.pages, "process")
 }

@@ -10,6 +10,7 @@ pub(crate) use outlook::Outlook;
 use super::{
     advice::{Advice, advice_by_cause},
     answer,
+    endings::killed_for_memory,
     growers::main_grower,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Card {
     pub(crate) grew_in: Option<(String, f64)>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
+    /// Who was killed for lack of memory; `None` if nobody was.
+    pub(crate) killed: Option<String>,
     /// `None` if nothing was lost.
     pub(crate) loss: Option<LossOnCard>,
 }
@@ -65,6 +68,7 @@ impl Card {
             is_unbounded,
             grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
             advice: advice_by_cause(run),
+            killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }
     }

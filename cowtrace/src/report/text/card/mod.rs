@@ -74,6 +74,9 @@ fn more_in_words(again: Option<&str>) -> String {
 
 fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
+    if let Some(killed) = &card.killed {
+        rows.push(text_row("killed", 0, RowFigures::Nothing, killed.clone()));
+    }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
         let figures = RowFigures::Words(format!("about {}", percent(*share)));

@@ -55,6 +55,7 @@ fn card() -> Card {
         is_unbounded: false,
         grew_in: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
+        killed: None,
         loss: None,
     }
 }
