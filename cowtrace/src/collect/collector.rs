@@ -217,7 +217,7 @@ impl Collector {
         let sample = self.processes.sample(&self.probe.tables);
         let root = self.processes.proc_root();
         let records = self.processes.records();
-        self.balances.begin(records, root, sample.at_ns);
+        self.balances.begin(records, root, self.clock);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,
@@ -378,7 +378,9 @@ impl Collector {
         run.loss = all_losses(&self.loss, &self.probe, skipped);
         let proc_root = self.processes.proc_root().to_owned();
         let records = self.processes.records();
-        let balances = self.balances.finish(records, &proc_root, duration_ns);
+        let balances =
+            self.balances
+                .finish(records, &proc_root, &self.timeline, self.clock, duration_ns);
         let parts = FinalParts {
             records: self.processes.into_records(),
             regions: self.mappings.into_regions(),

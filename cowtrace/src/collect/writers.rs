@@ -85,9 +85,10 @@ impl WriterEvidence {
         let mut programs = ProgramsBySlot::new(records);
         for evidence in waiting {
             let Some(program) = programs.of_slot(records, evidence.core.slot) else {
-                match evidence.is_touch() {
-                    true => loss.touches_full += 1,
-                    false => loss.writers_full += evidence.pages(),
+                if evidence.is_touch() {
+                    loss.touches_full += 1;
+                } else {
+                    loss.writers_full += evidence.pages();
                 }
                 continue;
             };

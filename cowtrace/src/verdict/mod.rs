@@ -22,7 +22,9 @@ pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, uns
 pub(crate) use before::unshared_before;
 pub(crate) use card::{Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook};
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
-pub(crate) use growth::{GrowthShape, TreeGrowth, growth_of_tree, verdict_in_words};
+pub(crate) use growth::{
+    GrowthShape, TreeGrowth, TreeMemory, growth_of_tree, memory_over_time, verdict_in_words,
+};
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
     owner_among_alike, part_of,

@@ -40,11 +40,10 @@ pub(super) fn write_growers(run: &Run, style: Style, out: &mut dyn Write) -> io:
 
 /// What the figures are worth, and what they do not say.
 fn note_on_growers(sampled: &SampledTouches) -> String {
-    let points = (sampled.error() * 100.0).ceil();
-    let points = if points == 1.0 {
-        "1 percentage point".to_owned()
-    } else {
-        format!("{points} percentage points")
+    let points = format!("{:.0}", (sampled.error() * 100.0).ceil());
+    let points = match points.as_str() {
+        "1" => "1 percentage point".to_owned(),
+        points => format!("{points} percentage points"),
     };
     format!(
         "An estimate: 19 of 20 shares are within {points}. What grew the heap need not be what leaks: peaks \

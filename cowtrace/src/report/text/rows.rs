@@ -50,6 +50,30 @@ impl<'a> LabelledRow<'a> {
     }
 }
 
+impl LabelledRow<'_> {
+    /// Its label.
+    pub(super) const fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// Its text in so many columns, without padding inside.
+    pub(super) fn text_in(&self, room: usize) -> Vec<String> {
+        let lines = (self.text)(room).into_iter();
+        lines
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    /// Its figures, one after the other.
+    pub(super) fn figures_in_words(&self) -> String {
+        match &self.figures {
+            RowFigures::Nothing => String::new(),
+            RowFigures::Share(one) | RowFigures::Words(one) => one.clone(),
+            RowFigures::ShareAndSize(share, size) => format!("{share}, {size}"),
+        }
+    }
+}
+
 /// The lines of rows, as many as fit; rows that may be left out go first.
 pub(super) fn lines_of_rows(
     mut rows: Vec<LabelledRow<'_>>,

@@ -34,10 +34,10 @@ impl Case {
         } else {
             (pages / BLOCK).saturating_sub(1) * BLOCK
         };
-        let most = match pages {
-            _ if pages.is_multiple_of(HUGE) => pages + BLOCK,
-            0 => BLOCK,
-            _ => (pages / BLOCK + 3) * BLOCK,
+        let most = if pages.is_multiple_of(HUGE) {
+            pages + BLOCK
+        } else {
+            (pages / BLOCK + 3) * BLOCK
         };
         let (told, by_it) = (estimate(&|_| true), estimate(&|it| self.is_grower(it)));
         let is_right = (least..=most).contains(&told) && by_it >= least;

@@ -5,3 +5,4 @@ mod native;
 mod python;
 mod recycled;
 mod server;
+mod verdicts;
