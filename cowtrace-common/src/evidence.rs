@@ -1,5 +1,5 @@
 //! Evidence of who wrote: one record for each copy, taken when the copy is made and sent to the user
-//! side through a ring buffer.
+//! side through a ring buffer. A sample of first touches leaves records too.
 
 /// Words of user memory in a record: those 8, 16 and 24 bytes after the 8-byte word that was written.
 /// If the write hit a CPython object or its GC header, one of them is the pointer to its type.
@@ -9,19 +9,24 @@ pub const WORDS: usize = 3;
 pub const BY_KERNEL: u32 = 1;
 /// The words were read.
 pub const HAS_WORDS: u32 = 2;
+/// Nothing was copied: the record is of a first touch, and its number of pages is its weight.
+pub const IS_TOUCH: u32 = 4;
 
-/// The part of a record that every copy has.
+/// Pages of new memory that one record stands for: one page in so many is sampled. A power of two.
+pub const TOUCHES_PER_SAMPLE: u32 = 64;
+
+/// The part that every record has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Core {
-    /// Address written to, exact.
+    /// Address written to, exact; of a first touch its page's, or 0 if unknown.
     pub address: u64,
     /// User-mode instruction that wrote; in a system call, the one after the call. 0 if unknown.
     pub instruction: u64,
-    /// Slot of the process whose page was copied.
+    /// Slot of the process whose page was copied, or whose memory is new.
     pub slot: u32,
-    /// [`BY_KERNEL`], [`HAS_WORDS`]; bits 8 to 15: binary logarithm of the number of copied pages, 0
-    /// but for huge pages; bits 16 to 31: number of the system call.
+    /// [`BY_KERNEL`], [`HAS_WORDS`], [`IS_TOUCH`]; bits 8 to 15: binary logarithm of the number of pages,
+    /// of copies 0 but for huge pages; bits 16 to 31: number of the system call.
     pub flags: u32,
 }
 
@@ -37,20 +42,26 @@ pub struct Context {
     pub native_stack: u64,
 }
 
-/// The record of one copy.
+/// The record of one copy, or of a first touch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// The part that every copy has.
+    /// The part that every record has.
     pub core: Core,
-    /// The part that some copies have; all 0 otherwise.
+    /// The part that some records have; all 0 otherwise.
     pub context: Context,
 }
 
 impl Evidence {
-    /// Pages that were copied.
+    /// Pages that were copied; of a first touch the pages of new memory that it stands for.
     #[must_use]
     pub const fn pages(&self) -> u64 {
         1 << ((self.core.flags >> ORDER_SHIFT) & 0x1f)
+    }
+
+    /// Whether it is of a first touch, and not of a copy.
+    #[must_use]
+    pub const fn is_touch(&self) -> bool {
+        self.core.flags & IS_TOUCH != 0
     }
 
     /// Number of the system call, if the kernel wrote.
@@ -101,4 +112,4 @@ pub struct Cores {
 
 const _: () = assert!(size_of::<Cores>() == 200);
 const _: () = assert!(size_of::<Batch>() == 520);
-const _: () = assert!(BATCH.is_power_of_two());
+const _: () = assert!(BATCH.is_power_of_two() && TOUCHES_PER_SAMPLE.is_power_of_two());

@@ -28,8 +28,11 @@ pub enum Loss {
     HookFaults = 9,
     /// Copies whose native stack is unknown: the table of stacks was full.
     NativeStacksFull = 10,
+    /// Sampled first touches of which it is unknown who made them, or from which stack: the ring buffer was
+    /// half full, or the table of stacks full.
+    TouchesFull = 11,
 }
 
 /// Number of causes.
-pub const LOSSES: usize = 11;
-const _: () = assert!(Loss::NativeStacksFull as usize + 1 == LOSSES);
+pub const LOSSES: usize = 12;
+const _: () = assert!(Loss::TouchesFull as usize + 1 == LOSSES);

@@ -103,8 +103,13 @@ pub struct Thread {
     /// Functions: kernel address of the thread's own address space (`struct mm_struct`), 0 until it was
     /// read.
     pub own_mm: u64,
+    /// Pages of new memory up to the next one of which evidence is taken, that page included; 0 before the
+    /// first draw.
+    pub touch_wait: u32,
+    /// Place of that page among [`crate::evidence::TOUCHES_PER_SAMPLE`].
+    pub touch_place: u32,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 2],
+    pub padding: u64,
 }
 
 /// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.

@@ -10,7 +10,9 @@ use cowtrace_common::{
 };
 
 use crate::{
-    atomic, evidence, maps,
+    atomic,
+    evidence::{self, touches},
+    maps,
     range::{self, Outcome},
     thread::TracedThread,
 };
@@ -107,6 +109,10 @@ pub fn touch_taken_back(mut thread: TracedThread) {
     fault.state = FAULT_NONE;
     // The touch is the last that was counted, so it is still in the tally.
     fault.touched = fault.touched.wrapping_sub(fault.touch_pages);
+    let address = fault.address;
+    if evidence::is_taken() {
+        touches::take_back(thread, address);
+    }
 }
 
 /// The kernel threw the thread's copy away because another thread was faster. The fault used no memory.

@@ -102,13 +102,13 @@ static PYTHON_STACKS: HashMap<u64, PythonStack> =
 static NATIVE_STACKS: HashMap<u64, NativeStack> =
     HashMap::with_max_entries(NATIVE_STACK_ENTRIES, 0);
 
-/// Walks of stacks under way, 17 KiB for each CPU.
+/// Walks of stacks under way, 21 KiB for each CPU.
 #[map]
 static WALKS: PerCpuArray<StackWalk> = PerCpuArray::with_max_entries(SEATS, 0);
 
-/// Batches of evidence of who wrote. Its size, set at load, is [`EVIDENCE_BYTES`] for each CPU: room for
+/// Batches of evidence of who wrote, and of who touched new memory. Its size, set at load, is [`EVIDENCE_BYTES`] for each CPU: room for
 /// the copies between two reads by the user side. If it is full, a batch is dropped and counted as
-/// [`Loss::WritersFull`].
+/// [`Loss::WritersFull`], its first touches as [`Loss::TouchesFull`].
 #[map]
 pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(EVIDENCE_BYTES, 0);
 

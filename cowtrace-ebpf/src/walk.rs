@@ -17,11 +17,13 @@ pub enum Hook {
     FirstWrite = 2,
     /// The end of a write to a page of hugetlbfs.
     HugeWrite = 3,
+    /// A page of new memory is allocated or mapped.
+    Touch = 4,
 }
 
 /// Walks on a CPU at one time: one for each program. A task may be preempted in one program while
 /// another task runs another program, but never the same one.
-pub const SEATS: u32 = 8;
+pub const SEATS: u32 = 10;
 
 /// A walk under way: the stacks so far, and the memory read last.
 #[repr(C)]

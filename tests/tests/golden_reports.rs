@@ -6,7 +6,7 @@ use std::{path::Path, process::Command};
 
 use cowtrace::{
     report::{self, Extent},
-    run::{HeldBefore, Process, Run, Sample},
+    run::{Grower, HeldBefore, Kind, Process, Run, Sample},
     terminal::Style,
 };
 use serde_json::Value;
@@ -82,8 +82,37 @@ fn growing(stored: &str, seconds: u64, new: impl Fn(u64) -> u64) -> Run {
         ..Sample::default()
     };
     run.memory.timeline.samples = (0..=seconds).map(sample).collect();
+    run.growth.growers = living().flat_map(growers).collect();
     run.head.duration_ns = seconds * 1_000_000_000;
     run
+}
+
+/// Who touched new memory of a process: two Python lines, and the kernel.
+fn growers(process: &Process) -> [Grower; 3] {
+    let grower = |function: &str, sampled_touches, python_stack, system_call| Grower {
+        process_id: process.id,
+        kind: Some(Kind::Heap),
+        function: Some(function.into()),
+        module: Some("libc.so.6".into()),
+        system_call,
+        python_stack,
+        native_stack: None,
+        sampled_touches,
+        pages: sampled_touches * Grower::PAGES_PER_SAMPLE,
+    };
+    [
+        grower("_int_malloc", 120, Some(0), None),
+        grower("_int_malloc", 72, Some(1), None),
+        grower("read", 8, None, Some(0)),
+    ]
+}
+
+#[test]
+fn a_full_report_says_what_grew_the_heap() {
+    let text = text(&growing(SERVICE, 60, |second| second), 80, false);
+    let (_, section) = text.split_once("WHAT GREW THE HEAP").expect("the section");
+    let (section, _) = section.split_once("that they leave.").expect("its end");
+    insta::assert_snapshot!(format!("WHAT GREW THE HEAP{section}that they leave."));
 }
 
 #[test]

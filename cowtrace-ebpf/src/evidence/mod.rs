@@ -1,16 +1,17 @@
-//! Evidence of who wrote, only for copies. The user side finds out which word is a type and which
+//! Evidence of who wrote, for copies and for a sample of first touches. The user side finds out which word is a type and which
 //! function the instruction belongs to.
 
 mod native;
 mod python;
 mod reading;
 pub mod stacks;
+pub mod touches;
 
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
 use cowtrace_common::{
     evidence::{
-        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, ORDER_SHIFT,
-        UNKNOWN_CALL, WORDS,
+        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, IS_TOUCH,
+        ORDER_SHIFT, UNKNOWN_CALL, WORDS,
     },
     loss::Loss,
 };
@@ -28,7 +29,7 @@ pub fn is_taken() -> bool {
     TAKE_EVIDENCE.load() != 0
 }
 
-/// A write that copied a page.
+/// A write that copied a page, or touched a new one.
 pub struct Write {
     /// Slot of the process that the page belongs to.
     pub slot: u32,
@@ -36,7 +37,7 @@ pub struct Write {
     pub address: u64,
     /// The writer's user-mode instruction pointer, 0 if unknown.
     pub instruction: u64,
-    /// Number of copied pages: a power of two.
+    /// Number of copied pages, or of new ones that it stands for: a power of two.
     pub pages: u32,
     /// Number of the system call that wrote; `None` if user-mode code wrote.
     pub system_call: Option<u64>,
@@ -99,6 +100,12 @@ fn own_tables(mut thread: TracedThread) -> Option<u64> {
 /// Adds the evidence of a copy to the thread's batch.
 #[inline(always)]
 pub fn record_copy(thread: TracedThread, write: Write) {
+    add_record(thread, write, 0);
+}
+
+/// Adds a record with some of its flags to the thread's batch.
+#[inline(always)]
+fn add_record(thread: TracedThread, write: Write, kind: u32) {
     let Some(batch) = batch_of(thread) else {
         return;
     };
@@ -108,7 +115,7 @@ pub fn record_copy(thread: TracedThread, write: Write) {
         send_batch(batch);
         count = 0;
     }
-    let mut flags = 0;
+    let mut flags = kind;
     if write.pages > 1 {
         flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
     }
@@ -184,8 +191,20 @@ fn send_batch(batch: &mut Batch) {
         maps::EVIDENCE.output::<Batch>(&*batch, flags)
     };
     if sent.is_err() {
-        maps::count_loss(Loss::WritersFull, batch.cores.count);
+        count_unsent(&batch.cores);
     }
     batch.cores.count = 0;
     batch.cores.with_context = 0;
+}
+
+/// Counts the records of a batch that found no room: copies and first touches are different losses.
+#[inline(always)]
+fn count_unsent(cores: &Cores) {
+    let mut touches = 0;
+    for place in 0..BATCH {
+        let is_there = u32::from((place as u32) < cores.count);
+        touches += is_there & (cores.records[place].flags / IS_TOUCH);
+    }
+    maps::count_loss(Loss::WritersFull, cores.count - touches);
+    maps::count_loss(Loss::TouchesFull, touches);
 }

@@ -11,7 +11,13 @@ use cowtrace_common::{
     python::WINDOW_BYTES,
 };
 
-use crate::{digest::add_to_digest, kernel::SavedRegisters, maps, walk::StackWalk};
+use super::stacks::count_unkept;
+use crate::{
+    digest::add_to_digest,
+    kernel::SavedRegisters,
+    maps,
+    walk::{Hook, StackWalk},
+};
 
 /// 1 if this trace walks native stacks. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
@@ -31,7 +37,7 @@ pub fn walks_native_stacks() -> bool {
 
 /// Number of the native stack of the thread with these user-mode registers, 0 if unknown.
 #[inline(always)]
-pub fn native_stack_number(walk: &mut StackWalk, registers: SavedRegisters) -> u64 {
+pub fn native_stack_number(walk: &mut StackWalk, registers: SavedRegisters, hook: Hook) -> u64 {
     let (Ok(top), Ok(innermost)) = (registers.stack_pointer(), registers.frame_pointer()) else {
         return 0;
     };
@@ -42,7 +48,7 @@ pub fn native_stack_number(walk: &mut StackWalk, registers: SavedRegisters) -> u
     };
     let number = collect_native_frames(walk, innermost, top);
     if !maps::keep_native_stack(number, &walk.native) {
-        maps::count_loss(Loss::NativeStacksFull, 1);
+        count_unkept(hook, Loss::NativeStacksFull);
         return 0;
     }
     number

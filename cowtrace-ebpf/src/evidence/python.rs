@@ -7,9 +7,14 @@ use cowtrace_common::{
     python::{FRAME_BYTES, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES, WalkedFrame},
 };
 
+use super::stacks::count_unkept;
 use crate::{
-    digest::add_to_digest, kernel::KernelTask, maps, program::KnownProgram, thread::TracedThread,
-    walk::StackWalk,
+    digest::add_to_digest,
+    kernel::KernelTask,
+    maps,
+    program::KnownProgram,
+    thread::TracedThread,
+    walk::{Hook, StackWalk},
 };
 
 /// 1 if this trace walks Python frames. At 0 the verifier removes the code that does.
@@ -33,6 +38,7 @@ pub fn python_stack_number(
     walk: &mut StackWalk,
     thread: TracedThread,
     program: KnownProgram,
+    hook: Hook,
 ) -> u64 {
     let number = program.interpreter;
     if number == 0 {
@@ -46,7 +52,7 @@ pub fn python_stack_number(
     };
     let stack = collect_python_frames(frame, interpreter, walk, number);
     if stack != 0 && !maps::keep_python_stack(stack, &walk.python) {
-        maps::count_loss(Loss::StacksFull, 1);
+        count_unkept(hook, Loss::StacksFull);
         return 0;
     }
     stack

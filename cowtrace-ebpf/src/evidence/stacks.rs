@@ -1,8 +1,11 @@
 //! The stacks of a writer, by the numbers that its evidence has.
 
+use cowtrace_common::loss::Loss;
+
 use super::{native, python};
 use crate::{
     kernel::SavedRegisters,
+    maps,
     program::KnownProgram,
     thread::{TracedThread, Turn},
     walk::{Hook, StackWalk},
@@ -15,6 +18,16 @@ pub struct StackNumbers {
     pub python_stack: u64,
     /// Number of a [`cowtrace_common::native::NativeStack`].
     pub native_stack: u64,
+}
+
+/// Counts a stack that found no room: `of_copies` if the hook is one of copies.
+#[inline(always)]
+pub(super) fn count_unkept(hook: Hook, of_copies: Loss) {
+    let cause = match hook {
+        Hook::Touch => Loss::TouchesFull,
+        _ => of_copies,
+    };
+    maps::count_loss(cause, 1);
 }
 
 /// Whether this trace walks any stack of processes that run this program.
@@ -40,12 +53,12 @@ pub fn of_writer(
         return stacks;
     };
     if python::walks_python_frames() {
-        stacks.python_stack = python::python_stack_number(walk, thread, program);
+        stacks.python_stack = python::python_stack_number(walk, thread, program, hook);
     }
     if native::walks_native_stacks()
         && let Ok(registers) = registers()
     {
-        stacks.native_stack = native::native_stack_number(walk, registers);
+        stacks.native_stack = native::native_stack_number(walk, registers, hook);
     }
     stacks
 }

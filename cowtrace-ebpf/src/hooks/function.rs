@@ -18,6 +18,7 @@ use crate::{
     evidence::{
         self, Moment, Write,
         stacks::{self, StackNumbers},
+        touches,
     },
     fault::{self, Begun},
     kernel::{FAULT_REMOTE, FAULT_USER, KernelPage, KernelTask, Mm, VmFault, Vma},
@@ -114,25 +115,44 @@ pub fn page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, address: u6
             _ => {}
         }
     }
-    if let Some(charged) = toucher(thread, vma) {
-        fault::count_touch(thread, charged, address, page.pages());
+    let Some(charged) = toucher(thread, vma) else {
+        return;
+    };
+    let pages = page.pages();
+    fault::count_touch(thread, charged.slot, address, pages);
+    if evidence::is_taken() && charged.is_own && touches::is_due(thread, pages) {
+        touches::record_touch(thread, turn, address, pages);
     }
 }
 
-/// Process slot of the address space that gets new memory: the thread's own, or another's that it writes
-/// into. `None` for that of a program which the thread is about to start.
+/// The address space that gets new memory.
+struct Charged {
+    /// Slot of its process.
+    slot: u32,
+    /// Whether it is the thread's own.
+    is_own: bool,
+}
+
+/// The address space that gets new memory: the thread's own, or another's that it writes into. `None` for that
+/// of a program which the thread is about to start.
 #[inline(always)]
-fn toucher(mut thread: TracedThread, vma: Vma) -> Option<u32> {
+fn toucher(mut thread: TracedThread, vma: Vma) -> Option<Charged> {
     let mm = vma.mm().ok()?;
     if thread.get().own_mm == 0 {
         thread.get_mut().own_mm = KernelTask::current().mm().ok()?.0;
     }
     let own = thread.get();
     if own.own_mm == mm.0 {
-        return Some(own.process);
+        return Some(Charged {
+            slot: own.process,
+            is_own: own.visitor == 0,
+        });
     }
     let owner = TracedThread::find(mm.owner()?)?;
-    (owner.slot != thread.slot).then(|| owner.get().process)
+    (owner.slot != thread.slot).then(|| Charged {
+        slot: owner.get().process,
+        is_own: false,
+    })
 }
 
 /// `hugetlb_wp` begins.

@@ -17,6 +17,7 @@ use crate::{
     evidence::{
         self, Moment, Write,
         stacks::{self, StackNumbers},
+        touches,
     },
     fault::{self, Begun},
     kernel::{KernelEntry, KernelTask, SavedRegisters},
@@ -208,12 +209,12 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
         return 0;
     };
     if thread.get().state != FAULT_BEGUN || order != 0 {
-        first_touch(thread, gfp, order, ctx.arg(0));
+        first_touch(thread, turn, gfp, order, ctx.arg(0));
         return 0;
     }
     let Some(entry) = in_progress(thread) else {
         fault::end_fault(thread);
-        first_touch(thread, gfp, order, ctx.arg(0));
+        first_touch(thread, turn, gfp, order, ctx.arg(0));
         return 0;
     };
     let source = if gfp & GFP_ZERO == 0 {
@@ -237,7 +238,7 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
 /// A page was allocated outside of a write fault on a present page. It is new memory if the kernel fills it with
 /// zeros: the flags of a small page say so, and huge pages are always filled.
 #[inline(always)]
-fn first_touch(mut thread: TracedThread, gfp: u64, order: u32, page: u64) {
+fn first_touch(mut thread: TracedThread, turn: Turn, gfp: u64, order: u32, page: u64) {
     if order > MOST_ORDER || (order == 0 && gfp & GFP_ZERO == 0) {
         return;
     }
@@ -250,7 +251,11 @@ fn first_touch(mut thread: TracedThread, gfp: u64, order: u32, page: u64) {
         fault.state = FAULT_TOUCHED;
     }
     let charged = thread.get().process;
-    fault::count_touch(thread, charged, address, 1 << order);
+    let pages = 1 << order;
+    fault::count_touch(thread, charged, address, pages);
+    if evidence::is_taken() && touches::is_due(thread, pages) {
+        touches::record_touch(thread, turn, address, pages);
+    }
 }
 
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! Who wrote: takes in the evidence of each copy, knows which program a process runs, and which processes
+//! Who wrote, and who touched new memory: takes in the evidence of each copy and of sampled first touches, knows which program a process runs, and which processes
 //! can be read to name the writer.
 
 use std::{
@@ -8,10 +8,13 @@ use std::{
 
 use cowtrace_common::evidence::Evidence;
 
-use super::{clock::Clock, processes::records::Records};
+use super::{
+    clock::Clock,
+    processes::{records::Records, rows::kind_of_touch},
+};
 use crate::{
     probe::{Probe, Tables},
-    run::{Loss, WhoWrote},
+    run::{Grower, Kind, Loss, WhoWrote},
     stop::Stop,
     writer::{NamedWriters, Objects, Origin, Writers},
 };
@@ -82,13 +85,21 @@ impl WriterEvidence {
         let mut programs = ProgramsBySlot::new(records);
         for evidence in waiting {
             let Some(program) = programs.of_slot(records, evidence.core.slot) else {
-                loss.writers_full += evidence.pages();
+                if evidence.is_touch() {
+                    loss.touches_full += 1;
+                } else {
+                    loss.writers_full += evidence.pages();
+                }
                 continue;
             };
             // The process that only starts the command is not part of the run.
             let Some(&pid) = program.pids.first() else {
                 continue;
             };
+            if evidence.is_touch() {
+                self.add_touch(evidence, program, probe, records);
+                continue;
+            }
             let type_address = self.add(evidence, program, probe, records);
             // Only now is the kind of program known.
             if self.writers.runs_python(program.id) {
@@ -127,6 +138,39 @@ impl WriterEvidence {
             |stack| probe.pythons.as_ref()?.stack(stack),
             |stack| probe.natives.as_ref()?.stack(stack),
         )
+    }
+
+    /// Adds one sampled first touch.
+    fn add_touch(
+        &mut self,
+        evidence: &Evidence,
+        program: &ReadableProgram,
+        probe: &Probe,
+        records: &Records,
+    ) {
+        let Some(record) = records.written_in_slot(evidence.core.slot) else {
+            return;
+        };
+        let address = evidence.core.address;
+        // Address 0 stands for an unknown one.
+        let kind = (address > 0).then(|| kind_of_touch(record, address, 1));
+        let kind = kind.flatten();
+        if kind == Some(Kind::Shared) {
+            return;
+        }
+        let origin = Origin {
+            program: program.id,
+            pids: &program.pids,
+            ancestors: &program.ancestors,
+            region: None,
+        };
+        self.writers.take_touch(
+            evidence,
+            origin,
+            (record.id, kind),
+            |stack| probe.pythons.as_ref()?.stack(stack),
+            |stack| probe.natives.as_ref()?.stack(stack),
+        );
     }
 
     /// Has the kernel side read words around addresses only in programs whose objects they may identify:
@@ -229,11 +273,19 @@ impl WriterEvidence {
         self.writers.so_far()
     }
 
+    /// Who grew the heap so far, without native functions, as [`Self::so_far`].
+    pub(super) fn growers_so_far(&self, records: &Records) -> Vec<Grower> {
+        self.writers.growers_so_far(|id| records.id_in_run(id))
+    }
+
     /// Names all writers; no evidence is left.
     pub(super) fn name(&mut self, records: &Records) -> NamedWriters {
         let living = living_by_program(records);
         let writers = std::mem::take(&mut self.writers);
-        writers.name(|program| living.get(&program).cloned().unwrap_or_default())
+        writers.name(
+            |program| living.get(&program).cloned().unwrap_or_default(),
+            |id| records.id_in_run(id),
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tables of who wrote: writers, the functions inlined into theirs, and their stacks. Python and
+//! Tables of who wrote and who touched new memory: the functions inlined into writers', and stacks. Python and
 //! native stacks each have a table of frames, one of the stacks' frames and one of how stacks end.
 
 use std::marker::PhantomData;
@@ -10,12 +10,13 @@ use super::{
     sync::{HeldRows, key_columns, key_of_columns, parts_by_owner, sync_list, sync_table},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{NativeFrame, PythonFrame, Run, Stack, StackEnd, WriteKind, Writer};
+use crate::run::{Grower, NativeFrame, PythonFrame, Run, Stack, StackEnd, WriteKind, Writer};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByWhom {
     writers: HeldRows,
+    growers: HeldRows,
     inlined: HeldRows,
     python: HeldStacks,
     native: HeldStacks,
@@ -35,6 +36,7 @@ impl ByWhom {
         let (python, native) = (&run.who_wrote.python_stacks, &run.who_wrote.native_stacks);
         Ok(Self {
             writers: sync_list::<Writer, _>(db, &self.writers, &run.who_wrote.writers)?,
+            growers: sync_list::<Grower, _>(db, &self.growers, &run.growth.growers)?,
             inlined: sync_table(db, &self.inlined, inlined)?,
             python: self
                 .python

@@ -4,7 +4,7 @@ use super::{
     columns::{ColumnReader, Columns, Damage},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{Balance, BalanceIs, FirstTouches, HeldBefore, Kind, PageBalance};
+use crate::run::{Balance, BalanceIs, FirstTouches, Grower, HeldBefore, Kind, PageBalance};
 
 impl Stored for FirstTouches {
     const TABLE: TableDefinition = TableDefinition {
@@ -22,10 +22,55 @@ impl Stored for FirstTouches {
     fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self {
             process_id: columns.id()?,
-            kind: columns.named_or_null(|name| {
-                let mut kinds = Kind::ALL.into_iter();
-                kinds.find(|kind| kind.name() == name)
-            })?,
+            kind: columns.named_or_null(kind_of_name)?,
+            pages: columns.count()?,
+        })
+    }
+}
+
+fn kind_of_name(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.name() == name)
+}
+
+impl Stored for Grower {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "growers",
+        key: &["id"],
+        columns: &[
+            "process_id",
+            "kind",
+            "function",
+            "module",
+            "system_call",
+            "python_stack_id",
+            "native_stack_id",
+            "sampled_touches",
+            "pages",
+        ],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.process_id));
+        columns.text_or_null(self.kind.map(Kind::name));
+        columns.text_or_null(self.function.as_deref());
+        columns.text_or_null(self.module.as_deref());
+        columns.number_or_null(self.system_call);
+        columns.number_or_null(self.python_stack);
+        columns.number_or_null(self.native_stack);
+        columns.number(self.sampled_touches);
+        columns.number(self.pages);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            process_id: columns.id()?,
+            kind: columns.named_or_null(kind_of_name)?,
+            function: columns.text_or_null()?,
+            module: columns.text_or_null()?,
+            system_call: columns.id_or_null()?,
+            python_stack: columns.id_or_null()?,
+            native_stack: columns.id_or_null()?,
+            sampled_touches: columns.count()?,
             pages: columns.count()?,
         })
     }

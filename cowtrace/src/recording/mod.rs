@@ -25,6 +25,7 @@ mod read;
 mod read_error;
 mod recorder;
 mod schema;
+mod sums;
 mod sync;
 mod tables;
 mod timeline;

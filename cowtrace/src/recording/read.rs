@@ -22,8 +22,8 @@ use super::{
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, Head, HeldBefore, Host, Loss, PerfMapProblem, Process, Row, Run,
-    Sample,
+    Balance, Exit, FirstTouches, Grower, Head, HeldBefore, Host, Loss, PerfMapProblem, Process,
+    Row, Run, Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -228,6 +228,9 @@ fn read_growth(
     }
     if is_there(there, Balance::TABLE.name) {
         run.growth.balances = read_list(db)?;
+    }
+    if is_there(there, Grower::TABLE.name) {
+        run.growth.growers = read_list(db)?;
     }
     let samples = &mut run.memory.timeline.samples;
     if is_there(there, SampleTouches::TABLE.name) {

@@ -9,10 +9,11 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 8] = [
+pub(super) const LATER: [&str; 9] = [
     "balances",
     "exits",
     "first_touches",
+    "growers",
     "held_before",
     "oom_victims",
     "perf_map_problems",
@@ -51,13 +52,13 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder,
+        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, Grower, HeapWalk, HeldBefore, Holder,
         NativeFrame, PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 30] = [
+        const STORED: [TableDefinition; 31] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -82,6 +83,7 @@ mod tests {
             HeldChange::TABLE,
             FirstTouches::TABLE,
             HeldBefore::TABLE,
+            Grower::TABLE,
             Balance::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,

@@ -265,6 +265,19 @@ CREATE TABLE balances (
   error_pages INTEGER NOT NULL -- of each figure, in 19 of 20 samples
 );
 
+CREATE TABLE growers (
+  id INTEGER PRIMARY KEY, -- most pages first
+  process_id INTEGER NOT NULL, -- whose memory is new
+  kind TEXT, -- of the mapping, as in regions; none: not known
+  function TEXT, -- that touched it first, or made the system call
+  module TEXT,
+  system_call INTEGER,
+  python_stack_id INTEGER,
+  native_stack_id INTEGER,
+  sampled_touches INTEGER NOT NULL,
+  pages INTEGER NOT NULL -- that the sample stands for
+);
+
 CREATE VIEW process_copies AS
 SELECT id AS process_id, pid, comm, role,
   anon + file + zero + ksm + hugetlb + unknown AS copied_pages,

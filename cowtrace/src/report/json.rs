@@ -1,6 +1,7 @@
 //! JSON in the schema `cowtrace.report/1`: fields may be added, but not renamed or removed.
 //! docs/json.md describes it for users.
 
+mod growers;
 mod verdict;
 
 use std::{
@@ -10,7 +11,10 @@ use std::{
 
 use serde::Serialize;
 
-use self::verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out, verdict_out};
+use self::{
+    growers::{GrowerOut, growers_out},
+    verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out, verdict_out},
+};
 
 use crate::run::{
     AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
@@ -34,6 +38,7 @@ struct Report<'a> {
     writers: Vec<WriterOut<'a>>,
     holders: Vec<HolderOut<'a>>,
     heap_walks: &'a [HeapWalk],
+    growers: Vec<GrowerOut<'a>>,
     timeline: &'a Timeline,
     balance: Vec<BalanceOut>,
     verdict: VerdictOut,
@@ -257,6 +262,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .map(|it| holder_out(run, it))
             .collect(),
         heap_walks: &run.who_holds.heap_walks,
+        growers: growers_out(run),
         timeline: &run.memory.timeline,
         balance: balances_out(run),
         verdict: verdict_out(run),

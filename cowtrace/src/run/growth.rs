@@ -16,6 +16,9 @@ pub struct Growth {
     /// the trace, and at the end those that lived. In the order of process and time.
     #[serde(default)]
     pub balances: Vec<Balance>,
+    /// Who touched new memory first, most pages first; empty if the trace did not collect writers.
+    #[serde(default)]
+    pub growers: Vec<Grower>,
 }
 
 impl Growth {
@@ -53,6 +56,37 @@ pub struct FirstTouches {
     pub kind: Option<Kind>,
     /// How many.
     pub pages: u64,
+}
+
+/// What touched new memory of a process for the first time, by a sample: one page in
+/// [`Grower::PAGES_PER_SAMPLE`]. It made the heap grow, and need not be what keeps the memory: what is kept may
+/// lie in holes that others left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grower {
+    /// Whose memory it is.
+    pub process_id: u32,
+    /// Kind of the mapping, as of [`FirstTouches::kind`].
+    pub kind: Option<Kind>,
+    /// The function that touched it, or that made the system call. From outside.
+    pub function: Option<String>,
+    /// File name of the program or library it is in. From outside.
+    pub module: Option<String>,
+    /// Number of the system call, if the kernel touched it for the program.
+    pub system_call: Option<u32>,
+    /// The Python stack that it was touched from, in [`super::WhoWrote::python_stacks`]; none if it is not
+    /// known.
+    pub python_stack: Option<u32>,
+    /// The native stack, in [`super::WhoWrote::native_stacks`]; none if it was not collected or is not known.
+    pub native_stack: Option<u32>,
+    /// First touches in the sample.
+    pub sampled_touches: u64,
+    /// Pages that they stand for.
+    pub pages: u64,
+}
+
+impl Grower {
+    /// Pages that a sampled one stands for. A huge page is always in the sample, for itself.
+    pub const PAGES_PER_SAMPLE: u64 = cowtrace_common::evidence::TOUCHES_PER_SAMPLE as u64;
 }
 
 impl FirstTouches {

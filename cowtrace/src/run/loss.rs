@@ -46,6 +46,9 @@ pub struct Loss {
     pub interrupts_skipped: u64,
     /// Timeline samples merged with their neighbours to stay within the memory bound.
     pub samples_merged: u64,
+    /// Sampled first touches of which it is not known who made them, or from which stack: the buffer's half
+    /// for them, or the table of stacks was full.
+    pub touches_full: u64,
 }
 
 /// One cause: how it is called and what it means for the figures.
@@ -208,6 +211,13 @@ impl Loss {
                 "allocations by interrupts inside a hook were skipped; they copy nothing"
             )
         },
+        // Last, since recordings have the causes by their places.
+        cause!(
+            touches_full,
+            false,
+            "sampled touch of new memory came too fast to tell in full who grew the heap",
+            "sampled touches of new memory came too fast to tell in full who grew the heap"
+        ),
     ];
 
     /// The causes that happened, with their counts.

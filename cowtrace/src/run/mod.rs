@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use balance::{Balance, BalanceIs, PageBalance};
 pub use exit::{Ending, Exit};
-pub use growth::{FirstTouches, Growth, HeldBefore};
+pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
 pub use heap::{
     HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
@@ -136,20 +136,26 @@ impl Run {
     /// if they are not known.
     #[must_use]
     pub fn python_of(&self, writer: &Writer) -> Option<(Vec<&PythonFrame>, StackEnd)> {
-        let stack = self
-            .who_wrote
-            .python_stacks
-            .get(writer.python_stack? as usize)?;
+        self.python_in(writer.python_stack)
+    }
+
+    /// The frames of a Python stack by its number, as [`Run::python_of`].
+    #[must_use]
+    pub fn python_in(&self, stack: Option<u32>) -> Option<(Vec<&PythonFrame>, StackEnd)> {
+        let stack = self.who_wrote.python_stacks.get(stack? as usize)?;
         Some((stack.of(&self.who_wrote.python_frames), stack.end))
     }
 
     /// The native frames that a writer wrote from, as [`Run::python_of`].
     #[must_use]
     pub fn native_of(&self, writer: &Writer) -> Option<(Vec<&NativeFrame>, StackEnd)> {
-        let stack = self
-            .who_wrote
-            .native_stacks
-            .get(writer.native_stack? as usize)?;
+        self.native_in(writer.native_stack)
+    }
+
+    /// The frames of a native stack by its number, as [`Run::python_of`].
+    #[must_use]
+    pub fn native_in(&self, stack: Option<u32>) -> Option<(Vec<&NativeFrame>, StackEnd)> {
+        let stack = self.who_wrote.native_stacks.get(stack? as usize)?;
         Some((stack.of(&self.who_wrote.native_frames), stack.end))
     }
 
@@ -157,7 +163,13 @@ impl Run {
     /// itself, or in one that is not known.
     #[must_use]
     pub fn system_call_of(&self, writer: &Writer) -> Option<&'static str> {
-        let number = usize::try_from(writer.system_call?).ok()?;
+        self.name_of_call(writer.system_call)
+    }
+
+    /// Name of a system call by its number on the machine.
+    #[must_use]
+    pub fn name_of_call(&self, number: Option<u32>) -> Option<&'static str> {
+        let number = usize::try_from(number?).ok()?;
         match self.head.host.arch.as_str() {
             "x86_64" => Some(syscalls::x86_64::Sysno::new(number)?.name()),
             "aarch64" => Some(syscalls::aarch64::Sysno::new(number)?.name()),

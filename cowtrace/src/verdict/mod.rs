@@ -6,6 +6,7 @@ mod answer;
 mod before;
 mod card;
 mod endings;
+mod growers;
 mod growth;
 mod holders;
 mod native;
@@ -20,6 +21,7 @@ pub(crate) use advice::{Advice, advice, advice_by_cause};
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
 pub(crate) use card::{Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook};
+pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use growth::{
     GrowthShape, TreeGrowth, TreeMemory, growth_of_tree, memory_over_time, verdict_in_words,
 };

@@ -56,7 +56,12 @@ impl<'a> Lines<'a> {
     /// Where in its Python code a writer was: the innermost line, and the line that called a
     /// library.
     pub(crate) fn of_writer(&self, writer: &Writer) -> String {
-        let Some((innermost, caller)) = explained(self.run, writer) else {
+        self.of_stack(writer.python_stack)
+    }
+
+    /// The same of a Python stack by its number.
+    pub(crate) fn of_stack(&self, stack: Option<u32>) -> String {
+        let Some((innermost, caller)) = explained_in(self.run, stack) else {
             return NO_LINE.into();
         };
         let function = shorten(&printable(&innermost.function), MAX_FUNCTION);
@@ -94,7 +99,11 @@ pub(crate) fn explained<'a>(
     run: &'a Run,
     writer: &Writer,
 ) -> Option<(&'a PythonFrame, Option<&'a PythonFrame>)> {
-    let (frames, _) = run.python_of(writer)?;
+    explained_in(run, writer.python_stack)
+}
+
+fn explained_in(run: &Run, stack: Option<u32>) -> Option<(&PythonFrame, Option<&PythonFrame>)> {
+    let (frames, _) = run.python_in(stack)?;
     let innermost = *frames.first()?;
     let code = Code::of(innermost);
     let caller = frames.into_iter().find(|frame| code.is_explained_by(frame));

@@ -22,4 +22,6 @@ pub(crate) use regions::{owned_name, region_name};
 pub(crate) use shorten::{cut, shorten};
 pub(crate) use stacks::{Call, NamedStack, stacks};
 pub(crate) use variables::{owner_of, type_and_entries, type_name};
-pub(crate) use writers::{OTHER_MEMORY, function, kind_of_write, short_kind_of_write, written};
+pub(crate) use writers::{
+    OTHER_MEMORY, function, function_of_grower, kind_of_write, short_kind_of_write, written,
+};

@@ -1,7 +1,7 @@
 //! Who wrote, and what was written.
 
 use super::other_memory;
-use crate::run::{Run, WriteKind, Writer};
+use crate::run::{Grower, Run, WriteKind, Writer};
 
 /// Name for what was written if neither an object nor a function suggests it.
 pub(crate) const OTHER_MEMORY: &str = "other memory";
@@ -29,11 +29,31 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
 
 /// The function that wrote, with its module.
 pub(crate) fn function(writer: &Writer) -> String {
-    let module = writer.module.as_deref().unwrap_or("unknown module");
-    match &writer.function {
-        Some(function) if function.starts_with(module) => function.clone(),
+    let is_kernel = writer.kind == WriteKind::Kernel;
+    function_in_module(
+        writer.function.as_deref(),
+        writer.module.as_deref(),
+        is_kernel,
+    )
+}
+
+/// What touched new memory: the function with its module, and the system call that it made.
+pub(crate) fn function_of_grower(run: &Run, grower: &Grower) -> String {
+    let (function, module) = (grower.function.as_deref(), grower.module.as_deref());
+    let name = function_in_module(function, module, grower.system_call.is_some());
+    match (run.name_of_call(grower.system_call), grower.system_call) {
+        (Some(call), _) => format!("{name}, in {call}(2)"),
+        (None, Some(number)) => format!("{name}, in system call {number}"),
+        (None, None) => name,
+    }
+}
+
+fn function_in_module(function: Option<&str>, module: Option<&str>, is_kernel: bool) -> String {
+    let module = module.unwrap_or("unknown module");
+    match function {
+        Some(function) if function.starts_with(module) => function.into(),
         Some(function) => format!("{function} ({module})"),
-        None if writer.kind == WriteKind::Kernel => "(the kernel)".into(),
+        None if is_kernel => "(the kernel)".into(),
         None => format!("({module})"),
     }
 }

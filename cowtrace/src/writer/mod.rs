@@ -1,6 +1,7 @@
 //! From evidence to names: which function wrote, and what was written. Knows neither the probe nor
 //! reports. It reads processes from outside and checks every value.
 
+mod growers;
 mod named;
 mod program;
 mod stacks;
@@ -22,6 +23,7 @@ use crate::{
     run::{PythonFrame, WriteKind},
     runtime::cpython::Python,
 };
+use growers::TouchSums;
 pub use named::NamedWriters;
 use program::{Program, ProgramProcesses};
 use stacks::Stacks;
@@ -32,12 +34,18 @@ const MAX_WRITERS: usize = 65_536;
 /// A writer during the trace. Native names are looked up once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    program: u32,
+    code: CodePlace,
     kind: WriteKind,
     /// Address of the type, or number of the system call.
     what: u64,
-    instruction: u64,
     region: Option<u32>,
+}
+
+/// Where in a program something was done. Native names are looked up once, at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct CodePlace {
+    program: u32,
+    instruction: u64,
     python_stack: Option<u32>,
     /// The kernel side's number of the native stack.
     native_stack: Option<u64>,
@@ -46,7 +54,20 @@ struct Key {
     process: Option<u32>,
 }
 
-/// The circumstances of a copy.
+impl CodePlace {
+    /// A place of which only the program is known.
+    const fn unknown(self) -> Self {
+        Self {
+            program: self.program,
+            instruction: 0,
+            python_stack: None,
+            native_stack: None,
+            process: None,
+        }
+    }
+}
+
+/// The circumstances of a copy or a first touch.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Identifies the program.
@@ -55,7 +76,7 @@ pub struct Origin<'a> {
     pub pids: &'a [u32],
     /// Processes that the writing process forked from, the nearest first.
     pub ancestors: &'a [u32],
-    /// The region that was written.
+    /// The region that was written; none of a first touch.
     pub region: Option<u32>,
 }
 
@@ -65,6 +86,7 @@ pub struct Writers {
     proc_root: PathBuf,
     programs: HashMap<u32, Program>,
     sums: HashMap<Key, u64>,
+    touches: TouchSums,
     python: Stacks<PythonFrame>,
     held: HeldFiles,
 }
@@ -130,6 +152,29 @@ impl Writers {
         python: impl FnOnce(u64) -> Option<PythonStack>,
         native: impl FnOnce(u64) -> Option<NativeStack>,
     ) -> Option<u64> {
+        let (program, code) = self.place_of(evidence, origin, python, native);
+        let (kind, what) = program.classify(evidence, origin.pids);
+        let mut key = Key {
+            code,
+            kind,
+            what,
+            region: origin.region,
+        };
+        if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
+            key.code = code.unknown();
+        }
+        *self.sums.entry(key).or_default() += evidence.pages();
+        matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
+    }
+
+    /// The program of a piece of evidence, and the place in it; makes sure that it can be named later.
+    fn place_of(
+        &mut self,
+        evidence: &Evidence,
+        origin: Origin<'_>,
+        python: impl FnOnce(u64) -> Option<PythonStack>,
+        native: impl FnOnce(u64) -> Option<NativeStack>,
+    ) -> (&mut Program, CodePlace) {
         let sources = ProgramProcesses {
             proc_root: &self.proc_root,
             pids: origin.pids,
@@ -140,7 +185,6 @@ impl Writers {
             Entry::Vacant(new) => new.insert(Program::new(sources, &mut self.held, || false)),
         };
         let mut is_made = program.hold(evidence.core.instruction, sources, &mut self.held);
-        let (kind, what) = program.classify(evidence, origin.pids);
         let number = |number: u64| (number != 0).then_some(number);
         let native_stack = number(evidence.context.native_stack).filter(|&number| {
             let has_made =
@@ -148,26 +192,17 @@ impl Writers {
             is_made |= has_made == Some(true);
             has_made.is_some()
         });
-        let mut key = Key {
+        let python_stack = number(evidence.context.python_stack).and_then(|number| {
+            program.python_stack(number, origin.pids, &mut self.python, || python(number))
+        });
+        let code = CodePlace {
             program: origin.program,
-            kind,
-            what,
             instruction: evidence.core.instruction,
-            region: origin.region,
-            python_stack: number(evidence.context.python_stack).and_then(|number| {
-                program.python_stack(number, origin.pids, &mut self.python, || python(number))
-            }),
+            python_stack,
             native_stack,
             process: origin.pids.first().copied().filter(|_| is_made),
         };
-        if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
-            key.instruction = 0;
-            key.python_stack = None;
-            key.native_stack = None;
-            key.process = None;
-        }
-        *self.sums.entry(key).or_default() += evidence.pages();
-        matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
+        (program, code)
     }
 
     /// Number of words, from the type pointer on, that identify an object of a type; none if the

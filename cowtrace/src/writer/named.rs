@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use cowtrace_common::evidence::UNKNOWN_CALL;
 
-use super::{Key, Writers, program::Program, stacks::Stacks};
+use super::{CodePlace, Key, Writers, program::Program, stacks::Stacks};
 use crate::{
     native::{Address, Chain, NamedFunction as Function, Names, Naming},
-    run::{NativeFrame, WhoWrote, WriteKind, Writer},
+    run::{Grower, NativeFrame, WhoWrote, WriteKind, Writer},
 };
 
 /// Who wrote, by name.
@@ -15,6 +15,8 @@ use crate::{
 pub struct NamedWriters {
     /// Writers, frames and stacks.
     pub who_wrote: WhoWrote,
+    /// Who touched new memory.
+    pub growers: Vec<Grower>,
     /// Pages copied by code that can no longer be named.
     pub code_gone: u64,
 }
@@ -34,9 +36,14 @@ struct WriterRow {
 }
 
 impl Writers {
-    /// Names all writers. `pids_of` returns the living processes of a program.
+    /// Names all writers. `pids_of` returns the living processes of a program, `process_in_run` under which
+    /// serial number a process stands in the run.
     #[must_use]
-    pub fn name(mut self, pids_of: impl Fn(u32) -> Vec<u32>) -> NamedWriters {
+    pub fn name(
+        mut self,
+        pids_of: impl Fn(u32) -> Vec<u32>,
+        process_in_run: impl Fn(u32) -> u32,
+    ) -> NamedWriters {
         for (&id, program) in &self.programs {
             program.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
         }
@@ -45,17 +52,23 @@ impl Writers {
         let mut native = NativeStacks::default();
         let mut code_gone = 0;
         for (key, pages) in &self.sums {
-            let Some(program) = self.programs.get(&key.program) else {
+            let Some(program) = self.programs.get(&key.code.program) else {
                 continue;
             };
-            let function = names.of(key.address());
-            if key.instruction != 0 && function.is_none_or(|function| function.is_gone) {
+            let function = names.of(key.code.address());
+            if key.code.instruction != 0 && function.is_none_or(|function| function.is_gone) {
                 code_gone += pages;
             }
-            let native = native.of(key, program, &names);
+            let native = native.of(key.code, program, &names);
             let row = WriterRow::new(key, program, function, native);
             *rows.entry(row).or_default() += pages;
         }
+        let name_place = |code: CodePlace| {
+            let program = self.programs.get(&code.program);
+            let stack = program.and_then(|program| native.of(code, program, &names));
+            (names.of(code.address()), stack)
+        };
+        let growers = self.touches.named(name_place, process_in_run);
         let (python_frames, python_stacks) = self.python.into_parts();
         let (native_frames, native_stacks) = native.named.into_parts();
         let who_wrote = WhoWrote {
@@ -68,6 +81,7 @@ impl Writers {
         };
         NamedWriters {
             who_wrote,
+            growers,
             code_gone,
         }
     }
@@ -78,7 +92,7 @@ impl Writers {
     pub fn so_far(&self) -> WhoWrote {
         let mut rows: HashMap<WriterRow, u64> = HashMap::new();
         for (key, pages) in &self.sums {
-            if let Some(program) = self.programs.get(&key.program) {
+            if let Some(program) = self.programs.get(&key.code.program) {
                 *rows
                     .entry(WriterRow::new(key, program, None, None))
                     .or_default() += pages;
@@ -93,33 +107,34 @@ impl Writers {
         }
     }
 
-    /// Names of all code that wrote, or called code that wrote.
+    /// Names of all code that wrote or touched new memory, or called code that did.
     fn names(&self) -> Names {
         let mut naming = Naming::default();
         let mut seen = HashSet::new();
-        for key in self.sums.keys() {
-            let Some(program) = self.programs.get(&key.program) else {
+        let places = self.sums.keys().map(|key| key.code);
+        for code in places.chain(self.touches.keys().map(|key| key.code)) {
+            let Some(program) = self.programs.get(&code.program) else {
                 continue;
             };
-            let makers = program.makers(key.process);
-            naming.want(key.address(), &program.code, &self.held, makers);
-            let Some(number) = key.native_stack else {
+            let makers = program.makers(code.process);
+            naming.want(code.address(), &program.code, &self.held, makers);
+            let Some(number) = code.native_stack else {
                 continue;
             };
-            if !seen.insert((key.program, key.process, number)) {
+            if !seen.insert((code.program, code.process, number)) {
                 continue;
             }
             let addresses = program.chain(number).into_iter().flat_map(Chain::addresses);
             for at in addresses {
-                naming.want(key.returning(at), &program.code, &self.held, makers);
+                naming.want(code.returning(at), &program.code, &self.held, makers);
             }
         }
         naming.ask(&self.held)
     }
 }
 
-impl Key {
-    /// Where the write happened.
+impl CodePlace {
+    /// Where it happened.
     fn address(&self) -> Address {
         Address {
             program: self.program,
@@ -148,9 +163,9 @@ struct NativeStacks {
 
 impl NativeStacks {
     /// Number of a writer's stack: the function that wrote, and its callers.
-    fn of(&mut self, key: &Key, program: &Program, names: &Names) -> Option<u32> {
-        let number = key.native_stack?;
-        let address = key.address();
+    fn of(&mut self, code: CodePlace, program: &Program, names: &Names) -> Option<u32> {
+        let number = code.native_stack?;
+        let address = code.address();
         if let Some(&stack) = self.known.get(&(address, number)) {
             return Some(stack);
         }
@@ -200,7 +215,7 @@ impl WriterRow {
             system_call: (key.kind == WriteKind::Kernel && key.what != UNKNOWN_CALL)
                 .then(|| u32::try_from(key.what).unwrap_or(u32::MAX)),
             region: key.region,
-            python_stack: key.python_stack,
+            python_stack: key.code.python_stack,
             native_stack,
         }
     }

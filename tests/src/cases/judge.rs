@@ -1,6 +1,8 @@
 //! Runs a case under cowtrace and checks the counts against the table and the kernel's page tables.
 //! It returns what is wrong instead of failing: the caller decides what that means.
 
+mod growers;
+
 use super::{Case, Writes, faults::Faults};
 use crate::{
     report::{Counts, Report, number},
@@ -94,6 +96,7 @@ impl Case {
         faults.extend(self.wrong_writers_told(seen));
         faults.extend(self.wrong_calls(seen));
         faults.extend(self.wrong_touches(seen));
+        faults.extend(self.wrong_growers(seen));
         faults.extend(self.wrong_whole(seen));
         faults.extend(self.wrong_faults(seen));
         faults.extend(missing_objects(seen));
@@ -190,15 +193,19 @@ impl Case {
         (told != written).then(|| format!("native stacks of {told} of {written} copies"))
     }
 
+    /// Where the tracepoints see new memory without an address, its kind is not known.
+    fn kind_told(&self, kind: &'static str, seen: &Observation) -> &'static str {
+        let is_unknown = self.name == "touch-populate" && seen.backend() == "tracepoint";
+        if is_unknown { "unknown" } else { kind }
+    }
+
     /// New memory of the first writer: all of it, and of the right kind where the backend knows that.
     fn wrong_touches(&self, seen: &Observation) -> Option<String> {
         let (kind, pages) = self.touched?;
         let (writer, _) = seen.writers.first()?;
         let mut processes = seen.report.processes().iter();
         let process = processes.find(|process| process["pid"] == writer.pid)?;
-        // The tracepoints have no address for it.
-        let is_unknown = self.name == "touch-populate" && seen.backend() == "tracepoint";
-        let kind = if is_unknown { "unknown" } else { kind };
+        let kind = self.kind_told(kind, seen);
         let touched = number(process, "touched_pages");
         let by_kind = &process["touched_by_kind"];
         let is_right = touched == pages && by_kind[kind].as_u64().unwrap_or(0) == pages;

@@ -7,6 +7,7 @@ mod cpython;
 mod demo;
 mod ends;
 mod exits;
+mod growers;
 mod holders;
 mod kept;
 mod lines;

@@ -73,7 +73,7 @@ impl PreviousSnapshots {
             ..run.memory
         };
         run.growth = self.growth_of(records);
-        let without_writers = !self.add_writers(&mut run, so_far.evidence);
+        let without_writers = !self.add_writers(&mut run, so_far);
         self.has_begun = true;
         let scope = SnapshotScope {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
@@ -84,12 +84,16 @@ impl PreviousSnapshots {
     }
 
     /// Adds the writers, if enough time has passed since the last time; returns whether it did.
-    fn add_writers(&mut self, run: &mut Run, evidence: &WriterEvidence) -> bool {
+    fn add_writers(&mut self, run: &mut Run, so_far: &SoFar<'_>) -> bool {
         let now = Instant::now();
         if self.writers_due.is_some_and(|due| now < due) {
             return false;
         }
+        let SoFar {
+            evidence, records, ..
+        } = so_far;
         run.who_wrote = evidence.so_far().in_regions(&run.memory.regions);
+        run.growth.growers = evidence.growers_so_far(records);
         let pause: Duration = now.elapsed() * WRITERS_SHARE;
         self.writers_due = now.checked_add(pause);
         true
@@ -196,6 +200,8 @@ impl PreviousSnapshots {
             held_before: records.in_run().filter_map(Record::held_before).collect(),
             // They are read at the end, or by then.
             balances: Vec::new(),
+            // They come with the writers.
+            growers: Vec::new(),
         }
     }
 

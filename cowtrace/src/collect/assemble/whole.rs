@@ -79,6 +79,7 @@ pub(in crate::collect) fn all_losses(own: &Loss, probe: &Probe, skipped: Skipped
         writers_full: own.writers_full + count(KernelLoss::WritersFull),
         stacks_full: count(KernelLoss::StacksFull),
         native_stacks_full: count(KernelLoss::NativeStacksFull),
+        touches_full: own.touches_full + count(KernelLoss::TouchesFull),
         recursion_misses: skipped.runs,
         interrupts_skipped: skipped.by_interrupts,
         ..own.clone()
@@ -106,6 +107,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
 
     memory::name_bss(&mut regions, &processes, proc_root, native::ask_data_ends);
     run.who_wrote = parts.named.who_wrote.in_regions(&regions);
+    let growers = parts.named.growers;
     run.memory = CopiedMemory {
         processes,
         regions,
@@ -116,6 +118,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
     run.who_holds = parts.who_holds;
     run.growth = growth;
     run.growth.balances = parts.balances;
+    run.growth.growers = growers;
     run
 }
 

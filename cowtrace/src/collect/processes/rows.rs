@@ -87,13 +87,18 @@ pub(in crate::collect) fn touches_of_record(
     counts: &[RangeCount],
 ) -> TouchesByKind {
     TouchesByKind::of(counts, &record.totals, |count| {
-        let now = record.current.as_deref().unwrap_or_default();
-        let now = kind_touched(now.iter(), count);
-        let before = [&record.own, &record.inherited].into_iter().flatten();
-        let mut before = before.map(|layout| kind_touched(layout.mappings(), count));
-        let known = now.or_else(|| before.find_map(|kind| kind));
-        known.or_else(|| kind_grown(record, count.start))
+        kind_of_touch(record, count.start, count.bytes)
     })
+}
+
+/// The kind of the mapping that first touches in a range are in, as far as it is known now.
+pub(in crate::collect) fn kind_of_touch(record: &Record, start: u64, bytes: u64) -> Option<Kind> {
+    let now = record.current.as_deref().unwrap_or_default();
+    let now = kind_touched(now.iter(), start, bytes);
+    let before = [&record.own, &record.inherited].into_iter().flatten();
+    let mut before = before.map(|layout| kind_touched(layout.mappings(), start, bytes));
+    let known = now.or_else(|| before.find_map(|kind| kind));
+    known.or_else(|| kind_grown(record, start))
 }
 
 /// The kind of memory that a process mapped after its mappings were last read: it is next to what the heap or
@@ -139,11 +144,12 @@ fn neighbours<'a>(
 /// begin in another mapping. Mappings come in the order of addresses.
 fn kind_touched<'a>(
     mappings: impl Iterator<Item = &'a Mapping>,
-    count: &RangeCount,
+    start: u64,
+    bytes: u64,
 ) -> Option<Kind> {
-    let end = count.start.saturating_add(count.bytes);
+    let end = start.saturating_add(bytes);
     let overlaps = mappings
-        .skip_while(|mapping| mapping.end <= count.start)
+        .skip_while(|mapping| mapping.end <= start)
         .take_while(|mapping| mapping.start < end);
     let kinds: Vec<Kind> = overlaps.map(|mapping| mapping.kind).collect();
     let anonymous = kinds.iter().find(|kind| kind.is_anonymous());

@@ -2,12 +2,14 @@
 //! are shown.
 
 mod column;
+mod growers;
 mod holders;
 mod mappings;
 mod processes;
 mod writers;
 
 pub(super) use column::{Column, Holds};
+pub(super) use growers::{GREW_IN, GROWERS, GrowerRow};
 pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
 pub(super) use mappings::{MAPPINGS, MappingRow};
 pub(super) use processes::{PROCESSES, ProcessRow};

@@ -67,6 +67,8 @@ drawHead();
 drawMemory();
 if (data.totals.copied_pages > 0) drawCopies();
 else for (const id of ["timeline", "maps", "mappings", "flame", "writers", "holders"]) section(id).remove();
+if (data.growers) drawTable(section("growers"), data.growers, "What grew the heap");
+else section("growers").remove();
 drawContents();
 drawTable(section("processes"), data.processes, "Processes");
 drawEnd();

@@ -69,6 +69,8 @@ struct PageData {
     writers: tables::Table,
     /// None if variables were not looked up.
     holders: Option<tables::Table>,
+    /// None if no first touch is known.
+    growers: Option<tables::Table>,
     /// Advice, one item per paragraph.
     advice: Vec<String>,
     flame: flame::Flame,
@@ -135,6 +137,7 @@ fn page_data(run: &Run) -> PageData {
         maps: map::maps_of_run(run),
         writers: tables::writers_table(run),
         holders: tables::holders_table(run),
+        growers: tables::growers_table(run),
         advice: advice(run),
         flame: flame::flame_of_run(run),
         processes: tables::processes_table(run),

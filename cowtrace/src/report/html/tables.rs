@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::{
     report::columns::{
-        Column, HOLDERS, HolderRow, Holds, MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES,
-        ProcessRow, WRITERS, WriterCells,
+        Column, GROWERS, GrowerRow, HOLDERS, HolderRow, Holds, MAPPINGS, MappingRow,
+        PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells,
     },
-    run::{Run, Successors, Writer},
+    run::{Grower, Run, Successors, Writer},
     verdict::{
-        HeldPages, KnownPages, are_of_several_processes, notes_on_walks, pages_in_own_memory,
-        why_not_looked_for,
+        HeldPages, KnownPages, SampledTouches, are_of_several_processes, notes_on_walks,
+        pages_in_own_memory, why_not_looked_for,
     },
     words::{Lines, function, percent, plural, printable, region_name, written},
 };
@@ -156,6 +156,22 @@ pub(super) fn holders_table(run: &Run) -> Option<Table> {
     notes.extend(notes_on_walks(run));
     notes.push(std::mem::take(&mut table.note));
     table.note = notes.join(" ");
+    Some(table)
+}
+
+/// What grew the heap; none if no first touch is known.
+pub(super) fn growers_table(run: &Run) -> Option<Table> {
+    let sampled = SampledTouches::of(run)?;
+    let lines = Lines::of(run);
+    let growers = run.growth.growers.iter();
+    let rows = growers.map(|it| GrowerRow::of(run, &sampled, &lines, it));
+    let mut table = capped(&GROWERS, rows.collect(), |row| row.pages, "row");
+    table.note = format!(
+        "Who touched new memory first: about, from 1 in {} first touches. It need not be what leaks: peaks \
+         grow the heap, and what stays lies in the holes that they leave. {}",
+        Grower::PAGES_PER_SAMPLE,
+        table.note
+    );
     Some(table)
 }
 

@@ -3,6 +3,7 @@
 
 mod card;
 mod extent;
+mod growers;
 mod holders;
 mod lost;
 mod native_stacks;
@@ -44,6 +45,9 @@ pub fn run_as_text(
         } else {
             processes::write_groups(run, style, out)?;
         }
+    }
+    if extent.is_full() {
+        growers::write_growers(run, style, out)?;
     }
     summary::write_method(run, extent, style, out)?;
     lost::write_lost(run, extent, style, out)

@@ -11,7 +11,7 @@ use super::{
     WhoHolds, agreement::agreeing,
 };
 use values::{count, date, text};
-use who::{frames, heaps, native_frames, stacks, writer};
+use who::{frames, growers, heaps, native_frames, stacks, writer};
 
 fn sources() -> impl Strategy<Value = Sources> {
     [count(), count(), count(), count(), count(), count()].prop_map(
@@ -308,40 +308,51 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
                 .map(|process| process.id)
                 .collect();
             let touches = first_touches(processes.clone());
-            (Just(run), vec(writer, 0..8), heaps(processes), touches)
+            let who = &run.who_wrote;
+            let (python, native) = (many(&who.python_stacks), many(&who.native_stacks));
+            let growers = growers(processes.clone(), python, native);
+            (
+                Just(run),
+                (vec(writer, 0..8), growers),
+                heaps(processes),
+                touches,
+            )
         })
-        .prop_map(|(mut run, writers, (holders, heap_walks), first_touches)| {
-            run.growth.held_before = first_touches
-                .iter()
-                .map(|it| HeldBefore {
-                    process_id: it.process_id,
-                    pages: it.pages,
-                })
-                .collect();
-            run.growth.balances = first_touches
-                .iter()
-                .map(|it| Balance {
-                    process_id: it.process_id,
-                    at_ns: it.pages,
-                    copied_pages: it.pages,
-                    pages: PageBalance {
-                        is: BalanceIs::ALL[usize::from(it.kind.is_none())],
-                        unshared_pages: it.pages,
-                        ..PageBalance::default()
-                    },
-                })
-                .collect();
-            run.growth
-                .balances
-                .sort_by_key(|it| (it.process_id, it.at_ns));
-            run.growth.first_touches = first_touches;
-            run.who_wrote.writers = writers;
-            run.who_holds = WhoHolds {
-                holders,
-                heap_walks,
-            };
-            agreeing(run)
-        })
+        .prop_map(
+            |(mut run, (writers, growers), (holders, heap_walks), first_touches)| {
+                run.growth.growers = growers;
+                run.growth.held_before = first_touches
+                    .iter()
+                    .map(|it| HeldBefore {
+                        process_id: it.process_id,
+                        pages: it.pages,
+                    })
+                    .collect();
+                run.growth.balances = first_touches
+                    .iter()
+                    .map(|it| Balance {
+                        process_id: it.process_id,
+                        at_ns: it.pages,
+                        copied_pages: it.pages,
+                        pages: PageBalance {
+                            is: BalanceIs::ALL[usize::from(it.kind.is_none())],
+                            unshared_pages: it.pages,
+                            ..PageBalance::default()
+                        },
+                    })
+                    .collect();
+                run.growth
+                    .balances
+                    .sort_by_key(|it| (it.process_id, it.at_ns));
+                run.growth.first_touches = first_touches;
+                run.who_wrote.writers = writers;
+                run.who_holds = WhoHolds {
+                    holders,
+                    heap_walks,
+                };
+                agreeing(run)
+            },
+        )
 }
 
 /// A run that says little.

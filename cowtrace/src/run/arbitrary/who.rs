@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::values::{count, text};
 use crate::run::{
-    AlsoHeld, CopiedType, HeapWalk, Holder, NativeFrame, PythonFrame, Stack, StackEnd, WriteKind,
-    Writer,
+    AlsoHeld, CopiedType, Grower, HeapWalk, Holder, Kind, NativeFrame, PythonFrame, Stack,
+    StackEnd, WriteKind, Writer,
 };
 
 /// A number below `many`, or none.
@@ -57,6 +57,38 @@ pub(super) fn writer(regions: Vec<u32>, python: u32, native: u32) -> impl Strate
                 }
             },
         )
+}
+
+/// Who touched new memory of some of the processes, from the first of the stacks.
+pub(super) fn growers(processes: Vec<u32>, python: u32, native: u32) -> BoxedStrategy<Vec<Grower>> {
+    if processes.is_empty() {
+        return Just(Vec::new()).boxed();
+    }
+    let grower = (
+        prop::sample::select(processes),
+        option::of(prop::sample::select(Kind::ALL.to_vec())),
+        [option::of(text()), option::of(text())],
+        option::of(any::<u32>()),
+        (number_below(python), number_below(native)),
+        (count(), count()),
+    );
+    let grower = grower.prop_map(
+        |(process_id, kind, names, system_call, (python_stack, native_stack), counts)| {
+            let [function, module] = names;
+            Grower {
+                process_id,
+                kind,
+                function,
+                module,
+                system_call,
+                python_stack,
+                native_stack,
+                sampled_touches: counts.0,
+                pages: counts.1,
+            }
+        },
+    );
+    vec(grower, 0..5).boxed()
 }
 
 /// Holders of what the processes have, and how they were looked for.

@@ -11,6 +11,7 @@ use super::{
     advice::{Advice, advice_by_cause},
     answer,
     endings::killed_for_memory,
+    growers::main_grower,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
 };
 use crate::run::Run;
@@ -29,6 +30,9 @@ pub(crate) struct Card {
     pub(crate) outlook: Option<Outlook>,
     /// Whether new memory kept growing: no bound of it is known.
     pub(crate) is_unbounded: bool,
+    /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
+    /// about its share; `None` if that is not known.
+    pub(crate) grew_in: Option<(String, f64)>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
     /// Who was killed for lack of memory; `None` if nobody was.
@@ -54,13 +58,15 @@ impl Card {
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
+        let is_unbounded = growth.as_ref().is_some_and(is_growing);
         Self {
             is_verdict: verdict.is_some(),
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
             copies: CopiesOnCard::of(run, growth.as_ref()),
             copies_are_aside,
             outlook: Outlook::of(run, growth.as_ref()),
-            is_unbounded: growth.as_ref().is_some_and(is_growing),
+            is_unbounded,
+            grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
             advice: advice_by_cause(run),
             killed: killed_for_memory(run),
             loss: loss_on_card(run),

@@ -13,7 +13,9 @@ mod words;
 
 pub(crate) use over_time::{TreeMemory, memory_over_time};
 pub(crate) use shape::GrowthShape;
-pub(crate) use tree::{TreeGrowth, VerdictKind, growth_of_tree, processes_at_end};
+pub(crate) use tree::{
+    TreeGrowth, VerdictKind, growth_of_tree, new_pages_by_process, processes_at_end,
+};
 pub(crate) use words::verdict_in_words;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a traced tree grew by, in figures, and what that is called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     copies::CopiesInMemory,
@@ -136,6 +136,19 @@ pub(crate) fn processes_at_end(run: &Run) -> Option<BTreeSet<u32>> {
     let window = run.has_growth().then(|| Window::of(run)).flatten()?;
     let last = window.samples().last()?;
     Some(last.held_by_process.keys().copied().collect())
+}
+
+/// New pages of the processes that lived at the end of what the verdict is about, by their numbers; empty in
+/// recordings of versions that did not look.
+pub(crate) fn new_pages_by_process(run: &Run) -> HashMap<u32, u64> {
+    let window = run.has_growth().then(|| Window::of(run)).flatten();
+    let last = window.as_ref().and_then(|window| window.samples().last());
+    let new = |window: &Window<'_>| {
+        let held = last.into_iter().flat_map(|last| &last.held_by_process);
+        held.map(|(&id, &held)| (id, window.new_pages(id, held)))
+            .collect()
+    };
+    window.as_ref().map(new).unwrap_or_default()
 }
 
 /// What it is. `lasting`: copies of processes that have lived for a while, bytes.

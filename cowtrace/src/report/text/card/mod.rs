@@ -12,7 +12,9 @@ use super::{
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
     verdict::{Advice, Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook},
-    words::{kind_of_write, percent, plural, seconds, short_kind_of_write, shorten, size},
+    words::{
+        kind_of_write, percent, plural, printable, seconds, short_kind_of_write, shorten, size,
+    },
 };
 
 /// Lines of the card, at the usual width.
@@ -98,6 +100,11 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
     if let Some(killed) = &card.killed {
         rows.push(text_row("killed", 0, RowFigures::Nothing, killed.clone()));
+    }
+    if let Some((place, share)) = &card.grew_in {
+        let text = format!("new memory grew in {}", printable(place));
+        let figures = RowFigures::Words(format!("about {}", percent(*share)));
+        rows.push(text_row("where", 0, figures, text));
     }
     if card.is_unbounded {
         let text = "no bound is known for new memory";

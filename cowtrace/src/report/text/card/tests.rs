@@ -53,6 +53,7 @@ fn card() -> Card {
             flat_ns: None,
         }),
         is_unbounded: false,
+        grew_in: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
         killed: None,
         loss: None,
@@ -139,6 +140,12 @@ fn copies_are_an_aside_of_new_memory() {
     assert_eq!(told[2], "how far  no bound is known for new memory");
     let also = "also     600 MiB copied on write: 98 % of the growth";
     assert_eq!(told[3], also);
+    card.grew_in = Some(("app.py:41 in handler".into(), 0.6));
+    let grown = lines(&card, 80).remove(2);
+    let words: Vec<&str> = grown.split_whitespace().collect();
+    let expected = "where new memory grew in app.py:41 in handler about 60 %";
+    assert_eq!(words.join(" "), expected);
+    card.grew_in = None;
     assert!(told.iter().all(|line| !line.starts_with("what")));
     if let Some(copies) = &mut card.copies {
         copies.share_of_growth = Some(0.02);

@@ -1,0 +1,140 @@
+//! Checks that what reports add up stays within what they can calculate with.
+
+use super::columns::Damage;
+use crate::run::{Run, Sample, Sources};
+
+/// The most pages of a sum: its bytes fit in 63 bits.
+#[derive(Clone, Copy)]
+struct PagesThatFit(u128);
+
+impl PagesThatFit {
+    fn in_run(run: &Run) -> Self {
+        Self(u128::from(
+            i64::MAX.cast_unsigned() / run.head.host.page_bytes,
+        ))
+    }
+
+    /// Refuses a table whose numbers add up to more.
+    fn check(self, table: &str, numbers: &mut dyn Iterator<Item = u64>) -> Result<(), Damage> {
+        let sum: u128 = numbers.map(u128::from).sum();
+        if sum <= self.0 {
+            Ok(())
+        } else {
+            Err(Damage(format!("{table}: more pages than there can be")))
+        }
+    }
+}
+
+/// Adds up what reports add up, in 128 bits: the bytes of each sum must fit in 63 bits.
+pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
+    let fits = PagesThatFit::in_run(run);
+    fits.check(
+        "processes",
+        &mut run.memory.processes.iter().flat_map(|process| {
+            let inherited = process.inherited_pages.unwrap_or(0);
+            pages_by_source(&process.copied).chain([process.reused_faults, inherited])
+        }),
+    )?;
+    fits.check(
+        "ranges",
+        &mut run
+            .memory
+            .rows
+            .iter()
+            .flat_map(|row| pages_by_source(&row.copied).chain([row.reused_faults])),
+    )?;
+    fits.check(
+        "regions",
+        &mut run.memory.regions.iter().flat_map(|region| {
+            [
+                region.inheritors,
+                region.inherited_pages,
+                region.copied_pages,
+                region.unshared_pages,
+                region.mapping.resident_pages,
+                region.mapping.anonymous_pages,
+            ]
+        }),
+    )?;
+    fits.check(
+        "writers",
+        &mut run
+            .who_wrote
+            .writers
+            .iter()
+            .map(|writer| writer.copied_pages),
+    )?;
+    let mut of_holders = run.who_holds.holders.iter().flat_map(|holder| {
+        let types = holder.copied_types.iter().map(|it| it.copied_pages);
+        let sharers = holder.also_held_by.iter().map(|it| it.copied_pages);
+        types.chain(sharers).chain([holder.copied_pages])
+    });
+    fits.check("holders", &mut of_holders)?;
+    fits.check(
+        "heap_walks",
+        &mut run
+            .who_holds
+            .heap_walks
+            .iter()
+            .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
+    )?;
+    check_growth_sums(run, fits)?;
+    for sample in &run.memory.timeline.samples {
+        fits.check("timeline", &mut counts_of_sample(sample))?;
+        fits.check(
+            "timeline_held",
+            &mut sample.held_by_process.values().copied(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The same of what memory grew by.
+fn check_growth_sums(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
+    let growth = &run.growth;
+    let mut touches = growth.first_touches.iter().map(|it| it.pages);
+    fits.check("first_touches", &mut touches)?;
+    fits.check(
+        "held_before",
+        &mut growth.held_before.iter().map(|it| it.pages),
+    )?;
+    let mut growers = growth
+        .growers
+        .iter()
+        .flat_map(|it| [it.pages, it.sampled_touches]);
+    fits.check("growers", &mut growers)?;
+    let mut balances = growth.balances.iter().flat_map(|balance| {
+        let pages = &balance.pages;
+        [
+            balance.copied_pages,
+            pages.shared_pages,
+            pages.unshared_pages,
+            pages.new_pages,
+            pages.gone_pages,
+            pages.swapped_pages,
+            pages.error_pages,
+        ]
+    });
+    fits.check("balances", &mut balances)
+}
+
+fn pages_by_source(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
+    [
+        sources.anon,
+        sources.file,
+        sources.zero,
+        sources.ksm,
+        sources.hugetlb,
+        sources.unknown,
+    ]
+    .into_iter()
+}
+
+fn counts_of_sample(sample: &Sample) -> impl Iterator<Item = u64> {
+    let processes = sample.by_process.values().copied();
+    processes.chain([
+        sample.copied_pages,
+        sample.reused_faults,
+        sample.touched_pages,
+    ])
+}
