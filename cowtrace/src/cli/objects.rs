@@ -1,6 +1,6 @@
 //! Arguments of `cowtrace heap`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
@@ -13,7 +13,8 @@ pub(super) const HEAP_EXAMPLES: &str = "\
 Examples:
   sudo cowtrace heap --pid 4242                  the largest types and variables
   sudo cowtrace heap --pid 4242 --full           all of them
-  sudo cowtrace heap --pid 4242 -f json -o heap.json
+  sudo cowtrace heap --pid 4242 -f json -o before.json
+  sudo cowtrace heap --pid 4242 --since before.json    what grew since then
 
 The process keeps running, and none of its pages is copied. For CPython 3.8 to 3.14 on x86-64.";
 
@@ -36,6 +37,10 @@ pub struct HeapArgs {
     /// Show all types and variables, not only the largest
     #[arg(long)]
     pub full: bool,
+
+    /// Show what grew since an earlier look at the same process, kept by -f json -o FILE
+    #[arg(long, value_name = "FILE")]
+    pub since: Option<PathBuf>,
 
     /// Stop reading after this time; the figures are then lower bounds
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]

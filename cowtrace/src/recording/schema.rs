@@ -9,10 +9,13 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 7] = [
+pub(super) const LATER: [&str; 10] = [
     "balances",
     "exits",
     "first_touches",
+    "grown_heaps",
+    "grown_types",
+    "grown_variables",
     "held_before",
     "perf_map_problems",
     "timeline_held",
@@ -49,13 +52,14 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, HeapWalk, HeldBefore, Holder,
-        NativeFrame, PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, GrownHeap, GrownType, GrownVariable,
+        HeapWalk, HeldBefore, Holder, NativeFrame, PerfMapProblem, Process, PythonFrame, Region,
+        Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 29] = [
+        const STORED: [TableDefinition; 32] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -80,6 +84,9 @@ mod tests {
             FirstTouches::TABLE,
             HeldBefore::TABLE,
             Balance::TABLE,
+            GrownHeap::TABLE,
+            GrownType::TABLE,
+            GrownVariable::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

@@ -13,8 +13,8 @@ use serde::Serialize;
 use self::verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out, verdict_out};
 
 use crate::run::{
-    AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
-    PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
+    AlsoHeld, Ending, Exit, Grown, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem,
+    Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -36,6 +36,7 @@ struct Report<'a> {
     heap_walks: &'a [HeapWalk],
     timeline: &'a Timeline,
     balance: Vec<BalanceOut>,
+    grown: &'a Grown,
     verdict: VerdictOut,
     advice: Vec<AdviceOut>,
 }
@@ -257,6 +258,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         heap_walks: &run.who_holds.heap_walks,
         timeline: &run.memory.timeline,
         balance: balances_out(run),
+        grown: &run.growth.grown,
         verdict: verdict_out(run),
         advice: advice_out(run),
     };

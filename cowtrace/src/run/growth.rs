@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, Kind};
+use super::{Balance, Grown, Kind};
 
 /// What memory grew by besides copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Growth {
     /// the trace, and at the end those that lived. In the order of process and time.
     #[serde(default)]
     pub balances: Vec<Balance>,
+    /// What lives on the new pages of the processes that grew most.
+    #[serde(default)]
+    pub grown: Grown,
 }
 
 impl Growth {

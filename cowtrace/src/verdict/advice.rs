@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::writers::{KnownPages, is_pythons, pages, pages_by};
+use super::{
+    grown::WhatGrows,
+    growth::{TreeGrowth, growth_of_tree},
+    writers::{KnownPages, is_pythons, pages, pages_by},
+};
 use crate::{
     run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
@@ -52,7 +56,11 @@ pub(crate) struct Advice {
 }
 
 impl Advice {
-    fn helping(what: &str, because: impl Into<String>, saves_at_most_bytes: u64) -> Self {
+    pub(super) fn helping(
+        what: &str,
+        because: impl Into<String>,
+        saves_at_most_bytes: u64,
+    ) -> Self {
         Self {
             what: what.into(),
             because: because.into(),
@@ -69,8 +77,22 @@ pub(crate) fn advice(run: &Run) -> Vec<String> {
     all.filter(|it| it.helps).map(|it| it.because).collect()
 }
 
-/// The advice, one for each cause that matters; nothing if little is copied.
+/// The advice, one for each cause that matters: about new memory that keeps growing, then about copies.
 pub(crate) fn advice_by_cause(run: &Run) -> Vec<Advice> {
+    let growth = growth_of_tree(run);
+    let mut all: Vec<Advice> = advice_on_growth(run, growth.as_ref()).into_iter().collect();
+    all.extend(advice_on_copies(run));
+    all
+}
+
+/// The advice about new memory, where it keeps growing and what grows is known.
+pub(super) fn advice_on_growth(run: &Run, growth: Option<&TreeGrowth>) -> Option<Advice> {
+    let is_growing = growth.is_some_and(|growth| growth.kind.may_keep_growing());
+    WhatGrows::of(run).filter(|_| is_growing)?.advice()
+}
+
+/// The advice about copies; nothing if little is copied.
+pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut all: Vec<Advice> = stripped(run).into_iter().collect();
     if copied < CEILING * run.ceiling_bytes() as f64 {

@@ -5,6 +5,7 @@ mod advice;
 mod answer;
 mod before;
 mod card;
+mod grown;
 mod growth;
 mod holders;
 mod native;
@@ -19,6 +20,7 @@ pub(crate) use advice::{Advice, advice, advice_by_cause};
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
 pub(crate) use card::{Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook};
+pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, notes_on_grown};
 pub(crate) use growth::{GrowthShape, TreeGrowth, growth_of_tree, verdict_in_words};
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,

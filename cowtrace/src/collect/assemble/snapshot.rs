@@ -19,8 +19,8 @@ use crate::{
     },
     probe::{Probe, RangeCount, Totals},
     run::{
-        CopiedMemory, Growth, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope,
-        Sources, Timeline,
+        CopiedMemory, Grown, Growth, Loss, Process, Region, Role, Row, Run, Snapshot,
+        SnapshotScope, Sources, Timeline,
     },
 };
 
@@ -196,6 +196,7 @@ impl PreviousSnapshots {
             held_before: records.in_run().filter_map(Record::held_before).collect(),
             // They are read at the end, or by then.
             balances: Vec::new(),
+            grown: Grown::default(),
         }
     }
 

@@ -2,12 +2,16 @@
 //! are shown.
 
 mod column;
+mod grown;
 mod holders;
 mod mappings;
 mod processes;
 mod writers;
 
 pub(super) use column::{Column, Holds};
+pub(super) use grown::{
+    GROWN_TYPES, GROWN_VARIABLES, rows_of_grown_types, rows_of_grown_variables,
+};
 pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
 pub(super) use mappings::{MAPPINGS, MappingRow};
 pub(super) use processes::{PROCESSES, ProcessRow};

@@ -51,7 +51,17 @@ function drawCopies() {
   else section("holders").remove();
 }
 
+/** The objects on new memory, and the variables that hold them. */
+function drawGrown() {
+  if (!data.grown) return section("grown").remove();
+  const [types, variables] = data.grown;
+  if (types.rows.length > 0) drawTable(section("grown"), types, "What grows, by type");
+  else note(section("grown"), `No Python objects live on the new memory. ${types.note}`);
+  if (variables.rows.length > 0) drawTable(section("grown"), variables, "What grows, by variable");
+}
+
 drawHead();
+drawGrown();
 if (data.totals.copied_pages > 0) drawCopies();
 else for (const id of ["timeline", "maps", "mappings", "flame", "writers", "holders"]) section(id).remove();
 drawContents();

@@ -63,6 +63,8 @@ struct PageData {
     /// Advice, one item per paragraph.
     advice: Vec<String>,
     flame: flame::Flame,
+    /// Types and variables of what lives on new memory; none if no process was read.
+    grown: Option<[tables::Table; 2]>,
     processes: tables::Table,
     /// Name and value.
     measured: Vec<(&'static str, String)>,
@@ -118,6 +120,7 @@ fn page_data(run: &Run) -> PageData {
         holders: tables::holders_table(run),
         advice: advice(run),
         flame: flame::flame_of_run(run),
+        grown: tables::grown_tables(run),
         processes: tables::processes_table(run),
         measured: how_measured(run),
         lost: losses(run),

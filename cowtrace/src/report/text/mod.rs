@@ -3,6 +3,7 @@
 
 mod card;
 mod extent;
+mod grown;
 mod holders;
 mod lost;
 mod native_stacks;
@@ -31,6 +32,7 @@ pub fn run_as_text(
     card::write_card(&card, extent, style, out)?;
     if extent.is_full() {
         summary::write_answer(run, &card, style, out)?;
+        grown::write_grown(run, style, out)?;
     }
     if run.copied().total() > 0 {
         writers::write_writers(run, extent, style, out)?;

@@ -8,8 +8,9 @@ pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
 pub(crate) use outlook::Outlook;
 
 use super::{
-    advice::{Advice, advice_by_cause},
+    advice::{Advice, advice_on_copies, advice_on_growth},
     answer,
+    grown::WhatGrows,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
 };
 use crate::run::Run;
@@ -28,6 +29,10 @@ pub(crate) struct Card {
     pub(crate) outlook: Option<Outlook>,
     /// Whether new memory kept growing: no bound of it is known.
     pub(crate) is_unbounded: bool,
+    /// What the new memory is, where it keeps growing or may; `None` if that is not known.
+    pub(crate) grown: Option<WhatGrows>,
+    /// What would help against that.
+    pub(crate) against_growth: Option<Advice>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
     /// `None` if nothing was lost.
@@ -49,6 +54,10 @@ impl Card {
         let growth = growth_of_tree(run);
         let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
+        let may_grow = copies_are_aside
+            && growth
+                .as_ref()
+                .is_some_and(|growth| growth.kind.may_keep_growing());
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         Self {
@@ -58,7 +67,9 @@ impl Card {
             copies_are_aside,
             outlook: Outlook::of(run, growth.as_ref()),
             is_unbounded: growth.as_ref().is_some_and(is_growing),
-            advice: advice_by_cause(run),
+            grown: WhatGrows::of(run).filter(|_| may_grow),
+            against_growth: advice_on_growth(run, growth.as_ref()),
+            advice: advice_on_copies(run),
             loss: loss_on_card(run),
         }
     }

@@ -30,7 +30,7 @@ const HELD_TOLERANCE: f64 = 0.01;
 /// A folder with Tornado, gunicorn and `NumPy`. `cargo xtask test` creates it and sets this
 /// variable.
 const PACKAGES: &str = "COWTRACE_PACKAGES";
-const WORKERS: usize = 3;
+pub const WORKERS: usize = 3;
 /// Requests that each worker answers: after these it has looked up nearly everything.
 const REQUESTS: u32 = 100;
 
@@ -79,7 +79,7 @@ fn parts() -> Vec<String> {
     first.map(|first| format!("/?first={first}")).collect()
 }
 
-fn tornado(python: &Interpreter) -> Server {
+pub fn tornado(python: &Interpreter) -> Server {
     let folder = Folder::new("tornado");
     let mut command = command(python);
     command

@@ -1,9 +1,13 @@
 //! The first lines: what it is, and what its reader wants to know next, a line each. A line without evidence
 //! is left out.
 
+mod grown;
+
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
+
+use grown::rows_of_grown;
 
 use super::{
     extent::Extent,
@@ -72,9 +76,15 @@ fn more_in_words(again: Option<&str>) -> String {
 
 fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
+    if let Some(grown) = &card.grown {
+        rows.extend(rows_of_grown(grown));
+    }
     if card.is_unbounded {
         let text = "no bound is known for new memory";
         rows.push(text_row("how far", 0, RowFigures::Nothing, text.into()));
+    }
+    if let Some(advice) = &card.against_growth {
+        rows.extend(rows_of_advice(std::slice::from_ref(advice)));
     }
     let Some(copies) = &card.copies else {
         rows.extend(card.loss.map(row_of_loss));

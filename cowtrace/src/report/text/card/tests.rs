@@ -53,6 +53,8 @@ fn card() -> Card {
             flat_ns: None,
         }),
         is_unbounded: false,
+        grown: None,
+        against_growth: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
         loss: None,
     }

@@ -1,0 +1,102 @@
+//! What the objects of a process grew by, as text.
+
+use std::io::{self, Write};
+
+use crate::{
+    run::{HeapChange, HeapGrowth, VariableChange},
+    terminal::{Grid, Style, indented, section},
+    words::{count, plural, printable, seconds, shorten, size},
+};
+
+const TYPES: [&str; 3] = ["objects", "bytes", "type"];
+const VARIABLES: [&str; 3] = ["objects", "bytes", "variable"];
+const NOTE: &str =
+    "A variable of one look alone was too small in the other to have a line of its own.";
+
+/// Writes what grew, and what shrank: so many types and variables.
+pub(super) fn write_growth(
+    growth: &HeapGrowth,
+    most: (usize, usize),
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let [objects, bytes] = in_words(growth.all);
+    let title = format!(
+        "GREW SINCE THE LOOK {} BEFORE: {objects} objects, {bytes}",
+        seconds(growth.elapsed_ns)
+    );
+    section(&title, style, out)?;
+    if growth.types.is_empty() {
+        return indented(
+            "Nothing: each type has as many objects and bytes.",
+            style,
+            out,
+        );
+    }
+    let more = growth.types.len().saturating_sub(most.0);
+    let others = format!("({})", plural(more as u64, "more type"));
+    let mut grid = Grid::new(&TYPES, &[0, 1]);
+    for (name, change) in growth.types.iter().take(most.0) {
+        grid.add(in_words(*change), |room| shorten(&printable(name), room));
+    }
+    if more > 0 {
+        let rest = growth.types.iter().skip(most.0).map(|(_, change)| *change);
+        grid.add(in_words(sum_of(rest)), |room| shorten(&others, room));
+    }
+    writeln!(out, "{}", grid.lines(style))?;
+    if growth.variables.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut grid = Grid::new(&VARIABLES, &[0, 1]);
+    let shown = || growth.variables.iter().take(most.1);
+    for variable in shown() {
+        grid.add(in_words(variable.change), |room| lines_of(variable, room));
+    }
+    writeln!(out, "{}", grid.lines(style))?;
+    if shown().any(|variable| !variable.is_in_both) {
+        indented(NOTE, style, out)?;
+    }
+    if growth.was_partial {
+        indented("The earlier look was not of all objects.", style, out)?;
+    }
+    Ok(())
+}
+
+fn sum_of(changes: impl Iterator<Item = HeapChange>) -> HeapChange {
+    changes.fold(HeapChange::default(), |sum, change| HeapChange {
+        objects: sum.objects.saturating_add(change.objects),
+        bytes: sum.bytes.saturating_add(change.bytes),
+    })
+}
+
+/// `+1,024`, `-4 KiB`.
+fn in_words(change: HeapChange) -> [String; 2] {
+    let signed = |number: i64, words: fn(u64) -> String| {
+        let sign = match number {
+            0 => "",
+            1.. => "+",
+            _ => "-",
+        };
+        format!("{sign}{}", words(number.unsigned_abs()))
+    };
+    [signed(change.objects, count), signed(change.bytes, size)]
+}
+
+/// A variable, and what it is.
+fn lines_of(variable: &VariableChange, room: usize) -> String {
+    let mut what = printable(variable.type_name.as_deref().unwrap_or_default());
+    if let Some(entries) = variable.entries {
+        let change = HeapChange {
+            objects: entries,
+            bytes: 0,
+        };
+        let [entries, _] = in_words(change);
+        what.push_str(&format!(", {entries} entries"));
+    }
+    if !variable.is_in_both {
+        what.push_str(" (of one look alone)");
+    }
+    let path = shorten(&printable(&variable.path), room);
+    format!("{path}\n  {}", shorten(&what, room.saturating_sub(2)))
+}
