@@ -15,4 +15,4 @@ pub use heap::{heap_as_json, heap_as_text, look_of_json};
 pub use html::run_as_html;
 pub use json::run_as_json;
 pub use pprof::run_as_pprof;
-pub use text::{Extent, run_as_text};
+pub use text::{Extent, grown_as_text, run_as_text};

@@ -2,11 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    grown::WhatGrows,
-    growth::{TreeGrowth, growth_of_tree},
-    writers::{KnownPages, is_pythons, pages, pages_by},
-};
+use super::writers::{KnownPages, is_pythons, pages, pages_by};
 use crate::{
     run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
@@ -48,7 +44,7 @@ pub(crate) struct Advice {
     pub(crate) because: String,
     /// Whether it helps. People try what does not help, too.
     pub(crate) helps: bool,
-    /// The copies that it is about, and those whose cause is not known, bytes: it cannot save more. `None` if
+    /// The new memory that it is about; or the copies, and those whose cause is not known, bytes. `None` if
     /// it saves nothing by itself.
     pub(crate) saves_at_most_bytes: Option<u64>,
     /// The command that shows whether it helped.
@@ -69,26 +65,6 @@ impl Advice {
             command: Some(CHECK),
         }
     }
-}
-
-/// The paragraphs of the advice that helps; nothing if little is copied.
-pub(crate) fn advice(run: &Run) -> Vec<String> {
-    let all = advice_by_cause(run).into_iter();
-    all.filter(|it| it.helps).map(|it| it.because).collect()
-}
-
-/// The advice, one for each cause that matters: about new memory that keeps growing, then about copies.
-pub(crate) fn advice_by_cause(run: &Run) -> Vec<Advice> {
-    let growth = growth_of_tree(run);
-    let mut all: Vec<Advice> = advice_on_growth(run, growth.as_ref()).into_iter().collect();
-    all.extend(advice_on_copies(run));
-    all
-}
-
-/// The advice about new memory, where it keeps growing and what grows is known.
-pub(super) fn advice_on_growth(run: &Run, growth: Option<&TreeGrowth>) -> Option<Advice> {
-    let is_growing = growth.is_some_and(|growth| growth.kind.may_keep_growing());
-    WhatGrows::of(run).filter(|_| is_growing)?.advice()
 }
 
 /// The advice about copies; nothing if little is copied.

@@ -140,8 +140,9 @@ impl WhatGrows {
         }
     }
 
-    /// What would help against it, if that is known.
-    pub(crate) fn advice(&self) -> Option<Advice> {
+    /// What would help against it, if that is known. `new_bytes` is the new memory of all processes: that of
+    /// those which were not read may be the same.
+    pub(crate) fn advice(&self, new_bytes: u64) -> Option<Advice> {
         let is_cycle = |part: &&GrownPart| {
             matches!(
                 part.is,
@@ -154,7 +155,8 @@ impl WhatGrows {
         let cycles = self.parts.iter().find(is_cycle)?;
         self.is_collector_off().then(|| {
             let what = "gc.enable() or gc.collect(), or breaking the cycles";
-            Advice::helping(what, COLLECT, cycles.bytes)
+            let others = new_bytes.saturating_sub(self.bytes);
+            Advice::helping(what, COLLECT, cycles.bytes.saturating_add(others))
         })
     }
 }
@@ -259,16 +261,20 @@ pub(crate) fn notes_on_grown(run: &Run, found: &WhatGrows) -> Vec<String> {
             found.collectors_in_words()
         ));
     }
-    for heap in heaps() {
-        if let Some(why) = &heap.failure {
-            let pid = run.process(heap.process_id).map_or(0, |it| it.pid);
-            notes.push(format!(
-                "Process {pid} could not be read: {}.",
-                printable(why)
-            ));
-        }
-    }
+    notes.extend(failures_of_grown(run));
     notes
+}
+
+/// Why nothing is known of some processes, in sentences.
+pub(crate) fn failures_of_grown(run: &Run) -> Vec<String> {
+    let failed = run.growth.grown.heaps.iter();
+    let failed = failed.filter_map(|heap| Some((heap, heap.failure.as_ref()?)));
+    failed
+        .map(|(heap, why)| {
+            let pid = run.process(heap.process_id).map_or(0, |it| it.pid);
+            format!("Process {pid} could not be read: {}.", printable(why))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,12 +6,23 @@ use super::view::{View, in_lines, name_in};
 use crate::{
     report::columns::{GROWN_TYPES, GROWN_VARIABLES, rows_of_grown_types, rows_of_grown_variables},
     run::Run,
-    terminal::{Style, indented, section},
-    verdict::{WhatGrows, notes_on_grown},
+    terminal::{Style, indented, paragraph, section},
+    verdict::{WhatGrows, failures_of_grown, notes_on_grown},
     words::{count, plural, size},
 };
 
 const MOST_ROWS: usize = 12;
+
+/// Writes what grows of a run, and why nothing is known of some processes.
+pub fn grown_as_text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if WhatGrows::of(run).is_some() {
+        return write_grown(run, style, out);
+    }
+    for why in failures_of_grown(run) {
+        paragraph(&why, style, out)?;
+    }
+    Ok(())
+}
 
 /// Writes the section; nothing if no process was read.
 pub(super) fn write_grown(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {

@@ -18,6 +18,7 @@ mod writers;
 use std::io::{self, Write};
 
 pub use extent::Extent;
+pub use grown::grown_as_text;
 
 use crate::{run::Run, terminal::Style, verdict::Card};
 

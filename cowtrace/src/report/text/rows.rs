@@ -50,6 +50,14 @@ impl<'a> LabelledRow<'a> {
     }
 }
 
+impl LabelledRow<'_> {
+    /// The same row, to be left out sooner.
+    pub(super) fn less_important(mut self, by: u8) -> Self {
+        self.rank = self.rank.saturating_add(by);
+        self
+    }
+}
+
 /// The lines of rows, as many as fit; rows that may be left out go first.
 pub(super) fn lines_of_rows(
     mut rows: Vec<LabelledRow<'_>>,

@@ -8,12 +8,16 @@ pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
 pub(crate) use outlook::Outlook;
 
 use super::{
-    advice::{Advice, advice_on_copies, advice_on_growth},
+    advice::{Advice, advice_on_copies},
     answer,
     grown::WhatGrows,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
+    remedies::advice_on_growth,
 };
 use crate::run::Run;
+
+/// From this share of the new memory on, it is as good as all.
+const NEARLY_ALL: f64 = 0.9;
 
 /// The facts.
 pub(crate) struct Card {
@@ -31,6 +35,8 @@ pub(crate) struct Card {
     pub(crate) is_unbounded: bool,
     /// What the new memory is, where it keeps growing or may; `None` if that is not known.
     pub(crate) grown: Option<WhatGrows>,
+    /// Whether that is nearly all new memory: the processes that grew most are read.
+    pub(crate) grown_is_all: bool,
     /// What would help against that.
     pub(crate) against_growth: Option<Advice>,
     /// What would help against copies, and what would not.
@@ -58,6 +64,7 @@ impl Card {
             && growth
                 .as_ref()
                 .is_some_and(|growth| growth.kind.may_keep_growing());
+        let grown = WhatGrows::of(run).filter(|_| may_grow);
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         Self {
@@ -67,12 +74,20 @@ impl Card {
             copies_are_aside,
             outlook: Outlook::of(run, growth.as_ref()),
             is_unbounded: growth.as_ref().is_some_and(is_growing),
-            grown: WhatGrows::of(run).filter(|_| may_grow),
+            grown_is_all: grown
+                .as_ref()
+                .zip(growth.as_ref())
+                .is_some_and(is_nearly_all),
+            grown,
             against_growth: advice_on_growth(run, growth.as_ref()),
             advice: advice_on_copies(run),
             loss: loss_on_card(run),
         }
     }
+}
+
+fn is_nearly_all((grown, growth): (&WhatGrows, &TreeGrowth)) -> bool {
+    grown.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL
 }
 
 fn is_about_new_memory(growth: &TreeGrowth) -> bool {

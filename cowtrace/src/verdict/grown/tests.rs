@@ -78,8 +78,14 @@ fn what_nothing_holds_are_cycles_of_what_can_be_in_one() {
     let found = WhatGrows::of(&run).unwrap();
     assert!(found.is_collector_off() && found.collectors_off == 2);
     assert_eq!(found.parts[0].bytes, BYTES * 90 / 100 * 2);
-    let advice = found.advice().expect("the collector is off");
+    let advice = found.advice(0).expect("the collector is off");
     assert_eq!(advice.saves_at_most_bytes, Some(found.parts[0].bytes));
+    // A third worker has as much.
+    let advice = found.advice(3 * BYTES).unwrap();
+    assert_eq!(
+        advice.saves_at_most_bytes,
+        Some(found.parts[0].bytes + BYTES)
+    );
     assert!(advice.what.contains("gc.enable()"));
 }
 
@@ -87,7 +93,7 @@ fn what_nothing_holds_are_cycles_of_what_can_be_in_one() {
 fn a_variable_is_one_however_many_processes_have_it() {
     assert_eq!(parts(&run(90, 0)), [cache()]);
     assert_eq!(parts(&run(60, 20)), [cache(), cycles(500)]);
-    assert!(WhatGrows::of(&run(90, 0)).unwrap().advice().is_none());
+    assert!(WhatGrows::of(&run(90, 0)).unwrap().advice(0).is_none());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What the new memory is, on the card.
 
-use super::{LabelledRow, RowFigures, text_row};
+use super::super::rows::{LabelledRow, RowFigures};
 use crate::{
+    terminal::wrap,
     verdict::{GrownPart, WhatGrows, WhatPartIs},
     words::{count, percent, plural, shorten, size},
 };
@@ -11,18 +12,17 @@ const NATIVE: &str = "native memory: no Python objects on its pages";
 const NEARLY_EMPTY: &str =
     "pages with few objects: kept by the allocator, or native memory (cannot tell which)";
 
-/// The rows, most memory first.
-pub(super) fn rows_of_grown(grown: &WhatGrows) -> Vec<LabelledRow<'_>> {
+/// The rows, most memory first; without bytes if other processes have new memory too.
+pub(super) fn rows_of_grown(grown: &WhatGrows, is_all: bool) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
     for (rank, part) in [0, 2, 4]
         .into_iter()
         .zip(grown.parts.iter().take(MOST_PARTS))
     {
-        rows.push(row_of_part(part, rank));
+        rows.push(row_of_part(part, rank, is_all));
         if let WhatPartIs::Unheld { types, .. } = &part.is {
-            rows.push(text_row(
-                "what",
-                rank + 1,
+            rows.push(row_of_text(
+                rank,
                 RowFigures::Nothing,
                 types_and_collector(types, grown),
             ));
@@ -31,14 +31,14 @@ pub(super) fn rows_of_grown(grown: &WhatGrows) -> Vec<LabelledRow<'_>> {
     rows
 }
 
-fn row_of_part(part: &GrownPart, rank: u8) -> LabelledRow<'_> {
-    let row = |text: String| text_row("what", rank, figures_of(part), text);
+fn row_of_part(part: &GrownPart, rank: u8, is_all: bool) -> LabelledRow<'_> {
+    let row = |text: String| row_of_text(rank, figures_of(part, is_all), text);
     match &part.is {
         WhatPartIs::Variable {
             path,
             type_name,
             entries,
-        } => LabelledRow::new("what", rank, figures_of(part), move |room| {
+        } => LabelledRow::new("what", rank, figures_of(part, is_all), move |room| {
             let kind = type_name.as_deref().unwrap_or_default();
             let what = match entries {
                 Some(entries) => format!("{kind} x{}", count(*entries)),
@@ -67,8 +67,17 @@ fn row_of_part(part: &GrownPart, rank: u8) -> LabelledRow<'_> {
     }
 }
 
-fn figures_of(part: &GrownPart) -> RowFigures {
-    RowFigures::ShareAndSize(percent(part.share), size(part.bytes))
+fn row_of_text<'a>(rank: u8, figures: RowFigures, text: String) -> LabelledRow<'a> {
+    LabelledRow::new("what", rank, figures, move |room| wrap(&text, room))
+}
+
+fn figures_of(part: &GrownPart, is_all: bool) -> RowFigures {
+    let share = percent(part.share);
+    if is_all {
+        RowFigures::ShareAndSize(share, size(part.bytes))
+    } else {
+        RowFigures::Share(share)
+    }
 }
 
 /// `list 50 %, bytes 50 %; the collector is off in 3 of 3 processes`.

@@ -32,6 +32,8 @@ const ASIDE_SHARE: f64 = 0.1;
 /// A cause with this share of the copies is the only one that matters.
 const ALONE: f64 = 0.9;
 const MOST_ADVICE: usize = 2;
+/// By how much copies are less important where the card says what grows.
+const AFTER_GROWN: u8 = 5;
 const CHECK: &str = "change it, trace again, cowtrace diff";
 
 /// Writes the card.
@@ -77,7 +79,7 @@ fn more_in_words(again: Option<&str>) -> String {
 fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
     if let Some(grown) = &card.grown {
-        rows.extend(rows_of_grown(grown));
+        rows.extend(rows_of_grown(grown, card.grown_is_all));
     }
     if card.is_unbounded {
         let text = "no bound is known for new memory";
@@ -98,9 +100,12 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.push(row_of_aside(copies));
     }
     if in_detail {
-        rows.extend(rows_of_copies(copies, card.copies_are_aside));
-        rows.extend(card.outlook.as_ref().map(|it| row_of_outlook(it, card)));
-        rows.extend(rows_of_advice(&card.advice));
+        let mut of_copies = rows_of_copies(copies, card.copies_are_aside);
+        of_copies.extend(card.outlook.as_ref().map(|it| row_of_outlook(it, card)));
+        of_copies.extend(rows_of_advice(&card.advice));
+        // What grows comes first, where it is known.
+        let by = if card.grown.is_some() { AFTER_GROWN } else { 0 };
+        rows.extend(of_copies.into_iter().map(|row| row.less_important(by)));
     }
     rows.extend(card.loss.map(row_of_loss));
     rows
