@@ -77,7 +77,7 @@ impl Growers {
             let mut left = MOST_PAGES;
             let wanted = wanted.into_iter();
             wanted
-                .map(|(id, pid)| (id, present(&root, pid, &mut left)))
+                .map(|(id, pid)| (id, present_pages_of(&root, pid, &mut left)))
                 .collect()
         };
         let thread = thread::Builder::new().name("pages".into());
@@ -167,7 +167,7 @@ impl Growers {
         proc_root: &Path,
         (donors, left): (&mut HashMap<u32, Option<PresentPages>>, &mut u64),
     ) -> Option<PresentPages> {
-        let now = present(proc_root, record.pid, left)?;
+        let now = present_pages_of(proc_root, record.pid, left)?;
         if let Some(before) = self.before.get(&record.id) {
             return Some(now.without(before));
         }
@@ -175,7 +175,7 @@ impl Growers {
             let donor = records.get(donor).filter(|it| it.is_alive_in_run())?;
             let pages = donors
                 .entry(donor.id)
-                .or_insert_with(|| present(proc_root, donor.pid, left));
+                .or_insert_with(|| present_pages_of(proc_root, donor.pid, left));
             return Some(now.without(pages.as_ref()?));
         }
         // A program that was started in the trace.
@@ -184,7 +184,7 @@ impl Growers {
 }
 
 /// The pages of a process, if it has no more than are left to be read.
-fn present(proc_root: &Path, pid: u32, left: &mut u64) -> Option<PresentPages> {
+fn present_pages_of(proc_root: &Path, pid: u32, left: &mut u64) -> Option<PresentPages> {
     *left = left.checked_sub(memory::resident_pages(proc_root, pid))?;
     read_present(proc_root, pid, memory::page_bytes())
 }

@@ -31,20 +31,20 @@ pub fn run_heap(arguments: &HeapArgs) -> Result<()> {
     let destination = &arguments.destination;
     if let Some(recording) = &arguments.recording {
         let run = read_grown(recording, arguments.format)?;
-        let file = created(destination)?;
-        return print(file, destination, |style, out| {
+        let file = created_output(destination)?;
+        return print_or_save(file, destination, |style, out| {
             report::grown_as_text(&run, style, out)
         });
     }
     let pid = arguments.pid.unwrap_or_default();
-    let file = created(destination)?;
+    let file = created_output(destination)?;
     let before = arguments.since.as_deref().map(read_look).transpose()?;
     let contents = contents_of(pid, arguments.timeout)?;
     let growth = match before {
         None => None,
         Some(before) => Some(growth_since(&before, &contents)?),
     };
-    print(file, destination, |style, out| match arguments.format {
+    print_or_save(file, destination, |style, out| match arguments.format {
         HeapFormat::Text => {
             report::heap_as_text(&contents, growth.as_ref(), arguments.full, style, out)
         }
@@ -53,7 +53,7 @@ pub fn run_heap(arguments: &HeapArgs) -> Result<()> {
 }
 
 /// The file to write to, if one is wanted.
-fn created(destination: &Destination) -> Result<Option<NewFile>> {
+fn created_output(destination: &Destination) -> Result<Option<NewFile>> {
     let create = |path: &PathBuf| NewFile::create(path, destination.force);
     Ok(destination.output.as_ref().map(create).transpose()?)
 }
@@ -70,7 +70,7 @@ fn contents_of(pid: u32, time: Duration) -> Result<HeapContents> {
 }
 
 /// Prints on standard output, or into a file.
-fn print(
+fn print_or_save(
     file: Option<NewFile>,
     destination: &Destination,
     write: impl Fn(Style, &mut dyn Write) -> io::Result<()>,

@@ -65,13 +65,13 @@ pub struct VariableChange {
 impl HeapChange {
     fn between(before: HeapSum, now: HeapSum) -> Self {
         Self {
-            objects: difference(before.objects, now.objects),
-            bytes: difference(before.bytes, now.bytes),
+            objects: signed_difference(before.objects, now.objects),
+            bytes: signed_difference(before.bytes, now.bytes),
         }
     }
 }
 
-fn difference(before: u64, now: u64) -> i64 {
+fn signed_difference(before: u64, now: u64) -> i64 {
     let part = |more: u64, less: u64| i64::try_from(more - less).unwrap_or(i64::MAX);
     if now >= before {
         part(now, before)
@@ -112,8 +112,8 @@ fn changed_types(before: &HeapLook, now: &HeapContents) -> Vec<(String, HeapChan
 }
 
 fn changed_variables(before: &HeapLook, now: &HeapContents) -> Vec<VariableChange> {
-    type Held = (Option<u64>, HeapSum);
-    let mut all: HashMap<(&str, Option<&str>), [Option<Held>; 2]> = HashMap::new();
+    type HeldInLook = (Option<u64>, HeapSum);
+    let mut all: HashMap<(&str, Option<&str>), [Option<HeldInLook>; 2]> = HashMap::new();
     for (path, type_name, entries, sum) in &before.variables {
         let looks = all.entry((path, type_name.as_deref())).or_default();
         looks[0] = Some((*entries, *sum));
@@ -130,7 +130,7 @@ fn changed_variables(before: &HeapLook, now: &HeapContents) -> Vec<VariableChang
             VariableChange {
                 path: path.to_owned(),
                 type_name: type_name.map(str::to_owned),
-                entries: entries.map(|(before, now)| difference(before, now)),
+                entries: entries.map(|(before, now)| signed_difference(before, now)),
                 change: HeapChange::between(before.1, now.1),
                 is_in_both: looks.iter().all(Option::is_some),
             }

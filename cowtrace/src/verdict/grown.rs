@@ -95,7 +95,7 @@ impl WhatGrows {
             bytes: bytes_of_part,
             share: bytes_of_part as f64 / bytes as f64,
         };
-        let mut parts: Vec<GrownPart> = variables(&grown.variables)
+        let mut parts: Vec<GrownPart> = variables_by_growth(&grown.variables)
             .into_iter()
             .map(|(is, bytes)| part(is, bytes))
             .filter(|part| part.share >= PART_SHARE)
@@ -166,7 +166,7 @@ fn is_read(heap: &GrownHeap) -> bool {
 }
 
 /// What variables hold, those of the same name in several processes as one, most bytes first.
-fn variables(all: &[GrownVariable]) -> Vec<(WhatPartIs, u64)> {
+fn variables_by_growth(all: &[GrownVariable]) -> Vec<(WhatPartIs, u64)> {
     let mut sums: HashMap<(&str, Option<&str>), (u64, Option<u64>)> = HashMap::new();
     for variable in all {
         let key = (variable.path.as_str(), variable.type_name.as_deref());

@@ -24,7 +24,7 @@ pub(crate) const GROWN_TYPES: [Column<GrownTypeRow>; 5] = [
         row.bytes.into()
     }),
     Column::new("share", Holds::Share, Shown::Everywhere, |row| {
-        share(row.bytes, row.all).into()
+        share_of_new(row.bytes, row.all).into()
     }),
     Column::new("held by none", Holds::Count, Shown::Everywhere, |row| {
         row.unheld.into()
@@ -53,7 +53,7 @@ pub(crate) const GROWN_VARIABLES: [Column<GrownVariableRow>; 6] = [
         row.bytes.into()
     }),
     Column::new("share", Holds::Share, Shown::Everywhere, |row| {
-        share(row.bytes, row.all).into()
+        share_of_new(row.bytes, row.all).into()
     }),
     Column::new("variable", Holds::Text, Shown::Everywhere, |row| {
         (&row.path).into()
@@ -66,7 +66,7 @@ pub(crate) const GROWN_VARIABLES: [Column<GrownVariableRow>; 6] = [
     }),
 ];
 
-fn share(bytes: u64, all: u64) -> f64 {
+fn share_of_new(bytes: u64, all: u64) -> f64 {
     bytes as f64 / all.max(1) as f64
 }
 

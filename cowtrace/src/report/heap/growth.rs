@@ -20,7 +20,7 @@ pub(super) fn write_growth(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let [objects, bytes] = in_words(growth.all);
+    let [objects, bytes] = change_in_words(growth.all);
     let title = format!(
         "GREW SINCE THE LOOK {} BEFORE: {objects} objects, {bytes}",
         seconds(growth.elapsed_ns)
@@ -37,11 +37,15 @@ pub(super) fn write_growth(
     let others = format!("({})", plural(more as u64, "more type"));
     let mut grid = Grid::new(&TYPES, &[0, 1]);
     for (name, change) in growth.types.iter().take(most.0) {
-        grid.add(in_words(*change), |room| shorten(&printable(name), room));
+        grid.add(change_in_words(*change), |room| {
+            shorten(&printable(name), room)
+        });
     }
     if more > 0 {
         let rest = growth.types.iter().skip(most.0).map(|(_, change)| *change);
-        grid.add(in_words(sum_of(rest)), |room| shorten(&others, room));
+        grid.add(change_in_words(sum_of_changes(rest)), |room| {
+            shorten(&others, room)
+        });
     }
     writeln!(out, "{}", grid.lines(style))?;
     if growth.variables.is_empty() {
@@ -51,7 +55,9 @@ pub(super) fn write_growth(
     let mut grid = Grid::new(&VARIABLES, &[0, 1]);
     let shown = || growth.variables.iter().take(most.1);
     for variable in shown() {
-        grid.add(in_words(variable.change), |room| lines_of(variable, room));
+        grid.add(change_in_words(variable.change), |room| {
+            lines_of_change(variable, room)
+        });
     }
     writeln!(out, "{}", grid.lines(style))?;
     if shown().any(|variable| !variable.is_in_both) {
@@ -63,7 +69,7 @@ pub(super) fn write_growth(
     Ok(())
 }
 
-fn sum_of(changes: impl Iterator<Item = HeapChange>) -> HeapChange {
+fn sum_of_changes(changes: impl Iterator<Item = HeapChange>) -> HeapChange {
     changes.fold(HeapChange::default(), |sum, change| HeapChange {
         objects: sum.objects.saturating_add(change.objects),
         bytes: sum.bytes.saturating_add(change.bytes),
@@ -71,7 +77,7 @@ fn sum_of(changes: impl Iterator<Item = HeapChange>) -> HeapChange {
 }
 
 /// `+1,024`, `-4 KiB`.
-fn in_words(change: HeapChange) -> [String; 2] {
+fn change_in_words(change: HeapChange) -> [String; 2] {
     let signed = |number: i64, words: fn(u64) -> String| {
         let sign = match number {
             0 => "",
@@ -84,14 +90,14 @@ fn in_words(change: HeapChange) -> [String; 2] {
 }
 
 /// A variable, and what it is.
-fn lines_of(variable: &VariableChange, room: usize) -> String {
+fn lines_of_change(variable: &VariableChange, room: usize) -> String {
     let mut what = printable(variable.type_name.as_deref().unwrap_or_default());
     if let Some(entries) = variable.entries {
         let change = HeapChange {
             objects: entries,
             bytes: 0,
         };
-        let [entries, _] = in_words(change);
+        let [entries, _] = change_in_words(change);
         what.push_str(&format!(", {entries} entries"));
     }
     if !variable.is_in_both {

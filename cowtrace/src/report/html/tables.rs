@@ -166,15 +166,15 @@ pub(super) fn grown_tables(run: &Run) -> Option<[Table; 2]> {
     let types = rows_of_grown_types(&run.growth.grown.types, found.bytes);
     let variables = rows_of_grown_variables(&run.growth.grown.variables, found.bytes);
     let mut tables = [
-        listed(&GROWN_TYPES, &types),
-        listed(&GROWN_VARIABLES, &variables),
+        table_of_all(&GROWN_TYPES, &types),
+        table_of_all(&GROWN_VARIABLES, &variables),
     ];
     tables[0].note = notes_on_grown(run, &found).join(" ");
     Some(tables)
 }
 
 /// All rows, which are few, in their order.
-fn listed<R>(columns: &[Column<R>], rows: &[R]) -> Table {
+fn table_of_all<R>(columns: &[Column<R>], rows: &[R]) -> Table {
     let columns: Vec<&Column<R>> = columns.iter().filter(|it| it.is_on_page()).collect();
     let row = |row: &R| columns.iter().map(|it| (it.cell)(row).into()).collect();
     Table {

@@ -32,13 +32,13 @@ pub(super) fn rows_of_grown(grown: &WhatGrows, is_all: bool) -> Vec<LabelledRow<
 }
 
 fn row_of_part(part: &GrownPart, rank: u8, is_all: bool) -> LabelledRow<'_> {
-    let row = |text: String| row_of_text(rank, figures_of(part, is_all), text);
+    let row = |text: String| row_of_text(rank, figures_of_part(part, is_all), text);
     match &part.is {
         WhatPartIs::Variable {
             path,
             type_name,
             entries,
-        } => LabelledRow::new("what", rank, figures_of(part, is_all), move |room| {
+        } => LabelledRow::new("what", rank, figures_of_part(part, is_all), move |room| {
             let kind = type_name.as_deref().unwrap_or_default();
             let what = match entries {
                 Some(entries) => format!("{kind} x{}", count(*entries)),
@@ -71,7 +71,7 @@ fn row_of_text<'a>(rank: u8, figures: RowFigures, text: String) -> LabelledRow<'
     LabelledRow::new("what", rank, figures, move |room| wrap(&text, room))
 }
 
-fn figures_of(part: &GrownPart, is_all: bool) -> RowFigures {
+fn figures_of_part(part: &GrownPart, is_all: bool) -> RowFigures {
     let share = percent(part.share);
     if is_all {
         RowFigures::ShareAndSize(share, size(part.bytes))

@@ -107,14 +107,14 @@ pub(super) fn grown_in(walk: &mut Walk<'_>, runtime: u64, new: &PresentPages) ->
     if heap.read_pages == new_pages && !heap.is_partial {
         heap.cyclic_objects = walk.cyclic_among(&scanned, &unheld);
     }
-    let types = types_of(walk, &scanned, &unheld, scale);
+    let types = grown_types(walk, &scanned, &unheld, scale);
     for of_type in &types {
         heap.objects += of_type.objects;
         heap.bytes += of_type.bytes;
         heap.unheld_objects += of_type.unheld_objects;
         heap.unheld_bytes += of_type.unheld_bytes;
     }
-    let (variables, held) = variables_of(walk, scale);
+    let (variables, held) = grown_variables(walk, scale);
     heap.held_bytes = held;
     let types = types.into_iter().take(MOST_TYPES).collect();
     Grown {
@@ -188,7 +188,7 @@ impl Scale {
 }
 
 /// Objects by type, most bytes first.
-fn types_of(
+fn grown_types(
     walk: &mut Walk<'_>,
     scanned: &ScannedPages,
     held_by: &[HeldNow],
@@ -234,7 +234,7 @@ fn types_of(
 }
 
 /// The variables that hold most, and the bytes that all of them hold.
-fn variables_of(walk: &mut Walk<'_>, scale: Scale) -> (Vec<GrownVariable>, u64) {
+fn grown_variables(walk: &mut Walk<'_>, scale: Scale) -> (Vec<GrownVariable>, u64) {
     let nodes = &walk.tree.nodes;
     let mut places = vec![0; nodes.len()];
     let mut held = 0;
