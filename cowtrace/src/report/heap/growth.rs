@@ -10,13 +10,17 @@ use crate::{
 
 const TYPES: [&str; 3] = ["objects", "bytes", "type"];
 const VARIABLES: [&str; 3] = ["objects", "bytes", "variable"];
+/// Variables that changed by less than one part in so many of the largest change are left out.
+const LEAST_PART: u64 = 20;
 const NOTE: &str =
     "A variable of one look alone was too small in the other to have a line of its own.";
 
-/// Writes what grew, and what shrank: so many types and variables.
+/// Writes what grew, and what shrank: so many types and variables, without those that changed little unless all
+/// is wanted.
 pub(super) fn write_growth(
     growth: &HeapGrowth,
     most: (usize, usize),
+    is_all: bool,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -48,25 +52,39 @@ pub(super) fn write_growth(
         });
     }
     writeln!(out, "{}", grid.lines(style))?;
-    if growth.variables.is_empty() {
+    if growth.was_partial {
+        indented("The earlier look was not of all objects.", style, out)?;
+    }
+    let largest = growth.variables.iter().map(bytes_of_change).max();
+    let is_worth_it = |variable: &&VariableChange| {
+        let least = largest.unwrap_or(0) / if is_all { u64::MAX } else { LEAST_PART };
+        bytes_of_change(variable) >= least
+    };
+    let shown: Vec<&VariableChange> = growth
+        .variables
+        .iter()
+        .filter(is_worth_it)
+        .take(most.1)
+        .collect();
+    if shown.is_empty() {
         return Ok(());
     }
     writeln!(out)?;
     let mut grid = Grid::new(&VARIABLES, &[0, 1]);
-    let shown = || growth.variables.iter().take(most.1);
-    for variable in shown() {
+    for variable in &shown {
         grid.add(change_in_words(variable.change), |room| {
             lines_of_change(variable, room)
         });
     }
     writeln!(out, "{}", grid.lines(style))?;
-    if shown().any(|variable| !variable.is_in_both) {
+    if shown.iter().any(|variable| !variable.is_in_both) {
         indented(NOTE, style, out)?;
     }
-    if growth.was_partial {
-        indented("The earlier look was not of all objects.", style, out)?;
-    }
     Ok(())
+}
+
+fn bytes_of_change(variable: &VariableChange) -> u64 {
+    variable.change.bytes.unsigned_abs()
 }
 
 fn sum_of_changes(changes: impl Iterator<Item = HeapChange>) -> HeapChange {

@@ -33,7 +33,7 @@ pub fn heap_as_text(
     paragraph(&first_lines(contents), style, out)?;
     if let Some(growth) = since {
         let most = (most(MOST_TYPES), most(MOST_VARIABLES));
-        write_growth(growth, most, style, out)?;
+        write_growth(growth, most, full, style, out)?;
         if !full {
             return Ok(());
         }

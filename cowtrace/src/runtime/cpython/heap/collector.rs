@@ -19,11 +19,8 @@ const NEAR: u64 = 256;
 const LEAST_HEADS: usize = 3;
 /// Bytes of a generation (`gc_generation`): the head, then its threshold and count.
 const GENERATION: u64 = 24;
-/// From the first generation back to `enabled`, bytes: `debug` lies between, and padding where the list of
-/// objects to free comes first, before 3.13.
-const ENABLED: u64 = 8;
-const ENABLED_WITH_TRASH: u64 = 12;
-const WITHOUT_TRASH: u32 = 0x030d;
+/// From the first generation back to `enabled`, bytes, in all versions: `debug` lies between, and padding.
+const ENABLED: u64 = 12;
 /// Objects from which a head is looked for.
 const MAX_STARTS: usize = 64;
 /// Most objects that the walk has not reached: 12 bytes each.
@@ -167,12 +164,7 @@ impl HeapObjects<'_> {
         let states = [interpreter, runtime].into_iter();
         let mut candidates = states.flat_map(|at| (at..at.saturating_add(STATE)).step_by(8));
         let first = candidates.find(|at| self.are_generations(*at))?;
-        let before = if self.offsets.version < WITHOUT_TRASH {
-            ENABLED_WITH_TRASH
-        } else {
-            ENABLED
-        };
-        match self.memory.half_word(first.checked_sub(before)?)? {
+        match self.memory.half_word(first.checked_sub(ENABLED)?)? {
             0 => Some(false),
             1 => Some(true),
             _ => None,
