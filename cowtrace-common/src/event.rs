@@ -33,6 +33,11 @@ impl EventKind {
     }
 }
 
+/// The last task did not exit but started a program.
+pub const ENDED_BY_EXEC: u32 = 1;
+/// The kernel killed the process for lack of memory.
+pub const ENDED_OUT_OF_MEMORY: u32 = 2;
+
 /// One life-cycle event as it lies in the ring buffer.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -50,9 +55,13 @@ pub struct Event {
     pub other_slot: u32,
     /// The process's id in the initial pid namespace.
     pub tgid: u32,
+    /// After an exit the process's status as wait(2) gives it, else 0.
+    pub wait_status: u32,
+    /// After an exit `ENDED_BY_EXEC`, `ENDED_OUT_OF_MEMORY`, else 0.
+    pub ended: u32,
     /// Name of the task that caused the event, NUL-padded.
     pub comm: [u8; COMM_BYTES],
 }
 
-const _: () = assert!(size_of::<Event>() == 48);
-const _: () = assert!(core::mem::offset_of!(Event, comm) == 32);
+const _: () = assert!(size_of::<Event>() == 56);
+const _: () = assert!(core::mem::offset_of!(Event, comm) == 40);

@@ -5,7 +5,7 @@
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns};
 use cowtrace_common::{
-    event::{Event, EventKind},
+    event::{ENDED_BY_EXEC, ENDED_OUT_OF_MEMORY, Event, EventKind},
     loss::Loss,
     process::{OVERFLOW_SLOT, ProcessSlot, SOURCES},
     thread::{FAULT_NONE, HookEvent, Thread},
@@ -18,6 +18,30 @@ use crate::{
     program::KnownProgram,
     thread::{TracedThread, Turn},
 };
+
+/// How the last task left an address space: see [`Event::wait_status`] and [`Event::ended`].
+#[derive(Clone, Copy, Default)]
+struct Ended {
+    wait_status: u32,
+    flags: u32,
+}
+
+impl Ended {
+    /// Of the current task, which exits.
+    #[inline(always)]
+    fn of_current() -> Self {
+        let task = KernelTask::current();
+        let is_out_of_memory = task.is_out_of_memory().unwrap_or(false);
+        Self {
+            wait_status: task.wait_status().unwrap_or(0),
+            flags: if is_out_of_memory {
+                ENDED_OUT_OF_MEMORY
+            } else {
+                0
+            },
+        }
+    }
+}
 
 /// Follows a fork by the task `tid`. Returns the child's process slot, 0 if the child is not traced.
 #[inline(always)]
@@ -36,12 +60,24 @@ pub fn try_fork(tid: u32, turn: Turn, parent: KernelTask, child: KernelTask) -> 
     let process_slot = if shares_memory {
         add_task(parent_slot);
         if child_tgid == parent.tgid()? {
-            send_event(EventKind::Thread, parent_slot, 0, child_tgid);
+            send_event(
+                EventKind::Thread,
+                parent_slot,
+                0,
+                child_tgid,
+                Ended::default(),
+            );
         }
         parent_slot
     } else {
         let slot = open_process(child_tgid, parent_slot, KnownProgram::of(parent_slot));
-        send_event(EventKind::Fork, slot, parent_slot, child_tgid);
+        send_event(
+            EventKind::Fork,
+            slot,
+            parent_slot,
+            child_tgid,
+            Ended::default(),
+        );
         slot
     };
     trace_task(child_tid, thread_slot, process_slot);
@@ -73,8 +109,11 @@ pub fn follow_exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     fresh.own_mm = 0;
     let slot = open_process(tgid, left, KnownProgram::default());
     thread.get_mut().process = slot;
-    send_event(EventKind::Exec, slot, left, tgid);
-    remove_task(left, tgid);
+    send_event(EventKind::Exec, slot, left, tgid, Ended::default());
+    remove_task(left, tgid, || Ended {
+        wait_status: 0,
+        flags: ENDED_BY_EXEC,
+    });
     slot
 }
 
@@ -87,7 +126,7 @@ pub fn end_task(tid: u32, tgid: u32) {
     };
     fault::leave_fault(thread);
     maps::set_task_slot(tid, 0);
-    remove_task(thread.get().process, tgid);
+    remove_task(thread.get().process, tgid, Ended::of_current);
     maps::free_thread_slot(thread_slot);
 }
 
@@ -105,7 +144,7 @@ fn trace_task(tid: u32, thread_slot: u32, process_slot: u32) {
     // Last, since from here on the task's faults are counted.
     if !maps::set_task_slot(tid, thread_slot) {
         maps::count_loss(Loss::TaskIdsFull, 1);
-        remove_task(process_slot, tid);
+        remove_task(process_slot, tid, Ended::default);
         maps::free_thread_slot(thread_slot);
     }
 }
@@ -147,7 +186,7 @@ fn add_task(slot: u32) {
 /// Removes a task from a process, and sends an event if it was the last one. Two tasks that leave at once
 /// may both send it; the user side ignores the second.
 #[inline(always)]
-fn remove_task(slot: u32, tgid: u32) {
+fn remove_task(slot: u32, tgid: u32, ended: impl Fn() -> Ended) {
     let Some(process) = maps::process_in_slot(slot) else {
         return;
     };
@@ -158,12 +197,12 @@ fn remove_task(slot: u32, tgid: u32) {
         tasks.read_volatile()
     };
     if left == 0 && slot != OVERFLOW_SLOT {
-        send_event(EventKind::Exit, slot, 0, tgid);
+        send_event(EventKind::Exit, slot, 0, tgid, ended());
     }
 }
 
 #[inline(always)]
-fn send_event(kind: EventKind, slot: u32, other_slot: u32, tgid: u32) {
+fn send_event(kind: EventKind, slot: u32, other_slot: u32, tgid: u32, ended: Ended) {
     let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) else {
         maps::count_loss(Loss::LifecycleDropped, 1);
         return;
@@ -181,6 +220,8 @@ fn send_event(kind: EventKind, slot: u32, other_slot: u32, tgid: u32) {
         slot,
         other_slot,
         tgid,
+        wait_status: ended.wait_status,
+        ended: ended.flags,
         comm: bpf_get_current_comm().unwrap_or_default(),
     });
     entry.submit(0);

@@ -10,7 +10,8 @@ them. Format: Documentation/bpf/btf.rst in the kernel's sources.
 import struct
 import sys
 
-STRUCTS = {"task_struct", "pt_regs", "vm_fault", "vm_area_struct", "mm_struct", "page", "folio"}
+STRUCTS = {"task_struct", "pt_regs", "vm_fault", "vm_area_struct", "mm_struct", "page", "folio",
+           "signal_struct"}
 FUNCTIONS = {
     "do_wp_page", "finish_fault", "hugetlb_wp", "hugetlb_cow",
     "folio_add_new_anon_rmap", "page_add_new_anon_rmap",

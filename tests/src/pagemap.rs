@@ -47,25 +47,34 @@ pub fn frames(pid: u32) -> BTreeMap<u64, Frames> {
         .collect()
 }
 
+/// The frame of each present anonymous page of a process, by its address.
+///
+/// # Panics
+/// If /proc cannot be read.
+#[must_use]
+pub fn anonymous_frames(pid: u32) -> BTreeMap<u64, u64> {
+    let maps = fs::read(format!("/proc/{pid}/maps")).expect("maps can be read");
+    let pagemap = File::open(format!("/proc/{pid}/pagemap")).expect("pagemap can be read");
+    let text = String::from_utf8_lossy(&maps);
+    // The last page of the address space has no entries.
+    let mappings = text.lines().filter(|line| !line.contains("[vsyscall]"));
+    let pages = mappings.filter_map(bounds).flat_map(|(start, end)| {
+        let addresses = (start..end).step_by(usize::try_from(PAGE).expect("a page fits"));
+        addresses.zip(entries(&pagemap, start, end))
+    });
+    pages
+        .filter(|(_, entry)| entry & (PRESENT | FILE) == PRESENT)
+        .map(|(address, entry)| (address, entry & FRAME))
+        .collect()
+}
+
 /// Present anonymous pages of a process.
 ///
 /// # Panics
 /// If /proc cannot be read.
 #[must_use]
 pub fn anonymous_pages(pid: u32) -> u64 {
-    let maps = fs::read(format!("/proc/{pid}/maps")).expect("maps can be read");
-    let pagemap = File::open(format!("/proc/{pid}/pagemap")).expect("pagemap can be read");
-    let text = String::from_utf8_lossy(&maps);
-    // The last page of the address space has no entries.
-    let mappings = text.lines().filter(|line| !line.contains("[vsyscall]"));
-    let is_anonymous = |entry: &u64| entry & (PRESENT | FILE) == PRESENT;
-    mappings
-        .filter_map(bounds)
-        .map(|(start, end)| {
-            let entries = entries(&pagemap, start, end);
-            entries.iter().filter(|entry| is_anonymous(entry)).count() as u64
-        })
-        .sum()
+    anonymous_frames(pid).len() as u64
 }
 
 /// The frames of a process that has answered and waits, or is about to wait.

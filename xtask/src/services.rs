@@ -31,6 +31,11 @@ const NEEDS: &[Need] = &[
         packages: &["puma"],
         why: "tests trace a Ruby service",
     },
+    Need {
+        program: "node",
+        packages: &["nodejs"],
+        why: "tests trace Node's cluster, whose workers inherit nothing",
+    },
 ];
 
 /// Python packages, for 3.10 and later. The first two run on every version, `NumPy` only on the one

@@ -13,6 +13,15 @@ static TASK_TGID: Global<u32> = Global::new(0);
 /// Offset of `mm` in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_MM: Global<u32> = Global::new(0);
+/// Offset of `exit_code` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_EXIT_CODE: Global<u32> = Global::new(0);
+/// Offset of `signal` in `struct task_struct`, bytes.
+#[unsafe(no_mangle)]
+static TASK_SIGNAL: Global<u32> = Global::new(0);
+/// Offset of `oom_mm` in `struct signal_struct`, bytes.
+#[unsafe(no_mangle)]
+static SIGNAL_OOM_MM: Global<u32> = Global::new(0);
 /// Offset of the thread pointer (`thread.fsbase`, x86-64) in `struct task_struct`, bytes.
 #[unsafe(no_mangle)]
 static TASK_THREAD_POINTER: Global<u32> = Global::new(0);
@@ -62,6 +71,20 @@ impl KernelTask {
     pub fn user_registers(self) -> Result<SavedRegisters, i32> {
         let stack: u64 = read_member(self.0, TASK_STACK.load())?;
         Ok(SavedRegisters(stack + u64::from(STACK_REGISTERS.load())))
+    }
+
+    /// Its process's status as wait(2) gives it, once it exits.
+    #[inline(always)]
+    pub fn wait_status(self) -> Result<u32, i32> {
+        read_member(self.0, TASK_EXIT_CODE.load())
+    }
+
+    /// Whether the kernel chose its process to be killed for lack of memory.
+    #[inline(always)]
+    pub fn is_out_of_memory(self) -> Result<bool, i32> {
+        let signal: u64 = read_member(self.0, TASK_SIGNAL.load())?;
+        let oom_mm: u64 = read_member(signal, SIGNAL_OOM_MM.load())?;
+        Ok(oom_mm != 0)
     }
 
     /// Kernel address of the address space, 0 for a kernel thread.

@@ -120,14 +120,16 @@ impl Adoption<'_> {
         let role = scanned.role_of(pid);
         let parent_id = scanned.records.get(&process.parent).copied();
         let parent = parent_id.and_then(|id| self.processes.records().get(id));
-        let parent_slot = parent.and_then(|parent| parent.slot).unwrap_or(0);
+        // Who has started a program has nothing of its parent's memory.
+        let donor = parent.filter(|_| process.is_forked);
+        let donor_slot = donor.and_then(|donor| donor.slot).unwrap_or(0);
         let now = monotonic_ns();
-        let Some(slot) = self.probe.tables.open_process(pid, parent_slot, now) else {
+        let Some(slot) = self.probe.tables.open_process(pid, donor_slot, now) else {
             return SlotChoice::NoneFree;
         };
         let inherited = match role {
             Role::Master => None,
-            Role::Worker => parent.and_then(|parent| parent.own.clone()),
+            Role::Worker => donor.and_then(|donor| donor.own.clone()),
         };
         let comm = memory::read_comm(self.processes.proc_root(), pid);
         let id = self.add(Record {

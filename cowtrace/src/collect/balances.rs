@@ -7,10 +7,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::processes::{record::Record, records::Records};
+use super::{
+    clock::Clock,
+    processes::{record::Record, records::Records},
+};
 use crate::{
     memory::{self, BalanceBudget, balance_spans, read_balance, read_layout_text, read_mappings},
-    run::{Balance, BalanceIs},
+    run::{Balance, BalanceIs, Timeline},
 };
 
 /// Processes that are read at most, those with the most copies first: each takes up to 30 ms.
@@ -39,7 +42,7 @@ pub(super) struct Balances {
 
 impl Balances {
     /// Begins to read those of the processes that are there already, once.
-    pub(super) fn begin(&mut self, records: &Records, proc_root: &Path, at_ns: u64) {
+    pub(super) fn begin(&mut self, records: &Records, proc_root: &Path, clock: Clock) {
         if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
@@ -50,16 +53,28 @@ impl Balances {
         let root: PathBuf = proc_root.to_owned();
         let thread = thread::Builder::new().name("balances".into());
         self.start = thread
-            .spawn(move || read_families(&families, &root, at_ns))
+            .spawn(move || read_families(&families, &root, clock))
             .ok();
     }
 
-    /// Those of the start and of the end.
-    pub(super) fn finish(self, records: &Records, proc_root: &Path, at_ns: u64) -> Vec<Balance> {
+    /// Those of the start, and of the end at `at_ns` since the start. The timeline has what was copied while the
+    /// first were read.
+    pub(super) fn finish(
+        self,
+        records: &Records,
+        proc_root: &Path,
+        timeline: &Timeline,
+        clock: Clock,
+        at_ns: u64,
+    ) -> Vec<Balance> {
         let start = self.start.and_then(|thread| thread.join().ok());
         let mut balances = start.unwrap_or_default();
+        for balance in &mut balances {
+            balance.copied_pages = timeline.copied_at(balance.process_id, balance.at_ns);
+        }
         let families = living_families(records, |_| true);
-        balances.extend(read_families(&families, proc_root, at_ns));
+        let end = read_families(&families, proc_root, clock).into_iter();
+        balances.extend(end.map(|balance| Balance { at_ns, ..balance }));
         balances.sort_by_key(|balance| (balance.process_id, balance.at_ns));
         balances
     }
@@ -93,14 +108,15 @@ fn living_families(records: &Records, is_wanted: impl Fn(&Record) -> bool) -> Ve
         .collect()
 }
 
-fn read_families(families: &[DonorFamily], root: &Path, at_ns: u64) -> Vec<Balance> {
+fn read_families(families: &[DonorFamily], root: &Path, clock: Clock) -> Vec<Balance> {
     families
         .iter()
-        .flat_map(|family| read_family(family, root, at_ns))
+        .flat_map(|family| read_family(family, root, clock))
         .collect()
 }
 
-fn read_family(family: &DonorFamily, root: &Path, at_ns: u64) -> Vec<Balance> {
+/// Balances of a family, as of the middle of the time that reading took.
+fn read_family(family: &DonorFamily, root: &Path, clock: Clock) -> Vec<Balance> {
     let pids: Vec<u32> = family.inheritors.iter().map(|(_, pid, _)| *pid).collect();
     let mappings: Vec<_> = pids
         .iter()
@@ -115,7 +131,9 @@ fn read_family(family: &DonorFamily, root: &Path, at_ns: u64) -> Vec<Balance> {
         ..BalanceBudget::default()
     };
     let page_bytes = memory::page_bytes();
+    let begun_ns = clock.elapsed_ns();
     let found = read_balance(root, family.donor, &pids, &spans, page_bytes, budget);
+    let at_ns = begun_ns.midpoint(clock.elapsed_ns());
     let inheritors = family.inheritors.iter().zip(found.inheritors);
     inheritors
         .filter(|(_, pages)| pages.is != BalanceIs::Unknown)

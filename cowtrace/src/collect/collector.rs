@@ -220,7 +220,7 @@ impl Collector {
         let sample = self.processes.sample(&self.probe.tables);
         let root = self.processes.proc_root();
         let records = self.processes.records();
-        self.balances.begin(records, root, sample.at_ns);
+        self.balances.begin(records, root, self.clock);
         self.growers.look(records, root);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
@@ -384,7 +384,9 @@ impl Collector {
         run.loss = all_losses(&self.loss, &self.probe, skipped);
         let proc_root = self.processes.proc_root().to_owned();
         let records = self.processes.records();
-        let balances = self.balances.finish(records, &proc_root, duration_ns);
+        let balances =
+            self.balances
+                .finish(records, &proc_root, &self.timeline, self.clock, duration_ns);
         let parts = FinalParts {
             records: self.processes.into_records(),
             regions: self.mappings.into_regions(),

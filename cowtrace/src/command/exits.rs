@@ -1,23 +1,14 @@
 //! How the traced command, or the traced masters, ended.
 
-use std::{
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use super::ends::End;
 use crate::{
-    memory::{Watched, oom_kills},
+    memory::oom_kills,
     run::{Ending, Exit, Process, Role, Run},
     streams::say_to_user,
     targets,
 };
-
-/// How long to wait for the parent of a master to reap it: only then does the kernel report how it ended.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Between looks.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The command failed by itself; the trace did not.
 #[derive(Debug, thiserror::Error)]
@@ -26,31 +17,24 @@ pub(super) struct CommandFailed {
     what: String,
 }
 
-/// Who is watched for how it ends, from before the trace.
+/// What is known before the trace, to say afterwards how the masters ended.
 pub(super) struct Exits {
     command: Option<targets::Command>,
-    masters: Vec<Watched>,
     oom_kills: Option<u64>,
 }
 
 impl Exits {
-    /// Of masters that are there.
-    pub(super) fn of_masters(pids: &[u32]) -> Self {
-        let watched = pids.iter().map(|&pid| Watched::new(proc_root(), pid));
+    /// Call it before the trace.
+    pub(super) fn begin() -> Self {
         Self {
             command: None,
-            masters: watched.flatten().collect(),
             oom_kills: oom_kills(proc_root()),
         }
     }
 
-    /// Of a command that was started for the trace.
-    pub(super) fn of_command(command: targets::Command) -> Self {
-        Self {
-            command: Some(command),
-            masters: Vec::new(),
-            oom_kills: oom_kills(proc_root()),
-        }
+    /// With the command that was started for the trace, if any.
+    pub(super) fn with_command(self, command: Option<targets::Command>) -> Self {
+        Self { command, ..self }
     }
 
     /// Ends the command unless it has ended, and adds to the run how each ended. Returns whether the
@@ -62,29 +46,32 @@ impl Exits {
         was_interrupted: bool,
     ) -> Result<(), CommandFailed> {
         let oom_kills = oom_kills(proc_root()).unwrap_or(0);
-        let exit = |ending: Ending| Exit {
+        let exit = |ending: Ending, out_of_memory| Exit {
             ending,
+            out_of_memory,
             with_trace: was_interrupted || cause != End::MastersGone,
             oom_kills: oom_kills.saturating_sub(self.oom_kills.unwrap_or(oom_kills)),
         };
-        let deadline = Instant::now() + PATIENCE;
-        for master in &self.masters {
-            if let Some(process) = exited_master(run, master.pid()) {
-                process.exit = wait_for_ending(master, deadline).map(exit);
-            }
+        let masters = run.memory.processes.iter_mut();
+        for master in masters.filter(|it| it.role == Role::Master) {
+            let seen = master.exit;
+            master.exit = seen.map(|seen| exit(seen.ending, seen.out_of_memory));
         }
         let Some(command) = &mut self.command else {
             return Ok(());
         };
         let is_over = cause == End::MastersGone && !was_interrupted;
-        let Some(exit) = command.end(is_over).map(exit) else {
+        let Some(ending) = command.end(is_over) else {
             say_to_user(format_args!(
                 "cowtrace: the command (process {}) ignores SIGTERM and is still running",
                 command.pid()
             ));
             return Ok(());
         };
-        if let Some(process) = exited_master(run, command.pid()) {
+        let process = exited_master(run, command.pid());
+        let seen = process.as_ref().and_then(|process| process.exit);
+        let exit = exit(ending, seen.is_some_and(|seen| seen.out_of_memory));
+        if let Some(process) = process {
             process.exit = Some(exit);
         }
         if exit.is_failure() {
@@ -100,15 +87,6 @@ fn exited_master(run: &mut Run, pid: u32) -> Option<&mut Process> {
     let is_it = |process: &&mut Process| process.pid == pid && process.role == Role::Master;
     let last = run.memory.processes.iter_mut().rev().find(is_it);
     last.filter(|process| process.exited_ns.is_some())
-}
-
-fn wait_for_ending(master: &Watched, deadline: Instant) -> Option<Ending> {
-    loop {
-        match master.ending(proc_root()) {
-            None if Instant::now() < deadline => thread::sleep(PAUSE),
-            ending => return ending,
-        }
-    }
 }
 
 fn proc_root() -> &'static Path {

@@ -150,10 +150,7 @@ impl Session<'_> {
         let mut collector = self.collector(probe, ends.stop());
         let mut identity = self.identity()?;
         let nothing_yet = collector.snapshot(identity.clone()).run;
-        let masters = match target {
-            TraceTarget::Pids(pids) => Exits::of_masters(pids),
-            TraceTarget::Command(_) | TraceTarget::Demo(_) => Exits::of_masters(&[]),
-        };
+        let exits = Exits::begin();
         let mut command = None;
         let interrupted = tokio::select! {
             biased;
@@ -168,7 +165,7 @@ impl Session<'_> {
             expect_some(target, &collector)?;
         }
         let started = command.as_ref().map(targets::Command::pid);
-        let exits = command.map_or(masters, Exits::of_command);
+        let exits = exits.with_command(command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(target, &identity, &nothing_yet)?;
         let progress = progress_bar();

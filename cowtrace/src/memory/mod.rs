@@ -30,7 +30,7 @@ pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
 pub use cgroup::{CgroupMemory, CgroupMounts, CgroupVersion, MemoryCgroup, NearestLimit};
 pub use consumers::{Consumer, Consumers, Grower, MAX_CONSUMERS, largest_growers, read_consumers};
-pub use exit::{Watched, oom_kills};
+pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map};
 pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
 pub use machine::{MachineMemory, read_machine, refresh_counters};

@@ -5,6 +5,9 @@ use std::{collections::HashMap, fs, io, path::Path};
 /// `PF_KTHREAD` of include/linux/sched.h: a kernel thread, without memory of its own.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
+/// `PF_FORKNOEXEC`, likewise: it has started no program since it was forked.
+const FORKED: u32 = 0x40;
+
 /// A process at one moment. Two processes with the same pid have different start times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -18,6 +21,8 @@ pub struct Identity {
     pub is_dead: bool,
     /// Whether it is a kernel thread.
     pub is_kernel_thread: bool,
+    /// Whether it still has the memory that it was forked with: it has started no program since.
+    pub is_forked: bool,
 }
 
 /// A task (thread) of a process.
@@ -38,6 +43,7 @@ pub fn read_identity(root: &Path, pid: u32) -> io::Result<Identity> {
         started_ticks: stat.started_ticks,
         is_dead: stat.is_dead,
         is_kernel_thread: stat.flags & KERNEL_THREAD != 0,
+        is_forked: stat.flags & FORKED != 0,
     })
 }
 
@@ -190,13 +196,6 @@ pub(super) fn started_ticks_of(text: &[u8]) -> Option<u64> {
     Some(stat_of(text).ok()?.started_ticks)
 }
 
-/// A number after the name in a stat file, by its position; none if it is not a number.
-pub(super) fn stat_field(text: &[u8], place: usize) -> Option<i32> {
-    let name_end = text.iter().rposition(|&byte| byte == b')')?;
-    let rest = str::from_utf8(&text[name_end + 1..]).ok()?;
-    rest.split_ascii_whitespace().nth(place)?.parse().ok()
-}
-
 /// The entries of a folder whose names are numbers.
 fn numbered_entries(folder: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
@@ -280,6 +279,7 @@ mod tests {
     fn the_kernels_threads_are_told_from_processes() {
         let own = read_identity(Path::new("/proc"), std::process::id()).unwrap();
         assert!(!own.is_kernel_thread && is_alive(Path::new("/proc"), &own));
+        assert!(!own.is_forked, "a shell or cargo started it");
         if let Ok(kthreadd) = read_identity(Path::new("/proc"), 2) {
             assert!(kthreadd.is_kernel_thread);
         }

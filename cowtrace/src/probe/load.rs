@@ -81,6 +81,7 @@ fn probe_with(
     attach_hooks: &impl Fn(&mut Ebpf) -> Result<Vec<Unseen>, ProbeError>,
 ) -> Result<Probe, ProbeError> {
     let mut globals = offsets::of_tasks(btf)?;
+    globals.extend(offsets::of_exits(btf)?);
     globals.extend_from_slice(&plan.globals);
     globals.extend(cast.map(Cast::globals).unwrap_or_default());
     let walks_native = settings.writers.is_some_and(|walks| walks.native);

@@ -20,6 +20,21 @@ pub(super) fn of_tasks(btf: &Btf) -> Result<Globals, BtfError> {
     ])
 }
 
+/// For how processes end, on every backend (`oom_mm` since Linux 4.9).
+pub(super) fn of_exits(btf: &Btf) -> Result<Globals, BtfError> {
+    Ok(vec![
+        (
+            global::TASK_EXIT_CODE,
+            btf.offset("task_struct", "exit_code")?,
+        ),
+        (global::TASK_SIGNAL, btf.offset("task_struct", "signal")?),
+        (
+            global::SIGNAL_OOM_MM,
+            btf.offset("signal_struct", "oom_mm")?,
+        ),
+    ])
+}
+
 /// For finding a thread's user-mode instruction. The names of registers differ between architectures.
 pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError> {
     let (_, instruction) = btf.first_offset("pt_regs", &["ip", "pc"])?;
@@ -213,6 +228,8 @@ mod tests {
         };
         let tasks = of_tasks(&btf).unwrap();
         assert_eq!(tasks[1].1, tasks[0].1 + 4, "tgid follows pid");
+        let exits = of_exits(&btf).unwrap();
+        assert!(exits.iter().all(|(_, offset)| (1..16_384).contains(offset)));
         let faults = of_faults(&btf).unwrap();
         assert!(faults.iter().all(|(_, offset)| *offset < 8192));
         if cfg!(target_arch = "x86_64") {

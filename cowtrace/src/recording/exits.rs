@@ -6,6 +6,23 @@ use super::{
 };
 use crate::run::{Ending, Exit, Process};
 
+/// A process that the kernel killed for lack of memory.
+pub(super) struct VictimRow;
+
+impl Stored for VictimRow {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "oom_victims",
+        key: &["process_id"],
+        columns: &[],
+    };
+
+    fn write(&self, _: &mut impl Columns) {}
+
+    fn read(_: u64, _: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self)
+    }
+}
+
 impl Stored for Exit {
     const TABLE: TableDefinition = TableDefinition {
         name: "exits",
@@ -33,6 +50,7 @@ impl Stored for Exit {
             _ => None,
         };
         Ok(Self {
+            out_of_memory: false,
             ending: ending.ok_or_else(|| Damage("exits: a process ends in no known way".into()))?,
             with_trace: columns.flag()?,
             oom_kills: columns.count()?,
@@ -51,6 +69,21 @@ pub(super) fn distribute_exits(
         let process = process.filter(|it| it.exited_ns.is_some());
         let none = || Damage("exits: one of no process that ended".into());
         process.ok_or_else(none)?.exit = Some(exit);
+    }
+    Ok(())
+}
+
+/// Marks those of the processes that the kernel killed for lack of memory.
+pub(super) fn mark_victims(
+    victims: Vec<(u64, VictimRow)>,
+    processes: &mut [Process],
+) -> Result<(), Damage> {
+    for (id, _) in victims {
+        let place = processes.binary_search_by_key(&id, |it| u64::from(it.id));
+        let process = place.ok().and_then(|place| processes.get_mut(place));
+        let exit = process.and_then(|it| it.exit.as_mut());
+        let none = || Damage("oom_victims: one of no process that ended".into());
+        exit.ok_or_else(none)?.out_of_memory = true;
     }
     Ok(())
 }
@@ -87,6 +120,7 @@ mod tests {
         let exited = exited.unwrap();
         exited.exit = Some(Exit {
             ending: Ending::Status(7),
+            out_of_memory: true,
             with_trace: false,
             oom_kills: 0,
         });
@@ -98,6 +132,10 @@ mod tests {
             ("both", "UPDATE exits SET signal = 9"),
             ("large", "UPDATE exits SET status = 256"),
             ("no signal", "UPDATE exits SET status = NULL, signal = 0"),
+            (
+                "no exit",
+                "UPDATE oom_victims SET process_id = process_id + 1",
+            ),
         ] {
             let path = recorded(name, &run);
             assert_eq!(read_recording(&path).unwrap(), run);
@@ -106,11 +144,15 @@ mod tests {
                 .execute_batch(change)
                 .unwrap();
             let refused = read_recording(&path).unwrap_err().to_string();
-            assert!(refused.contains("exits: "), "{refused}");
+            assert!(
+                refused.contains("exits: ") || refused.contains("oom_victims: "),
+                "{refused}"
+            );
         }
         let path = recorded("older", &run);
         let db = Connection::open(&path).unwrap();
-        db.execute_batch("DROP TABLE exits").unwrap();
+        db.execute_batch("DROP TABLE exits; DROP TABLE oom_victims")
+            .unwrap();
         let older = read_recording(&path).unwrap();
         assert_eq!(older.process(id).unwrap().exit, None);
         let only_that = |it: &mut Process| it.exit = None;

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
+    exits::VictimRow,
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
@@ -21,6 +22,7 @@ pub(super) struct Lists {
     loss: HeldRows,
     processes: HeldRows,
     exits: HeldRows,
+    victims: HeldRows,
     regions: HeldRows,
     perf_map_problems: HeldRows,
     first_touches: HeldRows,
@@ -82,6 +84,15 @@ impl Lists {
                     .processes
                     .iter()
                     .filter_map(|it| Some((u64::from(it.id), it.exit?))),
+            )?,
+            victims: sync_table::<VictimRow, _>(
+                db,
+                &self.victims,
+                run.memory
+                    .processes
+                    .iter()
+                    .filter(|it| it.exit.is_some_and(|exit| exit.out_of_memory))
+                    .map(|it| (u64::from(it.id), VictimRow)),
             )?,
             regions: sync_table::<Region, _>(
                 db,

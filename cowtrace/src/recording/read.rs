@@ -177,6 +177,9 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     if is_there(&there, Exit::TABLE.name) {
         exits::distribute_exits(read_rows(db)?, &mut run.memory.processes)?;
     }
+    if is_there(&there, exits::VictimRow::TABLE.name) {
+        exits::mark_victims(read_rows(db)?, &mut run.memory.processes)?;
+    }
     run.memory.regions = rows_without_keys(read_rows(db)?);
     run.memory.rows = rows_without_keys(read_rows::<Row>(db)?);
     run.memory.rows.sort_by_key(Row::place);

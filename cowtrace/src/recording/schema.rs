@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 10] = [
+pub(super) const LATER: [&str; 11] = [
     "balances",
     "exits",
     "first_touches",
@@ -17,6 +17,7 @@ pub(super) const LATER: [&str; 10] = [
     "grown_types",
     "grown_variables",
     "held_before",
+    "oom_victims",
     "perf_map_problems",
     "timeline_held",
     "timeline_touches",
@@ -46,6 +47,7 @@ mod tests {
     use super::{
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
+            exits::VictimRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
             timeline::{HeldChange, SampleChange, SampleTouches},
         },
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 32] = [
+        const STORED: [TableDefinition; 33] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -67,6 +69,7 @@ mod tests {
             Lost::TABLE,
             Process::TABLE,
             Exit::TABLE,
+            VictimRow::TABLE,
             Region::TABLE,
             Row::TABLE,
             Writer::TABLE,

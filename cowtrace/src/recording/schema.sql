@@ -61,11 +61,15 @@ CREATE TABLE processes (
 );
 
 CREATE TABLE exits (
-  process_id INTEGER PRIMARY KEY, -- a master that ended in the trace, where it is known how
+  process_id INTEGER PRIMARY KEY, -- that ended in the trace, where it is known how
   status INTEGER, -- it ended by itself, with this
   signal INTEGER, -- or was killed by this
   with_trace INTEGER NOT NULL, -- 1 if a signal that ended the trace came at the same time
   oom_kills INTEGER NOT NULL -- processes that the kernel killed for lack of memory meanwhile
+);
+
+CREATE TABLE oom_victims (
+  process_id INTEGER PRIMARY KEY -- the kernel killed it for lack of memory
 );
 
 CREATE TABLE regions (

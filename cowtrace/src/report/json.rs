@@ -14,7 +14,8 @@ use self::verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out,
 
 use crate::run::{
     AlsoHeld, Ending, Exit, Grown, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem,
-    Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Timeline, WriteKind,
+    Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Successors, Timeline,
+    WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -123,6 +124,7 @@ struct ProcessOut<'a> {
     role: Role,
     started_ns: u64,
     exited_ns: Option<u64>,
+    became_id: Option<u32>,
     exit: Option<ExitOut>,
     copied_pages: u64,
     reused_faults: u64,
@@ -198,6 +200,7 @@ struct Range<'a> {
 
 /// Writes a run as JSON.
 pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    let successors = Successors::of(&run.memory);
     let copied = run.copied();
     let report = Report {
         schema: SCHEMA,
@@ -236,7 +239,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .memory
             .processes
             .iter()
-            .map(|it| process_out(run, it))
+            .map(|it| process_out(run, it, &successors))
             .collect(),
         regions: run.memory.regions.iter().map(region_out).collect(),
         histogram: Histogram {
@@ -313,7 +316,11 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
     }
 }
 
-fn process_out<'a>(run: &'a Run, process: &'a Process) -> ProcessOut<'a> {
+fn process_out<'a>(
+    run: &'a Run,
+    process: &'a Process,
+    successors: &Successors<'_>,
+) -> ProcessOut<'a> {
     let touched_by_kind = touched_by_kind(run, process);
     ProcessOut {
         touched_pages: run.has_growth().then(|| touched_by_kind.values().sum()),
@@ -325,6 +332,7 @@ fn process_out<'a>(run: &'a Run, process: &'a Process) -> ProcessOut<'a> {
         role: process.role,
         started_ns: process.started_ns,
         exited_ns: process.exited_ns,
+        became_id: successors.after(process).map(|next| next.id),
         copied_pages: process.copied.total(),
         reused_faults: process.reused_faults,
         exit: process.exit.map(ExitOut::from),

@@ -17,9 +17,13 @@ const FROM_OUTSIDE: [i32; 4] = [
 pub struct Exit {
     /// By itself, or by a signal.
     pub ending: Ending,
+    /// Whether the kernel chose it to be killed for lack of memory: of its control group or of the machine.
+    #[serde(default)]
+    pub out_of_memory: bool,
     /// Whether a signal that ended the trace, such as a terminal's Ctrl-C, came at the same time.
     pub with_trace: bool,
-    /// Processes of the whole machine that the kernel killed for lack of memory during the trace.
+    /// Processes of the whole machine that the kernel killed for lack of memory during the trace; 0 for a
+    /// worker.
     pub oom_kills: u64,
 }
 
@@ -58,11 +62,12 @@ impl Exit {
             }
     }
 
-    /// Whether the kernel may have killed it for lack of memory: it was killed as the kernel does that,
-    /// and the kernel did that to somebody.
+    /// Whether the kernel may have killed it for lack of memory: it says so, or, in recordings of older versions,
+    /// it was killed as the kernel does that, and the kernel did that to somebody.
     #[must_use]
     pub fn may_be_out_of_memory(&self) -> bool {
-        self.ending == Ending::Signal(Signal::SIGKILL as u8) && self.oom_kills > 0
+        self.ending == Ending::Signal(Signal::SIGKILL as u8)
+            && (self.out_of_memory || self.oom_kills > 0)
     }
 
     /// Name of the signal; none if it was none, or has no name.
@@ -84,6 +89,7 @@ impl Exit {
                 let name = self.signal_name().map(str::to_owned);
                 let name = name.unwrap_or_else(|| format!("signal {number}"));
                 let meanwhile = match self.oom_kills {
+                    _ if self.out_of_memory => " for lack of memory".into(),
                     _ if !self.may_be_out_of_memory() => String::new(),
                     1 => ", and the kernel killed 1 process for lack of memory meanwhile".into(),
                     kills => format!(
@@ -103,6 +109,7 @@ mod tests {
     fn exit(ending: Ending) -> Exit {
         Exit {
             ending,
+            out_of_memory: false,
             with_trace: false,
             oom_kills: 0,
         }
@@ -150,6 +157,14 @@ mod tests {
         assert_eq!(
             killed(9, 1).in_words(),
             "was killed by SIGKILL, and the kernel killed 1 process for lack of memory meanwhile"
+        );
+        let chosen = Exit {
+            out_of_memory: true,
+            ..killed(9, 1)
+        };
+        assert_eq!(
+            chosen.in_words(),
+            "was killed by SIGKILL for lack of memory"
         );
         assert!(killed(9, 2).in_words().contains("killed 2 processes for"));
         assert_eq!(killed(11, 2).in_words(), "was killed by SIGSEGV");

@@ -88,6 +88,24 @@ impl Timeline {
         self.interval_ns *= 2;
     }
 
+    /// Pages that a process had copied at a time, ns since the start; between two samples in proportion.
+    #[must_use]
+    pub fn copied_at(&self, process_id: u32, at_ns: u64) -> u64 {
+        let later = self.samples.partition_point(|it| it.at_ns <= at_ns);
+        let at = |index: usize| {
+            let sample = self.samples.get(index)?;
+            let pages = sample.by_process.get(&process_id).copied().unwrap_or(0);
+            Some((sample.at_ns, pages))
+        };
+        let (begun, before) = later.checked_sub(1).and_then(at).unwrap_or((0, 0));
+        let Some((end, after)) = at(later) else {
+            return before;
+        };
+        let more = u128::from(after.saturating_sub(before)) * u128::from(at_ns - begun)
+            / u128::from((end - begun).max(1));
+        before + u64::try_from(more).unwrap_or(u64::MAX)
+    }
+
     /// Adds the last sample, whatever its distance.
     pub fn finish(&mut self, sample: Sample) {
         self.samples.retain(|earlier| earlier.at_ns < sample.at_ns);
@@ -98,6 +116,21 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_between_two_samples_are_in_proportion() {
+        let mut timeline = Timeline::new(10);
+        for (at_ns, pages) in [(10, 100), (20, 300)] {
+            timeline.finish(Sample {
+                at_ns,
+                by_process: [(7, pages)].into(),
+                ..Sample::default()
+            });
+        }
+        let copied = [0, 5, 10, 15, 20, 99].map(|at_ns| timeline.copied_at(7, at_ns));
+        assert_eq!(copied, [0, 50, 100, 200, 300, 300]);
+        assert_eq!(timeline.copied_at(8, 15), 0);
+    }
 
     #[test]
     fn a_long_run_keeps_a_bounded_number_of_equally_spaced_samples() {

@@ -6,9 +6,9 @@ use std::{
     fmt::Write as _,
 };
 
-use super::before::unshared_before_in_all;
+use super::{before::unshared_before_in_all, endings::failures_in_words};
 use crate::{
-    run::{Exit, OtherProcesses, Role, Run, Workers},
+    run::{OtherProcesses, Role, Run, Workers},
     words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
 };
 
@@ -19,11 +19,6 @@ const NEARLY_ALL: f64 = 0.99;
 const MOST: f64 = 0.95;
 /// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
-
-/// Most failed masters that are named.
-const MOST_ENDINGS: usize = 3;
-/// Longer names of programs are cut.
-const MAX_NAME: usize = 32;
 
 /// The answer in one sentence.
 pub(crate) fn summary(run: &Run) -> String {
@@ -91,7 +86,7 @@ fn unshared_in_words(run: &Run) -> Option<String> {
 
 fn about_workers(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = copied_before(run).into_iter().collect();
-    facts.extend(endings(run));
+    facts.extend(failures_in_words(run));
     facts.extend(no_workers(run, &run.workforce()));
     facts
 }
@@ -117,16 +112,6 @@ fn about_method(run: &Run) -> Vec<String> {
         facts.push(format!("This backend does not see: {unseen}."));
     }
     facts
-}
-
-/// How failed masters ended.
-fn endings(run: &Run) -> impl Iterator<Item = String> {
-    let failed = run.memory.processes.iter().filter_map(|process| {
-        let exit = process.exit.filter(Exit::is_failure)?;
-        let name = shorten(&printable(&process.comm), MAX_NAME);
-        Some(format!("{name} ({}) {}.", process.pid, exit.in_words()))
-    });
-    failed.take(MOST_ENDINGS)
 }
 
 /// Descendants that are not workers, with their copies; or that there were no descendants.

@@ -5,6 +5,7 @@ mod advice;
 mod answer;
 mod before;
 mod card;
+mod endings;
 mod grown;
 mod growth;
 mod holders;
@@ -22,7 +23,9 @@ pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, uns
 pub(crate) use before::unshared_before;
 pub(crate) use card::{Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
-pub(crate) use growth::{GrowthShape, TreeGrowth, growth_of_tree, verdict_in_words};
+pub(crate) use growth::{
+    GrowthShape, TreeGrowth, TreeMemory, growth_of_tree, memory_over_time, verdict_in_words,
+};
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
     owner_among_alike, part_of,

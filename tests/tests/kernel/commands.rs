@@ -1,10 +1,7 @@
 //! How a command ended is printed, recorded, and passed on: a failed run must not look like a good
 //! one.
 
-use std::{
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::process::{Command, Output, Stdio};
 
 use cowtrace_tests::{
     recorded::{Folder, reported},
@@ -154,64 +151,4 @@ fn how_a_master_ended_is_told_though_it_is_nobodys_command() {
     assert_eq!(exit["signal_name"], "SIGKILL", "{exit}");
     assert_eq!(exit["with_trace"], false);
     drop(workload);
-}
-
-#[test]
-fn a_command_that_the_kernel_killed_for_lack_of_memory_is_told_as_that() {
-    if !can_trace("out of memory") {
-        return;
-    }
-    let Some(group) = MemoryGroup::new() else {
-        println!("SKIPPED out of memory: control groups with memory cannot be made here");
-        return;
-    };
-    // 64 MiB are too much for the group; the command is the shell, which joins the group and starts
-    // dd.
-    let script = format!(
-        "echo $$ > {}/cgroup.procs && exec dd if=/dev/zero of=/dev/null bs=64M count=1",
-        group.0.display()
-    );
-    let output = traced(&["-f", "json"], &script);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(
-        errors.contains("was killed by SIGKILL, and the kernel killed")
-            && errors.contains("for lack of memory"),
-        "{errors}"
-    );
-    let exit = exit_in(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!(exit["out_of_memory"], true, "{exit}");
-    assert!(exit["oom_kills"].as_u64() >= Some(1), "{exit}");
-}
-
-/// A control group whose processes may use 16 MiB together.
-struct MemoryGroup(std::path::PathBuf);
-
-impl MemoryGroup {
-    fn new() -> Option<Self> {
-        let name = format!("cowtrace-{}", std::process::id());
-        let (two, one) = (
-            Path::new("/sys/fs/cgroup"),
-            Path::new("/sys/fs/cgroup/memory"),
-        );
-        for (top, limit) in [(two, "memory.max"), (one, "memory.limit_in_bytes")] {
-            let group = Self(top.join(&name));
-            if std::fs::create_dir(&group.0).is_err() {
-                continue;
-            }
-            let limit = group.0.join(limit);
-            if limit.is_file() && std::fs::write(limit, "16777216").is_ok() {
-                let swap = group.0.join("memory.swap.max");
-                let _ = std::fs::write(swap, "0");
-                return Some(group);
-            }
-        }
-        None
-    }
-}
-
-impl Drop for MemoryGroup {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0);
-    }
 }

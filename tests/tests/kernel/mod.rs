@@ -6,6 +6,7 @@ mod commands;
 mod cpython;
 mod demo;
 mod ends;
+mod exits;
 mod grown;
 mod holders;
 mod kept;

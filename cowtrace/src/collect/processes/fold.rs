@@ -32,6 +32,7 @@ impl Records {
                 None => {
                     record.comm = "(earlier processes)".into();
                     record.pid = 0;
+                    record.exit = None;
                     sum = Some(JoinedRecord::from(record));
                 }
                 Some(sum) => sum.absorb(&record),

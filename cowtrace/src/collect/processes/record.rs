@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     probe::{Tables, Totals},
-    run::{HeldBefore, Mapping, Process, Role, Row, Sources},
+    run::{Exit, HeldBefore, Mapping, Process, Role, Row, Sources},
 };
 
 /// One process image.
@@ -32,6 +32,8 @@ pub(in crate::collect) struct Record {
     pub role: Role,
     pub started_ns: u64,
     pub exited_ns: Option<u64>,
+    /// How it ended, as far as its event came.
+    pub exit: Option<Exit>,
     /// Whether `comm` must not be taken from the task that exits last: a thread may have a name of
     /// its own, and after exec the task has the next program's.
     pub name_is_final: bool,
@@ -78,6 +80,7 @@ impl Record {
             role,
             started_ns: 0,
             exited_ns: None,
+            exit: None,
             name_is_final: false,
             is_launcher: false,
             seemed_gone: false,
@@ -123,7 +126,7 @@ impl Record {
             role: self.role,
             started_ns: self.started_ns,
             exited_ns: self.exited_ns,
-            exit: None,
+            exit: self.exit,
             copied,
             reused_faults: self.totals.reused,
             inherited_pages: self.inherited_pages,

@@ -22,7 +22,7 @@ use crate::{
     collect::clock::Clock,
     memory,
     probe::{Lifecycle, Probe, RangeCount, Tables},
-    run::{Loss, Role, Sample},
+    run::{Ending, Exit, Loss, Role, Sample},
 };
 
 /// Records of exited processes kept: about 24 MiB.
@@ -191,6 +191,13 @@ impl Processes {
             return None;
         }
         record.exited_ns = Some(at_ns);
+        let ending = event.wait_status.and_then(Ending::from_wait_status);
+        record.exit = ending.map(|ending| Exit {
+            ending,
+            out_of_memory: event.is_out_of_memory,
+            with_trace: false,
+            oom_kills: 0,
+        });
         if !record.name_is_final {
             record.comm.clone_from(&event.comm);
         }

@@ -2,9 +2,12 @@
 
 use super::column::{Column, Holds, Shown};
 use crate::{
-    run::{Ending, Process, Run},
-    words::named,
+    run::{Ending, Process, Run, Successors},
+    words::{named, shorten},
 };
+
+/// Longer names of the programs that processes started are cut.
+const MAX_NEXT: usize = 12;
 
 /// A process.
 pub(crate) struct ProcessRow {
@@ -54,7 +57,7 @@ pub(crate) const PROCESSES: [Column<ProcessRow>; 11] = [
 ];
 
 impl ProcessRow {
-    pub(crate) fn of(run: &Run, process: &Process) -> Self {
+    pub(crate) fn of(run: &Run, process: &Process, successors: &Successors<'_>) -> Self {
         let pages = process.copied.total();
         Self {
             name: named(&process.comm),
@@ -64,15 +67,21 @@ impl ProcessRow {
             inherited_bytes: process.inherited_pages.map(|pages| run.bytes(pages)),
             pid: (process.pid != 0).then(|| process.pid.into()),
             role: process.role.name(),
-            state: state(process),
+            state: state(process, successors),
             began_ns: process.started_ns,
             ended_ns: process.exited_ns,
         }
     }
 }
 
-/// How a process ended.
-fn state(process: &Process) -> String {
+/// How a process ended, or which program it started in its place.
+fn state(process: &Process, successors: &Successors<'_>) -> String {
+    if let Some(next) = successors.after(process) {
+        return format!(", became {}", shorten(&named(&next.comm), MAX_NEXT));
+    }
+    if process.exit.is_some_and(|exit| exit.out_of_memory) {
+        return ", out of memory".into();
+    }
     match process.exit.map(|exit| (exit.ending, exit.signal_name())) {
         Some((Ending::Status(status), _)) => format!(", exited ({status})"),
         Some((Ending::Signal(_), Some(name))) => format!(", {name}"),

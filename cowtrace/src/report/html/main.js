@@ -10,6 +10,9 @@ function drawHead() {
   const [first, ...others] = data.answer;
   section("answer").append(
     make("p", { class: "first" }, unbroken(first)), make("p", {}, unbroken(others.join(" "))));
+  section("card").append(...data.card.flatMap(({ label, text, figures }, index) => [
+    make("dt", {}, index > 0 && data.card[index - 1].label === label ? "" : label),
+    make("dd", {}, make("span", {}, unbroken(text)), make("b", {}, unbroken(figures)))]));
   const { totals } = data;
   const facts = [
     ["Copied", size(totals.copied_bytes), plural(totals.copied_pages, "page")],
@@ -32,6 +35,7 @@ function drawContents() {
 
 function drawEnd() {
   const list = section("measured").querySelector("dl");
+  list.before(make("p", {}, unbroken(data.facts.join(" "))));
   for (const [name, value] of data.measured) {
     list.append(make("dt", {}, name), make("dd", {}, value));
   }
@@ -41,12 +45,12 @@ function drawEnd() {
 
 /** The sections that exist only if something was copied. */
 function drawCopies() {
-  drawTimeline(section("timeline"), data.timeline, data.page_bytes);
-  drawMaps(section("maps"), data.maps, data.page_bytes);
-  drawTable(section("mappings"), data.mappings, "Where the copies come from");
-  drawFlame(section("flame"), data.flame, data.page_bytes);
   drawTable(section("writers"), data.writers, "Who wrote");
   section("writers").append(...data.advice.map((advice) => make("p", { class: "advice" }, advice)));
+  drawFlame(section("flame"), data.flame, data.page_bytes);
+  drawTimeline(section("timeline"), data.timeline, data.page_bytes, COPIED);
+  drawTable(section("mappings"), data.mappings, "Where the copies come from");
+  drawMaps(section("maps"), data.maps, data.page_bytes);
   if (data.holders) drawTable(section("holders"), data.holders, "Held by which variables");
   else section("holders").remove();
 }
@@ -60,7 +64,16 @@ function drawGrown() {
   if (variables.rows.length > 0) drawTable(section("grown"), variables, "What grows, by variable");
 }
 
+/** The sections that older recordings have no figures for. */
+function drawMemory() {
+  if (data.memory) drawTimeline(section("memory"), data.memory, data.page_bytes, IN_MEMORY);
+  else section("memory").remove();
+  if (data.balances) drawBalances(section("balances"), data.balances, data.page_bytes);
+  else section("balances").remove();
+}
+
 drawHead();
+drawMemory();
 drawGrown();
 if (data.totals.copied_pages > 0) drawCopies();
 else for (const id of ["timeline", "maps", "mappings", "flame", "writers", "holders"]) section(id).remove();

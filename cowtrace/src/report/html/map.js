@@ -1,10 +1,15 @@
 // A map of a region: addresses from left to right, one row per process, shaded by the share copied.
 
 const LEAST_CELLS = 8;
+/** Maps, and rows of each, that are shown before all are asked for. */
+const FEW_MAPS = 3;
+const FEW_ROWS = 6;
 
 function drawMaps(section, data, pageBytes) {
   if (data.regions.length === 0) note(section, "No mapping is large enough to draw.");
-  for (const region of data.regions) section.append(new RegionMap(region, pageBytes).figure);
+  const figures = data.regions.map((region) => new RegionMap(region, pageBytes).figure);
+  section.append(...figures);
+  foldRows(section, figures, FEW_MAPS, "mapping");
   if (data.regions.length > 0) section.append(shades());
   note(section, data.note);
 }
@@ -22,19 +27,22 @@ class RegionMap {
   constructor(region, pageBytes) {
     this.region = region;
     this.pageBytes = pageBytes;
-    this.rows = region.rows.map((row) => ({ ...row, ...decoded(row.stretches) }));
+    this.all = region.rows.map((row) => ({ ...row, ...decoded(row.stretches) }));
+    this.rows = this.all.length > FEW_ROWS + 1 ? this.all.slice(0, FEW_ROWS) : this.all;
     this.geometry = new Geometry(region);
     // First and last cell shown, and the cell under the cursor.
     this.view = { from: 0, to: region.cells, cursor: 0, row: 0 };
     this.drag = null;
     this.canvas = make("canvas", {
       tabindex: "0", role: "application", class: "map",
-      "aria-label": `Map of ${region.name}: ${plural(this.rows.length, "process")}. Arrows move, plus and minus zoom, 0 shows all.`,
+      "aria-label": `Map of ${region.name}: ${plural(this.all.length, "process")}. Arrows move, plus and minus zoom, 0 shows all.`,
     });
     this.readout = make("p", { class: "readout", role: "status" });
     this.shown = make("span", { class: "hint" });
+    this.frame = make("div", { class: "map-frame" }, this.labels(), this.canvas);
     this.figure = make("figure", {}, this.caption(), make("div", { class: "controls" }, ...this.buttons(), this.shown),
-      make("div", { class: "map-frame" }, this.labels(), this.canvas), this.readout);
+      this.frame, this.readout);
+    if (this.rows !== this.all) this.figure.append(this.unfolding());
     note(this.figure, region.note);
     this.listen();
     onWidth(this.canvas, () => this.draw());
@@ -55,6 +63,18 @@ class RegionMap {
       button.addEventListener("click", () => this.zoom(factor));
       return button;
     });
+  }
+
+  /** A button that shows the rows of all processes. */
+  unfolding() {
+    const button = make("button", { type: "button", class: "fold" }, `All ${plural(this.all.length, "process")}`);
+    button.addEventListener("click", () => {
+      this.rows = this.all;
+      this.frame.firstChild.replaceWith(this.labels());
+      button.remove();
+      this.draw();
+    });
+    return button;
   }
 
   labels() {

@@ -6,6 +6,7 @@
 
 mod flame;
 mod map;
+mod memory;
 mod tables;
 mod timeline;
 
@@ -13,11 +14,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::text::rows_without_layout;
 use crate::{
     run::Run,
     verdict::{
-        advice, earlier_workers, facts, growth_of_tree, held_most, losses, problem_of_perf_map,
-        summary, unshared_share, verdict_in_words, who_wrote_most,
+        Card, advice, earlier_workers, facts, growth_of_tree, losses, problem_of_perf_map, summary,
+        unshared_share, verdict_in_words,
     },
     words::{last_of_pid, named, plural, printable, seconds},
 };
@@ -35,6 +37,7 @@ const TAIL: &str = concat!(
     include_str!("words.js"),
     include_str!("table.js"),
     include_str!("timeline.js"),
+    include_str!("balance.js"),
     include_str!("cells.js"),
     include_str!("map.js"),
     include_str!("flame.js"),
@@ -51,7 +54,13 @@ struct PageData {
     title: String,
     /// Sentences, the most important first.
     answer: Vec<String>,
+    /// What follows the first sentence, a row a question.
+    card: Vec<PageCardRow>,
     totals: PageTotals,
+    /// None in a recording of a version that looked at copies alone.
+    memory: Option<timeline::PageTimeline>,
+    /// None if none was read.
+    balances: Option<memory::Balances>,
     page_bytes: u64,
     range_bytes: u64,
     timeline: timeline::PageTimeline,
@@ -66,9 +75,19 @@ struct PageData {
     /// Types and variables of what lives on new memory; none if no process was read.
     grown: Option<[tables::Table; 2]>,
     processes: tables::Table,
+    /// Sentences.
+    facts: Vec<String>,
     /// Name and value.
     measured: Vec<(&'static str, String)>,
     lost: Vec<String>,
+}
+
+/// A row of the card.
+#[derive(Serialize)]
+struct PageCardRow {
+    label: &'static str,
+    text: String,
+    figures: String,
 }
 
 #[derive(Serialize)]
@@ -96,12 +115,12 @@ fn page_data(run: &Run) -> PageData {
     let verdict = growth_of_tree(run).map(|growth| verdict_in_words(run, &growth));
     let mut answer: Vec<String> = verdict.into_iter().collect();
     answer.push(format!("{}.", summary(run)));
-    answer.extend(who_wrote_most(run));
-    answer.extend(held_most(run));
-    answer.extend(facts(run));
     PageData {
         title: title_of_page(run),
         answer,
+        card: card_of_page(run),
+        memory: memory::memory_of_tree(run),
+        balances: memory::balances_of_run(run),
         totals: PageTotals {
             copied_pages: copied,
             copied_bytes: run.bytes(copied),
@@ -122,9 +141,20 @@ fn page_data(run: &Run) -> PageData {
         flame: flame::flame_of_run(run),
         grown: tables::grown_tables(run),
         processes: tables::processes_table(run),
+        facts: facts(run),
         measured: how_measured(run),
         lost: losses(run),
     }
+}
+
+fn card_of_page(run: &Run) -> Vec<PageCardRow> {
+    let rows = rows_without_layout(&Card::of(run)).into_iter();
+    rows.map(|row| PageCardRow {
+        label: row.label,
+        text: row.text,
+        figures: row.figures,
+    })
+    .collect()
 }
 
 fn title_of_page(run: &Run) -> String {

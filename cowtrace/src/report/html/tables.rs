@@ -11,7 +11,7 @@ use crate::{
         PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells, rows_of_grown_types,
         rows_of_grown_variables,
     },
-    run::{Run, Writer},
+    run::{Run, Successors, Writer},
     verdict::{
         HeldPages, KnownPages, WhatGrows, are_of_several_processes, notes_on_grown, notes_on_walks,
         pages_in_own_memory, why_not_looked_for,
@@ -187,6 +187,7 @@ fn table_of_all<R>(columns: &[Column<R>], rows: &[R]) -> Table {
 /// Every process, including those without copies.
 pub(super) fn processes_table(run: &Run) -> Table {
     let processes = run.memory.processes.iter();
-    let rows = processes.map(|process| ProcessRow::of(run, process));
+    let successors = Successors::of(&run.memory);
+    let rows = processes.map(|process| ProcessRow::of(run, process, &successors));
     capped(&PROCESSES, rows.collect(), |row| row.pages, "process")
 }

@@ -1,35 +1,43 @@
-// Copied bytes over time: stacked bands, one per process. Pointer or arrow keys read a value.
+// Bytes over time: stacked bands, and a line beside them. Pointer or arrow keys read a value.
 
 const CHART = { height: 240, left: 64, right: 12, top: 10, bottom: 26 };
 
 /** Half the width of the widest label on the time axis. */
 const TICK_ROOM = 24;
 
-function drawTimeline(section, data, pageBytes) {
+/** What a chart shows: whether all counts begin at 0, and what the sum of its bands is. */
+const COPIED = { fromZero: true, sum: "copied", label: "Copied bytes over time by process, stacked." };
+const IN_MEMORY = { fromZero: false, sum: "in memory", label: "Anonymous memory of all processes over time, stacked." };
+
+function drawTimeline(section, data, pageBytes, what) {
   if (data.bands.length === 0 || data.at_ns.length === 0) {
     note(section, "No sample was taken.");
     return;
   }
-  const chart = new TimeChart(data, pageBytes);
+  const chart = new TimeChart(data, pageBytes, what);
   section.append(bandLegend(data), chart.element, chart.readout);
   note(section, data.note);
 }
 
 function bandLegend(data) {
-  return make("ul", { class: "legend" }, ...data.bands.map((band, index) =>
-    make("li", { class: `band-${bandColor(index, data)}` }, make("span", { class: "swatch", "aria-hidden": "true" }), band.name)));
+  const bands = data.bands.map((band, index) =>
+    make("li", { class: `band-${bandColor(index, data)}` }, make("span", { class: "swatch", "aria-hidden": "true" }), band.name));
+  const line = data.line ? [make("li", {}, make("span", { class: "swatch line", "aria-hidden": "true" }), data.line.name)] : [];
+  return make("ul", { class: "legend" }, ...bands, ...line);
 }
 
 class TimeChart {
-  constructor(data, pageBytes) {
+  constructor(data, pageBytes, what) {
     this.data = data;
-    // All counts begin at 0.
-    this.times = [0, ...data.at_ns];
-    this.tops = stacked(data.bands.map((band) => [0, ...band.pages]), pageBytes);
+    this.what = what;
+    const first = what.fromZero ? [0] : [];
+    this.times = [...first, ...data.at_ns];
+    this.tops = stacked(data.bands.map((band) => [...first, ...band.pages]), pageBytes);
+    this.line = data.line && data.line.pages.map((pages) => pages * pageBytes);
     this.cursor = this.times.length - 1;
     this.element = makeSvg("svg", {
       class: "chart", tabindex: "0", role: "application",
-      "aria-label": "Copied bytes over time by process, stacked. Left and right arrows read the points.",
+      "aria-label": `${what.label} Left and right arrows read the points.`,
     });
     this.mark = makeSvg("line", { class: "cursor", y1: CHART.top, y2: CHART.height - CHART.bottom });
     this.readout = make("p", { class: "readout", role: "status" });
@@ -52,14 +60,21 @@ class TimeChart {
 
   draw(width) {
     const { times, tops, data } = this;
-    this.scale = scales(width, times[times.length - 1], Math.max(...tops[tops.length - 1]));
+    this.scale = scales(width, times[times.length - 1], this.most());
     this.element.setAttribute("viewBox", `0 0 ${width} ${CHART.height}`);
     const areas = tops.map((top, index) => makeSvg("path", {
       class: `area band-${bandColor(index, data)}`,
       d: area(times, top, tops[index - 1], this.scale),
     }));
-    this.element.replaceChildren(...axes(this.scale, width), ...areas, this.mark);
+    const line = this.line ? [makeSvg("path", { class: "line", d: path(times, this.line, this.scale) })] : [];
+    this.element.replaceChildren(...axes(this.scale, width), ...areas, ...line, this.mark);
     this.read(this.cursor);
+  }
+
+  /** The top of the scale: the line may leave the chart where it would flatten the bands. */
+  most() {
+    const stack = Math.max(...this.tops[this.tops.length - 1]);
+    return Math.max(stack, Math.min(stack * 2, ...(this.line ? [Math.max(...this.line)] : [0])));
   }
 
   /** Describes what was copied up to a point in time. */
@@ -71,7 +86,8 @@ class TimeChart {
     this.mark.setAttribute("x2", at);
     const top = (band) => (band < 0 ? 0 : tops[band][this.cursor]);
     const parts = data.bands.map((band, index) => `${band.name}: ${size(top(index) - top(index - 1))}`);
-    this.readout.textContent = `After ${seconds(times[this.cursor])}: ${size(top(tops.length - 1))} copied. ${parts.join(" · ")}`;
+    if (this.line) parts.push(`${data.line.name}: ${size(this.line[this.cursor])}`);
+    this.readout.textContent = `After ${seconds(times[this.cursor])}: ${size(top(tops.length - 1))} ${this.what.sum}. ${parts.join(" · ")}`;
   }
 }
 
@@ -108,6 +124,10 @@ function area(times, top, bottom, scale) {
   const there = times.map(point(top));
   const back = times.map(point(bottom)).reverse();
   return `M${there.join("L")}L${back.join("L")}Z`;
+}
+
+function path(times, values, scale) {
+  return `M${times.map((ns, index) => `${scale.x(ns).toFixed(1)},${Math.max(0, scale.y(values[index])).toFixed(1)}`).join("L")}`;
 }
 
 function axes(scale, width) {

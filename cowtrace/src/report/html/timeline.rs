@@ -16,20 +16,22 @@ const MOST_POINTS: usize = 400;
 #[derive(Serialize)]
 pub(super) struct PageTimeline {
     /// Times of the points, ns since the start.
-    at_ns: Vec<u64>,
-    /// Largest first.
-    bands: Vec<Band>,
+    pub(super) at_ns: Vec<u64>,
+    /// From the lowest to the highest.
+    pub(super) bands: Vec<Band>,
+    /// What is not part of the stack.
+    pub(super) line: Option<Band>,
     /// Whether the last band stands for all other processes.
-    has_others: bool,
+    pub(super) has_others: bool,
     /// What was left out; empty if nothing.
-    note: String,
+    pub(super) note: String,
 }
 
 #[derive(Serialize)]
-struct Band {
-    name: String,
-    /// Pages copied since the start, at each point.
-    pages: Vec<u64>,
+pub(super) struct Band {
+    pub(super) name: String,
+    /// Pages at each point.
+    pub(super) pages: Vec<u64>,
 }
 
 pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
@@ -58,6 +60,7 @@ pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
         at_ns: samples.iter().map(|sample| sample.at_ns).collect(),
         has_others: bands.len() > own,
         bands,
+        line: None,
         note: if merged > 0 {
             match merged {
                 1 => "1 sample in between is left out.".into(),
@@ -70,7 +73,7 @@ pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
 }
 
 /// Samples at equal distances, and the last one.
-fn points(samples: &[Sample]) -> Vec<&Sample> {
+pub(super) fn points<S>(samples: &[S]) -> Vec<&S> {
     let step = samples.len().div_ceil(MOST_POINTS).max(1);
     let last = samples.len().wrapping_sub(1);
     let is_kept = |index: usize| (last - index).is_multiple_of(step);

@@ -15,6 +15,8 @@ mod summary;
 mod view;
 mod writers;
 
+pub(super) use card::rows_without_layout;
+
 use std::io::{self, Write};
 
 pub use extent::Extent;

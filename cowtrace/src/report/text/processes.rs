@@ -8,7 +8,7 @@ use std::{
 use super::view::View;
 use crate::{
     report::columns::{PROCESSES, ProcessRow},
-    run::{Process, Role, Run},
+    run::{Process, Role, Run, Successors},
     terminal::{Style, item, section},
     words::{named, plural, shorten, size},
 };
@@ -24,10 +24,11 @@ const ALIKE: f64 = 0.9;
 /// Writes the section.
 pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let processes = processes_by_copies(run);
+    let successors = Successors::of(&run.memory);
     let view = View::of(&PROCESSES);
     let mut table = view.grid().dispensable(&[1, 2, 4]).shorter(4, 5);
     for process in processes.iter().take(MOST_PROCESSES) {
-        let row = ProcessRow::of(run, process);
+        let row = ProcessRow::of(run, process, &successors);
         table.add(view.figures(&row), move |room| shorten(&row.name, room));
     }
     let explained = if table.shows(1, style) {
@@ -62,9 +63,10 @@ fn processes_by_copies(run: &Run) -> Vec<&Process> {
 pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let all = size(run.bytes(run.copied().total()));
     section(&format!("WHO COPIED ({all} in all)"), style, out)?;
+    let successors = Successors::of(&run.memory);
     let groups = groups_of_alike(processes_by_copies(run));
     for group in groups.iter().take(MOST_GROUPS) {
-        item(&group_in_words(run, group), style, out)?;
+        item(&group_in_words(run, group, &successors), style, out)?;
     }
     let others = groups.get(MOST_GROUPS..).unwrap_or_default();
     let others: Vec<&Process> = others.iter().flatten().copied().collect();
@@ -103,7 +105,7 @@ fn groups_of_alike(processes: Vec<&Process>) -> Vec<Vec<&Process>> {
 }
 
 /// `29 workers, 24.0 MiB each (python3)`.
-fn group_in_words(run: &Run, group: &[&Process]) -> String {
+fn group_in_words(run: &Run, group: &[&Process], successors: &Successors<'_>) -> String {
     let Some((first, last)) = group.first().zip(group.last()) else {
         return String::new();
     };
@@ -111,9 +113,9 @@ fn group_in_words(run: &Run, group: &[&Process]) -> String {
     let (most, fewest) = (copied(first), copied(last));
     let name = shorten(&named(&first.comm), MAX_NAME);
     if group.len() == 1 {
-        let exited = first.exited_ns.map_or("", |_| ", exited");
+        let ended = ends_in_words(group, successors);
         return format!(
-            "{} {}, {most} ({name}{exited})",
+            "{} {}, {most} ({name}{ended})",
             first.role.name(),
             first.pid
         );
@@ -124,11 +126,32 @@ fn group_in_words(run: &Run, group: &[&Process]) -> String {
         format!("{fewest} to {most}")
     };
     let number = plural(group.len() as u64, first.role.name());
-    let exited = group.iter().filter(|it| it.exited_ns.is_some()).count();
-    let exited = match exited {
-        0 => String::new(),
-        all if all == group.len() => ", all exited".into(),
-        some => format!(", {some} exited"),
+    let ended = ends_in_words(group, successors);
+    format!("{number}, {each} each ({name}{ended})")
+}
+
+/// How many of a group ended, and how: each process in one way.
+fn ends_in_words(group: &[&Process], successors: &Successors<'_>) -> String {
+    let (mut killed, mut became, mut exited) = (0, 0, 0);
+    for process in group {
+        if successors.after(process).is_some() {
+            became += 1;
+        } else if process.exit.is_some_and(|exit| exit.out_of_memory) {
+            killed += 1;
+        } else if process.exited_ns.is_some() {
+            exited += 1;
+        }
+    }
+    let of = |number: usize, what: &str| match (number, group.len()) {
+        (0, _) => String::new(),
+        (_, 1) => format!(", {what}"),
+        (all, size) if all == size => format!(", all {what}"),
+        (some, _) => format!(", {some} {what}"),
     };
-    format!("{number}, {each} each ({name}{exited})")
+    [
+        of(exited, "exited"),
+        of(became, "started another program"),
+        of(killed, "killed for lack of memory"),
+    ]
+    .concat()
 }

@@ -56,6 +56,28 @@ impl LabelledRow<'_> {
         self.rank = self.rank.saturating_add(by);
         self
     }
+
+    /// Its label.
+    pub(super) const fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// Its text in so many columns, without padding inside.
+    pub(super) fn text_in(&self, room: usize) -> Vec<String> {
+        let lines = (self.text)(room).into_iter();
+        lines
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    /// Its figures, one after the other.
+    pub(super) fn figures_in_words(&self) -> String {
+        match &self.figures {
+            RowFigures::Nothing => String::new(),
+            RowFigures::Share(one) | RowFigures::Words(one) => one.clone(),
+            RowFigures::ShareAndSize(share, size) => format!("{share}, {size}"),
+        }
+    }
 }
 
 /// The lines of rows, as many as fit; rows that may be left out go first.

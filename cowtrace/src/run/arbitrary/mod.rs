@@ -61,8 +61,10 @@ fn exit() -> impl Strategy<Value = Exit> {
         any::<u8>().prop_map(Ending::Status),
         (1..=u8::MAX).prop_map(Ending::Signal)
     ];
-    (ending, any::<bool>(), count()).prop_map(|(ending, with_trace, oom_kills)| Exit {
+    let flags = (any::<bool>(), any::<bool>());
+    (ending, flags, count()).prop_map(|(ending, (out_of_memory, with_trace), oom_kills)| Exit {
         ending,
+        out_of_memory,
         with_trace,
         oom_kills,
     })

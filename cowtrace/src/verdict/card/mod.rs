@@ -10,6 +10,7 @@ pub(crate) use outlook::Outlook;
 use super::{
     advice::{Advice, advice_on_copies},
     answer,
+    endings::killed_for_memory,
     grown::WhatGrows,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
     remedies::advice_on_growth,
@@ -41,6 +42,8 @@ pub(crate) struct Card {
     pub(crate) against_growth: Option<Advice>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
+    /// Who was killed for lack of memory; `None` if nobody was.
+    pub(crate) killed: Option<String>,
     /// `None` if nothing was lost.
     pub(crate) loss: Option<LossOnCard>,
 }
@@ -81,6 +84,7 @@ impl Card {
             grown,
             against_growth: advice_on_growth(run, growth.as_ref()),
             advice: advice_on_copies(run),
+            killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }
     }

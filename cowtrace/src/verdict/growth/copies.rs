@@ -57,7 +57,10 @@ impl<'a> CopiesInMemory<'a> {
     /// Each fork shares all pages again, and a process that goes on forking copies the same pages again and
     /// again. It has no more of them than it has memory. What a master had copied when the oldest of its
     /// living children was forked is its only copy by now, and no memory more.
-    fn in_sample<'b>(&'b self, sample: &'b Sample) -> impl Iterator<Item = (u32, u64)> + use<'b> {
+    pub(super) fn in_sample<'b>(
+        &'b self,
+        sample: &'b Sample,
+    ) -> impl Iterator<Item = (u32, u64)> + use<'b> {
         let oldest = self.oldest_children(sample);
         sample.held_by_process.iter().filter_map(move |(id, held)| {
             let pages = *sample.by_process.get(id)?;

@@ -4,12 +4,14 @@
 //! [`GrowthShape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
 
 mod copies;
+mod over_time;
 mod series;
 mod shape;
 mod tree;
 mod window;
 mod words;
 
+pub(crate) use over_time::{TreeMemory, memory_over_time};
 pub(crate) use shape::GrowthShape;
 pub(crate) use tree::{TreeGrowth, VerdictKind, growth_of_tree, processes_at_end};
 pub(crate) use words::verdict_in_words;

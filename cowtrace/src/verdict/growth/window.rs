@@ -78,8 +78,14 @@ impl<'a> Window<'a> {
 
     /// Pages that were touched for the first time in it, by its last sample.
     pub(super) fn touched_pages(&self) -> u64 {
-        let last = self.samples.last().map_or(0, |sample| sample.touched_pages);
-        last.saturating_sub(self.touched_before)
+        self.samples
+            .last()
+            .map_or(0, |sample| self.touched_by(sample))
+    }
+
+    /// Likewise, by a sample.
+    pub(super) const fn touched_by(&self, sample: &Sample) -> u64 {
+        sample.touched_pages.saturating_sub(self.touched_before)
     }
 }
 

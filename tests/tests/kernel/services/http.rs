@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::Mutex,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::server::Server;
@@ -66,6 +66,17 @@ pub fn load(server: &Server, workers: usize, least: u32, paths: &[String]) {
                 });
             });
         }
+    });
+}
+
+/// Requests one path after the other until then, with a pause after each.
+pub fn requests_at_a_pace(server: &Server, paths: &[String], ends: Instant, pause: Duration) {
+    let mut paths = paths.iter().cycle();
+    server.repeat("answers at a pace", || {
+        let answer = get(&server.path(SOCKET), paths.next().expect("a path"));
+        answer.unwrap_or_else(|error| panic!("{error}; {}", server.said()));
+        thread::sleep(pause);
+        Instant::now() >= ends
     });
 }
 

@@ -6,3 +6,4 @@ mod native;
 mod python;
 mod recycled;
 mod server;
+mod verdicts;

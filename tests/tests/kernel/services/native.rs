@@ -44,7 +44,7 @@ fn expect_as_pagemap(report: &Report, pid: u32, before: &BTreeMap<u64, Frames>) 
 }
 
 /// Debian's Redis: the program is a link to a file that is named after another of its tools.
-fn redis() -> Server {
+pub fn redis() -> Server {
     let folder = Folder::new("redis");
     let program = folder.path("redis-server");
     symlink(installed("redis-check-rdb"), &program).expect("a link can be made");
@@ -59,7 +59,7 @@ fn redis() -> Server {
 }
 
 /// Sends Redis many commands at a time, and checks each answer.
-fn say(socket: &Path, commands: impl IntoIterator<Item = String>, answer: &str) {
+pub fn say(socket: &Path, commands: impl IntoIterator<Item = String>, answer: &str) {
     let mut stream = UnixStream::connect(socket).expect("Redis listens");
     let mut answers = BufReader::new(stream.try_clone().expect("a second handle")).lines();
     let commands: Vec<String> = commands.into_iter().collect();

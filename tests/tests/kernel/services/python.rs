@@ -74,7 +74,7 @@ pub fn command(python: &Interpreter) -> Command {
 }
 
 /// A path for each part of the data.
-fn parts() -> Vec<String> {
+pub fn parts() -> Vec<String> {
     let first = (0..800_000).step_by(10_000);
     first.map(|first| format!("/?first={first}")).collect()
 }

@@ -76,8 +76,35 @@ fn more_in_words(again: Option<&str>) -> String {
     }
 }
 
+/// What a row of the card says, without a layout.
+pub(in crate::report) struct CardRow {
+    /// The question that it answers.
+    pub(in crate::report) label: &'static str,
+    pub(in crate::report) text: String,
+    /// Its share, its size, or both; empty if it has none.
+    pub(in crate::report) figures: String,
+}
+
+/// Room in which each row is one line.
+const ALL_ROOM: usize = 400;
+
+/// All rows of the card, for formats that lay them out themselves.
+pub(in crate::report) fn rows_without_layout(card: &Card) -> Vec<CardRow> {
+    rows_of_card(card)
+        .iter()
+        .map(|row| CardRow {
+            label: row.label(),
+            text: row.text_in(ALL_ROOM).join(" "),
+            figures: row.figures_in_words(),
+        })
+        .collect()
+}
+
 fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     let mut rows = Vec::new();
+    if let Some(killed) = &card.killed {
+        rows.push(text_row("killed", 0, RowFigures::Nothing, killed.clone()));
+    }
     if let Some(grown) = &card.grown {
         rows.extend(rows_of_grown(grown, card.grown_is_all));
     }

@@ -57,6 +57,7 @@ fn card() -> Card {
         grown_is_all: false,
         against_growth: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
+        killed: None,
         loss: None,
     }
 }

@@ -1,0 +1,201 @@
+//! The memory of the traced tree over time, each page once.
+
+use std::collections::HashMap;
+
+use super::{copies::CopiesInMemory, window::Window};
+use crate::{
+    run::{Process, Run, Sample},
+    verdict::before::unshared_before,
+};
+
+/// Anonymous memory of the processes that live at a moment, pages. The parts exclude each other, and were in
+/// memory together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TreeMemory {
+    /// When, ns since the start.
+    pub(crate) at_ns: u64,
+    /// What processes have from before and may share, once for those that have it.
+    pub(crate) shared: u64,
+    /// What those that were there before the trace had unshared by then; at most.
+    pub(crate) unshared_before: u64,
+    /// Copies of the trace.
+    pub(crate) copied: u64,
+    /// What is new since the trace began.
+    pub(crate) new: u64,
+    /// New memory that has been given back so far, by exits too. It is not in memory.
+    pub(crate) given_back: u64,
+}
+
+/// The memory of the tree at each sample; empty in recordings of versions that did not look. What a command loads
+/// before it forks its first worker is what they share.
+pub(crate) fn memory_over_time(run: &Run) -> Vec<TreeMemory> {
+    let window = run.has_growth().then(|| Window::of(run)).flatten();
+    let Some(window) = window else {
+        return Vec::new();
+    };
+    let tree = TreeOverTime::of(run, window);
+    let samples = run.memory.timeline.samples.iter();
+    samples.map(|sample| tree.memory_at(sample)).collect()
+}
+
+/// What the split of a sample needs of the whole run.
+struct TreeOverTime<'a> {
+    window: Window<'a>,
+    processes: HashMap<u32, &'a Process>,
+    unshared_before: HashMap<u32, u64>,
+    copies: CopiesInMemory<'a>,
+}
+
+impl<'a> TreeOverTime<'a> {
+    fn of(run: &'a Run, window: Window<'a>) -> Self {
+        let processes = run.memory.processes.iter();
+        let before = |it: &Process| Some((it.id, unshared_before(run, it)?.0));
+        Self {
+            processes: processes.clone().map(|it| (it.id, it)).collect(),
+            window,
+            unshared_before: processes.filter_map(before).collect(),
+            copies: CopiesInMemory::of(run),
+        }
+    }
+
+    fn memory_at(&self, sample: &Sample) -> TreeMemory {
+        let copied: HashMap<u32, u64> = self.copies.in_sample(sample).collect();
+        let mut memory = TreeMemory {
+            at_ns: sample.at_ns,
+            ..TreeMemory::default()
+        };
+        // What is left of each process's memory, by the first process of those that have it together.
+        let mut common: HashMap<u32, u64> = HashMap::new();
+        for (id, held) in &sample.held_by_process {
+            let new = self.window.new_pages(*id, *held);
+            let copied = copied.get(id).copied().unwrap_or(0);
+            let mut rest = held - new;
+            let unshared = self.unshared_before.get(id).copied().unwrap_or(0).min(rest);
+            memory.new += new;
+            memory.copied += copied;
+            memory.unshared_before += unshared;
+            let first = self.first_of(*id);
+            if first != *id {
+                rest = rest.saturating_sub(copied + unshared);
+            }
+            let most = common.entry(first).or_default();
+            *most = rest.max(*most);
+        }
+        memory.shared = common.values().sum();
+        let touched = self.window.touched_by(sample);
+        memory.given_back = touched.saturating_sub(memory.new);
+        memory
+    }
+
+    /// The process whose memory a process has by forks alone, itself if it was started.
+    fn first_of(&self, mut id: u32) -> u32 {
+        // A parent's number is below its children's.
+        while let Some(process) = self.processes.get(&id) {
+            let parent = process.parent_id.filter(|parent| *parent < id);
+            match parent.filter(|_| process.inherited_pages.is_some()) {
+                Some(parent) => id = parent,
+                None => break,
+            }
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Balance, BalanceIs, FirstTouches, HeldBefore, PageBalance, Role, Sources};
+
+    fn process(id: u32, parent_id: Option<u32>, inherited_pages: Option<u64>) -> Process {
+        Process {
+            id,
+            pid: 100 + id,
+            parent_id,
+            comm: "app".into(),
+            role: if id == 0 { Role::Master } else { Role::Worker },
+            started_ns: 0,
+            exited_ns: None,
+            exit: None,
+            copied: Sources {
+                anon: if id == 0 { 0 } else { 300 },
+                ..Sources::default()
+            },
+            reused_faults: 0,
+            inherited_pages,
+        }
+    }
+
+    fn held_before(process_id: u32, pages: u64) -> HeldBefore {
+        HeldBefore { process_id, pages }
+    }
+
+    /// A master of 1,000 pages and two workers that had 900 of them, and a program that one started.
+    fn sample_run() -> Run {
+        let mut run = Run::default();
+        run.head.duration_ns = 2;
+        run.memory.processes = vec![
+            process(0, None, None),
+            process(1, Some(0), Some(1000)),
+            process(2, Some(0), Some(1000)),
+            process(3, Some(1), None),
+        ];
+        run.growth.first_touches = vec![FirstTouches {
+            process_id: 1,
+            kind: None,
+            pages: 90,
+        }];
+        run.growth.held_before = vec![
+            held_before(0, 1000),
+            held_before(1, 900),
+            held_before(2, 900),
+            held_before(3, 0),
+        ];
+        run.growth.balances = vec![Balance {
+            process_id: 2,
+            at_ns: 0,
+            copied_pages: 0,
+            pages: PageBalance {
+                is: BalanceIs::Exact,
+                shared_pages: 850,
+                unshared_pages: 50,
+                ..PageBalance::default()
+            },
+        }];
+        run.memory.timeline.samples = vec![Sample {
+            at_ns: 1,
+            copied_pages: 500,
+            reused_faults: 0,
+            by_process: [(1, 300), (2, 200)].into(),
+            touched_pages: 90,
+            held_by_process: [(0, 1000), (1, 940), (2, 880), (3, 20)].into(),
+        }];
+        run
+    }
+
+    #[test]
+    fn parts_exclude_each_other_and_shared_memory_counts_once() {
+        let expected = TreeMemory {
+            at_ns: 1,
+            shared: 1000,
+            unshared_before: 50,
+            copied: 500,
+            new: 40 + 20,
+            given_back: 30,
+        };
+        assert_eq!(memory_over_time(&sample_run()), [expected]);
+    }
+
+    #[test]
+    fn without_their_master_workers_still_have_its_memory_once() {
+        let mut run = sample_run();
+        run.memory.timeline.samples[0].held_by_process.remove(&0);
+        let memory = memory_over_time(&run)[0];
+        // 900 less 300 copied, and 880 less 200 copied and 50 from before: the larger.
+        assert_eq!(memory.shared, 630);
+    }
+
+    #[test]
+    fn older_recordings_say_nothing() {
+        assert_eq!(memory_over_time(&Run::default()), []);
+    }
+}
