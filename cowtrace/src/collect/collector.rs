@@ -13,6 +13,7 @@ use super::{
     },
     balances::Balances,
     clock::Clock,
+    growers::Growers,
     holders::{lookup::HolderLookup, view::TraceView},
     processes::{
         mappings::Mappings, names::NAMES_PER_TICK, reading::HELD_PER_TICK, tree::Processes,
@@ -56,6 +57,7 @@ pub struct Collector {
     holders: HolderLookup,
     snapshots: PreviousSnapshots,
     balances: Balances,
+    growers: Growers,
 }
 
 /// What has been counted so far, for the progress line.
@@ -92,6 +94,7 @@ impl Collector {
             holders: HolderLookup::new(settings.holders && settings.writers, clock),
             snapshots: PreviousSnapshots::default(),
             balances: Balances::default(),
+            growers: Growers::default(),
             probe,
             kernel,
             clock,
@@ -218,6 +221,7 @@ impl Collector {
         let root = self.processes.proc_root();
         let records = self.processes.records();
         self.balances.begin(records, root, self.clock);
+        self.growers.look(records, root);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,
@@ -362,6 +366,8 @@ impl Collector {
             evidence: &self.evidence,
         };
         let who_holds = self.holders.find(view, &mut self.loss);
+        let root = self.processes.proc_root();
+        let grown = self.growers.find(records, &self.evidence, root);
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);
@@ -388,6 +394,7 @@ impl Collector {
             named,
             who_holds,
             balances,
+            grown,
         };
         complete_run(run, parts, &proc_root)
     }

@@ -8,7 +8,8 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, HeldBefore, Loss, PerfMapProblem, Process, Region, Run,
+    Balance, Exit, FirstTouches, GrownHeap, GrownType, GrownVariable, HeldBefore, Loss,
+    PerfMapProblem, Process, Region, Run,
 };
 
 /// The rows that these tables hold.
@@ -27,6 +28,9 @@ pub(super) struct Lists {
     first_touches: HeldRows,
     held_before: HeldRows,
     balances: HeldRows,
+    grown_heaps: HeldRows,
+    grown_types: HeldRows,
+    grown_variables: HeldRows,
 }
 
 impl Lists {
@@ -111,6 +115,13 @@ impl Lists {
                 &run.growth.held_before,
             )?,
             balances: sync_list::<Balance, _>(db, &self.balances, &run.growth.balances)?,
+            grown_heaps: sync_list::<GrownHeap, _>(db, &self.grown_heaps, &run.growth.grown.heaps)?,
+            grown_types: sync_list::<GrownType, _>(db, &self.grown_types, &run.growth.grown.types)?,
+            grown_variables: sync_list::<GrownVariable, _>(
+                db,
+                &self.grown_variables,
+                &run.growth.grown.variables,
+            )?,
         })
     }
 }

@@ -9,11 +9,14 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 9] = [
+pub(super) const LATER: [&str; 12] = [
     "balances",
     "exits",
     "first_touches",
     "growers",
+    "grown_heaps",
+    "grown_types",
+    "grown_variables",
     "held_before",
     "oom_victims",
     "perf_map_problems",
@@ -52,13 +55,14 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, Grower, HeapWalk, HeldBefore, Holder,
-        NativeFrame, PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, Grower, GrownHeap, GrownType,
+        GrownVariable, HeapWalk, HeldBefore, Holder, NativeFrame, PerfMapProblem, Process,
+        PythonFrame, Region, Row, Sample, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 31] = [
+        const STORED: [TableDefinition; 34] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -85,6 +89,9 @@ mod tests {
             HeldBefore::TABLE,
             Grower::TABLE,
             Balance::TABLE,
+            GrownHeap::TABLE,
+            GrownType::TABLE,
+            GrownVariable::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,
