@@ -33,10 +33,9 @@ const BUSY: Duration = Duration::from_secs(23);
 const PACE: Duration = Duration::from_millis(100);
 /// A part of the growth that is to be called copied.
 const MOST: f64 = 0.95;
-/// A balance may differ from page frames by one in so many.
+/// Each term of a balance may differ from page frames by one in so many of the worker's pages. The start is read
+/// while requests come, one of which copies 350 pages at once: 1 % of the 36,000.
 const ONE_IN: u64 = 100;
-/// What both have at the same address without one having it from the other, after a fork: new pages of the heap.
-const NEW_AT_ONE_ADDRESS: u64 = 128;
 
 /// Pages of two processes at the same addresses: in the same frame, and in different ones.
 fn compared(one: u32, other: u32) -> (u64, u64) {
@@ -49,9 +48,9 @@ fn compared(one: u32, other: u32) -> (u64, u64) {
 }
 
 #[track_caller]
-fn expect_close(said: u64, truth: u64, what: &str) {
-    println!("{what}: {said}, by frames {truth}");
-    let most = (truth / ONE_IN).max(NEW_AT_ONE_ADDRESS);
+fn expect_close(said: u64, truth: u64, all: u64, what: &str) {
+    println!("{what}: {said}, by frames {truth}, of {all}");
+    let most = all / ONE_IN;
     assert!(said.abs_diff(truth) <= most, "{what}: {said}, {truth}");
 }
 
@@ -105,11 +104,12 @@ fn a_service_that_reads_its_data_is_called_copy_on_write_also_when_attached_late
             let balance = balances.iter().find(|it| it["process_id"] == image["id"]);
             let balance = balance.expect("a balance of each worker");
             assert_eq!(balance["is"], "exact", "{balance}");
-            let (shared, _) = compared(server.pid(), *worker);
+            let (shared, unshared) = compared(server.pid(), *worker);
+            let all = shared + unshared;
             let what = format!("shared by {worker}");
-            expect_close(number(balance, "shared_pages"), shared, &what);
+            expect_close(number(balance, "shared_pages"), shared, all, &what);
             let what = format!("unshared by {worker} before");
-            expect_close(number(balance, "unshared_before_pages"), before, &what);
+            expect_close(number(balance, "unshared_before_pages"), before, all, &what);
         }
     }
 }
