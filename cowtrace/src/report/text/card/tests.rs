@@ -54,8 +54,6 @@ fn card() -> Card {
         }),
         is_unbounded: false,
         grown: None,
-        grown_is_all: false,
-        against_growth: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
         killed: None,
         loss: None,
