@@ -72,12 +72,12 @@ impl Growers {
             return;
         }
         self.asked.extend(wanted.iter().map(|(id, _)| *id));
-        let root = proc_root.to_owned();
+        let proc_root = proc_root.to_owned();
         let read = move || {
             let mut left = MOST_PAGES;
             let wanted = wanted.into_iter();
             wanted
-                .map(|(id, pid)| (id, present_pages_of(&root, pid, &mut left)))
+                .map(|(id, pid)| (id, present_pages_of(&proc_root, pid, &mut left)))
                 .collect()
         };
         let thread = thread::Builder::new().name("pages".into());

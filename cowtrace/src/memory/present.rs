@@ -175,9 +175,9 @@ mod tests {
         let bytes = 64 * 4096;
         let pid = std::process::id();
         let root = Path::new("/proc");
-        let before = read_present(root, pid, 4096).unwrap();
-        // Larger than what the allocator keeps: a mapping of its own.
+        // Larger than what the allocator keeps: a mapping of its own, which nobody has touched.
         let mut new = vec![0u8; bytes * 64];
+        let before = read_present(root, pid, 4096).unwrap();
         new[..bytes].fill(1);
         let new_at = new.as_ptr() as u64;
         let after = read_present(root, pid, 4096).unwrap().without(&before);

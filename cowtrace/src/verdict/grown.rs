@@ -167,24 +167,25 @@ fn is_read(heap: &GrownHeap) -> bool {
 
 /// What variables hold, those of the same name in several processes as one, most bytes first.
 fn variables_by_growth(all: &[GrownVariable]) -> Vec<(WhatPartIs, u64)> {
-    let mut sums: HashMap<(&str, Option<&str>), (u64, Option<u64>)> = HashMap::new();
+    type PathAndType<'a> = (&'a str, Option<&'a str>);
+    type BytesAndEntries = (u64, Option<u64>);
+    let mut sums: HashMap<PathAndType<'_>, BytesAndEntries> = HashMap::new();
     for variable in all {
         let key = (variable.path.as_str(), variable.type_name.as_deref());
         let (bytes, entries) = sums.entry(key).or_default();
         *bytes = bytes.saturating_add(variable.bytes);
         *entries = (*entries).max(variable.entries);
     }
-    let mut found: Vec<_> = sums.into_iter().collect();
+    let mut found: Vec<(PathAndType<'_>, BytesAndEntries)> = sums.into_iter().collect();
     found.sort_by_key(|(key, (bytes, _))| (std::cmp::Reverse(*bytes), *key));
-    let named =
-        |((path, type_name), (bytes, entries)): ((&str, Option<&str>), (u64, Option<u64>))| {
-            let is = WhatPartIs::Variable {
-                path: printable(path),
-                type_name: type_name.map(printable),
-                entries,
-            };
-            (is, bytes)
+    let named = |((path, type_name), (bytes, entries)): (PathAndType<'_>, BytesAndEntries)| {
+        let is = WhatPartIs::Variable {
+            path: printable(path),
+            type_name: type_name.map(printable),
+            entries,
         };
+        (is, bytes)
+    };
     found.into_iter().map(named).collect()
 }
 

@@ -116,7 +116,7 @@ fn lines_of_change(variable: &VariableChange, room: usize) -> String {
             bytes: 0,
         };
         let [entries, _] = change_in_words(change);
-        what.push_str(&format!(", {entries} entries"));
+        what = format!("{what}, {entries} entries");
     }
     if !variable.is_in_both {
         what.push_str(" (of one look alone)");

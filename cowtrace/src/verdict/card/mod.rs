@@ -39,11 +39,7 @@ pub(crate) struct Card {
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
     /// What the new memory is, where it keeps growing or may; `None` if that is not known.
-    pub(crate) grown: Option<WhatGrows>,
-    /// Whether that is nearly all new memory: the processes that grew most are read.
-    pub(crate) grown_is_all: bool,
-    /// What would help against that.
-    pub(crate) against_growth: Option<Advice>,
+    pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
     /// Who was killed for lack of memory; `None` if nobody was.
@@ -61,6 +57,26 @@ pub(crate) struct LossOnCard {
     pub(crate) totals_suffer: bool,
 }
 
+/// What the new memory is.
+pub(crate) struct GrownOnCard {
+    pub(crate) found: WhatGrows,
+    /// Whether that is nearly all new memory: the processes that grew most are read.
+    pub(crate) is_nearly_all: bool,
+    /// What would help against it.
+    pub(crate) advice: Option<Advice>,
+}
+
+impl GrownOnCard {
+    fn of(run: &Run, growth: &TreeGrowth) -> Option<Self> {
+        let found = WhatGrows::of(run)?;
+        Some(Self {
+            is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
+            advice: advice_on_growth(run, Some(growth)),
+            found,
+        })
+    }
+}
+
 impl Card {
     /// The facts of a run.
     pub(crate) fn of(run: &Run) -> Self {
@@ -71,7 +87,8 @@ impl Card {
             && growth
                 .as_ref()
                 .is_some_and(|growth| growth.kind.may_keep_growing());
-        let grown = WhatGrows::of(run).filter(|_| may_grow);
+        let grown = growth.as_ref().filter(|_| may_grow);
+        let grown = grown.and_then(|growth| GrownOnCard::of(run, growth));
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         let is_unbounded = growth.as_ref().is_some_and(is_growing);
@@ -83,21 +100,12 @@ impl Card {
             outlook: Outlook::of(run, growth.as_ref()),
             is_unbounded,
             grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
-            grown_is_all: grown
-                .as_ref()
-                .zip(growth.as_ref())
-                .is_some_and(is_nearly_all),
             grown,
-            against_growth: advice_on_growth(run, growth.as_ref()),
             advice: advice_on_copies(run),
             killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }
     }
-}
-
-fn is_nearly_all((grown, growth): (&WhatGrows, &TreeGrowth)) -> bool {
-    grown.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL
 }
 
 fn is_about_new_memory(growth: &TreeGrowth) -> bool {

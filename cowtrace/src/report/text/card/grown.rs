@@ -91,7 +91,8 @@ fn types_and_collector(types: &[(String, f64)], grown: &WhatGrows) -> String {
         if !text.is_empty() {
             text.push_str("; ");
         }
-        text.push_str(&format!("the collector is {}", grown.collectors_in_words()));
+        text.push_str("the collector is ");
+        text.push_str(&grown.collectors_in_words());
     }
     text
 }

@@ -108,7 +108,7 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.push(text_row("killed", 0, RowFigures::Nothing, killed.clone()));
     }
     if let Some(grown) = &card.grown {
-        rows.extend(rows_of_grown(grown, card.grown_is_all));
+        rows.extend(rows_of_grown(&grown.found, grown.is_nearly_all));
     }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
@@ -119,7 +119,7 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let text = "no bound is known for new memory";
         rows.push(text_row("how far", 0, RowFigures::Nothing, text.into()));
     }
-    if let Some(advice) = &card.against_growth {
+    if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
         rows.extend(rows_of_advice(std::slice::from_ref(advice)));
     }
     let Some(copies) = &card.copies else {

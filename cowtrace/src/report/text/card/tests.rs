@@ -55,8 +55,6 @@ fn card() -> Card {
         is_unbounded: false,
         grew_in: None,
         grown: None,
-        grown_is_all: false,
-        against_growth: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
         killed: None,
         loss: None,

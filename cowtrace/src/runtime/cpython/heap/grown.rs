@@ -150,9 +150,10 @@ impl Walk<'_> {
                     return HeldNow::ByVariables;
                 }
                 let now = self.objects.at(object.address);
-                match now.is_some_and(|now| now.number == object.number) {
-                    true => HeldNow::ByNothing,
-                    false => HeldNow::Gone,
+                if now.is_some_and(|now| now.number == object.number) {
+                    HeldNow::ByNothing
+                } else {
+                    HeldNow::Gone
                 }
             })
             .collect()
