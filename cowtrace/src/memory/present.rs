@@ -175,8 +175,8 @@ mod tests {
         let bytes = 64 * 4096;
         let pid = std::process::id();
         let root = Path::new("/proc");
-        // Larger than what the allocator keeps: a mapping of its own, which nobody has touched.
-        let mut new = vec![0u8; bytes * 64];
+        // Larger than what the C library ever keeps (32 MiB): a mapping of its own, which nobody has touched.
+        let mut new = vec![0u8; 64 << 20];
         let before = read_present(root, pid, 4096).unwrap();
         new[..bytes].fill(1);
         let new_at = new.as_ptr() as u64;
