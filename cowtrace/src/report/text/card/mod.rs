@@ -113,7 +113,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
         let figures = RowFigures::Words(format!("about {}", percent(*share)));
-        rows.push(text_row("where", 0, figures, text));
+        // What it is says more than who touched it first.
+        let rank = if card.grown.is_some() { 5 } else { 0 };
+        rows.push(text_row("where", rank, figures, text));
     }
     if card.is_unbounded {
         let text = "no bound is known for new memory";
