@@ -11,6 +11,7 @@ mod balances;
 mod clock;
 mod collector;
 mod holders;
+mod machine;
 mod processes;
 #[cfg(test)]
 mod properties;

@@ -1,5 +1,4 @@
-//! Checks that a file's values are possible for a run: sums stay within what reports can calculate
-//! with, ids refer to existing rows, and nothing contradicts itself.
+//! Checks that a file's values are possible for a run: sums, references, nothing that contradicts itself.
 
 use std::collections::HashMap;
 

@@ -14,7 +14,7 @@ use super::{
     by_whom::{Inlined, OfNative, OfPython, stacks_of_frames},
     check::check_run,
     columns::{ColumnReader, Damage},
-    exits, journal, migrate,
+    exits, journal, machine, migrate,
     read_error::ReadError,
     schema,
     sync::distribute_parts,
@@ -145,7 +145,7 @@ fn check_tables(db: &Connection) -> Result<(), ReadError> {
     Ok(())
 }
 
-fn is_there(tables: &[(String, String)], table: &str) -> bool {
+pub(super) fn is_there(tables: &[(String, String)], table: &str) -> bool {
     tables.iter().any(|(name, _)| name == table)
 }
 
@@ -210,6 +210,7 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
         read_rows::<SampleChange>(db)?,
     )?;
     read_growth(db, &there, &mut run)?;
+    run.machine = machine::read_machine(db, &there)?;
     Ok(run)
 }
 
@@ -283,7 +284,7 @@ fn read_head(db: &Connection) -> Result<Run, ReadError> {
 }
 
 /// The rows of a table with their keys, by key.
-fn read_rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
+pub(super) fn read_rows<S: Stored>(db: &Connection) -> Result<Vec<(u64, S)>, ReadError> {
     let table = S::TABLE;
     let columns: Vec<&str> = table.key.iter().chain(table.columns).copied().collect();
     // Without indexes: one that somebody has added may contain anything.
@@ -314,7 +315,7 @@ fn rows_without_keys<S>(rows: Vec<(u64, S)>) -> Vec<S> {
 }
 
 /// The rows of a table whose keys are their positions.
-fn read_list<S: Stored>(db: &Connection) -> Result<Vec<S>, ReadError> {
+pub(super) fn read_list<S: Stored>(db: &Connection) -> Result<Vec<S>, ReadError> {
     let rows = read_rows::<S>(db)?;
     let is_whole = (0..).zip(&rows).all(|(place, (key, _))| place == *key);
     if !is_whole {

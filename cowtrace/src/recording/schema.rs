@@ -9,12 +9,19 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 9] = [
+pub(super) const LATER: [&str; 16] = [
     "balances",
     "exits",
     "first_touches",
     "growers",
     "held_before",
+    "machine",
+    "machine_cgroup",
+    "machine_elsewhere",
+    "machine_growers",
+    "machine_place",
+    "machine_service",
+    "machine_sockets",
     "oom_victims",
     "perf_map_problems",
     "timeline_held",
@@ -46,19 +53,21 @@ mod tests {
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
             exits::VictimRow,
+            machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
             timeline::{HeldChange, SampleChange, SampleTouches},
         },
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, Grower, HeapWalk, HeldBefore, Holder,
-        NativeFrame, PerfMapProblem, Process, PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownProcess,
+        HeapWalk, HeldBefore, Holder, MachineReading, NativeFrame, PerfMapProblem, PlaceOnMachine,
+        Process, PythonFrame, Region, Row, Sample, ServiceAside, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 31] = [
+        const STORED: [TableDefinition; 38] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -85,6 +94,13 @@ mod tests {
             HeldBefore::TABLE,
             Grower::TABLE,
             Balance::TABLE,
+            MachineReading::TABLE,
+            SocketMemory::TABLE,
+            CgroupMemory::TABLE,
+            ServiceAside::TABLE,
+            PlaceOnMachine::TABLE,
+            ElsewhereRow::TABLE,
+            GrownProcess::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

@@ -1,11 +1,11 @@
 //! Checks that what reports add up stays within what they can calculate with.
 
-use super::columns::Damage;
+use super::{check_machine::check_machine, columns::Damage};
 use crate::run::{Run, Sample, Sources};
 
 /// The most pages of a sum: its bytes fit in 63 bits.
 #[derive(Clone, Copy)]
-struct PagesThatFit(u128);
+pub(super) struct PagesThatFit(u128);
 
 impl PagesThatFit {
     fn in_run(run: &Run) -> Self {
@@ -15,7 +15,11 @@ impl PagesThatFit {
     }
 
     /// Refuses a table whose numbers add up to more.
-    fn check(self, table: &str, numbers: &mut dyn Iterator<Item = u64>) -> Result<(), Damage> {
+    pub(super) fn check(
+        self,
+        table: &str,
+        numbers: &mut dyn Iterator<Item = u64>,
+    ) -> Result<(), Damage> {
         let sum: u128 = numbers.map(u128::from).sum();
         if sum <= self.0 {
             Ok(())
@@ -79,6 +83,7 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
     check_growth_sums(run, fits)?;
+    check_machine(run, fits)?;
     for sample in &run.memory.timeline.samples {
         fits.check("timeline", &mut counts_of_sample(sample))?;
         fits.check(

@@ -8,16 +8,20 @@ pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod balance;
+pub mod cgroup;
+pub mod consumer;
 pub mod exit;
 pub mod growth;
 pub mod head;
 pub mod heap;
 pub mod holder;
 pub mod loss;
+pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod perf_map;
 pub mod snapshot;
+pub mod sockets;
 pub mod successors;
 pub mod timeline;
 pub mod workers;
@@ -26,6 +30,8 @@ pub mod writer;
 use serde::{Deserialize, Serialize};
 
 pub use balance::{Balance, BalanceIs, PageBalance};
+pub use cgroup::{CgroupMemory, NearestLimit};
+pub use consumer::{Consumer, GrownProcess};
 pub use exit::{Ending, Exit};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
@@ -34,10 +40,14 @@ pub use heap::{
 };
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;
+pub use machine::{
+    Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside,
+};
 pub use mapping::{Kind, Mapping};
 pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
 pub use snapshot::{Snapshot, SnapshotScope};
+pub use sockets::SocketMemory;
 pub use successors::Successors;
 pub use timeline::{Sample, Timeline};
 pub use workers::{OtherProcesses, Worker, Workers};
@@ -53,6 +63,9 @@ pub struct Run {
     /// What memory grew by besides copies.
     #[serde(default)]
     pub growth: Growth,
+    /// The machine meanwhile.
+    #[serde(default)]
+    pub machine: Machine,
     /// Who wrote first to the copied pages.
     pub who_wrote: WhoWrote,
     /// Which variables hold them.
