@@ -128,18 +128,18 @@ impl MachineWatch {
         self.recent.push(reading);
         if self.recent.len() > CLOSE {
             let oldest = self.recent.remove(0);
-            self.keep(oldest);
+            self.keep(&oldest);
         }
         self.number += 1;
     }
 
     /// Keeps a reading that is not of the last few: the first few, and then one in some.
-    fn keep(&mut self, reading: MachineReading) {
+    fn keep(&mut self, reading: &MachineReading) {
         let number = self.number - CLOSE as u64;
         if self.kept.len() >= CLOSE && !number.is_multiple_of(self.each) {
             return;
         }
-        self.kept.push(reading);
+        self.kept.push(*reading);
         if self.kept.len() >= MOST_READINGS {
             self.each *= 2;
             let mut number = 0;

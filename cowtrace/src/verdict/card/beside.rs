@@ -18,6 +18,8 @@ pub(crate) struct CardPart {
     pub(crate) what: String,
     /// `None` if there is no figure of its own.
     pub(crate) bytes: Option<u64>,
+    /// Whether the verdict is about it.
+    pub(crate) is_main: bool,
 }
 
 /// What the verdict is about, if that is not the memory of processes; else the kernel's memory, if it is worth a
@@ -32,10 +34,12 @@ pub(super) fn parts_beside(run: &Run, growth: Option<&TreeGrowth>) -> Vec<CardPa
         VerdictKind::PageCache | VerdictKind::SharedMemory => vec![CardPart {
             what: where_it_is(run, machine.beside.is_of_service),
             bytes: None,
+            is_main: true,
         }],
         _ if is_kernel_part(growth) => vec![CardPart {
             what: "the kernel's memory".into(),
             bytes: Some(machine.beside.kernel_bytes),
+            is_main: false,
         }],
         _ => Vec::new(),
     }
@@ -76,6 +80,7 @@ fn parts_of_kernel(beside: &BesideService) -> Vec<CardPart> {
     let part = |(what, bytes)| CardPart {
         what,
         bytes: Some(bytes),
+        is_main: true,
     };
     parts.into_iter().map(part).collect()
 }
@@ -88,6 +93,7 @@ fn growers(run: &Run) -> Vec<CardPart> {
         CardPart {
             what: format!("{name} ({}{new})", it.consumer.pid),
             bytes: Some(run.bytes(it.grown_pages)),
+            is_main: true,
         }
     };
     all.take(MOST_GROWERS).map(part).collect()

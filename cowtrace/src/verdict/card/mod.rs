@@ -33,8 +33,6 @@ pub(crate) struct Card {
     pub(crate) copies_are_aside: bool,
     /// What grew beside the memory of processes, if the verdict is about that or it is worth a word.
     pub(crate) beside: Vec<CardPart>,
-    /// Whether the verdict is about that.
-    pub(crate) is_about_beside: bool,
     /// How far copies have come; `None` where that is not known.
     pub(crate) outlook: Option<Outlook>,
     /// Whether new memory kept growing: no bound of it is known.
@@ -76,7 +74,6 @@ impl Card {
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
             copies: CopiesOnCard::of(run, growth.as_ref()),
             beside: parts_beside(run, growth.as_ref()),
-            is_about_beside: growth.as_ref().is_some_and(is_about_beside),
             copies_are_aside,
             outlook: Outlook::of(run, growth.as_ref()),
             lasts: growth.as_ref().filter(|_| is_unbounded).and_then(|it| {
@@ -95,25 +92,17 @@ impl Card {
 /// Whether copies are not what it is about.
 fn is_about_new_memory(growth: &TreeGrowth) -> bool {
     match growth.kind {
-        VerdictKind::Growing | VerdictKind::Both | VerdictKind::WarmedUp => true,
-        VerdictKind::ComesAndGoes => growth.copied_bytes <= growth.touched_bytes,
-        VerdictKind::TooEarly => growth.held_bytes < growth.new_bytes,
-        VerdictKind::KernelMemory
+        VerdictKind::Growing
+        | VerdictKind::Both
+        | VerdictKind::WarmedUp
+        | VerdictKind::KernelMemory
         | VerdictKind::SharedMemory
         | VerdictKind::PageCache
         | VerdictKind::Elsewhere => true,
+        VerdictKind::ComesAndGoes => growth.copied_bytes <= growth.touched_bytes,
+        VerdictKind::TooEarly => growth.held_bytes < growth.new_bytes,
         VerdictKind::CopyOnWrite | VerdictKind::NothingGrew => false,
     }
-}
-
-const fn is_about_beside(growth: &TreeGrowth) -> bool {
-    matches!(
-        growth.kind,
-        VerdictKind::KernelMemory
-            | VerdictKind::SharedMemory
-            | VerdictKind::PageCache
-            | VerdictKind::Elsewhere
-    )
 }
 
 /// How long so many bytes last at so many a second, ns.

@@ -1,6 +1,6 @@
 //! How much memory the service may still take.
 
-use crate::run::Run;
+use crate::run::{NearestLimit, Run};
 
 /// Memory that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Room {
     /// read.
     pub(crate) fn of(run: &Run) -> Option<Self> {
         let place = run.machine.place.as_ref()?;
-        let limit = place.limit.as_ref().and_then(|it| it.room_bytes());
+        let limit = place.limit.as_ref().and_then(NearestLimit::room_bytes);
         let last = run.machine.readings.last();
         let available = last.and_then(|it| it.memory.available_bytes);
         let limit = limit.map(|bytes| Self {

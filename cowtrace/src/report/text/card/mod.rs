@@ -147,8 +147,8 @@ fn no_bound(lasts: Option<(Room, u64)>) -> String {
 }
 
 fn rows_beside(card: &Card) -> Vec<LabelledRow<'_>> {
-    let label = if card.is_about_beside { "what" } else { "also" };
     let row = |part: &CardPart| {
+        let label = if part.is_main { "what" } else { "also" };
         let figures = part
             .bytes
             .map_or(RowFigures::Nothing, |bytes| RowFigures::Words(size(bytes)));

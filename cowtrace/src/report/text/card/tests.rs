@@ -59,7 +59,6 @@ fn card() -> Card {
             with_more_workers: Some((8, 5 << 30)),
         }),
         beside: vec![],
-        is_about_beside: false,
         is_unbounded: false,
         lasts: None,
         grew_in: None,
