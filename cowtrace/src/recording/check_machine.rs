@@ -7,7 +7,8 @@ use crate::run::Run;
 const NOTICED_LATE_NS: u64 = 10_000_000_000;
 
 /// Refuses readings that are out of order, and sums that reports cannot calculate with.
-pub(super) fn check_machine(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
+pub(super) fn check_machine(run: &Run) -> Result<(), Damage> {
+    let fits = PagesThatFit::in_run(run);
     let end_ns = run.head.duration_ns.saturating_add(NOTICED_LATE_NS);
     let mut before_ns = 0;
     for reading in &run.machine.readings {

@@ -1,16 +1,12 @@
 //! The machine's memory, in tables of their own: older recordings do not have them.
 
-use rusqlite::Connection;
-
 use super::{
     columns::{ColumnReader, Columns, Damage},
-    read::{is_there, read_list, read_rows},
-    read_error::ReadError,
     tables::{Stored, TableDefinition},
 };
 use crate::run::{
-    CgroupMemory, Consumer, Elsewhere, GrownProcess, Machine, MachineMemory, MachineReading,
-    NearestLimit, PlaceOnMachine, ServiceAside, SocketMemory,
+    CgroupMemory, Consumer, Elsewhere, GrownProcess, MachineMemory, MachineReading, NearestLimit,
+    PlaceOnMachine, ServiceAside, SocketMemory,
 };
 
 impl Stored for MachineReading {
@@ -306,54 +302,4 @@ impl Stored for PlaceOnMachine {
             }),
         })
     }
-}
-
-/// The machine, of recordings that say so.
-pub(super) fn read_machine(
-    db: &Connection,
-    there: &[(String, String)],
-) -> Result<Machine, ReadError> {
-    if !is_there(there, MachineReading::TABLE.name) {
-        return Ok(Machine::default());
-    }
-    let mut readings: Vec<MachineReading> = read_list(db)?;
-    add_parts(db, there, &mut readings, |it, part| it.sockets = Some(part))?;
-    add_parts(db, there, &mut readings, |it, part| it.cgroup = Some(part))?;
-    add_parts(db, there, &mut readings, |it, part| it.service = Some(part))?;
-    let mut machine = Machine {
-        readings,
-        ..Machine::default()
-    };
-    if is_there(there, PlaceOnMachine::TABLE.name) {
-        machine.place = read_list(db)?.into_iter().next();
-    }
-    if is_there(there, ElsewhereRow::TABLE.name) && is_there(there, GrownProcess::TABLE.name) {
-        let row = read_list::<ElsewhereRow>(db)?.into_iter().next();
-        machine.elsewhere = row.map(|ElsewhereRow(all)| all);
-        let growers = read_list(db)?;
-        if let Some(all) = &mut machine.elsewhere {
-            all.growers = growers;
-        }
-    }
-    Ok(machine)
-}
-
-/// Adds what was not read at each reading.
-fn add_parts<S: Stored>(
-    db: &Connection,
-    there: &[(String, String)],
-    readings: &mut [MachineReading],
-    add: impl Fn(&mut MachineReading, S),
-) -> Result<(), ReadError> {
-    if !is_there(there, S::TABLE.name) {
-        return Ok(());
-    }
-    for (key, part) in read_rows(db)? {
-        let place = usize::try_from(key).ok();
-        let Some(reading) = place.and_then(|place| readings.get_mut(place)) else {
-            return Err(Damage(format!("{}: one of no reading", S::TABLE.name)).into());
-        };
-        add(reading, part);
-    }
-    Ok(())
 }
