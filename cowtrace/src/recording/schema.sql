@@ -343,6 +343,8 @@ CREATE TABLE machine_growers (
   anonymous_pages INTEGER NOT NULL,
   grown_pages INTEGER NOT NULL,
   is_new INTEGER NOT NULL -- 1 if it was not there at the start
+);
+
 CREATE TABLE growers (
   id INTEGER PRIMARY KEY, -- most pages first
   process_id INTEGER NOT NULL, -- whose memory is new
