@@ -6,7 +6,7 @@ use std::{path::Path, process::Command};
 
 use cowtrace::{
     report::{self, Extent},
-    run::{Grower, HeldBefore, Kind, Process, Run, Sample},
+    run::{Grower, GrownHeap, GrownType, GrownVariable, HeldBefore, Kind, Process, Run, Sample},
     terminal::Style,
 };
 use serde_json::Value;
@@ -128,6 +128,83 @@ fn a_short_report_of_copies_begins_with_the_verdict() {
 #[test]
 fn a_short_report_of_new_memory_has_copies_as_an_aside() {
     insta::assert_snapshot!(short_text(&growing(SERVICE, 60, |second| second), 80));
+}
+
+/// A growing run whose living workers have cycles and a cache on their new memory, in percent of it.
+fn grown(cycles: u64, cache: u64) -> Run {
+    let mut run = growing(SERVICE, 60, |second| second);
+    let pages = (60 << 20) / run.head.host.page_bytes;
+    let part = |percent: u64| (60 << 20) * percent / 100;
+    let living = run.memory.processes.iter();
+    let living = living.filter(|it| it.exited_ns.is_none() && it.parent_id.is_some());
+    for process_id in living.map(|process| process.id) {
+        let grown = &mut run.growth.grown;
+        grown.heaps.push(GrownHeap {
+            process_id,
+            new_pages: pages,
+            read_pages: pages,
+            objects: 900 * (cycles + cache),
+            bytes: part(cycles + cache),
+            unheld_objects: 900 * cycles,
+            unheld_bytes: part(cycles),
+            cyclic_objects: Some(900 * cycles),
+            held_bytes: part(cache),
+            collects: Some(cycles == 0),
+            ..GrownHeap::default()
+        });
+        for (name, is_container) in [("bytes", false), ("app.Node\u{1b}[2J", true)] {
+            grown.types.push(GrownType {
+                process_id,
+                name: name.into(),
+                is_container,
+                objects: 450 * (cycles + cache),
+                bytes: part(cycles + cache) / 2,
+                unheld_objects: 450 * cycles,
+                unheld_bytes: part(cycles) / 2,
+            });
+        }
+        grown.variables.push(GrownVariable {
+            process_id,
+            path: "Handler.post() local cache".into(),
+            type_name: Some("dict".into()),
+            entries: Some(19_717),
+            objects: 900 * cache,
+            bytes: part(cache),
+        });
+    }
+    run
+}
+
+#[test]
+fn a_short_report_of_cycles_says_what_they_are_made_of() {
+    insta::assert_snapshot!(short_text(&grown(90, 0), 80));
+}
+
+#[test]
+fn a_short_report_of_a_cache_and_cycles_names_both() {
+    insta::assert_snapshot!(short_text(&grown(25, 60), 60));
+}
+
+#[test]
+fn a_short_report_of_native_memory_says_so() {
+    let mut run = grown(0, 0);
+    run.growth.grown.types.clear();
+    run.growth.grown.variables.clear();
+    insta::assert_snapshot!(short_text(&run, 80));
+    let whole = text(&run, 80, false);
+    assert!(whole.contains("No Python objects live on it."), "{whole}");
+}
+
+#[test]
+fn what_grows_is_in_the_whole_text_and_on_the_page() {
+    let run = grown(25, 60);
+    let text = text(&run, 80, false);
+    let (_, section) = text.split_once("\nWHAT GROWS").expect("the section");
+    let (section, _) = section.split_once("\nWHO WROTE").expect("the next one");
+    insta::assert_snapshot!(section);
+    let page = &page_data(&run)["grown"];
+    let rows = |table: usize| page[table]["rows"].as_array().expect("rows").len();
+    assert_eq!((rows(0), rows(1)), (2, 1), "{page}");
 }
 
 #[test]

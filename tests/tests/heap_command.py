@@ -82,6 +82,11 @@ def main():
     for line in sys.stdin:
         if line == "collect\n":
             gc.collect()
+        if line == "grow\n":
+            records.extend(Record(number=i) for i in range(5000))
+            del words[:1000]
+        if line == "enable\n":
+            gc.enable()
         print(json.dumps({"done": line.strip()}), flush=True)
 
 

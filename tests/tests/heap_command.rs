@@ -13,6 +13,7 @@ use cowtrace_tests::{
     command::{cowtrace, fails},
     pagemap,
     pythons::{Interpreter, walkable},
+    recorded::Folder,
     workload::Service,
 };
 use serde_json::Value;
@@ -183,6 +184,95 @@ fn cycles_that_nothing_holds_are_told_until_they_are_collected() {
         let left = number(&after["unheld"]["objects"]);
         assert!(left < FEW, "{python}: {left} after all were collected");
         assert_eq!(after["unheld_unknown"], Value::Null);
+        service.end();
+    }
+}
+
+#[test]
+fn what_grew_since_an_earlier_look_is_told_by_type_and_variable() {
+    let folder = Folder::new("heap_since");
+    for python in walkable() {
+        let (mut service, _) = start(&python);
+        let path = folder.path("before.json");
+        heap(service.pid(), &["-f", "json", "-o", &path, "--force"]);
+        service.say("grow");
+        service.answer();
+        thread::sleep(Duration::from_millis(200));
+        let text = heap(service.pid(), &["-f", "json", "--since", &path]);
+        let since = &serde_json::from_str::<Value>(&text).expect("JSON")["since"];
+        assert_eq!(since["was_partial"], false, "{python}");
+        let of = |list: &str, key: &str, name: &str| {
+            let all = since[list].as_array().expect("a list");
+            let found = all.iter().find(|it| it[key] == name);
+            found.unwrap_or_else(|| panic!("{python}: {name} is not in {all:#?}"))["objects"]
+                .as_i64()
+                .expect("a number")
+        };
+        assert_eq!(of("types", "type", "__main__.Record"), 5_000, "{python}");
+        assert_eq!(of("types", "type", "__main__.Word"), -1_000, "{python}");
+        // Each with its number, and a dict in some versions; numbers below 257 are nobody's.
+        let more = of("variables", "path", "__main__.records");
+        assert!((5_000..=15_000).contains(&more), "{python}: {more}");
+        assert_eq!(
+            of("variables", "path", "__main__.words"),
+            -1_000,
+            "{python}"
+        );
+        let short = heap(service.pid(), &["--since", &path]);
+        assert!(short.contains("GREW SINCE THE LOOK"), "{short}");
+        assert!(
+            short.contains("+5,000") && short.contains("-1,000"),
+            "{short}"
+        );
+        assert!(
+            short.lines().all(|line| line.chars().count() <= 80),
+            "{short}"
+        );
+        service.end();
+    }
+}
+
+#[test]
+fn a_look_of_another_process_is_refused() {
+    let folder = Folder::new("heap_other");
+    let python = walkable().remove(0);
+    let (service, _) = start(&python);
+    let (other, _) = start(&python);
+    let path = folder.path("look.json");
+    heap(other.pid(), &["-f", "json", "-o", &path]);
+    let pid = service.pid().to_string();
+    let refused = |path: &str, why: &str| {
+        fails(&["heap", "--pid", &pid, "--since", path], 1, why);
+    };
+    refused(&path, "the earlier look is of another process");
+    let text = fs::read_to_string(&path).expect("the look");
+    let own = text.replace(
+        &format!("\"pid\": {}", other.pid()),
+        &format!("\"pid\": {pid}"),
+    );
+    fs::write(&path, own).expect("written");
+    refused(&path, "which started at another time");
+    fs::write(&path, "{}").expect("written");
+    refused(&path, "is no earlier look");
+    refused(&folder.path("none.json"), "cannot read");
+    refused("/dev/zero", "it is no file");
+    service.end();
+    other.end();
+}
+
+#[test]
+fn whether_the_collector_is_on_is_told() {
+    for python in walkable() {
+        let (mut service, _) = start(&python);
+        let is_on = |pid: u32| as_json(pid)["collector_is_on"].clone();
+        if python.is_free {
+            assert_eq!(is_on(service.pid()), Value::Null, "{python}");
+        } else {
+            assert_eq!(is_on(service.pid()), false, "{python}");
+            service.say("enable");
+            service.answer();
+            assert_eq!(is_on(service.pid()), true, "{python}");
+        }
         service.end();
     }
 }

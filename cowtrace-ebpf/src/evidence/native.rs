@@ -11,7 +11,7 @@ use cowtrace_common::{
     python::WINDOW_BYTES,
 };
 
-use super::stacks::count_unkept;
+use super::reading::count_unkept;
 use crate::{
     digest::add_to_digest,
     kernel::SavedRegisters,

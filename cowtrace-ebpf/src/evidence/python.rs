@@ -7,7 +7,7 @@ use cowtrace_common::{
     python::{FRAME_BYTES, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES, WalkedFrame},
 };
 
-use super::stacks::count_unkept;
+use super::reading::count_unkept;
 use crate::{
     digest::add_to_digest,
     kernel::KernelTask,

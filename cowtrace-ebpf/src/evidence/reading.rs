@@ -1,4 +1,4 @@
-//! Reads of the process's memory during a walk.
+//! Reads of the process's memory during a walk, and what a walk lost.
 
 use aya_ebpf::helpers::{self, generated::bpf_probe_read_user};
 use cowtrace_common::{loss::Loss, python::WINDOW_BYTES};
@@ -14,6 +14,16 @@ const NO_ADDRESS: u64 = 1 << 47;
 
 /// Smallest size of a page; other sizes are multiples of it.
 const PAGE_BYTES: u64 = 4096;
+
+/// Counts a stack that found no room: `of_copies` if the hook is one of copies.
+#[inline(always)]
+pub(super) fn count_unkept(hook: Hook, of_copies: Loss) {
+    let cause = match hook {
+        Hook::Touch => Loss::TouchesFull,
+        _ => of_copies,
+    };
+    maps::count_loss(cause, 1);
+}
 
 impl StackWalk {
     /// The walk of the program that runs.

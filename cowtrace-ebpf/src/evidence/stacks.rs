@@ -1,11 +1,8 @@
 //! The stacks of a writer, by the numbers that its evidence has.
 
-use cowtrace_common::loss::Loss;
-
 use super::{native, python};
 use crate::{
     kernel::SavedRegisters,
-    maps,
     program::KnownProgram,
     thread::{TracedThread, Turn},
     walk::{Hook, StackWalk},
@@ -18,16 +15,6 @@ pub struct StackNumbers {
     pub python_stack: u64,
     /// Number of a [`cowtrace_common::native::NativeStack`].
     pub native_stack: u64,
-}
-
-/// Counts a stack that found no room: `of_copies` if the hook is one of copies.
-#[inline(always)]
-pub(super) fn count_unkept(hook: Hook, of_copies: Loss) {
-    let cause = match hook {
-        Hook::Touch => Loss::TouchesFull,
-        _ => of_copies,
-    };
-    maps::count_loss(cause, 1);
 }
 
 /// Whether this trace walks any stack of processes that run this program.

@@ -13,6 +13,7 @@ use super::{
     },
     balances::Balances,
     clock::Clock,
+    growers::Growers,
     holders::{lookup::HolderLookup, view::TraceView},
     machine::MachineWatch,
     processes::{
@@ -58,6 +59,7 @@ pub struct Collector {
     snapshots: PreviousSnapshots,
     balances: Balances,
     machine: MachineWatch,
+    growers: Growers,
 }
 
 /// What has been counted so far, for the progress line.
@@ -95,6 +97,7 @@ impl Collector {
             snapshots: PreviousSnapshots::default(),
             balances: Balances::default(),
             machine: MachineWatch::new(kernel.page_bytes),
+            growers: Growers::default(),
             probe,
             kernel,
             clock,
@@ -222,6 +225,7 @@ impl Collector {
         let records = self.processes.records();
         self.balances.begin(records, root, self.clock);
         self.machine.read_due(records, root, sample.at_ns);
+        self.growers.look(records, root);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,
@@ -371,6 +375,8 @@ impl Collector {
             evidence: &self.evidence,
         };
         let who_holds = self.holders.find(view, &mut self.loss);
+        let root = self.processes.proc_root();
+        let grown = self.growers.find(records, &self.evidence, root);
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);
@@ -397,6 +403,7 @@ impl Collector {
             named,
             who_holds,
             balances,
+            grown,
         };
         complete_run(run, parts, &proc_root)
     }

@@ -10,6 +10,7 @@ mod assemble;
 mod balances;
 mod clock;
 mod collector;
+mod growers;
 mod holders;
 mod machine;
 mod processes;

@@ -17,6 +17,7 @@ mod machine;
 mod maps;
 mod merging;
 mod pagemap;
+mod present;
 mod process;
 mod program;
 mod scan;
@@ -35,6 +36,7 @@ pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
 pub use machine::{read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
+pub use present::{PresentPages, read_present};
 pub use process::{
     Identity, Task, children_of, is_alive, list_tasks, read_comm, read_identity, resident_pages,
 };

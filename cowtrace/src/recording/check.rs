@@ -118,6 +118,14 @@ fn check_references(run: &Run) -> Result<(), Damage> {
     {
         return Err(Damage("balances: one is out of order".into()));
     }
+    let grown = &run.growth.grown;
+    let heaps = grown.heaps.iter().map(|it| it.process_id);
+    let types = grown.types.iter().map(|it| it.process_id);
+    let variables = grown.variables.iter().map(|it| it.process_id);
+    let mut of_grown = heaps.chain(types).chain(variables);
+    if !of_grown.all(has_process) {
+        return missing("the process of what grew");
+    }
     let mut held = run.growth.held_before.iter();
     if !held.all(|held| has_process(held.process_id)) {
         return missing("the process of held_before");

@@ -9,8 +9,9 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{
-    Balance, CgroupMemory, Exit, FirstTouches, GrownProcess, HeldBefore, Loss, MachineReading,
-    PerfMapProblem, PlaceOnMachine, Process, Region, Run, ServiceAside, SocketMemory,
+    Balance, CgroupMemory, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType, GrownVariable,
+    HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Region, Run,
+    ServiceAside, SocketMemory,
 };
 
 /// The rows that these tables hold.
@@ -30,6 +31,9 @@ pub(super) struct Lists {
     held_before: HeldRows,
     balances: HeldRows,
     machine: MachineLists,
+    grown_heaps: HeldRows,
+    grown_types: HeldRows,
+    grown_variables: HeldRows,
 }
 
 /// Those of the machine.
@@ -157,6 +161,13 @@ impl Lists {
             )?,
             balances: sync_list::<Balance, _>(db, &self.balances, &run.growth.balances)?,
             machine: self.machine.sync(db, run)?,
+            grown_heaps: sync_list::<GrownHeap, _>(db, &self.grown_heaps, &run.growth.grown.heaps)?,
+            grown_types: sync_list::<GrownType, _>(db, &self.grown_types, &run.growth.grown.types)?,
+            grown_variables: sync_list::<GrownVariable, _>(
+                db,
+                &self.grown_variables,
+                &run.growth.grown.variables,
+            )?,
         })
     }
 }

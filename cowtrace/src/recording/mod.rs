@@ -15,6 +15,7 @@ mod companions;
 mod exits;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod grown;
 mod growth;
 mod holders;
 mod journal;

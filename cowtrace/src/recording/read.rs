@@ -24,8 +24,9 @@ use super::{
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, Grower, GrownProcess, Head, HeldBefore, Host, Loss, Machine,
-    MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample,
+    Balance, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
+    HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row,
+    Run, Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -234,6 +235,15 @@ fn read_growth(
     }
     if is_there(there, Grower::TABLE.name) {
         run.growth.growers = read_list(db)?;
+    }
+    if is_there(there, GrownHeap::TABLE.name) {
+        run.growth.grown.heaps = read_list(db)?;
+    }
+    if is_there(there, GrownType::TABLE.name) {
+        run.growth.grown.types = read_list(db)?;
+    }
+    if is_there(there, GrownVariable::TABLE.name) {
+        run.growth.grown.variables = read_list(db)?;
     }
     let samples = &mut run.memory.timeline.samples;
     if is_there(there, SampleTouches::TABLE.name) {

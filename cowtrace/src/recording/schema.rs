@@ -9,11 +9,14 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 16] = [
+pub(super) const LATER: [&str; 19] = [
     "balances",
     "exits",
     "first_touches",
     "growers",
+    "grown_heaps",
+    "grown_types",
+    "grown_variables",
     "held_before",
     "machine",
     "machine_cgroup",
@@ -60,14 +63,15 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownProcess,
-        HeapWalk, HeldBefore, Holder, MachineReading, NativeFrame, PerfMapProblem, PlaceOnMachine,
-        Process, PythonFrame, Region, Row, Sample, ServiceAside, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
+        GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
+        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
+        ServiceAside, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 38] = [
+        const STORED: [TableDefinition; 41] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -101,6 +105,9 @@ mod tests {
             PlaceOnMachine::TABLE,
             ElsewhereRow::TABLE,
             GrownProcess::TABLE,
+            GrownHeap::TABLE,
+            GrownType::TABLE,
+            GrownVariable::TABLE,
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,

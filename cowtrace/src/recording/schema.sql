@@ -358,6 +358,44 @@ CREATE TABLE growers (
   pages INTEGER NOT NULL -- that the sample stands for
 );
 
+CREATE TABLE grown_heaps (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL,
+  new_pages INTEGER NOT NULL, -- at the end of the trace
+  read_pages INTEGER NOT NULL, -- of these; the figures below are of all, in proportion
+  objects INTEGER NOT NULL, -- that live on the new pages
+  bytes INTEGER NOT NULL, -- with their tables
+  unheld_objects INTEGER NOT NULL, -- that no variable was found to hold
+  unheld_bytes INTEGER NOT NULL,
+  cyclic_objects INTEGER, -- of the unheld, those that only each other hold
+  held_bytes INTEGER NOT NULL, -- that variables hold, with tables of older objects
+  collects INTEGER, -- 1 if the garbage collector is on
+  is_partial INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL,
+  failure TEXT
+);
+
+CREATE TABLE grown_types (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  is_container INTEGER NOT NULL, -- 1 if its objects can be part of a reference cycle
+  objects INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  unheld_objects INTEGER NOT NULL,
+  unheld_bytes INTEGER NOT NULL
+);
+
+CREATE TABLE grown_variables (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  type TEXT,
+  entries INTEGER,
+  objects INTEGER NOT NULL, -- on the new pages
+  bytes INTEGER NOT NULL
+);
+
 CREATE VIEW process_copies AS
 SELECT id AS process_id, pid, comm, role,
   anon + file + zero + ksm + hugetlb + unknown AS copied_pages,

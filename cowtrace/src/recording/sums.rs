@@ -119,7 +119,34 @@ fn check_growth_sums(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
             pages.error_pages,
         ]
     });
-    fits.check("balances", &mut balances)
+    fits.check("balances", &mut balances)?;
+    check_grown_sums(run, fits)
+}
+
+/// The same of what lives on new pages.
+fn check_grown_sums(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
+    let grown = &run.growth.grown;
+    let mut heaps = grown.heaps.iter().flat_map(|heap| {
+        [
+            heap.new_pages,
+            heap.read_pages,
+            heap.objects,
+            heap.bytes,
+            heap.unheld_objects,
+            heap.unheld_bytes,
+            heap.cyclic_objects.unwrap_or(0),
+            heap.held_bytes,
+        ]
+    });
+    fits.check("grown_heaps", &mut heaps)?;
+    let mut types = grown.types.iter().flat_map(|of_type| {
+        let unheld = [of_type.unheld_objects, of_type.unheld_bytes];
+        [of_type.objects, of_type.bytes].into_iter().chain(unheld)
+    });
+    fits.check("grown_types", &mut types)?;
+    let variables = grown.variables.iter();
+    let mut variables = variables.flat_map(|variable| [variable.objects, variable.bytes]);
+    fits.check("grown_variables", &mut variables)
 }
 
 fn pages_by_source(sources: &Sources) -> impl Iterator<Item = u64> + use<> {

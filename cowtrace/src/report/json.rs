@@ -19,8 +19,9 @@ use self::{
 };
 
 use crate::run::{
-    AlsoHeld, Ending, Exit, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem, Process,
-    PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Successors, Timeline, WriteKind,
+    AlsoHeld, Ending, Exit, Grown, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem,
+    Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Successors, Timeline,
+    WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -43,6 +44,7 @@ struct Report<'a> {
     growers: Vec<GrowerOut<'a>>,
     timeline: &'a Timeline,
     balance: Vec<BalanceOut>,
+    grown: &'a Grown,
     verdict: VerdictOut,
     advice: Vec<AdviceOut>,
     machine: MachineOut<'a>,
@@ -268,6 +270,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         growers: growers_out(run),
         timeline: &run.memory.timeline,
         balance: balances_out(run),
+        grown: &run.growth.grown,
         verdict: verdict_out(run),
         advice: advice_out(run),
         machine: machine_out(run),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, Kind};
+use super::{Balance, Grown, Kind};
 
 /// What memory grew by besides copies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Growth {
     /// Who touched new memory first, most pages first; empty if the trace did not collect writers.
     #[serde(default)]
     pub growers: Vec<Grower>,
+    /// What lives on the new pages of the processes that grew most.
+    #[serde(default)]
+    pub grown: Grown,
 }
 
 impl Growth {

@@ -43,6 +43,10 @@ pub struct HeapContents {
     pub pid: u32,
     /// Name of the process. From outside.
     pub comm: String,
+    /// When it started, clock ticks since boot.
+    pub started_ticks: u64,
+    /// When it was read, ns since boot.
+    pub at_ns: u64,
     /// Major and minor version of its CPython.
     pub python: (u32, u32),
     /// All objects that were found.
@@ -58,6 +62,8 @@ pub struct HeapContents {
     pub interpreter_alone: HeapSum,
     /// What nothing holds, or why that is unknown.
     pub unheld: Result<UnheldObjects, HeapUnknown>,
+    /// Whether the garbage collector runs by itself; `None` if that is not known.
+    pub collects: Option<bool>,
     /// The bounds that were met: if there are any, all figures are lower bounds.
     pub limits: Vec<HeapLimit>,
     /// Memory of the process in swap, bytes; it is not read.

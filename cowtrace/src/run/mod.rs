@@ -11,9 +11,11 @@ pub mod balance;
 pub mod cgroup;
 pub mod consumer;
 pub mod exit;
+pub mod grown;
 pub mod growth;
 pub mod head;
 pub mod heap;
+pub mod heap_growth;
 pub mod holder;
 pub mod loss;
 pub mod machine;
@@ -33,11 +35,13 @@ pub use balance::{Balance, BalanceIs, PageBalance};
 pub use cgroup::{CgroupMemory, NearestLimit};
 pub use consumer::{Consumer, GrownProcess};
 pub use exit::{Ending, Exit};
+pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
 pub use heap::{
     HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
 };
+pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;
 pub use machine::{

@@ -44,7 +44,7 @@ pub(crate) struct Advice {
     pub(crate) because: String,
     /// Whether it helps. People try what does not help, too.
     pub(crate) helps: bool,
-    /// The copies that it is about, and those whose cause is not known, bytes: it cannot save more. `None` if
+    /// The new memory that it is about; or the copies, and those whose cause is not known, bytes. `None` if
     /// it saves nothing by itself.
     pub(crate) saves_at_most_bytes: Option<u64>,
     /// The command that shows whether it helped.
@@ -52,7 +52,11 @@ pub(crate) struct Advice {
 }
 
 impl Advice {
-    fn helping(what: &str, because: impl Into<String>, saves_at_most_bytes: u64) -> Self {
+    pub(super) fn helping(
+        what: &str,
+        because: impl Into<String>,
+        saves_at_most_bytes: u64,
+    ) -> Self {
         Self {
             what: what.into(),
             because: because.into(),
@@ -63,14 +67,8 @@ impl Advice {
     }
 }
 
-/// The paragraphs of the advice that helps; nothing if little is copied.
-pub(crate) fn advice(run: &Run) -> Vec<String> {
-    let all = advice_by_cause(run).into_iter();
-    all.filter(|it| it.helps).map(|it| it.because).collect()
-}
-
-/// The advice, one for each cause that matters; nothing if little is copied.
-pub(crate) fn advice_by_cause(run: &Run) -> Vec<Advice> {
+/// The advice about copies; nothing if little is copied.
+pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut all: Vec<Advice> = stripped(run).into_iter().collect();
     if copied < CEILING * run.ceiling_bytes() as f64 {

@@ -7,6 +7,7 @@ mod before;
 mod card;
 mod endings;
 mod growers;
+mod grown;
 mod growth;
 mod holders;
 mod machine;
@@ -14,17 +15,19 @@ mod native;
 mod own_memory;
 mod perf_maps;
 mod python;
+mod remedies;
 mod sentences;
 mod walks;
 mod writers;
 
-pub(crate) use advice::{Advice, advice, advice_by_cause};
+pub(crate) use advice::Advice;
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
 pub(crate) use card::{
     Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
 };
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
+pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
     GrowthShape, TreeGrowth, TreeMemory, growth_of_tree, memory_over_time, verdict_in_words,
 };
@@ -37,6 +40,7 @@ pub(crate) use native::note_on_native_stacks;
 pub(crate) use own_memory::pages_in_own_memory;
 pub(crate) use perf_maps::{notes_on_perf_maps, problem_of_perf_map};
 pub(crate) use python::note_on_python_stacks;
+pub(crate) use remedies::{advice, advice_by_cause};
 pub(crate) use sentences::{who_wrote_most, who_wrote_most_of_regions};
 pub(crate) use walks::{notes_on_walks, why_not_looked_for};
 pub(crate) use writers::{KnownPages, is_named, is_pythons, pages_by, tells_what_was_written};

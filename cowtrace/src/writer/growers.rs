@@ -2,13 +2,9 @@
 
 use std::collections::HashMap;
 
-use cowtrace_common::{
-    evidence::{BY_KERNEL, Evidence, UNKNOWN_CALL},
-    native::NativeStack,
-    python::PythonStack,
-};
+use cowtrace_common::evidence::{BY_KERNEL, Evidence, UNKNOWN_CALL};
 
-use super::{CodePlace, Origin, Writers};
+use super::place::CodePlace;
 use crate::{
     native::NamedFunction,
     run::{Grower, Kind},
@@ -50,6 +46,24 @@ struct GrowerRow {
 }
 
 impl TouchSums {
+    /// Adds a sampled first touch of memory of a kind, by the record of its process.
+    pub(super) fn take(
+        &mut self,
+        evidence: &Evidence,
+        code: CodePlace,
+        (process_id, kind): (u32, Option<Kind>),
+    ) {
+        let is_known = u64::from(evidence.system_call()) != UNKNOWN_CALL;
+        let is_call = evidence.core.flags & BY_KERNEL != 0 && is_known;
+        let key = TouchKey {
+            code,
+            process_id,
+            kind,
+            call: is_call.then(|| evidence.system_call()),
+        };
+        self.add(key, evidence.pages());
+    }
+
     fn add(&mut self, mut key: TouchKey, pages: u64) {
         if self.0.len() >= MAX_PLACES && !self.0.contains_key(&key) {
             key.code = key.code.unknown();
@@ -109,36 +123,6 @@ impl GrowerRow {
             sampled_touches: touched.samples,
             pages: touched.pages,
         }
-    }
-}
-
-impl Writers {
-    /// Adds a sampled first touch of a process's memory of a kind. `python` and `native` look up a stack by
-    /// its number.
-    pub fn take_touch(
-        &mut self,
-        evidence: &Evidence,
-        origin: Origin<'_>,
-        (process_id, kind): (u32, Option<Kind>),
-        python: impl FnOnce(u64) -> Option<PythonStack>,
-        native: impl FnOnce(u64) -> Option<NativeStack>,
-    ) {
-        let (_, code) = self.place_of(evidence, origin, python, native);
-        let is_known = u64::from(evidence.system_call()) != UNKNOWN_CALL;
-        let is_call = evidence.core.flags & BY_KERNEL != 0 && is_known;
-        let key = TouchKey {
-            code,
-            process_id,
-            kind,
-            call: is_call.then(|| evidence.system_call()),
-        };
-        self.touches.add(key, evidence.pages());
-    }
-
-    /// Who grew the heap so far, with what is known at once: Python stacks, but no functions.
-    #[must_use]
-    pub fn growers_so_far(&self, process_in_run: impl Fn(u32) -> u32) -> Vec<Grower> {
-        self.touches.named(|_| (None, None), process_in_run)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod growers;
 mod named;
+mod place;
 mod program;
 mod stacks;
 
@@ -20,11 +21,12 @@ use cowtrace_common::{
 pub use crate::runtime::cpython::{Credit, Found, Limits, Objects, Survey, Variable};
 use crate::{
     native::{Exports, HeldFiles, NameReader, ProgramCode},
-    run::{PythonFrame, WriteKind},
+    run::{Grower, Kind, PythonFrame, WriteKind},
     runtime::cpython::Python,
 };
 use growers::TouchSums;
 pub use named::NamedWriters;
+use place::CodePlace;
 use program::{Program, ProgramProcesses};
 use stacks::Stacks;
 
@@ -39,32 +41,6 @@ struct Key {
     /// Address of the type, or number of the system call.
     what: u64,
     region: Option<u32>,
-}
-
-/// Where in a program something was done. Native names are looked up once, at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct CodePlace {
-    program: u32,
-    instruction: u64,
-    python_stack: Option<u32>,
-    /// The kernel side's number of the native stack.
-    native_stack: Option<u64>,
-    /// The process, if the code is its own: another process may have different code at the same
-    /// place.
-    process: Option<u32>,
-}
-
-impl CodePlace {
-    /// A place of which only the program is known.
-    const fn unknown(self) -> Self {
-        Self {
-            program: self.program,
-            instruction: 0,
-            python_stack: None,
-            native_stack: None,
-            process: None,
-        }
-    }
 }
 
 /// The circumstances of a copy or a first touch.
@@ -165,6 +141,26 @@ impl Writers {
         }
         *self.sums.entry(key).or_default() += evidence.pages();
         matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
+    }
+
+    /// Adds a sampled first touch of memory of a kind, by the record of its process. `python` and `native` look
+    /// up a stack by its number.
+    pub fn take_touch(
+        &mut self,
+        evidence: &Evidence,
+        origin: Origin<'_>,
+        memory: (u32, Option<Kind>),
+        python: impl FnOnce(u64) -> Option<PythonStack>,
+        native: impl FnOnce(u64) -> Option<NativeStack>,
+    ) {
+        let (_, code) = self.place_of(evidence, origin, python, native);
+        self.touches.take(evidence, code, memory);
+    }
+
+    /// Who grew the heap so far, with what is known at once: Python stacks, but no functions.
+    #[must_use]
+    pub fn growers_so_far(&self, process_in_run: impl Fn(u32) -> u32) -> Vec<Grower> {
+        self.touches.named(|_| (None, None), process_in_run)
     }
 
     /// The program of a piece of evidence, and the place in it; makes sure that it can be named later.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use cowtrace_common::evidence::UNKNOWN_CALL;
 
-use super::{CodePlace, Key, Writers, program::Program, stacks::Stacks};
+use super::{Key, Writers, place::CodePlace, program::Program, stacks::Stacks};
 use crate::{
     native::{Address, Chain, NamedFunction as Function, Names, Naming},
     run::{Grower, NativeFrame, WhoWrote, WriteKind, Writer},

@@ -19,8 +19,8 @@ use crate::{
     },
     probe::{Probe, RangeCount, Totals},
     run::{
-        CopiedMemory, Growth, Loss, Process, Region, Role, Row, Run, Snapshot, SnapshotScope,
-        Sources, Timeline,
+        CopiedMemory, Grown, Growth, Loss, Process, Region, Role, Row, Run, Snapshot,
+        SnapshotScope, Sources, Timeline,
     },
 };
 
@@ -202,6 +202,7 @@ impl PreviousSnapshots {
             balances: Vec::new(),
             // They come with the writers.
             growers: Vec::new(),
+            grown: Grown::default(),
         }
     }
 

@@ -12,8 +12,8 @@ use crate::{
     memory, native,
     probe::{Kernel, Probe, Skipped},
     run::{
-        Balance, CopiedMemory, Growth, Head, Host, Loss, Process, Region, Role, Row, Run, Sources,
-        Timeline, WhoHolds,
+        Balance, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role, Row, Run,
+        Sources, Timeline, WhoHolds,
     },
     writer::NamedWriters,
 };
@@ -94,6 +94,7 @@ pub(in crate::collect) struct FinalParts {
     pub(in crate::collect) named: NamedWriters,
     pub(in crate::collect) who_holds: WhoHolds,
     pub(in crate::collect) balances: Vec<Balance>,
+    pub(in crate::collect) grown: Grown,
 }
 
 /// Completes a run with these parts. Reads the files that processes have mapped under `proc_root`.
@@ -119,6 +120,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
     run.growth = growth;
     run.growth.balances = parts.balances;
     run.growth.growers = growers;
+    run.growth.grown = parts.grown;
     run
 }
 

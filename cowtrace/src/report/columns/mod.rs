@@ -3,6 +3,7 @@
 
 mod column;
 mod growers;
+mod grown;
 mod holders;
 mod mappings;
 mod processes;
@@ -10,6 +11,9 @@ mod writers;
 
 pub(super) use column::{Column, Holds};
 pub(super) use growers::{GREW_IN, GROWERS, GrowerRow};
+pub(super) use grown::{
+    GROWN_TYPES, GROWN_VARIABLES, rows_of_grown_types, rows_of_grown_variables,
+};
 pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
 pub(super) use mappings::{MAPPINGS, MappingRow};
 pub(super) use processes::{PROCESSES, ProcessRow};

@@ -5,15 +5,19 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::run::{HeapContents, HeapLimit, HeapSum, TypeContents, UnheldObjects, VariableContents};
+use crate::run::{
+    HeapChange, HeapContents, HeapGrowth, HeapLimit, HeapSum, TypeContents, UnheldObjects,
+    VariableContents,
+};
 
-const SCHEMA: &str = "cowtrace.heap/1";
+pub(super) const SCHEMA: &str = "cowtrace.heap/1";
 
 #[derive(Serialize)]
 struct HeapOut<'a> {
     schema: &'static str,
     tool: HeapTool,
     process: HeapProcess<'a>,
+    at_ns: u64,
     objects: u64,
     bytes: u64,
     is_partial: bool,
@@ -24,9 +28,11 @@ struct HeapOut<'a> {
     interpreter_alone: SumOut,
     unheld: Option<UnheldOut<'a>>,
     unheld_unknown: Option<&'static str>,
+    collector_is_on: Option<bool>,
     swapped_bytes: u64,
     bytes_read: u64,
     duration_ns: u64,
+    since: Option<SinceOut<'a>>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +44,7 @@ struct HeapTool {
 struct HeapProcess<'a> {
     pid: u32,
     comm: &'a str,
+    started_ticks: u64,
     python: String,
 }
 
@@ -78,8 +85,48 @@ struct UnheldOut<'a> {
     types: Vec<TypeOut<'a>>,
 }
 
-/// Writes the objects of a process as JSON.
-pub fn heap_as_json(contents: &HeapContents, out: &mut dyn Write) -> io::Result<()> {
+/// What it grew by since an earlier look; numbers below 0 are what was freed.
+#[derive(Serialize)]
+struct SinceOut<'a> {
+    elapsed_ns: u64,
+    #[serde(flatten)]
+    all: ChangeOut,
+    was_partial: bool,
+    types: Vec<TypeChangeOut<'a>>,
+    variables: Vec<VariableChangeOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChangeOut {
+    objects: i64,
+    bytes: i64,
+}
+
+#[derive(Serialize)]
+struct TypeChangeOut<'a> {
+    #[serde(rename = "type")]
+    type_name: &'a str,
+    #[serde(flatten)]
+    change: ChangeOut,
+}
+
+#[derive(Serialize)]
+struct VariableChangeOut<'a> {
+    path: &'a str,
+    #[serde(rename = "type")]
+    type_name: Option<&'a str>,
+    entries: Option<i64>,
+    #[serde(flatten)]
+    change: ChangeOut,
+    is_in_both: bool,
+}
+
+/// Writes the objects of a process as JSON, with what they grew by if that is known.
+pub fn heap_as_json(
+    contents: &HeapContents,
+    since: Option<&HeapGrowth>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (major, minor) = contents.python;
     let unheld = contents.unheld.as_ref();
     let found = HeapOut {
@@ -90,8 +137,10 @@ pub fn heap_as_json(contents: &HeapContents, out: &mut dyn Write) -> io::Result<
         process: HeapProcess {
             pid: contents.pid,
             comm: &contents.comm,
+            started_ticks: contents.started_ticks,
             python: format!("{major}.{minor}"),
         },
+        at_ns: contents.at_ns,
         objects: contents.all.objects,
         bytes: contents.all.bytes,
         is_partial: !contents.limits.is_empty(),
@@ -110,14 +159,46 @@ pub fn heap_as_json(contents: &HeapContents, out: &mut dyn Write) -> io::Result<
         interpreter_alone: contents.interpreter_alone.into(),
         unheld: unheld.ok().map(unheld_out),
         unheld_unknown: unheld.err().map(|why| why.key()),
+        collector_is_on: contents.collects,
         swapped_bytes: contents.swapped_bytes,
         bytes_read: contents.bytes_read,
         duration_ns: contents.duration_ns,
+        since: since.map(since_out),
     };
     let mut pieces = io::BufWriter::new(out);
     serde_json::to_writer_pretty(&mut pieces, &found)?;
     writeln!(pieces)?;
     pieces.flush()
+}
+
+impl From<HeapChange> for ChangeOut {
+    fn from(change: HeapChange) -> Self {
+        Self {
+            objects: change.objects,
+            bytes: change.bytes,
+        }
+    }
+}
+
+fn since_out(growth: &HeapGrowth) -> SinceOut<'_> {
+    let types = growth.types.iter().map(|(name, change)| TypeChangeOut {
+        type_name: name,
+        change: (*change).into(),
+    });
+    let variables = growth.variables.iter().map(|it| VariableChangeOut {
+        path: &it.path,
+        type_name: it.type_name.as_deref(),
+        entries: it.entries,
+        change: it.change.into(),
+        is_in_both: it.is_in_both,
+    });
+    SinceOut {
+        elapsed_ns: growth.elapsed_ns,
+        all: growth.all.into(),
+        was_partial: growth.was_partial,
+        types: types.collect(),
+        variables: variables.collect(),
+    }
 }
 
 impl From<HeapSum> for SumOut {

@@ -2,8 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::growth::write_growth;
 use crate::{
-    run::{HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, VariableContents},
+    run::{
+        HeapContents, HeapGrowth, HeapLimit, HeapSum, HeapUnknown, TypeContents, VariableContents,
+    },
     terminal::{Grid, Style, indented, paragraph, section, wrap},
     words::{count, percent, plural, printable, seconds, shorten, size},
 };
@@ -17,15 +20,24 @@ const MOST_TYPE_NAME: usize = 40;
 const TYPES: [&str; 6] = ["objects", "share", "bytes", "sum", "largest", "type"];
 const VARIABLES: [&str; 4] = ["objects", "share", "bytes", "variable"];
 
-/// Writes the objects of a process for people: the largest types and variables, or all of them.
+/// Writes the objects of a process for people: the largest types and variables, or all of them. With what
+/// they grew by that alone, unless all is wanted.
 pub fn heap_as_text(
     contents: &HeapContents,
+    since: Option<&HeapGrowth>,
     full: bool,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let most = |most: usize| if full { usize::MAX } else { most };
     paragraph(&first_lines(contents), style, out)?;
+    if let Some(growth) = since {
+        let most = (most(MOST_TYPES), most(MOST_VARIABLES));
+        write_growth(growth, most, full, style, out)?;
+        if !full {
+            return Ok(());
+        }
+    }
     let title = "OBJECTS BY TYPE (share and sum: of all bytes)";
     section(title, style, out)?;
     let types = &contents.types;
@@ -195,8 +207,20 @@ fn write_unheld(
     );
     section(&title, style, out)?;
     write_types(&unheld.types, unheld.sum, most, style, out)?;
-    let note = "With everything that only they hold. They stay until the garbage collector frees \
-                them: it may be off, or may not have come to them yet.";
+    let note = match contents.collects {
+        Some(false) => {
+            "With everything that only they hold. They stay: the garbage collector is off. \
+             gc.enable() or gc.collect() would free them."
+        }
+        Some(true) => {
+            "With everything that only they hold. They stay until the garbage collector frees \
+             them: it is on, and has not come to them yet."
+        }
+        None => {
+            "With everything that only they hold. They stay until the garbage collector frees \
+             them: it may be off, or may not have come to them yet."
+        }
+    };
     indented(note, style, out)
 }
 
@@ -239,6 +263,8 @@ mod tests {
         HeapContents {
             pid: 4242,
             comm: "python3".into(),
+            started_ticks: 1,
+            at_ns: 1,
             python: (3, 11),
             all: sum(210, 210 << 20),
             types,
@@ -250,6 +276,7 @@ mod tests {
                 types: vec![of_type("list", 63, 63 << 20)],
                 is_partial: false,
             }),
+            collects: Some(true),
             limits: Vec::new(),
             swapped_bytes: 0,
             bytes_read: 0,
@@ -260,7 +287,7 @@ mod tests {
     fn text(contents: &HeapContents, full: bool, width: usize) -> String {
         let mut out = Vec::new();
         let color = false;
-        heap_as_text(contents, full, Style { width, color }, &mut out).unwrap();
+        heap_as_text(contents, None, full, Style { width, color }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -55,6 +55,15 @@ function drawCopies() {
   else section("holders").remove();
 }
 
+/** The objects on new memory, and the variables that hold them. */
+function drawGrown() {
+  if (!data.grown) return section("grown").remove();
+  const [types, variables] = data.grown;
+  if (types.rows.length > 0) drawTable(section("grown"), types, "What grows, by type");
+  else note(section("grown"), `No Python objects live on the new memory. ${types.note}`);
+  if (variables.rows.length > 0) drawTable(section("grown"), variables, "What grows, by variable");
+}
+
 /** The sections that older recordings have no figures for. */
 function drawMemory() {
   if (data.memory) drawTimeline(section("memory"), data.memory, data.page_bytes, IN_MEMORY);
@@ -65,6 +74,7 @@ function drawMemory() {
 
 drawHead();
 drawMemory();
+drawGrown();
 if (data.totals.copied_pages > 0) drawCopies();
 else for (const id of ["timeline", "maps", "mappings", "flame", "writers", "holders"]) section(id).remove();
 if (data.growers) drawTable(section("growers"), data.growers, "What grew the heap");

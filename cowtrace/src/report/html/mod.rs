@@ -74,6 +74,8 @@ struct PageData {
     /// Advice, one item per paragraph.
     advice: Vec<String>,
     flame: flame::Flame,
+    /// Types and variables of what lives on new memory; none if no process was read.
+    grown: Option<[tables::Table; 2]>,
     processes: tables::Table,
     /// Sentences.
     facts: Vec<String>,
@@ -140,6 +142,7 @@ fn page_data(run: &Run) -> PageData {
         growers: tables::growers_table(run),
         advice: advice(run),
         flame: flame::flame_of_run(run),
+        grown: tables::grown_tables(run),
         processes: tables::processes_table(run),
         facts: facts(run),
         measured: how_measured(run),

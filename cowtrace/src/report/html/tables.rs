@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use crate::{
     report::columns::{
-        Column, GROWERS, GrowerRow, HOLDERS, HolderRow, Holds, MAPPINGS, MappingRow,
-        PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells,
+        Column, GROWERS, GROWN_TYPES, GROWN_VARIABLES, GrowerRow, HOLDERS, HolderRow, Holds,
+        MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells,
+        rows_of_grown_types, rows_of_grown_variables,
     },
     run::{Grower, Run, Successors, Writer},
     verdict::{
-        HeldPages, KnownPages, SampledTouches, are_of_several_processes, notes_on_walks,
-        pages_in_own_memory, why_not_looked_for,
+        HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes, notes_on_grown,
+        notes_on_walks, pages_in_own_memory, why_not_looked_for,
     },
     words::{Lines, function, percent, plural, printable, region_name, written},
 };
@@ -173,6 +174,30 @@ pub(super) fn growers_table(run: &Run) -> Option<Table> {
         table.note
     );
     Some(table)
+}
+
+/// What lives on new memory, and what holds it; none if no process was read.
+pub(super) fn grown_tables(run: &Run) -> Option<[Table; 2]> {
+    let found = WhatGrows::of(run)?;
+    let types = rows_of_grown_types(&run.growth.grown.types, found.bytes);
+    let variables = rows_of_grown_variables(&run.growth.grown.variables, found.bytes);
+    let mut tables = [
+        table_of_all(&GROWN_TYPES, &types),
+        table_of_all(&GROWN_VARIABLES, &variables),
+    ];
+    tables[0].note = notes_on_grown(run, &found).join(" ");
+    Some(tables)
+}
+
+/// All rows, which are few, in their order.
+fn table_of_all<R>(columns: &[Column<R>], rows: &[R]) -> Table {
+    let columns: Vec<&Column<R>> = columns.iter().filter(|it| it.is_on_page()).collect();
+    let row = |row: &R| columns.iter().map(|it| (it.cell)(row).into()).collect();
+    Table {
+        columns: columns.iter().map(|it| PageColumn::of(it)).collect(),
+        rows: rows.iter().map(row).collect(),
+        note: String::new(),
+    }
 }
 
 /// Every process, including those without copies.

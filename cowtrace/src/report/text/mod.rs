@@ -4,6 +4,7 @@
 mod card;
 mod extent;
 mod growers;
+mod grown;
 mod holders;
 mod lost;
 mod machine;
@@ -21,6 +22,7 @@ pub(super) use card::rows_without_layout;
 use std::io::{self, Write};
 
 pub use extent::Extent;
+pub use grown::grown_as_text;
 
 use crate::{run::Run, terminal::Style, verdict::Card};
 
@@ -35,6 +37,7 @@ pub fn run_as_text(
     card::write_card(&card, extent, style, out)?;
     if extent.is_full() {
         summary::write_answer(run, &card, style, out)?;
+        grown::write_grown(run, style, out)?;
     }
     if run.copied().total() > 0 {
         writers::write_writers(run, extent, style, out)?;

@@ -51,6 +51,12 @@ impl<'a> LabelledRow<'a> {
 }
 
 impl LabelledRow<'_> {
+    /// The same row, to be left out sooner.
+    pub(super) fn less_important(mut self, by: u8) -> Self {
+        self.rank = self.rank.saturating_add(by);
+        self
+    }
+
     /// Its label.
     pub(super) const fn label(&self) -> &'static str {
         self.label

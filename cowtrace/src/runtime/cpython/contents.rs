@@ -54,7 +54,19 @@ impl Objects {
         if found.swapped_bytes > 0 {
             found.limits.push(HeapLimit::Swap);
         }
+        let identity = memory::read_identity(&self.proc_root, pid);
+        found.started_ticks = identity.map_or(0, |it| it.started_ticks);
+        found.at_ns = since_boot_ns();
         found.comm = memory::read_comm(&self.proc_root, pid);
         Ok(found)
     }
+}
+
+/// Time since boot, ns, as long as the machine is not asleep too.
+fn since_boot_ns() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    now.map_or(0, |now| {
+        let (seconds, ns) = (now.tv_sec(), now.tv_nsec());
+        u64::try_from(seconds).unwrap_or(0) * 1_000_000_000 + u64::try_from(ns).unwrap_or(0)
+    })
 }

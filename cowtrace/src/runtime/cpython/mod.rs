@@ -21,9 +21,9 @@ use cowtrace_common::{
 };
 
 use crate::{
-    memory,
+    memory::{self, PresentPages},
     native::{Exports, ProgramCode},
-    run::{PythonFrame, WriteKind},
+    run::{Grown, PythonFrame, WriteKind},
 };
 pub use contents::read_contents;
 use frames::Codes;
@@ -165,6 +165,13 @@ impl Objects {
         let copies = heap::AddressCopies { addresses, pages };
         self.read_living(pid, |interpreter, read| {
             heap::find_holders(&self.proc_root, pid, interpreter, copies, limits, read)
+        })
+    }
+
+    /// What lives on pages that a process did not have before, or why that is unknown.
+    pub fn grown(&self, pid: u32, new: &PresentPages, limits: Limits) -> Result<Grown, String> {
+        self.read_living(pid, |interpreter, read| {
+            heap::find_grown(&self.proc_root, pid, interpreter, new, limits, read)
         })
     }
 

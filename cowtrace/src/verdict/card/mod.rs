@@ -13,13 +13,18 @@ pub(crate) use room::{Room, RoomIs};
 
 use self::beside::parts_beside;
 use super::{
-    advice::{Advice, advice_by_cause},
+    advice::{Advice, advice_on_copies},
     answer,
     endings::killed_for_memory,
     growers::main_grower,
+    grown::WhatGrows,
     growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
+    remedies::advice_on_growth,
 };
 use crate::run::Run;
+
+/// From this share of the new memory on, it is as good as all.
+const NEARLY_ALL: f64 = 0.9;
 
 /// The facts.
 pub(crate) struct Card {
@@ -43,6 +48,12 @@ pub(crate) struct Card {
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
+    /// What the new memory is, where it keeps growing or may; `None` if that is not known.
+    pub(crate) grown: Option<WhatGrows>,
+    /// Whether that is nearly all new memory: the processes that grew most are read.
+    pub(crate) grown_is_all: bool,
+    /// What would help against that.
+    pub(crate) against_growth: Option<Advice>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
     /// Who was killed for lack of memory; `None` if nobody was.
@@ -66,6 +77,11 @@ impl Card {
         let growth = growth_of_tree(run);
         let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
+        let may_grow = copies_are_aside
+            && growth
+                .as_ref()
+                .is_some_and(|growth| growth.kind.may_keep_growing());
+        let grown = WhatGrows::of(run).filter(|_| may_grow);
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         let is_unbounded = growth.as_ref().is_some_and(is_growing);
@@ -82,11 +98,21 @@ impl Card {
             }),
             is_unbounded,
             grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
-            advice: advice_by_cause(run),
+            grown_is_all: grown
+                .as_ref()
+                .zip(growth.as_ref())
+                .is_some_and(is_nearly_all),
+            grown,
+            against_growth: advice_on_growth(run, growth.as_ref()),
+            advice: advice_on_copies(run),
             killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }
     }
+}
+
+fn is_nearly_all((grown, growth): (&WhatGrows, &TreeGrowth)) -> bool {
+    grown.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL
 }
 
 /// Whether copies are not what it is about.

@@ -70,7 +70,7 @@ fn a_function_is_named_where_lines_explain_little() {
 fn advice_saves_at_most_what_has_its_cause_or_none_that_is_known() {
     let mut run = stored(SERVICE);
     let saved = |run: &Run| {
-        let advice = advice_by_cause(run);
+        let advice = advice_on_copies(run);
         let it = advice.iter().find(|it| it.what.starts_with("gc.freeze()"));
         it.map(|it| (it.helps, it.saves_at_most_bytes.unwrap()))
     };

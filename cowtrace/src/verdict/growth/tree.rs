@@ -44,6 +44,11 @@ pub(crate) enum VerdictKind {
 }
 
 impl VerdictKind {
+    /// Whether new memory keeps growing, or may.
+    pub(crate) const fn may_keep_growing(self) -> bool {
+        matches!(self, Self::Growing | Self::Both | Self::TooEarly)
+    }
+
     /// As it stands in JSON.
     pub(crate) const fn name(self) -> &'static str {
         match self {

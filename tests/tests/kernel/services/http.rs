@@ -80,16 +80,16 @@ pub fn requests_at_a_pace(server: &Server, paths: &[String], ends: Instant, paus
     });
 }
 
-/// Requests repeatedly until then. A request to a worker that is exiting may get no answer, and is
+/// Requests a path repeatedly until then. A request to a worker that is exiting may get no answer, and is
 /// repeated.
-pub fn load_until(server: &Server, ends: Instant) {
+pub fn load_until(server: &Server, path: &str, ends: Instant) {
     let is_over = || Instant::now() >= ends;
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !is_over() {
                     server.repeat("an answer", || {
-                        get(&server.path(SOCKET), "/").is_ok() || is_over()
+                        get(&server.path(SOCKET), path).is_ok() || is_over()
                     });
                 }
             });

@@ -1,6 +1,7 @@
 //! Real services, traced while they work: the reports compared with what the services do.
 
 mod http;
+mod leaks;
 mod native;
 mod python;
 mod recycled;

@@ -87,9 +87,9 @@ fn shares(report: &Report) -> Shares {
 fn traced(server: &Server, time: Duration, midway: impl FnOnce()) -> Report {
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
     let ends = Instant::now() + time;
-    load_until(server, Instant::now() + time / 2);
+    load_until(server, "/", Instant::now() + time / 2);
     midway();
-    load_until(server, ends);
+    load_until(server, "/", ends);
     tracer.stop()
 }
 
@@ -159,7 +159,7 @@ fn a_variable_is_told_of_a_master_that_ends_first() {
     let python = &versions()[0];
     let server = gunicorn(python, Some(100));
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
-    load_until(&server, Instant::now() + Duration::from_secs(8));
+    load_until(&server, "/", Instant::now() + Duration::from_secs(8));
     let master = Pid::from_raw(server.pid().cast_signed());
     kill(master, Signal::SIGTERM).expect("the master is there");
     let report = tracer.wait();

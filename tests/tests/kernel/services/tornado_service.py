@@ -1,6 +1,7 @@
 """A Tornado service that forks its workers; each answers on one socket with its process id."""
 
 import asyncio
+import gc
 import os
 import sys
 
@@ -28,6 +29,15 @@ class Ready(RequestHandler):
         self.write(str(os.getpid()))
 
 
+class Leaks(RequestHandler):
+    def get(self):
+        gc.disable()
+        for number in range(100):
+            ring = [f"{number} of a ring"]
+            ring.append(ring)
+        self.write(str(os.getpid()))
+
+
 class Titles(RequestHandler):
     def get(self):
         pages.read_titles(titles)
@@ -45,7 +55,7 @@ class Sentences(RequestHandler):
 
 async def serve(sockets, sentences):
     data = {"sentences": sentences}
-    handlers = [("/", Articles), ("/ready", Ready), ("/titles", Titles)]
+    handlers = [("/", Articles), ("/ready", Ready), ("/titles", Titles), ("/leaks", Leaks)]
     server = HTTPServer(Application([*handlers, ("/sentences", Sentences, data)]))
     server.add_sockets(sockets)
     await asyncio.Event().wait()

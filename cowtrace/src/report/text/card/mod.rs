@@ -1,9 +1,13 @@
 //! The first lines: what it is, and what its reader wants to know next, a line each. A line without evidence
 //! is left out.
 
+mod grown;
+
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
+
+use grown::rows_of_grown;
 
 use super::{
     extent::Extent,
@@ -33,6 +37,8 @@ const ASIDE_SHARE: f64 = 0.1;
 /// A cause with this share of the copies is the only one that matters.
 const ALONE: f64 = 0.9;
 const MOST_ADVICE: usize = 2;
+/// By how much copies are less important where the card says what grows.
+const AFTER_GROWN: u8 = 5;
 const CHECK: &str = "change it, trace again, cowtrace diff";
 
 /// Writes the card.
@@ -104,6 +110,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     if let Some(killed) = &card.killed {
         rows.push(text_row("killed", 0, RowFigures::Nothing, killed.clone()));
     }
+    if let Some(grown) = &card.grown {
+        rows.extend(rows_of_grown(grown, card.grown_is_all));
+    }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
         let figures = RowFigures::Words(format!("about {}", percent(*share)));
@@ -114,6 +123,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.push(text_row("how far", 0, RowFigures::Nothing, text));
     }
     rows.extend(rows_beside(card));
+    if let Some(advice) = &card.against_growth {
+        rows.extend(rows_of_advice(std::slice::from_ref(advice)));
+    }
     let Some(copies) = &card.copies else {
         rows.extend(card.loss.map(row_of_loss));
         return rows;
@@ -126,10 +138,13 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.push(row_of_aside(copies));
     }
     if in_detail {
-        rows.extend(rows_of_copies(copies, card.copies_are_aside));
+        let mut of_copies = rows_of_copies(copies, card.copies_are_aside);
         let outlook = card.outlook.as_ref();
-        rows.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
-        rows.extend(rows_of_advice(&card.advice));
+        of_copies.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
+        of_copies.extend(rows_of_advice(&card.advice));
+        // What grows comes first, where it is known.
+        let by = if card.grown.is_some() { AFTER_GROWN } else { 0 };
+        rows.extend(of_copies.into_iter().map(|row| row.less_important(by)));
     }
     rows.extend(card.loss.map(row_of_loss));
     rows

@@ -5,7 +5,7 @@
 //! The lists are circular, with a head in the state of the interpreter or of the runtime. So the
 //! heads are found by following any object of a list; those of the other generations lie beside.
 
-use super::{memory::Marks, walk::Walk};
+use super::{memory::Marks, objects::HeapObjects, walk::Walk};
 
 /// The collector's header before an object: next, previous; bytes. The lowest two bits of each are
 /// flags.
@@ -17,6 +17,10 @@ const STATE: u64 = 2 << 20;
 const NEAR: u64 = 256;
 /// Young, old, oldest.
 const LEAST_HEADS: usize = 3;
+/// Bytes of a generation (`gc_generation`): the head, then its threshold and count.
+const GENERATION: u64 = 24;
+/// From the first generation back to `enabled`, bytes, in all versions: `debug` lies between, and padding.
+const ENABLED: u64 = 12;
 /// Objects from which a head is looked for.
 const MAX_STARTS: usize = 64;
 /// Most objects that the walk has not reached: 12 bytes each.
@@ -68,7 +72,7 @@ impl Walk<'_> {
         let mut found = None;
         for start in starts {
             let header = start.wrapping_sub(BEFORE);
-            if self.link(header).is_none_or(|next| next == 0) {
+            if self.objects.link(header).is_none_or(|next| next == 0) {
                 continue;
             }
             match self.follow(header, &is_state, &mut listed)? {
@@ -85,7 +89,7 @@ impl Walk<'_> {
             return Err(NotListed::NotFound);
         }
         for head in heads {
-            let first = self.link(head).unwrap_or(head);
+            let first = self.objects.link(head).unwrap_or(head);
             if first != head && matches!(self.follow(first, &is_state, &mut listed)?, ListEnd::Lost)
             {
                 listed.is_partial = true;
@@ -126,7 +130,7 @@ impl Walk<'_> {
             if listed.unreached.len() > MAX_UNREACHED {
                 return Err(NotListed::TooMany);
             }
-            match self.link(at) {
+            match self.objects.link(at) {
                 Some(next) if next != 0 => at = next,
                 _ => return Ok(ListEnd::Lost),
             }
@@ -137,22 +141,7 @@ impl Walk<'_> {
     /// one of its previous one.
     fn heads_near(&mut self, near: u64) -> Vec<u64> {
         let candidates = (near.saturating_sub(NEAR)..=near.saturating_add(NEAR)).step_by(8);
-        candidates.filter(|at| self.is_head(*at)).collect()
-    }
-
-    fn is_head(&mut self, at: u64) -> bool {
-        let Some(next) = self.link(at).filter(|next| *next != 0) else {
-            return false;
-        };
-        let previous = self.link(at + 8).unwrap_or(0);
-        (next == at) == (previous == at)
-            && self.link(next.saturating_add(8)) == Some(at)
-            && self.link(previous) == Some(at)
-    }
-
-    /// An address in a header, without flags.
-    fn link(&mut self, at: u64) -> Option<u64> {
-        self.objects.memory.word(at).map(|word| word & !FLAGS)
+        candidates.filter(|at| self.objects.is_head(*at)).collect()
     }
 
     /// The reference count of an object; none if it is gone.
@@ -160,5 +149,45 @@ impl Walk<'_> {
         let object = self.objects.at(address)?;
         let count = self.objects.memory.half_word(object.address)?;
         Some(count)
+    }
+}
+
+impl HeapObjects<'_> {
+    /// Whether the collector runs by itself; none if its state is not found.
+    pub(super) fn collects(&mut self, runtime: u64) -> Option<bool> {
+        if self.offsets.header.collector == 0 {
+            return None;
+        }
+        let interpreter = self
+            .memory
+            .word(runtime.checked_add(self.offsets.roots.interpreters)?)?;
+        let states = [interpreter, runtime].into_iter();
+        let mut candidates = states.flat_map(|at| (at..at.saturating_add(STATE)).step_by(8));
+        let first = candidates.find(|at| self.are_generations(*at))?;
+        match self.memory.half_word(first.checked_sub(ENABLED)?)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Whether the lists of all generations begin here.
+    fn are_generations(&mut self, at: u64) -> bool {
+        (0..LEAST_HEADS as u64).all(|head| self.is_head(at.saturating_add(head * GENERATION)))
+    }
+
+    fn is_head(&mut self, at: u64) -> bool {
+        let Some(next) = self.link(at).filter(|next| *next != 0) else {
+            return false;
+        };
+        let previous = self.link(at.saturating_add(8)).unwrap_or(0);
+        (next == at) == (previous == at)
+            && self.link(next.saturating_add(8)) == Some(at)
+            && self.link(previous) == Some(at)
+    }
+
+    /// An address in a header, without flags.
+    fn link(&mut self, at: u64) -> Option<u64> {
+        self.memory.word(at).map(|word| word & !FLAGS)
     }
 }

@@ -68,9 +68,12 @@ pub(super) fn count_in(walk: &mut Walk<'_>, runtime: u64) -> HeapContents {
         is_partial,
     });
     let version = walk.objects.offsets.version;
+    let collects = walk.objects.collects(runtime);
     HeapContents {
         pid: 0,
         comm: String::new(),
+        started_ticks: 0,
+        at_ns: 0,
         python: (version >> 8, version & 0xff),
         all,
         types: types_of(walk, &tally, false),
@@ -78,6 +81,7 @@ pub(super) fn count_in(walk: &mut Walk<'_>, runtime: u64) -> HeapContents {
         smaller_variables,
         interpreter_alone: tally.interpreter,
         unheld,
+        collects,
         limits,
         swapped_bytes: 0,
         bytes_read: walk.objects.memory.bytes_read,
@@ -163,7 +167,7 @@ fn variables_of(walk: &mut Walk<'_>, tally: &Tally) -> (Vec<VariableContents>, H
 
 impl HeapObjects<'_> {
     /// The name of a type, with the module of a class; that of a type in C has it already.
-    fn name_with_module(&mut self, number: u32) -> String {
+    pub(super) fn name_with_module(&mut self, number: u32) -> String {
         let Some(name) = self.type_name(number) else {
             return "?".into();
         };

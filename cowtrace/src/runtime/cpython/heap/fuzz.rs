@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     fuzzing::{Target, Values},
-    run::{HeapContents, HeapSum},
+    run::{Grown, HeapContents, HeapSum},
 };
 
 /// A walk of the objects.
@@ -53,6 +53,9 @@ fn heap(input: &[u8]) {
     }
     if let Ok(contents) = heap.count_in(&mapped, present) {
         check_contents(&contents);
+    }
+    if let Ok(grown) = heap.grown_in(&mapped, &mapped, present) {
+        check_grown(&grown);
     }
 }
 
@@ -126,6 +129,21 @@ fn check_contents(contents: &HeapContents) {
     }
     assert!(types == all && holders == all);
     let paths = contents.variables.iter().map(|found| found.path.len());
+    assert!(paths.max().unwrap_or(0) <= MOST_PATH);
+}
+
+/// No more than the pages have, and no more of a kind than of all.
+fn check_grown(grown: &Grown) {
+    for heap in &grown.heaps {
+        assert!(heap.read_pages <= heap.new_pages && heap.objects <= BYTES as u64 / 16);
+        assert!(heap.unheld_objects <= heap.objects && heap.unheld_bytes <= heap.bytes);
+        assert!(heap.cyclic_objects.unwrap_or(0) <= heap.unheld_objects);
+        let held: u64 = grown.variables.iter().map(|it| it.bytes).sum();
+        assert!(held <= heap.held_bytes && heap.held_bytes <= BYTES as u64);
+        let types: u64 = grown.types.iter().map(|it| it.objects).sum();
+        assert!(types <= heap.objects);
+    }
+    let paths = grown.variables.iter().map(|it| it.path.len());
     assert!(paths.max().unwrap_or(0) <= MOST_PATH);
 }
 

@@ -50,7 +50,7 @@ fn present(regions: &Regions) -> impl Iterator<Item = u64> {
 }
 
 /// Weyl's sequence, mixed (splitmix64).
-const fn mix_number(number: u64) -> u64 {
+pub(super) const fn mix_number(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

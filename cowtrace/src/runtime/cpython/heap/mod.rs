@@ -25,6 +25,7 @@ mod find;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod grown;
 #[cfg(any(test, fuzzing))]
 mod handmade;
 mod header;
@@ -56,6 +57,7 @@ mod walk;
 pub(super) use contents::count_objects;
 pub(super) use find::{AddressCopies, LivingInterpreter, find_holders};
 pub use find::{Found, Limits};
+pub(super) use grown::find_grown;
 pub(crate) use memory::ReadMemory;
 pub(super) use offsets::Offsets;
 pub use survey::{Credit, Survey};

@@ -64,6 +64,24 @@ impl Walk<'_> {
         Ok(is_partial)
     }
 
+    /// Which of these objects, in order of address, nothing but they themselves hold; none at a limit.
+    pub(super) fn hold_each_other(&mut self, addresses: Vec<u64>) -> Option<Vec<bool>> {
+        let mut seen = Marks::new(self.objects.memory.regions.chunks());
+        for address in &addresses {
+            if let Some(place) = self.objects.memory.place(*address) {
+                seen.set(place);
+            }
+        }
+        let mut unreached = self.with_counts(ListedObjects {
+            unreached: addresses,
+            seen,
+            is_partial: false,
+        });
+        let is_whole = self.explain(&mut unreached) && self.spread(&mut unreached);
+        let left = unreached.left.into_iter();
+        (is_whole && !unreached.stack.is_partial).then(|| left.map(|left| left == 0).collect())
+    }
+
     fn with_counts(&mut self, listed: ListedObjects) -> Unreached {
         let addresses = listed.unreached;
         let left = addresses.iter().map(|address| {

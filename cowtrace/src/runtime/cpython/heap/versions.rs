@@ -35,6 +35,50 @@ fn variables_are_named_with_what_they_hold_in_every_version() {
 }
 
 #[test]
+fn what_lives_on_new_pages_is_found_in_every_version() {
+    for version in versions() {
+        let (heap, texts) = Heap::made(&version);
+        let grown = |new: std::ops::Range<u64>| heap.grown_in(&[new], &[ALL], u16::MAX).unwrap();
+        let all = grown(ALL);
+        let of_texts = all.types.iter().find(|it| it.name == "str").unwrap();
+        let (objects, unheld) = (of_texts.objects, of_texts.unheld_objects);
+        assert!(
+            objects >= texts.len() as u64,
+            "{:#x}: {objects}",
+            version.version
+        );
+        // The names of modules, and of what they have.
+        assert!(
+            unheld * 2 < objects,
+            "{:#x}: {unheld} of {objects}",
+            version.version
+        );
+        let heap_of_all = &all.heaps[0];
+        assert_eq!(heap_of_all.new_pages, BYTES as u64 / 4096);
+        assert_eq!(heap_of_all.read_pages, heap_of_all.new_pages);
+        assert!(all.variables.iter().any(|it| it.path.starts_with("app.")));
+        // A page has what begins on it.
+        let page = texts[0] / 4096 * 4096;
+        let one = grown(page..page + 4096);
+        let found = one
+            .types
+            .iter()
+            .find(|it| it.name == "str")
+            .unwrap()
+            .objects;
+        let expected = texts.iter().filter(|at| **at / 4096 == page / 4096).count() as u64;
+        assert!(
+            found >= expected && found <= objects,
+            "{:#x}",
+            version.version
+        );
+        // Nothing lives where there is nothing.
+        let none = grown(ALL.end..ALL.end + 4096);
+        assert_eq!((none.heaps[0].objects, none.types.len()), (0, 0));
+    }
+}
+
+#[test]
 fn what_is_held_is_counted_and_what_is_not_is_not() {
     let (heap, texts) = made();
     let found = heap

@@ -7,6 +7,7 @@ use super::{
         bytes::anonymous_mapping,
         contents,
         find::{Found, Limits, LivingInterpreter, finish_walk, prepare_walk},
+        grown,
         memory::Memory,
         offsets::Offsets,
         regions::{PAGE, Regions},
@@ -15,7 +16,8 @@ use super::{
     objects::{Heap, RUNTIME, START, TYPE},
 };
 use crate::{
-    run::{HeapContents, Mapping},
+    memory::PresentPages,
+    run::{Grown, HeapContents, Mapping},
     runtime::cpython::layout::Layout,
 };
 
@@ -58,6 +60,18 @@ impl Heap {
     ) -> Result<HeapContents, &'static str> {
         let (mut walk, _) = self.walk(Vec::new(), mapped, present)?;
         Ok(contents::count_in(&mut walk, RUNTIME))
+    }
+
+    /// What lives on these pages of the same memory, as if they were new.
+    pub(crate) fn grown_in(
+        &self,
+        new: &[Range<u64>],
+        mapped: &[Range<u64>],
+        present: u16,
+    ) -> Result<Grown, &'static str> {
+        let (mut walk, _) = self.walk(Vec::new(), mapped, present)?;
+        let new = PresentPages::of_ranges(new.to_vec());
+        Ok(grown::grown_in(&mut walk, RUNTIME, &new))
     }
 
     /// The walk that will find them, and the pages of each address.
