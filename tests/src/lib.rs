@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod cases;
+pub mod cgroup;
 pub mod command;
 pub mod pagemap;
 pub mod pythons;

@@ -15,6 +15,7 @@ use super::{
     clock::Clock,
     growers::Growers,
     holders::{lookup::HolderLookup, view::TraceView},
+    machine::MachineWatch,
     processes::{
         mappings::Mappings, names::NAMES_PER_TICK, reading::HELD_PER_TICK, tree::Processes,
     },
@@ -57,6 +58,7 @@ pub struct Collector {
     holders: HolderLookup,
     snapshots: PreviousSnapshots,
     balances: Balances,
+    machine: MachineWatch,
     growers: Growers,
 }
 
@@ -94,6 +96,7 @@ impl Collector {
             holders: HolderLookup::new(settings.holders && settings.writers, clock),
             snapshots: PreviousSnapshots::default(),
             balances: Balances::default(),
+            machine: MachineWatch::new(kernel.page_bytes),
             growers: Growers::default(),
             probe,
             kernel,
@@ -221,6 +224,7 @@ impl Collector {
         let root = self.processes.proc_root();
         let records = self.processes.records();
         self.balances.begin(records, root, self.clock);
+        self.machine.read_due(records, root, sample.at_ns);
         self.growers.look(records, root);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
@@ -322,6 +326,7 @@ impl Collector {
         self.processes.read_totals(&self.probe.tables);
         let mut run = self.new_run(identity, self.clock.elapsed_ns());
         run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
+        run.machine = self.machine.so_far();
         let so_far = SoFar {
             probe: &self.probe,
             records: self.processes.records(),
@@ -356,6 +361,10 @@ impl Collector {
         let duration_ns = self.clock.elapsed_ns();
         // What the service keeps from here on is not of this trace.
         self.processes.read_held(usize::MAX, &self.probe.tables);
+        let proc_root = self.processes.proc_root().to_owned();
+        let machine = self
+            .machine
+            .finish(self.processes.records(), &proc_root, duration_ns);
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
         self.take_rest();
@@ -382,7 +391,7 @@ impl Collector {
             .count_live(&self.probe, open, regions, &mut self.loss);
         let mut run = self.new_run(identity, duration_ns);
         run.loss = all_losses(&self.loss, &self.probe, skipped);
-        let proc_root = self.processes.proc_root().to_owned();
+        run.machine = machine;
         let records = self.processes.records();
         let balances =
             self.balances

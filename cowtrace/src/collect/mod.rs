@@ -12,6 +12,7 @@ mod clock;
 mod collector;
 mod growers;
 mod holders;
+mod machine;
 mod processes;
 #[cfg(test)]
 mod properties;

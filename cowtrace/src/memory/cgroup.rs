@@ -10,7 +10,7 @@ mod usage;
 pub use mounts::CgroupMounts;
 #[cfg(any(test, fuzzing))]
 pub(super) use mounts::{cgroup_mounts, memory_path};
-pub use usage::{CgroupMemory, CgroupVersion, MemoryCgroup, NearestLimit};
+pub use usage::{CgroupVersion, MemoryCgroup};
 #[cfg(any(test, fuzzing))]
 pub(super) use usage::{memory_of_v1, memory_of_v2};
 

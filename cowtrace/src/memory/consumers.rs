@@ -2,50 +2,27 @@
 
 use std::{collections::HashMap, fs, io, path::Path};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     fields::read_bounded,
     held::statm_pages,
-    process::{started_ticks_of, stat_name},
+    process::{started_ticks_of, stat_name, stat_of},
 };
+use crate::run::{Consumer, GrownProcess};
 
 /// Most processes that are read; `pid_max` where nobody raised it.
 pub const MAX_CONSUMERS: usize = 32_768;
 /// stat and statm are a line each.
 const LINE: u64 = 4 << 10;
 
-/// A process and what it has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consumer {
-    /// Process id.
-    pub pid: u32,
-    /// Start time, clock ticks since boot: another process may have the same number later.
-    pub started_ticks: u64,
-    /// Its name, of 15 bytes at most, which it can choose.
-    pub name: String,
-    /// Present anonymous pages, those that are shared with others since a fork included.
-    pub anonymous_pages: u64,
-}
-
 /// The processes of the machine that have anonymous memory, at a moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consumers {
     /// In no order.
     pub processes: Vec<Consumer>,
+    /// Their parents' pids, by pid.
+    pub parents: HashMap<u32, u32>,
     /// Whether there are more than [`MAX_CONSUMERS`]: the others are missing.
     pub is_partial: bool,
-}
-
-/// What a process has more than before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grower {
-    /// The process as it is now.
-    pub consumer: Consumer,
-    /// Anonymous pages that it has more than before; all of them if it is new.
-    pub grown_pages: u64,
-    /// Whether it was not there before.
-    pub is_new: bool,
 }
 
 /// Reads all processes that this one may see: 12 us each.
@@ -66,12 +43,15 @@ fn read_some_consumers(root: &Path, most: usize) -> io::Result<Consumers> {
         }
         seen += 1;
         // One that ended meanwhile, or has no memory as the kernel's threads, is left out.
-        found.processes.extend(read_consumer(root, pid));
+        if let Some((consumer, parent)) = read_consumer(root, pid) {
+            found.processes.push(consumer);
+            found.parents.insert(pid, parent);
+        }
     }
     Ok(found)
 }
 
-fn read_consumer(root: &Path, pid: u32) -> Option<Consumer> {
+fn read_consumer(root: &Path, pid: u32) -> Option<(Consumer, u32)> {
     let folder = root.join(pid.to_string());
     let statm = read_bounded(&folder.join("statm"), LINE).ok()?;
     let (_, anonymous_pages) = statm_pages(&statm)?;
@@ -79,29 +59,42 @@ fn read_consumer(root: &Path, pid: u32) -> Option<Consumer> {
         return None;
     }
     let stat = read_bounded(&folder.join("stat"), LINE).ok()?;
-    Some(Consumer {
+    let consumer = Consumer {
         pid,
         started_ticks: started_ticks_of(&stat)?,
         name: stat_name(&stat)?,
         anonymous_pages,
-    })
+    };
+    Some((consumer, stat_of(&stat).ok()?.parent))
 }
 
 /// The processes that grew most between two readings, largest first, at most `most`, but for those that
-/// are `excluded`.
+/// are `excluded`. A new one may share with its parent all that this has: only what is beyond that counts.
 #[must_use]
 pub fn largest_growers(
     before: &Consumers,
     after: &Consumers,
     excluded: impl Fn(u32) -> bool,
     most: usize,
-) -> Vec<Grower> {
+) -> Vec<GrownProcess> {
     let key = |it: &Consumer| (it.pid, it.started_ticks);
     let earlier: HashMap<(u32, u64), u64> = before
         .processes
         .iter()
         .map(|it| (key(it), it.anonymous_pages))
         .collect();
+    let now: HashMap<u32, u64> = after
+        .processes
+        .iter()
+        .map(|it| (it.pid, it.anonymous_pages))
+        .collect();
+    let of_parent = |pid: u32| {
+        let parent = after.parents.get(&pid);
+        parent
+            .and_then(|parent| now.get(parent))
+            .copied()
+            .unwrap_or(0)
+    };
     let mut growers: Vec<(u64, bool, &Consumer)> = after
         .processes
         .iter()
@@ -109,14 +102,15 @@ pub fn largest_growers(
         .filter_map(|it| {
             let had = earlier.get(&key(it));
             // Of a partial reading nobody knows who is new.
-            let had = had.copied().or((!before.is_partial).then_some(0))?;
+            let shared = || (!before.is_partial).then(|| of_parent(it.pid));
+            let had = had.copied().or_else(shared)?;
             let grown = it.anonymous_pages.checked_sub(had)?;
             (grown > 0).then(|| (grown, !earlier.contains_key(&key(it)), it))
         })
         .collect();
     growers.sort_by_key(|(grown, _, it)| (std::cmp::Reverse(*grown), it.pid));
     growers.truncate(most);
-    let grower = |(grown_pages, is_new, it): (u64, bool, &Consumer)| Grower {
+    let grower = |(grown_pages, is_new, it): (u64, bool, &Consumer)| GrownProcess {
         consumer: it.clone(),
         grown_pages,
         is_new,
@@ -176,12 +170,22 @@ mod tests {
         assert_eq!(told, [(8, 5100, true), (5, 300, false), (10, 50, true)]);
         assert_eq!(growers[0].consumer.name, ") R 1 (\u{fffd}");
         assert_eq!(largest_growers(&earlier, &later, |_| false, 1).len(), 1);
+        // What a fork of the first shares with it is not its own.
+        let mut forked = later.clone();
+        forked.parents.insert(10, 5);
+        forked.processes.iter_mut().for_each(|it| {
+            if it.pid == 10 {
+                it.anonymous_pages = 430;
+            }
+        });
+        let growers = largest_growers(&earlier, &forked, |pid| pid == 9, 9);
+        assert_eq!((growers[2].consumer.pid, growers[2].grown_pages), (10, 30));
         let few = read_some_consumers(&root, 2).unwrap();
         assert!(few.is_partial && few.processes.len() <= 2);
         // Who is not in it may have been there.
         let none = Consumers {
-            processes: vec![],
             is_partial: true,
+            ..Consumers::default()
         };
         assert_eq!(largest_growers(&none, &later, |_| false, 9), []);
         fs::remove_dir_all(root).unwrap();

@@ -28,12 +28,12 @@ mod urgent;
 pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read_balance};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
-pub use cgroup::{CgroupMemory, CgroupMounts, CgroupVersion, MemoryCgroup, NearestLimit};
-pub use consumers::{Consumer, Consumers, Grower, MAX_CONSUMERS, largest_growers, read_consumers};
+pub use cgroup::{CgroupMounts, CgroupVersion, MemoryCgroup};
+pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map};
 pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
-pub use machine::{MachineMemory, read_machine, refresh_counters};
+pub use machine::{read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use present::{PresentPages, read_present};
@@ -41,7 +41,7 @@ pub use process::{
     Identity, Task, children_of, is_alive, list_tasks, read_comm, read_identity, resident_pages,
 };
 pub use program::started_by;
-pub use sockets::{SocketMemory, network_namespace, read_sockets};
+pub use sockets::{network_namespace, read_sockets};
 pub use target::{read_target, read_word, try_reading};
 
 /// Bytes in a page of this machine.

@@ -1,9 +1,8 @@
-//! Checks that a file's values are possible for a run: sums stay within what reports can calculate
-//! with, ids refer to existing rows, and nothing contradicts itself.
+//! Checks that a file's values are possible for a run: sums, references, nothing that contradicts itself.
 
 use std::collections::HashMap;
 
-use super::{columns::Damage, sums::check_sums};
+use super::{check_machine::check_machine, columns::Damage, sums::check_sums};
 use crate::run::{Row, Run, Sample, Sources, Stack};
 
 /// Page sizes that some architecture has.
@@ -27,6 +26,7 @@ pub(super) fn check_run(run: &Run) -> Result<(), Damage> {
         return Err(Damage("run.range_bytes is no size of a range".into()));
     }
     check_sums(run)?;
+    check_machine(run)?;
     check_times(run)?;
     check_addresses(run)?;
     check_references(run)?;

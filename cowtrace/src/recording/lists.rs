@@ -4,12 +4,14 @@ use rusqlite::Connection;
 
 use super::{
     exits::VictimRow,
+    machine::ElsewhereRow,
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, GrownHeap, GrownType, GrownVariable, HeldBefore, Loss,
-    PerfMapProblem, Process, Region, Run,
+    Balance, CgroupMemory, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType, GrownVariable,
+    HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Region, Run,
+    ServiceAside, SocketMemory,
 };
 
 /// The rows that these tables hold.
@@ -28,9 +30,52 @@ pub(super) struct Lists {
     first_touches: HeldRows,
     held_before: HeldRows,
     balances: HeldRows,
+    machine: MachineLists,
     grown_heaps: HeldRows,
     grown_types: HeldRows,
     grown_variables: HeldRows,
+}
+
+/// Those of the machine.
+#[derive(Clone, Debug, Default)]
+struct MachineLists {
+    readings: HeldRows,
+    sockets: HeldRows,
+    cgroup: HeldRows,
+    service: HeldRows,
+    place: HeldRows,
+    elsewhere: HeldRows,
+    growers: HeldRows,
+}
+
+impl MachineLists {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let machine = &run.machine;
+        let readings = || (0..).zip(&machine.readings);
+        let growers = machine.elsewhere.iter().flat_map(|it| &it.growers);
+        let all = machine.elsewhere.iter().cloned().map(ElsewhereRow);
+        Ok(Self {
+            readings: sync_list::<MachineReading, _>(db, &self.readings, &machine.readings)?,
+            sockets: sync_table::<SocketMemory, _>(
+                db,
+                &self.sockets,
+                readings().filter_map(|(at, it)| Some((at, it.sockets?))),
+            )?,
+            cgroup: sync_table::<CgroupMemory, _>(
+                db,
+                &self.cgroup,
+                readings().filter_map(|(at, it)| Some((at, it.cgroup?))),
+            )?,
+            service: sync_table::<ServiceAside, _>(
+                db,
+                &self.service,
+                readings().filter_map(|(at, it)| Some((at, it.service?))),
+            )?,
+            place: sync_list::<PlaceOnMachine, _>(db, &self.place, &machine.place)?,
+            elsewhere: sync_list(db, &self.elsewhere, all)?,
+            growers: sync_list::<GrownProcess, _>(db, &self.growers, growers)?,
+        })
+    }
 }
 
 impl Lists {
@@ -115,6 +160,7 @@ impl Lists {
                 &run.growth.held_before,
             )?,
             balances: sync_list::<Balance, _>(db, &self.balances, &run.growth.balances)?,
+            machine: self.machine.sync(db, run)?,
             grown_heaps: sync_list::<GrownHeap, _>(db, &self.grown_heaps, &run.growth.grown.heaps)?,
             grown_types: sync_list::<GrownType, _>(db, &self.grown_types, &run.growth.grown.types)?,
             grown_variables: sync_list::<GrownVariable, _>(

@@ -9,6 +9,7 @@
 
 mod by_whom;
 mod check;
+mod check_machine;
 mod columns;
 mod companions;
 mod exits;
@@ -20,6 +21,7 @@ mod holders;
 mod journal;
 mod label;
 mod lists;
+mod machine;
 mod migrate;
 mod ranges;
 mod read;

@@ -14,7 +14,9 @@ use super::{
     by_whom::{Inlined, OfNative, OfPython, stacks_of_frames},
     check::check_run,
     columns::{ColumnReader, Damage},
-    exits, journal, migrate,
+    exits, journal,
+    machine::ElsewhereRow,
+    migrate,
     read_error::ReadError,
     schema,
     sync::distribute_parts,
@@ -22,8 +24,9 @@ use super::{
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, Grower, GrownHeap, GrownType, GrownVariable, Head, HeldBefore,
-    Host, Loss, PerfMapProblem, Process, Row, Run, Sample,
+    Balance, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
+    HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row,
+    Run, Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -210,6 +213,7 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
         read_rows::<SampleChange>(db)?,
     )?;
     read_growth(db, &there, &mut run)?;
+    run.machine = read_machine(db, &there)?;
     Ok(run)
 }
 
@@ -249,6 +253,53 @@ fn read_growth(
     }
     if is_there(there, HeldChange::TABLE.name) {
         spread_held(samples, read_rows::<HeldChange>(db)?)?;
+    }
+    Ok(())
+}
+
+/// The machine, of recordings that say so.
+fn read_machine(db: &Connection, there: &[(String, String)]) -> Result<Machine, ReadError> {
+    if !is_there(there, MachineReading::TABLE.name) {
+        return Ok(Machine::default());
+    }
+    let mut readings: Vec<MachineReading> = read_list(db)?;
+    add_parts(db, there, &mut readings, |it, part| it.sockets = Some(part))?;
+    add_parts(db, there, &mut readings, |it, part| it.cgroup = Some(part))?;
+    add_parts(db, there, &mut readings, |it, part| it.service = Some(part))?;
+    let mut machine = Machine {
+        readings,
+        ..Machine::default()
+    };
+    if is_there(there, PlaceOnMachine::TABLE.name) {
+        machine.place = read_list(db)?.into_iter().next();
+    }
+    if is_there(there, ElsewhereRow::TABLE.name) && is_there(there, GrownProcess::TABLE.name) {
+        let row = read_list::<ElsewhereRow>(db)?.into_iter().next();
+        machine.elsewhere = row.map(|ElsewhereRow(all)| all);
+        let growers = read_list(db)?;
+        if let Some(all) = &mut machine.elsewhere {
+            all.growers = growers;
+        }
+    }
+    Ok(machine)
+}
+
+/// Adds what was not read at each reading.
+fn add_parts<S: Stored>(
+    db: &Connection,
+    there: &[(String, String)],
+    readings: &mut [MachineReading],
+    add: impl Fn(&mut MachineReading, S),
+) -> Result<(), ReadError> {
+    if !is_there(there, S::TABLE.name) {
+        return Ok(());
+    }
+    for (key, part) in read_rows(db)? {
+        let place = usize::try_from(key).ok();
+        let Some(reading) = place.and_then(|place| readings.get_mut(place)) else {
+            return Err(Damage(format!("{}: one of no reading", S::TABLE.name)).into());
+        };
+        add(reading, part);
     }
     Ok(())
 }

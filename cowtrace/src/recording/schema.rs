@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 12] = [
+pub(super) const LATER: [&str; 19] = [
     "balances",
     "exits",
     "first_touches",
@@ -18,6 +18,13 @@ pub(super) const LATER: [&str; 12] = [
     "grown_types",
     "grown_variables",
     "held_before",
+    "machine",
+    "machine_cgroup",
+    "machine_elsewhere",
+    "machine_growers",
+    "machine_place",
+    "machine_service",
+    "machine_sockets",
     "oom_victims",
     "perf_map_problems",
     "timeline_held",
@@ -49,20 +56,22 @@ mod tests {
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
             exits::VictimRow,
+            machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
             timeline::{HeldChange, SampleChange, SampleTouches},
         },
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CopiedType, Exit, FirstTouches, Grower, GrownHeap, GrownType,
-        GrownVariable, HeapWalk, HeldBefore, Holder, NativeFrame, PerfMapProblem, Process,
-        PythonFrame, Region, Row, Sample, Writer,
+        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
+        GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
+        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
+        ServiceAside, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 34] = [
+        const STORED: [TableDefinition; 41] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -89,6 +98,13 @@ mod tests {
             HeldBefore::TABLE,
             Grower::TABLE,
             Balance::TABLE,
+            MachineReading::TABLE,
+            SocketMemory::TABLE,
+            CgroupMemory::TABLE,
+            ServiceAside::TABLE,
+            PlaceOnMachine::TABLE,
+            ElsewhereRow::TABLE,
+            GrownProcess::TABLE,
             GrownHeap::TABLE,
             GrownType::TABLE,
             GrownVariable::TABLE,

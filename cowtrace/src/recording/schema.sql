@@ -265,6 +265,86 @@ CREATE TABLE balances (
   error_pages INTEGER NOT NULL -- of each figure, in 19 of 20 samples
 );
 
+CREATE TABLE machine (
+  id INTEGER PRIMARY KEY, -- a reading; times are since the start of the trace
+  at_ns INTEGER NOT NULL,
+  total_bytes INTEGER NOT NULL, -- as in /proc/meminfo
+  free_bytes INTEGER NOT NULL,
+  per_cpu_lists_bytes INTEGER NOT NULL, -- free too, by /proc/zoneinfo
+  available_bytes INTEGER,
+  anonymous_bytes INTEGER NOT NULL,
+  cached_bytes INTEGER NOT NULL, -- with shared memory
+  buffers_bytes INTEGER NOT NULL,
+  shmem_bytes INTEGER NOT NULL,
+  slab_bytes INTEGER NOT NULL,
+  slab_unreclaimable_bytes INTEGER NOT NULL,
+  page_tables_bytes INTEGER NOT NULL,
+  secondary_page_tables_bytes INTEGER,
+  percpu_bytes INTEGER,
+  vmalloc_bytes INTEGER NOT NULL,
+  hugetlb_bytes INTEGER,
+  zswap_bytes INTEGER,
+  swap_used_bytes INTEGER NOT NULL
+);
+
+CREATE TABLE machine_sockets (
+  reading_id INTEGER PRIMARY KEY,
+  tcp_in_use INTEGER NOT NULL, -- of the traced processes' network namespace
+  time_wait INTEGER NOT NULL, -- likewise
+  tcp_orphaned INTEGER NOT NULL, -- of the machine, as all that follow
+  tcp_allocated INTEGER NOT NULL,
+  tcp_bytes INTEGER NOT NULL,
+  udp_bytes INTEGER NOT NULL,
+  fragments_bytes INTEGER NOT NULL -- of the namespace
+);
+
+CREATE TABLE machine_cgroup (
+  reading_id INTEGER PRIMARY KEY,
+  usage_bytes INTEGER, -- null: not counted by this kernel
+  anonymous_bytes INTEGER,
+  file_bytes INTEGER, -- page cache without shared memory
+  shmem_bytes INTEGER,
+  kernel_bytes INTEGER,
+  sockets_bytes INTEGER,
+  swap_bytes INTEGER,
+  oom_kills INTEGER
+);
+
+CREATE TABLE machine_service (
+  reading_id INTEGER PRIMARY KEY,
+  processes INTEGER NOT NULL, -- traced ones that lived and were read
+  is_partial INTEGER NOT NULL, -- 1 if there were more
+  page_tables_bytes INTEGER NOT NULL,
+  swapped_bytes INTEGER NOT NULL
+);
+
+CREATE TABLE machine_place (
+  id INTEGER PRIMARY KEY, -- 0
+  cgroup TEXT, -- the lowest that all traced processes are in
+  is_alone INTEGER NOT NULL, -- 1 if it has no others
+  limit_bytes INTEGER, -- the smallest above it
+  usage_bytes INTEGER, -- of the cgroup with that limit
+  file_bytes INTEGER,
+  limit_cgroup TEXT
+);
+
+CREATE TABLE machine_elsewhere (
+  id INTEGER PRIMARY KEY, -- 0
+  grown_pages INTEGER NOT NULL, -- anonymous pages that processes have more which were not traced
+  processes INTEGER NOT NULL,
+  is_partial INTEGER NOT NULL -- 1 if there were too many to read
+);
+
+CREATE TABLE machine_growers (
+  id INTEGER PRIMARY KEY, -- most first
+  pid INTEGER NOT NULL,
+  started_ticks INTEGER NOT NULL, -- since boot
+  name TEXT NOT NULL,
+  anonymous_pages INTEGER NOT NULL,
+  grown_pages INTEGER NOT NULL,
+  is_new INTEGER NOT NULL -- 1 if it was not there at the start
+);
+
 CREATE TABLE growers (
   id INTEGER PRIMARY KEY, -- most pages first
   process_id INTEGER NOT NULL, -- whose memory is new

@@ -5,17 +5,21 @@ use crate::run::{Run, Sample, Sources};
 
 /// The most pages of a sum: its bytes fit in 63 bits.
 #[derive(Clone, Copy)]
-struct PagesThatFit(u128);
+pub(super) struct PagesThatFit(u128);
 
 impl PagesThatFit {
-    fn in_run(run: &Run) -> Self {
+    pub(super) fn in_run(run: &Run) -> Self {
         Self(u128::from(
             i64::MAX.cast_unsigned() / run.head.host.page_bytes,
         ))
     }
 
     /// Refuses a table whose numbers add up to more.
-    fn check(self, table: &str, numbers: &mut dyn Iterator<Item = u64>) -> Result<(), Damage> {
+    pub(super) fn check(
+        self,
+        table: &str,
+        numbers: &mut dyn Iterator<Item = u64>,
+    ) -> Result<(), Damage> {
         let sum: u128 = numbers.map(u128::from).sum();
         if sum <= self.0 {
             Ok(())

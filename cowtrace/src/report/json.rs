@@ -2,6 +2,7 @@
 //! docs/json.md describes it for users.
 
 mod growers;
+mod machine;
 mod verdict;
 
 use std::{
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use self::{
     growers::{GrowerOut, growers_out},
+    machine::{MachineOut, machine_out},
     verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out, verdict_out},
 };
 
@@ -45,6 +47,7 @@ struct Report<'a> {
     grown: &'a Grown,
     verdict: VerdictOut,
     advice: Vec<AdviceOut>,
+    machine: MachineOut<'a>,
 }
 
 #[derive(Serialize)]
@@ -270,6 +273,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         grown: &run.growth.grown,
         verdict: verdict_out(run),
         advice: advice_out(run),
+        machine: machine_out(run),
     };
     // The output comes in pieces of a few bytes, millions of them for a run with tens of thousands
     // of mappings. They go into a buffer of a known type before they go to `out`.

@@ -43,7 +43,12 @@ fn in_time(mut run: Run) -> Run {
         .samples
         .iter()
         .map(|sample| sample.at_ns);
-    let last_ns = of_processes.chain(of_samples).max().unwrap_or(0);
+    let of_machine = run.machine.readings.iter().map(|reading| reading.at_ns);
+    let last_ns = of_processes
+        .chain(of_samples)
+        .chain(of_machine)
+        .max()
+        .unwrap_or(0);
     run.head.duration_ns = run.head.duration_ns.max(last_ns);
     run
 }

@@ -8,6 +8,8 @@ pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod balance;
+pub mod cgroup;
+pub mod consumer;
 pub mod exit;
 pub mod grown;
 pub mod growth;
@@ -16,10 +18,12 @@ pub mod heap;
 pub mod heap_growth;
 pub mod holder;
 pub mod loss;
+pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod perf_map;
 pub mod snapshot;
+pub mod sockets;
 pub mod successors;
 pub mod timeline;
 pub mod workers;
@@ -28,6 +32,8 @@ pub mod writer;
 use serde::{Deserialize, Serialize};
 
 pub use balance::{Balance, BalanceIs, PageBalance};
+pub use cgroup::{CgroupMemory, NearestLimit};
+pub use consumer::{Consumer, GrownProcess};
 pub use exit::{Ending, Exit};
 pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
@@ -38,10 +44,14 @@ pub use heap::{
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
 pub use loss::Loss;
+pub use machine::{
+    Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside,
+};
 pub use mapping::{Kind, Mapping};
 pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
 pub use snapshot::{Snapshot, SnapshotScope};
+pub use sockets::SocketMemory;
 pub use successors::Successors;
 pub use timeline::{Sample, Timeline};
 pub use workers::{OtherProcesses, Worker, Workers};
@@ -57,6 +67,9 @@ pub struct Run {
     /// What memory grew by besides copies.
     #[serde(default)]
     pub growth: Growth,
+    /// The machine meanwhile.
+    #[serde(default)]
+    pub machine: Machine,
     /// Who wrote first to the copied pages.
     pub who_wrote: WhoWrote,
     /// Which variables hold them.

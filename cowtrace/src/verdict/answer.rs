@@ -6,9 +6,11 @@ use std::{
     fmt::Write as _,
 };
 
-use super::{before::unshared_before_in_all, endings::failures_in_words};
+use super::{
+    before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
+};
 use crate::{
-    run::{OtherProcesses, Role, Run, Workers},
+    run::{BalanceIs, OtherProcesses, Role, Run, Workers},
     words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
 };
 
@@ -86,6 +88,8 @@ fn unshared_in_words(run: &Run) -> Option<String> {
 
 fn about_workers(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = copied_before(run).into_iter().collect();
+    facts.extend(no_frames(run));
+    facts.extend(swapped_in_words(run));
     facts.extend(failures_in_words(run));
     facts.extend(no_workers(run, &run.workforce()));
     facts
@@ -112,6 +116,15 @@ fn about_method(run: &Run) -> Vec<String> {
         facts.push(format!("This backend does not see: {unseen}."));
     }
     facts
+}
+
+/// What is missing where the kernel showed no page frames.
+fn no_frames(run: &Run) -> Option<String> {
+    let mut balances = run.growth.balances.iter();
+    let is_coarse = balances.any(|it| it.pages.is == BalanceIs::Coarse);
+    let what = "The kernel showed no page frames (that takes CAP_SYS_ADMIN): what was unshared before the \
+                trace is not known.";
+    is_coarse.then(|| what.into())
 }
 
 /// Descendants that are not workers, with their copies; or that there were no descendants.

@@ -2,6 +2,19 @@
 
 use crate::run::{BalanceIs, Process, Run};
 
+/// Share of what workers inherited from which on its having been unshared before the trace says why nothing
+/// was copied in it.
+const MUCH_BEFORE: f64 = 0.15;
+
+/// What workers had unshared before the trace, and what they inherited, bytes, if that is much and `floor`
+/// bytes at least.
+pub(super) fn much_unshared_before(run: &Run, floor: u64) -> Option<(u64, u64)> {
+    let (before, inherited) = unshared_before_in_all(run)?;
+    let is_much = before as f64 >= inherited as f64 * MUCH_BEFORE;
+    let (before, inherited) = (run.bytes(before), run.bytes(inherited));
+    (is_much && before >= floor).then_some((before, inherited))
+}
+
 /// Pages that a process had unshared before the trace, and how well that is known: `exact` for a process that
 /// was forked in it, which had none; `at_most` since memory that both got at the same address counts too;
 /// `sampled` likewise. `None` if it was not read.

@@ -10,6 +10,7 @@ mod growers;
 mod grown;
 mod growth;
 mod holders;
+mod machine;
 mod native;
 mod own_memory;
 mod perf_maps;
@@ -22,7 +23,9 @@ mod writers;
 pub(crate) use advice::Advice;
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
-pub(crate) use card::{Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook};
+pub(crate) use card::{
+    Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
+};
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
@@ -32,6 +35,7 @@ pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
     owner_among_alike, part_of,
 };
+pub(crate) use machine::note_on_machine;
 pub(crate) use native::note_on_native_stacks;
 pub(crate) use own_memory::pages_in_own_memory;
 pub(crate) use perf_maps::{notes_on_perf_maps, problem_of_perf_map};

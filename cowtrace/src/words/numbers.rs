@@ -17,6 +17,17 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// A change in bytes, with its sign.
+#[must_use]
+pub(crate) fn change_in_size(bytes: i64) -> String {
+    let sign = match bytes {
+        0 => "",
+        1.. => "+",
+        _ => "-",
+    };
+    format!("{sign}{}", size(bytes.unsigned_abs()))
+}
+
 /// A time in nanoseconds, as seconds or minutes and seconds.
 #[must_use]
 pub fn seconds(ns: u64) -> String {

@@ -1,6 +1,7 @@
 //! Tests that trace the running kernel and need root. `cargo xtask test` finds them by this module.
 
 mod attach;
+mod beside;
 mod cases;
 mod commands;
 mod cpython;

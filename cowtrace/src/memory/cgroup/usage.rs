@@ -1,13 +1,21 @@
 //! What a memory cgroup uses, and its limits.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::memory::fields::{number_after, number_of, read_bounded};
+use crate::{
+    memory::fields::{number_after, number_of, read_bounded},
+    run::{CgroupMemory, NearestLimit},
+};
 
 /// memory.stat has some 2 KiB, the others less.
 const STAT: u64 = 64 << 10;
+/// cgroup.procs has a line for each process.
+const PROCS: u64 = 256 << 10;
 /// Most levels between a cgroup and the root.
 const LEVELS: usize = 128;
 /// Limits from here on are none: version 1 has no other word for it than the largest number of pages.
@@ -31,42 +39,6 @@ pub struct MemoryCgroup {
     pub(super) top: PathBuf,
     /// Below it.
     pub(super) folder: PathBuf,
-}
-
-/// What the processes of a cgroup and of those below it use at a moment, bytes. None is what this
-/// kernel, or the root of a hierarchy, does not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CgroupMemory {
-    /// All that counts towards its limit (`memory.current`, `memory.usage_in_bytes`).
-    pub usage_bytes: Option<u64>,
-    /// Anonymous memory (`anon`, `rss`): each page once, however many processes share it.
-    pub anonymous_bytes: Option<u64>,
-    /// Page cache without shared memory (`file`, `cache`, less `shmem`).
-    pub file_bytes: Option<u64>,
-    /// Shared memory (`shmem`).
-    pub shmem_bytes: Option<u64>,
-    /// The kernel's own for these processes: page tables, stacks, objects (`kernel`, `memory.kmem.
-    /// usage_in_bytes`, which has buffers of sockets as well). Version 2 before Linux 5.18: the sum of
-    /// `slab`, `kernel_stack`, `pagetables` and `percpu`, which lacks a little.
-    pub kernel_bytes: Option<u64>,
-    /// Buffers of sockets (`sock`, `memory.kmem.tcp.usage_in_bytes`).
-    pub sockets_bytes: Option<u64>,
-    /// In swap (`memory.swap.current`, `swap`).
-    pub swap_bytes: Option<u64>,
-    /// Processes that were killed for lack of memory here: version 2 counts those in the cgroups below as
-    /// well, version 1 does not.
-    pub oom_kills: Option<u64>,
-}
-
-/// The smallest limit on the way from a cgroup to the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NearestLimit {
-    /// The limit, bytes (`memory.max`, `memory.limit_in_bytes`).
-    pub limit_bytes: u64,
-    /// What counts towards it now, bytes, other processes of that cgroup included.
-    pub usage_bytes: Option<u64>,
-    /// The cgroup that has it, below where the hierarchy is mounted; none if it lies above that.
-    pub cgroup: Option<String>,
 }
 
 impl MemoryCgroup {
@@ -96,8 +68,11 @@ impl MemoryCgroup {
         Some(match self.version {
             CgroupVersion::V1 => CgroupMemory {
                 usage_bytes: number("memory.usage_in_bytes"),
-                kernel_bytes: number("memory.kmem.usage_in_bytes"),
-                sockets_bytes: number("memory.kmem.tcp.usage_in_bytes"),
+                kernel_bytes: number("memory.kmem.usage_in_bytes").map(|kernel| {
+                    kernel.saturating_add(number("memory.kmem.tcp.usage_in_bytes").unwrap_or(0))
+                }),
+                // Counted only in cgroups with a limit for them.
+                sockets_bytes: number("memory.kmem.tcp.usage_in_bytes").filter(|bytes| *bytes > 0),
                 oom_kills: oom_kills("memory.oom_control"),
                 ..memory_of_v1(&stat)
             },
@@ -131,6 +106,7 @@ impl MemoryCgroup {
                 found = Some(NearestLimit {
                     limit_bytes: bytes,
                     usage_bytes: read(folder, usage),
+                    file_bytes: self.file_bytes_in(folder),
                     cgroup: Some(cgroup.to_string_lossy().into_owned()),
                 });
             }
@@ -141,9 +117,47 @@ impl MemoryCgroup {
                 Some(NearestLimit {
                     limit_bytes,
                     usage_bytes: None,
+                    file_bytes: None,
                     cgroup: None,
                 })
             })
+    }
+
+    fn file_bytes_in(&self, folder: &Path) -> Option<u64> {
+        let stat = read_bounded(&self.top.join(folder).join("memory.stat"), STAT).ok()?;
+        let memory = match self.version {
+            CgroupVersion::V1 => memory_of_v1(&stat),
+            CgroupVersion::V2 => memory_of_v2(&stat),
+        };
+        memory.file_bytes
+    }
+
+    /// The processes in it and in the cgroups below it; none if there are more cgroups than `most_groups`,
+    /// or tens of thousands of processes in one.
+    #[must_use]
+    pub fn processes(&self, most_groups: usize) -> Option<Vec<u32>> {
+        let mut waiting = vec![self.top.join(&self.folder)];
+        let (mut found, mut groups) = (Vec::new(), 0);
+        while let Some(folder) = waiting.pop() {
+            groups += 1;
+            if groups > most_groups {
+                return None;
+            }
+            let text = read_bounded(&folder.join("cgroup.procs"), PROCS).unwrap_or_default();
+            if text.len() as u64 == PROCS {
+                return None;
+            }
+            let lines = text.split(|&byte| byte == b'\n');
+            found.extend(
+                lines
+                    .filter_map(number_of)
+                    .filter_map(|pid| u32::try_from(pid).ok()),
+            );
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let below = entries.filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir()));
+            waiting.extend(below.take(most_groups).map(|entry| entry.path()));
+        }
+        Some(found)
     }
 
     /// The smallest limit of all, which version 1 tells below, also where the way up ends at a mount.
@@ -210,7 +224,9 @@ pub(in crate::memory) fn memory_of_v2(stat: &[u8]) -> CgroupMemory {
         anonymous_bytes: value("anon"),
         file_bytes: value("file").map(|file| file.saturating_sub(shmem.unwrap_or(0))),
         shmem_bytes: shmem,
-        kernel_bytes: value("kernel").or_else(sum),
+        kernel_bytes: value("kernel")
+            .or_else(sum)
+            .map(|kernel| kernel.saturating_add(value("sock").unwrap_or(0))),
         sockets_bytes: value("sock"),
         ..CgroupMemory::default()
     }

@@ -5,20 +5,54 @@ use serde::Serialize;
 use crate::{
     run::{BalanceIs, Process, Run},
     verdict::{
-        Advice, GrowthShape, TreeGrowth, advice_by_cause, growth_of_tree, summary, unshared_before,
-        verdict_in_words,
+        Advice, GrowthShape, Outlook, Room, TreeGrowth, advice_by_cause, growth_of_tree, summary,
+        unshared_before, verdict_in_words,
     },
 };
 
 #[derive(Serialize)]
 pub(super) struct VerdictOut {
     kind: Option<&'static str>,
+    kind_of_processes: Option<&'static str>,
     headline: Option<String>,
     summary: String,
     copied_bytes: u64,
     ceiling_bytes: u64,
+    how_far: Option<HowFarOut>,
     #[serde(flatten)]
     growth: Option<GrowthOut>,
+}
+
+/// How far copies have come, and whether the rest fits.
+#[derive(Serialize)]
+struct HowFarOut {
+    unshared_bytes: u64,
+    ceiling_bytes: u64,
+    remaining_bytes: u64,
+    workers: usize,
+    room_bytes: Option<u64>,
+    room_is: Option<&'static str>,
+    exceeds_by_bytes: Option<u64>,
+    with_workers: Option<u64>,
+    with_workers_at_most_bytes: Option<u64>,
+}
+
+impl From<Outlook> for HowFarOut {
+    fn from(outlook: Outlook) -> Self {
+        let (room, more) = (outlook.room, outlook.with_more_workers);
+        let over = |it: Room| outlook.remaining_bytes.saturating_sub(it.bytes);
+        Self {
+            unshared_bytes: outlook.unshared_bytes,
+            ceiling_bytes: outlook.ceiling_bytes,
+            remaining_bytes: outlook.remaining_bytes,
+            workers: outlook.workers,
+            room_bytes: room.map(|it| it.bytes),
+            room_is: room.map(|it| it.is.name()),
+            exceeds_by_bytes: room.map(over),
+            with_workers: more.map(|(workers, _)| workers),
+            with_workers_at_most_bytes: more.map(|(_, bytes)| bytes),
+        }
+    }
 }
 
 /// A process's memory beside that of the process that it inherited from, as last read.
@@ -96,6 +130,8 @@ pub(super) fn verdict_out(run: &Run) -> VerdictOut {
     let growth = growth_of_tree(run);
     VerdictOut {
         kind: growth.map(|growth| growth.kind.name()),
+        kind_of_processes: growth.map(|growth| growth.kind_of_processes.name()),
+        how_far: Outlook::of(run, growth.as_ref()).map(HowFarOut::from),
         headline: growth.as_ref().map(|growth| verdict_in_words(run, growth)),
         summary: summary(run),
         copied_bytes: run.bytes(run.copied().total()),

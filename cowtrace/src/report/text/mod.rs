@@ -7,6 +7,7 @@ mod growers;
 mod grown;
 mod holders;
 mod lost;
+mod machine;
 mod native_stacks;
 mod processes;
 mod regions;
@@ -51,6 +52,7 @@ pub fn run_as_text(
     }
     if extent.is_full() {
         growers::write_growers(run, style, out)?;
+        machine::write_machine(run, style, out)?;
     }
     summary::write_method(run, extent, style, out)?;
     lost::write_lost(run, extent, style, out)

@@ -1,5 +1,6 @@
 //! Any run, for tests of what runs go through: of every shape that tracing can give, and small.
 
+mod machine;
 mod values;
 mod who;
 
@@ -10,6 +11,7 @@ use super::{
     Head, HeldBefore, Host, Kind, Loss, Mapping, PageBalance, PerfMapProblem, Process, Region,
     Role, Row, Run, Sample, Sources, Stack, Timeline, WhoHolds, agreement::agreeing,
 };
+use machine::machine;
 use values::{count, date, text};
 use who::{frames, growers, heaps, native_frames, stacks, writer};
 
@@ -223,7 +225,7 @@ fn head() -> impl Strategy<Value = Run> {
         vec((text(), text()), 0..3),
         vec(any::<u32>(), 0..4),
         btree_map(text(), text(), 0..4),
-        (loss(), timeline(), vec(perf_map_problem(), 0..3)),
+        (loss(), timeline(), vec(perf_map_problem(), 0..3), machine()),
     )
         .prop_map(
             |(
@@ -236,7 +238,7 @@ fn head() -> impl Strategy<Value = Run> {
                 rejected,
                 targets,
                 labels,
-                (loss, timeline, perf_map_problems),
+                (loss, timeline, perf_map_problems, machine),
             )| {
                 let head = Head {
                     tool_version,
@@ -258,6 +260,7 @@ fn head() -> impl Strategy<Value = Run> {
                 };
                 let mut run = Run::new(head, 1 << (page + range), 0);
                 run.memory.timeline = timeline;
+                run.machine = machine;
                 run.who_wrote.perf_map_problems = perf_map_problems;
                 run.loss = loss;
                 run

@@ -1,12 +1,17 @@
 //! The facts of the first lines of a report, each the answer to a question of its reader: what is it, which
 //! variables, which line, why, how far, what helps. What was not looked at has no place there.
 
+mod beside;
 mod copies;
 mod outlook;
+mod room;
 
+pub(crate) use beside::CardPart;
 pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
 pub(crate) use outlook::Outlook;
+pub(crate) use room::{Room, RoomIs};
 
+use self::beside::parts_beside;
 use super::{
     advice::{Advice, advice_on_copies},
     answer,
@@ -31,10 +36,15 @@ pub(crate) struct Card {
     pub(crate) copies: Option<CopiesOnCard>,
     /// Whether the headline is about new memory, so that copies are an aside.
     pub(crate) copies_are_aside: bool,
+    /// What grew beside the memory of processes, if the verdict is about that or it is worth a word.
+    pub(crate) beside: Vec<CardPart>,
     /// How far copies have come; `None` where that is not known.
     pub(crate) outlook: Option<Outlook>,
     /// Whether new memory kept growing: no bound of it is known.
     pub(crate) is_unbounded: bool,
+    /// What there is for it, and how long that lasts at the rate of the last two fifths of the trace, ns; `None` if
+    /// it does not grow, or that is not known.
+    pub(crate) lasts: Option<(Room, u64)>,
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
@@ -96,8 +106,13 @@ impl Card {
             is_verdict: verdict.is_some(),
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
             copies: CopiesOnCard::of(run, growth.as_ref()),
+            beside: parts_beside(run, growth.as_ref()),
             copies_are_aside,
             outlook: Outlook::of(run, growth.as_ref()),
+            lasts: growth.as_ref().filter(|_| is_unbounded).and_then(|it| {
+                let room = Room::of(run)?;
+                Some((room, time_until_full(room.bytes, it.new_rate)?))
+            }),
             is_unbounded,
             grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
             grown,
@@ -108,13 +123,26 @@ impl Card {
     }
 }
 
+/// Whether copies are not what it is about.
 fn is_about_new_memory(growth: &TreeGrowth) -> bool {
     match growth.kind {
-        VerdictKind::Growing | VerdictKind::Both | VerdictKind::WarmedUp => true,
+        VerdictKind::Growing
+        | VerdictKind::Both
+        | VerdictKind::WarmedUp
+        | VerdictKind::KernelMemory
+        | VerdictKind::SharedMemory
+        | VerdictKind::PageCache
+        | VerdictKind::Elsewhere => true,
         VerdictKind::ComesAndGoes => growth.copied_bytes <= growth.touched_bytes,
         VerdictKind::TooEarly => growth.held_bytes < growth.new_bytes,
         VerdictKind::CopyOnWrite | VerdictKind::NothingGrew => false,
     }
+}
+
+/// How long so many bytes last at so many a second, ns.
+fn time_until_full(bytes: u64, rate: u64) -> Option<u64> {
+    let ns = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
+    (rate > 0).then(|| u64::try_from(ns).unwrap_or(u64::MAX))
 }
 
 fn loss_on_card(run: &Run) -> Option<LossOnCard> {

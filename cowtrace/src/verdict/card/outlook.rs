@@ -1,11 +1,12 @@
 //! How far copies have come: what the workers that live no longer share, of what they inherited.
 
+use super::room::Room;
 use crate::{
-    run::{Run, Worker},
+    run::{BalanceIs, Run, Worker},
     verdict::{
         advice::share_of_masters,
         answer::unshared_bytes,
-        growth::{TreeGrowth, processes_at_end},
+        growth::{GrowthShape, TreeGrowth, held_at_end, processes_at_end},
     },
 };
 
@@ -26,11 +27,18 @@ pub(crate) struct Outlook {
     pub(crate) rate: Option<u64>,
     /// For how long next to nothing was copied, ns.
     pub(crate) flat_ns: Option<u64>,
+    /// What they may still copy, bytes: what they share at the end, as far as that was read.
+    pub(crate) remaining_bytes: u64,
+    /// What there is for it; `None` if that was not read.
+    pub(crate) room: Option<Room>,
+    /// More workers of this kind, and what they and the masters use at most, bytes; `None` if new memory keeps
+    /// growing, or is not known.
+    pub(crate) with_more_workers: Option<(u64, u64)>,
 }
 
 impl Outlook {
     /// `None` if nothing was copied, no worker lived, or what the workers share cannot be known.
-    pub(super) fn of(run: &Run, growth: Option<&TreeGrowth>) -> Option<Self> {
+    pub(crate) fn of(run: &Run, growth: Option<&TreeGrowth>) -> Option<Self> {
         let all = run.workforce().workers;
         let at_end = processes_at_end(run);
         let lives = |worker: &&Worker<'_>| match &at_end {
@@ -51,7 +59,11 @@ impl Outlook {
         } else {
             return None;
         };
+        let shared = shared_at_end(run, &living).map(|pages| run.bytes(pages));
         Some(Self {
+            remaining_bytes: shared.unwrap_or_else(|| ceiling_bytes.saturating_sub(unshared_bytes)),
+            room: Room::of(run),
+            with_more_workers: with_more_workers(run, growth, living.len() as u64),
             unshared_bytes,
             ceiling_bytes,
             workers: living.len(),
@@ -66,4 +78,28 @@ impl Outlook {
 fn own_copies(worker: &Worker<'_>) -> u64 {
     let copied = worker.forked.copied.total() - worker.forked.copied.zero;
     copied.min(worker.forked.inherited_pages.unwrap_or(0))
+}
+
+/// Pages that workers share with the process that they inherited from; `None` unless all were read.
+fn shared_at_end(run: &Run, workers: &[&Worker<'_>]) -> Option<u64> {
+    let shared = workers.iter().map(|worker| {
+        let last = run.growth.balances_of(worker.forked.id).last()?;
+        let is_known = matches!(last.pages.is, BalanceIs::Exact | BalanceIs::Sampled);
+        let is_of_end = last.at_ns >= run.head.duration_ns;
+        (is_known && is_of_end).then_some(last.pages.shared_pages)
+    });
+    shared.sum()
+}
+
+/// As many workers as there are processors, or else twice as many as there are: all with their own copy of
+/// all that the largest of them has, beside the masters.
+fn with_more_workers(run: &Run, growth: Option<&TreeGrowth>, workers: u64) -> Option<(u64, u64)> {
+    if matches!(growth?.shape, GrowthShape::Growing | GrowthShape::Unclear) {
+        return None;
+    }
+    let cpus = run.head.host.cpus as u64;
+    let number = if cpus > workers { cpus } else { workers * 2 };
+    let (largest, masters) = held_at_end(run)?;
+    let pages = largest.checked_mul(number)?.checked_add(masters)?;
+    Some((number, pages.checked_mul(run.head.host.page_bytes)?))
 }

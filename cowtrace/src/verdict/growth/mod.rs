@@ -4,6 +4,7 @@
 //! [`GrowthShape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
 
 mod copies;
+mod machine;
 mod over_time;
 mod series;
 mod shape;
@@ -11,10 +12,12 @@ mod tree;
 mod window;
 mod words;
 
+pub(crate) use machine::{BesideService, MachineGrowth};
 pub(crate) use over_time::{TreeMemory, memory_over_time};
 pub(crate) use shape::GrowthShape;
 pub(crate) use tree::{
-    TreeGrowth, VerdictKind, growth_of_tree, new_pages_by_process, processes_at_end,
+    TreeGrowth, VerdictKind, growth_of_tree, held_at_end, is_kernel_part, new_pages_by_process,
+    processes_at_end,
 };
 pub(crate) use words::verdict_in_words;
 

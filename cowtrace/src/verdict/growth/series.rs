@@ -35,6 +35,11 @@ impl NewMemory {
         Self(window.samples().iter().map(new_in).collect())
     }
 
+    /// Pages over time.
+    pub(super) const fn series(&self) -> &Series {
+        &self.0
+    }
+
     /// Pages at the end.
     pub(super) fn last(&self) -> u64 {
         self.0.last().map_or(0, |(_, pages)| *pages)
@@ -89,6 +94,13 @@ impl NewMemory {
     fn flat_for(&self, last: f64) -> u64 {
         at_least_since(&self.0, last * (1.0 - STOPPED))
     }
+}
+
+/// Pages at a time: those of the last sample by then, or else of the first.
+pub(super) fn pages_at(series: &Series, at_ns: u64) -> u64 {
+    let later = series.partition_point(|(at, _)| *at <= at_ns);
+    let sample = series.get(later.saturating_sub(1));
+    sample.map_or(0, |(_, pages)| *pages)
 }
 
 /// For how long before the end all but a hundredth of the copies had been made, ns; `None` if that is less than

@@ -14,7 +14,12 @@ use crate::run::{HeldBefore, Process, Role, Run, Sample, Sources, arbitrary};
 const PAGES_PER_MIB: u64 = 256;
 
 /// A master and a worker: `copied` and `new` MiB of the worker at each fraction of the time.
-fn run(seconds: u64, copied: impl Fn(f64) -> u64, new: impl Fn(f64) -> u64, touched: u64) -> Run {
+pub(super) fn run(
+    seconds: u64,
+    copied: impl Fn(f64) -> u64,
+    new: impl Fn(f64) -> u64,
+    touched: u64,
+) -> Run {
     let mut run = arbitrary::empty();
     run.head.duration_ns = seconds * 1_000_000_000;
     let of = |id, role, pages| Process {
@@ -67,7 +72,7 @@ fn verdict(run: &Run) -> (VerdictKind, String) {
     )
 }
 
-fn linear(mib: u64) -> impl Fn(f64) -> u64 {
+pub(super) fn linear(mib: u64) -> impl Fn(f64) -> u64 {
     move |part| (mib as f64 * part) as u64
 }
 

@@ -4,11 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     copies::CopiesInMemory,
-    series::{NewMemory, flat_copies, rate_of_last_part},
+    machine::{BesideService, MACHINE_FLOOR_BYTES, MachineGrowth},
+    series::{NewMemory, Series, flat_copies, rate_of_last_part},
     shape::{GrowthShape, SOON_NS},
     window::Window,
 };
-use crate::run::Run;
+use crate::{
+    run::{Role, Run},
+    verdict::before::much_unshared_before,
+};
 
 /// What is less than this is not worth a word, bytes.
 pub(super) const FLOOR_BYTES: u64 = 4 << 20;
@@ -33,6 +37,10 @@ pub(crate) enum VerdictKind {
     WarmedUp,
     TooEarly,
     NothingGrew,
+    KernelMemory,
+    SharedMemory,
+    PageCache,
+    Elsewhere,
 }
 
 impl VerdictKind {
@@ -51,6 +59,10 @@ impl VerdictKind {
             Self::WarmedUp => "warmed-up",
             Self::TooEarly => "too-early",
             Self::NothingGrew => "nothing-grew",
+            Self::KernelMemory => "kernel-memory",
+            Self::SharedMemory => "shared-memory",
+            Self::PageCache => "page-cache",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
@@ -59,6 +71,10 @@ impl VerdictKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TreeGrowth {
     pub(crate) kind: VerdictKind,
+    /// What it is by the memory of processes alone.
+    pub(crate) kind_of_processes: VerdictKind,
+    /// What the machine lost; `None` if that was not read.
+    pub(crate) machine: Option<MachineGrowth>,
     /// The time that it is about: from the first fork on, while workers lived, ns.
     pub(crate) duration_ns: u64,
     /// Copied on write by all processes.
@@ -118,6 +134,8 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     let shape = new.shape(floor, touched);
     let mut growth = TreeGrowth {
         kind: VerdictKind::NothingGrew,
+        kind_of_processes: VerdictKind::NothingGrew,
+        machine: MachineGrowth::of(run, &window, &sum_of_series(&held, new.series())),
         duration_ns: window.duration_ns(),
         copied_bytes: run.bytes(run.copied().total() - zero_filled),
         held_bytes: run.bytes(held_pages),
@@ -131,8 +149,59 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         copied_flat_ns: flat_copies(&held),
     };
     let lasting = run.bytes(copies.lasting(&window));
-    growth.kind = kind_of(&growth, lasting, run.bytes(floor));
+    let floor = run.bytes(floor);
+    growth.kind_of_processes = kind_of(&growth, lasting, floor);
+    growth.kind = kind_beside(run, &growth, floor).unwrap_or(growth.kind_of_processes);
     Some(growth)
+}
+
+/// Two series of the same times, added up.
+fn sum_of_series(one: &Series, other: &Series) -> Series {
+    let both = one.iter().zip(other);
+    both.map(|((at, one), (_, other))| (*at, one.saturating_add(*other)))
+        .collect()
+}
+
+/// Whether something else grew than the memory of processes: the kernel's memory if that is more, and all else
+/// only where processes did not grow. What is known of the service comes before what is known of the machine.
+fn kind_beside(run: &Run, growth: &TreeGrowth, floor: u64) -> Option<VerdictKind> {
+    let beside = growth.machine?.beside;
+    if growth.duration_ns < SOON_NS {
+        return None;
+    }
+    let processes = growth.growth_bytes();
+    // What may be another's says nothing about a service that did something.
+    let did_nothing = growth.kind_of_processes == VerdictKind::NothingGrew;
+    let may_be_named = beside.is_services_kernel || did_nothing;
+    if may_be_named && is_kernels(&beside, processes, floor) {
+        return Some(VerdictKind::KernelMemory);
+    }
+    let has_other_news = || much_unshared_before(run, FLOOR_BYTES).is_some();
+    if !did_nothing || has_other_news() {
+        return None;
+    }
+    let is_much = |bytes: u64, floor: u64| bytes >= floor && bytes > processes;
+    let shared = is_much(beside.shared_bytes, floor).then_some(VerdictKind::SharedMemory);
+    let files = is_much(beside.page_cache_bytes, floor).then_some(VerdictKind::PageCache);
+    let others = beside.elsewhere_bytes.unwrap_or(0);
+    let others = is_much(others, MACHINE_FLOOR_BYTES).then_some(VerdictKind::Elsewhere);
+    if beside.is_of_service {
+        shared.or(files).or(others)
+    } else {
+        others.or(shared).or(files)
+    }
+}
+
+/// Whether most of what the service's memory grew by is the kernel's.
+fn is_kernels(beside: &BesideService, processes: u64, floor: u64) -> bool {
+    beside.kernel_bytes >= floor && beside.kernel_bytes > processes
+}
+
+/// Whether the kernel's memory is worth a word beside that of processes.
+pub(crate) fn is_kernel_part(growth: &TreeGrowth) -> bool {
+    let kernel = growth.machine.map_or(0, |it| it.beside.kernel_bytes);
+    let all = growth.growth_bytes().saturating_add(kernel);
+    kernel >= FLOOR_BYTES && kernel as f64 >= all as f64 * PART_SHARE
 }
 
 /// Processes that lived at the end of what the verdict is about, by their numbers; `None` in recordings of
@@ -141,6 +210,24 @@ pub(crate) fn processes_at_end(run: &Run) -> Option<BTreeSet<u32>> {
     let window = run.has_growth().then(|| Window::of(run)).flatten()?;
     let last = window.samples().last()?;
     Some(last.held_by_process.keys().copied().collect())
+}
+
+/// Anonymous pages of the largest worker and of all masters at the end of what the verdict is about; `None`
+/// where there are none of both.
+pub(crate) fn held_at_end(run: &Run) -> Option<(u64, u64)> {
+    let window = run.has_growth().then(|| Window::of(run)).flatten()?;
+    let held = &window.samples().last()?.held_by_process;
+    let workforce = run.workforce();
+    let workers = workforce.workers.iter();
+    let largest = workers.filter_map(|it| held.get(&it.forked.id)).max()?;
+    let masters = held.iter().filter(|(id, _)| {
+        let process = run.process(**id);
+        process.is_some_and(|it| it.role == Role::Master)
+    });
+    let masters = masters
+        .map(|(_, pages)| *pages)
+        .reduce(u64::saturating_add)?;
+    Some((*largest, masters))
 }
 
 /// New pages of the processes that lived at the end of what the verdict is about, by their numbers; empty in

@@ -59,10 +59,16 @@ impl<'a> Window<'a> {
         self.samples
     }
 
+    /// When it begins and ends, ns since the start of the run.
+    pub(super) fn bounds_ns(&self) -> Option<(u64, u64)> {
+        let ends = self.samples.first().zip(self.samples.last());
+        ends.map(|(first, last)| (first.at_ns, last.at_ns))
+    }
+
     /// How long it is, ns.
     pub(super) fn duration_ns(&self) -> u64 {
-        let ends = self.samples.first().zip(self.samples.last());
-        ends.map_or(0, |(first, last)| last.at_ns.saturating_sub(first.at_ns))
+        let bounds = self.bounds_ns();
+        bounds.map_or(0, |(first, last)| last.saturating_sub(first))
     }
 
     /// New pages that a process has, which it did not have before.

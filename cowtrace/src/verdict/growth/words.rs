@@ -1,7 +1,7 @@
 //! The verdict in one line.
 
 use super::{
-    super::before::unshared_before_in_all,
+    super::before::much_unshared_before,
     shape::GrowthShape,
     tree::{FLOOR_BYTES, TreeGrowth, VerdictKind},
 };
@@ -9,10 +9,6 @@ use crate::{
     run::Run,
     words::{percent, plural, seconds, size},
 };
-
-/// Share of what workers inherited from which on its having been unshared before the trace says why nothing
-/// was copied in it.
-const MUCH_BEFORE: f64 = 0.15;
 
 /// The verdict in one line: in capitals what it is, then its figures.
 pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
@@ -40,6 +36,10 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
         }
         VerdictKind::ComesAndGoes => comes_and_goes(run, growth, &time),
         VerdictKind::TooEarly => too_early(growth, &time),
+        VerdictKind::KernelMemory
+        | VerdictKind::SharedMemory
+        | VerdictKind::PageCache
+        | VerdictKind::Elsewhere => beside(growth, &time),
         VerdictKind::NothingGrew => attached_late(run).unwrap_or_else(|| {
             format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
         }),
@@ -66,16 +66,44 @@ fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
 
 /// Where nothing grew since the workers had copied before the trace what they copy.
 fn attached_late(run: &Run) -> Option<String> {
-    let (before, inherited) = unshared_before_in_all(run)?;
-    let is_much = before as f64 >= inherited as f64 * MUCH_BEFORE;
-    let is_worth_it = run.bytes(before) >= FLOOR_BYTES;
-    (is_much && is_worth_it).then(|| {
+    much_unshared_before(run, FLOOR_BYTES).map(|(before, inherited)| {
         format!(
             "NOTHING WAS COPIED IN THIS TRACE: {} of {} were unshared before it",
-            size(run.bytes(before)),
-            size(run.bytes(inherited))
+            size(before),
+            size(inherited)
         )
     })
+}
+
+/// Where something else grew than the memory of processes.
+fn beside(growth: &TreeGrowth, time: &str) -> String {
+    let beside = growth.machine.unwrap_or_default().beside;
+    let of_service = beside.is_of_service;
+    let (what, bytes) = match growth.kind {
+        VerdictKind::KernelMemory if beside.is_services_kernel => {
+            ("KERNEL MEMORY, NOT YOUR PROCESSES", beside.kernel_bytes)
+        }
+        VerdictKind::KernelMemory => ("KERNEL MEMORY OF THE MACHINE GREW", beside.kernel_bytes),
+        VerdictKind::SharedMemory if of_service => ("SHARED MEMORY GREW", beside.shared_bytes),
+        VerdictKind::SharedMemory => ("SHARED MEMORY OF THE MACHINE GREW", beside.shared_bytes),
+        VerdictKind::PageCache if of_service => (
+            "PAGE CACHE, WHICH CAN BE GIVEN BACK",
+            beside.page_cache_bytes,
+        ),
+        VerdictKind::PageCache => (
+            "PAGE CACHE OF THE MACHINE, WHICH CAN BE GIVEN BACK",
+            beside.page_cache_bytes,
+        ),
+        _ => (
+            "ELSEWHERE ON THE MACHINE",
+            beside.elsewhere_bytes.unwrap_or(0),
+        ),
+    };
+    let processes = size(growth.growth_bytes());
+    format!(
+        "{what}: {} in {time}; your processes: {processes}",
+        size(bytes)
+    )
 }
 
 /// What it looks like so far.

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
-    verdict::{Advice, Card, CardCause, CardVariable, CopiesOnCard, LossOnCard, Outlook},
+    verdict::{
+        Advice, Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room,
+        RoomIs,
+    },
     words::{
         kind_of_write, percent, plural, printable, seconds, short_kind_of_write, shorten, size,
     },
@@ -118,9 +121,10 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.push(text_row("where", rank, figures, text));
     }
     if card.is_unbounded {
-        let text = "no bound is known for new memory";
-        rows.push(text_row("how far", 0, RowFigures::Nothing, text.into()));
+        let text = no_bound(card.lasts);
+        rows.push(text_row("how far", 0, RowFigures::Nothing, text));
     }
+    rows.extend(rows_beside(card));
     if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
         rows.extend(rows_of_advice(std::slice::from_ref(advice)));
     }
@@ -137,7 +141,8 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     if in_detail {
         let mut of_copies = rows_of_copies(copies, card.copies_are_aside);
-        of_copies.extend(card.outlook.as_ref().map(|it| row_of_outlook(it, card)));
+        let outlook = card.outlook.as_ref();
+        of_copies.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
         of_copies.extend(rows_of_advice(&card.advice));
         // What grows comes first, where it is known.
         let by = if card.grown.is_some() { AFTER_GROWN } else { 0 };
@@ -145,6 +150,28 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     rows.extend(card.loss.map(row_of_loss));
     rows
+}
+
+fn no_bound(lasts: Option<(Room, u64)>) -> String {
+    let until = lasts.map_or_else(String::new, |(room, ns)| {
+        let of = match room.is {
+            RoomIs::Limit => "of its limit are left and last",
+            RoomIs::Available => "available last",
+        };
+        format!("; {} {of} {} at this rate", size(room.bytes), seconds(ns))
+    });
+    format!("no bound is known for new memory{until}")
+}
+
+fn rows_beside(card: &Card) -> Vec<LabelledRow<'_>> {
+    let row = |part: &CardPart| {
+        let label = if part.is_main { "what" } else { "also" };
+        let figures = part
+            .bytes
+            .map_or(RowFigures::Nothing, |bytes| RowFigures::Words(size(bytes)));
+        text_row(label, 0, figures, part.what.clone())
+    };
+    card.beside.iter().map(row).collect()
 }
 
 fn text_row<'a>(
@@ -246,7 +273,7 @@ fn with_types(words: &str, types: &[(String, f64)], room: usize) -> Vec<String> 
     wrap(&text, room)
 }
 
-fn row_of_outlook<'a>(outlook: &Outlook, card: &Card) -> LabelledRow<'a> {
+fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
     let since = if outlook.is_since_start {
         " (in this trace)"
     } else {
@@ -263,12 +290,37 @@ fn row_of_outlook<'a>(outlook: &Outlook, card: &Card) -> LabelledRow<'a> {
         (None, Some(rate)) if rate > 0 => text = format!("{text}; now {}/s", size(rate)),
         (None, _) => {}
     }
+    let over = outlook.room.and_then(|room| excess(outlook, room));
+    if outlook.room.is_some() && over.is_none() {
+        text.push_str("; fits");
+    }
     let label = if card.copies_are_aside {
         "also"
     } else {
         "how far"
     };
-    text_row(label, 0, RowFigures::Nothing, text)
+    let first = text_row(label, 0, RowFigures::Nothing, text);
+    let over = over.map(|text| text_row(label, 0, RowFigures::Nothing, text));
+    let more = outlook.with_more_workers.map(|(workers, bytes)| {
+        let text = format!(
+            "with {} of this kind at most {} in all",
+            plural(workers, "worker"),
+            size(bytes)
+        );
+        text_row(label, 7, RowFigures::Nothing, text)
+    });
+    std::iter::once(first).chain(over).chain(more).collect()
+}
+
+/// By how much what may still be copied exceeds what there is for it; `None` if it fits.
+fn excess(outlook: &Outlook, room: Room) -> Option<String> {
+    let over = outlook.remaining_bytes.checked_sub(room.bytes);
+    let over = over.filter(|over| *over > 0)?;
+    let what = match room.is {
+        RoomIs::Limit => "the limit of its cgroup",
+        RoomIs::Available => "what the machine has available",
+    };
+    Some(format!("the rest exceeds {what} by {}", size(over)))
 }
 
 fn rows_of_advice(advice: &[Advice]) -> Vec<LabelledRow<'_>> {

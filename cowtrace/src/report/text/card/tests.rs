@@ -51,8 +51,16 @@ fn card() -> Card {
             is_since_start: false,
             rate: Some(3 << 20),
             flat_ns: None,
+            remaining_bytes: 485 << 20,
+            room: Some(Room {
+                bytes: 600 << 20,
+                is: RoomIs::Limit,
+            }),
+            with_more_workers: Some((8, 5 << 30)),
         }),
+        beside: vec![],
         is_unbounded: false,
+        lasts: None,
         grew_in: None,
         grown: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
@@ -79,6 +87,29 @@ fn lines(card: &Card, width: usize) -> Vec<String> {
 }
 
 #[test]
+fn what_does_not_fit_has_a_line() {
+    let mut card = card();
+    let outlook = card.outlook.as_mut().unwrap();
+    outlook.remaining_bytes = 700 << 20;
+    outlook.rate = None;
+    card.copies.as_mut().unwrap().variables.truncate(1);
+    card.advice.clear();
+    let told = lines(&card, 80);
+    let first = told.iter().position(|line| line.starts_with("how far"));
+    let told: Vec<&str> = told[first.unwrap()..]
+        .iter()
+        .take(3)
+        .map(|it| it.trim())
+        .collect();
+    let expected = [
+        "how far  600 MiB of at most 1.1 GiB in 1 worker",
+        "the rest exceeds the limit of its cgroup by 100 MiB",
+        "with 8 workers of this kind at most 5 GiB in all",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn each_line_answers_a_question() {
     let told = lines(&card(), 80);
     let expected = [
@@ -89,7 +120,7 @@ fn each_line_answers_a_question() {
         "where    handlers.py:42 in Handler.post                          98 %",
         "why      reference counts, which reading an object writes       >99 %",
         "         str 61 %, list 38 %",
-        "how far  600 MiB of at most 1.1 GiB in 1 worker; now 3 MiB/s",
+        "how far  600 MiB of at most 1.1 GiB in 1 worker; now 3 MiB/s; fits",
         "helps    arrays                                              at most 594 MiB",
         "         gc.freeze() would not                                 at most 2 MiB",
         "check    change it, trace again, cowtrace diff",
