@@ -178,11 +178,7 @@ impl Planted {
             // Where the service stays as it is, others on the machine may not: those of the other tests grow.
             assert_eq!(self.kind, "nothing-grew", "{}: {verdict}", self.plan);
             let is_beside = |kind: &&str| verdict["kind"] == **kind;
-            assert!(
-                BESIDE.iter().any(|kind| is_beside(kind)),
-                "{}: {verdict}",
-                self.plan
-            );
+            assert!(BESIDE.iter().any(is_beside), "{}: {verdict}", self.plan);
             return;
         }
         let headline = verdict["headline"].as_str().expect("words");
