@@ -13,7 +13,7 @@ use super::{
     },
     balances::Balances,
     clock::Clock,
-    growers::Growers,
+    grown::NewPages,
     holders::{lookup::HolderLookup, view::TraceView},
     machine::MachineWatch,
     processes::{
@@ -59,7 +59,7 @@ pub struct Collector {
     snapshots: PreviousSnapshots,
     balances: Balances,
     machine: MachineWatch,
-    growers: Growers,
+    new_pages: NewPages,
 }
 
 /// What has been counted so far, for the progress line.
@@ -97,7 +97,7 @@ impl Collector {
             snapshots: PreviousSnapshots::default(),
             balances: Balances::default(),
             machine: MachineWatch::new(kernel.page_bytes),
-            growers: Growers::default(),
+            new_pages: NewPages::default(),
             probe,
             kernel,
             clock,
@@ -225,7 +225,7 @@ impl Collector {
         let records = self.processes.records();
         self.balances.begin(records, root, self.clock);
         self.machine.read_due(records, root, sample.at_ns);
-        self.growers.look(records, root);
+        self.new_pages.look(records, root);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,
@@ -376,7 +376,7 @@ impl Collector {
         };
         let who_holds = self.holders.find(view, &mut self.loss);
         let root = self.processes.proc_root();
-        let grown = self.growers.find(records, &self.evidence, root);
+        let grown = self.new_pages.find(records, &self.evidence, root);
         let named = self.evidence.name(records);
         self.loss.code_gone = named.code_gone;
         self.processes.add_overflow(&self.probe.tables);

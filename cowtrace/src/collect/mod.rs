@@ -10,7 +10,7 @@ mod assemble;
 mod balances;
 mod clock;
 mod collector;
-mod growers;
+mod grown;
 mod holders;
 mod machine;
 mod processes;

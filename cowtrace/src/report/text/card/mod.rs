@@ -154,11 +154,11 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
 
 fn no_bound(lasts: Option<(Room, u64)>) -> String {
     let until = lasts.map_or_else(String::new, |(room, ns)| {
-        let of = match room.is {
-            RoomIs::Limit => "of its limit are left and last",
-            RoomIs::Available => "available last",
+        let room_in_words = match room.is {
+            RoomIs::Limit => format!("{} left of its limit", size(room.bytes)),
+            RoomIs::Available => format!("available {}", size(room.bytes)),
         };
-        format!("; {} {of} {} at this rate", size(room.bytes), seconds(ns))
+        format!("; at this rate the {room_in_words} last {}", seconds(ns))
     });
     format!("no bound is known for new memory{until}")
 }

@@ -19,6 +19,8 @@ const NEAR: u64 = 256;
 const LEAST_HEADS: usize = 3;
 /// Bytes of a generation (`gc_generation`): the head, then its threshold and count.
 const GENERATION: u64 = 24;
+/// How often the collector's state is looked for: the process changes it meanwhile.
+const TRIES: usize = 4;
 /// From the first generation back to `enabled`, bytes, in all versions: `debug` lies between, and padding.
 const ENABLED: u64 = 12;
 /// Objects from which a head is looked for.
@@ -158,6 +160,14 @@ impl HeapObjects<'_> {
         if self.offsets.header.collector == 0 {
             return None;
         }
+        (0..TRIES).find_map(|_| {
+            // The lists have changed since they were read.
+            self.memory.forget();
+            self.collects_now(runtime)
+        })
+    }
+
+    fn collects_now(&mut self, runtime: u64) -> Option<bool> {
         let interpreter = self
             .memory
             .word(runtime.checked_add(self.offsets.roots.interpreters)?)?;
@@ -171,9 +181,17 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// Whether the lists of all generations begin here.
+    /// Whether the lists of all generations begin here. New objects are added to the end of the youngest all the
+    /// time, so only its beginning is as it was.
     fn are_generations(&mut self, at: u64) -> bool {
-        (0..LEAST_HEADS as u64).all(|head| self.is_head(at.saturating_add(head * GENERATION)))
+        let mut older = 1..LEAST_HEADS as u64;
+        self.begins_list(at) && older.all(|head| self.is_head(at.saturating_add(head * GENERATION)))
+    }
+
+    /// Whether the first object of a list has this head before it.
+    fn begins_list(&mut self, at: u64) -> bool {
+        let next = self.link(at).filter(|next| *next != 0);
+        next.is_some_and(|next| self.link(next.saturating_add(8)) == Some(at))
     }
 
     fn is_head(&mut self, at: u64) -> bool {

@@ -41,14 +41,14 @@ type PagesBefore = Vec<(u32, Option<PresentPages>)>;
 
 /// The processes that may grow, with what they had before.
 #[derive(Debug, Default)]
-pub(super) struct Growers {
+pub(super) struct NewPages {
     before: HashMap<u32, PresentPages>,
     /// Whose pages are known or being read, or cannot be.
     asked: HashSet<u32>,
     reading: Option<JoinHandle<PagesBefore>>,
 }
 
-impl Growers {
+impl NewPages {
     /// Begins to read the pages of processes that were there before the trace, and of masters that have begun
     /// to fork. Called regularly.
     pub(super) fn look(&mut self, records: &Records, proc_root: &Path) {
