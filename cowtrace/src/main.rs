@@ -4,7 +4,8 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
-    process::ExitCode,
+    panic,
+    process::{self, ExitCode},
 };
 
 use anyhow::Context as _;
@@ -20,7 +21,18 @@ use cowtrace::{
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
 
+/// A panic ends the program, in whichever thread: a trace that goes on without one of its parts would say what is
+/// not so. The recording has all but the last second.
+fn end_at_a_panic() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        report(what);
+        process::abort();
+    }));
+}
+
 fn main() -> ExitCode {
+    end_at_a_panic();
     let cli = match cli::parse_arguments() {
         Ok(cli) => cli,
         Err(told) => return tell(&told),
