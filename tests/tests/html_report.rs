@@ -3,21 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use cowtrace::{
-    report,
-    run::{Balance, BalanceIs, HeldBefore, PageBalance, Process, Role, Run},
-    words,
-};
+use cowtrace::{report, run::Run, words};
 use cowtrace_tests::browser::Browser;
 use serde_json::{Value, json};
 
-const SERVICE: &str = include_str!("runs/service.json");
+pub(super) const SERVICE: &str = include_str!("runs/service.json");
 const QUIET: &str = include_str!("runs/quiet.json");
 
 /// Largest page of an ordinary run.
 const MOST_BYTES: usize = 1_000_000;
 
-fn run(stored: &str) -> Run {
+pub(super) fn run(stored: &str) -> Run {
     serde_json::from_str(stored).expect("a stored run")
 }
 
@@ -38,7 +34,7 @@ fn json_report(run: &Run) -> Value {
 }
 
 /// Opens a run's page, which stays in the target folder for inspection.
-fn opened(run: &Run, name: &str) -> (Browser, PathBuf) {
+pub(super) fn opened(run: &Run, name: &str) -> (Browser, PathBuf) {
     let file = folder().join(format!("{name}.html"));
     std::fs::write(&file, page(run)).expect("the target folder can be written");
     let mut browser = Browser::start(folder(), name);
@@ -53,7 +49,7 @@ fn table(browser: &mut Browser, name: &str) -> Vec<Vec<Value>> {
     serde_json::from_value(data[name]["rows"].clone()).expect("rows")
 }
 
-fn data(browser: &mut Browser) -> Value {
+pub(super) fn data(browser: &mut Browser) -> Value {
     browser.evaluate("JSON.parse(document.getElementById('data').textContent)")
 }
 
@@ -197,98 +193,6 @@ fn the_maps_the_timeline_and_the_calls_have_what_the_json_report_has() {
             assert_eq!(row["copied_pages"], drawn, "{row}");
         }
     }
-}
-
-/// The stored run as if the trace had looked at all memory, with a balance of each of twelve workers.
-fn with_all_memory() -> Run {
-    let mut run = run(SERVICE);
-    let worker = run
-        .memory
-        .processes
-        .iter()
-        .find(|it| it.role == Role::Worker)
-        .expect("a worker")
-        .clone();
-    run.memory.processes.truncate(1);
-    for id in 1..=12 {
-        run.memory.processes.push(Process {
-            id,
-            pid: 9000 + id,
-            parent_id: Some(0),
-            started_ns: 0,
-            exited_ns: None,
-            ..worker.clone()
-        });
-        run.growth.balances.push(Balance {
-            process_id: id,
-            at_ns: 0,
-            copied_pages: 0,
-            pages: PageBalance {
-                is: BalanceIs::Exact,
-                shared_pages: 10_000 - u64::from(id) * 100,
-                unshared_pages: u64::from(id) * 100,
-                new_pages: 50,
-                ..PageBalance::default()
-            },
-        });
-    }
-    let held_before = (0..=12).map(|process_id| HeldBefore {
-        process_id,
-        pages: 10_000,
-    });
-    run.growth.held_before = held_before.collect();
-    for (at, sample) in (0..).zip(&mut run.memory.timeline.samples) {
-        sample.held_by_process = (0..=12).map(|id| (id, 10_000 + at * 10)).collect();
-        sample.touched_pages = at * 150;
-    }
-    run
-}
-
-#[test]
-fn the_memory_of_the_tree_and_of_each_worker_is_drawn() {
-    let run = with_all_memory();
-    let (mut browser, _) = opened(&run, "memory");
-    let data = data(&mut browser);
-    let last = |band: &Value| {
-        let pages = band["pages"].as_array().expect("pages");
-        pages.last().and_then(Value::as_u64).expect("pages")
-    };
-    let bands = data["memory"]["bands"].as_array().expect("bands");
-    let samples = run.memory.timeline.samples.len() as u64;
-    let new = bands.iter().find(|band| band["name"] == "new").map(last);
-    assert_eq!(
-        new,
-        Some(13 * 10 * (samples - 1)),
-        "each grew by 10 a sample"
-    );
-    let sum: u64 = bands.iter().map(last).sum();
-    let told = browser.text("#memory .readout");
-    let bytes = words::size(sum * 4096);
-    assert!(told.contains(&format!("{bytes} in memory")), "{told}");
-    assert!(told.contains("given back so far: "), "{told}");
-
-    let shown = "[...document.querySelectorAll('.balances li')].filter(it => !it.hidden).length";
-    assert_eq!(browser.evaluate(shown), 8);
-    browser.click("#balances .fold");
-    assert_eq!(browser.evaluate(shown), 12);
-    let first = browser.text(".balances li:first-child");
-    assert!(
-        first.contains("9012") && first.contains(&words::size(1200 * 4096)),
-        "the one that shares least: {first}"
-    );
-    browser.click("#balances .fold");
-    assert_eq!(browser.evaluate(shown), 8);
-    assert_eq!(browser.complaints(), [""; 0]);
-    // What stands first is the verdict and its reasons.
-    let order = "[...document.querySelectorAll('section')].map(it => it.id).join(' ')";
-    assert_eq!(
-        browser.evaluate(order),
-        "memory writers flame holders timeline mappings maps processes balances measured lost"
-    );
-    let rows = data["card"].as_array().expect("rows");
-    let shown = "document.querySelectorAll('#card dd').length";
-    assert!(!rows.is_empty());
-    assert_eq!(browser.evaluate(shown), rows.len());
 }
 
 #[test]

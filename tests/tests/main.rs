@@ -7,6 +7,7 @@ mod flame_graphs;
 mod golden_reports;
 mod heap;
 mod heap_command;
+mod html_memory;
 mod html_report;
 mod kept;
 mod kernel;
