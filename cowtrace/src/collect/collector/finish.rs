@@ -1,0 +1,84 @@
+//! The end of a trace: what is read once more, and the run that comes of it.
+
+use super::{
+    super::assemble::whole::{FinalParts, RunIdentity, all_losses, complete_run},
+    Collector, TraceView,
+};
+use crate::{
+    probe::RangeCount,
+    run::{Run, Sample},
+};
+
+impl Collector {
+    /// Takes the hooks off and gives everything that was observed.
+    #[must_use]
+    pub fn finish(mut self, identity: RunIdentity) -> Run {
+        let skipped = self.probe.detach();
+        // The trace ends here, however long the rest takes.
+        let duration_ns = self.clock.elapsed_ns();
+        // What the service keeps from here on is not of this trace.
+        self.processes.read_held(usize::MAX, &self.probe.tables);
+        let proc_root = self.processes.proc_root().to_owned();
+        let machine = self
+            .machine
+            .finish(self.processes.records(), &proc_root, duration_ns);
+        self.probe.flush_log();
+        let open = self.probe.tables.drain_threads();
+        self.take_rest();
+        let records = self.processes.records();
+        let view = TraceView {
+            records,
+            tables: &self.probe.tables,
+            evidence: &self.evidence,
+        };
+        let who_holds = self.holders.find(view, &mut self.loss);
+        let root = self.processes.proc_root();
+        let grown = self.new_pages.find(records, &self.evidence, root);
+        let named = self.evidence.name(records);
+        self.loss.code_gone = named.code_gone;
+        self.processes.add_overflow(&self.probe.tables);
+        let last = self.processes.sample(&self.probe.tables);
+        self.timeline.finish(Sample {
+            at_ns: duration_ns,
+            ..last
+        });
+        self.count_all(open);
+        let mut run = self.new_run(identity, duration_ns);
+        run.loss = all_losses(&self.loss, &self.probe, skipped);
+        run.machine = machine;
+        let records = self.processes.records();
+        let balances =
+            self.balances
+                .finish(records, &proc_root, &self.timeline, self.clock, duration_ns);
+        let parts = FinalParts {
+            records: self.processes.into_records(),
+            regions: self.mappings.into_regions(),
+            timeline: self.timeline,
+            named,
+            who_holds,
+            balances,
+            grown,
+        };
+        complete_run(run, parts, &proc_root)
+    }
+
+    /// Reads the mappings and the counts of all who live, with those of faults that were not done.
+    fn count_all(&mut self, open: Vec<(u32, RangeCount)>) {
+        self.mappings.read_all(self.processes.records_mut());
+        let regions = self.mappings.regions_mut();
+        self.processes
+            .count_live(&self.probe, open, regions, &mut self.loss);
+    }
+
+    /// Takes in what the kernel side sent before the hooks went off.
+    fn take_rest(&mut self) {
+        let unsent = self.probe.tables.drain_evidence();
+        let own_names = self.processes.read_names(usize::MAX);
+        self.take_evidence();
+        self.follow_or_warn();
+        self.processes.take_names(own_names);
+        self.processes.find_lost(&self.probe);
+        self.take_evidence();
+        self.take(&unsent);
+    }
+}
