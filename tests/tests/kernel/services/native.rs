@@ -44,7 +44,7 @@ fn expect_as_pagemap(report: &Report, pid: u32, before: &BTreeMap<u64, Frames>) 
 }
 
 /// Debian's Redis: the program is a link to a file that is named after another of its tools.
-pub fn redis() -> Server {
+fn redis() -> Server {
     let folder = Folder::new("redis");
     let program = folder.path("redis-server");
     symlink(installed("redis-check-rdb"), &program).expect("a link can be made");
@@ -74,32 +74,43 @@ pub fn say(socket: &Path, commands: impl IntoIterator<Item = String>, answer: &s
     }
 }
 
-#[test]
-fn redis_that_saves_copies_in_its_master_what_clients_write() {
-    if !can_trace("redis") {
-        return;
-    }
+/// Keys of [`filled_redis`].
+pub const KEYS: u32 = 200_000;
+
+/// A command that sets a key to 100 of the same letter.
+pub fn set(letter: &str) -> impl Fn(u32) -> String + use<> {
+    let value = letter.repeat(100);
+    move |key| format!("SET key:{key:06} {value}")
+}
+
+/// Redis with many keys, which takes long to save them.
+pub fn filled_redis() -> Server {
     let server = redis();
     let socket = server.path(SOCKET);
     server.wait("Redis listens", || UnixStream::connect(&socket).is_ok());
-    let keys = 200_000;
-    let set = |letter: &str| {
-        let value = letter.repeat(100);
-        move |key: u32| format!("SET key:{key:06} {value}")
-    };
-    say(&socket, (0..keys).map(set("v")), "+OK");
+    say(&socket, (0..KEYS).map(set("v")), "+OK");
     // It keeps saving until the end of the test.
     say(
         &socket,
         ["CONFIG SET rdb-key-save-delay 1000".to_owned()],
         "+OK",
     );
+    server
+}
+
+#[test]
+fn redis_that_saves_copies_in_its_master_what_clients_write() {
+    if !can_trace("redis") {
+        return;
+    }
+    let server = filled_redis();
+    let socket = server.path(SOCKET);
     // Before the fork nothing is shared, so nothing is copied.
     let before = frames(server.pid());
     let tracer = Tracer::start(&["--pid", &server.pid().to_string()]);
     say(&socket, ["BGSAVE".to_owned()], "+Background saving started");
     server.wait("a child that saves", || server.workers().len() == 1);
-    say(&socket, (0..keys).step_by(4).map(set("w")), "+OK");
+    say(&socket, (0..KEYS).step_by(4).map(set("w")), "+OK");
     let report = tracer.stop();
     expect_as_pagemap(&report, server.pid(), &before);
 

@@ -2,7 +2,6 @@
 //! nothing.
 
 use std::{
-    os::unix::net::UnixStream,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -16,7 +15,7 @@ use cowtrace_tests::{
 
 use super::{
     http::{SOCKET, requests_at_a_pace},
-    native::{redis, say},
+    native::{KEYS, filled_redis, say, set},
     python::{WORKERS, parts, tornado, versions},
     server::{Folder, Server, installed},
 };
@@ -119,24 +118,12 @@ fn redis_that_saves_is_called_copy_on_write() {
     if !can_trace("redis-verdict") {
         return;
     }
-    let server = redis();
+    let server = filled_redis();
     let socket = server.path(SOCKET);
-    server.wait("Redis listens", || UnixStream::connect(&socket).is_ok());
-    let keys = 200_000;
-    let set = |letter: &str| {
-        let value = letter.repeat(100);
-        move |key: u32| format!("SET key:{key:06} {value}")
-    };
-    say(&socket, (0..keys).map(set("v")), "+OK");
-    say(
-        &socket,
-        ["CONFIG SET rdb-key-save-delay 1000".to_owned()],
-        "+OK",
-    );
     let tracer = Tracer::start(&["--pid", &server.pid().to_string(), "-d", TRACED]);
     say(&socket, ["BGSAVE".to_owned()], "+Background saving started");
     let begun = Instant::now();
-    let mut some = (0..keys).collect::<Vec<_>>();
+    let mut some = (0..KEYS).collect::<Vec<_>>();
     while begun.elapsed() < BUSY && !some.is_empty() {
         let rest = some.split_off(some.len().min(1_000));
         say(&socket, some.into_iter().map(set("w")), "+OK");
