@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     run::{Ending, Exit, Process, Role, Run},
-    words::{named, plural, shorten},
+    words::{named, plural, shorten, size},
 };
 
 /// Most failed masters, and most ways in which workers ended, that are named.
@@ -52,7 +52,18 @@ pub(super) fn killed_for_memory(run: &Run) -> Option<String> {
         .into_iter()
         .flatten()
         .collect();
-    (!who.is_empty()).then(|| format!("{} by the kernel, for lack of memory", who.join(" and ")))
+    let place = run.machine.place.as_ref();
+    let limit = place.and_then(|it| it.limit.as_ref()).map(|limit| {
+        let bytes = size(limit.limit_bytes);
+        format!("; the service's cgroup is limited to {bytes}")
+    });
+    (!who.is_empty()).then(|| {
+        format!(
+            "{} by the kernel, for lack of memory{}",
+            who.join(" and "),
+            limit.unwrap_or_default()
+        )
+    })
 }
 
 #[cfg(test)]
