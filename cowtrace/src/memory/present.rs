@@ -182,8 +182,9 @@ mod tests {
         let new_at = new.as_ptr() as u64;
         let after = read_present(root, pid, 4096).unwrap().without(&before);
         assert!(!before.has(new_at + 4096));
-        let touched = (0..64).filter(|page| after.has(new_at + page * 4096 + 8));
-        assert_eq!(touched.count(), 64);
+        // The first has what the C library writes before the block.
+        let touched = (1..64).filter(|page| after.has(new_at + page * 4096 + 8));
+        assert_eq!(touched.count(), 63);
         assert!(read_present(root, u32::MAX, 4096).is_none());
         assert_eq!(new[bytes - 1], 1);
     }
