@@ -164,6 +164,10 @@ fn under_sudo_a_recording_is_the_invoking_users() {
     }
 }
 
+/// Room for an empty recording, which has a page of 4 KiB for each of its 42 tables and some for views, and for a
+/// third of the 500 KiB that the counts of 20,000 pages need, bytes.
+const ROOM: u32 = 320 << 10;
+
 /// A small file system in memory.
 struct Disk(Folder);
 
@@ -211,7 +215,7 @@ fn a_full_disk_ends_the_recording_and_not_the_trace() {
     if !can_trace("full disk") {
         return;
     }
-    let disk = Disk::new("disk", 192 << 10);
+    let disk = Disk::new("disk", ROOM);
     let path = disk.0.path("run.cow");
     let output = traced(&plainly(), &path, || {});
     ends_without_room(&output, &path, "the disk is full");
@@ -222,7 +226,7 @@ fn a_disk_that_has_room_again_gets_the_whole_recording() {
     if !can_trace("room again") {
         return;
     }
-    let disk = Disk::new("room", 192 << 10);
+    let disk = Disk::new("room", ROOM);
     let path = disk.0.path("run.cow");
     let output = traced(&plainly(), &path, || {
         let (kind, size) = (Some("tmpfs"), Some("size=16777216"));
@@ -246,7 +250,8 @@ fn a_limit_on_the_size_of_files_ends_the_recording_and_not_the_trace() {
     let path = folder.path("run.cow");
     let program = program("cowtrace");
     // In blocks of 512 bytes.
-    let script = format!("ulimit -f 300; exec {} \"$@\"", program.display());
+    let blocks = ROOM / 512;
+    let script = format!("ulimit -f {blocks}; exec {} \"$@\"", program.display());
     let output = traced(&script, &path, || {});
     ends_without_room(&output, &path, "the system refused a write");
 }

@@ -21,8 +21,12 @@ const LEAST_HEADS: usize = 3;
 const GENERATION: u64 = 24;
 /// How often the collector's state is looked for: the process changes it meanwhile.
 const TRIES: usize = 4;
-/// From the first generation back to `enabled`, bytes, in all versions: `debug` lies between, and padding.
+/// The generations lie at multiples of this, bytes: of 8, but in Debian's 3.13.5 of 4.
+const ALIGNMENT: usize = 4;
+/// From the first generation back to `enabled`, bytes, in all versions: `debug` lies between, and padding if the
+/// generations are at a multiple of 8.
 const ENABLED: u64 = 12;
+const ENABLED_UNPADDED: u64 = 8;
 /// Objects from which a head is looked for.
 const MAX_STARTS: usize = 64;
 /// Most objects that the walk has not reached: 12 bytes each.
@@ -172,9 +176,14 @@ impl HeapObjects<'_> {
             .memory
             .word(runtime.checked_add(self.offsets.roots.interpreters)?)?;
         let states = [interpreter, runtime].into_iter();
-        let mut candidates = states.flat_map(|at| (at..at.saturating_add(STATE)).step_by(8));
+        let mut candidates =
+            states.flat_map(|at| (at..at.saturating_add(STATE)).step_by(ALIGNMENT));
         let first = candidates.find(|at| self.are_generations(*at))?;
-        match self.memory.half_word(first.checked_sub(ENABLED)?)? {
+        let back = match first % 8 {
+            0 => ENABLED,
+            _ => ENABLED_UNPADDED,
+        };
+        match self.memory.half_word(first.checked_sub(back)?)? {
             0 => Some(false),
             1 => Some(true),
             _ => None,
@@ -206,6 +215,15 @@ impl HeapObjects<'_> {
 
     /// An address in a header, without flags.
     fn link(&mut self, at: u64) -> Option<u64> {
-        self.memory.word(at).map(|word| word & !FLAGS)
+        let word = if at.is_multiple_of(8) {
+            self.memory.word(at)?
+        } else {
+            let (low, high) = (
+                self.memory.half_word(at)?,
+                self.memory.half_word(at.checked_add(4)?)?,
+            );
+            u64::from(low) | u64::from(high) << 32
+        };
+        Some(word & !FLAGS)
     }
 }
