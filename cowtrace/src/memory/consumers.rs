@@ -19,7 +19,7 @@ const LINE: u64 = 4 << 10;
 pub struct Consumers {
     /// In no order.
     pub processes: Vec<Consumer>,
-    /// Their parents' pids, by pid.
+    /// Pids of the parents of those that still have the memory that they were forked with, by pid.
     pub parents: HashMap<u32, u32>,
     /// Whether there are more than [`MAX_CONSUMERS`]: the others are missing.
     pub is_partial: bool,
@@ -45,13 +45,14 @@ fn read_some_consumers(root: &Path, most: usize) -> io::Result<Consumers> {
         // One that ended meanwhile, or has no memory as the kernel's threads, is left out.
         if let Some((consumer, parent)) = read_consumer(root, pid) {
             found.processes.push(consumer);
-            found.parents.insert(pid, parent);
+            found.parents.extend(parent.map(|parent| (pid, parent)));
         }
     }
     Ok(found)
 }
 
-fn read_consumer(root: &Path, pid: u32) -> Option<(Consumer, u32)> {
+/// A process, and the parent that it may share memory with.
+fn read_consumer(root: &Path, pid: u32) -> Option<(Consumer, Option<u32>)> {
     let folder = root.join(pid.to_string());
     let statm = read_bounded(&folder.join("statm"), LINE).ok()?;
     let (_, anonymous_pages) = statm_pages(&statm)?;
@@ -65,11 +66,13 @@ fn read_consumer(root: &Path, pid: u32) -> Option<(Consumer, u32)> {
         name: stat_name(&stat)?,
         anonymous_pages,
     };
-    Some((consumer, stat_of(&stat).ok()?.parent))
+    let stat = stat_of(&stat).ok()?;
+    Some((consumer, stat.is_forked().then_some(stat.parent)))
 }
 
 /// The processes that grew most between two readings, largest first, at most `most`, but for those that
-/// are `excluded`. A new one may share with its parent all that this has: only what is beyond that counts.
+/// are `excluded`. A new one that was forked and has started no program may share with its parent all that this has:
+/// only what is beyond that counts.
 #[must_use]
 pub fn largest_growers(
     before: &Consumers,

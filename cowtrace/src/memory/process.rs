@@ -43,7 +43,7 @@ pub fn read_identity(root: &Path, pid: u32) -> io::Result<Identity> {
         started_ticks: stat.started_ticks,
         is_dead: stat.is_dead,
         is_kernel_thread: stat.flags & KERNEL_THREAD != 0,
-        is_forked: stat.flags & FORKED != 0,
+        is_forked: stat.is_forked(),
     })
 }
 
@@ -160,6 +160,13 @@ pub(super) struct Stat {
     flags: u32,
     started_ticks: u64,
     is_dead: bool,
+}
+
+impl Stat {
+    /// See [`Identity::is_forked`].
+    pub(super) const fn is_forked(&self) -> bool {
+        self.flags & FORKED != 0
+    }
 }
 
 pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
