@@ -36,6 +36,10 @@ const LEAST_IN_ALL: u64 = 4 << 20;
 const TIME: Duration = Duration::from_secs(6);
 const TIME_EACH: Duration = Duration::from_secs(4);
 
+/// How often a process is read that moves its tables meanwhile, and the time that another time needs.
+const TRIES: usize = 4;
+const TIME_AGAIN: Duration = Duration::from_secs(1);
+
 /// Which pages processes had, by serial number.
 type PagesBefore = Vec<(u32, Option<PresentPages>)>;
 
@@ -111,12 +115,7 @@ impl NewPages {
             let Some(objects) = evidence.objects(records.program_of(record.id)) else {
                 continue;
             };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let limits = Limits {
-                time: left.min(TIME_EACH),
-                ..Limits::default()
-            };
-            let read = objects.grown(record.pid, &new, limits);
+            let read = read_settled(deadline, |limits| objects.grown(record.pid, &new, limits));
             let mut read = read.unwrap_or_else(|why| Grown {
                 heaps: vec![GrownHeap {
                     new_pages: new.bytes() / memory::page_bytes(),
@@ -180,6 +179,32 @@ impl NewPages {
         }
         // A program that was started in the trace.
         (record.started_ns > 0).then_some(now)
+    }
+}
+
+/// Reads what lives on new pages, again where the process moved a large table meanwhile. If it does so each time,
+/// the reading is not complete.
+fn read_settled<E>(
+    deadline: Instant,
+    read: impl Fn(Limits) -> Result<Grown, E>,
+) -> Result<Grown, E> {
+    let mut left_to_try = TRIES;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limits = Limits {
+            time: left.min(TIME_EACH),
+            ..Limits::default()
+        };
+        let mut found = read(limits)?;
+        if !found.lacks_a_table() {
+            return Ok(found);
+        }
+        left_to_try -= 1;
+        if left_to_try == 0 || left < TIME_AGAIN {
+            let heaps = found.heaps.iter_mut();
+            heaps.for_each(|heap| heap.is_partial = true);
+            return Ok(found);
+        }
     }
 }
 

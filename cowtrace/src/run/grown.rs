@@ -84,7 +84,24 @@ pub struct GrownVariable {
     pub bytes: u64,
 }
 
+/// Entries of a container that is not called small.
+const MANY_ENTRIES: u64 = 1_000;
+/// Objects that no variable holds are few if they are at most one in so many.
+const FEW: u64 = 10;
+
 impl Grown {
+    /// Whether a large container seems to hold nothing new while many objects seem to be held by nothing: its
+    /// table was moved while it was read, as that of a list which grows.
+    #[must_use]
+    pub fn lacks_a_table(&self) -> bool {
+        let is_empty = |variable: &GrownVariable| {
+            variable.objects == 0 && variable.entries.unwrap_or(0) >= MANY_ENTRIES
+        };
+        let objects: u64 = self.heaps.iter().map(|heap| heap.objects).sum();
+        let unheld: u64 = self.heaps.iter().map(|heap| heap.unheld_objects).sum();
+        unheld > objects / FEW && self.variables.iter().any(is_empty)
+    }
+
     /// Sets of which process everything is.
     pub fn set_process(&mut self, process_id: u32) {
         let heaps = self.heaps.iter_mut().map(|it| &mut it.process_id);
@@ -104,5 +121,31 @@ impl Grown {
         self.heaps.sort_by_key(|it| it.process_id);
         self.types.sort_by_key(|it| it.process_id);
         self.variables.sort_by_key(|it| it.process_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_container_that_holds_nothing_new_was_moved_if_much_seems_unheld() {
+        let found = |unheld_objects, entries, objects| Grown {
+            heaps: vec![GrownHeap {
+                objects: 10_000,
+                unheld_objects,
+                ..GrownHeap::default()
+            }],
+            variables: vec![GrownVariable {
+                entries: Some(entries),
+                objects,
+                ..GrownVariable::default()
+            }],
+            ..Grown::default()
+        };
+        assert!(found(5_700, 414_000, 0).lacks_a_table());
+        assert!(!found(5_700, 414_000, 4_000).lacks_a_table());
+        assert!(!found(5_700, 12, 0).lacks_a_table());
+        assert!(!found(100, 414_000, 0).lacks_a_table());
     }
 }

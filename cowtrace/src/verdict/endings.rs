@@ -41,10 +41,15 @@ pub(super) fn failures_in_words(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Processes of the tree that the kernel killed for lack of memory, in words; none if it killed none.
-pub(super) fn killed_for_memory(run: &Run) -> Option<String> {
+/// Processes of the tree that the kernel killed for lack of memory.
+pub(super) fn victims(run: &Run) -> Vec<&Process> {
     let is_victim = |process: &&Process| process.exit.is_some_and(|exit| exit.out_of_memory);
-    let victims: Vec<&Process> = run.memory.processes.iter().filter(is_victim).collect();
+    run.memory.processes.iter().filter(is_victim).collect()
+}
+
+/// Those in words; none if there are none.
+pub(super) fn killed_for_memory(run: &Run) -> Option<String> {
+    let victims = victims(run);
     let masters = victims.iter().filter(|it| it.role == Role::Master).count();
     let workers = victims.len() - masters;
     let of = |number: usize, what: &str| (number > 0).then(|| plural(number as u64, what));

@@ -253,7 +253,7 @@ pub(crate) fn notes_on_grown(run: &Run, found: &WhatGrows) -> Vec<String> {
     }
     if found.is_partial {
         notes.push(
-            "A limit ended the reading: what seems to be held by nothing may be held.".into(),
+            "Not everything could be read: what seems to be held by nothing may be held.".into(),
         );
     }
     if found.collectors_known > 0 {

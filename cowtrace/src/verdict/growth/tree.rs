@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     run::{Role, Run},
-    verdict::before::much_unshared_before,
+    verdict::{before::much_unshared_before, endings::victims},
 };
 
 /// What is less than this is not worth a word, bytes.
@@ -150,7 +150,11 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     };
     let lasting = run.bytes(copies.lasting(&window));
     let floor = run.bytes(floor);
-    growth.kind_of_processes = kind_of(&growth, lasting, floor);
+    growth.kind_of_processes = match kind_of(&growth, lasting, floor) {
+        // Those that grew are gone, and their successors begin anew.
+        VerdictKind::WarmedUp if !victims(run).is_empty() => VerdictKind::Growing,
+        kind => kind,
+    };
     growth.kind = kind_beside(run, &growth, floor).unwrap_or(growth.kind_of_processes);
     Some(growth)
 }

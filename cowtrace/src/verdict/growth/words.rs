@@ -1,7 +1,7 @@
 //! The verdict in one line.
 
 use super::{
-    super::before::much_unshared_before,
+    super::{before::much_unshared_before, endings::victims},
     shape::GrowthShape,
     tree::{FLOOR_BYTES, TreeGrowth, VerdictKind},
 };
@@ -20,6 +20,10 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
         VerdictKind::CopyOnWrite => {
             format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
         }
+        VerdictKind::Growing if !victims(run).is_empty() => format!(
+            "MEMORY GROWS UNTIL THE KERNEL KILLS: {} in {time}; {new} of new memory at the end",
+            plural(victims(run).len() as u64, "process"),
+        ),
         VerdictKind::Growing => format!(
             "NEW MEMORY KEEPS GROWING: {new} in {time}, {}/s at the end",
             size(growth.new_rate)

@@ -40,6 +40,8 @@ const MOST_ADVICE: usize = 2;
 /// By how much copies are less important where the card says what grows.
 const AFTER_GROWN: u8 = 5;
 const CHECK: &str = "change it, trace again, cowtrace diff";
+/// A comparison of runs has copies alone.
+const CHECK_GROWTH: &str = "change it, trace again: the first line says if it still grows";
 
 /// Writes the card.
 pub(super) fn write_card(
@@ -126,7 +128,7 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     rows.extend(rows_beside(card));
     if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
-        rows.extend(rows_of_advice(std::slice::from_ref(advice)));
+        rows.extend(rows_of_advice(std::slice::from_ref(advice), CHECK_GROWTH));
     }
     let Some(copies) = &card.copies else {
         rows.extend(card.loss.map(row_of_loss));
@@ -143,7 +145,7 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let mut of_copies = rows_of_copies(copies, card.copies_are_aside);
         let outlook = card.outlook.as_ref();
         of_copies.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
-        of_copies.extend(rows_of_advice(&card.advice));
+        of_copies.extend(rows_of_advice(&card.advice, CHECK));
         // What grows comes first, where it is known.
         let by = if card.grown.is_some() { AFTER_GROWN } else { 0 };
         rows.extend(of_copies.into_iter().map(|row| row.less_important(by)));
@@ -323,7 +325,8 @@ fn excess(outlook: &Outlook, room: Room) -> Option<String> {
     Some(format!("the rest exceeds {what} by {}", size(over)))
 }
 
-fn rows_of_advice(advice: &[Advice]) -> Vec<LabelledRow<'_>> {
+/// What helps, and how to check that it did.
+fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<LabelledRow<'a>> {
     let has_bound = |it: &&Advice| it.saves_at_most_bytes.is_some();
     let helping = advice.iter().filter(has_bound).filter(|it| it.helps);
     let vain = advice.iter().filter(has_bound).find(|it| !it.helps);
@@ -345,7 +348,7 @@ fn rows_of_advice(advice: &[Advice]) -> Vec<LabelledRow<'_>> {
     let is_checked = !rows.is_empty();
     rows.extend(vain.map(|it| row(6, it)));
     if is_checked {
-        let check = CHECK.to_owned();
+        let check = check.to_owned();
         rows.push(text_row("check", 4, RowFigures::Nothing, check));
     }
     rows
