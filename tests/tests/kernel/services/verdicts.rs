@@ -30,6 +30,8 @@ const TRACED: &str = "25s";
 const BUSY: Duration = Duration::from_secs(23);
 /// Between the start of a trace and that of the requests.
 const QUIET: Duration = Duration::from_secs(2);
+/// For how long requests come then.
+const LOADED: Duration = Duration::from_secs(21);
 /// Between two requests: the copies of a service under load come all the time.
 const PACE: Duration = Duration::from_millis(100);
 /// A part of the growth that is to be called copied.
@@ -76,7 +78,7 @@ fn under_load(server: &Server, paths: &[String]) -> Report {
     let tracer = Tracer::start(&["--pid", &server.pid().to_string(), "-d", TRACED]);
     // What was unshared before is read in the first moments; what is copied meanwhile is known by the sample.
     thread::sleep(QUIET);
-    requests_at_a_pace(server, paths, Instant::now() + BUSY - QUIET, PACE);
+    requests_at_a_pace(server, paths, Instant::now() + LOADED, PACE);
     tracer.wait()
 }
 
