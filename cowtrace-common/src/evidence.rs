@@ -12,7 +12,7 @@ pub const HAS_WORDS: u32 = 2;
 /// Nothing was copied: the record is of a first touch, and its number of pages is its weight.
 pub const IS_TOUCH: u32 = 4;
 
-/// Pages of new memory that one record stands for: one page in so many is sampled. A power of two.
+/// Pages of new memory for each page that is sampled: a record stands for this many. A power of two.
 pub const TOUCHES_PER_SAMPLE: u32 = 64;
 
 /// The part that every record has.

@@ -21,8 +21,8 @@ use cowtrace::{
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = streams::look_for_output;
 
-/// A panic ends the program, in whichever thread: a trace that goes on without one of its parts would say what is
-/// not so. The recording has all but the last second.
+/// A panic in any thread ends the program: without one of its parts, a trace would report wrong figures. The
+/// recording has all but the last second.
 fn end_at_a_panic() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |what| {

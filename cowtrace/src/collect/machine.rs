@@ -26,7 +26,7 @@ const ALL_EACH: u64 = 5;
 const CLOSE: usize = 5;
 /// Readings that are kept, half of them at most from before the last doubling of their distance.
 const MOST_READINGS: usize = 240;
-/// A reading takes at most one part in so many of the time: zoneinfo grows with the processors.
+/// Readings take at most 1/N of the time, with this N: zoneinfo grows with the processors.
 const SHARE: u32 = 500;
 /// Likewise for what the traced processes have aside, of which there may be many.
 const SHARE_ASIDE: u32 = 1_000;
@@ -49,7 +49,7 @@ pub(super) struct MachineWatch {
     recent: Vec<MachineReading>,
     /// Readings so far.
     number: u64,
-    /// One in so many readings is kept.
+    /// Every Nth reading is kept, with this N.
     each: u64,
     /// When the next one is due, ns.
     due_ns: u64,

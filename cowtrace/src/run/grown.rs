@@ -86,7 +86,7 @@ pub struct GrownVariable {
 
 /// Entries of a container that is not called small.
 const MANY_ENTRIES: u64 = 1_000;
-/// Objects that no variable holds are few if they are at most one in so many.
+/// Objects that no variable holds are few if they are at most 1/N of all, with this N.
 const FEW: u64 = 10;
 
 impl Grown {

@@ -10,7 +10,7 @@ use crate::{
 
 const TYPES: [&str; 3] = ["objects", "bytes", "type"];
 const VARIABLES: [&str; 3] = ["objects", "bytes", "variable"];
-/// Variables that changed by less than one part in so many of the largest change are left out.
+/// Variables that changed by less than 1/N of the largest change are left out, with this N.
 const LEAST_PART: u64 = 20;
 const NOTE: &str =
     "A variable of one look alone was too small in the other to have a line of its own.";

@@ -1,7 +1,7 @@
 // A map of a region: addresses from left to right, one row per process, shaded by the share copied.
 
 const LEAST_CELLS = 8;
-/** Maps, and rows of each, that are shown before all are asked for. */
+/** Maps, and rows of each map, that are shown at first. A button shows all. */
 const FEW_MAPS = 3;
 const FEW_ROWS = 6;
 

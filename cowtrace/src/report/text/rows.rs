@@ -62,7 +62,7 @@ impl LabelledRow<'_> {
         self.label
     }
 
-    /// Its text in so many columns, without padding inside.
+    /// Its text, wrapped at `room` columns, without padding between words.
     pub(super) fn text_in(&self, room: usize) -> Vec<String> {
         let lines = (self.text)(room).into_iter();
         lines

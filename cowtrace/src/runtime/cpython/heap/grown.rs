@@ -21,7 +21,7 @@ use crate::{
     run::{Grown, GrownHeap, GrownType, GrownVariable},
 };
 
-/// Pages that are read: of more, so many at random. The search for objects in 16 MiB takes 0.1 s.
+/// Most pages that are read; of more pages, this many at random. The search for objects in 16 MiB takes 0.1 s.
 const MOST_PAGES: u64 = 8192;
 /// Objects that are kept: a page has room for 128 of 32 bytes.
 const MOST_OBJECTS: usize = 1 << 20;
@@ -31,7 +31,7 @@ const TABLES_AN_OBJECT: usize = 48;
 const GRAIN: u64 = 16;
 /// Places a page whose holder is looked for, to know what variables hold.
 const PLACES_A_PAGE: u64 = 8;
-/// Variables with less than one part in so many of what is held count with those that contain them.
+/// Variables that hold less than 1/N of what is held count with those that contain them, with this N.
 const LEAST_PART: u64 = 200;
 /// Most variables and types that are kept.
 const MOST_VARIABLES: usize = 32;
