@@ -1,7 +1,7 @@
 //! Checks that what reports add up stays within what they can calculate with.
 
 use super::columns::Damage;
-use crate::run::{Run, Sample, Sources};
+use crate::run::{Run, Sample};
 
 /// The most pages of a sum: its bytes fit in 63 bits.
 #[derive(Clone, Copy)]
@@ -36,7 +36,11 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
         "processes",
         &mut run.memory.processes.iter().flat_map(|process| {
             let inherited = process.inherited_pages.unwrap_or(0);
-            pages_by_source(&process.copied).chain([process.reused_faults, inherited])
+            process
+                .copied
+                .each()
+                .into_iter()
+                .chain([process.reused_faults, inherited])
         }),
     )?;
     fits.check(
@@ -45,7 +49,7 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
             .memory
             .rows
             .iter()
-            .flat_map(|row| pages_by_source(&row.copied).chain([row.reused_faults])),
+            .flat_map(|row| row.copied.each().into_iter().chain([row.reused_faults])),
     )?;
     fits.check(
         "regions",
@@ -147,18 +151,6 @@ fn check_grown_sums(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
     let variables = grown.variables.iter();
     let mut variables = variables.flat_map(|variable| [variable.objects, variable.bytes]);
     fits.check("grown_variables", &mut variables)
-}
-
-fn pages_by_source(sources: &Sources) -> impl Iterator<Item = u64> + use<> {
-    [
-        sources.anon,
-        sources.file,
-        sources.zero,
-        sources.ksm,
-        sources.hugetlb,
-        sources.unknown,
-    ]
-    .into_iter()
 }
 
 fn counts_of_sample(sample: &Sample) -> impl Iterator<Item = u64> {

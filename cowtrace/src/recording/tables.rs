@@ -133,14 +133,7 @@ impl Stored for Lost {
 const SOURCES: [&str; 6] = ["anon", "file", "zero", "ksm", "hugetlb", "unknown"];
 
 fn write_sources(sources: &Sources, columns: &mut impl Columns) {
-    for pages in [
-        sources.anon,
-        sources.file,
-        sources.zero,
-        sources.ksm,
-        sources.hugetlb,
-        sources.unknown,
-    ] {
+    for pages in sources.each() {
         columns.number(pages);
     }
 }

@@ -46,6 +46,19 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Pages of each source.
+    #[must_use]
+    pub const fn each(&self) -> [u64; 6] {
+        [
+            self.anon,
+            self.file,
+            self.zero,
+            self.ksm,
+            self.hugetlb,
+            self.unknown,
+        ]
+    }
+
     /// Pages of all sources.
     #[must_use]
     pub const fn total(&self) -> u64 {

@@ -15,8 +15,8 @@ const LEAST_PART: u64 = 20;
 const NOTE: &str =
     "A variable of one look alone was too small in the other to have a line of its own.";
 
-/// Writes what grew, and what shrank: so many types and variables, without those that changed little unless all
-/// is wanted.
+/// Writes what grew, and what shrank: at most `most` types and variables. Variables that changed little are left
+/// out unless `is_all`.
 pub(super) fn write_growth(
     growth: &HeapGrowth,
     most: (usize, usize),
@@ -37,24 +37,43 @@ pub(super) fn write_growth(
             out,
         );
     }
-    let more = growth.types.len().saturating_sub(most.0);
+    write_types(growth, most.0, style, out)?;
+    if growth.was_partial {
+        indented("The earlier look was not of all objects.", style, out)?;
+    }
+    write_variables(growth, most.1, is_all, style, out)
+}
+
+fn write_types(
+    growth: &HeapGrowth,
+    most: usize,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let more = growth.types.len().saturating_sub(most);
     let others = format!("({})", plural(more as u64, "more type"));
     let mut grid = Grid::new(&TYPES, &[0, 1]);
-    for (name, change) in growth.types.iter().take(most.0) {
+    for (name, change) in growth.types.iter().take(most) {
         grid.add(change_in_words(*change), |room| {
             shorten(&printable(name), room)
         });
     }
     if more > 0 {
-        let rest = growth.types.iter().skip(most.0).map(|(_, change)| *change);
+        let rest = growth.types.iter().skip(most).map(|(_, change)| *change);
         grid.add(change_in_words(sum_of_changes(rest)), |room| {
             shorten(&others, room)
         });
     }
-    writeln!(out, "{}", grid.lines(style))?;
-    if growth.was_partial {
-        indented("The earlier look was not of all objects.", style, out)?;
-    }
+    writeln!(out, "{}", grid.lines(style))
+}
+
+fn write_variables(
+    growth: &HeapGrowth,
+    most: usize,
+    is_all: bool,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let largest = growth.variables.iter().map(bytes_of_change).max();
     let is_worth_it = |variable: &&VariableChange| {
         let least = largest.unwrap_or(0) / if is_all { u64::MAX } else { LEAST_PART };
@@ -64,7 +83,7 @@ pub(super) fn write_growth(
         .variables
         .iter()
         .filter(is_worth_it)
-        .take(most.1)
+        .take(most)
         .collect();
     if shown.is_empty() {
         return Ok(());
