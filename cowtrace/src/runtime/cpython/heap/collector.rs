@@ -143,11 +143,13 @@ impl Walk<'_> {
         }
     }
 
-    /// The heads of lists near one of them: each is the previous one of its next one, and the next
-    /// one of its previous one.
+    /// The heads of lists near one of them: each is the previous one of its next one. The end of the youngest list
+    /// changes all the time.
     fn heads_near(&mut self, near: u64) -> Vec<u64> {
         let candidates = (near.saturating_sub(NEAR)..=near.saturating_add(NEAR)).step_by(8);
-        candidates.filter(|at| self.objects.is_head(*at)).collect()
+        candidates
+            .filter(|at| self.objects.begins_list(*at))
+            .collect()
     }
 
     /// The reference count of an object; none if it is gone.
