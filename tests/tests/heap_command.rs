@@ -188,6 +188,38 @@ fn cycles_that_nothing_holds_are_told_until_they_are_collected() {
     }
 }
 
+/// Makes cycles all the time, with the collector off, until its input ends.
+const LOSES: &str = "
+import gc, json, os, sys, threading, time
+gc.disable()
+class Node:
+    def __init__(self):
+        self.me = self
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+for number in range(20000):
+    Node()
+print(json.dumps({'made': 20000}), flush=True)
+while True:
+    for number in range(200):
+        Node()
+    time.sleep(0.005)
+";
+
+#[test]
+fn cycles_are_told_while_more_are_made() {
+    for python in walkable().into_iter().filter(|python| !python.is_free) {
+        let mut service = Service::start(python.command().args(["-c", LOSES]));
+        let made = number(&service.answer()["made"]);
+        for look in 0..3 {
+            let found = as_json(service.pid());
+            let types = by_type(&found["unheld"]["types"]);
+            let objects = types.get("__main__.Node").map_or(0, |it| it.0);
+            assert!(objects >= made, "{python}, look {look}: {objects}");
+        }
+        service.end();
+    }
+}
+
 #[test]
 fn what_grew_since_an_earlier_look_is_told_by_type_and_variable() {
     let folder = Folder::new("heap_since");
