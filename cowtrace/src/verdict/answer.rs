@@ -66,9 +66,41 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
 
 /// Those of the facts that a reader of the first lines needs.
 pub(crate) fn main_facts(run: &Run) -> Vec<String> {
-    let mut facts = about_workers(run);
+    let mut facts = about_earlier_workers(run);
+    let workforce = run.workforce();
+    // Those that are no workers stand where it says who copied.
+    if workforce.helpers.processes + workforce.started.processes == 0 {
+        facts.extend(no_workers(run, &workforce));
+    }
     facts.extend(about_method(run));
     facts
+}
+
+/// Descendants that are not workers, in words, most copies first, each with its copies.
+pub(crate) fn others_in_words(run: &Run) -> Vec<String> {
+    let workforce = run.workforce();
+    let (helpers_pages, started_pages) = (
+        workforce.helpers.copied_pages,
+        workforce.started.copied_pages,
+    );
+    let before = workforce.started.inherited_copied_pages;
+    let before = match before {
+        0 => String::new(),
+        pages => format!(", {} of it before they did", size(run.bytes(pages))),
+    };
+    let all = [
+        (helpers_pages, helpers(&workforce.helpers), String::new()),
+        (started_pages, started(&workforce.started), before),
+    ];
+    let mut all: Vec<(u64, String)> = all
+        .into_iter()
+        .filter_map(|(pages, who, before)| {
+            let all = size(run.bytes(pages));
+            Some((pages, format!("{}: {all} in all{before}", who?)))
+        })
+        .collect();
+    all.sort_by_key(|(pages, _)| Reverse(*pages));
+    all.into_iter().map(|(_, words)| words).collect()
 }
 
 fn unshared_in_words(run: &Run) -> Option<String> {
@@ -87,11 +119,16 @@ fn unshared_in_words(run: &Run) -> Option<String> {
 }
 
 fn about_workers(run: &Run) -> Vec<String> {
+    let mut facts = about_earlier_workers(run);
+    facts.extend(no_workers(run, &run.workforce()));
+    facts
+}
+
+fn about_earlier_workers(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = copied_before(run).into_iter().collect();
     facts.extend(no_frames(run));
     facts.extend(swapped_in_words(run));
     facts.extend(failures_in_words(run));
-    facts.extend(no_workers(run, &run.workforce()));
     facts
 }
 

@@ -39,7 +39,9 @@ pub fn run_as_text(
         summary::write_answer(run, &card, style, out)?;
         grown::write_grown(run, style, out)?;
     }
-    if run.copied().total() > 0 {
+    // Tables of few copies would hide that nothing is to be seen in them.
+    let has_tables = extent.is_full() || !card.copies_are_few;
+    if run.copied().total() > 0 && has_tables {
         writers::write_writers(run, extent, style, out)?;
         holders::write_holders(run, extent, style, out)?;
         regions::write_regions(run, extent, style, out)?;

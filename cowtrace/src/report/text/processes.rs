@@ -10,6 +10,7 @@ use crate::{
     report::columns::{PROCESSES, ProcessRow},
     run::{Process, Role, Run, Successors},
     terminal::{Style, item, section},
+    verdict::others_in_words,
     words::{named, plural, shorten, size},
 };
 
@@ -64,7 +65,10 @@ pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::
     let all = size(run.bytes(run.copied().total()));
     section(&format!("WHO COPIED ({all} in all)"), style, out)?;
     let successors = Successors::of(&run.memory);
-    let groups = groups_of_alike(processes_by_copies(run));
+    let workers = run.workforce().images;
+    let is_named = |it: &&Process| it.role == Role::Master || workers.contains(&it.id);
+    let named = processes_by_copies(run).into_iter().filter(is_named);
+    let groups = groups_of_alike(named.collect());
     for group in groups.iter().take(MOST_GROUPS) {
         item(&group_in_words(run, group, &successors), style, out)?;
     }
@@ -79,7 +83,8 @@ pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::
             out,
         )?;
     }
-    Ok(())
+    let others = others_in_words(run);
+    others.iter().try_for_each(|text| item(text, style, out))
 }
 
 /// Processes of the same name and role with about as many copies, in the order of the first of each group.

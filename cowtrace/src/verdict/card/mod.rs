@@ -8,6 +8,8 @@ mod room;
 
 pub(crate) use beside::CardPart;
 pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+#[cfg(test)]
+pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;
 pub(crate) use room::{Room, RoomIs};
 
@@ -18,13 +20,17 @@ use super::{
     endings::killed_for_memory,
     growers::main_grower,
     grown::WhatGrows,
-    growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
+    growth::{GrowthOfLives, TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
     remedies::advice_on_growth,
 };
 use crate::run::Run;
 
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
+/// Fewer copies beside a verdict are not the story, bytes.
+const FEW_BYTES: u64 = 1 << 20;
+/// What masters had loaded before they forked is worth a line from here on, bytes.
+const LOADED_BYTES: u64 = 16 << 20;
 
 /// The facts.
 pub(crate) struct Card {
@@ -36,6 +42,8 @@ pub(crate) struct Card {
     pub(crate) copies: Option<CopiesOnCard>,
     /// Whether the headline is about new memory, so that copies are an aside.
     pub(crate) copies_are_aside: bool,
+    /// Whether copies are so few beside a verdict that the first lines have all that is worth a word.
+    pub(crate) copies_are_few: bool,
     /// What grew beside the memory of processes, if the verdict is about that or it is worth a word.
     pub(crate) beside: Vec<CardPart>,
     /// How far copies have come; `None` where that is not known.
@@ -45,6 +53,11 @@ pub(crate) struct Card {
     /// What there is for it, and how long that lasts at the rate of the last two fifths of the trace, ns; `None` if
     /// it does not grow, or that is not known.
     pub(crate) lasts: Option<(Room, u64)>,
+    /// What workers grow by until they are replaced, and whether the verdict is about that; `None` if they do not.
+    pub(crate) lives: Option<(GrowthOfLives, bool)>,
+    /// What the masters of a command had loaded when they first forked, bytes; `None` if that is little, or was not
+    /// seen.
+    pub(crate) loaded_bytes: Option<u64>,
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
@@ -102,19 +115,28 @@ impl Card {
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         let is_unbounded = growth.as_ref().is_some_and(is_growing);
+        let is_of_lives = |growth: &TreeGrowth| growth.kind == VerdictKind::GrowsUntilReplaced;
+        let grows = is_unbounded || growth.as_ref().is_some_and(is_of_lives);
         Self {
             is_verdict: verdict.is_some(),
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
             copies: CopiesOnCard::of(run, growth.as_ref()),
             beside: parts_beside(run, growth.as_ref()),
             copies_are_aside,
+            copies_are_few: growth.is_some() && run.bytes(run.copied().total()) < FEW_BYTES,
             outlook: Outlook::of(run, growth.as_ref()),
             lasts: growth.as_ref().filter(|_| is_unbounded).and_then(|it| {
                 let room = Room::of(run)?;
                 Some((room, time_until_full(room.bytes, it.new_rate)?))
             }),
             is_unbounded,
-            grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
+            lives: growth
+                .as_ref()
+                .and_then(|it| Some((it.lives?, is_of_lives(it)))),
+            loaded_bytes: growth
+                .and_then(|it| it.loaded_bytes)
+                .filter(|bytes| *bytes >= LOADED_BYTES),
+            grew_in: grows.then(|| main_grower(run)).flatten(),
             grown,
             advice: advice_on_copies(run),
             killed: killed_for_memory(run),
@@ -128,6 +150,7 @@ fn is_about_new_memory(growth: &TreeGrowth) -> bool {
     match growth.kind {
         VerdictKind::Growing
         | VerdictKind::Both
+        | VerdictKind::GrowsUntilReplaced
         | VerdictKind::WarmedUp
         | VerdictKind::KernelMemory
         | VerdictKind::SharedMemory

@@ -4,14 +4,17 @@
 //! [`GrowthShape`] has its thresholds. It never says "leak": a cache that still fills grows alike.
 
 mod copies;
+mod lives;
 mod machine;
 mod over_time;
 mod series;
 mod shape;
+mod steady;
 mod tree;
 mod window;
 mod words;
 
+pub(crate) use lives::GrowthOfLives;
 pub(crate) use machine::{BesideService, MachineGrowth};
 pub(crate) use over_time::{TreeMemory, memory_over_time};
 pub(crate) use shape::GrowthShape;
