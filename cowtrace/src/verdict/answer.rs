@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
-    words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
+    words::{count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size},
 };
 
 /// From this share on, the other processes are not mentioned.
@@ -327,6 +327,6 @@ fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
     }
     let (owner, pages) = owners.into_iter().max_by_key(|(_, pages)| *pages)?;
     let process = run.process(owner)?;
-    let owner = format!("memory of {} ({})", named(&process.comm), process.pid);
+    let owner = format!("memory of {} ({})", program_of(run, process), process.pid);
     Some((pages, owner))
 }
