@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
+    anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
@@ -188,6 +188,12 @@ fn copied_before(run: &Run) -> Option<String> {
         }
         _ => format!("{earlier} workers were there before: what they"),
     };
+    if unshared_before_in_all(run).is_some_and(|(pages, _)| pages == 0) {
+        return Some(match earlier {
+            1 => "1 worker was there before, and had copied nothing by then.".into(),
+            _ => format!("{earlier} workers were there before, and had copied nothing by then."),
+        });
+    }
     let by_then = unshared_before_in_all(run).map_or_else(String::new, |(pages, of)| {
         format!(
             " (at most {} of {})",
@@ -195,9 +201,11 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    Some(format!(
-        "{they} had copied by then{by_then} is not counted."
-    ))
+    let said = format!("{they} had copied by then{by_then} is not counted.");
+    Some(match how_to_fork_anew(run) {
+        Some(how) => format!("{said} {how}"),
+        None => said,
+    })
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied

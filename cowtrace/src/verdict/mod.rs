@@ -2,6 +2,7 @@
 //! sentences, and prints nothing.
 
 mod advice;
+mod anew;
 mod answer;
 mod before;
 mod card;

@@ -131,20 +131,26 @@ fn group_in_words(run: &Run, group: &[&Process], successors: &Successors<'_>) ->
     let name = shorten(&what_runs(run, first), MAX_NAME);
     if group.len() == 1 {
         let ended = ends_in_words(group, successors);
-        return format!(
-            "{} {}, {most} ({name}{ended})",
-            first.role.name(),
-            first.pid
-        );
+        return format!("{} {}, {most} ({name}{ended})", role(first), first.pid);
     }
     let each = if most == fewest {
         most
     } else {
         format!("{fewest} to {most}")
     };
-    let number = plural(group.len() as u64, first.role.name());
+    let number = plural(group.len() as u64, role(first));
     let ended = ends_in_words(group, successors);
     format!("{number}, {each} each ({name}{ended})")
+}
+
+/// `master`, `worker`; `process` if it was started as a program of its own.
+fn role(process: &Process) -> &'static str {
+    let has_inherited = process.inherited_pages.is_some() || process.pid == 0;
+    if process.role == Role::Worker && !has_inherited {
+        "process"
+    } else {
+        process.role.name()
+    }
 }
 
 /// How many of a group ended, and how: each process in one way.
