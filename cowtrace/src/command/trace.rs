@@ -141,11 +141,7 @@ struct TraceUnderWay<'a> {
 }
 
 impl Session<'_> {
-    async fn run(
-        self,
-        target: &TraceTarget<'_>,
-        ready: Option<ReadySignal>,
-    ) -> Result<Observed> {
+    async fn run(self, target: &TraceTarget<'_>, ready: Option<ReadySignal>) -> Result<Observed> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
         // Before a command is started: it is not, where it cannot be traced.

@@ -1,11 +1,7 @@
 //! What a process runs, by its command line: /proc/PID/cmdline. A name of 15 characters does not tell a web
 //! worker from a task queue where both are called python3.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::Path,
-};
+use std::{fs::File, io::Read as _, path::Path};
 
 /// Bytes of a command line that are read.
 const MOST_READ: u64 = 4096;
@@ -42,7 +38,10 @@ pub(super) fn described(command_line: &str) -> Option<String> {
     let is_title = rest.is_empty() && program.contains(' ');
     let words = if is_title {
         let words: Vec<&str> = program.split(' ').filter(|word| !word.is_empty()).collect();
-        let first = words.first().map(|first| file_name(first)).unwrap_or_default();
+        let first = words
+            .first()
+            .map(|first| file_name(first))
+            .unwrap_or_default();
         let rest = words.get(1..).unwrap_or_default();
         joined(first, rest)
     } else {
@@ -160,19 +159,31 @@ mod tests {
 
     #[test]
     fn a_script_stands_for_its_interpreter() {
-        assert_eq!(of(&["/usr/bin/python3.11", "-u", "/srv/app.py", "80"]), "app.py 80");
-        assert_eq!(of(&["python3", "-X", "dev", "-m", "celery", "worker"]), "celery worker");
+        assert_eq!(
+            of(&["/usr/bin/python3.11", "-u", "/srv/app.py", "80"]),
+            "app.py 80"
+        );
+        assert_eq!(
+            of(&["python3", "-X", "dev", "-m", "celery", "worker"]),
+            "celery worker"
+        );
         assert_eq!(of(&["/usr/bin/perl", "/usr/bin/starman"]), "starman");
         assert_eq!(of(&["python3"]), "python3");
         assert_eq!(of(&["python3", "-"]), "python3 -");
         assert_eq!(of(&["-bash"]), "bash");
-        assert_eq!(of(&["/usr/sbin/apache2", "-k", "start"]), "apache2 -k start");
+        assert_eq!(
+            of(&["/usr/sbin/apache2", "-k", "start"]),
+            "apache2 -k start"
+        );
     }
 
     #[test]
     fn code_goes_by_the_module_that_it_imports() {
         let tracker = "from multiprocessing.resource_tracker import main;main(6)";
-        assert_eq!(of(&["python3", "-s", "-c", tracker]), "multiprocessing.resource_tracker");
+        assert_eq!(
+            of(&["python3", "-s", "-c", tracker]),
+            "multiprocessing.resource_tracker"
+        );
         assert_eq!(of(&["sh", "-c", "sleep 5"]), "sh -c sleep 5");
         assert_eq!(of(&["python3", "-c"]), "python3 -c");
     }
@@ -180,7 +191,10 @@ mod tests {
     #[test]
     fn a_title_is_kept() {
         assert_eq!(of(&["gunicorn: worker [app]"]), "gunicorn: worker [app]");
-        assert_eq!(described("postgres: writer      \0\0\0").as_deref(), Some("postgres: writer"));
+        assert_eq!(
+            described("postgres: writer      \0\0\0").as_deref(),
+            Some("postgres: writer")
+        );
         assert_eq!(of(&["/usr/bin/redis-server *:6379"]), "redis-server *:6379");
         assert_eq!(described("\0\0"), None);
         assert_eq!(described(""), None);
@@ -188,8 +202,14 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_secret_is_hidden() {
-        assert_eq!(of(&["app", "--db-password=x", "--password", "y", "z"]), "app --db-password=*** --password *** z");
-        assert_eq!(of(&["app", "redis://me:x@host/0"]), "app redis://***@host/0");
+        assert_eq!(
+            of(&["app", "--db-password=x", "--password", "y", "z"]),
+            "app --db-password=*** --password *** z"
+        );
+        assert_eq!(
+            of(&["app", "redis://me:x@host/0"]),
+            "app redis://***@host/0"
+        );
         assert_eq!(of(&["app --token=x"]), "app --token=***");
     }
 

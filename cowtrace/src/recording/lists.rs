@@ -9,9 +9,9 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{
-    Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType, GrownVariable,
-    HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Region, Run,
-    ServiceAside, SocketMemory,
+    Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
+    GrownVariable, HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process,
+    Region, Run, ServiceAside, SocketMemory,
 };
 
 /// The rows that these tables hold.

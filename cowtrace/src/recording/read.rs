@@ -24,9 +24,9 @@ use super::{
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Balance, CommandLine, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
-    HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row,
-    Run, Sample,
+    Balance, CommandLine, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType,
+    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem,
+    PlaceOnMachine, Process, Row, Run, Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.

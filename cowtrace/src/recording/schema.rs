@@ -64,10 +64,10 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
-        GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
-        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
-        ServiceAside, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, Grower,
+        GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
+        MachineReading, NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region,
+        Row, Sample, ServiceAside, SocketMemory, Writer,
     };
 
     #[test]

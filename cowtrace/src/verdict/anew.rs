@@ -147,7 +147,10 @@ mod tests {
         let said = how_to_fork_anew(&run_of("gunicorn: master [app]", 600)).unwrap();
         assert!(said.contains("`kill -HUP 100` (gunicorn"), "{said}");
         let said = how_to_fork_anew(&run_of("puma 6.0 (tcp://0.0.0.0:80)", 600)).unwrap();
-        assert!(said.contains("`kill -TTIN 100`") && said.contains("kill -TTOU 100"), "{said}");
+        assert!(
+            said.contains("`kill -TTIN 100`") && said.contains("kill -TTOU 100"),
+            "{said}"
+        );
         let said = how_to_fork_anew(&run_of("app.py", 600)).unwrap();
         assert!(said.contains("`cowtrace -- COMMAND`"), "{said}");
     }

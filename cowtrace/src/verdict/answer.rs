@@ -7,11 +7,14 @@ use std::{
 };
 
 use super::{
-    anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
+    anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words,
+    machine::swapped_in_words, runtimes::unread_runtime,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
-    words::{count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size},
+    words::{
+        count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size,
+    },
 };
 
 /// From this share on, the other processes are not mentioned.
@@ -96,7 +99,7 @@ fn about_workers(run: &Run) -> Vec<String> {
 }
 
 fn about_method(run: &Run) -> Vec<String> {
-    let mut facts = Vec::new();
+    let mut facts: Vec<String> = unread_runtime(run).into_iter().collect();
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \

@@ -29,7 +29,13 @@ pub(crate) fn kinship_in_words(run: &Run) -> Option<String> {
     let mut parts: Vec<String> = forked
         .iter()
         .take(MOST_NAMED)
-        .map(|(donor, number)| format!("{} forked from {}", count(*number), last_of_pid(run, *donor)))
+        .map(|(donor, number)| {
+            format!(
+                "{} forked from {}",
+                count(*number),
+                last_of_pid(run, *donor)
+            )
+        })
         .collect();
     let others = forked.iter().skip(MOST_NAMED);
     let others: u64 = others.map(|(_, number)| number).sum();
@@ -38,7 +44,10 @@ pub(crate) fn kinship_in_words(run: &Run) -> Option<String> {
     }
     if !programs.is_empty() {
         let number = count(programs.len() as u64);
-        parts.push(format!("{number} started anew ({})", names_of(run, programs)));
+        parts.push(format!(
+            "{number} started anew ({})",
+            names_of(run, programs)
+        ));
     }
     Some(parts.join("; "))
 }
@@ -73,12 +82,19 @@ fn names_of(run: &Run, images: &[u32]) -> String {
     }
     let mut numbers: Vec<(String, u64)> = numbers.into_iter().collect();
     numbers.sort_by_key(|(_, number)| Reverse(*number));
-    let named = numbers.iter().take(MOST_NAMED).map(|(name, number)| match number {
-        1 => name.clone(),
-        number => format!("{} {name}", count(*number)),
-    });
+    let named = numbers
+        .iter()
+        .take(MOST_NAMED)
+        .map(|(name, number)| match number {
+            1 => name.clone(),
+            number => format!("{} {name}", count(*number)),
+        });
     let mut names: Vec<String> = named.collect();
-    let others: u64 = numbers.iter().skip(MOST_NAMED).map(|(_, number)| number).sum();
+    let others: u64 = numbers
+        .iter()
+        .skip(MOST_NAMED)
+        .map(|(_, number)| number)
+        .sum();
     match others {
         0 => {}
         1 => names.push("1 other".into()),

@@ -18,6 +18,7 @@ mod own_memory;
 mod perf_maps;
 mod python;
 mod remedies;
+mod runtimes;
 mod sentences;
 mod walks;
 mod writers;

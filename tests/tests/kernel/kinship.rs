@@ -119,7 +119,11 @@ fn a_forkservers_children_are_told_as_those_of_a_master() {
         service.answer();
         let report = tracer.stop();
         let told = ["kinship_data.Record", "use", "kinship_data.RECORDS"];
-        let told = [told[0].replace("kinship_data", "kinship"), told[1].into(), told[2].into()];
+        let told = [
+            told[0].replace("kinship_data", "kinship"),
+            told[1].into(),
+            told[2].into(),
+        ];
         expect_told(&python, &report, [&told[0], &told[1], &told[2]]);
         assert!(
             commands(&report).contains(&"kinship.py forkserver"),
@@ -172,7 +176,10 @@ fn a_service_below_a_launcher_is_told_as_if_it_were_traced_itself() {
             std::thread::yield_now();
         }
         let said = fs::read_to_string(&ready).expect("the ready file");
-        assert!(said.is_empty() || said == format!("{}\n", tracer.pid()), "{said}");
+        assert!(
+            said.is_empty() || said == format!("{}\n", tracer.pid()),
+            "{said}"
+        );
         service.say("go");
         for _ in 0..WORKERS {
             assert_eq!(service.answer()["done"], true);
@@ -205,7 +212,9 @@ fn only_a_fork_is_said_to_have_its_parents_memory() {
     let worker = children.split_whitespace().next().expect("a worker");
     let hint_for = |pid: &str| {
         let mut command = Command::new(program("cowtrace"));
-        let output = command.args(["--no-keep", "-d", "1ms", "--pid", pid]).output();
+        let output = command
+            .args(["--no-keep", "-d", "1ms", "--pid", pid])
+            .output();
         let said = output.expect("cowtrace runs").stderr;
         String::from_utf8_lossy(&said).contains("is itself a child of")
     };

@@ -12,8 +12,8 @@ use crate::{
     memory, native,
     probe::{Kernel, Probe, Skipped},
     run::{
-        Balance, CommandLine, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role, Row, Run,
-        Sources, Timeline, WhoHolds,
+        Balance, CommandLine, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role,
+        Row, Run, Sources, Timeline, WhoHolds,
     },
     writer::NamedWriters,
 };

@@ -8,9 +8,9 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Balance, BalanceIs, CommandLine, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping,
-    PageBalance, PerfMapProblem, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
-    WhoHolds, agreement::agreeing,
+    Balance, BalanceIs, CommandLine, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind,
+    Loss, Mapping, PageBalance, PerfMapProblem, Process, Region, Role, Row, Run, Sample, Sources,
+    Stack, Timeline, WhoHolds, agreement::agreeing,
 };
 use grown::grown_beside;
 use machine::machine;
