@@ -39,20 +39,18 @@ pub struct OtherProcesses<'a> {
     pub processes: usize,
     /// Pages that were copied for them.
     pub copied_pages: u64,
-    /// Of these, what they copied of inherited memory, before they started a program.
-    pub inherited_copied_pages: u64,
     /// Names of who forked them.
     pub parents: BTreeSet<&'a str>,
+    /// The program that each ran last, by the number of its image.
+    pub last_images: Vec<u32>,
 }
 
 impl<'a> OtherProcesses<'a> {
     fn add(&mut self, first: &Process, copied_pages: u64, lineage: &Lineage<'a>) {
         self.processes += 1;
         self.copied_pages += copied_pages;
-        if first.inherited_pages.is_some() {
-            self.inherited_copied_pages += first.copied.total();
-        }
         self.parents.extend(lineage.parent_name(first));
+        self.last_images.extend(lineage.last.get(&first.id));
     }
 }
 
@@ -124,6 +122,8 @@ struct Lineage<'a> {
     images: HashMap<u32, &'a Process>,
     /// The first image of the same process.
     first: HashMap<u32, u32>,
+    /// The last image of a process, by its first image.
+    last: HashMap<u32, u32>,
     /// When a process ended, by its first image; none while it lives.
     ended_ns: HashMap<u32, Option<u64>>,
     /// Images whose process went on to start a program.
@@ -179,6 +179,7 @@ impl<'a> Lineage<'a> {
         let program = program.copied().unwrap_or(image.id);
         self.images.insert(image.id, image);
         self.first.insert(image.id, first);
+        self.last.insert(first, image.id);
         self.ended_ns.insert(first, image.exited_ns);
         self.program.insert(image.id, program);
     }

@@ -7,11 +7,14 @@ use std::{
 };
 
 use super::{
-    before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
+    anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words,
+    machine::swapped_in_words, runtimes::unread_runtime,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
-    words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
+    words::{
+        count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size,
+    },
 };
 
 /// From this share on, the other processes are not mentioned.
@@ -66,41 +69,9 @@ pub(crate) fn facts(run: &Run) -> Vec<String> {
 
 /// Those of the facts that a reader of the first lines needs.
 pub(crate) fn main_facts(run: &Run) -> Vec<String> {
-    let mut facts = about_earlier_workers(run);
-    let workforce = run.workforce();
-    // Those that are no workers stand where it says who copied.
-    if workforce.helpers.processes + workforce.started.processes == 0 {
-        facts.extend(no_workers(run, &workforce));
-    }
+    let mut facts = about_workers(run);
     facts.extend(about_method(run));
     facts
-}
-
-/// Descendants that are not workers, in words, most copies first, each with its copies.
-pub(crate) fn others_in_words(run: &Run) -> Vec<String> {
-    let workforce = run.workforce();
-    let (helpers_pages, started_pages) = (
-        workforce.helpers.copied_pages,
-        workforce.started.copied_pages,
-    );
-    let before = workforce.started.inherited_copied_pages;
-    let before = match before {
-        0 => String::new(),
-        pages => format!(", {} of it before they did", size(run.bytes(pages))),
-    };
-    let all = [
-        (helpers_pages, helpers(&workforce.helpers), String::new()),
-        (started_pages, started(&workforce.started), before),
-    ];
-    let mut all: Vec<(u64, String)> = all
-        .into_iter()
-        .filter_map(|(pages, who, before)| {
-            let all = size(run.bytes(pages));
-            Some((pages, format!("{}: {all} in all{before}", who?)))
-        })
-        .collect();
-    all.sort_by_key(|(pages, _)| Reverse(*pages));
-    all.into_iter().map(|(_, words)| words).collect()
 }
 
 fn unshared_in_words(run: &Run) -> Option<String> {
@@ -119,21 +90,16 @@ fn unshared_in_words(run: &Run) -> Option<String> {
 }
 
 fn about_workers(run: &Run) -> Vec<String> {
-    let mut facts = about_earlier_workers(run);
-    facts.extend(no_workers(run, &run.workforce()));
-    facts
-}
-
-fn about_earlier_workers(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = copied_before(run).into_iter().collect();
     facts.extend(no_frames(run));
     facts.extend(swapped_in_words(run));
     facts.extend(failures_in_words(run));
+    facts.extend(no_workers(run, &run.workforce()));
     facts
 }
 
 fn about_method(run: &Run) -> Vec<String> {
-    let mut facts = Vec::new();
+    let mut facts: Vec<String> = unread_runtime(run).into_iter().collect();
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \
@@ -225,6 +191,12 @@ fn copied_before(run: &Run) -> Option<String> {
         }
         _ => format!("{earlier} workers were there before: what they"),
     };
+    if unshared_before_in_all(run).is_some_and(|(pages, _)| pages == 0) {
+        return Some(match earlier {
+            1 => "1 worker was there before, and had copied nothing by then.".into(),
+            _ => format!("{earlier} workers were there before, and had copied nothing by then."),
+        });
+    }
     let by_then = unshared_before_in_all(run).map_or_else(String::new, |(pages, of)| {
         format!(
             " (at most {} of {})",
@@ -232,9 +204,11 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    Some(format!(
-        "{they} had copied by then{by_then} is not counted."
-    ))
+    let said = format!("{they} had copied by then{by_then} is not counted.");
+    Some(match how_to_fork_anew(run) {
+        Some(how) => format!("{said} {how}"),
+        None => said,
+    })
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
@@ -364,6 +338,6 @@ fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
     }
     let (owner, pages) = owners.into_iter().max_by_key(|(_, pages)| *pages)?;
     let process = run.process(owner)?;
-    let owner = format!("memory of {} ({})", named(&process.comm), process.pid);
+    let owner = format!("memory of {} ({})", program_of(run, process), process.pid);
     Some((pages, owner))
 }

@@ -1,7 +1,7 @@
 //! Which processes copied.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Write},
 };
 
@@ -10,11 +10,13 @@ use crate::{
     report::columns::{PROCESSES, ProcessRow},
     run::{Process, Role, Run, Successors},
     terminal::{Style, item, section},
-    verdict::others_in_words,
-    words::{named, plural, shorten, size},
+    verdict::kinship_in_words,
+    words::{count, plural, shorten, size, what_runs},
 };
 
 const MOST_PROCESSES: usize = 12;
+/// A child that lived for less and is no worker has no line of its own, ns.
+const MOMENT_NS: u64 = 1_000_000_000;
 /// Longer names are cut.
 const MAX_NAME: usize = 32;
 /// Groups in the short report.
@@ -49,7 +51,7 @@ pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> i
             size(run.bytes(pages))
         )?;
     }
-    Ok(())
+    write_kinship(run, style, out)
 }
 
 /// Masters and those that copied, most copies first.
@@ -66,9 +68,12 @@ pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::
     section(&format!("WHO COPIED ({all} in all)"), style, out)?;
     let successors = Successors::of(&run.memory);
     let workers = run.workforce().images;
-    let is_named = |it: &&Process| it.role == Role::Master || workers.contains(&it.id);
-    let named = processes_by_copies(run).into_iter().filter(is_named);
-    let groups = groups_of_alike(named.collect());
+    let is_passing = |it: &&Process| {
+        it.role != Role::Master && !workers.contains(&it.id) && lived_for_a_moment(it)
+    };
+    let (passing, lasting): (Vec<_>, Vec<_>) =
+        processes_by_copies(run).into_iter().partition(is_passing);
+    let groups = groups_of_alike(run, lasting);
     for group in groups.iter().take(MOST_GROUPS) {
         item(&group_in_words(run, group, &successors), style, out)?;
     }
@@ -83,16 +88,52 @@ pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::
             out,
         )?;
     }
-    let others = others_in_words(run);
-    others.iter().try_for_each(|text| item(text, style, out))
+    if !passing.is_empty() {
+        item(&passing_in_words(run, &passing), style, out)?;
+    }
+    write_kinship(run, style, out)
 }
 
-/// Processes of the same name and role with about as many copies, in the order of the first of each group.
-fn groups_of_alike(processes: Vec<&Process>) -> Vec<Vec<&Process>> {
+/// Whether it ended before it could work with what it inherited.
+fn lived_for_a_moment(process: &Process) -> bool {
+    let ended = process.exited_ns;
+    ended.is_some_and(|ended| ended.saturating_sub(process.started_ns) < MOMENT_NS)
+}
+
+/// `120 short-lived children that are no workers, 3 MiB in all, 1 MiB of it before they ran other programs`.
+fn passing_in_words(run: &Run, passing: &[&Process]) -> String {
+    let pids: HashSet<u32> = passing.iter().map(|it| it.pid).collect();
+    let pages = |of: &dyn Fn(&&&Process) -> bool| {
+        let processes = passing.iter().filter(of);
+        size(run.bytes(processes.map(|it| it.copied.total()).sum()))
+    };
+    let (are, children) = match pids.len() {
+        1 => ("is no worker", "child"),
+        _ => ("are no workers", "children"),
+    };
+    format!(
+        "{} short-lived {children} that {are}, {} in all, {} of it before they ran other programs",
+        count(pids.len() as u64),
+        pages(&|_| true),
+        pages(&|it| it.inherited_pages.is_some()),
+    )
+}
+
+/// Writes what the children are, where they are not all forks of the master.
+fn write_kinship(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    match kinship_in_words(run) {
+        Some(kinship) => item(&kinship, style, out),
+        None => Ok(()),
+    }
+}
+
+/// Processes of the same role that run the same with about as many copies, in the order of the first of each
+/// group. Titles may number the workers.
+fn groups_of_alike<'a>(run: &Run, processes: Vec<&'a Process>) -> Vec<Vec<&'a Process>> {
     let mut groups: Vec<Vec<&Process>> = Vec::new();
-    let mut last: HashMap<(Role, &str), usize> = HashMap::new();
+    let mut last: HashMap<(Role, String), usize> = HashMap::new();
     for process in processes {
-        let kind = (process.role, process.comm.as_str());
+        let kind = (process.role, without_numbers(&what_runs(run, process)));
         let group = last.get(&kind).and_then(|at| groups.get_mut(*at));
         let is_alike = |group: &Vec<&Process>| {
             let most = group.first().map_or(0, |first| first.copied.total());
@@ -109,30 +150,43 @@ fn groups_of_alike(processes: Vec<&Process>) -> Vec<Vec<&Process>> {
     groups
 }
 
-/// `29 workers, 24.0 MiB each (python3)`.
+/// Without digits: `worker 1` and `worker 12` are alike.
+fn without_numbers(name: &str) -> String {
+    name.chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect()
+}
+
+/// `29 workers, 24.0 MiB each (app.py)`.
 fn group_in_words(run: &Run, group: &[&Process], successors: &Successors<'_>) -> String {
     let Some((first, last)) = group.first().zip(group.last()) else {
         return String::new();
     };
     let copied = |process: &Process| size(run.bytes(process.copied.total()));
     let (most, fewest) = (copied(first), copied(last));
-    let name = shorten(&named(&first.comm), MAX_NAME);
+    let name = shorten(&what_runs(run, first), MAX_NAME);
     if group.len() == 1 {
         let ended = ends_in_words(group, successors);
-        return format!(
-            "{} {}, {most} ({name}{ended})",
-            first.role.name(),
-            first.pid
-        );
+        return format!("{} {}, {most} ({name}{ended})", role(first), first.pid);
     }
     let each = if most == fewest {
         most
     } else {
         format!("{fewest} to {most}")
     };
-    let number = plural(group.len() as u64, first.role.name());
+    let number = plural(group.len() as u64, role(first));
     let ended = ends_in_words(group, successors);
     format!("{number}, {each} each ({name}{ended})")
+}
+
+/// `master`, `worker`; `process` if it was started as a program of its own.
+fn role(process: &Process) -> &'static str {
+    let has_inherited = process.inherited_pages.is_some() || process.pid == 0;
+    if process.role == Role::Worker && !has_inherited {
+        "process"
+    } else {
+        process.role.name()
+    }
 }
 
 /// How many of a group ended, and how: each process in one way.
