@@ -38,7 +38,7 @@ const VARIANTS: [(&str, &[&str]); 4] = [
 /// Measures, and prints the result.
 pub(crate) fn run(binaries: &Path, out: &mut impl Write) -> Result<()> {
     let _measuring = Measuring::begin()?;
-    let mut workload = Workload::start(binaries, "touch", PAGES)?;
+    let mut workload = Workload::start(binaries, "touches", PAGES)?;
     let mut figures: [Vec<f64>; VARIANTS.len()] = Default::default();
     for round in 0..ROUNDS {
         say(&format!("first touches, round {}/{ROUNDS}", round + 1));

@@ -63,7 +63,7 @@ pub(crate) fn hold(arguments: &[String]) -> Result<()> {
     child.release()
 }
 
-/// `touch PAGES`: prints `ready`. Then, for each line of input, it writes PAGES pages of new memory, gives them back,
+/// `touches PAGES`: prints `ready`. Then, for each line of input, it writes PAGES pages of new memory, gives them back,
 /// and prints `touched`.
 pub(crate) fn touch(arguments: &[String]) -> Result<()> {
     let pages = arguments.first().context("how many pages?")?.parse()?;

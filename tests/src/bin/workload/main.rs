@@ -44,7 +44,7 @@ fn run(arguments: &[String]) -> Result<()> {
     if name == "hold" {
         return bench::hold(&arguments[1..]);
     }
-    if name == "touch" {
+    if name == "touches" {
         return bench::touch(&arguments[1..]);
     }
     if name == "stalls" {
