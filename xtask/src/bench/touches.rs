@@ -134,13 +134,11 @@ impl HookFiles {
             let Some(program) = field(&text, "prog_id") else {
                 continue;
             };
-            match field(&text, "tp_name") {
-                Some(hook) => links.insert(hook.to_owned(), program.to_owned()),
-                None => {
-                    programs.insert(program.to_owned(), path);
-                    None
-                }
-            };
+            if let Some(hook) = field(&text, "tp_name") {
+                links.insert(hook.to_owned(), program.to_owned());
+            } else {
+                programs.insert(program.to_owned(), path);
+            }
         }
         let file_of = |hook: &str| {
             let file = links.get(hook).and_then(|program| programs.get(program));
