@@ -56,6 +56,8 @@ pub(super) struct MachineWatch {
     /// The same of what the traced processes have aside.
     aside_due_ns: u64,
     cgroup: Option<MemoryCgroup>,
+    /// As last read.
+    place: Option<PlaceOnMachine>,
     /// Whether nothing else was seen in it.
     is_alone: bool,
     /// Processes in it that were not known to be traced at the last look: one may have been forked since.
@@ -75,6 +77,7 @@ impl MachineWatch {
             due_ns: 0,
             aside_due_ns: 0,
             cgroup: None,
+            place: None,
             is_alone: true,
             strangers: HashSet::new(),
             before: None,
@@ -119,6 +122,7 @@ impl MachineWatch {
             let first = living(records).next();
             reading.sockets = first.and_then(|pid| read_sockets(root, pid, self.page_bytes));
             reading.cgroup = self.cgroup.as_ref().and_then(MemoryCgroup::read);
+            self.place = Some(self.place_now());
             if at_ns >= self.aside_due_ns {
                 let begun = Instant::now();
                 reading.service = read_aside(records, root);
@@ -176,11 +180,21 @@ impl MachineWatch {
         self.strangers = strangers;
     }
 
+    fn place_now(&self) -> PlaceOnMachine {
+        let cgroup = self.cgroup.as_ref();
+        PlaceOnMachine {
+            cgroup: cgroup.map(MemoryCgroup::path),
+            is_alone: self.is_alone && cgroup.is_some(),
+            limit: cgroup.and_then(MemoryCgroup::nearest_limit),
+        }
+    }
+
     /// What was read so far.
     pub(super) fn so_far(&self) -> Machine {
         let readings = self.kept.iter().chain(&self.recent);
         Machine {
             readings: readings.copied().collect(),
+            place: self.place.clone(),
             ..Machine::default()
         }
     }
@@ -193,18 +207,11 @@ impl MachineWatch {
         let _ = refresh_counters(root);
         self.aside_due_ns = 0;
         self.read(records, root, at_ns, true);
-        let cgroup = self.cgroup.as_ref();
-        let place = PlaceOnMachine {
-            cgroup: cgroup.map(MemoryCgroup::path),
-            is_alone: self.is_alone && cgroup.is_some(),
-            limit: cgroup.and_then(MemoryCgroup::nearest_limit),
-        };
         let before = self.before.take().and_then(|thread| thread.join().ok());
         let elsewhere = before
             .flatten()
             .and_then(|before| compare_consumers(&before, records, root));
         Machine {
-            place: Some(place),
             elsewhere,
             ..self.so_far()
         }

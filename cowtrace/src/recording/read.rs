@@ -21,7 +21,10 @@ use super::{
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
-    timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
+    timeline::{
+        HeldChange, SampleChange, SampleTouches, TouchChange, spread_copied, spread_held,
+        spread_touched,
+    },
 };
 use crate::run::{
     Balance, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
@@ -253,6 +256,9 @@ fn read_growth(
     }
     if is_there(there, HeldChange::TABLE.name) {
         spread_held(samples, read_rows::<HeldChange>(db)?)?;
+    }
+    if is_there(there, TouchChange::TABLE.name) {
+        spread_touched(samples, read_rows::<TouchChange>(db)?)?;
     }
     Ok(())
 }

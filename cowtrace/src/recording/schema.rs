@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 19] = [
+pub(super) const LATER: [&str; 20] = [
     "balances",
     "exits",
     "first_touches",
@@ -28,6 +28,7 @@ pub(super) const LATER: [&str; 19] = [
     "oom_victims",
     "perf_map_problems",
     "timeline_held",
+    "timeline_touched",
     "timeline_touches",
 ];
 
@@ -58,7 +59,7 @@ mod tests {
             exits::VictimRow,
             machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
-            timeline::{HeldChange, SampleChange, SampleTouches},
+            timeline::{HeldChange, SampleChange, SampleTouches, TouchChange},
         },
         *,
     };
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 41] = [
+        const STORED: [TableDefinition; 42] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -94,6 +95,7 @@ mod tests {
             SampleChange::TABLE,
             SampleTouches::TABLE,
             HeldChange::TABLE,
+            TouchChange::TABLE,
             FirstTouches::TABLE,
             HeldBefore::TABLE,
             Grower::TABLE,

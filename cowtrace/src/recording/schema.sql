@@ -238,6 +238,13 @@ CREATE TABLE timeline_held (
   PRIMARY KEY (process_id, sample_id)
 ) WITHOUT ROWID;
 
+CREATE TABLE timeline_touched (
+  process_id INTEGER NOT NULL,
+  sample_id INTEGER NOT NULL,
+  touched_pages INTEGER NOT NULL, -- of new memory, from this sample on, as timeline_changes
+  PRIMARY KEY (process_id, sample_id)
+) WITHOUT ROWID;
+
 CREATE TABLE first_touches (
   id INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL,

@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
+    before::unshared_before_in_all, endings::failures_in_words, growth::growth_of_tree,
+    machine::swapped_in_words,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
@@ -17,7 +18,7 @@ use crate::{
 /// From this share on, the other processes are not mentioned.
 const NEARLY_ALL: f64 = 0.99;
 
-/// If a few workers made this share of the copies, they are named separately.
+/// If a few workers made this share of the copies, they are named separately; likewise a part of the trace.
 const MOST: f64 = 0.95;
 /// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
@@ -96,7 +97,7 @@ fn about_workers(run: &Run) -> Vec<String> {
 }
 
 fn about_method(run: &Run) -> Vec<String> {
-    let mut facts = Vec::new();
+    let mut facts: Vec<String> = time_of_verdict(run).into_iter().collect();
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \
@@ -116,6 +117,19 @@ fn about_method(run: &Run) -> Vec<String> {
         facts.push(format!("This backend does not see: {unseen}."));
     }
     facts
+}
+
+/// Where the first line is not about the whole trace.
+fn time_of_verdict(run: &Run) -> Option<String> {
+    let growth = growth_of_tree(run)?;
+    let is_nearly_all = growth.duration_ns as f64 >= run.head.duration_ns as f64 * MOST;
+    (!is_nearly_all).then(|| {
+        format!(
+            "The first line is about {} to {} of the trace: from the first fork on, while workers lived.",
+            seconds(growth.from_ns),
+            seconds(growth.to_ns()),
+        )
+    })
 }
 
 /// What is missing where the kernel showed no page frames.

@@ -75,7 +75,9 @@ pub(crate) struct TreeGrowth {
     pub(crate) kind_of_processes: VerdictKind,
     /// What the machine lost; `None` if that was not read.
     pub(crate) machine: Option<MachineGrowth>,
-    /// The time that it is about: from the first fork on, while workers lived, ns.
+    /// When the time begins that it is about, ns since the start of the run: with the first fork.
+    pub(crate) from_ns: u64,
+    /// How long that is: while workers lived, ns.
     pub(crate) duration_ns: u64,
     /// Copied on write by all processes.
     pub(crate) copied_bytes: u64,
@@ -99,6 +101,11 @@ pub(crate) struct TreeGrowth {
 }
 
 impl TreeGrowth {
+    /// When the time ends that it is about, ns since the start of the run.
+    pub(crate) const fn to_ns(&self) -> u64 {
+        self.from_ns.saturating_add(self.duration_ns)
+    }
+
     /// Copies and new memory of the processes that lived at the end.
     pub(crate) const fn growth_bytes(&self) -> u64 {
         self.held_bytes + self.new_bytes
@@ -136,6 +143,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         kind: VerdictKind::NothingGrew,
         kind_of_processes: VerdictKind::NothingGrew,
         machine: MachineGrowth::of(run, &window, &sum_of_series(&held, new.series())),
+        from_ns: window.bounds_ns()?.0,
         duration_ns: window.duration_ns(),
         copied_bytes: run.bytes(run.copied().total() - zero_filled),
         held_bytes: run.bytes(held_pages),
