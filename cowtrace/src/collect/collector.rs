@@ -329,6 +329,7 @@ impl Collector {
         let mut run = self.new_run(identity, self.clock.elapsed_ns());
         run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
         run.machine = self.machine.so_far();
+        run.machine.kills = self.machine.kills(self.processes.records());
         let so_far = SoFar {
             probe: &self.probe,
             records: self.processes.records(),

@@ -28,8 +28,8 @@ use super::{
 };
 use crate::run::{
     Balance, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
-    HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row,
-    Run, Sample,
+    HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill, PerfMapProblem, PlaceOnMachine,
+    Process, Row, Run, Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -272,10 +272,14 @@ fn read_machine(db: &Connection, there: &[(String, String)]) -> Result<Machine, 
     add_parts(db, there, &mut readings, |it, part| it.sockets = Some(part))?;
     add_parts(db, there, &mut readings, |it, part| it.cgroup = Some(part))?;
     add_parts(db, there, &mut readings, |it, part| it.service = Some(part))?;
+    add_parts(db, there, &mut readings, |it, part| it.shared = Some(part))?;
     let mut machine = Machine {
         readings,
         ..Machine::default()
     };
+    if is_there(there, MemoryKill::TABLE.name) {
+        machine.kills = read_list(db)?;
+    }
     if is_there(there, PlaceOnMachine::TABLE.name) {
         machine.place = read_list(db)?.into_iter().next();
     }

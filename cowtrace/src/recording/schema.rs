@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 20] = [
+pub(super) const LATER: [&str; 22] = [
     "balances",
     "exits",
     "first_touches",
@@ -24,7 +24,9 @@ pub(super) const LATER: [&str; 20] = [
     "machine_growers",
     "machine_place",
     "machine_service",
+    "machine_service_shared",
     "machine_sockets",
+    "memory_kills",
     "oom_victims",
     "perf_map_problems",
     "timeline_held",
@@ -66,13 +68,13 @@ mod tests {
     use crate::run::{
         AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
         GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
-        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
-        ServiceAside, SocketMemory, Writer,
+        MemoryKill, NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row,
+        Sample, ServiceAside, ServiceShared, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 42] = [
+        const STORED: [TableDefinition; 44] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -104,6 +106,8 @@ mod tests {
             SocketMemory::TABLE,
             CgroupMemory::TABLE,
             ServiceAside::TABLE,
+            ServiceShared::TABLE,
+            MemoryKill::TABLE,
             PlaceOnMachine::TABLE,
             ElsewhereRow::TABLE,
             GrownProcess::TABLE,

@@ -325,6 +325,20 @@ CREATE TABLE machine_service (
   swapped_bytes INTEGER NOT NULL
 );
 
+CREATE TABLE machine_service_shared (
+  reading_id INTEGER PRIMARY KEY,
+  sum_bytes INTEGER NOT NULL, -- shared memory that traced processes have present, for each
+  most_bytes INTEGER NOT NULL -- of the process that has most
+);
+
+CREATE TABLE memory_kills (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL, -- the kernel killed it for lack of memory
+  is_machine INTEGER NOT NULL, -- 1: of the machine; 0: the limit of a cgroup was reached
+  cgroup TEXT, -- which; none: the kernel did not write it
+  limit_bytes INTEGER
+);
+
 CREATE TABLE machine_place (
   id INTEGER PRIMARY KEY, -- 0
   cgroup TEXT, -- the lowest that all traced processes are in

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    run::{Ending, Exit, Kind, Process, Role, Run, Sources, Successors},
+    run::{Ending, Exit, KilledBy, Kind, Process, Role, Run, Sources, Successors},
     verdict::{NewOfProcess, new_by_process},
 };
 
@@ -42,10 +42,41 @@ struct ExitOut {
     out_of_memory: bool,
     oom_kills: u64,
     with_trace: bool,
+    killed_by: Option<KilledByOut>,
 }
 
-impl From<Exit> for ExitOut {
-    fn from(exit: Exit) -> Self {
+/// For lack of whose memory the kernel killed it.
+#[derive(Serialize)]
+struct KilledByOut {
+    what: &'static str,
+    cgroup: Option<String>,
+    limit_bytes: Option<u64>,
+}
+
+impl KilledByOut {
+    fn of(run: &Run, process: &Process) -> Option<Self> {
+        let mut kills = run.machine.kills.iter();
+        let kill = kills.find(|kill| kill.process_id == process.id)?;
+        Some(match &kill.by {
+            KilledBy::Machine => Self {
+                what: "machine",
+                cgroup: None,
+                limit_bytes: None,
+            },
+            KilledBy::Limit {
+                cgroup,
+                limit_bytes,
+            } => Self {
+                what: "limit",
+                cgroup: cgroup.clone(),
+                limit_bytes: *limit_bytes,
+            },
+        })
+    }
+}
+
+impl ExitOut {
+    fn of(run: &Run, process: &Process, exit: Exit) -> Self {
         let (status, signal) = match exit.ending {
             Ending::Status(status) => (Some(status), None),
             Ending::Signal(signal) => (None, Some(signal)),
@@ -57,6 +88,7 @@ impl From<Exit> for ExitOut {
             out_of_memory: exit.may_be_out_of_memory(),
             oom_kills: exit.oom_kills,
             with_trace: exit.with_trace,
+            killed_by: KilledByOut::of(run, process),
         }
     }
 }
@@ -96,7 +128,7 @@ fn process_out<'a>(
         became_id: successors.after(process).map(|next| next.id),
         copied_pages: process.copied.total(),
         reused_faults: process.reused_faults,
-        exit: process.exit.map(ExitOut::from),
+        exit: process.exit.map(|exit| ExitOut::of(run, process, exit)),
         inherited_pages: process.inherited_pages,
         by_source: process.copied,
     }

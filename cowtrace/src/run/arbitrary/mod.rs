@@ -13,7 +13,7 @@ use super::{
     WhoHolds, agreement::agreeing,
 };
 use grown::grown_beside;
-use machine::machine;
+use machine::{kills, machine};
 use values::{count, date, text};
 use who::{frames, growers, heaps, native_frames, stacks, writer};
 
@@ -286,6 +286,7 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             number(&mut regions, &gaps, |region| &mut region.id);
             let (python_frames, native_frames) = frames;
             let stacks = (stacks(python_frames.len()), stacks(native_frames.len()));
+            run.machine.kills = kills(&processes);
             run.memory.processes = processes;
             run.memory.regions = regions;
             run.who_wrote.python_frames = python_frames;

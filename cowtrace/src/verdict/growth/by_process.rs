@@ -110,7 +110,8 @@ mod tests {
             pid: 100 + id,
             parent_id: (role == Role::Worker).then_some(0),
             role,
-            started_ns: u64::from(id) * SECOND,
+            // The trace began with the command.
+            started_ns: u64::from(id) * SECOND + 1,
             exited_ns: None,
             inherited_pages: (role == Role::Worker).then_some(50_000),
             ..service.memory.processes[0].clone()

@@ -6,7 +6,7 @@ use super::{
     copies::CopiesInMemory,
     machine::{BesideService, MACHINE_FLOOR_BYTES, MachineGrowth},
     series::{NewMemory, Series, flat_copies, rate_of_last_part},
-    shape::{GrowthShape, SOON_NS},
+    shape::{FLOOR_BYTES, GrowthShape, SOON_NS},
     window::Window,
 };
 use crate::{
@@ -14,8 +14,6 @@ use crate::{
     verdict::{before::much_unshared_before, endings::victims},
 };
 
-/// What is less than this is not worth a word, bytes.
-pub(super) const FLOOR_BYTES: u64 = 4 << 20;
 /// Likewise as one part in so many of the anonymous memory of the tree.
 const FLOOR_PART: u64 = 50;
 /// A part of the growth is named from this share on.
@@ -197,7 +195,7 @@ fn kind_beside(run: &Run, growth: &TreeGrowth, floor: u64) -> Option<VerdictKind
     let files = is_much(beside.page_cache_bytes, floor).then_some(VerdictKind::PageCache);
     let others = beside.elsewhere_bytes.unwrap_or(0);
     let others = is_much(others, MACHINE_FLOOR_BYTES).then_some(VerdictKind::Elsewhere);
-    if beside.is_of_service {
+    if beside.is_of_service || beside.is_services_shared() {
         shared.or(files).or(others)
     } else {
         others.or(shared).or(files)
