@@ -130,7 +130,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         } else {
             format!("new memory {processes}")
         };
-        rows.push(text_row("where", 0, RowFigures::Nothing, text));
+        // What it is says more.
+        let rank = if card.grown.is_some() { 2 } else { 0 };
+        rows.push(text_row("where", rank, RowFigures::Nothing, text));
     }
     if card.is_unbounded {
         let text = no_bound(card.lasts);
