@@ -13,6 +13,7 @@ mod grown;
 mod holders;
 mod kept;
 mod killed;
+mod kinship;
 mod lines;
 mod living;
 mod names;

@@ -6,7 +6,7 @@ use super::column::{Column, Holds, Shown};
 use crate::{
     run::{Ending, Process, Run, Successors},
     verdict::{NewOfProcess, new_by_process},
-    words::{named, shorten},
+    words::{program_of, shorten, what_runs},
 };
 
 /// Longer names of the programs that processes started are cut.
@@ -120,7 +120,7 @@ impl<'a> ProcessRows<'a> {
         let new = self.new_of(process);
         let lives = process.exited_ns.is_none() || new.held > 0;
         ProcessRow {
-            name: named(&process.comm),
+            name: what_runs(run, process),
             pages,
             grown_pages: pages.saturating_add(new.held),
             copied_bytes: run.bytes(pages),
@@ -130,7 +130,7 @@ impl<'a> ProcessRows<'a> {
             inherited_bytes: process.inherited_pages.map(|pages| run.bytes(pages)),
             pid: (process.pid != 0).then(|| process.pid.into()),
             role: process.role.name(),
-            state: state(process, &self.successors),
+            state: state(run, process, &self.successors),
             began_ns: process.started_ns,
             ended_ns: process.exited_ns,
         }
@@ -138,9 +138,9 @@ impl<'a> ProcessRows<'a> {
 }
 
 /// How a process ended, or which program it started in its place.
-fn state(process: &Process, successors: &Successors<'_>) -> String {
+fn state(run: &Run, process: &Process, successors: &Successors<'_>) -> String {
     if let Some(next) = successors.after(process) {
-        return format!(", became {}", shorten(&named(&next.comm), MAX_NEXT));
+        return format!(", became {}", shorten(&program_of(run, next), MAX_NEXT));
     }
     if process.exit.is_some_and(|exit| exit.out_of_memory) {
         return ", out of memory".into();

@@ -10,7 +10,8 @@ use crate::{
     report::columns::{NOTE_ON_NEW, PROCESSES, ProcessRows},
     run::{Process, Role, Run, Successors},
     terminal::{Style, indented, item, section},
-    words::{named, plural, shorten, size},
+    verdict::kinship_in_words,
+    words::{plural, shorten, size, what_runs},
 };
 
 const MOST_PROCESSES: usize = 12;
@@ -61,7 +62,7 @@ pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> i
     if rows.have_new() {
         indented(NOTE_ON_NEW, style, out)?;
     }
-    Ok(())
+    write_kinship(run, style, out)
 }
 
 fn title_of_section(run: &Run, has_new: bool) -> &'static str {
@@ -118,7 +119,7 @@ pub(super) fn write_groups(
     };
     let title = title_of_section(run, is_about_new && new > 0);
     section(&format!("{title} ({figures})"), style, out)?;
-    let groups = groups_of_alike(processes, &rows, is_about_new);
+    let groups = groups_of_alike(run, processes, &rows, is_about_new);
     for group in groups.iter().take(MOST_GROUPS) {
         item(&group_in_words(run, group, &rows, is_about_new), style, out)?;
     }
@@ -133,7 +134,7 @@ pub(super) fn write_groups(
         };
         item(&format!("({number}, {sums})"), style, out)?;
     }
-    Ok(())
+    write_kinship(run, style, out)
 }
 
 /// Masters and those that copied, most copies first.
@@ -144,15 +145,24 @@ fn processes_by_copies(run: &Run) -> Vec<&Process> {
     processes
 }
 
-/// Processes of the same name and role with about as many copies, and about as much new memory if that matters, in
-/// the order of the first of each group.
+/// Writes what the children are, where they are not all forks of the master.
+fn write_kinship(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    match kinship_in_words(run) {
+        Some(kinship) => item(&kinship, style, out),
+        None => Ok(()),
+    }
+}
+
+/// Processes of the same role that run the same with about as many copies, and about as much new memory if that
+/// matters, in the order of the first of each group. Titles may number the workers.
 fn groups_of_alike<'a>(
+    run: &Run,
     processes: Vec<&'a Process>,
     rows: &ProcessRows<'_>,
     is_about_new: bool,
 ) -> Vec<Vec<&'a Process>> {
     let mut groups: Vec<Vec<&Process>> = Vec::new();
-    let mut last: HashMap<(Role, &str), usize> = HashMap::new();
+    let mut last: HashMap<(Role, String), usize> = HashMap::new();
     let figures = |process: &Process| {
         let new = if is_about_new {
             rows.new_of(process).held
@@ -162,7 +172,7 @@ fn groups_of_alike<'a>(
         [process.copied.total(), new]
     };
     for process in processes {
-        let kind = (process.role, process.comm.as_str());
+        let kind = (process.role, without_numbers(&what_runs(run, process)));
         let group = last.get(&kind).and_then(|at| groups.get_mut(*at));
         let is_alike = |group: &Vec<&Process>| {
             let first = group.first().map_or([0, 0], |first| figures(first));
@@ -181,7 +191,14 @@ fn groups_of_alike<'a>(
     groups
 }
 
-/// `29 workers, 24.0 MiB each (python3)`, `worker 4250, 3.0 MiB copied, 40.0 MiB new (python3)`.
+/// Without digits: `worker 1` and `worker 12` are alike.
+fn without_numbers(name: &str) -> String {
+    name.chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect()
+}
+
+/// `29 workers, 24.0 MiB each (app.py)`, `worker 4250, 3.0 MiB copied, 40.0 MiB new (app.py)`.
 fn group_in_words(
     run: &Run,
     group: &[&Process],
@@ -198,13 +215,13 @@ fn group_in_words(
     } else {
         copied
     };
-    let name = shorten(&named(&first.comm), MAX_NAME);
+    let name = shorten(&what_runs(run, first), MAX_NAME);
     let ended = ends_in_words(group, rows.successors());
     if group.len() == 1 {
-        let (role, pid) = (first.role.name(), first.pid);
+        let (role, pid) = (role(first), first.pid);
         return format!("{role} {pid}, {figures} ({name}{ended})");
     }
-    let number = plural(group.len() as u64, first.role.name());
+    let number = plural(group.len() as u64, role(first));
     format!("{number}, {figures} each ({name}{ended})")
 }
 
@@ -217,6 +234,16 @@ fn range_of_sizes(run: &Run, group: &[&Process], pages: impl Fn(&Process) -> u64
         most
     } else {
         format!("{least} to {most}")
+    }
+}
+
+/// `master`, `worker`; `process` if it was started as a program of its own.
+fn role(process: &Process) -> &'static str {
+    let has_inherited = process.inherited_pages.is_some() || process.pid == 0;
+    if process.role == Role::Worker && !has_inherited {
+        "process"
+    } else {
+        process.role.name()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     run::{Role, Run},
     verdict::growth::WhereNew,
-    words::{named, plural, shorten, size},
+    words::{plural, shorten, size, what_runs},
 };
 
 /// Longer names of processes are cut.
@@ -26,7 +26,7 @@ fn in_those(run: &Run, processes: &[(u32, u64)], role: Role) -> Option<String> {
     let (most, least) = (size(run.bytes(most)), size(run.bytes(least)));
     if processes.len() == 1 {
         let process = run.process(first)?;
-        let name = shorten(&named(&process.comm), MAX_NAME);
+        let name = shorten(&what_runs(run, process), MAX_NAME);
         let (role, pid) = (role.name(), process.pid);
         return Some(format!("in {role} {pid} ({name}): {most}"));
     }
