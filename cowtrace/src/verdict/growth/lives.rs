@@ -61,15 +61,15 @@ impl GrowthOfLives {
         let workforce = run.workforce();
         let workers: Vec<&Process> = workforce.workers.iter().map(|it| it.forked).collect();
         let lives = whole_lives(&workers, window);
-        let life_ns = median(lives.iter().map(Life::length_ns).collect())?;
+        let life_ns = median_of(lives.iter().map(Life::length_ns).collect())?;
         if lives.len() < LEAST_LIVES || life_ns < LEAST_LIFE_NS {
             return None;
         }
         let at_end: Vec<u64> = lives.iter().map(Life::new_pages).collect();
-        let pages = median(at_end.clone())?;
+        let pages = median_of(at_end.clone())?;
         let had = lives.iter().map(|it| window.pages_before(it.worker.id));
         let least = (LEAST_BYTES / run.head.host.page_bytes.max(1))
-            .max(median(had.collect())? / LEAST_PART);
+            .max(median_of(had.collect())? / LEAST_PART);
         let alike = at_end.iter().filter(|it| **it * 2 >= pages).count();
         if pages < least || (alike as f64) < lives.len() as f64 * ALIKE {
             return None;
@@ -91,7 +91,7 @@ impl GrowthOfLives {
             replaced: lives.len() as u64,
             life_ns,
             bytes: run.bytes(pages),
-            copied_bytes: run.bytes(median(copied.collect())?),
+            copied_bytes: run.bytes(median_of(copied.collect())?),
             by_age: of_parts.map(|pages| run.bytes(pages)),
             living: last
                 .held_by_process
@@ -251,7 +251,7 @@ fn is_flat(series: &Series) -> bool {
     peak(true) <= peak(false) * FLAT
 }
 
-fn median(mut numbers: Vec<u64>) -> Option<u64> {
+fn median_of(mut numbers: Vec<u64>) -> Option<u64> {
     numbers.sort_unstable();
     numbers.get(numbers.len() / 2).copied()
 }

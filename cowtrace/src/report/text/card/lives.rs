@@ -19,7 +19,10 @@ pub(super) fn rows_of_lives<'a>(card: &Card) -> Vec<LabelledRow<'a>> {
     };
     let row = |label, text| text_row(label, 0, RowFigures::Nothing, text);
     if *is_main {
-        vec![row("how far", by_age(lives)), row("how far", bound(lives))]
+        vec![
+            row("how far", growth_by_age(lives)),
+            row("how far", bound_in_words(lives)),
+        ]
     } else {
         let text = format!(
             "each worker grows by about {} until it is replaced ({} so far)",
@@ -31,7 +34,7 @@ pub(super) fn rows_of_lives<'a>(card: &Card) -> Vec<LabelledRow<'a>> {
 }
 
 /// `5 MiB at an age of 0.8 s, 25 MiB at 4.0 s, 45 MiB at 7.2 s`.
-fn by_age(lives: &GrowthOfLives) -> String {
+fn growth_by_age(lives: &GrowthOfLives) -> String {
     let parts = lives.by_age.len() as u64 * 2;
     let at = |part: usize| {
         let age = lives.life_ns / parts * (part as u64 * 2 + 1);
@@ -42,7 +45,7 @@ fn by_age(lives: &GrowthOfLives) -> String {
 }
 
 /// What bounds it.
-fn bound(lives: &GrowthOfLives) -> String {
+fn bound_in_words(lives: &GrowthOfLives) -> String {
     let workers = plural(lives.living.max(1), "worker");
     let all = size(lives.bytes.saturating_mul(lives.living.max(1)));
     format!("replacing them bounds it: about {all} at most in {workers}")

@@ -31,6 +31,7 @@ fn card() -> Card {
         is_verdict: true,
         copies: Some(CopiesOnCard {
             bytes: 600 << 20,
+            in_all_bytes: 600 << 20,
             share_of_growth: Some(0.98),
             variables: vec![
                 variable("main() local titles", 0.51, 312),
@@ -69,6 +70,8 @@ fn card() -> Card {
         lasts: None,
         lives: None,
         loaded_bytes: None,
+        is_about_new: false,
+        grew_by: None,
         grew_in: None,
         grown: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
