@@ -22,6 +22,7 @@ pub(crate) struct Grid<'a> {
     header: &'a [&'a str],
     right: &'a [usize],
     dispensable: &'a [usize],
+    left_out: &'a [usize],
     /// A column, and the shorter one that replaces it if it is left out.
     shorter: Option<(usize, usize)>,
     rows: Vec<(Vec<String>, Text<'a>)>,
@@ -35,6 +36,7 @@ impl<'a> Grid<'a> {
             header,
             right,
             dispensable: &[],
+            left_out: &[],
             shorter: None,
             rows: Vec::new(),
         }
@@ -44,6 +46,14 @@ impl<'a> Grid<'a> {
     pub(crate) fn dispensable(self, columns: &'a [usize]) -> Self {
         Self {
             dispensable: columns,
+            ..self
+        }
+    }
+
+    /// Leaves columns of figures out at every width.
+    pub(crate) fn without(self, columns: &'a [usize]) -> Self {
+        Self {
+            left_out: columns,
             ..self
         }
     }
@@ -104,6 +114,7 @@ impl<'a> Grid<'a> {
     /// The columns of figures that are shown, and the columns of the terminal left for the text.
     fn fitting(&self, width: usize) -> (Vec<usize>, usize) {
         let mut shown: Vec<usize> = (0..self.header.len().saturating_sub(1)).collect();
+        shown.retain(|column| !self.left_out.contains(column));
         shown.retain(|column| self.shorter.is_none_or(|(_, short)| short != *column));
         let mut dispensable = self.dispensable.iter();
         loop {

@@ -42,6 +42,7 @@ mod paths;
 mod regions;
 mod roots;
 mod same;
+mod settle;
 mod shared;
 mod stack;
 mod survey;
