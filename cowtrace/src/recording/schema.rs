@@ -9,8 +9,9 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 19] = [
+pub(super) const LATER: [&str; 20] = [
     "balances",
+    "command_lines",
     "exits",
     "first_touches",
     "growers",
@@ -63,15 +64,15 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
-        GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
-        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
-        ServiceAside, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, Grower,
+        GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
+        MachineReading, NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region,
+        Row, Sample, ServiceAside, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 41] = [
+        const STORED: [TableDefinition; 42] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -79,6 +80,7 @@ mod tests {
             Lost::TABLE,
             Process::TABLE,
             Exit::TABLE,
+            CommandLine::TABLE,
             VictimRow::TABLE,
             Region::TABLE,
             Row::TABLE,
