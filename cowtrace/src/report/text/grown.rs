@@ -23,7 +23,7 @@ pub fn grown_as_text(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    paragraph(&first_lines(recording, run), style, out)?;
+    paragraph(&what_was_looked_at(recording, run), style, out)?;
     if WhatGrows::of(run).is_some() {
         return write_grown(run, style, out);
     }
@@ -34,7 +34,7 @@ pub fn grown_as_text(
 }
 
 /// What was looked at, when, and in which processes.
-fn first_lines(recording: &str, run: &Run) -> String {
+fn what_was_looked_at(recording: &str, run: &Run) -> String {
     let heaps = run.growth.grown.heaps.iter();
     let read = heaps.filter(|heap| heap.failure.is_none());
     let mut names: Vec<String> = read

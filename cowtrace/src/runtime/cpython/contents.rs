@@ -48,14 +48,14 @@ fn check_readable(proc_root: &Path, pid: u32) -> Result<(), String> {
         return Err(format!("it has ended; {LISTS_PIDS}"));
     }
     memory::try_reading(proc_root, pid).map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => why_refused(proc_root, pid),
+        ErrorKind::PermissionDenied => refusal_in_words(proc_root, pid),
         ErrorKind::NotFound => format!("it has ended; {LISTS_PIDS}"),
         _ => format!("its memory cannot be read: {error}"),
     })
 }
 
 /// Why a process's memory may not be read, and what would help.
-fn why_refused(proc_root: &Path, pid: u32) -> String {
+fn refusal_in_words(proc_root: &Path, pid: u32) -> String {
     match memory::why_refused(proc_root) {
         Refusal::NotRoot => format!(
             "your user may not read its memory; root may: `sudo cowtrace heap --pid {pid}`"

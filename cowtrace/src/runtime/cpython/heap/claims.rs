@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    later::OpaqueTable,
     objects::HeapObject,
     parts::{ObjectParts, PartShape, PartTable},
     regions::{CHUNK, ChunkPlace, PAGE},
@@ -15,15 +16,6 @@ use super::{
 const LEAST_OPAQUE: u64 = 1 << 12;
 /// Most that are kept until then: 2 MiB. Further ones are assigned at once.
 const MAX_OPAQUE: usize = 1 << 16;
-
-/// Memory of unknown content that an object refers to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OpaqueTable {
-    start: u64,
-    bytes: u64,
-    node: u32,
-    number: u32,
-}
 
 const fn is_opaque(table: &PartTable) -> bool {
     matches!(table.span.shape, PartShape::Loose)

@@ -6,11 +6,11 @@ use super::{
     find::{Limits, LivingInterpreter, TABLES_A_CHUNK, memory_of, prepare_walk},
     holders::{NamedVariable, heavy, told_under},
     kinds::HEAP_TYPE,
+    later::{LargeContainer, Settled},
     memory::ReadMemory,
     objects::HeapObjects,
     paths::{MAX_NODES, ROOT},
     same,
-    settle::{LargeContainer, Settled},
     tally::Tally,
     walk::Walk,
 };

@@ -33,6 +33,7 @@ mod holders;
 mod kind;
 mod kinds;
 mod landmarks;
+mod later;
 mod memory;
 mod mimalloc;
 mod objects;

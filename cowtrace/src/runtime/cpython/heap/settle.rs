@@ -3,6 +3,7 @@
 //! again after the walk, and read again, table and all, until its table stayed where it was meanwhile.
 
 use super::{
+    later::{LargeContainer, Settled},
     memory::Memory,
     objects::{ContentsPlace, HeapObject},
     parts::{ObjectParts, PartShape, PartTable},
@@ -18,50 +19,6 @@ const MOST: usize = 1 << 16;
 const TRIES: usize = 6;
 /// References that are taken from a table before it is checked whether it is still there: 32 MiB.
 const PIECE: usize = 1 << 22;
-
-/// What is known of a large container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settled {
-    /// It is to be looked at again.
-    Open,
-    /// It was read as it was at one moment.
-    Yes,
-    /// Each time its table was moved meanwhile.
-    Moved,
-    /// It was freed before all of it was read.
-    Gone,
-}
-
-/// A container with many entries.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LargeContainer {
-    address: u64,
-    /// Number of its type.
-    pub(super) number: u32,
-    pub(super) node: u32,
-    /// Where its contents were when all of them could be read.
-    seen: Option<ContentsPlace>,
-    /// Its entries when it was last looked at.
-    pub(super) entries: u64,
-    has_table: bool,
-    pub(super) settled: Settled,
-}
-
-/// The large containers that a walk has met.
-#[derive(Debug, Default)]
-pub(super) struct LargeContainers {
-    /// Whether they are wanted.
-    pub(super) are_kept: bool,
-    pub(super) all: Vec<LargeContainer>,
-}
-
-impl LargeContainers {
-    /// How many entries a container had when it was read, if it is a large one.
-    pub(super) fn entries_of(&self, address: u64) -> Option<u64> {
-        let found = self.all.iter().find(|it| it.address == address);
-        found.map(|it| it.entries)
-    }
-}
 
 impl Walk<'_> {
     /// Notes an object with these tables if it is a large container.

@@ -5,15 +5,14 @@
 use std::collections::HashMap;
 
 use super::{
-    claims::OpaqueTable,
     copied::{Copied, NOWHERE},
     deadline::Deadline,
+    later::{LargeContainers, OpaqueTable},
     memory::Marks,
     objects::HeapObjects,
     parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, ObjectParts, PartShape, PartTable, Span},
     paths::{PathLabel, Tree},
     same,
-    settle::LargeContainers,
     stack::{BATCH, StackEntry, WalkStack},
     tally::Tally,
 };
