@@ -22,7 +22,8 @@ pub(crate) struct Grid<'a> {
     header: &'a [&'a str],
     right: &'a [usize],
     dispensable: &'a [usize],
-    left_out: &'a [usize],
+    /// Columns that are never shown.
+    hidden: &'a [usize],
     /// A column, and the shorter one that replaces it if it is left out.
     shorter: Option<(usize, usize)>,
     rows: Vec<(Vec<String>, Text<'a>)>,
@@ -36,7 +37,7 @@ impl<'a> Grid<'a> {
             header,
             right,
             dispensable: &[],
-            left_out: &[],
+            hidden: &[],
             shorter: None,
             rows: Vec::new(),
         }
@@ -50,10 +51,10 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Leaves columns of figures out at every width.
-    pub(crate) fn without(self, columns: &'a [usize]) -> Self {
+    /// Names columns that are left out whatever room there is: nothing is known for them.
+    pub(crate) fn hidden(self, columns: &'a [usize]) -> Self {
         Self {
-            left_out: columns,
+            hidden: columns,
             ..self
         }
     }
@@ -114,8 +115,9 @@ impl<'a> Grid<'a> {
     /// The columns of figures that are shown, and the columns of the terminal left for the text.
     fn fitting(&self, width: usize) -> (Vec<usize>, usize) {
         let mut shown: Vec<usize> = (0..self.header.len().saturating_sub(1)).collect();
-        shown.retain(|column| !self.left_out.contains(column));
-        shown.retain(|column| self.shorter.is_none_or(|(_, short)| short != *column));
+        shown.retain(|column| {
+            !self.hidden.contains(column) && self.shorter.is_none_or(|(_, short)| short != *column)
+        });
         let mut dispensable = self.dispensable.iter();
         loop {
             let taken: usize = shown

@@ -134,7 +134,7 @@ fn write_types(
     let mut grid = if is_whole {
         grid
     } else {
-        grid.without(&SHARES_OF_TYPES)
+        grid.hidden(&SHARES_OF_TYPES)
     };
     let mut so_far = HeapSum::default();
     for found in types.iter().take(most) {
@@ -179,7 +179,7 @@ fn write_variables(
     let mut grid = if contents.limits.is_empty() {
         grid
     } else {
-        grid.without(&SHARES_OF_VARIABLES)
+        grid.hidden(&SHARES_OF_VARIABLES)
     };
     for variable in contents.variables.iter().take(most) {
         grid.add(figures(variable.sum), |room| variable_lines(variable, room));
