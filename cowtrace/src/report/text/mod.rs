@@ -40,7 +40,7 @@ pub fn run_as_text(
         grown::write_grown(run, style, out)?;
     }
     // Tables of few copies would hide that nothing is to be seen in them.
-    let has_tables = extent.is_full() || !card.copies_are_few;
+    let has_tables = extent.is_full() || card.copies.as_ref().is_none_or(|it| !it.are_few);
     if run.copied().total() > 0 && has_tables {
         writers::write_writers(run, extent, style, out)?;
         holders::write_holders(run, extent, style, out)?;

@@ -28,8 +28,6 @@ use crate::run::Run;
 
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
-/// Fewer copies beside a verdict are not the story, bytes.
-const FEW_BYTES: u64 = 1 << 20;
 /// What masters had loaded before they forked is worth a line from here on, bytes.
 const LOADED_BYTES: u64 = 16 << 20;
 
@@ -43,8 +41,6 @@ pub(crate) struct Card {
     pub(crate) copies: Option<CopiesOnCard>,
     /// Whether the headline is about new memory, so that copies are an aside.
     pub(crate) copies_are_aside: bool,
-    /// Whether copies are so few beside a verdict that the first lines have all that is worth a word.
-    pub(crate) copies_are_few: bool,
     /// What grew beside the memory of processes, if the verdict is about that or it is worth a word.
     pub(crate) beside: Vec<CardPart>,
     /// How far copies have come; `None` where that is not known.
@@ -66,7 +62,7 @@ pub(crate) struct Card {
     pub(crate) is_about_new: bool,
     /// In which processes that is; `None` if it is not about that, or not known.
     pub(crate) grew_by: Option<String>,
-    /// What the new memory is, where it keeps growing or may; `None` if that is not known.
+    /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
@@ -90,6 +86,8 @@ pub(crate) struct GrownOnCard {
     pub(crate) found: WhatGrows,
     /// Whether that is nearly all new memory: the processes that grew most are read.
     pub(crate) is_nearly_all: bool,
+    /// Whether all of it grew before the growth stopped.
+    pub(crate) has_stopped: bool,
     /// What would help against it.
     pub(crate) advice: Option<Advice>,
 }
@@ -99,6 +97,7 @@ impl GrownOnCard {
         let found = WhatGrows::of(run)?;
         Some(Self {
             is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
+            has_stopped: growth.kind == VerdictKind::WarmedUp,
             advice: advice_on_growth(run, Some(growth)),
             found,
         })
@@ -111,24 +110,23 @@ impl Card {
         let growth = growth_of_tree(run);
         let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
-        let may_grow = copies_are_aside
-            && growth
-                .as_ref()
-                .is_some_and(|growth| growth.kind.may_keep_growing());
-        let grown = growth.as_ref().filter(|_| may_grow);
+        let is_of_interest = |growth: &&TreeGrowth| {
+            let has_stopped = growth.kind == VerdictKind::WarmedUp;
+            copies_are_aside && (growth.kind.may_keep_growing() || has_stopped)
+        };
+        let grown = growth.as_ref().filter(is_of_interest);
         let grown = grown.and_then(|growth| GrownOnCard::of(run, growth));
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         let is_unbounded = growth.as_ref().is_some_and(is_growing);
         let is_of_lives = |growth: &TreeGrowth| growth.kind == VerdictKind::GrowsUntilReplaced;
-        let grows = is_unbounded || growth.as_ref().is_some_and(is_of_lives);
+        let has_grower = is_unbounded || growth.as_ref().is_some_and(is_of_lives);
         Self {
             is_verdict: verdict.is_some(),
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
             copies: CopiesOnCard::of(run, growth.as_ref()),
             beside: parts_beside(run, growth.as_ref()),
             copies_are_aside,
-            copies_are_few: growth.is_some() && run.bytes(run.copied().total()) < FEW_BYTES,
             outlook: Outlook::of(run, growth.as_ref()),
             lasts: growth.as_ref().filter(|_| is_unbounded).and_then(|it| {
                 let room = Room::of(run)?;
@@ -141,7 +139,7 @@ impl Card {
             loaded_bytes: growth
                 .and_then(|it| it.loaded_bytes)
                 .filter(|bytes| *bytes >= LOADED_BYTES),
-            grew_in: grows.then(|| main_grower(run)).flatten(),
+            grew_in: has_grower.then(|| main_grower(run)).flatten(),
             is_about_new: growth.as_ref().is_some_and(is_of_processes),
             grew_by: growth
                 .as_ref()

@@ -82,7 +82,7 @@ impl GrowthOfLives {
         let alike: HashSet<u32> = alike.map(|it| it.id).collect();
         let new = NewMemory::of(window);
         let others = NewMemory::of_some(window, |id| !alike.contains(&id));
-        let last = window.samples().last()?;
+        let at_the_end = window.samples().last()?;
         let copied = lives
             .iter()
             .map(|it| it.worker.copied.total() - it.worker.copied.zero);
@@ -93,7 +93,7 @@ impl GrowthOfLives {
             bytes: run.bytes(pages),
             copied_bytes: run.bytes(median_of(copied.collect())?),
             by_age: of_parts.map(|pages| run.bytes(pages)),
-            living: last
+            living: at_the_end
                 .held_by_process
                 .keys()
                 .filter(|id| alike.contains(id))
@@ -226,7 +226,7 @@ fn mean_by_age(lives: &[Life<'_>]) -> [u64; PARTS] {
 
 /// Whether a life grows to its end: most of it late, or after a warm-up about the same in each fifth, by `least`
 /// pages at least.
-fn grows_to_its_end(parts: &[f64; PARTS], least: u64) -> bool {
+fn grows_to_its_end(parts: &[f64; PARTS], floor: u64) -> bool {
     let [_, second, third, fourth, last] = *parts;
     if last <= 0.0 {
         return false;
@@ -235,7 +235,7 @@ fn grows_to_its_end(parts: &[f64; PARTS], least: u64) -> bool {
     let mean = (last - second) / 3.0;
     let is_steady =
         steps.iter().all(|step| *step >= mean * STEADY) && steps[2] >= steps[0] * STEADY;
-    keeps_growing(third, fourth, last) || is_steady && last - second >= least as f64
+    keeps_growing(third, fourth, last) || is_steady && last - second >= floor as f64
 }
 
 /// Whether the highest peak of the second half of the time is no higher than that of the first.

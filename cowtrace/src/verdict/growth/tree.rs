@@ -143,7 +143,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     let held_pages = held.last().map_or(0, |(_, pages)| *pages);
     let peak = held.iter().map(|(_, pages)| *pages).max().unwrap_or(0);
     let zero_filled = run.copied().zero;
-    let copied = run.copied().total() - zero_filled;
+    let all_copied = run.copied().total() - zero_filled;
     let touched = window.touched_pages() + zero_filled;
     let tree = window.most_before() + held_pages + new.last();
     let least = FLOOR_BYTES / run.head.host.page_bytes;
@@ -155,7 +155,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         machine: MachineGrowth::of(run, &window, &sum_of_series(&held, new.series())),
         from_ns: window.bounds_ns()?.0,
         duration_ns: window.duration_ns(),
-        copied_bytes: run.bytes(copied.saturating_sub(window.copied_before())),
+        copied_bytes: run.bytes(all_copied.saturating_sub(window.copied_before())),
         held_bytes: run.bytes(held_pages),
         peak_held_bytes: run.bytes(peak),
         new_bytes: run.bytes(new.last()),

@@ -30,6 +30,7 @@ fn card() -> Card {
         headline: "COPY-ON-WRITE, NOT A LEAK: 98 % of the 612 MiB".into(),
         is_verdict: true,
         copies: Some(CopiesOnCard {
+            are_few: false,
             bytes: 600 << 20,
             in_all_bytes: 600 << 20,
             share_of_growth: Some(0.98),
@@ -46,7 +47,6 @@ fn card() -> Card {
             }],
         }),
         copies_are_aside: false,
-        copies_are_few: false,
         outlook: Some(Outlook {
             unshared_bytes: 600 << 20,
             ceiling_bytes: 1085 << 20,
@@ -178,7 +178,7 @@ fn what_is_not_known_has_no_line() {
 #[test]
 fn few_copies_have_no_lines_of_their_own() {
     let mut card = card();
-    card.copies_are_few = true;
+    card.copies.as_mut().unwrap().are_few = true;
     assert_eq!(lines(&card, 80).len(), 2);
     card.copies_are_aside = true;
     assert_eq!(lines(&card, 80).len(), 4);
@@ -190,7 +190,7 @@ fn copies_are_an_aside_of_new_memory() {
     (card.copies_are_aside, card.is_unbounded) = (true, true);
     let told = lines(&card, 80);
     assert_eq!(told[2], "how far  no bound is known for new memory");
-    let also = "also     600 MiB copied on write: 98 % of the growth";
+    let also = "also     600 MiB copied on write: 98 % of your processes' growth";
     assert_eq!(told[3], also);
     card.grew_in = Some(("app.py:41 in handler".into(), 0.6));
     let grown = lines(&card, 80).remove(2);

@@ -144,7 +144,7 @@ fn workers_that_only_warm_up_do_not_grow_until_they_are_replaced() {
         |age: f64| 50.0 * (1.0 - (-3.0 * age).exp()),
         // What comes and goes.
         |age: f64| {
-            if (age * 10.0) as u64 % 2 == 0 {
+            if ((age * 10.0) as u64).is_multiple_of(2) {
                 2.0
             } else {
                 60.0
