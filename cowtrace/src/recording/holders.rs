@@ -4,6 +4,7 @@ use rusqlite::{Connection, Result};
 
 use super::{
     columns::{ColumnReader, Columns, Damage},
+    savings::HeldSavings,
     sync::{HeldRows, parts_by_owner, sync_list, sync_table},
     tables::{Stored, TableDefinition},
 };
@@ -16,6 +17,7 @@ pub(super) struct HeldHolders {
     types: HeldRows,
     sharers: HeldRows,
     walks: HeldRows,
+    savings: HeldSavings,
 }
 
 impl HeldHolders {
@@ -27,6 +29,7 @@ impl HeldHolders {
             types: sync_table::<CopiedType, _>(db, &self.types, types)?,
             sharers: sync_table::<AlsoHeld, _>(db, &self.sharers, sharers)?,
             walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.who_holds.heap_walks)?,
+            savings: self.savings.sync(db, &run.who_holds)?,
         })
     }
 }
@@ -55,6 +58,7 @@ impl Stored for Holder {
             copied_pages: columns.count()?,
             copied_types: Vec::new(),
             also_held_by: Vec::new(),
+            saving: None,
         })
     }
 }
@@ -155,6 +159,7 @@ impl Stored for HeapWalk {
             at_ns: columns.count_or_null()?,
             has_changed: columns.flag()?,
             failure: columns.text_or_null()?,
+            freeze: None,
         })
     }
 }

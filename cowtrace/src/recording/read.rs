@@ -18,15 +18,16 @@ use super::{
     machine::ElsewhereRow,
     migrate,
     read_error::ReadError,
+    savings::{distribute_freezes, distribute_savings},
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
-    HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row,
-    Run, Sample,
+    Balance, Exit, FirstTouches, FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType,
+    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, PageNeighbour,
+    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -206,7 +207,13 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
         &mut holder.also_held_by
     })?;
+    if is_there(&there, Saving::TABLE.name) && is_there(&there, PageNeighbour::TABLE.name) {
+        distribute_savings(read_rows(db)?, read_rows(db)?, &mut run.who_holds.holders)?;
+    }
     run.who_holds.heap_walks = read_list(db)?;
+    if is_there(&there, FreezeSaving::TABLE.name) {
+        distribute_freezes(read_rows(db)?, &mut run.who_holds.heap_walks)?;
+    }
     run.memory.timeline.samples = read_list::<Sample>(db)?;
     spread_copied(
         &mut run.memory.timeline.samples,

@@ -9,15 +9,18 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 19] = [
+pub(super) const LATER: [&str; 22] = [
     "balances",
     "exits",
     "first_touches",
+    "freeze_savings",
     "growers",
     "grown_heaps",
     "grown_types",
     "grown_variables",
     "held_before",
+    "holder_neighbours",
+    "holder_savings",
     "machine",
     "machine_cgroup",
     "machine_elsewhere",
@@ -63,15 +66,15 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
-        GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
-        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
-        ServiceAside, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, FreezeSaving, Grower,
+        GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
+        MachineReading, NativeFrame, PageNeighbour, PerfMapProblem, PlaceOnMachine, Process,
+        PythonFrame, Region, Row, Sample, Saving, ServiceAside, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 41] = [
+        const STORED: [TableDefinition; 44] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -111,6 +114,9 @@ mod tests {
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,
+            Saving::TABLE,
+            FreezeSaving::TABLE,
+            PageNeighbour::TABLE,
             HeapWalk::TABLE,
             PerfMapProblem::TABLE,
         ];

@@ -195,6 +195,30 @@ CREATE TABLE holder_sharers (
   PRIMARY KEY (holder_id, position)
 ) WITHOUT ROWID;
 
+CREATE TABLE holder_savings (
+  holder_id INTEGER PRIMARY KEY,
+  pages_with INTEGER NOT NULL, -- copied pages on which any of it lies
+  pages_alone INTEGER NOT NULL, -- of these, with nothing else that is used
+  saved_pages INTEGER NOT NULL, -- by moving it out of the heap, at most
+  saved_together_pages INTEGER NOT NULL, -- by moving its neighbours too, at most
+  is_sampled INTEGER NOT NULL -- whether only some of the copied pages were looked at
+);
+
+CREATE TABLE holder_neighbours (
+  holder_id INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  path TEXT NOT NULL, -- another variable on the same pages
+  pages INTEGER NOT NULL, -- copied pages with both
+  PRIMARY KEY (holder_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE freeze_savings (
+  walk_id INTEGER PRIMARY KEY,
+  header_pages INTEGER NOT NULL, -- copied by a write to a header of CPython's collector
+  saved_pages INTEGER NOT NULL, -- of these, not copied if it does not write, at most
+  is_bound INTEGER NOT NULL -- whether it may be less
+);
+
 CREATE TABLE heap_walks (
   position INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL, -- whose memory was copied

@@ -75,7 +75,17 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
     let mut of_holders = run.who_holds.holders.iter().flat_map(|holder| {
         let types = holder.copied_types.iter().map(|it| it.copied_pages);
         let sharers = holder.also_held_by.iter().map(|it| it.copied_pages);
-        types.chain(sharers).chain([holder.copied_pages])
+        let saving = holder.saving.iter().flat_map(|it| {
+            let neighbours = it.shares_with.iter().map(|it| it.pages);
+            neighbours.chain([
+                it.pages_with,
+                it.pages_alone,
+                it.saved_pages,
+                it.saved_together_pages,
+            ])
+        });
+        let all = types.chain(sharers).chain(saving);
+        all.chain([holder.copied_pages])
     });
     fits.check("holders", &mut of_holders)?;
     fits.check(
@@ -86,6 +96,9 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
             .iter()
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
+    let freezes = run.who_holds.heap_walks.iter().filter_map(|it| it.freeze);
+    let mut of_freezes = freezes.flat_map(|it| [it.header_pages, it.saved_pages]);
+    fits.check("freeze_savings", &mut of_freezes)?;
     check_growth_sums(run, fits)?;
     for sample in &run.memory.timeline.samples {
         fits.check("timeline", &mut counts_of_sample(sample))?;

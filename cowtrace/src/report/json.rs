@@ -20,7 +20,7 @@ use self::{
 
 use crate::run::{
     AlsoHeld, Ending, Exit, Grown, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem,
-    Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Successors, Timeline,
+    Process, PythonFrame, Region, Role, Row, Run, Saving, Sources, StackEnd, Successors, Timeline,
     WriteKind,
 };
 
@@ -100,6 +100,7 @@ struct HolderOut<'a> {
     copied_pages: u64,
     copied_types: Vec<CopiedTypeOut<'a>>,
     also_held_by: &'a [AlsoHeld],
+    saving: Option<&'a Saving>,
 }
 
 #[derive(Serialize)]
@@ -323,6 +324,7 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
             })
             .collect(),
         also_held_by: &holder.also_held_by,
+        saving: holder.saving.as_ref(),
     }
 }
 

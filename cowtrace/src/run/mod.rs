@@ -42,7 +42,9 @@ pub use heap::{
     HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
 };
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
-pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
+pub use holder::{
+    AlsoHeld, CopiedType, FreezeSaving, HeapWalk, Holder, PageNeighbour, Saving, WhoHolds,
+};
 pub use loss::Loss;
 pub use machine::{
     Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside,

@@ -6,8 +6,8 @@ use crate::{
 };
 
 /// A variable with at least this share of all copies is named in the answer.
-const ANSWER_SHARE: f64 = 0.1;
-const MOST_IN_ANSWER: usize = 3;
+pub(super) const ANSWER_SHARE: f64 = 0.1;
+pub(super) const MOST_IN_ANSWER: usize = 3;
 /// Longer paths in the answer are cut.
 const MAX_NAME: usize = 60;
 const MOST_TYPES: usize = 3;

@@ -242,6 +242,7 @@ fn holder_of(process_id: u32, variable: Variable) -> Holder {
         copied_pages: variable.copied_pages,
         copied_types: variable.types.into_iter().map(typed).collect(),
         also_held_by: variable.also_held_by.into_iter().map(held).collect(),
+        saving: variable.saving,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn result_of(walk: HeapWalk, found: Result<Found, String>) -> WalkRes
                 duration_ns: found.duration_ns,
                 is_partial: found.is_partial,
                 is_compared: found.is_compared,
+                freeze: found.freeze,
                 ..walk
             };
             (found, walk)

@@ -3,7 +3,7 @@
 use super::column::{Column, Holds, Shown};
 use crate::{
     run::{Holder, Run},
-    verdict::{HeldPages, copied_types, equal_holders, lesser_holders, part_of},
+    verdict::{HeldPages, copied_types, equal_holders, lesser_holders, part_of, saving_in_words},
     words::{owner_of, percent, printable, type_name},
 };
 
@@ -18,10 +18,11 @@ pub(crate) struct HolderRow {
     entries: Option<u64>,
     copied_types: String,
     also_held_by: String,
+    saving: String,
     process: String,
 }
 
-pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
+pub(crate) const HOLDERS: [Column<HolderRow>; 9] = [
     Column::new("copied", Holds::Bytes, Shown::Everywhere, |row| {
         row.copied_bytes.into()
     }),
@@ -44,6 +45,9 @@ pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
     Column::new("also held by", Holds::Text, Shown::OnPage, |row| {
         (&row.also_held_by).into()
     }),
+    Column::new("moved elsewhere", Holds::Text, Shown::OnPage, |row| {
+        (&row.saving).into()
+    }),
 ];
 
 /// The process of a variable, if the variables belong to several processes.
@@ -62,6 +66,7 @@ impl HolderRow {
             entries: holder.entries,
             copied_types: copied_types(holder),
             also_held_by: also_held_by(holder),
+            saving: saving_in_words(run, holder).unwrap_or_default(),
             process: owner_of(run, holder),
             ..Self::nameless(run, held, holder.copied_pages)
         }
@@ -78,6 +83,7 @@ impl HolderRow {
             entries: None,
             copied_types: String::new(),
             also_held_by: String::new(),
+            saving: String::new(),
             process: String::new(),
         }
     }

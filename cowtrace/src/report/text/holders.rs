@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     report::columns::{HOLDERS, HolderRow},
-    run::{Holder, Run},
+    run::{Holder, Run, Saving},
     terminal::{Style, indented, section, wrap},
     verdict::{
         HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks, owner_among_alike,
-        part_of, why_not_looked_for,
+        part_of, saving_in_words, why_not_looked_for,
     },
     words::{percent, printable, shorten, type_and_entries},
 };
@@ -59,7 +59,9 @@ pub(super) fn write_holders(
         told += holder.copied_pages;
         let figures = view.figures(&HolderRow::of(run, &held, holder));
         table.add(figures, move |room| {
-            lines_of_holder(holder, &owner_among_alike(run, holder), extent, room).join("\n")
+            let mut lines = lines_of_holder(holder, &owner_among_alike(run, holder), extent, room);
+            lines.extend(lines_of_saving(run, holder, extent, room));
+            lines.join("\n")
         });
     }
     for (pages, what) in pages_without_name(&held, told, extent) {
@@ -107,6 +109,17 @@ fn lines_of_holder(holder: &Holder, owner: &str, extent: Extent<'_>, width: usiz
         lines.extend(around(&before, &other.path, "", width));
     }
     lines
+}
+
+/// What moving it saves. In the short report only of variables on the same pages as others: of the others, the card
+/// has it.
+fn lines_of_saving(run: &Run, holder: &Holder, extent: Extent<'_>, width: usize) -> Vec<String> {
+    let is_told = |saving: &Saving| extent.is_full() || !saving.shares_with.is_empty();
+    let words = holder.saving.as_ref().filter(|saving| is_told(saving));
+    let words = words.and_then(|_| saving_in_words(run, holder));
+    let lines = words.map(|words| wrap(&words, width.saturating_sub(2)));
+    let lines = lines.unwrap_or_default().into_iter();
+    lines.map(|line| format!("  {line}")).collect()
 }
 
 /// A path between words, in one line, or in two where it would be hard to see.

@@ -136,6 +136,18 @@ impl Regions {
         (u32::from(present) >> first).trailing_ones() as usize
     }
 
+    /// Addresses of the present pages, in order.
+    pub(super) fn present_pages(&self) -> impl Iterator<Item = u64> {
+        let chunks = 0..self.chunks() as u32;
+        chunks.flat_map(move |chunk| {
+            let start = self.start_of(chunk) / PAGE * PAGE;
+            let pages = 0..PAGES_A_CHUNK;
+            pages
+                .filter(move |page| self.present_from(chunk, *page) > 0)
+                .map(move |page| start.saturating_add(page as u64 * PAGE))
+        })
+    }
+
     fn region(&mut self, at: u64) -> Option<HeapRegion> {
         let hint = (at >> 20) as usize % HINTS;
         let likely = self.all.get(self.hints[hint] as usize)?;

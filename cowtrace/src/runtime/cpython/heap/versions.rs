@@ -128,3 +128,25 @@ fn names_that_cannot_be_so_many_name_nothing() {
     heap.put(names + 16, &[(1 << 61) + 2]);
     assert_ne!(path(&heap), "app.handler closure handler");
 }
+
+#[test]
+fn what_lies_on_the_same_pages_is_found_in_every_version() {
+    for version in versions() {
+        let (heap, texts) = Heap::made(&version);
+        let found = heap.find(texts[..21].to_vec()).unwrap();
+        assert_eq!(found.variables.len(), 21, "{:#x}", version.version);
+        for variable in &found.variables {
+            let saving = variable.saving.as_ref().unwrap();
+            // A text is a small part of what lies on its page.
+            let figures = (saving.pages_alone, saving.saved_pages, saving.is_sampled);
+            assert_eq!(figures, (0, 1, false), "{:#x}", version.version);
+            assert!(saving.pages_with >= variable.copied_pages);
+        }
+        assert!(
+            found
+                .variables
+                .iter()
+                .any(|it| it.saving.as_ref().unwrap().pages_with > 10)
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! What moving variables out of the heap would save.
+
+use super::holders::{ANSWER_SHARE, HeldPages, MOST_IN_ANSWER, equal_holders};
+use crate::{
+    run::{Holder, Run, Saving},
+    words::{plural, printable, shorten, size},
+};
+
+/// Longer paths in a sentence are cut.
+const MAX_NAME: usize = 40;
+/// Neighbours that are named.
+const MOST_NAMED: usize = 3;
+/// Variables that are named in the advice.
+const MOST_IN_ADVICE: usize = 2;
+
+/// What moving the main variables out of the heap saves, with those on the same pages.
+pub(super) struct Promise {
+    /// Their names.
+    pub(super) variables: String,
+    pub(super) bytes: u64,
+    /// What one of them would save alone, in sentences; empty if there is nothing else to say.
+    pub(super) details: String,
+}
+
+impl Promise {
+    /// None if nothing is known about the main variables.
+    pub(super) fn of(run: &Run) -> Option<Self> {
+        let held = HeldPages::of(run)?;
+        let holders = run.who_holds.holders.iter();
+        let main = holders
+            .filter(|holder| held.share(holder.copied_pages) >= ANSWER_SHARE)
+            .take(MOST_IN_ANSWER);
+        let (mut covered, mut pages) = (Vec::new(), 0);
+        let mut details = Vec::new();
+        for holder in main {
+            let Some(saving) = &holder.saving else {
+                continue;
+            };
+            let own = (holder.process_id, holder.path.as_str());
+            if saving.saved_together_pages == 0 || covered.contains(&own) {
+                continue;
+            }
+            pages += saving.saved_together_pages;
+            covered.push(own);
+            let neighbours = saving.shares_with.iter();
+            let neighbours = neighbours.map(|it| (holder.process_id, it.path.as_str()));
+            covered.extend(neighbours);
+            if !saving.shares_with.is_empty() {
+                let words = saving_in_words(run, holder).unwrap_or_default();
+                details.push(format!("{} lies {words}.", name(&holder.path)));
+            }
+        }
+        let names: Vec<&str> = covered.iter().map(|(_, path)| *path).collect();
+        (pages > 0).then(|| Self {
+            variables: named_with_others(&names, MOST_IN_ADVICE),
+            bytes: run.bytes(pages.min(run.copied().total())),
+            details: details.join(" "),
+        })
+    }
+}
+
+/// `on the same pages as A and B: moving all three saves at most 92 MiB, this one alone 31 MiB`; none if that is
+/// not known or nothing.
+pub(crate) fn saving_in_words(run: &Run, holder: &Holder) -> Option<String> {
+    let saving = holder.saving.as_ref()?;
+    let bytes = |pages: u64| in_bytes(run, saving, pages);
+    if saving.saved_together_pages == 0 {
+        return None;
+    }
+    let shared = if equal_holders(holder).next().is_some() {
+        ", once nothing else holds it"
+    } else {
+        ""
+    };
+    let together = bytes(saving.saved_together_pages);
+    if saving.shares_with.is_empty() {
+        return Some(format!(
+            "moving it out of the heap saves at most {together}{shared}"
+        ));
+    }
+    let names: Vec<&str> = saving
+        .shares_with
+        .iter()
+        .map(|it| it.path.as_str())
+        .collect();
+    let all = match names.len() + 1 {
+        2 => "both".to_owned(),
+        3 => "all three".to_owned(),
+        more => format!("all {more}"),
+    };
+    let alone = bytes(saving.saved_pages);
+    Some(format!(
+        "on the same pages as {}: moving {all} out of the heap saves at most {together}, this one alone \
+         {alone}{shared}",
+        named_with_others(&names, MOST_NAMED)
+    ))
+}
+
+/// Pages of this in bytes, `about` where a sample was looked at.
+fn in_bytes(run: &Run, saving: &Saving, pages: u64) -> String {
+    let about = if saving.is_sampled { "about " } else { "" };
+    format!("{about}{}", size(run.bytes(pages)))
+}
+
+fn name(path: &str) -> String {
+    shorten(&printable(path), MAX_NAME)
+}
+
+/// `A, B and C`, or `A, B and 2 more variables`.
+fn named_with_others(paths: &[&str], most: usize) -> String {
+    let named = if paths.len() > most {
+        most
+    } else {
+        paths.len()
+    };
+    let mut parts: Vec<String> = paths[..named].iter().map(|path| name(path)).collect();
+    let others = (paths.len() - named) as u64;
+    if others > 0 {
+        parts.push(plural(others, "more variable"));
+    }
+    match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} and {last}", first.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_variables_are_counted() {
+        let named = |paths: &[&str]| named_with_others(paths, 2);
+        assert_eq!(named(&["a"]), "a");
+        assert_eq!(named(&["a", "b"]), "a and b");
+        assert_eq!(named(&["a", "b", "c"]), "a, b and 1 more variable");
+        assert_eq!(named(&["a", "b", "c", "d"]), "a, b and 2 more variables");
+    }
+}
