@@ -125,10 +125,12 @@ fn on_reference_counts(run: &Run, at_most: u64) -> Advice {
 /// Keeping the collector from writing: not worth it where reading would copy most of the same pages.
 fn on_headers(run: &Run, at_most: u64) -> Advice {
     let what = "gc.freeze() in the master, before it forks";
-    let Some(part) = part_saved_by_freeze(run) else {
+    let Some((saved, headers)) = saved_by_freeze(run) else {
         return Advice::helping(what, HEADERS, at_most);
     };
-    let saved = (at_most as f64 * part).ceil() as u64;
+    // Of those whose holders were not looked for, the same part.
+    let saved = u128::from(at_most) * u128::from(saved) / u128::from(headers);
+    let saved = u64::try_from(saved).unwrap_or(at_most);
     if saved as f64 >= run.bytes(run.copied().total()) as f64 * SHARE {
         return Advice::helping(what, HEADERS, saved);
     }
@@ -139,14 +141,16 @@ fn on_headers(run: &Run, at_most: u64) -> Advice {
     }
 }
 
-/// Which part of the copies by the collector there would not be without it; none if that is not known.
-fn part_saved_by_freeze(run: &Run) -> Option<f64> {
+/// Copies that there would not be without the collector's headers, and those by them, as far as walks know; none if
+/// that is less than half.
+fn saved_by_freeze(run: &Run) -> Option<(u64, u64)> {
     let walks = run.who_holds.heap_walks.iter();
     let found: Vec<FreezeSaving> = walks.filter_map(|walk| walk.freeze).collect();
     let headers: u64 = found.iter().map(|it| it.header_pages).sum();
     let saved: u64 = found.iter().map(|it| it.saved_pages).sum();
     let by_collector = pages_of_writers(run, |writer| writer.kind == WriteKind::Gc);
-    (headers > 0 && headers * 2 >= by_collector).then(|| (saved as f64 / headers as f64).min(1.0))
+    (headers > 0 && headers.saturating_mul(2) >= by_collector)
+        .then_some((saved.min(headers), headers))
 }
 
 fn pages_of_writers(run: &Run, fits: impl Fn(&Writer) -> bool) -> u64 {

@@ -128,6 +128,13 @@ fn named_with_others(paths: &[&str], most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::PageNeighbour;
+
+    const SERVICE: &str = include_str!("../../../tests/tests/runs/service.json");
+
+    fn stored(run: &str) -> Run {
+        serde_json::from_str(run).unwrap()
+    }
 
     #[test]
     fn many_variables_are_counted() {
@@ -136,5 +143,57 @@ mod tests {
         assert_eq!(named(&["a", "b"]), "a and b");
         assert_eq!(named(&["a", "b", "c"]), "a, b and 1 more variable");
         assert_eq!(named(&["a", "b", "c", "d"]), "a, b and 2 more variables");
+    }
+    fn saving(pages: [u64; 2], neighbours: &[&str]) -> Saving {
+        let neighbour = |path: &&str| PageNeighbour {
+            path: (*path).into(),
+            pages: 1,
+        };
+        Saving {
+            saved_pages: pages[0],
+            saved_together_pages: pages[1],
+            shares_with: neighbours.iter().map(neighbour).collect(),
+            ..Saving::default()
+        }
+    }
+
+    #[test]
+    fn what_is_saved_alone_and_together_is_told() {
+        let mut run = stored(SERVICE);
+        let holder = &mut run.who_holds.holders[0];
+        let told = |holder: &Holder| saving_in_words(&stored(SERVICE), holder);
+        assert_eq!(told(holder), None);
+        holder.also_held_by.clear();
+        holder.saving = Some(saving([512, 512], &[]));
+        let alone = "moving it out of the heap saves at most 2 MiB";
+        assert_eq!(told(holder).as_deref(), Some(alone));
+        holder.saving = Some(saving([512, 1024], &["app.index"]));
+        let both = "on the same pages as app.index: moving both out of the heap saves at most 4 MiB, this one \
+            alone 2 MiB";
+        assert_eq!(told(holder).as_deref(), Some(both));
+        holder.saving = Some(saving([512, 1024], &["a", "b", "c", "d"]));
+        let all = told(holder).unwrap();
+        assert!(
+            all.starts_with("on the same pages as a, b, c and 1 more variable: moving all 5 out")
+        );
+    }
+
+    #[test]
+    fn what_lies_on_the_same_pages_is_promised_once() {
+        let mut run = stored(SERVICE);
+        assert!(Promise::of(&run).is_none());
+        let holders = &mut run.who_holds.holders;
+        let (first, second) = (holders[0].path.clone(), holders[1].path.clone());
+        holders[0].saving = Some(saving([512, 2000], &[&second]));
+        holders[1].saving = Some(saving([700, 2000], &[&first]));
+        let promise = Promise::of(&run).unwrap();
+        assert_eq!(promise.bytes, 2000 * 4096);
+        assert_eq!(promise.variables, format!("{first} and {second}"));
+        assert!(promise.details.contains("this one alone 2 MiB"));
+        let holders = &mut run.who_holds.holders;
+        holders[0].saving = Some(saving([512, 512], &[]));
+        holders[1].saving = Some(saving([700, 700], &[]));
+        let promise = Promise::of(&run).unwrap();
+        assert_eq!((promise.bytes, promise.details.as_str()), (1212 * 4096, ""));
     }
 }

@@ -17,6 +17,7 @@ mod living;
 mod names;
 mod recordings;
 mod said;
+mod savings;
 mod services;
 mod stacks;
 mod starts;

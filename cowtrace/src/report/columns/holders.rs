@@ -22,7 +22,7 @@ pub(crate) struct HolderRow {
     process: String,
 }
 
-pub(crate) const HOLDERS: [Column<HolderRow>; 9] = [
+pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
     Column::new("copied", Holds::Bytes, Shown::Everywhere, |row| {
         row.copied_bytes.into()
     }),
@@ -45,10 +45,15 @@ pub(crate) const HOLDERS: [Column<HolderRow>; 9] = [
     Column::new("also held by", Holds::Text, Shown::OnPage, |row| {
         (&row.also_held_by).into()
     }),
-    Column::new("moved elsewhere", Holds::Text, Shown::OnPage, |row| {
-        (&row.saving).into()
-    }),
 ];
+
+/// What moving a variable saves, if that is known of any.
+pub(crate) const SAVING_OF_HOLDER: Column<HolderRow> = Column {
+    title: "moved elsewhere",
+    holds: Holds::Text,
+    shown: Shown::OnPage,
+    cell: |row| (&row.saving).into(),
+};
 
 /// The process of a variable, if the variables belong to several processes.
 pub(crate) const PROCESS_OF_HOLDER: Column<HolderRow> = Column {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::{
     report::columns::{
         Column, GROWERS, GROWN_TYPES, GROWN_VARIABLES, GrowerRow, HOLDERS, HolderRow, Holds,
-        MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells,
-        rows_of_grown_types, rows_of_grown_variables,
+        MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES, ProcessRow, SAVING_OF_HOLDER, WRITERS,
+        WriterCells, rows_of_grown_types, rows_of_grown_variables,
     },
     run::{Grower, Run, Successors, Writer},
     verdict::{
@@ -134,8 +134,10 @@ pub(super) fn holders_table(run: &Run) -> Option<Table> {
     };
     let process = are_of_several_processes(run).then_some(&PROCESS_OF_HOLDER);
     let holders = run.who_holds.holders.iter();
+    let has_saving = holders.clone().any(|it| it.saving.is_some());
+    let saving = has_saving.then_some(&SAVING_OF_HOLDER);
     let mut table = capped(
-        HOLDERS.iter().chain(process),
+        HOLDERS.iter().chain(saving).chain(process),
         holders.map(|it| HolderRow::of(run, &held, it)).collect(),
         |row| row.pages,
         "variable",

@@ -168,9 +168,6 @@ fn is_blurred(
             above = node.parent;
         }
     }
-    nodes
-        .iter()
-        .for_each(|node| is_above[*node as usize] = false);
     let (mut blurred, mut all) = (0, 0);
     for (page, copies) in sampled.iter().zip(copies) {
         let copies = sum_of(copies);

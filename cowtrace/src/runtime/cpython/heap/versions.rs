@@ -133,20 +133,18 @@ fn names_that_cannot_be_so_many_name_nothing() {
 fn what_lies_on_the_same_pages_is_found_in_every_version() {
     for version in versions() {
         let (heap, texts) = Heap::made(&version);
-        let found = heap.find(texts[..21].to_vec()).unwrap();
-        assert_eq!(found.variables.len(), 21, "{:#x}", version.version);
+        let found = heap.find(texts[22..25].to_vec()).unwrap();
+        assert_eq!(found.variables.len(), 3, "{:#x}", version.version);
         for variable in &found.variables {
             let saving = variable.saving.as_ref().unwrap();
-            // A text is a small part of what lies on its page.
+            // A text is a small part of what lies on its page, or on two.
+            let what = format!("{:#x} {}: {saving:?}", version.version, variable.path);
+            assert!((1..=3).contains(&saving.pages_with), "{what}");
             let figures = (saving.pages_alone, saving.saved_pages, saving.is_sampled);
-            assert_eq!(figures, (0, 1, false), "{:#x}", version.version);
-            assert!(saving.pages_with >= variable.copied_pages);
+            assert_eq!(figures, (0, 1, false), "{what}");
         }
-        assert!(
-            found
-                .variables
-                .iter()
-                .any(|it| it.saving.as_ref().unwrap().pages_with > 10)
-        );
+        // Too many to tell them apart.
+        let found = heap.find(texts[..21].to_vec()).unwrap();
+        assert!(found.variables.iter().all(|it| it.saving.is_none()));
     }
 }
