@@ -72,6 +72,11 @@ pub struct TraceOptions {
     #[arg(long)]
     pub no_keep: bool,
 
+    /// Write this program's process id into this file once the hooks are on: for scripts that begin a load
+    /// then. It is created by this, or is a pipe, such as /dev/fd/3
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
     /// How to see page faults
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
     pub backend: BackendName,
@@ -111,6 +116,10 @@ pub struct TraceOptions {
 
 /// What to find out about who wrote.
 #[derive(Clone, Copy, Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct EvidenceOptions {
     /// Counts only, without who wrote; lower overhead
     #[arg(long)]
@@ -124,6 +133,10 @@ pub struct EvidenceOptions {
     /// higher overhead
     #[arg(long, conflicts_with = "no_writers")]
     pub stacks: bool,
+
+    /// Count copies alone, for the benchmark; the verdict then knows nothing of new memory
+    #[arg(long = "__no-touches", hide = true)]
+    pub no_touches: bool,
 }
 
 /// The demo's arguments.

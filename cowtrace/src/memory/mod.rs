@@ -1,10 +1,10 @@
-//! Readers of /proc and of cgroups: mappings and their present pages, what processes share and hold, the
-//! machine's memory. Each takes the root as an
-//! argument, so that tests can use files of their own.
+//! Readers of /proc, of cgroups and of the kernel's log: mappings and their present pages, what processes share
+//! and hold, the machine's memory. Each takes the root as an argument, so that tests can use files of their own.
 
 mod balance;
 mod bss;
 mod cgroup;
+mod command_line;
 mod consumers;
 mod exit;
 mod fields;
@@ -13,6 +13,7 @@ mod files;
 pub(crate) mod fuzz;
 mod held;
 mod huge;
+mod kernel_log;
 mod machine;
 mod maps;
 mod merging;
@@ -29,10 +30,12 @@ pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
 pub use cgroup::{CgroupMounts, CgroupVersion, MemoryCgroup};
+pub use command_line::read_command_line;
 pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map};
 pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
+pub use kernel_log::{KernelLog, LoggedKill};
 pub use machine::{read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;

@@ -9,9 +9,9 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{
-    Balance, CgroupMemory, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType, GrownVariable,
-    HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Region, Run,
-    ServiceAside, SocketMemory,
+    Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
+    GrownVariable, HeldBefore, Loss, MachineReading, MemoryKill, PerfMapProblem, PlaceOnMachine,
+    Process, Region, Run, ServiceAside, ServiceShared, SocketMemory,
 };
 
 /// The rows that these tables hold.
@@ -24,6 +24,7 @@ pub(super) struct Lists {
     loss: HeldRows,
     processes: HeldRows,
     exits: HeldRows,
+    command_lines: HeldRows,
     victims: HeldRows,
     regions: HeldRows,
     perf_map_problems: HeldRows,
@@ -43,6 +44,8 @@ struct MachineLists {
     sockets: HeldRows,
     cgroup: HeldRows,
     service: HeldRows,
+    shared: HeldRows,
+    kills: HeldRows,
     place: HeldRows,
     elsewhere: HeldRows,
     growers: HeldRows,
@@ -71,6 +74,12 @@ impl MachineLists {
                 &self.service,
                 readings().filter_map(|(at, it)| Some((at, it.service?))),
             )?,
+            shared: sync_table::<ServiceShared, _>(
+                db,
+                &self.shared,
+                readings().filter_map(|(at, it)| Some((at, it.shared?))),
+            )?,
+            kills: sync_list::<MemoryKill, _>(db, &self.kills, &machine.kills)?,
             place: sync_list::<PlaceOnMachine, _>(db, &self.place, &machine.place)?,
             elsewhere: sync_list(db, &self.elsewhere, all)?,
             growers: sync_list::<GrownProcess, _>(db, &self.growers, growers)?,
@@ -129,6 +138,14 @@ impl Lists {
                     .processes
                     .iter()
                     .filter_map(|it| Some((u64::from(it.id), it.exit?))),
+            )?,
+            command_lines: sync_table::<CommandLine, _>(
+                db,
+                &self.command_lines,
+                run.memory
+                    .command_lines
+                    .iter()
+                    .map(|it| (u64::from(it.process_id), it)),
             )?,
             victims: sync_table::<VictimRow, _>(
                 db,

@@ -22,12 +22,15 @@ use super::{
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
-    timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
+    timeline::{
+        HeldChange, SampleChange, SampleTouches, TouchChange, spread_copied, spread_held,
+        spread_touched,
+    },
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType,
-    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, PageNeighbour,
-    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
+    Balance, CommandLine, Exit, FirstTouches, FreezeSaving, Grower, GrownHeap, GrownProcess,
+    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
+    PageNeighbour, PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -184,6 +187,9 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     if is_there(&there, exits::VictimRow::TABLE.name) {
         exits::mark_victims(read_rows(db)?, &mut run.memory.processes)?;
     }
+    if is_there(&there, CommandLine::TABLE.name) {
+        run.memory.command_lines = rows_without_keys(read_rows(db)?);
+    }
     run.memory.regions = rows_without_keys(read_rows(db)?);
     run.memory.rows = rows_without_keys(read_rows::<Row>(db)?);
     run.memory.rows.sort_by_key(Row::place);
@@ -261,6 +267,9 @@ fn read_growth(
     if is_there(there, HeldChange::TABLE.name) {
         spread_held(samples, read_rows::<HeldChange>(db)?)?;
     }
+    if is_there(there, TouchChange::TABLE.name) {
+        spread_touched(samples, read_rows::<TouchChange>(db)?)?;
+    }
     Ok(())
 }
 
@@ -273,10 +282,14 @@ fn read_machine(db: &Connection, there: &[(String, String)]) -> Result<Machine, 
     add_parts(db, there, &mut readings, |it, part| it.sockets = Some(part))?;
     add_parts(db, there, &mut readings, |it, part| it.cgroup = Some(part))?;
     add_parts(db, there, &mut readings, |it, part| it.service = Some(part))?;
+    add_parts(db, there, &mut readings, |it, part| it.shared = Some(part))?;
     let mut machine = Machine {
         readings,
         ..Machine::default()
     };
+    if is_there(there, MemoryKill::TABLE.name) {
+        machine.kills = read_list(db)?;
+    }
     if is_there(there, PlaceOnMachine::TABLE.name) {
         machine.place = read_list(db)?.into_iter().next();
     }

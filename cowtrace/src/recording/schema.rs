@@ -9,8 +9,9 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 22] = [
+pub(super) const LATER: [&str; 26] = [
     "balances",
+    "command_lines",
     "exits",
     "first_touches",
     "freeze_savings",
@@ -27,10 +28,13 @@ pub(super) const LATER: [&str; 22] = [
     "machine_growers",
     "machine_place",
     "machine_service",
+    "machine_service_shared",
     "machine_sockets",
+    "memory_kills",
     "oom_victims",
     "perf_map_problems",
     "timeline_held",
+    "timeline_touched",
     "timeline_touches",
 ];
 
@@ -61,20 +65,21 @@ mod tests {
             exits::VictimRow,
             machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
-            timeline::{HeldChange, SampleChange, SampleTouches},
+            timeline::{HeldChange, SampleChange, SampleTouches, TouchChange},
         },
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, FreezeSaving, Grower,
-        GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
-        MachineReading, NativeFrame, PageNeighbour, PerfMapProblem, PlaceOnMachine, Process,
-        PythonFrame, Region, Row, Sample, Saving, ServiceAside, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreezeSaving,
+        Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
+        MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem, PlaceOnMachine,
+        Process, PythonFrame, Region, Row, Sample, Saving, ServiceAside, ServiceShared,
+        SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 44] = [
+        const STORED: [TableDefinition; 48] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -82,6 +87,7 @@ mod tests {
             Lost::TABLE,
             Process::TABLE,
             Exit::TABLE,
+            CommandLine::TABLE,
             VictimRow::TABLE,
             Region::TABLE,
             Row::TABLE,
@@ -97,6 +103,7 @@ mod tests {
             SampleChange::TABLE,
             SampleTouches::TABLE,
             HeldChange::TABLE,
+            TouchChange::TABLE,
             FirstTouches::TABLE,
             HeldBefore::TABLE,
             Grower::TABLE,
@@ -105,6 +112,8 @@ mod tests {
             SocketMemory::TABLE,
             CgroupMemory::TABLE,
             ServiceAside::TABLE,
+            ServiceShared::TABLE,
+            MemoryKill::TABLE,
             PlaceOnMachine::TABLE,
             ElsewhereRow::TABLE,
             GrownProcess::TABLE,

@@ -17,6 +17,7 @@ pub mod head;
 pub mod heap;
 pub mod heap_growth;
 pub mod holder;
+pub mod kill;
 pub mod loss;
 pub mod machine;
 pub mod mapping;
@@ -45,12 +46,13 @@ pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{
     AlsoHeld, CopiedType, FreezeSaving, HeapWalk, Holder, PageNeighbour, Saving, WhoHolds,
 };
+pub use kill::{KilledBy, MemoryKill};
 pub use loss::Loss;
 pub use machine::{
-    Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside,
+    Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside, ServiceShared,
 };
 pub use mapping::{Kind, Mapping};
-pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
+pub use memory::{CommandLine, CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
 pub use snapshot::{Snapshot, SnapshotScope};
 pub use sockets::SocketMemory;

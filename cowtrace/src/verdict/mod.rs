@@ -2,6 +2,7 @@
 //! sentences, and prints nothing.
 
 mod advice;
+mod anew;
 mod answer;
 mod before;
 mod card;
@@ -10,12 +11,14 @@ mod growers;
 mod grown;
 mod growth;
 mod holders;
+mod kinship;
 mod machine;
 mod native;
 mod own_memory;
 mod perf_maps;
 mod python;
 mod remedies;
+mod runtimes;
 mod saving;
 mod sentences;
 mod walks;
@@ -30,12 +33,14 @@ pub(crate) use card::{
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
-    GrowthShape, TreeGrowth, TreeMemory, growth_of_tree, memory_over_time, verdict_in_words,
+    GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth, TreeMemory,
+    growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
 };
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
     owner_among_alike, part_of,
 };
+pub(crate) use kinship::kinship_in_words;
 pub(crate) use machine::note_on_machine;
 pub(crate) use native::note_on_native_stacks;
 pub(crate) use own_memory::pages_in_own_memory;

@@ -12,6 +12,8 @@ mod growers;
 mod grown;
 mod holders;
 mod kept;
+mod killed;
+mod kinship;
 mod lines;
 mod living;
 mod names;

@@ -70,6 +70,7 @@ impl PreviousSnapshots {
             timeline,
             regions: self.regions_of(records, so_far.regions),
             processes: self.processes_of(records),
+            command_lines: records.in_run().filter_map(Record::command_line).collect(),
             ..run.memory
         };
         run.growth = self.growth_of(records);
@@ -198,7 +199,7 @@ impl PreviousSnapshots {
         Growth {
             first_touches: touches.collect(),
             held_before: records.in_run().filter_map(Record::held_before).collect(),
-            // They are read at the end, or by then.
+            // Others read them.
             balances: Vec::new(),
             // They come with the writers.
             growers: Vec::new(),

@@ -32,6 +32,10 @@ impl Records {
             .as_ref()
             .map(|layout| layout.inherited_pages());
         record.forked_from = record.parent.filter(|_| record.inherited.is_some());
+        if record.command_line.is_none() {
+            let before = record.forked_from.and_then(|id| self.get(id));
+            record.command_line = before.and_then(|before| before.command_line.clone());
+        }
         let parent = record.parent.and_then(|parent| self.get(parent));
         record.is_launcher |=
             parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();
@@ -193,15 +197,16 @@ impl Records {
     /// What they had counted at a moment, ns since the start.
     pub(in crate::collect) fn sample(&self, at_ns: u64) -> Sample {
         let sum = |of: fn(&Record) -> u64| self.in_run().map(of).sum();
+        let by_process = |of: fn(&Record) -> u64| {
+            let counts = self.in_run().map(|record| (record.id, of(record)));
+            counts.filter(|(_, pages)| *pages > 0).collect()
+        };
         Sample {
             at_ns,
             copied_pages: sum(|record| record.totals.copied_pages()),
             reused_faults: sum(|record| record.totals.reused),
-            by_process: self
-                .in_run()
-                .map(|record| (record.id, record.totals.copied_pages()))
-                .filter(|(_, pages)| *pages > 0)
-                .collect(),
+            by_process: by_process(|record| record.totals.copied_pages()),
+            touched_by_process: by_process(|record| record.totals.touched),
             touched_pages: sum(|record| record.totals.touched),
             held_by_process: self
                 .in_run()

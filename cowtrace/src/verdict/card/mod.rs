@@ -3,6 +3,7 @@
 
 mod beside;
 mod copies;
+mod new;
 mod outlook;
 mod room;
 
@@ -11,7 +12,7 @@ pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
 pub(crate) use outlook::Outlook;
 pub(crate) use room::{Room, RoomIs};
 
-use self::beside::parts_beside;
+use self::{beside::parts_beside, new::who_has_new};
 use super::{
     advice::{Advice, advice_on_copies},
     answer,
@@ -48,6 +49,10 @@ pub(crate) struct Card {
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
+    /// Whether the headline is about new memory of the processes.
+    pub(crate) is_about_new: bool,
+    /// In which processes that is; `None` if it is not about that, or not known.
+    pub(crate) grew_by: Option<String>,
     /// What the new memory is, where it keeps growing or may; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
@@ -115,6 +120,11 @@ impl Card {
             }),
             is_unbounded,
             grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
+            is_about_new: growth.as_ref().is_some_and(is_of_processes),
+            grew_by: growth
+                .as_ref()
+                .filter(|growth| is_of_processes(growth))
+                .and_then(|_| who_has_new(run)),
             grown,
             advice: advice_on_copies(run),
             killed: killed_for_memory(run),
@@ -137,6 +147,18 @@ fn is_about_new_memory(growth: &TreeGrowth) -> bool {
         VerdictKind::TooEarly => growth.held_bytes < growth.new_bytes,
         VerdictKind::CopyOnWrite | VerdictKind::NothingGrew => false,
     }
+}
+
+/// Whether it is about new memory of the processes.
+fn is_of_processes(growth: &TreeGrowth) -> bool {
+    let is_beside = matches!(
+        growth.kind,
+        VerdictKind::KernelMemory
+            | VerdictKind::SharedMemory
+            | VerdictKind::PageCache
+            | VerdictKind::Elsewhere
+    );
+    growth.new_bytes > 0 && is_about_new_memory(growth) && !is_beside
 }
 
 /// How long so many bytes last at so many a second, ns.

@@ -30,6 +30,7 @@ fn card() -> Card {
         is_verdict: true,
         copies: Some(CopiesOnCard {
             bytes: 600 << 20,
+            in_all_bytes: 600 << 20,
             share_of_growth: Some(0.98),
             variables: vec![
                 variable("main() local titles", 0.51, 312),
@@ -61,6 +62,8 @@ fn card() -> Card {
         beside: vec![],
         is_unbounded: false,
         lasts: None,
+        is_about_new: false,
+        grew_by: None,
         grew_in: None,
         grown: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
