@@ -28,9 +28,9 @@ use super::{
     },
 };
 use crate::run::{
-    Balance, CommandLine, Exit, FirstTouches, FreezeSaving, Grower, GrownHeap, GrownProcess,
-    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
-    PageNeighbour, PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
+    Balance, CommandLine, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType,
+    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
+    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -207,17 +207,12 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
         run.who_wrote.perf_map_problems = read_list(db)?;
     }
     run.who_holds.holders = read_list(db)?;
-    distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
-        &mut holder.copied_types
-    })?;
-    distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
-        &mut holder.also_held_by
-    })?;
-    if is_there(&there, Saving::TABLE.name) && is_there(&there, PageNeighbour::TABLE.name) {
-        distribute_savings(read_rows(db)?, read_rows(db)?, &mut run.who_holds.holders)?;
-    }
+    let holders = &mut run.who_holds.holders;
+    distribute_parts(holders, read_rows(db)?, |it| &mut it.copied_types)?;
+    distribute_parts(holders, read_rows(db)?, |it| &mut it.also_held_by)?;
     run.who_holds.heap_walks = read_list(db)?;
-    if is_there(&there, FreezeSaving::TABLE.name) {
+    if is_there(&there, Saving::TABLE.name) {
+        distribute_savings(read_rows(db)?, read_rows(db)?, &mut run.who_holds.holders)?;
         distribute_freezes(read_rows(db)?, &mut run.who_holds.heap_walks)?;
     }
     run.memory.timeline.samples = read_list::<Sample>(db)?;

@@ -59,9 +59,7 @@ pub(super) fn write_holders(
         told += holder.copied_pages;
         let figures = view.figures(&HolderRow::of(run, &held, holder));
         table.add(figures, move |room| {
-            let mut lines = lines_of_holder(holder, &owner_among_alike(run, holder), extent, room);
-            lines.extend(lines_of_saving(run, holder, extent, room));
-            lines.join("\n")
+            lines_of_row(run, holder, extent, room).join("\n")
         });
     }
     for (pages, what) in pages_without_name(&held, told, extent) {
@@ -84,6 +82,12 @@ fn pages_without_name(held: &HeldPages, told: u64, extent: Extent<'_>) -> Vec<(u
     let is_told = |pages: u64| extent.is_full() || held.share(pages) >= SHORT_SHARE;
     all.filter(|(pages, _)| *pages > 0 && is_told(*pages))
         .collect()
+}
+
+fn lines_of_row(run: &Run, holder: &Holder, extent: Extent<'_>, width: usize) -> Vec<String> {
+    let mut lines = lines_of_holder(holder, &owner_among_alike(run, holder), extent, width);
+    lines.extend(lines_of_saving(run, holder, extent, width));
+    lines
 }
 
 /// A variable, with those that hold the same memory, then its description.
