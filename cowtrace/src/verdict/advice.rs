@@ -119,7 +119,8 @@ fn on_reference_counts(run: &Run, at_most: u64) -> Advice {
         return Advice::helping(&format!("data in {places}"), REFCOUNTS, at_most);
     };
     let because = format!("{REFCOUNTS} {}", promise.details);
-    let what = format!("{} in {places}", promise.variables);
+    let variables = promise.variables.as_deref().unwrap_or("data");
+    let what = format!("{variables} in {places}");
     Advice::helping(&what, because.trim_end(), promise.bytes)
 }
 

@@ -10,13 +10,11 @@ use crate::{
 const MAX_NAME: usize = 40;
 /// Neighbours that are named.
 const MOST_NAMED: usize = 3;
-/// Variables that are named in the advice.
-const MOST_IN_ADVICE: usize = 2;
 
 /// What moving the main variables out of the heap saves, with those on the same pages.
 pub(super) struct Promise {
-    /// Their names.
-    pub(super) variables: String,
+    /// Of which to speak: `A and the 2 variables on its pages`; none if they are the main variables alone.
+    pub(super) variables: Option<String>,
     pub(super) bytes: u64,
     /// What one of them would save alone, in sentences; empty if there is nothing else to say.
     pub(super) details: String,
@@ -27,36 +25,50 @@ impl Promise {
     pub(super) fn of(run: &Run) -> Option<Self> {
         let held = HeldPages::of(run)?;
         let holders = run.who_holds.holders.iter();
-        let main = holders
-            .filter(|holder| held.share(holder.copied_pages) >= ANSWER_SHARE)
-            .take(MOST_IN_ANSWER);
+        let main = holders.filter(|holder| held.share(holder.copied_pages) >= ANSWER_SHARE);
+        let main: Vec<(&Holder, &Saving)> = main
+            .take(MOST_IN_ANSWER)
+            .filter_map(|holder| Some((holder, holder.saving.as_ref()?)))
+            .filter(|(_, saving)| saving.saved_together_pages > 0)
+            .collect();
         let (mut covered, mut pages) = (Vec::new(), 0);
-        let mut details = Vec::new();
-        for holder in main {
-            let Some(saving) = &holder.saving else {
-                continue;
-            };
+        for (holder, saving) in &main {
             let own = (holder.process_id, holder.path.as_str());
-            if saving.saved_together_pages == 0 || covered.contains(&own) {
-                continue;
-            }
-            pages += saving.saved_together_pages;
-            covered.push(own);
-            let neighbours = saving.shares_with.iter();
-            let neighbours = neighbours.map(|it| (holder.process_id, it.path.as_str()));
-            covered.extend(neighbours);
-            if !saving.shares_with.is_empty() {
-                let words = saving_in_words(run, holder).unwrap_or_default();
-                details.push(format!("{} lies {words}.", name(&holder.path)));
+            if !covered.contains(&own) {
+                pages += saving.saved_together_pages;
+                let neighbours = saving.shares_with.iter();
+                covered.extend(neighbours.map(|it| (holder.process_id, it.path.as_str())));
+                covered.push(own);
             }
         }
-        let names: Vec<&str> = covered.iter().map(|(_, path)| *path).collect();
+        covered.sort_unstable();
+        covered.dedup();
+        let with_neighbours = main.iter().filter(|(_, it)| !it.shares_with.is_empty());
+        let details = with_neighbours.filter_map(|(holder, _)| {
+            let words = saving_in_words(run, holder)?;
+            Some(format!("{} lies {words}.", name(&holder.path)))
+        });
         (pages > 0).then(|| Self {
-            variables: named_with_others(&names, MOST_IN_ADVICE),
+            variables: with_others(&main, covered.len()),
             bytes: run.bytes(pages.min(run.copied().total())),
-            details: details.join(" "),
+            details: details.collect::<Vec<_>>().join(" "),
         })
     }
+}
+
+/// `A and the 2 variables on its pages`, if there are others among this many.
+fn with_others(main: &[(&Holder, &Saving)], all: usize) -> Option<String> {
+    let others = all.checked_sub(main.len()).filter(|others| *others > 0)?;
+    let names: Vec<String> = main.iter().map(|(holder, _)| name(&holder.path)).collect();
+    let others = match others {
+        1 => "the variable".to_owned(),
+        others => format!("the {others} variables"),
+    };
+    let whose = if names.len() == 1 { "its" } else { "their" };
+    Some(format!(
+        "{} and {others} on {whose} pages",
+        names.join(", ")
+    ))
 }
 
 /// `on the same pages as A and B: moving all three saves at most 92 MiB, this one alone 31 MiB`; none if that is
@@ -188,12 +200,16 @@ mod tests {
         holders[1].saving = Some(saving([700, 2000], &[&first]));
         let promise = Promise::of(&run).unwrap();
         assert_eq!(promise.bytes, 2000 * 4096);
-        assert_eq!(promise.variables, format!("{first} and {second}"));
+        assert_eq!(promise.variables, None);
         assert!(promise.details.contains("this one alone 2 MiB"));
         let holders = &mut run.who_holds.holders;
         holders[0].saving = Some(saving([512, 512], &[]));
         holders[1].saving = Some(saving([700, 700], &[]));
         let promise = Promise::of(&run).unwrap();
         assert_eq!((promise.bytes, promise.details.as_str()), (1212 * 4096, ""));
+        run.who_holds.holders.truncate(1);
+        run.who_holds.holders[0].saving = Some(saving([512, 1024], &["a", "b"]));
+        let expected = format!("{first} and the 2 variables on its pages");
+        assert_eq!(Promise::of(&run).unwrap().variables, Some(expected));
     }
 }
