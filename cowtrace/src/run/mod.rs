@@ -40,7 +40,8 @@ pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
 pub use heap::{
-    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
+    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
+    VariableContents,
 };
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};

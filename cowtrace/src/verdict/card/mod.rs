@@ -53,7 +53,7 @@ pub(crate) struct Card {
     pub(crate) is_about_new: bool,
     /// In which processes that is; `None` if it is not about that, or not known.
     pub(crate) grew_by: Option<String>,
-    /// What the new memory is, where it keeps growing or may; `None` if that is not known.
+    /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
@@ -77,6 +77,8 @@ pub(crate) struct GrownOnCard {
     pub(crate) found: WhatGrows,
     /// Whether that is nearly all new memory: the processes that grew most are read.
     pub(crate) is_nearly_all: bool,
+    /// Whether all of it grew before the growth stopped.
+    pub(crate) has_stopped: bool,
     /// What would help against it.
     pub(crate) advice: Option<Advice>,
 }
@@ -86,6 +88,7 @@ impl GrownOnCard {
         let found = WhatGrows::of(run)?;
         Some(Self {
             is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
+            has_stopped: growth.kind == VerdictKind::WarmedUp,
             advice: advice_on_growth(run, Some(growth)),
             found,
         })
@@ -98,11 +101,11 @@ impl Card {
         let growth = growth_of_tree(run);
         let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
-        let may_grow = copies_are_aside
-            && growth
-                .as_ref()
-                .is_some_and(|growth| growth.kind.may_keep_growing());
-        let grown = growth.as_ref().filter(|_| may_grow);
+        let is_of_interest = |growth: &&TreeGrowth| {
+            let has_stopped = growth.kind == VerdictKind::WarmedUp;
+            copies_are_aside && (growth.kind.may_keep_growing() || has_stopped)
+        };
+        let grown = growth.as_ref().filter(is_of_interest);
         let grown = grown.and_then(|growth| GrownOnCard::of(run, growth));
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);

@@ -41,6 +41,7 @@ const ALONE: f64 = 0.9;
 const MOST_ADVICE: usize = 2;
 /// By how much copies are less important where the card says what grows.
 const AFTER_GROWN: u8 = 5;
+const STOPPED: &str = "it grew before it stopped: a cache that is full, or objects made once";
 const CHECK: &str = "change it, trace again, cowtrace diff";
 /// A comparison of runs has copies alone.
 const CHECK_GROWTH: &str = "change it, trace again: the first line says if it still grows";
@@ -116,6 +117,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     if let Some(grown) = &card.grown {
         rows.extend(rows_of_grown(&grown.found, grown.is_nearly_all));
+        if grown.has_stopped && !grown.found.parts.is_empty() {
+            rows.push(text_row("what", 3, RowFigures::Nothing, STOPPED.into()));
+        }
     }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
@@ -202,7 +206,7 @@ fn text_row<'a>(
 
 fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
     let share = copies.share_of_growth.map_or_else(String::new, |share| {
-        format!(": {} of the growth", percent(share))
+        format!(": {} of your processes' growth", percent(share))
     });
     let text = format!("{} copied on write{share}", size(copies.bytes));
     text_row("also", 0, RowFigures::Nothing, text)

@@ -173,7 +173,7 @@ fn copies_are_an_aside_of_new_memory() {
     (card.copies_are_aside, card.is_unbounded) = (true, true);
     let told = lines(&card, 80);
     assert_eq!(told[2], "how far  no bound is known for new memory");
-    let also = "also     600 MiB copied on write: 98 % of the growth";
+    let also = "also     600 MiB copied on write: 98 % of your processes' growth";
     assert_eq!(told[3], also);
     card.grew_in = Some(("app.py:41 in handler".into(), 0.6));
     let grown = lines(&card, 80).remove(2);
