@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn of(arguments: &[&str]) -> String {
-        let line: String = arguments.iter().map(|it| format!("{it}\0")).collect();
+        let line = arguments.join("\0") + "\0";
         described(&line).unwrap_or_default()
     }
 

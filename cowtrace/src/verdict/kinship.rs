@@ -82,14 +82,14 @@ fn names_of(run: &Run, images: &[u32]) -> String {
     }
     let mut numbers: Vec<(String, u64)> = numbers.into_iter().collect();
     numbers.sort_by_key(|(_, number)| Reverse(*number));
-    let named = numbers
+    let largest = numbers
         .iter()
         .take(MOST_NAMED)
         .map(|(name, number)| match number {
             1 => name.clone(),
             number => format!("{} {name}", count(*number)),
         });
-    let mut names: Vec<String> = named.collect();
+    let mut names: Vec<String> = largest.collect();
     let others: u64 = numbers
         .iter()
         .skip(MOST_NAMED)
