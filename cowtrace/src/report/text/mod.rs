@@ -46,7 +46,7 @@ pub fn run_as_text(
         if extent.is_full() {
             strips::write_strips(run, style, out)?;
         } else {
-            processes::write_groups(run, card.is_about_new, style, out)?;
+            processes::write_groups(run, card.new_memory.is_some(), style, out)?;
         }
     }
     if extent.is_full() {

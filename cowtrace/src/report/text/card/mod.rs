@@ -128,7 +128,11 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let rank = if card.grown.is_some() { 5 } else { 0 };
         rows.push(text_row("where", rank, figures, text));
     }
-    if let Some(processes) = &card.grew_by {
+    if let Some(processes) = card
+        .new_memory
+        .as_ref()
+        .and_then(|it| it.processes.as_ref())
+    {
         let text = if card.grew_in.is_some() {
             processes.clone()
         } else {
