@@ -153,8 +153,7 @@ mod tests {
     use super::*;
 
     fn of(arguments: &[&str]) -> String {
-        let line = arguments.join("\0") + "\0";
-        described(&line).unwrap_or_default()
+        described(&arguments.join("\0")).unwrap_or_default()
     }
 
     #[test]
