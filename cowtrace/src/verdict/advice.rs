@@ -48,6 +48,9 @@ pub(crate) struct Advice {
     /// The new memory that it is about; or the copies, and those whose cause is not known, bytes. `None` if
     /// it saves nothing by itself.
     pub(crate) saves_at_most_bytes: Option<u64>,
+    /// What so many bytes of it are that do not make it worth while, to stand in front of the figure; empty if it
+    /// helps.
+    pub(crate) would_change: &'static str,
     /// The command that shows whether it helped.
     pub(crate) command: Option<&'static str>,
 }
@@ -63,6 +66,7 @@ impl Advice {
             because: because.into(),
             helps: true,
             saves_at_most_bytes: Some(saves_at_most_bytes),
+            would_change: "",
             command: Some(CHECK),
         }
     }
@@ -88,6 +92,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     } else if has_counts {
         all.push(Advice {
             helps: false,
+            would_change: ": the collector wrote",
             command: None,
             ..Advice::helping("gc.freeze()", NO_FREEZE, at_most(run, headers))
         });
@@ -217,6 +222,7 @@ fn stripped(run: &Run) -> Option<Advice> {
         ),
         helps: true,
         saves_at_most_bytes: None,
+        would_change: "",
         command: None,
     })
 }

@@ -26,14 +26,16 @@ mod writers;
 pub(crate) use advice::Advice;
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
+#[cfg(test)]
+pub(crate) use card::MoreWorkers;
 pub(crate) use card::{
     Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
 };
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
-    GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth, TreeMemory,
-    growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
+    GrowthOfLives, GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth,
+    TreeMemory, growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
 };
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,

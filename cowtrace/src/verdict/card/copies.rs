@@ -23,11 +23,15 @@ const MOST_CAUSES: usize = 2;
 /// Types with a smaller share are not named.
 const TYPE_SHARE: f64 = 0.01;
 const MOST_TYPES: usize = 3;
+/// Fewer copies beside a verdict are not the story, bytes.
+const FEW_BYTES: u64 = 1 << 20;
 /// Longer names of types are cut.
 const MAX_TYPE: usize = 32;
 
 /// What was copied.
 pub(crate) struct CopiesOnCard {
+    /// Whether they are so few beside a verdict that the first lines have all that is worth a word.
+    pub(crate) are_few: bool,
     /// Copies of the processes that lived at the end, bytes; all copies if that is not known.
     pub(crate) bytes: u64,
     /// All copies, which the shares below are of, bytes.
@@ -70,6 +74,7 @@ impl CopiesOnCard {
     pub(super) fn of(run: &Run, growth: Option<&TreeGrowth>) -> Option<Self> {
         let copied = run.copied().total();
         (copied > 0).then(|| Self {
+            are_few: growth.is_some() && run.bytes(copied) < FEW_BYTES,
             bytes: growth.map_or_else(|| run.bytes(copied), |growth| growth.held_bytes),
             in_all_bytes: run.bytes(copied),
             share_of_growth: growth.map(TreeGrowth::copied_share),

@@ -9,6 +9,8 @@ mod room;
 
 pub(crate) use beside::CardPart;
 pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+#[cfg(test)]
+pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;
 pub(crate) use room::{Room, RoomIs};
 
@@ -19,13 +21,15 @@ use super::{
     endings::killed_for_memory,
     growers::main_grower,
     grown::WhatGrows,
-    growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
+    growth::{GrowthOfLives, TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
     remedies::advice_on_growth,
 };
 use crate::run::Run;
 
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
+/// What masters had loaded before they forked is worth a line from here on, bytes.
+const LOADED_BYTES: u64 = 16 << 20;
 
 /// The facts.
 pub(crate) struct Card {
@@ -46,6 +50,11 @@ pub(crate) struct Card {
     /// What there is for it, and how long that lasts at the rate of the last two fifths of the trace, ns; `None` if
     /// it does not grow, or that is not known.
     pub(crate) lasts: Option<(Room, u64)>,
+    /// What workers grow by until they are replaced, and whether the verdict is about that; `None` if they do not.
+    pub(crate) lives: Option<(GrowthOfLives, bool)>,
+    /// What the masters of a command had loaded when they first forked, bytes; `None` if that is little, or was not
+    /// seen.
+    pub(crate) loaded_bytes: Option<u64>,
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
@@ -114,6 +123,8 @@ impl Card {
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         let is_unbounded = growth.as_ref().is_some_and(is_growing);
+        let is_of_lives = |growth: &TreeGrowth| growth.kind == VerdictKind::GrowsUntilReplaced;
+        let has_grower = is_unbounded || growth.as_ref().is_some_and(is_of_lives);
         Self {
             is_verdict: verdict.is_some(),
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
@@ -126,7 +137,13 @@ impl Card {
                 Some((room, time_until_full(room.bytes, it.new_rate)?))
             }),
             is_unbounded,
-            grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
+            lives: growth
+                .as_ref()
+                .and_then(|it| Some((it.lives?, is_of_lives(it)))),
+            loaded_bytes: growth
+                .and_then(|it| it.loaded_bytes)
+                .filter(|bytes| *bytes >= LOADED_BYTES),
+            grew_in: has_grower.then(|| main_grower(run)).flatten(),
             new_memory: growth
                 .as_ref()
                 .filter(|growth| is_of_processes(growth))
@@ -146,6 +163,7 @@ fn is_about_new_memory(growth: &TreeGrowth) -> bool {
     match growth.kind {
         VerdictKind::Growing
         | VerdictKind::Both
+        | VerdictKind::GrowsUntilReplaced
         | VerdictKind::WarmedUp
         | VerdictKind::KernelMemory
         | VerdictKind::SharedMemory

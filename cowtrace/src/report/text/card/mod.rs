@@ -2,12 +2,14 @@
 //! is left out.
 
 mod grown;
+mod lives;
 
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
 use grown::rows_of_grown;
+use lives::{row_of_loaded, rows_of_lives};
 
 use super::{
     extent::Extent,
@@ -20,7 +22,8 @@ use crate::{
         RoomIs,
     },
     words::{
-        kind_of_write, percent, plural, printable, seconds, short_kind_of_write, shorten, size,
+        about_percent, kind_of_write, percent, plural, printable, seconds, short_kind_of_write,
+        shorten, size,
     },
 };
 
@@ -32,8 +35,9 @@ const USUAL_WIDTH: usize = 80;
 const LEAST_NAME: usize = 14;
 /// Between a variable and its type.
 const GAP: usize = 2;
-/// Copies that are an aside are described in detail from this share of the growth on.
-const ASIDE_SHARE: f64 = 0.1;
+/// Copies that are an aside are described in detail from this share of the growth on, as a part is named in the
+/// verdict.
+const ASIDE_SHARE: f64 = 0.15;
 /// Where all copies are more than this times those that are held, it is said which of them shares are of.
 const MORE_IN_ALL: f64 = 1.05;
 /// A cause with this share of the copies is the only one that matters.
@@ -123,7 +127,7 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
-        let figures = RowFigures::Words(format!("about {}", percent(*share)));
+        let figures = RowFigures::Words(about_percent(*share));
         // What it is says more than who touched it first.
         let rank = if card.grown.is_some() { 5 } else { 0 };
         rows.push(text_row("where", rank, figures, text));
@@ -146,6 +150,8 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let text = no_bound(card.lasts);
         rows.push(text_row("how far", 0, RowFigures::Nothing, text));
     }
+    rows.extend(rows_of_lives(card));
+    rows.extend(row_of_loaded(card));
     rows.extend(rows_beside(card));
     if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
         rows.extend(rows_of_advice(std::slice::from_ref(advice), CHECK_GROWTH));
@@ -154,10 +160,8 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.extend(card.loss.map(row_of_loss));
         return rows;
     };
-    let in_detail = !card.copies_are_aside
-        || copies
-            .share_of_growth
-            .is_none_or(|share| share >= ASIDE_SHARE);
+    let is_part = || copies.share_of_growth.is_none_or(|it| it >= ASIDE_SHARE);
+    let in_detail = !copies.are_few && (!card.copies_are_aside || is_part());
     if card.copies_are_aside {
         rows.push(row_of_aside(copies));
     }
@@ -183,7 +187,10 @@ fn no_bound(lasts: Option<(Room, u64)>) -> String {
             RoomIs::Limit => format!("{} left of its limit", size(room.bytes)),
             RoomIs::Available => format!("available {}", size(room.bytes)),
         };
-        format!("; at this rate the {room_in_words} last {}", seconds(ns))
+        format!(
+            "; at this rate the {room_in_words} last about {}",
+            seconds(ns)
+        )
     });
     format!("no bound is known for new memory{until}")
 }
@@ -331,13 +338,14 @@ fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
     };
     let first = text_row(label, 0, RowFigures::Nothing, text);
     let over = over.map(|text| text_row(label, 0, RowFigures::Nothing, text));
-    let more = outlook.with_more_workers.map(|(workers, bytes)| {
+    let more = outlook.more_workers.map(|more| {
         let text = format!(
-            "with {} of this kind at most {} in all",
-            plural(workers, "worker"),
-            size(bytes)
+            "a further worker: at most {}; {} and the master: {}",
+            size(more.each_bytes),
+            plural(more.workers, "worker"),
+            size(more.all_bytes)
         );
-        text_row(label, 7, RowFigures::Nothing, text)
+        text_row("sizing", 5, RowFigures::Nothing, text)
     });
     std::iter::once(first).chain(over).chain(more).collect()
 }
@@ -363,7 +371,7 @@ fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<LabelledRow<'a>>
         let text = if it.helps {
             it.what.clone()
         } else {
-            format!("{} would not", it.what)
+            format!("{} would not help{}", it.what, it.would_change)
         };
         let figures = RowFigures::Words(format!("at most {most}"));
         text_row("helps", rank, figures, text)
@@ -374,10 +382,10 @@ fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<LabelledRow<'a>>
         .map(|(rank, it)| row(rank, it))
         .collect();
     let is_checked = !rows.is_empty();
-    rows.extend(vain.map(|it| row(6, it)));
+    rows.extend(vain.map(|it| row(5, it)));
     if is_checked {
         let check = check.to_owned();
-        rows.push(text_row("check", 4, RowFigures::Nothing, check));
+        rows.push(text_row("check", 6, RowFigures::Nothing, check));
     }
     rows
 }
