@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 19] = [
+pub(super) const LATER: [&str; 20] = [
     "balances",
     "exits",
     "first_touches",
@@ -17,6 +17,7 @@ pub(super) const LATER: [&str; 19] = [
     "grown_heaps",
     "grown_types",
     "grown_variables",
+    "heap_walk_free",
     "held_before",
     "machine",
     "machine_cgroup",
@@ -63,7 +64,7 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, Grower, GrownHeap,
+        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, FreeMemory, Grower, GrownHeap,
         GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
         NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
         ServiceAside, SocketMemory, Writer,
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 41] = [
+        const STORED: [TableDefinition; 42] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -112,6 +113,7 @@ mod tests {
             CopiedType::TABLE,
             AlsoHeld::TABLE,
             HeapWalk::TABLE,
+            FreeMemory::TABLE,
             PerfMapProblem::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::writers::{KnownPages, is_pythons, pages, pages_by};
+use super::{
+    free_memory::advice_on_free_memory,
+    writers::{KnownPages, is_pythons, pages, pages_by},
+};
 use crate::{
     run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
@@ -76,6 +79,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     }
     let is_kind = |kind: WriteKind| move |writer: &Writer| writer.kind == kind;
     let (counts, headers) = (is_kind(WriteKind::Refcount), is_kind(WriteKind::Gc));
+    all.extend(advice_on_free_memory(run));
     let has_counts = share(run, counts) >= SHARE;
     if has_counts {
         let what = "data in arrays, mapped files or shared memory";

@@ -7,7 +7,7 @@ mod outlook;
 mod room;
 
 pub(crate) use beside::CardPart;
-pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
 pub(crate) use outlook::Outlook;
 pub(crate) use room::{Room, RoomIs};
 

@@ -1,7 +1,7 @@
 //! The verdict in one line.
 
 use super::{
-    super::{before::much_unshared_before, endings::victims},
+    super::{before::much_unshared_before, endings::victims, free_memory::FreePages},
     shape::GrowthShape,
     tree::{FLOOR_BYTES, TreeGrowth, VerdictKind},
 };
@@ -10,6 +10,8 @@ use crate::{
     words::{percent, plural, seconds, size},
 };
 
+const NEW_IN_FREE: &str = "NEW OBJECTS IN FREE MEMORY OF THE MASTER";
+
 /// The verdict in one line: in capitals what it is, then its figures.
 pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     let time = seconds(growth.duration_ns);
@@ -17,9 +19,12 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     let all = size(growth.growth_bytes());
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
     match growth.kind {
-        VerdictKind::CopyOnWrite => {
-            format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
-        }
+        VerdictKind::CopyOnWrite => match share_of_free_memory(run, growth) {
+            Some(share) => format!("{NEW_IN_FREE}: {share} of {all} of growth in {time}"),
+            None => format!(
+                "COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}"
+            ),
+        },
         VerdictKind::Growing if !victims(run).is_empty() => format!(
             "MEMORY GROWS UNTIL THE KERNEL KILLS: {} in {time}; {new} of new memory at the end",
             plural(victims(run).len() as u64, "process"),
@@ -39,7 +44,7 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
             format!("NEW MEMORY THAT STOPPED GROWING {since} AGO: {new} in {time}, {copied} copied")
         }
         VerdictKind::ComesAndGoes => comes_and_goes(run, growth, &time),
-        VerdictKind::TooEarly => too_early(growth, &time),
+        VerdictKind::TooEarly => too_early(run, growth, &time),
         VerdictKind::KernelMemory
         | VerdictKind::SharedMemory
         | VerdictKind::PageCache
@@ -48,6 +53,13 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
             format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
         }),
     }
+}
+
+/// Which share of the growth is new objects in memory that was free, where most copies are: these need
+/// memory as any new object does, and may be a leak.
+fn share_of_free_memory(run: &Run, growth: &TreeGrowth) -> Option<String> {
+    let free = FreePages::of(run).filter(FreePages::are_most)?;
+    Some(percent(free.share * growth.copied_share()))
 }
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
@@ -111,9 +123,12 @@ fn beside(growth: &TreeGrowth, time: &str) -> String {
 }
 
 /// What it looks like so far.
-fn too_early(growth: &TreeGrowth, time: &str) -> String {
+fn too_early(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     let (all, share) = (size(growth.growth_bytes()), growth.copied_share());
-    if share >= 0.5 {
+    let of_free = share_of_free_memory(run, growth);
+    if let Some(share) = of_free.filter(|_| share >= 0.5) {
+        format!("SO FAR {NEW_IN_FREE}: {share} of {all} in {time}")
+    } else if share >= 0.5 {
         let share = percent(share);
         format!("SO FAR COPY-ON-WRITE: {share} of {all} in {time}; too early to say if it goes on")
     } else {

@@ -10,6 +10,7 @@ use super::{
     deadline::Deadline,
     holders::VariableSums,
     kinds::Kinds,
+    free::free_memory,
     landmarks,
     memory::{Memory, ReadMemory},
     objects::HeapObjects,
@@ -19,6 +20,7 @@ use super::{
     variable::Variable,
     walk::Walk,
 };
+use crate::run::FreeMemory;
 
 /// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +57,7 @@ const LARGE: u64 = 1 << 30;
 /// page, and the chunk's place.
 pub(super) const TABLES_A_CHUNK: usize = 672 + 64;
 /// Bytes of tables per copied address.
-const TABLES_AN_ADDRESS: usize = 24;
+const TABLES_AN_ADDRESS: usize = 28;
 
 /// The result of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub struct Found {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
+    /// Of these, pages that were free memory.
+    pub free: Vec<FreeMemory>,
     /// Objects visited.
     pub objects: u64,
     /// Bytes read.
@@ -164,6 +168,7 @@ pub(super) fn prepare_walk<'a>(
 /// Walks, and returns the result.
 pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
+    walk.mark_free();
     let is_partial = walk.deadline.is_over
         || walk.objects.memory.regions.is_partial
         || walk.objects.kinds.is_partial
@@ -178,6 +183,7 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
         variables,
         asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
         held_pages: held - gone,
+        free: free_memory(&walk.copied, pages),
         objects: walk.visited,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 
 use super::{
     copied::{Copied, NOWHERE},
+    free::{FreeAt, FreeSums},
     holders::{Amounts, LEAST_PART, MAX_VARIABLES, NamedVariable, VariableSums, told_under},
     paths::ROOT,
     regions::PAGE,
     variable::Variable,
     walk::Walk,
 };
+use crate::run::FreeMemory;
 
 /// Most kinds of places that are distinguished; beyond it, details are dropped.
 const MAX_KINDS: usize = u16::MAX as usize - MAX_VARIABLES * 2 - 2;
@@ -39,6 +41,8 @@ struct KnownPlace {
     type_name: Option<u16>,
     /// Leading variables that hold it, one bit each.
     mask: u16,
+    /// Whether it is free memory.
+    free: Option<FreeAt>,
 }
 
 /// A variable that may be reported.
@@ -58,6 +62,8 @@ pub struct Credit {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
+    /// Of those looked up, pages that were free memory.
+    pub free: Vec<FreeMemory>,
     /// Of those looked up, pages attributed by another address in the same page.
     pub by_page: u64,
 }
@@ -111,6 +117,7 @@ impl Survey {
     #[must_use]
     pub fn credit(&self, addresses: &[u64], pages: &[u32]) -> Credit {
         let mut credit = Credit::default();
+        let mut free = FreeSums::new();
         let mut amounts = vec![Amounts::default(); self.variables.len()];
         for (address, pages) in addresses.iter().zip(pages) {
             let pages = u64::from(*pages);
@@ -120,6 +127,9 @@ impl Survey {
             credit.asked_pages += pages;
             credit.by_page += if is_exact { 0 } else { pages };
             credit.held_pages += if place.is_held { pages } else { 0 };
+            if let Some(at) = place.free {
+                free.add(at, *address, pages);
+            }
             let variable = place.variable.map(usize::from);
             if let Some(amounts) = variable.and_then(|index| amounts.get_mut(index)) {
                 // Neighbours belong to the same variable more often than they have the same type.
@@ -128,6 +138,7 @@ impl Survey {
                 amounts.add(pages, number, place.mask);
             }
         }
+        credit.free = free.into_free_memory();
         credit.variables = self.told(amounts, (credit.asked_pages / LEAST_PART).max(1));
         credit
     }
@@ -205,6 +216,7 @@ impl Making {
                 variable: index(told).and_then(|index| u16::try_from(index).ok()),
                 type_name: self.type_of(kind),
                 mask: found.masks.get(number).copied().unwrap_or(0),
+                free: found.free.get(number).copied().flatten().map(FreeAt::rounded),
             };
             (*address, self.kind_of(place))
         });
@@ -251,12 +263,14 @@ mod tests {
         variable: Some(0),
         type_name: Some(0),
         mask: 0,
+        free: None,
     };
     const FREE: KnownPlace = KnownPlace {
         is_held: false,
         variable: None,
         type_name: None,
         mask: 0,
+        free: None,
     };
     const SMALL: KnownPlace = KnownPlace {
         variable: Some(1),

@@ -1,0 +1,113 @@
+//! Copies of memory that was free in the process that passed it on: workers put new objects there.
+
+use super::advice::Advice;
+use crate::{
+    run::{FreeMemory, HeapWalk, Run},
+    words::{percent, size},
+};
+
+/// From this share of the copies on, there is advice about it.
+const ADVICE_SHARE: f64 = 0.1;
+/// From this share of the copies on, they are more about new objects than about inherited ones.
+const MAIN_SHARE: f64 = 0.5;
+
+/// Copies of free memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FreePages {
+    /// By allocator, most pages first.
+    pub(crate) by_allocator: Vec<FreeMemory>,
+    /// Of all copies.
+    pub(crate) share: f64,
+}
+
+impl FreePages {
+    /// `None` if there are none, or that was not looked for.
+    pub(crate) fn of(run: &Run) -> Option<Self> {
+        let mut by_allocator: Vec<FreeMemory> = Vec::new();
+        let walks = run.who_holds.heap_walks.iter();
+        for of_walk in walks.filter(|walk| is_of_fork(walk)).flat_map(|it| &it.free) {
+            let mut known = by_allocator.iter_mut();
+            match known.find(|it| it.allocator == of_walk.allocator) {
+                Some(known) => {
+                    known.copied_pages += of_walk.copied_pages;
+                    known.in_use_bytes += of_walk.in_use_bytes;
+                    known.free_bytes += of_walk.free_bytes;
+                }
+                None => by_allocator.push(*of_walk),
+            }
+        }
+        by_allocator.sort_by_key(|it| std::cmp::Reverse(it.copied_pages));
+        let pages: u64 = by_allocator.iter().map(|it| it.copied_pages).sum();
+        let all = run.copied().total().max(pages);
+        (pages > 0).then(|| Self {
+            by_allocator,
+            share: pages as f64 / all as f64,
+        })
+    }
+
+    pub(crate) fn pages(&self) -> u64 {
+        self.by_allocator.iter().map(|it| it.copied_pages).sum()
+    }
+
+    /// The share of these pages that the process that passed them on uses.
+    fn used_part(&self, run: &Run) -> f64 {
+        let in_use: u64 = self.by_allocator.iter().map(|it| it.in_use_bytes).sum();
+        in_use as f64 / run.bytes(self.pages()).max(1) as f64
+    }
+
+    /// Whether most of what was copied is new objects.
+    pub(crate) fn are_most(&self) -> bool {
+        self.share >= MAIN_SHARE
+    }
+}
+
+/// Whether what a walk found free was so when the memory was passed on, as far as can be told.
+const fn is_of_fork(walk: &HeapWalk) -> bool {
+    walk.failure.is_none() && !walk.has_changed
+}
+
+/// Pages of a walk that were free memory.
+pub(super) fn free_pages_of_walk(walk: &HeapWalk) -> u64 {
+    if is_of_fork(walk) {
+        walk.free.iter().map(|it| it.copied_pages).sum()
+    } else {
+        0
+    }
+}
+
+/// A sentence for the answer; none if it is not much.
+pub(super) fn free_memory_in_words(run: &Run) -> Option<String> {
+    let free = FreePages::of(run).filter(|free| free.share >= ADVICE_SHARE)?;
+    Some(format!(
+        "{} of the copied memory was free in the master: the workers put new objects there.",
+        percent(free.share)
+    ))
+}
+
+/// A note for the rows of free memory; none if there are none.
+pub(super) fn note_on_free_memory(run: &Run) -> Option<String> {
+    let free = FreePages::of(run)?;
+    Some(format!(
+        "Free memory of the master is what it had given back to its allocator. Workers put new objects \
+         there, which need memory anyway; what the master uses takes {} of these pages.",
+        percent(free.used_part(run))
+    ))
+}
+
+/// What to do about holes in the master's heap; none if few copies are of them.
+pub(super) fn advice_on_free_memory(run: &Run) -> Option<Advice> {
+    let free = FreePages::of(run).filter(|free| free.share >= ADVICE_SHARE)?;
+    let in_use: u64 = free.by_allocator.iter().map(|it| it.in_use_bytes).sum();
+    let unused: u64 = free.by_allocator.iter().map(|it| it.free_bytes).sum();
+    let because = format!(
+        "{} of the copies are of memory that was free in the master: it had freed objects, its heap kept \
+         the holes, and the workers put new objects there. These need memory anyway. Without holes each \
+         worker would save what the master uses of these pages, {} of them, and the master its holes once, \
+         {}. So load temporary data in a child process that ends, or before anything that stays.",
+        percent(free.share),
+        percent(free.used_part(run)),
+        size(unused)
+    );
+    let what = "loading temporary data in a child process";
+    Some(Advice::helping(what, because, in_use.saturating_add(unused)))
+}
