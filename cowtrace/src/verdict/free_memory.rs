@@ -8,6 +8,8 @@ use crate::{
 
 /// From this share of the copies on, there is advice about it.
 const ADVICE_SHARE: f64 = 0.1;
+/// Allocators with a smaller share of them are not named.
+const PART_SHARE: f64 = 0.1;
 /// From this share of the copies on, they are more about new objects than about inherited ones.
 const MAIN_SHARE: f64 = 0.5;
 
@@ -55,6 +57,15 @@ impl FreePages {
         in_use as f64 / run.bytes(self.pages()).max(1) as f64
     }
 
+    /// Names of the allocators that have a share worth a word.
+    pub(crate) fn allocators(&self) -> String {
+        let least = self.pages() as f64 * PART_SHARE;
+        let shown = |it: &&FreeMemory| it.copied_pages as f64 >= least;
+        let names = self.by_allocator.iter().filter(shown);
+        let names: Vec<&str> = names.map(|it| it.allocator.name()).collect();
+        names.join(", ")
+    }
+
     /// Whether most of what was copied is new objects.
     pub(crate) fn are_most(&self) -> bool {
         self.share >= MAIN_SHARE
@@ -100,14 +111,16 @@ pub(super) fn advice_on_free_memory(run: &Run) -> Option<Advice> {
     let in_use: u64 = free.by_allocator.iter().map(|it| it.in_use_bytes).sum();
     let unused: u64 = free.by_allocator.iter().map(|it| it.free_bytes).sum();
     let because = format!(
-        "{} of the copies are of memory that was free in the master: it had freed objects, its heap kept \
-         the holes, and the workers put new objects there. These need memory anyway. Without holes each \
-         worker would save what the master uses of these pages, {} of them, and the master its holes once, \
-         {}. So load temporary data in a child process that ends, or before anything that stays.",
+        "{} of the copies are of memory that was free in the master: it had made objects and freed them, its \
+         heap kept the holes, and the workers put new objects there. They need memory for these anyway: \
+         without holes the workers would save what the master uses of these pages, which is {} of them, and \
+         the master its holes, {} or more. Load temporary data in a child process that hands over what \
+         stays, or copy what stays before the rest is freed. malloc_trim() does not reach the holes of \
+         CPython's own allocator.",
         percent(free.share),
         percent(free.used_part(run)),
         size(unused)
     );
-    let what = "loading temporary data in a child process";
-    Some(Advice::helping(what, because, in_use.saturating_add(unused)))
+    let what = format!("loading in a child process, {} less in the master", size(unused));
+    Some(Advice::helping(&what, because, in_use))
 }

@@ -9,6 +9,7 @@ mod demo;
 mod ends;
 mod exits;
 mod growers;
+mod free;
 mod grown;
 mod holders;
 mod kept;

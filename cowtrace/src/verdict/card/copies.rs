@@ -114,10 +114,9 @@ fn main_variables(run: &Run) -> Vec<CardVariable> {
 /// What no variable holds because it was free, as if a variable held it.
 fn free_memory(run: &Run) -> Option<CardVariable> {
     let free = FreePages::of(run)?;
-    let allocators = free.by_allocator.iter().map(|it| it.allocator.name());
     Some(CardVariable {
         path: FREE_MEMORY.into(),
-        what: Some(allocators.collect::<Vec<_>>().join(", ")),
+        what: Some(free.allocators()),
         share: free.share,
         is_lower_bound: false,
         bytes: run.bytes(free.pages()),

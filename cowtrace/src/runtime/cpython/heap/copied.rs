@@ -1,7 +1,6 @@
 //! The copied addresses, and the walk's node under which each was found.
 
 use super::{
-    free::FreeAt,
     memory::Memory,
     regions::{ChunkPlace, PAGE, PAGES_A_CHUNK},
 };
@@ -18,8 +17,6 @@ pub(super) struct Copied {
     types: Vec<u32>,
     /// Which of the leading variables reach each address, one bit each.
     pub(super) masks: Vec<u16>,
-    /// Free memory at each address; empty before that was looked for.
-    pub(super) free: Vec<Option<FreeAt>>,
     /// For each page of the memory, the first address at or after it.
     first: Vec<u32>,
 }
@@ -46,7 +43,6 @@ impl Copied {
             nodes: vec![NOWHERE; addresses.len()],
             types: vec![NOWHERE; addresses.len()],
             masks: Vec::new(),
-            free: Vec::new(),
             addresses,
             first,
         }
@@ -133,11 +129,11 @@ impl Copied {
         &self.addresses
     }
 
-    /// The addresses that were not found, in order, each with its index.
-    pub(super) fn without_node(&self) -> impl Iterator<Item = (usize, u64)> {
-        let all = self.addresses.iter().zip(&self.nodes).enumerate();
-        all.filter(|(_, (_, node))| **node == NOWHERE)
-            .map(|(index, (address, _))| (index, *address))
+    /// The addresses that were not found, in order.
+    pub(super) fn without_node(&self) -> impl Iterator<Item = u64> {
+        let all = self.addresses.iter().zip(&self.nodes);
+        all.filter(|(_, node)| **node == NOWHERE)
+            .map(|(address, _)| *address)
     }
 
     /// Node and type of each address; [`NOWHERE`] if it was not found.

@@ -10,7 +10,6 @@ use super::{
     deadline::Deadline,
     holders::VariableSums,
     kinds::Kinds,
-    free::free_memory,
     landmarks,
     memory::{Memory, ReadMemory},
     objects::HeapObjects,
@@ -57,7 +56,7 @@ const LARGE: u64 = 1 << 30;
 /// page, and the chunk's place.
 pub(super) const TABLES_A_CHUNK: usize = 672 + 64;
 /// Bytes of tables per copied address.
-const TABLES_AN_ADDRESS: usize = 28;
+const TABLES_AN_ADDRESS: usize = 32;
 
 /// The result of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,7 +167,7 @@ pub(super) fn prepare_walk<'a>(
 /// Walks, and returns the result.
 pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
-    walk.mark_free();
+    let free = walk.find_free();
     let is_partial = walk.deadline.is_over
         || walk.objects.memory.regions.is_partial
         || walk.objects.kinds.is_partial
@@ -177,13 +176,14 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
     let held = sums.held;
-    let survey = Survey::of(walk, &sums, &compared);
+    let of_copies = walk.free_memory(&free, pages);
+    let survey = Survey::of(walk, &sums, &compared, free);
     let (variables, gone) = sums.name(walk, pages, &compared);
     Found {
         variables,
         asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
         held_pages: held - gone,
-        free: free_memory(&walk.copied, pages),
+        free: of_copies,
         objects: walk.visited,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,

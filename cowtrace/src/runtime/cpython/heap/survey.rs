@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     copied::{Copied, NOWHERE},
-    free::{FreeAt, FreeSums},
+    free::{FreeRanges, FreeSums},
     holders::{Amounts, LEAST_PART, MAX_VARIABLES, NamedVariable, VariableSums, told_under},
     paths::ROOT,
     regions::PAGE,
@@ -28,6 +28,8 @@ pub struct Survey {
     /// Containers before their contents.
     variables: Vec<KnownVariable>,
     types: Vec<String>,
+    /// Free memory.
+    free: FreeRanges,
 }
 
 /// A kind of place.
@@ -41,8 +43,6 @@ struct KnownPlace {
     type_name: Option<u16>,
     /// Leading variables that hold it, one bit each.
     mask: u16,
-    /// Whether it is free memory.
-    free: Option<FreeAt>,
 }
 
 /// A variable that may be reported.
@@ -70,7 +70,7 @@ pub struct Credit {
 
 impl Survey {
     /// From a walk that has compared its leading variables; empty without landmarks.
-    pub(super) fn of(walk: &mut Walk<'_>, sums: &VariableSums, compared: &[u32]) -> Self {
+    pub(super) fn of(walk: &mut Walk<'_>, sums: &VariableSums, compared: &[u32], free: FreeRanges) -> Self {
         if walk.landmarks.addresses().is_empty() {
             return Self::default();
         }
@@ -99,6 +99,7 @@ impl Survey {
         found.sort_by_key(|(address, _)| *address);
         found.dedup_by_key(|(address, _)| *address);
         let mut survey = making.survey;
+        survey.free = free;
         (survey.addresses, survey.kinds) = found.into_iter().unzip();
         let numbers = making.numbers.into_iter();
         survey.types = numbers
@@ -117,19 +118,24 @@ impl Survey {
     #[must_use]
     pub fn credit(&self, addresses: &[u64], pages: &[u32]) -> Credit {
         let mut credit = Credit::default();
-        let mut free = FreeSums::new();
+        let mut free = FreeSums::new(&self.free);
         let mut amounts = vec![Amounts::default(); self.variables.len()];
         for (address, pages) in addresses.iter().zip(pages) {
             let pages = u64::from(*pages);
-            let Some((place, is_exact)) = self.at(*address) else {
+            let at = self.at(*address);
+            if at.is_none_or(|(place, is_exact)| !is_exact || !place.is_held)
+                && self.free.at(*address).is_some()
+            {
+                free.add(*address, pages);
+                credit.asked_pages += pages;
+                continue;
+            }
+            let Some((place, is_exact)) = at else {
                 continue;
             };
             credit.asked_pages += pages;
             credit.by_page += if is_exact { 0 } else { pages };
             credit.held_pages += if place.is_held { pages } else { 0 };
-            if let Some(at) = place.free {
-                free.add(at, *address, pages);
-            }
             let variable = place.variable.map(usize::from);
             if let Some(amounts) = variable.and_then(|index| amounts.get_mut(index)) {
                 // Neighbours belong to the same variable more often than they have the same type.
@@ -165,8 +171,9 @@ impl Survey {
     }
 
     /// The place at an address or nearest to it in its page, and whether it is at the address; none
-    /// if nothing is known about the page. If at least half of a page is held, only held places
-    /// count: a gap between two objects is what the allocator left free after the first one.
+    /// if nothing is known about the page. Places in free memory count only if there are no others. If
+    /// at least half of a page is held, only held places count: a gap between two objects is what the
+    /// allocator left free after the first one.
     fn at(&self, address: u64) -> Option<(KnownPlace, bool)> {
         let after = self.addresses.partition_point(|at| *at < address);
         if self.addresses.get(after) == Some(&address) {
@@ -176,10 +183,16 @@ impl Survey {
         let first = self.addresses[..after].partition_point(|at| at / PAGE < page);
         let behind = &self.addresses[after..];
         let end = after + behind.partition_point(|at| at / PAGE == page);
-        let places = first..end;
+        let all = first..end;
+        let is_in_use = |index: &usize| self.free.at(self.addresses[*index]).is_none();
+        let mut places: Vec<usize> = all.clone().filter(is_in_use).collect();
+        if places.is_empty() {
+            places = all.collect();
+        }
         let is_held = |index: &usize| self.place(*index).is_some_and(|place| place.is_held);
-        let are_held = places.clone().filter(is_held).count() * 2 >= places.len();
-        let candidates = places.filter(|index| !are_held || is_held(index));
+        let held = places.iter().filter(|index| is_held(index)).count();
+        let are_held = held * 2 >= places.len();
+        let candidates = places.into_iter().filter(|index| !are_held || is_held(index));
         let nearest = candidates.min_by_key(|index| self.addresses[*index].abs_diff(address))?;
         Some((self.place(nearest)?, false))
     }
@@ -216,7 +229,6 @@ impl Making {
                 variable: index(told).and_then(|index| u16::try_from(index).ok()),
                 type_name: self.type_of(kind),
                 mask: found.masks.get(number).copied().unwrap_or(0),
-                free: found.free.get(number).copied().flatten().map(FreeAt::rounded),
             };
             (*address, self.kind_of(place))
         });
@@ -263,14 +275,12 @@ mod tests {
         variable: Some(0),
         type_name: Some(0),
         mask: 0,
-        free: None,
     };
     const FREE: KnownPlace = KnownPlace {
         is_held: false,
         variable: None,
         type_name: None,
         mask: 0,
-        free: None,
     };
     const SMALL: KnownPlace = KnownPlace {
         variable: Some(1),
@@ -291,6 +301,7 @@ mod tests {
             variables: vec![known("data", None), known("data.small", Some(0))],
             types: vec!["str".into()],
             places,
+            free: FreeRanges::default(),
         }
     }
 

@@ -11,72 +11,52 @@ use crate::runtime::cpython::heap::{
     regions::PAGE,
 };
 
-/// Most chunks that are kept: 24 MiB.
-const MOST_CHUNKS: usize = 1 << 20;
+/// Most free chunks of a heap that are returned: 8 MiB.
+const MOST_CHUNKS: usize = 1 << 19;
 const ALIGNMENT: u64 = 16;
-/// `SIZE_SZ`: a size field, and the word in front of it.
+/// A size field, and the word in front of it.
 const WORD: u64 = 8;
 
-/// A chunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
-    /// From the word in front of its size.
-    pub(super) range: Range<u64>,
-    pub(super) is_free: bool,
-}
-
-impl Chunk {
-    /// What allocating a free chunk may write: its size, its memory, and the size of the next one, which
-    /// says that this one is in use.
-    pub(super) fn written(&self) -> Range<u64> {
-        self.range.start + WORD..self.range.end.saturating_add(2 * WORD)
-    }
-}
-
-/// The chunks of a region that touch these pages, which are in order. None if the region is not a heap, or
-/// time is over.
-pub(super) fn chunks_at_pages(
+/// The free chunks of a region that touch these pages, which are in order. Each with what allocating it may
+/// write: its size, its memory, and the size of the next one, which says that this one is in use. None if
+/// the region is not a heap, or time is over.
+pub(super) fn take_free_chunks(
     memory: &mut Memory<'_>,
     region: Range<u64>,
     pages: &[u64],
     deadline: &mut Deadline,
-) -> Option<Vec<Chunk>> {
-    let mut found: Vec<Chunk> = Vec::new();
-    let (mut at, mut next_page, mut is_first) = (region.start, 0, true);
-    // Whether the chunk before was kept.
-    let mut is_kept = false;
+) -> Option<Vec<Range<u64>>> {
+    let mut found: Vec<Range<u64>> = Vec::new();
+    let written = |start: u64, end: u64| start + WORD..end.saturating_add(2 * WORD);
+    // Nothing is before the first one that could be free.
+    let (mut at, mut before, mut next_page) = (region.start, None, 0);
     while at < region.end {
-        if deadline.step(memory.bytes_read) {
+        if deadline.step(memory.bytes_read) || found.len() >= MOST_CHUNKS {
             return None;
         }
         let word = memory.word(at.checked_add(CHUNK_HEADER)?)?;
         let size = word & !FLAGS;
         let end = at.checked_add(size)?;
+        let is_before_free = word & PREVIOUS_IN_USE == 0;
         let is_chunk = size >= SMALLEST_CHUNK
             && size.is_multiple_of(ALIGNMENT)
             && end <= region.end
-            && word & IS_MAPPING == 0;
-        // Nothing is before the first one that could be free.
-        if !is_chunk || (is_first && word & PREVIOUS_IN_USE == 0) {
+            && word & IS_MAPPING == 0
+            && !(is_before_free && at == region.start);
+        if !is_chunk {
             return None;
         }
-        if let Some(before) = found.last_mut().filter(|_| is_kept) {
-            before.is_free = word & PREVIOUS_IN_USE == 0;
+        if let Some(start) = before.take().filter(|_| is_before_free) {
+            found.push(written(start, at));
         }
         while pages.get(next_page).is_some_and(|page| (page + 1) * PAGE <= at) {
             next_page += 1;
         }
-        is_kept = pages.get(next_page).is_some_and(|page| page * PAGE < end + 2 * WORD);
-        if is_kept {
-            if found.len() >= MOST_CHUNKS {
-                return None;
-            }
-            found.push(Chunk {
-                range: at..end,
-                is_free: end == region.end,
-            });
-        }
-        (at, is_first) = (end, false);
+        let next = pages.get(next_page);
+        before = next.is_some_and(|page| page * PAGE < end + 2 * WORD).then_some(at);
+        at = end;
     }
+    // What is at the end is not in use yet.
+    found.extend(before.map(|start| written(start, region.end)));
     Some(found)
 }

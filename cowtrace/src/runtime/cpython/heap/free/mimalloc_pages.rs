@@ -1,16 +1,14 @@
 //! Pages of mimalloc: which blocks of one are free, by its lists of free blocks.
 
-use super::{FreeAt, overlap};
-use crate::{
-    run::Allocator,
-    runtime::cpython::heap::{
-        memory::Memory,
-        mimalloc::{BlockPage, page_of},
-        regions::PAGE,
-    },
+use std::ops::Range;
+
+use super::ranges::each_run;
+use crate::runtime::cpython::heap::{
+    memory::Memory,
+    mimalloc::{BlockPage, page_of},
 };
 
-/// Bytes of a page with many blocks: more of one page are not looked through.
+/// Most blocks of a page that is looked through.
 const MOST_BLOCKS: u64 = 1 << 16;
 
 /// A page's blocks, and which of them are in use.
@@ -23,7 +21,7 @@ impl BlocksOfPage {
     /// The page that an address is in; none if it is in none, or its lists do not add up.
     pub(super) fn read(memory: &mut Memory<'_>, address: u64) -> Option<Self> {
         let page = page_of(memory, address)?;
-        if page.bytes == 0 || page.capacity > MOST_BLOCKS {
+        if page.bytes == 0 || page.reserved > MOST_BLOCKS {
             return None;
         }
         let mut in_use = vec![0; page.capacity.div_ceil(64) as usize];
@@ -58,13 +56,8 @@ impl BlocksOfPage {
         Some(count)
     }
 
-    pub(super) fn contains(&self, address: u64) -> bool {
-        self.block_at(address).is_some()
-    }
-
-    fn block_at(&self, address: u64) -> Option<u64> {
-        let block = address.checked_sub(self.page.start)? / self.page.bytes;
-        (block < self.page.reserved).then_some(block)
+    pub(super) const fn range(&self) -> Range<u64> {
+        self.page.start..self.page.start + self.page.reserved * self.page.bytes
     }
 
     fn is_in_use(&self, block: u64) -> bool {
@@ -72,28 +65,15 @@ impl BlocksOfPage {
         word >> (block % 64) & 1 != 0
     }
 
-    /// Whether an address is in a free block.
-    pub(super) fn free_at(&self, address: u64) -> Option<FreeAt> {
-        let block = self.block_at(address)?;
-        let is_free = !self.is_in_use(block);
-        is_free.then(|| FreeAt {
-            allocator: Allocator::Mimalloc,
-            in_use_bytes: u16::try_from(self.in_use_on_page(address)).unwrap_or(PAGE as u16),
-        })
-    }
-
-    /// Bytes of an address's page of memory that blocks in use take.
-    fn in_use_on_page(&self, address: u64) -> u64 {
-        let page = address / PAGE * PAGE;
-        let page = page..page + PAGE;
-        let block = |at: u64| at.saturating_sub(self.page.start) / self.page.bytes;
-        let on_page = block(page.start)..(block(page.end - 1) + 1).min(self.page.reserved);
-        let in_use = on_page.filter(|block| self.is_in_use(*block));
-        in_use
-            .map(|block| {
-                let start = self.page.start + block * self.page.bytes;
-                overlap(&(start..start + self.page.bytes), &page)
-            })
-            .sum()
+    /// Calls a function with the ranges that are free.
+    pub(super) fn free_ranges(&self, take: impl FnMut(Range<u64>)) {
+        let address = |block: u64| self.page.start + block * self.page.bytes;
+        let range = |blocks: Range<u64>| address(blocks.start)..address(blocks.end);
+        each_run(
+            self.page.reserved,
+            |block| !self.is_in_use(block),
+            range,
+            take,
+        );
     }
 }

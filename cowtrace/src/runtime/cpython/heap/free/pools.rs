@@ -2,11 +2,10 @@
 //! pool's list of given up blocks, or was never used. The header counts the blocks in use, so that a list
 //! which is being changed while it is read does not add up.
 
-use super::{FreeAt, overlap};
-use crate::{
-    run::Allocator,
-    runtime::cpython::heap::{allocation::PoolHeader, memory::Memory, regions::PAGE},
-};
+use std::ops::Range;
+
+use super::ranges::each_run;
+use crate::runtime::cpython::heap::{allocation::PoolHeader, memory::Memory, regions::PAGE};
 
 /// Most blocks of a pool: of 16 bytes in 16 KiB.
 const MOST_BLOCKS: usize = 1024;
@@ -74,8 +73,8 @@ impl Pool {
         Some(count)
     }
 
-    pub(super) fn contains(&self, address: u64) -> bool {
-        (self.start..self.start + self.bytes).contains(&address)
+    pub(super) const fn range(&self) -> Range<u64> {
+        self.start..self.start + self.bytes
     }
 
     /// The number of the block that an address is in; none in the header and behind the last block.
@@ -90,33 +89,20 @@ impl Pool {
         word >> (block % 64) & 1 != 0
     }
 
-    /// Whether an address is in a free block, or in the header of a pool with free blocks: what is allocated
-    /// in it writes there first.
-    pub(super) fn free_at(&self, address: u64) -> Option<FreeAt> {
-        let used = self.used?;
-        let is_free = match self.block_at(address) {
-            Some(block) => !self.is_in_use(block),
-            None => address < self.start + PoolHeader::BYTES && used < self.blocks,
-        };
-        is_free.then(|| FreeAt {
-            allocator: Allocator::Pymalloc,
-            in_use_bytes: u16::try_from(self.in_use_on_page(address)).unwrap_or(PAGE as u16),
-        })
-    }
-
-    /// Bytes of an address's page that blocks in use take.
-    fn in_use_on_page(&self, address: u64) -> u64 {
-        let page = address / PAGE * PAGE;
-        let page = page..page + PAGE;
+    /// Calls a function with the ranges that are free. Where a block is free, the header is too: what is
+    /// allocated in it writes there first. So is what no block has room for.
+    pub(super) fn free_ranges(&self, mut take: impl FnMut(Range<u64>)) {
+        if self.used.is_none_or(|used| used >= self.blocks) {
+            return;
+        }
         let first_byte = self.start + PoolHeader::BYTES;
-        let block = |at: u64| at.saturating_sub(first_byte) / self.block_bytes;
-        let on_page = block(page.start)..(block(page.end - 1) + 1).min(self.blocks);
-        let in_use = on_page.filter(|block| self.is_in_use(*block));
-        in_use
-            .map(|block| {
-                let start = first_byte + block * self.block_bytes;
-                overlap(&(start..start + self.block_bytes), &page)
-            })
-            .sum()
+        let address = |block: u64| first_byte + block * self.block_bytes;
+        take(self.start..first_byte);
+        let range = |blocks: Range<u64>| address(blocks.start)..address(blocks.end);
+        each_run(self.blocks, |block| !self.is_in_use(block), range, &mut take);
+        let end = address(self.blocks);
+        if end < self.start + self.bytes {
+            take(end..self.start + self.bytes);
+        }
     }
 }

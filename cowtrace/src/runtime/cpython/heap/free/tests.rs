@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::runtime::cpython::heap::bytes::Bytes;
+use crate::runtime::cpython::heap::{bytes::Bytes, deadline::Deadline};
 
 const START: u64 = 0x100_0000;
 const HEADER: u64 = 48;
@@ -29,18 +29,30 @@ fn pool(bytes: u64, taken: u64, given_up: &[u64]) -> Bytes {
     memory
 }
 
-fn in_pool(memory: &Bytes, bytes: u64, address: u64) -> Option<u16> {
-    let pool = Pool::read(&mut memory.memory(), bytes, address)?;
-    assert!(pool.contains(address));
-    let free = pool.free_at(address)?;
-    assert_eq!(free.allocator, Allocator::Pymalloc);
-    Some(free.in_use_bytes)
+/// Bytes in use on the page of an address, if that is free.
+fn in_use_beside(found: &FreeRanges, address: u64) -> Option<(Allocator, u64)> {
+    let mut sums = FreeSums::new(found);
+    sums.add(address, 1);
+    let free = sums.into_free_memory();
+    let free = free.first()?;
+    assert_eq!((free.copied_pages, free.in_use_bytes), (1, PAGE - free.free_bytes));
+    Some((free.allocator, free.in_use_bytes))
+}
+
+fn in_pool(memory: &Bytes, bytes: u64, address: u64) -> Option<u64> {
+    let mut found = FreeRanges::default();
+    let blocks = Blocks::Pools(bytes);
+    take_free_blocks(&mut memory.memory(), blocks, address, &mut found);
+    found.sort();
+    let (allocator, in_use) = in_use_beside(&found, address)?;
+    assert_eq!(allocator, Allocator::Pymalloc);
+    Some(in_use)
 }
 
 #[test]
 fn blocks_are_free_if_they_are_in_the_list_or_were_never_used() {
     let memory = pool(4096, 8, &[5, 0, 7]);
-    let in_use = Some(5 * BLOCK as u16);
+    let in_use = Some(5 * BLOCK);
     for free in [5, 0, 7, 8, 11] {
         assert_eq!(in_pool(&memory, 4096, block(free)), in_use, "{free}");
         assert_eq!(in_pool(&memory, 4096, block(free) + 335), in_use, "{free}");
@@ -50,8 +62,8 @@ fn blocks_are_free_if_they_are_in_the_list_or_were_never_used() {
     }
     // Whoever allocates in it writes its header first.
     assert_eq!(in_pool(&memory, 4096, START + 8), in_use);
-    // Behind the last block is nothing.
-    assert_eq!(in_pool(&memory, 4096, block(12)), None);
+    // Behind the last block is no room for another.
+    assert_eq!(in_pool(&memory, 4096, block(12)), in_use);
 }
 
 #[test]
@@ -71,7 +83,7 @@ fn each_page_of_a_large_pool_has_its_own_part_in_use() {
     // Its block begins in the first page, and ends in the second.
     let in_first = START + 4096 - block(12);
     assert!((1..BLOCK).contains(&in_first));
-    let at = |address| in_pool(&memory, 16_384, address).map(u64::from);
+    let at = |address| in_pool(&memory, 16_384, address);
     assert_eq!(at(START), Some(in_first));
     assert_eq!(at(block(14)), Some(BLOCK - in_first));
     assert_eq!(at(block(30)), Some(0));
@@ -109,25 +121,26 @@ fn heap(sizes: &[(u64, bool)]) -> Bytes {
     memory
 }
 
-fn in_heap(memory: &Bytes, address: u64) -> Option<u16> {
-    let mut found = [None];
+fn in_heap(memory: &Bytes, address: u64) -> Option<u64> {
+    let mut memory = memory.memory();
+    let region = memory.regions.bounds(address)?;
     let mut deadline = Deadline::new(std::time::Duration::from_secs(60), u64::MAX);
-    mark_chunks(
-        &mut memory.memory(),
-        &[(0, address)],
-        &mut deadline,
-        &mut found,
-    );
-    let free: Option<FreeAt> = found[0];
-    assert!(free.is_none_or(|free| free.allocator == Allocator::Malloc));
-    free.map(|free| free.in_use_bytes)
+    let chunks = take_free_chunks(&mut memory, region, &[address / PAGE], &mut deadline)?;
+    let mut found = FreeRanges::default();
+    for chunk in chunks {
+        found.add(Allocator::Malloc, chunk);
+    }
+    let (allocator, in_use) = in_use_beside(&found, address)?;
+    assert_eq!(allocator, Allocator::Malloc);
+    Some(in_use)
 }
 
 #[test]
 fn a_chunk_is_free_if_the_next_one_says_so_or_it_is_the_last() {
     let memory = heap(&[(0x290, false), (0x800, true), (0x1000, false), (0x40, false)]);
     let free = START + 0x290;
-    let in_first_page = 0x290 + (0x1000 - 0x290 - 0x800);
+    // The size of the next chunk counts to the free one, as its own does not.
+    let in_first_page = 0x1000 - 0x800 - 8;
     for at in [free + 8, free + 16, free + 0x7ff, free + 0x808] {
         assert_eq!(in_heap(&memory, at), Some(in_first_page), "{at:x}");
     }
@@ -136,7 +149,7 @@ fn a_chunk_is_free_if_the_next_one_says_so_or_it_is_the_last() {
         assert_eq!(in_heap(&memory, at), None, "{at:x}");
     }
     let last = free + 0x1840;
-    assert_eq!(in_heap(&memory, last + 16), Some((last % PAGE) as u16));
+    assert_eq!(in_heap(&memory, last + 16), Some(last % PAGE + 8));
     assert_eq!(in_heap(&memory, last + 0x3000), Some(0));
 }
 
@@ -172,19 +185,20 @@ fn blocks_of_mimalloc_are_free_if_they_are_in_a_list_or_were_never_used() {
     // Before the first block, one is left out.
     let block = |index: u64| SEGMENT + SLICE + 80 + index * 80;
     let at = |memory: &Bytes, address| {
-        let page = BlocksOfPage::read(&mut memory.memory(), address)?;
-        page.free_at(address).map(|free| free.in_use_bytes)
+        let mut found = FreeRanges::default();
+        take_free_blocks(&mut memory.memory(), Blocks::Mimalloc, address, &mut found);
+        in_use_beside(&found, address).map(|(_, in_use)| in_use)
     };
     let mut memory = segment(2, [block(3), block(0)]);
     memory.put(block(3), &[block(4), 0]);
     for free in [0, 3, 4, 5, 40] {
-        assert_eq!(at(&memory, block(free) + 16), Some(160), "{free}");
+        assert_eq!(at(&memory, block(free) + 16), Some(240), "{free}");
     }
     assert_eq!(at(&memory, block(700)), Some(0));
     for used in [1, 2] {
         assert_eq!(at(&memory, block(used) + 16), None, "{used}");
     }
-    assert_eq!(at(&segment(3, [block(3), block(0)]), block(0)), Some(240));
+    assert_eq!(at(&segment(3, [block(3), block(0)]), block(0)), Some(320));
     assert_eq!(at(&segment(2, [block(3), block(0)]), block(0)), None);
     assert_eq!(at(&segment(3, [block(3), block(3)]), block(0)), None);
     assert_eq!(at(&segment(3, [block(3), block(0) + 8]), block(0)), None);
@@ -192,24 +206,27 @@ fn blocks_of_mimalloc_are_free_if_they_are_in_a_list_or_were_never_used() {
 
 #[test]
 fn pages_count_once_where_they_are_free_and_each_time_where_they_are_used() {
-    let mut sums = FreeSums::new();
-    let free = |in_use_bytes| FreeAt {
-        allocator: Allocator::Pymalloc,
-        in_use_bytes,
-    };
-    sums.add(free(96), START, 2);
-    sums.add(free(96), START + 8, 1);
-    sums.add(free(4096), START + PAGE, 1);
-    let found = sums.into_free_memory();
+    let mut found = FreeRanges::default();
+    found.add(Allocator::Pymalloc, START + PAGE - 8..START + PAGE + 8);
+    found.add(Allocator::Pymalloc, START + 96..START + 4000);
+    found.sort();
+    let mut sums = FreeSums::new(&found);
+    sums.add(START + 88, 8);
+    sums.add(START + 96, 2);
+    sums.add(START + 3999, 1);
+    sums.add(START + PAGE, 1);
+    sums.add(START + PAGE + 8, 1);
     let expected = FreeMemory {
         allocator: Allocator::Pymalloc,
         copied_pages: 4,
-        in_use_bytes: 3 * 96 + 4096,
-        free_bytes: 4000,
+        in_use_bytes: 3 * 184 + 4088,
+        free_bytes: 3912 + 8,
     };
-    assert_eq!(found, [expected]);
-    assert_eq!(free(65).rounded().in_use_bytes, 128);
-    assert_eq!(free(4096).rounded().in_use_bytes, 4096);
+    assert_eq!(sums.into_free_memory(), [expected]);
+    for index in 0..=1 << 19 {
+        found.add(Allocator::Malloc, index * 16..index * 16 + 8);
+    }
+    assert!(found.is_full() && found.at(8 << 20).is_none());
 }
 
 proptest! {
@@ -227,10 +244,8 @@ proptest! {
             memory.put(START + word * 8, &[value]);
         }
         for bytes in [4096, 16_384] {
-            let in_use = Pool::read(&mut memory.memory(), bytes, address)
-                .and_then(|pool| pool.free_at(address));
-            prop_assert!(in_use.is_none_or(|free| u64::from(free.in_use_bytes) <= PAGE));
+            prop_assert!(in_pool(&memory, bytes, address).is_none_or(|bytes| bytes <= PAGE));
         }
-        prop_assert!(in_heap(&memory, address).is_none_or(|bytes| u64::from(bytes) <= PAGE));
+        prop_assert!(in_heap(&memory, address).is_none_or(|bytes| bytes <= PAGE));
     }
 }
