@@ -124,3 +124,79 @@ pub(super) fn advice_on_free_memory(run: &Run) -> Option<Advice> {
     let what = format!("loading in a child process, {} less in the master", size(unused));
     Some(Advice::helping(&what, because, in_use))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        run::Allocator,
+        verdict::{CauseIs, HeldPages, remedies::advice_by_cause, walks::notes_on_walks},
+    };
+
+    const SERVICE: &str = include_str!("../../../tests/tests/runs/service.json");
+
+    /// A run whose first walk found this many pages of 8,491 in pools, a quarter of them in use.
+    fn run(pages: u64) -> Run {
+        let mut run: Run = serde_json::from_str(SERVICE).unwrap();
+        let walk = &mut run.who_holds.heap_walks[0];
+        let free = |allocator, copied_pages| FreeMemory {
+            allocator,
+            copied_pages,
+            in_use_bytes: copied_pages * 1024,
+            free_bytes: copied_pages * 3072 / 2,
+        };
+        walk.held_pages = 100;
+        walk.is_partial = false;
+        walk.free = vec![free(Allocator::Malloc, 40), free(Allocator::Pymalloc, pages)];
+        run.who_holds.holders.clear();
+        run
+    }
+
+    #[test]
+    fn pages_are_added_up_unless_the_memory_has_changed() {
+        let mut run = run(6000);
+        let free = FreePages::of(&run).unwrap();
+        assert_eq!((free.pages(), free.allocators().as_str()), (6040, "pymalloc"));
+        assert!((free.used_part(&run) - 0.25).abs() < 1e-9);
+        let held = HeldPages::of(&run).unwrap();
+        assert_eq!((held.found, held.free), (100, 6040));
+        let missing: Vec<u64> = held.missing().iter().map(|it| it.0).collect();
+        assert_eq!(missing[..3], [8480 - 6140, 0, 0]);
+        run.who_holds.heap_walks[0].has_changed = true;
+        assert_eq!(FreePages::of(&run), None);
+        let held = HeldPages::of(&run).unwrap();
+        assert_eq!((held.free, held.missing()[2].0), (0, 8380));
+        run.who_holds.heap_walks[0].free.clear();
+        run.who_holds.heap_walks[0].has_changed = false;
+        assert_eq!(FreePages::of(&run), None);
+    }
+
+    #[test]
+    fn the_card_names_it_with_its_cause_and_what_would_be_saved() {
+        let run = run(6000);
+        let card = crate::verdict::Card::of(&run);
+        let copies = card.copies.unwrap();
+        let first = &copies.variables[0];
+        assert_eq!(first.path, "free memory of the master");
+        assert_eq!(first.bytes, run.bytes(6040));
+        let is_new = |is: CauseIs| is == CauseIs::NewObjects;
+        let new = copies.causes.iter().find(|it| is_new(it.is));
+        // Of no other kind there are not as many here.
+        assert!(new.is_none_or(|it| it.share <= first.share));
+        let advice = advice_by_cause(&run);
+        let advice = advice.iter().find(|it| it.what.starts_with("loading in a child"));
+        let advice = advice.unwrap();
+        assert_eq!(advice.saves_at_most_bytes, Some(6040 * 1024));
+        assert!(advice.because.contains("25 % of them"), "{}", advice.because);
+        let notes = notes_on_walks(&run);
+        assert!(notes.iter().any(|it| it.contains("25 % of these pages")), "{notes:?}");
+        assert!(!notes.iter().any(|it| it.contains("was freed before")), "{notes:?}");
+    }
+
+    #[test]
+    fn a_little_gets_no_advice() {
+        let run = run(300);
+        assert!(advice_on_free_memory(&run).is_none() && free_memory_in_words(&run).is_none());
+        assert!(!FreePages::of(&run).unwrap().are_most());
+    }
+}
