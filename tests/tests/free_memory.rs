@@ -8,7 +8,9 @@ use crate::golden_reports::{SERVICE, growing, page_data, short_text, text};
 /// Of the copies of the stored service, most are of free memory.
 fn new_objects() -> Run {
     let mut run = growing(SERVICE, 60, |_| 0);
-    run.who_holds.holders.retain(|holder| holder.path.contains("id_title"));
+    run.who_holds
+        .holders
+        .retain(|holder| holder.path.contains("id_title"));
     run.who_holds.holders[0].copied_pages = 900;
     let walk = &mut run.who_holds.heap_walks[0];
     (walk.held_pages, walk.is_partial) = (950, false);

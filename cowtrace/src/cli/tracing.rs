@@ -72,6 +72,11 @@ pub struct TraceOptions {
     #[arg(long)]
     pub no_keep: bool,
 
+    /// Write this program's process id into this file once the hooks are on: for scripts that begin a load
+    /// then. It is created by this, or is a pipe, such as /dev/fd/3
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
     /// How to see page faults
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]
     pub backend: BackendName,

@@ -132,8 +132,10 @@ impl Adoption<'_> {
             Role::Worker => donor.and_then(|donor| donor.own.clone()),
         };
         let comm = memory::read_comm(self.processes.proc_root(), pid);
+        let command_line = memory::read_command_line(self.processes.proc_root(), pid);
         let id = self.add(Record {
             parent: parent_id,
+            command_line: command_line.map(Into::into),
             inherited: inherited.clone(),
             ..Record::new(pid, slot, now, comm, role)
         });

@@ -278,6 +278,7 @@ impl Trace {
             timeline,
             regions,
             processes: self.snapshots.processes_of(&self.records),
+            command_lines: Vec::new(),
             ..run.memory
         };
         if !without_writers {
@@ -329,6 +330,7 @@ impl Trace {
             rows,
             regions,
             growth,
+            ..
         } = in_run(self.records, self.regions);
         let mut run = arbitrary::empty();
         run.who_wrote = named.in_regions(&regions);

@@ -13,6 +13,7 @@ mod living;
 mod name;
 mod progress;
 mod range;
+mod ready;
 mod record;
 mod report;
 mod session;

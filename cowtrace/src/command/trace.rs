@@ -20,6 +20,7 @@ use super::{
     living,
     progress::{LineOfSlowStep, progress_bar, progress_text},
     range::range_bytes,
+    ready::ReadySignal,
     record::{self, Recording},
     report::{check_printable, extent_of_report, print_report, reporting_command},
     session::{Session, TraceTarget, Until},
@@ -112,6 +113,8 @@ pub(super) fn trace_until_end(
         )?;
     }
     record::check_recording_options(options)?;
+    let ready = options.ready_file.as_deref();
+    let ready = ready.map(ReadySignal::prepare).transpose()?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
@@ -124,7 +127,7 @@ pub(super) fn trace_until_end(
         until,
         open_files,
     };
-    let observed = runtime.block_on(session.run(target));
+    let observed = runtime.block_on(session.run(target, ready));
     // Whoever still attaches ends with the program.
     runtime.shutdown_background();
     observed
@@ -138,7 +141,7 @@ struct TraceUnderWay<'a> {
 }
 
 impl Session<'_> {
-    async fn run(self, target: &TraceTarget<'_>) -> Result<Observed> {
+    async fn run(self, target: &TraceTarget<'_>, ready: Option<ReadySignal>) -> Result<Observed> {
         // Before attaching, so that no signal ends the program without a report.
         let mut ends = Ends::listen()?;
         // Before a command is started: it is not, where it cannot be traced.
@@ -168,6 +171,8 @@ impl Session<'_> {
         let exits = exits.with_command(command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(target, &identity, &nothing_yet)?;
+        // Its file is there until the trace ends.
+        let _ready = ready.and_then(ReadySignal::tell);
         let progress = progress_bar();
         log::info!("the {backend} backend sees the page faults");
         // A command may have ended by now.

@@ -5,6 +5,7 @@
 mod balance;
 mod bss;
 mod cgroup;
+mod command_line;
 mod consumers;
 mod exit;
 mod fields;
@@ -29,6 +30,7 @@ pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
 pub use cgroup::{CgroupMounts, CgroupVersion, MemoryCgroup};
+pub use command_line::read_command_line;
 pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map};

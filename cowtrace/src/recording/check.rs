@@ -103,6 +103,10 @@ fn check_references(run: &Run) -> Result<(), Damage> {
     {
         return missing("the process of a range");
     }
+    let mut lines = run.memory.command_lines.iter();
+    if !lines.all(|line| has_process(line.process_id)) {
+        return missing("the process of a command line");
+    }
     let mut touches = run.growth.first_touches.iter();
     if !touches.all(|touches| has_process(touches.process_id)) {
         return missing("the process of a first touch");

@@ -1,10 +1,10 @@
-//! How processes exited, in a separate table: older recordings do not have it.
+//! How processes exited, and what they ran, in separate tables: older recordings do not have them.
 
 use super::{
     columns::{ColumnReader, Columns, Damage},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{Ending, Exit, Process};
+use crate::run::{CommandLine, Ending, Exit, Process};
 
 /// A process that the kernel killed for lack of memory.
 pub(super) struct VictimRow;
@@ -20,6 +20,27 @@ impl Stored for VictimRow {
 
     fn read(_: u64, _: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self)
+    }
+}
+
+impl Stored for CommandLine {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "command_lines",
+        key: &["process_id"],
+        columns: &["text"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(&self.text);
+    }
+
+    fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        let process_id = u32::try_from(key);
+        let damage = |_| Damage("command_lines: one of no process".into());
+        Ok(Self {
+            process_id: process_id.map_err(damage)?,
+            text: columns.text()?,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     sync::{HeldRows, parts_by_owner, sync_list, sync_table},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{AlsoHeld, Allocator, CopiedType, FreeMemory, HeapWalk, Holder, Run};
+use crate::run::{Allocator, AlsoHeld, CopiedType, FreeMemory, HeapWalk, Holder, Run};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]

@@ -9,9 +9,9 @@ use super::{
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
 };
 use crate::run::{
-    Balance, CgroupMemory, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType, GrownVariable,
-    HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Region, Run,
-    ServiceAside, SocketMemory,
+    Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
+    GrownVariable, HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process,
+    Region, Run, ServiceAside, SocketMemory,
 };
 
 /// The rows that these tables hold.
@@ -24,6 +24,7 @@ pub(super) struct Lists {
     loss: HeldRows,
     processes: HeldRows,
     exits: HeldRows,
+    command_lines: HeldRows,
     victims: HeldRows,
     regions: HeldRows,
     perf_map_problems: HeldRows,
@@ -129,6 +130,14 @@ impl Lists {
                     .processes
                     .iter()
                     .filter_map(|it| Some((u64::from(it.id), it.exit?))),
+            )?,
+            command_lines: sync_table::<CommandLine, _>(
+                db,
+                &self.command_lines,
+                run.memory
+                    .command_lines
+                    .iter()
+                    .map(|it| (u64::from(it.process_id), it)),
             )?,
             victims: sync_table::<VictimRow, _>(
                 db,

@@ -24,9 +24,9 @@ use super::{
     timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
 };
 use crate::run::{
-    Balance, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, Head,
-    HeldBefore, Host, Loss, Machine, MachineReading, PerfMapProblem, PlaceOnMachine, Process, Row,
-    Run, Sample,
+    Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
+    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading,
+    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -182,6 +182,9 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     }
     if is_there(&there, exits::VictimRow::TABLE.name) {
         exits::mark_victims(read_rows(db)?, &mut run.memory.processes)?;
+    }
+    if is_there(&there, CommandLine::TABLE.name) {
+        run.memory.command_lines = rows_without_keys(read_rows(db)?);
     }
     run.memory.regions = rows_without_keys(read_rows(db)?);
     run.memory.rows = rows_without_keys(read_rows::<Row>(db)?);

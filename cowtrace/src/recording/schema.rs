@@ -9,8 +9,9 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 20] = [
+pub(super) const LATER: [&str; 21] = [
     "balances",
+    "command_lines",
     "exits",
     "first_touches",
     "growers",
@@ -64,15 +65,15 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CopiedType, Exit, FirstTouches, FreeMemory, Grower, GrownHeap,
-        GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder, MachineReading,
-        NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region, Row, Sample,
-        ServiceAside, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreeMemory,
+        Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
+        MachineReading, NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region,
+        Row, Sample, ServiceAside, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 42] = [
+        const STORED: [TableDefinition; 43] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -80,6 +81,7 @@ mod tests {
             Lost::TABLE,
             Process::TABLE,
             Exit::TABLE,
+            CommandLine::TABLE,
             VictimRow::TABLE,
             Region::TABLE,
             Row::TABLE,

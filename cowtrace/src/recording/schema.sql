@@ -68,6 +68,11 @@ CREATE TABLE exits (
   oom_kills INTEGER NOT NULL -- processes that the kernel killed for lack of memory meanwhile
 );
 
+CREATE TABLE command_lines (
+  process_id INTEGER PRIMARY KEY, -- whose command line is known
+  text TEXT NOT NULL -- script or program without its folder, arguments; values that look like secrets hidden
+);
+
 CREATE TABLE oom_victims (
   process_id INTEGER PRIMARY KEY -- the kernel killed it for lack of memory
 );

@@ -18,6 +18,9 @@ pub struct CopiedMemory {
     pub rows: Vec<Row>,
     /// How the counts grew.
     pub timeline: Timeline,
+    /// What processes run, in the order of processes; those left out whose command line was never read.
+    #[serde(default)]
+    pub command_lines: Vec<CommandLine>,
 }
 
 impl CopiedMemory {
@@ -26,6 +29,24 @@ impl CopiedMemory {
         let processes = self.processes.iter();
         processes.filter(|process| process.role == Role::Worker)
     }
+
+    /// What a process runs, if that is known.
+    #[must_use]
+    pub fn command_line_of(&self, process_id: u32) -> Option<&str> {
+        let lines = &self.command_lines;
+        let index = lines.binary_search_by_key(&process_id, |line| line.process_id);
+        lines.get(index.ok()?).map(|line| line.text.as_str())
+    }
+}
+
+/// What a process runs, by its command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    /// Which process.
+    pub process_id: u32,
+    /// Its script or program without the folder, with arguments, or the title that it gave itself; values that
+    /// look like secrets hidden. From outside: may hold any character.
+    pub text: String,
 }
 
 /// Pages copied, by where their content came from.

@@ -50,7 +50,7 @@ pub use machine::{
     Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside,
 };
 pub use mapping::{Kind, Mapping};
-pub use memory::{CopiedMemory, Process, Region, Role, Row, Sources};
+pub use memory::{CommandLine, CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
 pub use snapshot::{Snapshot, SnapshotScope};
 pub use sockets::SocketMemory;

@@ -38,6 +38,8 @@ pub struct OtherProcesses<'a> {
     pub copied_pages: u64,
     /// Names of who forked them.
     pub parents: BTreeSet<&'a str>,
+    /// The program that each ran last, by the number of its image.
+    pub last_images: Vec<u32>,
 }
 
 impl<'a> OtherProcesses<'a> {
@@ -45,6 +47,7 @@ impl<'a> OtherProcesses<'a> {
         self.processes += 1;
         self.copied_pages += copied_pages;
         self.parents.extend(lineage.parent_name(first));
+        self.last_images.extend(lineage.last.get(&first.id));
     }
 }
 
@@ -112,6 +115,8 @@ struct Lineage<'a> {
     images: HashMap<u32, &'a Process>,
     /// The first image of the same process.
     first: HashMap<u32, u32>,
+    /// The last image of a process, by its first image.
+    last: HashMap<u32, u32>,
     /// When a process ended, by its first image; none while it lives.
     ended_ns: HashMap<u32, Option<u64>>,
     /// Images whose process went on to start a program.
@@ -146,6 +151,7 @@ impl<'a> Lineage<'a> {
         let program = program.copied().unwrap_or(image.id);
         self.images.insert(image.id, image);
         self.first.insert(image.id, first);
+        self.last.insert(first, image.id);
         self.ended_ns.insert(first, image.exited_ns);
         self.program.insert(image.id, program);
     }

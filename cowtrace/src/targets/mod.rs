@@ -62,13 +62,14 @@ pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
     }
 }
 
-/// Returns a hint if the user may have meant another process: a target whose parent runs the same
-/// program is itself a worker, and the memory that it inherited belongs to the parent.
+/// Returns a hint if the user may have meant another process: a target that was forked, and has started no
+/// program since, is itself a worker, and the memory that it inherited belongs to the parent.
 #[must_use]
 pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
-    let parent = memory::read_identity(root, pid).ok()?.parent;
+    let target = memory::read_identity(root, pid).ok()?;
+    let parent = target.parent;
     let program = |pid: u32| fs::read_link(root.join(pid.to_string()).join("exe")).ok();
-    if targets.contains(&parent) || program(parent)? != program(pid)? {
+    if !target.is_forked || targets.contains(&parent) || program(parent)? != program(pid)? {
         return None;
     }
     let name = memory::read_comm(root, parent).escape_debug().to_string();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     free_memory::advice_on_free_memory,
+    runtimes::has_symbols,
     writers::{KnownPages, is_pythons, pages, pages_by},
 };
 use crate::{
@@ -203,7 +204,8 @@ fn stripped(run: &Run) -> Option<Advice> {
         .who_wrote
         .writers
         .iter()
-        .filter(|writer| !is_pythons(writer) && is_unnamed(writer));
+        .filter(|writer| !is_pythons(writer) && is_unnamed(writer))
+        .filter(|writer| writer.module.as_deref().is_none_or(has_symbols));
     let by_module = pages_by(unnamed, |writer| writer.module.clone().unwrap_or_default());
     let module = by_module.into_iter().next()?.0;
     let share = share(run, |writer| {

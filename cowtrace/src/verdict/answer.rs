@@ -7,11 +7,14 @@ use std::{
 };
 
 use super::{
-    before::unshared_before_in_all, endings::failures_in_words, machine::swapped_in_words,
+    anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words,
+    machine::swapped_in_words, runtimes::unread_runtime,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
-    words::{count, named, owned_name, percent, plural, printable, seconds, shorten, size},
+    words::{
+        count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size,
+    },
 };
 
 /// From this share on, the other processes are not mentioned.
@@ -96,7 +99,7 @@ fn about_workers(run: &Run) -> Vec<String> {
 }
 
 fn about_method(run: &Run) -> Vec<String> {
-    let mut facts = Vec::new();
+    let mut facts: Vec<String> = unread_runtime(run).into_iter().collect();
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \
@@ -188,6 +191,12 @@ fn copied_before(run: &Run) -> Option<String> {
         }
         _ => format!("{earlier} workers were there before: what they"),
     };
+    if unshared_before_in_all(run).is_some_and(|(pages, _)| pages == 0) {
+        return Some(match earlier {
+            1 => "1 worker was there before, and had copied nothing by then.".into(),
+            _ => format!("{earlier} workers were there before, and had copied nothing by then."),
+        });
+    }
     let by_then = unshared_before_in_all(run).map_or_else(String::new, |(pages, of)| {
         format!(
             " (at most {} of {})",
@@ -195,9 +204,11 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    Some(format!(
-        "{they} had copied by then{by_then} is not counted."
-    ))
+    let said = format!("{they} had copied by then{by_then} is not counted.");
+    Some(match how_to_fork_anew(run) {
+        Some(how) => format!("{said} {how}"),
+        None => said,
+    })
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
@@ -327,6 +338,6 @@ fn main_source(run: &Run, copied: u64) -> Option<(u64, String)> {
     }
     let (owner, pages) = owners.into_iter().max_by_key(|(_, pages)| *pages)?;
     let process = run.process(owner)?;
-    let owner = format!("memory of {} ({})", named(&process.comm), process.pid);
+    let owner = format!("memory of {} ({})", program_of(run, process), process.pid);
     Some((pages, owner))
 }

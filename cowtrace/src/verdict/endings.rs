@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     run::{Ending, Exit, Process, Role, Run},
-    words::{named, plural, shorten, size},
+    words::{plural, program_of, shorten, size},
 };
 
 /// Most failed masters, and most ways in which workers ended, that are named.
@@ -22,7 +22,7 @@ pub(super) fn failures_in_words(run: &Run) -> Vec<String> {
     let (masters, workers): (Vec<_>, Vec<_>) =
         failed.partition(|(process, _)| process.role == Role::Master);
     let masters = masters.into_iter().map(|(process, exit)| {
-        let name = shorten(&named(&process.comm), MAX_NAME);
+        let name = shorten(&program_of(run, process), MAX_NAME);
         format!("{name} ({}) {}.", process.pid, exit.in_words())
     });
     let mut killed: BTreeMap<String, u64> = BTreeMap::new();

@@ -27,7 +27,10 @@ impl FreePages {
     pub(crate) fn of(run: &Run) -> Option<Self> {
         let mut by_allocator: Vec<FreeMemory> = Vec::new();
         let walks = run.who_holds.heap_walks.iter();
-        for of_walk in walks.filter(|walk| is_of_fork(walk)).flat_map(|it| &it.free) {
+        for of_walk in walks
+            .filter(|walk| is_of_fork(walk))
+            .flat_map(|it| &it.free)
+        {
             let mut known = by_allocator.iter_mut();
             match known.find(|it| it.allocator == of_walk.allocator) {
                 Some(known) => {
@@ -121,7 +124,10 @@ pub(super) fn advice_on_free_memory(run: &Run) -> Option<Advice> {
         percent(free.used_part(run)),
         size(unused)
     );
-    let what = format!("loading in a child process, {} less in the master", size(unused));
+    let what = format!(
+        "loading in a child process, {} less in the master",
+        size(unused)
+    );
     Some(Advice::helping(&what, because, in_use))
 }
 
@@ -147,7 +153,10 @@ mod tests {
         };
         walk.held_pages = 100;
         walk.is_partial = false;
-        walk.free = vec![free(Allocator::Malloc, 40), free(Allocator::Pymalloc, pages)];
+        walk.free = vec![
+            free(Allocator::Malloc, 40),
+            free(Allocator::Pymalloc, pages),
+        ];
         run.who_holds.holders.clear();
         run
     }
@@ -156,7 +165,10 @@ mod tests {
     fn pages_are_added_up_unless_the_memory_has_changed() {
         let mut run = run(6000);
         let free = FreePages::of(&run).unwrap();
-        assert_eq!((free.pages(), free.allocators().as_str()), (6040, "pymalloc"));
+        assert_eq!(
+            (free.pages(), free.allocators().as_str()),
+            (6040, "pymalloc")
+        );
         assert!((free.used_part(&run) - 0.25).abs() < 1e-9);
         let held = HeldPages::of(&run).unwrap();
         assert_eq!((held.found, held.free), (100, 6040));
@@ -184,13 +196,25 @@ mod tests {
         // Of no other kind there are not as many here.
         assert!(new.is_none_or(|it| it.share <= first.share));
         let advice = advice_by_cause(&run);
-        let advice = advice.iter().find(|it| it.what.starts_with("loading in a child"));
+        let advice = advice
+            .iter()
+            .find(|it| it.what.starts_with("loading in a child"));
         let advice = advice.unwrap();
         assert_eq!(advice.saves_at_most_bytes, Some(6040 * 1024));
-        assert!(advice.because.contains("25 % of them"), "{}", advice.because);
+        assert!(
+            advice.because.contains("25 % of them"),
+            "{}",
+            advice.because
+        );
         let notes = notes_on_walks(&run);
-        assert!(notes.iter().any(|it| it.contains("25 % of these pages")), "{notes:?}");
-        assert!(!notes.iter().any(|it| it.contains("was freed before")), "{notes:?}");
+        assert!(
+            notes.iter().any(|it| it.contains("25 % of these pages")),
+            "{notes:?}"
+        );
+        assert!(
+            !notes.iter().any(|it| it.contains("was freed before")),
+            "{notes:?}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! sentences, and prints nothing.
 
 mod advice;
+mod anew;
 mod answer;
 mod before;
 mod card;
@@ -11,12 +12,14 @@ mod growers;
 mod grown;
 mod growth;
 mod holders;
+mod kinship;
 mod machine;
 mod native;
 mod own_memory;
 mod perf_maps;
 mod python;
 mod remedies;
+mod runtimes;
 mod sentences;
 mod walks;
 mod writers;
@@ -25,7 +28,8 @@ pub(crate) use advice::Advice;
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
 pub(crate) use card::{
-    Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
+    Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
+    RoomIs,
 };
 pub(crate) use free_memory::FreePages;
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
@@ -37,6 +41,7 @@ pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
     owner_among_alike, part_of,
 };
+pub(crate) use kinship::kinship_in_words;
 pub(crate) use machine::note_on_machine;
 pub(crate) use native::note_on_native_stacks;
 pub(crate) use own_memory::pages_in_own_memory;

@@ -1,7 +1,10 @@
 //! Names of processes.
 
 use super::shorten::shorten;
-use crate::{foreign::printable, run::Run};
+use crate::{
+    foreign::printable,
+    run::{Process, Run},
+};
 
 /// Longer names of processes are cut.
 const MAX_NAME: usize = 32;
@@ -15,6 +18,25 @@ pub(crate) fn named(comm: &str) -> String {
     }
 }
 
+/// What a process runs: `celery -A app worker`; else its name.
+pub(crate) fn what_runs(run: &Run, process: &Process) -> String {
+    match run.memory.command_line_of(process.id) {
+        Some(line) if !line.trim().is_empty() => printable(line),
+        _ => named(&process.comm),
+    }
+}
+
+/// The program that a process runs: `celery`; else its name.
+pub(crate) fn program_of(run: &Run, process: &Process) -> String {
+    let line = run.memory.command_line_of(process.id).unwrap_or_default();
+    let program = line.split_whitespace().next();
+    let program = program.map(|program| program.trim_end_matches(':'));
+    match program {
+        Some(program) if !program.is_empty() => printable(program),
+        _ => named(&process.comm),
+    }
+}
+
 /// `node (4242)`: the name of the last program that ran under the process id.
 pub(crate) fn last_of_pid(run: &Run, pid: u32) -> String {
     let process = run
@@ -23,7 +45,7 @@ pub(crate) fn last_of_pid(run: &Run, pid: u32) -> String {
         .iter()
         .rfind(|process| process.pid == pid);
     match process {
-        Some(process) => format!("{} ({pid})", shorten(&named(&process.comm), MAX_NAME)),
+        Some(process) => format!("{} ({pid})", shorten(&program_of(run, process), MAX_NAME)),
         None => format!("process {pid}"),
     }
 }

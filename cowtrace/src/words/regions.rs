@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::processes::named;
+use super::processes::program_of;
 use crate::{
     foreign::printable,
     run::{Kind, Region, Role, Run},
@@ -40,7 +40,7 @@ fn placed_name(region: &Region) -> String {
 pub(crate) fn owned_name(run: &Run, region: &Region) -> String {
     let name = placed_name(region);
     match run.process(region.process_id) {
-        Some(process) => format!("{name} of {} ({})", named(&process.comm), process.pid),
+        Some(process) => format!("{name} of {} ({})", program_of(run, process), process.pid),
         None => name,
     }
 }

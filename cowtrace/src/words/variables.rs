@@ -2,7 +2,7 @@
 
 use super::{
     numbers::{count, seconds},
-    processes::named,
+    processes::program_of,
     shorten::shorten,
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(crate) fn owner_of(run: &Run, holder: &Holder) -> String {
     let Some(process) = run.process(holder.process_id) else {
         return format!("process {}", holder.process_id);
     };
-    let name = shorten(&named(&process.comm), MAX_PROCESS);
+    let name = shorten(&program_of(run, process), MAX_PROCESS);
     let mut others = run
         .who_holds
         .holders

@@ -70,6 +70,7 @@ impl PreviousSnapshots {
             timeline,
             regions: self.regions_of(records, so_far.regions),
             processes: self.processes_of(records),
+            command_lines: records.in_run().filter_map(Record::command_line).collect(),
             ..run.memory
         };
         run.growth = self.growth_of(records);

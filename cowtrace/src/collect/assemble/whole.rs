@@ -12,8 +12,8 @@ use crate::{
     memory, native,
     probe::{Kernel, Probe, Skipped},
     run::{
-        Balance, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role, Row, Run,
-        Sources, Timeline, WhoHolds,
+        Balance, CommandLine, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role,
+        Row, Run, Sources, Timeline, WhoHolds,
     },
     writer::NamedWriters,
 };
@@ -101,6 +101,7 @@ pub(in crate::collect) struct FinalParts {
 pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_root: &Path) -> Run {
     let InRun {
         processes,
+        command_lines,
         rows,
         mut regions,
         growth,
@@ -114,6 +115,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
         regions,
         rows,
         timeline: parts.timeline,
+        command_lines,
         ..run.memory
     };
     run.who_holds = parts.who_holds;
@@ -127,6 +129,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
 /// The processes of a run, what they counted, and where.
 pub(in crate::collect) struct InRun {
     pub(in crate::collect) processes: Vec<Process>,
+    pub(in crate::collect) command_lines: Vec<CommandLine>,
     pub(in crate::collect) rows: Vec<Row>,
     pub(in crate::collect) regions: Vec<Region>,
     pub(in crate::collect) growth: Growth,
@@ -136,6 +139,7 @@ pub(in crate::collect) struct InRun {
 pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRun {
     let ids = records.ids_in_run();
     let (mut rows, mut processes) = (Vec::new(), Vec::new());
+    let mut command_lines = Vec::new();
     let mut growth = Growth::default();
     for record in records.into_in_run() {
         let mut copied = Sources::default();
@@ -143,6 +147,7 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
             copied.add(&row.copied);
         }
         processes.push(record.process(copied, &ids));
+        command_lines.extend(record.command_line());
         growth
             .first_touches
             .extend(record.touches.in_run(record.id));
@@ -162,6 +167,7 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
         .collect();
     InRun {
         processes,
+        command_lines,
         rows,
         regions: regions.into_regions(|process| masters.contains(&process)),
         growth,

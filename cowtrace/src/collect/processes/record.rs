@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     probe::{Tables, Totals},
-    run::{Exit, HeldBefore, Mapping, Process, Role, Row, Sources},
+    run::{CommandLine, Exit, HeldBefore, Mapping, Process, Role, Row, Sources},
 };
 
 /// One process image.
@@ -29,6 +29,8 @@ pub(in crate::collect) struct Record {
     /// Its own memory as it passes it on.
     pub passed: Option<PassedOn>,
     pub comm: String,
+    /// What it runs, by its command line as last read; of the process that it forked from until then.
+    pub command_line: Option<Rc<str>>,
     pub role: Role,
     pub started_ns: u64,
     pub exited_ns: Option<u64>,
@@ -77,6 +79,7 @@ impl Record {
             inheritance: None,
             passed: None,
             comm,
+            command_line: None,
             role,
             started_ns: 0,
             exited_ns: None,
@@ -139,6 +142,21 @@ impl Record {
         self.held_pages = Some(pages);
         self.held_before
             .get_or_insert(pages.saturating_sub(touched));
+    }
+
+    /// Takes in what it runs, if that could be read.
+    pub(in crate::collect) fn take_command_line(&mut self, now: Option<String>) {
+        if let Some(now) = now.filter(|now| self.command_line.as_deref() != Some(now)) {
+            self.command_line = Some(now.into());
+        }
+    }
+
+    /// What it runs, as it stands in a run.
+    pub(in crate::collect) fn command_line(&self) -> Option<CommandLine> {
+        Some(CommandLine {
+            process_id: self.id,
+            text: self.command_line.as_deref()?.to_owned(),
+        })
     }
 
     /// What it had before, as it stands in a run.

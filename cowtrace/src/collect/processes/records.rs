@@ -32,6 +32,10 @@ impl Records {
             .as_ref()
             .map(|layout| layout.inherited_pages());
         record.forked_from = record.parent.filter(|_| record.inherited.is_some());
+        if record.command_line.is_none() {
+            let before = record.forked_from.and_then(|id| self.get(id));
+            record.command_line = before.and_then(|before| before.command_line.clone());
+        }
         let parent = record.parent.and_then(|parent| self.get(parent));
         record.is_launcher |=
             parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();

@@ -156,6 +156,7 @@ impl Processes {
         self.retire_other_image(event);
         let id = self.records.add(Record {
             parent,
+            command_line: self.command_line_after(event),
             started_ns: self.clock.since_start(event.at_ns),
             ..Record::new(
                 event.pid,
@@ -172,6 +173,13 @@ impl Processes {
             }
             _ => (id, false),
         }
+    }
+
+    /// What a process runs that has started a program, unless it has started the next one already.
+    fn command_line_after(&self, event: &Lifecycle) -> Option<Rc<str>> {
+        let line = memory::read_command_line(&self.proc_root, event.pid)?;
+        let is_it = memory::read_comm(&self.proc_root, event.pid) == event.comm;
+        is_it.then(|| line.into())
     }
 
     /// A process has one image at a time. Another that seems alive in the same pid was adopted at

@@ -4,7 +4,7 @@ use super::column::{Column, Holds, Shown};
 use crate::{
     run::{Grower, Run},
     verdict::{SampledTouches, place_of_grower},
-    words::{Lines, function_of_grower, named, printable},
+    words::{Lines, function_of_grower, printable, program_of},
 };
 
 /// What touched new memory first, by a sample.
@@ -59,7 +59,7 @@ impl GrowerRow {
             function: printable(&function_of_grower(run, grower)),
             kind: grower.kind.map(crate::run::Kind::name),
             process: process.map_or_else(String::new, |process| {
-                format!("{} ({})", named(&process.comm), process.pid)
+                format!("{} ({})", program_of(run, process), process.pid)
             }),
             ..Self::nameless(run, sampled, grower.pages)
         }

@@ -3,7 +3,7 @@
 use super::column::{Column, Holds, Shown};
 use crate::{
     run::{Ending, Process, Run, Successors},
-    words::{named, shorten},
+    words::{program_of, shorten, what_runs},
 };
 
 /// Longer names of the programs that processes started are cut.
@@ -60,14 +60,14 @@ impl ProcessRow {
     pub(crate) fn of(run: &Run, process: &Process, successors: &Successors<'_>) -> Self {
         let pages = process.copied.total();
         Self {
-            name: named(&process.comm),
+            name: what_runs(run, process),
             pages,
             copied_bytes: run.bytes(pages),
             reused_faults: process.reused_faults,
             inherited_bytes: process.inherited_pages.map(|pages| run.bytes(pages)),
             pid: (process.pid != 0).then(|| process.pid.into()),
             role: process.role.name(),
-            state: state(process, successors),
+            state: state(run, process, successors),
             began_ns: process.started_ns,
             ended_ns: process.exited_ns,
         }
@@ -75,9 +75,9 @@ impl ProcessRow {
 }
 
 /// How a process ended, or which program it started in its place.
-fn state(process: &Process, successors: &Successors<'_>) -> String {
+fn state(run: &Run, process: &Process, successors: &Successors<'_>) -> String {
     if let Some(next) = successors.after(process) {
-        return format!(", became {}", shorten(&named(&next.comm), MAX_NEXT));
+        return format!(", became {}", shorten(&program_of(run, next), MAX_NEXT));
     }
     if process.exit.is_some_and(|exit| exit.out_of_memory) {
         return ", out of memory".into();

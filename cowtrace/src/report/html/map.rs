@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     run::{Region, Row, Run},
-    words::{named, plural, region_name},
+    words::{plural, region_name, what_runs},
 };
 
 /// Regions that are drawn, most copies first.
@@ -158,7 +158,7 @@ fn lines_of_map(run: &Run, cells: &Cells) -> (Vec<MapLine>, (usize, u64)) {
 
 fn process_name(run: &Run, id: u32) -> String {
     match run.process(id) {
-        Some(process) => format!("{} {}", process.pid, named(&process.comm)),
+        Some(process) => format!("{} {}", process.pid, what_runs(run, process)),
         None => "unknown".into(),
     }
 }

@@ -8,7 +8,7 @@ use super::timeline::{Band, PageTimeline, points};
 use crate::{
     run::{Balance, BalanceIs, Process, Run},
     verdict::{TreeMemory, memory_over_time, unshared_before},
-    words::{named, plural, size},
+    words::{plural, size, what_runs},
 };
 
 /// Most workers with a bar.
@@ -126,7 +126,7 @@ fn bar_of_process(run: &Run, process: &Process, balance: &Balance) -> BalanceBar
         notes.push(format!("{} in swap", size(run.bytes(pages.swapped_pages))));
     }
     BalanceBar {
-        name: format!("{} {}", process.pid, named(&process.comm)),
+        name: format!("{} {}", process.pid, what_runs(run, process)),
         pages: [
             pages.shared_pages,
             before,

@@ -21,7 +21,7 @@ use crate::{
         Card, advice, earlier_workers, facts, growth_of_tree, losses, problem_of_perf_map, summary,
         unshared_share, verdict_in_words,
     },
-    words::{last_of_pid, named, plural, printable, seconds},
+    words::{last_of_pid, plural, printable, program_of, seconds},
 };
 
 const HEAD: &str = concat!(
@@ -167,7 +167,7 @@ fn title_of_page(run: &Run) -> String {
         .iter()
         .find(|process| process.parent_id.is_none());
     match master {
-        Some(master) => format!("cowtrace: {} ({})", named(&master.comm), master.pid),
+        Some(master) => format!("cowtrace: {} ({})", program_of(run, master), master.pid),
         None => "cowtrace".into(),
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     },
     run::{Grower, Run, Successors, Writer},
     verdict::{
-        FreePages, HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes, notes_on_grown,
-        notes_on_walks, pages_in_own_memory, why_not_looked_for,
+        FreePages, HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes,
+        notes_on_grown, notes_on_walks, pages_in_own_memory, why_not_looked_for,
     },
     words::{Lines, function, percent, plural, printable, region_name, written},
 };

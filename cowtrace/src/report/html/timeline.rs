@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     run::{Process, Run, Sample},
-    words::{named, plural},
+    words::{plural, what_runs},
 };
 
 /// Processes with a band of their own: a palette that everybody can distinguish has no more
@@ -50,7 +50,7 @@ pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
     };
     let mut bands: Vec<Band> = copiers[..own]
         .iter()
-        .map(|it| band_of_process(it, &samples))
+        .map(|it| band_of_process(run, it, &samples))
         .collect();
     if copiers.len() > own {
         bands.push(band_of_others(copiers.len() - own, &bands, &samples));
@@ -83,10 +83,10 @@ pub(super) fn points<S>(samples: &[S]) -> Vec<&S> {
         .collect()
 }
 
-fn band_of_process(process: &Process, samples: &[&Sample]) -> Band {
+fn band_of_process(run: &Run, process: &Process, samples: &[&Sample]) -> Band {
     let pages = |sample: &&Sample| sample.by_process.get(&process.id).copied().unwrap_or(0);
     Band {
-        name: format!("{} {}", process.pid, named(&process.comm)),
+        name: format!("{} {}", process.pid, what_runs(run, process)),
         pages: samples.iter().map(pages).collect(),
     }
 }

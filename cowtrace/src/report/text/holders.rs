@@ -13,8 +13,8 @@ use crate::{
     run::{Holder, Run},
     terminal::{Style, indented, section, wrap},
     verdict::{
-        FreePages, HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks, owner_among_alike,
-        part_of, why_not_looked_for,
+        FreePages, HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks,
+        owner_among_alike, part_of, why_not_looked_for,
     },
     words::{free_memory_of, percent, printable, shorten, type_and_entries},
 };

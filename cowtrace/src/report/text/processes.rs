@@ -10,7 +10,8 @@ use crate::{
     report::columns::{PROCESSES, ProcessRow},
     run::{Process, Role, Run, Successors},
     terminal::{Style, item, section},
-    words::{named, plural, shorten, size},
+    verdict::kinship_in_words,
+    words::{plural, shorten, size, what_runs},
 };
 
 const MOST_PROCESSES: usize = 12;
@@ -48,7 +49,7 @@ pub(super) fn write_processes(run: &Run, style: Style, out: &mut dyn Write) -> i
             size(run.bytes(pages))
         )?;
     }
-    Ok(())
+    write_kinship(run, style, out)
 }
 
 /// Masters and those that copied, most copies first.
@@ -64,7 +65,7 @@ pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::
     let all = size(run.bytes(run.copied().total()));
     section(&format!("WHO COPIED ({all} in all)"), style, out)?;
     let successors = Successors::of(&run.memory);
-    let groups = groups_of_alike(processes_by_copies(run));
+    let groups = groups_of_alike(run, processes_by_copies(run));
     for group in groups.iter().take(MOST_GROUPS) {
         item(&group_in_words(run, group, &successors), style, out)?;
     }
@@ -79,15 +80,24 @@ pub(super) fn write_groups(run: &Run, style: Style, out: &mut dyn Write) -> io::
             out,
         )?;
     }
-    Ok(())
+    write_kinship(run, style, out)
 }
 
-/// Processes of the same name and role with about as many copies, in the order of the first of each group.
-fn groups_of_alike(processes: Vec<&Process>) -> Vec<Vec<&Process>> {
+/// Writes what the children are, where they are not all forks of the master.
+fn write_kinship(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    match kinship_in_words(run) {
+        Some(kinship) => item(&kinship, style, out),
+        None => Ok(()),
+    }
+}
+
+/// Processes of the same role that run the same with about as many copies, in the order of the first of each
+/// group. Titles may number the workers.
+fn groups_of_alike<'a>(run: &Run, processes: Vec<&'a Process>) -> Vec<Vec<&'a Process>> {
     let mut groups: Vec<Vec<&Process>> = Vec::new();
-    let mut last: HashMap<(Role, &str), usize> = HashMap::new();
+    let mut last: HashMap<(Role, String), usize> = HashMap::new();
     for process in processes {
-        let kind = (process.role, process.comm.as_str());
+        let kind = (process.role, without_numbers(&what_runs(run, process)));
         let group = last.get(&kind).and_then(|at| groups.get_mut(*at));
         let is_alike = |group: &Vec<&Process>| {
             let most = group.first().map_or(0, |first| first.copied.total());
@@ -104,30 +114,43 @@ fn groups_of_alike(processes: Vec<&Process>) -> Vec<Vec<&Process>> {
     groups
 }
 
-/// `29 workers, 24.0 MiB each (python3)`.
+/// Without digits: `worker 1` and `worker 12` are alike.
+fn without_numbers(name: &str) -> String {
+    name.chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect()
+}
+
+/// `29 workers, 24.0 MiB each (app.py)`.
 fn group_in_words(run: &Run, group: &[&Process], successors: &Successors<'_>) -> String {
     let Some((first, last)) = group.first().zip(group.last()) else {
         return String::new();
     };
     let copied = |process: &Process| size(run.bytes(process.copied.total()));
     let (most, fewest) = (copied(first), copied(last));
-    let name = shorten(&named(&first.comm), MAX_NAME);
+    let name = shorten(&what_runs(run, first), MAX_NAME);
     if group.len() == 1 {
         let ended = ends_in_words(group, successors);
-        return format!(
-            "{} {}, {most} ({name}{ended})",
-            first.role.name(),
-            first.pid
-        );
+        return format!("{} {}, {most} ({name}{ended})", role(first), first.pid);
     }
     let each = if most == fewest {
         most
     } else {
         format!("{fewest} to {most}")
     };
-    let number = plural(group.len() as u64, first.role.name());
+    let number = plural(group.len() as u64, role(first));
     let ended = ends_in_words(group, successors);
     format!("{number}, {each} each ({name}{ended})")
+}
+
+/// `master`, `worker`; `process` if it was started as a program of its own.
+fn role(process: &Process) -> &'static str {
+    let has_inherited = process.inherited_pages.is_some() || process.pid == 0;
+    if process.role == Role::Worker && !has_inherited {
+        "process"
+    } else {
+        process.role.name()
+    }
 }
 
 /// How many of a group ended, and how: each process in one way.

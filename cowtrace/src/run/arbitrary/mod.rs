@@ -8,9 +8,9 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Balance, BalanceIs, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping,
-    PageBalance, PerfMapProblem, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
-    WhoHolds, agreement::agreeing,
+    Balance, BalanceIs, CommandLine, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind,
+    Loss, Mapping, PageBalance, PerfMapProblem, Process, Region, Role, Row, Run, Sample, Sources,
+    Stack, Timeline, WhoHolds, agreement::agreeing,
 };
 use grown::grown_beside;
 use machine::machine;
@@ -284,6 +284,14 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             number(&mut regions, &gaps, |region| &mut region.id);
             let (python_frames, native_frames) = frames;
             let stacks = (stacks(python_frames.len()), stacks(native_frames.len()));
+            run.memory.command_lines = processes
+                .iter()
+                .filter(|process| process.reused_faults % 2 == 0)
+                .map(|process| CommandLine {
+                    process_id: process.id,
+                    text: format!("{} --port", process.comm),
+                })
+                .collect();
             run.memory.processes = processes;
             run.memory.regions = regions;
             run.who_wrote.python_frames = python_frames;

@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::values::{count, text};
 use crate::run::{
-    AlsoHeld, Allocator, CopiedType, FreeMemory, Grower, HeapWalk, Holder, Kind, NativeFrame, PythonFrame, Stack,
-    StackEnd, WriteKind, Writer,
+    Allocator, AlsoHeld, CopiedType, FreeMemory, Grower, HeapWalk, Holder, Kind, NativeFrame,
+    PythonFrame, Stack, StackEnd, WriteKind, Writer,
 };
 
 /// A number below `many`, or none.

@@ -9,7 +9,8 @@ use crate::{
         writers::{KnownPages, pages, pages_by, tells_what_was_written},
     },
     words::{
-        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, function, printable, shorten, type_and_entries, written,
+        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, function, printable, shorten, type_and_entries,
+        written,
     },
 };
 

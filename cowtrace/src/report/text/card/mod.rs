@@ -16,8 +16,8 @@ use super::{
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
     verdict::{
-        Advice, Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
-        RoomIs,
+        Advice, Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard,
+        Outlook, Room, RoomIs,
     },
     words::{
         kind_of_write, percent, plural, printable, seconds, short_kind_of_write, shorten, size,

@@ -70,7 +70,12 @@ pub struct Credit {
 
 impl Survey {
     /// From a walk that has compared its leading variables; empty without landmarks.
-    pub(super) fn of(walk: &mut Walk<'_>, sums: &VariableSums, compared: &[u32], free: FreeRanges) -> Self {
+    pub(super) fn of(
+        walk: &mut Walk<'_>,
+        sums: &VariableSums,
+        compared: &[u32],
+        free: FreeRanges,
+    ) -> Self {
         if walk.landmarks.addresses().is_empty() {
             return Self::default();
         }
@@ -192,7 +197,9 @@ impl Survey {
         let is_held = |index: &usize| self.place(*index).is_some_and(|place| place.is_held);
         let held = places.iter().filter(|index| is_held(index)).count();
         let are_held = held * 2 >= places.len();
-        let candidates = places.into_iter().filter(|index| !are_held || is_held(index));
+        let candidates = places
+            .into_iter()
+            .filter(|index| !are_held || is_held(index));
         let nearest = candidates.min_by_key(|index| self.addresses[*index].abs_diff(address))?;
         Some((self.place(nearest)?, false))
     }

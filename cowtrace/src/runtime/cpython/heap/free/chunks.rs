@@ -49,11 +49,16 @@ pub(super) fn take_free_chunks(
         if let Some(start) = before.take().filter(|_| is_before_free) {
             found.push(written(start, at));
         }
-        while pages.get(next_page).is_some_and(|page| (page + 1) * PAGE <= at) {
+        while pages
+            .get(next_page)
+            .is_some_and(|page| (page + 1) * PAGE <= at)
+        {
             next_page += 1;
         }
         let next = pages.get(next_page);
-        before = next.is_some_and(|page| page * PAGE < end + 2 * WORD).then_some(at);
+        before = next
+            .is_some_and(|page| page * PAGE < end + 2 * WORD)
+            .then_some(at);
         at = end;
     }
     // What is at the end is not in use yet.

@@ -99,7 +99,12 @@ impl Pool {
         let address = |block: u64| first_byte + block * self.block_bytes;
         take(self.start..first_byte);
         let range = |blocks: Range<u64>| address(blocks.start)..address(blocks.end);
-        each_run(self.blocks, |block| !self.is_in_use(block), range, &mut take);
+        each_run(
+            self.blocks,
+            |block| !self.is_in_use(block),
+            range,
+            &mut take,
+        );
         let end = address(self.blocks);
         if end < self.start + self.bytes {
             take(end..self.start + self.bytes);

@@ -35,7 +35,10 @@ fn in_use_beside(found: &FreeRanges, address: u64) -> Option<(Allocator, u64)> {
     sums.add(address, 1);
     let free = sums.into_free_memory();
     let free = free.first()?;
-    assert_eq!((free.copied_pages, free.in_use_bytes), (1, PAGE - free.free_bytes));
+    assert_eq!(
+        (free.copied_pages, free.in_use_bytes),
+        (1, PAGE - free.free_bytes)
+    );
     Some((free.allocator, free.in_use_bytes))
 }
 
@@ -137,7 +140,12 @@ fn in_heap(memory: &Bytes, address: u64) -> Option<u64> {
 
 #[test]
 fn a_chunk_is_free_if_the_next_one_says_so_or_it_is_the_last() {
-    let memory = heap(&[(0x290, false), (0x800, true), (0x1000, false), (0x40, false)]);
+    let memory = heap(&[
+        (0x290, false),
+        (0x800, true),
+        (0x1000, false),
+        (0x40, false),
+    ]);
     let free = START + 0x290;
     // The size of the next chunk counts to the free one, as its own does not.
     let in_first_page = 0x1000 - 0x800 - 8;

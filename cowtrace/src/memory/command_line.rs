@@ -1,0 +1,223 @@
+//! What a process runs, by its command line: /proc/PID/cmdline. A name of 15 characters does not tell a web
+//! worker from a task queue where both are called python3.
+
+use std::{fs::File, io::Read as _, path::Path};
+
+/// Bytes of a command line that are read.
+const MOST_READ: u64 = 4096;
+/// Longer descriptions are cut, characters.
+const MAX_LENGTH: usize = 100;
+/// Programs that run a script; versions may follow.
+const INTERPRETERS: [&str; 10] = [
+    "python", "pypy", "ruby", "perl", "php", "node", "bash", "dash", "sh", "Rscript",
+];
+/// Their options that take the next argument.
+const WITH_VALUE: [&str; 7] = ["-W", "-X", "-I", "-r", "--require", "-d", "-S"];
+/// Options whose names contain one of these have values that nobody should see.
+const SECRET: [&str; 6] = ["pass", "secret", "token", "key", "credential", "auth"];
+/// Stands for what is hidden.
+const HIDDEN: &str = "***";
+
+/// What a process runs: its script or program without the folder, then its arguments, or the title that it
+/// gave itself. Values of options that look like secrets are hidden. None if it is gone, or has no command
+/// line.
+#[must_use]
+pub fn read_command_line(root: &Path, pid: u32) -> Option<String> {
+    let file = File::open(root.join(pid.to_string()).join("cmdline")).ok()?;
+    let mut bytes = Vec::new();
+    file.take(MOST_READ).read_to_end(&mut bytes).ok()?;
+    described(&String::from_utf8_lossy(&bytes))
+}
+
+/// What a command line runs. Its arguments end with NUL each.
+pub(super) fn described(command_line: &str) -> Option<String> {
+    let text = command_line.trim_end_matches(['\0', ' ']);
+    let mut arguments = text.split('\0');
+    let program = arguments.next().filter(|program| !program.is_empty())?;
+    let rest: Vec<&str> = arguments.collect();
+    let is_title = rest.is_empty() && program.contains(' ');
+    let words = if is_title {
+        let words: Vec<&str> = program.split(' ').filter(|word| !word.is_empty()).collect();
+        let first = words
+            .first()
+            .map(|first| file_name(first))
+            .unwrap_or_default();
+        let rest = words.get(1..).unwrap_or_default();
+        joined(first, rest)
+    } else {
+        let program = file_name(program.trim_start_matches('-'));
+        if is_interpreter(program) {
+            scripted(program, &rest)
+        } else {
+            joined(program, &rest)
+        }
+    };
+    Some(cut(&words))
+}
+
+/// What an interpreter runs.
+fn scripted(program: &str, arguments: &[&str]) -> String {
+    let mut left = arguments.iter();
+    while let Some(&argument) = left.next() {
+        let rest = left.as_slice();
+        match argument {
+            "-m" => {
+                let Some((module, rest)) = rest.split_first() else {
+                    break;
+                };
+                return joined(module, rest);
+            }
+            "-c" | "-e" => {
+                let code = rest.first().copied().unwrap_or_default();
+                return module_of(code).map_or_else(|| joined(program, arguments), str::to_owned);
+            }
+            _ if WITH_VALUE.contains(&argument) => {
+                left.next();
+            }
+            _ if argument.starts_with('-') => {}
+            script => return joined(file_name(script), rest),
+        }
+    }
+    joined(program, arguments)
+}
+
+/// The module that code imports first: `multiprocessing.resource_tracker`.
+fn module_of(code: &str) -> Option<&str> {
+    let code = code.trim_start();
+    let after = code
+        .strip_prefix("from ")
+        .or_else(|| code.strip_prefix("import "))?;
+    let end = after
+        .find(|letter: char| !(letter.is_alphanumeric() || matches!(letter, '.' | '_')))
+        .unwrap_or(after.len());
+    (end > 0).then(|| &after[..end])
+}
+
+/// A program and its arguments, without what looks like a secret.
+fn joined(program: &str, arguments: &[&str]) -> String {
+    let mut words = vec![program.to_owned()];
+    let mut is_secret = false;
+    for argument in arguments {
+        words.push(if is_secret && !argument.starts_with('-') {
+            HIDDEN.into()
+        } else {
+            without_secret(argument)
+        });
+        is_secret = argument.starts_with('-') && !argument.contains('=') && has_secret(argument);
+    }
+    words.join(" ")
+}
+
+/// An argument whose value is hidden if it looks like a secret: `--password=***`, `redis://***@host`.
+fn without_secret(argument: &str) -> String {
+    if let Some((name, _)) = argument.split_once('=')
+        && has_secret(name)
+    {
+        return format!("{name}={HIDDEN}");
+    }
+    if let Some((before, after)) = argument.split_once("://")
+        && let Some((_, host)) = after.split_once('@')
+    {
+        return format!("{before}://{HIDDEN}@{host}");
+    }
+    argument.to_owned()
+}
+
+fn has_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    SECRET.iter().any(|part| name.contains(part))
+}
+
+fn is_interpreter(program: &str) -> bool {
+    let name = program.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    INTERPRETERS.contains(&name)
+}
+
+fn file_name(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.is_empty() { path } else { name }
+}
+
+fn cut(words: &str) -> String {
+    let mut letters = words.chars();
+    let first: String = letters.by_ref().take(MAX_LENGTH).collect();
+    if letters.next().is_some() {
+        format!("{first}…")
+    } else {
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arguments: &[&str]) -> String {
+        let line: String = arguments.iter().map(|it| format!("{it}\0")).collect();
+        described(&line).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_script_stands_for_its_interpreter() {
+        assert_eq!(
+            of(&["/usr/bin/python3.11", "-u", "/srv/app.py", "80"]),
+            "app.py 80"
+        );
+        assert_eq!(
+            of(&["python3", "-X", "dev", "-m", "celery", "worker"]),
+            "celery worker"
+        );
+        assert_eq!(of(&["/usr/bin/perl", "/usr/bin/starman"]), "starman");
+        assert_eq!(of(&["python3"]), "python3");
+        assert_eq!(of(&["python3", "-"]), "python3 -");
+        assert_eq!(of(&["-bash"]), "bash");
+        assert_eq!(
+            of(&["/usr/sbin/apache2", "-k", "start"]),
+            "apache2 -k start"
+        );
+    }
+
+    #[test]
+    fn code_goes_by_the_module_that_it_imports() {
+        let tracker = "from multiprocessing.resource_tracker import main;main(6)";
+        assert_eq!(
+            of(&["python3", "-s", "-c", tracker]),
+            "multiprocessing.resource_tracker"
+        );
+        assert_eq!(of(&["sh", "-c", "sleep 5"]), "sh -c sleep 5");
+        assert_eq!(of(&["python3", "-c"]), "python3 -c");
+    }
+
+    #[test]
+    fn a_title_is_kept() {
+        assert_eq!(of(&["gunicorn: worker [app]"]), "gunicorn: worker [app]");
+        assert_eq!(
+            described("postgres: writer      \0\0\0").as_deref(),
+            Some("postgres: writer")
+        );
+        assert_eq!(of(&["/usr/bin/redis-server *:6379"]), "redis-server *:6379");
+        assert_eq!(described("\0\0"), None);
+        assert_eq!(described(""), None);
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_hidden() {
+        assert_eq!(
+            of(&["app", "--db-password=x", "--password", "y", "z"]),
+            "app --db-password=*** --password *** z"
+        );
+        assert_eq!(
+            of(&["app", "redis://me:x@host/0"]),
+            "app redis://***@host/0"
+        );
+        assert_eq!(of(&["app --token=x"]), "app --token=***");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let long = of(&["app", &"ä".repeat(200)]);
+        assert_eq!(long.chars().count(), MAX_LENGTH + 1);
+        let own = read_command_line(Path::new("/proc"), std::process::id());
+        assert!(own.is_some_and(|own| own.contains("cowtrace")));
+    }
+}

@@ -1,0 +1,72 @@
+"""Children that are forks, and children that are programs of their own. The data is preloaded by a forkserver, or
+loaded by a program that a launcher starts."""
+
+import json
+import multiprocessing
+import os
+import sys
+
+WORKERS = 2
+
+
+class Record:
+    __slots__ = ("text",)
+
+    def __init__(self, number):
+        self.text = "record number %d" % number
+
+
+def load():
+    return [Record(number) for number in range(200_000)]
+
+
+def use(records):
+    return sum(len(record.text) for record in records)
+
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+
+def work(part):
+    import kinship_data
+
+    return use(kinship_data.RECORDS[part :: 2 * WORKERS])
+
+
+def forkserver():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["kinship_data"])
+    with context.Pool(WORKERS) as pool:
+        pool.map(abs, range(2 * WORKERS), chunksize=1)
+        say(workers=[process.pid for process in pool._pool])
+        sys.stdin.readline()
+        say(sum=sum(pool.map(work, range(2 * WORKERS), chunksize=1)))
+        sys.stdin.readline()
+
+
+def service():
+    records = load()
+    go, end = os.pipe(), os.pipe()
+    for _ in range(WORKERS):
+        if os.fork() == 0:
+            os.close(end[1])
+            os.read(go[0], 1)
+            use(records)
+            os.write(1, b'{"done": true}\n')
+            os.read(end[0], 1)
+            os._exit(0)
+    os.close(end[0])
+    say(master=os.getpid())
+    sys.stdin.readline()
+    os.write(go[1], b"g" * WORKERS)
+    sys.stdin.readline()
+
+
+def launcher():
+    pid = os.posix_spawn(sys.executable, [sys.executable, __file__, "service"], os.environ)
+    os.waitpid(pid, 0)
+
+
+if __name__ == "__main__":
+    {"forkserver": forkserver, "launcher": launcher, "service": service}[sys.argv[1]]()
