@@ -59,12 +59,12 @@ impl Traced {
     }
 }
 
-fn allocator_of(python: &Interpreter) -> &'static str {
-    if python.is_free {
-        "mimalloc"
-    } else {
-        "pymalloc"
-    }
+/// Those with CPython's own allocator. Without a global interpreter lock mimalloc keeps a block that is freed
+/// for threads that may still look at it; what is read of its lists is tested with handmade ones.
+fn with_pools() -> Vec<Interpreter> {
+    let mut found = walkable();
+    found.retain(|python| !python.is_free);
+    found
 }
 
 #[test]
@@ -72,24 +72,25 @@ fn new_objects_in_holes_of_the_masters_heap_are_told_as_free_memory_of_it() {
     if !can_trace("free-holes") {
         return;
     }
-    for python in walkable() {
+    for python in with_pools() {
         let traced = Traced::of(&python, ["few", "300", "100000"], &["make"]);
         let (copied, walk) = (traced.copied(), traced.walk());
         assert!(copied > 10_000, "{python}: {copied}");
-        let allocator = allocator_of(&python);
-        let free = traced.free(allocator, "copied_pages");
-        // Nothing that the master still has is touched, but for a few of the interpreter's own.
+        let free = traced.free("pymalloc", "copied_pages");
+        // Nothing that the master still has is touched, but for some of the interpreter's own: 33 to 116 of
+        // 17,400 pages. Up to 5 % are of the lists, which the C library's allocator has.
         assert!(
-            free as f64 >= 0.95 * copied as f64,
+            traced.all_free() as f64 >= 0.98 * copied as f64 && free as f64 >= 0.9 * copied as f64,
             "{python}: {copied}; {walk:#}"
         );
-        let in_use = traced.free(allocator, "in_use_bytes") as f64 / (free * 4096) as f64;
+        // The workers fill pools that are partly used before empty ones: 0.047 where a pool is a page.
+        let in_use = traced.free("pymalloc", "in_use_bytes") as f64 / (free * 4096) as f64;
         assert!(
-            (0.7 * KEPT..1.5 * KEPT).contains(&in_use),
+            (0.7 * KEPT..2.0 * KEPT).contains(&in_use),
             "{python}: {in_use}; {walk:#}"
         );
         // Each page once: the workers use the same ones.
-        let once = traced.free(allocator, "free_bytes") as f64;
+        let once = traced.free("pymalloc", "free_bytes") as f64;
         let expected = (free / WORKERS * 4096) as f64 * (1.0 - in_use);
         assert!(
             (0.9 * expected..1.1 * expected).contains(&once),
@@ -130,7 +131,7 @@ fn copies_of_both_kinds_are_told_apart() {
     if !can_trace("free-mixed") {
         return;
     }
-    for python in walkable() {
+    for python in with_pools() {
         let traced = Traced::of(&python, ["few", "300", "34000"], &["read", "make"]);
         let (copied, walk) = (traced.copied(), traced.walk());
         let (held, titles) = (number(walk, "held_pages"), traced.titles);
@@ -160,8 +161,8 @@ fn holes_in_the_c_librarys_heap_are_told_too() {
     if !can_trace("free-malloc") {
         return;
     }
-    for python in walkable().iter().filter(|python| !python.is_free) {
-        let traced = Traced::of(python, ["few", "2000", "15000"], &["make"]);
+    for python in with_pools() {
+        let traced = Traced::of(&python, ["few", "2000", "15000"], &["make"]);
         let (copied, walk) = (traced.copied(), traced.walk());
         assert!(copied > 10_000, "{python}: {copied}");
         let free = traced.free("malloc", "copied_pages");

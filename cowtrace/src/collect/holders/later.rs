@@ -34,3 +34,15 @@ pub(super) const fn is_better(held_before: u64, held_now: u64, asked_now: u64) -
     let missing = held_before.saturating_sub(held_now);
     missing > held_before / 20 && missing > asked_now / 100
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_walk_is_better_where_much_of_what_was_asked_is_missing() {
+        assert!(is_better(5_000, 4_700, 6_000) && !is_better(5_000, 4_800, 6_000));
+        assert!(!is_better(15, 0, 40_000), "variables hold next to nothing");
+        assert!(is_better(500, 0, 40_000) && !is_better(0, 500, 40_000));
+    }
+}

@@ -26,6 +26,9 @@ const HUGE_BLOCK: u64 = 2 << 30;
 
 /// A page: blocks of one size.
 pub(super) struct BlockPage {
+    /// All of its memory.
+    pub(super) slices: std::ops::Range<u64>,
+    /// Address of the first block.
     pub(super) start: u64,
     /// Size of a block.
     pub(super) bytes: u64,
@@ -93,6 +96,7 @@ pub(super) fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<BlockPage
         && capacity <= reserved
         && reserved * bytes <= slices * SLICE;
     fits.then(|| BlockPage {
+        slices: page..page + slices * SLICE,
         start: page + before_blocks(size),
         bytes,
         capacity,

@@ -276,6 +276,7 @@ impl Making {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Allocator;
 
     const HELD: KnownPlace = KnownPlace {
         is_held: true,
@@ -354,6 +355,35 @@ mod tests {
             .map(|it| (it.path.as_str(), it.copied_pages))
             .collect();
         assert_eq!(told, [("data", 500), ("data.small", 400)]);
+    }
+
+    #[test]
+    fn what_is_copied_later_in_free_memory_is_known_by_its_range() {
+        let lies = [
+            (0x1100, HELD),
+            (0x1200, FREE),
+            (0x1a00, FREE),
+            (0x2100, FREE),
+        ];
+        let mut survey = survey(&lies);
+        let ranges = [0x1180..0x1a80, 0x2000..0x3000];
+        survey.free = FreeRanges::of(Allocator::Pymalloc, &ranges);
+        // What variables hold at the address itself stays theirs.
+        survey.free.add(Allocator::Malloc, 0x1000..0x1110);
+        let credit = survey.credit(&[0x1100, 0x1188, 0x1b00, 0x2800], &[1, 20, 300, 4000]);
+        assert_eq!((credit.asked_pages, credit.held_pages), (4321, 301));
+        let expected = FreeMemory {
+            allocator: Allocator::Pymalloc,
+            copied_pages: 4020,
+            in_use_bytes: 20 * (4096 - 0x900 - 0x110),
+            free_bytes: 0x900 + 0x110 + 4096,
+        };
+        assert_eq!(credit.free, [expected]);
+        // Where all is free but the address, nothing holds it.
+        survey.free = FreeRanges::of(Allocator::Pymalloc, &[0x2000..0x2800]);
+        let credit = survey.credit(&[0x2900], &[7]);
+        assert_eq!((credit.asked_pages, credit.held_pages), (7, 0));
+        assert!(credit.free.is_empty());
     }
 
     #[test]

@@ -56,8 +56,8 @@ impl BlocksOfPage {
         Some(count)
     }
 
-    pub(super) const fn range(&self) -> Range<u64> {
-        self.page.start..self.page.start + self.page.reserved * self.page.bytes
+    pub(super) fn range(&self) -> Range<u64> {
+        self.page.slices.clone()
     }
 
     fn is_in_use(&self, block: u64) -> bool {

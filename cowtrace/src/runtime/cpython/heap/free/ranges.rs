@@ -19,7 +19,7 @@ pub(in super::super) struct FreeRanges {
 
 impl FreeRanges {
     /// Adds a range, in any order; those of an allocator do not overlap.
-    pub(super) fn add(&mut self, allocator: Allocator, range: Range<u64>) {
+    pub(in super::super) fn add(&mut self, allocator: Allocator, range: Range<u64>) {
         if !self.is_full()
             && let Some(ranges) = self.ranges.get_mut(allocator as usize)
         {
@@ -61,6 +61,18 @@ impl FreeRanges {
             }
         }
         sum.min(PAGE)
+    }
+}
+
+#[cfg(test)]
+impl FreeRanges {
+    /// Ranges in order.
+    pub(in super::super) fn of(allocator: Allocator, ranges: &[Range<u64>]) -> Self {
+        let mut all = Self::default();
+        for range in ranges {
+            all.add(allocator, range.clone());
+        }
+        all
     }
 }
 
