@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    free_memory::advice_on_free_memory,
+    free_memory::add_advice_on_free_memory,
     runtimes::has_symbols,
     writers::{KnownPages, is_pythons, pages, pages_by},
 };
@@ -80,7 +80,6 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     }
     let is_kind = |kind: WriteKind| move |writer: &Writer| writer.kind == kind;
     let (counts, headers) = (is_kind(WriteKind::Refcount), is_kind(WriteKind::Gc));
-    all.extend(advice_on_free_memory(run));
     let has_counts = share(run, counts) >= SHARE;
     if has_counts {
         let what = "data in arrays, mapped files or shared memory";
@@ -109,6 +108,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
     }
     all.extend(freed_at_exit(run));
+    add_advice_on_free_memory(run, &mut all);
     all
 }
 

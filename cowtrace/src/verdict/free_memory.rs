@@ -108,9 +108,16 @@ pub(super) fn note_on_free_memory(run: &Run) -> Option<String> {
     ))
 }
 
-/// What to do about holes in the master's heap; none if few copies are of them.
-pub(super) fn advice_on_free_memory(run: &Run) -> Option<Advice> {
-    let free = FreePages::of(run).filter(|free| free.share >= ADVICE_SHARE)?;
+/// Adds what to do about holes in the master's heap: first if most copies are of them, last otherwise.
+pub(super) fn add_advice_on_free_memory(run: &Run, all: &mut Vec<Advice>) {
+    let free = FreePages::of(run).filter(|free| free.share >= ADVICE_SHARE);
+    if let Some(free) = free {
+        let place = if free.are_most() { 0 } else { all.len() };
+        all.insert(place, advice_on_holes(run, &free));
+    }
+}
+
+fn advice_on_holes(run: &Run, free: &FreePages) -> Advice {
     let in_use: u64 = free.by_allocator.iter().map(|it| it.in_use_bytes).sum();
     let unused: u64 = free.by_allocator.iter().map(|it| it.free_bytes).sum();
     let because = format!(
@@ -128,7 +135,7 @@ pub(super) fn advice_on_free_memory(run: &Run) -> Option<Advice> {
         "loading in a child process, {} less in the master",
         size(unused)
     );
-    Some(Advice::helping(&what, because, in_use))
+    Advice::helping(&what, because, in_use)
 }
 
 #[cfg(test)]
@@ -220,7 +227,13 @@ mod tests {
     #[test]
     fn a_little_gets_no_advice() {
         let run = run(300);
-        assert!(advice_on_free_memory(&run).is_none() && free_memory_in_words(&run).is_none());
+        let advice = advice_by_cause(&run);
+        assert!(
+            !advice
+                .iter()
+                .any(|it| it.what.contains("in a child process"))
+        );
+        assert!(free_memory_in_words(&run).is_none());
         assert!(!FreePages::of(&run).unwrap().are_most());
     }
 }

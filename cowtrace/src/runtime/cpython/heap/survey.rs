@@ -189,12 +189,13 @@ impl Survey {
         let behind = &self.addresses[after..];
         let end = after + behind.partition_point(|at| at / PAGE == page);
         let all = first..end;
-        let is_in_use = |index: &usize| self.free.at(self.addresses[*index]).is_none();
-        let mut places: Vec<usize> = all.clone().filter(is_in_use).collect();
+        let is_held = |index: &usize| self.place(*index).is_some_and(|place| place.is_held);
+        let is_free = |index: &usize| self.free.at(self.addresses[*index]).is_some();
+        let in_use = all.clone().filter(|it| is_held(it) || !is_free(it));
+        let mut places: Vec<usize> = in_use.collect();
         if places.is_empty() {
             places = all.collect();
         }
-        let is_held = |index: &usize| self.place(*index).is_some_and(|place| place.is_held);
         let held = places.iter().filter(|index| is_held(index)).count();
         let are_held = held * 2 >= places.len();
         let candidates = places
