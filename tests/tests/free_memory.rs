@@ -12,6 +12,7 @@ fn new_objects() -> Run {
         .holders
         .retain(|holder| holder.path.contains("id_title"));
     run.who_holds.holders[0].copied_pages = 900;
+    run.who_holds.holders[0].copied_types.clear();
     let walk = &mut run.who_holds.heap_walks[0];
     (walk.held_pages, walk.is_partial) = (950, false);
     walk.free = vec![
