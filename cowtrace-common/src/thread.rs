@@ -35,6 +35,8 @@ pub const FAULT_TOUCHED: u32 = 5;
 
 /// A traced thread. Only the thread's own hooks write it, and the user side before the thread is traced.
 /// So nothing here needs to be atomic.
+///
+/// Copies and first touches are counted within two cache lines. What is used for each of them comes first.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(8))]
 pub struct Thread {
@@ -47,8 +49,6 @@ pub struct Thread {
     /// registers of a kernel-mode fault and of its system call, 0 for a user-mode fault. Functions: the
     /// kernel address of the `struct vm_area_struct`.
     pub witness: u64,
-    /// Tracepoint: kernel address of the page that the fault allocated (`struct page`).
-    pub page: u64,
     /// One of the `FAULT_` states.
     pub state: u32,
     /// Slot of the process whose address space the thread uses.
@@ -56,60 +56,61 @@ pub struct Thread {
     /// Slot of the process whose address space the open fault changes: not `process` while the thread
     /// writes into another process's memory (`process_vm_writev`, ptrace).
     pub charged: u32,
-    /// Task id in the initial pid namespace.
-    pub tid: u32,
+    /// Pages in the tally of copies.
+    pub tally_copied: u32,
     /// [`crate::range::RangeKey`] of the tally: consecutive copies in one range, which go to the
     /// histogram and to the process's totals in one addition.
     pub tally_key: u64,
-    /// Pages in the tally.
-    pub tally_copied: u32,
-    /// 1 for a task outside of the traced tree that writes into a traced process's memory. It has the
-    /// slot for this one fault.
-    pub visitor: u32,
+    /// [`crate::range::RangeKey`] of the tally of first touches, like `tally_key`.
+    pub touch_key: u64,
+    /// Pages in that tally.
+    pub touched: u32,
+    /// Pages of new memory up to the next one of which evidence is taken, that page included; 0 before the
+    /// first draw.
+    pub touch_wait: u32,
+    /// Tracepoint: kernel address of the page that the fault allocated (`struct page`).
+    pub page: u64,
     /// Tracepoint: kernel address at which the thread's user-mode registers are saved, the same in all
     /// its system calls and faults; 0 before its first user-mode fault.
     pub user_registers: u64,
-    /// By [`HookEvent`]: which of a hook's two programs handled the event; 0 after the other had its
-    /// turn.
-    pub ran: [u8; EVENTS],
+    /// Tracepoint: instruction of the open user-mode fault; 0 if only a helper could read it.
+    pub instruction: u64,
     /// The exact address that the open fault writes to; `address` may be the page's.
     pub exact: u64,
     /// Functions: `FAULT_FLAG_…` bits of the open fault.
     pub flags: u32,
-    /// Number of pages that the last fault copied.
+    /// Number of pages that the last fault copied, or touched for the first time.
     pub pages: u32,
-    /// Tracepoint: 1 while a hook of this thread reads stacks in the process's memory. Its reads may
-    /// fault.
-    pub is_reading: u64,
     /// Number of the [`crate::python::PythonStack`] of the open fault, 0 if unknown.
     pub python_stack: u64,
-    /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if unknown.
-    pub native_stack: u64,
-    /// Tracepoint: instruction of the open user-mode fault; 0 if only a helper could read it.
-    pub instruction: u64,
-    /// Address of the thread's `PyThreadState` when it was last found, 0 before. Only evidence
-    /// and first touches need this field and those after it: copies are counted within two cache lines.
+    /// Functions: kernel address of the thread's own address space (`struct mm_struct`), 0 until it was
+    /// read.
+    pub own_mm: u64,
+    /// By [`HookEvent`]: which of a hook's two programs handled the event; 0 after the other had its
+    /// turn.
+    pub ran: [u8; EVENTS],
+    /// 1 for a task outside of the traced tree that writes into a traced process's memory. It has the
+    /// slot for this one fault.
+    pub visitor: u16,
+    /// Tracepoint: 1 while a hook of this thread reads stacks in the process's memory. Its reads may
+    /// fault.
+    pub is_reading: u16,
+    /// Address of the thread's `PyThreadState` when it was last found, 0 before. Only stacks, the words
+    /// around a write and one first touch in many need this field and those after it.
     pub python_thread: u64,
     /// What `pthread_self` returns in the thread, 0 until it was read.
     pub thread_pointer: u64,
     /// Kernel address of the top table of the thread's page tables, 0 until it was read.
     pub page_tables: u64,
-    /// [`crate::range::RangeKey`] of the tally of first touches, like `tally_key`.
-    pub touch_key: u64,
-    /// Pages in that tally.
-    pub touched: u32,
-    /// Pages of the last first touch.
-    pub touch_pages: u32,
-    /// Functions: kernel address of the thread's own address space (`struct mm_struct`), 0 until it was
-    /// read.
-    pub own_mm: u64,
-    /// Pages of new memory up to the next one of which evidence is taken, that page included; 0 before the
-    /// first draw.
-    pub touch_wait: u32,
-    /// Place of that page among [`crate::evidence::TOUCHES_PER_SAMPLE`].
+    /// Number of the [`crate::native::NativeStack`] of the open fault, 0 if unknown. Not set by a trace that
+    /// walks none.
+    pub native_stack: u64,
+    /// Task id in the initial pid namespace.
+    pub tid: u32,
+    /// Place of the next page of which evidence is taken among [`crate::evidence::TOUCHES_PER_SAMPLE`].
     pub touch_place: u32,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: u64,
+    pub padding: [u64; 3],
 }
 
 /// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.
@@ -127,10 +128,9 @@ pub enum HookEvent {
 }
 
 /// Entries of [`Thread::ran`].
-pub const EVENTS: usize = 8;
+pub const EVENTS: usize = HookEvent::Life as usize + 1;
 
 const _: () = assert!(size_of::<Thread>() == 192);
-const _: () = assert!(core::mem::offset_of!(Thread, state) == 32);
-const _: () = assert!(core::mem::offset_of!(Thread, tally_key) == 48);
+const _: () = assert!(core::mem::offset_of!(Thread, page) == 64);
 const _: () = assert!(core::mem::offset_of!(Thread, python_thread) == 128);
 const _: () = assert!(size_of::<TaskChunk>() == 8);

@@ -2,6 +2,7 @@
 //!
 //! Each traced thread has its own slot and at most one open fault, so threads share only the counters.
 
+use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
     process::{SOURCES, Source},
@@ -16,6 +17,17 @@ use crate::{
     range::{self, Outcome},
     thread::TracedThread,
 };
+
+/// 1 if this trace counts first touches of new memory beside copies. At 0 the verifier removes the code that
+/// does: the benchmark measures what it costs.
+#[unsafe(no_mangle)]
+static COUNT_TOUCHES: Global<u32> = Global::new(1);
+
+/// Whether this trace counts first touches of new memory.
+#[inline(always)]
+pub fn counts_touches() -> bool {
+    COUNT_TOUCHES.load() != 0
+}
 
 /// What a hook knows about a write fault when it begins.
 pub struct Begun {
@@ -91,7 +103,6 @@ pub fn count_copy(mut thread: TracedThread, source: Source, pages: u32) {
 pub fn count_touch(mut thread: TracedThread, charged: u32, address: u64, pages: u32) {
     let whole = range::whole_key(charged, FIRST_TOUCH, address);
     let tally = thread.get_mut();
-    tally.touch_pages = pages;
     if whole.0 == tally.touch_key {
         tally.touched += pages;
         return;
@@ -108,7 +119,7 @@ pub fn touch_taken_back(mut thread: TracedThread) {
     let fault = thread.get_mut();
     fault.state = FAULT_NONE;
     // The touch is the last that was counted, so it is still in the tally.
-    fault.touched = fault.touched.wrapping_sub(fault.touch_pages);
+    fault.touched = fault.touched.wrapping_sub(fault.pages);
     let address = fault.address;
     if evidence::is_taken() {
         touches::take_back(thread, address);

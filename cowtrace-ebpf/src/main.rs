@@ -32,17 +32,22 @@ use crate::{
 
 /// Hooks with two programs each, see [`Turn`]. The second is attached if the kernel preempts programs of
 /// its kind.
+///
+/// A program that becomes large is otherwise left to the compiler to call as a function, and each run of the hook,
+/// for every process of the machine, pays for one more call and return.
 macro_rules! twins {
     ($(#[doc = $doc:literal] #[$($kind:tt)+] $first:ident, $second:ident:
         $context:ty => $result:ty = $handler:expr;)*) => {$(
         #[doc = $doc]
         #[$($kind)+]
+        #[inline(always)]
         pub fn $first(ctx: $context) -> $result {
             $handler(&ctx, Turn::One)
         }
 
         #[doc = $doc]
         #[$($kind)+]
+        #[inline(always)]
         pub fn $second(ctx: $context) -> $result {
             $handler(&ctx, Turn::Other)
         }

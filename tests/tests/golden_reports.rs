@@ -131,7 +131,7 @@ fn a_short_report_of_new_memory_has_copies_as_an_aside() {
 }
 
 /// A growing run whose living workers have cycles and a cache on their new memory, in percent of it.
-fn grown(cycles: u64, cache: u64) -> Run {
+pub(crate) fn grown(cycles: u64, cache: u64) -> Run {
     let mut run = growing(SERVICE, 60, |second| second);
     let pages = (60 << 20) / run.head.host.page_bytes;
     let part = |percent: u64| (60 << 20) * percent / 100;

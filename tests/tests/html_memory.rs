@@ -4,7 +4,7 @@ use cowtrace::{
     run::{Balance, BalanceIs, HeldBefore, PageBalance, Process, Role, Run},
     words,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::html_report::{SERVICE, data, opened, run};
 
@@ -49,6 +49,7 @@ fn with_all_memory() -> Run {
     for (at, sample) in (0..).zip(&mut run.memory.timeline.samples) {
         sample.held_by_process = (0..=12).map(|id| (id, 10_000 + at * 10)).collect();
         sample.touched_pages = at * 150;
+        sample.touched_by_process = (0..=12).map(|id| (id, at * 11)).collect();
     }
     run
 }
@@ -75,6 +76,32 @@ fn the_memory_of_the_tree_and_of_each_worker_is_drawn() {
     let bytes = words::size(sum * 4096);
     assert!(told.contains(&format!("{bytes} in memory")), "{told}");
     assert!(told.contains("given back so far: "), "{told}");
+
+    let by_process = data["memory_by_process"]["processes"].as_array();
+    let by_process = by_process.expect("processes");
+    assert_eq!(by_process.len(), 13);
+    for process in by_process {
+        let bands = process["bands"].as_array().expect("bands").iter();
+        let pages: u64 = bands.map(|band| last(&json!({ "pages": band }))).sum();
+        assert_eq!(pages, 10_000 + 10 * (samples - 1), "all that it has");
+        let given_back = last(&json!({ "pages": process["given_back"] }));
+        assert_eq!(given_back, samples - 1, "it touched 11 a sample");
+    }
+    let choose = |place: &str| {
+        format!(
+            "(() => {{ const list = document.querySelector('#memory select'); list.value = '{place}'; \
+             list.dispatchEvent(new Event('change')); return list.options.length; }})()"
+        )
+    };
+    let lines = "document.querySelectorAll('#memory .legend .line').length";
+    assert_eq!(browser.evaluate(&choose("3")), 1 + 13);
+    assert_eq!(
+        browser.evaluate(lines),
+        1,
+        "one chart, with what was given back"
+    );
+    assert_eq!(browser.evaluate(&choose("")), 1 + 13);
+    assert_eq!(browser.evaluate(lines), 1);
 
     let shown = "[...document.querySelectorAll('.balances li')].filter(it => !it.hidden).length";
     assert_eq!(browser.evaluate(shown), 8);

@@ -7,6 +7,7 @@ mod pairing;
 mod rounds;
 mod stalls;
 mod statistics;
+mod touches;
 mod tracer;
 mod upkeep;
 mod variant;
@@ -33,6 +34,8 @@ const BPFTRACE: Need = Need {
 enum Part {
     /// How long a busy master's mmap and munmap take
     Stalls,
+    /// What counting first touches of new memory costs
+    Touches,
 }
 
 /// How long to measure.
@@ -76,8 +79,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--binaries".into(),
         binaries.into(),
     ];
-    if options.only == Some(Part::Stalls) {
-        arguments.extend(["--only".into(), "stalls".into()]);
+    if let Some(only) = options.only.and_then(|part| part.to_possible_value()) {
+        arguments.extend(["--only".into(), only.get_name().into()]);
     }
     workspace::run(&mut privilege::command(
         "attach the tracers",
@@ -92,13 +95,17 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
         pages: options.pages,
     };
     let machine = figures::machine();
-    if options.only == Some(Part::Stalls) {
+    if let Some(only) = options.only {
         println!("{machine}");
-        return stalls::run(&bench.binaries, &mut io::stdout());
+        return match only {
+            Part::Stalls => stalls::run(&bench.binaries, &mut io::stdout()),
+            Part::Touches => touches::run(&bench.binaries, &mut io::stdout()),
+        };
     }
     let rounds = bench.run(options.rounds)?;
     println!("{machine}");
     figures::costs(options, &rounds, &mut io::stdout())?;
+    touches::run(&bench.binaries, &mut io::stdout())?;
     let upkeep = upkeep::measure(&bench.binaries)?;
     figures::upkeep(&upkeep, &mut io::stdout())?;
     let naming = naming::measure(&bench.binaries)?;

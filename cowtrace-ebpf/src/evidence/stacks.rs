@@ -23,6 +23,30 @@ pub fn are_walked(program: KnownProgram) -> bool {
     native::walks_native_stacks() || (python::walks_python_frames() && program.interpreter != 0)
 }
 
+/// Keeps the stacks of the open fault's writer with the thread until the fault copies its page.
+#[inline(always)]
+pub fn keep_until_copy(mut thread: TracedThread, stacks: StackNumbers) {
+    let fault = thread.get_mut();
+    fault.python_stack = stacks.python_stack;
+    if native::walks_native_stacks() {
+        fault.native_stack = stacks.native_stack;
+    }
+}
+
+/// The stacks that were kept with the thread.
+#[inline(always)]
+pub fn kept_with(thread: TracedThread) -> StackNumbers {
+    let fault = thread.get();
+    let mut stacks = StackNumbers {
+        python_stack: fault.python_stack,
+        native_stack: 0,
+    };
+    if native::walks_native_stacks() {
+        stacks.native_stack = fault.native_stack;
+    }
+    stacks
+}
+
 /// The stacks of the current thread that this trace walks. `registers` gives its user-mode registers.
 #[inline(always)]
 pub fn of_writer(

@@ -115,6 +115,9 @@ pub fn page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, address: u6
             _ => {}
         }
     }
+    if !fault::counts_touches() {
+        return;
+    }
     let Some(charged) = toucher(thread, vma) else {
         return;
     };

@@ -86,6 +86,9 @@ fn page_fault(ctx: &RawTracePointContext, turn: Turn, mode: Mode) -> i32 {
 #[inline(always)]
 fn begin_absent(mut thread: TracedThread, address: u64, registers: SavedRegisters, mode: Mode) {
     fault::end_fault(thread);
+    if !fault::counts_touches() {
+        return;
+    }
     let witness = match mode {
         Mode::User => 0,
         Mode::Kernel => match digest_of_fault(thread, registers) {
@@ -97,7 +100,8 @@ fn begin_absent(mut thread: TracedThread, address: u64, registers: SavedRegister
     fault.address = address;
     fault.anchor = registers.0;
     fault.witness = witness;
-    fault.instruction = registers.instruction_at_once().unwrap_or(0);
+    // Read with the page: few of these faults touch new memory, and until then only the address depends on it.
+    fault.instruction = 0;
     fault.state = FAULT_ABSENT;
 }
 
@@ -159,9 +163,7 @@ fn keep_stacks(
     } else {
         StackNumbers::default()
     };
-    let fault = thread.get_mut();
-    fault.python_stack = stacks.python_stack;
-    fault.native_stack = stacks.native_stack;
+    stacks::keep_until_copy(thread, stacks);
 }
 
 /// How the thread entered the kernel, if it is still inside its fault; `None` if it is in something later.
@@ -208,21 +210,26 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
     let Some(mut thread) = TracedThread::find_for(ctx.pid(), HookEvent::Copy, turn) else {
         return 0;
     };
-    if thread.get().state != FAULT_BEGUN || order != 0 {
-        first_touch(thread, turn, gfp, order, ctx.arg(0));
-        return 0;
-    }
-    let Some(entry) = in_progress(thread) else {
+    if order == 0 && thread.get().state == FAULT_BEGUN {
+        if let Some(entry) = in_progress(thread) {
+            thread.get_mut().page = ctx.arg(0);
+            page_copied(ctx, thread, gfp, entry);
+            return 0;
+        }
         fault::end_fault(thread);
-        first_touch(thread, turn, gfp, order, ctx.arg(0));
-        return 0;
-    };
+    }
+    first_touch(thread, turn, gfp, order, ctx.arg(0));
+    0
+}
+
+/// The open write fault copied its page.
+#[inline(always)]
+fn page_copied(ctx: &RawTracePointContext, thread: TracedThread, gfp: u64, entry: KernelEntry) {
     let source = if gfp & GFP_ZERO == 0 {
         Source::Unknown
     } else {
         Source::Zero
     };
-    thread.get_mut().page = ctx.arg(0);
     fault::count_copy(thread, source, 1);
     if evidence::is_taken() {
         record_writer(thread, entry);
@@ -232,26 +239,29 @@ pub fn page_alloc(ctx: &RawTracePointContext, turn: Turn) -> i32 {
         ctx,
         "copied: task {} process slot {} address {:x}", fault.tid, fault.process, fault.address
     );
-    0
 }
 
 /// A page was allocated outside of a write fault on a present page. It is new memory if the kernel fills it with
 /// zeros: the flags of a small page say so, and huge pages are always filled.
 #[inline(always)]
 fn first_touch(mut thread: TracedThread, turn: Turn, gfp: u64, order: u32, page: u64) {
-    if order > MOST_ORDER || (order == 0 && gfp & GFP_ZERO == 0) {
+    if !fault::counts_touches() || order > MOST_ORDER || (order == 0 && gfp & GFP_ZERO == 0) {
         return;
     }
     // A page that a system call asks for, as by MAP_POPULATE, has no known address.
     let mut address = 0;
-    if thread.get().state == FAULT_ABSENT && in_progress(thread).is_some() {
+    let pages = 1 << order;
+    if thread.get().state == FAULT_ABSENT
+        && let Some(entry) = in_progress(thread)
+    {
         let fault = thread.get_mut();
         address = fault.address;
+        fault.instruction = entry.instruction;
         fault.page = page;
+        fault.pages = pages;
         fault.state = FAULT_TOUCHED;
     }
     let charged = thread.get().process;
-    let pages = 1 << order;
     fault::count_touch(thread, charged, address, pages);
     if evidence::is_taken() && touches::is_due(thread, pages) {
         touches::record_touch(thread, turn, address, pages);
@@ -278,10 +288,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
             pages: 1,
             system_call,
             words,
-            stacks: StackNumbers {
-                python_stack: fault.python_stack,
-                native_stack: fault.native_stack,
-            },
+            stacks: stacks::kept_with(thread),
         },
     );
 }

@@ -116,6 +116,10 @@ pub struct TraceOptions {
 
 /// What to find out about who wrote.
 #[derive(Clone, Copy, Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct EvidenceOptions {
     /// Counts only, without who wrote; lower overhead
     #[arg(long)]
@@ -129,6 +133,10 @@ pub struct EvidenceOptions {
     /// higher overhead
     #[arg(long, conflicts_with = "no_writers")]
     pub stacks: bool,
+
+    /// Count copies alone, for the benchmark; the verdict then knows nothing of new memory
+    #[arg(long = "__no-touches", hide = true)]
+    pub no_touches: bool,
 }
 
 /// The demo's arguments.

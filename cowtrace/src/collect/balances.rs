@@ -1,6 +1,7 @@
-//! What living processes share with those that they inherited from, at the start of a trace and at its end.
+//! What living processes share with those that they inherited from, at the start of a trace, at its end, and from
+//! time to time between.
 //!
-//! Reading takes up to half a second, in which evidence would pile up: at the start a thread does it.
+//! Reading takes up to half a second, in which evidence would pile up: before the end a thread does it.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,6 +26,11 @@ const MOST_PAGES: u64 = 1 << 20;
 /// Units of 64 KiB in a sample: 9 ms a process.
 const UNITS: u64 = 1_024;
 
+/// Between two readings before the end, ns;
+const EACH_NS: u64 = 30_000_000_000;
+/// and in times what a reading took: the thread runs for at most half a percent of the time.
+const SHARE: u64 = 200;
+
 /// A process that others inherited from, and those: serial number, pid, pages copied so far.
 #[derive(Debug)]
 struct DonorFamily {
@@ -35,46 +41,102 @@ struct DonorFamily {
 /// Balances of a trace.
 #[derive(Debug, Default)]
 pub(super) struct Balances {
-    /// Those of the start, while they are read.
-    start: Option<JoinHandle<Vec<Balance>>>,
+    /// Those of the start.
+    start: Vec<Balance>,
+    /// The last ones that were read since.
+    latest: Vec<Balance>,
+    /// Those that a thread is reading.
+    reading: Option<BalanceReading>,
     has_begun: bool,
+    /// When the next ones are to be read, ns since the start.
+    due_ns: u64,
+}
+
+/// A thread that reads balances.
+#[derive(Debug)]
+struct BalanceReading {
+    thread: JoinHandle<Vec<Balance>>,
+    /// Whether they are those of the start.
+    is_start: bool,
+    begun_ns: u64,
 }
 
 impl Balances {
-    /// Begins to read those of the processes that are there already, once.
-    pub(super) fn begin(&mut self, records: &Records, proc_root: &Path, clock: Clock) {
-        if std::mem::replace(&mut self.has_begun, true) {
+    /// Begins to read those of the processes that are there already, and from time to time those of all that live: a
+    /// trace that is cut off has the last ones.
+    pub(super) fn look(&mut self, records: &Records, proc_root: &Path, clock: Clock) {
+        self.take_read(clock, false);
+        let begun_ns = clock.elapsed_ns();
+        let is_start = !self.has_begun;
+        if self.reading.is_some() || !is_start && begun_ns < self.due_ns {
             return;
         }
-        let families = living_families(records, |heir| heir.started_ns == 0);
+        self.has_begun = true;
+        self.due_ns = begun_ns.saturating_add(EACH_NS);
+        let families = living_families(records, |heir| !is_start || heir.started_ns == 0);
         if families.is_empty() {
             return;
         }
         let root: PathBuf = proc_root.to_owned();
         let thread = thread::Builder::new().name("balances".into());
-        self.start = thread
-            .spawn(move || read_families(&families, &root, clock))
-            .ok();
+        let thread = thread.spawn(move || read_families(&families, &root, clock));
+        self.reading = thread.ok().map(|thread| BalanceReading {
+            thread,
+            is_start,
+            begun_ns,
+        });
     }
 
-    /// Those of the start, and of the end at `at_ns` since the start. The timeline has what was copied while the
-    /// first were read.
+    /// Takes what the thread has read, if it is done, or else waits for it.
+    fn take_read(&mut self, clock: Clock, waits: bool) {
+        let is_done = |it: &mut BalanceReading| waits || it.thread.is_finished();
+        let Some(reading) = self.reading.take_if(is_done) else {
+            return;
+        };
+        let now_ns = clock.elapsed_ns();
+        let took_ns = now_ns.saturating_sub(reading.begun_ns);
+        let pause_ns = took_ns.saturating_mul(SHARE).max(EACH_NS);
+        self.due_ns = now_ns.saturating_add(pause_ns);
+        let found = reading.thread.join().unwrap_or_default();
+        if reading.is_start {
+            self.start = found;
+        } else {
+            self.latest = found;
+        }
+    }
+
+    /// Those of the start and the latest, in the order of process and time. The timeline has what was copied while
+    /// they were read. Without processes that are not known any more.
+    pub(super) fn so_far(&self, records: &Records, timeline: &Timeline) -> Vec<Balance> {
+        let all = self.start.iter().chain(&self.latest);
+        let known = all.filter(|it| records.get(it.process_id).is_some());
+        let mut balances: Vec<Balance> = known
+            .map(|balance| Balance {
+                copied_pages: timeline.copied_at(balance.process_id, balance.at_ns),
+                ..*balance
+            })
+            .collect();
+        balances.sort_by_key(|balance| (balance.process_id, balance.at_ns));
+        balances
+    }
+
+    /// Those of the start, and of the end at `at_ns` since the start, or else the latest of processes that ended.
     pub(super) fn finish(
-        self,
+        mut self,
         records: &Records,
         proc_root: &Path,
         timeline: &Timeline,
         clock: Clock,
         at_ns: u64,
     ) -> Vec<Balance> {
-        let start = self.start.and_then(|thread| thread.join().ok());
-        let mut balances = start.unwrap_or_default();
-        for balance in &mut balances {
-            balance.copied_pages = timeline.copied_at(balance.process_id, balance.at_ns);
-        }
+        self.take_read(clock, true);
         let families = living_families(records, |_| true);
         let end = read_families(&families, proc_root, clock).into_iter();
-        balances.extend(end.map(|balance| Balance { at_ns, ..balance }));
+        let end: Vec<Balance> = end.map(|balance| Balance { at_ns, ..balance }).collect();
+        let is_at_end = |it: &Balance| end.iter().any(|end| end.process_id == it.process_id);
+        self.latest.retain(|it| !is_at_end(it));
+        let mut balances = self.so_far(records, timeline);
+        balances.extend(end);
         balances.sort_by_key(|balance| (balance.process_id, balance.at_ns));
         balances
     }

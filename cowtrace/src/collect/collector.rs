@@ -225,7 +225,7 @@ impl Collector {
         let sample = self.processes.sample(&self.probe.tables);
         let root = self.processes.proc_root();
         let records = self.processes.records();
-        self.balances.begin(records, root, self.clock);
+        self.balances.look(records, root, self.clock);
         self.machine.read_due(records, root, sample.at_ns);
         self.new_pages.look(records, root);
         let progress = Progress {
@@ -329,6 +329,7 @@ impl Collector {
         let mut run = self.new_run(identity, self.clock.elapsed_ns());
         run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
         run.machine = self.machine.so_far();
+        run.machine.kills = self.machine.kills(self.processes.records());
         let so_far = SoFar {
             probe: &self.probe,
             records: self.processes.records(),
@@ -336,7 +337,10 @@ impl Collector {
             timeline: &self.timeline,
             evidence: &self.evidence,
         };
-        self.snapshots.next(run, &so_far)
+        let mut snapshot = self.snapshots.next(run, &so_far);
+        let records = self.processes.records();
+        snapshot.run.growth.balances = self.balances.so_far(records, &self.timeline);
+        snapshot
     }
 
     /// Makes the next snapshot a whole one: the last one was lost.

@@ -8,13 +8,16 @@ use std::{
     time::Instant,
 };
 
-use super::processes::records::Records;
+use super::processes::{record::Record, records::Records};
 use crate::{
     memory::{
-        CgroupMounts, Consumers, MemoryCgroup, largest_growers, read_consumers, read_held_aside,
-        read_machine, read_sockets, refresh_counters,
+        CgroupMounts, Consumers, KernelLog, MemoryCgroup, largest_growers, read_consumers,
+        read_held_aside, read_machine, read_sockets, refresh_counters,
     },
-    run::{Elsewhere, GrownProcess, Machine, MachineReading, PlaceOnMachine, ServiceAside},
+    run::{
+        Elsewhere, GrownProcess, Machine, MachineReading, MemoryKill, PlaceOnMachine, ServiceAside,
+        ServiceShared,
+    },
 };
 
 /// Time between two readings of the machine's memory, ns: some 0.1 ms each.
@@ -56,12 +59,16 @@ pub(super) struct MachineWatch {
     /// The same of what the traced processes have aside.
     aside_due_ns: u64,
     cgroup: Option<MemoryCgroup>,
+    /// As last read.
+    place: Option<PlaceOnMachine>,
     /// Whether nothing else was seen in it.
     is_alone: bool,
     /// Processes in it that were not known to be traced at the last look: one may have been forked since.
     strangers: HashSet<u32>,
     /// Other processes at the start, while they are read.
     before: Option<JoinHandle<Option<Consumers>>>,
+    /// What the kernel writes since the start; `None` if it may not be read.
+    log: Option<KernelLog>,
 }
 
 impl MachineWatch {
@@ -75,9 +82,11 @@ impl MachineWatch {
             due_ns: 0,
             aside_due_ns: 0,
             cgroup: None,
+            place: None,
             is_alone: true,
             strangers: HashSet::new(),
             before: None,
+            log: KernelLog::open(),
         }
     }
 
@@ -119,9 +128,12 @@ impl MachineWatch {
             let first = living(records).next();
             reading.sockets = first.and_then(|pid| read_sockets(root, pid, self.page_bytes));
             reading.cgroup = self.cgroup.as_ref().and_then(MemoryCgroup::read);
+            self.place = Some(self.place_now());
             if at_ns >= self.aside_due_ns {
                 let begun = Instant::now();
-                reading.service = read_aside(records, root);
+                let aside = read_aside(records, root);
+                reading.service = aside.map(|(aside, _)| aside);
+                reading.shared = aside.and_then(|(_, shared)| shared);
                 self.aside_due_ns = after_pause(at_ns, begun, SHARE_ASIDE);
             }
         }
@@ -176,11 +188,40 @@ impl MachineWatch {
         self.strangers = strangers;
     }
 
+    /// For lack of whose memory the kernel killed traced processes, as far as its log says.
+    pub(super) fn kills(&mut self, records: &Records) -> Vec<MemoryKill> {
+        let logged = self.log.as_mut().map(KernelLog::kills).unwrap_or_default();
+        if logged.is_empty() {
+            return Vec::new();
+        }
+        let victims = records
+            .in_run()
+            .filter(|it| it.exit.is_some_and(|exit| exit.out_of_memory));
+        let kill = |victim: &Record| {
+            let logged = logged.iter().rfind(|kill| kill.pid == victim.pid)?;
+            Some(MemoryKill {
+                process_id: victim.id,
+                by: logged.by.clone(),
+            })
+        };
+        victims.filter_map(kill).collect()
+    }
+
+    fn place_now(&self) -> PlaceOnMachine {
+        let cgroup = self.cgroup.as_ref();
+        PlaceOnMachine {
+            cgroup: cgroup.map(MemoryCgroup::path),
+            is_alone: self.is_alone && cgroup.is_some(),
+            limit: cgroup.and_then(MemoryCgroup::nearest_limit),
+        }
+    }
+
     /// What was read so far.
     pub(super) fn so_far(&self) -> Machine {
         let readings = self.kept.iter().chain(&self.recent);
         Machine {
             readings: readings.copied().collect(),
+            place: self.place.clone(),
             ..Machine::default()
         }
     }
@@ -193,18 +234,11 @@ impl MachineWatch {
         let _ = refresh_counters(root);
         self.aside_due_ns = 0;
         self.read(records, root, at_ns, true);
-        let cgroup = self.cgroup.as_ref();
-        let place = PlaceOnMachine {
-            cgroup: cgroup.map(MemoryCgroup::path),
-            is_alone: self.is_alone && cgroup.is_some(),
-            limit: cgroup.and_then(MemoryCgroup::nearest_limit),
-        };
         let before = self.before.take().and_then(|thread| thread.join().ok());
         let elsewhere = before
             .flatten()
             .and_then(|before| compare_consumers(&before, records, root));
         Machine {
-            place: Some(place),
             elsewhere,
             ..self.so_far()
         }
@@ -223,9 +257,10 @@ fn living(records: &Records) -> impl Iterator<Item = u32> {
     alive.map(|record| record.pid)
 }
 
-/// `None` if none lives.
-fn read_aside(records: &Records, root: &Path) -> Option<ServiceAside> {
+/// What they have beside private memory, and shared memory if the kernel counts that; `None` if none lives.
+fn read_aside(records: &Records, root: &Path) -> Option<(ServiceAside, Option<ServiceShared>)> {
     let mut sum = ServiceAside::default();
+    let mut shared = None::<ServiceShared>;
     let mut pids = living(records);
     for pid in pids.by_ref().take(MOST_ASIDE) {
         let Some(held) = read_held_aside(root, pid) else {
@@ -234,9 +269,14 @@ fn read_aside(records: &Records, root: &Path) -> Option<ServiceAside> {
         sum.processes += 1;
         sum.page_tables_bytes = sum.page_tables_bytes.saturating_add(held.page_tables_bytes);
         sum.swapped_bytes = sum.swapped_bytes.saturating_add(held.swapped_bytes);
+        if let Some(bytes) = held.shared_bytes {
+            let all = shared.get_or_insert_default();
+            all.sum_bytes = all.sum_bytes.saturating_add(bytes);
+            all.most_bytes = all.most_bytes.max(bytes);
+        }
     }
     sum.is_partial = pids.next().is_some();
-    (sum.processes > 0).then_some(sum)
+    (sum.processes > 0).then_some((sum, shared))
 }
 
 /// Who grew that is not traced, and is not this program.

@@ -227,6 +227,7 @@ impl Session<'_> {
                 python: !self.options.evidence.no_frames,
                 native: self.options.evidence.stacks,
             }),
+            touches: !self.options.evidence.no_touches,
             // A line for each copy.
             diagnostics: self.options.verbose >= 3,
         }

@@ -3,7 +3,7 @@
 
 use object::{Object as _, ObjectSegment as _};
 
-use super::{bss, cgroup, files, held, machine, maps, process, program, sockets};
+use super::{bss, cgroup, files, held, kernel_log, machine, maps, process, program, sockets};
 use crate::{
     fuzzing::{Target, Values},
     run::Kind,
@@ -115,6 +115,10 @@ fn any_count(input: &[u8]) {
     let _ = sockets::sockets_of(input, PAGE).time_wait_bytes();
     let _ = (cgroup::memory_of_v1(input), cgroup::memory_of_v2(input));
     let _ = (cgroup::cgroup_mounts(input), cgroup::memory_path(input));
+    let mut kills = kernel_log::KillReader::default();
+    input
+        .split(|&byte| byte == 0)
+        .for_each(|record| kills.take(record));
 }
 
 fn any_text(input: &[u8]) {

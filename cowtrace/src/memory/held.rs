@@ -109,6 +109,8 @@ pub struct HeldAside {
     pub swapped_bytes: u64,
     /// Page tables (`VmPTE`): 2 MiB for each GiB that the process has present or inherited.
     pub page_tables_bytes: u64,
+    /// Present shared memory (`RssShmem`), which others may have too; `None` before Linux 4.5.
+    pub shared_bytes: Option<u64>,
 }
 
 /// Reads what else a process holds; none if it is gone or has no memory. 15 us: once in some seconds.
@@ -123,6 +125,7 @@ pub(super) fn held_aside(status: &[u8]) -> Option<HeldAside> {
         // Kernels without swap have no such line.
         swapped_bytes: bytes_after(status, "VmSwap:").unwrap_or(0),
         page_tables_bytes: bytes_after(status, "VmPTE:")?,
+        shared_bytes: bytes_after(status, "RssShmem:"),
     })
 }
 

@@ -1,6 +1,5 @@
-//! Readers of /proc and of cgroups: mappings and their present pages, what processes share and hold, the
-//! machine's memory. Each takes the root as an
-//! argument, so that tests can use files of their own.
+//! Readers of /proc, of cgroups and of the kernel's log: mappings and their present pages, what processes share
+//! and hold, the machine's memory. Each takes the root as an argument, so that tests can use files of their own.
 
 mod balance;
 mod bss;
@@ -14,6 +13,7 @@ mod files;
 pub(crate) mod fuzz;
 mod held;
 mod huge;
+mod kernel_log;
 mod machine;
 mod maps;
 mod merging;
@@ -35,6 +35,7 @@ pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map};
 pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
+pub use kernel_log::{KernelLog, LoggedKill};
 pub use machine::{read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
@@ -44,7 +45,7 @@ pub use process::{
 };
 pub use program::started_by;
 pub use sockets::{network_namespace, read_sockets};
-pub use target::{read_target, read_word, try_reading};
+pub use target::{Refusal, read_target, read_word, try_reading, why_refused};
 
 /// Bytes in a page of this machine.
 #[must_use]

@@ -15,6 +15,8 @@ pub struct Settings {
     pub range_bytes: u64,
     /// Which stacks of writers to walk; `None` to take no evidence of who wrote.
     pub writers: Option<Walks>,
+    /// Whether to count first touches of new memory beside copies.
+    pub touches: bool,
     /// Whether the kernel side logs diagnostics.
     pub diagnostics: bool,
 }

@@ -108,6 +108,7 @@ fn probe_with(
     globals.push((global::HAS_SECOND, u32::from(has_second)));
     let range_shift = settings.range_bytes.trailing_zeros();
     let page_shift = kernel.page_bytes.trailing_zeros();
+    globals.push((global::COUNT_TOUCHES, u32::from(settings.touches)));
     globals.push((global::RANGE_SHIFT, range_shift));
     globals.push((global::PAGE_SHIFT, page_shift));
     globals.push((global::BUCKET_MASK, RANGE_BUCKETS - 1));

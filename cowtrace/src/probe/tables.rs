@@ -182,7 +182,7 @@ impl Tables {
             .u32(thread, offset_of!(Thread, touched))
             .store(0, Relaxed);
         self.threads
-            .u32(thread, offset_of!(Thread, visitor))
+            .u16(thread, offset_of!(Thread, visitor))
             .store(0, Relaxed);
         self.threads
             .u64(thread, offset_of!(Thread, user_registers))

@@ -116,6 +116,7 @@ fn try_backend(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, Pr
             python: true,
             native: false,
         }),
+        touches: true,
         diagnostics: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

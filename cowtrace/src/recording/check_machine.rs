@@ -21,6 +21,10 @@ pub(super) fn check_machine(run: &Run) -> Result<(), Damage> {
         }
         before_ns = reading.at_ns;
     }
+    let mut kills = run.machine.kills.iter();
+    if !kills.all(|kill| run.process(kill.process_id).is_some()) {
+        return Err(Damage("memory_kills: one of no process".into()));
+    }
     let elsewhere = run.machine.elsewhere.iter();
     let mut pages = elsewhere.flat_map(|all| {
         let growers = all.growers.iter();

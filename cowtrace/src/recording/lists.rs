@@ -10,8 +10,8 @@ use super::{
 };
 use crate::run::{
     Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
-    GrownVariable, HeldBefore, Loss, MachineReading, PerfMapProblem, PlaceOnMachine, Process,
-    Region, Run, ServiceAside, SocketMemory,
+    GrownVariable, HeldBefore, Loss, MachineReading, MemoryKill, PerfMapProblem, PlaceOnMachine,
+    Process, Region, Run, ServiceAside, ServiceShared, SocketMemory,
 };
 
 /// The rows that these tables hold.
@@ -44,6 +44,8 @@ struct MachineLists {
     sockets: HeldRows,
     cgroup: HeldRows,
     service: HeldRows,
+    shared: HeldRows,
+    kills: HeldRows,
     place: HeldRows,
     elsewhere: HeldRows,
     growers: HeldRows,
@@ -72,6 +74,12 @@ impl MachineLists {
                 &self.service,
                 readings().filter_map(|(at, it)| Some((at, it.service?))),
             )?,
+            shared: sync_table::<ServiceShared, _>(
+                db,
+                &self.shared,
+                readings().filter_map(|(at, it)| Some((at, it.shared?))),
+            )?,
+            kills: sync_list::<MemoryKill, _>(db, &self.kills, &machine.kills)?,
             place: sync_list::<PlaceOnMachine, _>(db, &self.place, &machine.place)?,
             elsewhere: sync_list(db, &self.elsewhere, all)?,
             growers: sync_list::<GrownProcess, _>(db, &self.growers, growers)?,

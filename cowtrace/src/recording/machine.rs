@@ -6,7 +6,7 @@ use super::{
 };
 use crate::run::{
     CgroupMemory, Consumer, Elsewhere, GrownProcess, MachineMemory, MachineReading, NearestLimit,
-    PlaceOnMachine, ServiceAside, SocketMemory,
+    PlaceOnMachine, ServiceAside, ServiceShared, SocketMemory,
 };
 
 impl Stored for MachineReading {
@@ -194,6 +194,23 @@ impl Stored for ServiceAside {
             is_partial: columns.flag()?,
             page_tables_bytes: columns.count()?,
             swapped_bytes: columns.count()?,
+        })
+    }
+}
+
+impl Stored for ServiceShared {
+    const TABLE: TableDefinition =
+        of_reading("machine_service_shared", &["sum_bytes", "most_bytes"]);
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.sum_bytes);
+        columns.number(self.most_bytes);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            sum_bytes: columns.count()?,
+            most_bytes: columns.count()?,
         })
     }
 }

@@ -19,6 +19,7 @@ mod grown;
 mod growth;
 mod holders;
 mod journal;
+mod kills;
 mod label;
 mod lists;
 mod machine;

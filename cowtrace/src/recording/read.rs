@@ -21,11 +21,14 @@ use super::{
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
-    timeline::{HeldChange, SampleChange, SampleTouches, spread_copied, spread_held},
+    timeline::{
+        HeldChange, SampleChange, SampleTouches, TouchChange, spread_copied, spread_held,
+        spread_touched,
+    },
 };
 use crate::run::{
     Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
-    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading,
+    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
     PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample,
 };
 
@@ -262,6 +265,9 @@ fn read_growth(
     if is_there(there, HeldChange::TABLE.name) {
         spread_held(samples, read_rows::<HeldChange>(db)?)?;
     }
+    if is_there(there, TouchChange::TABLE.name) {
+        spread_touched(samples, read_rows::<TouchChange>(db)?)?;
+    }
     Ok(())
 }
 
@@ -274,10 +280,14 @@ fn read_machine(db: &Connection, there: &[(String, String)]) -> Result<Machine, 
     add_parts(db, there, &mut readings, |it, part| it.sockets = Some(part))?;
     add_parts(db, there, &mut readings, |it, part| it.cgroup = Some(part))?;
     add_parts(db, there, &mut readings, |it, part| it.service = Some(part))?;
+    add_parts(db, there, &mut readings, |it, part| it.shared = Some(part))?;
     let mut machine = Machine {
         readings,
         ..Machine::default()
     };
+    if is_there(there, MemoryKill::TABLE.name) {
+        machine.kills = read_list(db)?;
+    }
     if is_there(there, PlaceOnMachine::TABLE.name) {
         machine.place = read_list(db)?.into_iter().next();
     }

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 21] = [
+pub(super) const LATER: [&str; 24] = [
     "balances",
     "command_lines",
     "exits",
@@ -26,10 +26,13 @@ pub(super) const LATER: [&str; 21] = [
     "machine_growers",
     "machine_place",
     "machine_service",
+    "machine_service_shared",
     "machine_sockets",
+    "memory_kills",
     "oom_victims",
     "perf_map_problems",
     "timeline_held",
+    "timeline_touched",
     "timeline_touches",
 ];
 
@@ -60,20 +63,20 @@ mod tests {
             exits::VictimRow,
             machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
-            timeline::{HeldChange, SampleChange, SampleTouches},
+            timeline::{HeldChange, SampleChange, SampleTouches, TouchChange},
         },
         *,
     };
     use crate::run::{
         AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreeMemory,
         Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
-        MachineReading, NativeFrame, PerfMapProblem, PlaceOnMachine, Process, PythonFrame, Region,
-        Row, Sample, ServiceAside, SocketMemory, Writer,
+        MachineReading, MemoryKill, NativeFrame, PerfMapProblem, PlaceOnMachine, Process,
+        PythonFrame, Region, Row, Sample, ServiceAside, ServiceShared, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 43] = [
+        const STORED: [TableDefinition; 46] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -97,6 +100,7 @@ mod tests {
             SampleChange::TABLE,
             SampleTouches::TABLE,
             HeldChange::TABLE,
+            TouchChange::TABLE,
             FirstTouches::TABLE,
             HeldBefore::TABLE,
             Grower::TABLE,
@@ -105,6 +109,8 @@ mod tests {
             SocketMemory::TABLE,
             CgroupMemory::TABLE,
             ServiceAside::TABLE,
+            ServiceShared::TABLE,
+            MemoryKill::TABLE,
             PlaceOnMachine::TABLE,
             ElsewhereRow::TABLE,
             GrownProcess::TABLE,

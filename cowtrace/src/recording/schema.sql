@@ -253,6 +253,13 @@ CREATE TABLE timeline_held (
   PRIMARY KEY (process_id, sample_id)
 ) WITHOUT ROWID;
 
+CREATE TABLE timeline_touched (
+  process_id INTEGER NOT NULL,
+  sample_id INTEGER NOT NULL,
+  touched_pages INTEGER NOT NULL, -- of new memory, from this sample on, as timeline_changes
+  PRIMARY KEY (process_id, sample_id)
+) WITHOUT ROWID;
+
 CREATE TABLE first_touches (
   id INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL,
@@ -331,6 +338,20 @@ CREATE TABLE machine_service (
   is_partial INTEGER NOT NULL, -- 1 if there were more
   page_tables_bytes INTEGER NOT NULL,
   swapped_bytes INTEGER NOT NULL
+);
+
+CREATE TABLE machine_service_shared (
+  reading_id INTEGER PRIMARY KEY,
+  sum_bytes INTEGER NOT NULL, -- shared memory that traced processes have present, for each
+  most_bytes INTEGER NOT NULL -- of the process that has most
+);
+
+CREATE TABLE memory_kills (
+  id INTEGER PRIMARY KEY,
+  process_id INTEGER NOT NULL, -- the kernel killed it for lack of memory
+  is_machine INTEGER NOT NULL, -- 1: of the machine; 0: the limit of a cgroup was reached
+  cgroup TEXT, -- which; none: the kernel did not write it
+  limit_bytes INTEGER
 );
 
 CREATE TABLE machine_place (

@@ -94,6 +94,10 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
             "timeline_held",
             &mut sample.held_by_process.values().copied(),
         )?;
+        fits.check(
+            "timeline_touched",
+            &mut sample.touched_by_process.values().copied(),
+        )?;
     }
     Ok(())
 }

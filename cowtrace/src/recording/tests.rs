@@ -84,6 +84,7 @@ proptest! {
         whole.memory.processes = before.memory.processes.clone();
         whole.who_holds = before.who_holds.clone();
         whole.growth = before.growth.clone();
+        whole.machine.kills = before.machine.kills.clone();
         let last_ns = before.memory.timeline.samples.last().map_or(0, |sample| sample.at_ns);
         for sample in &mut whole.memory.timeline.samples {
             sample.at_ns += last_ns;

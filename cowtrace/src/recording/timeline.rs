@@ -98,11 +98,31 @@ impl Stored for HeldChange {
     }
 }
 
+/// From a sample on a process has touched this many pages for the first time; the key is both.
+pub(super) struct TouchChange(u64);
+
+impl Stored for TouchChange {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "timeline_touched",
+        key: &["process_id", "sample_id"],
+        columns: &["touched_pages"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.0);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self(columns.count()?))
+    }
+}
+
 /// The counts by process of a sample.
 #[derive(Clone, Debug, Default)]
 struct ProcessCounts {
     copied: BTreeMap<u32, u64>,
     held: BTreeMap<u32, u64>,
+    touched: BTreeMap<u32, u64>,
 }
 
 impl ProcessCounts {
@@ -110,6 +130,7 @@ impl ProcessCounts {
         Self {
             copied: sample.by_process.clone(),
             held: sample.held_by_process.clone(),
+            touched: sample.touched_by_process.clone(),
         }
     }
 }
@@ -156,6 +177,7 @@ impl HeldTimeline {
         let mut touches = Edit::new(db, &SampleTouches::TABLE);
         let mut changes = Edit::new(db, &SampleChange::TABLE);
         let mut held = Edit::new(db, &HeldChange::TABLE);
+        let mut by_toucher = Edit::new(db, &TouchChange::TABLE);
         for sample in &samples[same..] {
             let id = now.samples.len();
             table.put(id as u64, sample)?;
@@ -165,6 +187,9 @@ impl HeldTimeline {
             }
             for (process, pages) in changed_counts(&now.last.held, &sample.held_by_process) {
                 held.put(key_of_columns(process as usize, id), &HeldChange(pages))?;
+            }
+            for (process, pages) in changed_counts(&now.last.touched, &sample.touched_by_process) {
+                by_toucher.put(key_of_columns(process as usize, id), &TouchChange(pages))?;
             }
             now.samples.push(fingerprint_of_sample(sample));
             now.last = ProcessCounts::of(sample);
@@ -179,7 +204,12 @@ impl HeldTimeline {
         }
         let first = i64::try_from(kept).unwrap_or(i64::MAX);
         db.execute("DELETE FROM timeline WHERE id >= ?", [first])?;
-        for table in [SampleTouches::TABLE, SampleChange::TABLE, HeldChange::TABLE] {
+        for table in [
+            SampleTouches::TABLE,
+            SampleChange::TABLE,
+            HeldChange::TABLE,
+            TouchChange::TABLE,
+        ] {
             let delete = format!("DELETE FROM {} WHERE sample_id >= ?", table.name);
             db.execute(&delete, [first])?;
         }
@@ -226,6 +256,17 @@ pub(super) fn spread_held(
     let changes = changes.into_iter().map(|(key, change)| (key, change.0));
     spread_changes(samples, HeldChange::TABLE.name, changes, |sample| {
         &mut sample.held_by_process
+    })
+}
+
+/// Adds the pages that the processes had touched for the first time, likewise.
+pub(super) fn spread_touched(
+    samples: &mut [Sample],
+    changes: Vec<(u64, TouchChange)>,
+) -> Result<(), Damage> {
+    let changes = changes.into_iter().map(|(key, change)| (key, change.0));
+    spread_changes(samples, TouchChange::TABLE.name, changes, |sample| {
+        &mut sample.touched_by_process
     })
 }
 

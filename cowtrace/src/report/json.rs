@@ -3,6 +3,7 @@
 
 mod growers;
 mod machine;
+mod processes;
 mod verdict;
 
 use std::{
@@ -15,13 +16,13 @@ use serde::Serialize;
 use self::{
     growers::{GrowerOut, growers_out},
     machine::{MachineOut, machine_out},
+    processes::{ProcessOut, processes_out},
     verdict::{AdviceOut, BalanceOut, VerdictOut, advice_out, balances_out, verdict_out},
 };
 
 use crate::run::{
-    AlsoHeld, Ending, Exit, Grown, HeapWalk, Holder, Kind, Loss, NativeFrame, PerfMapProblem,
-    Process, PythonFrame, Region, Role, Row, Run, Sources, StackEnd, Successors, Timeline,
-    WriteKind,
+    AlsoHeld, Grown, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, PythonFrame, Region, Row,
+    Run, Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -124,56 +125,6 @@ struct TotalsOut {
 }
 
 #[derive(Serialize)]
-struct ProcessOut<'a> {
-    id: u32,
-    pid: u32,
-    parent_id: Option<u32>,
-    comm: &'a str,
-    command: Option<&'a str>,
-    role: Role,
-    started_ns: u64,
-    exited_ns: Option<u64>,
-    became_id: Option<u32>,
-    exit: Option<ExitOut>,
-    copied_pages: u64,
-    reused_faults: u64,
-    touched_pages: Option<u64>,
-    touched_by_kind: BTreeMap<&'static str, u64>,
-    inherited_pages: Option<u64>,
-    by_source: Sources,
-}
-
-#[derive(Serialize)]
-struct ExitOut {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal_name: Option<&'static str>,
-    out_of_memory: bool,
-    oom_kills: u64,
-    with_trace: bool,
-}
-
-impl From<Exit> for ExitOut {
-    fn from(exit: Exit) -> Self {
-        let (status, signal) = match exit.ending {
-            Ending::Status(status) => (Some(status), None),
-            Ending::Signal(signal) => (None, Some(signal)),
-        };
-        Self {
-            status,
-            signal,
-            signal_name: exit.signal_name(),
-            out_of_memory: exit.may_be_out_of_memory(),
-            oom_kills: exit.oom_kills,
-            with_trace: exit.with_trace,
-        }
-    }
-}
-
-#[derive(Serialize)]
 struct RegionOut<'a> {
     id: u32,
     process_id: u32,
@@ -209,7 +160,6 @@ struct Range<'a> {
 
 /// Writes a run as JSON.
 pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    let successors = Successors::of(&run.memory);
     let copied = run.copied();
     let report = Report {
         schema: SCHEMA,
@@ -244,12 +194,7 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .iter()
             .map(|cause| (cause.key, (cause.count)(&run.loss)))
             .collect(),
-        processes: run
-            .memory
-            .processes
-            .iter()
-            .map(|it| process_out(run, it, &successors))
-            .collect(),
+        processes: processes_out(run),
         regions: run.memory.regions.iter().map(region_out).collect(),
         histogram: Histogram {
             range_bytes: run.memory.range_bytes,
@@ -325,42 +270,6 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
             .collect(),
         also_held_by: &holder.also_held_by,
     }
-}
-
-fn process_out<'a>(
-    run: &'a Run,
-    process: &'a Process,
-    successors: &Successors<'_>,
-) -> ProcessOut<'a> {
-    let touched_by_kind = touched_by_kind(run, process);
-    ProcessOut {
-        touched_pages: run.has_growth().then(|| touched_by_kind.values().sum()),
-        touched_by_kind,
-        id: process.id,
-        pid: process.pid,
-        parent_id: process.parent_id,
-        comm: &process.comm,
-        command: run.memory.command_line_of(process.id),
-        role: process.role,
-        started_ns: process.started_ns,
-        exited_ns: process.exited_ns,
-        became_id: successors.after(process).map(|next| next.id),
-        copied_pages: process.copied.total(),
-        reused_faults: process.reused_faults,
-        exit: process.exit.map(ExitOut::from),
-        inherited_pages: process.inherited_pages,
-        by_source: process.copied,
-    }
-}
-
-/// First touches of a process by kind of mapping.
-fn touched_by_kind(run: &Run, process: &Process) -> BTreeMap<&'static str, u64> {
-    let all = &run.growth.first_touches;
-    let first = all.partition_point(|touches| touches.process_id < process.id);
-    let own = all[first..].iter();
-    own.take_while(|touches| touches.process_id == process.id)
-        .map(|touches| (touches.kind.map_or("unknown", Kind::name), touches.pages))
-        .collect()
 }
 
 fn region_out(region: &Region) -> RegionOut<'_> {

@@ -36,6 +36,15 @@ impl Growth {
             .partition_point(|balance| balance.process_id <= process_id);
         &self.balances[first..after]
     }
+
+    /// Anonymous pages that a process had when it was first traced; `None` if that is not known.
+    #[must_use]
+    pub fn held_before_of(&self, process_id: u32) -> Option<u64> {
+        let place = self
+            .held_before
+            .binary_search_by_key(&process_id, |it| it.process_id);
+        Some(self.held_before.get(place.ok()?)?.pages)
+    }
 }
 
 /// Anonymous pages that a process had when it was first traced: inherited ones, and those of its own from

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CgroupMemory, GrownProcess, NearestLimit, SocketMemory};
+use super::{CgroupMemory, GrownProcess, MemoryKill, NearestLimit, SocketMemory};
 
 /// What was read of the machine in a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Machine {
     /// Other processes; `None` if they were not compared.
     #[serde(default)]
     pub elsewhere: Option<Elsewhere>,
+    /// Traced processes that the kernel killed for lack of memory, as far as its log says why.
+    #[serde(default)]
+    pub kills: Vec<MemoryKill>,
 }
 
 /// The machine at a moment of the trace.
@@ -34,6 +37,19 @@ pub struct MachineReading {
     /// What the traced processes have beside their memory; `None` likewise.
     #[serde(default)]
     pub service: Option<ServiceAside>,
+    /// Shared memory that they have; `None` likewise.
+    #[serde(default)]
+    pub shared: Option<ServiceShared>,
+}
+
+/// Present shared memory of the living traced processes (`RssShmem`), bytes: of `MAP_SHARED` without a file, of
+/// tmpfs and /dev/shm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceShared {
+    /// Of all of them: what several have counts for each.
+    pub sum_bytes: u64,
+    /// Of the one that has most.
+    pub most_bytes: u64,
 }
 
 /// What the living traced processes have beside present anonymous memory.

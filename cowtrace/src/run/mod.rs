@@ -18,6 +18,7 @@ pub mod head;
 pub mod heap;
 pub mod heap_growth;
 pub mod holder;
+pub mod kill;
 pub mod loss;
 pub mod machine;
 pub mod mapping;
@@ -41,13 +42,15 @@ pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
 pub use heap::{
-    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
+    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
+    VariableContents,
 };
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
+pub use kill::{KilledBy, MemoryKill};
 pub use loss::Loss;
 pub use machine::{
-    Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside,
+    Elsewhere, Machine, MachineMemory, MachineReading, PlaceOnMachine, ServiceAside, ServiceShared,
 };
 pub use mapping::{Kind, Mapping};
 pub use memory::{CommandLine, CopiedMemory, Process, Region, Role, Row, Sources};

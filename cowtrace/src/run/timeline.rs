@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const MAX_SAMPLES: usize = 2_048;
 
 /// Counts of processes in all of them together at most, under 40 MiB: when there are more, the same is
-/// done. At least 6 samples are left, since a run has at most 81,920 processes.
+/// done. At least 4 samples are left, since a run has at most 81,920 processes.
 const MAX_COUNTS: usize = 1 << 20;
 
 /// Samples at equal distances, and one at the end.
@@ -38,6 +38,17 @@ pub struct Sample {
     /// for each that has them.
     #[serde(default)]
     pub held_by_process: BTreeMap<u32, u64>,
+    /// Pages touched for the first time so far by process id of the run; those without left out, and empty in
+    /// recordings of versions that counted only all together.
+    #[serde(default)]
+    pub touched_by_process: BTreeMap<u32, u64>,
+}
+
+impl Sample {
+    /// Counts of processes in it.
+    fn counts(&self) -> usize {
+        self.by_process.len() + self.held_by_process.len() + self.touched_by_process.len()
+    }
 }
 
 impl Timeline {
@@ -70,10 +81,7 @@ impl Timeline {
     }
 
     fn is_full(&self) -> bool {
-        let counts = self
-            .samples
-            .iter()
-            .map(|sample| sample.by_process.len() + sample.held_by_process.len());
+        let counts = self.samples.iter().map(Sample::counts);
         self.samples.len() >= MAX_SAMPLES
             || self.samples.len() > 1 && counts.sum::<usize>() > MAX_COUNTS
     }

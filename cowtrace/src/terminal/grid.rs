@@ -22,6 +22,8 @@ pub(crate) struct Grid<'a> {
     header: &'a [&'a str],
     right: &'a [usize],
     dispensable: &'a [usize],
+    /// Columns that are never shown.
+    hidden: &'a [usize],
     /// A column, and the shorter one that replaces it if it is left out.
     shorter: Option<(usize, usize)>,
     rows: Vec<(Vec<String>, Text<'a>)>,
@@ -35,6 +37,7 @@ impl<'a> Grid<'a> {
             header,
             right,
             dispensable: &[],
+            hidden: &[],
             shorter: None,
             rows: Vec::new(),
         }
@@ -44,6 +47,14 @@ impl<'a> Grid<'a> {
     pub(crate) fn dispensable(self, columns: &'a [usize]) -> Self {
         Self {
             dispensable: columns,
+            ..self
+        }
+    }
+
+    /// Names columns that are left out whatever room there is: nothing is known for them.
+    pub(crate) fn hidden(self, columns: &'a [usize]) -> Self {
+        Self {
+            hidden: columns,
             ..self
         }
     }
@@ -104,7 +115,9 @@ impl<'a> Grid<'a> {
     /// The columns of figures that are shown, and the columns of the terminal left for the text.
     fn fitting(&self, width: usize) -> (Vec<usize>, usize) {
         let mut shown: Vec<usize> = (0..self.header.len().saturating_sub(1)).collect();
-        shown.retain(|column| self.shorter.is_none_or(|(_, short)| short != *column));
+        shown.retain(|column| {
+            !self.hidden.contains(column) && self.shorter.is_none_or(|(_, short)| short != *column)
+        });
         let mut dispensable = self.dispensable.iter();
         loop {
             let taken: usize = shown

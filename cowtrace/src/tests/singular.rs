@@ -133,6 +133,7 @@ fn once(stored: &str, many: u32) -> Run {
         by_process: (1..=many).map(|id| (id, 1)).collect(),
         touched_pages: u64::from(many),
         held_by_process: (1..=many).map(|id| (id, 1)).collect(),
+        touched_by_process: (1..=many).map(|id| (id, 1)).collect(),
     }];
     agreeing(run)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words,
-    machine::swapped_in_words, runtimes::unread_runtime,
+    growth::growth_of_tree, machine::swapped_in_words, runtimes::unread_runtime,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
@@ -20,7 +20,7 @@ use crate::{
 /// From this share on, the other processes are not mentioned.
 const NEARLY_ALL: f64 = 0.99;
 
-/// If a few workers made this share of the copies, they are named separately.
+/// If a few workers made this share of the copies, they are named separately; likewise a part of the trace.
 const MOST: f64 = 0.95;
 /// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
@@ -100,6 +100,7 @@ fn about_workers(run: &Run) -> Vec<String> {
 
 fn about_method(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = unread_runtime(run).into_iter().collect();
+    facts.extend(time_of_verdict(run));
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \
@@ -119,6 +120,19 @@ fn about_method(run: &Run) -> Vec<String> {
         facts.push(format!("This backend does not see: {unseen}."));
     }
     facts
+}
+
+/// Where the first line is not about the whole trace.
+fn time_of_verdict(run: &Run) -> Option<String> {
+    let growth = growth_of_tree(run)?;
+    let is_nearly_all = growth.duration_ns as f64 >= run.head.duration_ns as f64 * MOST;
+    (!is_nearly_all).then(|| {
+        format!(
+            "The first line is about {} to {} of the trace: from the first fork on, while workers lived.",
+            seconds(growth.from_ns),
+            seconds(growth.to_ns()),
+        )
+    })
 }
 
 /// What is missing where the kernel showed no page frames.

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    run::{Ending, Exit, Process, Role, Run},
-    words::{plural, program_of, shorten, size},
+    run::{Ending, Exit, KilledBy, Process, Role, Run},
+    words::{plural, printable, program_of, shorten, size},
 };
 
 /// Most failed masters, and most ways in which workers ended, that are named.
 const MOST_ENDINGS: usize = 3;
 /// Longer names of programs are cut.
 const MAX_NAME: usize = 32;
+
+/// Likewise of cgroups, whose ends say more than their beginnings.
+const MAX_CGROUP: usize = 40;
 
 /// How failed masters ended, and how many workers were killed by what, a sentence each. A worker that exits by
 /// itself has done as it was told, whatever its status.
@@ -57,6 +60,9 @@ pub(super) fn killed_for_memory(run: &Run) -> Option<String> {
         .into_iter()
         .flatten()
         .collect();
+    if let Some(by) = one_cause(run, &victims) {
+        return (!who.is_empty()).then(|| format!("{} {by}", who.join(" and ")));
+    }
     let place = run.machine.place.as_ref();
     let limit = place.and_then(|it| it.limit.as_ref()).map(|limit| {
         let bytes = size(limit.limit_bytes);
@@ -71,9 +77,35 @@ pub(super) fn killed_for_memory(run: &Run) -> Option<String> {
     })
 }
 
+/// For lack of whose memory all of them were killed; `None` if that is not known of each, or differs.
+fn one_cause(run: &Run, victims: &[&Process]) -> Option<String> {
+    let kills = &run.machine.kills;
+    let cause = |victim: &&Process| {
+        let kill = kills.iter().find(|kill| kill.process_id == victim.id);
+        kill.map(|kill| &kill.by)
+    };
+    let mut causes = victims.iter().map(cause);
+    let first = causes.next()??;
+    causes.all(|by| by == Some(first)).then(|| match first {
+        KilledBy::Machine => "by the kernel: the machine had no memory left".into(),
+        KilledBy::Limit {
+            cgroup,
+            limit_bytes,
+        } => {
+            let of = cgroup.as_deref().map_or_else(
+                || "a cgroup".into(),
+                |cgroup| format!("the cgroup {}", shorten(&printable(cgroup), MAX_CGROUP)),
+            );
+            let bytes = limit_bytes.map_or_else(String::new, |it| format!(" ({})", size(it)));
+            format!("by the limit of {of}{bytes}")
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::MemoryKill;
 
     fn with_exits(exits: &[(Role, Ending, bool)]) -> Run {
         let mut run: Run =
@@ -121,6 +153,32 @@ mod tests {
             killed_for_memory(&run).as_deref(),
             Some("2 workers by the kernel, for lack of memory")
         );
+    }
+
+    #[test]
+    fn it_is_said_whose_memory_was_missing_where_that_is_known_of_all() {
+        let mut run = with_exits(&[
+            (Role::Master, Ending::Signal(9), true),
+            (Role::Worker, Ending::Signal(9), true),
+        ]);
+        let kill = |process_id, by| MemoryKill { process_id, by };
+        let limit = KilledBy::Limit {
+            cgroup: Some("/pods/app".into()),
+            limit_bytes: Some(256 << 20),
+        };
+        run.machine.kills = vec![kill(0, limit.clone())];
+        let plain = "1 master and 1 worker by the kernel, for lack of memory";
+        assert_eq!(killed_for_memory(&run).as_deref(), Some(plain));
+        run.machine.kills.push(kill(1, limit));
+        assert_eq!(
+            killed_for_memory(&run).as_deref(),
+            Some("1 master and 1 worker by the limit of the cgroup /pods/app (256 MiB)")
+        );
+        run.machine.kills[0].by = KilledBy::Machine;
+        assert_eq!(killed_for_memory(&run).as_deref(), Some(plain));
+        run.machine.kills[1].by = KilledBy::Machine;
+        let machine = "1 master and 1 worker by the kernel: the machine had no memory left";
+        assert_eq!(killed_for_memory(&run).as_deref(), Some(machine));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The machine in sentences.
 
-use super::growth::MachineGrowth;
+use super::growth::{MachineGrowth, growth_of_tree};
 use crate::{
     run::Run,
-    words::{printable, shorten, size},
+    words::{printable, seconds, shorten, size},
 };
 
 /// Longer names of cgroups are cut.
@@ -11,7 +11,7 @@ const MAX_NAME: usize = 48;
 
 /// What else is known of the machine, and what was not read.
 pub(crate) fn note_on_machine(run: &Run, growth: &MachineGrowth) -> String {
-    let mut sentences = Vec::new();
+    let mut sentences: Vec<String> = other_time(run, growth).into_iter().collect();
     if let Some(bytes) = growth.available_bytes {
         sentences.push(format!("{} are available at the end.", size(bytes)));
     }
@@ -47,6 +47,18 @@ pub(crate) fn note_on_machine(run: &Run, growth: &MachineGrowth) -> String {
         Some(_) => {}
     }
     sentences.join(" ")
+}
+
+/// That the first line is about another time, if it is.
+fn other_time(run: &Run, growth: &MachineGrowth) -> Option<String> {
+    let tree = growth_of_tree(run)?;
+    let (from, to) = (seconds(tree.from_ns), seconds(tree.to_ns()));
+    let is_same = (&from, &to) == (&seconds(growth.from_ns), &seconds(growth.to_ns));
+    (!is_same).then(|| {
+        format!(
+            "The first line is about {from} to {to}; here the calmest readings near these times are compared."
+        )
+    })
 }
 
 /// What is in swap: it is neither counted as held nor as shared. `None` if nothing is.

@@ -35,7 +35,8 @@ pub(crate) use free_memory::FreePages;
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
-    GrowthShape, TreeGrowth, TreeMemory, growth_of_tree, memory_over_time, verdict_in_words,
+    GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth, TreeMemory,
+    growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
 };
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,

@@ -135,6 +135,19 @@ fn a_command_that_the_kernel_killed_for_lack_of_memory_is_told_as_that() {
     let exit = &ended.expect("one that ended")["exit"];
     assert_eq!(exit["out_of_memory"], true, "{exit}");
     assert!(exit["oom_kills"].as_u64() >= Some(1), "{exit}");
+    if std::fs::File::open("/dev/kmsg").is_err() {
+        println!("SKIPPED whose limit it was: the kernel's log cannot be read here");
+        return;
+    }
+    let by = &exit["killed_by"];
+    assert_eq!(
+        (&by["what"], &by["limit_bytes"]),
+        (&json!("limit"), &json!(16 << 20)),
+        "{by}"
+    );
+    let name = group.0.file_name().expect("a name").to_string_lossy();
+    let cgroup = by["cgroup"].as_str().expect("a cgroup");
+    assert!(cgroup.ends_with(&format!("/{name}")), "{by}");
 }
 
 /// A control group whose processes may use 16 MiB together.

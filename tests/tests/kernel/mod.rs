@@ -13,6 +13,7 @@ mod growers;
 mod grown;
 mod holders;
 mod kept;
+mod killed;
 mod kinship;
 mod lines;
 mod living;

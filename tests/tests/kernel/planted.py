@@ -12,7 +12,8 @@
 #   exec      MiB by a program that each starts early     whether it does so before the trace
 #   warm      whether they read, copy and grow before the trace, and read and copy the same again in it
 #   helpers   short programs at a time          at        the second when they start
-#   seconds   in which all of it is done
+#   shared    MiB of shared memory that each    seconds   in which all of it is done
+#             fills
 
 import ctypes
 import json
@@ -29,7 +30,7 @@ TICK = 0.25
 
 plan = dict.fromkeys(
     "workers titles inherit read copy grow steps fill burst bursts peaks threads leak recycle exec early"
-    " warm helpers at seconds".split(),
+    " warm helpers at shared seconds".split(),
     0,
 )
 for word in sys.argv[1:]:
@@ -73,6 +74,10 @@ titles = ["title %d of all" % number for number in range(plan["titles"])]
 inherited = new_pages(plan["inherit"]) if plan["inherit"] else None
 if inherited:
     touch(inherited, 0, plan["inherit"] * MIB // PAGE)
+
+
+# A region for each worker, which all of them have.
+all_shared = [mmap.mmap(-1, plan["shared"] * MIB) for _ in range(plan["workers"] if plan["shared"] else 0)]
 
 
 class Job:
@@ -128,11 +133,17 @@ def jobs_of_worker():
     return [read_all, copy_all], grow_all
 
 
+def jobs_in_shared(worker):
+    if not all_shared:
+        return []
+    return [Job(plan["shared"] * MIB // PAGE, lambda first, end: touch(all_shared[worker], first, end))]
+
+
 def wait_for_go(fd):
     return bool(os.read(fd, 1))
 
 
-def work(go, say):
+def work(worker, go, say):
     repeated, growing = jobs_of_worker()
     if plan["warm"]:
         for job in repeated + ([growing] if plan["warm"] > 1 else []):
@@ -150,10 +161,11 @@ def work(go, say):
     for thread in threads:
         thread.start()
     began = time.monotonic()
+    others = [bursts] + jobs_in_shared(worker)
     share = 0
     while share < 1:
         share = (time.monotonic() - began) / SECONDS
-        for job in repeated + [bursts]:
+        for job in repeated + others:
             job.until(share)
         of_growth = share * SECONDS / (plan["fill"] or SECONDS)
         if plan["steps"]:
@@ -238,11 +250,11 @@ def main():
         os.write(says, json.dumps(answer).encode() + b"\n")
 
     workers, answers = [], []
-    for _ in range(0 if plan["recycle"] else plan["workers"]):
+    for worker in range(0 if plan["recycle"] else plan["workers"]):
         pid = os.fork()
         if pid == 0:
             os.close(go)
-            work(waits, say)
+            work(worker, waits, say)
         workers.append(pid)
     lines = os.fdopen(heard)
     answers = [json.loads(lines.readline()) for _ in workers]

@@ -61,6 +61,9 @@ const NOTHING: [&str; 2] = ["nothing-grew", "NOTHING GREW IN "];
 /// The same, where the workers had copied before.
 const BEFORE: [&str; 2] = ["nothing-grew", "NOTHING WAS COPIED IN THIS TRACE: "];
 
+/// The same of the processes' own memory: what grew is shared.
+const SHARED: [&str; 2] = ["nothing-grew", "SHARED MEMORY GREW: "];
+
 /// What may be said instead where nothing grew.
 const BESIDE: [&str; 4] = ["kernel-memory", "shared-memory", "page-cache", "elsewhere"];
 
@@ -82,7 +85,7 @@ const fn soon(plan: &'static str, headline: &'static str) -> Planted {
     }
 }
 
-const PLANTED: [Planted; 27] = [
+const PLANTED: [Planted; 29] = [
     // The workers read a list that they inherited, or write to pages of it.
     planted("workers=3 titles=300000 read=1", COPIED),
     planted("workers=6 titles=120000 read=1", COPIED),
@@ -118,6 +121,9 @@ const PLANTED: [Planted; 27] = [
     planted("workers=2 warm=1 inherit=20 copy=20 grow=30", GROWING),
     // Nothing happens.
     planted("workers=3 titles=200000", NOTHING),
+    // Workers fill memory that they share.
+    planted("workers=2 shared=40", SHARED),
+    planted("workers=5 shared=12", SHARED),
     // Short programs beside it change nothing: one late and alone, many at once early.
     planted("leak=30 helpers=1 at=16", GROWING),
     planted("workers=1 leak=30 helpers=9 at=3", GROWING),
@@ -174,9 +180,18 @@ impl Planted {
             "{}: {verdict}",
             self.plan
         );
+        assert!(
+            self.number("shared") == 0 || verdict["kind"] != self.kind,
+            "{}: {verdict}",
+            self.plan
+        );
         if verdict["kind"] != self.kind {
             // Where the service stays as it is, others on the machine may not: those of the other tests grow.
             assert_eq!(self.kind, "nothing-grew", "{}: {verdict}", self.plan);
+            if self.number("shared") > 0 {
+                self.check_shared(report);
+                return;
+            }
             let is_beside = |kind: &&str| verdict["kind"] == **kind;
             assert!(BESIDE.iter().any(is_beside), "{}: {verdict}", self.plan);
             return;
@@ -185,6 +200,24 @@ impl Planted {
         assert!(
             headline.starts_with(self.headline),
             "{}: {headline}",
+            self.plan
+        );
+    }
+
+    /// Shared memory that the service filled is called that, and is its own.
+    fn check_shared(&self, report: &Report) {
+        let verdict = &report.0["verdict"];
+        assert_eq!(verdict["kind"], "shared-memory", "{}: {verdict}", self.plan);
+        let headline = verdict["headline"].as_str().expect("words");
+        assert!(headline.starts_with(self.headline), "{headline}");
+        let beside = &report.0["machine"]["growth"]["beside"];
+        let planted = self.number("shared") * self.number("workers") << 20;
+        let own = number(beside, "services_shared_bytes");
+        // The first reading may come a quarter of a second after the start; and another process may give back some.
+        let least = planted / 10 * 9;
+        assert!(
+            (least..=planted + (1 << 20)).contains(&own),
+            "{}: {own} of {planted}",
             self.plan
         );
     }

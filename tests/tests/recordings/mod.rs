@@ -140,6 +140,7 @@ fn writer_that_is_killed() {
             by_process: BTreeMap::from([(1, flush)]),
             touched_pages: flush,
             held_by_process: BTreeMap::from([(1, flush)]),
+            touched_by_process: BTreeMap::from([(1, flush)]),
         });
         run.memory.timeline.samples.clone_from(&samples);
         let scope = SnapshotScope::default();

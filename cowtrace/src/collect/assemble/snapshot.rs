@@ -199,7 +199,7 @@ impl PreviousSnapshots {
         Growth {
             first_touches: touches.collect(),
             held_before: records.in_run().filter_map(Record::held_before).collect(),
-            // They are read at the end, or by then.
+            // Others read them.
             balances: Vec::new(),
             // They come with the writers.
             growers: Vec::new(),

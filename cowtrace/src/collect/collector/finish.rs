@@ -46,6 +46,7 @@ impl Collector {
         let mut run = self.new_run(identity, duration_ns);
         run.loss = all_losses(&self.loss, &self.probe, skipped);
         run.machine = machine;
+        run.machine.kills = self.machine.kills(self.processes.records());
         let records = self.processes.records();
         let balances =
             self.balances

@@ -197,15 +197,16 @@ impl Records {
     /// What they had counted at a moment, ns since the start.
     pub(in crate::collect) fn sample(&self, at_ns: u64) -> Sample {
         let sum = |of: fn(&Record) -> u64| self.in_run().map(of).sum();
+        let by_process = |of: fn(&Record) -> u64| {
+            let counts = self.in_run().map(|record| (record.id, of(record)));
+            counts.filter(|(_, pages)| *pages > 0).collect()
+        };
         Sample {
             at_ns,
             copied_pages: sum(|record| record.totals.copied_pages()),
             reused_faults: sum(|record| record.totals.reused),
-            by_process: self
-                .in_run()
-                .map(|record| (record.id, record.totals.copied_pages()))
-                .filter(|(_, pages)| *pages > 0)
-                .collect(),
+            by_process: by_process(|record| record.totals.copied_pages()),
+            touched_by_process: by_process(|record| record.totals.touched),
             touched_pages: sum(|record| record.totals.touched),
             held_by_process: self
                 .in_run()

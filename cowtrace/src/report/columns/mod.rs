@@ -16,5 +16,5 @@ pub(super) use grown::{
 };
 pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
 pub(super) use mappings::{MAPPINGS, MappingRow};
-pub(super) use processes::{PROCESSES, ProcessRow};
+pub(super) use processes::{NOTE_ON_NEW, PROCESSES, ProcessRows, is_about_new};
 pub(super) use writers::{BY, LINE, WRITERS, WRITTEN, WriterCells};

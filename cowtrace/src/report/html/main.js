@@ -15,8 +15,9 @@ function drawHead() {
     make("dd", {}, make("span", {}, unbroken(text)), make("b", {}, unbroken(figures)))]));
   const { totals } = data;
   const facts = [
-    ["Copied", size(totals.copied_bytes), plural(totals.copied_pages, "page")],
-    [totals.earlier_workers > 0 ? "Copied now" : "No longer shared", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} inherited`],
+    ["Copied in all", size(totals.copied_bytes), plural(totals.copied_pages, "page")],
+    ...totals.held_bytes === null ? [] : [["Copies held at the end", size(totals.held_bytes), "by processes that lived"], ["New memory at the end", size(totals.new_bytes), "likewise"]],
+    [totals.all_live ? "No longer shared" : "Copied in the trace", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} that all workers inherited`],
     [totals.workers === 1 ? "Worker" : "Workers", count(totals.workers), "seen"],
     ["Re-used", count(totals.reused_faults), totals.reused_faults === 1 ? "write fault that copied nothing" : "write faults that copied nothing"],
   ];
@@ -66,7 +67,7 @@ function drawGrown() {
 
 /** The sections that older recordings have no figures for. */
 function drawMemory() {
-  if (data.memory) drawTimeline(section("memory"), data.memory, data.page_bytes, IN_MEMORY);
+  if (data.memory) drawMemoryOverTime(section("memory"), data.memory, data.memory_by_process, data.page_bytes);
   else section("memory").remove();
   if (data.balances) drawBalances(section("balances"), data.balances, data.page_bytes);
   else section("balances").remove();

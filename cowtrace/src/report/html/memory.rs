@@ -15,7 +15,7 @@ use crate::{
 const MOST_BARS: usize = 64;
 
 /// What bars are made of.
-const PARTS: [&str; 4] = [
+pub(super) const PARTS: [&str; 4] = [
     "still shared",
     "unshared before the trace, at most",
     "copied in the trace",
@@ -52,12 +52,10 @@ pub(super) fn memory_of_tree(run: &Run) -> Option<PageTimeline> {
         pages: samples.iter().map(|sample| pages(sample)).collect(),
     };
     let mut bands = vec![
-        band("shared", |it| it.shared),
-        band("unshared before the trace, at most", |it| {
-            it.unshared_before
-        }),
-        band("copied in the trace", |it| it.copied),
-        band("new", |it| it.new),
+        band(PARTS[0], |it| it.shared),
+        band(PARTS[1], |it| it.unshared_before),
+        band(PARTS[2], |it| it.copied),
+        band(PARTS[3], |it| it.new),
     ];
     bands.retain(|band| band.pages.iter().any(|pages| *pages > 0));
     let line = band("given back so far", |it| it.given_back);

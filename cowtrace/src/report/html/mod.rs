@@ -4,6 +4,7 @@
 //! All figures are computed here; the page's script lays them out. Every foreign string is escaped
 //! as in text, and inserted as text, never as markup.
 
+mod by_process;
 mod flame;
 mod map;
 mod memory;
@@ -37,6 +38,7 @@ const TAIL: &str = concat!(
     include_str!("words.js"),
     include_str!("table.js"),
     include_str!("timeline.js"),
+    include_str!("memory.js"),
     include_str!("balance.js"),
     include_str!("cells.js"),
     include_str!("map.js"),
@@ -59,6 +61,8 @@ struct PageData {
     totals: PageTotals,
     /// None in a recording of a version that looked at copies alone.
     memory: Option<timeline::PageTimeline>,
+    /// None if there is but one process, and likewise.
+    memory_by_process: Option<by_process::MemoryByProcess>,
     /// None if none was read.
     balances: Option<memory::Balances>,
     page_bytes: u64,
@@ -99,7 +103,11 @@ struct PageTotals {
     reused_faults: u64,
     ceiling_bytes: u64,
     unshared_share: Option<f64>,
-    earlier_workers: usize,
+    /// Of processes that lived at the end; none in recordings of versions that did not look, as new memory.
+    held_bytes: Option<u64>,
+    new_bytes: Option<u64>,
+    /// Whether all workers were forked in the trace and live.
+    all_live: bool,
     workers: usize,
 }
 
@@ -114,7 +122,9 @@ pub fn run_as_html(run: &Run, out: &mut dyn Write) -> io::Result<()> {
 
 fn page_data(run: &Run) -> PageData {
     let copied = run.copied().total();
-    let verdict = growth_of_tree(run).map(|growth| verdict_in_words(run, &growth));
+    let growth = growth_of_tree(run);
+    let verdict = growth.map(|growth| verdict_in_words(run, &growth));
+    let workers = run.workforce().workers;
     let mut answer: Vec<String> = verdict.into_iter().collect();
     answer.push(format!("{}.", summary(run)));
     PageData {
@@ -122,6 +132,7 @@ fn page_data(run: &Run) -> PageData {
         answer,
         card: card_of_page(run),
         memory: memory::memory_of_tree(run),
+        memory_by_process: by_process::memory_by_process(run),
         balances: memory::balances_of_run(run),
         totals: PageTotals {
             copied_pages: copied,
@@ -129,8 +140,11 @@ fn page_data(run: &Run) -> PageData {
             reused_faults: run.reused_faults(),
             ceiling_bytes: run.ceiling_bytes(),
             unshared_share: unshared_share(run),
-            earlier_workers: earlier_workers(run),
-            workers: run.workforce().workers.len(),
+            held_bytes: growth.map(|growth| growth.held_bytes),
+            new_bytes: growth.map(|growth| growth.new_bytes),
+            all_live: earlier_workers(run) == 0
+                && workers.iter().all(|it| it.forked.exited_ns.is_none()),
+            workers: workers.len(),
         },
         page_bytes: run.head.host.page_bytes,
         range_bytes: run.memory.range_bytes,

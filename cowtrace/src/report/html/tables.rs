@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::{
     report::columns::{
         Column, GROWERS, GROWN_TYPES, GROWN_VARIABLES, GrowerRow, HOLDERS, HolderRow, Holds,
-        MAPPINGS, MappingRow, PROCESS_OF_HOLDER, PROCESSES, ProcessRow, WRITERS, WriterCells,
-        rows_of_grown_types, rows_of_grown_variables,
+        MAPPINGS, MappingRow, NOTE_ON_NEW, PROCESS_OF_HOLDER, PROCESSES, ProcessRows, WRITERS,
+        WriterCells, is_about_new, rows_of_grown_types, rows_of_grown_variables,
     },
-    run::{Grower, Run, Successors, Writer},
+    run::{Grower, Run, Writer},
     verdict::{
         FreePages, HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes,
         notes_on_grown, notes_on_walks, pages_in_own_memory, why_not_looked_for,
@@ -207,7 +207,18 @@ fn table_of_all<R>(columns: &[Column<R>], rows: &[R]) -> Table {
 /// Every process, including those without copies.
 pub(super) fn processes_table(run: &Run) -> Table {
     let processes = run.memory.processes.iter();
-    let successors = Successors::of(&run.memory);
-    let rows = processes.map(|process| ProcessRow::of(run, process, &successors));
-    capped(&PROCESSES, rows.collect(), |row| row.pages, "process")
+    let rows = ProcessRows::of(run);
+    let columns = PROCESSES.iter();
+    let columns = columns.filter(|column| rows.have_new() || !is_about_new(column));
+    let processes = processes.map(|process| rows.row(process));
+    let mut table = capped(
+        columns,
+        processes.collect(),
+        |row| row.grown_pages,
+        "process",
+    );
+    if rows.have_new() {
+        table.note = format!("{NOTE_ON_NEW} {}", table.note);
+    }
+    table
 }

@@ -9,6 +9,8 @@ const TICK_ROOM = 24;
 const COPIED = { fromZero: true, sum: "copied", label: "Copied bytes over time by process, stacked." };
 const IN_MEMORY = { fromZero: false, sum: "in memory", label: "Anonymous memory of all processes over time, stacked." };
 
+const IN_PROCESS = { fromZero: false, sum: "in memory", label: "Anonymous memory of a process over time, stacked." };
+
 function drawTimeline(section, data, pageBytes, what) {
   if (data.bands.length === 0 || data.at_ns.length === 0) {
     note(section, "No sample was taken.");
@@ -93,7 +95,7 @@ class TimeChart {
 
 /** All other processes together are grey. */
 function bandColor(index, data) {
-  return data.has_others && index === data.bands.length - 1 ? "others" : index;
+  return data.has_others && index === data.bands.length - 1 ? "others" : data.bands[index].color ?? index;
 }
 
 function stacked(bands, pageBytes) {

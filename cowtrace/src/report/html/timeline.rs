@@ -74,7 +74,12 @@ pub(super) fn timeline_of_run(run: &Run) -> PageTimeline {
 
 /// Samples at equal distances, and the last one.
 pub(super) fn points<S>(samples: &[S]) -> Vec<&S> {
-    let step = samples.len().div_ceil(MOST_POINTS).max(1);
+    at_most(samples, MOST_POINTS)
+}
+
+/// The same, of which there are no more than `most`.
+pub(super) fn at_most<S>(samples: &[S], most: usize) -> Vec<&S> {
+    let step = samples.len().div_ceil(most).max(1);
     let last = samples.len().wrapping_sub(1);
     let is_kept = |index: usize| (last - index).is_multiple_of(step);
     let indexed = samples.iter().enumerate();

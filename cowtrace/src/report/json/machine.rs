@@ -43,6 +43,7 @@ struct BesideOut {
     time_wait_bytes: u64,
     page_cache_bytes: u64,
     shared_bytes: u64,
+    services_shared_bytes: u64,
     elsewhere_bytes: Option<u64>,
 }
 
@@ -76,6 +77,7 @@ fn growth_out(growth: &TreeGrowth) -> Option<MachineGrowthOut> {
             time_wait_bytes: beside.time_wait_bytes,
             page_cache_bytes: beside.page_cache_bytes,
             shared_bytes: beside.shared_bytes,
+            services_shared_bytes: beside.services_shared_bytes,
             elsewhere_bytes: beside.elsewhere_bytes,
         },
     })

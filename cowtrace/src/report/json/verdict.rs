@@ -74,6 +74,8 @@ pub(super) struct BalanceOut {
 /// What memory grew by, if the trace looked at that.
 #[derive(Serialize)]
 struct GrowthOut {
+    from_ns: u64,
+    to_ns: u64,
     parts: Vec<PartOut>,
     growth_bytes: u64,
     held_bytes: u64,
@@ -166,6 +168,8 @@ fn growth_out(growth: &TreeGrowth) -> GrowthOut {
         share: bytes as f64 / all.max(1) as f64,
     };
     GrowthOut {
+        from_ns: growth.from_ns,
+        to_ns: growth.to_ns(),
         parts: growth.parts().map(part).into(),
         growth_bytes: all,
         held_bytes: growth.held_bytes,

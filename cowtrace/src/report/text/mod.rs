@@ -45,12 +45,12 @@ pub fn run_as_text(
         regions::write_regions(run, extent, style, out)?;
         if extent.is_full() {
             strips::write_strips(run, style, out)?;
-            processes::write_processes(run, style, out)?;
         } else {
-            processes::write_groups(run, style, out)?;
+            processes::write_groups(run, card.is_about_new, style, out)?;
         }
     }
     if extent.is_full() {
+        processes::write_processes(run, style, out)?;
         growers::write_growers(run, style, out)?;
         machine::write_machine(run, style, out)?;
     }

@@ -4,8 +4,9 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::values::{count, text};
 use crate::run::{
-    CgroupMemory, Consumer, Elsewhere, GrownProcess, Machine, MachineMemory, MachineReading,
-    NearestLimit, PlaceOnMachine, ServiceAside, SocketMemory,
+    CgroupMemory, Consumer, Elsewhere, GrownProcess, KilledBy, Machine, MachineMemory,
+    MachineReading, MemoryKill, NearestLimit, PlaceOnMachine, Process, ServiceAside, ServiceShared,
+    SocketMemory,
 };
 
 /// Any machine, with readings in the order of time.
@@ -21,8 +22,31 @@ pub(super) fn machine() -> impl Strategy<Value = Machine> {
             readings,
             place,
             elsewhere,
+            kills: Vec::new(),
         },
     )
+}
+
+/// For lack of what those were killed that were.
+pub(super) fn kills(processes: &[Process]) -> Vec<MemoryKill> {
+    let killed = processes
+        .iter()
+        .filter(|it| it.exit.is_some_and(|exit| exit.out_of_memory));
+    let kill = |process: &Process| MemoryKill {
+        process_id: process.id,
+        by: if process.reused_faults.is_multiple_of(2) {
+            KilledBy::Machine
+        } else {
+            KilledBy::Limit {
+                cgroup: process.pid.is_multiple_of(2).then(|| process.comm.clone()),
+                limit_bytes: process
+                    .pid
+                    .is_multiple_of(3)
+                    .then_some(process.reused_faults),
+            }
+        },
+    };
+    killed.map(kill).collect()
 }
 
 fn reading() -> impl Strategy<Value = MachineReading> {
@@ -31,14 +55,21 @@ fn reading() -> impl Strategy<Value = MachineReading> {
         option::of(sockets()),
         option::of(cgroup()),
         option::of(service()),
+        option::of((count(), count())),
     )
-        .prop_map(|(memory, sockets, cgroup, service)| MachineReading {
-            at_ns: 0,
-            memory,
-            sockets,
-            cgroup,
-            service,
-        })
+        .prop_map(
+            |(memory, sockets, cgroup, service, shared)| MachineReading {
+                at_ns: 0,
+                memory,
+                sockets,
+                cgroup,
+                service,
+                shared: shared.map(|(sum_bytes, most_bytes)| ServiceShared {
+                    sum_bytes,
+                    most_bytes,
+                }),
+            },
+        )
 }
 
 fn memory() -> impl Strategy<Value = MachineMemory> {

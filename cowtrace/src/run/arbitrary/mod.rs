@@ -13,7 +13,7 @@ use super::{
     Stack, Timeline, WhoHolds, agreement::agreeing,
 };
 use grown::grown_beside;
-use machine::machine;
+use machine::{kills, machine};
 use values::{count, date, text};
 use who::{frames, growers, heaps, native_frames, stacks, writer};
 
@@ -150,14 +150,16 @@ fn rows(processes: u32) -> impl Strategy<Value = Vec<Row>> {
 
 fn sample() -> impl Strategy<Value = Sample> {
     let by_process = || btree_map(0..6u32, 1..4u64, 0..4);
-    (count(), count(), count(), by_process(), by_process()).prop_map(
-        |(more, reused_faults, touched_pages, by_process, held_by_process)| Sample {
+    let counts = [by_process(), by_process(), by_process()];
+    (count(), count(), count(), counts).prop_map(
+        |(more, reused_faults, touched_pages, [by_process, held, touched])| Sample {
             at_ns: 0,
             copied_pages: by_process.values().sum::<u64>() + more,
             reused_faults,
             by_process,
             touched_pages,
-            held_by_process,
+            held_by_process: held,
+            touched_by_process: touched,
         },
     )
 }
@@ -284,9 +286,10 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             number(&mut regions, &gaps, |region| &mut region.id);
             let (python_frames, native_frames) = frames;
             let stacks = (stacks(python_frames.len()), stacks(native_frames.len()));
+            run.machine.kills = kills(&processes);
             run.memory.command_lines = processes
                 .iter()
-                .filter(|process| process.reused_faults % 2 == 0)
+                .filter(|process| process.reused_faults.is_multiple_of(2))
                 .map(|process| CommandLine {
                     process_id: process.id,
                     text: format!("{} --port", process.comm),

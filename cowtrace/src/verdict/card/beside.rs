@@ -32,7 +32,7 @@ pub(super) fn parts_beside(run: &Run, growth: Option<&TreeGrowth>) -> Vec<CardPa
         VerdictKind::KernelMemory => parts_of_kernel(&machine.beside),
         VerdictKind::Elsewhere => growers(run),
         VerdictKind::PageCache | VerdictKind::SharedMemory => vec![CardPart {
-            what: where_it_is(run, machine.beside.is_of_service),
+            what: where_it_is(run, growth, &machine.beside),
             bytes: None,
             is_main: true,
         }],
@@ -45,7 +45,11 @@ pub(super) fn parts_beside(run: &Run, growth: Option<&TreeGrowth>) -> Vec<CardPa
     }
 }
 
-fn where_it_is(run: &Run, is_of_service: bool) -> String {
+fn where_it_is(run: &Run, growth: &TreeGrowth, beside: &BesideService) -> String {
+    let is_of_service = beside.is_of_service;
+    if growth.kind == VerdictKind::SharedMemory && beside.is_services_shared() {
+        return "memory that processes share by mapping it: MAP_SHARED, files in /dev/shm".into();
+    }
     let place = run.machine.place.as_ref();
     match place
         .and_then(|it| it.cgroup.as_deref())

@@ -32,6 +32,8 @@ const MAX_TYPE: usize = 32;
 pub(crate) struct CopiesOnCard {
     /// Copies of the processes that lived at the end, bytes; all copies if that is not known.
     pub(crate) bytes: u64,
+    /// All copies, which the shares below are of, bytes.
+    pub(crate) in_all_bytes: u64,
     /// Their share of what memory grew by; `None` if that is not known.
     pub(crate) share_of_growth: Option<f64>,
     /// Variables that hold most of it, most first.
@@ -80,6 +82,7 @@ impl CopiesOnCard {
         let copied = run.copied().total();
         (copied > 0).then(|| Self {
             bytes: growth.map_or_else(|| run.bytes(copied), |growth| growth.held_bytes),
+            in_all_bytes: run.bytes(copied),
             share_of_growth: growth.map(TreeGrowth::copied_share),
             variables: main_variables(run),
             place: main_place(run),

@@ -3,6 +3,7 @@
 
 mod beside;
 mod copies;
+mod new;
 mod outlook;
 mod room;
 
@@ -11,7 +12,7 @@ pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
 pub(crate) use outlook::Outlook;
 pub(crate) use room::{Room, RoomIs};
 
-use self::beside::parts_beside;
+use self::{beside::parts_beside, new::who_has_new};
 use super::{
     advice::{Advice, advice_on_copies},
     answer,
@@ -48,7 +49,11 @@ pub(crate) struct Card {
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
-    /// What the new memory is, where it keeps growing or may; `None` if that is not known.
+    /// Whether the headline is about new memory of the processes.
+    pub(crate) is_about_new: bool,
+    /// In which processes that is; `None` if it is not about that, or not known.
+    pub(crate) grew_by: Option<String>,
+    /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
@@ -72,6 +77,8 @@ pub(crate) struct GrownOnCard {
     pub(crate) found: WhatGrows,
     /// Whether that is nearly all new memory: the processes that grew most are read.
     pub(crate) is_nearly_all: bool,
+    /// Whether all of it grew before the growth stopped.
+    pub(crate) has_stopped: bool,
     /// What would help against it.
     pub(crate) advice: Option<Advice>,
 }
@@ -81,6 +88,7 @@ impl GrownOnCard {
         let found = WhatGrows::of(run)?;
         Some(Self {
             is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
+            has_stopped: growth.kind == VerdictKind::WarmedUp,
             advice: advice_on_growth(run, Some(growth)),
             found,
         })
@@ -93,11 +101,11 @@ impl Card {
         let growth = growth_of_tree(run);
         let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
-        let may_grow = copies_are_aside
-            && growth
-                .as_ref()
-                .is_some_and(|growth| growth.kind.may_keep_growing());
-        let grown = growth.as_ref().filter(|_| may_grow);
+        let is_of_interest = |growth: &&TreeGrowth| {
+            let has_stopped = growth.kind == VerdictKind::WarmedUp;
+            copies_are_aside && (growth.kind.may_keep_growing() || has_stopped)
+        };
+        let grown = growth.as_ref().filter(is_of_interest);
         let grown = grown.and_then(|growth| GrownOnCard::of(run, growth));
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
@@ -115,6 +123,11 @@ impl Card {
             }),
             is_unbounded,
             grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
+            is_about_new: growth.as_ref().is_some_and(is_of_processes),
+            grew_by: growth
+                .as_ref()
+                .filter(|growth| is_of_processes(growth))
+                .and_then(|_| who_has_new(run)),
             grown,
             advice: advice_on_copies(run),
             killed: killed_for_memory(run),
@@ -137,6 +150,18 @@ fn is_about_new_memory(growth: &TreeGrowth) -> bool {
         VerdictKind::TooEarly => growth.held_bytes < growth.new_bytes,
         VerdictKind::CopyOnWrite | VerdictKind::NothingGrew => false,
     }
+}
+
+/// Whether it is about new memory of the processes.
+fn is_of_processes(growth: &TreeGrowth) -> bool {
+    let is_beside = matches!(
+        growth.kind,
+        VerdictKind::KernelMemory
+            | VerdictKind::SharedMemory
+            | VerdictKind::PageCache
+            | VerdictKind::Elsewhere
+    );
+    growth.new_bytes > 0 && is_about_new_memory(growth) && !is_beside
 }
 
 /// How long so many bytes last at so many a second, ns.

@@ -3,6 +3,7 @@
 
 use super::{
     series::{Series, pages_at},
+    shape::FLOOR_BYTES,
     window::Window,
 };
 use crate::run::{MachineReading, Run, ServiceAside};
@@ -60,6 +61,8 @@ pub(crate) struct BesideService {
     pub(crate) time_wait_bytes: u64,
     pub(crate) page_cache_bytes: u64,
     pub(crate) shared_bytes: u64,
+    /// Of that, what the service's processes have more of shared memory, at most.
+    pub(crate) services_shared_bytes: u64,
     /// Anonymous memory of other processes: what both the machine's counter and theirs say; `None` if they were
     /// not compared.
     pub(crate) elsewhere_bytes: Option<u64>,
@@ -141,6 +144,11 @@ impl MachineGrowth {
 }
 
 impl BesideService {
+    /// Whether shared memory that grew is most of it the service's.
+    pub(crate) const fn is_services_shared(&self) -> bool {
+        self.services_shared_bytes > self.shared_bytes / 2
+    }
+
     /// Of readings of which those at both ends are compared.
     fn of(run: &Run, readings: &[MachineReading], service: &Series) -> Self {
         let ends = readings.first().zip(readings.last());
@@ -173,7 +181,24 @@ impl BesideService {
         if !found.take_from_cgroup(run, readings) {
             found.take_from_machine(first, last);
         }
+        found.take_shared(readings);
         found
+    }
+
+    /// By the shared memory that the service's processes have present: no more than they have more of it together,
+    /// and no more than the machine has.
+    fn take_shared(&mut self, readings: &[MachineReading]) {
+        let both = ends_of(readings, |it| Some((it.memory.shmem_bytes, it.shared?)));
+        let Some(((before, theirs_before), (after, theirs))) = both else {
+            return;
+        };
+        let of_machine = after.saturating_sub(before);
+        let more = theirs.sum_bytes.saturating_sub(theirs_before.sum_bytes);
+        let own = more.min(of_machine);
+        if own >= FLOOR_BYTES {
+            self.shared_bytes = self.shared_bytes.max(own);
+            self.services_shared_bytes = own.min(self.shared_bytes);
+        }
     }
 
     /// By the counters of the service's own cgroup; whether there is one.

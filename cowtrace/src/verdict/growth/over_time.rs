@@ -1,6 +1,6 @@
 //! The memory of the traced tree over time, each page once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{copies::CopiesInMemory, window::Window};
 use crate::{
@@ -24,6 +24,58 @@ pub(crate) struct TreeMemory {
     pub(crate) new: u64,
     /// New memory that has been given back so far, by exits too. It is not in memory.
     pub(crate) given_back: u64,
+}
+
+/// Anonymous memory of a process at a moment, pages. The parts exclude each other, and add up to what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessMemory {
+    /// What it has from before and may share.
+    pub(crate) shared: u64,
+    /// What it had unshared before the trace; at most.
+    pub(crate) unshared_before: u64,
+    /// Copies of the trace.
+    pub(crate) copied: u64,
+    /// What it has and did not have before.
+    pub(crate) new: u64,
+    /// New memory that it has given back so far. It is not in memory.
+    pub(crate) given_back: u64,
+}
+
+impl ProcessMemory {
+    /// Adds what another process has: shared memory counts for each.
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.shared = self.shared.saturating_add(other.shared);
+        self.unshared_before = self.unshared_before.saturating_add(other.unshared_before);
+        self.copied = self.copied.saturating_add(other.copied);
+        self.new = self.new.saturating_add(other.new);
+        self.given_back = self.given_back.saturating_add(other.given_back);
+    }
+}
+
+/// The memory of each process that lives at samples of the timeline; `None` in recordings of versions that did
+/// not look.
+pub(crate) struct ProcessesOverTime<'a>(TreeOverTime<'a>);
+
+impl<'a> ProcessesOverTime<'a> {
+    pub(crate) fn of(run: &'a Run) -> Option<Self> {
+        let window = run.has_growth().then(|| Window::of(run)).flatten()?;
+        Some(Self(TreeOverTime::of(run, window)))
+    }
+
+    /// By the numbers of the processes.
+    pub(crate) fn at(&self, sample: &Sample) -> BTreeMap<u32, ProcessMemory> {
+        let copied: HashMap<u32, u64> = self.0.copies.in_sample(sample).collect();
+        let held = sample.held_by_process.iter();
+        let parts = held.map(|(&id, &held)| {
+            let copied = copied.get(&id).copied().unwrap_or(0);
+            let mut memory = self.0.parts_of(id, held, copied);
+            memory.shared = memory.shared.saturating_sub(memory.copied);
+            let touched = self.0.window.touched_by_process(id, sample);
+            memory.given_back = touched.saturating_sub(memory.new);
+            (id, memory)
+        });
+        parts.collect()
+    }
 }
 
 /// The memory of the tree at each sample; empty in recordings of versions that did not look. What a command loads
@@ -67,17 +119,17 @@ impl<'a> TreeOverTime<'a> {
         // What is left of each process's memory, by the first process of those that have it together.
         let mut common: HashMap<u32, u64> = HashMap::new();
         for (id, held) in &sample.held_by_process {
-            let new = self.window.new_pages(*id, *held);
             let copied = copied.get(id).copied().unwrap_or(0);
-            let mut rest = held - new;
-            let unshared = self.unshared_before.get(id).copied().unwrap_or(0).min(rest);
-            memory.new += new;
+            let parts = self.parts_of(*id, *held, copied);
+            memory.new += parts.new;
             memory.copied += copied;
-            memory.unshared_before += unshared;
+            memory.unshared_before += parts.unshared_before;
             let first = self.first_of(*id);
-            if first != *id {
-                rest = rest.saturating_sub(copied + unshared);
-            }
+            let rest = if first == *id {
+                held - parts.new
+            } else {
+                parts.shared.saturating_sub(copied)
+            };
             let most = common.entry(first).or_default();
             *most = rest.max(*most);
         }
@@ -85,6 +137,21 @@ impl<'a> TreeOverTime<'a> {
         let touched = self.window.touched_by(sample);
         memory.given_back = touched.saturating_sub(memory.new);
         memory
+    }
+
+    /// What a process has, of which `copied` pages may be copies: they are still among those it may share.
+    fn parts_of(&self, id: u32, held: u64, copied: u64) -> ProcessMemory {
+        let new = self.window.new_pages(id, held);
+        let before = self.unshared_before.get(&id).copied().unwrap_or(0);
+        let unshared_before = before.min(held - new);
+        let shared = held - new - unshared_before;
+        ProcessMemory {
+            shared,
+            unshared_before,
+            copied: copied.min(shared),
+            new,
+            given_back: 0,
+        }
     }
 
     /// The process whose memory a process has by forks alone, itself if it was started.
@@ -168,6 +235,7 @@ mod tests {
             by_process: [(1, 300), (2, 200)].into(),
             touched_pages: 90,
             held_by_process: [(0, 1000), (1, 940), (2, 880), (3, 20)].into(),
+            touched_by_process: [(1, 70), (3, 20)].into(),
         }];
         run
     }
@@ -183,6 +251,24 @@ mod tests {
             given_back: 30,
         };
         assert_eq!(memory_over_time(&sample_run()), [expected]);
+    }
+
+    #[test]
+    fn the_parts_of_a_process_add_up_to_what_it_has() {
+        let run = sample_run();
+        let sample = &run.memory.timeline.samples[0];
+        let found = ProcessesOverTime::of(&run).unwrap().at(sample);
+        let parts = |id: u32| {
+            let it = found[&id];
+            [it.shared, it.unshared_before, it.copied, it.new]
+        };
+        assert_eq!(parts(0), [1000, 0, 0, 0]);
+        assert_eq!(parts(1), [600, 0, 300, 40]);
+        assert_eq!(parts(2), [630, 50, 200, 0]);
+        assert_eq!(found[&1].given_back, 30);
+        for (id, held) in &sample.held_by_process {
+            assert_eq!(parts(*id).iter().sum::<u64>(), *held);
+        }
     }
 
     #[test]

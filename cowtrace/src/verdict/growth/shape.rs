@@ -3,6 +3,9 @@
 /// Below this time there are figures, but no verdict, ns: a cache that fills looks like a leak.
 pub(super) const SOON_NS: u64 = 20_000_000_000;
 
+/// What is less than this is not worth a word, bytes.
+pub(super) const FLOOR_BYTES: u64 = 4 << 20;
+
 /// How new memory went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrowthShape {

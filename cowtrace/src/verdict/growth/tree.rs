@@ -6,7 +6,7 @@ use super::{
     copies::CopiesInMemory,
     machine::{BesideService, MACHINE_FLOOR_BYTES, MachineGrowth},
     series::{NewMemory, Series, flat_copies, rate_of_last_part},
-    shape::{GrowthShape, SOON_NS},
+    shape::{FLOOR_BYTES, GrowthShape, SOON_NS},
     window::Window,
 };
 use crate::{
@@ -14,8 +14,6 @@ use crate::{
     verdict::{before::much_unshared_before, endings::victims},
 };
 
-/// What is less than this is not worth a word, bytes.
-pub(super) const FLOOR_BYTES: u64 = 4 << 20;
 /// Likewise as one part in so many of the anonymous memory of the tree.
 const FLOOR_PART: u64 = 50;
 /// A part of the growth is named from this share on.
@@ -75,7 +73,9 @@ pub(crate) struct TreeGrowth {
     pub(crate) kind_of_processes: VerdictKind,
     /// What the machine lost; `None` if that was not read.
     pub(crate) machine: Option<MachineGrowth>,
-    /// The time that it is about: from the first fork on, while workers lived, ns.
+    /// When the time begins that it is about, ns since the start of the run: with the first fork.
+    pub(crate) from_ns: u64,
+    /// How long that is: while workers lived, ns.
     pub(crate) duration_ns: u64,
     /// Copied on write by all processes.
     pub(crate) copied_bytes: u64,
@@ -99,6 +99,11 @@ pub(crate) struct TreeGrowth {
 }
 
 impl TreeGrowth {
+    /// When the time ends that it is about, ns since the start of the run.
+    pub(crate) const fn to_ns(self) -> u64 {
+        self.from_ns.saturating_add(self.duration_ns)
+    }
+
     /// Copies and new memory of the processes that lived at the end.
     pub(crate) const fn growth_bytes(&self) -> u64 {
         self.held_bytes + self.new_bytes
@@ -136,6 +141,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         kind: VerdictKind::NothingGrew,
         kind_of_processes: VerdictKind::NothingGrew,
         machine: MachineGrowth::of(run, &window, &sum_of_series(&held, new.series())),
+        from_ns: window.bounds_ns()?.0,
         duration_ns: window.duration_ns(),
         copied_bytes: run.bytes(run.copied().total() - zero_filled),
         held_bytes: run.bytes(held_pages),
@@ -189,7 +195,7 @@ fn kind_beside(run: &Run, growth: &TreeGrowth, floor: u64) -> Option<VerdictKind
     let files = is_much(beside.page_cache_bytes, floor).then_some(VerdictKind::PageCache);
     let others = beside.elsewhere_bytes.unwrap_or(0);
     let others = is_much(others, MACHINE_FLOOR_BYTES).then_some(VerdictKind::Elsewhere);
-    if beside.is_of_service {
+    if beside.is_of_service || beside.is_services_shared() {
         shared.or(files).or(others)
     } else {
         others.or(shared).or(files)

@@ -1,6 +1,6 @@
 //! The part of a trace that a verdict is about: from the first fork on, while workers lived.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::run::{Role, Run, Sample};
 
@@ -18,6 +18,10 @@ pub(super) struct Window<'a> {
     before: HashMap<u32, u64>,
     /// Pages that had been touched for the first time by then.
     touched_before: u64,
+    /// The same of each process that is older than the first fork.
+    touched_before_by: HashMap<u32, u64>,
+    /// When the first worker was forked, ns; 0 if it is looked at from the start.
+    first_fork_ns: u64,
 }
 
 impl<'a> Window<'a> {
@@ -51,6 +55,8 @@ impl<'a> Window<'a> {
             } else {
                 begun.touched_pages
             },
+            touched_before_by: of_older(run, &begun.touched_by_process, first_fork).collect(),
+            first_fork_ns: first_fork,
         })
     }
 
@@ -93,6 +99,19 @@ impl<'a> Window<'a> {
     pub(super) const fn touched_by(&self, sample: &Sample) -> u64 {
         sample.touched_pages.saturating_sub(self.touched_before)
     }
+
+    /// Pages that a process touched for the first time in it, by a sample.
+    pub(super) fn touched_by_process(&self, process: u32, sample: &Sample) -> u64 {
+        let touched = sample.touched_by_process.get(&process);
+        let before = self.touched_before_by.get(&process).copied().unwrap_or(0);
+        touched.map_or(0, |touched| touched.saturating_sub(before))
+    }
+
+    /// When the first worker was forked, ns since the start of the run; 0 if processes are looked at from the
+    /// start.
+    pub(super) const fn first_fork_ns(&self) -> u64 {
+        self.first_fork_ns
+    }
 }
 
 /// The last sample before a service shuts down, by the workers that lived at each: from `first` on there were
@@ -111,10 +130,19 @@ fn last_at_work(living: &[usize], first: usize) -> Option<usize> {
 fn held_before(run: &Run, begun: &Sample, first_fork: u64) -> HashMap<u32, u64> {
     let held = run.growth.held_before.iter();
     let mut before: HashMap<u32, u64> = held.map(|it| (it.process_id, it.pages)).collect();
-    let is_older = |id: u32| run.process(id).is_some_and(|it| it.started_ns < first_fork);
-    let begun = begun.held_by_process.iter();
-    before.extend(begun.filter(|(id, _)| is_older(**id)));
+    before.extend(of_older(run, &begun.held_by_process, first_fork));
     before
+}
+
+/// The counts of processes that are older than the first fork.
+fn of_older(
+    run: &Run,
+    counts: &BTreeMap<u32, u64>,
+    first_fork: u64,
+) -> impl Iterator<Item = (u32, u64)> {
+    let is_older = move |id: u32| run.process(id).is_some_and(|it| it.started_ns < first_fork);
+    let counts = counts.iter().map(|(id, pages)| (*id, *pages));
+    counts.filter(move |(id, _)| is_older(*id))
 }
 
 /// Whether the masters were there before the trace.

@@ -2,8 +2,9 @@
 
 use super::{
     super::{before::much_unshared_before, endings::victims, free_memory::FreePages},
-    shape::GrowthShape,
-    tree::{FLOOR_BYTES, TreeGrowth, VerdictKind},
+    machine::BesideService,
+    shape::{FLOOR_BYTES, GrowthShape},
+    tree::{TreeGrowth, VerdictKind},
 };
 use crate::{
     run::Run,
@@ -95,6 +96,9 @@ fn attached_late(run: &Run) -> Option<String> {
 fn beside(growth: &TreeGrowth, time: &str) -> String {
     let beside = growth.machine.unwrap_or_default().beside;
     let of_service = beside.is_of_service;
+    if growth.kind == VerdictKind::SharedMemory && beside.services_shared_bytes > 0 {
+        return shared_of_service(growth, &beside, time);
+    }
     let (what, bytes) = match growth.kind {
         VerdictKind::KernelMemory if beside.is_services_kernel => {
             ("KERNEL MEMORY, NOT YOUR PROCESSES", beside.kernel_bytes)
@@ -120,6 +124,22 @@ fn beside(growth: &TreeGrowth, time: &str) -> String {
         "{what}: {} in {time}; your processes: {processes}",
         size(bytes)
     )
+}
+
+/// Where shared memory grew, and processes of the service have more of it.
+fn shared_of_service(growth: &TreeGrowth, beside: &BesideService, time: &str) -> String {
+    let shared = size(beside.shared_bytes);
+    let own = size(beside.services_shared_bytes);
+    let part = if beside.services_shared_bytes < beside.shared_bytes {
+        format!("{own} of it in this service")
+    } else {
+        "in this service".into()
+    };
+    let private = match growth.growth_bytes() {
+        0 => "no private memory grew".into(),
+        bytes => format!("private memory: {}", size(bytes)),
+    };
+    format!("SHARED MEMORY GREW: {shared} in {time}, {part}; {private}")
 }
 
 /// What it looks like so far.

@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 use anyhow::{Context as _, Result};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::{child::Child, frames, memory::Memory, wait_for_line};
+use crate::{child::Child, frames, memory::Memory, touches, wait_for_line};
 
 /// Memory with this many pages, all written; then `ready` is printed.
 pub(crate) fn prepared(arguments: &[String]) -> Result<Memory> {
@@ -61,6 +61,20 @@ pub(crate) fn hold(arguments: &[String]) -> Result<()> {
     // Waits for the end of input.
     let _ = wait_for_line();
     child.release()
+}
+
+/// `touches PAGES`: prints `ready`. Then, for each line of input, it writes PAGES pages of new memory, gives them back,
+/// and prints `touched`.
+pub(crate) fn touch(arguments: &[String]) -> Result<()> {
+    let pages = arguments.first().context("how many pages?")?.parse()?;
+    touches::forbid_huge_pages()?;
+    println!("ready");
+    answer_lines(|_| {
+        let memory = Memory::anonymous(pages)?;
+        memory.write_all();
+        memory.unmap()?;
+        Ok("touched".into())
+    })
 }
 
 /// Processor time of this thread.

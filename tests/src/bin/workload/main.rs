@@ -44,6 +44,9 @@ fn run(arguments: &[String]) -> Result<()> {
     if name == "hold" {
         return bench::hold(&arguments[1..]);
     }
+    if name == "touches" {
+        return bench::touch(&arguments[1..]);
+    }
     if name == "stalls" {
         return stalls::run(&arguments[1..]);
     }

@@ -99,7 +99,7 @@ pub(crate) fn grown_stack(_: &Memory) -> Result<Vec<Value>> {
 
 /// Keeps the kernel from filling this process's memory in huge pages: whether it can depends on where the memory
 /// happens to lie, and with that the number of page faults.
-fn forbid_huge_pages() -> Result<()> {
+pub(crate) fn forbid_huge_pages() -> Result<()> {
     // The kernel looks at all bits of each.
     const YES: libc::c_ulong = 1;
     const NO: libc::c_ulong = 0;

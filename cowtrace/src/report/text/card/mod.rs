@@ -34,11 +34,14 @@ const LEAST_NAME: usize = 14;
 const GAP: usize = 2;
 /// Copies that are an aside are described in detail from this share of the growth on.
 const ASIDE_SHARE: f64 = 0.1;
+/// Where all copies are more than this times those that are held, it is said which of them shares are of.
+const MORE_IN_ALL: f64 = 1.05;
 /// A cause with this share of the copies is the only one that matters.
 const ALONE: f64 = 0.9;
 const MOST_ADVICE: usize = 2;
 /// By how much copies are less important where the card says what grows.
 const AFTER_GROWN: u8 = 5;
+const STOPPED: &str = "it grew before it stopped: a cache that is full, or objects made once";
 const CHECK: &str = "change it, trace again, cowtrace diff";
 /// A comparison of runs has copies alone.
 const CHECK_GROWTH: &str = "change it, trace again: the first line says if it still grows";
@@ -114,6 +117,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     if let Some(grown) = &card.grown {
         rows.extend(rows_of_grown(&grown.found, grown.is_nearly_all));
+        if grown.has_stopped && !grown.found.parts.is_empty() {
+            rows.push(text_row("what", 3, RowFigures::Nothing, STOPPED.into()));
+        }
     }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
@@ -121,6 +127,16 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         // What it is says more than who touched it first.
         let rank = if card.grown.is_some() { 5 } else { 0 };
         rows.push(text_row("where", rank, figures, text));
+    }
+    if let Some(processes) = &card.grew_by {
+        let text = if card.grew_in.is_some() {
+            processes.clone()
+        } else {
+            format!("new memory {processes}")
+        };
+        // What it is says more.
+        let rank = if card.grown.is_some() { 2 } else { 0 };
+        rows.push(text_row("where", rank, RowFigures::Nothing, text));
     }
     if card.is_unbounded {
         let text = no_bound(card.lasts);
@@ -147,7 +163,10 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         of_copies.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
         of_copies.extend(rows_of_advice(&card.advice, CHECK));
         // What grows comes first, where it is known.
-        let by = if card.grown.is_some() { AFTER_GROWN } else { 0 };
+        let by = match card.grown {
+            Some(_) => AFTER_GROWN,
+            None => u8::from(card.copies_are_aside),
+        };
         rows.extend(of_copies.into_iter().map(|row| row.less_important(by)));
     }
     rows.extend(card.loss.map(row_of_loss));
@@ -187,7 +206,7 @@ fn text_row<'a>(
 
 fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
     let share = copies.share_of_growth.map_or_else(String::new, |share| {
-        format!(": {} of the growth", percent(share))
+        format!(": {} of your processes' growth", percent(share))
     });
     let text = format!("{} copied on write{share}", size(copies.bytes));
     text_row("also", 0, RowFigures::Nothing, text)
@@ -196,6 +215,11 @@ fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
 fn rows_of_copies(copies: &CopiesOnCard, are_aside: bool) -> Vec<LabelledRow<'_>> {
     let label = |usual: &'static str| if are_aside { "also" } else { usual };
     let mut rows = rows_of_variables(&copies.variables, label("what"));
+    if copies.in_all_bytes as f64 > copies.bytes as f64 * MORE_IN_ALL {
+        let (in_all, held) = (size(copies.in_all_bytes), size(copies.bytes));
+        let text = format!("(shares of {in_all} copied in all; {held} of it held at the end)");
+        rows.push(text_row(label("what"), 6, RowFigures::Nothing, text));
+    }
     if let Some((place, share)) = &copies.place {
         let text = if are_aside {
             format!("by {place}")

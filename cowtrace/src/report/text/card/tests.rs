@@ -30,6 +30,7 @@ fn card() -> Card {
         is_verdict: true,
         copies: Some(CopiesOnCard {
             bytes: 600 << 20,
+            in_all_bytes: 600 << 20,
             share_of_growth: Some(0.98),
             variables: vec![
                 variable("main() local titles", 0.51, 312),
@@ -61,6 +62,8 @@ fn card() -> Card {
         beside: vec![],
         is_unbounded: false,
         lasts: None,
+        is_about_new: false,
+        grew_by: None,
         grew_in: None,
         grown: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
@@ -170,7 +173,7 @@ fn copies_are_an_aside_of_new_memory() {
     (card.copies_are_aside, card.is_unbounded) = (true, true);
     let told = lines(&card, 80);
     assert_eq!(told[2], "how far  no bound is known for new memory");
-    let also = "also     600 MiB copied on write: 98 % of the growth";
+    let also = "also     600 MiB copied on write: 98 % of your processes' growth";
     assert_eq!(told[3], also);
     card.grew_in = Some(("app.py:41 in handler".into(), 0.6));
     let grown = lines(&card, 80).remove(2);

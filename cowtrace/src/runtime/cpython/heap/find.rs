@@ -132,7 +132,7 @@ pub(super) fn memory_of<'a>(
     let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
     let max_chunks = budget.saturating_sub(cache + tables.0) / tables.1;
     let regions = Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be read")?;
-    Ok(Memory::new(regions, cache, read))
+    Ok(Memory::new(regions, cache, read).of_process(proc_root, pid))
 }
 
 /// A walk from the roots of an interpreter whose version fits.

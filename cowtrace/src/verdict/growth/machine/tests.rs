@@ -4,7 +4,7 @@ use super::{super::tests::*, super::*, *};
 use crate::{
     run::{
         Balance, BalanceIs, CgroupMemory, Consumer, Elsewhere, GrownProcess, MachineMemory,
-        NearestLimit, PageBalance, PlaceOnMachine, SocketMemory,
+        NearestLimit, PageBalance, PlaceOnMachine, ServiceShared, SocketMemory,
     },
     verdict::{Card, Room, RoomIs},
 };
@@ -46,6 +46,7 @@ fn machine(
             }),
             sockets: Some(SocketMemory::default()),
             service: Some(ServiceAside::default()),
+            shared: None,
         };
         change(part, &mut reading);
         reading.memory.free_bytes -= mib(part, copied + new);
@@ -209,6 +210,38 @@ fn of_the_whole_machine_only_much_is_a_finding() {
         words.starts_with("PAGE CACHE OF THE MACHINE, WHICH CAN BE GIVEN BACK: 70 "),
         "{words}"
     );
+}
+
+#[test]
+fn shared_memory_that_the_service_fills_is_its_own() {
+    // Two processes have all of `theirs` MiB, while the machine's shared memory grows by `all`.
+    let run = |all: u64, theirs: u64| {
+        let mut run = machine(30, (0, 0), |part, reading| {
+            reading.cgroup = None;
+            reading.memory.shmem_bytes = 100 * MIB + mib(part, all);
+            reading.memory.cached_bytes = 200 * MIB + mib(part, all);
+            reading.memory.free_bytes -= mib(part, all);
+            reading.shared = Some(ServiceShared {
+                sum_bytes: 2 * (MIB + mib(part, theirs)),
+                most_bytes: MIB + mib(part, theirs),
+            });
+        });
+        run.machine.elsewhere = Some(grower("compiler", 300));
+        run
+    };
+    let (found, words) = growth(&run(30, 30));
+    assert_eq!(found.kind, VerdictKind::SharedMemory);
+    assert_eq!(
+        found.machine.unwrap().beside.services_shared_bytes,
+        30 * MIB
+    );
+    let expected = "SHARED MEMORY GREW: 30 MiB in 30.0 s, in this service; no private memory grew";
+    assert_eq!(words, expected);
+    let (_, words) = growth(&run(200, 60));
+    let expected = "SHARED MEMORY GREW: 200 MiB in 30.0 s, 120 MiB of it in this service; no private memory grew";
+    assert_eq!(words, expected);
+    // To map what is there makes no memory.
+    assert_eq!(growth(&run(0, 60)).0.kind, VerdictKind::NothingGrew);
 }
 
 #[test]
