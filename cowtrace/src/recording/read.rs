@@ -27,8 +27,8 @@ use super::{
     },
 };
 use crate::run::{
-    Balance, CommandLine, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType,
-    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
+    Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
+    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
     PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample,
 };
 
@@ -213,6 +213,11 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
         &mut holder.also_held_by
     })?;
     run.who_holds.heap_walks = read_list(db)?;
+    if is_there(&there, FreeMemory::TABLE.name) {
+        distribute_parts(&mut run.who_holds.heap_walks, read_rows(db)?, |walk| {
+            &mut walk.free
+        })?;
+    }
     run.memory.timeline.samples = read_list::<Sample>(db)?;
     spread_copied(
         &mut run.memory.timeline.samples,

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 23] = [
+pub(super) const LATER: [&str; 24] = [
     "balances",
     "command_lines",
     "exits",
@@ -18,6 +18,7 @@ pub(super) const LATER: [&str; 23] = [
     "grown_heaps",
     "grown_types",
     "grown_variables",
+    "heap_walk_free",
     "held_before",
     "machine",
     "machine_cgroup",
@@ -67,15 +68,15 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, Grower,
-        GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreeMemory,
+        Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
         MachineReading, MemoryKill, NativeFrame, PerfMapProblem, PlaceOnMachine, Process,
         PythonFrame, Region, Row, Sample, ServiceAside, ServiceShared, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 45] = [
+        const STORED: [TableDefinition; 46] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -120,6 +121,7 @@ mod tests {
             CopiedType::TABLE,
             AlsoHeld::TABLE,
             HeapWalk::TABLE,
+            FreeMemory::TABLE,
             PerfMapProblem::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();

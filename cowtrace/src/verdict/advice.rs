@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::runtimes::has_symbols;
-use super::writers::{KnownPages, is_pythons, pages, pages_by};
+use super::{
+    free_memory::add_advice_on_free_memory,
+    runtimes::has_symbols,
+    writers::{KnownPages, is_pythons, pages, pages_by},
+};
 use crate::{
     run::{Role, Run, WriteKind, Writer},
     words::{percent, printable},
@@ -110,6 +113,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
     }
     all.extend(freed_at_exit(run));
+    add_advice_on_free_memory(run, &mut all);
     all
 }
 

@@ -8,7 +8,7 @@ mod outlook;
 mod room;
 
 pub(crate) use beside::CardPart;
-pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
 #[cfg(test)]
 pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;

@@ -41,7 +41,7 @@ fn card() -> Card {
             ],
             place: Some(("handlers.py:42 in Handler.post".into(), 0.98)),
             causes: vec![CardCause {
-                kind: WriteKind::Refcount,
+                is: CauseIs::Write(WriteKind::Refcount),
                 share: 0.999,
                 written: vec![("str".into(), 0.61), ("list".into(), 0.38)],
             }],

@@ -19,6 +19,7 @@ use super::{
     variable::Variable,
     walk::Walk,
 };
+use crate::run::FreeMemory;
 
 /// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +56,7 @@ const LARGE: u64 = 1 << 30;
 /// page, and the chunk's place.
 pub(super) const TABLES_A_CHUNK: usize = 672 + 64;
 /// Bytes of tables per copied address.
-const TABLES_AN_ADDRESS: usize = 24;
+const TABLES_AN_ADDRESS: usize = 32;
 
 /// The result of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Found {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
+    /// Of these, pages that were free memory.
+    pub free: Vec<FreeMemory>,
     /// Objects visited.
     pub objects: u64,
     /// Bytes read.
@@ -164,6 +167,7 @@ pub(super) fn prepare_walk<'a>(
 /// Walks, and returns the result.
 pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
+    let free = walk.find_free();
     let is_partial = walk.deadline.is_over
         || walk.objects.memory.regions.is_partial
         || walk.objects.kinds.is_partial
@@ -172,12 +176,14 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
     let held = sums.held;
-    let survey = Survey::of(walk, &sums, &compared);
+    let of_copies = walk.free_memory(&free, pages);
+    let survey = Survey::of(walk, &sums, &compared, free);
     let (variables, gone) = sums.name(walk, pages, &compared);
     Found {
         variables,
         asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
         held_pages: held - gone,
+        free: of_copies,
         objects: walk.visited,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,

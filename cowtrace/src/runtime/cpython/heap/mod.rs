@@ -23,6 +23,7 @@ mod deadline;
 mod dicts;
 mod find;
 mod frames;
+mod free;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod grown;

@@ -248,6 +248,11 @@ impl Regions {
         self.region(at).map_or(0, |region| region.end - at)
     }
 
+    /// The region that an address is in.
+    pub(super) fn bounds(&mut self, at: u64) -> Option<std::ops::Range<u64>> {
+        self.region(at).map(|region| region.start..region.end)
+    }
+
     /// The next address after this one in the same region whose chunk has present pages.
     pub(super) fn next_present(&mut self, at: u64) -> Option<u64> {
         let region = self.region(at)?;
