@@ -35,7 +35,7 @@ pub(crate) fn text(run: &Run, width: usize, color: bool) -> String {
 }
 
 /// What is printed without options.
-fn short_text(run: &Run, width: usize) -> String {
+pub(crate) fn short_text(run: &Run, width: usize) -> String {
     let text = text_of(run, Extent::Short(Some("cowtrace report")), width, false);
     for line in text.lines() {
         assert!(line.width() <= width, "over {width} columns: {line}");
@@ -59,7 +59,7 @@ fn text_of(run: &Run, extent: Extent<'_>, width: usize, color: bool) -> String {
 }
 
 /// A run that has a verdict: new memory in its processes at each second, MiB.
-fn growing(stored: &str, seconds: u64, new: impl Fn(u64) -> u64) -> Run {
+pub(crate) fn growing(stored: &str, seconds: u64, new: impl Fn(u64) -> u64) -> Run {
     let mut run = run(stored);
     let (bytes, all) = (run.head.host.page_bytes, run.memory.processes.clone());
     let living = || all.iter().filter(|process| process.exited_ns.is_none());
@@ -131,7 +131,7 @@ fn a_short_report_of_new_memory_has_copies_as_an_aside() {
 }
 
 /// A growing run whose living workers have cycles and a cache on their new memory, in percent of it.
-fn grown(cycles: u64, cache: u64) -> Run {
+pub(crate) fn grown(cycles: u64, cache: u64) -> Run {
     let mut run = growing(SERVICE, 60, |second| second);
     let pages = (60 << 20) / run.head.host.page_bytes;
     let part = |percent: u64| (60 << 20) * percent / 100;
@@ -410,7 +410,7 @@ fn pprof_as_another_program_reads_it() {
 }
 
 /// The content of a page, as data.
-fn page_data(run: &Run) -> Value {
+pub(crate) fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
     report::run_as_html(run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");

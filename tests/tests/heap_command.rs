@@ -10,10 +10,11 @@ use std::{
 };
 
 use cowtrace_tests::{
-    command::{cowtrace, fails},
+    command::{cowtrace, failed, fails},
     pagemap,
     pythons::{Interpreter, walkable},
     recorded::Folder,
+    tracer::program,
     workload::Service,
 };
 use serde_json::Value;
@@ -251,7 +252,7 @@ fn what_grew_since_an_earlier_look_is_told_by_type_and_variable() {
             "{python}"
         );
         let short = heap(service.pid(), &["--since", &path]);
-        assert!(short.contains("GREW SINCE THE LOOK"), "{short}");
+        assert!(short.contains("CHANGED SINCE before.json ("), "{short}");
         assert!(
             short.contains("+5,000") && short.contains("-1,000"),
             "{short}"
@@ -377,6 +378,21 @@ fn what_has_no_objects_is_refused_in_one_line() {
     fails(&["heap", "--pid", &pid], 1, "it has ended");
     sleep.wait().expect("it is reaped");
     fails(&["heap", "--pid", "4194304"], 1, "there is no such process");
-    fails(&["heap", "--pid", "2"], 1, "it is a thread of the kernel");
+    fails(
+        &["heap", "--pid", "2"],
+        1,
+        "it is a thread of the kernel; `pgrep -af python` lists pids",
+    );
     fails(&["heap"], 2, "--pid");
+}
+
+#[test]
+fn its_own_process_is_refused_as_such() {
+    let output = Command::new("sh")
+        .args(["-c", "exec \"$0\" heap --pid $$"])
+        .arg(program("cowtrace"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("sh runs");
+    failed(&output, 1, "that is cowtrace itself");
 }

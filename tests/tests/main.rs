@@ -4,15 +4,18 @@ mod cli;
 mod cli_diff;
 mod doctor;
 mod flame_graphs;
+mod free_memory;
 mod golden_reports;
 mod heap;
 mod heap_command;
+mod heap_growing;
 mod html_memory;
 mod html_report;
 mod kept;
 mod kernel;
 mod recordings;
 mod reports;
+mod widths;
 
 /// Called when the program is loaded: what the tests trace is kept away from the user's own runs.
 // SAFETY: the section holds pointers to functions of this type, which the C library calls.

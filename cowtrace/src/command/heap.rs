@@ -15,7 +15,7 @@ use crate::{
     memory,
     output::NewFile,
     recording::{begins_as_recording, read_recording},
-    report,
+    report::{self, HeapSince},
     run::{HeapContents, HeapGrowth, HeapLook, Run},
     runtime::cpython::read_contents,
     streams,
@@ -32,8 +32,10 @@ pub fn run_heap(arguments: &HeapArgs) -> Result<()> {
     if let Some(recording) = &arguments.recording {
         let run = read_grown(recording, arguments.format)?;
         let file = created_output(destination)?;
+        let name = recording.file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
         return print_or_save(file, destination, |style, out| {
-            report::grown_as_text(&run, style, out)
+            report::grown_as_text(&name, &run, style, out)
         });
     }
     let pid = arguments.pid.unwrap_or_default();
@@ -44,9 +46,16 @@ pub fn run_heap(arguments: &HeapArgs) -> Result<()> {
         None => None,
         Some(before) => Some(growth_since(&before, &contents)?),
     };
+    let name_of_look = arguments.since.as_deref().and_then(Path::file_name);
+    let name_of_look = name_of_look.unwrap_or_default().to_string_lossy();
     print_or_save(file, destination, |style, out| match arguments.format {
         HeapFormat::Text => {
-            report::heap_as_text(&contents, growth.as_ref(), arguments.full, style, out)
+            let since = growth.as_ref().map(|growth| HeapSince {
+                file: &name_of_look,
+                growth,
+                is_partial: !contents.limits.is_empty(),
+            });
+            report::heap_as_text(&contents, since, arguments.full, style, out)
         }
         HeapFormat::Json => report::heap_as_json(&contents, growth.as_ref(), out),
     })

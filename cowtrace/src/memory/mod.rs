@@ -45,7 +45,7 @@ pub use process::{
 };
 pub use program::started_by;
 pub use sockets::{network_namespace, read_sockets};
-pub use target::{read_target, read_word, try_reading};
+pub use target::{Refusal, read_target, read_word, try_reading, why_refused};
 
 /// Bytes in a page of this machine.
 #[must_use]

@@ -8,6 +8,8 @@ use std::{
     cell::RefCell, collections::HashMap, fs::File, io, os::unix::fs::FileExt as _, path::Path,
 };
 
+use super::fields::read_bounded;
+
 /// Most processes whose memory file is kept open. An open file does not keep the memory itself.
 const MAX_OPEN: usize = 64;
 
@@ -60,9 +62,56 @@ pub fn try_reading(root: &Path, pid: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Why the kernel refuses a process's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another user's, or one's own that is protected: root may.
+    NotRoot,
+    /// Root without the capability for it, as in a container.
+    NoCapability,
+    /// Even with the capability.
+    Protected,
+}
+
+/// `CAP_SYS_PTRACE`, with which any process's memory may be read.
+const MAY_READ_OTHERS: u64 = 1 << 19;
+/// The status of a process is shorter, bytes.
+const MOST_STATUS: u64 = 64 << 10;
+
+/// Why the kernel refuses to open a process's memory to this program.
+#[must_use]
+pub fn why_refused(root: &Path) -> Refusal {
+    let status = read_bounded(&root.join("self/status"), MOST_STATUS).unwrap_or_default();
+    refusal_of(&status, nix::unistd::geteuid().is_root())
+}
+
+fn refusal_of(status: &[u8], is_root: bool) -> Refusal {
+    let status = String::from_utf8_lossy(status);
+    let mut lines = status.lines();
+    let effective = lines.find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    match (effective, is_root) {
+        (Some(mask), _) if mask & MAY_READ_OTHERS != 0 => Refusal::Protected,
+        (_, true) => Refusal::NoCapability,
+        (_, false) => Refusal::NotRoot,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_has_its_reason() {
+        let refusal = |mask: &str, is_root| {
+            refusal_of(format!("Name:\tx\nCapEff:\t{mask}\n").as_bytes(), is_root)
+        };
+        assert_eq!(refusal("0000000000000000", false), Refusal::NotRoot);
+        assert_eq!(refusal("00000000a80425fb", true), Refusal::NoCapability);
+        assert_eq!(refusal("000001fffeffffff", true), Refusal::Protected);
+        assert_eq!(refusal("0000000000080000", false), Refusal::Protected);
+        assert_eq!(refusal_of(b"", true), Refusal::NoCapability);
+    }
 
     #[test]
     fn own_memory_is_read_and_garbage_is_not() {

@@ -28,8 +28,8 @@ use super::{
     },
 };
 use crate::run::{
-    Balance, CommandLine, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType,
-    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
+    Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
+    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
     PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
 };
 
@@ -196,9 +196,8 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     run.who_wrote.writers = read_list(db)?;
     let inlined = read_rows(db)?.into_iter();
     let inlined = inlined.map(|(key, Inlined(function))| (key, function));
-    distribute_parts(&mut run.who_wrote.writers, inlined.collect(), |writer| {
-        &mut writer.inlined
-    })?;
+    let writers = &mut run.who_wrote.writers;
+    distribute_parts(writers, inlined.collect(), |it| &mut it.inlined)?;
     run.who_wrote.python_frames = read_list(db)?;
     run.who_wrote.python_stacks = stacks_of_frames::<OfPython>(read_rows(db)?, &read_list(db)?)?;
     run.who_wrote.native_frames = read_list(db)?;
@@ -211,9 +210,13 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     distribute_parts(holders, read_rows(db)?, |it| &mut it.copied_types)?;
     distribute_parts(holders, read_rows(db)?, |it| &mut it.also_held_by)?;
     run.who_holds.heap_walks = read_list(db)?;
+    let walks = &mut run.who_holds.heap_walks;
     if is_there(&there, Saving::TABLE.name) {
-        distribute_savings(read_rows(db)?, read_rows(db)?, &mut run.who_holds.holders)?;
-        distribute_freezes(read_rows(db)?, &mut run.who_holds.heap_walks)?;
+        distribute_savings(read_rows(db)?, read_rows(db)?, holders)?;
+        distribute_freezes(read_rows(db)?, walks)?;
+    }
+    if is_there(&there, FreeMemory::TABLE.name) {
+        distribute_parts(walks, read_rows(db)?, |walk| &mut walk.free)?;
     }
     run.memory.timeline.samples = read_list::<Sample>(db)?;
     spread_copied(

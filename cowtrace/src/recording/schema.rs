@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 26] = [
+pub(super) const LATER: [&str; 27] = [
     "balances",
     "command_lines",
     "exits",
@@ -19,6 +19,7 @@ pub(super) const LATER: [&str; 26] = [
     "grown_heaps",
     "grown_types",
     "grown_variables",
+    "heap_walk_free",
     "held_before",
     "holder_neighbours",
     "holder_savings",
@@ -70,16 +71,16 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreezeSaving,
-        Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
-        MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem, PlaceOnMachine,
-        Process, PythonFrame, Region, Row, Sample, Saving, ServiceAside, ServiceShared,
-        SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreeMemory,
+        FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk,
+        HeldBefore, Holder, MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem,
+        PlaceOnMachine, Process, PythonFrame, Region, Row, Sample, Saving, ServiceAside,
+        ServiceShared, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 48] = [
+        const STORED: [TableDefinition; 49] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -127,6 +128,7 @@ mod tests {
             FreezeSaving::TABLE,
             PageNeighbour::TABLE,
             HeapWalk::TABLE,
+            FreeMemory::TABLE,
             PerfMapProblem::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();

@@ -241,6 +241,16 @@ CREATE TABLE heap_walks (
   failure TEXT
 );
 
+CREATE TABLE heap_walk_free (
+  walk_position INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  allocator TEXT NOT NULL, -- 'pymalloc', 'malloc', 'mimalloc'
+  copied_pages INTEGER NOT NULL, -- whose first written address was free
+  in_use_bytes INTEGER NOT NULL, -- of these pages, in each copy, by blocks in use
+  free_bytes INTEGER NOT NULL, -- of these pages, each once
+  PRIMARY KEY (walk_position, position)
+) WITHOUT ROWID;
+
 CREATE TABLE timeline (
   id INTEGER PRIMARY KEY,
   at_ns INTEGER NOT NULL,

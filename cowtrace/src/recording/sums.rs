@@ -99,6 +99,7 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
     let freezes = run.who_holds.heap_walks.iter().filter_map(|it| it.freeze);
     let mut of_freezes = freezes.flat_map(|it| [it.header_pages, it.saved_pages]);
     fits.check("freeze_savings", &mut of_freezes)?;
+    check_free_memory(run, fits)?;
     check_growth_sums(run, fits)?;
     for sample in &run.memory.timeline.samples {
         fits.check("timeline", &mut counts_of_sample(sample))?;
@@ -112,6 +113,17 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
         )?;
     }
     Ok(())
+}
+
+/// The same of copied memory that was free.
+fn check_free_memory(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
+    let free = || run.who_holds.heap_walks.iter().flat_map(|it| &it.free);
+    let page_bytes = run.head.host.page_bytes;
+    if free().any(|it| it.in_use_bytes.max(it.free_bytes) / page_bytes > it.copied_pages) {
+        let more = "heap_walk_free: more bytes than the pages have";
+        return Err(Damage(more.into()));
+    }
+    fits.check("heap_walk_free", &mut free().map(|it| it.copied_pages))
 }
 
 /// The same of what memory grew by.

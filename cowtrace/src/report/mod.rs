@@ -11,7 +11,7 @@ mod text;
 
 pub use csv::run_as_csv;
 pub use folded::run_as_folded_stacks;
-pub use heap::{heap_as_json, heap_as_text, look_of_json};
+pub use heap::{HeapSince, heap_as_json, heap_as_text, look_of_json};
 pub use html::run_as_html;
 pub use json::run_as_json;
 pub use pprof::run_as_pprof;

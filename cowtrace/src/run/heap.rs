@@ -66,12 +66,27 @@ pub struct HeapContents {
     pub collects: Option<bool>,
     /// The bounds that were met: if there are any, all figures are lower bounds.
     pub limits: Vec<HeapLimit>,
+    /// Containers that were moved or freed each time they were read, the largest first.
+    pub unread: Vec<UnreadContainer>,
     /// Memory of the process in swap, bytes; it is not read.
     pub swapped_bytes: u64,
     /// Bytes read.
     pub bytes_read: u64,
     /// Duration of the reading, ns.
     pub duration_ns: u64,
+}
+
+/// A container whose contents could not be read, because the process changed it meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnreadContainer {
+    /// The variable that it belongs to. From outside.
+    pub path: String,
+    /// Name of its type. From outside.
+    pub type_name: Option<String>,
+    /// Entries that it had: as many objects may be missing, and what they hold.
+    pub entries: u64,
+    /// Whether it was freed; else it was moved.
+    pub is_gone: bool,
 }
 
 /// The objects of a type.
@@ -139,6 +154,8 @@ pub enum HeapLimit {
     Depth,
     /// Memory in swap, which is not read.
     Swap,
+    /// Large containers that the process moved or freed each time they were read.
+    Changing,
 }
 
 impl HeapLimit {
@@ -152,6 +169,7 @@ impl HeapLimit {
             Self::Types => "types",
             Self::Depth => "depth",
             Self::Swap => "swap",
+            Self::Changing => "changing",
         }
     }
 }

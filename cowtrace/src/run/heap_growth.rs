@@ -189,6 +189,7 @@ mod tests {
             unheld: Err(HeapUnknown::NoLists),
             collects: None,
             limits: Vec::new(),
+            unread: Vec::new(),
             swapped_bytes: 0,
             bytes_read: 0,
             duration_ns: 0,

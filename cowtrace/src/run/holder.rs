@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::free_memory::FreeMemory;
+
 /// Which variables hold what was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhoHolds {
@@ -94,6 +96,10 @@ pub struct HeapWalk {
     pub held_pages: u64,
     /// Of [`HeapWalk::asked_pages`], pages attributed by another written address in the same page.
     pub by_page: u64,
+    /// Of [`HeapWalk::asked_pages`], pages that were free memory of the process that passed them on; at
+    /// most one entry for each allocator.
+    #[serde(default)]
+    pub free: Vec<FreeMemory>,
     /// Objects that were visited.
     pub objects: u64,
     /// Bytes of the process that were read.

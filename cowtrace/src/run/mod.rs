@@ -11,6 +11,7 @@ pub mod balance;
 pub mod cgroup;
 pub mod consumer;
 pub mod exit;
+pub mod free_memory;
 pub mod grown;
 pub mod growth;
 pub mod head;
@@ -36,11 +37,13 @@ pub use balance::{Balance, BalanceIs, PageBalance};
 pub use cgroup::{CgroupMemory, NearestLimit};
 pub use consumer::{Consumer, GrownProcess};
 pub use exit::{Ending, Exit};
+pub use free_memory::{Allocator, FreeMemory};
 pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
 pub use heap::{
-    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
+    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
+    VariableContents,
 };
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{

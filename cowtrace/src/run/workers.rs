@@ -14,10 +14,13 @@ pub struct Workers<'a> {
     /// Those that inherited a program's memory and worked with it.
     pub workers: Vec<Worker<'a>>,
     /// Those that lived for less than a second on the memory of a program that merely wraps another
-    /// one, such as a script that starts a service.
+    /// one, such as a script that starts a service; and all that such a script started and that had ended
+    /// when the service took its place.
     pub helpers: OtherProcesses<'a>,
     /// Those that were started as a program, or started one at once.
     pub started: OtherProcesses<'a>,
+    /// The images of workers: as they were forked, and the programs that they started in their own place later.
+    pub images: HashSet<u32>,
 }
 
 /// A process that is a worker.
@@ -74,6 +77,10 @@ impl<'a> Workers<'a> {
                 all.started.add(first, copied_pages, &lineage);
             }
         }
+        let workers: HashSet<u32> = all.workers.iter().map(|it| it.forked.id).collect();
+        let images = memory.descendants();
+        let images = images.filter(|image| workers.contains(&lineage.first(image)));
+        all.images = images.map(|image| image.id).collect();
         all
     }
 
@@ -125,6 +132,9 @@ struct Lineage<'a> {
     program: HashMap<u32, u32>,
     /// Programs whose work is done by another one that they led to.
     wrappers: HashSet<u32>,
+    /// Until when the program ran that a process stems from and that merely prepared another one in its own
+    /// place, ns, by the first image of the process.
+    prepared_until_ns: HashMap<u32, u64>,
 }
 
 impl<'a> Lineage<'a> {
@@ -135,7 +145,25 @@ impl<'a> Lineage<'a> {
             lineage.add(image);
         }
         lineage.wrappers = lineage.find_wrappers(processes);
+        lineage.prepared_until_ns = lineage.find_preparations(processes);
         lineage
+    }
+
+    /// What wrapping programs started before another program took their place, with what that started.
+    fn find_preparations(&self, processes: &[Process]) -> HashMap<u32, u64> {
+        let mut until: HashMap<u32, u64> = HashMap::new();
+        for image in processes.iter().filter(|image| self.is_first(image)) {
+            let Some(parent) = self.parent(image) else {
+                continue;
+            };
+            let program = self.program.get(&parent.id);
+            let wraps = program.is_some_and(|program| self.wrappers.contains(program));
+            let is_followed = wraps && self.succeeded.contains(&parent.id);
+            let own = parent.exited_ns.filter(|_| is_followed);
+            let above = until.get(&self.first(parent)).copied();
+            until.extend(own.max(above).map(|until| (image.id, until)));
+        }
+        until
     }
 
     fn add(&mut self, image: &'a Process) {
@@ -229,7 +257,12 @@ impl<'a> Lineage<'a> {
         let ended = self.ended_ns.get(&first.id).copied().flatten();
         let program = self.parent(first).and_then(|it| self.program.get(&it.id));
         let of_wrapper = program.is_some_and(|program| self.wrappers.contains(program));
-        of_wrapper && is_short(first.started_ns, ended) && first.pid != 0
+        let prepared = self.prepared_until_ns.get(&first.id);
+        let is_preparation = ended
+            .zip(prepared)
+            .is_some_and(|(ended, until)| ended <= *until);
+        let is_short = of_wrapper && is_short(first.started_ns, ended);
+        (is_short || is_preparation) && first.pid != 0
     }
 
     /// Records that stand for several, under no process id, are of workers.

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::runtimes::has_symbols;
 use super::{
+    free_memory::add_advice_on_free_memory,
+    runtimes::has_symbols,
     saving::Promise,
     writers::{KnownPages, is_pythons, pages, pages_by},
 };
@@ -54,6 +55,9 @@ pub(crate) struct Advice {
     /// The new memory that it is about; what moving variables saves by what lies on the copied pages; or the
     /// copies, and those whose cause is not known, bytes. `None` if it saves nothing by itself.
     pub(crate) saves_at_most_bytes: Option<u64>,
+    /// What so many bytes of it are that do not make it worth while, to stand in front of the figure; empty if it
+    /// helps.
+    pub(crate) would_change: &'static str,
     /// The command that shows whether it helped.
     pub(crate) command: Option<&'static str>,
 }
@@ -69,6 +73,7 @@ impl Advice {
             because: because.into(),
             helps: true,
             saves_at_most_bytes: Some(saves_at_most_bytes),
+            would_change: "",
             command: Some(CHECK),
         }
     }
@@ -92,6 +97,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     } else if has_counts {
         all.push(Advice {
             helps: false,
+            would_change: ": the collector wrote",
             command: None,
             ..Advice::helping("gc.freeze()", NO_FREEZE, at_most(run, headers))
         });
@@ -109,6 +115,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
     }
     all.extend(freed_at_exit(run));
+    add_advice_on_free_memory(run, &mut all);
     all
 }
 
@@ -264,6 +271,7 @@ fn stripped(run: &Run) -> Option<Advice> {
         ),
         helps: true,
         saves_at_most_bytes: None,
+        would_change: "",
         command: None,
     })
 }

@@ -6,6 +6,8 @@ use crate::{
     words::{printable, seconds, shorten, size},
 };
 
+/// What the kernel has more is worth a thought of others that trace from here on, bytes.
+const TRACERS_BYTES: i64 = 16 << 20;
 /// Longer names of cgroups are cut.
 const MAX_NAME: usize = 48;
 
@@ -36,6 +38,12 @@ pub(crate) fn note_on_machine(run: &Run, growth: &MachineGrowth) -> String {
          others."
             .into()
     });
+    if growth.kernel_bytes >= TRACERS_BYTES {
+        sentences.push(
+            "Tables of other tracers are the kernel's memory too, those of another cowtrace among them."
+                .into(),
+        );
+    }
     if beside.page_tables_bytes.is_none() {
         sentences.push("Page tables of the processes were not read.".into());
     }

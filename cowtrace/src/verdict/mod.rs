@@ -7,6 +7,7 @@ mod answer;
 mod before;
 mod card;
 mod endings;
+mod free_memory;
 mod growers;
 mod grown;
 mod growth;
@@ -27,14 +28,18 @@ mod writers;
 pub(crate) use advice::Advice;
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
+#[cfg(test)]
+pub(crate) use card::MoreWorkers;
 pub(crate) use card::{
-    Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
+    Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
+    RoomIs,
 };
+pub(crate) use free_memory::FreePages;
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
-    GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth, TreeMemory,
-    growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
+    GrowthOfLives, GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth,
+    TreeMemory, growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
 };
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,

@@ -28,14 +28,14 @@ pub(crate) fn change_in_size(bytes: i64) -> String {
     format!("{sign}{}", size(bytes.unsigned_abs()))
 }
 
-/// A time in nanoseconds, as seconds or minutes and seconds.
+/// A time in nanoseconds: seconds, minutes and seconds, or from an hour and a half on hours and minutes.
 #[must_use]
 pub fn seconds(ns: u64) -> String {
     let tenths = (ns + 50_000_000) / 100_000_000;
     let whole = tenths / 10;
     match whole {
         0..100 => format!("{whole}.{} s", tenths % 10),
-        100..7_200 => format!("{} min {} s", whole / 60, whole % 60),
+        100..5_400 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3_600, whole / 60 % 60),
     }
 }
@@ -48,6 +48,17 @@ pub(crate) fn percent(fraction: f64) -> String {
         f if f < 0.005 => "<1 %".into(),
         f if (0.995..1.0).contains(&f) => ">99 %".into(),
         f => format!("{:.0} %", f * 100.0),
+    }
+}
+
+/// A fraction of which no more is known, in percent.
+#[must_use]
+pub(crate) fn about_percent(fraction: f64) -> String {
+    let percent = percent(fraction);
+    match percent.split_at(percent.len().min(1)) {
+        (">", rest) => format!("more than {rest}"),
+        ("<", rest) => format!("less than {rest}"),
+        _ => format!("about {percent}"),
     }
 }
 
@@ -130,6 +141,8 @@ mod tests {
     fn percents_never_round_to_nothing_or_all() {
         let told: Vec<_> = [0.0, 0.001, 0.5, 0.999, 1.0].map(percent).into();
         assert_eq!(told, ["0 %", "<1 %", "50 %", ">99 %", "100 %"]);
+        let told = [0.001, 0.6, 0.999].map(about_percent);
+        assert_eq!(told, ["less than 1 %", "about 60 %", "more than 99 %"]);
     }
 
     #[test]
@@ -139,13 +152,21 @@ mod tests {
             1_260_000_000,
             99_960_000_000,
             3_725_000_000_000,
+            6_300_000_000_000,
             7_300_000_000_000,
         ]
         .map(seconds)
         .into();
         assert_eq!(
             told,
-            ["0.0 s", "1.3 s", "1 min 40 s", "62 min 5 s", "2 h 1 min"]
+            [
+                "0.0 s",
+                "1.3 s",
+                "1 min 40 s",
+                "62 min 5 s",
+                "1 h 45 min",
+                "2 h 1 min"
+            ]
         );
     }
 }

@@ -4,8 +4,9 @@
 use std::process::{Command, Output, Stdio};
 
 use cowtrace_tests::{
+    python,
     recorded::{Folder, reported},
-    report::Report,
+    report::{Report, number},
     terminal::on_terminal,
     tracer::{Tracer, can_trace, program},
     workload::Workload,
@@ -33,6 +34,46 @@ fn exit_in(text: &str) -> Value {
         .iter()
         .filter(|it| it["role"] == "master");
     masters.next_back().expect("a master")["exit"].clone()
+}
+
+/// 64 MiB, then two workers for some seconds.
+const LOADS: &str = "
+import os, time
+data = bytearray(64 << 20)
+for page in range(0, len(data), 4096):
+    data[page] = 1
+time.sleep(1.5)
+for _ in range(2):
+    if os.fork() == 0:
+        time.sleep(4)
+        os._exit(0)
+for _ in range(2):
+    os.wait()
+";
+
+#[test]
+fn what_a_command_behind_a_script_loads_before_it_forks_is_no_growth() {
+    if !can_trace("loading command") {
+        return;
+    }
+    // The script forks before the service does, and some of what it starts forks too.
+    let script = "for each in 1 2 3; do (echo $each; true) | cat; sh -c 'echo $(echo)'; done >&2; \
+                  sleep 1.2; exec \"$0\" -c \"$1\"";
+    let python = python();
+    let output = Command::new(program("cowtrace"))
+        .args(["--no-keep", "-f", "json", "--", "sh", "-c", script])
+        .args([python.as_str(), LOADS])
+        .stdin(Stdio::null())
+        .output()
+        .expect("cowtrace runs");
+    let report = Report::parse(&String::from_utf8_lossy(&output.stdout));
+    let verdict = &report.0["verdict"];
+    let loaded = number(verdict, "loaded_before_fork_bytes") >> 20;
+    println!("{loaded} MiB loaded: {verdict}");
+    // The interpreter's own memory is some MiB.
+    assert!((64..80).contains(&loaded), "{verdict}");
+    assert_eq!(verdict["kind_of_processes"], "nothing-grew", "{verdict}");
+    assert!(number(verdict, "new_bytes") < 4 << 20, "{verdict}");
 }
 
 #[test]
@@ -68,6 +109,13 @@ fn a_command_that_failed_fails_the_trace_after_its_report() {
             "{errors}"
         );
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if script == "exit 7" {
+            let headline = &Report::parse(&text).0["verdict"]["headline"];
+            assert_eq!(
+                headline,
+                "THE COMMAND EXITED WITH STATUS 7 AT ONCE, BEFORE ANYTHING COULD BE SEEN"
+            );
+        }
         let told = exit_in(&text);
         for (key, value) in exit.as_object().expect("an object") {
             assert_eq!(&told[key], value, "{told}");

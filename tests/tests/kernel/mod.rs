@@ -8,6 +8,7 @@ mod cpython;
 mod demo;
 mod ends;
 mod exits;
+mod free;
 mod growers;
 mod grown;
 mod holders;

@@ -10,6 +10,7 @@
 #   peaks     whether each burst is larger      threads   that build and free lists, in each
 #   leak      MiB that the master keeps         recycle   seconds that a worker lives
 #   exec      MiB by a program that each starts early     whether it does so before the trace
+#   quick     MiB that each keeps at once       (with recycle, each keeps `grow` over its life)
 #   warm      whether they read, copy and grow before the trace, and read and copy the same again in it
 #   helpers   short programs at a time          at        the second when they start
 #   shared    MiB of shared memory that each    seconds   in which all of it is done
@@ -29,7 +30,7 @@ MIB = 1 << 20
 TICK = 0.25
 
 plan = dict.fromkeys(
-    "workers titles inherit read copy grow steps fill burst bursts peaks threads leak recycle exec early"
+    "workers titles inherit read copy grow steps fill burst bursts peaks threads leak recycle exec early quick"
     " warm helpers at shared seconds".split(),
     0,
 )
@@ -160,6 +161,7 @@ def work(worker, go, say):
     threads = [threading.Thread(target=build_and_free, args=(stop,)) for _ in range(plan["threads"])]
     for thread in threads:
         thread.start()
+    Job(plan["quick"] * MIB // 1050, grow).until(1)
     began = time.monotonic()
     others = [bursts] + jobs_in_shared(worker)
     share = 0
@@ -201,9 +203,13 @@ def start_program():
 
 
 def recycled():
-    """A worker that copies at once, and lives for a while."""
+    """A worker that copies at once, keeps more and more, and lives for a while."""
     copy(0, plan["copy"] * MIB // PAGE)
-    time.sleep(plan["recycle"])
+    growing = jobs_of_worker()[1]
+    end = time.monotonic() + plan["recycle"]
+    while (left := end - time.monotonic()) > 0:
+        growing.until(1 - left / plan["recycle"])
+        time.sleep(min(TICK, left))
     os._exit(0)
 
 

@@ -21,6 +21,8 @@ const SERVICE: &str = include_str!("planted.py");
 
 /// Longer than the 21 s in which the services do their work, and long enough for a verdict.
 const LONG: &str = "24s";
+/// Long enough to see that growth after a warm-up is steady.
+const LONGER: &str = "40s";
 /// Too short for a verdict.
 const SHORT: &str = "10s";
 
@@ -54,12 +56,13 @@ struct Planted {
 const COPIED: [&str; 2] = ["copy-on-write", "COPY-ON-WRITE, NOT A LEAK: "];
 const GROWING: [&str; 2] = ["growing", "NEW MEMORY KEEPS GROWING: "];
 const BOTH: [&str; 2] = ["both", "NEW MEMORY KEEPS GROWING: "];
+const UNTIL_REPLACED: [&str; 2] = ["grows-until-replaced", "EACH WORKER GROWS BY ABOUT "];
 const COMES_AND_GOES: [&str; 2] = ["comes-and-goes", "MEMORY COMES AND GOES: "];
 const WORK: [&str; 2] = ["comes-and-goes", "COPY-ON-WRITE WORK, LITTLE MEMORY: "];
 const WARMED_UP: [&str; 2] = ["warmed-up", "NEW MEMORY THAT STOPPED GROWING "];
 const NOTHING: [&str; 2] = ["nothing-grew", "NOTHING GREW IN "];
 /// The same, where the workers had copied before.
-const BEFORE: [&str; 2] = ["nothing-grew", "NOTHING WAS COPIED IN THIS TRACE: "];
+const BEFORE: [&str; 2] = ["nothing-grew", "ONLY "];
 
 /// The same of the processes' own memory: what grew is shared.
 const SHARED: [&str; 2] = ["nothing-grew", "SHARED MEMORY GREW: "];
@@ -76,6 +79,15 @@ const fn planted(plan: &'static str, [kind, headline]: [&'static str; 2]) -> Pla
     }
 }
 
+const fn longer(plan: &'static str, [kind, headline]: [&'static str; 2]) -> Planted {
+    Planted {
+        plan,
+        seconds: LONGER,
+        kind,
+        headline,
+    }
+}
+
 const fn soon(plan: &'static str, headline: &'static str) -> Planted {
     Planted {
         plan,
@@ -85,7 +97,7 @@ const fn soon(plan: &'static str, headline: &'static str) -> Planted {
     }
 }
 
-const PLANTED: [Planted; 29] = [
+const PLANTED: [Planted; 32] = [
     // The workers read a list that they inherited, or write to pages of it.
     planted("workers=3 titles=300000 read=1", COPIED),
     planted("workers=6 titles=120000 read=1", COPIED),
@@ -109,6 +121,11 @@ const PLANTED: [Planted; 29] = [
     // Workers that each copy 5 MiB and are replaced after a second.
     planted("workers=1 inherit=20 copy=5 recycle=1.0", WORK),
     planted("workers=4 inherit=12 copy=5 recycle=1.0", WORK),
+    // Workers that leak and are replaced: the tree is as large as before, or comes and goes.
+    planted("workers=3 recycle=5.0 grow=30", UNTIL_REPLACED),
+    planted("workers=1 inherit=20 recycle=4.0 grow=45", UNTIL_REPLACED),
+    // A leak that is small beside the warm-up before it.
+    longer("workers=2 quick=80 grow=40 seconds=36", GROWING),
     // The master leaks.
     planted("workers=3 leak=40", GROWING),
     // Growth in steps.
@@ -211,7 +228,7 @@ impl Planted {
         let headline = verdict["headline"].as_str().expect("words");
         assert!(headline.starts_with(self.headline), "{headline}");
         let beside = &report.0["machine"]["growth"]["beside"];
-        let planted = self.number("shared") * self.number("workers") << 20;
+        let planted = (self.number("shared") * self.number("workers")) << 20;
         let own = number(beside, "services_shared_bytes");
         // The first reading may come a quarter of a second after the start; and another process may give back some.
         let least = planted / 10 * 9;
@@ -262,6 +279,9 @@ impl Planted {
 
     /// Each worker that has ended copied all that it was to copy, and only those of one moment hold it.
     fn check_recycled(&self, report: &Report, ready: &Value) {
+        if self.number("grow") > 0 {
+            return self.check_lives(report);
+        }
         let each = self.number("copy") * PAGES_PER_MIB;
         let start = number(ready, "start");
         let of_workers = report.0["regions"].as_array().expect("regions").iter();
@@ -296,6 +316,22 @@ impl Planted {
             "{}: {peak}, {at_once:?}",
             self.plan
         );
+    }
+}
+
+impl Planted {
+    /// What workers grow by until they are replaced. They are looked at each second: of what they got in the last
+    /// one, and in as much again on a busy machine, nothing is known.
+    fn check_lives(&self, report: &Report) {
+        let lives = &report.0["verdict"]["until_replaced"];
+        let (grown, life) = (self.number("grow") * PAGES_PER_MIB, self.number("recycle"));
+        let said = number(lives, "new_bytes") / PAGE;
+        let possible = grown * (life - 2) / life..=grown + OF_PYTHON;
+        println!("{}: {said} of {possible:?} in {lives}", self.plan);
+        assert!(possible.contains(&said), "{}: {lives}", self.plan);
+        let least = 2 * self.number("workers");
+        assert!(number(lives, "replaced") >= least, "{lives}");
+        assert_eq!(number(lives, "living"), self.number("workers"), "{lives}");
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) const GROWN_TYPES: [Column<GrownTypeRow>; 5] = [
     Column::new("objects", Holds::Count, Shown::Everywhere, |row| {
         row.objects.into()
     }),
-    Column::new("bytes", Holds::Bytes, Shown::Everywhere, |row| {
+    Column::new("bytes in all", Holds::Bytes, Shown::Everywhere, |row| {
         row.bytes.into()
     }),
     Column::new("share", Holds::Share, Shown::Everywhere, |row| {
@@ -49,7 +49,7 @@ pub(crate) const GROWN_VARIABLES: [Column<GrownVariableRow>; 6] = [
     Column::new("objects", Holds::Count, Shown::Everywhere, |row| {
         row.objects.into()
     }),
-    Column::new("bytes", Holds::Bytes, Shown::Everywhere, |row| {
+    Column::new("bytes in all", Holds::Bytes, Shown::Everywhere, |row| {
         row.bytes.into()
     }),
     Column::new("share", Holds::Share, Shown::Everywhere, |row| {

@@ -2,9 +2,9 @@
 
 use super::column::{Column, Holds, Shown};
 use crate::{
-    run::{Holder, Run},
+    run::{FreeMemory, Holder, Run},
     verdict::{HeldPages, copied_types, equal_holders, lesser_holders, part_of, saving_in_words},
-    words::{owner_of, percent, printable, type_name},
+    words::{free_memory_of, owner_of, percent, printable, type_name},
 };
 
 /// A variable.
@@ -74,6 +74,14 @@ impl HolderRow {
             saving: saving_in_words(run, holder).unwrap_or_default(),
             process: owner_of(run, holder),
             ..Self::nameless(run, held, holder.copied_pages)
+        }
+    }
+
+    /// Pages that were free memory.
+    pub(crate) fn free(run: &Run, held: &HeldPages, free: &FreeMemory) -> Self {
+        Self {
+            variable: free_memory_of(free.allocator).into(),
+            ..Self::nameless(run, held, free.copied_pages)
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::run::{
-    HeapChange, HeapContents, HeapGrowth, HeapLimit, HeapSum, TypeContents, UnheldObjects,
+    HeapChange, HeapContents, HeapGrowth, HeapSum, TypeContents, UnheldObjects, UnreadContainer,
     VariableContents,
 };
 
@@ -22,6 +22,7 @@ struct HeapOut<'a> {
     bytes: u64,
     is_partial: bool,
     limits: Vec<&'static str>,
+    unread: Vec<UnreadOut<'a>>,
     types: Vec<TypeOut<'a>>,
     variables: Vec<VariableOut<'a>>,
     smaller_variables: SumOut,
@@ -75,6 +76,16 @@ struct VariableOut<'a> {
     bytes: u64,
     share: f64,
     aliases: &'a [String],
+}
+
+/// A container whose entries could not be read.
+#[derive(Serialize)]
+struct UnreadOut<'a> {
+    path: &'a str,
+    #[serde(rename = "type")]
+    type_name: Option<&'a str>,
+    entries: u64,
+    is_gone: bool,
 }
 
 #[derive(Serialize)]
@@ -144,11 +155,8 @@ pub fn heap_as_json(
         objects: contents.all.objects,
         bytes: contents.all.bytes,
         is_partial: !contents.limits.is_empty(),
-        limits: contents
-            .limits
-            .iter()
-            .map(|limit| HeapLimit::key(*limit))
-            .collect(),
+        limits: contents.limits.iter().map(|it| it.key()).collect(),
+        unread: contents.unread.iter().map(unread_out).collect(),
         types: types_out(&contents.types, contents.all),
         variables: contents
             .variables
@@ -235,6 +243,15 @@ fn variable_out(variable: &VariableContents, all: HeapSum) -> VariableOut<'_> {
         bytes: variable.sum.bytes,
         share: variable.sum.share_of(all),
         aliases: &variable.aliases,
+    }
+}
+
+fn unread_out(unread: &UnreadContainer) -> UnreadOut<'_> {
+    UnreadOut {
+        path: &unread.path,
+        type_name: unread.type_name.as_deref(),
+        entries: unread.entries,
+        is_gone: unread.is_gone,
     }
 }
 

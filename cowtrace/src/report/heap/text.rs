@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::growth::write_growth;
+use super::growth::{Since, write_growth};
 use crate::{
-    run::{
-        HeapContents, HeapGrowth, HeapLimit, HeapSum, HeapUnknown, TypeContents, VariableContents,
-    },
+    run::{HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, VariableContents},
     terminal::{Grid, Style, indented, paragraph, section, wrap},
     words::{count, percent, plural, printable, seconds, shorten, size},
 };
@@ -17,31 +15,48 @@ const MOST_UNHELD: usize = 6;
 const MOST_VARIABLES: usize = 8;
 /// Longer names of types beside a variable are cut.
 const MOST_TYPE_NAME: usize = 40;
-const TYPES: [&str; 6] = ["objects", "share", "bytes", "sum", "largest", "type"];
-const VARIABLES: [&str; 4] = ["objects", "share", "bytes", "variable"];
+/// Most containers that are named of those that could not be read.
+const MOST_UNREAD: usize = 3;
+const TYPES: [&str; 6] = ["objects", "share", "bytes in all", "sum", "largest", "type"];
+const VARIABLES: [&str; 4] = ["objects", "share", "bytes in all", "variable"];
+/// Of the columns, those with shares.
+const SHARES_OF_TYPES: [usize; 2] = [1, 3];
+const SHARES_OF_VARIABLES: [usize; 1] = [1];
 
 /// Writes the objects of a process for people: the largest types and variables, or all of them. With what
 /// they grew by that alone, unless all is wanted.
 pub fn heap_as_text(
     contents: &HeapContents,
-    since: Option<&HeapGrowth>,
+    since: Option<Since<'_>>,
     full: bool,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let most = |most: usize| if full { usize::MAX } else { most };
     paragraph(&first_lines(contents), style, out)?;
-    if let Some(growth) = since {
+    if let Some(since) = since {
         let most = (most(MOST_TYPES), most(MOST_VARIABLES));
-        write_growth(growth, most, full, style, out)?;
+        write_growth(since, most, full, style, out)?;
         if !full {
             return Ok(());
         }
     }
-    let title = "OBJECTS BY TYPE (share and sum: of all bytes)";
+    // The share of what was read is not that of all.
+    let all = contents.limits.is_empty().then_some(contents.all);
+    let title = match all {
+        Some(_) => "OBJECTS BY TYPE (share and sum: of all bytes)",
+        None => "OBJECTS BY TYPE (of those that were read)",
+    };
     section(title, style, out)?;
     let types = &contents.types;
-    write_types(types, contents.all, most(MOST_TYPES), style, out)?;
+    write_types(
+        types,
+        contents.all,
+        all.is_some(),
+        most(MOST_TYPES),
+        style,
+        out,
+    )?;
     let title = "OBJECTS BY VARIABLE (each object counts once)";
     section(title, style, out)?;
     write_variables(contents, most(MOST_VARIABLES), style, out)?;
@@ -78,6 +93,7 @@ fn left_out_by(limit: HeapLimit, contents: &HeapContents) -> String {
         HeapLimit::BytesRead => "It refers to more than cowtrace reads of a process.".into(),
         HeapLimit::Memory => "It has more memory than cowtrace keeps tables for.".into(),
         HeapLimit::Types => "It has more types than cowtrace keeps.".into(),
+        HeapLimit::Changing => left_out_by_change(contents),
         HeapLimit::Depth => "Its structures branch more deeply than cowtrace follows.".into(),
         HeapLimit::Swap => format!(
             "{} of it are in swap and were not read.",
@@ -86,14 +102,40 @@ fn left_out_by(limit: HeapLimit, contents: &HeapContents) -> String {
     }
 }
 
+/// `1,203,441 entries of __main__.kept (list) could not be read: it was changing.`
+fn left_out_by_change(contents: &HeapContents) -> String {
+    let unread = contents.unread.iter().take(MOST_UNREAD);
+    let sentences = unread.map(|it| {
+        let kind = it.type_name.as_deref().unwrap_or("container");
+        format!(
+            "{} of {} ({}) could not be read: it was {}.",
+            plural(it.entries, "entry"),
+            printable(&it.path),
+            shorten(&printable(kind), MOST_TYPE_NAME),
+            if it.is_gone {
+                "freed meanwhile"
+            } else {
+                "changing"
+            },
+        )
+    });
+    sentences.collect::<Vec<_>>().join(" ")
+}
+
 fn write_types(
     types: &[TypeContents],
     all: HeapSum,
+    is_whole: bool,
     most: usize,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut grid = Grid::new(&TYPES, &[0, 1, 2, 3, 4]).dispensable(&[3, 4, 1]);
+    let grid = Grid::new(&TYPES, &[0, 1, 2, 3, 4]).dispensable(&[3, 4, 1]);
+    let mut grid = if is_whole {
+        grid
+    } else {
+        grid.hidden(&SHARES_OF_TYPES)
+    };
     let mut so_far = HeapSum::default();
     for found in types.iter().take(most) {
         so_far.add(found.sum);
@@ -133,7 +175,12 @@ fn write_variables(
         let share = percent(sum.share_of(contents.all));
         [count(sum.objects), share, size(sum.bytes)]
     };
-    let mut grid = Grid::new(&VARIABLES, &[0, 1, 2]).dispensable(&[1]);
+    let grid = Grid::new(&VARIABLES, &[0, 1, 2]).dispensable(&[1]);
+    let mut grid = if contents.limits.is_empty() {
+        grid
+    } else {
+        grid.hidden(&SHARES_OF_VARIABLES)
+    };
     for variable in contents.variables.iter().take(most) {
         grid.add(figures(variable.sum), |room| variable_lines(variable, room));
     }
@@ -169,12 +216,21 @@ fn variable_lines(variable: &VariableContents, width: usize) -> String {
     let name = variable.type_name.as_deref().unwrap_or_default();
     let name = shorten(&printable(name), MOST_TYPE_NAME);
     let what = match variable.entries {
-        Some(entries) => format!("{name} x{}", count(entries)),
+        Some(entries) => format!("{name} of {}", plural(entries, unit_of_length(&name))),
         None => name,
     };
     let described = wrap(&what, width.saturating_sub(2));
     lines.extend(described.into_iter().map(|line| format!("  {line}")));
     lines.join("\n")
+}
+
+/// What the length of an object counts.
+fn unit_of_length(type_name: &str) -> &'static str {
+    match type_name {
+        "str" => "character",
+        "bytes" | "bytearray" => "byte",
+        _ => "entry",
+    }
 }
 
 fn write_unheld(
@@ -206,7 +262,7 @@ fn write_unheld(
         size(unheld.sum.bytes)
     );
     section(&title, style, out)?;
-    write_types(&unheld.types, unheld.sum, most, style, out)?;
+    write_types(&unheld.types, unheld.sum, true, most, style, out)?;
     let note = match contents.collects {
         Some(false) => {
             "With everything that only they hold. They stay: the garbage collector is off. \
@@ -236,102 +292,4 @@ const fn why_unknown(why: HeapUnknown) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use unicode_width::UnicodeWidthStr as _;
-
-    use super::*;
-    use crate::run::UnheldObjects;
-
-    fn contents() -> HeapContents {
-        let sum = |objects, bytes| HeapSum { objects, bytes };
-        let of_type = |name: &str, objects, bytes| TypeContents {
-            name: name.into(),
-            sum: sum(objects, bytes),
-            largest_bytes: bytes / objects,
-        };
-        let types: Vec<_> = (1..=20)
-            .rev()
-            .map(|n| of_type(&format!("t{n}"), n, n << 20))
-            .collect();
-        let variable = |n: u64| VariableContents {
-            path: format!("__main__.data{n}\u{1b}[2J"),
-            type_name: Some("dict".into()),
-            entries: Some(n),
-            sum: sum(n, n << 20),
-            aliases: vec![format!("__main__.handler.{}", "long".repeat(30))],
-        };
-        HeapContents {
-            pid: 4242,
-            comm: "python3".into(),
-            started_ticks: 1,
-            at_ns: 1,
-            python: (3, 11),
-            all: sum(210, 210 << 20),
-            types,
-            variables: (1..=16).rev().map(variable).collect(),
-            smaller_variables: sum(10, 10 << 20),
-            interpreter_alone: sum(1, 1 << 20),
-            unheld: Ok(UnheldObjects {
-                sum: sum(63, 63 << 20),
-                types: vec![of_type("list", 63, 63 << 20)],
-                is_partial: false,
-            }),
-            collects: Some(true),
-            limits: Vec::new(),
-            swapped_bytes: 0,
-            bytes_read: 0,
-            duration_ns: 1_260_000_000,
-        }
-    }
-
-    fn text(contents: &HeapContents, full: bool, width: usize) -> String {
-        let mut out = Vec::new();
-        let color = false;
-        heap_as_text(contents, None, full, Style { width, color }, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    /// Without the layout.
-    fn words_of(text: &str) -> String {
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn the_largest_are_shown_and_the_others_added_up() {
-        let short = words_of(&text(&contents(), false, 80));
-        assert!(short.starts_with("python3 (4242), CPython 3.11: 210 objects, 210 MiB."));
-        // 8 + 7 + … + 1.
-        let rest = "36 17 % 36 MiB 100 % 1 MiB (8 more types)";
-        assert!(short.contains(rest), "{short}");
-        // 10 smaller ones, and 8 + 7 + … + 1 of those listed.
-        let rest = "46 22 % 46 MiB (smaller variables)";
-        assert!(short.contains(rest), "{short}");
-        let full = text(&contents(), true, 80);
-        assert!(
-            !full.contains("more types") && full.contains("data1\\u{1b}[2J"),
-            "{full}"
-        );
-        assert!(short.contains("REFERENCE CYCLES THAT NOTHING HOLDS: 63 objects, 63 MiB"));
-    }
-
-    #[test]
-    fn no_line_is_wider_than_the_terminal_or_harmful() {
-        for width in 40..120 {
-            let text = text(&contents(), true, width);
-            assert!(text.lines().all(|line| line.width() <= width), "{text}");
-            assert!(!text.contains('\u{1b}'));
-        }
-    }
-
-    #[test]
-    fn a_bound_that_was_met_is_said() {
-        let mut found = contents();
-        found.limits = vec![HeapLimit::Time, HeapLimit::Swap];
-        found.swapped_bytes = 3 << 20;
-        found.unheld = Err(HeapUnknown::Partial);
-        let text = words_of(&text(&found, false, 80));
-        assert!(text.contains("CPython 3.11: at least 210 objects"));
-        assert!(text.contains("3 MiB of it are in swap") && text.contains("lower bounds"));
-        assert!(text.contains("HOLDS: NOT KNOWN") && !text.contains("(nothing"));
-    }
-}
+mod tests;

@@ -14,8 +14,8 @@ use crate::{
     },
     run::{Grower, Run, Writer},
     verdict::{
-        HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes, notes_on_grown,
-        notes_on_walks, pages_in_own_memory, why_not_looked_for,
+        FreePages, HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes,
+        notes_on_grown, notes_on_walks, pages_in_own_memory, why_not_looked_for,
     },
     words::{Lines, function, percent, plural, printable, region_name, written},
 };
@@ -137,9 +137,13 @@ pub(super) fn holders_table(run: &Run) -> Option<Table> {
     let holders = run.who_holds.holders.iter();
     let has_saving = holders.clone().any(|it| it.saving.is_some());
     let saving = has_saving.then_some(&SAVING_OF_HOLDER);
+    let holders = holders.map(|it| HolderRow::of(run, &held, it));
+    let free = FreePages::of(run).map(|free| free.by_allocator);
+    let free = free.into_iter().flatten();
+    let free = free.map(|it| HolderRow::free(run, &held, &it));
     let mut table = capped(
         HOLDERS.iter().chain(saving).chain(process),
-        holders.map(|it| HolderRow::of(run, &held, it)).collect(),
+        holders.chain(free).collect(),
         |row| row.pages,
         "variable",
     );

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     run::{BalanceIs, Process, Run},
     verdict::{
-        Advice, GrowthShape, Outlook, Room, TreeGrowth, advice_by_cause, growth_of_tree, summary,
-        unshared_before, verdict_in_words,
+        Advice, GrowthOfLives, GrowthShape, Outlook, Room, TreeGrowth, advice_by_cause,
+        growth_of_tree, summary, unshared_before, verdict_in_words,
     },
 };
 
@@ -35,11 +35,12 @@ struct HowFarOut {
     exceeds_by_bytes: Option<u64>,
     with_workers: Option<u64>,
     with_workers_at_most_bytes: Option<u64>,
+    each_worker_at_most_bytes: Option<u64>,
 }
 
 impl From<Outlook> for HowFarOut {
     fn from(outlook: Outlook) -> Self {
-        let (room, more) = (outlook.room, outlook.with_more_workers);
+        let (room, more) = (outlook.room, outlook.more_workers);
         let over = |it: Room| outlook.remaining_bytes.saturating_sub(it.bytes);
         Self {
             unshared_bytes: outlook.unshared_bytes,
@@ -49,8 +50,9 @@ impl From<Outlook> for HowFarOut {
             room_bytes: room.map(|it| it.bytes),
             room_is: room.map(|it| it.is.name()),
             exceeds_by_bytes: room.map(over),
-            with_workers: more.map(|(workers, _)| workers),
-            with_workers_at_most_bytes: more.map(|(_, bytes)| bytes),
+            with_workers: more.map(|it| it.workers),
+            with_workers_at_most_bytes: more.map(|it| it.all_bytes),
+            each_worker_at_most_bytes: more.map(|it| it.each_bytes),
         }
     }
 }
@@ -85,6 +87,34 @@ struct GrowthOut {
     returned_bytes: u64,
     rate_bytes_per_s: u64,
     flat_ns: Option<u64>,
+    loaded_before_fork_bytes: Option<u64>,
+    until_replaced: Option<UntilReplacedOut>,
+}
+
+/// What workers grow by until they are replaced.
+#[derive(Serialize)]
+struct UntilReplacedOut {
+    replaced: u64,
+    life_ns: u64,
+    new_bytes: u64,
+    copied_bytes: u64,
+    new_bytes_by_fifths: Vec<u64>,
+    living: u64,
+    is_flat: bool,
+}
+
+impl From<GrowthOfLives> for UntilReplacedOut {
+    fn from(lives: GrowthOfLives) -> Self {
+        Self {
+            replaced: lives.replaced,
+            life_ns: lives.life_ns,
+            new_bytes: lives.bytes,
+            copied_bytes: lives.copied_bytes,
+            new_bytes_by_fifths: lives.by_age.into(),
+            living: lives.living,
+            is_flat: lives.is_flat,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -182,5 +212,7 @@ fn growth_out(growth: &TreeGrowth) -> GrowthOut {
             GrowthShape::Stopped(ns) => Some(ns),
             _ => None,
         },
+        loaded_before_fork_bytes: growth.loaded_bytes,
+        until_replaced: growth.lives.map(UntilReplacedOut::from),
     }
 }

@@ -8,13 +8,22 @@ use crate::{
     run::Run,
     terminal::{Style, indented, paragraph, section},
     verdict::{WhatGrows, failures_of_grown, notes_on_grown},
-    words::{count, plural, size},
+    words::{named, plural, printable, seconds, shorten, size},
 };
 
 const MOST_ROWS: usize = 12;
+/// Longer names are cut.
+const MOST_PROCESS_NAME: usize = 32;
+const MOST_FILE_NAME: usize = 40;
 
-/// Writes what grows of a run, and why nothing is known of some processes.
-pub fn grown_as_text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// Writes what grows of a recorded run, and why nothing is known of some processes.
+pub fn grown_as_text(
+    recording: &str,
+    run: &Run,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    paragraph(&what_was_looked_at(recording, run), style, out)?;
     if WhatGrows::of(run).is_some() {
         return write_grown(run, style, out);
     }
@@ -22,6 +31,33 @@ pub fn grown_as_text(run: &Run, style: Style, out: &mut dyn Write) -> io::Result
         paragraph(&why, style, out)?;
     }
     Ok(())
+}
+
+/// What was looked at, when, and in which processes.
+fn what_was_looked_at(recording: &str, run: &Run) -> String {
+    let heaps = run.growth.grown.heaps.iter();
+    let read = heaps.filter(|heap| heap.failure.is_none());
+    let mut names: Vec<String> = read
+        .map(|heap| match run.process(heap.process_id) {
+            Some(process) => {
+                let name = shorten(&named(&process.comm), MOST_PROCESS_NAME);
+                format!("{name} ({})", process.pid)
+            }
+            None => format!("process {}", heap.process_id),
+        })
+        .collect();
+    let last = names.pop();
+    let names = match (names.is_empty(), last) {
+        (_, None) => "no process".into(),
+        (true, Some(last)) => last,
+        (false, Some(last)) => format!("{} and {last}", names.join(", ")),
+    };
+    format!(
+        "{}: objects on new memory of {names}, at the end of a trace that began at {} and lasted {}.",
+        shorten(&printable(recording), MOST_FILE_NAME),
+        printable(&run.head.started_at),
+        seconds(run.head.duration_ns),
+    )
 }
 
 /// Writes the section; nothing if no process was read.
@@ -40,7 +76,7 @@ pub(super) fn write_grown(run: &Run, style: Style, out: &mut dyn Write) -> io::R
         indented("No Python objects live on it.", style, out)?;
     }
     let view = View::of(&GROWN_TYPES);
-    let mut table = view.grid();
+    let mut table = view.grid().dispensable(&[2, 0, 3]);
     for row in types.iter().take(MOST_ROWS) {
         table.add(view.figures(row), |room| name_in(&row.name, room));
     }
@@ -51,10 +87,10 @@ pub(super) fn write_grown(run: &Run, style: Style, out: &mut dyn Write) -> io::R
     if !variables.is_empty() {
         writeln!(out)?;
         let view = View::of(&GROWN_VARIABLES);
-        let mut table = view.grid();
+        let mut table = view.grid().dispensable(&[2, 0]);
         for row in variables.iter().take(MOST_ROWS) {
             let what = match row.entries {
-                Some(entries) => format!("{} x{}", row.type_name, count(entries)),
+                Some(entries) => format!("{} of {}", row.type_name, plural(entries, "entry")),
                 None => row.type_name.clone(),
             };
             table.add(view.figures(row), move |room| {

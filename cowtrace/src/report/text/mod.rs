@@ -39,15 +39,19 @@ pub fn run_as_text(
         summary::write_answer(run, &card, style, out)?;
         grown::write_grown(run, style, out)?;
     }
-    if run.copied().total() > 0 {
+    // Tables of few copies would hide that nothing is to be seen in them.
+    let has_tables = extent.is_full() || card.copies.as_ref().is_none_or(|it| !it.are_few);
+    if run.copied().total() > 0 && has_tables {
         writers::write_writers(run, extent, style, out)?;
         holders::write_holders(run, extent, style, out)?;
         regions::write_regions(run, extent, style, out)?;
         if extent.is_full() {
             strips::write_strips(run, style, out)?;
-        } else {
-            processes::write_groups(run, card.is_about_new, style, out)?;
         }
+    }
+    let has_processes = run.copied().total() > 0 && (has_tables || card.new_memory.is_some());
+    if has_processes && !extent.is_full() {
+        processes::write_groups(run, card.new_memory.is_some(), style, out)?;
     }
     if extent.is_full() {
         processes::write_processes(run, style, out)?;

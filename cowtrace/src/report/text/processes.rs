@@ -1,7 +1,7 @@
 //! Which processes copied, and which have new memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Write},
 };
 
@@ -11,10 +11,12 @@ use crate::{
     run::{Process, Role, Run, Successors},
     terminal::{Style, indented, item, section},
     verdict::kinship_in_words,
-    words::{plural, shorten, size, what_runs},
+    words::{count, plural, shorten, size, what_runs},
 };
 
 const MOST_PROCESSES: usize = 12;
+/// A child that lived for less and is no worker has no line of its own, ns.
+const MOMENT_NS: u64 = 1_000_000_000;
 /// Longer names are cut.
 const MAX_NAME: usize = 32;
 /// Groups in the short report.
@@ -119,7 +121,12 @@ pub(super) fn write_groups(
     };
     let title = title_of_section(run, is_about_new && new > 0);
     section(&format!("{title} ({figures})"), style, out)?;
-    let groups = groups_of_alike(run, processes, &rows, is_about_new);
+    let workers = run.workforce().images;
+    let is_passing = |it: &&Process| {
+        it.role != Role::Master && !workers.contains(&it.id) && lived_for_a_moment(it)
+    };
+    let (passing, lasting): (Vec<_>, Vec<_>) = processes.into_iter().partition(is_passing);
+    let groups = groups_of_alike(run, lasting, &rows, is_about_new);
     for group in groups.iter().take(MOST_GROUPS) {
         item(&group_in_words(run, group, &rows, is_about_new), style, out)?;
     }
@@ -134,7 +141,35 @@ pub(super) fn write_groups(
         };
         item(&format!("({number}, {sums})"), style, out)?;
     }
+    if !passing.is_empty() {
+        item(&passing_in_words(run, &passing), style, out)?;
+    }
     write_kinship(run, style, out)
+}
+
+/// Whether it ended before it could work with what it inherited.
+fn lived_for_a_moment(process: &Process) -> bool {
+    let ended = process.exited_ns;
+    ended.is_some_and(|ended| ended.saturating_sub(process.started_ns) < MOMENT_NS)
+}
+
+/// `120 short-lived children that are no workers, 3 MiB in all, 1 MiB of it before they ran other programs`.
+fn passing_in_words(run: &Run, passing: &[&Process]) -> String {
+    let pids: HashSet<u32> = passing.iter().map(|it| it.pid).collect();
+    let pages = |of: &dyn Fn(&&&Process) -> bool| {
+        let processes = passing.iter().filter(of);
+        size(run.bytes(processes.map(|it| it.copied.total()).sum()))
+    };
+    let (are, children) = match pids.len() {
+        1 => ("is no worker", "child"),
+        _ => ("are no workers", "children"),
+    };
+    format!(
+        "{} short-lived {children} that {are}, {} in all, {} of it before they ran other programs",
+        count(pids.len() as u64),
+        pages(&|_| true),
+        pages(&|it| it.inherited_pages.is_some()),
+    )
 }
 
 /// Masters and those that copied, most copies first.

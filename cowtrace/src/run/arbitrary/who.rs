@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::values::{count, text};
 use crate::run::{
-    AlsoHeld, CopiedType, FreezeSaving, Grower, HeapWalk, Holder, Kind, NativeFrame, PageNeighbour,
-    PythonFrame, Saving, Stack, StackEnd, WriteKind, Writer,
+    Allocator, AlsoHeld, CopiedType, FreeMemory, FreezeSaving, Grower, HeapWalk, Holder, Kind,
+    NativeFrame, PageNeighbour, PythonFrame, Saving, Stack, StackEnd, WriteKind, Writer,
 };
 
 /// A number below `many`, or none.
@@ -157,6 +157,7 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
             asked_pages: counts[0],
             held_pages: counts[1],
             by_page: counts[2],
+            free: free_of_walk(counts),
             objects: counts[3],
             bytes_read: counts[4],
             duration_ns: counts[5],
@@ -173,6 +174,18 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
         },
     );
     (vec(holder, 0..5), vec(walk, 0..3)).boxed()
+}
+
+/// Free memory of some allocators, as the counts of a walk have it.
+fn free_of_walk(counts: [u64; 6]) -> Vec<FreeMemory> {
+    let free = |(allocator, copied_pages): (Allocator, u64)| FreeMemory {
+        allocator,
+        copied_pages,
+        in_use_bytes: copied_pages.min(counts[3]),
+        free_bytes: copied_pages.min(counts[4]),
+    };
+    let all = Allocator::ALL.into_iter().zip(counts);
+    all.filter(|(_, pages)| pages % 2 == 0).map(free).collect()
 }
 
 pub(super) fn frames() -> impl Strategy<Value = Vec<PythonFrame>> {

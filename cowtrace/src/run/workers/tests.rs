@@ -150,6 +150,27 @@ fn a_script_that_waits_for_its_service_wraps_it_too() {
 }
 
 #[test]
+fn what_a_script_ran_before_it_became_a_service_is_preparation() {
+    let mut tree = Tree::of("bash");
+    // A script of its own, which forks too: pyenv finds out which Python to start.
+    let child = tree.fork(0, 20, MOMENT);
+    let finder = tree.exec(child, "pyenv-which", SECOND / 1_000);
+    tree.image(finder).exited_ns = Some(2 * SECOND);
+    for _ in 0..5 {
+        tree.fork(finder, 60, MOMENT);
+    }
+    let slow = tree.fork(finder, 60, Some(2 * SECOND));
+    let service = tree.exec(0, "python3", 5 * SECOND);
+    for _ in 0..2 {
+        tree.fork(service, 900, None);
+    }
+    assert_eq!(tree.counts(), [2, 7, 0]);
+    // What still runs when the service begins is no preparation.
+    tree.image(slow).exited_ns = None;
+    assert_eq!(tree.counts(), [3, 6, 0]);
+}
+
+#[test]
 fn jobs_of_a_service_behind_a_script_are_workers_though_none_lasts() {
     let mut tree = Tree::of("bash");
     // In the background for the whole time, as `while sleep 1; do …; done &`.

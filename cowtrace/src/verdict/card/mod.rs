@@ -8,7 +8,9 @@ mod outlook;
 mod room;
 
 pub(crate) use beside::CardPart;
-pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
+#[cfg(test)]
+pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;
 pub(crate) use room::{Room, RoomIs};
 
@@ -19,13 +21,15 @@ use super::{
     endings::killed_for_memory,
     growers::main_grower,
     grown::WhatGrows,
-    growth::{TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
+    growth::{GrowthOfLives, TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
     remedies::advice_on_growth,
 };
 use crate::run::Run;
 
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
+/// What masters had loaded before they forked is worth a line from here on, bytes.
+const LOADED_BYTES: u64 = 16 << 20;
 
 /// The facts.
 pub(crate) struct Card {
@@ -46,14 +50,17 @@ pub(crate) struct Card {
     /// What there is for it, and how long that lasts at the rate of the last two fifths of the trace, ns; `None` if
     /// it does not grow, or that is not known.
     pub(crate) lasts: Option<(Room, u64)>,
+    /// What workers grow by until they are replaced, and whether the verdict is about that; `None` if they do not.
+    pub(crate) lives: Option<(GrowthOfLives, bool)>,
+    /// What the masters of a command had loaded when they first forked, bytes; `None` if that is little, or was not
+    /// seen.
+    pub(crate) loaded_bytes: Option<u64>,
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
-    /// Whether the headline is about new memory of the processes.
-    pub(crate) is_about_new: bool,
-    /// In which processes that is; `None` if it is not about that, or not known.
-    pub(crate) grew_by: Option<String>,
-    /// What the new memory is, where it keeps growing or may; `None` if that is not known.
+    /// The new memory of the processes, if the headline is about that.
+    pub(crate) new_memory: Option<NewOnCard>,
+    /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
@@ -72,11 +79,19 @@ pub(crate) struct LossOnCard {
     pub(crate) totals_suffer: bool,
 }
 
+/// New memory that the headline is about.
+pub(crate) struct NewOnCard {
+    /// In which processes it is, in words; `None` if that is not known.
+    pub(crate) processes: Option<String>,
+}
+
 /// What the new memory is.
 pub(crate) struct GrownOnCard {
     pub(crate) found: WhatGrows,
     /// Whether that is nearly all new memory: the processes that grew most are read.
     pub(crate) is_nearly_all: bool,
+    /// Whether all of it grew before the growth stopped.
+    pub(crate) has_stopped: bool,
     /// What would help against it.
     pub(crate) advice: Option<Advice>,
 }
@@ -86,6 +101,7 @@ impl GrownOnCard {
         let found = WhatGrows::of(run)?;
         Some(Self {
             is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
+            has_stopped: growth.kind == VerdictKind::WarmedUp,
             advice: advice_on_growth(run, Some(growth)),
             found,
         })
@@ -98,15 +114,17 @@ impl Card {
         let growth = growth_of_tree(run);
         let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
-        let may_grow = copies_are_aside
-            && growth
-                .as_ref()
-                .is_some_and(|growth| growth.kind.may_keep_growing());
-        let grown = growth.as_ref().filter(|_| may_grow);
+        let is_of_interest = |growth: &&TreeGrowth| {
+            let has_stopped = growth.kind == VerdictKind::WarmedUp;
+            copies_are_aside && (growth.kind.may_keep_growing() || has_stopped)
+        };
+        let grown = growth.as_ref().filter(is_of_interest);
         let grown = grown.and_then(|growth| GrownOnCard::of(run, growth));
         let is_growing =
             |growth: &TreeGrowth| matches!(growth.kind, VerdictKind::Growing | VerdictKind::Both);
         let is_unbounded = growth.as_ref().is_some_and(is_growing);
+        let is_of_lives = |growth: &TreeGrowth| growth.kind == VerdictKind::GrowsUntilReplaced;
+        let has_grower = is_unbounded || growth.as_ref().is_some_and(is_of_lives);
         Self {
             is_verdict: verdict.is_some(),
             headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
@@ -119,12 +137,19 @@ impl Card {
                 Some((room, time_until_full(room.bytes, it.new_rate)?))
             }),
             is_unbounded,
-            grew_in: is_unbounded.then(|| main_grower(run)).flatten(),
-            is_about_new: growth.as_ref().is_some_and(is_of_processes),
-            grew_by: growth
+            lives: growth
+                .as_ref()
+                .and_then(|it| Some((it.lives?, is_of_lives(it)))),
+            loaded_bytes: growth
+                .and_then(|it| it.loaded_bytes)
+                .filter(|bytes| *bytes >= LOADED_BYTES),
+            grew_in: has_grower.then(|| main_grower(run)).flatten(),
+            new_memory: growth
                 .as_ref()
                 .filter(|growth| is_of_processes(growth))
-                .and_then(|_| who_has_new(run)),
+                .map(|_| NewOnCard {
+                    processes: who_has_new(run),
+                }),
             grown,
             advice: advice_on_copies(run),
             killed: killed_for_memory(run),
@@ -138,6 +163,7 @@ fn is_about_new_memory(growth: &TreeGrowth) -> bool {
     match growth.kind {
         VerdictKind::Growing
         | VerdictKind::Both
+        | VerdictKind::GrowsUntilReplaced
         | VerdictKind::WarmedUp
         | VerdictKind::KernelMemory
         | VerdictKind::SharedMemory

@@ -31,9 +31,19 @@ pub(crate) struct Outlook {
     pub(crate) remaining_bytes: u64,
     /// What there is for it; `None` if that was not read.
     pub(crate) room: Option<Room>,
-    /// More workers of this kind, and what they and the masters use at most, bytes; `None` if new memory keeps
-    /// growing, or is not known.
-    pub(crate) with_more_workers: Option<(u64, u64)>,
+    /// What more workers of this kind would take; `None` if new memory keeps growing, or is not known.
+    pub(crate) more_workers: Option<MoreWorkers>,
+}
+
+/// What more workers would take at most, bytes: each its own copy of all that the largest one has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MoreWorkers {
+    /// Each.
+    pub(crate) each_bytes: u64,
+    /// How many there would be.
+    pub(crate) workers: u64,
+    /// All of them and the masters.
+    pub(crate) all_bytes: u64,
 }
 
 impl Outlook {
@@ -63,7 +73,7 @@ impl Outlook {
         Some(Self {
             remaining_bytes: shared.unwrap_or_else(|| ceiling_bytes.saturating_sub(unshared_bytes)),
             room: Room::of(run),
-            with_more_workers: with_more_workers(run, growth, living.len() as u64),
+            more_workers: more_workers(run, growth, living.len() as u64),
             unshared_bytes,
             ceiling_bytes,
             workers: living.len(),
@@ -93,13 +103,20 @@ fn shared_at_end(run: &Run, workers: &[&Worker<'_>]) -> Option<u64> {
 
 /// As many workers as there are processors, or else twice as many as there are: all with their own copy of
 /// all that the largest of them has, beside the masters.
-fn with_more_workers(run: &Run, growth: Option<&TreeGrowth>, workers: u64) -> Option<(u64, u64)> {
-    if matches!(growth?.shape, GrowthShape::Growing | GrowthShape::Unclear) {
+fn more_workers(run: &Run, growth: Option<&TreeGrowth>, workers: u64) -> Option<MoreWorkers> {
+    let growth = growth?;
+    // How much a worker will have is not known.
+    let may_grow = matches!(growth.shape, GrowthShape::Growing | GrowthShape::Unclear);
+    if may_grow || growth.lives.is_some() {
         return None;
     }
     let cpus = run.head.host.cpus as u64;
     let number = if cpus > workers { cpus } else { workers * 2 };
     let (largest, masters) = held_at_end(run)?;
     let pages = largest.checked_mul(number)?.checked_add(masters)?;
-    Some((number, pages.checked_mul(run.head.host.page_bytes)?))
+    Some(MoreWorkers {
+        each_bytes: run.bytes(largest),
+        workers: number,
+        all_bytes: pages.checked_mul(run.head.host.page_bytes)?,
+    })
 }

@@ -5,15 +5,18 @@
 
 mod by_process;
 mod copies;
+mod lives;
 mod machine;
 mod over_time;
 mod series;
 mod shape;
+mod steady;
 mod tree;
 mod window;
 mod words;
 
 pub(crate) use by_process::{NewOfProcess, WhereNew, new_by_process};
+pub(crate) use lives::GrowthOfLives;
 pub(crate) use machine::{BesideService, MachineGrowth};
 pub(crate) use over_time::{ProcessMemory, ProcessesOverTime, TreeMemory, memory_over_time};
 pub(crate) use shape::GrowthShape;

@@ -2,6 +2,7 @@
 
 use super::{
     shape::{GrowthShape, SOON_NS},
+    steady::is_steady,
     window::Window,
 };
 use crate::run::Sample;
@@ -14,6 +15,9 @@ const GROWS_IN_TWO: f64 = 0.35;
 const GROWS_IN_ONE: f64 = 0.15;
 /// It has stopped if no more than this came in the last two parts.
 const STOPPED: f64 = 0.05;
+/// After a warm-up it keeps growing if it does so steadily, whatever its share; where the time is shorter than
+/// this, that is not certain, ns.
+const SURE_NS: u64 = 30_000_000_000;
 /// Copies have stopped if no more than this came in the last three tenths of the time.
 const FLAT: f64 = 0.01;
 
@@ -27,8 +31,14 @@ impl NewMemory {
     /// What living processes have beyond what they had before the trace. Copies do not change it: a copied
     /// page takes the place of another.
     pub(super) fn of(window: &Window<'_>) -> Self {
+        Self::of_some(window, |_| true)
+    }
+
+    /// Likewise of those processes that fit, by their numbers.
+    pub(super) fn of_some(window: &Window<'_>, fits: impl Fn(u32) -> bool) -> Self {
         let new_in = |sample: &Sample| {
             let processes = sample.held_by_process.iter();
+            let processes = processes.filter(|(id, _)| fits(**id));
             let new = processes.map(|(id, held)| window.new_pages(*id, *held));
             (sample.at_ns, new.sum())
         };
@@ -63,8 +73,17 @@ impl NewMemory {
                 () => GrowthShape::Unclear,
             };
         }
-        if (last - third) / last >= GROWS_IN_TWO && (last - fourth) / last >= GROWS_IN_ONE {
+        if keeps_growing(third, fourth, last) {
             return GrowthShape::Growing;
+        }
+        if is_steady(&self.0, floor) {
+            let ends = self.0.first().zip(self.0.last());
+            let span = ends.map_or(0, |(first, end)| end.0 - first.0);
+            return if span >= SURE_NS {
+                GrowthShape::Growing
+            } else {
+                GrowthShape::Unclear
+            };
         }
         if (last - third) / last <= STOPPED {
             return GrowthShape::Stopped(self.flat_for(last));
@@ -94,6 +113,11 @@ impl NewMemory {
     fn flat_for(&self, last: f64) -> u64 {
         at_least_since(&self.0, last * (1.0 - STOPPED))
     }
+}
+
+/// Whether what there was least of in the last three parts grew to the end.
+pub(super) fn keeps_growing(third: f64, fourth: f64, last: f64) -> bool {
+    (last - third) / last >= GROWS_IN_TWO && (last - fourth) / last >= GROWS_IN_ONE
 }
 
 /// Pages at a time: those of the last sample by then, or else of the first.

@@ -138,6 +138,44 @@ fn growth_that_slows_down_is_left_open() {
 }
 
 #[test]
+fn steady_growth_after_a_warm_up_keeps_growing() {
+    let warm = |mib: f64| move |part: f64| (mib * (part * 10.0).min(1.0) + 60.0 * part) as u64;
+    for mib in [30.0, 60.0, 200.0, 600.0] {
+        let told = verdict(&run(40, linear(0), warm(mib), 900));
+        assert_eq!(told.0, VerdictKind::Growing, "{told:?}");
+        // In half a minute or less it is not certain, and it is never called stopped.
+        let told = verdict(&run(24, linear(0), warm(mib), 900));
+        assert!(
+            matches!(told.0, VerdictKind::Growing | VerdictKind::TooEarly),
+            "{told:?}"
+        );
+    }
+    let told = verdict(&run(24, linear(0), warm(200.0), 900));
+    let expected = "SO FAR NEW MEMORY: 100 % of 260 MiB in 24.0 s; new memory grew by 2.5 MiB/s at \
+                    the end, and may stop";
+    assert_eq!(told, (VerdictKind::TooEarly, expected.into()));
+}
+
+#[test]
+fn a_command_that_fails_at_once_is_said_to() {
+    let mut run = run(1, linear(0), linear(0), 0);
+    run.memory.processes.truncate(1);
+    run.memory.processes[0].started_ns = 1_000_000;
+    run.memory.processes[0].exited_ns = Some(30_000_000);
+    run.memory.processes[0].exit = Some(crate::run::Exit {
+        ending: crate::run::Ending::Status(1),
+        out_of_memory: false,
+        with_trace: false,
+        oom_kills: 0,
+    });
+    for sample in &mut run.memory.timeline.samples {
+        sample.held_by_process.remove(&1);
+    }
+    let expected = "THE COMMAND EXITED WITH STATUS 1 AT ONCE, BEFORE ANYTHING COULD BE SEEN";
+    assert_eq!(verdict(&run), (VerdictKind::NothingGrew, expected.into()));
+}
+
+#[test]
 fn copies_of_processes_that_have_ended_are_work() {
     let mut run = run(30, linear(60), linear(0), 0);
     // The workers that replace it have copied nothing yet.
@@ -195,6 +233,8 @@ fn what_a_command_loads_before_it_forks_is_no_growth() {
     let (kind, words) = verdict(&run);
     assert_eq!(kind, VerdictKind::CopyOnWrite);
     assert!(words.ends_with(" that memory grew by in 50.0 s"), "{words}");
+    let loaded = growth_of_tree(&run).unwrap().loaded_bytes;
+    assert_eq!(loaded, Some(100 << 20));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     copies::CopiesInMemory,
+    lives::GrowthOfLives,
     machine::{BesideService, MACHINE_FLOOR_BYTES, MachineGrowth},
     series::{NewMemory, Series, flat_copies, rate_of_last_part},
     shape::{FLOOR_BYTES, GrowthShape, SOON_NS},
@@ -31,6 +32,7 @@ pub(crate) enum VerdictKind {
     CopyOnWrite,
     Growing,
     Both,
+    GrowsUntilReplaced,
     ComesAndGoes,
     WarmedUp,
     TooEarly,
@@ -42,9 +44,12 @@ pub(crate) enum VerdictKind {
 }
 
 impl VerdictKind {
-    /// Whether new memory keeps growing, or may.
+    /// Whether new memory keeps growing, or may, of a worker at least.
     pub(crate) const fn may_keep_growing(self) -> bool {
-        matches!(self, Self::Growing | Self::Both | Self::TooEarly)
+        matches!(
+            self,
+            Self::Growing | Self::Both | Self::GrowsUntilReplaced | Self::TooEarly
+        )
     }
 
     /// As it stands in JSON.
@@ -53,6 +58,7 @@ impl VerdictKind {
             Self::CopyOnWrite => "copy-on-write",
             Self::Growing => "growing",
             Self::Both => "both",
+            Self::GrowsUntilReplaced => "grows-until-replaced",
             Self::ComesAndGoes => "comes-and-goes",
             Self::WarmedUp => "warmed-up",
             Self::TooEarly => "too-early",
@@ -77,7 +83,7 @@ pub(crate) struct TreeGrowth {
     pub(crate) from_ns: u64,
     /// How long that is: while workers lived, ns.
     pub(crate) duration_ns: u64,
-    /// Copied on write by all processes.
+    /// Copied on write by all processes in that time.
     pub(crate) copied_bytes: u64,
     /// Of these, copies of processes that lived at the end: what of it may be in memory.
     pub(crate) held_bytes: u64,
@@ -96,11 +102,16 @@ pub(crate) struct TreeGrowth {
     pub(crate) copied_rate: u64,
     /// For how long next to nothing was copied before the end, ns; `None` where that is too short to say.
     pub(crate) copied_flat_ns: Option<u64>,
+    /// What workers grow by until they are replaced; `None` if they do not, or too few were seen.
+    pub(crate) lives: Option<GrowthOfLives>,
+    /// What the masters of a command had loaded when they first forked, which is no growth, bytes; `None` if the
+    /// trace did not see that.
+    pub(crate) loaded_bytes: Option<u64>,
 }
 
 impl TreeGrowth {
     /// When the time ends that it is about, ns since the start of the run.
-    pub(crate) const fn to_ns(&self) -> u64 {
+    pub(crate) const fn to_ns(self) -> u64 {
         self.from_ns.saturating_add(self.duration_ns)
     }
 
@@ -132,6 +143,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
     let held_pages = held.last().map_or(0, |(_, pages)| *pages);
     let peak = held.iter().map(|(_, pages)| *pages).max().unwrap_or(0);
     let zero_filled = run.copied().zero;
+    let all_copied = run.copied().total() - zero_filled;
     let touched = window.touched_pages() + zero_filled;
     let tree = window.most_before() + held_pages + new.last();
     let least = FLOOR_BYTES / run.head.host.page_bytes;
@@ -143,7 +155,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         machine: MachineGrowth::of(run, &window, &sum_of_series(&held, new.series())),
         from_ns: window.bounds_ns()?.0,
         duration_ns: window.duration_ns(),
-        copied_bytes: run.bytes(run.copied().total() - zero_filled),
+        copied_bytes: run.bytes(all_copied.saturating_sub(window.copied_before())),
         held_bytes: run.bytes(held_pages),
         peak_held_bytes: run.bytes(peak),
         new_bytes: run.bytes(new.last()),
@@ -153,12 +165,17 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         new_rate: run.bytes(new.rate()),
         copied_rate: run.bytes(rate_of_last_part(&held)),
         copied_flat_ns: flat_copies(&held),
+        lives: GrowthOfLives::of(run, &window, floor),
+        loaded_bytes: window.loaded_pages(run).map(|pages| run.bytes(pages)),
     };
     let lasting = run.bytes(copies.lasting(&window));
     let floor = run.bytes(floor);
     growth.kind_of_processes = match kind_of(&growth, lasting, floor) {
         // Those that grew are gone, and their successors begin anew.
         VerdictKind::WarmedUp if !victims(run).is_empty() => VerdictKind::Growing,
+        kind if victims(run).is_empty() && is_of_lives(&growth, kind) => {
+            VerdictKind::GrowsUntilReplaced
+        }
         kind => kind,
     };
     growth.kind = kind_beside(run, &growth, floor).unwrap_or(growth.kind_of_processes);
@@ -251,6 +268,19 @@ pub(crate) fn new_pages_by_process(run: &Run) -> HashMap<u32, u64> {
             .collect()
     };
     window.as_ref().map(new).unwrap_or_default()
+}
+
+/// Whether it is no other than that workers grow until they are replaced, though the tree looks like `kind`: its
+/// sum is that of workers of any age.
+fn is_of_lives(growth: &TreeGrowth, kind: VerdictKind) -> bool {
+    let Some(lives) = growth.lives.filter(|_| growth.duration_ns >= SOON_NS) else {
+        return false;
+    };
+    let most = lives.bytes.saturating_mul(lives.living.max(1));
+    let is_mostly_new = lives.bytes >= lives.copied_bytes && most >= growth.held_bytes;
+    // What grows beside them would not be said, nor that there is ever more of them.
+    let grows = matches!(kind, VerdictKind::Growing | VerdictKind::Both);
+    is_mostly_new && !lives.others_grow && (lives.is_flat || !grows)
 }
 
 /// What it is. `lasting`: copies of processes that have lived for a while, bytes.

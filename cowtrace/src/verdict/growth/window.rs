@@ -18,6 +18,8 @@ pub(super) struct Window<'a> {
     before: HashMap<u32, u64>,
     /// Pages that had been touched for the first time by then.
     touched_before: u64,
+    /// Likewise pages that had been copied, as by a script in front of a service.
+    copied_before: u64,
     /// The same of each process that is older than the first fork.
     touched_before_by: HashMap<u32, u64>,
     /// When the first worker was forked, ns; 0 if it is looked at from the start.
@@ -55,6 +57,7 @@ impl<'a> Window<'a> {
             } else {
                 begun.touched_pages
             },
+            copied_before: copied_by(samples, first_fork),
             touched_before_by: of_older(run, &begun.touched_by_process, first_fork).collect(),
             first_fork_ns: first_fork,
         })
@@ -83,6 +86,22 @@ impl<'a> Window<'a> {
         held.saturating_sub(before)
     }
 
+    /// What the masters of a command that was started had when they first forked, pages; `None` if the trace did
+    /// not see them start, or they forked nothing.
+    pub(super) fn loaded_pages(&self, run: &Run) -> Option<u64> {
+        let masters = self.samples.first().filter(|_| self.first_fork_ns > 0)?;
+        let masters = masters
+            .held_by_process
+            .keys()
+            .filter(|id| run.process(**id).is_some_and(|it| it.role == Role::Master));
+        masters.map(|id| self.before.get(id).copied()).sum()
+    }
+
+    /// Pages that a process had before, 0 if that is not known.
+    pub(super) fn pages_before(&self, process: u32) -> u64 {
+        self.before.get(&process).copied().unwrap_or(0)
+    }
+
     /// The most that any process had before.
     pub(super) fn most_before(&self) -> u64 {
         self.before.values().copied().max().unwrap_or(0)
@@ -95,7 +114,12 @@ impl<'a> Window<'a> {
             .map_or(0, |sample| self.touched_by(sample))
     }
 
-    /// Likewise, by a sample.
+    /// Pages that had been copied when it began.
+    pub(super) const fn copied_before(&self) -> u64 {
+        self.copied_before
+    }
+
+    /// Pages that were touched in it, by a sample.
     pub(super) const fn touched_by(&self, sample: &Sample) -> u64 {
         sample.touched_pages.saturating_sub(self.touched_before)
     }
@@ -112,6 +136,13 @@ impl<'a> Window<'a> {
     pub(super) const fn first_fork_ns(&self) -> u64 {
         self.first_fork_ns
     }
+}
+
+/// Pages that had been copied at the last sample before a time.
+fn copied_by(samples: &[Sample], before_ns: u64) -> u64 {
+    let later = samples.partition_point(|sample| sample.at_ns < before_ns);
+    let last = later.checked_sub(1).and_then(|at| samples.get(at));
+    last.map_or(0, |sample| sample.copied_pages)
 }
 
 /// The last sample before a service shuts down, by the workers that lived at each: from `first` on there were

@@ -1,15 +1,19 @@
 //! The verdict in one line.
 
 use super::{
-    super::{before::much_unshared_before, endings::victims},
+    super::{before::much_unshared_before, endings::victims, free_memory::FreePages},
     machine::BesideService,
-    shape::{FLOOR_BYTES, GrowthShape},
+    shape::{FLOOR_BYTES, GrowthShape, SOON_NS},
     tree::{TreeGrowth, VerdictKind},
 };
 use crate::{
-    run::Run,
-    words::{percent, plural, seconds, size},
+    run::{Process, Role, Run},
+    words::{count, percent, plural, seconds, size},
 };
+
+/// A command that ends sooner has done next to nothing, ns.
+const MOMENT_NS: u64 = 1_000_000_000;
+const NEW_IN_FREE: &str = "NEW OBJECTS IN FREE MEMORY OF THE MASTER";
 
 /// The verdict in one line: in capitals what it is, then its figures.
 pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
@@ -18,9 +22,12 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     let all = size(growth.growth_bytes());
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
     match growth.kind {
-        VerdictKind::CopyOnWrite => {
-            format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
-        }
+        VerdictKind::CopyOnWrite => match share_of_free_memory(run, growth) {
+            Some(share) => format!("{NEW_IN_FREE}: {share} of {all} of growth in {time}"),
+            None => format!(
+                "COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}"
+            ),
+        },
         VerdictKind::Growing if !victims(run).is_empty() => format!(
             "MEMORY GROWS UNTIL THE KERNEL KILLS: {} in {time}; {new} of new memory at the end",
             plural(victims(run).len() as u64, "process"),
@@ -32,6 +39,7 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
         VerdictKind::Both => {
             format!("NEW MEMORY KEEPS GROWING: {new} in {time}, and {copied} copied on write")
         }
+        VerdictKind::GrowsUntilReplaced => until_replaced(growth, &time),
         VerdictKind::WarmedUp => {
             let since = match growth.shape {
                 GrowthShape::Stopped(ns) => seconds(ns),
@@ -40,15 +48,40 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
             format!("NEW MEMORY THAT STOPPED GROWING {since} AGO: {new} in {time}, {copied} copied")
         }
         VerdictKind::ComesAndGoes => comes_and_goes(run, growth, &time),
-        VerdictKind::TooEarly => too_early(growth, &time),
+        VerdictKind::TooEarly => too_early(run, growth, &time),
         VerdictKind::KernelMemory
         | VerdictKind::SharedMemory
         | VerdictKind::PageCache
         | VerdictKind::Elsewhere => beside(growth, &time),
-        VerdictKind::NothingGrew => attached_late(run).unwrap_or_else(|| {
-            format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
-        }),
+        VerdictKind::NothingGrew => ended_at_once(run)
+            .or_else(|| attached_late(run, growth))
+            .unwrap_or_else(|| {
+                format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
+            }),
     }
+}
+
+/// Where each worker grows until another one takes its place.
+fn until_replaced(growth: &TreeGrowth, time: &str) -> String {
+    let Some(lives) = growth.lives else {
+        return String::new();
+    };
+    let (each, number) = (size(lives.bytes), count(lives.replaced));
+    let whole = if lives.is_flat {
+        "; all together stay flat"
+    } else {
+        ""
+    };
+    format!(
+        "EACH WORKER GROWS BY ABOUT {each} UNTIL IT IS REPLACED: {number} replaced in {time}{whole}"
+    )
+}
+
+/// Which share of the growth is new objects in memory that was free, where most copies are: these need
+/// memory as any new object does, and may be a leak.
+fn share_of_free_memory(run: &Run, growth: &TreeGrowth) -> Option<String> {
+    let free = FreePages::of(run).filter(FreePages::are_most)?;
+    Some(percent(free.share * growth.copied_share()))
 }
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
@@ -70,14 +103,30 @@ fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
 }
 
 /// Where nothing grew since the workers had copied before the trace what they copy.
-fn attached_late(run: &Run) -> Option<String> {
+fn attached_late(run: &Run, growth: &TreeGrowth) -> Option<String> {
     much_unshared_before(run, FLOOR_BYTES).map(|(before, inherited)| {
-        format!(
-            "NOTHING WAS COPIED IN THIS TRACE: {} of {} were unshared before it",
-            size(before),
-            size(inherited)
-        )
+        let (before, inherited) = (size(before), size(inherited));
+        let copied = match growth.copied_bytes {
+            0 => "NOTHING WAS COPIED IN THIS TRACE".into(),
+            bytes => format!("ONLY {} COPIED IN THIS TRACE", size(bytes)),
+        };
+        format!("{copied}: workers had unshared {before} of {inherited} before it")
     })
+}
+
+/// Where a command ended before it could do anything, without a worker.
+fn ended_at_once(run: &Run) -> Option<String> {
+    let processes = &run.memory.processes;
+    let is_command = |it: &Process| it.role == Role::Master && it.started_ns > 0;
+    if processes.is_empty() || !processes.iter().all(is_command) {
+        return None;
+    }
+    let started_ns = processes.iter().map(|it| it.started_ns).min()?;
+    let last = processes.last()?;
+    let lived_ns = last.exited_ns?.saturating_sub(started_ns);
+    let how = last.exit?.in_words().to_uppercase();
+    (lived_ns < MOMENT_NS)
+        .then(|| format!("THE COMMAND {how} AT ONCE, BEFORE ANYTHING COULD BE SEEN"))
 }
 
 /// Where something else grew than the memory of processes.
@@ -131,13 +180,25 @@ fn shared_of_service(growth: &TreeGrowth, beside: &BesideService, time: &str) ->
 }
 
 /// What it looks like so far.
-fn too_early(growth: &TreeGrowth, time: &str) -> String {
+fn too_early(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     let (all, share) = (size(growth.growth_bytes()), growth.copied_share());
-    if share >= 0.5 {
-        let share = percent(share);
-        format!("SO FAR COPY-ON-WRITE: {share} of {all} in {time}; too early to say if it goes on")
-    } else {
-        let share = percent(1.0 - share);
-        format!("SO FAR NEW MEMORY: {share} of {all} in {time}; too early to say if it goes on")
+    let of_free = share_of_free_memory(run, growth);
+    if let Some(share) = of_free.filter(|_| share >= 0.5) {
+        return format!("SO FAR {NEW_IN_FREE}: {share} of {all} in {time}");
     }
+    let (what, share) = if share >= 0.5 {
+        ("COPY-ON-WRITE", percent(share))
+    } else {
+        ("NEW MEMORY", percent(1.0 - share))
+    };
+    // The time was enough: it is the curve that leaves it open.
+    let open = if growth.duration_ns < SOON_NS {
+        "too early to say if it goes on".into()
+    } else {
+        format!(
+            "new memory grew by {}/s at the end, and may stop",
+            size(growth.new_rate)
+        )
+    };
+    format!("SO FAR {what}: {share} of {all} in {time}; {open}")
 }

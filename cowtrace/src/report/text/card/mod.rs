@@ -2,12 +2,14 @@
 //! is left out.
 
 mod grown;
+mod lives;
 
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
 use grown::rows_of_grown;
+use lives::{row_of_loaded, rows_of_lives};
 
 use super::{
     extent::Extent,
@@ -16,11 +18,12 @@ use super::{
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
     verdict::{
-        Advice, Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room,
-        RoomIs,
+        Advice, Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard,
+        Outlook, Room, RoomIs,
     },
     words::{
-        kind_of_write, percent, plural, printable, seconds, short_kind_of_write, shorten, size,
+        about_percent, kind_of_write, percent, plural, printable, seconds, short_kind_of_write,
+        shorten, size,
     },
 };
 
@@ -32,8 +35,9 @@ const USUAL_WIDTH: usize = 80;
 const LEAST_NAME: usize = 14;
 /// Between a variable and its type.
 const GAP: usize = 2;
-/// Copies that are an aside are described in detail from this share of the growth on.
-const ASIDE_SHARE: f64 = 0.1;
+/// Copies that are an aside are described in detail from this share of the growth on, as a part is named in the
+/// verdict.
+const ASIDE_SHARE: f64 = 0.15;
 /// Where all copies are more than this times those that are held, it is said which of them shares are of.
 const MORE_IN_ALL: f64 = 1.05;
 /// A cause with this share of the copies is the only one that matters.
@@ -41,6 +45,7 @@ const ALONE: f64 = 0.9;
 const MOST_ADVICE: usize = 2;
 /// By how much copies are less important where the card says what grows.
 const AFTER_GROWN: u8 = 5;
+const STOPPED: &str = "it grew before it stopped: a cache that is full, or objects made once";
 const CHECK: &str = "change it, trace again, cowtrace diff";
 /// A comparison of runs has copies alone.
 const CHECK_GROWTH: &str = "change it, trace again: the first line says if it still grows";
@@ -116,15 +121,22 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     if let Some(grown) = &card.grown {
         rows.extend(rows_of_grown(&grown.found, grown.is_nearly_all));
+        if grown.has_stopped && !grown.found.parts.is_empty() {
+            rows.push(text_row("what", 3, RowFigures::Nothing, STOPPED.into()));
+        }
     }
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
-        let figures = RowFigures::Words(format!("about {}", percent(*share)));
+        let figures = RowFigures::Words(about_percent(*share));
         // What it is says more than who touched it first.
         let rank = if card.grown.is_some() { 5 } else { 0 };
         rows.push(text_row("where", rank, figures, text));
     }
-    if let Some(processes) = &card.grew_by {
+    if let Some(processes) = card
+        .new_memory
+        .as_ref()
+        .and_then(|it| it.processes.as_ref())
+    {
         let text = if card.grew_in.is_some() {
             processes.clone()
         } else {
@@ -138,6 +150,8 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let text = no_bound(card.lasts);
         rows.push(text_row("how far", 0, RowFigures::Nothing, text));
     }
+    rows.extend(rows_of_lives(card));
+    rows.extend(row_of_loaded(card));
     rows.extend(rows_beside(card));
     if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
         rows.extend(rows_of_advice(std::slice::from_ref(advice), CHECK_GROWTH));
@@ -146,10 +160,8 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.extend(card.loss.map(row_of_loss));
         return rows;
     };
-    let in_detail = !card.copies_are_aside
-        || copies
-            .share_of_growth
-            .is_none_or(|share| share >= ASIDE_SHARE);
+    let is_part = || copies.share_of_growth.is_none_or(|it| it >= ASIDE_SHARE);
+    let in_detail = !copies.are_few && (!card.copies_are_aside || is_part());
     if card.copies_are_aside {
         rows.push(row_of_aside(copies));
     }
@@ -175,7 +187,10 @@ fn no_bound(lasts: Option<(Room, u64)>) -> String {
             RoomIs::Limit => format!("{} left of its limit", size(room.bytes)),
             RoomIs::Available => format!("available {}", size(room.bytes)),
         };
-        format!("; at this rate the {room_in_words} last {}", seconds(ns))
+        format!(
+            "; at this rate the {room_in_words} last about {}",
+            seconds(ns)
+        )
     });
     format!("no bound is known for new memory{until}")
 }
@@ -202,7 +217,7 @@ fn text_row<'a>(
 
 fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
     let share = copies.share_of_growth.map_or_else(String::new, |share| {
-        format!(": {} of the growth", percent(share))
+        format!(": {} of your processes' growth", percent(share))
     });
     let text = format!("{} copied on write{share}", size(copies.bytes));
     text_row("also", 0, RowFigures::Nothing, text)
@@ -260,7 +275,7 @@ fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<Label
     };
     let share = |cause: &CardCause| RowFigures::Share(percent(cause.share));
     if first.share >= ALONE || others.is_empty() {
-        let words = kind_of_write(first.kind).to_owned();
+        let words = cause_in_words(first.is).to_owned();
         let row = text_row(label, 0, share(first), words);
         let types = (!first.written.is_empty()).then(|| {
             LabelledRow::new(label, 5, RowFigures::Nothing, |room| {
@@ -271,10 +286,25 @@ fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<Label
     }
     let row = |(rank, cause): (u8, &'a CardCause)| {
         LabelledRow::new(label, rank, share(cause), move |room| {
-            with_types(short_kind_of_write(cause.kind), &cause.written, room)
+            with_types(short_cause(cause.is), &cause.written, room)
         })
     };
     [0, 2].into_iter().zip(causes).map(row).collect()
+}
+
+const fn cause_in_words(cause: CauseIs) -> &'static str {
+    match cause {
+        CauseIs::Write(kind) => kind_of_write(kind),
+        CauseIs::NewObjects => "new objects of the workers, which need memory anyway",
+    }
+}
+
+/// The same in few words.
+const fn short_cause(cause: CauseIs) -> &'static str {
+    match cause {
+        CauseIs::Write(kind) => short_kind_of_write(kind),
+        CauseIs::NewObjects => "new objects, which need memory anyway",
+    }
 }
 
 /// `reading objects: str 56 %, int 16 %`, with as many types as have room.
@@ -323,13 +353,14 @@ fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
     };
     let first = text_row(label, 0, RowFigures::Nothing, text);
     let over = over.map(|text| text_row(label, 0, RowFigures::Nothing, text));
-    let more = outlook.with_more_workers.map(|(workers, bytes)| {
+    let more = outlook.more_workers.map(|more| {
         let text = format!(
-            "with {} of this kind at most {} in all",
-            plural(workers, "worker"),
-            size(bytes)
+            "a further worker: at most {}; {} and the master: {}",
+            size(more.each_bytes),
+            plural(more.workers, "worker"),
+            size(more.all_bytes)
         );
-        text_row(label, 7, RowFigures::Nothing, text)
+        text_row("sizing", 5, RowFigures::Nothing, text)
     });
     std::iter::once(first).chain(over).chain(more).collect()
 }
@@ -355,7 +386,7 @@ fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<LabelledRow<'a>>
         let text = if it.helps {
             it.what.clone()
         } else {
-            format!("{} would not", it.what)
+            format!("{} would not help{}", it.what, it.would_change)
         };
         let figures = RowFigures::Words(format!("at most {most}"));
         text_row("helps", rank, figures, text)
@@ -366,10 +397,10 @@ fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<LabelledRow<'a>>
         .map(|(rank, it)| row(rank, it))
         .collect();
     let is_checked = !rows.is_empty();
-    rows.extend(vain.map(|it| row(6, it)));
+    rows.extend(vain.map(|it| row(5, it)));
     if is_checked {
         let check = check.to_owned();
-        rows.push(text_row("check", 4, RowFigures::Nothing, check));
+        rows.push(text_row("check", 6, RowFigures::Nothing, check));
     }
     rows
 }

@@ -1,13 +1,14 @@
 //! Cards on which all or little is known.
 
 use super::*;
-use crate::run::WriteKind;
+use crate::{run::WriteKind, verdict::MoreWorkers};
 
 fn advice(what: &str, helps: bool, mib: u64) -> Advice {
     Advice {
         what: what.into(),
         because: String::new(),
         helps,
+        would_change: if helps { "" } else { ": the collector wrote" },
         saves_at_most_bytes: Some(mib << 20),
         command: None,
     }
@@ -29,6 +30,7 @@ fn card() -> Card {
         headline: "COPY-ON-WRITE, NOT A LEAK: 98 % of the 612 MiB".into(),
         is_verdict: true,
         copies: Some(CopiesOnCard {
+            are_few: false,
             bytes: 600 << 20,
             in_all_bytes: 600 << 20,
             share_of_growth: Some(0.98),
@@ -39,7 +41,7 @@ fn card() -> Card {
             ],
             place: Some(("handlers.py:42 in Handler.post".into(), 0.98)),
             causes: vec![CardCause {
-                kind: WriteKind::Refcount,
+                is: CauseIs::Write(WriteKind::Refcount),
                 share: 0.999,
                 written: vec![("str".into(), 0.61), ("list".into(), 0.38)],
             }],
@@ -57,13 +59,18 @@ fn card() -> Card {
                 bytes: 600 << 20,
                 is: RoomIs::Limit,
             }),
-            with_more_workers: Some((8, 5 << 30)),
+            more_workers: Some(MoreWorkers {
+                each_bytes: 640 << 20,
+                workers: 8,
+                all_bytes: 5 << 30,
+            }),
         }),
         beside: vec![],
         is_unbounded: false,
         lasts: None,
-        is_about_new: false,
-        grew_by: None,
+        new_memory: None,
+        lives: None,
+        loaded_bytes: None,
         grew_in: None,
         grown: None,
         advice: vec![advice("arrays", true, 594), advice("gc.freeze()", false, 2)],
@@ -107,7 +114,7 @@ fn what_does_not_fit_has_a_line() {
     let expected = [
         "how far  600 MiB of at most 1.1 GiB in 1 worker",
         "the rest exceeds the limit of its cgroup by 100 MiB",
-        "with 8 workers of this kind at most 5 GiB in all",
+        "sizing   a further worker: at most 640 MiB; 8 workers and the master: 5 GiB",
     ];
     assert_eq!(told, expected);
 }
@@ -124,9 +131,9 @@ fn each_line_answers_a_question() {
         "why      reference counts, which reading an object writes       >99 %",
         "         str 61 %, list 38 %",
         "how far  600 MiB of at most 1.1 GiB in 1 worker; now 3 MiB/s; fits",
+        "sizing   a further worker: at most 640 MiB; 8 workers and the master: 5 GiB",
         "helps    arrays                                              at most 594 MiB",
-        "         gc.freeze() would not                                 at most 2 MiB",
-        "check    change it, trace again, cowtrace diff",
+        "         gc.freeze() would not help: the collector wrote       at most 2 MiB",
         "More: cowtrace report --full · cowtrace report -f html > run.html",
     ];
     let blanks = |lines: &[String]| -> Vec<String> {
@@ -168,12 +175,21 @@ fn what_is_not_known_has_no_line() {
 }
 
 #[test]
+fn few_copies_have_no_lines_of_their_own() {
+    let mut card = card();
+    card.copies.as_mut().unwrap().are_few = true;
+    assert_eq!(lines(&card, 80).len(), 2);
+    card.copies_are_aside = true;
+    assert_eq!(lines(&card, 80).len(), 4);
+}
+
+#[test]
 fn copies_are_an_aside_of_new_memory() {
     let mut card = card();
     (card.copies_are_aside, card.is_unbounded) = (true, true);
     let told = lines(&card, 80);
     assert_eq!(told[2], "how far  no bound is known for new memory");
-    let also = "also     600 MiB copied on write: 98 % of the growth";
+    let also = "also     600 MiB copied on write: 98 % of your processes' growth";
     assert_eq!(told[3], also);
     card.grew_in = Some(("app.py:41 in handler".into(), 0.6));
     let grown = lines(&card, 80).remove(2);

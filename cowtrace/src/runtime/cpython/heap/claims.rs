@@ -3,12 +3,25 @@
 use std::ops::Range;
 
 use super::{
+    later::OpaqueTable,
     objects::HeapObject,
-    parts::{ObjectParts, PartTable},
-    regions::{ChunkPlace, PAGE},
+    parts::{ObjectParts, PartShape, PartTable},
+    regions::{CHUNK, ChunkPlace, PAGE},
     same, tally,
     walk::Walk,
 };
+
+/// Memory of unknown content is assigned at the end of the walk if it is at least this large, bytes: a number before
+/// it that is no size may make it appear to be many megabytes, with other objects in it.
+const LEAST_OPAQUE: u64 = 1 << 12;
+/// Most that are kept until then: 2 MiB. Further ones are assigned at once.
+const MAX_OPAQUE: usize = 1 << 16;
+
+const fn is_opaque(table: &PartTable) -> bool {
+    matches!(table.span.shape, PartShape::Loose)
+        && table.span.count == 0
+        && table.bytes >= LEAST_OPAQUE
+}
 
 impl Walk<'_> {
     /// Assigns a table to its object; false if another object has it already.
@@ -24,10 +37,47 @@ impl Walk<'_> {
         {
             return false;
         }
-        let end = table.start.saturating_add(table.bytes);
-        self.claim_range(place, table.start..end, node, number);
-        self.count_table(node, number, bytes);
+        if is_opaque(table) && self.opaque.len() < MAX_OPAQUE {
+            self.opaque.push(OpaqueTable {
+                start: table.start,
+                bytes,
+                node,
+                number,
+            });
+            return true;
+        }
+        self.claim_table(table.start, bytes, node, number);
         true
+    }
+
+    fn claim_table(&mut self, start: u64, bytes: u64, node: u32, number: u32) {
+        let place = self.objects.memory.place(start);
+        self.claim_range(place, start..start.saturating_add(bytes), node, number);
+        self.count_table(node, number, bytes);
+    }
+
+    /// Assigns memory of unknown content, unless objects were found in it: then it is no allocation.
+    pub(super) fn claim_opaque(&mut self) {
+        for table in std::mem::take(&mut self.opaque) {
+            let inside = table.start + 1..table.start.saturating_add(table.bytes);
+            if !self.has_objects_in(inside) {
+                self.claim_table(table.start, table.bytes, table.node, table.number);
+            }
+        }
+    }
+
+    /// Whether an object begins in a range, by the marks of this walk.
+    fn has_objects_in(&mut self, range: Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            let end = (at - at % CHUNK).saturating_add(CHUNK).min(range.end);
+            let place = self.objects.memory.place(at);
+            if place.is_some_and(|place| self.marks.has_any(place, end - at)) {
+                return true;
+            }
+            at = end;
+        }
+        false
     }
 
     #[inline]

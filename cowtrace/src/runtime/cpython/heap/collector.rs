@@ -29,6 +29,8 @@ const ENABLED: u64 = 12;
 const ENABLED_UNPADDED: u64 = 8;
 /// Objects from which a head is looked for.
 const MAX_STARTS: usize = 64;
+/// Most objects on the way back to a head.
+const MOST_BACK: usize = 1 << 20;
 /// Most objects that the walk has not reached: 12 bytes each.
 const MAX_UNREACHED: usize = 1 << 23;
 
@@ -74,22 +76,7 @@ impl Walk<'_> {
             seen: Marks::new(self.objects.memory.regions.chunks()),
             is_partial: false,
         };
-        let starts: Vec<u64> = self.boundaries.iter().copied().take(MAX_STARTS).collect();
-        let mut found = None;
-        for start in starts {
-            let header = start.wrapping_sub(BEFORE);
-            if self.objects.link(header).is_none_or(|next| next == 0) {
-                continue;
-            }
-            match self.follow(header, &is_state, &mut listed)? {
-                ListEnd::Head(head) => {
-                    found = Some(head);
-                    break;
-                }
-                ListEnd::Seen | ListEnd::Lost => {}
-            }
-        }
-        let near = found.ok_or(NotListed::NotFound)?;
+        let near = self.find_head(&is_state, &mut listed)?;
         let heads = self.heads_near(near);
         if heads.len() < LEAST_HEADS {
             return Err(NotListed::NotFound);
@@ -104,6 +91,48 @@ impl Walk<'_> {
         listed.unreached.sort_unstable();
         listed.unreached.dedup();
         Ok(listed)
+    }
+
+    /// The head of some list.
+    fn find_head(
+        &mut self,
+        is_state: &impl Fn(u64) -> bool,
+        listed: &mut ListedObjects,
+    ) -> Result<u64, NotListed> {
+        let starts: Vec<u64> = self.boundaries.iter().copied().take(MAX_STARTS).collect();
+        for start in starts {
+            let header = start.wrapping_sub(BEFORE);
+            if self.objects.link(header).is_none_or(|next| next == 0) {
+                continue;
+            }
+            // Modules are old, so the way back is short. New objects are at the end, of which some come all the time.
+            if let Some(head) = self.head_before(header, is_state) {
+                return Ok(head);
+            }
+            if let ListEnd::Head(head) = self.follow(header, is_state, listed)? {
+                return Ok(head);
+            }
+        }
+        Err(NotListed::NotFound)
+    }
+
+    /// The head of an object's list, on the way back; none if that is far, or broken as during a collection.
+    fn head_before(&mut self, first: u64, is_state: &impl Fn(u64) -> bool) -> Option<u64> {
+        let mut at = first;
+        for _ in 0..MOST_BACK {
+            if self.deadline.step(self.objects.memory.bytes_read) {
+                return None;
+            }
+            let previous = self.objects.link(at.checked_add(8)?)?;
+            if self.objects.link(previous)? != at {
+                return None;
+            }
+            if self.objects.at(previous.checked_add(BEFORE)?).is_none() {
+                return is_state(previous).then_some(previous);
+            }
+            at = previous;
+        }
+        None
     }
 
     /// Follows a list from an object's header on.

@@ -6,6 +6,7 @@ use super::{
     find::{Limits, LivingInterpreter, TABLES_A_CHUNK, memory_of, prepare_walk},
     holders::{NamedVariable, heavy, told_under},
     kinds::HEAP_TYPE,
+    later::{LargeContainer, Settled},
     memory::ReadMemory,
     objects::HeapObjects,
     paths::{MAX_NODES, ROOT},
@@ -14,13 +15,18 @@ use super::{
     walk::Walk,
 };
 use crate::run::{
-    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, VariableContents,
+    HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
+    VariableContents,
 };
 
 /// Variables with less than one part in this many of the bytes count with those that contain them.
 const LEAST_PART: u64 = 1000;
 /// Most variables that are listed.
 const MAX_VARIABLES: usize = 256;
+/// Entries that could not be read are few if they are less than 1/N of the objects read, with this N.
+const LEAST_UNREAD: u64 = 100;
+/// Most containers that are listed of those that could not be read.
+const MAX_UNREAD: usize = 8;
 /// Bytes of tables per chunk of the process's memory: those of every walk, and which objects are in
 /// the collector's lists.
 const TABLES_TO_COUNT: usize = TABLES_A_CHUNK + 512;
@@ -50,13 +56,19 @@ pub(crate) fn count_objects(
 /// Walks, and adds up.
 pub(super) fn count_in(walk: &mut Walk<'_>, runtime: u64) -> HeapContents {
     walk.tally = Some(Tally::default());
+    walk.large.are_kept = true;
     walk.run();
-    let unheld = if limits_met(walk).is_empty() {
+    walk.settle();
+    let unread = unread_containers(walk);
+    let unheld = if limits_met(walk).is_empty() && unread.is_empty() {
         walk.count_unheld(runtime)
     } else {
         Err(HeapUnknown::Partial)
     };
-    let limits = limits_met(walk);
+    let mut limits = limits_met(walk);
+    if !unread.is_empty() {
+        limits.push(HeapLimit::Changing);
+    }
     let tally = walk.tally.take().unwrap_or_default();
     let mut all = tally.held();
     all.add(tally.interpreter);
@@ -83,6 +95,7 @@ pub(super) fn count_in(walk: &mut Walk<'_>, runtime: u64) -> HeapContents {
         unheld,
         collects,
         limits,
+        unread,
         swapped_bytes: 0,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,
@@ -104,6 +117,31 @@ fn limits_met(walk: &Walk<'_>) -> Vec<HeapLimit> {
     ];
     let met = met.into_iter().filter(|(is_met, _)| *is_met);
     met.map(|(_, limit)| limit).collect()
+}
+
+/// The containers that were moved or freed each time, if their entries are no few of all objects.
+fn unread_containers(walk: &mut Walk<'_>) -> Vec<UnreadContainer> {
+    let all = walk.large.all.iter();
+    let mut lost: Vec<LargeContainer> = all
+        .filter(|it| matches!(it.settled, Settled::Moved | Settled::Gone))
+        .copied()
+        .collect();
+    let entries: u64 = lost.iter().map(|it| it.entries).sum();
+    if entries == 0 || entries < walk.visited / LEAST_UNREAD {
+        return Vec::new();
+    }
+    lost.sort_by_key(|it| std::cmp::Reverse(it.entries));
+    lost.truncate(MAX_UNREAD);
+    let unread = lost.into_iter().map(|it| UnreadContainer {
+        path: walk
+            .tree
+            .path(it.node, &mut walk.objects)
+            .unwrap_or_default(),
+        type_name: walk.objects.type_name(it.number),
+        entries: it.entries,
+        is_gone: it.settled == Settled::Gone,
+    });
+    unread.collect()
 }
 
 /// The types with most bytes first; of all objects, or of those that nothing holds.
@@ -148,6 +186,7 @@ fn variables_of(walk: &mut Walk<'_>, tally: &Tally) -> (Vec<VariableContents>, H
     }
     let (mut variables, mut others) = (Vec::new(), held);
     for (node, _) in leading {
+        let address = walk.tree.nodes[node as usize].object;
         let Some(named) = NamedVariable::of(walk, node, &[]) else {
             continue;
         };
@@ -156,7 +195,7 @@ fn variables_of(walk: &mut Walk<'_>, tally: &Tally) -> (Vec<VariableContents>, H
         variables.push(VariableContents {
             path: named.path,
             type_name: named.type_name,
-            entries: named.entries,
+            entries: walk.large.entries_of(address).or(named.entries),
             sum,
             aliases: named.aliases,
         });

@@ -138,6 +138,13 @@ impl Copied {
         &self.in_headers
     }
 
+    /// The addresses that were not found, in order.
+    pub(super) fn without_node(&self) -> impl Iterator<Item = u64> {
+        let all = self.addresses.iter().zip(&self.nodes);
+        all.filter(|(_, node)| **node == NOWHERE)
+            .map(|(address, _)| *address)
+    }
+
     /// Node and type of each address; [`NOWHERE`] if it was not found.
     pub(super) fn found(&self) -> impl Iterator<Item = (u32, u32)> {
         self.nodes.iter().copied().zip(self.types.iter().copied())

@@ -21,7 +21,7 @@ use super::{
     variable::Variable,
     walk::Walk,
 };
-use crate::run::FreezeSaving;
+use crate::run::{FreeMemory, FreezeSaving};
 
 /// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ const LARGE: u64 = 1 << 30;
 /// of each page, and the chunk's place.
 pub(super) const TABLES_A_CHUNK: usize = 672 + 128;
 /// Bytes of tables per copied address.
-const TABLES_AN_ADDRESS: usize = 24;
+const TABLES_AN_ADDRESS: usize = 33;
 /// Bytes of the sampled pages.
 const SAMPLED_PAGES: usize = 2 * occupancy::MAX_PAGES * occupancy::BYTES_A_PAGE;
 
@@ -71,6 +71,8 @@ pub struct Found {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
+    /// Of these, pages that were free memory.
+    pub free: Vec<FreeMemory>,
     /// Objects visited.
     pub objects: u64,
     /// Bytes read.
@@ -137,7 +139,7 @@ pub(super) fn memory_of<'a>(
     let cache = if resident > LARGE { LARGE_CACHE } else { CACHE };
     let max_chunks = budget.saturating_sub(cache + tables.0) / tables.1;
     let regions = Regions::read(proc_root, pid, max_chunks).ok_or("its memory cannot be read")?;
-    Ok(Memory::new(regions, cache, read))
+    Ok(Memory::new(regions, cache, read).of_process(proc_root, pid))
 }
 
 /// A walk from the roots of an interpreter whose version fits.
@@ -178,6 +180,7 @@ pub(super) fn prepare_walk<'a>(
 /// Walks, and returns the result.
 pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
+    let free = walk.find_free();
     let is_partial = walk.deadline.is_over
         || walk.objects.memory.regions.is_partial
         || walk.objects.kinds.is_partial
@@ -186,17 +189,19 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
     let held = sums.held;
-    let survey = Survey::of(walk, &sums, &compared);
     let savings = if is_partial {
         Savings::default()
     } else {
         savings_of(walk, &sums, pages)
     };
+    let of_copies = walk.free_memory(&free, pages);
+    let survey = Survey::of(walk, &sums, &compared, free);
     let (variables, gone) = sums.name(walk, pages, &compared, savings.by_node);
     Found {
         variables,
         asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
         held_pages: held - gone,
+        free: of_copies,
         objects: walk.visited,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,

@@ -1,6 +1,8 @@
 //! A process's memory through a small cache of pages, and a bit for each object in it. What cannot
 //! be read appears as zeros, which is not an object.
 
+use std::path::{Path, PathBuf};
+
 use super::regions::{CHUNK, ChunkPlace, PAGE, PAGES_A_CHUNK, Regions};
 
 const CHUNK_BYTES: usize = CHUNK as usize;
@@ -22,6 +24,8 @@ pub(crate) type ReadMemory<'a> = dyn Fn(u64, &mut [u8]) -> bool + 'a;
 
 pub(super) struct Memory<'a> {
     pub(super) regions: Regions,
+    /// Where the regions are read again: the root of /proc, and the process.
+    source: Option<(PathBuf, u32)>,
     read: Box<ReadMemory<'a>>,
     /// The content of the slots, one page each.
     bytes: Vec<u8>,
@@ -55,16 +59,39 @@ impl<'a> Memory<'a> {
             stream: 0,
             ahead: vec![0; AHEAD * PAGE_BYTES],
             regions,
+            source: None,
             read,
             bytes_read: 0,
         }
     }
 
+    /// With a process whose memory is looked at again by [`Self::renew`].
+    pub(super) fn of_process(self, proc_root: &Path, pid: u32) -> Self {
+        Self {
+            source: Some((proc_root.to_owned(), pid)),
+            ..self
+        }
+    }
+
+    /// Looks at what memory there is now, and forgets what was read.
+    pub(super) fn renew(&mut self) {
+        if let Some((proc_root, pid)) = &self.source {
+            self.regions.read_again(proc_root, *pid);
+            let pages = self.regions.chunks() * PAGES_A_CHUNK;
+            self.slots.resize(pages, NONE);
+        }
+        self.forget();
+    }
+
     /// Forgets what was read: the process has gone on meanwhile.
     pub(super) fn forget(&mut self) {
-        self.holds.fill(NONE);
+        for page in &mut self.holds {
+            let page = std::mem::replace(page, NONE);
+            if let Some(slot) = self.slots.get_mut(page as usize) {
+                *slot = NONE;
+            }
+        }
         self.is_recent.fill(false);
-        self.slots.fill(NONE);
         self.expected = [NONE; STREAMS];
     }
 
@@ -229,6 +256,22 @@ impl Marks {
         is_new
     }
 
+    /// Whether any place is marked from one on, in this many bytes of the same chunk.
+    pub(super) fn has_any(&self, place: ChunkPlace, bytes: u64) -> bool {
+        let first = place.offset.next_multiple_of(GRAIN);
+        let end = u64::from(place.offset) + bytes;
+        let mut offsets = (first..).step_by(GRAIN as usize);
+        offsets
+            .by_ref()
+            .take_while(|offset| u64::from(*offset) < end)
+            .any(|offset| self.has(ChunkPlace { offset, ..place }))
+    }
+
+    /// Makes room for this many chunks.
+    pub(super) fn grow(&mut self, chunks: usize) {
+        self.0.resize(chunks * MARK_WORDS, 0);
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.fill(0);
     }
@@ -238,5 +281,20 @@ impl Marks {
         let grain = place.offset / GRAIN;
         let word = place.chunk as usize * MARK_WORDS + (grain / 64) as usize;
         (word, 1 << (grain % 64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_in_the_range_that_has_it() {
+        let mut marks = Marks::new(1);
+        let place = |offset| ChunkPlace { chunk: 0, offset };
+        marks.set(place(0x120));
+        let ranges = [(0x100, 0x20), (0x100, 0x21), (0x111, 0x10), (0x121, 0x100)];
+        let found = ranges.map(|(offset, bytes)| marks.has_any(place(offset), bytes));
+        assert_eq!(found, [false, true, true, false]);
     }
 }

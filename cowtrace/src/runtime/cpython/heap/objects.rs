@@ -38,6 +38,15 @@ pub(super) struct HeapObject {
     head: [u64; HEAD],
 }
 
+/// Where the contents of a container are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ContentsPlace {
+    /// Address of the table, or of the first block.
+    pub(super) table: u64,
+    /// Entries.
+    pub(super) count: u64,
+}
+
 /// A process's objects.
 pub(super) struct HeapObjects<'a> {
     pub(super) memory: Memory<'a>,
@@ -267,6 +276,19 @@ impl HeapObjects<'_> {
         names::read_type_name(self.offsets.header.objects, address, &mut |at, to| {
             self.memory.anywhere(at, to)
         })
+    }
+
+    /// Where the contents of a container are, and how many; none for what has all of it in itself.
+    #[inline]
+    pub(super) fn contents_of(&mut self, object: &HeapObject) -> Option<ContentsPlace> {
+        let [_, _, second, third, fourth] = object.head;
+        let (table, count) = match self.kind(object) {
+            ObjectKind::List | ObjectKind::Deque => (third, second),
+            ObjectKind::Dict => (fourth, second),
+            ObjectKind::Set => (self.member(object.address, same::SET_TABLE), third),
+            _ => return None,
+        };
+        Some(ContentsPlace { table, count })
     }
 
     /// Number of entries of a container; none for other objects.

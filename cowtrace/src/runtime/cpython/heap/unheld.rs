@@ -46,6 +46,8 @@ impl Walk<'_> {
         if !is_whole || unreached.stack.is_partial {
             return Err(HeapUnknown::Partial);
         }
+        // What the process has added to its containers meanwhile is held by these.
+        self.settle();
         let Unreached {
             addresses, left, ..
         } = unreached;
@@ -57,9 +59,11 @@ impl Walk<'_> {
             for (address, _) in group.filter(|(_, left)| (**left > 0) == is_held) {
                 // It may be gone by now.
                 if is_held || self.references_of(*address).is_some() {
-                    self.reach_all(*address, ROOT);
+                    self.reach(*address, ROOT);
+                    self.drain(ROOT);
                 }
             }
+            self.claim_opaque();
         }
         Ok(is_partial)
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::{
     copied::{Copied, NOWHERE},
     deadline::Deadline,
+    later::{LargeContainers, OpaqueTable},
     memory::Marks,
     objects::HeapObjects,
     occupancy::Occupancy,
@@ -62,6 +63,10 @@ pub(super) struct Walk<'a> {
     pub(super) stack: WalkStack,
     /// Sums over all objects, if they are wanted.
     pub(super) tally: Option<Tally>,
+    /// Containers that are read again if they change.
+    pub(super) large: LargeContainers,
+    /// Memory of unknown content that is assigned last.
+    pub(super) opaque: Vec<OpaqueTable>,
     parts: ObjectParts,
     also_now: u64,
 }
@@ -89,6 +94,8 @@ impl<'a> Walk<'a> {
             visited: 0,
             stack: WalkStack::default(),
             tally: None,
+            large: LargeContainers::default(),
+            opaque: Vec::new(),
             parts: ObjectParts::default(),
             also_now: 0,
         }
@@ -104,6 +111,12 @@ impl<'a> Walk<'a> {
         for (node, entry) in std::mem::take(&mut self.deferred) {
             self.descend(node, entry);
         }
+        self.follow_late();
+        self.claim_opaque();
+    }
+
+    /// Follows values from stacks.
+    fn follow_late(&mut self) {
         for (node, address) in std::mem::take(&mut self.late) {
             if self.is_over() {
                 return;
@@ -118,7 +131,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn is_over(&mut self) -> bool {
+    pub(super) fn is_over(&mut self) -> bool {
         self.deadline.step(self.objects.memory.bytes_read)
     }
 
@@ -150,6 +163,7 @@ impl<'a> Walk<'a> {
                 }
                 self.objects.parts(&object, true, &mut parts);
                 self.note_size(&object, &parts);
+                self.note_large(&object, &parts, number);
             }
         }
         for (label, address) in &parts.references {
@@ -185,6 +199,7 @@ impl<'a> Walk<'a> {
             self.claim(&object, node);
             self.objects.parts(&object, false, &mut parts);
             self.note_size(&object, &parts);
+            self.note_large(&object, &parts, node);
             for table in &parts.tables {
                 let is_followed = self.tally.is_some() || table.span.count > MAX_ATTRIBUTES;
                 if self.own(table, node, object.number) && is_followed {
@@ -309,7 +324,7 @@ impl<'a> Walk<'a> {
         self.drain(node);
     }
 
-    fn drain(&mut self, node: u32) {
+    pub(super) fn drain(&mut self, node: u32) {
         while let Some(entry) = self.stack.pop() {
             if self.is_over() {
                 self.stack.clear();
@@ -343,6 +358,7 @@ impl<'a> Walk<'a> {
         let mut parts = std::mem::take(&mut self.parts);
         self.objects.parts(&object, false, &mut parts);
         self.note_size(&object, &parts);
+        self.note_large(&object, &parts, node);
         for table in &parts.tables {
             if self.own(table, node, object.number) {
                 self.stack.push(StackEntry::span(&table.span));
@@ -355,15 +371,9 @@ impl<'a> Walk<'a> {
         self.parts = parts;
     }
 
-    /// Visits an object and everything that it holds, unless it was visited before.
-    pub(super) fn reach_all(&mut self, address: u64, node: u32) {
-        self.reach(address, node);
-        self.drain(node);
-    }
-
     /// Visits an object under a node, unless it was visited before.
     #[inline]
-    fn reach(&mut self, address: u64, node: u32) {
+    pub(super) fn reach(&mut self, address: u64, node: u32) {
         let Some(place) = self.objects.memory.place(address) else {
             return;
         };

@@ -6,7 +6,7 @@ use crate::{
         Balance, BalanceIs, CgroupMemory, Consumer, Elsewhere, GrownProcess, MachineMemory,
         NearestLimit, PageBalance, PlaceOnMachine, ServiceShared, SocketMemory,
     },
-    verdict::{Card, Room, RoomIs},
+    verdict::{Card, MoreWorkers, Room, RoomIs},
 };
 
 const MIB: u64 = 1 << 20;
@@ -325,22 +325,20 @@ fn what_is_in_swap_and_what_needs_more_rights_is_said() {
 #[test]
 fn the_size_of_more_workers_is_bounded_by_the_largest() {
     let mut run = machine(30, (50, 3), |_, _| {});
-    let outlook = |run: &Run| Card::of(run).outlook.unwrap();
+    let more = |run: &Run| Card::of(run).outlook.unwrap().more_workers;
     // The series has 100 MiB of the master and 103 of the worker, which still grows.
-    assert_eq!(
-        outlook(&run).with_more_workers,
-        Some((2, (100 + 2 * 103) * MIB))
-    );
+    let expected = |workers: u64| {
+        Some(MoreWorkers {
+            each_bytes: 103 * MIB,
+            workers,
+            all_bytes: (100 + workers * 103) * MIB,
+        })
+    };
+    assert_eq!(more(&run), expected(2));
     run.head.host.cpus = 8;
-    assert_eq!(
-        outlook(&run).with_more_workers,
-        Some((8, (100 + 8 * 103) * MIB))
-    );
+    assert_eq!(more(&run), expected(8));
     run.head.host.cpus = 1;
-    assert_eq!(
-        outlook(&run).with_more_workers,
-        Some((2, (100 + 2 * 103) * MIB))
-    );
+    assert_eq!(more(&run), expected(2));
     let growing = machine(30, (50, 80), |_, _| {});
-    assert_eq!(outlook(&growing).with_more_workers, None);
+    assert_eq!(more(&growing), None);
 }
