@@ -158,10 +158,8 @@ fn is_there(tables: &[(String, String)], table: &str) -> bool {
 
 fn read_run(db: &Connection) -> Result<Run, ReadError> {
     let mut run = read_head(db)?;
-    run.head.targets = read_list(db)?
-        .into_iter()
-        .map(|TargetRow(pid)| pid)
-        .collect();
+    let targets = read_list(db)?.into_iter();
+    run.head.targets = targets.map(|TargetRow(pid)| pid).collect();
     run.head.labels = read_list(db)?
         .into_iter()
         .map(|LabelRow(key, value)| (key, value))
@@ -219,10 +217,8 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
         distribute_parts(walks, read_rows(db)?, |walk| &mut walk.free)?;
     }
     run.memory.timeline.samples = read_list::<Sample>(db)?;
-    spread_copied(
-        &mut run.memory.timeline.samples,
-        read_rows::<SampleChange>(db)?,
-    )?;
+    let samples = &mut run.memory.timeline.samples;
+    spread_copied(samples, read_rows::<SampleChange>(db)?)?;
     read_growth(db, &there, &mut run)?;
     run.machine = read_machine(db, &there)?;
     Ok(run)
