@@ -381,7 +381,7 @@ mod tests {
         };
         assert_eq!(credit.free, [expected]);
         // Where all is free but the address, nothing holds it.
-        survey.free = FreeRanges::of(Allocator::Pymalloc, &[0x2000..0x2800]);
+        survey.free = FreeRanges::of(Allocator::Pymalloc, std::slice::from_ref(&(0x2000..0x2800)));
         let credit = survey.credit(&[0x2900], &[7]);
         assert_eq!((credit.asked_pages, credit.held_pages), (7, 0));
         assert!(credit.free.is_empty());

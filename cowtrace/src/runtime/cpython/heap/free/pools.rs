@@ -63,7 +63,8 @@ impl Pool {
             let bit = 1 << (block % 64);
             let word = self.in_use.get_mut(block as usize / 64)?;
             // Once each, so that it ends.
-            if (next - self.start - PoolHeader::BYTES) % self.block_bytes != 0 || *word & bit == 0 {
+            let is_start = (next - self.start - PoolHeader::BYTES).is_multiple_of(self.block_bytes);
+            if !is_start || *word & bit == 0 {
                 return None;
             }
             *word &= !bit;

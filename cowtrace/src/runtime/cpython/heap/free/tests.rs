@@ -127,7 +127,7 @@ fn heap(sizes: &[(u64, bool)]) -> Bytes {
 fn in_heap(memory: &Bytes, address: u64) -> Option<u64> {
     let mut memory = memory.memory();
     let region = memory.regions.bounds(address)?;
-    let mut deadline = Deadline::new(std::time::Duration::from_secs(60), u64::MAX);
+    let mut deadline = Deadline::new(std::time::Duration::from_mins(1), u64::MAX);
     let chunks = take_free_chunks(&mut memory, region, &[address / PAGE], &mut deadline)?;
     let mut found = FreeRanges::default();
     for chunk in chunks {
