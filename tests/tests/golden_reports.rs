@@ -35,7 +35,7 @@ pub(crate) fn text(run: &Run, width: usize, color: bool) -> String {
 }
 
 /// What is printed without options.
-fn short_text(run: &Run, width: usize) -> String {
+pub(crate) fn short_text(run: &Run, width: usize) -> String {
     let text = text_of(run, Extent::Short(Some("cowtrace report")), width, false);
     for line in text.lines() {
         assert!(line.width() <= width, "over {width} columns: {line}");
@@ -410,7 +410,7 @@ fn pprof_as_another_program_reads_it() {
 }
 
 /// The content of a page, as data.
-fn page_data(run: &Run) -> Value {
+pub(crate) fn page_data(run: &Run) -> Value {
     let mut out = Vec::new();
     report::run_as_html(run, &mut out).expect("memory can be written");
     let text = String::from_utf8(out).expect("text");

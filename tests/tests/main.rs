@@ -4,6 +4,7 @@ mod cli;
 mod cli_diff;
 mod doctor;
 mod flame_graphs;
+mod free_memory;
 mod golden_reports;
 mod heap;
 mod heap_command;

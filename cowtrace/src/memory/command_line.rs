@@ -153,8 +153,7 @@ mod tests {
     use super::*;
 
     fn of(arguments: &[&str]) -> String {
-        let line: String = arguments.iter().map(|it| format!("{it}\0")).collect();
-        described(&line).unwrap_or_default()
+        described(&arguments.join("\0")).unwrap_or_default()
     }
 
     #[test]

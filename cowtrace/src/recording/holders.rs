@@ -4,10 +4,11 @@ use rusqlite::{Connection, Result};
 
 use super::{
     columns::{ColumnReader, Columns, Damage},
+    savings::HeldSavings,
     sync::{HeldRows, parts_by_owner, sync_list, sync_table},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{AlsoHeld, CopiedType, HeapWalk, Holder, Run};
+use crate::run::{Allocator, AlsoHeld, CopiedType, FreeMemory, HeapWalk, Holder, Run};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
@@ -16,17 +17,22 @@ pub(super) struct HeldHolders {
     types: HeldRows,
     sharers: HeldRows,
     walks: HeldRows,
+    savings: HeldSavings,
+    free: HeldRows,
 }
 
 impl HeldHolders {
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> Result<Self> {
         let types = parts_by_owner(&run.who_holds.holders, |holder| &holder.copied_types);
         let sharers = parts_by_owner(&run.who_holds.holders, |holder| &holder.also_held_by);
+        let free = parts_by_owner(&run.who_holds.heap_walks, |walk| &walk.free);
         Ok(Self {
             holders: sync_list::<Holder, _>(db, &self.holders, &run.who_holds.holders)?,
             types: sync_table::<CopiedType, _>(db, &self.types, types)?,
             sharers: sync_table::<AlsoHeld, _>(db, &self.sharers, sharers)?,
             walks: sync_list::<HeapWalk, _>(db, &self.walks, &run.who_holds.heap_walks)?,
+            savings: self.savings.sync(db, &run.who_holds)?,
+            free: sync_table::<FreeMemory, _>(db, &self.free, free)?,
         })
     }
 }
@@ -55,6 +61,7 @@ impl Stored for Holder {
             copied_pages: columns.count()?,
             copied_types: Vec::new(),
             also_held_by: Vec::new(),
+            saving: None,
         })
     }
 }
@@ -147,6 +154,7 @@ impl Stored for HeapWalk {
             asked_pages: columns.count()?,
             held_pages: columns.count()?,
             by_page: columns.count()?,
+            free: Vec::new(),
             objects: columns.count()?,
             bytes_read: columns.count()?,
             duration_ns: columns.count()?,
@@ -155,6 +163,32 @@ impl Stored for HeapWalk {
             at_ns: columns.count_or_null()?,
             has_changed: columns.flag()?,
             failure: columns.text_or_null()?,
+            freeze: None,
+        })
+    }
+}
+
+impl Stored for FreeMemory {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "heap_walk_free",
+        key: &["walk_position", "position"],
+        columns: &["allocator", "copied_pages", "in_use_bytes", "free_bytes"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(self.allocator.name());
+        columns.number(self.copied_pages);
+        columns.number(self.in_use_bytes);
+        columns.number(self.free_bytes);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            allocator: columns
+                .named(|name| Allocator::ALL.into_iter().find(|it| it.name() == name))?,
+            copied_pages: columns.count()?,
+            in_use_bytes: columns.count()?,
+            free_bytes: columns.count()?,
         })
     }
 }

@@ -28,6 +28,7 @@ mod ranges;
 mod read;
 mod read_error;
 mod recorder;
+mod savings;
 mod schema;
 mod sums;
 mod sync;

@@ -18,6 +18,7 @@ use super::{
     machine::ElsewhereRow,
     migrate,
     read_error::ReadError,
+    savings::{distribute_freezes, distribute_savings},
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
@@ -27,9 +28,9 @@ use super::{
     },
 };
 use crate::run::{
-    Balance, CommandLine, Exit, FirstTouches, Grower, GrownHeap, GrownProcess, GrownType,
-    GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
-    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample,
+    Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
+    GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
+    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -157,10 +158,8 @@ fn is_there(tables: &[(String, String)], table: &str) -> bool {
 
 fn read_run(db: &Connection) -> Result<Run, ReadError> {
     let mut run = read_head(db)?;
-    run.head.targets = read_list(db)?
-        .into_iter()
-        .map(|TargetRow(pid)| pid)
-        .collect();
+    let targets = read_list(db)?.into_iter();
+    run.head.targets = targets.map(|TargetRow(pid)| pid).collect();
     run.head.labels = read_list(db)?
         .into_iter()
         .map(|LabelRow(key, value)| (key, value))
@@ -195,9 +194,8 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     run.who_wrote.writers = read_list(db)?;
     let inlined = read_rows(db)?.into_iter();
     let inlined = inlined.map(|(key, Inlined(function))| (key, function));
-    distribute_parts(&mut run.who_wrote.writers, inlined.collect(), |writer| {
-        &mut writer.inlined
-    })?;
+    let writers = &mut run.who_wrote.writers;
+    distribute_parts(writers, inlined.collect(), |it| &mut it.inlined)?;
     run.who_wrote.python_frames = read_list(db)?;
     run.who_wrote.python_stacks = stacks_of_frames::<OfPython>(read_rows(db)?, &read_list(db)?)?;
     run.who_wrote.native_frames = read_list(db)?;
@@ -206,18 +204,21 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
         run.who_wrote.perf_map_problems = read_list(db)?;
     }
     run.who_holds.holders = read_list(db)?;
-    distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
-        &mut holder.copied_types
-    })?;
-    distribute_parts(&mut run.who_holds.holders, read_rows(db)?, |holder| {
-        &mut holder.also_held_by
-    })?;
+    let holders = &mut run.who_holds.holders;
+    distribute_parts(holders, read_rows(db)?, |it| &mut it.copied_types)?;
+    distribute_parts(holders, read_rows(db)?, |it| &mut it.also_held_by)?;
     run.who_holds.heap_walks = read_list(db)?;
+    let walks = &mut run.who_holds.heap_walks;
+    if is_there(&there, Saving::TABLE.name) {
+        distribute_savings(read_rows(db)?, read_rows(db)?, holders)?;
+        distribute_freezes(read_rows(db)?, walks)?;
+    }
+    if is_there(&there, FreeMemory::TABLE.name) {
+        distribute_parts(walks, read_rows(db)?, |walk| &mut walk.free)?;
+    }
     run.memory.timeline.samples = read_list::<Sample>(db)?;
-    spread_copied(
-        &mut run.memory.timeline.samples,
-        read_rows::<SampleChange>(db)?,
-    )?;
+    let samples = &mut run.memory.timeline.samples;
+    spread_copied(samples, read_rows::<SampleChange>(db)?)?;
     read_growth(db, &there, &mut run)?;
     run.machine = read_machine(db, &there)?;
     Ok(run)

@@ -9,16 +9,20 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 23] = [
+pub(super) const LATER: [&str; 27] = [
     "balances",
     "command_lines",
     "exits",
     "first_touches",
+    "freeze_savings",
     "growers",
     "grown_heaps",
     "grown_types",
     "grown_variables",
+    "heap_walk_free",
     "held_before",
+    "holder_neighbours",
+    "holder_savings",
     "machine",
     "machine_cgroup",
     "machine_elsewhere",
@@ -67,15 +71,16 @@ mod tests {
         *,
     };
     use crate::run::{
-        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, Grower,
-        GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk, HeldBefore, Holder,
-        MachineReading, MemoryKill, NativeFrame, PerfMapProblem, PlaceOnMachine, Process,
-        PythonFrame, Region, Row, Sample, ServiceAside, ServiceShared, SocketMemory, Writer,
+        AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreeMemory,
+        FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk,
+        HeldBefore, Holder, MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem,
+        PlaceOnMachine, Process, PythonFrame, Region, Row, Sample, Saving, ServiceAside,
+        ServiceShared, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 45] = [
+        const STORED: [TableDefinition; 49] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -119,7 +124,11 @@ mod tests {
             Holder::TABLE,
             CopiedType::TABLE,
             AlsoHeld::TABLE,
+            Saving::TABLE,
+            FreezeSaving::TABLE,
+            PageNeighbour::TABLE,
             HeapWalk::TABLE,
+            FreeMemory::TABLE,
             PerfMapProblem::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();

@@ -200,6 +200,30 @@ CREATE TABLE holder_sharers (
   PRIMARY KEY (holder_id, position)
 ) WITHOUT ROWID;
 
+CREATE TABLE holder_savings (
+  holder_id INTEGER PRIMARY KEY,
+  pages_with INTEGER NOT NULL, -- copied pages on which any of it lies
+  pages_alone INTEGER NOT NULL, -- of these, with nothing else that is used
+  saved_pages INTEGER NOT NULL, -- by moving it out of the heap, at most
+  saved_together_pages INTEGER NOT NULL, -- by moving its neighbours too, at most
+  is_sampled INTEGER NOT NULL -- whether only some of the copied pages were looked at
+);
+
+CREATE TABLE holder_neighbours (
+  holder_id INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  path TEXT NOT NULL, -- another variable on the same pages
+  pages INTEGER NOT NULL, -- copied pages with both
+  PRIMARY KEY (holder_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE freeze_savings (
+  walk_id INTEGER PRIMARY KEY,
+  header_pages INTEGER NOT NULL, -- copied by a write to a header of CPython's collector
+  saved_pages INTEGER NOT NULL, -- of these, not copied if it does not write, at most
+  is_bound INTEGER NOT NULL -- whether it may be less
+);
+
 CREATE TABLE heap_walks (
   position INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL, -- whose memory was copied
@@ -216,6 +240,16 @@ CREATE TABLE heap_walks (
   has_changed INTEGER NOT NULL,
   failure TEXT
 );
+
+CREATE TABLE heap_walk_free (
+  walk_position INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  allocator TEXT NOT NULL, -- 'pymalloc', 'malloc', 'mimalloc'
+  copied_pages INTEGER NOT NULL, -- whose first written address was free
+  in_use_bytes INTEGER NOT NULL, -- of these pages, in each copy, by blocks in use
+  free_bytes INTEGER NOT NULL, -- of these pages, each once
+  PRIMARY KEY (walk_position, position)
+) WITHOUT ROWID;
 
 CREATE TABLE timeline (
   id INTEGER PRIMARY KEY,

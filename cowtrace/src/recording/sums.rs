@@ -75,7 +75,17 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
     let mut of_holders = run.who_holds.holders.iter().flat_map(|holder| {
         let types = holder.copied_types.iter().map(|it| it.copied_pages);
         let sharers = holder.also_held_by.iter().map(|it| it.copied_pages);
-        types.chain(sharers).chain([holder.copied_pages])
+        let saving = holder.saving.iter().flat_map(|it| {
+            let neighbours = it.shares_with.iter().map(|it| it.pages);
+            neighbours.chain([
+                it.pages_with,
+                it.pages_alone,
+                it.saved_pages,
+                it.saved_together_pages,
+            ])
+        });
+        let all = types.chain(sharers).chain(saving);
+        all.chain([holder.copied_pages])
     });
     fits.check("holders", &mut of_holders)?;
     fits.check(
@@ -86,6 +96,10 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
             .iter()
             .flat_map(|walk| [walk.asked_pages, walk.held_pages, walk.by_page]),
     )?;
+    let freezes = run.who_holds.heap_walks.iter().filter_map(|it| it.freeze);
+    let mut of_freezes = freezes.flat_map(|it| [it.header_pages, it.saved_pages]);
+    fits.check("freeze_savings", &mut of_freezes)?;
+    check_free_memory(run, fits)?;
     check_growth_sums(run, fits)?;
     for sample in &run.memory.timeline.samples {
         fits.check("timeline", &mut counts_of_sample(sample))?;
@@ -99,6 +113,17 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
         )?;
     }
     Ok(())
+}
+
+/// The same of copied memory that was free.
+fn check_free_memory(run: &Run, fits: PagesThatFit) -> Result<(), Damage> {
+    let free = || run.who_holds.heap_walks.iter().flat_map(|it| &it.free);
+    let page_bytes = run.head.host.page_bytes;
+    if free().any(|it| it.in_use_bytes.max(it.free_bytes) / page_bytes > it.copied_pages) {
+        let more = "heap_walk_free: more bytes than the pages have";
+        return Err(Damage(more.into()));
+    }
+    fits.check("heap_walk_free", &mut free().map(|it| it.copied_pages))
 }
 
 /// The same of what memory grew by.

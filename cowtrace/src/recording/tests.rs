@@ -82,6 +82,7 @@ proptest! {
         whole.head.id = before.head.id.clone();
         whole.head.unfinished = true;
         whole.memory.processes = before.memory.processes.clone();
+        whole.memory.command_lines = before.memory.command_lines.clone();
         whole.who_holds = before.who_holds.clone();
         whole.growth = before.growth.clone();
         whole.machine.kills = before.machine.kills.clone();

@@ -177,7 +177,7 @@ impl HeldTimeline {
         let mut touches = Edit::new(db, &SampleTouches::TABLE);
         let mut changes = Edit::new(db, &SampleChange::TABLE);
         let mut held = Edit::new(db, &HeldChange::TABLE);
-        let mut touched = Edit::new(db, &TouchChange::TABLE);
+        let mut by_toucher = Edit::new(db, &TouchChange::TABLE);
         for sample in &samples[same..] {
             let id = now.samples.len();
             table.put(id as u64, sample)?;
@@ -189,7 +189,7 @@ impl HeldTimeline {
                 held.put(key_of_columns(process as usize, id), &HeldChange(pages))?;
             }
             for (process, pages) in changed_counts(&now.last.touched, &sample.touched_by_process) {
-                touched.put(key_of_columns(process as usize, id), &TouchChange(pages))?;
+                by_toucher.put(key_of_columns(process as usize, id), &TouchChange(pages))?;
             }
             now.samples.push(fingerprint_of_sample(sample));
             now.last = ProcessCounts::of(sample);

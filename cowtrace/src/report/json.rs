@@ -22,7 +22,7 @@ use self::{
 
 use crate::run::{
     AlsoHeld, Grown, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, PythonFrame, Region, Row,
-    Run, Sources, StackEnd, Timeline, WriteKind,
+    Run, Saving, Sources, StackEnd, Timeline, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -101,6 +101,7 @@ struct HolderOut<'a> {
     copied_pages: u64,
     copied_types: Vec<CopiedTypeOut<'a>>,
     also_held_by: &'a [AlsoHeld],
+    saving: Option<&'a Saving>,
 }
 
 #[derive(Serialize)]
@@ -269,6 +270,7 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
             })
             .collect(),
         also_held_by: &holder.also_held_by,
+        saving: holder.saving.as_ref(),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::free_memory::FreeMemory;
+
 /// Which variables hold what was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhoHolds {
@@ -31,6 +33,36 @@ pub struct Holder {
     pub copied_types: Vec<CopiedType>,
     /// Other variables that hold some of the same objects, most pages first.
     pub also_held_by: Vec<AlsoHeld>,
+    /// What moving it out of the heap would save; `None` if that is not known.
+    #[serde(default)]
+    pub saving: Option<Saving>,
+}
+
+/// What moving a variable out of the heap would save: into an array, a file, or shared memory. An
+/// estimate from what lies on the copied pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saving {
+    /// Copied pages on which any object of it lies.
+    pub pages_with: u64,
+    /// Of these, pages with nothing else that the processes touch.
+    pub pages_alone: u64,
+    /// Copied pages that moving it alone saves, at most.
+    pub saved_pages: u64,
+    /// Copied pages that moving it together with all in [`Saving::shares_with`] saves, at most.
+    pub saved_together_pages: u64,
+    /// Whether only a sample of the copied pages was looked at.
+    pub is_sampled: bool,
+    /// Other variables that lie on many of the same pages, most pages first.
+    pub shares_with: Vec<PageNeighbour>,
+}
+
+/// Another variable on the same pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageNeighbour {
+    /// As [`Holder::path`].
+    pub path: String,
+    /// Copied pages on which objects of both lie.
+    pub pages: u64,
 }
 
 /// Copies of objects of a type.
@@ -64,6 +96,10 @@ pub struct HeapWalk {
     pub held_pages: u64,
     /// Of [`HeapWalk::asked_pages`], pages attributed by another written address in the same page.
     pub by_page: u64,
+    /// Of [`HeapWalk::asked_pages`], pages that were free memory of the process that passed them on; at
+    /// most one entry for each allocator.
+    #[serde(default)]
+    pub free: Vec<FreeMemory>,
     /// Objects that were visited.
     pub objects: u64,
     /// Bytes of the process that were read.
@@ -84,4 +120,19 @@ pub struct HeapWalk {
     pub has_changed: bool,
     /// Why the variables are not known, if they are not.
     pub failure: Option<String>,
+    /// What keeping the collector from writing would save; `None` if that is not known.
+    #[serde(default)]
+    pub freeze: Option<FreezeSaving>,
+}
+
+/// What keeping CPython's garbage collector from writing headers would save, by `gc.freeze()` before the fork. An
+/// estimate from what lies on the copied pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeSaving {
+    /// Copied pages whose first write was to such a header.
+    pub header_pages: u64,
+    /// Of these, pages that would not have been copied otherwise.
+    pub saved_pages: u64,
+    /// Whether it may be less, because it is not known how much of the rest on these pages is read.
+    pub is_bound: bool,
 }

@@ -11,6 +11,7 @@ pub mod balance;
 pub mod cgroup;
 pub mod consumer;
 pub mod exit;
+pub mod free_memory;
 pub mod grown;
 pub mod growth;
 pub mod head;
@@ -36,6 +37,7 @@ pub use balance::{Balance, BalanceIs, PageBalance};
 pub use cgroup::{CgroupMemory, NearestLimit};
 pub use consumer::{Consumer, GrownProcess};
 pub use exit::{Ending, Exit};
+pub use free_memory::{Allocator, FreeMemory};
 pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
 pub use head::{Head, Host};
@@ -44,7 +46,9 @@ pub use heap::{
     VariableContents,
 };
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
-pub use holder::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds};
+pub use holder::{
+    AlsoHeld, CopiedType, FreezeSaving, HeapWalk, Holder, PageNeighbour, Saving, WhoHolds,
+};
 pub use kill::{KilledBy, MemoryKill};
 pub use loss::Loss;
 pub use machine::{

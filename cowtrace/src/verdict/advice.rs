@@ -2,10 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::runtimes::has_symbols;
-use super::writers::{KnownPages, is_pythons, pages, pages_by};
+use super::{
+    free_memory::add_advice_on_free_memory,
+    runtimes::has_symbols,
+    saving::Promise,
+    writers::{KnownPages, is_pythons, pages, pages_by},
+};
 use crate::{
-    run::{Role, Run, WriteKind, Writer},
+    run::{FreezeSaving, Role, Run, WriteKind, Writer},
     words::{percent, printable},
 };
 
@@ -30,6 +34,9 @@ const HEADERS: &str = "The garbage collector writes a header in front of each ob
     Freeing such objects writes the headers of their neighbours too, with or without it.";
 const NO_FREEZE: &str = "gc.freeze() keeps the garbage collector from writing a header in front of \
     each object. That is not what made these copies.";
+const READ_ANYWAY: &str = "gc.freeze() keeps the garbage collector from writing a header in front of \
+    each object. It was the first to write to these pages, but reading writes to most of them too: \
+    they would be copied anyway.";
 const RUBY: &str = "Ruby's garbage collector writes into the objects that it marks while they \
     are young: GC.start in the master, before it forks (Process.warmup since Ruby 3.3), leaves \
     fewer of them to the workers.";
@@ -45,8 +52,8 @@ pub(crate) struct Advice {
     pub(crate) because: String,
     /// Whether it helps. People try what does not help, too.
     pub(crate) helps: bool,
-    /// The new memory that it is about; or the copies, and those whose cause is not known, bytes. `None` if
-    /// it saves nothing by itself.
+    /// The new memory that it is about; what moving variables saves by what lies on the copied pages; or the
+    /// copies, and those whose cause is not known, bytes. `None` if it saves nothing by itself.
     pub(crate) saves_at_most_bytes: Option<u64>,
     /// What so many bytes of it are that do not make it worth while, to stand in front of the figure; empty if it
     /// helps.
@@ -83,12 +90,10 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let (counts, headers) = (is_kind(WriteKind::Refcount), is_kind(WriteKind::Gc));
     let has_counts = share(run, counts) >= SHARE;
     if has_counts {
-        let what = "data in arrays, mapped files or shared memory";
-        all.push(Advice::helping(what, REFCOUNTS, at_most(run, counts)));
+        all.push(on_reference_counts(run, at_most(run, counts)));
     }
     if share(run, headers) >= SHARE {
-        let what = "gc.freeze() in the master, before it forks";
-        all.push(Advice::helping(what, HEADERS, at_most(run, headers)));
+        all.push(on_headers(run, at_most(run, headers)));
     } else if has_counts {
         all.push(Advice {
             helps: false,
@@ -110,7 +115,51 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
     }
     all.extend(freed_at_exit(run));
+    add_advice_on_free_memory(run, &mut all);
     all
+}
+
+/// Data elsewhere: which, if it is known what moving it saves.
+fn on_reference_counts(run: &Run, at_most: u64) -> Advice {
+    let places = "arrays, mapped files or shared memory";
+    let Some(promise) = Promise::of(run) else {
+        return Advice::helping(&format!("data in {places}"), REFCOUNTS, at_most);
+    };
+    let because = format!("{REFCOUNTS} {}", promise.details);
+    let variables = promise.variables.as_deref().unwrap_or("data");
+    let what = format!("{variables} in {places}");
+    Advice::helping(&what, because.trim_end(), promise.bytes)
+}
+
+/// Keeping the collector from writing: not worth it where reading would copy most of the same pages.
+fn on_headers(run: &Run, at_most: u64) -> Advice {
+    let what = "gc.freeze() in the master, before it forks";
+    let Some((saved, headers)) = saved_by_freeze(run) else {
+        return Advice::helping(what, HEADERS, at_most);
+    };
+    // Of those whose holders were not looked for, the same part.
+    let saved = u128::from(at_most) * u128::from(saved) / u128::from(headers);
+    let saved = u64::try_from(saved).unwrap_or(at_most);
+    if saved as f64 >= run.bytes(run.copied().total()) as f64 * SHARE {
+        return Advice::helping(what, HEADERS, saved);
+    }
+    Advice {
+        helps: false,
+        command: None,
+        ..Advice::helping("gc.freeze()", READ_ANYWAY, saved)
+    }
+}
+
+/// Copies that there would not be without the collector's headers, and those by them, as far as walks know; none if
+/// that is less than half.
+fn saved_by_freeze(run: &Run) -> Option<(u64, u64)> {
+    let walks = run.who_holds.heap_walks.iter();
+    let found: Vec<FreezeSaving> = walks.filter_map(|walk| walk.freeze).collect();
+    let headers: u64 = found.iter().map(|it| it.header_pages).sum();
+    let saved: u64 = found.iter().map(|it| it.saved_pages).sum();
+    let by_collector = pages_of_writers(run, |writer| writer.kind == WriteKind::Gc);
+    (headers > 0 && headers.saturating_mul(2) >= by_collector)
+        .then_some((saved.min(headers), headers))
 }
 
 fn pages_of_writers(run: &Run, fits: impl Fn(&Writer) -> bool) -> u64 {

@@ -1,13 +1,14 @@
 //! Which variables hold the copied memory, and how much of it.
 
+use super::free_memory::{free_memory_in_words, free_pages_of_walk};
 use crate::{
     run::{AlsoHeld, HeapWalk, Holder, Run},
     words::{owner_of, percent, printable, shorten, type_and_entries},
 };
 
 /// A variable with at least this share of all copies is named in the answer.
-const ANSWER_SHARE: f64 = 0.1;
-const MOST_IN_ANSWER: usize = 3;
+pub(super) const ANSWER_SHARE: f64 = 0.1;
+pub(super) const MOST_IN_ANSWER: usize = 3;
 /// Longer paths in the answer are cut.
 const MAX_NAME: usize = 60;
 const MOST_TYPES: usize = 3;
@@ -25,6 +26,8 @@ pub(crate) struct HeldPages {
     pub(crate) all: u64,
     /// Pages found under a variable.
     pub(crate) found: u64,
+    /// Pages that were free memory.
+    pub(crate) free: u64,
     /// Pages not found, although all memory was searched.
     unreachable: u64,
     /// Pages not found in memory that was searched only in part.
@@ -48,7 +51,10 @@ impl HeldPages {
         };
         for walk in &run.who_holds.heap_walks {
             held.found += walk.held_pages;
+            let free = free_pages_of_walk(walk);
+            held.free += free;
             let missing = walk.asked_pages.saturating_sub(walk.held_pages);
+            let missing = missing.saturating_sub(free);
             match walk {
                 // No process was searched.
                 HeapWalk {
@@ -79,7 +85,7 @@ impl HeldPages {
     }
 
     fn looked_for(&self) -> u64 {
-        self.found + self.unreachable + self.cut_short + self.replaced
+        self.found + self.free + self.unreachable + self.cut_short + self.replaced
     }
 
     /// Pages without a variable, by reason.
@@ -99,8 +105,8 @@ impl HeldPages {
     }
 }
 
-/// Which variables hold most of the copied memory, in a sentence for the answer; none if none
-/// stands out.
+/// Which variables hold most of the copied memory, and how much of it was free, in sentences for the
+/// answer; none if nothing stands out.
 pub(crate) fn held_most(run: &Run) -> Option<String> {
     let held = HeldPages::of(run)?;
     let leading = run
@@ -136,7 +142,9 @@ pub(crate) fn held_most(run: &Run) -> Option<String> {
     } else {
         ""
     };
-    (!parts.is_empty()).then(|| format!("{least}{}.", parts.join("; ")))
+    let held = (!parts.is_empty()).then(|| format!("{least}{}.", parts.join("; ")));
+    let all: Vec<String> = free_memory_in_words(run).into_iter().chain(held).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// ` of python3 (4242)`: the variable's process, if another process has one with the same path.

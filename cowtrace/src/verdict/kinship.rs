@@ -82,14 +82,13 @@ fn names_of(run: &Run, images: &[u32]) -> String {
     }
     let mut numbers: Vec<(String, u64)> = numbers.into_iter().collect();
     numbers.sort_by_key(|(_, number)| Reverse(*number));
-    let named = numbers
-        .iter()
-        .take(MOST_NAMED)
+    let leading = numbers.iter().take(MOST_NAMED);
+    let mut names: Vec<String> = leading
         .map(|(name, number)| match number {
             1 => name.clone(),
             number => format!("{} {name}", count(*number)),
-        });
-    let mut names: Vec<String> = named.collect();
+        })
+        .collect();
     let others: u64 = numbers
         .iter()
         .skip(MOST_NAMED)

@@ -7,6 +7,7 @@ mod answer;
 mod before;
 mod card;
 mod endings;
+mod free_memory;
 mod growers;
 mod grown;
 mod growth;
@@ -19,6 +20,7 @@ mod perf_maps;
 mod python;
 mod remedies;
 mod runtimes;
+mod saving;
 mod sentences;
 mod walks;
 mod writers;
@@ -29,8 +31,10 @@ pub(crate) use before::unshared_before;
 #[cfg(test)]
 pub(crate) use card::MoreWorkers;
 pub(crate) use card::{
-    Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
+    Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
+    RoomIs,
 };
+pub(crate) use free_memory::FreePages;
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
@@ -48,6 +52,7 @@ pub(crate) use own_memory::pages_in_own_memory;
 pub(crate) use perf_maps::{notes_on_perf_maps, problem_of_perf_map};
 pub(crate) use python::note_on_python_stacks;
 pub(crate) use remedies::{advice, advice_by_cause};
+pub(crate) use saving::saving_in_words;
 pub(crate) use sentences::{who_wrote_most, who_wrote_most_of_regions};
 pub(crate) use walks::{notes_on_walks, why_not_looked_for};
 pub(crate) use writers::{KnownPages, is_named, is_pythons, pages_by, tells_what_was_written};

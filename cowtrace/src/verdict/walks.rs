@@ -1,6 +1,10 @@
 //! How variables were looked up, and which limits make the result incomplete.
 
-use super::{holders::has_types, writers::is_pythons};
+use super::{
+    free_memory::{free_pages_of_walk, note_on_free_memory},
+    holders::has_types,
+    writers::is_pythons,
+};
 use crate::{
     run::{HeapWalk, Holder, Run, WhoHolds},
     words::{plural, printable, seconds},
@@ -37,7 +41,8 @@ pub(crate) fn notes_on_walks(run: &Run) -> Vec<String> {
             by_page(walk),
         ]
     });
-    notes.flatten().chain(without_types(run)).collect()
+    let notes = notes.flatten().chain(without_types(run));
+    notes.chain(note_on_free_memory(run)).collect()
 }
 
 /// Variables that stand there without the types of what was copied in them, where that is for the time of
@@ -120,7 +125,8 @@ fn early(walk: &HeapWalk, pid: u32) -> Option<String> {
 }
 
 fn low(walk: &HeapWalk, pid: u32) -> Option<String> {
-    let is_low = (walk.held_pages as f64) < LOW * walk.asked_pages as f64;
+    let known = walk.held_pages.saturating_add(free_pages_of_walk(walk));
+    let is_low = (known as f64) < LOW * walk.asked_pages as f64;
     let is_whole = walk.failure.is_none() && !walk.is_partial && !walk.has_changed;
     (is_low && is_whole).then(|| {
         format!(

@@ -21,7 +21,7 @@ pub(crate) use processes::{last_of_pid, named, program_of, what_runs};
 pub(crate) use regions::{owned_name, region_name};
 pub(crate) use shorten::{cut, shorten};
 pub(crate) use stacks::{Call, NamedStack, stacks};
-pub(crate) use variables::{owner_of, type_and_entries, type_name};
+pub(crate) use variables::{FREE_MEMORY, free_memory_of, owner_of, type_and_entries, type_name};
 pub(crate) use writers::{
     OTHER_MEMORY, function, function_of_grower, kind_of_write, short_kind_of_write, written,
 };

@@ -7,13 +7,25 @@ use super::{
 };
 use crate::{
     foreign::printable,
-    run::{Holder, Process, Run},
+    run::{Allocator, Holder, Process, Run},
 };
 
 /// Longer names of types are cut.
 const MAX_TYPE: usize = 40;
 /// Longer names of processes beside a variable are cut.
 const MAX_PROCESS: usize = 16;
+
+/// What no variable holds because the master's allocator had it.
+pub(crate) const FREE_MEMORY: &str = "free memory of the master";
+
+/// The same, with whose it is.
+pub(crate) const fn free_memory_of(allocator: Allocator) -> &'static str {
+    match allocator {
+        Allocator::Pymalloc => "free memory of the master (pymalloc)",
+        Allocator::Malloc => "free memory of the master (malloc)",
+        Allocator::Mimalloc => "free memory of the master (mimalloc)",
+    }
+}
 
 /// `dict x900,000`.
 pub(crate) fn type_and_entries(holder: &Holder) -> String {

@@ -228,7 +228,7 @@ impl Planted {
         let headline = verdict["headline"].as_str().expect("words");
         assert!(headline.starts_with(self.headline), "{headline}");
         let beside = &report.0["machine"]["growth"]["beside"];
-        let planted = self.number("shared") * self.number("workers") << 20;
+        let planted = (self.number("shared") * self.number("workers")) << 20;
         let own = number(beside, "services_shared_bytes");
         // The first reading may come a quarter of a second after the start; and another process may give back some.
         let least = planted / 10 * 9;

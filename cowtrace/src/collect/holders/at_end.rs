@@ -141,7 +141,7 @@ impl<'a> LastWalks<'a> {
         let first = group.parts[0].0;
         let now = self.walk(first, all, &group.keepers[..1]);
         let held_before = self.held_before(&group.parts);
-        if now.1.failure.is_none() && !is_better(held_before, now.1.held_pages) {
+        if now.1.failure.is_none() && !is_better(held_before, now.1.held_pages, now.1.asked_pages) {
             return vec![now];
         }
         // It is exiting, or has exited: others may still have what it has freed.
@@ -185,7 +185,9 @@ impl<'a> LastWalks<'a> {
         // A process that is exiting has freed what it had.
         let has_failed = now.1.failure.is_some();
         before
-            .filter(|(_, before)| has_failed || is_better(before.held_pages, now.1.held_pages))
+            .filter(|(_, before)| {
+                has_failed || is_better(before.held_pages, now.1.held_pages, now.1.asked_pages)
+            })
             .unwrap_or(now)
     }
 
@@ -242,6 +244,7 @@ fn holder_of(process_id: u32, variable: Variable) -> Holder {
         copied_pages: variable.copied_pages,
         copied_types: variable.types.into_iter().map(typed).collect(),
         also_held_by: variable.also_held_by.into_iter().map(held).collect(),
+        saving: variable.saving,
     }
 }
 

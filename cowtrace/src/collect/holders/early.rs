@@ -207,7 +207,7 @@ fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
     let part = u128::from(before.held_pages) * u128::from(asked);
     let expected = u64::try_from(part / u128::from(before.asked_pages.max(1))).unwrap_or(u64::MAX);
     let has_lost = now.is_partial && !before.is_partial && held < expected;
-    has_lost || is_better(expected, held)
+    has_lost || is_better(expected, held, asked)
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ pub(super) fn with_later((mut found, walk): WalkResult, addresses: &Addresses) -
     found.variables = credit.variables;
     found.asked_pages = credit.asked_pages;
     found.held_pages = credit.held_pages;
+    found.free = credit.free;
     let walk = HeapWalk {
         asked_pages: credit.asked_pages,
         held_pages: credit.held_pages,
+        free: found.free.clone(),
         by_page: (by_page + credit.by_page).min(credit.asked_pages),
         ..walk
     };
@@ -26,7 +28,21 @@ pub(super) fn with_later((mut found, walk): WalkResult, addresses: &Addresses) -
 }
 
 /// Whether an earlier walk knows more than the last one, of a process that was ending: a walk that
-/// has everything finds more or fewer pages by a few in a hundred, since objects come and go.
-pub(super) const fn is_better(held_before: u64, held_now: u64) -> bool {
-    held_before - held_before / 20 > held_now
+/// has everything finds more or fewer pages by a few in a hundred, since objects come and go. Where
+/// variables hold next to nothing of what was looked for, it does not matter.
+pub(super) const fn is_better(held_before: u64, held_now: u64, asked_now: u64) -> bool {
+    let missing = held_before.saturating_sub(held_now);
+    missing > held_before / 20 && missing > asked_now / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_walk_is_better_where_much_of_what_was_asked_is_missing() {
+        assert!(is_better(5_000, 4_700, 6_000) && !is_better(5_000, 4_800, 6_000));
+        assert!(!is_better(15, 0, 40_000), "variables hold next to nothing");
+        assert!(is_better(500, 0, 40_000) && !is_better(0, 500, 40_000));
+    }
 }

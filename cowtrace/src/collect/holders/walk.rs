@@ -33,11 +33,13 @@ pub(super) fn result_of(walk: HeapWalk, found: Result<Found, String>) -> WalkRes
         Ok(found) => {
             let walk = HeapWalk {
                 held_pages: found.held_pages,
+                free: found.free.clone(),
                 objects: found.objects,
                 bytes_read: found.bytes_read,
                 duration_ns: found.duration_ns,
                 is_partial: found.is_partial,
                 is_compared: found.is_compared,
+                freeze: found.freeze,
                 ..walk
             };
             (found, walk)

@@ -2,9 +2,9 @@
 
 use super::column::{Column, Holds, Shown};
 use crate::{
-    run::{Holder, Run},
-    verdict::{HeldPages, copied_types, equal_holders, lesser_holders, part_of},
-    words::{owner_of, percent, printable, type_name},
+    run::{FreeMemory, Holder, Run},
+    verdict::{HeldPages, copied_types, equal_holders, lesser_holders, part_of, saving_in_words},
+    words::{free_memory_of, owner_of, percent, printable, type_name},
 };
 
 /// A variable.
@@ -18,6 +18,7 @@ pub(crate) struct HolderRow {
     entries: Option<u64>,
     copied_types: String,
     also_held_by: String,
+    saving: String,
     process: String,
 }
 
@@ -46,6 +47,14 @@ pub(crate) const HOLDERS: [Column<HolderRow>; 8] = [
     }),
 ];
 
+/// What moving a variable saves, if that is known of any.
+pub(crate) const SAVING_OF_HOLDER: Column<HolderRow> = Column {
+    title: "moved elsewhere",
+    holds: Holds::Text,
+    shown: Shown::OnPage,
+    cell: |row| (&row.saving).into(),
+};
+
 /// The process of a variable, if the variables belong to several processes.
 pub(crate) const PROCESS_OF_HOLDER: Column<HolderRow> = Column {
     title: "process",
@@ -62,8 +71,17 @@ impl HolderRow {
             entries: holder.entries,
             copied_types: copied_types(holder),
             also_held_by: also_held_by(holder),
+            saving: saving_in_words(run, holder).unwrap_or_default(),
             process: owner_of(run, holder),
             ..Self::nameless(run, held, holder.copied_pages)
+        }
+    }
+
+    /// Pages that were free memory.
+    pub(crate) fn free(run: &Run, held: &HeldPages, free: &FreeMemory) -> Self {
+        Self {
+            variable: free_memory_of(free.allocator).into(),
+            ..Self::nameless(run, held, free.copied_pages)
         }
     }
 
@@ -78,6 +96,7 @@ impl HolderRow {
             entries: None,
             copied_types: String::new(),
             also_held_by: String::new(),
+            saving: String::new(),
             process: String::new(),
         }
     }

@@ -14,7 +14,7 @@ pub(super) use growers::{GREW_IN, GROWERS, GrowerRow};
 pub(super) use grown::{
     GROWN_TYPES, GROWN_VARIABLES, rows_of_grown_types, rows_of_grown_variables,
 };
-pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER};
+pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER, SAVING_OF_HOLDER};
 pub(super) use mappings::{MAPPINGS, MappingRow};
 pub(super) use processes::{NOTE_ON_NEW, PROCESSES, ProcessRows, is_about_new};
 pub(super) use writers::{BY, LINE, WRITERS, WRITTEN, WriterCells};

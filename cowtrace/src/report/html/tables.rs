@@ -8,13 +8,14 @@ use serde_json::Value;
 use crate::{
     report::columns::{
         Column, GROWERS, GROWN_TYPES, GROWN_VARIABLES, GrowerRow, HOLDERS, HolderRow, Holds,
-        MAPPINGS, MappingRow, NOTE_ON_NEW, PROCESS_OF_HOLDER, PROCESSES, ProcessRows, WRITERS,
-        WriterCells, is_about_new, rows_of_grown_types, rows_of_grown_variables,
+        MAPPINGS, MappingRow, NOTE_ON_NEW, PROCESS_OF_HOLDER, PROCESSES, ProcessRows,
+        SAVING_OF_HOLDER, WRITERS, WriterCells, is_about_new, rows_of_grown_types,
+        rows_of_grown_variables,
     },
     run::{Grower, Run, Writer},
     verdict::{
-        HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes, notes_on_grown,
-        notes_on_walks, pages_in_own_memory, why_not_looked_for,
+        FreePages, HeldPages, KnownPages, SampledTouches, WhatGrows, are_of_several_processes,
+        notes_on_grown, notes_on_walks, pages_in_own_memory, why_not_looked_for,
     },
     words::{Lines, function, percent, plural, printable, region_name, written},
 };
@@ -134,9 +135,15 @@ pub(super) fn holders_table(run: &Run) -> Option<Table> {
     };
     let process = are_of_several_processes(run).then_some(&PROCESS_OF_HOLDER);
     let holders = run.who_holds.holders.iter();
+    let has_saving = holders.clone().any(|it| it.saving.is_some());
+    let saving = has_saving.then_some(&SAVING_OF_HOLDER);
+    let holders = holders.map(|it| HolderRow::of(run, &held, it));
+    let free = FreePages::of(run).map(|free| free.by_allocator);
+    let free = free.into_iter().flatten();
+    let free = free.map(|it| HolderRow::free(run, &held, &it));
     let mut table = capped(
-        HOLDERS.iter().chain(process),
-        holders.map(|it| HolderRow::of(run, &held, it)).collect(),
+        HOLDERS.iter().chain(saving).chain(process),
+        holders.chain(free).collect(),
         |row| row.pages,
         "variable",
     );

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     report::columns::{HOLDERS, HolderRow},
-    run::{Holder, Run},
+    run::{Holder, Run, Saving},
     terminal::{Style, indented, section, wrap},
     verdict::{
-        HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks, owner_among_alike,
-        part_of, why_not_looked_for,
+        FreePages, HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks,
+        owner_among_alike, part_of, saving_in_words, why_not_looked_for,
     },
-    words::{percent, printable, shorten, type_and_entries},
+    words::{free_memory_of, percent, printable, shorten, type_and_entries},
 };
 
 const MOST_HOLDERS: usize = 8;
@@ -42,29 +42,35 @@ pub(super) fn write_holders(
         section(NOT_KNOWN, style, out)?;
         return indented(why, style, out);
     };
-    if held.found == 0 {
+    if held.found + held.free == 0 {
         section(NOT_KNOWN, style, out)?;
         return write_notes(run, style, out);
     }
-    let title = format!(
-        "HELD BY (variables that hold what was copied; found for {} of it)",
-        percent(held.share(held.found))
-    );
-    section(&title, style, out)?;
+    section(&title(&held), style, out)?;
     let view = View::of(&HOLDERS);
     let mut table = view.grid();
     let mut told = 0;
     let most = extent.most_rows(MOST_HOLDERS, SHORT_HOLDERS);
+    let nameless = |(pages, what): (u64, &'static str)| {
+        let figures = view.figures(&HolderRow::nameless(run, &held, pages));
+        (figures, move |room: usize| in_lines(what, room))
+    };
+    let [first, last] = rows_of_free_memory(run);
+    for (figures, name) in first.into_iter().map(nameless) {
+        table.add(figures, name);
+    }
     for holder in run.who_holds.holders.iter().take(most) {
         told += holder.copied_pages;
         let figures = view.figures(&HolderRow::of(run, &held, holder));
         table.add(figures, move |room| {
-            lines_of_holder(holder, &owner_among_alike(run, holder), extent, room).join("\n")
+            lines_of_row(run, holder, extent, room).join("\n")
         });
     }
-    for (pages, what) in pages_without_name(&held, told, extent) {
-        let figures = view.figures(&HolderRow::nameless(run, &held, pages));
-        table.add(figures, move |room| in_lines(what, room));
+    let others = last.into_iter().chain(pages_without_name(&held, told));
+    let is_told = |(pages, _): &(u64, _)| extent.is_full() || held.share(*pages) >= SHORT_SHARE;
+    let others = others.filter(|row| row.0 > 0 && is_told(row));
+    for (figures, name) in others.map(nameless) {
+        table.add(figures, name);
     }
     writeln!(out, "{}", table.lines(style))?;
     if extent.is_full() {
@@ -74,14 +80,38 @@ pub(super) fn write_holders(
     }
 }
 
-/// Pages of variables that have no row, and of none that is known, if there are enough of them. `told` pages
-/// have a row.
-fn pages_without_name(held: &HeldPages, told: u64, extent: Extent<'_>) -> Vec<(u64, &'static str)> {
+fn title(held: &HeldPages) -> String {
+    let known = percent(held.share(held.found + held.free));
+    match held.free {
+        0 => format!("HELD BY (variables that hold what was copied; found for {known} of it)"),
+        _ => format!("HELD BY (variables that hold what was copied, or none; known for {known})"),
+    }
+}
+
+/// Pages of free memory with its name: first those before all variables, then those behind them.
+fn rows_of_free_memory(run: &Run) -> [Vec<(u64, &'static str)>; 2] {
+    let leading = run.who_holds.holders.first();
+    let leading = leading.map_or(0, |holder| holder.copied_pages);
+    let free = FreePages::of(run).map(|free| free.by_allocator);
+    let rows = free.into_iter().flatten();
+    let rows = rows.map(|it| (it.copied_pages, free_memory_of(it.allocator)));
+    let (first, last) = rows.partition(|(pages, _)| *pages > leading);
+    [first, last]
+}
+
+/// Pages of variables that have no row, and of none that is known. `told` pages have a row.
+fn pages_without_name(
+    held: &HeldPages,
+    told: u64,
+) -> impl Iterator<Item = (u64, &'static str)> + use<> {
     let smaller = (held.found.saturating_sub(told), "(smaller variables)");
-    let all = std::iter::once(smaller).chain(held.missing());
-    let is_told = |pages: u64| extent.is_full() || held.share(pages) >= SHORT_SHARE;
-    all.filter(|(pages, _)| *pages > 0 && is_told(*pages))
-        .collect()
+    std::iter::once(smaller).chain(held.missing())
+}
+
+fn lines_of_row(run: &Run, holder: &Holder, extent: Extent<'_>, width: usize) -> Vec<String> {
+    let mut lines = lines_of_holder(holder, &owner_among_alike(run, holder), extent, width);
+    lines.extend(lines_of_saving(run, holder, extent, width));
+    lines
 }
 
 /// A variable, with those that hold the same memory, then its description.
@@ -107,6 +137,17 @@ fn lines_of_holder(holder: &Holder, owner: &str, extent: Extent<'_>, width: usiz
         lines.extend(around(&before, &other.path, "", width));
     }
     lines
+}
+
+/// What moving it saves. In the short report only of variables on the same pages as others: of the others, the card
+/// has it.
+fn lines_of_saving(run: &Run, holder: &Holder, extent: Extent<'_>, width: usize) -> Vec<String> {
+    let is_told = |saving: &Saving| extent.is_full() || !saving.shares_with.is_empty();
+    let words = holder.saving.as_ref().filter(|saving| is_told(saving));
+    let words = words.and_then(|_| saving_in_words(run, holder));
+    let lines = words.map(|words| wrap(&words, width.saturating_sub(2)));
+    let lines = lines.unwrap_or_default().into_iter();
+    lines.map(|line| format!("  {line}")).collect()
 }
 
 /// A path between words, in one line, or in two where it would be hard to see.

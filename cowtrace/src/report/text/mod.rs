@@ -49,9 +49,9 @@ pub fn run_as_text(
             strips::write_strips(run, style, out)?;
         }
     }
-    let has_processes = run.copied().total() > 0 && (has_tables || card.is_about_new);
+    let has_processes = run.copied().total() > 0 && (has_tables || card.new_memory.is_some());
     if has_processes && !extent.is_full() {
-        processes::write_groups(run, card.is_about_new, style, out)?;
+        processes::write_groups(run, card.new_memory.is_some(), style, out)?;
     }
     if extent.is_full() {
         processes::write_processes(run, style, out)?;

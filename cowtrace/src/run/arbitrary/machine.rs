@@ -34,12 +34,15 @@ pub(super) fn kills(processes: &[Process]) -> Vec<MemoryKill> {
         .filter(|it| it.exit.is_some_and(|exit| exit.out_of_memory));
     let kill = |process: &Process| MemoryKill {
         process_id: process.id,
-        by: if process.reused_faults % 2 == 0 {
+        by: if process.reused_faults.is_multiple_of(2) {
             KilledBy::Machine
         } else {
             KilledBy::Limit {
-                cgroup: (process.pid % 2 == 0).then(|| process.comm.clone()),
-                limit_bytes: (process.pid % 3 == 0).then_some(process.reused_faults),
+                cgroup: process.pid.is_multiple_of(2).then(|| process.comm.clone()),
+                limit_bytes: process
+                    .pid
+                    .is_multiple_of(3)
+                    .then_some(process.reused_faults),
             }
         },
     };

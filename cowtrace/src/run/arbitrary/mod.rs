@@ -289,7 +289,7 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
             run.machine.kills = kills(&processes);
             run.memory.command_lines = processes
                 .iter()
-                .filter(|process| process.reused_faults % 2 == 0)
+                .filter(|process| process.reused_faults.is_multiple_of(2))
                 .map(|process| CommandLine {
                     process_id: process.id,
                     text: format!("{} --port", process.comm),

@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::values::{count, text};
 use crate::run::{
-    AlsoHeld, CopiedType, Grower, HeapWalk, Holder, Kind, NativeFrame, PythonFrame, Stack,
-    StackEnd, WriteKind, Writer,
+    Allocator, AlsoHeld, CopiedType, FreeMemory, FreezeSaving, Grower, HeapWalk, Holder, Kind,
+    NativeFrame, PageNeighbour, PythonFrame, Saving, Stack, StackEnd, WriteKind, Writer,
 };
 
 /// A number below `many`, or none.
@@ -91,6 +91,23 @@ pub(super) fn growers(processes: Vec<u32>, python: u32, native: u32) -> BoxedStr
     vec(grower, 0..5).boxed()
 }
 
+/// What moving a variable would save.
+fn saving() -> impl Strategy<Value = Saving> {
+    let counts = [count(), count(), count(), count()];
+    let saving = (counts, any::<bool>(), vec((text(), count()), 0..3));
+    saving.prop_map(|(counts, is_sampled, shares_with)| Saving {
+        pages_with: counts[0],
+        pages_alone: counts[1],
+        saved_pages: counts[2],
+        saved_together_pages: counts[3],
+        is_sampled,
+        shares_with: shares_with
+            .into_iter()
+            .map(|(path, pages)| PageNeighbour { path, pages })
+            .collect(),
+    })
+}
+
 /// Holders of what the processes have, and how they were looked for.
 pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<HeapWalk>)> {
     if processes.is_empty() {
@@ -103,11 +120,11 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
         text(),
         option::of(text()),
         (option::of(count()), count()),
-        part(),
-        part(),
+        (part(), part()),
+        option::of(saving()),
     );
     let holder = holder.prop_map(
-        |(process_id, path, type_name, (entries, pages), types, also)| {
+        |(process_id, path, type_name, (entries, pages), (types, also), saving)| {
             let typed = |(type_name, copied_pages)| CopiedType {
                 type_name,
                 copied_pages,
@@ -121,6 +138,7 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
                 copied_pages: pages,
                 copied_types: types.into_iter().map(typed).collect(),
                 also_held_by: also.into_iter().map(held).collect(),
+                saving,
             }
         },
     );
@@ -130,14 +148,16 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
         [count(), count(), count(), count(), count(), count()],
         [any::<bool>(), any::<bool>(), any::<bool>()],
         (option::of(count()), option::of(text())),
+        option::of([count(), count()]),
     );
     let walk = walk.prop_map(
-        |(process_id, read_process_id, counts, flags, (at_ns, failure))| HeapWalk {
+        |(process_id, read_process_id, counts, flags, (at_ns, failure), freeze)| HeapWalk {
             process_id,
             read_process_id,
             asked_pages: counts[0],
             held_pages: counts[1],
             by_page: counts[2],
+            free: free_of_walk(counts),
             objects: counts[3],
             bytes_read: counts[4],
             duration_ns: counts[5],
@@ -146,9 +166,26 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
             at_ns,
             has_changed: flags[2],
             failure,
+            freeze: freeze.map(|[header_pages, saved_pages]| FreezeSaving {
+                header_pages,
+                saved_pages,
+                is_bound: flags[0],
+            }),
         },
     );
     (vec(holder, 0..5), vec(walk, 0..3)).boxed()
+}
+
+/// Free memory of some allocators, as the counts of a walk have it.
+fn free_of_walk(counts: [u64; 6]) -> Vec<FreeMemory> {
+    let free = |(allocator, copied_pages): (Allocator, u64)| FreeMemory {
+        allocator,
+        copied_pages,
+        in_use_bytes: copied_pages.min(counts[3]),
+        free_bytes: copied_pages.min(counts[4]),
+    };
+    let all = Allocator::ALL.into_iter().zip(counts);
+    all.filter(|(_, pages)| pages % 2 == 0).map(free).collect()
 }
 
 pub(super) fn frames() -> impl Strategy<Value = Vec<PythonFrame>> {

@@ -3,12 +3,14 @@
 use crate::{
     run::{Holder, Run, WriteKind, Writer},
     verdict::{
+        free_memory::FreePages,
         growth::TreeGrowth,
         holders::{HeldPages, owner_among_alike},
         writers::{KnownPages, pages, pages_by, tells_what_was_written},
     },
     words::{
-        Lines, NO_LINE, OTHER_MEMORY, function, printable, shorten, type_and_entries, written,
+        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, function, printable, shorten, type_and_entries,
+        written,
     },
 };
 
@@ -60,9 +62,18 @@ pub(crate) struct CardVariable {
     pub(crate) bytes: u64,
 }
 
-/// A kind of write that made copies.
+/// What made copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CauseIs {
+    /// Writes of a kind.
+    Write(WriteKind),
+    /// New objects, in memory that was free in the master.
+    NewObjects,
+}
+
+/// A cause of copies.
 pub(crate) struct CardCause {
-    pub(crate) kind: WriteKind,
+    pub(crate) is: CauseIs,
     /// Of the copies whose writer is known.
     pub(crate) share: f64,
     /// What was written, escaped, most first, with shares of the same.
@@ -102,10 +113,23 @@ fn main_variables(run: &Run) -> Vec<CardVariable> {
         bytes: run.bytes(holder.copied_pages),
     };
     let holders = run.who_holds.holders.iter().map(variable);
-    holders
-        .filter(|variable| variable.share >= VARIABLE_SHARE)
-        .take(MOST_VARIABLES)
-        .collect()
+    let mut all: Vec<CardVariable> = holders.chain(free_memory(run)).collect();
+    all.retain(|variable| variable.share >= VARIABLE_SHARE);
+    all.sort_by(|one, other| other.share.total_cmp(&one.share));
+    all.truncate(MOST_VARIABLES);
+    all
+}
+
+/// What no variable holds because it was free, as if a variable held it.
+fn free_memory(run: &Run) -> Option<CardVariable> {
+    let free = FreePages::of(run)?;
+    Some(CardVariable {
+        path: FREE_MEMORY.into(),
+        what: Some(free.allocators()),
+        share: free.share,
+        is_lower_bound: false,
+        bytes: run.bytes(free.pages()),
+    })
 }
 
 fn main_place(run: &Run) -> Option<(String, f64)> {
@@ -147,7 +171,7 @@ fn main_causes(run: &Run) -> Vec<CardCause> {
             .iter()
             .filter(move |it| it.kind == kind);
         CardCause {
-            kind,
+            is: CauseIs::Write(kind),
             share: share(pages(of_kind.clone())),
             written: pages_by(of_kind, |writer| name_of_written(run, writer))
                 .into_iter()
@@ -158,10 +182,28 @@ fn main_causes(run: &Run) -> Vec<CardCause> {
         }
     };
     let mut causes: Vec<CardCause> = WriteKind::ALL.map(cause).into();
+    if let Some(free) = FreePages::of(run) {
+        set_new_objects_apart(&mut causes, free.share);
+    }
     causes.retain(|cause| cause.share >= CAUSE_SHARE);
     causes.sort_by(|one, other| other.share.total_cmp(&one.share));
     causes.truncate(MOST_CAUSES);
     causes
+}
+
+/// Takes writes of new objects out of those that are of no other kind.
+fn set_new_objects_apart(causes: &mut Vec<CardCause>, new_share: f64) {
+    let others = CauseIs::Write(WriteKind::Other);
+    if let Some(others) = causes.iter_mut().find(|cause| cause.is == others) {
+        let share = new_share.min(others.share);
+        others.share -= share;
+        others.written.clear();
+        causes.push(CardCause {
+            is: CauseIs::NewObjects,
+            share,
+            written: Vec::new(),
+        });
+    }
 }
 
 /// The type, the system call, or what else; empty if it has no name.

@@ -8,7 +8,7 @@ mod outlook;
 mod room;
 
 pub(crate) use beside::CardPart;
-pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
+pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
 #[cfg(test)]
 pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;
@@ -58,10 +58,8 @@ pub(crate) struct Card {
     /// Where new memory was touched first most, if it kept growing: the Python line, or else the function, and
     /// about its share; `None` if that is not known.
     pub(crate) grew_in: Option<(String, f64)>,
-    /// Whether the headline is about new memory of the processes.
-    pub(crate) is_about_new: bool,
-    /// In which processes that is; `None` if it is not about that, or not known.
-    pub(crate) grew_by: Option<String>,
+    /// The new memory of the processes, if the headline is about that.
+    pub(crate) new_memory: Option<NewOnCard>,
     /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
@@ -79,6 +77,12 @@ pub(crate) struct LossOnCard {
     pub(crate) causes: usize,
     /// Whether totals may be too low, and not only details missing.
     pub(crate) totals_suffer: bool,
+}
+
+/// New memory that the headline is about.
+pub(crate) struct NewOnCard {
+    /// In which processes it is, in words; `None` if that is not known.
+    pub(crate) processes: Option<String>,
 }
 
 /// What the new memory is.
@@ -140,11 +144,12 @@ impl Card {
                 .and_then(|it| it.loaded_bytes)
                 .filter(|bytes| *bytes >= LOADED_BYTES),
             grew_in: has_grower.then(|| main_grower(run)).flatten(),
-            is_about_new: growth.as_ref().is_some_and(is_of_processes),
-            grew_by: growth
+            new_memory: growth
                 .as_ref()
                 .filter(|growth| is_of_processes(growth))
-                .and_then(|_| who_has_new(run)),
+                .map(|_| NewOnCard {
+                    processes: who_has_new(run),
+                }),
             grown,
             advice: advice_on_copies(run),
             killed: killed_for_memory(run),

@@ -111,7 +111,7 @@ pub(crate) struct TreeGrowth {
 
 impl TreeGrowth {
     /// When the time ends that it is about, ns since the start of the run.
-    pub(crate) const fn to_ns(&self) -> u64 {
+    pub(crate) const fn to_ns(self) -> u64 {
         self.from_ns.saturating_add(self.duration_ns)
     }
 

@@ -1,7 +1,7 @@
 //! The verdict in one line.
 
 use super::{
-    super::{before::much_unshared_before, endings::victims},
+    super::{before::much_unshared_before, endings::victims, free_memory::FreePages},
     machine::BesideService,
     shape::{FLOOR_BYTES, GrowthShape, SOON_NS},
     tree::{TreeGrowth, VerdictKind},
@@ -13,6 +13,7 @@ use crate::{
 
 /// A command that ends sooner has done next to nothing, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
+const NEW_IN_FREE: &str = "NEW OBJECTS IN FREE MEMORY OF THE MASTER";
 
 /// The verdict in one line: in capitals what it is, then its figures.
 pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
@@ -21,9 +22,12 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     let all = size(growth.growth_bytes());
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
     match growth.kind {
-        VerdictKind::CopyOnWrite => {
-            format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
-        }
+        VerdictKind::CopyOnWrite => match share_of_free_memory(run, growth) {
+            Some(share) => format!("{NEW_IN_FREE}: {share} of {all} of growth in {time}"),
+            None => format!(
+                "COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}"
+            ),
+        },
         VerdictKind::Growing if !victims(run).is_empty() => format!(
             "MEMORY GROWS UNTIL THE KERNEL KILLS: {} in {time}; {new} of new memory at the end",
             plural(victims(run).len() as u64, "process"),
@@ -44,7 +48,7 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
             format!("NEW MEMORY THAT STOPPED GROWING {since} AGO: {new} in {time}, {copied} copied")
         }
         VerdictKind::ComesAndGoes => comes_and_goes(run, growth, &time),
-        VerdictKind::TooEarly => too_early(growth, &time),
+        VerdictKind::TooEarly => too_early(run, growth, &time),
         VerdictKind::KernelMemory
         | VerdictKind::SharedMemory
         | VerdictKind::PageCache
@@ -71,6 +75,13 @@ fn until_replaced(growth: &TreeGrowth, time: &str) -> String {
     format!(
         "EACH WORKER GROWS BY ABOUT {each} UNTIL IT IS REPLACED: {number} replaced in {time}{whole}"
     )
+}
+
+/// Which share of the growth is new objects in memory that was free, where most copies are: these need
+/// memory as any new object does, and may be a leak.
+fn share_of_free_memory(run: &Run, growth: &TreeGrowth) -> Option<String> {
+    let free = FreePages::of(run).filter(FreePages::are_most)?;
+    Some(percent(free.share * growth.copied_share()))
 }
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
@@ -169,8 +180,12 @@ fn shared_of_service(growth: &TreeGrowth, beside: &BesideService, time: &str) ->
 }
 
 /// What it looks like so far.
-fn too_early(growth: &TreeGrowth, time: &str) -> String {
+fn too_early(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     let (all, share) = (size(growth.growth_bytes()), growth.copied_share());
+    let of_free = share_of_free_memory(run, growth);
+    if let Some(share) = of_free.filter(|_| share >= 0.5) {
+        return format!("SO FAR {NEW_IN_FREE}: {share} of {all} in {time}");
+    }
     let (what, share) = if share >= 0.5 {
         ("COPY-ON-WRITE", percent(share))
     } else {

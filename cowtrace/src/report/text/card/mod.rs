@@ -18,8 +18,8 @@ use super::{
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
     verdict::{
-        Advice, Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room,
-        RoomIs,
+        Advice, Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard,
+        Outlook, Room, RoomIs,
     },
     words::{
         about_percent, kind_of_write, percent, plural, printable, seconds, short_kind_of_write,
@@ -132,7 +132,11 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let rank = if card.grown.is_some() { 5 } else { 0 };
         rows.push(text_row("where", rank, figures, text));
     }
-    if let Some(processes) = &card.grew_by {
+    if let Some(processes) = card
+        .new_memory
+        .as_ref()
+        .and_then(|it| it.processes.as_ref())
+    {
         let text = if card.grew_in.is_some() {
             processes.clone()
         } else {
@@ -271,7 +275,7 @@ fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<Label
     };
     let share = |cause: &CardCause| RowFigures::Share(percent(cause.share));
     if first.share >= ALONE || others.is_empty() {
-        let words = kind_of_write(first.kind).to_owned();
+        let words = cause_in_words(first.is).to_owned();
         let row = text_row(label, 0, share(first), words);
         let types = (!first.written.is_empty()).then(|| {
             LabelledRow::new(label, 5, RowFigures::Nothing, |room| {
@@ -282,10 +286,25 @@ fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<Label
     }
     let row = |(rank, cause): (u8, &'a CardCause)| {
         LabelledRow::new(label, rank, share(cause), move |room| {
-            with_types(short_kind_of_write(cause.kind), &cause.written, room)
+            with_types(short_cause(cause.is), &cause.written, room)
         })
     };
     [0, 2].into_iter().zip(causes).map(row).collect()
+}
+
+const fn cause_in_words(cause: CauseIs) -> &'static str {
+    match cause {
+        CauseIs::Write(kind) => kind_of_write(kind),
+        CauseIs::NewObjects => "new objects of the workers, which need memory anyway",
+    }
+}
+
+/// The same in few words.
+const fn short_cause(cause: CauseIs) -> &'static str {
+    match cause {
+        CauseIs::Write(kind) => short_kind_of_write(kind),
+        CauseIs::NewObjects => "new objects, which need memory anyway",
+    }
 }
 
 /// `reading objects: str 56 %, int 16 %`, with as many types as have room.

@@ -15,16 +15,16 @@ pub(super) const LARGEST_SMALL: u64 = ALIGNMENT * CLASSES;
 const POOL_HEADER_WORDS: usize = 6;
 const POOL_HEADER: u64 = 8 * POOL_HEADER_WORDS as u64;
 /// Flags in a chunk's size: the previous chunk is in use; the chunk is a mapping of its own.
-const PREVIOUS_IN_USE: u64 = 1;
-const IS_MAPPING: u64 = 2;
-const FLAGS: u64 = 7;
-const SMALLEST_CHUNK: u64 = 32;
+pub(super) const PREVIOUS_IN_USE: u64 = 1;
+pub(super) const IS_MAPPING: u64 = 2;
+pub(super) const FLAGS: u64 = 7;
+pub(super) const SMALLEST_CHUNK: u64 = 32;
 /// The size of the chunk that ends a heap.
 const FENCE: u64 = 16;
 /// How many following chunks are checked.
 const FOLLOWING_CHUNKS: usize = 4;
 /// From a chunk's size field to the allocated memory.
-const CHUNK_HEADER: u64 = 8;
+pub(super) const CHUNK_HEADER: u64 = 8;
 
 /// The allocation at an address.
 pub(super) fn allocation_at(memory: &mut Memory<'_>, blocks: Blocks, address: u64) -> Allocation {
@@ -36,26 +36,56 @@ pub(super) fn allocation_at(memory: &mut Memory<'_>, blocks: Blocks, address: u6
         .unwrap_or_else(|| of_chunk(memory, address).map_or(Allocation::Unknown, Allocation::Bytes))
 }
 
+/// What stands at the start of a pool.
+pub(super) struct PoolHeader {
+    /// Its address, which is that of the pool.
+    pub(super) start: u64,
+    /// Size of the pool's blocks.
+    pub(super) block_bytes: u64,
+    /// How many blocks are in use: 0 while the pool waits for a new use.
+    pub(super) used: u64,
+    /// The first block in the list of free ones; 0 if there is none.
+    pub(super) first_free: u64,
+    /// From the header to the first block that was never used.
+    pub(super) next: u64,
+}
+
+impl PoolHeader {
+    pub(super) const BYTES: u64 = POOL_HEADER;
+
+    /// The header of the pool that an address is in; none if it is in none.
+    pub(super) fn read(memory: &mut Memory<'_>, pool_bytes: u64, address: u64) -> Option<Self> {
+        let start = address & !(pool_bytes - 1);
+        let mut header = [0; POOL_HEADER_WORDS];
+        if memory.words(start, &mut header) < header.len() {
+            return None;
+        }
+        let [used, first_free, _, _, class, offsets] = header;
+        let (class, used) = (class >> 32, used & 0xffff_ffff);
+        let (next, last) = (offsets & 0xffff_ffff, offsets >> 32);
+        let block_bytes = (class + 1) * ALIGNMENT;
+        let is_pool = class < CLASSES
+            && used <= (pool_bytes - POOL_HEADER) / block_bytes
+            && last == pool_bytes - block_bytes
+            && (POOL_HEADER..=pool_bytes).contains(&next);
+        is_pool.then_some(Self {
+            start,
+            block_bytes,
+            used,
+            first_free,
+            next,
+        })
+    }
+}
+
 fn in_pool(memory: &mut Memory<'_>, pool_bytes: u64, address: u64) -> Option<Allocation> {
-    let pool = address & !(pool_bytes - 1);
-    let mut header = [0; POOL_HEADER_WORDS];
-    if memory.words(pool, &mut header) < header.len() {
+    let header = PoolHeader::read(memory, pool_bytes, address)?;
+    if header.used == 0 {
         return None;
     }
-    let [used, _, _, _, class, offsets] = header;
-    let (class, used) = (class >> 32, used & 0xffff_ffff);
-    let (next, last) = (offsets & 0xffff_ffff, offsets >> 32);
-    let size = (class + 1) * ALIGNMENT;
-    let is_pool = class < CLASSES
-        && (1..=(pool_bytes - POOL_HEADER) / size).contains(&used)
-        && last == pool_bytes - size
-        && (POOL_HEADER..=pool_bytes).contains(&next);
-    if !is_pool {
-        return None;
-    }
-    let offset = address.checked_sub(pool + POOL_HEADER)?;
-    Some(if offset % size == 0 {
-        Allocation::Bytes(size)
+    let offset = address.checked_sub(header.start + POOL_HEADER)?;
+    Some(if offset % header.block_bytes == 0 {
+        Allocation::Bytes(header.block_bytes)
     } else {
         Allocation::Inside
     })

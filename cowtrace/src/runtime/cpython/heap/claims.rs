@@ -110,7 +110,22 @@ impl Walk<'_> {
     pub(super) fn claim(&mut self, object: &HeapObject, node: u32) {
         let (place, range) = self.objects.extent(object);
         self.count_object(object, node, range.end - range.start);
-        self.claim_range(place, range, node, object.number);
+        self.note_object(object, place, range.clone(), node);
+        self.claim_addresses(place, range, object.address, (node, object.number));
+    }
+
+    /// Notes where an object lies.
+    #[inline]
+    pub(super) fn note_object(
+        &mut self,
+        object: &HeapObject,
+        place: Option<ChunkPlace>,
+        range: Range<u64>,
+        node: u32,
+    ) {
+        let nodes = &self.tree.nodes;
+        self.occupancy
+            .note(place, range, Some(object.address), node, nodes);
     }
 
     #[inline]
@@ -121,8 +136,21 @@ impl Walk<'_> {
         node: u32,
         kind: u32,
     ) {
-        self.copied.claim(place, range.clone(), node, kind);
-        self.landmarks.claim(place, range, node, kind);
+        let nodes = &self.tree.nodes;
+        self.occupancy.note(place, range.clone(), None, node, nodes);
+        self.claim_addresses(place, range, 0, (node, kind));
+    }
+
+    #[inline]
+    fn claim_addresses(
+        &mut self,
+        place: Option<ChunkPlace>,
+        range: Range<u64>,
+        object: u64,
+        found: (u32, u32),
+    ) {
+        self.copied.claim(place, range.clone(), object, found);
+        self.landmarks.claim(place, range, object, found);
     }
 
     /// Copied addresses of an object that was visited before: its reference count, and the header

@@ -15,6 +15,8 @@ pub(super) struct Copied {
     addresses: Vec<u64>,
     nodes: Vec<u32>,
     types: Vec<u32>,
+    /// Whether each address is in the header that the collector has before an object.
+    in_headers: Vec<bool>,
     /// Which of the leading variables reach each address, one bit each.
     pub(super) masks: Vec<u16>,
     /// For each page of the memory, the first address at or after it.
@@ -42,6 +44,7 @@ impl Copied {
         Self {
             nodes: vec![NOWHERE; addresses.len()],
             types: vec![NOWHERE; addresses.len()],
+            in_headers: vec![false; addresses.len()],
             masks: Vec::new(),
             addresses,
             first,
@@ -70,19 +73,20 @@ impl Copied {
     }
 
     /// Assigns all unassigned addresses in a range to a node; returns how many addresses are in the
-    /// range.
+    /// range. The collector's header goes from the start of the range to `object`.
     #[inline]
     pub(super) fn claim(
         &mut self,
         place: Option<ChunkPlace>,
         range: std::ops::Range<u64>,
-        node: u32,
-        kind: u32,
+        object: u64,
+        (node, kind): (u32, u32),
     ) -> u32 {
         let mut index = self.first_from(place, range.start);
         let mut found = 0;
-        while self.addresses.get(index).is_some_and(|at| *at < range.end) {
+        while let Some(at) = self.addresses.get(index).filter(|at| **at < range.end) {
             if self.nodes[index] == NOWHERE {
+                self.in_headers[index] = *at < object;
                 self.nodes[index] = node;
                 self.types[index] = kind;
             }
@@ -127,6 +131,18 @@ impl Copied {
     /// The addresses, in order.
     pub(super) fn addresses(&self) -> &[u64] {
         &self.addresses
+    }
+
+    /// Whether each address is in the header that the collector has before an object.
+    pub(super) fn in_headers(&self) -> &[bool] {
+        &self.in_headers
+    }
+
+    /// The addresses that were not found, in order.
+    pub(super) fn without_node(&self) -> impl Iterator<Item = u64> {
+        let all = self.addresses.iter().zip(&self.nodes);
+        all.filter(|(_, node)| **node == NOWHERE)
+            .map(|(address, _)| *address)
     }
 
     /// Node and type of each address; [`NOWHERE`] if it was not found.

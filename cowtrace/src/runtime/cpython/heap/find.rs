@@ -13,12 +13,15 @@ use super::{
     landmarks,
     memory::{Memory, ReadMemory},
     objects::HeapObjects,
+    occupancy::{self, Occupancy},
     offsets::Offsets,
     regions::{self, CHUNK, Regions},
+    saving::{Savings, savings_of},
     survey::Survey,
     variable::Variable,
     walk::Walk,
 };
+use crate::run::{FreeMemory, FreezeSaving};
 
 /// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +54,13 @@ const LEAST_BYTES: u64 = 4 << 30;
 const CACHE: usize = 16 << 20;
 const LARGE_CACHE: usize = 32 << 20;
 const LARGE: u64 = 1 << 30;
-/// Bytes of tables per chunk of the process's memory: marks, the first copy and landmark of each
-/// page, and the chunk's place.
-pub(super) const TABLES_A_CHUNK: usize = 672 + 64;
+/// Bytes of tables per chunk of the process's memory: marks, the first copy, landmark and sampled page
+/// of each page, and the chunk's place.
+pub(super) const TABLES_A_CHUNK: usize = 672 + 128;
 /// Bytes of tables per copied address.
-const TABLES_AN_ADDRESS: usize = 24;
+const TABLES_AN_ADDRESS: usize = 33;
+/// Bytes of the sampled pages.
+const SAMPLED_PAGES: usize = 2 * occupancy::MAX_PAGES * occupancy::BYTES_A_PAGE;
 
 /// The result of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +71,8 @@ pub struct Found {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
+    /// Of these, pages that were free memory.
+    pub free: Vec<FreeMemory>,
     /// Objects visited.
     pub objects: u64,
     /// Bytes read.
@@ -77,6 +84,8 @@ pub struct Found {
     pub is_partial: bool,
     /// Whether there was time to compare the leading variables.
     pub is_compared: bool,
+    /// What keeping the collector from writing would save; none if that is not known.
+    pub freeze: Option<FreezeSaving>,
     /// What lies where, for later copies.
     pub survey: Survey,
 }
@@ -107,7 +116,8 @@ pub(crate) fn find_holders(
 ) -> Result<Found, &'static str> {
     let began = Instant::now();
     let addresses = copies.addresses.len() + limits.landmarks;
-    let tables = (addresses * TABLES_AN_ADDRESS, TABLES_A_CHUNK);
+    let tables = addresses * TABLES_AN_ADDRESS + SAMPLED_PAGES;
+    let tables = (tables, TABLES_A_CHUNK);
     let memory = memory_of(proc_root, pid, limits, tables, read)?;
     let mut walk = prepare_walk(memory, interpreter, copies.addresses, limits)?;
     let mut found = finish_walk(&mut walk, &copies.pages);
@@ -153,8 +163,14 @@ pub(super) fn prepare_walk<'a>(
             continue;
         };
         let landmarks = landmarks::spread_landmarks(&objects.memory.regions, limits.landmarks);
+        // A survey is for copies that are made later, on pages that are not known yet.
+        let occupancy = match limits.landmarks {
+            0 => Occupancy::new(&addresses, &mut objects.memory),
+            _ => Occupancy::default(),
+        };
         let lists = [addresses, landmarks].map(|list| Copied::new(list, &objects.memory));
         let mut walk = Walk::new(objects, lists, Deadline::new(limits.time, bytes));
+        walk.occupancy = occupancy;
         walk.begin(interpreter.runtime, modules);
         return Ok(walk);
     }
@@ -164,6 +180,7 @@ pub(super) fn prepare_walk<'a>(
 /// Walks, and returns the result.
 pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     walk.run();
+    let free = walk.find_free();
     let is_partial = walk.deadline.is_over
         || walk.objects.memory.regions.is_partial
         || walk.objects.kinds.is_partial
@@ -172,17 +189,25 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
     let compared = sums.compared(walk);
     let is_compared = walk.compare(&compared);
     let held = sums.held;
-    let survey = Survey::of(walk, &sums, &compared);
-    let (variables, gone) = sums.name(walk, pages, &compared);
+    let savings = if is_partial {
+        Savings::default()
+    } else {
+        savings_of(walk, &sums, pages)
+    };
+    let of_copies = walk.free_memory(&free, pages);
+    let survey = Survey::of(walk, &sums, &compared, free);
+    let (variables, gone) = sums.name(walk, pages, &compared, savings.by_node);
     Found {
         variables,
         asked_pages: pages.iter().map(|pages| u64::from(*pages)).sum(),
         held_pages: held - gone,
+        free: of_copies,
         objects: walk.visited,
         bytes_read: walk.objects.memory.bytes_read,
         duration_ns: 0,
         is_partial: is_partial || gone > 0,
         is_compared,
+        freeze: savings.freeze,
         survey,
     }
 }

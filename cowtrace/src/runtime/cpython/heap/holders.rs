@@ -10,6 +10,7 @@ use super::{
     variable::Variable,
     walk::Walk,
 };
+use crate::run::Saving;
 
 /// Variables with less than one part in this many of the copies are added to those that contain
 /// them.
@@ -93,6 +94,7 @@ impl VariableSums {
         walk: &mut Walk<'_>,
         pages: &[u32],
         compared: &[u32],
+        mut savings: HashMap<u32, Saving>,
     ) -> (Vec<Variable>, u64) {
         let nodes = self.leading.iter().map(|(node, _)| *node);
         let told = told_under(&walk.tree.nodes, nodes);
@@ -114,10 +116,13 @@ impl VariableSums {
                 continue;
             };
             match NamedVariable::of(walk, *node, compared) {
-                Some(named) => variables.push(amounts.of_variable(named, |number| {
-                    let number = Some(number).filter(|number| *number != NOWHERE)?;
-                    walk.objects.type_name(number)
-                })),
+                Some(named) => variables.push(Variable {
+                    saving: savings.remove(node),
+                    ..amounts.of_variable(named, |number| {
+                        let number = Some(number).filter(|number| *number != NOWHERE)?;
+                        walk.objects.type_name(number)
+                    })
+                }),
                 None => gone += amounts.pages,
             }
         }
@@ -232,6 +237,7 @@ impl Amounts {
             copied_pages: self.pages,
             types,
             also_held_by: also,
+            saving: None,
         }
     }
 }

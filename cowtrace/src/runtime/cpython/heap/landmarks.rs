@@ -1,7 +1,7 @@
 //! Addresses all over a memory whose holders a walk finds in addition to those of the copied
 //! addresses: they show what lies where, for copies after the walk.
 
-use super::regions::{PAGE, PAGES_A_CHUNK, Regions};
+use super::regions::{PAGE, Regions};
 
 /// Most landmarks of a page: objects are rarely larger than the distance between two.
 const MOST_A_PAGE: usize = 8;
@@ -13,7 +13,7 @@ pub(super) fn spread_landmarks(regions: &Regions, most: usize) -> Vec<u64> {
     let pages = if most == 0 {
         0
     } else {
-        present(regions).count()
+        regions.present_pages().count()
     };
     if pages == 0 {
         return Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn spread_landmarks(regions: &Regions, most: usize) -> Vec<u64> {
     let a_page = (most / pages).clamp(1, MOST_A_PAGE);
     let every = pages.div_ceil(most);
     let mut found = Vec::with_capacity(most.min(pages * a_page));
-    for page in present(regions).step_by(every) {
+    for page in regions.present_pages().step_by(every) {
         let distance = PAGE / a_page as u64;
         // Not at regular distances, because blocks of one size are regular too.
         let mut random = mix_number(page);
@@ -35,18 +35,6 @@ pub(super) fn spread_landmarks(regions: &Regions, most: usize) -> Vec<u64> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-/// Addresses of the present pages, in order.
-fn present(regions: &Regions) -> impl Iterator<Item = u64> {
-    let chunks = 0..regions.chunks() as u32;
-    chunks.flat_map(move |chunk| {
-        let start = regions.start_of(chunk) / PAGE * PAGE;
-        let pages = 0..PAGES_A_CHUNK;
-        pages
-            .filter(move |page| regions.present_from(chunk, *page) > 0)
-            .map(move |page| start.saturating_add(page as u64 * PAGE))
-    })
 }
 
 /// Weyl's sequence, mixed (splitmix64).

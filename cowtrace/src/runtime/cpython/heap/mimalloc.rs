@@ -20,24 +20,35 @@ const TABLE: u64 = 264;
 const HUGE_SEGMENT: u32 = 1;
 /// Bytes of an entry of the table, and how many of its words are read.
 const PAGE: u64 = 96;
-const PAGE_WORDS: usize = 4;
+const PAGE_WORDS: usize = 5;
 /// From this size on, a block has a page of its own.
 const HUGE_BLOCK: u64 = 2 << 30;
 
 /// A page: blocks of one size.
-struct Page {
-    start: u64,
-    bytes: u64,
-    /// Number of blocks that were ever allocated; 0 while none is in use.
-    blocks: u64,
+pub(super) struct BlockPage {
+    /// All of its memory.
+    pub(super) slices: std::ops::Range<u64>,
+    /// Address of the first block.
+    pub(super) start: u64,
+    /// Size of a block.
+    pub(super) bytes: u64,
+    /// Number of blocks that were ever allocated.
+    pub(super) capacity: u64,
+    /// Number of blocks that it has room for.
+    pub(super) reserved: u64,
+    /// Number of blocks in use, including those that another thread has given back.
+    pub(super) used: u64,
+    /// The first blocks of the two lists of free ones; 0 if there is none.
+    pub(super) free: [u64; 2],
 }
 
 /// The block at an address; none if the address is in no segment.
 pub(super) fn block_at(memory: &mut Memory<'_>, address: u64) -> Option<Allocation> {
     let page = page_of(memory, address)?;
+    let blocks = if page.used == 0 { 0 } else { page.capacity };
     let is_block = address
         .checked_sub(page.start)
-        .is_some_and(|offset| offset % page.bytes == 0 && offset / page.bytes < page.blocks);
+        .is_some_and(|offset| offset % page.bytes == 0 && offset / page.bytes < blocks);
     Some(if is_block {
         Allocation::Bytes(page.bytes)
     } else {
@@ -46,7 +57,7 @@ pub(super) fn block_at(memory: &mut Memory<'_>, address: u64) -> Option<Allocati
 }
 
 /// The page that contains an address; none if no valid segment header lies before it.
-fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
+pub(super) fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<BlockPage> {
     let segment = address & !(SEGMENT - 1);
     let mut counts = [0; 4];
     if memory.words(segment.checked_add(COUNTS)?, &mut counts) < counts.len() {
@@ -66,7 +77,7 @@ fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
     let first = index
         .checked_sub(back / PAGE)
         .filter(|_| back % PAGE == 0)?;
-    let [place, blocks, _, size] = read_entry(memory, segment, first)?;
+    let [place, blocks, free, size, local_free] = read_entry(memory, segment, first)?;
     let (slices, back) = (place & 0xffff_ffff, place >> 32);
     if back != 0 || first < TABLE_SLICES || first + slices <= index {
         return None;
@@ -84,10 +95,14 @@ fn page_of(memory: &mut Memory<'_>, address: u64) -> Option<Page> {
         && used <= capacity
         && capacity <= reserved
         && reserved * bytes <= slices * SLICE;
-    fits.then(|| Page {
+    fits.then(|| BlockPage {
+        slices: page..page + slices * SLICE,
         start: page + before_blocks(size),
         bytes,
-        blocks: if used == 0 { 0 } else { capacity },
+        capacity,
+        reserved,
+        used,
+        free: [free, local_free],
     })
 }
 

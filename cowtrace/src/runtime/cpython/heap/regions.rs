@@ -201,6 +201,18 @@ impl Regions {
         (u32::from(present) >> first).trailing_ones() as usize
     }
 
+    /// Addresses of the present pages, in order.
+    pub(super) fn present_pages(&self) -> impl Iterator<Item = u64> {
+        let chunks = 0..self.chunks() as u32;
+        chunks.flat_map(move |chunk| {
+            let start = self.start_of(chunk) / PAGE * PAGE;
+            let pages = 0..PAGES_A_CHUNK;
+            pages
+                .filter(move |page| self.present_from(chunk, *page) > 0)
+                .map(move |page| start.saturating_add(page as u64 * PAGE))
+        })
+    }
+
     fn region(&mut self, at: u64) -> Option<HeapRegion> {
         let hint = (at >> 20) as usize % HINTS;
         let likely = self.all.get(self.hints[hint] as usize)?;
@@ -246,6 +258,11 @@ impl Regions {
     /// Bytes from an address to the end of its region; 0 outside all regions.
     pub(super) fn left(&mut self, at: u64) -> u64 {
         self.region(at).map_or(0, |region| region.end - at)
+    }
+
+    /// The region that an address is in.
+    pub(super) fn bounds(&mut self, at: u64) -> Option<std::ops::Range<u64>> {
+        self.region(at).map(|region| region.start..region.end)
     }
 
     /// The next address after this one in the same region whose chunk has present pages.

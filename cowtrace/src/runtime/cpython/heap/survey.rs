@@ -5,12 +5,14 @@ use std::collections::HashMap;
 
 use super::{
     copied::{Copied, NOWHERE},
+    free::{FreeRanges, FreeSums},
     holders::{Amounts, LEAST_PART, MAX_VARIABLES, NamedVariable, VariableSums, told_under},
     paths::ROOT,
     regions::PAGE,
     variable::Variable,
     walk::Walk,
 };
+use crate::run::FreeMemory;
 
 /// Most kinds of places that are distinguished; beyond it, details are dropped.
 const MAX_KINDS: usize = u16::MAX as usize - MAX_VARIABLES * 2 - 2;
@@ -26,6 +28,8 @@ pub struct Survey {
     /// Containers before their contents.
     variables: Vec<KnownVariable>,
     types: Vec<String>,
+    /// Free memory.
+    free: FreeRanges,
 }
 
 /// A kind of place.
@@ -58,13 +62,20 @@ pub struct Credit {
     pub asked_pages: u64,
     /// Of these, pages under any variable.
     pub held_pages: u64,
+    /// Of those looked up, pages that were free memory.
+    pub free: Vec<FreeMemory>,
     /// Of those looked up, pages attributed by another address in the same page.
     pub by_page: u64,
 }
 
 impl Survey {
     /// From a walk that has compared its leading variables; empty without landmarks.
-    pub(super) fn of(walk: &mut Walk<'_>, sums: &VariableSums, compared: &[u32]) -> Self {
+    pub(super) fn of(
+        walk: &mut Walk<'_>,
+        sums: &VariableSums,
+        compared: &[u32],
+        free: FreeRanges,
+    ) -> Self {
         if walk.landmarks.addresses().is_empty() {
             return Self::default();
         }
@@ -93,6 +104,7 @@ impl Survey {
         found.sort_by_key(|(address, _)| *address);
         found.dedup_by_key(|(address, _)| *address);
         let mut survey = making.survey;
+        survey.free = free;
         (survey.addresses, survey.kinds) = found.into_iter().unzip();
         let numbers = making.numbers.into_iter();
         survey.types = numbers
@@ -111,10 +123,19 @@ impl Survey {
     #[must_use]
     pub fn credit(&self, addresses: &[u64], pages: &[u32]) -> Credit {
         let mut credit = Credit::default();
+        let mut free = FreeSums::new(&self.free);
         let mut amounts = vec![Amounts::default(); self.variables.len()];
         for (address, pages) in addresses.iter().zip(pages) {
             let pages = u64::from(*pages);
-            let Some((place, is_exact)) = self.at(*address) else {
+            let at = self.at(*address);
+            if at.is_none_or(|(place, is_exact)| !is_exact || !place.is_held)
+                && self.free.at(*address).is_some()
+            {
+                free.add(*address, pages);
+                credit.asked_pages += pages;
+                continue;
+            }
+            let Some((place, is_exact)) = at else {
                 continue;
             };
             credit.asked_pages += pages;
@@ -128,6 +149,7 @@ impl Survey {
                 amounts.add(pages, number, place.mask);
             }
         }
+        credit.free = free.into_free_memory();
         credit.variables = self.told(amounts, (credit.asked_pages / LEAST_PART).max(1));
         credit
     }
@@ -154,8 +176,9 @@ impl Survey {
     }
 
     /// The place at an address or nearest to it in its page, and whether it is at the address; none
-    /// if nothing is known about the page. If at least half of a page is held, only held places
-    /// count: a gap between two objects is what the allocator left free after the first one.
+    /// if nothing is known about the page. Places in free memory count only if there are no others. If
+    /// at least half of a page is held, only held places count: a gap between two objects is what the
+    /// allocator left free after the first one.
     fn at(&self, address: u64) -> Option<(KnownPlace, bool)> {
         let after = self.addresses.partition_point(|at| *at < address);
         if self.addresses.get(after) == Some(&address) {
@@ -165,10 +188,19 @@ impl Survey {
         let first = self.addresses[..after].partition_point(|at| at / PAGE < page);
         let behind = &self.addresses[after..];
         let end = after + behind.partition_point(|at| at / PAGE == page);
-        let places = first..end;
+        let all = first..end;
         let is_held = |index: &usize| self.place(*index).is_some_and(|place| place.is_held);
-        let are_held = places.clone().filter(is_held).count() * 2 >= places.len();
-        let candidates = places.filter(|index| !are_held || is_held(index));
+        let is_free = |index: &usize| self.free.at(self.addresses[*index]).is_some();
+        let in_use = all.clone().filter(|it| is_held(it) || !is_free(it));
+        let mut places: Vec<usize> = in_use.collect();
+        if places.is_empty() {
+            places = all.collect();
+        }
+        let held = places.iter().filter(|index| is_held(index)).count();
+        let are_held = held * 2 >= places.len();
+        let candidates = places
+            .into_iter()
+            .filter(|index| !are_held || is_held(index));
         let nearest = candidates.min_by_key(|index| self.addresses[*index].abs_diff(address))?;
         Some((self.place(nearest)?, false))
     }
@@ -245,6 +277,7 @@ impl Making {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Allocator;
 
     const HELD: KnownPlace = KnownPlace {
         is_held: true,
@@ -277,6 +310,7 @@ mod tests {
             variables: vec![known("data", None), known("data.small", Some(0))],
             types: vec!["str".into()],
             places,
+            free: FreeRanges::default(),
         }
     }
 
@@ -322,6 +356,35 @@ mod tests {
             .map(|it| (it.path.as_str(), it.copied_pages))
             .collect();
         assert_eq!(told, [("data", 500), ("data.small", 400)]);
+    }
+
+    #[test]
+    fn what_is_copied_later_in_free_memory_is_known_by_its_range() {
+        let lies = [
+            (0x1100, HELD),
+            (0x1200, FREE),
+            (0x1a00, FREE),
+            (0x2100, FREE),
+        ];
+        let mut survey = survey(&lies);
+        let ranges = [0x1180..0x1a80, 0x2000..0x3000];
+        survey.free = FreeRanges::of(Allocator::Pymalloc, &ranges);
+        // What variables hold at the address itself stays theirs.
+        survey.free.add(Allocator::Malloc, 0x1000..0x1110);
+        let credit = survey.credit(&[0x1100, 0x1188, 0x1b00, 0x2800], &[1, 20, 300, 4000]);
+        assert_eq!((credit.asked_pages, credit.held_pages), (4321, 301));
+        let expected = FreeMemory {
+            allocator: Allocator::Pymalloc,
+            copied_pages: 4020,
+            in_use_bytes: 20 * (4096 - 0x900 - 0x110),
+            free_bytes: 0x900 + 0x110 + 4096,
+        };
+        assert_eq!(credit.free, [expected]);
+        // Where all is free but the address, nothing holds it.
+        survey.free = FreeRanges::of(Allocator::Pymalloc, std::slice::from_ref(&(0x2000..0x2800)));
+        let credit = survey.credit(&[0x2900], &[7]);
+        assert_eq!((credit.asked_pages, credit.held_pages), (7, 0));
+        assert!(credit.free.is_empty());
     }
 
     #[test]

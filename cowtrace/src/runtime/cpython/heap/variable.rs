@@ -1,5 +1,7 @@
 //! A variable of a program, and the copies in the memory that it holds.
 
+use crate::run::Saving;
+
 /// A variable, and the copies in the memory that it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -16,4 +18,6 @@ pub struct Variable {
     /// Other variables that hold some of the same memory, with the number of these pages, most
     /// first.
     pub also_held_by: Vec<(String, u64)>,
+    /// What moving it out of the heap would save; none if that is not known.
+    pub saving: Option<Saving>,
 }

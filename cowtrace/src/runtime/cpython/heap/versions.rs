@@ -128,3 +128,23 @@ fn names_that_cannot_be_so_many_name_nothing() {
     heap.put(names + 16, &[(1 << 61) + 2]);
     assert_ne!(path(&heap), "app.handler closure handler");
 }
+
+#[test]
+fn what_lies_on_the_same_pages_is_found_in_every_version() {
+    for version in versions() {
+        let (heap, texts) = Heap::made(&version);
+        let copied = texts[22..25].to_vec();
+        let (mut walk, _) = heap.walk(copied, &[ALL], u16::MAX).unwrap();
+        walk.run();
+        let count = (walk.occupancy.copied.all, walk.occupancy.others.all);
+        assert_eq!(count.0 + count.1, BYTES / 4096, "{:#x}", version.version);
+        let pages = walk.occupancy.pages.iter();
+        for page in pages.filter(|page| page.is_copied) {
+            // Texts lie there, with 32 bytes between them.
+            let bytes = page.parts().iter().map(|part| u32::from(part.bytes));
+            let bytes: u32 = bytes.sum();
+            assert!((2048..=4096).contains(&bytes), "{bytes}");
+            assert!(page.parts().iter().any(|part| part.has_counts));
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::{
     later::{LargeContainers, OpaqueTable},
     memory::Marks,
     objects::HeapObjects,
+    occupancy::Occupancy,
     parts::{BLOCK_WORDS, MAX_ATTRIBUTES, MAX_NAMED, ObjectParts, PartShape, PartTable, Span},
     paths::{PathLabel, Tree},
     same,
@@ -45,6 +46,8 @@ pub(super) struct Walk<'a> {
     pub(super) copied: Copied,
     /// Landmarks, for later copies.
     pub(super) landmarks: Copied,
+    /// What lies on the copied pages and the others; empty if it is not wanted.
+    pub(super) occupancy: Occupancy,
     pub(super) tree: Tree,
     pub(super) deadline: Deadline,
     /// Modules and their dicts: only their own paths lead through them.
@@ -79,6 +82,7 @@ impl<'a> Walk<'a> {
             objects,
             copied,
             landmarks,
+            occupancy: Occupancy::default(),
             tree: Tree::default(),
             deadline,
             boundaries: Vec::new(),
@@ -228,7 +232,8 @@ impl<'a> Walk<'a> {
             let next = self.tree.next().filter(|_| !label.is_none());
             let (place, range) = self.objects.extent(&object);
             let node = next.unwrap_or(parent);
-            let found = self.copied.claim(place, range.clone(), node, object.number);
+            let found = (node, object.number);
+            let found = self.copied.claim(place, range.clone(), address, found);
             let bytes = range.end - range.start;
             let is_large = self.tally.is_some() && bytes >= LARGE_LEAF;
             let has_node = (found > 0 || is_large) && next.is_some();
@@ -236,7 +241,9 @@ impl<'a> Walk<'a> {
                 self.tree.add(parent, label, address);
             }
             let node = if has_node { node } else { parent };
-            self.landmarks.claim(place, range, node, object.number);
+            let found = (node, object.number);
+            self.landmarks.claim(place, range.clone(), address, found);
+            self.note_object(&object, place, range, node);
             self.count_object(&object, node, bytes);
             return;
         }
