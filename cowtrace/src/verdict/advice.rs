@@ -145,6 +145,7 @@ fn on_headers(run: &Run, at_most: u64) -> Advice {
     }
     Advice {
         helps: false,
+        would_change: ": reading copies the same pages; it saves",
         command: None,
         ..Advice::helping("gc.freeze()", READ_ANYWAY, saved)
     }

@@ -1,6 +1,7 @@
 //! The first lines: what it is, and what its reader wants to know next, a line each. A line without evidence
 //! is left out.
 
+mod advice;
 mod grown;
 mod lives;
 
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use advice::rows_of_advice;
 use grown::rows_of_grown;
 use lives::{row_of_loaded, rows_of_lives};
 
@@ -18,8 +20,8 @@ use super::{
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
     verdict::{
-        Advice, Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard,
-        Outlook, Room, RoomIs,
+        Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
+        RoomIs,
     },
     words::{
         about_percent, kind_of_write, percent, plural, printable, seconds, short_kind_of_write,
@@ -42,7 +44,6 @@ const ASIDE_SHARE: f64 = 0.15;
 const MORE_IN_ALL: f64 = 1.05;
 /// A cause with this share of the copies is the only one that matters.
 const ALONE: f64 = 0.9;
-const MOST_ADVICE: usize = 2;
 /// By how much copies are less important where the card says what grows.
 const AFTER_GROWN: u8 = 5;
 const STOPPED: &str = "it grew before it stopped: a cache that is full, or objects made once";
@@ -374,35 +375,6 @@ fn excess(outlook: &Outlook, room: Room) -> Option<String> {
         RoomIs::Available => "what the machine has available",
     };
     Some(format!("the rest exceeds {what} by {}", size(over)))
-}
-
-/// What helps, and how to check that it did.
-fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<LabelledRow<'a>> {
-    let has_bound = |it: &&Advice| it.saves_at_most_bytes.is_some();
-    let helping = advice.iter().filter(has_bound).filter(|it| it.helps);
-    let vain = advice.iter().filter(has_bound).find(|it| !it.helps);
-    let row = |rank: u8, it: &Advice| {
-        let most = size(it.saves_at_most_bytes.unwrap_or(0));
-        let text = if it.helps {
-            it.what.clone()
-        } else {
-            format!("{} would not help{}", it.what, it.would_change)
-        };
-        let figures = RowFigures::Words(format!("at most {most}"));
-        text_row("helps", rank, figures, text)
-    };
-    let mut rows: Vec<LabelledRow<'_>> = [0, 6]
-        .into_iter()
-        .zip(helping.take(MOST_ADVICE))
-        .map(|(rank, it)| row(rank, it))
-        .collect();
-    let is_checked = !rows.is_empty();
-    rows.extend(vain.map(|it| row(5, it)));
-    if is_checked {
-        let check = check.to_owned();
-        rows.push(text_row("check", 6, RowFigures::Nothing, check));
-    }
-    rows
 }
 
 fn row_of_loss<'a>(loss: LossOnCard) -> LabelledRow<'a> {
