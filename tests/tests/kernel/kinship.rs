@@ -18,6 +18,7 @@ const SCRIPT: &str = include_str!("kinship.py");
 /// What the forkserver loads in advance.
 const DATA: &str = "from kinship import load\nRECORDS = load()\n";
 const WORKERS: usize = 2;
+const OLDEST_WITH_LINES: (u32, u32) = (3, 11);
 /// The interpreter's own pages that are copied meanwhile: 20 to 60 of 20,000.
 const LEAST_SHARE: f64 = 0.95;
 
@@ -40,6 +41,8 @@ impl Scripts {
     fn start(&self, python: &Interpreter, mode: &str) -> Service {
         let mut command = python.command();
         command.env("PYTHONDONTWRITEBYTECODE", "1");
+        // Some forkservers look for modules nowhere else.
+        command.env("PYTHONPATH", &self.0);
         Service::start(command.arg(self.path("kinship.py")).arg(mode))
     }
 }
@@ -50,10 +53,10 @@ impl Drop for Scripts {
     }
 }
 
-/// The oldest and the newest Python.
+/// The oldest and the newest Python whose lines are known.
 fn some() -> Vec<Interpreter> {
     let mut found = walkable();
-    found.retain(|python| !python.is_free);
+    found.retain(|python| !python.is_free && python.version >= OLDEST_WITH_LINES);
     let last = found.split_off(found.len() - 1);
     found.truncate(1);
     found.extend(last);

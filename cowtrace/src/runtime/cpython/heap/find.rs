@@ -28,7 +28,7 @@ use crate::run::{FreeMemory, FreezeSaving};
 pub struct Limits {
     /// Time for the search.
     pub time: Duration,
-    /// Memory of the walk, bytes, for a process with up to 1 GiB of its own; for larger processes
+    /// Memory of the walk, bytes, for a process with up to 1.5 GiB of its own; for larger processes
     /// it is a sixteenth of their memory.
     pub memory_bytes: usize,
     /// How many landmarks are looked up beside the copied addresses, for a [`Survey`]; with 0, no
@@ -40,7 +40,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             time: Duration::from_secs(5),
-            memory_bytes: 64 << 20,
+            memory_bytes: 96 << 20,
             landmarks: 0,
         }
     }
