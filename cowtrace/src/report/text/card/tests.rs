@@ -1,7 +1,10 @@
 //! Cards on which all or little is known.
 
 use super::*;
-use crate::{run::WriteKind, verdict::{Advice, MoreWorkers}};
+use crate::{
+    run::WriteKind,
+    verdict::{Advice, MoreWorkers},
+};
 
 fn advice(what: &str, helps: bool, mib: u64) -> Advice {
     Advice {
