@@ -39,6 +39,12 @@ impl Interpreter {
         command(&self.words)
     }
 
+    /// Whether it can start another one by its own name: one from an unpacked package needs more words.
+    #[must_use]
+    pub fn starts_itself(&self) -> bool {
+        self.words.len() == 1
+    }
+
     fn program(&self) -> &Path {
         self.words.last().map_or(Path::new(""), Path::new)
     }

@@ -230,8 +230,9 @@ impl Planted {
         let beside = &report.0["machine"]["growth"]["beside"];
         let planted = (self.number("shared") * self.number("workers")) << 20;
         let own = number(beside, "services_shared_bytes");
-        // The first reading may come a quarter of a second after the start; and another process may give back some.
-        let least = planted / 10 * 9;
+        // The first reading may come some time after the start (on a busy machine 84 % were seen); and another process
+        // may give back some.
+        let least = planted / 4 * 3;
         assert!(
             (least..=planted + (1 << 20)).contains(&own),
             "{}: {own} of {planted}",

@@ -200,11 +200,13 @@ fn kind_beside(run: &Run, growth: &TreeGrowth, floor: u64) -> Option<VerdictKind
     // What may be another's says nothing about a service that did something.
     let did_nothing = growth.kind_of_processes == VerdictKind::NothingGrew;
     let may_be_named = beside.is_services_kernel || did_nothing;
-    if may_be_named && is_kernels(&beside, processes, floor) {
+    // What is known to be the service's own goes before what may be another's.
+    let is_more_than_shared = beside.kernel_bytes > beside.services_shared_bytes;
+    if may_be_named && is_more_than_shared && is_kernels(&beside, processes, floor) {
         return Some(VerdictKind::KernelMemory);
     }
     let has_other_news = || much_unshared_before(run, FLOOR_BYTES).is_some();
-    if !did_nothing || has_other_news() {
+    if !did_nothing || (!beside.is_services_shared() && has_other_news()) {
         return None;
     }
     let is_much = |bytes: u64, floor: u64| bytes >= floor && bytes > processes;
