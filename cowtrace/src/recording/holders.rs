@@ -164,6 +164,7 @@ impl Stored for HeapWalk {
             has_changed: columns.flag()?,
             failure: columns.text_or_null()?,
             freeze: None,
+            reading: None,
         })
     }
 }

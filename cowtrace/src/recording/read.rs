@@ -18,7 +18,7 @@ use super::{
     machine::ElsewhereRow,
     migrate,
     read_error::ReadError,
-    savings::{distribute_freezes, distribute_savings},
+    savings::{distribute_freezes, distribute_reading, distribute_savings},
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
@@ -30,7 +30,7 @@ use super::{
 use crate::run::{
     Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
     GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
-    PerfMapProblem, PlaceOnMachine, Process, Row, Run, Sample, Saving,
+    PerfMapProblem, PlaceOnMachine, Process, ReadingReach, Row, Run, Sample, Saving,
 };
 
 /// Most rows of a table: each takes at least 10 bytes of the file.
@@ -212,6 +212,9 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     if is_there(&there, Saving::TABLE.name) {
         distribute_savings(read_rows(db)?, read_rows(db)?, holders)?;
         distribute_freezes(read_rows(db)?, walks)?;
+    }
+    if is_there(&there, ReadingReach::TABLE.name) {
+        distribute_reading(read_rows(db)?, walks)?;
     }
     if is_there(&there, FreeMemory::TABLE.name) {
         distribute_parts(walks, read_rows(db)?, |walk| &mut walk.free)?;

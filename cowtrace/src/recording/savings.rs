@@ -7,7 +7,7 @@ use super::{
     sync::{HeldRows, distribute_parts, key_of_columns, sync_table},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{FreezeSaving, HeapWalk, Holder, PageNeighbour, Saving, WhoHolds};
+use crate::run::{FreezeSaving, HeapWalk, Holder, PageNeighbour, ReadingReach, Saving, WhoHolds};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,7 @@ pub(super) struct HeldSavings {
     savings: HeldRows,
     neighbours: HeldRows,
     freezes: HeldRows,
+    readings: HeldRows,
 }
 
 impl HeldSavings {
@@ -30,7 +31,10 @@ impl HeldSavings {
         });
         let walks = (0..).zip(&found.heap_walks);
         let freezes = walks.filter_map(|(walk, it)| Some((walk, it.freeze?)));
+        let walks = (0..).zip(&found.heap_walks);
+        let readings = walks.filter_map(|(walk, it)| Some((walk, it.reading?)));
         Ok(Self {
+            readings: sync_table::<ReadingReach, _>(db, &self.readings, readings)?,
             freezes: sync_table::<FreezeSaving, _>(db, &self.freezes, freezes)?,
             savings: sync_table::<Saving, _>(db, &self.savings, rows)?,
             neighbours: sync_table::<PageNeighbour, _>(db, &self.neighbours, neighbours)?,
@@ -115,6 +119,43 @@ impl Stored for FreezeSaving {
             is_bound: columns.flag()?,
         })
     }
+}
+
+impl Stored for ReadingReach {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "reading_reach",
+        key: &["walk_id"],
+        columns: &["pages", "with_counts"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(self.pages);
+        columns.number(self.with_counts);
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> std::result::Result<Self, Damage> {
+        Ok(Self {
+            pages: columns.count()?,
+            with_counts: columns.count()?,
+        })
+    }
+}
+
+/// Adds how far reading reaches to the walks by which it was found.
+pub(super) fn distribute_reading(
+    found: Vec<(u64, ReadingReach)>,
+    walks: &mut [HeapWalk],
+) -> std::result::Result<(), Damage> {
+    for (walk, reading) in found {
+        let walk = usize::try_from(walk).ok();
+        let walk = walk.and_then(|walk| walks.get_mut(walk));
+        let none = || Damage("reading_reach: one of no walk".into());
+        if reading.with_counts > reading.pages {
+            return Err(Damage("reading_reach: more than all pages".into()));
+        }
+        walk.ok_or_else(none)?.reading = Some(reading);
+    }
+    Ok(())
 }
 
 /// Adds what the collector would save to the walks by which it was found.

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 27] = [
+pub(super) const LATER: [&str; 28] = [
     "balances",
     "command_lines",
     "exits",
@@ -34,6 +34,7 @@ pub(super) const LATER: [&str; 27] = [
     "memory_kills",
     "oom_victims",
     "perf_map_problems",
+    "reading_reach",
     "timeline_held",
     "timeline_touched",
     "timeline_touches",
@@ -74,13 +75,13 @@ mod tests {
         AlsoHeld, Balance, CgroupMemory, CommandLine, CopiedType, Exit, FirstTouches, FreeMemory,
         FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk,
         HeldBefore, Holder, MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem,
-        PlaceOnMachine, Process, PythonFrame, Region, Row, Sample, Saving, ServiceAside,
-        ServiceShared, SocketMemory, Writer,
+        PlaceOnMachine, Process, PythonFrame, ReadingReach, Region, Row, Sample, Saving,
+        ServiceAside, ServiceShared, SocketMemory, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 49] = [
+        const STORED: [TableDefinition; 50] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -126,6 +127,7 @@ mod tests {
             AlsoHeld::TABLE,
             Saving::TABLE,
             FreezeSaving::TABLE,
+            ReadingReach::TABLE,
             PageNeighbour::TABLE,
             HeapWalk::TABLE,
             FreeMemory::TABLE,

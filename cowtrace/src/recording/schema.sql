@@ -224,6 +224,12 @@ CREATE TABLE freeze_savings (
   is_bound INTEGER NOT NULL -- whether it may be less
 );
 
+CREATE TABLE reading_reach (
+  walk_id INTEGER PRIMARY KEY,
+  pages INTEGER NOT NULL, -- of the process that was read
+  with_counts INTEGER NOT NULL -- of these, with a reference count: reading alone copies no others
+);
+
 CREATE TABLE heap_walks (
   position INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL, -- whose memory was copied

@@ -99,6 +99,8 @@ pub(super) fn check_sums(run: &Run) -> Result<(), Damage> {
     let freezes = run.who_holds.heap_walks.iter().filter_map(|it| it.freeze);
     let mut of_freezes = freezes.flat_map(|it| [it.header_pages, it.saved_pages]);
     fits.check("freeze_savings", &mut of_freezes)?;
+    let readings = run.who_holds.heap_walks.iter().filter_map(|it| it.reading);
+    fits.check("reading_reach", &mut readings.map(|it| it.pages))?;
     check_free_memory(run, fits)?;
     check_growth_sums(run, fits)?;
     for sample in &run.memory.timeline.samples {

@@ -123,6 +123,19 @@ pub struct HeapWalk {
     /// What keeping the collector from writing would save; `None` if that is not known.
     #[serde(default)]
     pub freeze: Option<FreezeSaving>,
+    /// How far reading alone can take copies; `None` if that is not known.
+    #[serde(default)]
+    pub reading: Option<ReadingReach>,
+}
+
+/// How far reading alone can take copies: it writes reference counts, and so copies the pages on which one lies.
+/// An estimate from what lies on some of the pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingReach {
+    /// Pages of the process that was read, as far as it passes them on.
+    pub pages: u64,
+    /// Of these, pages on which a reference count lies.
+    pub with_counts: u64,
 }
 
 /// What keeping CPython's garbage collector from writing headers would save, by `gc.freeze()` before the fork. An

@@ -47,7 +47,8 @@ pub use heap::{
 };
 pub use heap_growth::{HeapChange, HeapGrowth, HeapLook, VariableChange};
 pub use holder::{
-    AlsoHeld, CopiedType, FreezeSaving, HeapWalk, Holder, PageNeighbour, Saving, WhoHolds,
+    AlsoHeld, CopiedType, FreezeSaving, HeapWalk, Holder, PageNeighbour, ReadingReach, Saving,
+    WhoHolds,
 };
 pub use kill::{KilledBy, MemoryKill};
 pub use loss::Loss;

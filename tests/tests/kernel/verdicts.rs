@@ -123,7 +123,7 @@ const PLANTED: [Planted; 32] = [
     planted("workers=4 inherit=12 copy=5 recycle=1.0", WORK),
     // Workers that leak and are replaced: the tree is as large as before, or comes and goes.
     planted("workers=3 recycle=5.0 grow=30", UNTIL_REPLACED),
-    planted("workers=1 inherit=20 recycle=4.0 grow=45", UNTIL_REPLACED),
+    planted("workers=1 inherit=20 recycle=4.3 grow=45", UNTIL_REPLACED),
     // A leak that is small beside the warm-up before it.
     longer("workers=2 quick=80 grow=40 seconds=36", GROWING),
     // The master leaks.
@@ -376,19 +376,33 @@ fn processes(master: u32, answer: &Value) -> Vec<u32> {
     std::iter::once(master).chain(pids).collect()
 }
 
+/// Checks services at the same time; returns the plans of those that failed.
+fn failed_together(planted: &[&'static Planted]) -> Vec<&'static str> {
+    thread::scope(|scope| {
+        let start = |planted: &&'static Planted| {
+            let planted = *planted;
+            (planted.plan, scope.spawn(|| planted.check()))
+        };
+        let running: Vec<_> = planted.iter().map(start).collect();
+        let ended = running.into_iter();
+        ended
+            .filter_map(|(plan, thread)| thread.join().is_err().then_some(plan))
+            .collect()
+    })
+}
+
 #[test]
 fn each_verdict_is_right_on_services_that_are_known() {
     if !can_trace("verdicts") {
         return;
     }
-    let failed: Vec<&str> = thread::scope(|scope| {
-        let start = |planted: &'static Planted| (planted, scope.spawn(|| planted.check()));
-        let running: Vec<_> = PLANTED.iter().map(start).collect();
-        let ended = running.into_iter();
-        ended
-            .filter_map(|(planted, thread)| thread.join().is_err().then_some(planted.plan))
-            .collect()
-    });
+    // The machine counts the shared memory of all together: one that ends takes from what another one gets.
+    let fills_shared = |planted: &&Planted| planted.number("shared") > 0;
+    let (of_shared, others): (Vec<_>, Vec<_>) = PLANTED.iter().partition(fills_shared);
+    let mut failed = failed_together(&[others.as_slice(), &of_shared[..1]].concat());
+    for planted in &of_shared[1..] {
+        failed.extend(failed_together(&[planted]));
+    }
     assert!(
         failed.is_empty(),
         "{} of {}: {failed:#?}",

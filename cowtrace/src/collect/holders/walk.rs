@@ -40,6 +40,7 @@ pub(super) fn result_of(walk: HeapWalk, found: Result<Found, String>) -> WalkRes
                 is_partial: found.is_partial,
                 is_compared: found.is_compared,
                 freeze: found.freeze,
+                reading: found.reading,
                 ..walk
             };
             (found, walk)

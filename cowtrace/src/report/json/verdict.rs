@@ -28,6 +28,7 @@ pub(super) struct VerdictOut {
 struct HowFarOut {
     unshared_bytes: u64,
     ceiling_bytes: u64,
+    by_reading_at_most_bytes: Option<u64>,
     remaining_bytes: u64,
     workers: usize,
     room_bytes: Option<u64>,
@@ -45,6 +46,7 @@ impl From<Outlook> for HowFarOut {
         Self {
             unshared_bytes: outlook.unshared_bytes,
             ceiling_bytes: outlook.ceiling_bytes,
+            by_reading_at_most_bytes: outlook.by_reading_bytes,
             remaining_bytes: outlook.remaining_bytes,
             workers: outlook.workers,
             room_bytes: room.map(|it| it.bytes),

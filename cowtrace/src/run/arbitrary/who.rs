@@ -5,7 +5,8 @@ use proptest::{collection::vec, option, prelude::*};
 use super::values::{count, text};
 use crate::run::{
     Allocator, AlsoHeld, CopiedType, FreeMemory, FreezeSaving, Grower, HeapWalk, Holder, Kind,
-    NativeFrame, PageNeighbour, PythonFrame, Saving, Stack, StackEnd, WriteKind, Writer,
+    NativeFrame, PageNeighbour, PythonFrame, ReadingReach, Saving, Stack, StackEnd, WriteKind,
+    Writer,
 };
 
 /// A number below `many`, or none.
@@ -166,6 +167,10 @@ pub(super) fn heaps(processes: Vec<u32>) -> BoxedStrategy<(Vec<Holder>, Vec<Heap
             at_ns,
             has_changed: flags[2],
             failure,
+            reading: freeze.map(|[one, other]| ReadingReach {
+                pages: one.max(other),
+                with_counts: one.min(other),
+            }),
             freeze: freeze.map(|[header_pages, saved_pages]| FreezeSaving {
                 header_pages,
                 saved_pages,

@@ -19,6 +19,8 @@ pub(crate) struct Outlook {
     pub(crate) unshared_bytes: u64,
     /// What they inherited, and so the most that they can copy, bytes.
     pub(crate) ceiling_bytes: u64,
+    /// The most of it that reading alone can copy, bytes; `None` if that is not known of every worker.
+    pub(crate) by_reading_bytes: Option<u64>,
     /// Workers that lived at the end.
     pub(crate) workers: usize,
     /// Whether some were there before the trace: what they had copied by then is not known.
@@ -74,6 +76,7 @@ impl Outlook {
             remaining_bytes: shared.unwrap_or_else(|| ceiling_bytes.saturating_sub(unshared_bytes)),
             room: Room::of(run),
             more_workers: more_workers(run, growth, living.len() as u64),
+            by_reading_bytes: by_reading(run, &living).map(|pages| run.bytes(pages)),
             unshared_bytes,
             ceiling_bytes,
             workers: living.len(),
@@ -88,6 +91,22 @@ impl Outlook {
 fn own_copies(worker: &Worker<'_>) -> u64 {
     let copied = worker.forked.copied.total() - worker.forked.copied.zero;
     copied.min(worker.forked.inherited_pages.unwrap_or(0))
+}
+
+/// Of the pages that workers inherited, those with a reference count, by the part that they are of the pages of the
+/// process that was read; `None` unless one was for each worker.
+fn by_reading(run: &Run, workers: &[&Worker<'_>]) -> Option<u64> {
+    let walks = &run.who_holds.heap_walks;
+    let pages = workers.iter().map(|worker| {
+        let donor = worker.forked.parent_id?;
+        let mut of_donor = walks.iter().filter(|walk| walk.process_id == donor);
+        let reach = of_donor
+            .find_map(|walk| walk.reading)
+            .filter(|it| it.pages > 0)?;
+        let inherited = worker.forked.inherited_pages? as f64;
+        Some((inherited * reach.with_counts as f64 / reach.pages as f64) as u64)
+    });
+    pages.sum()
 }
 
 /// Pages that workers share with the process that they inherited from; `None` unless all were read.

@@ -100,6 +100,8 @@ pub(in crate::report) struct CardRow {
     pub(in crate::report) figures: String,
 }
 
+/// Reading that can copy more than this share of the ceiling needs no line of its own.
+const MUCH_BY_READING: f64 = 0.95;
 /// Room in which each row is one line.
 const ALL_ROOM: usize = 400;
 
@@ -363,7 +365,16 @@ fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
         );
         text_row("sizing", 5, RowFigures::Nothing, text)
     });
-    std::iter::once(first).chain(over).chain(more).collect()
+    let by_reading = outlook.by_reading_bytes.filter(|bytes| {
+        let most = outlook.ceiling_bytes as f64 * MUCH_BY_READING;
+        !card.copies_are_aside && (*bytes as f64) < most
+    });
+    let by_reading = by_reading.map(|bytes| {
+        let text = format!("reading alone can copy at most {}", size(bytes));
+        text_row(label, 4, RowFigures::Nothing, text)
+    });
+    let first = std::iter::once(first).chain(over);
+    first.chain(by_reading).chain(more).collect()
 }
 
 /// By how much what may still be copied exceeds what there is for it; `None` if it fits.

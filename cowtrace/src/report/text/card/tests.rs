@@ -53,6 +53,7 @@ fn card() -> Card {
         outlook: Some(Outlook {
             unshared_bytes: 600 << 20,
             ceiling_bytes: 1085 << 20,
+            by_reading_bytes: Some(1080 << 20),
             workers: 1,
             is_since_start: false,
             rate: Some(3 << 20),

@@ -21,7 +21,7 @@ use super::{
     variable::Variable,
     walk::Walk,
 };
-use crate::run::{FreeMemory, FreezeSaving};
+use crate::run::{FreeMemory, FreezeSaving, ReadingReach};
 
 /// The limits of a walk.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +86,8 @@ pub struct Found {
     pub is_compared: bool,
     /// What keeping the collector from writing would save; none if that is not known.
     pub freeze: Option<FreezeSaving>,
+    /// How far reading alone can take copies; none if that is not known.
+    pub reading: Option<ReadingReach>,
     /// What lies where, for later copies.
     pub survey: Survey,
 }
@@ -195,6 +197,7 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
         savings_of(walk, &sums, pages)
     };
     let of_copies = walk.free_memory(&free, pages);
+    let reading = walk.occupancy.reading_reach().filter(|_| !is_partial);
     let survey = Survey::of(walk, &sums, &compared, free);
     let (variables, gone) = sums.name(walk, pages, &compared, savings.by_node);
     Found {
@@ -208,6 +211,7 @@ pub(super) fn finish_walk(walk: &mut Walk<'_>, pages: &[u32]) -> Found {
         is_partial: is_partial || gone > 0,
         is_compared,
         freeze: savings.freeze,
+        reading,
         survey,
     }
 }

@@ -10,6 +10,8 @@ use super::{
     regions::{ChunkPlace, PAGE, PAGES_A_CHUNK},
 };
 
+use crate::run::ReadingReach;
+
 /// Most copied pages that are looked at, and most others. A variable with 1 % of the copies has some 330 of
 /// them: its figures are accurate to 6 %.
 pub(super) const MAX_PAGES: usize = 1 << 15;
@@ -172,6 +174,21 @@ impl Occupancy {
             copied: count(0),
             others: count(1),
         }
+    }
+
+    /// On how many of the pages a reference count lies, by those that are looked at; none if none is.
+    pub(super) fn reading_reach(&self) -> Option<ReadingReach> {
+        let with_counts = |is_copied: bool, count: PageCount| {
+            let pages = self.pages.iter().filter(|page| page.is_copied == is_copied);
+            let found = pages.filter(|page| page.parts().iter().any(|part| part.has_counts));
+            found.count() as f64 * count.all as f64 / count.sampled.max(1) as f64
+        };
+        let found = with_counts(true, self.copied) + with_counts(false, self.others);
+        let pages = (self.copied.all + self.others.all) as u64;
+        (!self.pages.is_empty()).then(|| ReadingReach {
+            pages,
+            with_counts: (found.round() as u64).min(pages),
+        })
     }
 
     /// Whether only some of the copied pages are looked at.
