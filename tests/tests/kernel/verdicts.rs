@@ -157,7 +157,9 @@ impl Planted {
         let words = self.plan.split(' ').filter_map(|word| word.split_once('='));
         let mut found = words.filter(|(word, _)| *word == key);
         found.next().map_or(0, |(_, number)| {
-            number.trim_end_matches(".0").parse().expect("a number")
+            // Seconds may have a decimal, which no check needs.
+            let whole = number.split('.').next().unwrap_or_default();
+            whole.parse().expect("a number")
         })
     }
 

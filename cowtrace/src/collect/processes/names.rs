@@ -6,7 +6,7 @@ use super::tree::Processes;
 use crate::memory;
 
 /// Processes whose names are read at one tick, in turn: bounds a tick's cost.
-pub(in crate::collect) const NAMES_PER_TICK: usize = 64;
+pub(in crate::collect) const NAMES_PER_TICK: usize = 32;
 
 /// How a living process is called.
 pub(in crate::collect) struct ReadName {
