@@ -28,6 +28,13 @@ impl ReadySignal {
     pub(super) fn prepare(path: &Path) -> Result<Self> {
         let there = caller::with_rights(|| anyhow::Ok(fs::metadata(path).ok()))?;
         let Some(kind) = there.map(|there| there.file_type()) else {
+            let is_possible = || anyhow::Ok(can_be_created(path));
+            if !caller::with_rights(is_possible)? {
+                bail!(
+                    "--ready-file {}: it cannot be created: its folder is not there, or it is a link to nothing",
+                    printable_path(path)
+                );
+            }
             return Ok(Self::Path(path.to_owned()));
         };
         if !kind.is_fifo() && !kind.is_char_device() {
@@ -79,6 +86,14 @@ impl ReadySignal {
     }
 }
 
+/// Whether nothing is at a path, in a folder that is there.
+fn can_be_created(path: &Path) -> bool {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    fs::symlink_metadata(path).is_err() && folder.is_none_or(Path::is_dir)
+}
+
 /// The file, for as long as the trace runs.
 #[derive(Debug)]
 pub(super) struct ReadyFile(Option<NewFile>);
@@ -113,6 +128,9 @@ mod tests {
         assert!(again.contains("exists already"), "{again}");
         drop(held);
         assert!(!path.exists());
+        assert!(ReadySignal::prepare(&scratch.path("none/ready")).is_err());
+        std::os::unix::fs::symlink(scratch.path("nothing"), &path).unwrap();
+        assert!(ReadySignal::prepare(&path).is_err());
     }
 
     #[test]

@@ -14,7 +14,17 @@ const INTERPRETERS: [&str; 10] = [
 /// Their options that take the next argument.
 const WITH_VALUE: [&str; 7] = ["-W", "-X", "-I", "-r", "--require", "-d", "-S"];
 /// Options whose names contain one of these have values that nobody should see.
-const SECRET: [&str; 6] = ["pass", "secret", "token", "key", "credential", "auth"];
+const SECRET: [&str; 9] = [
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "credential",
+    "auth",
+    "cookie",
+    "session",
+];
 /// Stands for what is hidden.
 const HIDDEN: &str = "***";
 
@@ -69,7 +79,14 @@ fn scripted(program: &str, arguments: &[&str]) -> String {
             }
             "-c" | "-e" => {
                 let code = rest.first().copied().unwrap_or_default();
-                return module_of(code).map_or_else(|| joined(program, arguments), str::to_owned);
+                let module = module_of(code).map(str::to_owned);
+                return module.unwrap_or_else(|| {
+                    if program.ends_with("sh") {
+                        joined(program, arguments)
+                    } else {
+                        format!("{program} {argument}")
+                    }
+                });
             }
             _ if WITH_VALUE.contains(&argument) => {
                 left.next();
@@ -81,12 +98,10 @@ fn scripted(program: &str, arguments: &[&str]) -> String {
     joined(program, arguments)
 }
 
-/// The module that code imports first: `multiprocessing.resource_tracker`.
+/// The module from which code takes what it runs: `multiprocessing.resource_tracker`.
 fn module_of(code: &str) -> Option<&str> {
     let code = code.trim_start();
-    let after = code
-        .strip_prefix("from ")
-        .or_else(|| code.strip_prefix("import "))?;
+    let after = code.strip_prefix("from ")?;
     let end = after
         .find(|letter: char| !(letter.is_alphanumeric() || matches!(letter, '.' | '_')))
         .unwrap_or(after.len());
@@ -110,10 +125,8 @@ fn joined(program: &str, arguments: &[&str]) -> String {
 
 /// An argument whose value is hidden if it looks like a secret: `--password=***`, `redis://***@host`.
 fn without_secret(argument: &str) -> String {
-    if let Some((name, _)) = argument.split_once('=')
-        && has_secret(name)
-    {
-        return format!("{name}={HIDDEN}");
+    if let Some(end) = end_of_secret_name(argument) {
+        return format!("{}{HIDDEN}", &argument[..end]);
     }
     if let Some((before, after)) = argument.split_once("://")
         && let Some((_, host)) = after.split_once('@')
@@ -123,8 +136,18 @@ fn without_secret(argument: &str) -> String {
     argument.to_owned()
 }
 
+/// Where the value of the first name begins that looks like a secret's: in `--token=x`, `X-Api-Key: x`,
+/// `dsn=host=db password=x`.
+fn end_of_secret_name(argument: &str) -> Option<usize> {
+    let lower = argument.to_ascii_lowercase();
+    let names = SECRET.iter().filter_map(|part| lower.find(part));
+    let name = names.min()?;
+    let end = lower[name..].find(['=', ':'])?;
+    Some(name + end + 1)
+}
+
 fn has_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
+    let name = name.to_ascii_lowercase();
     SECRET.iter().any(|part| name.contains(part))
 }
 
@@ -185,6 +208,7 @@ mod tests {
         );
         assert_eq!(of(&["sh", "-c", "sleep 5"]), "sh -c sleep 5");
         assert_eq!(of(&["python3", "-c"]), "python3 -c");
+        assert_eq!(of(&["python3", "-c", "import sys\nprint(1)"]), "python3 -c");
     }
 
     #[test]
@@ -210,6 +234,12 @@ mod tests {
             "app redis://***@host/0"
         );
         assert_eq!(of(&["app --token=x"]), "app --token=***");
+        assert_eq!(of(&["curl", "-H", "X-Api-Key: x"]), "curl -H X-Api-Key:***");
+        assert_eq!(
+            of(&["app", "host=db Password=x"]),
+            "app host=db Password=***"
+        );
+        assert_eq!(of(&["app", "{\"token\": 1}"]), "app {\"token\":***");
     }
 
     #[test]

@@ -363,7 +363,7 @@ fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
             plural(more.workers, "worker"),
             size(more.all_bytes)
         );
-        text_row("sizing", 5, RowFigures::Nothing, text)
+        text_row("sizing", 7, RowFigures::Nothing, text)
     });
     let by_reading = outlook.by_reading_bytes.filter(|bytes| {
         let most = outlook.ceiling_bytes as f64 * MUCH_BY_READING;
@@ -371,7 +371,7 @@ fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
     });
     let by_reading = by_reading.map(|bytes| {
         let text = format!("reading alone can copy at most {}", size(bytes));
-        text_row(label, 4, RowFigures::Nothing, text)
+        text_row(label, 7, RowFigures::Nothing, text)
     });
     let first = std::iter::once(first).chain(over);
     first.chain(by_reading).chain(more).collect()
@@ -396,7 +396,8 @@ fn row_of_loss<'a>(loss: LossOnCard) -> LabelledRow<'a> {
     };
     let causes = plural(loss.causes as u64, "cause");
     let text = format!("{what}: {causes}, at the end");
-    text_row("lost", 0, RowFigures::Nothing, text)
+    let rank = if loss.totals_suffer { 0 } else { 7 };
+    text_row("lost", rank, RowFigures::Nothing, text)
 }
 
 #[cfg(test)]

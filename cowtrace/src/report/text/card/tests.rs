@@ -135,9 +135,9 @@ fn each_line_answers_a_question() {
         "why      reference counts, which reading an object writes       >99 %",
         "         str 61 %, list 38 %",
         "how far  600 MiB of at most 1.1 GiB in 1 worker; now 3 MiB/s; fits",
-        "sizing   a further worker: at most 640 MiB; 8 workers and the master: 5 GiB",
         "helps    arrays                                              at most 594 MiB",
         "         gc.freeze() would not help: the collector wrote       at most 2 MiB",
+        "check    change it, trace again, cowtrace diff",
         "More: cowtrace report --full · cowtrace report -f html > run.html",
     ];
     let blanks = |lines: &[String]| -> Vec<String> {
