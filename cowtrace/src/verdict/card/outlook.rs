@@ -103,8 +103,9 @@ fn by_reading(run: &Run, workers: &[&Worker<'_>]) -> Option<u64> {
         let reach = of_donor
             .find_map(|walk| walk.reading)
             .filter(|it| it.pages > 0)?;
-        let inherited = worker.forked.inherited_pages? as f64;
-        Some((inherited * reach.with_counts as f64 / reach.pages as f64) as u64)
+        let inherited = u128::from(worker.forked.inherited_pages?);
+        let pages = inherited * u128::from(reach.with_counts) / u128::from(reach.pages);
+        u64::try_from(pages).ok()
     });
     pages.sum()
 }

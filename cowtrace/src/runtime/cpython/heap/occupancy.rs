@@ -181,13 +181,13 @@ impl Occupancy {
         let with_counts = |is_copied: bool, count: PageCount| {
             let pages = self.pages.iter().filter(|page| page.is_copied == is_copied);
             let found = pages.filter(|page| page.parts().iter().any(|part| part.has_counts));
-            found.count() as f64 * count.all as f64 / count.sampled.max(1) as f64
+            found.count() as u64 * count.all as u64 / count.sampled.max(1) as u64
         };
         let found = with_counts(true, self.copied) + with_counts(false, self.others);
         let pages = (self.copied.all + self.others.all) as u64;
         (!self.pages.is_empty()).then(|| ReadingReach {
             pages,
-            with_counts: (found.round() as u64).min(pages),
+            with_counts: found.min(pages),
         })
     }
 
