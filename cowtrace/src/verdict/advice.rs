@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
+    advice_item::Advice,
     free_memory::add_advice_on_free_memory,
     runtimes::has_symbols,
     saving::Promise,
@@ -22,9 +23,6 @@ const STRIPPED_SHARE: f64 = 0.25;
 /// From this share of the copies on, the master counts as the main cause.
 const MASTER_SHARE: f64 = 0.5;
 
-/// Compares the last two runs that were kept.
-const CHECK: &str = "cowtrace diff";
-
 const REFCOUNTS: &str = "Reference counts are written by merely reading an object. gc.freeze() \
     does not help against them, and neither do the immortal objects of CPython 3.12: they are a \
     few of the interpreter's own. Data in arrays, memory-mapped files or shared memory stays \
@@ -42,42 +40,6 @@ const RUBY: &str = "Ruby's garbage collector writes into the objects that it mar
     fewer of them to the workers.";
 const MASTER: &str = "The master itself copies what it writes while a child still shares it, as \
     Redis does while a child saves. When the children have gone it copies nothing.";
-
-/// What to do about a cause of copies, or not to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Advice {
-    /// What to do, in a few words.
-    pub(crate) what: String,
-    /// Why, in sentences.
-    pub(crate) because: String,
-    /// Whether it helps. People try what does not help, too.
-    pub(crate) helps: bool,
-    /// The new memory that it is about; what moving variables saves by what lies on the copied pages; or the
-    /// copies, and those whose cause is not known, bytes. `None` if it saves nothing by itself.
-    pub(crate) saves_at_most_bytes: Option<u64>,
-    /// What so many bytes of it are that do not make it worth while, to stand in front of the figure; empty if it
-    /// helps.
-    pub(crate) would_change: &'static str,
-    /// The command that shows whether it helped.
-    pub(crate) command: Option<&'static str>,
-}
-
-impl Advice {
-    pub(super) fn helping(
-        what: &str,
-        because: impl Into<String>,
-        saves_at_most_bytes: u64,
-    ) -> Self {
-        Self {
-            what: what.into(),
-            because: because.into(),
-            helps: true,
-            saves_at_most_bytes: Some(saves_at_most_bytes),
-            would_change: "",
-            command: Some(CHECK),
-        }
-    }
-}
 
 /// The advice about copies; nothing if little is copied.
 pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {

@@ -1,6 +1,6 @@
 //! Copies of memory that was free in the process that passed it on: workers put new objects there.
 
-use super::advice::Advice;
+use super::advice_item::Advice;
 use crate::{
     run::{FreeMemory, HeapWalk, Run},
     words::{percent, size},

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::advice::Advice;
+use super::advice_item::Advice;
 use crate::{
     run::{GrownHeap, GrownVariable, Run},
     words::{percent, plural, printable},

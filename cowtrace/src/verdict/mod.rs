@@ -2,6 +2,7 @@
 //! sentences, and prints nothing.
 
 mod advice;
+mod advice_item;
 mod anew;
 mod answer;
 mod before;
@@ -25,7 +26,7 @@ mod sentences;
 mod walks;
 mod writers;
 
-pub(crate) use advice::Advice;
+pub(crate) use advice_item::Advice;
 pub(crate) use answer::{earlier_workers, facts, losses, main_facts, summary, unshared_share};
 pub(crate) use before::unshared_before;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! All advice: about new memory that keeps growing, and about copies.
 
 use super::{
-    advice::{Advice, advice_on_copies},
+    advice::advice_on_copies,
+    advice_item::Advice,
     grown::WhatGrows,
     growth::{TreeGrowth, growth_of_tree},
 };

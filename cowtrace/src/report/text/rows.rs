@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::terminal::wrap;
+
 /// Columns of a label, with the space behind it.
 const LABEL: usize = 9;
 /// Between columns.
@@ -181,10 +183,19 @@ impl FigureColumns {
     }
 }
 
+/// A row of a sentence.
+pub(super) fn text_row<'a>(
+    label: &'static str,
+    rank: u8,
+    figures: RowFigures,
+    text: String,
+) -> LabelledRow<'a> {
+    LabelledRow::new(label, rank, figures, move |room| wrap(&text, room))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::wrap;
 
     fn rows() -> Vec<LabelledRow<'static>> {
         let row = |label, rank, figures, text: &'static str| {

@@ -16,7 +16,8 @@ pub(crate) use room::{Room, RoomIs};
 
 use self::{beside::parts_beside, new::who_has_new};
 use super::{
-    advice::{Advice, advice_on_copies},
+    advice::advice_on_copies,
+    advice_item::Advice,
     answer,
     endings::killed_for_memory,
     growers::main_grower,

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    series::{PARTS, Series},
-    window::Window,
-};
+use super::{series::PARTS, shape::Series, window::Window};
 use crate::run::{Process, Role, Run, Sample};
 
 /// Copies in memory of a run.

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    series::{NewMemory, PARTS, Series, keeps_growing},
-    shape::GrowthShape,
+    series::{NewMemory, PARTS, keeps_growing},
+    shape::{GrowthShape, Series},
     window::Window,
 };
 use crate::run::{Process, Role, Run};

@@ -2,8 +2,8 @@
 //! cache, other processes, and a rest that nothing explains.
 
 use super::{
-    series::{Series, pages_at},
-    shape::FLOOR_BYTES,
+    series::pages_at,
+    shape::{FLOOR_BYTES, Series},
     window::Window,
 };
 use crate::run::{MachineReading, Run, ServiceAside};

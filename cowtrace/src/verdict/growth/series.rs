@@ -1,7 +1,7 @@
 //! New memory over the time of a trace.
 
 use super::{
-    shape::{GrowthShape, SOON_NS},
+    shape::{GrowthShape, SOON_NS, Series},
     steady::is_steady,
     window::Window,
 };
@@ -20,9 +20,6 @@ const STOPPED: f64 = 0.05;
 const SURE_NS: u64 = 30_000_000_000;
 /// Copies have stopped if no more than this came in the last three tenths of the time.
 const FLAT: f64 = 0.01;
-
-/// Pages at times, ns since the start, in order.
-pub(super) type Series = Vec<(u64, u64)>;
 
 /// New memory of the processes that live, over time.
 pub(super) struct NewMemory(Series);

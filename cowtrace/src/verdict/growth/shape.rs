@@ -20,3 +20,6 @@ pub(crate) enum GrowthShape {
     /// It may be either.
     Unclear,
 }
+
+/// Pages at times, ns since the start, in order.
+pub(super) type Series = Vec<(u64, u64)>;

@@ -1,7 +1,7 @@
 //! Steady growth: after a warm-up, however large that was, the same comes in every tenth of the time. A cache that
 //! fills slows down: one that has seen most of what is asked for, and one of which ever fewer requests are new.
 
-use super::series::Series;
+use super::shape::Series;
 
 /// Parts that the time is cut into.
 const PARTS: usize = 10;

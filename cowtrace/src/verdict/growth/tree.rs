@@ -6,8 +6,8 @@ use super::{
     copies::CopiesInMemory,
     lives::GrowthOfLives,
     machine::{BesideService, MACHINE_FLOOR_BYTES, MachineGrowth},
-    series::{NewMemory, Series, flat_copies, rate_of_last_part},
-    shape::{FLOOR_BYTES, GrowthShape, SOON_NS},
+    series::{NewMemory, flat_copies, rate_of_last_part},
+    shape::{FLOOR_BYTES, GrowthShape, SOON_NS, Series},
     window::Window,
 };
 use crate::{

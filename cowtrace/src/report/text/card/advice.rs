@@ -1,9 +1,6 @@
 //! What helps, on the card.
 
-use super::{
-    super::rows::{LabelledRow, RowFigures},
-    text_row,
-};
+use super::super::rows::{LabelledRow, RowFigures, text_row};
 use crate::{verdict::Advice, words::size};
 
 const MOST_ADVICE: usize = 2;

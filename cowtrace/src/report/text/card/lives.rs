@@ -1,9 +1,6 @@
 //! What workers grow by until they are replaced, and what masters loaded before they forked, on the card.
 
-use super::{
-    super::rows::{LabelledRow, RowFigures},
-    text_row,
-};
+use super::super::rows::{LabelledRow, RowFigures, text_row};
 use crate::{
     verdict::{Card, GrowthOfLives},
     words::{count, plural, seconds, size},

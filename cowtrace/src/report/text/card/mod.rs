@@ -15,7 +15,7 @@ use lives::{row_of_loaded, rows_of_lives};
 
 use super::{
     extent::Extent,
-    rows::{LabelledRow, RowFigures, lines_of_rows},
+    rows::{LabelledRow, RowFigures, lines_of_rows, text_row},
 };
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
@@ -207,15 +207,6 @@ fn rows_beside(card: &Card) -> Vec<LabelledRow<'_>> {
         text_row(label, 0, figures, part.what.clone())
     };
     card.beside.iter().map(row).collect()
-}
-
-fn text_row<'a>(
-    label: &'static str,
-    rank: u8,
-    figures: RowFigures,
-    text: String,
-) -> LabelledRow<'a> {
-    LabelledRow::new(label, rank, figures, move |room| wrap(&text, room))
 }
 
 fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
