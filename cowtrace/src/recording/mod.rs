@@ -28,6 +28,7 @@ mod ranges;
 mod read;
 mod read_error;
 mod recorder;
+mod rows;
 mod savings;
 mod schema;
 mod sums;

@@ -15,8 +15,7 @@ pub(crate) struct Advice {
     /// The new memory that it is about; what moving variables saves by what lies on the copied pages; or the
     /// copies, and those whose cause is not known, bytes. `None` if it saves nothing by itself.
     pub(crate) saves_at_most_bytes: Option<u64>,
-    /// What so many bytes of it are that do not make it worth while, to stand in front of the figure; empty if it
-    /// helps.
+    /// Of what does not help: why the figure is small, in words that stand in front of it. Empty if it helps.
     pub(crate) would_change: &'static str,
     /// The command that shows whether it helped.
     pub(crate) command: Option<&'static str>,

@@ -74,7 +74,7 @@ const SERVERS: [Server; 11] = [
     },
     Server {
         names: &["sidekiqswarm", "resque", "rq worker"],
-        command: "kill -TERM of a worker",
+        command: "kill -TERM WORKER",
         effect: "its parent forks another one",
     },
 ];
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::run::{Balance, BalanceIs, CommandLine, PageBalance, Role, Sources, arbitrary};
 
-    /// A worker that was there before the trace, and had unshared so many of 1,000 pages.
+    /// A worker that was there before the trace. Of 1,000 pages it had unshared `unshared_pages` by then.
     fn run_of(command_line: &str, unshared_pages: u64) -> Run {
         let mut run = arbitrary::empty();
         let process = |id: u32, role| Process {

@@ -37,6 +37,12 @@ if case == "cold":
         names = packed("the name of number %07d" % i for i in range(N))
     notes.extend("another note of number %07d" % i for i in range(N // 2))
 
+# Numbers without reference counts, and texts with.
+numbers = b""
+if case == "numbers":
+    numbers = bytearray(b"x") * (16 << 20)
+    names = ["the name of number %07d" % i for i in range(N)]
+
 # One after the other: each has its own pages.
 first, second = [], []
 if case == "apart":

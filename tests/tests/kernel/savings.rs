@@ -9,6 +9,9 @@ use cowtrace_tests::{
 use serde_json::Value;
 
 const SERVICE: &str = include_str!("savings.py");
+const PAGE: u64 = 4096;
+/// The array of the case `numbers`, in both workers, bytes.
+const NUMBERS: u64 = 2 * (16 << 20);
 
 /// What is promised may differ from what is saved by this share of all copies. Of rows of columns it differs by some
 /// 0.1 %, of dicts and of what the collector writes by some percent.
@@ -109,6 +112,27 @@ fn variables_on_the_same_pages_are_told_together() {
         let found = saving(&apart, "__main__.first");
         assert_eq!(found["shares_with"], Value::Array(Vec::new()), "{python}");
         assert!(number(found, "pages_alone") * 10 > number(found, "pages_with") * 9);
+    }
+}
+
+/// Reading writes reference counts, so that an array of numbers stays shared whatever is read.
+#[test]
+fn reading_reaches_pages_with_reference_counts_alone() {
+    if !can_trace("savings-reading") {
+        return;
+    }
+    for python in some() {
+        let report = traced(&python, "numbers", &[]);
+        let how_far = &report.0["verdict"]["how_far"];
+        let reach = number(how_far, "by_reading_at_most_bytes");
+        let ceiling = number(how_far, "ceiling_bytes");
+        assert!(
+            reach >= copied(&report) * PAGE,
+            "{python}: all copies are by reading; {how_far}"
+        );
+        // The sample is of 32,768 pages of some 8,000: it is all of them.
+        let spared = ceiling.saturating_sub(reach);
+        assert!(spared >= NUMBERS / 100 * 99, "{python}: {how_far}");
     }
 }
 

@@ -99,7 +99,7 @@ fn rows_of_free_memory(run: &Run) -> [Vec<(u64, &'static str)>; 2] {
     [first, last]
 }
 
-/// Pages of variables that have no row, and of none that is known. `told` pages have a row.
+/// Pages without a row: of smaller variables, and those whose variable is not known. `told` pages have a row.
 fn pages_without_name(
     held: &HeldPages,
     told: u64,

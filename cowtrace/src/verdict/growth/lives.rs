@@ -16,7 +16,7 @@ const LEAST_LIVES: usize = 3;
 const LEAST_LIFE_NS: u64 = 4_000_000_000;
 /// What is less is not worth a word, bytes for each worker.
 const LEAST_BYTES: u64 = 4 << 20;
-/// Likewise as one part in so many of what it had at its start.
+/// Nor is less than this part of what a worker had at its start: a fiftieth.
 const LEAST_PART: u64 = 50;
 /// It is what workers do if this share of them grew by half as much as the usual one at least.
 const ALIKE: f64 = 0.75;

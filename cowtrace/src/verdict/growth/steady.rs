@@ -1,5 +1,5 @@
 //! Steady growth: after a warm-up, however large that was, the same comes in every tenth of the time. A cache that
-//! fills slows down: one that has seen most of what is asked for, and one of which ever fewer requests are new.
+//! fills slows down, since fewer and fewer requests are new to it.
 
 use super::shape::Series;
 

@@ -21,7 +21,7 @@ const LEAST_USE: f64 = 0.1;
 const LEAST_SHARED: f64 = 0.2;
 /// If for more than this part of what is saved it is not known whether reading would have copied it, it is a bound.
 const MOST_UNKNOWN: f64 = 0.2;
-/// Most neighbours of a variable that are told.
+/// Most neighbours that are listed for a variable.
 const MAX_NEIGHBOURS: usize = 8;
 
 /// What lies on a page of one variable.

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::run::{FreezeSaving, PageNeighbour, Saving};
 
-/// A variable with no less than one part in this many of what lies on copied pages is told apart, even if it was
-/// not written first.
+/// A variable counts by itself, even if it was not written first, from this part of what lies on copied pages on: a
+/// twentieth.
 const LEAST_NEIGHBOUR: u64 = 20;
 /// If nodes had to be joined on more than this part of the copied pages, nothing is promised.
 const MOST_BLURRED: f64 = 0.1;
