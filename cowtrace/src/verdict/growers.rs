@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::growth::new_pages_by_process;
 use crate::{
-    run::{Grower, Run},
+    run::{Grower, Role, Run},
     words::{Lines, function_of_grower},
 };
 
@@ -66,6 +66,13 @@ fn is_telling(grower: &Grower) -> bool {
     grower.python_stack.is_some() || (grower.function.is_some() && !is_of_system)
 }
 
+/// Whether a process is a master that touched more for other ends than to grow, as one does that loads before it
+/// forks: the places where it touched say little of where it grew.
+fn has_loaded(run: &Run, process_id: u32, grown: f64, touched: u64) -> bool {
+    let process = run.process(process_id);
+    process.is_some_and(|it| it.role == Role::Master) && grown * 2.0 < touched as f64
+}
+
 /// Pages by name, most first.
 pub(crate) fn grown_by<'a>(
     growers: impl IntoIterator<Item = &'a Grower>,
@@ -97,7 +104,7 @@ pub(crate) fn main_grower(run: &Run) -> Option<(String, f64)> {
         if grown > 0.0 && all > 0 {
             let pages = grown * grower.pages as f64 / all as f64;
             whole += pages;
-            if is_telling(grower) {
+            if is_telling(grower) && !has_loaded(run, grower.process_id, grown, all) {
                 *sums
                     .entry(place_of_grower(run, &lines, grower))
                     .or_default() += pages;
@@ -114,7 +121,7 @@ pub(crate) fn main_grower(run: &Run) -> Option<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{HeldBefore, Kind, Process, Role, Sample, Sources, arbitrary};
+    use crate::run::{HeldBefore, Kind, Process, Sample, Sources, arbitrary};
 
     fn grower(process_id: u32, function: &str, sampled_touches: u64) -> Grower {
         Grower {
@@ -180,6 +187,19 @@ mod tests {
         assert_eq!(main_grower(&run), Some(("log (app)".into(), 0.25)));
         run.growth.growers.truncate(1);
         assert_eq!(main_grower(&run), None);
+    }
+
+    #[test]
+    fn where_a_master_loads_is_not_where_it_grows() {
+        let mut run = run();
+        // It grows by 2,900 pages, and its sample stands for 51,200.
+        for (sample, more) in run.memory.timeline.samples.iter_mut().zip(1..) {
+            sample.held_by_process = [(0, 50_000 + more * 100), (1, 100)].into();
+        }
+        assert_eq!(main_grower(&run), None);
+        run.growth.growers[0] = grower(0, "keep", 45);
+        let found = main_grower(&run);
+        assert_eq!(found, Some(("keep (app)".into(), 1.0)));
     }
 
     #[test]

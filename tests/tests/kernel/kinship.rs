@@ -97,10 +97,12 @@ fn commands(report: &Report) -> Vec<&str> {
     commands.collect()
 }
 
-fn text_of(recording: &Path) -> String {
+/// The text of the report, its lines joined.
+fn words_of_report(recording: &Path) -> String {
     let mut command = Command::new(program("cowtrace"));
     let output = command.arg("report").arg(recording).output();
-    String::from_utf8_lossy(&output.expect("cowtrace runs").stdout).into_owned()
+    let text = String::from_utf8_lossy(&output.expect("cowtrace runs").stdout).into_owned();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -131,14 +133,12 @@ fn a_forkservers_children_are_told_as_those_of_a_master() {
             "{:?}",
             commands(&report)
         );
-        let text = text_of(&recording);
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let words = words.join(" ");
+        let words = words_of_report(&recording);
         assert!(
             words.contains("2 forked from multiprocessing.forkserver ("),
-            "{python}: {text}"
+            "{python}: {words}"
         );
-        assert!(words.contains("2 started anew ("), "{python}: {text}");
+        assert!(words.contains("2 started anew ("), "{python}: {words}");
         // What they inherited is the forkserver's, three processes' worth otherwise.
         let inherited: Vec<u64> = report.0["processes"]
             .as_array()
@@ -189,9 +189,7 @@ fn a_service_below_a_launcher_is_told_as_if_it_were_traced_itself() {
         assert!(!ready.exists(), "the trace has ended");
         let told = ["__main__.Record", "use", "service() local records"];
         expect_told(&python, &report, told);
-        let words = text_of(&recording);
-        let words: Vec<&str> = words.split_whitespace().collect();
-        let words = words.join(" ");
+        let words = words_of_report(&recording);
         let kinship = format!("2 forked from kinship.py ({master}); 1 started anew (kinship.py)");
         assert!(words.contains(&kinship), "{python}: {words}");
         service.say("end");

@@ -109,18 +109,7 @@ pub(super) fn write_groups(
     } else {
         processes_by_copies(run)
     };
-    let copied = size(run.bytes(run.copied().total()));
-    let new: u64 = processes.iter().map(|it| rows.new_of(it).held).sum();
-    let figures = if is_about_new && new > 0 {
-        format!(
-            "{copied} copied in all, {} new at the end",
-            size(run.bytes(new))
-        )
-    } else {
-        format!("{copied} in all")
-    };
-    let title = title_of_section(run, is_about_new && new > 0);
-    section(&format!("{title} ({figures})"), style, out)?;
+    write_title_of_groups(run, &rows, &processes, is_about_new, style, out)?;
     let workers = run.workforce().images;
     let is_passing = |it: &&Process| {
         it.role != Role::Master && !workers.contains(&it.id) && lived_for_a_moment(it)
@@ -145,6 +134,29 @@ pub(super) fn write_groups(
         item(&passing_in_words(run, &passing), style, out)?;
     }
     write_kinship(run, style, out)
+}
+
+/// The title with the sums of all.
+fn write_title_of_groups(
+    run: &Run,
+    rows: &ProcessRows<'_>,
+    processes: &[&Process],
+    is_about_new: bool,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let copied = size(run.bytes(run.copied().total()));
+    let new: u64 = processes.iter().map(|it| rows.new_of(it).held).sum();
+    let figures = if is_about_new && new > 0 {
+        format!(
+            "{copied} copied in all, {} new at the end",
+            size(run.bytes(new))
+        )
+    } else {
+        format!("{copied} in all")
+    };
+    let title = title_of_section(run, is_about_new && new > 0);
+    section(&format!("{title} ({figures})"), style, out)
 }
 
 /// Whether it ended before it could work with what it inherited.

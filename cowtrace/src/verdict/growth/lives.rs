@@ -142,6 +142,16 @@ impl Life<'_> {
     }
 }
 
+/// When a worker ended that began in the trace and was replaced; `newest_ns` is when the newest one of the same parent
+/// began.
+fn end_of_whole_life(worker: &Process, newest_ns: u64) -> Option<u64> {
+    let ended_ns = worker.exited_ns?;
+    let half = ended_ns - (ended_ns.saturating_sub(worker.started_ns)) / 2;
+    let was_killed = worker.exit.is_some_and(|exit| exit.out_of_memory);
+    let is_one = worker.pid != 0 && worker.role == Role::Worker && worker.started_ns > 0;
+    (is_one && newest_ns >= half && !was_killed).then_some(ended_ns)
+}
+
 /// The lives of workers that began and ended in the time, and after whose first half another one of the same
 /// parent was forked. A worker that the kernel killed was not replaced by its master's will.
 fn whole_lives<'a>(workers: &[&'a Process], window: &Window<'_>) -> Vec<Life<'a>> {
@@ -154,23 +164,15 @@ fn whole_lives<'a>(workers: &[&'a Process], window: &Window<'_>) -> Vec<Life<'a>
         *newest = worker.started_ns.max(*newest);
     }
     let whole = workers.iter().filter_map(|worker| {
-        let ended_ns = worker.exited_ns.filter(|ended| *ended <= end)?;
-        let half = ended_ns - (ended_ns.saturating_sub(worker.started_ns)) / 2;
-        let is_replaced = newest
-            .get(&worker.parent_id)
-            .is_some_and(|newest| *newest >= half);
-        let was_killed = worker.exit.is_some_and(|exit| exit.out_of_memory);
-        let is_one = worker.pid != 0 && worker.role == Role::Worker;
-        (is_one && worker.started_ns > 0 && is_replaced && !was_killed)
-            .then_some((*worker, ended_ns))
-    });
-    let mut lives: Vec<Life<'a>> = whole
-        .map(|(worker, ended_ns)| Life {
+        let newest = newest.get(&worker.parent_id).copied().unwrap_or(0);
+        let ended_ns = end_of_whole_life(worker, newest).filter(|ended| *ended <= end)?;
+        Some(Life {
             worker,
             ended_ns,
             new: Series::new(),
         })
-        .collect();
+    });
+    let mut lives: Vec<Life<'a>> = whole.collect();
     let by_id: HashMap<u32, usize> = (0..)
         .zip(&lives)
         .map(|(at, it)| (it.worker.id, at))

@@ -128,6 +128,32 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
             rows.push(text_row("what", 3, RowFigures::Nothing, STOPPED.into()));
         }
     }
+    rows.extend(rows_of_new_memory(card));
+    rows.extend(rows_of_lives(card));
+    rows.extend(row_of_loaded(card));
+    rows.extend(rows_beside(card));
+    if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
+        rows.extend(rows_of_advice(std::slice::from_ref(advice), CHECK_GROWTH));
+    }
+    let Some(copies) = &card.copies else {
+        rows.extend(card.loss.map(row_of_loss));
+        return rows;
+    };
+    let is_part = || copies.share_of_growth.is_none_or(|it| it >= ASIDE_SHARE);
+    let in_detail = !copies.are_few && (!card.copies_are_aside || is_part());
+    if card.copies_are_aside {
+        rows.push(row_of_aside(copies));
+    }
+    if in_detail {
+        rows.extend(rows_of_copies_in_detail(card, copies));
+    }
+    rows.extend(card.loss.map(row_of_loss));
+    rows
+}
+
+/// Where new memory is, and that it has no bound.
+fn rows_of_new_memory(card: &Card) -> Vec<LabelledRow<'_>> {
+    let mut rows = Vec::new();
     if let Some((place, share)) = &card.grew_in {
         let text = format!("new memory grew in {}", printable(place));
         let figures = RowFigures::Words(about_percent(*share));
@@ -153,35 +179,21 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         let text = no_bound(card.lasts);
         rows.push(text_row("how far", 0, RowFigures::Nothing, text));
     }
-    rows.extend(rows_of_lives(card));
-    rows.extend(row_of_loaded(card));
-    rows.extend(rows_beside(card));
-    if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
-        rows.extend(rows_of_advice(std::slice::from_ref(advice), CHECK_GROWTH));
-    }
-    let Some(copies) = &card.copies else {
-        rows.extend(card.loss.map(row_of_loss));
-        return rows;
-    };
-    let is_part = || copies.share_of_growth.is_none_or(|it| it >= ASIDE_SHARE);
-    let in_detail = !copies.are_few && (!card.copies_are_aside || is_part());
-    if card.copies_are_aside {
-        rows.push(row_of_aside(copies));
-    }
-    if in_detail {
-        let mut of_copies = rows_of_copies(copies, card.copies_are_aside);
-        let outlook = card.outlook.as_ref();
-        of_copies.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
-        of_copies.extend(rows_of_advice(&card.advice, CHECK));
-        // What grows comes first, where it is known.
-        let by = match card.grown {
-            Some(_) => AFTER_GROWN,
-            None => u8::from(card.copies_are_aside),
-        };
-        rows.extend(of_copies.into_iter().map(|row| row.less_important(by)));
-    }
-    rows.extend(card.loss.map(row_of_loss));
     rows
+}
+
+/// What was copied, how far that is, and what helps.
+fn rows_of_copies_in_detail<'a>(card: &'a Card, copies: &'a CopiesOnCard) -> Vec<LabelledRow<'a>> {
+    let mut rows = rows_of_copies(copies, card.copies_are_aside);
+    let outlook = card.outlook.as_ref();
+    rows.extend(outlook.into_iter().flat_map(|it| rows_of_outlook(it, card)));
+    rows.extend(rows_of_advice(&card.advice, CHECK));
+    // What grows comes first, where it is known.
+    let by = match card.grown {
+        Some(_) => AFTER_GROWN,
+        None => u8::from(card.copies_are_aside),
+    };
+    rows.into_iter().map(|row| row.less_important(by)).collect()
 }
 
 fn no_bound(lasts: Option<(Room, u64)>) -> String {
