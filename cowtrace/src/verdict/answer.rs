@@ -57,6 +57,7 @@ pub(crate) fn summary(run: &Run) -> String {
 pub(crate) fn facts(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = unshared_in_words(run).into_iter().collect();
     facts.extend(about_workers(run));
+    facts.extend(how_to_fork_anew(run).map(|how| format!("To count all, {how}.")));
     if run.reused_faults() > 0 {
         facts.push(format!(
             "{} needed no copy and cost no memory.",
@@ -218,11 +219,7 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    let said = format!("{they} had copied by then{by_then} is not counted.");
-    Some(match how_to_fork_anew(run) {
-        Some(how) => format!("{said} {how}"),
-        None => said,
-    })
+    Some(format!("{they} had copied by then{by_then} is not counted."))
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
