@@ -43,7 +43,7 @@ pub use present::{PresentPages, read_present};
 pub use process::{
     Identity, Task, children_of, is_alive, list_tasks, read_comm, read_identity, resident_pages,
 };
-pub use program::started_by;
+pub use program::{LinkedProgram, started_by};
 pub use sockets::{network_namespace, read_sockets};
 pub use target::{Refusal, read_target, read_word, try_reading, why_refused};
 

@@ -219,7 +219,9 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    Some(format!("{they} had copied by then{by_then} is not counted."))
+    Some(format!(
+        "{they} had copied by then{by_then} is not counted."
+    ))
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied

@@ -162,7 +162,15 @@ mod tests {
     fn times_that_are_estimated_have_two_digits() {
         let told = [0, 45, 185, 1_856, 9_000, 86_400, 259_200];
         let told = told.map(|seconds: u64| about_seconds(seconds * 1_000_000_000));
-        let expected = ["1 s", "45 s", "3 min 0 s", "31 min", "3 h", "24 h", "3 days"];
+        let expected = [
+            "1 s",
+            "45 s",
+            "3 min 0 s",
+            "31 min",
+            "3 h",
+            "24 h",
+            "3 days",
+        ];
         assert_eq!(told, expected);
     }
 

@@ -27,7 +27,9 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
         }
         (head, tail) = next;
     }
-    [&parts[..head], &["…"][..], &parts[tail..]].concat().concat()
+    [&parts[..head], &["…"][..], &parts[tail..]]
+        .concat()
+        .concat()
 }
 
 /// Cut at the end to at most `width` columns, for names that differ at the beginning.

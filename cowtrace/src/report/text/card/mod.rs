@@ -24,8 +24,8 @@ use crate::{
         RoomIs,
     },
     words::{
-        about_percent, about_seconds, kind_of_write, percent, plural, printable, seconds, short_kind_of_write,
-        shorten, size,
+        about_percent, about_seconds, kind_of_write, percent, plural, printable, seconds,
+        short_kind_of_write, shorten, size,
     },
 };
 
