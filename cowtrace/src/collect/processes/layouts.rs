@@ -154,6 +154,7 @@ impl Layouts {
         is_over: impl Fn() -> bool,
     ) -> Option<Vec<Mapping>> {
         let mut mappings = memory::read_mappings(text).ok()?;
+        memory::name_unnamed(&mut mappings);
         if let Some(linked) = linked {
             linked.rename(&mut mappings);
         }
