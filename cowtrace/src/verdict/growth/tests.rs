@@ -327,6 +327,20 @@ fn what_a_master_copies_again_after_each_fork_is_in_memory_once() {
 }
 
 #[test]
+fn what_a_worker_copies_that_is_traced_alone_stays_with_it() {
+    let mut run = run(30, linear(0), linear(0), 0);
+    run.memory.processes.truncate(1);
+    run.memory.processes[0].copied.anon = 30 * PAGES_PER_MIB;
+    for (at, sample) in (0..).zip(&mut run.memory.timeline.samples) {
+        sample.by_process = BTreeMap::from([(0, at * PAGES_PER_MIB)]);
+        sample.held_by_process = BTreeMap::from([(0, 100 * PAGES_PER_MIB)]);
+    }
+    let growth = growth_of_tree(&run).unwrap();
+    assert_eq!(growth.kind, VerdictKind::CopyOnWrite);
+    assert!(growth.held_bytes > 20 << 20, "{growth:?}");
+}
+
+#[test]
 fn older_recordings_have_no_verdict() {
     assert!(growth_of_tree(&arbitrary::empty()).is_none());
 }

@@ -86,7 +86,14 @@ fn share_of_free_memory(run: &Run, growth: &TreeGrowth) -> Option<String> {
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     if growth.copied_bytes > growth.touched_bytes {
-        let workers = plural(run.workforce().workers.len() as u64, "worker");
+        let workers = match run.workforce().workers.len() as u64 {
+            0 => {
+                let copies = |it: &&Process| it.copied.total() > 0;
+                let number = run.memory.processes.iter().filter(copies).count();
+                plural(number as u64, "process")
+            }
+            number => plural(number, "worker"),
+        };
         let copied = size(growth.copied_bytes);
         // Processes that lived for less than a tick were never seen with what they had copied.
         let held = match growth.peak_held_bytes {
