@@ -48,7 +48,13 @@ fn in_those(run: &Run, processes: &[(u32, u64)], role: Role) -> Option<String> {
     } else {
         format!("{least} to {most}")
     };
-    Some(format!("in {number}, {each} each"))
+    // Each has loaded for itself what forks would share.
+    let anew = if noun == "process" {
+        ", started anew: they share nothing"
+    } else {
+        ""
+    };
+    Some(format!("in {number}, {each} each{anew}"))
 }
 
 /// How many of a role lived at the end of what the verdict is about.
