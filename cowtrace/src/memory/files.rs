@@ -24,6 +24,26 @@ pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> 
     hold_file(&root.join(format!("{pid}/map_files/{start:x}-{end:x}"))).ok()
 }
 
+/// What a process has as its root: a device, and a folder on it, by `mountinfo`; equal for equal roots. The file system
+/// itself is not asked: it may never answer. `None` if the root is no mount of its own (chroot), or cannot be read.
+#[must_use]
+pub fn root_identity(root: &Path, pid: u32) -> Option<String> {
+    let text = fs::read_to_string(root.join(format!("{pid}/mountinfo"))).ok()?;
+    let mut found = text.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(2);
+        let (device, folder, at) = (fields.next()?, fields.next()?, fields.next()?);
+        (at == "/").then(|| format!("{device} {folder}"))
+    });
+    // A later one hides those before it.
+    found.next_back()
+}
+
+/// A process's root folder.
+#[must_use]
+pub fn hold_root(root: &Path, pid: u32) -> Option<File> {
+    hold_file(&root.join(format!("{pid}/root"))).ok()
+}
+
 /// The file with this name in a process's mount namespace and root, or in cowtrace's own. It may
 /// not be the file that the process means.
 #[must_use]

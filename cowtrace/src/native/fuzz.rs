@@ -42,7 +42,7 @@ pub(crate) const ANSWERS: Target = Target {
 const PERF_MAP_SEED: &[u8] = b"\x20\x10\0\0\0\0\0\0\x05\x20\0\0\0\0\0\0\
     1000 20 LazyCompile:old /app.js:1\n2000 10 stub\n1000 10 *new app.js:7\n";
 const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
-{"Names":[0,[{"function":"f","begins":[4096,"near"],"inlined":["g"],"caller":"ByFrame"}]]}
+{"Names":[0,[{"function":"f","begins":{"at":4096,"before":{"function":"near","apart":2},"after":null,"part":"ruby-collector"},"inlined":["g"],"caller":"ByFrame"}]]}
 {"Problem":[3,1,{"Owner":7}]}
 {"Begun":[4,5]}
 {"Numbers":[4,[8192,null]]}
@@ -67,10 +67,11 @@ fn elf(input: &[u8]) {
         let _ = segments
             .offset(address)
             .map(|offset| segments.address(offset));
-        if let Some((begin, near)) = functions.as_ref().and_then(|it| it.around(address)) {
-            assert!(begin <= address && near.is_none_or(|name| !name.is_empty()));
+        if let Some(start) = functions.as_ref().and_then(|it| it.around(address)) {
+            let mut beside = start.before.iter().chain(&start.after);
+            assert!(start.at <= address && beside.all(|it| !it.function.is_empty()));
             if let Some(unwind) = &unwind {
-                let _ = unwind.caller(begin);
+                let _ = unwind.caller(start.at);
             }
         }
         if let Some(unwind) = &unwind {

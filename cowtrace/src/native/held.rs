@@ -23,6 +23,8 @@ use crate::{
 const MAX_FILES: usize = 512;
 /// Most perf maps held, one per process.
 const MAX_PERF_MAPS: usize = 64;
+/// Most root folders held: files of further containers are not looked for in packages.
+const MAX_ROOTS: usize = 8;
 /// Interval between attempts to find a missing file.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -43,8 +45,35 @@ pub(crate) enum Holding {
 pub(crate) struct HeldFiles {
     /// Symbols that are looked up during the trace.
     pub(crate) exports: Exports,
-    files: Vec<(File, Option<u64>)>,
+    files: Vec<HeldCode>,
+    roots: Vec<HeldRoot>,
     perf_maps: HashMap<u32, PerfMap>,
+}
+
+struct HeldCode {
+    file: File,
+    /// The inode it must have, if it was found by name.
+    inode: Option<u64>,
+    /// Its path below a root, by the root's number; none if it is no longer there.
+    path: Option<(usize, String)>,
+}
+
+/// A root folder of traced processes.
+struct HeldRoot {
+    folder: File,
+    identity: String,
+    is_own: bool,
+}
+
+/// Where a held file lies.
+pub(super) struct HeldPath<'a> {
+    /// The number of its root.
+    pub(super) root: usize,
+    /// The root's descriptor.
+    pub(super) descriptor: i32,
+    /// Whether it is the root that cowtrace runs in.
+    pub(super) is_own: bool,
+    pub(super) path: &'a str,
 }
 
 enum PerfMap {
@@ -76,18 +105,51 @@ impl HeldFiles {
             let mut files = own.filter_map(|pid| memory::hold_named(proc_root, pid, &mapping.name));
             files.next().map(|file| (file, Some(id.inode)))
         };
-        match mapped.or_else(by_name) {
-            Some(file) => {
-                self.files.push(file);
-                Holding::Held(self.files.len() - 1)
-            }
-            None => Holding::Gone,
+        let Some((file, inode)) = mapped.or_else(by_name) else {
+            return Holding::Gone;
+        };
+        let is_there = !mapping.name.ends_with(" (deleted)");
+        let root = self.root(proc_root, pids).filter(|_| is_there);
+        self.files.push(HeldCode {
+            file,
+            inode,
+            path: root.map(|root| (root, mapping.name.clone())),
+        });
+        Holding::Held(self.files.len() - 1)
+    }
+
+    /// The number of the processes' root, which is held from now on.
+    fn root(&mut self, proc_root: &Path, pids: &[u32]) -> Option<usize> {
+        let identity = |pid: u32| memory::root_identity(proc_root, pid);
+        let (pid, identity) = pids.iter().find_map(|&pid| Some((pid, identity(pid)?)))?;
+        let known = self.roots.iter().position(|root| root.identity == identity);
+        if known.is_some() || self.roots.len() >= MAX_ROOTS {
+            return known;
         }
+        let own = memory::root_identity(Path::new("/proc"), std::process::id());
+        self.roots.push(HeldRoot {
+            folder: memory::hold_root(proc_root, pid)?,
+            is_own: own.as_ref() == Some(&identity),
+            identity,
+        });
+        Some(self.roots.len() - 1)
+    }
+
+    /// Where a held file lies; none if it has no name there any more, or its root is not held.
+    pub(super) fn path_of(&self, number: usize) -> Option<HeldPath<'_>> {
+        let (root, path) = self.files.get(number)?.path.as_ref()?;
+        let held = self.roots.get(*root)?;
+        Some(HeldPath {
+            root: *root,
+            descriptor: held.folder.as_raw_fd(),
+            is_own: held.is_own,
+            path,
+        })
     }
 
     /// A held file by its number, for the reader.
     pub(super) fn of(&self, number: usize) -> Option<HeldFile> {
-        let (file, inode) = self.files.get(number)?;
+        let HeldCode { file, inode, .. } = self.files.get(number)?;
         Some(HeldFile {
             descriptor: file.as_raw_fd(),
             inode: *inode,

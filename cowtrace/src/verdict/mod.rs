@@ -23,6 +23,7 @@ mod remedies;
 mod runtimes;
 mod saving;
 mod sentences;
+mod symbols;
 mod walks;
 mod writers;
 

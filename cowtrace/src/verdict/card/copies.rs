@@ -9,8 +9,8 @@ use crate::{
         writers::{KnownPages, pages, pages_by, tells_what_was_written},
     },
     words::{
-        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, function, printable, shorten, type_and_entries,
-        written,
+        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, cause_of_write, printable, shorten,
+        type_and_entries, written,
     },
 };
 
@@ -144,7 +144,9 @@ fn main_place(run: &Run) -> Option<(String, f64)> {
     let mut by_line = pages_by(writers.iter().filter(has_line), |it| lines.of_writer(it));
     by_line.retain(|(name, _)| name != NO_LINE);
     let has_function = |writer: &&Writer| writer.function.is_some();
-    let by_function = pages_by(writers.iter().filter(has_function), function);
+    let by_function = pages_by(writers.iter().filter(has_function), |it| {
+        cause_of_write(run, it)
+    });
     let (line, function) = (most(by_line), most(by_function));
     match (&line, &function) {
         (Some((_, of_line)), Some((_, of_function)))
