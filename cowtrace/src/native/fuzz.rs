@@ -47,6 +47,7 @@ const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
 {"Begun":[4,5]}
 {"Numbers":[4,[8192,null]]}
 {"Numbers":[5,[64]]}
+{"Origins":[6,{"distribution":"debian","packages":["libruby3.1",null]}]}
 {"Begun":[1,2,3]}
 {"Names":[1,[{"function":null,"begins":null,"inlined":[],"caller":"Unknown"},
 "All"
@@ -96,7 +97,7 @@ fn perf_map(input: &[u8]) {
     }
 }
 
-/// Parts with one, two and no places, one about two perf maps, and two that ask for numbers; asked
+/// Parts with one, two and no places, one about two perf maps, two that ask for numbers, and one for packages; asked
 /// again after the first answers.
 fn answers(input: &[u8]) {
     let held = HeldFile {
@@ -116,6 +117,7 @@ fn answers(input: &[u8]) {
         (PartSource::PerfMaps(maps.to_vec()), 1),
         (PartSource::Data(held), 2),
         (PartSource::Symbols(held, vec!["f".into()]), 0),
+        (PartSource::Packages(-1, vec!["/f".into(), "/g".into()]), 0),
     ];
     let parts = sources.map(|(source, places)| QuestionPart {
         source,
@@ -138,6 +140,10 @@ fn answers(input: &[u8]) {
         for (part, names) in parts.iter().zip(&answers.names) {
             let count = names.as_ref().map(Vec::len);
             assert!(count.is_none_or(|count| count == part.places.len()));
+        }
+        for origins in answers.origins.iter().flatten() {
+            let names = origins.packages.iter().flatten();
+            assert!(origins.packages.len() == 2 && names.clone().all(|it| !it.contains(' ')));
         }
         for (part, numbers) in parts.iter().zip(&answers.numbers) {
             let count = numbers.as_ref().map(Vec::len);

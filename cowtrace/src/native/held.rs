@@ -25,6 +25,8 @@ const MAX_FILES: usize = 512;
 const MAX_PERF_MAPS: usize = 64;
 /// Most root folders held: files of further containers are not looked for in packages.
 const MAX_ROOTS: usize = 8;
+/// Most processes of a program that are asked for their root: they may have ended.
+const MOST_ASKED: usize = 4;
 /// Interval between attempts to find a missing file.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -47,6 +49,8 @@ pub(crate) struct HeldFiles {
     pub(crate) exports: Exports,
     files: Vec<HeldCode>,
     roots: Vec<HeldRoot>,
+    /// By process, the number of its root.
+    root_of: HashMap<u32, Option<usize>>,
     perf_maps: HashMap<u32, PerfMap>,
 }
 
@@ -109,7 +113,8 @@ impl HeldFiles {
             return Holding::Gone;
         };
         let is_there = !mapping.name.ends_with(" (deleted)");
-        let root = self.root(proc_root, pids).filter(|_| is_there);
+        let mut living = pids.iter().take(MOST_ASKED).filter(|_| is_there);
+        let root = living.find_map(|&pid| self.root(proc_root, pid));
         self.files.push(HeldCode {
             file,
             inode,
@@ -118,10 +123,21 @@ impl HeldFiles {
         Holding::Held(self.files.len() - 1)
     }
 
-    /// The number of the processes' root, which is held from now on.
-    fn root(&mut self, proc_root: &Path, pids: &[u32]) -> Option<usize> {
-        let identity = |pid: u32| memory::root_identity(proc_root, pid);
-        let (pid, identity) = pids.iter().find_map(|&pid| Some((pid, identity(pid)?)))?;
+    /// The number of a process's root.
+    fn root(&mut self, proc_root: &Path, pid: u32) -> Option<usize> {
+        if let Some(&root) = self.root_of.get(&pid) {
+            return root;
+        }
+        let root = self.find_root(proc_root, pid);
+        if self.root_of.len() < MAX_FILES {
+            self.root_of.insert(pid, root);
+        }
+        root
+    }
+
+    /// The number of a process's root, which is held from now on.
+    fn find_root(&mut self, proc_root: &Path, pid: u32) -> Option<usize> {
+        let identity = memory::root_identity(proc_root, pid)?;
         let known = self.roots.iter().position(|root| root.identity == identity);
         if known.is_some() || self.roots.len() >= MAX_ROOTS {
             return known;

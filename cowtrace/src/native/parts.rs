@@ -11,7 +11,7 @@ use std::{
 use crate::run::RuntimePart;
 
 /// The exported functions of each part, with spaces between them.
-const TABLE: [(RuntimePart, &str); 4] = [
+const TABLE: [(RuntimePart, &str); 6] = [
     (
         RuntimePart::CpythonCollector,
         include_str!("parts/cpython_gc.txt"),
@@ -22,12 +22,17 @@ const TABLE: [(RuntimePart, &str); 4] = [
     ),
     (RuntimePart::PerlValues, include_str!("parts/perl_sv.txt")),
     (
+        RuntimePart::PhpInterpreter,
+        include_str!("parts/php_execute.txt"),
+    ),
+    (RuntimePart::RCollector, include_str!("parts/r_memory.txt")),
+    (
         RuntimePart::RubyCollector,
         include_str!("parts/ruby_gc.txt"),
     ),
 ];
 /// Fewer exported functions of a part say nothing.
-const FEWEST: usize = 4;
+const FEWEST: usize = 8;
 /// At least this share of a part's exported functions is followed by another of them: 0.88 and more in files whose
 /// functions stand in the order of the sources, 0.33 at most in Debian's `python3.11`, which is ordered by a profile.
 const TOGETHER: f64 = 0.75;
@@ -75,27 +80,27 @@ mod tests {
 
     #[test]
     fn exported_functions_tell_their_part_where_they_stand_together() {
-        let collector = Some(RuntimePart::CpythonCollector);
-        let together = [
-            "Py_Main",
-            "PyGC_Enable",
-            "PyGC_Disable",
-            "PyGC_IsEnabled",
-            "PyGC_Collect",
-            "PyList_New",
+        let allocator = [
+            "PyMem_Malloc",
+            "PyMem_Calloc",
+            "PyMem_Realloc",
+            "PyMem_Free",
+            "PyObject_Malloc",
+            "PyObject_Calloc",
+            "PyObject_Realloc",
+            "PyObject_Free",
         ];
-        let expected = [None, collector, collector, collector, collector, None];
-        assert_eq!(parts(&together).as_deref(), Some(&expected[..]));
-        let scattered = [
-            "PyGC_Enable",
-            "PyGC_Disable",
-            "Py_Main",
-            "PyGC_IsEnabled",
-            "PyList_New",
-            "PyGC_Collect",
-        ];
+        let around = |names: &[&'static str]| [&["Py_Main"], names, &["PyList_New"]].concat();
+        let part = Some(RuntimePart::CpythonAllocator);
+        let expected = [vec![None], vec![part; 8], vec![None]].concat();
+        assert_eq!(parts(&around(&allocator)), Some(expected));
+        let scattered: Vec<&str> = allocator.iter().flat_map(|name| [*name, "other"]).collect();
         assert_eq!(parts(&scattered), None);
-        assert_eq!(parts(&together[1..4]), Some(vec![None; 3]), "too few");
+        assert_eq!(
+            parts(&around(&allocator[1..])),
+            Some(vec![None; 9]),
+            "too few"
+        );
     }
 
     #[test]

@@ -20,10 +20,15 @@ use super::{
 use crate::{run::RuntimePart, scratch::Scratch};
 
 /// Functions in the order of their addresses, of files of which there is no copy here.
-const FILES: [(&str, &[RuntimePart]); 5] = [
+const FILES: [(&str, &[RuntimePart]); 7] = [
     (
         include_str!("truth/ruby-3.1.txt"),
         &[RuntimePart::RubyCollector],
+    ),
+    (include_str!("truth/r-4.2.txt"), &[RuntimePart::RCollector]),
+    (
+        include_str!("truth/php-8.2.txt"),
+        &[RuntimePart::PhpInterpreter],
     ),
     (
         include_str!("truth/perl-5.36.txt"),
@@ -41,12 +46,17 @@ const FILES: [(&str, &[RuntimePart]); 5] = [
     (include_str!("truth/debian-python3.11.txt"), &[]),
 ];
 
+/// What stands for a source file that is not known.
+const UNKNOWN: &str = "??";
+
 /// The source files of a part.
 const fn sources(part: RuntimePart) -> &'static [&'static str] {
     match part {
         RuntimePart::CpythonCollector => &["gcmodule.c", "gc.c"],
         RuntimePart::CpythonAllocator => &["obmalloc.c"],
         RuntimePart::PerlValues => &["sv.c"],
+        RuntimePart::PhpInterpreter => &["zend_execute.c"],
+        RuntimePart::RCollector => &["memory.c"],
         RuntimePart::RubyCollector => &["gc.c"],
     }
 }
@@ -99,7 +109,8 @@ fn tally(all: &[Known], said: impl Fn(u64) -> Option<UnnamedStart>) -> Tally {
     let exported = exported.flat_map(|it| it.exported.iter().map(move |name| (name.as_str(), it)));
     let truth: BTreeMap<&str, &Known> = exported.collect();
     let mut tally = Tally::default();
-    for known in all.iter().filter(|it| it.exported.is_empty()) {
+    let without_name = |it: &&Known| it.exported.is_empty() && it.source != UNKNOWN;
+    for known in all.iter().filter(without_name) {
         if let Some(said) = said(known.at) {
             tally.add(known, &said, &truth);
         }

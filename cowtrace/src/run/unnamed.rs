@@ -40,16 +40,22 @@ pub enum RuntimePart {
     CpythonAllocator,
     /// `sv.c`.
     PerlValues,
+    /// `zend_execute.c`.
+    PhpInterpreter,
+    /// `memory.c`.
+    RCollector,
     /// `gc.c`.
     RubyCollector,
 }
 
 impl RuntimePart {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::CpythonCollector,
         Self::CpythonAllocator,
         Self::PerlValues,
+        Self::PhpInterpreter,
+        Self::RCollector,
         Self::RubyCollector,
     ];
 
@@ -60,6 +66,8 @@ impl RuntimePart {
             Self::CpythonCollector => "cpython-collector",
             Self::CpythonAllocator => "cpython-allocator",
             Self::PerlValues => "perl-values",
+            Self::PhpInterpreter => "php-interpreter",
+            Self::RCollector => "r-collector",
             Self::RubyCollector => "ruby-collector",
         }
     }

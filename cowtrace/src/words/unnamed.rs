@@ -13,6 +13,8 @@ pub(crate) const fn part_in_words(part: RuntimePart) -> &'static str {
         RuntimePart::CpythonCollector => "CPython's garbage collector",
         RuntimePart::CpythonAllocator => "CPython's object allocator",
         RuntimePart::PerlValues => "Perl's handling of values",
+        RuntimePart::PhpInterpreter => "PHP's interpreter loop",
+        RuntimePart::RCollector => "R's garbage collector or allocator",
         RuntimePart::RubyCollector => "Ruby's garbage collector or allocator",
     }
 }
