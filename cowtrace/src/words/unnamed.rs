@@ -19,6 +19,18 @@ pub(crate) const fn part_in_words(part: RuntimePart) -> &'static str {
     }
 }
 
+/// The same by its source file, for tables.
+const fn source_of_part(part: RuntimePart) -> &'static str {
+    match part {
+        RuntimePart::CpythonCollector => "CPython's gc",
+        RuntimePart::CpythonAllocator => "CPython's obmalloc.c",
+        RuntimePart::PerlValues => "Perl's sv.c",
+        RuntimePart::PhpInterpreter => "PHP's zend_execute.c",
+        RuntimePart::RCollector => "R's memory.c",
+        RuntimePart::RubyCollector => "Ruby's gc.c",
+    }
+}
+
 /// Whether a function has no name, only its place in a file.
 pub(crate) fn is_unnamed(function: &str, module: &str) -> bool {
     let place = function.strip_prefix(module);
@@ -37,7 +49,7 @@ pub(crate) fn with_place(run: &Run, function: &str) -> String {
 /// In a few words; `None` if it tells nothing.
 fn place_in_words(unnamed: &UnnamedFunction) -> Option<String> {
     if let Some(part) = unnamed.part {
-        return Some(format!("probably {}", part_in_words(part)));
+        return Some(format!("probably {}", source_of_part(part)));
     }
     let near = unnamed.nearer().filter(|it| it.functions_apart <= NEAR)?;
     Some(format!("near {}", near.function))
@@ -104,10 +116,8 @@ mod tests {
     fn a_function_without_a_name_is_told_by_its_place() {
         let run = run();
         let told = |offset: &str| with_place(&run, &format!("{MODULE}+{offset}"));
-        assert_eq!(
-            told("0x1"),
-            format!("{MODULE}+0x1 (probably Ruby's garbage collector or allocator)")
-        );
+        let source = format!("{MODULE}+0x1 (probably Ruby's gc.c)");
+        assert_eq!(told("0x1"), source);
         assert_eq!(told("0x2"), format!("{MODULE}+0x2 (near rb_ary_pop)"));
         assert_eq!(told("0x3"), format!("{MODULE}+0x3"), "too far");
         assert_eq!(told("0x4"), format!("{MODULE}+0x4"), "nothing is known");
