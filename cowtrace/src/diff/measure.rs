@@ -108,7 +108,7 @@ impl Measured {
             has_lines: !run.who_wrote.python_stacks.is_empty(),
             kinds: sums_by_key(run, |writer| Some(writer.kind)),
             written: sums_by_key(run, |writer| Some(written(run, writer))),
-            functions: sums_by_key(run, |writer| Some(function(writer))),
+            functions: sums_by_key(run, |writer| Some(function(run, writer))),
             lines: sums_by_key(run, |writer| Place::of(run, writer)),
             files: lines::files_of_run(run),
             mappings,

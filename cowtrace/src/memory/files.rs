@@ -17,11 +17,37 @@ use nix::{
     libc,
 };
 
+use super::fields::read_bounded;
+
+/// Most bytes of `mountinfo` that are read: a process's root is among its first mounts.
+const MOUNTINFO: u64 = 1 << 20;
+
 /// The file that a process has mapped at exactly these addresses, whatever its name refers to now.
 /// Needs `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`.
 #[must_use]
 pub fn hold_mapped(root: &Path, pid: u32, start: u64, end: u64) -> Option<File> {
     hold_file(&root.join(format!("{pid}/map_files/{start:x}-{end:x}"))).ok()
+}
+
+/// What a process has as its root: a device, and a folder on it, by `mountinfo`; equal for equal roots. The file system
+/// itself is not asked: it may never answer. `None` if the root is no mount of its own (chroot), or cannot be read.
+#[must_use]
+pub fn root_identity(root: &Path, pid: u32) -> Option<String> {
+    let text = read_bounded(&root.join(format!("{pid}/mountinfo")), MOUNTINFO).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let mut found = text.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(2);
+        let (device, folder, at) = (fields.next()?, fields.next()?, fields.next()?);
+        (at == "/").then(|| format!("{device} {folder}"))
+    });
+    // A later one hides those before it.
+    found.next_back()
+}
+
+/// A process's root folder.
+#[must_use]
+pub fn hold_root(root: &Path, pid: u32) -> Option<File> {
+    hold_file(&root.join(format!("{pid}/root"))).ok()
 }
 
 /// The file with this name in a process's mount namespace and root, or in cowtrace's own. It may
@@ -94,6 +120,28 @@ mod tests {
     use super::*;
     use crate::memory;
     use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    #[test]
+    fn a_root_is_known_by_its_device_and_folder() {
+        let scratch = crate::scratch::Scratch::new("roots");
+        let identity = |text: &str| {
+            fs::create_dir_all(scratch.path("7")).unwrap();
+            fs::write(scratch.path("7/mountinfo"), text).unwrap();
+            root_identity(scratch.folder(), 7)
+        };
+        let host = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /dev rw - devtmpfs udev rw\n";
+        assert_eq!(identity(host).as_deref(), Some("8:1 /"));
+        let hidden = "1 1 0:2 / / rw - rootfs rootfs rw\n22 1 8:1 /@ / rw - btrfs /dev/sda1 rw\n";
+        assert_eq!(identity(hidden).as_deref(), Some("8:1 /@"));
+        assert_eq!(
+            identity("23 22 0:5 / /dev rw - devtmpfs udev rw\nx\n"),
+            None
+        );
+        assert_eq!(root_identity(scratch.folder(), 8), None);
+        let own = root_identity(Path::new("/proc"), std::process::id());
+        assert!(own.is_some_and(|it| it.contains(':')));
+        assert!(hold_root(Path::new("/proc"), std::process::id()).is_some());
+    }
 
     #[test]
     fn a_mapped_file_is_held_by_its_mapping_and_by_its_name() {

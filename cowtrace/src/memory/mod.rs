@@ -34,7 +34,7 @@ pub use cgroup::{CgroupMounts, CgroupVersion, MemoryCgroup};
 pub use command_line::read_command_line;
 pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
-pub use files::{hold_mapped, hold_named, hold_perf_map};
+pub use files::{hold_mapped, hold_named, hold_perf_map, hold_root, root_identity};
 pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
 pub use kernel_log::{KernelLog, LoggedKill};
 pub use machine::{read_machine, refresh_counters};

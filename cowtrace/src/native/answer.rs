@@ -11,7 +11,9 @@ use std::{
 use object::ReadCache;
 
 use super::{
-    file, perf_map,
+    file,
+    packages::Origins,
+    perf_map,
     question::{
         AnswerLine, CodePlace, HeldFile, HeldPerfMap, Name, PartSource, Problem, Question,
         QuestionPart,
@@ -72,6 +74,12 @@ fn answer_part(
                 lines.tell(&AnswerLine::Problem(number, map, problem))?;
             }
             return lines.tell(&AnswerLine::Names(number, made.names));
+        }
+        PartSource::Packages(root, paths) => {
+            let Ok(root) = file::hold_bytes(holder, *root) else {
+                return Ok(());
+            };
+            return lines.tell(&AnswerLine::Origins(number, Origins::of(&root, paths)));
         }
         PartSource::Data(held) => {
             data_ends(holder, *held, &part.places).unwrap_or_else(|| vec![None; part.places.len()])

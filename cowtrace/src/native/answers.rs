@@ -6,7 +6,10 @@ use std::{
     io::{self, BufRead as _, BufReader},
 };
 
-use super::question::{AnswerLine, Name, PartSource, Problem, QuestionPart};
+use super::{
+    packages::Origins,
+    question::{AnswerLine, Name, PartSource, Problem, QuestionPart},
+};
 
 /// Largest answer that is accepted, bytes.
 const MAX_ANSWERS: u64 = 256 << 20;
@@ -17,6 +20,8 @@ pub(super) struct Answered {
     pub(super) names: Vec<Option<Vec<Name>>>,
     /// Per part that asks for numbers, the numbers in order; none for a part without an answer.
     pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
+    /// Per part that asks for packages, where its files are from; none for a part without an answer.
+    pub(super) origins: Vec<Option<Origins>>,
     /// Problems of perf maps, by process, with the user that the process runs as.
     pub(super) problems: BTreeMap<u32, (Problem, u32)>,
 }
@@ -28,6 +33,8 @@ pub(super) struct Answers<'a> {
     pub(super) names: Vec<Option<Vec<Name>>>,
     /// As in [`Answered`].
     pub(super) numbers: Vec<Option<Vec<Option<u64>>>>,
+    /// As in [`Answered`].
+    pub(super) origins: Vec<Option<Origins>>,
     /// As in [`Answered`]: at most one per process.
     pub(super) problems: BTreeMap<u32, (Problem, u32)>,
     /// Numbers of the parts without an answer yet. The naming process identifies each by its
@@ -42,6 +49,7 @@ impl<'a> Answers<'a> {
             parts,
             names: vec![None; parts.len()],
             numbers: vec![None; parts.len()],
+            origins: vec![None; parts.len()],
             problems: BTreeMap::new(),
             rest: (0..parts.len()).collect(),
             begun: HashSet::new(),
@@ -52,6 +60,7 @@ impl<'a> Answers<'a> {
         Answered {
             names: self.names,
             numbers: self.numbers,
+            origins: self.origins,
             problems: self.problems,
         }
     }
@@ -80,6 +89,16 @@ impl<'a> Answers<'a> {
                     self.numbers[part] = Some(answer);
                 }
             }
+            AnswerLine::Origins(asked, answer) => {
+                let part = self.rest.get(asked).copied();
+                let fits = |part: &usize| match &self.parts[*part].source {
+                    PartSource::Packages(_, paths) => paths.len() == answer.packages.len(),
+                    _ => false,
+                };
+                if let Some(part) = part.filter(fits) {
+                    self.origins[part] = Some(answer.checked());
+                }
+            }
             AnswerLine::Problem(asked, map, problem) => {
                 if let Some(&part) = self.rest.get(asked) {
                     self.note(part, map, problem);
@@ -100,7 +119,7 @@ impl<'a> Answers<'a> {
     }
 
     fn is_answered(&self, part: usize) -> bool {
-        self.names[part].is_some() || self.numbers[part].is_some()
+        self.names[part].is_some() || self.numbers[part].is_some() || self.origins[part].is_some()
     }
 
     /// Skips the parts that were begun: the last of them stopped the process, and those before it

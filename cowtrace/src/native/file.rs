@@ -20,7 +20,7 @@ use nix::libc;
 use object::{Object, ObjectSegment as _, ReadCache};
 
 use super::{
-    question::{CodePlace, Name},
+    question::{CodePlace, Name, UnnamedStart},
     unnamed::Functions,
     unwind::Unwind,
 };
@@ -56,7 +56,7 @@ pub(super) fn open_held(held: &File) -> io::Result<File> {
 }
 
 /// The path by which a held file can be opened again, whatever its name refers to.
-fn path_to_reopen(file: &File) -> PathBuf {
+pub(super) fn path_to_reopen(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
@@ -67,6 +67,7 @@ pub(super) fn name_places(file: &File, places: &[CodePlace]) -> Option<Vec<Name>
     let segments = Segments::of(&elf);
     let unwind = Unwind::of(&elf);
     let beginnings = Functions::of(&elf);
+    let build_id = build_id(&elf);
     // The instruction that wrote, or called.
     let addresses: Vec<Option<u64>> = places
         .iter()
@@ -82,11 +83,13 @@ pub(super) fn name_places(file: &File, places: &[CodePlace]) -> Option<Vec<Name>
             return Name::default();
         };
         let mut name = functions.next().flatten().unwrap_or_default();
-        if name.function.is_none()
-            && let Some((begin, near)) = beginnings.as_ref().and_then(|it| it.around(address))
-        {
-            let begin = segments.offset(begin);
-            name.begins = begin.map(|begin| (begin, near.map(str::to_owned)));
+        if name.function.is_none() {
+            let start = beginnings.as_ref().and_then(|it| it.around(address));
+            name.begins = start.and_then(|start| {
+                let at = segments.offset(start.at)?;
+                Some(UnnamedStart { at, ..start })
+            });
+            name.build_id.clone_from(&build_id);
         }
         if let Some(unwind) = &unwind {
             name.caller = unwind.caller(address);
@@ -135,13 +138,19 @@ fn has_links<'a>(elf: &impl Object<'a>) -> bool {
         .any(|name| elf.section_by_name(name).is_some())
 }
 
-/// The separate file with this file's debug information, if root has installed it.
-fn debug_file<'a>(elf: &impl Object<'a>) -> Option<PathBuf> {
+/// In hexadecimal.
+fn build_id<'a>(elf: &impl Object<'a>) -> Option<String> {
     let id = elf.build_id().ok()??;
     let mut hex = String::new();
     for byte in id.iter().take(MAX_BUILD_ID) {
         write!(hex, "{byte:02x}").ok()?;
     }
+    Some(hex)
+}
+
+/// The separate file with this file's debug information, if root has installed it.
+fn debug_file<'a>(elf: &impl Object<'a>) -> Option<PathBuf> {
+    let hex = build_id(elf)?;
     let (folder, name) = hex.split_at_checked(2)?;
     let path = PathBuf::from(format!("{DEBUG_FOLDER}/{folder}/{name}.debug"));
     let found = fs::metadata(&path).ok()?;

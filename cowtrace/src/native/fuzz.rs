@@ -42,11 +42,12 @@ pub(crate) const ANSWERS: Target = Target {
 const PERF_MAP_SEED: &[u8] = b"\x20\x10\0\0\0\0\0\0\x05\x20\0\0\0\0\0\0\
     1000 20 LazyCompile:old /app.js:1\n2000 10 stub\n1000 10 *new app.js:7\n";
 const ANSWERS_SEED: &[u8] = br#"{"Begun":[0]}
-{"Names":[0,[{"function":"f","begins":[4096,"near"],"inlined":["g"],"caller":"ByFrame"}]]}
+{"Names":[0,[{"function":"f","begins":{"at":4096,"before":{"function":"near","apart":2},"after":null,"part":"ruby-collector"},"inlined":["g"],"caller":"ByFrame"}]]}
 {"Problem":[3,1,{"Owner":7}]}
 {"Begun":[4,5]}
 {"Numbers":[4,[8192,null]]}
 {"Numbers":[5,[64]]}
+{"Origins":[6,{"distribution":"debian","packages":["libruby3.1",null]}]}
 {"Begun":[1,2,3]}
 {"Names":[1,[{"function":null,"begins":null,"inlined":[],"caller":"Unknown"},
 "All"
@@ -67,10 +68,11 @@ fn elf(input: &[u8]) {
         let _ = segments
             .offset(address)
             .map(|offset| segments.address(offset));
-        if let Some((begin, near)) = functions.as_ref().and_then(|it| it.around(address)) {
-            assert!(begin <= address && near.is_none_or(|name| !name.is_empty()));
+        if let Some(start) = functions.as_ref().and_then(|it| it.around(address)) {
+            let mut beside = start.before.iter().chain(&start.after);
+            assert!(start.at <= address && beside.all(|it| !it.function.is_empty()));
             if let Some(unwind) = &unwind {
-                let _ = unwind.caller(begin);
+                let _ = unwind.caller(start.at);
             }
         }
         if let Some(unwind) = &unwind {
@@ -95,7 +97,7 @@ fn perf_map(input: &[u8]) {
     }
 }
 
-/// Parts with one, two and no places, one about two perf maps, and two that ask for numbers; asked
+/// Parts with one, two and no places, one about two perf maps, two that ask for numbers, and one for packages; asked
 /// again after the first answers.
 fn answers(input: &[u8]) {
     let held = HeldFile {
@@ -115,6 +117,7 @@ fn answers(input: &[u8]) {
         (PartSource::PerfMaps(maps.to_vec()), 1),
         (PartSource::Data(held), 2),
         (PartSource::Symbols(held, vec!["f".into()]), 0),
+        (PartSource::Packages(-1, vec!["/f".into(), "/g".into()]), 0),
     ];
     let parts = sources.map(|(source, places)| QuestionPart {
         source,
@@ -137,6 +140,10 @@ fn answers(input: &[u8]) {
         for (part, names) in parts.iter().zip(&answers.names) {
             let count = names.as_ref().map(Vec::len);
             assert!(count.is_none_or(|count| count == part.places.len()));
+        }
+        for origins in answers.origins.iter().flatten() {
+            let names = origins.packages.iter().flatten();
+            assert!(origins.packages.len() == 2 && names.clone().all(|it| !it.contains(' ')));
         }
         for (part, numbers) in parts.iter().zip(&answers.numbers) {
             let count = numbers.as_ref().map(Vec::len);

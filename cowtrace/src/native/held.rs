@@ -23,6 +23,10 @@ use crate::{
 const MAX_FILES: usize = 512;
 /// Most perf maps held, one per process.
 const MAX_PERF_MAPS: usize = 64;
+/// Most root folders held: files of further containers are not looked for in packages.
+const MAX_ROOTS: usize = 8;
+/// Most processes of a program that are asked for their root: they may have ended.
+const MOST_ASKED: usize = 4;
 /// Interval between attempts to find a missing file.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -43,8 +47,37 @@ pub(crate) enum Holding {
 pub(crate) struct HeldFiles {
     /// Symbols that are looked up during the trace.
     pub(crate) exports: Exports,
-    files: Vec<(File, Option<u64>)>,
+    files: Vec<HeldCode>,
+    roots: Vec<HeldRoot>,
+    /// By process, the number of its root.
+    root_of: HashMap<u32, Option<usize>>,
     perf_maps: HashMap<u32, PerfMap>,
+}
+
+struct HeldCode {
+    file: File,
+    /// The inode it must have, if it was found by name.
+    inode: Option<u64>,
+    /// Its path below a root, by the root's number; none if it is no longer there.
+    path: Option<(usize, String)>,
+}
+
+/// A root folder of traced processes.
+struct HeldRoot {
+    folder: File,
+    identity: String,
+    is_own: bool,
+}
+
+/// Where a held file lies.
+pub(super) struct HeldPath<'a> {
+    /// The number of its root.
+    pub(super) root: usize,
+    /// The root's descriptor.
+    pub(super) descriptor: i32,
+    /// Whether it is the root that cowtrace runs in.
+    pub(super) is_own: bool,
+    pub(super) path: &'a str,
 }
 
 enum PerfMap {
@@ -76,18 +109,63 @@ impl HeldFiles {
             let mut files = own.filter_map(|pid| memory::hold_named(proc_root, pid, &mapping.name));
             files.next().map(|file| (file, Some(id.inode)))
         };
-        match mapped.or_else(by_name) {
-            Some(file) => {
-                self.files.push(file);
-                Holding::Held(self.files.len() - 1)
-            }
-            None => Holding::Gone,
+        let Some((file, inode)) = mapped.or_else(by_name) else {
+            return Holding::Gone;
+        };
+        let is_there = !mapping.name.ends_with(" (deleted)");
+        let mut living = pids.iter().take(MOST_ASKED).filter(|_| is_there);
+        let root = living.find_map(|&pid| self.root(proc_root, pid));
+        self.files.push(HeldCode {
+            file,
+            inode,
+            path: root.map(|root| (root, mapping.name.clone())),
+        });
+        Holding::Held(self.files.len() - 1)
+    }
+
+    /// The number of a process's root.
+    fn root(&mut self, proc_root: &Path, pid: u32) -> Option<usize> {
+        if let Some(&root) = self.root_of.get(&pid) {
+            return root;
         }
+        let root = self.find_root(proc_root, pid);
+        if self.root_of.len() < MAX_FILES {
+            self.root_of.insert(pid, root);
+        }
+        root
+    }
+
+    /// The number of a process's root, which is held from now on.
+    fn find_root(&mut self, proc_root: &Path, pid: u32) -> Option<usize> {
+        let identity = memory::root_identity(proc_root, pid)?;
+        let known = self.roots.iter().position(|root| root.identity == identity);
+        if known.is_some() || self.roots.len() >= MAX_ROOTS {
+            return known;
+        }
+        let own = memory::root_identity(Path::new("/proc"), std::process::id());
+        self.roots.push(HeldRoot {
+            folder: memory::hold_root(proc_root, pid)?,
+            is_own: own.as_ref() == Some(&identity),
+            identity,
+        });
+        Some(self.roots.len() - 1)
+    }
+
+    /// Where a held file lies; none if it has no name there any more, or its root is not held.
+    pub(super) fn path_of(&self, number: usize) -> Option<HeldPath<'_>> {
+        let (root, path) = self.files.get(number)?.path.as_ref()?;
+        let held = self.roots.get(*root)?;
+        Some(HeldPath {
+            root: *root,
+            descriptor: held.folder.as_raw_fd(),
+            is_own: held.is_own,
+            path,
+        })
     }
 
     /// A held file by its number, for the reader.
     pub(super) fn of(&self, number: usize) -> Option<HeldFile> {
-        let (file, inode) = self.files.get(number)?;
+        let HeldCode { file, inode, .. } = self.files.get(number)?;
         Some(HeldFile {
             descriptor: file.as_raw_fd(),
             inode: *inode,

@@ -16,10 +16,15 @@ mod file;
 pub(crate) mod fuzz;
 mod held;
 mod names;
+mod origins;
+mod packages;
+mod parts;
 mod perf_map;
 mod question;
 mod stack;
 mod symbols;
+#[cfg(test)]
+mod truth;
 mod unnamed;
 mod unwind;
 

@@ -7,10 +7,16 @@ use super::{
     asking,
     code::{Located, ProgramCode},
     held::{HeldFiles, Holding},
-    question::{CodePlace, HeldPerfMap, Name, PartSource, Problem, QuestionPart, UnwindRule},
+    origins::with_origins,
+    question::{
+        CodePlace, ExportedBeside, HeldPerfMap, Name, PartSource, Problem, QuestionPart, UnwindRule,
+    },
     stack::{self, Chain, NativeCall},
 };
-use crate::run::{PerfMapProblem, StackEnd};
+use crate::run::{ExportedNeighbour, PerfMapProblem, StackEnd, StrippedFile, UnnamedFunction};
+
+/// Longest build id that is kept, hexadecimal digits.
+const MAX_BUILD_ID: usize = 128;
 
 /// An address in a program's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +39,18 @@ pub(crate) struct NamedFunction {
     pub(crate) inlined: Vec<String>,
     /// Whether it may have a name that can no longer be found.
     pub(crate) is_gone: bool,
+    /// Where it lies, if it has no name; boxed, since most have one.
+    unnamed: Option<Box<Unnamed>>,
     caller: UnwindRule,
+}
+
+/// A function that has no name in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unnamed {
+    function: UnnamedFunction,
+    build_id: Option<String>,
+    /// The file's number among those that are held.
+    file: Option<usize>,
 }
 
 /// The addresses to be named.
@@ -57,6 +74,8 @@ struct Wanted {
     named: NamedFunction,
     /// The part that asks for it, and its position there.
     asked: Option<(usize, usize)>,
+    /// The file that it is in, by its number among those that are held.
+    file: Option<usize>,
 }
 
 impl Naming {
@@ -95,7 +114,12 @@ impl Naming {
             is_gone: is_file,
             ..by_offset(code.module(mapping), offset)
         };
-        self.wanted.insert(address, Wanted { named, asked });
+        let file = match located {
+            Located::InFile(_, Holding::Held(number)) => Some(number),
+            _ => None,
+        };
+        let wanted = Wanted { named, asked, file };
+        self.wanted.insert(address, wanted);
     }
 
     fn ask_for(
@@ -134,12 +158,12 @@ impl Naming {
         };
         let of_address = |(address, wanted): (Address, Wanted)| {
             let function = match answer(wanted.asked) {
-                Some(name) => wanted.named.with(name),
+                Some(name) => wanted.named.with(name, wanted.file),
                 None => wanted.named,
             };
             (address, function)
         };
-        let named = self.wanted.into_iter().map(of_address).collect();
+        let named: HashMap<_, _> = self.wanted.into_iter().map(of_address).collect();
         // Messages about maps that could not be held do not mention the process's user.
         let unheld = held.problems().map(|(pid, problem)| (pid, (problem, 0)));
         let problems: BTreeMap<u32, _> = unheld.chain(problems).collect();
@@ -147,28 +171,75 @@ impl Naming {
             pid,
             problem: problem.in_words(owner),
         };
+        let (unnamed_functions, stripped_files) = without_names(&named, held);
         Names {
             named,
+            unnamed_functions,
+            stripped_files,
             perf_map_problems: problems.into_iter().map(in_words).collect(),
         }
     }
 }
 
 impl NamedFunction {
-    fn with(self, name: Name) -> Self {
-        let module = &self.module;
-        let unnamed = name.begins.map(|(begin, near)| match near {
-            Some(near) => format!("{module}+{begin:#x} near {near}"),
-            None => format!("{module}+{begin:#x}"),
+    /// Renames it. `file` is the number of the held file that it is in.
+    fn with(self, name: Name, file: Option<usize>) -> Self {
+        let is_unnamed = name.function.is_none() && file.is_some();
+        let start = name.begins.as_ref();
+        let by_start = start.map(|start| format!("{}+{:#x}", self.module, start.at));
+        let function = name.function.or(by_start).unwrap_or(self.function);
+        let beside = |it: &ExportedBeside| ExportedNeighbour {
+            function: it.function.clone(),
+            functions_apart: it.apart,
+        };
+        let unnamed = is_unnamed.then(|| Unnamed {
+            function: UnnamedFunction {
+                function: function.clone(),
+                module: self.module.clone(),
+                before: start.and_then(|start| start.before.as_ref().map(beside)),
+                after: start.and_then(|start| start.after.as_ref().map(beside)),
+                part: start.and_then(|start| start.part),
+            },
+            build_id: name.build_id.filter(|id| is_build_id(id)),
+            file,
         });
         Self {
-            function: name.function.or(unnamed).unwrap_or(self.function),
+            function,
             module: self.module,
             inlined: name.inlined,
             is_gone: false,
+            unnamed: unnamed.map(Box::new),
             caller: name.caller,
         }
     }
+}
+
+/// The functions without names, and their files, in the order that [`WhoWrote`](crate::run::WhoWrote) has.
+fn without_names(
+    named: &HashMap<Address, NamedFunction>,
+    held: &HeldFiles,
+) -> (Vec<UnnamedFunction>, Vec<StrippedFile>) {
+    let mut functions = BTreeMap::new();
+    let mut modules: BTreeMap<&str, &Unnamed> = BTreeMap::new();
+    for unnamed in named.values().filter_map(|it| it.unnamed.as_deref()) {
+        let function = &unnamed.function;
+        functions.entry(&function.function).or_insert(function);
+        modules.entry(&function.module).or_insert(unnamed);
+    }
+    let files = modules.into_iter().map(|(module, unnamed)| {
+        let file = StrippedFile {
+            module: module.to_owned(),
+            build_id: unnamed.build_id.clone(),
+            ..StrippedFile::default()
+        };
+        (file, unnamed.file)
+    });
+    let files = with_origins(files.collect(), held);
+    (functions.into_values().cloned().collect(), files)
+}
+
+fn is_build_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_BUILD_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn by_offset(module: String, offset: u64) -> NamedFunction {
@@ -177,6 +248,7 @@ fn by_offset(module: String, offset: u64) -> NamedFunction {
         module,
         inlined: Vec::new(),
         is_gone: false,
+        unnamed: None,
         caller: UnwindRule::Unknown,
     }
 }
@@ -184,6 +256,10 @@ fn by_offset(module: String, offset: u64) -> NamedFunction {
 /// Names by address.
 pub(crate) struct Names {
     named: HashMap<Address, NamedFunction>,
+    /// The functions that have no name, in order.
+    pub(crate) unnamed_functions: Vec<UnnamedFunction>,
+    /// Their files, in order.
+    pub(crate) stripped_files: Vec<StrippedFile>,
     /// Why other addresses have no names: one reason per process.
     pub(crate) perf_map_problems: Vec<PerfMapProblem>,
 }

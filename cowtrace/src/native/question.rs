@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::packages::Origins;
+use crate::run::RuntimePart;
+
 /// The whole question.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Question<'a> {
@@ -28,13 +31,15 @@ pub(super) enum PartSource {
     Data(HeldFile),
     /// A program or library, without offsets: where does it have symbols of these names?
     Symbols(HeldFile, Vec<String>),
+    /// A root folder, by the holder's descriptor, without offsets: which packages are the files at these paths from?
+    Packages(i32, Vec<String>),
 }
 
 impl PartSource {
     /// How many numbers answer a part with this many places; none if names answer it.
     pub(super) const fn numbers(&self, places: usize) -> Option<usize> {
         match self {
-            Self::File(_) | Self::PerfMaps(_) => None,
+            Self::File(_) | Self::PerfMaps(_) | Self::Packages(..) => None,
             Self::Data(_) => Some(places),
             Self::Symbols(_, names) => Some(names.len()),
         }
@@ -77,6 +82,8 @@ pub(super) enum AnswerLine {
     Names(usize, Vec<Name>),
     /// The numbers for a part that asks for data or symbols, in its order.
     Numbers(usize, Vec<Option<u64>>),
+    /// Where the files of a part are from, in its order.
+    Origins(usize, Origins),
     /// Why the perf map at this position of a part is not used, or only in part.
     Problem(usize, usize, Problem),
     /// The end of the answer.
@@ -108,12 +115,32 @@ pub(super) enum Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Name {
     pub(super) function: Option<String>,
-    /// The start of a function without a name, as an offset in its file, and an exported function
-    /// near it.
-    pub(super) begins: Option<(u64, Option<String>)>,
+    /// Where a function without a name begins.
+    pub(super) begins: Option<UnnamedStart>,
+    /// The build id of the file in which a function has no name, in hexadecimal.
+    pub(super) build_id: Option<String>,
     /// Functions inlined there, innermost first.
     pub(super) inlined: Vec<String>,
     pub(super) caller: UnwindRule,
+}
+
+/// The start of a function without a name, and the exported functions around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UnnamedStart {
+    /// An offset in its file.
+    pub(super) at: u64,
+    pub(super) before: Option<ExportedBeside>,
+    pub(super) after: Option<ExportedBeside>,
+    /// What both are part of.
+    pub(super) part: Option<RuntimePart>,
+}
+
+/// An exported function beside one without a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ExportedBeside {
+    pub(super) function: String,
+    /// How many functions farther it is.
+    pub(super) apart: u64,
 }
 
 /// How to find the caller of the function at this place (DWARF's call frame information).

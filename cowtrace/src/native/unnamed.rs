@@ -1,14 +1,20 @@
 //! Functions of stripped files: their start, from the table for unwinding that stripping leaves in
-//! place (Linux Standard Base, `.eh_frame_hdr`), and the exported function before them, which is
-//! often from the same source file.
+//! place (Linux Standard Base, `.eh_frame_hdr`), and the exported functions before and after them, which
+//! are often from the same source file.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use object::{Object, ObjectSection as _, ObjectSymbol as _, SymbolKind};
+
+use super::{
+    parts::parts_of,
+    question::{ExportedBeside, UnnamedStart},
+};
+use crate::run::RuntimePart;
 
 /// Most functions of a file that are looked up, 8 bytes each; the largest browsers have half as
 /// many.
 const MAX_FUNCTIONS: usize = 1 << 20;
-/// An exported function farther away than this is not mentioned, bytes.
-const NEAR: u64 = 16 << 10;
 /// Longer names are not used.
 const MAX_NAME: usize = 256;
 /// A table of pairs of 4 bytes, relative to the header: all linkers write this kind.
@@ -21,8 +27,15 @@ const MAX_TABLE_BYTES: u64 = (HEADER_BYTES + 8 * MAX_FUNCTIONS) as u64;
 pub(super) struct Functions {
     /// Addresses, ascending.
     starts: Vec<u64>,
-    /// Exported ones by address, ascending.
-    exported: Vec<(u64, String)>,
+    /// Exported ones by address, ascending; none if they say nothing of their neighbours.
+    exported: Vec<ExportedFunction>,
+}
+
+/// A function that a file exports.
+struct ExportedFunction {
+    at: u64,
+    name: String,
+    part: Option<RuntimePart>,
 }
 
 impl Functions {
@@ -36,26 +49,63 @@ impl Functions {
         let symbols = file.dynamic_symbols();
         let functions =
             symbols.filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text);
-        let mut exported: Vec<(u64, String)> = functions
+        let exported = functions
             .take(MAX_FUNCTIONS)
-            .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?.to_owned())))
-            .filter(|(_, name)| !name.is_empty() && name.len() <= MAX_NAME)
-            .collect();
-        exported.sort_unstable();
-        Some(Self { starts, exported })
+            .filter_map(|symbol| Some((symbol.address(), symbol.name().ok()?)))
+            .filter(|(_, name)| !name.is_empty() && name.len() <= MAX_NAME);
+        Some(Self::new(starts, exported))
     }
 
-    /// The start of the function at an address, and the exported function near it.
-    pub(super) fn around(&self, address: u64) -> Option<(u64, Option<&str>)> {
-        let after = self.starts.partition_point(|&start| start <= address);
-        let start = *self.starts.get(after.checked_sub(1)?)?;
-        let after = self.exported.partition_point(|(at, _)| *at <= start);
-        let near = after
+    /// Begins at these addresses, in order, and exports these functions.
+    pub(super) fn new<'a>(
+        starts: Vec<u64>,
+        exported: impl Iterator<Item = (u64, &'a str)>,
+    ) -> Self {
+        // Of several names of a function, the first in the alphabet.
+        let mut by_address: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+        for (at, name) in exported {
+            by_address.entry(at).or_default().insert(name);
+        }
+        let Some(parts) = parts_of(by_address.values()) else {
+            return Self {
+                starts,
+                exported: Vec::new(),
+            };
+        };
+        let exported = by_address.into_iter().zip(parts);
+        let function = |((at, names), part): ((u64, BTreeSet<&str>), _)| ExportedFunction {
+            at,
+            name: names.first().copied().unwrap_or_default().to_owned(),
+            part,
+        };
+        Self {
+            starts,
+            exported: exported.map(function).collect(),
+        }
+    }
+
+    /// The start of the function at an address, and the exported functions around it.
+    pub(super) fn around(&self, address: u64) -> Option<UnnamedStart> {
+        let starts_to = |address: u64| self.starts.partition_point(|&start| start <= address);
+        let place = starts_to(address);
+        let at = *self.starts.get(place.checked_sub(1)?)?;
+        // The table may join several functions of assembly.
+        let after = self.exported.partition_point(|it| it.at <= address);
+        let before = after
             .checked_sub(1)
-            .and_then(|index| self.exported.get(index))
-            .filter(|(at, _)| start - at <= NEAR)
-            .map(|(_, name)| name.as_str());
-        Some((start, near))
+            .and_then(|index| self.exported.get(index));
+        let after = self.exported.get(after);
+        let beside = |it: &ExportedFunction| ExportedBeside {
+            function: it.name.clone(),
+            apart: starts_to(it.at).abs_diff(place) as u64,
+        };
+        let part = before.and_then(|it| it.part);
+        Some(UnnamedStart {
+            at,
+            before: before.map(beside),
+            after: after.map(beside),
+            part: part.filter(|_| after.is_some_and(|it| it.part == part)),
+        })
     }
 }
 
@@ -96,28 +146,36 @@ mod tests {
     }
 
     fn functions() -> Functions {
-        Functions {
-            starts: function_starts(&header(&[-0x5000, -0x4000, -0x3000]), 0x9000).unwrap(),
-            exported: vec![(0x4800, "rb_gc_enable".to_owned())],
-        }
+        let starts = function_starts(&header(&[-0x5000, -0x4000, -0x3000]), 0x9000).unwrap();
+        let exported = [(0x5000, "last"), (0x5000, "alias"), (0x6000, "next")];
+        Functions::new(starts, exported.into_iter())
     }
 
     #[test]
-    fn a_function_goes_by_its_beginning_and_the_exported_one_before_it() {
-        let functions = functions();
-        assert_eq!(functions.starts, [0x4000, 0x5000, 0x6000]);
-        let near = Some("rb_gc_enable");
-        assert_eq!(functions.around(0x5010), Some((0x5000, near)));
-        assert_eq!(functions.around(0x4fff), Some((0x4000, None)));
-        assert_eq!(functions.around(0x3fff), None, "before the first");
-    }
-
-    #[test]
-    fn an_exported_function_far_away_is_not_near() {
+    fn a_function_goes_by_its_beginning_and_the_exported_ones_around_it() {
         let mut functions = functions();
-        functions.starts.push(0x4800 + NEAR + 1);
-        let start = 0x4800 + NEAR + 1;
-        assert_eq!(functions.around(start + 0x20), Some((start, None)));
+        assert_eq!(functions.starts, [0x4000, 0x5000, 0x6000]);
+        functions.starts.extend([0x6100, 0x6200]);
+        let beside = |name: &str, apart| {
+            Some(ExportedBeside {
+                function: name.into(),
+                apart,
+            })
+        };
+        let found = |at, before, after| {
+            Some(UnnamedStart {
+                at,
+                before,
+                after,
+                part: None,
+            })
+        };
+        let (alias, next) = (beside("alias", 1), beside("next", 2));
+        assert_eq!(functions.around(0x4010), found(0x4000, None, alias));
+        assert_eq!(functions.around(0x62ff), found(0x6200, next, None));
+        let (alias, next) = (beside("alias", 0), beside("next", 1));
+        assert_eq!(functions.around(0x5fff), found(0x5000, alias, next));
+        assert_eq!(functions.around(0x3fff), None, "before the first");
     }
 
     #[test]
@@ -133,7 +191,7 @@ mod tests {
         let functions = Functions::of(&file).unwrap();
         assert!(functions.starts.len() > 1000 && functions.exported.len() > 1000);
         // Each exported function begins where the table has the start of a function.
-        let begin = |(at, _): &&(u64, String)| functions.starts.binary_search(at).is_ok();
+        let begin = |it: &&ExportedFunction| functions.starts.binary_search(&it.at).is_ok();
         let known = functions.exported.iter().filter(begin).count();
         assert!(known * 10 > functions.exported.len() * 9, "{known}");
     }

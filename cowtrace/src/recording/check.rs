@@ -27,10 +27,24 @@ pub(super) fn check_run(run: &Run) -> Result<(), Damage> {
     }
     check_sums(run)?;
     check_machine(run)?;
+    check_unnamed(run)?;
     check_times(run)?;
     check_addresses(run)?;
     check_references(run)?;
     check_agreement(run)
+}
+
+/// Refuses functions without names, and files, that are not in the order in which they are looked up.
+fn check_unnamed(run: &Run) -> Result<(), Damage> {
+    let functions = &run.who_wrote.unnamed_functions;
+    if !functions.is_sorted_by(|one, next| one.function < next.function) {
+        return Err(Damage("unnamed_functions: one is out of order".into()));
+    }
+    let files = &run.who_wrote.stripped_files;
+    if !files.is_sorted_by(|one, next| one.module < next.module) {
+        return Err(Damage("stripped_files: one is out of order".into()));
+    }
+    Ok(())
 }
 
 /// Refuses impossible times, and processes that would be their own ancestors.

@@ -11,7 +11,7 @@ use super::{
 use crate::run::{
     Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
     GrownVariable, HeldBefore, Loss, MachineReading, MemoryKill, PerfMapProblem, PlaceOnMachine,
-    Process, Region, Run, ServiceAside, ServiceShared, SocketMemory,
+    Process, Region, Run, ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction,
 };
 
 /// The rows that these tables hold.
@@ -28,6 +28,8 @@ pub(super) struct Lists {
     victims: HeldRows,
     regions: HeldRows,
     perf_map_problems: HeldRows,
+    unnamed_functions: HeldRows,
+    stripped_files: HeldRows,
     first_touches: HeldRows,
     held_before: HeldRows,
     balances: HeldRows,
@@ -165,6 +167,16 @@ impl Lists {
                 db,
                 &self.perf_map_problems,
                 &run.who_wrote.perf_map_problems,
+            )?,
+            unnamed_functions: sync_list::<UnnamedFunction, _>(
+                db,
+                &self.unnamed_functions,
+                &run.who_wrote.unnamed_functions,
+            )?,
+            stripped_files: sync_list::<StrippedFile, _>(
+                db,
+                &self.stripped_files,
+                &run.who_wrote.stripped_files,
             )?,
             first_touches: sync_list::<FirstTouches, _>(
                 db,

@@ -35,6 +35,7 @@ mod sums;
 mod sync;
 mod tables;
 mod timeline;
+mod unnamed;
 mod write;
 
 pub use companions::remove_companions;

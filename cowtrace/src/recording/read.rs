@@ -31,7 +31,8 @@ use super::{
 use crate::run::{
     Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
     GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
-    PerfMapProblem, PlaceOnMachine, Process, ReadingReach, Row, Run, Sample, Saving,
+    PerfMapProblem, PlaceOnMachine, Process, ReadingReach, Row, Run, Sample, Saving, StrippedFile,
+    UnnamedFunction,
 };
 
 /// Most bytes of a text or a row: labels may be as long as the kernel lets arguments be
@@ -201,6 +202,12 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     run.who_wrote.native_stacks = stacks_of_frames::<OfNative>(read_rows(db)?, &read_list(db)?)?;
     if is_there(&there, PerfMapProblem::TABLE.name) {
         run.who_wrote.perf_map_problems = read_list(db)?;
+    }
+    if is_there(&there, UnnamedFunction::TABLE.name) {
+        run.who_wrote.unnamed_functions = read_list(db)?;
+    }
+    if is_there(&there, StrippedFile::TABLE.name) {
+        run.who_wrote.stripped_files = read_list(db)?;
     }
     run.who_holds.holders = read_list(db)?;
     let holders = &mut run.who_holds.holders;

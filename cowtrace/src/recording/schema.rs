@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 28] = [
+pub(super) const LATER: [&str; 30] = [
     "balances",
     "command_lines",
     "exits",
@@ -35,9 +35,11 @@ pub(super) const LATER: [&str; 28] = [
     "oom_victims",
     "perf_map_problems",
     "reading_reach",
+    "stripped_files",
     "timeline_held",
     "timeline_touched",
     "timeline_touches",
+    "unnamed_functions",
 ];
 
 const TABLES: &str = include_str!("schema.sql");
@@ -76,12 +78,12 @@ mod tests {
         FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk,
         HeldBefore, Holder, MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem,
         PlaceOnMachine, Process, PythonFrame, ReadingReach, Region, Row, Sample, Saving,
-        ServiceAside, ServiceShared, SocketMemory, Writer,
+        ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 50] = [
+        const STORED: [TableDefinition; 52] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -132,6 +134,8 @@ mod tests {
             HeapWalk::TABLE,
             FreeMemory::TABLE,
             PerfMapProblem::TABLE,
+            UnnamedFunction::TABLE,
+            StrippedFile::TABLE,
         ];
         let db = Connection::open_in_memory().unwrap();
         create_schema(&db).unwrap();

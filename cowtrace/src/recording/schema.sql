@@ -175,6 +175,26 @@ CREATE TABLE perf_map_problems (
   problem TEXT NOT NULL -- why that was not used, or not all of it
 );
 
+CREATE TABLE unnamed_functions (
+  position INTEGER PRIMARY KEY,
+  function TEXT NOT NULL, -- what stands for its name, in order
+  module TEXT NOT NULL,
+  before TEXT, -- the exported function before it, which is another function
+  before_apart INTEGER, -- so many functions farther: 1 if nothing is between them
+  after TEXT,
+  after_apart INTEGER,
+  part TEXT -- of an interpreter: cpython-collector, ruby-collector, ...
+);
+
+CREATE TABLE stripped_files (
+  position INTEGER PRIMARY KEY,
+  module TEXT NOT NULL, -- in order
+  build_id TEXT,
+  package TEXT, -- of Debian's kind
+  distribution TEXT, -- ID of its os-release
+  is_in_container INTEGER NOT NULL -- 1: lies in another root than that of cowtrace
+);
+
 CREATE TABLE holders (
   id INTEGER PRIMARY KEY, -- most copies first
   process_id INTEGER NOT NULL, -- whose variable it is

@@ -25,7 +25,10 @@ pub(super) trait Stored: Sized {
 }
 
 /// The only column besides the key, in the table of a list.
-const fn list_table(name: &'static str, columns: &'static [&'static str]) -> TableDefinition {
+pub(super) const fn list_table(
+    name: &'static str,
+    columns: &'static [&'static str],
+) -> TableDefinition {
     TableDefinition {
         name,
         key: &["position"],

@@ -22,7 +22,7 @@ use self::{
 
 use crate::run::{
     AlsoHeld, Grown, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, PythonFrame, Region, Row,
-    Run, Saving, Sources, StackEnd, Timeline, WriteKind,
+    Run, Saving, Sources, StackEnd, StrippedFile, Timeline, UnnamedFunction, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -43,6 +43,8 @@ struct Report<'a> {
     holders: Vec<HolderOut<'a>>,
     heap_walks: &'a [HeapWalk],
     growers: Vec<GrowerOut<'a>>,
+    unnamed_functions: &'a [UnnamedFunction],
+    stripped_files: &'a [StrippedFile],
     timeline: &'a Timeline,
     balance: Vec<BalanceOut>,
     grown: &'a Grown,
@@ -215,6 +217,8 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .collect(),
         heap_walks: &run.who_holds.heap_walks,
         growers: growers_out(run),
+        unnamed_functions: &run.who_wrote.unnamed_functions,
+        stripped_files: &run.who_wrote.stripped_files,
         timeline: &run.memory.timeline,
         balance: balances_out(run),
         grown: &run.growth.grown,

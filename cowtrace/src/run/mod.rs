@@ -28,6 +28,7 @@ pub mod snapshot;
 pub mod sockets;
 pub mod successors;
 pub mod timeline;
+pub mod unnamed;
 pub mod workers;
 pub mod writer;
 
@@ -62,6 +63,7 @@ pub use snapshot::{Snapshot, SnapshotScope};
 pub use sockets::SocketMemory;
 pub use successors::Successors;
 pub use timeline::{Sample, Timeline};
+pub use unnamed::{ExportedNeighbour, RuntimePart, StrippedFile, UnnamedFunction};
 pub use workers::{OtherProcesses, Worker, Workers};
 pub use writer::{NativeFrame, PythonFrame, Stack, StackEnd, WhoWrote, WriteKind, Writer};
 

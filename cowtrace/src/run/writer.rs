@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PerfMapProblem, Region};
+use super::{PerfMapProblem, Region, StrippedFile, UnnamedFunction};
 
 /// Who wrote first to the copied pages, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +27,32 @@ pub struct WhoWrote {
     /// What was wrong with perf maps, one a process at most.
     #[serde(default)]
     pub perf_map_problems: Vec<PerfMapProblem>,
+    /// The functions among these, and among those that touched new memory, that have no name: each once, in order
+    /// of what stands for it.
+    #[serde(default)]
+    pub unnamed_functions: Vec<UnnamedFunction>,
+    /// Their files, each once, in order of the module.
+    #[serde(default)]
+    pub stripped_files: Vec<StrippedFile>,
 }
 
 impl WhoWrote {
+    /// What is known of a function that has no name; `None` if it has one, or in an older recording.
+    #[must_use]
+    pub fn unnamed(&self, function: &str) -> Option<&UnnamedFunction> {
+        let all = &self.unnamed_functions;
+        let place = all.binary_search_by(|it| it.function.as_str().cmp(function));
+        all.get(place.ok()?)
+    }
+
+    /// What is known of a file without symbols.
+    #[must_use]
+    pub fn stripped(&self, module: &str) -> Option<&StrippedFile> {
+        let all = &self.stripped_files;
+        let place = all.binary_search_by(|it| it.module.as_str().cmp(module));
+        all.get(place.ok()?)
+    }
+
     /// The same, but a writer whose region is not among these has none.
     #[must_use]
     pub fn in_regions(mut self, regions: &[Region]) -> Self {

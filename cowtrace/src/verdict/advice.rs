@@ -7,21 +7,21 @@ use super::{
     causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
     growth::{VerdictKind, growth_of_tree},
-    runtimes::has_symbols,
     saving::Promise,
-    writers::{KnownPages, is_pythons, pages, pages_by},
+    symbols::advice_on_symbols,
+    writers::{KnownPages, pages},
 };
 use crate::{
-    run::{FreezeSaving, Role, Run, WriteKind, Writer},
-    words::{percent, plural, printable, size},
+    run::{FreezeSaving, Role, Run, RuntimePart, WriteKind, Writer},
+    words::{is_unnamed, percent, plural, size},
 };
 
 /// Causes below this share of the copies get no advice.
 const SHARE: f64 = 0.1;
 /// Nor is there advice if less than this share of the inherited memory is copied.
 const CEILING: f64 = 0.05;
-/// A stripped file is mentioned from this share of the copies on.
-const STRIPPED_SHARE: f64 = 0.25;
+/// How the functions of Ruby's collector are called (`gc.c`).
+const RUBYS_COLLECTOR: [&str; 4] = ["gc_", "rb_gc", "rgengc_", "garbage_collect"];
 /// From this share of the copies on, the master counts as the main cause.
 const MASTER_SHARE: f64 = 0.5;
 
@@ -46,7 +46,7 @@ const MASTER: &str = "The master itself copies what it writes while a child stil
 /// The advice about copies; nothing if little is copied.
 pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let copied = run.bytes(run.copied().total()) as f64;
-    let mut all: Vec<Advice> = stripped(run).into_iter().collect();
+    let mut all: Vec<Advice> = advice_on_symbols(run).into_iter().collect();
     all.extend(on_short_lives(run));
     if copied < CEILING * run.ceiling_bytes() as f64 {
         return all;
@@ -73,13 +73,10 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
             ..Advice::helping("gc.freeze()", NO_FREEZE, at_most(run, headers))
         });
     }
-    if share(run, is_rubys_collector) >= SHARE {
+    let by_ruby = |writer: &Writer| is_rubys_collector(run, writer);
+    if share(run, by_ruby) >= SHARE {
         let what = "GC.start in the master, before it forks";
-        all.push(Advice::helping(
-            what,
-            RUBY,
-            at_most(run, is_rubys_collector),
-        ));
+        all.push(Advice::helping(what, RUBY, at_most(run, by_ruby)));
     }
     if run.descendants().next().is_some() && share_of_masters(run) >= MASTER_SHARE {
         let what = "a master that writes less while children live";
@@ -169,10 +166,17 @@ fn share(run: &Run, fits: impl Fn(&Writer) -> bool) -> f64 {
     pages_of_writers(run, fits) as f64 / all.max(1) as f64
 }
 
-/// Recognized by its name, or by that of the nearby exported function, which is from the same file.
-fn is_rubys_collector(writer: &Writer) -> bool {
-    let is_in = |name: &Option<String>, part| name.as_ref().is_some_and(|it| it.contains(part));
-    is_in(&writer.module, "ruby") && is_in(&writer.function, "gc")
+/// Recognized by its name, or in a stripped library by its place among functions of the same source file.
+fn is_rubys_collector(run: &Run, writer: &Writer) -> bool {
+    let (Some(function), Some(module)) = (&writer.function, &writer.module) else {
+        return false;
+    };
+    if is_unnamed(function, module) {
+        let unnamed = run.who_wrote.unnamed(function);
+        return unnamed.is_some_and(|it| it.part == Some(RuntimePart::RubyCollector));
+    }
+    let begins = |beginning: &&str| function.starts_with(beginning);
+    module.contains("ruby") && RUBYS_COLLECTOR.iter().any(begins)
 }
 
 /// Copies of workers whose interpreter is shutting down, after their last Python function has
@@ -209,6 +213,7 @@ fn freed_at_exit(run: &Run) -> Option<Advice> {
 /// Whether a function of `CPython`, by its name, frees objects or searches for objects to free.
 fn frees_objects(function: &str) -> bool {
     let name = function.to_lowercase();
+    // As older recordings have it, with the name of another function.
     !name.contains(" near ")
         && ["dealloc", "free", "gc_del", "gc_collect", "_clear"]
             .iter()
@@ -228,44 +233,6 @@ fn by_masters(run: &Run) -> u64 {
 /// The share of the copies that masters made.
 pub(super) fn share_of_masters(run: &Run) -> f64 {
     by_masters(run) as f64 / run.copied().total().max(1) as f64
-}
-
-/// Whether the function has no name, only its start address.
-fn is_unnamed(writer: &Writer) -> bool {
-    let place = |module: &String| format!("{module}+0x");
-    let named = writer.function.as_ref().zip(writer.module.as_ref());
-    named.is_some_and(|(function, module)| {
-        !module.starts_with('[') && function.starts_with(&place(module))
-    })
-}
-
-/// The file without names that made most copies, and how to get names for it. CPython's writes are
-/// excluded: they are described by type and line.
-fn stripped(run: &Run) -> Option<Advice> {
-    let unnamed = run
-        .who_wrote
-        .writers
-        .iter()
-        .filter(|writer| !is_pythons(writer) && is_unnamed(writer))
-        .filter(|writer| writer.module.as_deref().is_none_or(has_symbols));
-    let by_module = pages_by(unnamed, |writer| writer.module.clone().unwrap_or_default());
-    let module = by_module.into_iter().next()?.0;
-    let share = share(run, |writer| {
-        is_unnamed(writer) && writer.module.as_ref() == Some(&module)
-    });
-    (share >= STRIPPED_SHARE).then(|| Advice {
-        what: format!("debug symbols of {}", printable(&module)),
-        because: format!(
-            "{} is stripped: {} of the copies are by functions of it that have no name. They have \
-             one where its debug symbols are installed.",
-            printable(&module),
-            percent(share)
-        ),
-        helps: true,
-        saves_at_most_bytes: None,
-        would_change: "",
-        command: None,
-    })
 }
 
 #[cfg(test)]

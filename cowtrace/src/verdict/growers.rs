@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::growth::new_pages_by_process;
 use crate::{
     run::{Grower, Role, Run},
-    words::{Lines, function_of_grower},
+    words::{Lines, cause_of_growth},
 };
 
 /// Of 20 samples, in 19 a share is at most so many standard deviations off.
@@ -52,7 +52,7 @@ impl SampledTouches {
 pub(crate) fn place_of_grower(run: &Run, lines: &Lines<'_>, grower: &Grower) -> String {
     match grower.python_stack {
         Some(_) => lines.of_stack(grower.python_stack),
-        None => function_of_grower(run, grower),
+        None => cause_of_growth(run, grower),
     }
 }
 

@@ -24,6 +24,7 @@ mod remedies;
 mod runtimes;
 mod saving;
 mod sentences;
+mod symbols;
 mod walks;
 mod writers;
 

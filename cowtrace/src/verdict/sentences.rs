@@ -3,7 +3,7 @@
 use super::writers::{pages, pages_by};
 use crate::{
     run::{Region, Run, WriteKind, Writer},
-    words::{Lines, NO_LINE, function, percent, printable, region_name, shorten, written},
+    words::{Lines, NO_LINE, cause_of_write, percent, printable, region_name, shorten, written},
 };
 
 const MOST_REGIONS: usize = 3;
@@ -43,7 +43,7 @@ pub(crate) fn who_wrote_most(run: &Run) -> Option<String> {
     ];
     let kind = kinds.into_iter().find(|(share, _)| *share >= ANSWER_SHARE);
     let Some((kind, words)) = kind else {
-        let functions = functions(run.who_wrote.writers.iter(), known);
+        let functions = functions(run, run.who_wrote.writers.iter(), known);
         let stands_out = functions.first()?.1 >= LINE_SHARE;
         let made = "of the copies were made by";
         return stands_out.then(|| format!("{}.", shares_of(made, &functions)));
@@ -86,7 +86,7 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
         .find(|(line, _)| line != NO_LINE)
         .filter(|(_, pages)| share(*pages, all) >= LINE_SHARE);
     let Some((line, pages)) = most else {
-        let functions = functions(there(), all);
+        let functions = functions(run, there(), all);
         return (!functions.is_empty()).then(|| format!("{name}: {}", shares_of("by", &functions)));
     };
     let of_line = there().filter(|writer| lines.of_writer(writer) == line);
@@ -100,9 +100,13 @@ fn of_region(run: &Run, lines: &Lines<'_>, region: &Region) -> Option<String> {
 }
 
 /// The functions with most copies, and their shares; unknown functions are left out.
-fn functions<'a>(writers: impl Iterator<Item = &'a Writer>, all: u64) -> Vec<(String, f64)> {
+fn functions<'a>(
+    run: &Run,
+    writers: impl Iterator<Item = &'a Writer>,
+    all: u64,
+) -> Vec<(String, f64)> {
     let found = writers.filter(|writer| writer.function.is_some());
-    pages_by(found, function)
+    pages_by(found, |it| cause_of_write(run, it))
         .into_iter()
         .map(|(name, pages)| (name, share(pages, all)))
         .take_while(|(_, share)| *share >= FUNCTION_SHARE)
@@ -130,6 +134,7 @@ fn share(part: u64, all: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::arbitrary;
 
     fn writer(function: Option<&str>, copied_pages: u64) -> Writer {
         Writer {
@@ -155,7 +160,10 @@ mod tests {
             writer(Some("rare"), 1),
         ];
         assert_eq!(
-            shares_of("were made by", &functions(writers.iter(), 100)),
+            shares_of(
+                "were made by",
+                &functions(&arbitrary::empty(), writers.iter(), 100)
+            ),
             "40 % were made by dbOverwrite (redis-server), 10 % by read\\u{1b} (redis-server)"
         );
     }

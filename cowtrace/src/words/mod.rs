@@ -9,6 +9,7 @@ mod processes;
 mod regions;
 mod shorten;
 mod stacks;
+mod unnamed;
 mod variables;
 mod writers;
 
@@ -21,7 +22,9 @@ pub(crate) use processes::{last_of_pid, named, program_of, role_in_words, what_r
 pub(crate) use regions::{owned_name, region_name};
 pub(crate) use shorten::{cut, shorten};
 pub(crate) use stacks::{Call, NamedStack, stacks};
+pub(crate) use unnamed::{is_unnamed, part_in_words, with_place};
 pub(crate) use variables::{FREE_MEMORY, free_memory_of, owner_of, type_and_entries, type_name};
 pub(crate) use writers::{
-    OTHER_MEMORY, function, function_of_grower, kind_of_write, short_kind_of_write, written,
+    OTHER_MEMORY, cause_of_growth, cause_of_write, function, function_of_grower, kind_of_write,
+    short_kind_of_write, written,
 };

@@ -2,6 +2,7 @@
 
 use super::{
     lines::Lines,
+    unnamed::with_place,
     writers::{function, written},
 };
 use crate::{
@@ -84,7 +85,7 @@ fn stack<'a>(run: &'a Run, writer: &'a Writer) -> NamedStack<'a> {
 fn native<'a>(run: &'a Run, writer: &'a Writer, is_python: bool) -> Vec<Call<'a>> {
     let itself = || {
         vec![Call::Native {
-            name: printable(&function(writer)),
+            name: printable(&function(run, writer)),
             module: writer.module.as_deref(),
         }]
     };
@@ -99,7 +100,7 @@ fn native<'a>(run: &'a Run, writer: &'a Writer, is_python: bool) -> Vec<Call<'a>
     }
     let outer = missing(if is_python { StackEnd::Outermost } else { end });
     outer
-        .chain(frames.into_iter().rev().map(native_call))
+        .chain(frames.into_iter().rev().map(|it| native_call(run, it)))
         .collect()
 }
 
@@ -114,14 +115,14 @@ fn missing<'a>(end: StackEnd) -> impl Iterator<Item = Call<'a>> {
         .into_iter()
 }
 
-fn native_call(frame: &NativeFrame) -> Call<'_> {
+fn native_call<'a>(run: &Run, frame: &'a NativeFrame) -> Call<'a> {
     let module = frame.module.as_deref();
     let name = match (&frame.function, module) {
         (Some(function), _) if frame.inlined => format!("{function} (inlined)"),
         (Some(function), Some(module)) if !function.starts_with(module) => {
             format!("{function} ({module})")
         }
-        (Some(function), _) => function.clone(),
+        (Some(function), _) => with_place(run, function),
         (None, _) => MISSING.into(),
     };
     Call::Native {

@@ -1,6 +1,9 @@
 //! Who wrote, and what was written.
 
-use super::other_memory;
+use super::{
+    other_memory,
+    unnamed::{instead_of_name, is_unnamed, with_place},
+};
 use crate::run::{Grower, Run, WriteKind, Writer};
 
 /// Name for what was written if neither an object nor a function suggests it.
@@ -28,19 +31,34 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
 }
 
 /// The function that wrote, with its module.
-pub(crate) fn function(writer: &Writer) -> String {
-    let is_kernel = writer.kind == WriteKind::Kernel;
-    function_in_module(
-        writer.function.as_deref(),
-        writer.module.as_deref(),
-        is_kernel,
-    )
+pub(crate) fn function(run: &Run, writer: &Writer) -> String {
+    let names = (writer.function.as_deref(), writer.module.as_deref());
+    function_in_module(run, names, writer.kind == WriteKind::Kernel)
+}
+
+/// The same for an answer: a function without a name is told by its file, or by what it probably is.
+pub(crate) fn cause_of_write(run: &Run, writer: &Writer) -> String {
+    let names = (writer.function.as_deref(), writer.module.as_deref());
+    cause(run, names).unwrap_or_else(|| function(run, writer))
 }
 
 /// What touched new memory: the function with its module, and the system call that it made.
 pub(crate) fn function_of_grower(run: &Run, grower: &Grower) -> String {
-    let (function, module) = (grower.function.as_deref(), grower.module.as_deref());
-    let name = function_in_module(function, module, grower.system_call.is_some());
+    let names = (grower.function.as_deref(), grower.module.as_deref());
+    let name = function_in_module(run, names, grower.system_call.is_some());
+    with_call_of_grower(run, grower, name)
+}
+
+/// The same for an answer, as [`cause_of_write`].
+pub(crate) fn cause_of_growth(run: &Run, grower: &Grower) -> String {
+    let names = (grower.function.as_deref(), grower.module.as_deref());
+    match cause(run, names) {
+        Some(name) => with_call_of_grower(run, grower, name),
+        None => function_of_grower(run, grower),
+    }
+}
+
+fn with_call_of_grower(run: &Run, grower: &Grower, name: String) -> String {
     match (run.name_of_call(grower.system_call), grower.system_call) {
         (Some(call), _) => format!("{name}, in {call}(2)"),
         (None, Some(number)) => format!("{name}, in system call {number}"),
@@ -48,10 +66,20 @@ pub(crate) fn function_of_grower(run: &Run, grower: &Grower) -> String {
     }
 }
 
-fn function_in_module(function: Option<&str>, module: Option<&str>, is_kernel: bool) -> String {
+/// What stands for a function without a name; `None` if it has one.
+fn cause(run: &Run, (function, module): (Option<&str>, Option<&str>)) -> Option<String> {
+    let (function, module) = function.zip(module)?;
+    is_unnamed(function, module).then(|| instead_of_name(run, function, module))
+}
+
+fn function_in_module(
+    run: &Run,
+    (function, module): (Option<&str>, Option<&str>),
+    is_kernel: bool,
+) -> String {
     let module = module.unwrap_or("unknown module");
     match function {
-        Some(function) if function.starts_with(module) => function.into(),
+        Some(function) if function.starts_with(module) => with_place(run, function),
         Some(function) => format!("{function} ({module})"),
         None if is_kernel => "(the kernel)".into(),
         None => format!("({module})"),

@@ -78,6 +78,8 @@ impl Writers {
             native_frames,
             native_stacks,
             perf_map_problems: names.perf_map_problems,
+            unnamed_functions: names.unnamed_functions,
+            stripped_files: names.stripped_files,
         };
         NamedWriters {
             who_wrote,

@@ -114,7 +114,7 @@ fn names_of_writer(run: &Run, lines: &Lines<'_>, writer: &Writer) -> [String; 4]
     let has_line = writer.python_stack.is_some();
     [
         printable(&written(run, writer)),
-        printable(&function(writer)),
+        printable(&function(run, writer)),
         if has_line {
             lines.of_writer(writer)
         } else {

@@ -8,7 +8,7 @@ use crate::{
     run::{NativeFrame, Run, StackEnd, Writer},
     terminal::{Style, indented},
     verdict::{note_on_native_stacks, pages_by},
-    words::{count, plural, printable, shorten},
+    words::{count, plural, printable, shorten, with_place},
 };
 
 const MOST_STACKS: usize = 4;
@@ -65,7 +65,7 @@ pub(super) fn native_stacks(
 /// A writer's stack, one call per line, innermost first; none if it is unknown.
 fn calls_of_writer(run: &Run, writer: &Writer, width: usize) -> Option<String> {
     let (frames, end) = run.native_of(writer)?;
-    let mut lines = lines_of_calls(&frames, width.saturating_sub(INDENT.len()));
+    let mut lines = lines_of_calls(run, &frames, width.saturating_sub(INDENT.len()));
     let left_out = lines.len().saturating_sub(MOST_CALLS);
     if left_out > 0 {
         let outer = lines.split_off(lines.len() - OUTER_CALLS);
@@ -82,7 +82,7 @@ fn calls_of_writer(run: &Run, writer: &Writer, width: usize) -> Option<String> {
 }
 
 /// One line per call, and one for consecutive calls of the same function.
-fn lines_of_calls(frames: &[&NativeFrame], width: usize) -> Vec<String> {
+fn lines_of_calls(run: &Run, frames: &[&NativeFrame], width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut module = None;
     for same in frames.chunk_by(|one, next| one == next && one.function.is_some()) {
@@ -101,7 +101,7 @@ fn lines_of_calls(frames: &[&NativeFrame], width: usize) -> Vec<String> {
             module.clone_from(&frame.module);
         }
         let name = match &frame.function {
-            Some(function) => printable(function),
+            Some(function) => printable(&with_place(run, function)),
             None => "(unknown call)".into(),
         };
         let left = width.saturating_sub(ending.chars().count());
@@ -121,6 +121,7 @@ fn names_its_module(frame: &NativeFrame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::arbitrary;
 
     fn frame(function: Option<&str>, module: &str, inlined: bool) -> NativeFrame {
         NativeFrame {
@@ -143,7 +144,7 @@ mod tests {
         ];
         let frames: Vec<&NativeFrame> = frames.iter().collect();
         assert_eq!(
-            lines_of_calls(&frames, 60),
+            lines_of_calls(&arbitrary::empty(), &frames, 60),
             [
                 "put (inlined)",
                 "store (app)",

@@ -58,7 +58,7 @@ pub(super) fn write_writers(
     let has_lines = writers.iter().any(|writer| writer.python_stack.is_some());
     if extent.is_full() || !has_lines {
         let most = extent.most_rows(MOST_FUNCTIONS, SHORT_TARGETS);
-        table(BY, &pages_by(writers, function), most, out)?;
+        table(BY, &pages_by(writers, |it| function(run, it)), most, out)?;
     }
     if extent.is_full() {
         native_stacks(run, known.recorded, style, out)?;

@@ -15,7 +15,7 @@ use super::{
 use grown::grown_beside;
 use machine::{kills, machine};
 use values::{count, date, text};
-use who::{frames, growers, heaps, native_frames, stacks, writer};
+use who::{frames, growers, heaps, native_frames, stacks, without_names, writer};
 
 fn sources() -> impl Strategy<Value = Sources> {
     [count(), count(), count(), count(), count(), count()].prop_map(
@@ -229,7 +229,11 @@ fn head() -> impl Strategy<Value = Run> {
         vec((text(), text()), 0..3),
         vec(any::<u32>(), 0..4),
         btree_map(text(), text(), 0..4),
-        (loss(), timeline(), vec(perf_map_problem(), 0..3), machine()),
+        (
+            (loss(), timeline(), machine()),
+            vec(perf_map_problem(), 0..3),
+            without_names(),
+        ),
     )
         .prop_map(
             |(
@@ -242,7 +246,7 @@ fn head() -> impl Strategy<Value = Run> {
                 rejected,
                 targets,
                 labels,
-                (loss, timeline, perf_map_problems, machine),
+                ((loss, timeline, machine), perf_map_problems, (unnamed_functions, stripped_files)),
             )| {
                 let head = Head {
                     tool_version,
@@ -266,6 +270,8 @@ fn head() -> impl Strategy<Value = Run> {
                 run.memory.timeline = timeline;
                 run.machine = machine;
                 run.who_wrote.perf_map_problems = perf_map_problems;
+                run.who_wrote.unnamed_functions = unnamed_functions;
+                run.who_wrote.stripped_files = stripped_files;
                 run.loss = loss;
                 run
             },

@@ -1,12 +1,16 @@
 //! Any writers, stacks and holders.
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+};
 
 use super::values::{count, text};
 use crate::run::{
-    Allocator, AlsoHeld, CopiedType, FreeMemory, FreezeSaving, Grower, HeapWalk, Holder, Kind,
-    NativeFrame, PageNeighbour, PythonFrame, ReadingReach, Saving, Stack, StackEnd, WriteKind,
-    Writer,
+    Allocator, AlsoHeld, CopiedType, ExportedNeighbour, FreeMemory, FreezeSaving, Grower, HeapWalk,
+    Holder, Kind, NativeFrame, PageNeighbour, PythonFrame, ReadingReach, RuntimePart, Saving,
+    Stack, StackEnd, StrippedFile, UnnamedFunction, WriteKind, Writer,
 };
 
 /// A number below `many`, or none.
@@ -218,4 +222,44 @@ pub(super) fn stacks(frames: usize) -> impl Strategy<Value = Vec<Stack>> {
     let frames = vec(0..u32::try_from(frames).unwrap(), 1..5);
     let stack = (frames, prop::sample::select(StackEnd::ALL.to_vec()));
     vec(stack.prop_map(|(frames, end)| Stack { frames, end }), 0..5)
+}
+
+/// Functions without names, and files, each in order.
+pub(super) fn without_names() -> impl Strategy<Value = (Vec<UnnamedFunction>, Vec<StrippedFile>)> {
+    let beside = || option::of((text(), count()));
+    let part = option::of(prop::sample::select(RuntimePart::ALL.to_vec()));
+    let function = (text(), (beside(), beside()), part);
+    let functions = btree_map(text(), function, 0..4).prop_map(|all| {
+        let beside = |(function, functions_apart)| ExportedNeighbour {
+            function,
+            functions_apart,
+        };
+        all.into_iter()
+            .map(
+                |(function, (module, (before, after), part))| UnnamedFunction {
+                    function,
+                    module,
+                    before: before.map(beside),
+                    after: after.map(beside),
+                    part,
+                },
+            )
+            .collect()
+    });
+    let known = [option::of(text()), option::of(text()), option::of(text())];
+    let files = btree_map(text(), (known, any::<bool>()), 0..3).prop_map(|all| {
+        all.into_iter()
+            .map(|(module, (known, is_in_container))| {
+                let [build_id, package, distribution] = known;
+                StrippedFile {
+                    module,
+                    build_id,
+                    package,
+                    distribution,
+                    is_in_container,
+                }
+            })
+            .collect()
+    });
+    (functions, files)
 }

@@ -10,8 +10,8 @@ use crate::{
         writers::{KnownPages, pages, pages_by, tells_what_was_written},
     },
     words::{
-        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, function, printable, shorten, type_and_entries,
-        written,
+        FREE_MEMORY, Lines, NO_LINE, OTHER_MEMORY, cause_of_write, printable, shorten,
+        type_and_entries, written,
     },
 };
 
@@ -140,7 +140,9 @@ fn main_place(run: &Run) -> Option<(String, f64)> {
     // That the interpreter wrote while it ran a line says nothing.
     let has_function =
         |writer: &&Writer| writer.function.is_some() && writer.python_stack.is_none();
-    let by_function = pages_by(writers.iter().filter(has_function), function);
+    let by_function = pages_by(writers.iter().filter(has_function), |it| {
+        cause_of_write(run, it)
+    });
     let (line, function) = (most(by_line), most(by_function));
     match (&line, &function) {
         (Some((_, of_line)), Some((_, of_function)))

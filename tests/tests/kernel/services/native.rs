@@ -173,12 +173,23 @@ fn collecting_garbage_in_ruby_is_told_by_the_collectors_functions() {
     }
     let report = traced_puma("/collect");
     let all = report.written(|_| true);
-    // Debian's library is stripped: a function without a name is described by the exported one near
-    // it.
+    // Debian's library is stripped: a function without a name is recognized by the exported ones around it.
+    let unnamed = report.0["unnamed_functions"].as_array().expect("a list");
+    let is_of_collector = |name: &str| {
+        let mut parts = unnamed.iter().filter(|it| it["function"] == name);
+        parts.any(|it| it["part"] == "ruby-collector")
+    };
     let by_collector = report.written(|writer| {
         let module = writer["module"].as_str().unwrap_or_default();
-        module.contains("ruby") && function(writer).contains("gc_")
+        let name = function(writer);
+        module.contains("ruby") && (name.starts_with("rb_gc") || is_of_collector(name))
     });
+    let file = &report.0["stripped_files"][0];
+    assert_eq!(file["package"], "libruby3.1", "{file}");
+    assert!(
+        file["build_id"].as_str().is_some_and(|id| id.len() == 40),
+        "{file}"
+    );
     assert!(
         all > 4_000 && by_collector as f64 > 0.9 * all as f64,
         "{by_collector} of {all} by the collector; {}",
