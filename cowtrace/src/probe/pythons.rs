@@ -58,6 +58,14 @@ impl Pythons {
         let element = number as usize;
         let members = [
             (
+                offset_of!(Interpreter, interpreter_next),
+                interpreter.interpreter_next,
+            ),
+            (
+                offset_of!(Interpreter, interpreter_threads),
+                interpreter.interpreter_threads,
+            ),
+            (
                 offset_of!(Interpreter, thread_next),
                 interpreter.thread_next,
             ),
@@ -93,8 +101,8 @@ impl Pythons {
             self.interpreters.u32(element, offset).store(value, Relaxed);
         }
         self.interpreters
-            .u64(element, offset_of!(Interpreter, threads_head))
-            .store(interpreter.threads_head, Release);
+            .u64(element, offset_of!(Interpreter, interpreters))
+            .store(interpreter.interpreters, Release);
         Some(number)
     }
 

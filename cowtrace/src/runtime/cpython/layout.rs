@@ -21,9 +21,13 @@ const NO_OWNER: u32 = 0xff;
 pub(super) struct Layout {
     /// From the runtime to the address of the first interpreter.
     pub(super) interpreters_head: u64,
+    /// From an interpreter to the address of the next one.
+    pub(super) interpreter_next: u64,
+    /// From an interpreter to its number.
+    pub(super) interpreter_id: u64,
     /// From an interpreter to the address of its first thread.
     pub(super) threads_head: u64,
-    /// The kernel side's offsets; its `threads_head` is still unknown.
+    /// The kernel side's offsets; where the interpreters are is still unknown.
     pub(super) walk: Interpreter,
     pub(super) code: CodeLayout,
     pub(super) text: TextLayout,
@@ -59,9 +63,13 @@ impl Layout {
         match version >> 16 {
             0x030b => Some(Self {
                 interpreters_head: 40,
+                interpreter_next: 0,
+                interpreter_id: 48,
                 threads_head: 16,
                 walk: Interpreter {
-                    threads_head: 0,
+                    interpreters: 0,
+                    interpreter_next: 0,
+                    interpreter_threads: 16,
                     thread_next: 8,
                     thread_id: 152,
                     thread_frame: 56,
@@ -88,9 +96,13 @@ impl Layout {
             }),
             0x030c => Some(Self {
                 interpreters_head: 40,
+                interpreter_next: 0,
+                interpreter_id: 8,
                 threads_head: 72,
                 walk: Interpreter {
-                    threads_head: 0,
+                    interpreters: 0,
+                    interpreter_next: 0,
+                    interpreter_threads: 72,
                     thread_next: 8,
                     thread_id: 136,
                     thread_frame: 56,
@@ -132,6 +144,8 @@ impl Layout {
         };
         let layout = Self {
             interpreters_head: table.word(Section::Runtime, 2)?,
+            interpreter_next: table.word(Section::Interpreter, 2)?,
+            interpreter_id: table.word(Section::Interpreter, 1)?,
             threads_head: table.word(Section::Interpreter, 3)?,
             walk: table.walk(version >> 16)?,
             code: CodeLayout {
@@ -235,7 +249,9 @@ impl OffsetTable<'_> {
         let offset = |section, index| u32::try_from(self.word(section, index)?).ok();
         let thread_id = if version >= 0x030f { 8 } else { 5 };
         Some(Interpreter {
-            threads_head: 0,
+            interpreters: 0,
+            interpreter_next: offset(Section::Interpreter, 2)?,
+            interpreter_threads: offset(Section::Interpreter, 3)?,
             thread_next: offset(Section::Thread, 2)?,
             thread_id: offset(Section::Thread, thread_id)?,
             thread_frame: offset(Section::Thread, 4)?,

@@ -31,6 +31,9 @@ use heap::Offsets;
 pub use heap::{Credit, Found, Limits, Survey, Variable};
 use layout::{Layout, TABLE_WORDS};
 
+/// Most interpreters of a process, the newest first, of which one must have a thread.
+const MAX_INTERPRETERS: usize = 256;
+
 /// An interpreter, with its types and code objects seen so far.
 pub(crate) struct Python {
     symbols: interpreter::Symbols,
@@ -63,24 +66,34 @@ impl Python {
     /// layout.
     pub(crate) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
         if self.walk.is_none() {
-            let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
+            let (layout, interpreters) = pids.iter().find_map(|&pid| self.threads(pid))?;
             self.codes = Some(Codes::new(layout, self.symbols.objects));
             self.walk = Some(Interpreter {
-                threads_head,
+                interpreters,
                 ..layout.walk
             });
         }
         self.walk
     }
 
-    /// The layout of the interpreter in a process, and the address of its first thread's pointer.
+    /// The layout of the interpreters in a process, and the address of the pointer to the first one's state, once one
+    /// of them has a thread.
     fn threads(&self, pid: u32) -> Option<(Layout, u64)> {
         let runtime = self.symbols.runtime?;
         let layout = self.layout(pid, runtime)?;
-        let interpreter = memory::read_word(pid, runtime.checked_add(layout.interpreters_head)?)?;
-        let threads_head = interpreter.checked_add(layout.threads_head)?;
-        let first = memory::read_word(pid, threads_head)?;
-        (interpreter != 0 && first != 0).then_some((layout, threads_head))
+        let interpreters = runtime.checked_add(layout.interpreters_head)?;
+        let word = |at: u64, offset: u64| memory::read_word(pid, at.checked_add(offset)?);
+        let mut interpreter = memory::read_word(pid, interpreters)?;
+        for _ in 0..MAX_INTERPRETERS {
+            if interpreter == 0 {
+                break;
+            }
+            if word(interpreter, layout.threads_head)? != 0 {
+                return Some((layout, interpreters));
+            }
+            interpreter = word(interpreter, layout.interpreter_next)?;
+        }
+        None
     }
 
     fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
@@ -166,6 +179,11 @@ impl Objects {
         self.read_living(pid, |interpreter, read| {
             heap::find_holders(&self.proc_root, pid, interpreter, copies, limits, read)
         })
+    }
+
+    /// Present memory of a process, bytes.
+    pub fn resident_bytes(&self, pid: u32) -> u64 {
+        memory::resident_pages(&self.proc_root, pid).saturating_mul(memory::page_bytes())
     }
 
     /// What lives on pages that a process did not have before, or why that is unknown.

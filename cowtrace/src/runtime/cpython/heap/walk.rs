@@ -148,6 +148,11 @@ impl<'a> Walk<'a> {
                 self.parts = parts;
                 return self.expand_module(node.object, number);
             }
+            label if label.is_column() => {
+                // The rest of its array comes with that.
+                self.parts = parts;
+                return;
+            }
             label if label.is_thread() => {
                 parts.clear();
                 self.objects.thread(node.object, &mut parts);
@@ -165,6 +170,9 @@ impl<'a> Walk<'a> {
                 self.note_size(&object, &parts);
                 self.note_large(&object, &parts, number);
             }
+        }
+        for column in &parts.columns {
+            self.meet_column(column, number);
         }
         for (label, address) in &parts.references {
             self.meet(*address, *label, number);
@@ -310,7 +318,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Follows an entry depth first, after everything that can have a name has one.
-    fn put_off(&mut self, node: u32, entry: StackEntry) {
+    pub(super) fn put_off(&mut self, node: u32, entry: StackEntry) {
         if self.deferred.len() < self.max_deferred {
             self.deferred.push((node, entry));
         } else {
