@@ -1,9 +1,10 @@
 //! Advice about the copies, for each cause that matters.
 
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 use super::{
     advice_item::Advice,
+    causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
     runtimes::has_symbols,
     saving::Promise,
@@ -52,11 +53,17 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     }
     let is_kind = |kind: WriteKind| move |writer: &Writer| writer.kind == kind;
     let (counts, headers) = (is_kind(WriteKind::Refcount), is_kind(WriteKind::Gc));
-    let has_counts = share(run, counts) >= SHARE;
+    let causes = shares_of_causes(run);
+    let matters = |kind: WriteKind| {
+        let is_of_kind = |(is, _): &&(CauseIs, f64)| *is == CauseIs::Write(kind);
+        let cause = causes.iter().find(is_of_kind);
+        cause.is_some_and(|(_, share)| *share >= SHARE)
+    };
+    let has_counts = matters(WriteKind::Refcount);
     if has_counts {
         all.push(on_reference_counts(run, at_most(run, counts)));
     }
-    if share(run, headers) >= SHARE {
+    if matters(WriteKind::Gc) {
         all.push(on_headers(run, at_most(run, headers)));
     } else if has_counts {
         all.push(Advice {
@@ -79,6 +86,8 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
     }
     all.extend(freed_at_exit(run));
+    // What saves most first; then what saves nothing by itself, and what would not help.
+    all.sort_by_key(|it| (!it.helps, Reverse(it.saves_at_most_bytes)));
     add_advice_on_free_memory(run, &mut all);
     all
 }

@@ -79,17 +79,16 @@ const SERVERS: [Server; 11] = [
     },
 ];
 
-/// What to do to see copies that workers had made before the trace; `None` if they were few.
-pub(super) fn how_to_fork_anew(run: &Run) -> Option<String> {
+/// What to do to see copies that workers had made before the trace, after "to count all,"; `None` if they were few.
+pub(crate) fn how_to_fork_anew(run: &Run) -> Option<String> {
     much_unshared_before(run, FLOOR_BYTES)?;
     let donors = run.workforce().donors();
     let mut donors = donors.iter().filter_map(|id| run.process(*id));
     Some(match donors.find_map(|donor| command_for(run, donor)) {
         Some((command, effect)) => {
-            format!("To count all, trace while workers are forked: `{command}` ({effect}).")
+            format!("trace while workers are forked: `{command}` ({effect})")
         }
-        None => "To count all, trace while workers are forked: restart them during a trace, or begin with \
-                 `cowtrace -- COMMAND`."
+        None => "trace while workers are forked: restart them during a trace, or begin with `cowtrace -- COMMAND`"
             .into(),
     })
 }

@@ -22,6 +22,8 @@ const NEARLY_ALL: f64 = 0.99;
 
 /// If a few workers made this share of the copies, they are named separately; likewise a part of the trace.
 const MOST: f64 = 0.95;
+/// So much at both ends of a trace may have no sample of memory, ns.
+const SAMPLES_NS: u64 = 2_000_000_000;
 /// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
 
@@ -57,6 +59,7 @@ pub(crate) fn summary(run: &Run) -> String {
 pub(crate) fn facts(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = unshared_in_words(run).into_iter().collect();
     facts.extend(about_workers(run));
+    facts.extend(how_to_fork_anew(run).map(|how| format!("To count all, {how}.")));
     if run.reused_faults() > 0 {
         facts.push(format!(
             "{} needed no copy and cost no memory.",
@@ -125,8 +128,9 @@ fn about_method(run: &Run) -> Vec<String> {
 /// Where the first line is not about the whole trace.
 fn time_of_verdict(run: &Run) -> Option<String> {
     let growth = growth_of_tree(run)?;
-    let is_nearly_all = growth.duration_ns as f64 >= run.head.duration_ns as f64 * MOST;
-    (!is_nearly_all).then(|| {
+    let left_out_ns = run.head.duration_ns.saturating_sub(growth.duration_ns);
+    let is_nearly_all = left_out_ns as f64 <= run.head.duration_ns as f64 * (1.0 - MOST);
+    (!is_nearly_all && left_out_ns > SAMPLES_NS).then(|| {
         format!(
             "The first line is about {} to {} of the trace: from the first fork on, while workers lived.",
             seconds(growth.from_ns),
@@ -218,11 +222,9 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    let said = format!("{they} had copied by then{by_then} is not counted.");
-    Some(match how_to_fork_anew(run) {
-        Some(how) => format!("{said} {how}"),
-        None => said,
-    })
+    Some(format!(
+        "{they} had copied by then{by_then} is not counted."
+    ))
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied

@@ -8,7 +8,7 @@ mod outlook;
 mod room;
 
 pub(crate) use beside::CardPart;
-pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
+pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
 #[cfg(test)]
 pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;
@@ -18,6 +18,7 @@ use self::{beside::parts_beside, new::who_has_new};
 use super::{
     advice::advice_on_copies,
     advice_item::Advice,
+    anew::how_to_fork_anew,
     answer,
     endings::killed_for_memory,
     growers::main_grower,
@@ -27,6 +28,8 @@ use super::{
 };
 use crate::run::Run;
 
+/// Memory is used again and again where so many times as much was given back as there is at the end.
+const USED_AGAIN: u64 = 4;
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
 /// What masters had loaded before they forked is worth a line from here on, bytes.
@@ -65,6 +68,8 @@ pub(crate) struct Card {
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
+    /// How to see what was copied before the trace, if that was much.
+    pub(crate) next: Option<String>,
     /// Who was killed for lack of memory; `None` if nobody was.
     pub(crate) killed: Option<String>,
     /// `None` if nothing was lost.
@@ -93,6 +98,10 @@ pub(crate) struct GrownOnCard {
     pub(crate) is_nearly_all: bool,
     /// Whether all of it grew before the growth stopped.
     pub(crate) has_stopped: bool,
+    /// Whether processes gave back and touched again several times as much: what requests use for a while.
+    pub(crate) is_used_again: bool,
+    /// New memory that all processes touched, bytes.
+    pub(crate) touched_bytes: u64,
     /// What would help against it.
     pub(crate) advice: Option<Advice>,
 }
@@ -103,6 +112,8 @@ impl GrownOnCard {
         Some(Self {
             is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
             has_stopped: growth.kind == VerdictKind::WarmedUp,
+            is_used_again: growth.returned_bytes >= growth.new_bytes.saturating_mul(USED_AGAIN),
+            touched_bytes: growth.touched_bytes,
             advice: advice_on_growth(run, Some(growth)),
             found,
         })
@@ -153,6 +164,7 @@ impl Card {
                 }),
             grown,
             advice: advice_on_copies(run),
+            next: how_to_fork_anew(run),
             killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }

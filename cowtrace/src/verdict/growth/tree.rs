@@ -17,6 +17,8 @@ use crate::{
 
 /// Likewise as one part in so many of the anonymous memory of the tree.
 const FLOOR_PART: u64 = 50;
+/// In less time nothing can be seen to come and go, ns.
+const MOMENT_NS: u64 = 3_000_000_000;
 /// A part of the growth is named from this share on.
 const PART_SHARE: f64 = 0.15;
 /// Copies of which at most this share was in memory at one time were made by processes that did not last.
@@ -297,7 +299,8 @@ fn kind_of(growth: &TreeGrowth, lasting: u64, floor: u64) -> VerdictKind {
     if !copied && !new {
         let most_ended = (growth.held_bytes as f64) < growth.copied_bytes as f64 * LASTING_SHARE;
         let work = passes || growth.copied_bytes >= floor && most_ended;
-        let churn = growth.shape == GrowthShape::ComesAndGoes;
+        let is_moment = growth.duration_ns < MOMENT_NS;
+        let churn = growth.shape == GrowthShape::ComesAndGoes && !is_moment;
         return if work || churn {
             VerdictKind::ComesAndGoes
         } else {
