@@ -21,12 +21,8 @@ pub const FRAME_BYTES: usize = 80;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Interpreter {
-    /// Address of `_PyRuntime.interpreters.head`; 0 while the number is unused.
-    pub interpreters: u64,
-    /// Offset of `next` in an interpreter's state.
-    pub interpreter_next: u32,
-    /// Offset of `threads.head` in an interpreter's state.
-    pub interpreter_threads: u32,
+    /// Address of `PyInterpreterState.threads.head`; 0 while the number is unused.
+    pub threads_head: u64,
     /// Offset of `next` in a thread's state.
     pub thread_next: u32,
     /// Offset of `thread_id` in a thread's state: what `pthread_self` returned.
@@ -49,7 +45,7 @@ pub struct Interpreter {
     pub skipped_owner: u32,
 }
 
-const _: () = assert!(size_of::<Interpreter>() == 56);
+const _: () = assert!(size_of::<Interpreter>() == 48);
 
 /// A frame as the kernel side finds it: addresses without names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -21,8 +21,8 @@ use crate::{
 #[unsafe(no_mangle)]
 static WALK_PYTHON: Global<u32> = Global::new(0);
 
-/// Most threads and interpreters that are searched for the writer's.
-const MAX_STEPS: u32 = 40;
+/// Most threads of an interpreter that are searched for the writer's.
+const MAX_THREADS: u32 = 32;
 /// Low bits of a reference to an object that may have other uses (3.14).
 const TAG: u64 = 0b111;
 
@@ -71,66 +71,33 @@ fn innermost_frame(
         thread.get_mut().thread_pointer = own;
     }
     let known = thread.get().python_thread;
-    if known != 0 && is_own(known, own, python, walk) {
-        let frame = frame_of_state(python, walk);
-        if frame != 0 {
-            return Some(frame);
-        }
+    if known == 0 || !is_own(known, own, python, walk) {
+        let found = search_threads(own, python, walk)?;
+        thread.get_mut().python_thread = found;
     }
-    let (state, frame) = search_threads(own, python, walk)?;
-    thread.get_mut().python_thread = state;
-    Some(frame)
-}
-
-/// Searches the threads of all interpreters, the newest first, for one that runs a function and is this
-/// thread, which has a state in each interpreter in which it has run. Returns its innermost frame, and
-/// its state if that is worth keeping: 0 where a newer interpreter may be the next in which it runs.
-#[inline(always)]
-fn search_threads(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<(u64, u64)> {
-    walk.read(python.interpreters, 8)?;
-    let mut interpreter = walk.block[0];
-    let mut state = 0;
-    let mut interpreters = 0;
-    for _ in 0..MAX_STEPS {
-        if state == 0 {
-            if interpreter == 0 {
-                break;
-            }
-            walk.read(interpreter + u64::from(python.interpreter_threads), 8)?;
-            state = walk.block[0];
-            walk.read(interpreter + u64::from(python.interpreter_next), 8)?;
-            interpreter = walk.block[0];
-            interpreters += 1;
-            continue;
-        }
-        let is_own = is_own(state, own, python, walk);
-        let next = word_of_block(walk, python.thread_next);
-        if is_own {
-            let frame = frame_of_state(python, walk);
-            if frame != 0 {
-                let kept = if interpreters == 1 { state } else { 0 };
-                return Some((kept, frame));
-            }
-        }
-        state = next;
-    }
-    None
-}
-
-/// The innermost frame of the thread whose state is in the block; 0 if it runs no function.
-#[inline(always)]
-fn frame_of_state(python: &Interpreter, walk: &mut StackWalk) -> u64 {
     let frame = word_of_block(walk, python.thread_frame);
     if python.has_cframe == 0 {
-        return frame;
+        return Some(frame);
     }
-    if walk
-        .read(frame + u64::from(python.cframe_frame), 8)
-        .is_none()
-    {
-        return 0;
+    walk.read(frame + u64::from(python.cframe_frame), 8)?;
+    Some(walk.block[0])
+}
+
+/// Searches the interpreter's threads; the block then contains the state of the one found.
+#[inline(always)]
+fn search_threads(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
+    walk.read(python.threads_head, 8)?;
+    let mut state = walk.block[0];
+    for _ in 0..MAX_THREADS {
+        if state == 0 {
+            return None;
+        }
+        if is_own(state, own, python, walk) {
+            return Some(state);
+        }
+        state = word_of_block(walk, python.thread_next);
     }
-    walk.block[0]
+    None
 }
 
 /// Whether `state` belongs to the thread whose `pthread_self` is `own`; reads it into the block.

@@ -58,14 +58,6 @@ impl Pythons {
         let element = number as usize;
         let members = [
             (
-                offset_of!(Interpreter, interpreter_next),
-                interpreter.interpreter_next,
-            ),
-            (
-                offset_of!(Interpreter, interpreter_threads),
-                interpreter.interpreter_threads,
-            ),
-            (
                 offset_of!(Interpreter, thread_next),
                 interpreter.thread_next,
             ),
@@ -101,8 +93,8 @@ impl Pythons {
             self.interpreters.u32(element, offset).store(value, Relaxed);
         }
         self.interpreters
-            .u64(element, offset_of!(Interpreter, interpreters))
-            .store(interpreter.interpreters, Release);
+            .u64(element, offset_of!(Interpreter, threads_head))
+            .store(interpreter.threads_head, Release);
         Some(number)
     }
 

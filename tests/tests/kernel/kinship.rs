@@ -250,7 +250,11 @@ fn what_was_spawned_inherits_nothing() {
     assert_eq!(number(&report.0["totals"], "copied_pages"), 0);
     let processes = report.0["processes"].as_array().expect("processes");
     let inherits = |it: &&Value| it["inherited_pages"].as_u64().is_some();
-    assert_eq!(processes.iter().filter(inherits).count(), 0, "{processes:#?}");
+    assert_eq!(
+        processes.iter().filter(inherits).count(),
+        0,
+        "{processes:#?}"
+    );
     // The pool's workers, and the tracker of its semaphores.
     let words = words_of_report(&recording);
     let told = format!("{} processes that started other programs", WORKERS + 1);

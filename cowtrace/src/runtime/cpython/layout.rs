@@ -27,7 +27,7 @@ pub(super) struct Layout {
     pub(super) interpreter_id: u64,
     /// From an interpreter to the address of its first thread.
     pub(super) threads_head: u64,
-    /// The kernel side's offsets; where the interpreters are is still unknown.
+    /// The kernel side's offsets; its `threads_head` is still unknown.
     pub(super) walk: Interpreter,
     pub(super) code: CodeLayout,
     pub(super) text: TextLayout,
@@ -67,9 +67,7 @@ impl Layout {
                 interpreter_id: 48,
                 threads_head: 16,
                 walk: Interpreter {
-                    interpreters: 0,
-                    interpreter_next: 0,
-                    interpreter_threads: 16,
+                    threads_head: 0,
                     thread_next: 8,
                     thread_id: 152,
                     thread_frame: 56,
@@ -100,9 +98,7 @@ impl Layout {
                 interpreter_id: 8,
                 threads_head: 72,
                 walk: Interpreter {
-                    interpreters: 0,
-                    interpreter_next: 0,
-                    interpreter_threads: 72,
+                    threads_head: 0,
                     thread_next: 8,
                     thread_id: 136,
                     thread_frame: 56,
@@ -249,9 +245,7 @@ impl OffsetTable<'_> {
         let offset = |section, index| u32::try_from(self.word(section, index)?).ok();
         let thread_id = if version >= 0x030f { 8 } else { 5 };
         Some(Interpreter {
-            interpreters: 0,
-            interpreter_next: offset(Section::Interpreter, 2)?,
-            interpreter_threads: offset(Section::Interpreter, 3)?,
+            threads_head: 0,
             thread_next: offset(Section::Thread, 2)?,
             thread_id: offset(Section::Thread, thread_id)?,
             thread_frame: offset(Section::Thread, 4)?,

@@ -31,7 +31,7 @@ use heap::Offsets;
 pub use heap::{Credit, Found, Limits, Survey, Variable};
 use layout::{Layout, TABLE_WORDS};
 
-/// Most interpreters of a process, the newest first, of which one must have a thread.
+/// Most interpreters of a process that are looked at, the newest first.
 const MAX_INTERPRETERS: usize = 256;
 
 /// An interpreter, with its types and code objects seen so far.
@@ -66,34 +66,39 @@ impl Python {
     /// layout.
     pub(crate) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
         if self.walk.is_none() {
-            let (layout, interpreters) = pids.iter().find_map(|&pid| self.threads(pid))?;
+            let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
             self.codes = Some(Codes::new(layout, self.symbols.objects));
             self.walk = Some(Interpreter {
-                interpreters,
+                threads_head,
                 ..layout.walk
             });
         }
         self.walk
     }
 
-    /// The layout of the interpreters in a process, and the address of the pointer to the first one's state, once one
-    /// of them has a thread.
+    /// The layout of the interpreters in a process, and the address of the pointer to the first thread of one: of the
+    /// newest that runs a function, or else of the newest that has a thread.
     fn threads(&self, pid: u32) -> Option<(Layout, u64)> {
         let runtime = self.symbols.runtime?;
         let layout = self.layout(pid, runtime)?;
-        let interpreters = runtime.checked_add(layout.interpreters_head)?;
         let word = |at: u64, offset: u64| memory::read_word(pid, at.checked_add(offset)?);
-        let mut interpreter = memory::read_word(pid, interpreters)?;
+        let mut interpreter = word(runtime, layout.interpreters_head)?;
+        let mut idle = None;
         for _ in 0..MAX_INTERPRETERS {
             if interpreter == 0 {
                 break;
             }
-            if word(interpreter, layout.threads_head)? != 0 {
-                return Some((layout, interpreters));
+            let threads_head = interpreter.checked_add(layout.threads_head)?;
+            let thread = word(threads_head, 0)?;
+            if thread != 0 && runs_a_function(&layout.walk, thread, word) {
+                return Some((layout, threads_head));
+            }
+            if thread != 0 {
+                idle.get_or_insert(threads_head);
             }
             interpreter = word(interpreter, layout.interpreter_next)?;
         }
-        None
+        Some((layout, idle?))
     }
 
     fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
@@ -182,6 +187,7 @@ impl Objects {
     }
 
     /// Present memory of a process, bytes.
+    #[must_use]
     pub fn resident_bytes(&self, pid: u32) -> u64 {
         memory::resident_pages(&self.proc_root, pid).saturating_mul(memory::page_bytes())
     }
@@ -261,6 +267,20 @@ impl Objects {
             }
         }
     }
+}
+
+/// Whether a thread has a frame.
+fn runs_a_function(
+    walk: &Interpreter,
+    thread: u64,
+    word: impl Fn(u64, u64) -> Option<u64>,
+) -> bool {
+    let frame = word(thread, walk.thread_frame.into());
+    let frame = match walk.has_cframe {
+        0 => frame,
+        _ => frame.and_then(|cframe| word(cframe, walk.cframe_frame.into())),
+    };
+    frame.is_some_and(|frame| frame != 0)
 }
 
 /// The words of a runtime's table of offsets, if it has one.

@@ -1,4 +1,4 @@
-//! Words of unknown meaning.
+//! Words of unknown meaning, and values from stacks, which may be stale.
 
 use super::{
     allocated::Allocation,
@@ -6,6 +6,7 @@ use super::{
     objects::HeapObjects,
     parts::{ObjectParts, PartShape},
     paths::PathLabel,
+    walk::Walk,
 };
 
 /// How many of the first words of memory that an object refers to are checked to decide whether
@@ -46,5 +47,22 @@ impl HeapObjects<'_> {
             found = true;
         }
         found
+    }
+}
+
+impl Walk<'_> {
+    /// Follows values from stacks.
+    pub(super) fn follow_late(&mut self) {
+        for (node, address) in std::mem::take(&mut self.late) {
+            if self.is_over() {
+                return;
+            }
+            if self.objects.guess(address).is_some()
+                && let Some(node) = self.tree.add(node, PathLabel::TEMPORARY, address)
+            {
+                self.reach(address, node);
+                self.drain(node);
+            }
+        }
     }
 }

@@ -56,7 +56,7 @@ fn objects_in_an_array_are_found_and_named_with_their_numbers() {
     for version in versions() {
         let (mut heap, texts) = Heap::made(&version);
         let items: Vec<u64> = (0..3).map(|n| heap.text(&format!("item {n}"))).collect();
-        let (_, data) = heap.array_in(texts[0], &[0, items[0], items[1], items[2]]);
+        let data = heap.array_in(texts[0], &[0, items[0], items[1], items[2]]);
         let found = heap.find(vec![items[1]]).unwrap();
         assert_eq!(found.variables[0].path, "app.data[0][0][0][2]");
         let of_table = heap.find(vec![data + 8]).unwrap();
@@ -64,6 +64,28 @@ fn objects_in_an_array_are_found_and_named_with_their_numbers() {
         assert_eq!(array.path, "app.data[0][0][0]");
         assert_eq!(array.type_name.as_deref(), Some("numpy.ndarray[object]"));
         assert_eq!(array.entries, Some(4));
+    }
+}
+
+#[test]
+fn columns_are_named_by_the_numbers_in_their_block() {
+    for version in versions() {
+        let (mut heap, texts) = Heap::made(&version);
+        let mut column =
+            |of: &str| -> Vec<u64> { (0..3).map(|n| heap.text(&format!("{of} {n}"))).collect() };
+        let (cities, names) = (column("city"), column("name"));
+        let of_columns = ["name", "city", "price"].map(|name| heap.text(name));
+        heap.table_in(texts[0], of_columns, [&cities, &names]);
+        for (item, path) in [
+            (cities[1], "app.data[0][0][0]['city']"),
+            (names[2], "app.data[0][0][0]['name']"),
+        ] {
+            let found = heap.find(vec![item]).unwrap();
+            let column = &found.variables[0];
+            assert_eq!(column.path, path, "{:#x}", version.version);
+            assert_eq!(column.type_name.as_deref(), Some("column[object]"));
+            assert_eq!((column.entries, found.variables.len()), (Some(3), 1));
+        }
     }
 }
 

@@ -115,21 +115,6 @@ impl<'a> Walk<'a> {
         self.claim_opaque();
     }
 
-    /// Follows values from stacks.
-    fn follow_late(&mut self) {
-        for (node, address) in std::mem::take(&mut self.late) {
-            if self.is_over() {
-                return;
-            }
-            if self.objects.guess(address).is_some()
-                && let Some(node) = self.tree.add(node, PathLabel::TEMPORARY, address)
-            {
-                self.reach(address, node);
-                self.drain(node);
-            }
-        }
-    }
-
     #[inline]
     pub(super) fn is_over(&mut self) -> bool {
         self.deadline.step(self.objects.memory.bytes_read)
@@ -138,6 +123,10 @@ impl<'a> Walk<'a> {
     /// Visits what a node refers to by name.
     fn expand(&mut self, number: u32) {
         let node = self.tree.nodes[number as usize];
+        if node.label.is_column() {
+            // The rest of its array comes with that.
+            return;
+        }
         let mut parts = std::mem::take(&mut self.parts);
         match node.label {
             label if label.is_frame() => {
@@ -147,11 +136,6 @@ impl<'a> Walk<'a> {
             label if label.is_module() => {
                 self.parts = parts;
                 return self.expand_module(node.object, number);
-            }
-            label if label.is_column() => {
-                // The rest of its array comes with that.
-                self.parts = parts;
-                return;
             }
             label if label.is_thread() => {
                 parts.clear();

@@ -1,9 +1,7 @@
 //! A small handmade heap of CPython, for each supported version with a global interpreter lock: a
 //! program's variables, and the interpreter's structures around them.
 
-#[cfg(test)]
 mod arrays;
-#[cfg(test)]
 mod interpreters;
 mod objects;
 mod program;
