@@ -6,13 +6,14 @@ use super::{
     advice_item::Advice,
     causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
+    growth::{VerdictKind, growth_of_tree},
     runtimes::has_symbols,
     saving::Promise,
     writers::{KnownPages, is_pythons, pages, pages_by},
 };
 use crate::{
     run::{FreezeSaving, Holder, Role, Run, WriteKind, Writer},
-    words::{percent, printable},
+    words::{percent, plural, printable, size},
 };
 
 /// Causes below this share of the copies get no advice.
@@ -48,6 +49,7 @@ const MASTER: &str = "The master itself copies what it writes while a child stil
 pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut all: Vec<Advice> = stripped(run).into_iter().collect();
+    all.extend(on_short_lives(run));
     if copied < CEILING * run.ceiling_bytes() as f64 {
         return all;
     }
@@ -90,6 +92,24 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     all.sort_by_key(|it| (!it.helps, Reverse(it.saves_at_most_bytes)));
     add_advice_on_free_memory(run, &mut all);
     all
+}
+
+/// Workers that follow each other, where copies are work rather than memory.
+fn on_short_lives(run: &Run) -> Option<Advice> {
+    let growth = growth_of_tree(run)?;
+    let workers = run.workforce().workers.len() as u64;
+    let is_work = growth.kind == VerdictKind::ComesAndGoes
+        && growth.copied_bytes > growth.touched_bytes
+        && workers > 1;
+    let again = growth.copied_bytes.saturating_sub(growth.peak_held_bytes);
+    is_work.then(|| {
+        let because = format!(
+            "{} copied {} one after the other, each what it used. That takes time rather than memory: workers              that live longer copy it once.",
+            plural(workers, "worker"),
+            size(growth.copied_bytes)
+        );
+        Advice::helping("workers that live longer: each new one copies again", because, again)
+    })
 }
 
 /// Data elsewhere: which, if it is known what moving it saves.

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words,
-    growth::growth_of_tree, machine::swapped_in_words, runtimes::unread_runtime,
+    growth::growth_of_tree, kinship::names_of_images, machine::swapped_in_words,
+    runtimes::unread_runtime,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
@@ -150,7 +151,10 @@ fn no_frames(run: &Run) -> Option<String> {
 
 /// Descendants that are not workers, with their copies; or that there were no descendants.
 fn no_workers(run: &Run, workforce: &Workers<'_>) -> Option<String> {
-    let others = [helpers(&workforce.helpers), started(&workforce.started)];
+    let others = [
+        helpers(&workforce.helpers),
+        started(run, &workforce.started),
+    ];
     let pages = [
         workforce.helpers.copied_pages,
         workforce.started.copied_pages,
@@ -179,15 +183,16 @@ fn helpers(helpers: &OtherProcesses<'_>) -> Option<String> {
     (number > 0).then(|| format!("{} short-lived {children}{of}", count(number)))
 }
 
-/// `4 processes that started a program of their own`.
-fn started(started: &OtherProcesses<'_>) -> Option<String> {
+/// `4 processes that were started anew (gunicorn)`: by what they run.
+fn started(run: &Run, started: &OtherProcesses<'_>) -> Option<String> {
     let number = started.processes as u64;
     let what = if number == 1 {
-        "process that started another program"
+        "process that was started anew"
     } else {
-        "processes that started other programs"
+        "processes that were started anew"
     };
-    (number > 0).then(|| format!("{} {what}", count(number)))
+    let programs = names_of_images(run, &started.last_images);
+    (number > 0).then(|| format!("{} {what} ({programs})", count(number)))
 }
 
 /// Workers that were already running when the trace began.
@@ -320,7 +325,10 @@ fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String>
             Some(who.to_owned()),
         ),
         (workforce.helpers.copied_pages, helpers(&workforce.helpers)),
-        (workforce.started.copied_pages, started(&workforce.started)),
+        (
+            workforce.started.copied_pages,
+            started(run, &workforce.started),
+        ),
     ];
     others.sort_by_key(|(pages, _)| Reverse(*pages));
     let is_shown =

@@ -257,7 +257,7 @@ fn what_was_spawned_inherits_nothing() {
     );
     // The pool's workers, and the tracker of its semaphores.
     let words = words_of_report(&recording);
-    let told = format!("{} processes that started other programs", WORKERS + 1);
+    let told = format!("{} processes that were started anew (2 multiprocessing.spawn, multiprocessing.resource_tracker)", WORKERS + 1);
     assert!(words.contains(&told), "{words}");
     assert!(!words.contains("of at most"), "no ceiling: {words}");
 }

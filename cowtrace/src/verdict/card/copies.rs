@@ -137,7 +137,9 @@ fn main_place(run: &Run) -> Option<(String, f64)> {
     let has_line = |writer: &&Writer| writer.python_stack.is_some();
     let mut by_line = pages_by(writers.iter().filter(has_line), |it| lines.of_writer(it));
     by_line.retain(|(name, _)| name != NO_LINE);
-    let has_function = |writer: &&Writer| writer.function.is_some();
+    // That the interpreter wrote while it ran a line says nothing.
+    let has_function =
+        |writer: &&Writer| writer.function.is_some() && writer.python_stack.is_none();
     let by_function = pages_by(writers.iter().filter(has_function), function);
     let (line, function) = (most(by_line), most(by_function));
     match (&line, &function) {

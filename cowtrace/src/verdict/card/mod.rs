@@ -26,7 +26,7 @@ use super::{
     growth::{GrowthOfLives, TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
     remedies::advice_on_growth,
 };
-use crate::run::Run;
+use crate::{run::Run, words::size};
 
 /// Memory is used again and again where so many times as much was given back as there is at the end.
 const USED_AGAIN: u64 = 4;
@@ -64,6 +64,8 @@ pub(crate) struct Card {
     pub(crate) grew_in: Option<(String, f64)>,
     /// The new memory of the processes, if the headline is about that.
     pub(crate) new_memory: Option<NewOnCard>,
+    /// New memory beside copies that the headline is about, in words; `None` if it is little.
+    pub(crate) new_beside: Option<String>,
     /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
@@ -162,6 +164,7 @@ impl Card {
                 .map(|_| NewOnCard {
                     processes: who_has_new(run),
                 }),
+            new_beside: growth.as_ref().and_then(|it| new_beside(run, it)),
             grown,
             advice: advice_on_copies(run),
             next: how_to_fork_anew(run),
@@ -198,6 +201,14 @@ fn is_of_processes(growth: &TreeGrowth) -> bool {
             | VerdictKind::Elsewhere
     );
     growth.new_bytes > 0 && is_about_new_memory(growth) && !is_beside
+}
+
+/// `134 MiB of new memory in process 4250 (app)`, where copies are what it is about.
+fn new_beside(run: &Run, growth: &TreeGrowth) -> Option<String> {
+    let is_beside = growth.kind == VerdictKind::CopyOnWrite && growth.has_new_part();
+    let bytes = is_beside.then(|| size(growth.new_bytes))?;
+    let processes = who_has_new(run).map_or_else(String::new, |who| format!(" {who}"));
+    Some(format!("{bytes} of new memory{processes}"))
 }
 
 /// How long so many bytes last at so many a second, ns.

@@ -155,6 +155,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     if in_detail {
         rows.extend(rows_of_copies_in_detail(card, copies));
     }
+    if let Some(new) = &card.new_beside {
+        rows.push(text_row("also", 3, RowFigures::Nothing, new.clone()));
+    }
     rows.extend(card.loss.map(row_of_loss));
     rows
 }

@@ -73,6 +73,7 @@ fn card() -> Card {
         is_unbounded: false,
         lasts: None,
         next: None,
+        new_beside: None,
         new_memory: None,
         lives: None,
         loaded_bytes: None,
