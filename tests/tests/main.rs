@@ -9,6 +9,7 @@ mod golden_reports;
 mod heap;
 mod heap_command;
 mod heap_growing;
+mod heap_places;
 mod html_memory;
 mod html_report;
 mod kept;

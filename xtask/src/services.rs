@@ -38,13 +38,18 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Python packages, for 3.10 and later. The first two run on every version, `NumPy` only on the one
-/// that installs it.
+/// Python packages, for 3.10 and later. The first two run on every version, `NumPy` and pandas, which
+/// needs the last four, only on the one that installs them.
 const PINS: &[&str] = &[
     "tornado==6.6.1",
     "gunicorn==27.0.1",
     "numpy==2.2.6; python_version < '3.14'",
     "numpy==2.3.5; python_version >= '3.14'",
+    "pandas==2.3.3",
+    "python-dateutil==2.9.0.post0",
+    "six==1.17.0",
+    "pytz==2025.2",
+    "tzdata==2025.2",
 ];
 /// The file that lists the folder's content; written last.
 const CONTENTS: &str = "pins";
@@ -62,7 +67,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         install(&folder, &contents).with_context(|| {
             format!(
                 "the kernel tests trace services of Python (instead, set {FOLDER} to a folder \
-                 that has Tornado, gunicorn and NumPy)"
+                 that has Tornado, gunicorn, NumPy and pandas)"
             )
         })?;
     }
@@ -94,8 +99,8 @@ fn install(folder: &Path, contents: &str) -> Result<()> {
         )?;
     }
     say(&format!(
-        "downloading Tornado, gunicorn and NumPy into {}, some 20 MB: the kernel tests trace \
-         services made of them",
+        "downloading Tornado, gunicorn, NumPy and pandas into {}, some 35 MB: the kernel tests \
+         trace services made of them",
         folder.display()
     ));
     let scratch = Scratch::new("packages")?;

@@ -12,7 +12,7 @@ use super::{
     writers::{KnownPages, pages},
 };
 use crate::{
-    run::{FreezeSaving, Role, Run, RuntimePart, WriteKind, Writer},
+    run::{FreezeSaving, Holder, Role, Run, RuntimePart, WriteKind, Writer},
     words::{is_unnamed, percent, plural, size},
 };
 
@@ -29,6 +29,8 @@ const REFCOUNTS: &str = "Reference counts are written by merely reading an objec
     does not help against them, and neither do the immortal objects of CPython 3.12: they are a \
     few of the interpreter's own. Data in arrays, memory-mapped files or shared memory stays \
     shared.";
+const OBJECT_ARRAYS: &str = "An array or column whose dtype is object has references to objects outside it, \
+    which have counts: numbers, dates, fixed-width text and categories have none.";
 const HEADERS: &str = "The garbage collector writes a header in front of each object that it \
     looks at: gc.freeze() in the master, before it forks, keeps its collections from those. \
     Freeing such objects writes the headers of their neighbours too, with or without it.";
@@ -110,14 +112,35 @@ fn on_short_lives(run: &Run) -> Option<Advice> {
 
 /// Data elsewhere: which, if it is known what moving it saves.
 fn on_reference_counts(run: &Run, at_most: u64) -> Advice {
-    let places = "arrays, mapped files or shared memory";
-    let Some(promise) = Promise::of(run) else {
-        return Advice::helping(&format!("data in {places}"), REFCOUNTS, at_most);
+    let is_array = objects_in_arrays(run);
+    let places = if is_array {
+        "arrays of numbers, mapped files or shared memory"
+    } else {
+        "arrays, mapped files or shared memory"
     };
-    let because = format!("{REFCOUNTS} {}", promise.details);
+    let reasons = if is_array {
+        format!("{REFCOUNTS} {OBJECT_ARRAYS}")
+    } else {
+        REFCOUNTS.to_owned()
+    };
+    let Some(promise) = Promise::of(run) else {
+        return Advice::helping(&format!("data in {places}"), reasons, at_most);
+    };
+    let because = format!("{reasons} {}", promise.details);
     let variables = promise.variables.as_deref().unwrap_or("data");
     let what = format!("{variables} in {places}");
     Advice::helping(&what, because.trim_end(), promise.bytes)
+}
+
+/// Whether much of what was copied are objects in arrays or columns of pandas.
+fn objects_in_arrays(run: &Run) -> bool {
+    let is_of_objects = |holder: &&Holder| {
+        let name = holder.type_name.as_deref();
+        name.is_some_and(|name| name.ends_with("[object]"))
+    };
+    let holders = run.who_holds.holders.iter().filter(is_of_objects);
+    let pages: u64 = holders.map(|holder| holder.copied_pages).sum();
+    pages as f64 >= SHARE * run.copied().total().max(1) as f64
 }
 
 /// Keeping the collector from writing: not worth it where reading would copy most of the same pages.

@@ -12,6 +12,7 @@ mod free;
 mod growers;
 mod grown;
 mod holders;
+mod interpreters;
 mod kept;
 mod killed;
 mod kinship;

@@ -18,13 +18,17 @@ use super::{
 use crate::{
     collect::processes::{inheritance::Inheritance, records::Records},
     run::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds},
-    writer::{Found, Variable},
+    writer::{Found, Objects, Variable},
 };
 
 /// Groups that are walked: those of which most was copied.
 const MAX_WALKS: usize = 4;
-/// Time limit of all walks together.
+/// Time limit of all walks together, if none is of a large process.
 const TIME: Duration = Duration::from_secs(5);
+/// Of a large one, a walk may take as long as reading this many bytes a second does: a third of the slowest measured.
+const BYTES_A_SECOND: u64 = 75 << 20;
+/// But all together no longer than this.
+const MOST_TIME: Duration = Duration::from_secs(30);
 
 /// Memory of one process that one walk covers.
 struct WalkGroup {
@@ -55,7 +59,7 @@ pub(super) struct LastWalks<'a> {
     samples: &'a ObjectSamples,
     early: &'a mut EarlyWalks,
     view: TraceView<'a>,
-    deadline: Instant,
+    began: Instant,
 }
 
 impl<'a> LastWalks<'a> {
@@ -68,7 +72,7 @@ impl<'a> LastWalks<'a> {
             samples,
             early,
             view,
-            deadline: Instant::now() + TIME,
+            began: Instant::now(),
         }
     }
 
@@ -205,7 +209,16 @@ impl<'a> LastWalks<'a> {
                 Err("cowtrace found no CPython in it that it can read".into()),
             );
         };
-        walk_in_turn(&objects, &walk, addresses, keepers, (self.deadline, 0))
+        let deadline = self.deadline(&objects, keepers);
+        walk_in_turn(&objects, &walk, addresses, keepers, (deadline, 0))
+    }
+
+    /// Until when a walk may take: what holds the copies is not known if it is cut short.
+    fn deadline(&self, objects: &Objects, keepers: &[Keeper]) -> Instant {
+        let first = keepers.first();
+        let resident = first.map_or(0, |first| objects.resident_bytes(first.pid));
+        let needed = Instant::now() + Duration::from_secs(resident / BYTES_A_SECOND);
+        needed.clamp(self.began + TIME, self.began + MOST_TIME)
     }
 }
 

@@ -21,6 +21,10 @@ const NO_OWNER: u32 = 0xff;
 pub(super) struct Layout {
     /// From the runtime to the address of the first interpreter.
     pub(super) interpreters_head: u64,
+    /// From an interpreter to the address of the next one.
+    pub(super) interpreter_next: u64,
+    /// From an interpreter to its number.
+    pub(super) interpreter_id: u64,
     /// From an interpreter to the address of its first thread.
     pub(super) threads_head: u64,
     /// The kernel side's offsets; its `threads_head` is still unknown.
@@ -59,6 +63,8 @@ impl Layout {
         match version >> 16 {
             0x030b => Some(Self {
                 interpreters_head: 40,
+                interpreter_next: 0,
+                interpreter_id: 48,
                 threads_head: 16,
                 walk: Interpreter {
                     threads_head: 0,
@@ -88,6 +94,8 @@ impl Layout {
             }),
             0x030c => Some(Self {
                 interpreters_head: 40,
+                interpreter_next: 0,
+                interpreter_id: 8,
                 threads_head: 72,
                 walk: Interpreter {
                     threads_head: 0,
@@ -132,6 +140,8 @@ impl Layout {
         };
         let layout = Self {
             interpreters_head: table.word(Section::Runtime, 2)?,
+            interpreter_next: table.word(Section::Interpreter, 2)?,
+            interpreter_id: table.word(Section::Interpreter, 1)?,
             threads_head: table.word(Section::Interpreter, 3)?,
             walk: table.walk(version >> 16)?,
             code: CodeLayout {

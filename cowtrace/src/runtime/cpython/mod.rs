@@ -31,6 +31,9 @@ use heap::Offsets;
 pub use heap::{Credit, Found, Limits, Survey, Variable};
 use layout::{Layout, TABLE_WORDS};
 
+/// Most interpreters of a process that are looked at, the newest first.
+const MAX_INTERPRETERS: usize = 256;
+
 /// An interpreter, with its types and code objects seen so far.
 pub(crate) struct Python {
     symbols: interpreter::Symbols,
@@ -73,14 +76,29 @@ impl Python {
         self.walk
     }
 
-    /// The layout of the interpreter in a process, and the address of its first thread's pointer.
+    /// The layout of the interpreters in a process, and the address of the pointer to the first thread of one: of the
+    /// newest that runs a function, or else of the newest that has a thread.
     fn threads(&self, pid: u32) -> Option<(Layout, u64)> {
         let runtime = self.symbols.runtime?;
         let layout = self.layout(pid, runtime)?;
-        let interpreter = memory::read_word(pid, runtime.checked_add(layout.interpreters_head)?)?;
-        let threads_head = interpreter.checked_add(layout.threads_head)?;
-        let first = memory::read_word(pid, threads_head)?;
-        (interpreter != 0 && first != 0).then_some((layout, threads_head))
+        let word = |at: u64, offset: u64| memory::read_word(pid, at.checked_add(offset)?);
+        let mut interpreter = word(runtime, layout.interpreters_head)?;
+        let mut idle = None;
+        for _ in 0..MAX_INTERPRETERS {
+            if interpreter == 0 {
+                break;
+            }
+            let threads_head = interpreter.checked_add(layout.threads_head)?;
+            let thread = word(threads_head, 0)?;
+            if thread != 0 && runs_a_function(&layout.walk, thread, word) {
+                return Some((layout, threads_head));
+            }
+            if thread != 0 {
+                idle.get_or_insert(threads_head);
+            }
+            interpreter = word(interpreter, layout.interpreter_next)?;
+        }
+        Some((layout, idle?))
     }
 
     fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
@@ -168,6 +186,12 @@ impl Objects {
         })
     }
 
+    /// Present memory of a process, bytes.
+    #[must_use]
+    pub fn resident_bytes(&self, pid: u32) -> u64 {
+        memory::resident_pages(&self.proc_root, pid).saturating_mul(memory::page_bytes())
+    }
+
     /// What lives on pages that a process did not have before, or why that is unknown.
     pub fn grown(&self, pid: u32, new: &PresentPages, limits: Limits) -> Result<Grown, String> {
         self.read_living(pid, |interpreter, read| {
@@ -243,6 +267,20 @@ impl Objects {
             }
         }
     }
+}
+
+/// Whether a thread has a frame.
+fn runs_a_function(
+    walk: &Interpreter,
+    thread: u64,
+    word: impl Fn(u64, u64) -> Option<u64>,
+) -> bool {
+    let frame = word(thread, walk.thread_frame.into());
+    let frame = match walk.has_cframe {
+        0 => frame,
+        _ => frame.and_then(|cframe| word(cframe, walk.cframe_frame.into())),
+    };
+    frame.is_some_and(|frame| frame != 0)
 }
 
 /// The words of a runtime's table of offsets, if it has one.

@@ -1,5 +1,6 @@
 //! Real services, traced while they work: the reports compared with what the services do.
 
+mod frames;
 mod http;
 mod leaks;
 mod native;

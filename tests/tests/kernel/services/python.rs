@@ -243,15 +243,19 @@ fn what_gunicorn_copies_is_held_by_the_applications_variables() {
     }
 }
 
-/// An interpreter with `NumPy`, which is installed for one version.
-fn with_numpy() -> Interpreter {
+/// An interpreter with `NumPy` and pandas, which are installed for one version.
+pub fn with_numpy() -> Interpreter {
     let has = |python: &Interpreter| {
-        let output = command(python).args(["-c", "import numpy"]).output();
+        let output = command(python)
+            .args(["-c", "import numpy, pandas"])
+            .output();
         output.is_ok_and(|output| output.status.success())
     };
     let found = versions().into_iter().find(has);
     found.unwrap_or_else(|| {
-        panic!("no Python can import numpy from {PACKAGES}: `cargo xtask test` installs it")
+        panic!(
+            "no Python can import numpy and pandas from {PACKAGES}: `cargo xtask test` installs it"
+        )
     })
 }
 

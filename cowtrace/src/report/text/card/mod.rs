@@ -243,7 +243,8 @@ fn row_of_aside(copies: &CopiesOnCard) -> LabelledRow<'_> {
 fn rows_of_copies(copies: &CopiesOnCard, are_aside: bool) -> Vec<LabelledRow<'_>> {
     let label = |usual: &'static str| if are_aside { "also" } else { usual };
     let mut rows = rows_of_variables(&copies.variables, label("what"));
-    if copies.in_all_bytes as f64 > copies.bytes as f64 * MORE_IN_ALL {
+    let is_more = copies.in_all_bytes as f64 > copies.bytes as f64 * MORE_IN_ALL;
+    if is_more && !rows.is_empty() {
         let (in_all, held) = (size(copies.in_all_bytes), size(copies.bytes));
         let text = format!("(shares of {in_all} copied in all; {held} of it held at the end)");
         rows.push(text_row(label("what"), 6, RowFigures::Nothing, text));

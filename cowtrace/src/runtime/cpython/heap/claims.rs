@@ -5,9 +5,11 @@ use std::ops::Range;
 use super::{
     later::OpaqueTable,
     objects::HeapObject,
-    parts::{ObjectParts, PartShape, PartTable},
+    parts::{NamedTable, ObjectParts, PartShape, PartTable},
     regions::{CHUNK, ChunkPlace, PAGE},
-    same, tally,
+    same,
+    stack::StackEntry,
+    tally,
     walk::Walk,
 };
 
@@ -48,6 +50,16 @@ impl Walk<'_> {
         }
         self.claim_table(table.start, bytes, node, number);
         true
+    }
+
+    /// Gives a column a node of its own. Its array comes later, and finds that it has none of these any more.
+    pub(super) fn meet_column(&mut self, column: &NamedTable, parent: u32) {
+        let node = self.tree.add(parent, column.label, column.array);
+        let node = node.unwrap_or(parent);
+        let number = self.objects.at(column.array).map_or(0, |it| it.number);
+        if self.own(&column.table, node, number) && column.table.span.count > 0 {
+            self.put_off(node, StackEntry::span(&column.table.span));
+        }
     }
 
     fn claim_table(&mut self, start: u64, bytes: u64, node: u32, number: u32) {

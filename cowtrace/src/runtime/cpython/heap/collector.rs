@@ -5,7 +5,7 @@
 //! The lists are circular, with a head in the state of the interpreter or of the runtime. So the
 //! heads are found by following any object of a list; those of the other generations lie beside.
 
-use super::{memory::Marks, objects::HeapObjects, walk::Walk};
+use super::{memory::Marks, objects::HeapObjects, roots::RootInterpreter, walk::Walk};
 
 /// The collector's header before an object: next, previous; bytes. The lowest two bits of each are
 /// flags.
@@ -63,29 +63,26 @@ enum ListEnd {
 }
 
 impl Walk<'_> {
-    /// Follows the lists of all generations.
+    /// Follows the lists of all generations, of every interpreter.
     pub(super) fn listed(&mut self, runtime: u64) -> Result<ListedObjects, NotListed> {
         self.objects.memory.forget();
-        let roots = self.objects.offsets.roots;
-        let interpreter = runtime.saturating_add(roots.interpreters);
-        let interpreter = self.objects.memory.word(interpreter).unwrap_or(0);
-        let states = [runtime, interpreter].map(|at| at..at.saturating_add(STATE));
+        let interpreters = self.objects.interpreters(runtime).unwrap_or_default();
+        let states = interpreters.iter().map(|it| it.state).chain([runtime]);
+        let states: Vec<_> = states.map(|at| at..at.saturating_add(STATE)).collect();
         let is_state = |at: u64| states.iter().any(|state| state.contains(&at));
         let mut listed = ListedObjects {
             unreached: Vec::new(),
             seen: Marks::new(self.objects.memory.regions.chunks()),
             is_partial: false,
         };
-        let near = self.find_head(&is_state, &mut listed)?;
-        let heads = self.heads_near(near);
-        if heads.len() < LEAST_HEADS {
-            return Err(NotListed::NotFound);
-        }
-        for head in heads {
-            let first = self.objects.link(head).unwrap_or(head);
-            if first != head && matches!(self.follow(first, &is_state, &mut listed)?, ListEnd::Lost)
-            {
-                listed.is_partial = true;
+        let mut others = interpreters.into_iter();
+        let main = others.next().ok_or(NotListed::NotFound)?;
+        self.follow_lists(main, &is_state, &mut listed)?;
+        for other in others {
+            match self.follow_lists(other, &is_state, &mut listed) {
+                // It may have ended.
+                Err(NotListed::NotFound) => listed.is_partial = true,
+                found => found?,
             }
         }
         listed.unreached.sort_unstable();
@@ -93,14 +90,35 @@ impl Walk<'_> {
         Ok(listed)
     }
 
-    /// The head of some list.
+    /// Follows the lists of an interpreter; in 3.8 all interpreters have the same.
+    fn follow_lists(
+        &mut self,
+        interpreter: RootInterpreter,
+        is_state: &impl Fn(u64) -> bool,
+        listed: &mut ListedObjects,
+    ) -> Result<(), NotListed> {
+        let near = self.find_head(interpreter, is_state, listed)?;
+        let heads = self.heads_near(near);
+        if heads.len() < LEAST_HEADS {
+            return Err(NotListed::NotFound);
+        }
+        for head in heads {
+            let first = self.objects.link(head).unwrap_or(head);
+            if first != head && matches!(self.follow(first, is_state, listed)?, ListEnd::Lost) {
+                listed.is_partial = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of some list of an interpreter.
     fn find_head(
         &mut self,
+        interpreter: RootInterpreter,
         is_state: &impl Fn(u64) -> bool,
         listed: &mut ListedObjects,
     ) -> Result<u64, NotListed> {
-        let starts: Vec<u64> = self.boundaries.iter().copied().take(MAX_STARTS).collect();
-        for start in starts {
+        for start in self.objects.oldest_of(interpreter, MAX_STARTS) {
             let header = start.wrapping_sub(BEFORE);
             if self.objects.link(header).is_none_or(|next| next == 0) {
                 continue;
@@ -203,10 +221,8 @@ impl HeapObjects<'_> {
     }
 
     fn collects_now(&mut self, runtime: u64) -> Option<bool> {
-        let interpreter = self
-            .memory
-            .word(runtime.checked_add(self.offsets.roots.interpreters)?)?;
-        let states = [interpreter, runtime].into_iter();
+        let main = *self.interpreters(runtime)?.first()?;
+        let states = [main.state, runtime].into_iter();
         let mut candidates =
             states.flat_map(|at| (at..at.saturating_add(STATE)).step_by(ALIGNMENT));
         let first = candidates.find(|at| self.are_generations(*at))?;

@@ -160,7 +160,7 @@ pub(super) fn prepare_walk<'a>(
             kinds: Kinds::new(interpreter.type_type, offsets),
             offsets: *offsets,
         };
-        let Some(modules) = objects.modules(interpreter.runtime) else {
+        let Some(interpreters) = objects.interpreters(interpreter.runtime) else {
             memory = Some(objects.memory);
             continue;
         };
@@ -173,7 +173,7 @@ pub(super) fn prepare_walk<'a>(
         let lists = [addresses, landmarks].map(|list| Copied::new(list, &objects.memory));
         let mut walk = Walk::new(objects, lists, Deadline::new(limits.time, bytes));
         walk.occupancy = occupancy;
-        walk.begin(interpreter.runtime, modules);
+        walk.begin(&interpreters);
         return Ok(walk);
     }
     Err("its modules are not where this version of CPython keeps them")

@@ -56,6 +56,23 @@ impl HeapObjects<'_> {
         }
     }
 
+    /// The code of a generator or of a frame object.
+    pub(super) fn suspended_code(&mut self, at: u64) -> Option<u64> {
+        let object = self.at(at)?;
+        let longer = self.offsets.header.longer;
+        let frame = match (self.kind(&object), self.offsets.generator) {
+            (ObjectKind::Frame, Generator::Object(_)) => at,
+            (ObjectKind::Frame, Generator::Inside { .. }) => self.member(at, same::FRAME_OBJECT),
+            (ObjectKind::Generator, Generator::Object(offset)) => self.member(at, offset),
+            (ObjectKind::Generator, Generator::Inside { frame, .. }) => {
+                at.checked_add(longer + frame)?
+            }
+            _ => return None,
+        };
+        let code = self.frame_code(frame);
+        self.at_of_kind(code, ObjectKind::Code).map(|_| code)
+    }
+
     /// Local variables of a frame by name, and the values on its stack.
     pub(super) fn frame(&mut self, frame: u64, parts: &mut ObjectParts) {
         let code = self.frame_code(frame);

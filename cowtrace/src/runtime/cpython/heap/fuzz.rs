@@ -40,6 +40,15 @@ fn heap(input: &[u8]) {
     let split = ALL.start + u64::from(values.byte()) * (BYTES as u64 / 256);
     let gap = u64::from(values.byte()) * 16;
     let (mut heap, mut copied) = Heap::made(version);
+    heap.add_interpreter();
+    let (places, items) = (copied[..3].to_vec(), copied[3..9].to_vec());
+    heap.array_in(places[0], &items[..3]);
+    heap.table_in(
+        places[1],
+        [items[0], items[1], items[2]],
+        [&items[..3], &items[3..]],
+    );
+    heap.mapping_in(places[2], 0x100);
     let mapped = [ALL.start..split, (split + gap).min(ALL.end)..ALL.end];
     while !values.is_empty() {
         change(&mut heap, &mut copied, values.bytes(CHANGE));
@@ -71,7 +80,7 @@ fn change(heap: &mut Heap, copied: &mut Vec<u64>, change: &[u8]) {
         1 => START + number % BYTES as u64,
         2 => made(index.into()),
         // A type.
-        3 => START + u64::from(index % 20) * 0x400,
+        3 => START + u64::from(index % 28) * 0x400,
         4 => number << 32 | before & 0xffff_ffff,
         5 => (number | 0xffff_ffff << 32).wrapping_sub(index.into()),
         6 => before ^ 1 << (index % 64),

@@ -64,7 +64,7 @@ impl VariableSums {
         let nodes = &walk.tree.nodes;
         let has_object = |node: &u32| {
             let node = &nodes[*node as usize];
-            node.object != 0 && !node.label.is_root()
+            node.object != 0 && !node.label.is_root() && !node.label.is_column()
         };
         let leading = self.leading.iter().map(|(node, _)| *node);
         let mut compared: Vec<u32> = leading.filter(has_object).take(MAX_COMPARED).collect();
@@ -268,8 +268,14 @@ impl NamedVariable {
             return None;
         }
         let object = object.as_ref();
-        let type_name = object.and_then(|object| walk.objects.type_name(object.number));
-        let entries = object.and_then(|object| walk.objects.entries(object));
+        let (type_name, entries) = match object {
+            Some(object) if label.is_column() => walk.objects.column_in_words(object),
+            Some(object) => (
+                walk.objects.described_type(object),
+                walk.objects.entries(object),
+            ),
+            None => (None, None),
+        };
         let mut others = Vec::new();
         for (bit, other) in compared.iter().enumerate().take(MAX_LEADING) {
             let is_kin = walk.tree.is_below(node, *other) || walk.tree.is_below(*other, node);
@@ -282,7 +288,12 @@ impl NamedVariable {
             path,
             type_name,
             entries,
-            aliases: aliases(walk, address),
+            // Other names of a column's array are not its own.
+            aliases: if label.is_column() {
+                Vec::new()
+            } else {
+                aliases(walk, address)
+            },
             others,
         })
     }

@@ -33,6 +33,12 @@ pub(super) enum ObjectKind {
     Type,
     Frame,
     Generator,
+    /// Arrays of `NumPy`.
+    Array,
+    /// Mapped files and memory.
+    Mapping,
+    /// What a `DataFrame` of pandas keeps its columns in.
+    Blocks,
     /// Weak references, which hold nothing.
     Weak,
     /// Instances of classes, and objects without a known layout: their members, then every word.
@@ -53,6 +59,10 @@ impl ObjectKind {
             b"method" => Self::Method,
             b"module" => Self::Module,
             b"frame" => Self::Frame,
+            b"numpy.ndarray" => Self::Array,
+            b"mmap.mmap" => Self::Mapping,
+            // Of a longer name, as much as is read.
+            b"pandas._libs.internals.BlockMana" => Self::Blocks,
             b"generator" | b"coroutine" | b"async_generator" => Self::Generator,
             _ if name.starts_with(b"weak") => Self::Weak,
             _ => return None,
@@ -63,7 +73,13 @@ impl ObjectKind {
     pub(super) const fn is_data(self) -> bool {
         matches!(
             self,
-            Self::List | Self::Tuple | Self::Dict | Self::Set | Self::Deque | Self::Other
+            Self::List
+                | Self::Tuple
+                | Self::Dict
+                | Self::Set
+                | Self::Deque
+                | Self::Array
+                | Self::Other
         )
     }
 

@@ -247,7 +247,9 @@ impl Kinds {
             // A class of a program may have any name, but only modules in C have dots in it.
             let named = ObjectKind::of_name(&name).filter(|_| !is_heap || name.contains(&b'.'));
             if let Some(kind) = named {
-                return (kind, size);
+                // Where its members are depends on the version.
+                let is_known = kind != ObjectKind::Blocks;
+                return (kind, if is_known { size } else { object_bytes });
             }
             let next = self.member(memory, base, same::BASE).unwrap_or(0);
             if next == 0 || !next.is_multiple_of(8) || memory.place(next).is_none() {
@@ -265,8 +267,12 @@ impl Kinds {
         let mut bytes = [0; 32];
         // The end of a page may be the end of the mapping.
         let length = bytes.len().min((4096 - name % 4096) as usize);
-        if !memory.anywhere(name, &mut bytes[..length]) {
+        let (first, rest) = bytes.split_at_mut(length);
+        if !memory.anywhere(name, first) {
             return Vec::new();
+        }
+        if !first.contains(&0) && !memory.anywhere(name.saturating_add(length as u64), rest) {
+            rest.fill(0);
         }
         let end = bytes.iter().position(|byte| *byte == 0);
         bytes[..end.unwrap_or(bytes.len())].to_vec()

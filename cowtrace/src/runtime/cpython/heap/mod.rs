@@ -13,10 +13,12 @@
 
 mod allocated;
 mod allocation;
+mod arrays;
 #[cfg(any(test, fuzzing))]
 mod bytes;
 mod claims;
 mod collector;
+mod columns;
 mod contents;
 mod copied;
 mod deadline;
@@ -35,6 +37,7 @@ mod kind;
 mod kinds;
 mod landmarks;
 mod later;
+mod loose;
 mod memory;
 mod mimalloc;
 mod objects;

@@ -294,6 +294,7 @@ impl HeapObjects<'_> {
     /// Number of entries of a container; none for other objects.
     pub(super) fn entries(&mut self, object: &HeapObject) -> Option<u64> {
         let used = match self.kind(object) {
+            ObjectKind::Array => self.items_of(object.address)?.count,
             ObjectKind::List
             | ObjectKind::Tuple
             | ObjectKind::Deque

@@ -110,6 +110,9 @@ pub(super) enum Generator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Roots {
     pub(super) interpreters: u64,
+    /// In the state of an interpreter.
+    pub(super) next_interpreter: u64,
+    pub(super) interpreter_id: u64,
     pub(super) modules: u64,
     pub(super) threads: u64,
     /// In the state of a thread.
@@ -156,6 +159,8 @@ const CODE: CodeOffsets = CodeOffsets {
 };
 const ROOTS_OLD: Roots = Roots {
     interpreters: 32,
+    next_interpreter: 0,
+    interpreter_id: 24,
     modules: 856,
     threads: 8,
     next_thread: 8,
@@ -184,6 +189,7 @@ const V3_8: Offsets = Offsets {
     text: [48, 72],
     roots: Roots {
         modules: 56,
+        interpreter_id: 16,
         ..ROOTS_OLD
     },
 };
@@ -228,6 +234,8 @@ const V3_11: Offsets = Offsets {
     },
     roots: Roots {
         interpreters: 40,
+        next_interpreter: 0,
+        interpreter_id: 48,
         modules: 888,
         threads: 16,
         next_thread: 8,
@@ -253,6 +261,7 @@ const V3_12: Offsets = Offsets {
     },
     text: [40, 56],
     roots: Roots {
+        interpreter_id: 8,
         modules: 944,
         threads: 72,
         frame: (56, Some(0)),
@@ -268,6 +277,7 @@ const V3_13: Offsets = Offsets {
     attributes: Attributes::Inline,
     roots: Roots {
         interpreters: 0,
+        interpreter_id: 0,
         modules: 0,
         threads: 0,
         frame: (72, None),
@@ -310,6 +320,8 @@ impl Offsets {
             })?;
         let roots = Roots {
             interpreters: layout.interpreters_head,
+            next_interpreter: layout.interpreter_next,
+            interpreter_id: layout.interpreter_id,
             modules: layout.modules,
             threads: layout.threads_head,
             next_thread: layout.walk.thread_next.into(),
@@ -325,6 +337,8 @@ impl Offsets {
         let roots = self.roots;
         let offsets = [
             roots.interpreters,
+            roots.next_interpreter,
+            roots.interpreter_id,
             roots.modules,
             roots.threads,
             roots.next_thread,

@@ -2,8 +2,6 @@
 //! of many.
 
 use super::{
-    allocated::Allocation,
-    allocation,
     kind::ObjectKind,
     kinds::{HEAP_TYPE, Type},
     objects::{HeapObject, HeapObjects},
@@ -20,10 +18,6 @@ pub(super) const MAX_ATTRIBUTES: u64 = 20_000;
 /// Slots in a block of a deque, and its words including links.
 pub(super) const BLOCK_SLOTS: u64 = 64;
 pub(super) const BLOCK_WORDS: u64 = BLOCK_SLOTS + 2;
-/// How many of the first words of memory that an object refers to are checked to decide whether
-/// they are references.
-const SAMPLE: usize = 32;
-
 /// Layout of the references in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -74,11 +68,22 @@ pub(super) struct PartTable {
     pub(super) span: Span,
 }
 
+/// A part of a table in an array, with a name of its own: a column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NamedTable {
+    pub(super) label: PathLabel,
+    /// The array.
+    pub(super) array: u64,
+    pub(super) table: PartTable,
+}
+
 /// What an object refers to.
 #[derive(Default)]
 pub(super) struct ObjectParts {
     pub(super) references: Vec<(PathLabel, u64)>,
     pub(super) tables: Vec<PartTable>,
+    /// Only where names are wanted: the tables are also those of arrays that it refers to.
+    pub(super) columns: Vec<NamedTable>,
     /// Values on the stacks of frames, which may be stale.
     pub(super) temporaries: Vec<u64>,
 }
@@ -87,6 +92,7 @@ impl ObjectParts {
     pub(super) fn clear(&mut self) {
         self.references.clear();
         self.tables.clear();
+        self.columns.clear();
         self.temporaries.clear();
     }
 
@@ -118,7 +124,7 @@ impl HeapObjects<'_> {
         let found = self.kinds.get(object.number).clone();
         let at = object.address;
         match found.kind {
-            ObjectKind::Text | ObjectKind::Bytes | ObjectKind::Number | ObjectKind::Weak => return,
+            kind if kind.is_leaf() => return,
             ObjectKind::Function => return self.function(at, named, parts),
             ObjectKind::Code => return self.code(at, parts),
             ObjectKind::Cell => return parts.add(PathLabel::NONE, self.member(at, same::CELL)),
@@ -147,7 +153,10 @@ impl HeapObjects<'_> {
             ObjectKind::Dict => self.dict(at, parts),
             ObjectKind::Set => self.set(at, parts),
             ObjectKind::Deque => self.deque(at, parts),
-            ObjectKind::Other => {}
+            ObjectKind::Array => self.array(object, parts),
+            ObjectKind::Mapping => self.mapping(at, parts),
+            ObjectKind::Blocks if named => self.columns(object, &found, parts),
+            _ => {}
         }
         self.instance(object, &found, named, parts);
     }
@@ -235,7 +244,7 @@ impl HeapObjects<'_> {
         }
     }
 
-    fn own_attributes(
+    pub(super) fn own_attributes(
         &mut self,
         object: &HeapObject,
         found: &Type,
@@ -292,41 +301,6 @@ impl HeapObjects<'_> {
         } else {
             self.values(values, count, parts);
         }
-    }
-
-    /// A word that may be the address of an object, or of memory that contains addresses.
-    fn anything(&mut self, value: u64, parts: &mut ObjectParts) {
-        if value == 0 || self.memory.place(value).is_none() {
-            return;
-        }
-        if self.guess(value).is_some() {
-            parts.add(PathLabel::HIDDEN, value);
-            return;
-        }
-        let allocation = allocation::allocation_at(&mut self.memory, self.offsets.blocks, value);
-        if let Allocation::Bytes(bytes) = allocation {
-            let count = if self.are_references(value, bytes / 8) {
-                bytes / 8
-            } else {
-                0
-            };
-            parts.table(value, bytes, value, count, PartShape::Loose);
-        }
-    }
-
-    /// Whether memory begins with addresses of objects, and nothing else.
-    fn are_references(&mut self, at: u64, words: u64) -> bool {
-        let mut sample = [0; SAMPLE];
-        let length = SAMPLE.min(words as usize);
-        let read = self.memory.words(at, &mut sample[..length]);
-        let mut found = false;
-        for word in sample[..read].iter().filter(|word| **word != 0) {
-            if self.guess(*word).is_none() {
-                return false;
-            }
-            found = true;
-        }
-        found
     }
 
     fn function(&mut self, at: u64, named: bool, parts: &mut ObjectParts) {

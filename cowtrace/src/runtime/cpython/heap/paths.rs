@@ -1,5 +1,7 @@
 //! The tree of variables that the walk has found, and their paths for people.
 
+use std::collections::HashMap;
+
 use super::{kind::ObjectKind, objects::HeapObjects};
 
 /// The step from an object to the next: a kind and an address or number in one word.
@@ -30,9 +32,11 @@ enum Way {
     Hidden,
     Temporary,
     Fixed,
+    /// A column of a `DataFrame`.
+    Column,
 }
 
-const WAYS: [Way; 14] = [
+const WAYS: [Way; 15] = [
     Way::None,
     Way::Module,
     Way::Frame,
@@ -47,10 +51,11 @@ const WAYS: [Way; 14] = [
     Way::Hidden,
     Way::Temporary,
     Way::Fixed,
+    Way::Column,
 ];
 
 /// Attributes of the interpreter's own objects.
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 9] = [
     "__self__",
     "__defaults__",
     "__kwdefaults__",
@@ -59,7 +64,14 @@ const FIXED: [&str; 8] = [
     "__code__",
     "__bases__",
     "__mro__",
+    "base",
 ];
+/// What a `DataFrame` keeps its columns in: not a part of their names.
+const MANAGER: &str = "._mgr";
+/// What a `Series` keeps its array in.
+const SERIES: &str = "._mgr.blocks[0].<inside>";
+/// A step without a name.
+const INSIDE: &str = ".<inside>";
 
 impl PathLabel {
     pub(super) const NONE: Self = Self::new(Way::None, 0);
@@ -104,6 +116,10 @@ impl PathLabel {
         Self::new(Way::Index, index)
     }
 
+    pub(super) const fn column(name: u64) -> Self {
+        Self::new(Way::Column, name)
+    }
+
     pub(super) fn fixed(name: &str) -> Self {
         let index = FIXED.iter().position(|known| *known == name);
         Self::new(Way::Fixed, index.unwrap_or(0) as u64)
@@ -121,6 +137,16 @@ impl PathLabel {
     /// Whether it leads to a module.
     pub(super) fn is_module(self) -> bool {
         self.way() == Way::Module
+    }
+
+    /// Whether it leads to a column, which is a part of an object.
+    pub(super) fn is_column(self) -> bool {
+        self.way() == Way::Column
+    }
+
+    /// The address of an attribute's name; none if it is no attribute.
+    pub(super) fn attribute_name(self) -> Option<u64> {
+        (self.way() == Way::Attribute).then(|| self.value())
     }
 
     /// Whether it leads to a frame on a thread's stack, which is not an object.
@@ -161,6 +187,8 @@ pub(super) struct PathNode {
 #[derive(Default)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<PathNode>,
+    /// The interpreters of those roots whose names do not say which one it is.
+    interpreters: HashMap<u32, u64>,
 }
 
 /// Most nodes: 8 MiB.
@@ -187,23 +215,32 @@ impl Tree {
         Some(self.nodes.len() as u32 - 1)
     }
 
+    /// Notes that a root's name is one in this interpreter, unless that is the main one (0).
+    pub(super) fn belongs_to(&mut self, root: Option<u32>, interpreter: u64) {
+        if let Some(root) = root.filter(|_| interpreter != 0) {
+            self.interpreters.insert(root, interpreter);
+        }
+    }
+
     /// The number that the next node gets; none if there is no room.
     pub(super) fn next(&self) -> Option<u32> {
         (self.nodes.len() < MAX_NODES).then_some(self.nodes.len() as u32)
     }
 
-    /// The nodes from a root to this one, without those that have no name of their own.
-    fn steps(&self, node: u32) -> Vec<PathNode> {
+    /// The nodes from a root to this one, without those that have no name of their own; and the
+    /// root's interpreter, if that has to be said.
+    fn steps(&self, node: u32) -> (Vec<PathNode>, Option<u64>) {
         let mut steps = Vec::new();
-        let mut next = node;
+        let (mut root, mut next) = (node, node);
         while let Some(node) = self.nodes.get(next as usize) {
             if !node.label.is_none() {
                 steps.push(*node);
             }
+            root = next;
             next = node.parent;
         }
         steps.reverse();
-        steps
+        (steps, self.interpreters.get(&root).copied())
     }
 
     /// Whether the second node is the first, or on the way to it.
@@ -221,10 +258,24 @@ impl Tree {
     /// The path of a node, in Python's syntax where possible; none if a name in it is gone. From
     /// outside: may contain any character.
     pub(super) fn path(&self, node: u32, objects: &mut HeapObjects<'_>) -> Option<String> {
-        let mut path = String::new();
+        let (steps, interpreter) = self.steps(node);
+        let mut path =
+            interpreter.map_or_else(String::new, |number| format!("interpreter {number}: "));
+        let start = path.len();
         let (mut last, mut repeated) = (String::new(), 0);
-        for step in self.steps(node) {
+        for step in steps {
             let text = step.label.text(objects)?;
+            if step.label.is_column() && last == MANAGER {
+                path.truncate(path.len().saturating_sub(MANAGER.len()));
+            }
+            // A task, held by what waits for it: its function says more.
+            if step.label.way() == Way::Local
+                && path.contains(INSIDE)
+                && let Some(function) = self.function_of(step.parent, objects)
+            {
+                path.truncate(start);
+                path.push_str(&function);
+            }
             repeated = if text == last { repeated + 1 } else { 0 };
             match repeated {
                 0..MAX_REPEATED => path.push_str(&text),
@@ -234,7 +285,14 @@ impl Tree {
             }
             last = text;
         }
-        Some(path)
+        Some(path.replace(SERIES, ""))
+    }
+
+    /// The function of a suspended call, `name()`.
+    fn function_of(&self, node: u32, objects: &mut HeapObjects<'_>) -> Option<String> {
+        let address = self.nodes.get(node as usize)?.object;
+        let code = objects.suspended_code(address)?;
+        PathLabel::frame(code).text(objects)
     }
 }
 
@@ -258,10 +316,10 @@ impl PathLabel {
                 let name = objects.c_name(value);
                 format!(".{}", name.unwrap_or_else(|| "?".into()))
             }
-            Way::Key => format!("[{}]", key(value, objects)),
+            Way::Key | Way::Column => format!("[{}]", key(value, objects)),
             Way::Index => format!("[{value}]"),
             Way::Element => "{…}".into(),
-            Way::Hidden => ".<inside>".into(),
+            Way::Hidden => INSIDE.into(),
             Way::Temporary => " temporary".into(),
             Way::Fixed => format!(".{}", FIXED.get(value as usize).unwrap_or(&"?")),
         })

@@ -1,5 +1,7 @@
 //! The roots of the walk: modules, then frames and states of the threads.
 
+use std::collections::HashMap;
+
 use super::{
     kind::ObjectKind,
     objects::HeapObjects,
@@ -9,7 +11,8 @@ use super::{
     walk::Walk,
 };
 
-/// Most modules, threads and frames that are read.
+/// Most interpreters, and modules, threads and frames of all of them, that are read.
+const MAX_INTERPRETERS: usize = 256;
 const MAX_MODULES: usize = 1 << 14;
 const MAX_THREADS: usize = 1024;
 const MAX_FRAMES: usize = 4096;
@@ -32,22 +35,73 @@ struct Module {
     address: u64,
     dict: u64,
     owner: Owner,
+    interpreter: u64,
+    /// Whether an interpreter before this one has a module of the same name.
+    is_ambiguous: bool,
+}
+
+/// An interpreter of the process: the main one, or one that runs beside it (a sub-interpreter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RootInterpreter {
+    /// Its number; 0 is the main one.
+    pub(super) id: u64,
+    /// Address of its state.
+    pub(super) state: u64,
+    /// Its table of modules.
+    modules: u64,
 }
 
 impl HeapObjects<'_> {
-    /// The interpreter's table of modules, if it has the expected version: `sys.hexversion` must
-    /// match.
-    pub(super) fn modules(&mut self, runtime: u64) -> Option<u64> {
+    /// The interpreters of the process, the main one first, if they have the expected version:
+    /// `sys.hexversion` of one must match. Those without a table of modules are left out: they are
+    /// being made, or have ended.
+    pub(super) fn interpreters(&mut self, runtime: u64) -> Option<Vec<RootInterpreter>> {
         let roots = self.offsets.roots;
-        let interpreter = self.memory.word(runtime.checked_add(roots.interpreters)?)?;
-        let modules = self.memory.word(interpreter.checked_add(roots.modules)?)?;
-        self.at_of_kind(modules, ObjectKind::Dict)?;
+        let mut state = self.memory.word(runtime.checked_add(roots.interpreters)?)?;
+        let mut found: Vec<RootInterpreter> = Vec::new();
+        // New ones come first in the list.
+        for _ in 0..MAX_INTERPRETERS {
+            if state == 0 || found.iter().any(|known| known.state == state) {
+                break;
+            }
+            let modules = self.word(state, roots.modules);
+            if self.at_of_kind(modules, ObjectKind::Dict).is_some() {
+                let id = self.word(state, roots.interpreter_id);
+                found.push(RootInterpreter { id, state, modules });
+            }
+            state = self.word(state, roots.next_interpreter);
+        }
+        found.sort_by_key(|known| known.id);
+        found
+            .iter()
+            .any(|it| self.fits(it.modules))
+            .then_some(found)
+    }
+
+    /// Whether these are modules of the expected version.
+    fn fits(&mut self, modules: u64) -> bool {
+        self.version_in(modules)
+            .is_some_and(|version| version >> 16 == i64::from(self.offsets.version))
+    }
+
+    fn version_in(&mut self, modules: u64) -> Option<i64> {
         let system = self.entry_of(modules, "sys")?;
         self.at_of_kind(system, ObjectKind::Module)?;
         let dict = self.member(system, same::MODULE_DICT);
         let version = self.entry_of(dict, "hexversion")?;
-        let version = self.number(version)?;
-        (version >> 16 == i64::from(self.offsets.version)).then_some(modules)
+        self.number(version)
+    }
+
+    /// The first of an interpreter's modules, which are its oldest objects.
+    pub(super) fn oldest_of(&mut self, interpreter: RootInterpreter, most: usize) -> Vec<u64> {
+        let keys = self.member(interpreter.modules, same::DICT_KEYS);
+        let mut found = Vec::new();
+        self.each_entry(keys, |_, value, number| {
+            if number < most as u64 {
+                found.push(value);
+            }
+        });
+        found
     }
 
     /// The value in a dict under a string key.
@@ -96,8 +150,8 @@ impl HeapObjects<'_> {
 
 impl Walk<'_> {
     /// Adds the roots to the tree, the most informative first.
-    pub(super) fn begin(&mut self, runtime: u64, modules: u64) {
-        let modules = self.find_modules(modules);
+    pub(super) fn begin(&mut self, interpreters: &[RootInterpreter]) {
+        let modules = self.find_modules(interpreters);
         // So that no path to a module's data leads through another module.
         self.boundaries = modules
             .iter()
@@ -105,11 +159,23 @@ impl Walk<'_> {
             .collect();
         self.mark_boundaries();
         for module in &modules {
-            self.tree
-                .add(ROOT, PathLabel::module(module.name), module.address);
+            let label = PathLabel::module(module.name);
+            let node = self.tree.add(ROOT, label, module.address);
+            if module.is_ambiguous {
+                self.tree.belongs_to(node, module.interpreter);
+            }
         }
-        let frames = self.find_frames(runtime);
-        self.tree.nodes.extend(frames);
+        let (mut threads, mut frames) = (Vec::new(), 0);
+        for interpreter in interpreters {
+            for state in self.find_threads(interpreter.state, threads.len()) {
+                frames = self.add_frames(state, interpreter.id, frames);
+                threads.push((state, interpreter.id));
+            }
+        }
+        for (state, interpreter) in threads {
+            let node = self.tree.add(ROOT, PathLabel::THREAD, state);
+            self.tree.belongs_to(node, interpreter);
+        }
     }
 
     /// Marks modules and their dicts as visited.
@@ -121,69 +187,70 @@ impl Walk<'_> {
         }
     }
 
-    fn find_modules(&mut self, modules: u64) -> Vec<Module> {
-        let keys = self.objects.member(modules, same::DICT_KEYS);
-        let mut entries = Vec::new();
-        self.objects.each_entry(keys, |label, value, _| {
-            entries.push((label.value(), value));
-        });
-        entries.truncate(MAX_MODULES);
+    /// The modules of all interpreters. Only those of the main one have a name to themselves, where
+    /// several have a module of that name.
+    fn find_modules(&mut self, interpreters: &[RootInterpreter]) -> Vec<Module> {
         let mut found = Vec::new();
-        for (name, address) in entries {
-            let Some((text, _)) = self.objects.text(name) else {
-                continue;
-            };
-            if self
-                .objects
-                .at_of_kind(address, ObjectKind::Module)
-                .is_none()
-            {
-                continue;
-            }
-            let dict = self.objects.member(address, same::MODULE_DICT);
-            found.push(Module {
-                name,
-                address,
-                dict,
-                owner: self.objects.owner(&text, dict),
+        let mut names: HashMap<String, u64> = HashMap::new();
+        for interpreter in interpreters {
+            let keys = self.objects.member(interpreter.modules, same::DICT_KEYS);
+            let mut entries = Vec::new();
+            self.objects.each_entry(keys, |label, value, _| {
+                entries.push((label.value(), value));
             });
+            entries.truncate(MAX_MODULES - found.len());
+            for (name, address) in entries {
+                let Some((text, _)) = self.objects.text(name) else {
+                    continue;
+                };
+                let is_module = self.objects.at_of_kind(address, ObjectKind::Module);
+                if is_module.is_none() {
+                    continue;
+                }
+                let dict = self.objects.member(address, same::MODULE_DICT);
+                let owner = self.objects.owner(&text, dict);
+                let first = *names.entry(text).or_insert(interpreter.id);
+                found.push(Module {
+                    name,
+                    address,
+                    dict,
+                    owner,
+                    interpreter: interpreter.id,
+                    is_ambiguous: first != interpreter.id,
+                });
+            }
         }
         found.sort_by_key(|module| module.owner);
         found
     }
 
-    /// The frames of all threads, then the threads' own state.
-    fn find_frames(&mut self, runtime: u64) -> Vec<super::paths::PathNode> {
-        let node = |label, object| super::paths::PathNode {
-            parent: ROOT,
-            label,
-            object,
-            depth: 0,
-        };
-        let (mut frames, mut threads) = (Vec::new(), Vec::new());
-        let objects = &mut self.objects;
-        let roots = objects.offsets.roots;
-        let layout = objects.offsets.frame;
-        let mut word = |at: u64, offset: u64| {
-            at.checked_add(offset)
-                .and_then(|at| objects.memory.word(at))
-                .unwrap_or(0)
-        };
-        let interpreter = word(runtime, roots.interpreters);
-        let mut thread = word(interpreter, roots.threads);
-        while thread != 0 && threads.len() < MAX_THREADS {
-            threads.push(node(PathLabel::THREAD, thread));
-            let mut frame = word(thread, roots.frame.0);
-            if let Some(offset) = roots.frame.1 {
-                frame = word(frame, offset);
-            }
-            while frame != 0 && frames.len() < MAX_FRAMES {
-                frames.push(node(PathLabel::frame(word(frame, layout.code) & !7), frame));
-                frame = word(frame, layout.previous);
-            }
-            thread = word(thread, roots.next_thread);
+    /// The states of an interpreter's threads, if this many are known before.
+    fn find_threads(&mut self, interpreter: u64, known: usize) -> Vec<u64> {
+        let roots = self.objects.offsets.roots;
+        let mut found = Vec::new();
+        let mut state = self.objects.word(interpreter, roots.threads);
+        while state != 0 && known + found.len() < MAX_THREADS {
+            found.push(state);
+            state = self.objects.word(state, roots.next_thread);
         }
-        frames.extend(threads);
-        frames
+        found
+    }
+
+    /// Adds the running functions of a thread, if there are this many before; returns how many there are.
+    fn add_frames(&mut self, thread: u64, interpreter: u64, mut known: usize) -> usize {
+        let roots = self.objects.offsets.roots;
+        let layout = self.objects.offsets.frame;
+        let mut frame = self.objects.word(thread, roots.frame.0);
+        if let Some(offset) = roots.frame.1 {
+            frame = self.objects.word(frame, offset);
+        }
+        while frame != 0 && known < MAX_FRAMES {
+            known += 1;
+            let code = self.objects.word(frame, layout.code) & !7;
+            let node = self.tree.add(ROOT, PathLabel::frame(code), frame);
+            self.tree.belongs_to(node, interpreter);
+            frame = self.objects.word(frame, layout.previous);
+        }
+        known
     }
 }

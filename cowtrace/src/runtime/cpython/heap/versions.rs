@@ -35,6 +35,72 @@ fn variables_are_named_with_what_they_hold_in_every_version() {
 }
 
 #[test]
+fn variables_of_every_interpreter_are_named_with_it_where_names_are_the_same() {
+    for version in versions() {
+        let (mut heap, texts) = Heap::made(&version);
+        let [app, blog] = heap.add_interpreter();
+        for (text, path) in [
+            (app, "interpreter 3: app.data[0]"),
+            (blog, "blog.posts[0]"),
+            (texts[22], "app.more[2]"),
+        ] {
+            let found = heap.find(vec![text]).unwrap();
+            let paths: Vec<&str> = found.variables.iter().map(|it| it.path.as_str()).collect();
+            assert_eq!(paths, [path], "{:#x}", version.version);
+        }
+    }
+}
+
+#[test]
+fn objects_in_an_array_are_found_and_named_with_their_numbers() {
+    for version in versions() {
+        let (mut heap, texts) = Heap::made(&version);
+        let items: Vec<u64> = (0..3).map(|n| heap.text(&format!("item {n}"))).collect();
+        let data = heap.array_in(texts[0], &[0, items[0], items[1], items[2]]);
+        let found = heap.find(vec![items[1]]).unwrap();
+        assert_eq!(found.variables[0].path, "app.data[0][0][0][2]");
+        let of_table = heap.find(vec![data + 8]).unwrap();
+        let array = &of_table.variables[0];
+        assert_eq!(array.path, "app.data[0][0][0]");
+        assert_eq!(array.type_name.as_deref(), Some("numpy.ndarray[object]"));
+        assert_eq!(array.entries, Some(4));
+    }
+}
+
+#[test]
+fn columns_are_named_by_the_numbers_in_their_block() {
+    for version in versions() {
+        let (mut heap, texts) = Heap::made(&version);
+        let mut column =
+            |of: &str| -> Vec<u64> { (0..3).map(|n| heap.text(&format!("{of} {n}"))).collect() };
+        let (cities, names) = (column("city"), column("name"));
+        let of_columns = ["name", "city", "price"].map(|name| heap.text(name));
+        heap.table_in(texts[0], of_columns, [&cities, &names]);
+        for (item, path) in [
+            (cities[1], "app.data[0][0][0]['city']"),
+            (names[2], "app.data[0][0][0]['name']"),
+        ] {
+            let found = heap.find(vec![item]).unwrap();
+            let column = &found.variables[0];
+            assert_eq!(column.path, path, "{:#x}", version.version);
+            assert_eq!(column.type_name.as_deref(), Some("column[object]"));
+            assert_eq!((column.entries, found.variables.len()), (Some(3), 1));
+        }
+    }
+}
+
+#[test]
+fn what_is_mapped_belongs_to_its_mapping() {
+    for version in versions() {
+        let (mut heap, texts) = Heap::made(&version);
+        let start = heap.mapping_in(texts[0], 0x2000);
+        let found = heap.find(vec![start + 0x1800]).unwrap();
+        assert_eq!(found.variables[0].path, "app.data[0][0][0]");
+        assert_eq!(found.variables[0].type_name.as_deref(), Some("mmap.mmap"));
+    }
+}
+
+#[test]
 fn what_lives_on_new_pages_is_found_in_every_version() {
     for version in versions() {
         let (heap, texts) = Heap::made(&version);

@@ -115,21 +115,6 @@ impl<'a> Walk<'a> {
         self.claim_opaque();
     }
 
-    /// Follows values from stacks.
-    fn follow_late(&mut self) {
-        for (node, address) in std::mem::take(&mut self.late) {
-            if self.is_over() {
-                return;
-            }
-            if self.objects.guess(address).is_some()
-                && let Some(node) = self.tree.add(node, PathLabel::TEMPORARY, address)
-            {
-                self.reach(address, node);
-                self.drain(node);
-            }
-        }
-    }
-
     #[inline]
     pub(super) fn is_over(&mut self) -> bool {
         self.deadline.step(self.objects.memory.bytes_read)
@@ -138,6 +123,10 @@ impl<'a> Walk<'a> {
     /// Visits what a node refers to by name.
     fn expand(&mut self, number: u32) {
         let node = self.tree.nodes[number as usize];
+        if node.label.is_column() {
+            // The rest of its array comes with that.
+            return;
+        }
         let mut parts = std::mem::take(&mut self.parts);
         match node.label {
             label if label.is_frame() => {
@@ -165,6 +154,9 @@ impl<'a> Walk<'a> {
                 self.note_size(&object, &parts);
                 self.note_large(&object, &parts, number);
             }
+        }
+        for column in &parts.columns {
+            self.meet_column(column, number);
         }
         for (label, address) in &parts.references {
             self.meet(*address, *label, number);
@@ -310,7 +302,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Follows an entry depth first, after everything that can have a name has one.
-    fn put_off(&mut self, node: u32, entry: StackEntry) {
+    pub(super) fn put_off(&mut self, node: u32, entry: StackEntry) {
         if self.deferred.len() < self.max_deferred {
             self.deferred.push((node, entry));
         } else {

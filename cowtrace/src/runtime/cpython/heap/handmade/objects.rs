@@ -32,6 +32,16 @@ pub(super) const ARTICLE: u64 = START + 16 * TYPE_BYTES;
 pub(super) const RUNTIME: u64 = START + 17 * TYPE_BYTES;
 pub(super) const INTERPRETER: u64 = START + 18 * TYPE_BYTES;
 pub(super) const THREAD: u64 = START + 19 * TYPE_BYTES;
+/// The state of an interpreter beside the main one.
+pub(super) const OTHER_INTERPRETER: u64 = START + 20 * TYPE_BYTES;
+/// Of an array, of what says what its items are, of a mapping, and of what makes up a table with columns.
+pub(super) const ARRAY: u64 = START + 21 * TYPE_BYTES;
+pub(super) const DTYPE: u64 = START + 22 * TYPE_BYTES;
+pub(super) const MAPPING: u64 = START + 23 * TYPE_BYTES;
+pub(super) const BLOCKS: u64 = START + 24 * TYPE_BYTES;
+pub(super) const BLOCK: u64 = START + 25 * TYPE_BYTES;
+pub(super) const PLACEMENT: u64 = START + 26 * TYPE_BYTES;
+pub(super) const INDEX: u64 = START + 27 * TYPE_BYTES;
 /// A pool of small blocks, for every size of pools.
 pub(super) const POOL: u64 = START + 0x8000;
 /// Where other objects begin.
