@@ -12,7 +12,7 @@ use object::ReadCache;
 
 use super::{
     file,
-    packages::Origins,
+    packages::find_origins,
     perf_map,
     question::{
         AnswerLine, CodePlace, HeldFile, HeldPerfMap, Name, PartSource, Problem, Question,
@@ -79,7 +79,7 @@ fn answer_part(
             let Ok(root) = file::hold_bytes(holder, *root) else {
                 return Ok(());
             };
-            return lines.tell(&AnswerLine::Origins(number, Origins::of(&root, paths)));
+            return lines.tell(&AnswerLine::Origins(number, find_origins(&root, paths)));
         }
         PartSource::Data(held) => {
             data_ends(holder, *held, &part.places).unwrap_or_else(|| vec![None; part.places.len()])

@@ -6,10 +6,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
 };
 
-use super::{
-    packages::Origins,
-    question::{AnswerLine, Name, PartSource, Problem, QuestionPart},
-};
+use super::question::{AnswerLine, Name, Origins, PartSource, Problem, QuestionPart};
 
 /// Largest answer that is accepted, bytes.
 const MAX_ANSWERS: u64 = 256 << 20;

@@ -9,9 +9,11 @@ use std::{
 };
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use serde::{Deserialize, Serialize};
 
-use super::file::{open_held, path_to_reopen};
+use super::{
+    file::{open_held, path_to_reopen},
+    question::{Origins, is_package_name},
+};
 
 /// Where dpkg has a list for each package.
 const LISTS: &str = "var/lib/dpkg/info";
@@ -25,52 +27,18 @@ const MAX_LIST_BYTES: u64 = 16 << 20;
 /// Of all lists; a large desktop has 60 MiB.
 const MAX_BYTES: u64 = 256 << 20;
 const MAX_OS_RELEASE_BYTES: u64 = 64 << 10;
-/// Longest name of a package or distribution, bytes.
-const MAX_NAME: usize = 64;
 
-/// Where files are from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Origins {
-    /// The distribution's identifier.
-    pub(super) distribution: Option<String>,
-    /// By path, in the order in which they were given.
-    pub(super) packages: Vec<Option<String>>,
-}
-
-impl Origins {
-    /// Of files below a root.
-    pub(super) fn of(root: &File, paths: &[String]) -> Self {
-        let text = read_in(root, OS_RELEASE, MAX_OS_RELEASE_BYTES);
-        let distribution = text.ok().and_then(|text| distribution_in(&text));
-        let packages = packages_of(root, paths);
-        // Without dpkg's lists, as in images without a shell, a file may be from any package.
-        let is_known = |id: &String| packages.is_ok() || !WITH_DPKG.contains(&id.as_str());
-        Self {
-            distribution: distribution.filter(is_known),
-            packages: packages.unwrap_or_else(|_| vec![None; paths.len()]),
-        }
+/// Where files below a root are from.
+pub(super) fn find_origins(root: &File, paths: &[String]) -> Origins {
+    let text = read_in(root, OS_RELEASE, MAX_OS_RELEASE_BYTES);
+    let distribution = text.ok().and_then(|text| distribution_in(&text));
+    let packages = packages_of(root, paths);
+    // Without dpkg's lists, as in images without a shell, a file may be from any package.
+    let is_known = |id: &String| packages.is_ok() || !WITH_DPKG.contains(&id.as_str());
+    Origins {
+        distribution: distribution.filter(is_known),
+        packages: packages.unwrap_or_else(|_| vec![None; paths.len()]),
     }
-
-    /// The same, without what cannot be a name.
-    pub(super) fn checked(self) -> Self {
-        let valid = |name: &String| is_name(name);
-        Self {
-            distribution: self.distribution.filter(valid),
-            packages: self
-                .packages
-                .into_iter()
-                .map(|it| it.filter(valid))
-                .collect(),
-        }
-    }
-}
-
-/// Names of packages and distributions: lower-case letters, digits, and a few signs, none of which a shell expands.
-fn is_name(name: &str) -> bool {
-    let fits =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-._".contains(&byte);
-    let begins = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    begins && name.len() <= MAX_NAME && name.bytes().all(fits)
 }
 
 fn packages_of(root: &File, paths: &[String]) -> io::Result<Vec<Option<String>>> {
@@ -109,7 +77,7 @@ fn packages_of(root: &File, paths: &[String]) -> io::Result<Vec<Option<String>>>
 fn package_of_list(file_name: &str) -> Option<&str> {
     let name = file_name.strip_suffix(".list")?;
     let name = name.split(':').next().unwrap_or(name);
-    is_name(name).then_some(name)
+    is_package_name(name).then_some(name)
 }
 
 /// The ways in which a list may have a path: `/lib` is a link to `/usr/lib` today, but packages were not all built
@@ -127,7 +95,7 @@ fn distribution_in(os_release: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(os_release).ok()?;
     let id = text.lines().find_map(|line| line.strip_prefix("ID="))?;
     let id = id.trim().trim_matches(['"', '\'']);
-    is_name(id).then(|| id.to_owned())
+    is_package_name(id).then(|| id.to_owned())
 }
 
 /// A regular file below a folder, of this size at most.
@@ -166,7 +134,7 @@ mod tests {
 
     fn origins(root: &Scratch, paths: &[&str]) -> Origins {
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        Origins::of(&File::open(root.folder()).unwrap(), &paths)
+        find_origins(&File::open(root.folder()).unwrap(), &paths)
     }
 
     fn root() -> Scratch {
@@ -230,11 +198,11 @@ mod tests {
         assert!(
             ["libruby3.1", "g++-12", "opensuse-leap"]
                 .into_iter()
-                .all(is_name)
+                .all(is_package_name)
         );
-        let long = "a".repeat(MAX_NAME + 1);
+        let long = "a".repeat(65);
         let refused = ["", "-a", "$(id)", "a b", "a\u{1b}", "A", &long];
-        assert!(!refused.into_iter().any(is_name));
+        assert!(!refused.into_iter().any(is_package_name));
         assert_eq!(
             distribution_in(b"ID=\"fedora\"\n").as_deref(),
             Some("fedora")

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::packages::Origins;
 use crate::run::RuntimePart;
+
+/// Longest name of a package or distribution, bytes.
+const MAX_PACKAGE_NAME: usize = 64;
 
 /// The whole question.
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,6 +111,35 @@ pub(super) enum Problem {
     EndOnly,
     /// Reading it, or another one of the same part, crashed or took too long.
     Stalled,
+}
+
+/// Where files are from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Origins {
+    /// The distribution's identifier.
+    pub(super) distribution: Option<String>,
+    /// By path, in the order in which they were given.
+    pub(super) packages: Vec<Option<String>>,
+}
+
+impl Origins {
+    /// The same, without what cannot be a name.
+    pub(super) fn checked(self) -> Self {
+        let valid = |name: &String| is_package_name(name);
+        let packages = self.packages.into_iter();
+        Self {
+            distribution: self.distribution.filter(valid),
+            packages: packages.map(|it| it.filter(valid)).collect(),
+        }
+    }
+}
+
+/// Names of packages and distributions: lower-case letters, digits, and a few signs, none of which a shell expands.
+pub(super) fn is_package_name(name: &str) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-._".contains(&byte);
+    let begins = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    begins && name.len() <= MAX_PACKAGE_NAME && name.bytes().all(fits)
 }
 
 /// What is known about a place.

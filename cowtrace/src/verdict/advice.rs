@@ -41,7 +41,8 @@ const READ_ANYWAY: &str = "gc.freeze() keeps the garbage collector from writing 
     they would be copied anyway.";
 const RUBY: &str = "Ruby's garbage collector writes into the objects that it marks while they \
     are young: GC.start in the master, before it forks (Process.warmup since Ruby 3.3), leaves \
-    fewer of them to the workers.";
+    fewer of them to the workers. After that, it still writes marks, and new objects into free \
+    places of inherited memory.";
 const MASTER: &str = "The master itself copies what it writes while a child still shares it, as \
     Redis does while a child saves. When the children have gone it copies nothing.";
 

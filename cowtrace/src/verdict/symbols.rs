@@ -61,9 +61,10 @@ pub(super) fn advice_on_symbols(run: &Run) -> Option<Advice> {
         because.push_str(&sentence);
     }
     Some(Advice {
-        what: match hint.has_symbols {
-            true => format!("debug symbols of {name}"),
-            false => format!("a build of {name} that is not stripped"),
+        what: if hint.has_symbols {
+            format!("debug symbols of {name}")
+        } else {
+            format!("a build of {name} that is not stripped")
         },
         because,
         helps: true,
