@@ -127,8 +127,8 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(found.as_ref(), Some(&link));
         let program = program.unwrap();
-        let line = format!("1000-2000 r-xp 0 fe:00 1 {}", program.file);
-        let mut mappings = read_mappings(line.as_bytes()).unwrap();
+        let maps = format!("1000-2000 r-xp 0 fe:00 1 {}", program.file);
+        let mut mappings = read_mappings(maps.as_bytes()).unwrap();
         program.rename(&mut mappings);
         assert_eq!(Path::new(&mappings[0].name), link);
         assert_eq!(lost, None, "the link leads to another program");
