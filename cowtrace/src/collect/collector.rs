@@ -116,13 +116,14 @@ impl Collector {
     /// Begins to trace processes and all their living descendants. Can be dropped at any time: what is
     /// traced by then stays traced.
     pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
+        let mut search = memory::KinSearch::default();
         for scan in 0..MAX_SCANS {
-            let tree = memory::children_of(self.processes.proc_root(), pids)?;
+            let tree = search.tree_of(self.processes.proc_root(), pids)?;
             let mut scanned = ScannedTree::new(&tree, pids, self.processes.records())?;
             let is_candidate =
-                |process: &&memory::Identity| !process.is_dead && !process.is_kernel_thread;
+                |kin: &&memory::Kin| !kin.process.is_dead && !kin.process.is_kernel_thread;
             let mut found = 0;
-            for process in tree.iter().filter(is_candidate) {
+            for kin in tree.iter().filter(is_candidate) {
                 // Lets the runtime handle signals.
                 tokio::task::yield_now().await;
                 let mut adoption = Adoption {
@@ -133,7 +134,7 @@ impl Collector {
                     loss: &mut self.loss,
                     stop: &self.stop,
                 };
-                found += usize::from(adoption.adopt(process, &mut scanned, scan > 0)?);
+                found += usize::from(adoption.adopt(kin, &mut scanned, scan > 0)?);
                 if self.stop.is_due() {
                     // Whoever waits for the signal drops this.
                     std::future::pending::<()>().await;
@@ -247,6 +248,9 @@ impl Collector {
                 EventKind::Exit => {
                     let inheritance = self.processes.note_exit(&event);
                     self.holders.note_exit(inheritance);
+                    if let Some(layout) = self.processes.layout_of_step(&event) {
+                        self.mappings.disinherit(&layout);
+                    }
                 }
                 EventKind::Thread => {
                     self.processes.keep_name(event.slot);
@@ -265,6 +269,9 @@ impl Collector {
     }
 
     fn forked(&mut self, event: &Lifecycle) {
+        if self.passed_on(event) {
+            return;
+        }
         let parent = self.processes.in_slot(event.other_slot);
         let tables = &self.probe.tables;
         // Before anything else: the parent's mappings change soon.
@@ -289,6 +296,24 @@ impl Collector {
             .add_forked(event, parent, layout, inheritance);
         self.evidence
             .note_process(id, self.processes.records(), &mut self.probe);
+    }
+
+    /// Takes in a child of a process that was forked just before: it has the memory that this one inherited. False if
+    /// it is not one.
+    fn passed_on(&mut self, event: &Lifecycle) -> bool {
+        let tables = &self.probe.tables;
+        let Some((parent, layout, inheritance)) = self.processes.pass_on_untouched(event, tables)
+        else {
+            return false;
+        };
+        self.mappings.inherit(&layout);
+        self.processes.retire_other_image(event);
+        let id = self
+            .processes
+            .add_forked(event, Some(parent), Some(layout), Some(inheritance));
+        self.evidence
+            .note_process(id, self.processes.records(), &mut self.probe);
+        true
     }
 
     fn executed(&mut self, event: &Lifecycle) {

@@ -9,8 +9,11 @@ use super::{
 };
 use crate::{
     probe::{Tables, Totals},
-    run::{CommandLine, Exit, HeldBefore, Mapping, Process, Role, Row, Sources},
+    run::{CommandLine, Exit, HeldBefore, Mapping, Process, Role, Row, Sources, passes_on},
 };
+
+/// A process that has touched more new pages has memory of its own to pass on.
+const MOST_TOUCHED: u64 = 256;
 
 /// One process image.
 #[derive(Debug)]
@@ -42,6 +45,10 @@ pub(in crate::collect) struct Record {
     /// Whether it only started the command that is traced: left out of the run.
     pub is_launcher: bool,
     pub seemed_gone: bool,
+    /// The master that started it, if it runs the same program as that one: it may be to take its place.
+    pub restarts: Option<u32>,
+    /// Whether it has passed on what it inherited as it is: only a step on the way, if it exits at once.
+    pub has_passed_on: bool,
     /// The parent's mappings at fork.
     pub inherited: Option<Rc<MappingLayout>>,
     /// Present pages in them that it can copy.
@@ -87,6 +94,8 @@ impl Record {
             name_is_final: false,
             is_launcher: false,
             seemed_gone: false,
+            restarts: None,
+            has_passed_on: false,
             inherited: None,
             inherited_pages: None,
             own: None,
@@ -117,6 +126,21 @@ impl Record {
     /// Whether it lives and is part of the run.
     pub(in crate::collect) const fn is_alive_in_run(&self) -> bool {
         self.exited_ns.is_none() && !self.is_launcher
+    }
+
+    /// What it has inherited, if it was forked just before `at_ns` and has written hardly anything since.
+    pub(in crate::collect) fn untouched_inheritance(
+        &self,
+        at_ns: u64,
+        tables: &Tables,
+    ) -> Option<(Rc<MappingLayout>, Inheritance)> {
+        let lived = at_ns.saturating_sub(self.started_ns);
+        let is_older = self.started_ns == 0;
+        let touched = self.slot.map_or(0, |slot| tables.totals(slot).touched);
+        let passes = touched <= MOST_TOUCHED
+            && passes_on(lived, self.pages_written(tables), self.inherited_pages?);
+        let is_step = self.role == Role::Worker && !is_older && passes;
+        is_step.then(|| Some((self.inherited.clone()?, self.inheritance?)))?
     }
 
     /// As it stands in a run with these processes.

@@ -124,6 +124,20 @@ impl Records {
         self.masters.insert(after);
     }
 
+    /// When a master exits, the same program that it has started in another process takes its place, once that has
+    /// workers of its own: gunicorn and nginx replace themselves so.
+    pub(in crate::collect) fn hand_over(&mut self, before: u32) {
+        let has_workers = |id: u32| self.alive().any(|record| record.forked_from == Some(id));
+        let restarts = |record: &&Record| record.restarts == Some(before) && has_workers(record.id);
+        let next = self.alive().find(restarts).map(|record| record.id);
+        if let Some(next) = next.filter(|_| self.masters.contains(&before)) {
+            self.succeed(before, next);
+            if let Some(record) = self.get_mut(next) {
+                record.role = Role::Master;
+            }
+        }
+    }
+
     pub(in crate::collect) fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
         let index = self
             .all

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use super::{series::PARTS, shape::Series, window::Window};
-use crate::run::{Process, Role, Run, Sample};
+use crate::run::{Donors, Process, Role, Run, Sample};
 
 /// Copies in memory of a run.
 pub(super) struct CopiesInMemory<'a> {
     /// All samples of the run.
     samples: &'a [Sample],
     processes: HashMap<u32, &'a Process>,
+    donors: Donors,
 }
 
 impl<'a> CopiesInMemory<'a> {
@@ -18,6 +19,7 @@ impl<'a> CopiesInMemory<'a> {
         Self {
             samples: &run.memory.timeline.samples,
             processes: processes.map(|process| (process.id, process)).collect(),
+            donors: Donors::of(&run.memory.processes),
         }
     }
 
@@ -81,7 +83,7 @@ impl<'a> CopiesInMemory<'a> {
             let Some(process) = self.processes.get(id) else {
                 continue;
             };
-            if let Some(parent) = process.parent_id {
+            if let Some(parent) = self.donors.donor(process) {
                 let began = oldest.entry(parent).or_insert(process.started_ns);
                 *began = process.started_ns.min(*began);
             }
