@@ -12,6 +12,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     io,
     path::Path,
+    time::Instant,
 };
 
 use super::process::{Identity, ProgramPlaces, all_processes, descendants, read_identity};
@@ -83,12 +84,17 @@ impl KinSearch {
         if open.is_empty() {
             return;
         }
+        let begun = Instant::now();
         let pids: Vec<u32> = members.iter().map(|it| it.pid).collect();
         let table = FrameTable::read(root, &pids);
+        let read = begun.elapsed();
+        let mut usual = None;
         for at in open {
             let heir = &members[at];
             let parent = place(heir.parent);
-            let donor = choose_donor(&table, at, parent).map(|at| members[at].pid);
+            let donor = choose_donor(&table, at, parent, usual);
+            usual = donor.or(usual);
+            let donor = donor.map(|at| members[at].pid);
             log::debug!(
                 "process {} has its memory from {donor:?}, parent {}",
                 heir.pid,
@@ -96,6 +102,8 @@ impl KinSearch {
             );
             self.known.insert((heir.pid, heir.started_ticks), donor);
         }
+        let (number, took) = (pids.len(), begun.elapsed());
+        log::debug!("compared {number} processes in {took:?}, of which reading took {read:?}");
     }
 
     /// Whether it is open from which of its family a process was forked: of one that is older it must be from that.

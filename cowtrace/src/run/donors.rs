@@ -88,3 +88,100 @@ impl Donors {
         self.steps.contains(&id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Sources;
+
+    const MS: u64 = 1_000_000;
+
+    /// A process that was forked at `started_ms`, has written `copied` pages of 10,000 that it inherited, and
+    /// ended at `ended_ms`.
+    fn forked(
+        id: u32,
+        parent: u32,
+        copied: u64,
+        started_ms: u64,
+        ended_ms: Option<u64>,
+    ) -> Process {
+        Process {
+            id,
+            pid: 100 + id,
+            parent_id: (id > 0).then_some(parent),
+            comm: "ruby".into(),
+            role: if id == 0 { Role::Master } else { Role::Worker },
+            started_ns: started_ms * MS,
+            exited_ns: ended_ms.map(|at| at * MS),
+            exit: None,
+            copied: Sources {
+                anon: copied,
+                ..Sources::default()
+            },
+            reused_faults: 0,
+            inherited_pages: (id > 0).then_some(10_000),
+        }
+    }
+
+    fn donors_of(processes: &[Process]) -> Vec<Option<u32>> {
+        let donors = Donors::of(processes);
+        processes.iter().map(|it| donors.donor(it)).collect()
+    }
+
+    #[test]
+    fn a_parent_that_exits_at_once_hands_its_place_to_its_own() {
+        let tree = [
+            forked(0, 0, 0, 0, None),
+            forked(1, 0, 20, 100, Some(105)),
+            forked(2, 1, 20, 103, Some(106)),
+            forked(3, 2, 9_000, 105, None),
+            forked(4, 0, 20, 200, Some(300)),
+        ];
+        assert_eq!(
+            donors_of(&tree),
+            [None, Some(0), Some(0), Some(0), Some(0)],
+            "over two steps"
+        );
+        let donors = Donors::of(&tree);
+        let steps: Vec<u32> = (0..5).filter(|id| donors.is_step(*id)).collect();
+        assert_eq!(steps, [1, 2], "the last one forked nobody");
+    }
+
+    #[test]
+    fn who_works_or_stays_is_no_step() {
+        let step = |copied, ended_ms| {
+            let tree = [
+                forked(0, 0, 0, 0, None),
+                forked(1, 0, copied, 100, ended_ms),
+                forked(2, 1, 0, 105, Some(2_000)),
+            ];
+            Donors::of(&tree).is_step(1)
+        };
+        assert!(step(625, Some(1_099)));
+        assert!(!step(626, Some(1_099)), "a sixteenth is work");
+        assert!(!step(0, Some(1_100)), "a second");
+        assert!(!step(0, Some(2_001)), "its child ended before");
+        assert!(!step(0, None));
+    }
+
+    #[test]
+    fn who_starts_a_program_is_no_step_and_passes_nothing_on() {
+        let exec = |mut tree: Vec<Process>, of: usize| {
+            let id = u32::try_from(tree.len()).unwrap();
+            let mut image = forked(id, tree[of].id, 0, 106, None);
+            (image.pid, image.inherited_pages) = (tree[of].pid, None);
+            tree.push(image);
+            Donors::of(&tree).is_step(1)
+        };
+        let tree = || {
+            vec![
+                forked(0, 0, 0, 0, None),
+                forked(1, 0, 0, 100, Some(106)),
+                forked(2, 1, 0, 105, Some(107)),
+            ]
+        };
+        assert!(Donors::of(&tree()).is_step(1));
+        assert!(!exec(tree(), 1));
+        assert!(!exec(tree(), 2));
+    }
+}

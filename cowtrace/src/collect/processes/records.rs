@@ -316,6 +316,25 @@ mod tests {
     }
 
     #[test]
+    fn a_master_that_started_its_program_again_is_followed_by_it() {
+        let mut records = Records::default();
+        let old = records.add(Record::new(9, 2, 1, "nginx".into(), Role::Master));
+        let new = records.add(Record {
+            parent: Some(old),
+            restarts: Some(old),
+            ..Record::new(10, 3, 2, "nginx".into(), Role::Worker)
+        });
+        records.get_mut(old).unwrap().exited_ns = Some(1);
+        records.hand_over(old);
+        assert!(records.masters_are_gone(), "it has no workers");
+        let worker = records.add(Record::new(11, 4, 3, "nginx".into(), Role::Worker));
+        records.get_mut(worker).unwrap().forked_from = Some(new);
+        records.hand_over(old);
+        assert!(!records.masters_are_gone());
+        assert_eq!(records.get(new).unwrap().role, Role::Master);
+    }
+
+    #[test]
     fn a_masters_next_image_keeps_the_trace_going() {
         let mut records = Records::default();
         let before = records.add(Record::new(9, 2, 1, "sh".into(), Role::Master));

@@ -5,7 +5,7 @@
 //! others, where an elder has another frame that yet others have too, shows that this elder had another page already
 //! when the process was forked: it is not the donor.
 
-use super::frames::FrameTable;
+use super::frames::{ALONE, FrameTable};
 
 /// Elders that are all compared; of more, those that share most in some pages, and the oldest.
 const ALL_COMPARED: usize = 64;
@@ -21,6 +21,8 @@ const SAME: usize = 64;
 const NEAR: usize = 8;
 /// Of the shared pages, one of so many that contradict is enough.
 const CONTRADICTED: usize = 50;
+/// The parent that has all but one of so many of the pages that are shared with anybody is the donor.
+const NEARLY_ALL: usize = 16;
 /// If the parent has nothing at one of so many of the pages that are shared with another one, it is not the donor.
 const LACKING: usize = 3;
 
@@ -34,19 +36,25 @@ struct Candidate {
 }
 
 /// The donor of a process, by their places in the table. All before it are older. `parent` is the one that the
-/// kernel names, if it is of the family: it is the donor unless something speaks against it.
+/// kernel names, if it is of the family: it is the donor unless something speaks against it. `usual` is the donor of
+/// another one.
 pub(super) fn choose_donor(
     table: &FrameTable,
     heir: usize,
     parent: Option<usize>,
+    usual: Option<usize>,
 ) -> Option<usize> {
-    let family = Relatives::of(table, heir, parent);
-    let best = family.best();
-    let of_parent = parent.map(|at| family.candidate(at));
-    let Some(best) = best.filter(|best| best.shared >= LEAST_SHARED) else {
+    let mut family = Relatives::of(table, heir);
+    if let Some(donor) = family.obvious(parent, usual) {
+        return Some(donor);
+    }
+    family.take_in_elders(heir, parent);
+    let best = family.best().filter(|best| best.shared >= LEAST_SHARED);
+    let Some(best) = best else {
         return parent;
     };
-    match of_parent {
+    let parent = parent.map(|at| family.candidate(at));
+    match parent {
         Some(parent) if family.is_likely(parent, best) => Some(parent.at),
         _ => Some(best.at),
     }
@@ -57,27 +65,55 @@ struct Relatives<'a> {
     table: &'a FrameTable,
     /// What the process itself has.
     own: &'a [u64],
+    /// Pages of these that it shares with somebody, by their places.
+    common: Vec<usize>,
     /// Its elders, or those of them that matter, the oldest first.
     elders: Vec<usize>,
 }
 
 impl<'a> Relatives<'a> {
-    fn of(table: &'a FrameTable, heir: usize, parent: Option<usize>) -> Self {
+    fn of(table: &'a FrameTable, heir: usize) -> Self {
         let own = &table.rows[heir];
-        let mut elders: Vec<usize> = (0..heir).collect();
-        if heir > ALL_COMPARED {
-            elders = nearest(table, own, elders);
+        let is_common = |page: &usize| own[*page] != 0 && own[*page] & ALONE == 0;
+        Self {
+            table,
+            own,
+            common: (0..own.len()).filter(is_common).collect(),
+            elders: Vec::new(),
         }
-        elders.extend(parent.filter(|parent| !elders.contains(parent)));
-        Self { table, own, elders }
+    }
+
+    fn take_in_elders(&mut self, heir: usize, parent: Option<usize>) {
+        self.elders = if heir > ALL_COMPARED {
+            self.nearest(heir)
+        } else {
+            (0..heir).collect()
+        };
+        let is_new = |parent: &usize| !self.elders.contains(parent);
+        let parent = parent.filter(is_new);
+        self.elders.extend(parent);
+    }
+
+    /// The donor, where it shares nearly all that the process shares with anybody.
+    fn obvious(&self, parent: Option<usize>, usual: Option<usize>) -> Option<usize> {
+        let all = self.common.len();
+        let has_nearly_all =
+            |at: &usize, part: usize| all >= LEAST_SHARED && self.shared(*at) + all / part >= all;
+        if let Some(parent) = parent.filter(|at| has_nearly_all(at, NEARLY_ALL)) {
+            return Some(parent);
+        }
+        let usual = self.candidate(usual.filter(|at| has_nearly_all(at, SAME))?);
+        let parent = parent.map(|at| self.candidate(at));
+        let is_open = parent.is_some_and(|parent| self.is_likely(parent, usual));
+        (!is_open).then_some(usual.at)
     }
 
     /// The elder that the process was most likely forked from, by frames alone.
     fn best(&self) -> Option<Candidate> {
-        let shared = self.elders.iter().map(|&at| (at, self.shared(at)));
-        let shared: Vec<(usize, usize)> = shared.collect();
-        let most = shared.iter().map(|(_, shared)| *shared).max()?;
-        let near = shared
+        let all = self.elders.iter().map(|&at| (at, self.shared(at)));
+        let all: Vec<(usize, usize)> = all.collect();
+        let most = all.iter().map(|(_, shared)| *shared).max()?;
+        let near = all
             .iter()
             .filter(|(_, shared)| *shared + most / NEAR >= most);
         let near: Vec<Candidate> = near.map(|(at, _)| self.candidate(*at)).collect();
@@ -97,15 +133,12 @@ impl<'a> Relatives<'a> {
 
     /// Whether the parent is the donor, although another shares as much or more.
     fn is_likely(&self, parent: Candidate, best: Candidate) -> bool {
-        if parent.at == best.at {
-            return true;
-        }
-        let others = self.table.rows[best.at].iter();
-        let parents = self.row(parent.at);
-        let lacking = self.own.iter().zip(others).zip(parents);
-        let lacking =
-            lacking.filter(|((own, other), parents)| **own != 0 && own == other && **parents == 0);
-        lacking.count() * LACKING < best.shared && parent.contradicted <= best.shared / CONTRADICTED
+        let is_lacking = |page: &&usize| {
+            self.has(best.at, **page, self.own[**page]) && self.frame(parent.at, **page) == 0
+        };
+        let lacking = self.common.iter().filter(is_lacking).count();
+        let is_free = parent.contradicted <= best.shared / CONTRADICTED;
+        parent.at == best.at || (lacking * LACKING < best.shared && is_free)
     }
 
     fn candidate(&self, at: usize) -> Candidate {
@@ -116,52 +149,48 @@ impl<'a> Relatives<'a> {
         }
     }
 
-    fn row(&self, at: usize) -> &'a [u64] {
-        &self.table.rows[at]
+    fn frame(&self, at: usize, page: usize) -> u64 {
+        self.table.rows[at].get(page).copied().unwrap_or(0)
+    }
+
+    fn has(&self, at: usize, page: usize, frame: u64) -> bool {
+        self.frame(at, page) == frame
     }
 
     fn shared(&self, at: usize) -> usize {
-        let pages = self.own.iter().zip(self.row(at));
-        pages
-            .filter(|(own, elder)| **own != 0 && own == elder)
-            .count()
+        let is_shared = |page: &&usize| self.has(at, **page, self.own[**page]);
+        self.common.iter().filter(is_shared).count()
     }
 
     fn contradicted(&self, at: usize) -> usize {
-        let has = |page: usize, frame: u64| {
+        let others_have = |page: usize, frame: u64| {
             let mut others = self.elders.iter().filter(|other| **other != at);
-            others.any(|other| self.row(*other).get(page) == Some(&frame))
+            others.any(|other| self.has(*other, page, frame))
         };
-        let pages = self.own.iter().zip(self.row(at)).enumerate();
-        let contradicts = |(page, (own, elder)): &(usize, (&u64, &u64))| {
-            let differ = **own != 0 && **elder != 0 && own != elder;
-            differ && has(*page, **own) && has(*page, **elder)
+        let contradicts = |page: &&usize| {
+            let (own, elder) = (self.own[**page], self.frame(at, **page));
+            let may_be = elder != 0 && elder & ALONE == 0 && elder != own;
+            may_be && others_have(**page, own) && others_have(**page, elder)
         };
-        pages.filter(contradicts).count()
+        self.common.iter().filter(contradicts).count()
     }
-}
 
-/// Of many elders, those that share most of some pages, and the oldest.
-fn nearest(table: &FrameTable, own: &[u64], elders: Vec<usize>) -> Vec<usize> {
-    let present: Vec<usize> = (0..own.len()).filter(|&page| own[page] != 0).collect();
-    let step = present.len().div_ceil(FIRST_PAGES).max(1);
-    let pages: Vec<usize> = present.into_iter().step_by(step).collect();
-    let shared = |at: usize| {
-        let row = &table.rows[at];
-        let same = pages
-            .iter()
-            .filter(|page| row.get(**page) == Some(&own[**page]));
-        same.count()
-    };
-    let mut by_share: Vec<(usize, usize)> = elders.iter().map(|&at| (shared(at), at)).collect();
-    by_share.sort_by_key(|(shared, at)| (std::cmp::Reverse(*shared), *at));
-    let first = by_share.into_iter().take(SOME_COMPARED).map(|(_, at)| at);
-    let mut found: Vec<usize> = first
-        .chain(elders.into_iter().take(OLDEST_COMPARED))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    /// Of many elders, those that share most of some pages, and the oldest.
+    fn nearest(&self, heir: usize) -> Vec<usize> {
+        let step = self.common.len().div_ceil(FIRST_PAGES).max(1);
+        let pages: Vec<usize> = self.common.iter().copied().step_by(step).collect();
+        let shared = |at: usize| {
+            let is_shared = |page: &&usize| self.has(at, **page, self.own[**page]);
+            pages.iter().filter(is_shared).count()
+        };
+        let mut by_share: Vec<(usize, usize)> = (0..heir).map(|at| (shared(at), at)).collect();
+        by_share.sort_by_key(|(shared, at)| (std::cmp::Reverse(*shared), *at));
+        let first = by_share.into_iter().take(SOME_COMPARED).map(|(_, at)| at);
+        let mut found: Vec<usize> = first.chain(0..OLDEST_COMPARED).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
 }
 
 #[cfg(test)]

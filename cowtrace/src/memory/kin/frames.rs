@@ -25,11 +25,13 @@ const MANY: usize = 100;
 const SEED: u64 = 0x517c_c1b7_2722_0a95;
 /// Where no frames are shown: a page that several processes have.
 const SHARED: u64 = 1;
+/// Marks the frame of a page that no other process has.
+pub(super) const ALONE: u64 = 1 << 63;
 
 /// What each process has in each page of the sample.
 #[derive(Debug, Default)]
 pub(super) struct FrameTable {
-    /// By process, then by page: the frame; 0 if it has no anonymous page there.
+    /// By process, then by page: the frame, with [`ALONE`]; 0 if it has no anonymous page there.
     pub(super) rows: Vec<Vec<u64>>,
 }
 
@@ -44,8 +46,7 @@ impl FrameTable {
             urgent: Urgent::begin(),
         };
         let units = reader.choose_units(pids);
-        let rows = pids.iter().zip(2..);
-        let rows = rows.map(|(&pid, alone)| reader.read_units(pid, &units, alone));
+        let rows = pids.iter().map(|&pid| reader.read_units(pid, &units));
         Self {
             rows: rows.map(Option::unwrap_or_default).collect(),
         }
@@ -101,9 +102,8 @@ impl FrameReader<'_> {
         Some(found)
     }
 
-    /// What a process has there; none if it has ended. `alone` stands for pages that no other has, where no frames
-    /// are shown.
-    fn read_units(&mut self, pid: u32, units: &[Range<u64>], alone: u64) -> Option<Vec<u64>> {
+    /// What a process has there; none if it has ended.
+    fn read_units(&mut self, pid: u32, units: &[Range<u64>]) -> Option<Vec<u64>> {
         let mut file = PagemapFile::open(self.root, pid, self.page_bytes).ok()?;
         let mut row = Vec::new();
         for unit in units {
@@ -115,7 +115,7 @@ impl FrameReader<'_> {
             }
             row.extend(entries.map(|entry| match entry.frame() {
                 _ if !entry.is_anonymous(self.zero) => 0,
-                0 if entry.is_exclusive() => alone,
+                frame if entry.is_exclusive() => frame | ALONE,
                 0 => SHARED,
                 frame => frame,
             }));

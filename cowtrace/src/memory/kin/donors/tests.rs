@@ -37,7 +37,7 @@ impl History {
 
     fn donor(&self, heir: usize, parent: Option<usize>) -> Option<usize> {
         let rows = self.rows.clone();
-        choose_donor(&FrameTable { rows }, heir, parent)
+        choose_donor(&FrameTable { rows }, heir, parent, None)
     }
 }
 
