@@ -22,6 +22,9 @@ use frames::FrameTable;
 /// Most processes of a family that are compared, the oldest.
 const MOST_MEMBERS: usize = 1024;
 
+/// Comparisons of families for one trace: what is forked while it begins is seen to be forked.
+const MOST_LOOKS: usize = 16;
+
 /// A process, and whose memory it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kin {
@@ -37,6 +40,8 @@ pub struct Kin {
 pub struct KinSearch {
     /// By process id and start.
     known: HashMap<(u32, u64), Option<u32>>,
+    /// How often a family was compared.
+    looks: usize,
 }
 
 /// Processes that stem from the same start of a program, the oldest first.
@@ -81,12 +86,12 @@ impl KinSearch {
         let open: Vec<usize> = (0..members.len())
             .filter(|&at| self.is_open(&members[at], at, place(members[at].parent)))
             .collect();
-        if open.is_empty() {
+        if open.is_empty() || self.looks >= MOST_LOOKS {
             return;
         }
         let begun = Instant::now();
-        let pids: Vec<u32> = members.iter().map(|it| it.pid).collect();
-        let table = FrameTable::read(root, &pids);
+        self.looks += 1;
+        let table = FrameTable::read(root, members);
         let read = begun.elapsed();
         let mut usual = None;
         for at in open {
@@ -102,7 +107,7 @@ impl KinSearch {
             );
             self.known.insert((heir.pid, heir.started_ticks), donor);
         }
-        let (number, took) = (pids.len(), begun.elapsed());
+        let (number, took) = (members.len(), begun.elapsed());
         log::debug!("compared {number} processes in {took:?}, of which reading took {read:?}");
     }
 

@@ -25,6 +25,9 @@ const CONTRADICTED: usize = 50;
 const NEARLY_ALL: usize = 16;
 /// If the parent has nothing at one of so many of the pages that are shared with another one, it is not the donor.
 const LACKING: usize = 3;
+/// That other one has made these pages itself, so it began so much earlier, clock ticks; of two children that a parent
+/// forked at once, neither is the other's donor, even if the parent has given back the pages since.
+const LOADING_TICKS: u64 = 10;
 
 /// What speaks for an elder.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +51,7 @@ pub(super) fn choose_donor(
     if let Some(donor) = family.obvious(parent, usual) {
         return Some(donor);
     }
-    family.take_in_elders(heir, parent);
+    family.take_in_elders(parent);
     let best = family.best().filter(|best| best.shared >= LEAST_SHARED);
     let Some(best) = best else {
         return parent;
@@ -63,7 +66,8 @@ pub(super) fn choose_donor(
 /// A process and those that it may have been forked from.
 struct Relatives<'a> {
     table: &'a FrameTable,
-    /// What the process itself has.
+    /// The process itself, and what it has.
+    heir: usize,
     own: &'a [u64],
     /// Pages of these that it shares with somebody, by their places.
     common: Vec<usize>,
@@ -77,17 +81,18 @@ impl<'a> Relatives<'a> {
         let is_common = |page: &usize| own[*page] != 0 && own[*page] & ALONE == 0;
         Self {
             table,
+            heir,
             own,
             common: (0..own.len()).filter(is_common).collect(),
             elders: Vec::new(),
         }
     }
 
-    fn take_in_elders(&mut self, heir: usize, parent: Option<usize>) {
-        self.elders = if heir > ALL_COMPARED {
-            self.nearest(heir)
+    fn take_in_elders(&mut self, parent: Option<usize>) {
+        self.elders = if self.heir > ALL_COMPARED {
+            self.nearest()
         } else {
-            (0..heir).collect()
+            (0..self.heir).collect()
         };
         let is_new = |parent: &usize| !self.elders.contains(parent);
         let parent = parent.filter(is_new);
@@ -138,7 +143,10 @@ impl<'a> Relatives<'a> {
         };
         let lacking = self.common.iter().filter(is_lacking).count();
         let is_free = parent.contradicted <= best.shared / CONTRADICTED;
-        parent.at == best.at || (lacking * LACKING < best.shared && is_free)
+        let age = |at: usize| self.table.started[at];
+        let could_load = age(best.at) + LOADING_TICKS <= age(self.heir);
+        let has_pages = lacking * LACKING < best.shared || !could_load;
+        parent.at == best.at || (has_pages && is_free)
     }
 
     fn candidate(&self, at: usize) -> Candidate {
@@ -176,14 +184,14 @@ impl<'a> Relatives<'a> {
     }
 
     /// Of many elders, those that share most of some pages, and the oldest.
-    fn nearest(&self, heir: usize) -> Vec<usize> {
+    fn nearest(&self) -> Vec<usize> {
         let step = self.common.len().div_ceil(FIRST_PAGES).max(1);
         let pages: Vec<usize> = self.common.iter().copied().step_by(step).collect();
         let shared = |at: usize| {
             let is_shared = |page: &&usize| self.has(at, **page, self.own[**page]);
             pages.iter().filter(is_shared).count()
         };
-        let mut by_share: Vec<(usize, usize)> = (0..heir).map(|at| (shared(at), at)).collect();
+        let mut by_share: Vec<(usize, usize)> = (0..self.heir).map(|at| (shared(at), at)).collect();
         by_share.sort_by_key(|(shared, at)| (std::cmp::Reverse(*shared), *at));
         let first = by_share.into_iter().take(SOME_COMPARED).map(|(_, at)| at);
         let mut found: Vec<usize> = first.chain(0..OLDEST_COMPARED).collect();

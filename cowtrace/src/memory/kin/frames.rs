@@ -10,7 +10,7 @@ use crate::memory::{
     maps::{read_layout_text, read_mappings},
     page_bytes,
     pagemap::{PageEntry, PagemapFile, known_zero_frame},
-    process::anonymous_pages,
+    process::{Identity, anonymous_pages},
     urgent::Urgent,
 };
 
@@ -33,11 +33,14 @@ pub(super) const ALONE: u64 = 1 << 63;
 pub(super) struct FrameTable {
     /// By process, then by page: the frame, with [`ALONE`]; 0 if it has no anonymous page there.
     pub(super) rows: Vec<Vec<u64>>,
+    /// When each started, clock ticks since boot.
+    pub(super) started: Vec<u64>,
 }
 
 impl FrameTable {
     /// Reads pages of processes. Those that have ended have none.
-    pub(super) fn read(root: &Path, pids: &[u32]) -> Self {
+    pub(super) fn read(root: &Path, members: &[Identity]) -> Self {
+        let pids: Vec<u32> = members.iter().map(|it| it.pid).collect();
         let page_bytes = page_bytes();
         let mut reader = FrameReader {
             root,
@@ -45,10 +48,11 @@ impl FrameTable {
             zero: known_zero_frame(page_bytes),
             urgent: Urgent::begin(),
         };
-        let units = reader.choose_units(pids);
+        let units = reader.choose_units(&pids);
         let rows = pids.iter().map(|&pid| reader.read_units(pid, &units));
         Self {
             rows: rows.map(Option::unwrap_or_default).collect(),
+            started: members.iter().map(|it| it.started_ticks).collect(),
         }
     }
 }

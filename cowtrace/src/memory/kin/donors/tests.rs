@@ -6,6 +6,8 @@ use super::*;
 #[derive(Default)]
 struct History {
     rows: Vec<Vec<u64>>,
+    started: Vec<u64>,
+    now: u64,
     next_frame: u64,
 }
 
@@ -14,16 +16,20 @@ impl History {
     fn started(pages: usize, present: usize) -> Self {
         let mut history = Self::default();
         history.rows.push(vec![0; pages]);
+        history.started.push(0);
         history.write(0, 0..present);
         history
     }
 
     fn fork(&mut self, from: usize) -> usize {
         self.rows.push(self.rows[from].clone());
+        self.started.push(self.now);
         self.rows.len() - 1
     }
 
     fn write(&mut self, who: usize, pages: std::ops::Range<usize>) {
+        // Writing takes time.
+        self.now += 20;
         for page in pages {
             self.next_frame += 1;
             self.rows[who][page] = self.next_frame;
@@ -36,8 +42,8 @@ impl History {
     }
 
     fn donor(&self, heir: usize, parent: Option<usize>) -> Option<usize> {
-        let rows = self.rows.clone();
-        choose_donor(&FrameTable { rows }, heir, parent, None)
+        let (rows, started) = (self.rows.clone(), self.started.clone());
+        choose_donor(&FrameTable { rows, started }, heir, parent, None)
     }
 }
 
@@ -108,6 +114,23 @@ fn a_master_that_writes_its_memory_after_its_forks_remains_the_donor() {
     assert_eq!(history.donor(later, Some(0)), Some(0));
     let last = history.fork(0);
     assert_eq!(history.donor(last, Some(0)), Some(0));
+}
+
+#[test]
+fn children_that_were_forked_together_are_not_each_others_donors() {
+    let mut history = History::started(PAGES, PAGES);
+    let (first, second) = (history.fork(0), history.fork(0));
+    history.rows[0][..800].fill(0);
+    assert_eq!(
+        history.donor(second, Some(0)),
+        Some(0),
+        "it gave back its memory"
+    );
+    assert_eq!(
+        history.donor(second, None),
+        Some(first),
+        "who forked both is gone"
+    );
 }
 
 #[test]
