@@ -124,7 +124,7 @@ impl KinSearch {
 /// The living process that a process has its memory from, itself left out.
 #[must_use]
 pub fn donor_of(root: &Path, pid: u32) -> Option<u32> {
-    let process = read_identity(root, pid).ok()?;
+    let process = read_identity(root, pid).ok().filter(|it| it.is_forked)?;
     let all = all_processes(root).ok()?;
     let mut search = KinSearch::default();
     for members in families_of(all.values(), |places| process.places == Some(places)) {
