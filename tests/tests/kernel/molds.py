@@ -65,7 +65,7 @@ def start_mold(answers):
     orders = os.pipe()
     pid = os.fork()
     if pid == 0:
-        records = [Record(number) for number in range(100_000)]
+        records = [Record(number) for number in range(300_000)]
         os.write(answers[1], b"done\n")
         serve(records, orders, answers)
     return Member(pid, orders[1])

@@ -27,7 +27,7 @@ const NEARLY_ALL: usize = 16;
 const LACKING: usize = 3;
 /// That other one has made these pages itself, so it began so much earlier, clock ticks; of two children that a parent
 /// forked at once, neither is the other's donor, even if the parent has given back the pages since.
-const LOADING_TICKS: u64 = 10;
+const LOADING_TICKS: u64 = 5;
 
 /// What speaks for an elder.
 #[derive(Clone, Copy, Debug)]
