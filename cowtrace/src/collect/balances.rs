@@ -154,9 +154,9 @@ fn living_families(records: &Records, is_wanted: impl Fn(&Record) -> bool) -> Ve
         .in_run()
         .filter_map(|record| {
             let heir = lives(record.id).filter(|heir| is_wanted(heir))?;
-            let ancestors =
+            let mut ancestors =
                 std::iter::successors(heir.forked_from, |id| records.get(*id)?.forked_from);
-            let donor = ancestors.filter_map(lives).next()?;
+            let donor = ancestors.find_map(lives)?;
             let copied = heir.totals.copied_pages();
             Some((donor.pid, (heir.id, heir.pid, copied)))
         })

@@ -248,9 +248,9 @@ impl Collector {
                 EventKind::Exit => {
                     let inheritance = self.processes.note_exit(&event);
                     self.holders.note_exit(inheritance);
-                    if let Some(layout) = self.processes.layout_of_step(&event) {
-                        self.mappings.disinherit(&layout);
-                    }
+                    let tables = &self.probe.tables;
+                    self.processes
+                        .hand_place_on(&event, tables, &mut self.mappings);
                 }
                 EventKind::Thread => {
                     self.processes.keep_name(event.slot);
@@ -269,9 +269,6 @@ impl Collector {
     }
 
     fn forked(&mut self, event: &Lifecycle) {
-        if self.passed_on(event) {
-            return;
-        }
         let parent = self.processes.in_slot(event.other_slot);
         let tables = &self.probe.tables;
         // Before anything else: the parent's mappings change soon.
@@ -296,24 +293,6 @@ impl Collector {
             .add_forked(event, parent, layout, inheritance);
         self.evidence
             .note_process(id, self.processes.records(), &mut self.probe);
-    }
-
-    /// Takes in a child of a process that was forked just before: it has the memory that this one inherited. False if
-    /// it is not one.
-    fn passed_on(&mut self, event: &Lifecycle) -> bool {
-        let tables = &self.probe.tables;
-        let Some((parent, layout, inheritance)) = self.processes.pass_on_untouched(event, tables)
-        else {
-            return false;
-        };
-        self.mappings.inherit(&layout);
-        self.processes.retire_other_image(event);
-        let id = self
-            .processes
-            .add_forked(event, Some(parent), Some(layout), Some(inheritance));
-        self.evidence
-            .note_process(id, self.processes.records(), &mut self.probe);
-        true
     }
 
     fn executed(&mut self, event: &Lifecycle) {

@@ -47,8 +47,6 @@ pub(in crate::collect) struct Record {
     pub seemed_gone: bool,
     /// The master that started it, if it runs the same program as that one: it may be to take its place.
     pub restarts: Option<u32>,
-    /// Whether it has passed on what it inherited as it is: only a step on the way, if it exits at once.
-    pub has_passed_on: bool,
     /// The parent's mappings at fork.
     pub inherited: Option<Rc<MappingLayout>>,
     /// Present pages in them that it can copy.
@@ -95,7 +93,6 @@ impl Record {
             is_launcher: false,
             seemed_gone: false,
             restarts: None,
-            has_passed_on: false,
             inherited: None,
             inherited_pages: None,
             own: None,
@@ -128,19 +125,18 @@ impl Record {
         self.exited_ns.is_none() && !self.is_launcher
     }
 
-    /// What it has inherited, if it was forked just before `at_ns` and has written hardly anything since.
-    pub(in crate::collect) fn untouched_inheritance(
-        &self,
-        at_ns: u64,
-        tables: &Tables,
-    ) -> Option<(Rc<MappingLayout>, Inheritance)> {
-        let lived = at_ns.saturating_sub(self.started_ns);
-        let is_older = self.started_ns == 0;
+    /// Whether it was only a step on the way: it forked, and has exited at once with what it inherited as it was.
+    pub(in crate::collect) fn is_step(&self, tables: &Tables) -> bool {
+        let has_forked = self.passed.is_some() && self.started_ns > 0 && self.role == Role::Worker;
         let touched = self.slot.map_or(0, |slot| tables.totals(slot).touched);
-        let passes = touched <= MOST_TOUCHED
-            && passes_on(lived, self.pages_written(tables), self.inherited_pages?);
-        let is_step = self.role == Role::Worker && !is_older && passes;
-        is_step.then(|| Some((self.inherited.clone()?, self.inheritance?)))?
+        let passes = |ended_ns: u64, inherited_pages| {
+            let lived = ended_ns.saturating_sub(self.started_ns);
+            passes_on(lived, self.pages_written(tables), inherited_pages)
+        };
+        let ended = self.exited_ns.zip(self.inherited_pages);
+        has_forked
+            && touched <= MOST_TOUCHED
+            && ended.is_some_and(|(at_ns, pages)| passes(at_ns, pages))
     }
 
     /// As it stands in a run with these processes.

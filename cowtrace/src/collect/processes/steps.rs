@@ -1,15 +1,11 @@
 //! Processes that hand their place to others: one that is only a step on the way, since who is forked twice has a
 //! parent that exits at once; and a master that starts its program again in another process.
 
-use std::rc::Rc;
-
-use super::{
-    attribution::MappingLayout, inheritance::Inheritance, record::Record, tree::Processes,
-};
+use super::{mappings::Mappings, record::Record, tree::Processes};
 use crate::{
     memory,
     probe::{Lifecycle, Tables},
-    run::{Role, passes_on},
+    run::Role,
 };
 
 impl Processes {
@@ -32,28 +28,35 @@ impl Processes {
         is_master && memory::runs_same_program(self.proc_root(), master.pid, pid)
     }
 
-    /// What the parent of a new process inherited, with its record, if it passes that on as it is.
-    pub(in crate::collect) fn pass_on_untouched(
+    /// When a process that was only a step has exited, those that it forked have what it inherited from where it had it.
+    pub(in crate::collect) fn hand_place_on(
         &mut self,
         event: &Lifecycle,
         tables: &Tables,
-    ) -> Option<(u32, Rc<MappingLayout>, Inheritance)> {
-        let at_ns = self.clock.since_start(event.at_ns);
-        let parent = self.records.in_slot(event.other_slot)?;
-        let (layout, inheritance) = parent.untouched_inheritance(at_ns, tables)?;
-        parent.has_passed_on = true;
-        Some((parent.id, layout, inheritance))
-    }
-
-    /// What a process had inherited that has exited, if it was only a step.
-    pub(in crate::collect) fn layout_of_step(
-        &mut self,
-        event: &Lifecycle,
-    ) -> Option<Rc<MappingLayout>> {
-        let record = self.records.in_slot(event.slot)?;
-        let lived = record.exited_ns?.saturating_sub(record.started_ns);
-        let is_step = std::mem::take(&mut record.has_passed_on)
-            && passes_on(lived, record.totals.copied_pages(), record.inherited_pages?);
-        is_step.then(|| record.inherited.clone())?
+        mappings: &mut Mappings,
+    ) {
+        let Some(step) = self
+            .records
+            .in_slot(event.slot)
+            .filter(|it| it.is_step(tables))
+        else {
+            return;
+        };
+        let (id, inherited_pages, inheritance) = (step.id, step.inherited_pages, step.inheritance);
+        let Some(layout) = step.inherited.clone() else {
+            return;
+        };
+        let is_its = |record: &&mut Record| record.forked_from == Some(id);
+        for (place, child) in self.records.alive_mut().filter(is_its).enumerate() {
+            if let Some(before) = child.inherited.replace(layout.clone()) {
+                mappings.disinherit(&before);
+            }
+            // The first takes the step's own place.
+            if place > 0 {
+                mappings.inherit(&layout);
+            }
+            child.inherited_pages = inherited_pages;
+            child.inheritance = inheritance;
+        }
     }
 }
