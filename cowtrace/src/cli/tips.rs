@@ -122,7 +122,8 @@ fn intended_command(word: &str, before: &[OsString], after: &[OsString]) -> Opti
         Some(format!("cowtrace {options}-- {}", rest("COMMAND")))
     } else if let Some(subcommand) = similar_subcommand(word) {
         Some(format!("cowtrace {options}{subcommand}"))
-    } else if is_program(word) {
+    } else if is_program(word) || !after.is_empty() {
+        // With arguments it is a command, though it may be in no folder of PATH that sudo gives.
         let command = [&[OsString::from(word)], after].concat();
         Some(format!("cowtrace {options}-- {}", as_shell_words(&command)))
     } else {
@@ -194,6 +195,10 @@ mod tests {
             (
                 &["-d", "3", "/bin/sh", "-c", "a b"],
                 "`cowtrace -d 3 -- /bin/sh -c 'a b'`",
+            ),
+            (
+                &["no-such-program", "app:app"],
+                "`cowtrace -- no-such-program app:app`",
             ),
             (&["record"], "`cowtrace -o run.cow -- COMMAND`"),
             (&["record", "--", "ls"], "`cowtrace -o run.cow -- ls`"),

@@ -27,13 +27,17 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) fn after_masters(run: &Run) -> Option<String> {
     let living = those_that_stay(run, |_| true);
     let tops = without_living_parents(run, &living);
-    let top = tops.first()?;
+    if tops.is_empty() {
+        return None;
+    }
     let is = if living.len() == 1 { "lives" } else { "live" };
+    let pids = tops.iter().take(MOST_NAMED);
+    let pids: Vec<String> = pids.map(|top| format!("--pid {}", top.pid)).collect();
     Some(format!(
-        "every target has exited, but {} still {is}: {}; continue with `cowtrace --pid {}`",
+        "every target has exited, but {} still {is}: {}; continue with `cowtrace {}`",
         plural(living.len() as u64, "descendant"),
         list_names(&tops),
-        top.pid
+        pids.join(" ")
     ))
 }
 
@@ -150,6 +154,11 @@ mod tests {
         );
         let mut all = one.memory.processes;
         all.extend([process(2, Some(1), true), process(3, Some(1), true)]);
+        let mut parted = all.clone();
+        parted[2].parent_id = Some(0);
+        let told = after_masters(&run(parted)).unwrap();
+        let both = format!("continue with `cowtrace --pid {pid} --pid {pid}`");
+        assert!(told.ends_with(&both), "{told}");
         let told = after_masters(&run(all)).unwrap();
         let of_all = format!("3 descendants still live: {pid} ({name}); ");
         assert!(told.contains(&of_all), "{told}");

@@ -114,6 +114,11 @@ pub(super) fn print_report(
         render_report(run, format, extent, style, &mut out)?;
         out.flush()
     });
+    if format == Format::Folded && run.copied().total() == 0 {
+        say_to_user(format_args!(
+            "cowtrace: no page was copied on write in this run: there are no stacks to print"
+        ));
+    }
     match printed {
         // Its reader has seen enough. Whatever else there is to say is said.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
@@ -114,6 +114,9 @@ pub(super) fn trace_until_end(
     }
     record::check_recording_options(options)?;
     let ready = options.ready_file.as_deref();
+    if ready.is_some() && ready == options.output.as_deref() {
+        bail!("-o and --ready-file name the same file: name two");
+    }
     let ready = ready.map(ReadySignal::prepare).transpose()?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;

@@ -25,6 +25,10 @@ const SECRET: [&str; 9] = [
     "cookie",
     "session",
 ];
+/// Options whose value is a user, and after a colon a password.
+const USERS: [&str; 3] = ["-u", "--user", "-U"];
+/// Programs whose option `-p` has a password behind it.
+const WITH_PASSWORD: [&str; 3] = ["mysql", "mariadb", "sshpass"];
 /// Stands for what is hidden.
 const HIDDEN: &str = "***";
 
@@ -111,14 +115,22 @@ fn module_of(code: &str) -> Option<&str> {
 /// A program and its arguments, without what looks like a secret.
 fn joined(program: &str, arguments: &[&str]) -> String {
     let mut words = vec![program.to_owned()];
+    let mut before = "";
     let mut is_secret = false;
     for argument in arguments {
         words.push(if is_secret && !argument.starts_with('-') {
             HIDDEN.into()
+        } else if USERS.contains(&before) && argument.contains(':') {
+            let user = argument.split(':').next().unwrap_or_default();
+            format!("{user}:{HIDDEN}")
+        } else if argument.starts_with("-p") && argument.len() > 2 && takes_password(program) {
+            format!("-p{HIDDEN}")
         } else {
             without_secret(argument)
         });
-        is_secret = argument.starts_with('-') && !argument.contains('=') && has_secret(argument);
+        let is_option = argument.starts_with('-') && !argument.contains('=');
+        is_secret = is_option && has_secret(argument) || argument.eq_ignore_ascii_case("bearer");
+        before = argument;
     }
     words.join(" ")
 }
@@ -127,6 +139,10 @@ fn joined(program: &str, arguments: &[&str]) -> String {
 fn without_secret(argument: &str) -> String {
     if let Some(end) = end_of_secret_name(argument) {
         return format!("{}{HIDDEN}", &argument[..end]);
+    }
+    let lower = argument.to_ascii_lowercase();
+    if let Some(at) = lower.find("bearer ").map(|at| at + "bearer ".len()) {
+        return format!("{}{HIDDEN}", argument.get(..at).unwrap_or_default());
     }
     if let Some((before, after)) = argument.split_once("://")
         && let Some((_, host)) = after.split_once('@')
@@ -144,6 +160,11 @@ fn end_of_secret_name(argument: &str) -> Option<usize> {
     let name = names.min()?;
     let end = lower[name..].find(['=', ':'])?;
     Some(name + end + 1)
+}
+
+/// Also `mysqldump`.
+fn takes_password(program: &str) -> bool {
+    WITH_PASSWORD.iter().any(|name| program.starts_with(name))
 }
 
 fn has_secret(name: &str) -> bool {
@@ -234,6 +255,11 @@ mod tests {
             "app redis://***@host/0"
         );
         assert_eq!(of(&["app --token=x"]), "app --token=***");
+        assert_eq!(of(&["curl", "-u", "me:x", "y"]), "curl -u me:*** y");
+        assert_eq!(of(&["mysqldump", "-px", "db"]), "mysqldump -p*** db");
+        assert_eq!(of(&["app", "-p8000"]), "app -p8000");
+        assert_eq!(of(&["app", "Bearer", "x"]), "app Bearer ***");
+        assert_eq!(of(&["app", "-H", "Bearer x"]), "app -H Bearer ***");
         assert_eq!(of(&["curl", "-H", "X-Api-Key: x"]), "curl -H X-Api-Key:***");
         assert_eq!(
             of(&["app", "host=db Password=x"]),

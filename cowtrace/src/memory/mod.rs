@@ -25,6 +25,7 @@ mod program;
 mod scan;
 mod sockets;
 mod target;
+mod unnamed;
 mod urgent;
 
 pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read_balance};
@@ -46,9 +47,10 @@ pub use process::{
     Identity, Task, anonymous_pages, children_of, is_alive, list_tasks, read_comm, read_identity,
     resident_pages,
 };
-pub use program::{runs_same_program, started_by};
+pub use program::{LinkedProgram, runs_same_program, started_by};
 pub use sockets::{network_namespace, read_sockets};
 pub use target::{Refusal, read_target, read_word, try_reading, why_refused};
+pub use unnamed::name_unnamed;
 
 /// Bytes in a page of this machine.
 #[must_use]

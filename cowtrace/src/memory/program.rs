@@ -11,6 +11,7 @@ use super::{
     files::{hold_file, hold_in_folder, hold_named},
     target,
 };
+use crate::run::Mapping;
 
 /// `AT_EXECFN` of getauxval(3): the address of the path by which the program was started.
 const STARTED_BY: u64 = 31;
@@ -49,6 +50,39 @@ pub fn runs_same_program(root: &Path, one: u32, other: u32) -> bool {
     path(one).is_some_and(|one| path(other) == Some(one))
 }
 
+/// A program that was started by a link to its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedProgram {
+    /// The path of the file, as in maps.
+    file: String,
+    /// That by which it was started.
+    link: String,
+}
+
+impl LinkedProgram {
+    /// `None` if the process was started by its file's own name, or by a shorter form of it, which says less:
+    /// `python3` for `python3.11`.
+    #[must_use]
+    pub fn of(root: &Path, pid: u32) -> Option<Self> {
+        let file = fs::read_link(root.join(pid.to_string()).join("exe")).ok()?;
+        let link = started_by(root, pid).filter(|link| link.is_absolute())?;
+        let (name, called) = (file.file_name()?.to_str()?, link.file_name()?.to_str()?);
+        (!name.starts_with(called)).then_some(())?;
+        Some(Self {
+            file: file.to_str()?.to_owned(),
+            link: link.to_str()?.to_owned(),
+        })
+    }
+
+    /// Names the mappings of the file by the link.
+    pub fn rename(&self, mappings: &mut [Mapping]) {
+        let of_file = |mapping: &&mut Mapping| mapping.name == self.file;
+        for mapping in mappings.iter_mut().filter(of_file) {
+            mapping.name.clone_from(&self.link);
+        }
+    }
+}
+
 /// Pairs of words: a type, and its value (proc(5), auxv).
 pub(super) fn started_by_address(vector: &[u8]) -> Option<u64> {
     let words = vector.chunks_exact(8).take(MAX_WORDS);
@@ -80,6 +114,7 @@ fn read_text(pid: u32, address: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::read_mappings;
     use std::{os::unix::fs::symlink, process::Command, thread, time::Duration};
 
     #[test]
@@ -89,10 +124,12 @@ mod tests {
         let mut child = Command::new(&link).arg("60").spawn().unwrap();
         // A process exists before all of its memory is set up.
         let look = || started_by(Path::new("/proc"), child.id());
+        let linked = || LinkedProgram::of(Path::new("/proc"), child.id());
         let found = (0..1000).find_map(|_| {
             thread::sleep(Duration::from_millis(1));
             look()
         });
+        let program = linked();
         fs::remove_file(&link).unwrap();
         symlink("/bin/cat", &link).unwrap();
         let lost = look();
@@ -100,6 +137,11 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(found.as_ref(), Some(&link));
+        let program = program.unwrap();
+        let line = format!("1000-2000 r-xp 0 fe:00 1 {}", program.file);
+        let mut mappings = read_mappings(line.as_bytes()).unwrap();
+        program.rename(&mut mappings);
+        assert_eq!(Path::new(&mappings[0].name), link);
         assert_eq!(lost, None, "the link leads to another program");
     }
 

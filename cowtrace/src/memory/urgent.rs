@@ -10,8 +10,8 @@ use std::{
 use nix::libc;
 
 /// How long to work at a time, and the pause afterwards, in which others get the processor.
-const WORK: Duration = Duration::from_micros(700);
-const PAUSE: Duration = Duration::from_micros(500);
+const WORK: Duration = Duration::from_micros(300);
+const PAUSE: Duration = Duration::from_micros(300);
 
 /// Gives this thread priority over all ordinary ones until dropped, if permitted (`CAP_SYS_NICE`).
 pub(super) struct Urgent {

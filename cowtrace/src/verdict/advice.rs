@@ -1,17 +1,19 @@
 //! Advice about the copies, for each cause that matters.
 
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 use super::{
     advice_item::Advice,
+    causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
+    growth::{VerdictKind, growth_of_tree},
     runtimes::has_symbols,
     saving::Promise,
     writers::{KnownPages, is_pythons, pages, pages_by},
 };
 use crate::{
     run::{FreezeSaving, Role, Run, WriteKind, Writer},
-    words::{percent, printable},
+    words::{percent, plural, printable, size},
 };
 
 /// Causes below this share of the copies get no advice.
@@ -45,16 +47,23 @@ const MASTER: &str = "The master itself copies what it writes while a child stil
 pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut all: Vec<Advice> = stripped(run).into_iter().collect();
+    all.extend(on_short_lives(run));
     if copied < CEILING * run.ceiling_bytes() as f64 {
         return all;
     }
     let is_kind = |kind: WriteKind| move |writer: &Writer| writer.kind == kind;
     let (counts, headers) = (is_kind(WriteKind::Refcount), is_kind(WriteKind::Gc));
-    let has_counts = share(run, counts) >= SHARE;
+    let causes = shares_of_causes(run);
+    let matters = |kind: WriteKind| {
+        let is_of_kind = |(is, _): &&(CauseIs, f64)| *is == CauseIs::Write(kind);
+        let cause = causes.iter().find(is_of_kind);
+        cause.is_some_and(|(_, share)| *share >= SHARE)
+    };
+    let has_counts = matters(WriteKind::Refcount);
     if has_counts {
         all.push(on_reference_counts(run, at_most(run, counts)));
     }
-    if share(run, headers) >= SHARE {
+    if matters(WriteKind::Gc) {
         all.push(on_headers(run, at_most(run, headers)));
     } else if has_counts {
         all.push(Advice {
@@ -77,8 +86,28 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
     }
     all.extend(freed_at_exit(run));
+    // What saves most first; then what saves nothing by itself, and what would not help.
+    all.sort_by_key(|it| (!it.helps, Reverse(it.saves_at_most_bytes)));
     add_advice_on_free_memory(run, &mut all);
     all
+}
+
+/// Workers that follow each other, where copies are work rather than memory.
+fn on_short_lives(run: &Run) -> Option<Advice> {
+    let growth = growth_of_tree(run)?;
+    let workers = run.workforce().workers.len() as u64;
+    let is_work = growth.kind == VerdictKind::ComesAndGoes
+        && growth.copied_bytes > growth.touched_bytes
+        && workers > 1;
+    let again = growth.copied_bytes.saturating_sub(growth.peak_held_bytes);
+    is_work.then(|| {
+        let because = format!(
+            "{} copied {} one after the other, each what it used. That takes time rather than memory: workers              that live longer copy it once.",
+            plural(workers, "worker"),
+            size(growth.copied_bytes)
+        );
+        Advice::helping("workers that live longer: each new one copies again", because, again)
+    })
 }
 
 /// Data elsewhere: which, if it is known what moving it saves.

@@ -1,6 +1,6 @@
 //! How a service is made to fork its workers anew: only what workers copy from their fork on is counted whole.
 
-use super::before::much_unshared_before;
+use super::{before::much_unshared_before, growth::processes_at_end};
 use crate::{
     run::{Process, Run},
     words::what_runs,
@@ -79,18 +79,31 @@ const SERVERS: [Server; 11] = [
     },
 ];
 
-/// What to do to see copies that workers had made before the trace; `None` if they were few.
-pub(super) fn how_to_fork_anew(run: &Run) -> Option<String> {
+/// What to do to see copies that workers had made before the trace, after "to count all,"; `None` if they were few.
+pub(crate) fn how_to_fork_anew(run: &Run) -> Option<String> {
     much_unshared_before(run, FLOOR_BYTES)?;
+    if !has_earlier_workers(run) {
+        return None;
+    }
     let donors = run.workforce().donors();
     let mut donors = donors.iter().filter_map(|id| run.process(*id));
     Some(match donors.find_map(|donor| command_for(run, donor)) {
         Some((command, effect)) => {
-            format!("To count all, trace while workers are forked: `{command}` ({effect}).")
+            format!("trace while workers are forked: `{command}` ({effect})")
         }
-        None => "To count all, trace while workers are forked: restart them during a trace, or begin with \
-                 `cowtrace -- COMMAND`."
+        None => "trace while workers are forked: restart them during a trace, or begin with `cowtrace -- COMMAND`"
             .into(),
+    })
+}
+
+/// Whether workers that were there before the trace still lived at its end: their successors are counted whole.
+fn has_earlier_workers(run: &Run) -> bool {
+    let at_end = processes_at_end(run);
+    let workforce = run.workforce();
+    let mut earlier = workforce.workers.iter().map(|worker| worker.forked);
+    earlier.any(|worker| {
+        let lives = at_end.as_ref().is_none_or(|ids| ids.contains(&worker.id));
+        worker.started_ns == 0 && lives
     })
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     anew::how_to_fork_anew, before::unshared_before_in_all, endings::failures_in_words,
-    growth::growth_of_tree, machine::swapped_in_words, runtimes::unread_runtime,
+    growth::growth_of_tree, kinship::names_of_images, machine::swapped_in_words,
+    runtimes::unread_runtime,
 };
 use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
@@ -22,6 +23,8 @@ const NEARLY_ALL: f64 = 0.99;
 
 /// If a few workers made this share of the copies, they are named separately; likewise a part of the trace.
 const MOST: f64 = 0.95;
+/// So much at both ends of a trace may have no sample of memory, ns.
+const SAMPLES_NS: u64 = 2_000_000_000;
 /// Workers count as a few if they are at most one in this many.
 const FEW: usize = 2;
 
@@ -57,6 +60,7 @@ pub(crate) fn summary(run: &Run) -> String {
 pub(crate) fn facts(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = unshared_in_words(run).into_iter().collect();
     facts.extend(about_workers(run));
+    facts.extend(how_to_fork_anew(run).map(|how| format!("To count all, {how}.")));
     if run.reused_faults() > 0 {
         facts.push(format!(
             "{} needed no copy and cost no memory.",
@@ -125,8 +129,9 @@ fn about_method(run: &Run) -> Vec<String> {
 /// Where the first line is not about the whole trace.
 fn time_of_verdict(run: &Run) -> Option<String> {
     let growth = growth_of_tree(run)?;
-    let is_nearly_all = growth.duration_ns as f64 >= run.head.duration_ns as f64 * MOST;
-    (!is_nearly_all).then(|| {
+    let left_out_ns = run.head.duration_ns.saturating_sub(growth.duration_ns);
+    let is_nearly_all = left_out_ns as f64 <= run.head.duration_ns as f64 * (1.0 - MOST);
+    (!is_nearly_all && left_out_ns > SAMPLES_NS).then(|| {
         format!(
             "The first line is about {} to {} of the trace: from the first fork on, while workers lived.",
             seconds(growth.from_ns),
@@ -146,7 +151,10 @@ fn no_frames(run: &Run) -> Option<String> {
 
 /// Descendants that are not workers, with their copies; or that there were no descendants.
 fn no_workers(run: &Run, workforce: &Workers<'_>) -> Option<String> {
-    let others = [helpers(&workforce.helpers), started(&workforce.started)];
+    let others = [
+        helpers(&workforce.helpers),
+        started(run, &workforce.started),
+    ];
     let pages = [
         workforce.helpers.copied_pages,
         workforce.started.copied_pages,
@@ -175,15 +183,16 @@ fn helpers(helpers: &OtherProcesses<'_>) -> Option<String> {
     (number > 0).then(|| format!("{} short-lived {children}{of}", count(number)))
 }
 
-/// `4 processes that started a program of their own`.
-fn started(started: &OtherProcesses<'_>) -> Option<String> {
+/// `4 processes that were started anew (gunicorn)`: by what they run.
+fn started(run: &Run, started: &OtherProcesses<'_>) -> Option<String> {
     let number = started.processes as u64;
     let what = if number == 1 {
-        "process that started another program"
+        "process that was started anew"
     } else {
-        "processes that started other programs"
+        "processes that were started anew"
     };
-    (number > 0).then(|| format!("{} {what}", count(number)))
+    let programs = names_of_images(run, &started.last_images);
+    (number > 0).then(|| format!("{} {what} ({programs})", count(number)))
 }
 
 /// Workers that were already running when the trace began.
@@ -218,11 +227,9 @@ fn copied_before(run: &Run) -> Option<String> {
             size(run.bytes(of))
         )
     });
-    let said = format!("{they} had copied by then{by_then} is not counted.");
-    Some(match how_to_fork_anew(run) {
-        Some(how) => format!("{said} {how}"),
-        None => said,
-    })
+    Some(format!(
+        "{they} had copied by then{by_then} is not counted."
+    ))
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
@@ -318,7 +325,10 @@ fn other_copiers(run: &Run, workforce: &Workers<'_>, copied: u64) -> Vec<String>
             Some(who.to_owned()),
         ),
         (workforce.helpers.copied_pages, helpers(&workforce.helpers)),
-        (workforce.started.copied_pages, started(&workforce.started)),
+        (
+            workforce.started.copied_pages,
+            started(run, &workforce.started),
+        ),
     ];
     others.sort_by_key(|(pages, _)| Reverse(*pages));
     let is_shown =

@@ -131,11 +131,8 @@ fn advice_on_holes(run: &Run, free: &FreePages) -> Advice {
         percent(free.used_part(run)),
         size(unused)
     );
-    let what = format!(
-        "loading in a child process, {} less in the master",
-        size(unused)
-    );
-    Advice::helping(&what, because, in_use)
+    let what = "loading in a child process, which takes its holes with it";
+    Advice::helping(what, because, in_use)
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(crate) fn kinship_in_words(run: &Run) -> Option<String> {
         let number = count(programs.len() as u64);
         parts.push(format!(
             "{number} started anew ({})",
-            names_of(run, programs)
+            names_of_images(run, programs)
         ));
     }
     Some(parts.join("; "))
@@ -73,7 +73,7 @@ fn is_only_master(run: &Run, pid: u32) -> bool {
 }
 
 /// `resource_tracker, 2 sh and 3 others`.
-fn names_of(run: &Run, images: &[u32]) -> String {
+pub(super) fn names_of_images(run: &Run, images: &[u32]) -> String {
     let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
     for process in images.iter().filter_map(|id| run.process(*id)) {
         *numbers

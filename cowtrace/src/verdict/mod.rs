@@ -7,6 +7,7 @@ mod anew;
 mod answer;
 mod before;
 mod card;
+mod causes;
 mod endings;
 mod free_memory;
 mod growers;
@@ -32,9 +33,9 @@ pub(crate) use before::unshared_before;
 #[cfg(test)]
 pub(crate) use card::MoreWorkers;
 pub(crate) use card::{
-    Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
-    RoomIs,
+    Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
 };
+pub(crate) use causes::CauseIs;
 pub(crate) use free_memory::FreePages;
 pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};

@@ -6,6 +6,8 @@ use crate::{
     words::{plural, printable, shorten, size},
 };
 
+/// A smaller saving is not worth a word.
+const LEAST_BYTES: u64 = 1 << 20;
 /// Longer paths in a sentence are cut.
 const MAX_NAME: usize = 40;
 /// Neighbours that are named.
@@ -76,7 +78,7 @@ fn with_others(main: &[(&Holder, &Saving)], all: usize) -> Option<String> {
 pub(crate) fn saving_in_words(run: &Run, holder: &Holder) -> Option<String> {
     let saving = holder.saving.as_ref()?;
     let bytes = |pages: u64| in_bytes(run, saving, pages);
-    if saving.saved_together_pages == 0 {
+    if run.bytes(saving.saved_together_pages) < LEAST_BYTES {
         return None;
     }
     let shared = if equal_holders(holder).next().is_some() {

@@ -40,6 +40,19 @@ pub fn seconds(ns: u64) -> String {
     }
 }
 
+/// A time of which no more is known, in nanoseconds: two digits or so.
+#[must_use]
+pub(crate) fn about_seconds(ns: u64) -> String {
+    let whole = ns.saturating_add(500_000_000) / 1_000_000_000;
+    match whole {
+        0..100 => format!("{} s", whole.max(1)),
+        100..600 => format!("{} min {} s", whole / 60, whole % 60 / 10 * 10),
+        600..5_400 => format!("{} min", (whole + 30) / 60),
+        5_400..172_800 => format!("{} h", (whole + 1_800) / 3_600),
+        _ => format!("{} days", (whole + 43_200) / 86_400),
+    }
+}
+
 /// A fraction in percent; rounded to 0 or 100 only if it is exactly that.
 #[must_use]
 pub(crate) fn percent(fraction: f64) -> String {
@@ -143,6 +156,22 @@ mod tests {
         assert_eq!(told, ["0 %", "<1 %", "50 %", ">99 %", "100 %"]);
         let told = [0.001, 0.6, 0.999].map(about_percent);
         assert_eq!(told, ["less than 1 %", "about 60 %", "more than 99 %"]);
+    }
+
+    #[test]
+    fn times_that_are_estimated_have_two_digits() {
+        let told = [0, 45, 185, 1_856, 9_000, 86_400, 259_200];
+        let told = told.map(|seconds: u64| about_seconds(seconds * 1_000_000_000));
+        let expected = [
+            "1 s",
+            "45 s",
+            "3 min 0 s",
+            "31 min",
+            "3 h",
+            "24 h",
+            "3 days",
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::shorten::shorten;
 use crate::{
     foreign::printable,
-    run::{Process, Run},
+    run::{Process, Role, Run},
 };
 
 /// Longer names of processes are cut.
@@ -47,5 +47,15 @@ pub(crate) fn last_of_pid(run: &Run, pid: u32) -> String {
     match process {
         Some(process) => format!("{} ({pid})", shorten(&program_of(run, process), MAX_NAME)),
         None => format!("process {pid}"),
+    }
+}
+
+/// `master`, `worker`; `process` if it was started as a program of its own.
+pub(crate) fn role_in_words(process: &Process) -> &'static str {
+    let has_inherited = process.inherited_pages.is_some() || process.pid == 0;
+    if process.role == Role::Worker && !has_inherited {
+        "process"
+    } else {
+        process.role.name()
     }
 }

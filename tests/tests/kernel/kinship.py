@@ -45,6 +45,18 @@ def forkserver():
         sys.stdin.readline()
 
 
+def spawned():
+    """The data is the parent's alone."""
+    records = load()
+    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
+        pool.map(abs, range(2 * WORKERS), chunksize=1)
+        say(workers=[process.pid for process in pool._pool])
+        sys.stdin.readline()
+        pool.map(abs, range(1_000), chunksize=10)
+        say(sum=use(records))
+        sys.stdin.readline()
+
+
 def service():
     records = load()
     go, end = os.pipe(), os.pipe()
@@ -69,4 +81,5 @@ def launcher():
 
 
 if __name__ == "__main__":
-    {"forkserver": forkserver, "launcher": launcher, "service": service}[sys.argv[1]]()
+    modes = {"forkserver": forkserver, "launcher": launcher, "service": service, "spawned": spawned}
+    modes[sys.argv[1]]()

@@ -226,3 +226,41 @@ fn only_a_fork_is_said_to_have_its_parents_memory() {
     service.say("end");
     service.end();
 }
+
+#[test]
+fn what_was_spawned_inherits_nothing() {
+    if !can_trace("spawn") {
+        return;
+    }
+    let python = some().pop().expect("a Python");
+    let scripts = Scripts::new("spawn");
+    let mut service = scripts.start(&python, "spawned");
+    service.answer();
+    let recording = scripts.path("run.cow");
+    let tracer = Tracer::start(&[
+        "--pid",
+        &service.pid().to_string(),
+        "-o",
+        recording.to_str().expect("a plain path"),
+    ]);
+    service.say("go");
+    service.answer();
+    let report = tracer.stop();
+    service.say("end");
+    assert_eq!(number(&report.0["totals"], "copied_pages"), 0);
+    let processes = report.0["processes"].as_array().expect("processes");
+    let inherits = |it: &&Value| it["inherited_pages"].as_u64().is_some();
+    assert_eq!(
+        processes.iter().filter(inherits).count(),
+        0,
+        "{processes:#?}"
+    );
+    // The pool's workers, and the tracker of its semaphores.
+    let words = words_of_report(&recording);
+    let told = format!(
+        "{} processes that were started anew (2 multiprocessing.spawn, multiprocessing.resource_tracker)",
+        WORKERS + 1
+    );
+    assert!(words.contains(&told), "{words}");
+    assert!(!words.contains("of at most"), "no ceiling: {words}");
+}

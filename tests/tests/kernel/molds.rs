@@ -248,7 +248,7 @@ fn a_process_that_only_forks_a_worker_hands_its_place_to_its_parent() {
     (0..3).for_each(|_| molds.fork());
     molds.say("work");
     for &worker in &molds.workers {
-        settled(worker);
+        let _ = settled(worker);
     }
     let report = tracer.stop();
     let mut copied = 0;

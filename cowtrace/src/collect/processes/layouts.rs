@@ -14,7 +14,11 @@ use std::{
 use nix::time::{ClockId, clock_gettime};
 
 use super::attribution::{MappingLayout, RegionTable};
-use crate::{memory, probe::Tables, run::Mapping};
+use crate::{
+    memory::{self, LinkedProgram},
+    probe::Tables,
+    run::Mapping,
+};
 
 /// Forks share one count of pages if they follow within this time, or within this many times the time
 /// that it took: counting takes at most a tenth of a processor.
@@ -26,6 +30,8 @@ pub(in crate::collect) struct Layouts {
     proc_root: PathBuf,
     page_bytes: u64,
     known: HashMap<u32, KnownLayout>,
+    /// Programs that were started by a link; `None` for those that were not.
+    linked: HashMap<u32, Option<LinkedProgram>>,
 }
 
 /// The mappings of a process, with the text that they were read from.
@@ -52,6 +58,7 @@ impl Layouts {
             proc_root,
             page_bytes,
             known: HashMap::new(),
+            linked: HashMap::new(),
         }
     }
 
@@ -85,7 +92,9 @@ impl Layouts {
         }
         let begun = own_time();
         let same_pages = recent.map(|known| known.layout.as_ref());
-        let mappings = self.read(pid, &text, same_pages, &is_over)?;
+        let linked = || LinkedProgram::of(&self.proc_root, pid);
+        let linked = self.linked.entry(id).or_insert_with(linked).clone();
+        let mappings = self.read(pid, &text, linked.as_ref(), same_pages, &is_over)?;
         let counted = recent.map_or_else(
             || PageCount {
                 resident_pages,
@@ -117,13 +126,15 @@ impl Layouts {
         tables: &Tables,
     ) -> Option<Rc<MappingLayout>> {
         let text = memory::read_layout_text(&self.proc_root, pid).ok()?;
-        let mappings = self.read(pid, &text, None, || false)?;
+        let linked = self.linked.get(&id).and_then(Option::as_ref);
+        let mappings = self.read(pid, &text, linked, None, || false)?;
         split(&mappings, tables);
         Some(regions.layout(id, mappings))
     }
 
     pub(in crate::collect) fn forget(&mut self, id: u32) {
         self.known.remove(&id);
+        self.linked.remove(&id);
     }
 
     /// Splits the ranges across a process's mappings as they are now.
@@ -138,10 +149,15 @@ impl Layouts {
         &self,
         pid: u32,
         text: &[u8],
+        linked: Option<&LinkedProgram>,
         before: Option<&MappingLayout>,
         is_over: impl Fn() -> bool,
     ) -> Option<Vec<Mapping>> {
         let mut mappings = memory::read_mappings(text).ok()?;
+        memory::name_unnamed(&mut mappings);
+        if let Some(linked) = linked {
+            linked.rename(&mut mappings);
+        }
         if mappings.is_empty() || is_over() {
             return None;
         }

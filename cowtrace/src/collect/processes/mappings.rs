@@ -162,7 +162,8 @@ impl Mappings {
     /// Reads a process's mappings; returns their number.
     fn read_current(&self, record: &mut Record) -> usize {
         let text = memory::read_layout_text(&self.proc_root, record.pid).unwrap_or_default();
-        let mappings = memory::read_mappings(&text).unwrap_or_default();
+        let mut mappings = memory::read_mappings(&text).unwrap_or_default();
+        memory::name_unnamed(&mut mappings);
         let count = mappings.len();
         if count > 0 {
             record.current = Some(mappings);

@@ -6,7 +6,7 @@ use super::column::{Column, Holds, Shown};
 use crate::{
     run::{Ending, Process, Run, Successors},
     verdict::{NewOfProcess, new_by_process},
-    words::{program_of, shorten, what_runs},
+    words::{program_of, role_in_words, shorten, what_runs},
 };
 
 /// Longer names of the programs that processes started are cut.
@@ -129,7 +129,7 @@ impl<'a> ProcessRows<'a> {
             reused_faults: process.reused_faults,
             inherited_bytes: process.inherited_pages.map(|pages| run.bytes(pages)),
             pid: (process.pid != 0).then(|| process.pid.into()),
-            role: process.role.name(),
+            role: role_in_words(process),
             state: state(run, process, &self.successors),
             began_ns: process.started_ns,
             ended_ns: process.exited_ns,

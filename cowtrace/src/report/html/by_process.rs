@@ -11,7 +11,7 @@ use super::{memory::PARTS, timeline::at_most};
 use crate::{
     run::Run,
     verdict::{ProcessMemory, ProcessesOverTime},
-    words::{plural, what_runs},
+    words::{plural, role_in_words, what_runs},
 };
 
 /// Processes that are shown one by one; all others are one more.
@@ -76,7 +76,7 @@ pub(super) fn memory_by_process(run: &Run) -> Option<MemoryByProcess> {
     let name = |id: u32| {
         let process = run.process(id);
         process.map_or_else(String::new, |it| {
-            format!("{} {} {}", it.role.name(), it.pid, what_runs(run, it))
+            format!("{} {} {}", role_in_words(it), it.pid, what_runs(run, it))
         })
     };
     let shown = order.iter().take(MOST_PROCESSES);

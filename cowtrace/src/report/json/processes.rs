@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     run::{Donors, Ending, Exit, KilledBy, Kind, Process, Role, Run, Sources, Successors},
     verdict::{NewOfProcess, new_by_process},
+    words::role_in_words,
 };
 
 #[derive(Serialize)]
@@ -17,6 +18,7 @@ pub(super) struct ProcessOut<'a> {
     comm: &'a str,
     command: Option<&'a str>,
     role: Role,
+    started_anew: bool,
     started_ns: u64,
     exited_ns: Option<u64>,
     became_id: Option<u32>,
@@ -126,6 +128,7 @@ fn process_out<'a>(
         comm: &process.comm,
         command: run.memory.command_line_of(process.id),
         role: process.role,
+        started_anew: role_in_words(process) == "process",
         started_ns: process.started_ns,
         exited_ns: process.exited_ns,
         became_id: successors.after(process).map(|next| next.id),

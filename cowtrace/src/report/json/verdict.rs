@@ -89,6 +89,7 @@ struct GrowthOut {
     returned_bytes: u64,
     rate_bytes_per_s: u64,
     flat_ns: Option<u64>,
+    given_back_by_ended_bytes: u64,
     loaded_before_fork_bytes: Option<u64>,
     until_replaced: Option<UntilReplacedOut>,
 }
@@ -214,6 +215,7 @@ fn growth_out(growth: &TreeGrowth) -> GrowthOut {
             GrowthShape::Stopped(ns) => Some(ns),
             _ => None,
         },
+        given_back_by_ended_bytes: growth.ended_bytes,
         loaded_before_fork_bytes: growth.loaded_bytes,
         until_replaced: growth.lives.map(UntilReplacedOut::from),
     }

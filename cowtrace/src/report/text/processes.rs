@@ -11,7 +11,7 @@ use crate::{
     run::{Process, Role, Run, Successors},
     terminal::{Style, indented, item, section},
     verdict::kinship_in_words,
-    words::{count, plural, shorten, size, what_runs},
+    words::{count, cut, plural, role_in_words, shorten, size, what_runs},
 };
 
 const MOST_PROCESSES: usize = 12;
@@ -262,13 +262,13 @@ fn group_in_words(
     } else {
         copied
     };
-    let name = shorten(&what_runs(run, first), MAX_NAME);
+    let name = cut(&what_runs(run, first), MAX_NAME);
     let ended = ends_in_words(group, rows.successors());
     if group.len() == 1 {
-        let (role, pid) = (role(first), first.pid);
+        let (role, pid) = (role_in_words(first), first.pid);
         return format!("{role} {pid}, {figures} ({name}{ended})");
     }
-    let number = plural(group.len() as u64, role(first));
+    let number = plural(group.len() as u64, role_in_words(first));
     format!("{number}, {figures} each ({name}{ended})")
 }
 
@@ -281,16 +281,6 @@ fn range_of_sizes(run: &Run, group: &[&Process], pages: impl Fn(&Process) -> u64
         most
     } else {
         format!("{least} to {most}")
-    }
-}
-
-/// `master`, `worker`; `process` if it was started as a program of its own.
-fn role(process: &Process) -> &'static str {
-    let has_inherited = process.inherited_pages.is_some() || process.pid == 0;
-    if process.role == Role::Worker && !has_inherited {
-        "process"
-    } else {
-        process.role.name()
     }
 }
 

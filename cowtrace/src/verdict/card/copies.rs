@@ -3,6 +3,7 @@
 use crate::{
     run::{Holder, Run, WriteKind, Writer},
     verdict::{
+        causes::{CauseIs, shares_of_causes},
         free_memory::FreePages,
         growth::TreeGrowth,
         holders::{HeldPages, owner_among_alike},
@@ -22,6 +23,8 @@ const LINE_SHARE: f64 = 0.25;
 /// Causes with a smaller share are not named.
 const CAUSE_SHARE: f64 = 0.1;
 const MOST_CAUSES: usize = 2;
+/// Sums of shares may differ by this.
+const ROUNDING: f64 = 1e-9;
 /// Types with a smaller share are not named.
 const TYPE_SHARE: f64 = 0.01;
 const MOST_TYPES: usize = 3;
@@ -60,15 +63,6 @@ pub(crate) struct CardVariable {
     /// Whether it may hold more.
     pub(crate) is_lower_bound: bool,
     pub(crate) bytes: u64,
-}
-
-/// What made copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CauseIs {
-    /// Writes of a kind.
-    Write(WriteKind),
-    /// New objects, in memory that was free in the master.
-    NewObjects,
 }
 
 /// A cause of copies.
@@ -143,7 +137,9 @@ fn main_place(run: &Run) -> Option<(String, f64)> {
     let has_line = |writer: &&Writer| writer.python_stack.is_some();
     let mut by_line = pages_by(writers.iter().filter(has_line), |it| lines.of_writer(it));
     by_line.retain(|(name, _)| name != NO_LINE);
-    let has_function = |writer: &&Writer| writer.function.is_some();
+    // That the interpreter wrote while it ran a line says nothing.
+    let has_function =
+        |writer: &&Writer| writer.function.is_some() && writer.python_stack.is_none();
     let by_function = pages_by(writers.iter().filter(has_function), function);
     let (line, function) = (most(by_line), most(by_function));
     match (&line, &function) {
@@ -159,51 +155,39 @@ fn main_place(run: &Run) -> Option<(String, f64)> {
 
 /// Empty where nothing is known but that the program wrote.
 fn main_causes(run: &Run) -> Vec<CardCause> {
-    let known = KnownPages::of(run).recorded;
-    if known == 0 || !tells_what_was_written(run) {
+    if !tells_what_was_written(run) {
         return Vec::new();
     }
-    let share = |pages: u64| pages as f64 / known as f64;
-    let cause = |kind: WriteKind| {
-        let of_kind = run
-            .who_wrote
-            .writers
-            .iter()
-            .filter(move |it| it.kind == kind);
-        CardCause {
-            is: CauseIs::Write(kind),
-            share: share(pages(of_kind.clone())),
-            written: pages_by(of_kind, |writer| name_of_written(run, writer))
-                .into_iter()
-                .map(|(name, pages)| (name, share(pages)))
-                .filter(|(name, share)| *share >= TYPE_SHARE && !name.is_empty())
-                .take(MOST_TYPES)
-                .collect(),
-        }
-    };
-    let mut causes: Vec<CardCause> = WriteKind::ALL.map(cause).into();
-    if let Some(free) = FreePages::of(run) {
-        set_new_objects_apart(&mut causes, free.share);
-    }
-    causes.retain(|cause| cause.share >= CAUSE_SHARE);
-    causes.sort_by(|one, other| other.share.total_cmp(&one.share));
+    let known = KnownPages::of(run).recorded;
+    let mut causes = shares_of_causes(run);
+    causes.retain(|(_, share)| *share >= CAUSE_SHARE);
+    causes.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     causes.truncate(MOST_CAUSES);
-    causes
+    let cause = |(is, share): (CauseIs, f64)| {
+        let mut written = match is {
+            CauseIs::Write(kind) => main_types(run, kind, known),
+            CauseIs::NewObjects => Vec::new(),
+        };
+        // Types are known of all writes of a kind: with those of new objects, which are set apart here.
+        let all: f64 = written.iter().map(|(_, share)| share).sum();
+        if all > share + ROUNDING {
+            written.clear();
+        }
+        CardCause { is, share, written }
+    };
+    causes.into_iter().map(cause).collect()
 }
 
-/// Takes writes of new objects out of those that are of no other kind.
-fn set_new_objects_apart(causes: &mut Vec<CardCause>, new_share: f64) {
-    let others = CauseIs::Write(WriteKind::Other);
-    if let Some(others) = causes.iter_mut().find(|cause| cause.is == others) {
-        let share = new_share.min(others.share);
-        others.share -= share;
-        others.written.clear();
-        causes.push(CardCause {
-            is: CauseIs::NewObjects,
-            share,
-            written: Vec::new(),
-        });
-    }
+/// What writes of a kind wrote most, of so many copies whose writer is known.
+fn main_types(run: &Run, kind: WriteKind, known: u64) -> Vec<(String, f64)> {
+    let writers = run.who_wrote.writers.iter();
+    let of_kind = writers.filter(|it| it.kind == kind);
+    pages_by(of_kind, |writer| name_of_written(run, writer))
+        .into_iter()
+        .map(|(name, pages)| (name, pages as f64 / known.max(1) as f64))
+        .filter(|(name, share)| *share >= TYPE_SHARE && !name.is_empty())
+        .take(MOST_TYPES)
+        .collect()
 }
 
 /// The type, the system call, or what else; empty if it has no name.

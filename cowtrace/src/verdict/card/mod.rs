@@ -8,7 +8,7 @@ mod outlook;
 mod room;
 
 pub(crate) use beside::CardPart;
-pub(crate) use copies::{CardCause, CardVariable, CauseIs, CopiesOnCard};
+pub(crate) use copies::{CardCause, CardVariable, CopiesOnCard};
 #[cfg(test)]
 pub(crate) use outlook::MoreWorkers;
 pub(crate) use outlook::Outlook;
@@ -18,6 +18,7 @@ use self::{beside::parts_beside, new::who_has_new};
 use super::{
     advice::advice_on_copies,
     advice_item::Advice,
+    anew::how_to_fork_anew,
     answer,
     endings::killed_for_memory,
     growers::main_grower,
@@ -25,8 +26,10 @@ use super::{
     growth::{GrowthOfLives, TreeGrowth, VerdictKind, growth_of_tree, verdict_in_words},
     remedies::advice_on_growth,
 };
-use crate::run::Run;
+use crate::{run::Run, words::size};
 
+/// Memory is used again and again where so many times as much was given back as there is at the end.
+const USED_AGAIN: u64 = 4;
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
 /// What masters had loaded before they forked is worth a line from here on, bytes.
@@ -61,10 +64,14 @@ pub(crate) struct Card {
     pub(crate) grew_in: Option<(String, f64)>,
     /// The new memory of the processes, if the headline is about that.
     pub(crate) new_memory: Option<NewOnCard>,
+    /// New memory beside copies that the headline is about, in words; `None` if it is little.
+    pub(crate) new_beside: Option<String>,
     /// What the new memory is, where it keeps growing, or may, or grew until it stopped; `None` if that is not known.
     pub(crate) grown: Option<GrownOnCard>,
     /// What would help against copies, and what would not.
     pub(crate) advice: Vec<Advice>,
+    /// How to see what was copied before the trace, if that was much.
+    pub(crate) next: Option<String>,
     /// Who was killed for lack of memory; `None` if nobody was.
     pub(crate) killed: Option<String>,
     /// `None` if nothing was lost.
@@ -93,6 +100,10 @@ pub(crate) struct GrownOnCard {
     pub(crate) is_nearly_all: bool,
     /// Whether all of it grew before the growth stopped.
     pub(crate) has_stopped: bool,
+    /// Whether processes gave back and touched again several times as much: what requests use for a while.
+    pub(crate) is_used_again: bool,
+    /// New memory that all processes touched, bytes.
+    pub(crate) touched_bytes: u64,
     /// What would help against it.
     pub(crate) advice: Option<Advice>,
 }
@@ -103,6 +114,8 @@ impl GrownOnCard {
         Some(Self {
             is_nearly_all: found.bytes as f64 >= growth.new_bytes as f64 * NEARLY_ALL,
             has_stopped: growth.kind == VerdictKind::WarmedUp,
+            is_used_again: growth.returned_bytes >= growth.new_bytes.saturating_mul(USED_AGAIN),
+            touched_bytes: growth.touched_bytes,
             advice: advice_on_growth(run, Some(growth)),
             found,
         })
@@ -151,8 +164,10 @@ impl Card {
                 .map(|_| NewOnCard {
                     processes: who_has_new(run),
                 }),
+            new_beside: growth.as_ref().and_then(|it| new_beside(run, it)),
             grown,
             advice: advice_on_copies(run),
+            next: how_to_fork_anew(run),
             killed: killed_for_memory(run),
             loss: loss_on_card(run),
         }
@@ -186,6 +201,14 @@ fn is_of_processes(growth: &TreeGrowth) -> bool {
             | VerdictKind::Elsewhere
     );
     growth.new_bytes > 0 && is_about_new_memory(growth) && !is_beside
+}
+
+/// `134 MiB of new memory in process 4250 (app)`, where copies are what it is about.
+fn new_beside(run: &Run, growth: &TreeGrowth) -> Option<String> {
+    let is_beside = growth.kind == VerdictKind::CopyOnWrite && growth.has_new_part();
+    let bytes = is_beside.then(|| size(growth.new_bytes))?;
+    let processes = who_has_new(run).map_or_else(String::new, |who| format!(" {who}"));
+    Some(format!("{bytes} of new memory{processes}"))
 }
 
 /// How long so many bytes last at so many a second, ns.

@@ -1,9 +1,11 @@
 //! In which processes new memory is.
 
+use std::collections::BTreeSet;
+
 use crate::{
     run::{Role, Run},
     verdict::growth::WhereNew,
-    words::{plural, shorten, size, what_runs},
+    words::{cut, plural, role_in_words, size, what_runs},
 };
 
 /// Longer names of processes are cut.
@@ -26,21 +28,33 @@ fn in_those(run: &Run, processes: &[(u32, u64)], role: Role) -> Option<String> {
     let (most, least) = (size(run.bytes(most)), size(run.bytes(least)));
     if processes.len() == 1 {
         let process = run.process(first)?;
-        let name = shorten(&what_runs(run, process), MAX_NAME);
-        let (role, pid) = (role.name(), process.pid);
+        let name = cut(&what_runs(run, process), MAX_NAME);
+        let (role, pid) = (role_in_words(process), process.pid);
         return Some(format!("in {role} {pid} ({name}): {most}"));
     }
-    let number = plural(processes.len() as u64, role.name());
+    let words: BTreeSet<&str> = processes
+        .iter()
+        .filter_map(|(id, _)| run.process(*id).map(role_in_words))
+        .collect();
+    // Of both kinds: what is true of all.
+    let noun = words.first().copied().unwrap_or_else(|| role.name());
+    let number = plural(processes.len() as u64, noun);
     let of_all = living(run, role).filter(|all| *all > processes.len());
     let number = of_all.map_or(number, |all| {
-        format!("{} of {}", processes.len(), plural(all as u64, role.name()))
+        format!("{} of {}", processes.len(), plural(all as u64, noun))
     });
     let each = if least == most {
         most
     } else {
         format!("{least} to {most}")
     };
-    Some(format!("in {number}, {each} each"))
+    // Each has loaded for itself what forks would share.
+    let anew = if noun == "process" {
+        ", started anew: they share nothing"
+    } else {
+        ""
+    };
+    Some(format!("in {number}, {each} each{anew}"))
 }
 
 /// How many of a role lived at the end of what the verdict is about.

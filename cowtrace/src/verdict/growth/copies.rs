@@ -1,6 +1,6 @@
 //! Copies that may be in memory over the time of a trace: those of the processes that live.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{series::PARTS, shape::Series, window::Window};
 use crate::run::{Donors, Process, Role, Run, Sample};
@@ -10,6 +10,8 @@ pub(super) struct CopiesInMemory<'a> {
     /// All samples of the run.
     samples: &'a [Sample],
     processes: HashMap<u32, &'a Process>,
+    /// Those with children in the trace. What others copy is what they inherited themselves.
+    parents: HashSet<u32>,
     donors: Donors,
 }
 
@@ -18,6 +20,7 @@ impl<'a> CopiesInMemory<'a> {
         let processes = run.memory.processes.iter();
         Self {
             samples: &run.memory.timeline.samples,
+            parents: processes.clone().filter_map(|it| it.parent_id).collect(),
             processes: processes.map(|process| (process.id, process)).collect(),
             donors: Donors::of(&run.memory.processes),
         }
@@ -42,9 +45,12 @@ impl<'a> CopiesInMemory<'a> {
         let then = samples.iter().rev().find(|sample| sample.at_ns <= since);
         let oldest = self.oldest_children(last);
         let has_lived = |id: &u32| then.is_some_and(|it| it.held_by_process.contains_key(id));
-        let lived = |id: &u32| match self.processes.get(id).map(|it| it.role) {
-            Some(Role::Master) => oldest.get(id).is_some_and(|began| *began <= since),
-            Some(Role::Worker) | None => has_lived(id),
+        let lived = |id: &u32| {
+            if self.processes.get(id).is_some_and(|it| self.passes_on(it)) {
+                oldest.get(id).is_some_and(|began| *began <= since)
+            } else {
+                has_lived(id)
+            }
         };
         let lasting = self.in_sample(last).filter(|(id, _)| lived(id));
         lasting.map(|(_, pages)| pages).sum()
@@ -64,9 +70,10 @@ impl<'a> CopiesInMemory<'a> {
         sample.held_by_process.iter().filter_map(move |(id, held)| {
             let pages = *sample.by_process.get(id)?;
             let process = self.processes.get(id)?;
-            let settled = match process.role {
-                Role::Master => self.copied_by(*id, oldest.get(id).copied().unwrap_or(u64::MAX)),
-                Role::Worker => 0,
+            let settled = if self.passes_on(process) {
+                self.copied_by(*id, oldest.get(id).copied().unwrap_or(u64::MAX))
+            } else {
+                0
             };
             let lasting = pages.saturating_sub(settled);
             let (zero, all) = (process.copied.zero, process.copied.total());
@@ -74,6 +81,11 @@ impl<'a> CopiesInMemory<'a> {
             let filled = u64::try_from(filled).unwrap_or(u64::MAX);
             Some((*id, lasting.saturating_sub(filled).min(*held)))
         })
+    }
+
+    /// Whether it is a master, which shares its memory with its children, and not a worker that is traced alone.
+    fn passes_on(&self, process: &Process) -> bool {
+        process.role == Role::Master && self.parents.contains(&process.id)
     }
 
     /// When the oldest living child of each process was forked, ns since the start.

@@ -5,6 +5,7 @@
 
 mod by_process;
 mod copies;
+mod ended;
 mod lives;
 mod machine;
 mod over_time;

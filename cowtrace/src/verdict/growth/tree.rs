@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     copies::CopiesInMemory,
+    ended::pages_of_ended,
     lives::GrowthOfLives,
     machine::{BesideService, MACHINE_FLOOR_BYTES, MachineGrowth},
     series::{NewMemory, flat_copies, rate_of_last_part},
@@ -17,6 +18,8 @@ use crate::{
 
 /// Likewise as one part in so many of the anonymous memory of the tree.
 const FLOOR_PART: u64 = 50;
+/// In less time nothing can be seen to come and go, ns.
+const MOMENT_NS: u64 = 3_000_000_000;
 /// A part of the growth is named from this share on.
 const PART_SHARE: f64 = 0.15;
 /// Copies of which at most this share was in memory at one time were made by processes that did not last.
@@ -104,6 +107,8 @@ pub(crate) struct TreeGrowth {
     pub(crate) copied_flat_ns: Option<u64>,
     /// What workers grow by until they are replaced; `None` if they do not, or too few were seen.
     pub(crate) lives: Option<GrowthOfLives>,
+    /// What processes had of their own before the trace that ended in it, bytes: they gave it back.
+    pub(crate) ended_bytes: u64,
     /// What the masters of a command had loaded when they first forked, which is no growth, bytes; `None` if the
     /// trace did not see that.
     pub(crate) loaded_bytes: Option<u64>,
@@ -123,6 +128,19 @@ impl TreeGrowth {
     /// The share of the growth that was copied; 0 if nothing grew.
     pub(crate) fn copied_share(&self) -> f64 {
         self.held_bytes as f64 / self.growth_bytes().max(1) as f64
+    }
+
+    /// Whether others ended meanwhile that had about as much, or a good part of it: then memory did not grow by
+    /// all this.
+    pub(crate) fn has_successors(&self) -> bool {
+        let part = self.growth_bytes() as f64 * PART_SHARE;
+        self.ended_bytes >= FLOOR_BYTES && self.ended_bytes as f64 >= part
+    }
+
+    /// Whether new memory is a part worth a word beside copies.
+    pub(crate) fn has_new_part(&self) -> bool {
+        let part = self.growth_bytes() as f64 * PART_SHARE;
+        self.new_bytes >= FLOOR_BYTES && self.new_bytes as f64 >= part
     }
 
     /// What it grew by, by name, bytes.
@@ -166,6 +184,7 @@ pub(crate) fn growth_of_tree(run: &Run) -> Option<TreeGrowth> {
         copied_rate: run.bytes(rate_of_last_part(&held)),
         copied_flat_ns: flat_copies(&held),
         lives: GrowthOfLives::of(run, &window, floor),
+        ended_bytes: run.bytes(pages_of_ended(run, &window)),
         loaded_bytes: window.loaded_pages(run).map(|pages| run.bytes(pages)),
     };
     let lasting = run.bytes(copies.lasting(&window));
@@ -297,7 +316,8 @@ fn kind_of(growth: &TreeGrowth, lasting: u64, floor: u64) -> VerdictKind {
     if !copied && !new {
         let most_ended = (growth.held_bytes as f64) < growth.copied_bytes as f64 * LASTING_SHARE;
         let work = passes || growth.copied_bytes >= floor && most_ended;
-        let churn = growth.shape == GrowthShape::ComesAndGoes;
+        let is_moment = growth.duration_ns < MOMENT_NS;
+        let churn = growth.shape == GrowthShape::ComesAndGoes && !is_moment;
         return if work || churn {
             VerdictKind::ComesAndGoes
         } else {

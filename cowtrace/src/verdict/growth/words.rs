@@ -24,6 +24,10 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     match growth.kind {
         VerdictKind::CopyOnWrite => match share_of_free_memory(run, growth) {
             Some(share) => format!("{NEW_IN_FREE}: {share} of {all} of growth in {time}"),
+            None if growth.has_successors() => format!(
+                "COPY-ON-WRITE, NOT A LEAK: {share} of {all} in {time}; processes that ended gave back {}",
+                size(growth.ended_bytes)
+            ),
             None => format!(
                 "COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}"
             ),
@@ -86,12 +90,24 @@ fn share_of_free_memory(run: &Run, growth: &TreeGrowth) -> Option<String> {
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     if growth.copied_bytes > growth.touched_bytes {
-        let workers = plural(run.workforce().workers.len() as u64, "worker");
+        let workers = match run.workforce().workers.len() as u64 {
+            0 => {
+                let copies = |it: &&Process| it.copied.total() > 0;
+                let number = run.memory.processes.iter().filter(copies).count();
+                plural(number as u64, "process")
+            }
+            number => plural(number, "worker"),
+        };
         let copied = size(growth.copied_bytes);
         // Processes that lived for less than a tick were never seen with what they had copied.
+        let largest = run.memory.processes.iter().map(|it| it.copied.total());
+        // The peak is the most of samples.
         let held = match growth.peak_held_bytes {
             0 => "which have exited".into(),
-            peak => format!("at most {} at a time", size(peak)),
+            peak => {
+                let peak = peak.max(run.bytes(largest.max().unwrap_or(0)));
+                format!("about {} at a time", size(peak.min(growth.copied_bytes)))
+            }
         };
         return format!("COPY-ON-WRITE WORK, LITTLE MEMORY: {copied} copied by {workers}, {held}");
     }

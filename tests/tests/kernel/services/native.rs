@@ -135,7 +135,7 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
     );
     // Its own state, which the C compiler puts into the zeroed data.
     let state = report.0["regions"].as_array().expect("regions").iter();
-    let state = state.filter(|region| region["name"] == "[bss of redis-check-rdb]");
+    let state = state.filter(|region| region["name"] == "[bss of redis-server]");
     let state: u64 = state.map(|region| number(region, "copied_pages")).sum();
     assert!(state > 0, "{}", report.0["regions"]);
     let stores = report.written(|writer| function(writer).contains("dbOverwrite"));

@@ -20,7 +20,7 @@ pub(super) fn rows_of_advice<'a>(advice: &'a [Advice], check: &str) -> Vec<Label
         let figures = RowFigures::Words(format!("at most {most}"));
         text_row("helps", rank, figures, text)
     };
-    let mut rows: Vec<LabelledRow<'_>> = [0, 6]
+    let mut rows: Vec<LabelledRow<'_>> = [0, 4]
         .into_iter()
         .zip(helping.take(MOST_ADVICE))
         .map(|(rank, it)| row(rank, it))

@@ -24,8 +24,8 @@ use crate::{
         RoomIs,
     },
     words::{
-        about_percent, kind_of_write, percent, plural, printable, seconds, short_kind_of_write,
-        shorten, size,
+        about_percent, about_seconds, kind_of_write, percent, plural, printable, seconds,
+        short_kind_of_write, shorten, size,
     },
 };
 
@@ -125,7 +125,13 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     if let Some(grown) = &card.grown {
         rows.extend(rows_of_grown(&grown.found, grown.is_nearly_all));
         if grown.has_stopped && !grown.found.parts.is_empty() {
-            rows.push(text_row("what", 3, RowFigures::Nothing, STOPPED.into()));
+            let text = if grown.is_used_again {
+                let touched = size(grown.touched_bytes);
+                format!("given back and touched again all the time: {touched} touched in all")
+            } else {
+                STOPPED.into()
+            };
+            rows.push(text_row("what", 3, RowFigures::Nothing, text));
         }
     }
     rows.extend(rows_of_new_memory(card));
@@ -135,6 +141,8 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     if let Some(advice) = card.grown.as_ref().and_then(|it| it.advice.as_ref()) {
         rows.extend(rows_of_advice(std::slice::from_ref(advice), CHECK_GROWTH));
     }
+    let next = card.next.clone();
+    rows.extend(next.map(|next| text_row("next", 3, RowFigures::Nothing, next)));
     let Some(copies) = &card.copies else {
         rows.extend(card.loss.map(row_of_loss));
         return rows;
@@ -146,6 +154,9 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
     }
     if in_detail {
         rows.extend(rows_of_copies_in_detail(card, copies));
+    }
+    if let Some(new) = &card.new_beside {
+        rows.push(text_row("also", 3, RowFigures::Nothing, new.clone()));
     }
     rows.extend(card.loss.map(row_of_loss));
     rows
@@ -204,7 +215,7 @@ fn no_bound(lasts: Option<(Room, u64)>) -> String {
         };
         format!(
             "; at this rate the {room_in_words} last about {}",
-            seconds(ns)
+            about_seconds(ns)
         )
     });
     format!("no bound is known for new memory{until}")

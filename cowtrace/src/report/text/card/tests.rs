@@ -72,6 +72,8 @@ fn card() -> Card {
         beside: vec![],
         is_unbounded: false,
         lasts: None,
+        next: None,
+        new_beside: None,
         new_memory: None,
         lives: None,
         loaded_bytes: None,
