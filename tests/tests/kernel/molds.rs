@@ -188,11 +188,6 @@ fn whoever_traces_a_mold_traces_its_workers_too() {
     let mut molds = Molds::start("mold");
     (0..2).for_each(|_| molds.fork());
     let mold = molds.mold;
-    let report = work(&mut molds, mold);
-    assert_eq!(report.processes().len(), 3, "not the monitor");
-    for &worker in &molds.workers {
-        assert_eq!(donor_of(&report, worker), u64::from(mold));
-    }
     // A worker's siblings have the same memory, but are none of its descendants.
     let worker = molds.workers[0];
     let report = Tracer::of(worker).stop();
@@ -205,6 +200,11 @@ fn whoever_traces_a_mold_traces_its_workers_too() {
     let said = output.expect("cowtrace runs").stderr;
     let said = String::from_utf8_lossy(&said);
     assert!(said.contains(&format!("trace --pid {mold}")), "{said}");
+    let report = work(&mut molds, mold);
+    assert_eq!(report.processes().len(), 3, "not the monitor");
+    for &worker in &molds.workers {
+        assert_eq!(donor_of(&report, worker), u64::from(mold));
+    }
     molds.end();
 }
 

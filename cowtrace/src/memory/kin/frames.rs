@@ -7,7 +7,8 @@ use crate::memory::{
         balance_spans,
         sample::{sampled_units, unit_bytes},
     },
-    maps::{read_layout_text, read_mappings},
+    fields::read_bounded,
+    maps::read_mappings,
     page_bytes,
     pagemap::{PageEntry, PagemapFile, known_zero_frame},
     process::{Identity, anonymous_pages},
@@ -22,6 +23,8 @@ const TAKEN: usize = 24;
 /// The same for families with more members than [`MANY`].
 const TAKEN_OF_MANY: usize = 8;
 const MANY: usize = 100;
+/// Text of a guide's mappings that is read, bytes: some 10,000 mappings.
+const MOST_MAPS: u64 = 1 << 20;
 const SEED: u64 = 0x517c_c1b7_2722_0a95;
 /// Where no frames are shown: a page that several processes have.
 const SHARED: u64 = 1;
@@ -90,7 +93,10 @@ impl FrameReader<'_> {
 
     /// Units of a process in which it shares pages; none if it has ended.
     fn shared_units(&mut self, pid: u32) -> Option<Vec<Range<u64>>> {
-        let text = read_layout_text(self.root, pid).ok()?;
+        let mut text = read_bounded(&self.root.join(format!("{pid}/maps")), MOST_MAPS).ok()?;
+        // The last line may be cut off.
+        let lines = text.iter().rposition(|&byte| byte == b'\n')?;
+        text.truncate(lines);
         let spans = balance_spans(&read_mappings(&text).ok()?);
         let mut file = PagemapFile::open(self.root, pid, self.page_bytes).ok()?;
         let drawn = sampled_units(&spans, self.page_bytes, TRIED, SEED).drawn;
