@@ -17,26 +17,44 @@ use crate::run::{
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
-    targets: HeldRows,
-    labels: HeldRows,
-    unseen: HeldRows,
-    rejected: HeldRows,
-    loss: HeldRows,
+    head: HeadLists,
     processes: HeldRows,
     exits: HeldRows,
     command_lines: HeldRows,
     victims: HeldRows,
     regions: HeldRows,
+    naming: NamingLists,
+    growth: GrowthLists,
+    machine: MachineLists,
+}
+
+/// Those of the trace as a whole.
+#[derive(Clone, Debug, Default)]
+struct HeadLists {
+    targets: HeldRows,
+    labels: HeldRows,
+    unseen: HeldRows,
+    rejected: HeldRows,
+    loss: HeldRows,
+}
+
+/// Those about names of functions.
+#[derive(Clone, Debug, Default)]
+struct NamingLists {
     perf_map_problems: HeldRows,
     unnamed_functions: HeldRows,
     stripped_files: HeldRows,
+}
+
+/// Those of what grew.
+#[derive(Clone, Debug, Default)]
+struct GrowthLists {
     first_touches: HeldRows,
     held_before: HeldRows,
     balances: HeldRows,
-    machine: MachineLists,
-    grown_heaps: HeldRows,
-    grown_types: HeldRows,
-    grown_variables: HeldRows,
+    heaps: HeldRows,
+    types: HeldRows,
+    variables: HeldRows,
 }
 
 /// Those of the machine.
@@ -89,72 +107,96 @@ impl MachineLists {
     }
 }
 
+impl HeadLists {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let head = &run.head;
+        let targets = head.targets.iter().map(|&it| TargetRow(it));
+        let labels = head.labels.iter();
+        let labels = labels.map(|(key, value)| LabelRow(key.clone(), value.clone()));
+        let unseen = head.unseen.iter().cloned().map(UnseenRow);
+        let rejected = head.rejected.iter().cloned();
+        let rejected = rejected.map(|(backend, reason)| RejectedRow(backend, reason));
+        let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));
+        let lost = lost.enumerate().map(|(cause, count)| Lost(cause, count));
+        Ok(Self {
+            targets: sync_list(db, &self.targets, targets)?,
+            labels: sync_list(db, &self.labels, labels)?,
+            unseen: sync_list(db, &self.unseen, unseen)?,
+            rejected: sync_list(db, &self.rejected, rejected)?,
+            loss: sync_list(db, &self.loss, lost)?,
+        })
+    }
+}
+
+impl NamingLists {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let who = &run.who_wrote;
+        let [problems, functions, files] = [
+            &self.perf_map_problems,
+            &self.unnamed_functions,
+            &self.stripped_files,
+        ];
+        Ok(Self {
+            perf_map_problems: sync_list::<PerfMapProblem, _>(
+                db,
+                problems,
+                &who.perf_map_problems,
+            )?,
+            unnamed_functions: sync_list::<UnnamedFunction, _>(
+                db,
+                functions,
+                &who.unnamed_functions,
+            )?,
+            stripped_files: sync_list::<StrippedFile, _>(db, files, &who.stripped_files)?,
+        })
+    }
+}
+
+impl GrowthLists {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let growth = &run.growth;
+        let grown = &growth.grown;
+        Ok(Self {
+            first_touches: sync_list::<FirstTouches, _>(
+                db,
+                &self.first_touches,
+                &growth.first_touches,
+            )?,
+            held_before: sync_list::<HeldBefore, _>(db, &self.held_before, &growth.held_before)?,
+            balances: sync_list::<Balance, _>(db, &self.balances, &growth.balances)?,
+            heaps: sync_list::<GrownHeap, _>(db, &self.heaps, &grown.heaps)?,
+            types: sync_list::<GrownType, _>(db, &self.types, &grown.types)?,
+            variables: sync_list::<GrownVariable, _>(db, &self.variables, &grown.variables)?,
+        })
+    }
+}
+
 impl Lists {
     /// Updates them.
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
-        let pairs = |(one, two): (&String, &String)| (one.clone(), two.clone());
-        let lost = Loss::CAUSES.iter().map(|cause| (cause.count)(&run.loss));
+        let processes = || run.memory.processes.iter();
+        let lines = run.memory.command_lines.iter();
         Ok(Self {
-            targets: sync_list(
-                db,
-                &self.targets,
-                run.head.targets.iter().map(|&it| TargetRow(it)),
-            )?,
-            labels: sync_list(
-                db,
-                &self.labels,
-                run.head
-                    .labels
-                    .iter()
-                    .map(pairs)
-                    .map(|(key, value)| LabelRow(key, value)),
-            )?,
-            unseen: sync_list(
-                db,
-                &self.unseen,
-                run.head.unseen.iter().cloned().map(UnseenRow),
-            )?,
-            rejected: sync_list(
-                db,
-                &self.rejected,
-                run.head
-                    .rejected
-                    .iter()
-                    .cloned()
-                    .map(|(backend, reason)| RejectedRow(backend, reason)),
-            )?,
-            loss: sync_list(
-                db,
-                &self.loss,
-                lost.enumerate().map(|(cause, count)| Lost(cause, count)),
-            )?,
+            head: self.head.sync(db, run)?,
             processes: sync_table::<Process, _>(
                 db,
                 &self.processes,
-                run.memory.processes.iter().map(|it| (u64::from(it.id), it)),
+                processes().map(|it| (u64::from(it.id), it)),
             )?,
             exits: sync_table::<Exit, _>(
                 db,
                 &self.exits,
-                run.memory
-                    .processes
-                    .iter()
-                    .filter_map(|it| Some((u64::from(it.id), it.exit?))),
+                processes().filter_map(|it| Some((u64::from(it.id), it.exit?))),
             )?,
             command_lines: sync_table::<CommandLine, _>(
                 db,
                 &self.command_lines,
-                run.memory
-                    .command_lines
-                    .iter()
-                    .map(|it| (u64::from(it.process_id), it)),
+                lines.map(|it| (u64::from(it.process_id), it)),
             )?,
             victims: sync_table::<VictimRow, _>(
                 db,
                 &self.victims,
-                run.memory
-                    .processes
-                    .iter()
+                processes()
                     .filter(|it| it.exit.is_some_and(|exit| exit.out_of_memory))
                     .map(|it| (u64::from(it.id), VictimRow)),
             )?,
@@ -163,40 +205,9 @@ impl Lists {
                 &self.regions,
                 run.memory.regions.iter().map(|it| (u64::from(it.id), it)),
             )?,
-            perf_map_problems: sync_list::<PerfMapProblem, _>(
-                db,
-                &self.perf_map_problems,
-                &run.who_wrote.perf_map_problems,
-            )?,
-            unnamed_functions: sync_list::<UnnamedFunction, _>(
-                db,
-                &self.unnamed_functions,
-                &run.who_wrote.unnamed_functions,
-            )?,
-            stripped_files: sync_list::<StrippedFile, _>(
-                db,
-                &self.stripped_files,
-                &run.who_wrote.stripped_files,
-            )?,
-            first_touches: sync_list::<FirstTouches, _>(
-                db,
-                &self.first_touches,
-                &run.growth.first_touches,
-            )?,
-            held_before: sync_list::<HeldBefore, _>(
-                db,
-                &self.held_before,
-                &run.growth.held_before,
-            )?,
-            balances: sync_list::<Balance, _>(db, &self.balances, &run.growth.balances)?,
+            naming: self.naming.sync(db, run)?,
+            growth: self.growth.sync(db, run)?,
             machine: self.machine.sync(db, run)?,
-            grown_heaps: sync_list::<GrownHeap, _>(db, &self.grown_heaps, &run.growth.grown.heaps)?,
-            grown_types: sync_list::<GrownType, _>(db, &self.grown_types, &run.growth.grown.types)?,
-            grown_variables: sync_list::<GrownVariable, _>(
-                db,
-                &self.grown_variables,
-                &run.growth.grown.variables,
-            )?,
         })
     }
 }
