@@ -21,7 +21,7 @@ use super::{
     writers::WriterEvidence,
 };
 use crate::{
-    memory::{self, Identity, Task},
+    memory::{self, Kin, Task},
     probe::{Probe, ProbeError},
     run::{Loss, Role},
     stop::Stop,
@@ -62,10 +62,11 @@ impl Adoption<'_> {
     /// `is_repeated` says that the tree was scanned before: new tasks may be known to the kernel side soon.
     pub(super) fn adopt(
         &mut self,
-        process: &Identity,
+        kin: &Kin,
         scanned: &mut ScannedTree<'_>,
         is_repeated: bool,
     ) -> Result<bool, AdoptError> {
+        let process = &kin.process;
         let there = memory::list_tasks(self.processes.proc_root(), process.pid).unwrap_or_default();
         if self.untraced(&there).next().is_none() {
             return Ok(false);
@@ -77,7 +78,7 @@ impl Adoption<'_> {
         if tasks.is_empty() {
             return Ok(false);
         }
-        let slot = match self.slot_of(process, &there, scanned) {
+        let slot = match self.slot_of(kin, &there, scanned) {
             SlotChoice::Is(slot) => slot,
             SlotChoice::NoneFree => {
                 self.loss.threads_full += tasks.len() as u64;
@@ -106,22 +107,18 @@ impl Adoption<'_> {
     }
 
     /// The slot a process counts in: that of a task already traced, or a new one.
-    fn slot_of(
-        &mut self,
-        process: &Identity,
-        tasks: &[Task],
-        scanned: &mut ScannedTree<'_>,
-    ) -> SlotChoice {
-        let pid = process.pid;
+    fn slot_of(&mut self, kin: &Kin, tasks: &[Task], scanned: &mut ScannedTree<'_>) -> SlotChoice {
+        let pid = kin.process.pid;
         let tables = &self.probe.tables;
         if let Some(slot) = tasks.iter().find_map(|task| tables.process_of(task.tid)) {
             return SlotChoice::Is(slot);
         }
         let role = scanned.role_of(pid);
-        let parent_id = scanned.records.get(&process.parent).copied();
-        let parent = parent_id.and_then(|id| self.processes.records().get(id));
+        let record_of = |pid: u32| scanned.records.get(&pid).copied();
         // Who has started a program has nothing of its parent's memory.
-        let donor = parent.filter(|_| process.is_forked);
+        let donor_id = kin.donor.and_then(record_of);
+        let parent_id = donor_id.or_else(|| record_of(kin.process.parent));
+        let donor = donor_id.and_then(|id| self.processes.records().get(id));
         let donor_slot = donor.and_then(|donor| donor.slot).unwrap_or(0);
         let now = monotonic_ns();
         let Some(slot) = self.probe.tables.open_process(pid, donor_slot, now) else {
@@ -131,12 +128,18 @@ impl Adoption<'_> {
             Role::Master => None,
             Role::Worker => donor.and_then(|donor| donor.own.clone()),
         };
+        let restarts = parent_id
+            .filter(|_| !kin.process.is_forked && role == Role::Worker)
+            .and_then(|id| self.processes.records().get(id))
+            .filter(|parent| self.processes.is_same_program(parent, pid));
+        let restarts = restarts.map(|master| master.id);
         let comm = memory::read_comm(self.processes.proc_root(), pid);
         let command_line = memory::read_command_line(self.processes.proc_root(), pid);
         let id = self.add(Record {
             parent: parent_id,
             command_line: command_line.map(Into::into),
             inherited: inherited.clone(),
+            restarts,
             ..Record::new(pid, slot, now, comm, role)
         });
         if scanned.parents.contains(&pid) || role == Role::Master {
@@ -179,7 +182,7 @@ enum SlotChoice {
 pub(super) struct ScannedTree<'a> {
     /// The processes the user gave.
     masters: &'a [u32],
-    /// Those that have children.
+    /// Those that have children, or whose memory others have.
     parents: HashSet<u32>,
     /// Records of living processes.
     records: HashMap<u32, u32>,
@@ -188,19 +191,23 @@ pub(super) struct ScannedTree<'a> {
 impl<'a> ScannedTree<'a> {
     /// Fails if one of the masters has exited.
     pub(super) fn new(
-        tree: &[Identity],
+        tree: &[Kin],
         masters: &'a [u32],
         records: &Records,
     ) -> Result<Self, AdoptError> {
-        let living = tree.iter().filter(|process| !process.is_dead);
-        let living: HashSet<u32> = living.map(|process| process.pid).collect();
+        let living = tree.iter().filter(|kin| !kin.process.is_dead);
+        let living: HashSet<u32> = living.map(|kin| kin.process.pid).collect();
         if let Some(&gone) = masters.iter().find(|pid| !living.contains(pid)) {
             return Err(AdoptError::Vanished(gone));
         }
         let records = records.alive();
         Ok(Self {
             masters,
-            parents: tree.iter().map(|process| process.parent).collect(),
+            parents: tree
+                .iter()
+                .flat_map(|kin| [Some(kin.process.parent), kin.donor])
+                .flatten()
+                .collect(),
             records: records.map(|record| (record.pid, record.id)).collect(),
         })
     }

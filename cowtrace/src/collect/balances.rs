@@ -142,7 +142,8 @@ impl Balances {
     }
 }
 
-/// Living processes that inherited from living ones, by these.
+/// Living processes that inherited from living ones, by these: who has exited hands its place to the one that it was
+/// forked from.
 fn living_families(records: &Records, is_wanted: impl Fn(&Record) -> bool) -> Vec<DonorFamily> {
     let lives = |id: u32| {
         records
@@ -153,7 +154,9 @@ fn living_families(records: &Records, is_wanted: impl Fn(&Record) -> bool) -> Ve
         .in_run()
         .filter_map(|record| {
             let heir = lives(record.id).filter(|heir| is_wanted(heir))?;
-            let donor = lives(heir.forked_from?)?;
+            let mut ancestors =
+                std::iter::successors(heir.forked_from, |id| records.get(*id)?.forked_from);
+            let donor = ancestors.find_map(lives)?;
             let copied = heir.totals.copied_pages();
             Some((donor.pid, (heir.id, heir.pid, copied)))
         })

@@ -116,13 +116,14 @@ impl Collector {
     /// Begins to trace processes and all their living descendants. Can be dropped at any time: what is
     /// traced by then stays traced.
     pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
+        let mut search = memory::KinSearch::default();
         for scan in 0..MAX_SCANS {
-            let tree = memory::children_of(self.processes.proc_root(), pids)?;
+            let tree = search.tree_of(self.processes.proc_root(), pids)?;
             let mut scanned = ScannedTree::new(&tree, pids, self.processes.records())?;
             let is_candidate =
-                |process: &&memory::Identity| !process.is_dead && !process.is_kernel_thread;
+                |kin: &&memory::Kin| !kin.process.is_dead && !kin.process.is_kernel_thread;
             let mut found = 0;
-            for process in tree.iter().filter(is_candidate) {
+            for kin in tree.iter().filter(is_candidate) {
                 // Lets the runtime handle signals.
                 tokio::task::yield_now().await;
                 let mut adoption = Adoption {
@@ -133,7 +134,7 @@ impl Collector {
                     loss: &mut self.loss,
                     stop: &self.stop,
                 };
-                found += usize::from(adoption.adopt(process, &mut scanned, scan > 0)?);
+                found += usize::from(adoption.adopt(kin, &mut scanned, scan > 0)?);
                 if self.stop.is_due() {
                     // Whoever waits for the signal drops this.
                     std::future::pending::<()>().await;
@@ -247,6 +248,9 @@ impl Collector {
                 EventKind::Exit => {
                     let inheritance = self.processes.note_exit(&event);
                     self.holders.note_exit(inheritance);
+                    let tables = &self.probe.tables;
+                    self.processes
+                        .hand_place_on(&event, tables, &mut self.mappings);
                 }
                 EventKind::Thread => {
                     self.processes.keep_name(event.slot);

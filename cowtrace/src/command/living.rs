@@ -10,7 +10,7 @@ use std::{
 use crate::{
     foreign::printable,
     memory,
-    run::{Process, Run},
+    run::{Donors, Process, Run},
     words::plural,
 };
 
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// has gone into the background.
 pub(super) fn after_masters(run: &Run) -> Option<String> {
     let living = those_that_stay(run, |_| true);
-    let tops = without_living_parents(&living);
+    let tops = without_living_parents(run, &living);
     if tops.is_empty() {
         return None;
     }
@@ -44,12 +44,12 @@ pub(super) fn after_masters(run: &Run) -> Option<String> {
 /// What a command has left behind that was ended with its trace.
 pub(super) fn after_command(run: &Run, command: u32) -> Option<String> {
     let living = those_that_stay(run, |process| process.pid != command);
-    (!living.is_empty()).then(|| left_in_words(&living))
+    (!living.is_empty()).then(|| left_in_words(run, &living))
 }
 
-fn left_in_words(living: &[&Process]) -> String {
+fn left_in_words(run: &Run, living: &[&Process]) -> String {
     let is = if living.len() == 1 { "lives" } else { "live" };
-    let tops = without_living_parents(living);
+    let tops = without_living_parents(run, living);
     let pids: Vec<String> = tops
         .iter()
         .take(MOST_NAMED)
@@ -92,9 +92,10 @@ fn still_living<'a>(run: &'a Run, root: &Path) -> Vec<&'a Process> {
 }
 
 /// Those of them whose parents do not live.
-fn without_living_parents<'a>(living: &[&'a Process]) -> Vec<&'a Process> {
+fn without_living_parents<'a>(run: &Run, living: &[&'a Process]) -> Vec<&'a Process> {
+    let donors = Donors::of(&run.memory.processes);
     let ids: HashSet<u32> = living.iter().map(|process| process.id).collect();
-    let has_parent = |process: &Process| process.parent_id.is_some_and(|id| ids.contains(&id));
+    let has_parent = |process: &Process| donors.donor(process).is_some_and(|id| ids.contains(&id));
     let tops = living.iter().filter(|process| !has_parent(process));
     tops.copied().collect()
 }

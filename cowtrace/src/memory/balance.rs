@@ -12,7 +12,7 @@
 
 mod family;
 mod figures;
-mod sample;
+pub(super) mod sample;
 mod spans;
 
 use std::{ops::Range, path::Path};

@@ -14,6 +14,7 @@ pub(crate) mod fuzz;
 mod held;
 mod huge;
 mod kernel_log;
+mod kin;
 mod machine;
 mod maps;
 mod merging;
@@ -37,14 +38,16 @@ pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map, hold_root, root_identity};
 pub use held::{HeldAside, HeldReader, MAX_OPEN_STATM, read_held_aside};
 pub use kernel_log::{KernelLog, LoggedKill};
+pub use kin::{Kin, KinSearch, donor_of};
 pub use machine::{read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
 pub use present::{PresentPages, read_present};
 pub use process::{
-    Identity, Task, children_of, is_alive, list_tasks, read_comm, read_identity, resident_pages,
+    Identity, Task, anonymous_pages, children_of, is_alive, list_tasks, read_comm, read_identity,
+    resident_pages,
 };
-pub use program::{LinkedProgram, started_by};
+pub use program::{LinkedProgram, runs_same_program, started_by};
 pub use sockets::{network_namespace, read_sockets};
 pub use target::{Refusal, read_target, read_word, try_reading, why_refused};
 pub use unnamed::name_unnamed;

@@ -152,6 +152,11 @@ impl PageEntry {
         self.0 & 1 << 61 != 0
     }
 
+    /// A page of anonymous memory: not of a file, and not the page of zeros, whose frame is `zero`.
+    pub(super) fn is_anonymous(self, zero: Option<u64>) -> bool {
+        self.is_present() && !self.is_of_file() && zero != Some(self.frame())
+    }
+
     /// Mapped by this process alone.
     pub(super) fn is_exclusive(self) -> bool {
         self.0 & 1 << 56 != 0

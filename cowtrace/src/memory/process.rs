@@ -23,6 +23,17 @@ pub struct Identity {
     pub is_kernel_thread: bool,
     /// Whether it still has the memory that it was forked with: it has started no program since.
     pub is_forked: bool,
+    /// Where its program lies; none if the kernel does not show it.
+    pub places: Option<ProgramPlaces>,
+}
+
+/// Where the kernel put a program when it started: at random places, unless that is turned off. Forks keep them, so
+/// processes with equal places stem from the same start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProgramPlaces {
+    code: u64,
+    stack: u64,
+    heap: u64,
 }
 
 /// A task (thread) of a process.
@@ -44,6 +55,7 @@ pub fn read_identity(root: &Path, pid: u32) -> io::Result<Identity> {
         is_dead: stat.is_dead,
         is_kernel_thread: stat.flags & KERNEL_THREAD != 0,
         is_forked: stat.is_forked(),
+        places: stat.places,
     })
 }
 
@@ -122,16 +134,40 @@ pub fn list_tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
     Ok(ids.into_iter().filter_map(task).collect())
 }
 
-/// Every process that is one of `pids` or descends from one, parents before children.
+/// Anonymous pages of a process that are present; 0 if it is gone.
+#[must_use]
+pub fn anonymous_pages(root: &Path, pid: u32) -> u64 {
+    let (pages, of_files) = read_statm(root, pid);
+    pages.saturating_sub(of_files)
+}
+
+/// Every process there is, by id.
+pub(super) fn all_processes(root: &Path) -> io::Result<HashMap<u32, Identity>> {
+    let pids = numbered_entries(root)?.into_iter();
+    // A process that exited meanwhile is left out.
+    let found = pids.filter_map(|pid| Some((pid, read_identity(root, pid).ok()?)));
+    Ok(found.collect())
+}
+
+/// Every process that is one of `pids` or descends from one by the parents that the kernel names, parents before
+/// children.
 pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
-    let mut all: HashMap<u32, Identity> = HashMap::new();
+    Ok(descendants(all_processes(root)?, pids, &HashMap::new()))
+}
+
+/// Every process that is one of `pids` or descends from one, parents before children. A process is a child of the
+/// one that the kernel names, and of that which `more` adds.
+pub(super) fn descendants(
+    mut all: HashMap<u32, Identity>,
+    pids: &[u32],
+    more: &HashMap<u32, u32>,
+) -> Vec<Identity> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for pid in numbered_entries(root)? {
-        // A process that exited meanwhile is left out.
-        if let Ok(process) = read_identity(root, pid) {
-            children.entry(process.parent).or_default().push(pid);
-            all.insert(pid, process);
-        }
+    let mut by_pid: Vec<(u32, u32)> = all.values().map(|it| (it.pid, it.parent)).collect();
+    by_pid.extend(more.iter().map(|(pid, parent)| (*pid, *parent)));
+    by_pid.sort_unstable();
+    for (pid, parent) in by_pid {
+        children.entry(parent).or_default().push(pid);
     }
     let mut tree: Vec<Identity> = Vec::new();
     let mut generation = pids.to_vec();
@@ -146,7 +182,7 @@ pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
         }
         generation = next;
     }
-    Ok(tree)
+    tree
 }
 
 fn read_stat(path: &Path) -> io::Result<Stat> {
@@ -160,6 +196,7 @@ pub(super) struct Stat {
     flags: u32,
     started_ticks: u64,
     is_dead: bool,
+    places: Option<ProgramPlaces>,
 }
 
 impl Stat {
@@ -174,8 +211,19 @@ pub(super) fn stat_of(text: &[u8]) -> io::Result<Stat> {
     let name_end = text.iter().rposition(|&byte| byte == b')');
     let rest = name_end.and_then(|end| str::from_utf8(&text[end + 1..]).ok());
     let fields: Vec<&str> = rest.unwrap_or_default().split_ascii_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    let places = || {
+        let places = ProgramPlaces {
+            code: number(23)?,
+            stack: number(25)?,
+            heap: number(44)?,
+        };
+        // Zero for who may not know.
+        (places.stack != 0).then_some(places)
+    };
     let found = || {
         Some(Stat {
+            places: places(),
             is_dead: matches!(*fields.first()?, "Z" | "X" | "x"),
             parent: fields.get(1)?.parse().ok()?,
             flags: fields.get(6)?.parse().ok()?,
@@ -257,19 +305,23 @@ mod tests {
                 (8, 1, b"other"),
             ],
         );
-        let tree: Vec<_> = children_of(&root, &[9])
-            .unwrap()
+        let all = || all_processes(&root).unwrap();
+        let tree: Vec<_> = descendants(all(), &[9], &HashMap::new())
             .iter()
             .map(|process| process.pid)
             .collect();
         assert_eq!(tree, [9, 5, 7]);
+        let adopted = HashMap::from([(8, 7)]);
+        let tree = descendants(all(), &[9], &adopted);
+        assert_eq!(tree.last().unwrap().pid, 8);
         fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn a_name_of_any_bytes_hides_no_process() {
         let root = fixture("names", &[(9, 1, b"a) R 1 (\xff\xfe"), (5, 9, b"\x1b[31m")]);
-        assert_eq!(children_of(&root, &[9]).unwrap().len(), 2);
+        let all = all_processes(&root).unwrap();
+        assert_eq!(descendants(all, &[9], &HashMap::new()).len(), 2);
         assert_eq!(read_identity(&root, 9).unwrap().parent, 1);
         assert!(read_comm(&root, 9).starts_with("a) R 1 ("));
         assert_eq!(

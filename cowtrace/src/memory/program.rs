@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -37,6 +37,17 @@ pub fn started_by(root: &Path, pid: u32) -> Option<PathBuf> {
     let own = hold_file(&folder.join("exe")).ok()?;
     let (named, own) = (named.metadata().ok()?, own.metadata().ok()?);
     (named.dev() == own.dev() && named.ino() == own.ino()).then_some(path)
+}
+
+/// Whether two processes run a program of the same path, which may have been replaced since one of them started.
+#[must_use]
+pub fn runs_same_program(root: &Path, one: u32, other: u32) -> bool {
+    let path = |pid: u32| {
+        let path = fs::read_link(root.join(format!("{pid}/exe"))).ok()?;
+        let bytes = path.as_os_str().as_bytes();
+        Some(bytes.strip_suffix(b" (deleted)").unwrap_or(bytes).to_vec())
+    };
+    path(one).is_some_and(|one| path(other) == Some(one))
 }
 
 /// A program that was started by a link to its file.
@@ -127,8 +138,8 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(found.as_ref(), Some(&link));
         let program = program.unwrap();
-        let line = format!("1000-2000 r-xp 0 fe:00 1 {}", program.file);
-        let mut mappings = read_mappings(line.as_bytes()).unwrap();
+        let maps = format!("1000-2000 r-xp 0 fe:00 1 {}", program.file);
+        let mut mappings = read_mappings(maps.as_bytes()).unwrap();
         program.rename(&mut mappings);
         assert_eq!(Path::new(&mappings[0].name), link);
         assert_eq!(lost, None, "the link leads to another program");

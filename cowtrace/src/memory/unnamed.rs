@@ -8,7 +8,8 @@ use crate::run::{Kind, Mapping};
 const ARENA: u64 = 64 << 20;
 /// glibc keeps one page in front of a thread's stack without access, and takes both from one mapping.
 const GUARD: u64 = 4096;
-/// Stacks are given in whole units of this, bytes: musl's and Go's are not laid out like this.
+/// Stacks have whole units of this, bytes, with the page in front (glibc before 2.27) or without it: musl's and Go's
+/// are not laid out like this.
 const STACK_UNIT: u64 = 64 << 10;
 const LEAST_STACK: u64 = 128 << 10;
 /// As the kernel names anonymous memory without a name.
@@ -53,7 +54,9 @@ fn is_thread_stack(guard: &Mapping, stack: &Mapping) -> bool {
         && guard.perms == "---p"
         && guard.name == UNNAMED
         && whole >= LEAST_STACK
-        && whole.is_multiple_of(STACK_UNIT)
+        && [whole, stack.size_bytes()]
+            .iter()
+            .any(|size| size.is_multiple_of(STACK_UNIT))
 }
 
 #[cfg(test)]
@@ -76,6 +79,8 @@ mod tests {
 7f0000021000-7f0004000000 ---p 00000000 00:00 0
 7f0010000000-7f0010001000 ---p 00000000 00:00 0
 7f0010001000-7f0010800000 rw-p 00000000 00:00 0
+7f0018000000-7f0018001000 ---p 00000000 00:00 0
+7f0018001000-7f0018801000 rw-p 00000000 00:00 0
 7f0020000000-7f0020021000 rw-p 00000000 00:00 0
 7f0030000000-7f0030001000 ---p 00000000 00:00 0
 7f0030001000-7f0030003000 rw-p 00000000 00:00 0
@@ -87,6 +92,8 @@ mod tests {
             [
                 MALLOC_ARENA,
                 UNNAMED,
+                UNNAMED,
+                THREAD_STACK,
                 UNNAMED,
                 THREAD_STACK,
                 UNNAMED,

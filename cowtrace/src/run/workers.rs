@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{CopiedMemory, Process};
-
-/// A process that lives longer than this has worked with what it inherited, ns.
-const MOMENT_NS: u64 = 1_000_000_000;
+use super::{CopiedMemory, Donors, Process, donors::is_short};
 
 /// The descendants of the masters by what they are.
 #[derive(Debug, Default)]
@@ -14,8 +11,8 @@ pub struct Workers<'a> {
     /// Those that inherited a program's memory and worked with it.
     pub workers: Vec<Worker<'a>>,
     /// Those that lived for less than a second on the memory of a program that merely wraps another
-    /// one, such as a script that starts a service; and all that such a script started and that had ended
-    /// when the service took its place.
+    /// one, such as a script that starts a service; all that such a script started and that had ended
+    /// when the service took its place; and those that only forked a worker and exited.
     pub helpers: OtherProcesses<'a>,
     /// Those that were started as a program, or started one at once.
     pub started: OtherProcesses<'a>,
@@ -30,6 +27,8 @@ pub struct Worker<'a> {
     pub forked: &'a Process,
     /// Pages that were copied for it, also after it had started programs in its own place.
     pub copied_pages: u64,
+    /// Whose memory it inherited.
+    pub donor: Option<u32>,
 }
 
 /// Processes that are no workers.
@@ -59,6 +58,7 @@ impl<'a> Workers<'a> {
     #[must_use]
     pub fn of(memory: &'a CopiedMemory) -> Self {
         let lineage = Lineage::of(&memory.processes);
+        let donors = Donors::of(&memory.processes);
         let mut copied: HashMap<u32, u64> = HashMap::new();
         for image in memory.descendants() {
             *copied.entry(lineage.first(image)).or_default() += image.copied.total();
@@ -66,12 +66,13 @@ impl<'a> Workers<'a> {
         let mut all = Self::default();
         for first in memory.descendants().filter(|image| lineage.is_first(image)) {
             let copied_pages = copied[&first.id];
-            if lineage.is_helper(first) {
+            if lineage.is_helper(first) || donors.is_step(first.id) {
                 all.helpers.add(first, copied_pages, &lineage);
             } else if lineage.is_worker(first) {
                 all.workers.push(Worker {
                     forked: first,
                     copied_pages,
+                    donor: donors.donor(first),
                 });
             } else {
                 all.started.add(first, copied_pages, &lineage);
@@ -95,7 +96,7 @@ impl<'a> Workers<'a> {
     #[must_use]
     pub fn donors(&self) -> HashSet<u32> {
         let workers = self.workers.iter();
-        workers.filter_map(|it| it.forked.parent_id).collect()
+        workers.filter_map(|it| it.donor).collect()
     }
 }
 
@@ -286,11 +287,6 @@ fn most<'a>(
         Some(other) if weight(other.0) > weight(one.0) => other,
         _ => one,
     }
-}
-
-/// Whether it was for a moment.
-fn is_short(began_ns: u64, ended_ns: Option<u64>) -> bool {
-    ended_ns.is_some_and(|ended| ended.saturating_sub(began_ns) < MOMENT_NS)
 }
 
 #[cfg(test)]

@@ -63,19 +63,28 @@ pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
 }
 
 /// Returns a hint if the user may have meant another process: a target that was forked, and has started no
-/// program since, is itself a worker, and the memory that it inherited belongs to the parent.
+/// program since, is itself a worker, and the memory that it inherited belongs to the one that forked it.
 #[must_use]
 pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
     let target = memory::read_identity(root, pid).ok()?;
-    let parent = target.parent;
+    let donor = memory::donor_of(root, pid)?;
     let program = |pid: u32| fs::read_link(root.join(pid.to_string()).join("exe")).ok();
-    if !target.is_forked || targets.contains(&parent) || program(parent)? != program(pid)? {
+    // One that has loaded more than it inherited is a master of its own, such as a mold below its monitor.
+    let has_little = memory::anonymous_pages(root, donor) * 2 < memory::anonymous_pages(root, pid);
+    if targets.contains(&donor) || has_little || program(donor)? != program(pid)? {
         return None;
     }
-    let name = memory::read_comm(root, parent).escape_debug().to_string();
-    Some(format!(
-        "{pid} is itself a child of {name} ({parent}); to see which of its parent's memory it copies, trace --pid {parent}"
-    ))
+    let name = memory::read_comm(root, donor).escape_debug().to_string();
+    Some(if donor == target.parent {
+        format!(
+            "{pid} is itself a child of {name} ({donor}); to see which of its parent's memory it copies, trace --pid \
+             {donor}"
+        )
+    } else {
+        format!(
+            "{pid} itself has its memory from {name} ({donor}); to see which of it it copies, trace --pid {donor}"
+        )
+    })
 }
 
 fn thread_group(root: &Path, pid: u32) -> Option<u32> {

@@ -82,11 +82,11 @@ mod tests {
                 of(WriteKind::Other),
                 new,
             ];
-            found.map(|share| (share * 1000.0).round())
+            found.map(|share| format!("{share:.3}"))
         };
-        assert_eq!(shares(0.05), [300.0, 600.0, 50.0, 50.0]);
-        assert_eq!(shares(0.4), [200.0, 400.0, 0.0, 400.0]);
+        assert_eq!(shares(0.05), ["0.300", "0.600", "0.050", "0.050"]);
+        assert_eq!(shares(0.4), ["0.200", "0.400", "0.000", "0.400"]);
         // It is a share of all copies, some of which have no record of the write.
-        assert_eq!(shares(1.2), [0.0, 0.0, 0.0, 1000.0]);
+        assert_eq!(shares(1.2), ["0.000", "0.000", "0.000", "1.000"]);
     }
 }

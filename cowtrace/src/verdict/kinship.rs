@@ -56,7 +56,7 @@ pub(crate) fn kinship_in_words(run: &Run) -> Option<String> {
 fn forked_by_donor(run: &Run, workforce: &Workers<'_>) -> Vec<(u32, u64)> {
     let mut numbers: BTreeMap<u32, u64> = BTreeMap::new();
     for worker in &workforce.workers {
-        let donor = worker.forked.parent_id.and_then(|id| run.process(id));
+        let donor = worker.donor.and_then(|id| run.process(id));
         if let Some(donor) = donor {
             *numbers.entry(donor.pid).or_default() += 1;
         }

@@ -1,5 +1,5 @@
-//! What is printed at the end of a trace about processes that are still alive: a service that
-//! replaces its master, as gunicorn does on SIGUSR2.
+//! A service that replaces its master, as gunicorn does on SIGUSR2: the trace goes on with the next one, or says at
+//! its end who is still alive.
 
 use std::{
     fs,
@@ -92,54 +92,80 @@ fn a_successor_of_the_master_is_named_with_the_command_that_traces_it() {
     if !can_trace("successor") {
         return;
     }
-    for how in ["exec", "fork"] {
-        let mut service =
-            Service::start(Command::new(python()).args(["-c", SERVICE, how, SERVICE]));
-        let old = pid_of(&service.answer()["ready"]);
-        let tracer = Tracer::of(old);
-        service.say("succeed");
-        let answer = service.answer();
-        let new = pid_of(&answer["successor"]);
-        let pid = Pid::from_raw(i32::try_from(old).expect("a pid"));
-        kill(pid, Signal::SIGTERM).expect("it is ours");
-        let (report, said) = tracer.wait_and_hear();
-        let name = fs::read_to_string(format!("/proc/{new}/comm")).expect("it lives");
-        let expected = format!(
-            "cowtrace: every target has exited, but 3 descendants still live: {new} ({}); \
-             continue with `cowtrace --pid {new}`",
-            name.trim()
-        );
-        assert!(said.lines().any(|line| line == expected), "{how}: {said}");
-        for pid in answer["workers"]
-            .as_array()
-            .expect("pids")
-            .iter()
-            .map(pid_of)
-        {
-            let worker = report.images(pid);
-            assert!(worker[0]["exited_ns"].is_null(), "{how}: {worker:?}");
-        }
-        // According to its output.
-        let output = Command::new(program("cowtrace"))
-            .args(["--pid", &new.to_string(), "-d", "300ms", "-f", "json"])
-            .output()
-            .expect("cowtrace runs");
-        assert!(output.status.success(), "{output:?}");
-        let next = Report::parse(&String::from_utf8_lossy(&output.stdout));
-        let mut pids: Vec<u64> = next
-            .processes()
-            .iter()
-            .map(|it| number(it, "pid"))
-            .collect();
-        pids.sort_unstable();
-        let workers = answer["workers"].as_array().expect("pids").iter();
-        let mut expected: Vec<u64> = workers.map(|pid| u64::from(pid_of(pid))).collect();
-        expected.push(u64::from(new));
-        expected.sort_unstable();
-        assert_eq!(pids, expected, "{how}");
-        service.end();
-        expected.into_iter().for_each(until_gone);
+    let mut service = Service::start(Command::new(python()).args(["-c", SERVICE, "fork", SERVICE]));
+    let old = pid_of(&service.answer()["ready"]);
+    let tracer = Tracer::of(old);
+    service.say("succeed");
+    let answer = service.answer();
+    let new = pid_of(&answer["successor"]);
+    let pid = Pid::from_raw(i32::try_from(old).expect("a pid"));
+    kill(pid, Signal::SIGTERM).expect("it is ours");
+    let (report, said) = tracer.wait_and_hear();
+    let name = fs::read_to_string(format!("/proc/{new}/comm")).expect("it lives");
+    let expected = format!(
+        "cowtrace: every target has exited, but 3 descendants still live: {new} ({}); \
+         continue with `cowtrace --pid {new}`",
+        name.trim()
+    );
+    assert!(said.lines().any(|line| line == expected), "{said}");
+    for pid in answer["workers"]
+        .as_array()
+        .expect("pids")
+        .iter()
+        .map(pid_of)
+    {
+        let worker = report.images(pid);
+        assert!(worker[0]["exited_ns"].is_null(), "{worker:?}");
     }
+    // According to its output.
+    let output = Command::new(program("cowtrace"))
+        .args(["--pid", &new.to_string(), "-d", "300ms", "-f", "json"])
+        .output()
+        .expect("cowtrace runs");
+    assert!(output.status.success(), "{output:?}");
+    let next = Report::parse(&String::from_utf8_lossy(&output.stdout));
+    let mut pids: Vec<u64> = next
+        .processes()
+        .iter()
+        .map(|it| number(it, "pid"))
+        .collect();
+    pids.sort_unstable();
+    let workers = answer["workers"].as_array().expect("pids").iter();
+    let mut expected: Vec<u64> = workers.map(|pid| u64::from(pid_of(pid))).collect();
+    expected.push(u64::from(new));
+    expected.sort_unstable();
+    assert_eq!(pids, expected);
+    service.end();
+    expected.into_iter().for_each(until_gone);
+}
+
+#[test]
+fn a_successor_that_runs_the_masters_program_takes_its_place() {
+    if !can_trace("successor by exec") {
+        return;
+    }
+    let mut service = Service::start(Command::new(python()).args(["-c", SERVICE, "exec", SERVICE]));
+    let old = pid_of(&service.answer()["ready"]);
+    let tracer = Tracer::of(old);
+    service.say("succeed");
+    let answer = service.answer();
+    let new = pid_of(&answer["successor"]);
+    let pid = Pid::from_raw(i32::try_from(old).expect("a pid"));
+    kill(pid, Signal::SIGTERM).expect("it is ours");
+    until_gone(u64::from(old));
+    // Fails if the trace has ended.
+    tracer.has_looked();
+    let report = tracer.stop();
+    let images = report.images(new);
+    let last = images.last().expect("the successor");
+    assert_eq!(last["role"], "master", "{images:?}");
+    for worker in answer["workers"].as_array().expect("pids") {
+        let worker = report.images(pid_of(worker))[0];
+        assert_eq!(worker["parent_id"], last["id"], "{worker:?}");
+    }
+    assert!(!report.images(old)[0]["exited_ns"].is_null());
+    service.end();
+    until_gone(u64::from(new));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod killed;
 mod kinship;
 mod lines;
 mod living;
+mod molds;
 mod names;
 mod recordings;
 mod said;

@@ -144,6 +144,21 @@ impl RegionTable {
         }
     }
 
+    /// Notes that a process had inherited a layout only to pass it on.
+    pub(in crate::collect) fn disinherit(&mut self, layout: &MappingLayout) {
+        for entry in layout
+            .entries
+            .iter()
+            .filter(|entry| entry.mapping.is_copy_on_write())
+        {
+            if let Some(region) = self.regions.get_mut(entry.region as usize) {
+                region.inheritors = region.inheritors.saturating_sub(1);
+                let pages = entry.mapping.resident_pages;
+                region.inherited_pages = region.inherited_pages.saturating_sub(pages);
+            }
+        }
+    }
+
     /// Adds copies to a region's sums.
     pub(in crate::collect) fn count(&mut self, region: u32, copied: &Sources) {
         if let Some(region) = self.regions.get_mut(region as usize) {

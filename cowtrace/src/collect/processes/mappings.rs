@@ -94,6 +94,11 @@ impl Mappings {
         self.regions.inherit(layout);
     }
 
+    /// Notes that a process had inherited a layout only to pass it on.
+    pub(in crate::collect) fn disinherit(&mut self, layout: &MappingLayout) {
+        self.regions.disinherit(layout);
+    }
+
     /// Forgets what was read of a process that has exited.
     pub(in crate::collect) fn forget(&mut self, id: u32) {
         self.layouts.forget(id);

@@ -11,5 +11,6 @@ pub(super) mod reading;
 pub(super) mod record;
 pub(super) mod records;
 pub(super) mod rows;
+mod steps;
 pub(super) mod touches;
 pub(super) mod tree;

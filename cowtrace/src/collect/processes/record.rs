@@ -9,8 +9,11 @@ use super::{
 };
 use crate::{
     probe::{Tables, Totals},
-    run::{CommandLine, Exit, HeldBefore, Mapping, Process, Role, Row, Sources},
+    run::{CommandLine, Exit, HeldBefore, Mapping, Process, Role, Row, Sources, passes_on},
 };
+
+/// A process that has touched more new pages has memory of its own to pass on.
+const MOST_TOUCHED: u64 = 256;
 
 /// One process image.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub(in crate::collect) struct Record {
     /// Whether it only started the command that is traced: left out of the run.
     pub is_launcher: bool,
     pub seemed_gone: bool,
+    /// The master that started it, if it runs the same program as that one: it may be to take its place.
+    pub restarts: Option<u32>,
     /// The parent's mappings at fork.
     pub inherited: Option<Rc<MappingLayout>>,
     /// Present pages in them that it can copy.
@@ -87,6 +92,7 @@ impl Record {
             name_is_final: false,
             is_launcher: false,
             seemed_gone: false,
+            restarts: None,
             inherited: None,
             inherited_pages: None,
             own: None,
@@ -117,6 +123,20 @@ impl Record {
     /// Whether it lives and is part of the run.
     pub(in crate::collect) const fn is_alive_in_run(&self) -> bool {
         self.exited_ns.is_none() && !self.is_launcher
+    }
+
+    /// Whether it was only a step on the way: it forked, and has exited at once with what it inherited as it was.
+    pub(in crate::collect) fn is_step(&self, tables: &Tables) -> bool {
+        let has_forked = self.passed.is_some() && self.started_ns > 0 && self.role == Role::Worker;
+        let touched = self.slot.map_or(0, |slot| tables.totals(slot).touched);
+        let passes = |ended_ns: u64, inherited_pages| {
+            let lived = ended_ns.saturating_sub(self.started_ns);
+            passes_on(lived, self.pages_written(tables), inherited_pages)
+        };
+        let ended = self.exited_ns.zip(self.inherited_pages);
+        has_forked
+            && touched <= MOST_TOUCHED
+            && ended.is_some_and(|(at_ns, pages)| passes(at_ns, pages))
     }
 
     /// As it stands in a run with these processes.

@@ -124,6 +124,20 @@ impl Records {
         self.masters.insert(after);
     }
 
+    /// When a master exits, the same program that it has started in another process takes its place, once that has
+    /// workers of its own: gunicorn and nginx replace themselves so.
+    pub(in crate::collect) fn hand_over(&mut self, before: u32) {
+        let has_workers = |id: u32| self.alive().any(|record| record.forked_from == Some(id));
+        let restarts = |record: &&Record| record.restarts == Some(before) && has_workers(record.id);
+        let next = self.alive().find(restarts).map(|record| record.id);
+        if let Some(next) = next.filter(|_| self.masters.contains(&before)) {
+            self.succeed(before, next);
+            if let Some(record) = self.get_mut(next) {
+                record.role = Role::Master;
+            }
+        }
+    }
+
     pub(in crate::collect) fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
         let index = self
             .all
@@ -299,6 +313,25 @@ mod tests {
         records.withdraw(second);
         assert!(records.masters_are_gone() && records.in_slot(3).is_none());
         assert_eq!(records.iter().map(|it| it.id).collect::<Vec<_>>(), [first]);
+    }
+
+    #[test]
+    fn a_master_that_started_its_program_again_is_followed_by_it() {
+        let mut records = Records::default();
+        let old = records.add(Record::new(9, 2, 1, "nginx".into(), Role::Master));
+        let new = records.add(Record {
+            parent: Some(old),
+            restarts: Some(old),
+            ..Record::new(10, 3, 2, "nginx".into(), Role::Worker)
+        });
+        records.get_mut(old).unwrap().exited_ns = Some(1);
+        records.hand_over(old);
+        assert!(records.masters_are_gone(), "it has no workers");
+        let worker = records.add(Record::new(11, 4, 3, "nginx".into(), Role::Worker));
+        records.get_mut(worker).unwrap().forked_from = Some(new);
+        records.hand_over(old);
+        assert!(!records.masters_are_gone());
+        assert_eq!(records.get(new).unwrap().role, Role::Master);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const MAX_RECORDS: usize = 65_536;
 /// The processes of a trace, and what they counted.
 pub struct Processes {
     proc_root: PathBuf,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) records: Records,
     /// Process and thread ids of tasks older than the trace, until the next sweep.
     adopted_tasks: Vec<(u32, u32)>,
@@ -153,9 +153,11 @@ impl Processes {
             left.name_is_final |= left.pid == event.pid;
             left.id
         });
+        let restarts = parent.and_then(|left| self.restarted_by(left, event.pid));
         self.retire_other_image(event);
         let id = self.records.add(Record {
             parent,
+            restarts,
             command_line: self.command_line_after(event),
             started_ns: self.clock.since_start(event.at_ns),
             ..Record::new(
@@ -209,7 +211,9 @@ impl Processes {
         if !record.name_is_final {
             record.comm.clone_from(&event.comm);
         }
-        record.inheritance
+        let (id, inheritance) = (record.id, record.inheritance);
+        self.records.hand_over(id);
+        inheritance
     }
 
     /// Keeps the name of the process in a slot: it has several threads, which may have names of their

@@ -170,7 +170,7 @@ impl Family {
     /// Counts frames of a piece, each once.
     fn count_frames(&mut self) {
         let zero = self.zero;
-        let has = |entry: &&PageEntry| has_page(**entry, zero);
+        let has = |entry: &&PageEntry| entry.is_anonymous(zero);
         let donors = self.entries.iter().filter(has).count();
         self.is_coarse |= self
             .entries
@@ -182,7 +182,7 @@ impl Family {
         let extra = self
             .apart
             .iter()
-            .filter(|(place, _)| has_page(self.entries[*place], zero));
+            .filter(|(place, _)| self.entries[*place].is_anonymous(zero));
         let counts = [donors, self.apart.len(), extra.count()];
         let first = self.piece.len() - OF_FAMILY;
         for (count, found) in self.piece[first..].iter_mut().zip(counts) {
@@ -230,18 +230,13 @@ impl Family {
     }
 }
 
-/// Whether a page is anonymous memory: files' pages and the page of zeros are not.
-fn has_page(entry: PageEntry, zero: Option<u64>) -> bool {
-    entry.is_present() && !entry.is_of_file() && zero != Some(entry.frame())
-}
-
 /// What a page is beside the donor's; none if neither has one.
 fn compare_pages(own: PageEntry, donor: PageEntry, zero: Option<u64>) -> Option<PageIs> {
     let is_in_swap = |entry: PageEntry| entry.is_swapped() && !entry.is_of_file();
     if is_in_swap(own) {
         return Some(PageIs::Swapped);
     }
-    let (has, donor_has) = (has_page(own, zero), has_page(donor, zero));
+    let (has, donor_has) = (own.is_anonymous(zero), donor.is_anonymous(zero));
     let is_shared = match own.frame() {
         // Not told: pages of several processes are taken for the donor's.
         0 => !own.is_exclusive(),

@@ -13,20 +13,25 @@ const UNSEEN: f64 = 3.0;
 
 /// Units of memory.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Units {
+pub(in crate::memory) struct Units {
     /// How many there are.
-    pub(super) all: u64,
+    pub(in crate::memory) all: u64,
     /// Addresses of those that were drawn, in order, and how many each stands for.
-    pub(super) drawn: Vec<(Range<u64>, u64)>,
+    pub(in crate::memory) drawn: Vec<(Range<u64>, u64)>,
 }
 
 /// Bytes of a unit on a machine with such pages.
-pub(super) fn unit_bytes(page_bytes: u64) -> u64 {
+pub(in crate::memory) fn unit_bytes(page_bytes: u64) -> u64 {
     UNIT.max(page_bytes)
 }
 
 /// Draws units from spans that are given by address: the same ones for the same seed.
-pub(super) fn sampled_units(spans: &[Range<u64>], page_bytes: u64, most: u64, seed: u64) -> Units {
+pub(in crate::memory) fn sampled_units(
+    spans: &[Range<u64>],
+    page_bytes: u64,
+    most: u64,
+    seed: u64,
+) -> Units {
     let unit = unit_bytes(page_bytes);
     let units_of = |span: &Range<u64>| (span.end - span.start).div_ceil(unit);
     let all: u64 = spans.iter().map(units_of).sum();

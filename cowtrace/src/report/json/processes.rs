@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    run::{Ending, Exit, KilledBy, Kind, Process, Role, Run, Sources, Successors},
+    run::{Donors, Ending, Exit, KilledBy, Kind, Process, Role, Run, Sources, Successors},
     verdict::{NewOfProcess, new_by_process},
     words::role_in_words,
 };
@@ -99,11 +99,12 @@ impl ExitOut {
 /// All processes.
 pub(super) fn processes_out(run: &Run) -> Vec<ProcessOut<'_>> {
     let successors = Successors::of(&run.memory);
+    let donors = Donors::of(&run.memory.processes);
     let new = new_by_process(run);
     let processes = run.memory.processes.iter();
     let out = processes.map(|process| {
         let new = new.as_ref().and_then(|new| new.get(&process.id)).copied();
-        process_out(run, process, &successors, new)
+        process_out(run, process, (&successors, &donors), new)
     });
     out.collect()
 }
@@ -111,7 +112,7 @@ pub(super) fn processes_out(run: &Run) -> Vec<ProcessOut<'_>> {
 fn process_out<'a>(
     run: &'a Run,
     process: &'a Process,
-    successors: &Successors<'_>,
+    (successors, donors): (&Successors<'_>, &Donors),
     new: Option<NewOfProcess>,
 ) -> ProcessOut<'a> {
     let touched_by_kind = touched_by_kind(run, process);
@@ -123,7 +124,7 @@ fn process_out<'a>(
         given_back_pages: new.map(|new| new.given_back),
         id: process.id,
         pid: process.pid,
-        parent_id: process.parent_id,
+        parent_id: donors.donor(process),
         comm: &process.comm,
         command: run.memory.command_line_of(process.id),
         role: process.role,

@@ -98,7 +98,7 @@ fn own_copies(worker: &Worker<'_>) -> u64 {
 fn by_reading(run: &Run, workers: &[&Worker<'_>]) -> Option<u64> {
     let walks = &run.who_holds.heap_walks;
     let pages = workers.iter().map(|worker| {
-        let donor = worker.forked.parent_id?;
+        let donor = worker.donor?;
         let mut of_donor = walks.iter().filter(|walk| walk.process_id == donor);
         let reach = of_donor
             .find_map(|walk| walk.reading)

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{series::PARTS, shape::Series, window::Window};
-use crate::run::{Process, Role, Run, Sample};
+use crate::run::{Donors, Process, Role, Run, Sample};
 
 /// Copies in memory of a run.
 pub(super) struct CopiesInMemory<'a> {
@@ -12,6 +12,7 @@ pub(super) struct CopiesInMemory<'a> {
     processes: HashMap<u32, &'a Process>,
     /// Those with children in the trace. What others copy is what they inherited themselves.
     parents: HashSet<u32>,
+    donors: Donors,
 }
 
 impl<'a> CopiesInMemory<'a> {
@@ -21,6 +22,7 @@ impl<'a> CopiesInMemory<'a> {
             samples: &run.memory.timeline.samples,
             parents: processes.clone().filter_map(|it| it.parent_id).collect(),
             processes: processes.map(|process| (process.id, process)).collect(),
+            donors: Donors::of(&run.memory.processes),
         }
     }
 
@@ -93,7 +95,7 @@ impl<'a> CopiesInMemory<'a> {
             let Some(process) = self.processes.get(id) else {
                 continue;
             };
-            if let Some(parent) = process.parent_id {
+            if let Some(parent) = self.donors.donor(process) {
                 let began = oldest.entry(parent).or_insert(process.started_ns);
                 *began = process.started_ns.min(*began);
             }

@@ -8,7 +8,7 @@ use super::{
     shape::{GrowthShape, Series},
     window::Window,
 };
-use crate::run::{Process, Role, Run};
+use crate::run::{Process, Role, Run, Worker};
 
 /// Workers that were replaced after a whole life in the trace, at least.
 const LEAST_LIVES: usize = 3;
@@ -50,6 +50,7 @@ pub(crate) struct GrowthOfLives {
 /// The whole life of a worker that was replaced.
 struct Life<'a> {
     worker: &'a Process,
+    donor: Option<u32>,
     ended_ns: u64,
     /// New pages over time, without what it gave back at its end.
     new: Series,
@@ -59,8 +60,8 @@ impl GrowthOfLives {
     /// `None` if too few were seen, or if they do not grow to their ends.
     pub(super) fn of(run: &Run, window: &Window<'_>, floor_pages: u64) -> Option<Self> {
         let workforce = run.workforce();
-        let workers: Vec<&Process> = workforce.workers.iter().map(|it| it.forked).collect();
-        let lives = whole_lives(&workers, window);
+        let workers = workforce.workers.as_slice();
+        let lives = whole_lives(workers, window);
         let life_ns = median_of(lives.iter().map(Life::length_ns).collect())?;
         if lives.len() < LEAST_LIVES || life_ns < LEAST_LIFE_NS {
             return None;
@@ -77,9 +78,9 @@ impl GrowthOfLives {
         if !grows_to_its_end(&least_by_age(&lives)?, least) {
             return None;
         }
-        let of_lives: HashSet<Option<u32>> = lives.iter().map(|it| it.worker.parent_id).collect();
-        let alike = workers.iter().filter(|it| of_lives.contains(&it.parent_id));
-        let alike: HashSet<u32> = alike.map(|it| it.id).collect();
+        let of_lives: HashSet<Option<u32>> = lives.iter().map(|it| it.donor).collect();
+        let alike = workers.iter().filter(|it| of_lives.contains(&it.donor));
+        let alike: HashSet<u32> = alike.map(|it| it.forked.id).collect();
         let new = NewMemory::of(window);
         let others = NewMemory::of_some(window, |id| !alike.contains(&id));
         let at_the_end = window.samples().last()?;
@@ -152,22 +153,23 @@ fn end_of_whole_life(worker: &Process, newest_ns: u64) -> Option<u64> {
     (is_one && newest_ns >= half && !was_killed).then_some(ended_ns)
 }
 
-/// The lives of workers that began and ended in the time, and after whose first half another one of the same
-/// parent was forked. A worker that the kernel killed was not replaced by its master's will.
-fn whole_lives<'a>(workers: &[&'a Process], window: &Window<'_>) -> Vec<Life<'a>> {
+/// The lives of workers that began and ended in the time, and after whose first half another one was forked from the
+/// same process. A worker that the kernel killed was not replaced by its master's will.
+fn whole_lives<'a>(workers: &[Worker<'a>], window: &Window<'_>) -> Vec<Life<'a>> {
     let Some((_, end)) = window.bounds_ns() else {
         return Vec::new();
     };
     let mut newest: HashMap<Option<u32>, u64> = HashMap::new();
-    for worker in workers.iter().filter(|it| it.started_ns <= end) {
-        let newest = newest.entry(worker.parent_id).or_default();
-        *newest = worker.started_ns.max(*newest);
+    for worker in workers.iter().filter(|it| it.forked.started_ns <= end) {
+        let newest = newest.entry(worker.donor).or_default();
+        *newest = worker.forked.started_ns.max(*newest);
     }
     let whole = workers.iter().filter_map(|worker| {
-        let newest = newest.get(&worker.parent_id).copied().unwrap_or(0);
-        let ended_ns = end_of_whole_life(worker, newest).filter(|ended| *ended <= end)?;
+        let newest = newest.get(&worker.donor).copied().unwrap_or(0);
+        let ended_ns = end_of_whole_life(worker.forked, newest).filter(|ended| *ended <= end)?;
         Some(Life {
-            worker,
+            worker: worker.forked,
+            donor: worker.donor,
             ended_ns,
             new: Series::new(),
         })

@@ -201,7 +201,7 @@ fn copies_of_processes_that_have_ended_are_work() {
     let (kind, words) = verdict(&run);
     assert_eq!(kind, VerdictKind::ComesAndGoes);
     let expected =
-        "COPY-ON-WRITE WORK, LITTLE MEMORY: 60 MiB copied by 2 workers, about 48 MiB at a time";
+        "COPY-ON-WRITE WORK, LITTLE MEMORY: 60 MiB copied by 2 workers, about 60 MiB at a time";
     assert_eq!(words, expected);
 }
 
