@@ -182,7 +182,9 @@ fn functions_with_debug_information(path: &Path) -> Option<Vec<Known>> {
     let file = object::File::parse(&cache).ok()?;
     let ranges = ranges_of(&file)?;
     let mut all: BTreeMap<u64, Known> = BTreeMap::new();
-    let names = file.dynamic_symbols().filter(|it| it.is_definition());
+    let names = file
+        .dynamic_symbols()
+        .filter(object::ObjectSymbol::is_definition);
     let mut exported: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for symbol in names {
         let names = exported.entry(symbol.address()).or_default();

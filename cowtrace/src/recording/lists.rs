@@ -28,8 +28,7 @@ pub(super) struct Lists {
     victims: HeldRows,
     regions: HeldRows,
     perf_map_problems: HeldRows,
-    unnamed_functions: HeldRows,
-    stripped_files: HeldRows,
+    unnamed: UnnamedLists,
     first_touches: HeldRows,
     held_before: HeldRows,
     balances: HeldRows,
@@ -37,6 +36,27 @@ pub(super) struct Lists {
     grown_heaps: HeldRows,
     grown_types: HeldRows,
     grown_variables: HeldRows,
+}
+
+/// Those of code without names.
+#[derive(Clone, Debug, Default)]
+struct UnnamedLists {
+    functions: HeldRows,
+    files: HeldRows,
+}
+
+impl UnnamedLists {
+    fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
+        let who = &run.who_wrote;
+        Ok(Self {
+            functions: sync_list::<UnnamedFunction, _>(
+                db,
+                &self.functions,
+                &who.unnamed_functions,
+            )?,
+            files: sync_list::<StrippedFile, _>(db, &self.files, &who.stripped_files)?,
+        })
+    }
 }
 
 /// Those of the machine.
@@ -168,16 +188,7 @@ impl Lists {
                 &self.perf_map_problems,
                 &run.who_wrote.perf_map_problems,
             )?,
-            unnamed_functions: sync_list::<UnnamedFunction, _>(
-                db,
-                &self.unnamed_functions,
-                &run.who_wrote.unnamed_functions,
-            )?,
-            stripped_files: sync_list::<StrippedFile, _>(
-                db,
-                &self.stripped_files,
-                &run.who_wrote.stripped_files,
-            )?,
+            unnamed: self.unnamed.sync(db, run)?,
             first_touches: sync_list::<FirstTouches, _>(
                 db,
                 &self.first_touches,
