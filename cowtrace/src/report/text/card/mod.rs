@@ -247,7 +247,7 @@ fn rows_of_copies(copies: &CopiesOnCard, are_aside: bool) -> Vec<LabelledRow<'_>
     if is_more && !rows.is_empty() {
         let (in_all, held) = (size(copies.in_all_bytes), size(copies.bytes));
         let text = format!("(shares of {in_all} copied in all; {held} of it held at the end)");
-        rows.push(text_row(label("what"), 6, RowFigures::Nothing, text));
+        rows.push(text_row(label("what"), 4, RowFigures::Nothing, text));
     }
     if let Some((place, share)) = &copies.place {
         let text = if are_aside {
