@@ -131,7 +131,7 @@ fn advice_on_holes(run: &Run, free: &FreePages) -> Advice {
         percent(free.used_part(run)),
         size(unused)
     );
-    let what = "loading in a child process, which takes its holes with it";
+    let what = "loading in a child process: its holes end with it";
     Advice::helping(what, because, in_use)
 }
 

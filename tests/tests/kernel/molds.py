@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import sys
+import time
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -90,6 +91,8 @@ def monitor():
             molds.append(workers.pop(0))
             molds[-1].obey(b"p")
             told.readline()
+            # Promoted workers have worked for a while: who began less than 50 ms before is taken for a sibling.
+            time.sleep(0.2)
             say(mold=molds[-1].pid)
         elif command == "retire":
             mold = molds.pop(0)

@@ -4,6 +4,7 @@
 mod advice;
 mod grown;
 mod lives;
+mod outlook;
 
 use std::io::{self, Write};
 
@@ -12,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 use advice::rows_of_advice;
 use grown::rows_of_grown;
 use lives::{row_of_loaded, rows_of_lives};
+use outlook::rows_of_outlook;
 
 use super::{
     extent::Extent,
@@ -20,11 +22,10 @@ use super::{
 use crate::{
     terminal::{Style, heading, paragraph, wrap},
     verdict::{
-        Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Outlook, Room,
-        RoomIs,
+        Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Room, RoomIs,
     },
     words::{
-        about_percent, about_seconds, kind_of_write, percent, plural, printable, seconds,
+        about_percent, about_seconds, kind_of_write, percent, plural, printable,
         short_kind_of_write, shorten, size,
     },
 };
@@ -100,8 +101,6 @@ pub(in crate::report) struct CardRow {
     pub(in crate::report) figures: String,
 }
 
-/// Reading that can copy more than this share of the ceiling needs no line of its own.
-const MUCH_BY_READING: f64 = 0.95;
 /// Room in which each row is one line.
 const ALL_ROOM: usize = 400;
 
@@ -341,66 +340,6 @@ fn with_types(words: &str, types: &[(String, f64)], room: usize) -> Vec<String> 
         text.push_str(&next);
     }
     wrap(&text, room)
-}
-
-fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<LabelledRow<'a>> {
-    let since = if outlook.is_since_start {
-        " (in this trace)"
-    } else {
-        ""
-    };
-    let mut text = format!(
-        "{}{since} of at most {} in {}",
-        size(outlook.unshared_bytes),
-        size(outlook.ceiling_bytes),
-        plural(outlook.workers as u64, "worker"),
-    );
-    match (outlook.flat_ns, outlook.rate) {
-        (Some(flat_ns), _) => text = format!("{text}; flat for {}", seconds(flat_ns)),
-        (None, Some(rate)) if rate > 0 => text = format!("{text}; now {}/s", size(rate)),
-        (None, _) => {}
-    }
-    let over = outlook.room.and_then(|room| excess(outlook, room));
-    if outlook.room.is_some() && over.is_none() {
-        text.push_str("; fits");
-    }
-    let label = if card.copies_are_aside {
-        "also"
-    } else {
-        "how far"
-    };
-    let first = text_row(label, 0, RowFigures::Nothing, text);
-    let over = over.map(|text| text_row(label, 0, RowFigures::Nothing, text));
-    let more = outlook.more_workers.map(|more| {
-        let text = format!(
-            "a further worker: at most {}; {} and the master: {}",
-            size(more.each_bytes),
-            plural(more.workers, "worker"),
-            size(more.all_bytes)
-        );
-        text_row("sizing", 7, RowFigures::Nothing, text)
-    });
-    let by_reading = outlook.by_reading_bytes.filter(|bytes| {
-        let most = outlook.ceiling_bytes as f64 * MUCH_BY_READING;
-        !card.copies_are_aside && (*bytes as f64) < most
-    });
-    let by_reading = by_reading.map(|bytes| {
-        let text = format!("reading alone can copy at most {}", size(bytes));
-        text_row(label, 7, RowFigures::Nothing, text)
-    });
-    let first = std::iter::once(first).chain(over);
-    first.chain(by_reading).chain(more).collect()
-}
-
-/// By how much what may still be copied exceeds what there is for it; `None` if it fits.
-fn excess(outlook: &Outlook, room: Room) -> Option<String> {
-    let over = outlook.remaining_bytes.checked_sub(room.bytes);
-    let over = over.filter(|over| *over > 0)?;
-    let what = match room.is {
-        RoomIs::Limit => "the limit of its cgroup",
-        RoomIs::Available => "what the machine has available",
-    };
-    Some(format!("the rest exceeds {what} by {}", size(over)))
 }
 
 fn row_of_loss<'a>(loss: LossOnCard) -> LabelledRow<'a> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     run::WriteKind,
-    verdict::{Advice, MoreWorkers},
+    verdict::{Advice, MoreWorkers, Outlook},
 };
 
 fn advice(what: &str, helps: bool, mib: u64) -> Advice {
