@@ -22,8 +22,14 @@ fn main() -> Result<()> {
     addresses.sort_unstable();
     addresses.dedup();
     let pages = vec![1; addresses.len()];
-    let found = holders_of(Path::new("/proc"), pid, addresses, pages, Limits::default())
-        .map_err(|why| anyhow!("{why}"))?;
+    let found = holders_of(
+        Path::new("/proc"),
+        pid,
+        addresses,
+        pages,
+        &Limits::default(),
+    )
+    .map_err(|why| anyhow!("{why}"))?;
     println!("{found:#?}");
     let status = fs::read_to_string("/proc/self/status")?;
     for line in status.lines().filter(|line| line.starts_with("VmHWM")) {

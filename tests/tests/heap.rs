@@ -26,7 +26,7 @@ fn start(python: &Interpreter) -> (Service, Truth) {
     (service, truth)
 }
 
-fn find(service: &Service, truth: &Truth, limits: Limits) -> Result<Found, String> {
+fn find(service: &Service, truth: &Truth, limits: &Limits) -> Result<Found, String> {
     let mut addresses: Vec<u64> = truth.values().flatten().copied().collect();
     addresses.sort_unstable();
     let pages = vec![1; addresses.len()];
@@ -57,7 +57,7 @@ fn all(truth: &Truth) -> u64 {
 fn objects_are_found_under_the_variables_that_hold_them() {
     for python in walkable() {
         let (service, truth) = start(&python);
-        let found = find(&service, &truth, Limits::default())
+        let found = find(&service, &truth, &Limits::default())
             .unwrap_or_else(|why| panic!("{python}: {why}"));
         let (right, all) = (right(&truth, &found), all(&truth));
         let told: BTreeMap<&str, u64> = found
@@ -83,7 +83,7 @@ fn a_master_that_goes_on_is_walked_to_the_end() {
         service.say("churn");
         service.answer();
         for _ in 0..3 {
-            let found = find(&service, &truth, Limits::default())
+            let found = find(&service, &truth, &Limits::default())
                 .unwrap_or_else(|why| panic!("{python}: {why}"));
             let (right, all) = (right(&truth, &found), all(&truth));
             assert!(
@@ -104,13 +104,13 @@ fn a_walk_ends_with_its_time_or_its_memory_and_says_so() {
         time: Duration::from_millis(1),
         ..Limits::default()
     };
-    let found = find(&service, &truth, short).expect("a part");
+    let found = find(&service, &truth, &short).expect("a part");
     assert!(found.is_partial && found.duration_ns < 1_000_000_000);
     let small = Limits {
         memory_bytes: (16 << 20) + all(&truth) as usize * 24 + (64 << 10),
         ..Limits::default()
     };
-    match find(&service, &truth, small) {
+    match find(&service, &truth, &small) {
         Ok(found) => assert!(found.is_partial),
         Err(why) => assert!(why.contains("modules"), "{why}"),
     }
@@ -135,7 +135,7 @@ fn walking_a_process_leaves_it_as_it_was() {
         // It waits for a line; the little work that it does before that takes no time.
         std::thread::sleep(Duration::from_millis(200));
         let before = (private_dirty(pid), faults(pid));
-        let found = find(&service, &truth, Limits::default()).expect("variables");
+        let found = find(&service, &truth, &Limits::default()).expect("variables");
         assert!(found.objects > 100_000);
         assert_eq!((private_dirty(pid), faults(pid)), before, "{python}");
         service.end();

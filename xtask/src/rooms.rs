@@ -172,7 +172,7 @@ fn the_rooms_of_the_user_side_use_only_those_below() {
         ("targets", &["itself", "memory", "run"]),
         ("probe", &["foreign", "memory"]),
         ("native", &["itself", "memory", "run"]),
-        ("runtime", &["memory", "native", "run"]),
+        ("runtime", &["memory", "native", "run", "stop"]),
         ("writer", &["native", "run", "runtime"]),
         (
             "collect",

@@ -57,6 +57,15 @@ impl Ends {
         self.stop.clone()
     }
 
+    /// Tells the steps after the end whether another one has come.
+    pub(super) fn another() -> io::Result<Stop> {
+        let another = Stop::default();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            another.at(kind.as_raw_value())?;
+        }
+        Ok(another)
+    }
+
     /// Until one comes.
     pub(super) async fn next(&mut self) -> End {
         tokio::select! {

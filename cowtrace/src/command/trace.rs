@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, IsTerminal as _},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     time::SystemTime,
 };
 
@@ -36,6 +36,10 @@ use crate::{
     streams::{self, say_to_user},
     targets, words,
 };
+
+/// While memory is read at the end.
+const READING: &str =
+    "looking for the variables that hold what was copied; another Ctrl-C ends this";
 
 /// Traces, then reports.
 pub fn run_trace(arguments: TraceArgs) -> Result<()> {
@@ -114,7 +118,9 @@ pub(super) fn trace_until_end(
     }
     record::check_recording_options(options)?;
     let ready = options.ready_file.as_deref();
-    if ready.is_some() && ready == options.output.as_deref() {
+    if let (Some(ready), Some(output)) = (ready, options.output.as_deref())
+        && path::absolute(ready)? == path::absolute(output)?
+    {
         bail!("-o and --ready-file name the same file: name two");
     }
     let ready = ready.map(ReadySignal::prepare).transpose()?;
@@ -205,7 +211,9 @@ impl Session<'_> {
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
-        let mut run = collector.finish(identity);
+        let reading = LineOfSlowStep::begin(READING.into());
+        let mut run = collector.finish(identity, Ends::another()?);
+        drop(reading);
         let command = exits.note(&mut run, cause, was_interrupted);
         say_who_lives_on(&run, cause, started);
         let recorded = recording.map(|recording| recording.finish(&run));

@@ -218,7 +218,7 @@ pub fn holders_of(
     pid: u32,
     addresses: Vec<u64>,
     pages: Vec<u32>,
-    limits: Limits,
+    limits: &Limits,
 ) -> Result<Found, String> {
     let code = ProgramCode::read(proc_root, &[pid], || false);
     let mut exports = Exports::read_by(NameReader::Here);

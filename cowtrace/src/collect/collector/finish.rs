@@ -7,12 +7,13 @@ use super::{
 use crate::{
     probe::RangeCount,
     run::{Run, Sample},
+    stop::Stop,
 };
 
 impl Collector {
-    /// Takes the hooks off and gives everything that was observed.
+    /// Takes the hooks off and gives everything that was observed. `stop` ends the search for variables.
     #[must_use]
-    pub fn finish(mut self, identity: RunIdentity) -> Run {
+    pub fn finish(mut self, identity: RunIdentity, stop: Stop) -> Run {
         let skipped = self.probe.detach();
         // The trace ends here, however long the rest takes.
         let duration_ns = self.clock.elapsed_ns();
@@ -31,7 +32,7 @@ impl Collector {
             tables: &self.probe.tables,
             evidence: &self.evidence,
         };
-        let who_holds = self.holders.find(view, &mut self.loss);
+        let who_holds = self.holders.find(view, &mut self.loss, stop);
         let root = self.processes.proc_root();
         let grown = self.new_pages.find(records, &self.evidence, root);
         let named = self.evidence.name(records);

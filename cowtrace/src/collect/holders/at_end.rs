@@ -18,6 +18,7 @@ use super::{
 use crate::{
     collect::processes::{inheritance::Inheritance, records::Records},
     run::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds},
+    stop::Stop,
     writer::{Found, Objects, Variable},
 };
 
@@ -60,6 +61,8 @@ pub(super) struct LastWalks<'a> {
     early: &'a mut EarlyWalks,
     view: TraceView<'a>,
     began: Instant,
+    /// Ends them.
+    stop: Stop,
 }
 
 impl<'a> LastWalks<'a> {
@@ -67,12 +70,14 @@ impl<'a> LastWalks<'a> {
         samples: &'a ObjectSamples,
         early: &'a mut EarlyWalks,
         view: TraceView<'a>,
+        stop: Stop,
     ) -> Self {
         Self {
             samples,
             early,
             view,
             began: Instant::now(),
+            stop,
         }
     }
 
@@ -210,7 +215,13 @@ impl<'a> LastWalks<'a> {
             );
         };
         let deadline = self.deadline(&objects, keepers);
-        walk_in_turn(&objects, &walk, addresses, keepers, (deadline, 0))
+        walk_in_turn(
+            &objects,
+            &walk,
+            addresses,
+            keepers,
+            (deadline, 0, &self.stop),
+        )
     }
 
     /// Until when a walk may take: what holds the copies is not known if it is cut short.

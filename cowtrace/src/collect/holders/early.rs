@@ -15,7 +15,9 @@ use super::{
     view::TraceView,
     walk::{WalkResult, new_walk, walk_in_turn},
 };
-use crate::{collect::processes::inheritance::Inheritance, run::HeapWalk, writer::Survey};
+use crate::{
+    collect::processes::inheritance::Inheritance, run::HeapWalk, stop::Stop, writer::Survey,
+};
 
 /// Copied pages for which a walk is worth it.
 const LEAST_PAGES: u64 = 1024;
@@ -190,7 +192,15 @@ impl EarlyWalks {
             ..new_walk(inheritance, &addresses)
         };
         let deadline = Instant::now() + TIME;
-        let run = move || walk_in_turn(&objects, &walk, addresses, &keepers, (deadline, LANDMARKS));
+        let run = move || {
+            walk_in_turn(
+                &objects,
+                &walk,
+                addresses,
+                &keepers,
+                (deadline, LANDMARKS, &Stop::default()),
+            )
+        };
         let thread = std::thread::Builder::new().name("walk".into()).spawn(run);
         self.running = thread.ok().map(|thread| RunningWalk {
             inheritance,

@@ -14,6 +14,7 @@ use crate::{
     memory,
     probe::Tables,
     run::{Loss, WhoHolds},
+    stop::Stop,
 };
 
 /// Which variables hold copied memory, as far as is known.
@@ -108,10 +109,15 @@ impl HolderLookup {
             .begin_next(&self.copies, &self.samples, view, now_ns);
     }
 
-    /// Finds the variables at the end of the trace; no copies are left.
-    pub(in crate::collect) fn find(&mut self, view: TraceView<'_>, loss: &mut Loss) -> WhoHolds {
+    /// Finds the variables at the end of the trace, until somebody wants no more; no copies are left.
+    pub(in crate::collect) fn find(
+        &mut self,
+        view: TraceView<'_>,
+        loss: &mut Loss,
+        stop: Stop,
+    ) -> WhoHolds {
         let copies = std::mem::take(&mut self.copies);
         loss.addresses_full += copies.dropped;
-        LastWalks::new(&self.samples, &mut self.early, view).find(copies)
+        LastWalks::new(&self.samples, &mut self.early, view, stop).find(copies)
     }
 }

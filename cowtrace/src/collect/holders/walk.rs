@@ -6,6 +6,7 @@ use super::{copies::Addresses, keepers::Keeper};
 use crate::{
     collect::processes::inheritance::Inheritance,
     run::HeapWalk,
+    stop::Stop,
     writer::{Found, Limits, Objects},
 };
 
@@ -62,16 +63,17 @@ pub(super) fn walk_in_turn(
     walk: &HeapWalk,
     addresses: Addresses,
     keepers: &[Keeper],
-    (deadline, landmarks): (Instant, usize),
+    (deadline, landmarks, stop): (Instant, usize, &Stop),
 ) -> WalkResult {
     let (addresses, pages) = addresses.into_parts();
     first_that_stays(walk, keepers, |keeper| {
         let limits = Limits {
             time: deadline.saturating_duration_since(Instant::now()),
             landmarks,
+            stop: stop.clone(),
             ..Limits::default()
         };
-        objects.holders(keeper.pid, addresses.clone(), pages.clone(), limits)
+        objects.holders(keeper.pid, addresses.clone(), pages.clone(), &limits)
     })
 }
 

@@ -176,11 +176,17 @@ fn passing_in_words(run: &Run, passing: &[&Process]) -> String {
         1 => ("is no worker", "child"),
         _ => ("are no workers", "children"),
     };
+    let ran_others = passing.iter().any(|it| it.inherited_pages.is_none());
+    let before = if ran_others {
+        let before = pages(&|it| it.inherited_pages.is_some());
+        format!(", {before} of it before they ran other programs")
+    } else {
+        String::new()
+    };
     format!(
-        "{} short-lived {children} that {are}, {} in all, {} of it before they ran other programs",
+        "{} short-lived {children} that {are}, {} in all{before}",
         count(pids.len() as u64),
         pages(&|_| true),
-        pages(&|it| it.inherited_pages.is_some()),
     )
 }
 

@@ -31,7 +31,7 @@ pub fn read_contents(proc_root: &Path, pid: u32, time: Duration) -> Result<HeapC
     Python::find(proc_root, &[pid], &code, &mut exports)
         .ok_or_else(|| format!("it runs no CPython of 3.8 or newer; {LISTS_PIDS}"))?
         .objects(proc_root)
-        .contents(pid, limits)
+        .contents(pid, &limits)
 }
 
 /// Whether a process is there and its memory may be read.
@@ -72,7 +72,7 @@ fn refusal_in_words(proc_root: &Path, pid: u32) -> String {
 
 impl Objects {
     /// All objects of a process, by type and by variable; or why they are unknown.
-    fn contents(&self, pid: u32, limits: Limits) -> Result<HeapContents, String> {
+    fn contents(&self, pid: u32, limits: &Limits) -> Result<HeapContents, String> {
         let mut found = self.settled_contents(pid, limits)?;
         let aside = memory::read_held_aside(&self.proc_root, pid);
         found.swapped_bytes = aside.map_or(0, |aside| aside.swapped_bytes);
@@ -87,17 +87,17 @@ impl Objects {
     }
 
     /// The objects; read again where a large container was moved or freed each time it was read.
-    fn settled_contents(&self, pid: u32, limits: Limits) -> Result<HeapContents, String> {
+    fn settled_contents(&self, pid: u32, limits: &Limits) -> Result<HeapContents, String> {
         let began = Instant::now();
         let mut left_to_try = TRIES;
         loop {
             let left = limits.time.saturating_sub(began.elapsed());
             let limits = Limits {
                 time: left,
-                ..limits
+                ..limits.clone()
             };
             let mut found = self.read_living(pid, |interpreter, read| {
-                heap::count_objects(&self.proc_root, pid, interpreter, limits, read)
+                heap::count_objects(&self.proc_root, pid, interpreter, &limits, read)
             })?;
             left_to_try -= 1;
             let took = began.elapsed();

@@ -178,7 +178,7 @@ impl Objects {
         pid: u32,
         addresses: Vec<u64>,
         pages: Vec<u32>,
-        limits: Limits,
+        limits: &Limits,
     ) -> Result<Found, String> {
         let copies = heap::AddressCopies { addresses, pages };
         self.read_living(pid, |interpreter, read| {

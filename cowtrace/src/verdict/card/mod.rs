@@ -207,8 +207,12 @@ fn is_of_processes(growth: &TreeGrowth) -> bool {
 fn new_beside(run: &Run, growth: &TreeGrowth) -> Option<String> {
     let is_beside = growth.kind == VerdictKind::CopyOnWrite && growth.has_new_part();
     let bytes = is_beside.then(|| size(growth.new_bytes))?;
-    let processes = who_has_new(run).map_or_else(String::new, |who| format!(" {who}"));
-    Some(format!("{bytes} of new memory{processes}"))
+    Some(match who_has_new(run) {
+        // Of one process it has the figure.
+        Some(who) if who.ends_with(&bytes) => format!("new memory {who}"),
+        Some(who) => format!("{bytes} of new memory {who}"),
+        None => format!("{bytes} of new memory"),
+    })
 }
 
 /// How long so many bytes last at so many a second, ns.

@@ -13,6 +13,8 @@ use crate::{
 
 /// A command that ends sooner has done next to nothing, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
+/// Copies of processes that have ended are worth a word from here on, bytes.
+const A_LITTLE_BYTES: u64 = 1 << 20;
 const NEW_IN_FREE: &str = "NEW OBJECTS IN FREE MEMORY OF THE MASTER";
 
 /// The verdict in one line: in capitals what it is, then its figures.
@@ -60,6 +62,13 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
         VerdictKind::NothingGrew => ended_at_once(run)
             .or_else(|| attached_late(run, growth))
             .unwrap_or_else(|| {
+                let ended = growth.copied_bytes.saturating_sub(growth.held_bytes);
+                if ended > growth.held_bytes && ended >= A_LITTLE_BYTES {
+                    let all = size(growth.copied_bytes);
+                    return format!(
+                        "NOTHING GREW IN {time}: {all} copied on write, mostly by processes that ended"
+                    );
+                }
                 format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
             }),
     }

@@ -47,7 +47,8 @@ const MORE_IN_ALL: f64 = 1.05;
 const ALONE: f64 = 0.9;
 /// By how much copies are less important where the card says what grows.
 const AFTER_GROWN: u8 = 5;
-const STOPPED: &str = "it grew before it stopped: a cache that is full, or objects made once";
+const STOPPED: &str =
+    "it grew before it stopped: a full cache, objects made once, or freed memory that is kept";
 const CHECK: &str = "change it, trace again, cowtrace diff";
 /// A comparison of runs has copies alone.
 const CHECK_GROWTH: &str = "change it, trace again: the first line says if it still grows";
@@ -155,7 +156,7 @@ fn rows_of_card(card: &Card) -> Vec<LabelledRow<'_>> {
         rows.extend(rows_of_copies_in_detail(card, copies));
     }
     if let Some(new) = &card.new_beside {
-        rows.push(text_row("also", 3, RowFigures::Nothing, new.clone()));
+        rows.push(text_row("also", 1, RowFigures::Nothing, new.clone()));
     }
     rows.extend(card.loss.map(row_of_loss));
     rows

@@ -38,7 +38,7 @@ pub(crate) fn count_objects(
     proc_root: &Path,
     pid: u32,
     interpreter: &LivingInterpreter,
-    limits: Limits,
+    limits: &Limits,
     read: Box<ReadMemory<'_>>,
 ) -> Result<HeapContents, &'static str> {
     let began = Instant::now();

@@ -21,10 +21,13 @@ use super::{
     variable::Variable,
     walk::Walk,
 };
-use crate::run::{FreeMemory, FreezeSaving, ReadingReach};
+use crate::{
+    run::{FreeMemory, FreezeSaving, ReadingReach},
+    stop::Stop,
+};
 
 /// The limits of a walk.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Time for the search.
     pub time: Duration,
@@ -34,6 +37,8 @@ pub struct Limits {
     /// How many landmarks are looked up beside the copied addresses, for a [`Survey`]; with 0, no
     /// survey is made.
     pub landmarks: usize,
+    /// Ends it before that time.
+    pub stop: Stop,
 }
 
 impl Default for Limits {
@@ -42,6 +47,7 @@ impl Default for Limits {
             time: Duration::from_secs(5),
             memory_bytes: 96 << 20,
             landmarks: 0,
+            stop: Stop::default(),
         }
     }
 }
@@ -113,7 +119,7 @@ pub(crate) fn find_holders(
     pid: u32,
     interpreter: &LivingInterpreter,
     copies: AddressCopies,
-    limits: Limits,
+    limits: &Limits,
     read: Box<ReadMemory<'_>>,
 ) -> Result<Found, &'static str> {
     let began = Instant::now();
@@ -132,7 +138,7 @@ pub(crate) fn find_holders(
 pub(super) fn memory_of<'a>(
     proc_root: &Path,
     pid: u32,
-    limits: Limits,
+    limits: &Limits,
     tables: (usize, usize),
     read: Box<ReadMemory<'a>>,
 ) -> Result<Memory<'a>, &'static str> {
@@ -149,7 +155,7 @@ pub(super) fn prepare_walk<'a>(
     memory: Memory<'a>,
     interpreter: &LivingInterpreter,
     addresses: Vec<u64>,
-    limits: Limits,
+    limits: &Limits,
 ) -> Result<Walk<'a>, &'static str> {
     let bytes = (memory.regions.chunks() as u64 * CHUNK * MAX_ROUNDS).max(LEAST_BYTES);
     let mut memory = Some(memory);
@@ -171,7 +177,11 @@ pub(super) fn prepare_walk<'a>(
             _ => Occupancy::default(),
         };
         let lists = [addresses, landmarks].map(|list| Copied::new(list, &objects.memory));
-        let mut walk = Walk::new(objects, lists, Deadline::new(limits.time, bytes));
+        let mut walk = Walk::new(
+            objects,
+            lists,
+            Deadline::new(limits.time, bytes).or_at(limits.stop.clone()),
+        );
         walk.occupancy = occupancy;
         walk.begin(&interpreters);
         return Ok(walk);

@@ -70,8 +70,8 @@ pub(crate) fn find_grown(
         memory_bytes: limits.memory_bytes + tables.0,
         ..limits
     };
-    let memory = memory_of(proc_root, pid, limits, tables, read)?;
-    let mut walk = prepare_walk(memory, interpreter, Vec::new(), limits)?;
+    let memory = memory_of(proc_root, pid, &limits, tables, read)?;
+    let mut walk = prepare_walk(memory, interpreter, Vec::new(), &limits)?;
     let mut found = grown_in(&mut walk, interpreter.runtime, new);
     for heap in &mut found.heaps {
         heap.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -160,7 +160,7 @@ impl Heap {
         };
         let copies = AddressCopies { addresses, pages };
         let memory = self.memory.memory();
-        let mut walk = prepare_walk(memory, &self.interpreter(), copies.addresses, limits)?;
+        let mut walk = prepare_walk(memory, &self.interpreter(), copies.addresses, &limits)?;
         Ok(finish_walk(&mut walk, &copies.pages))
     }
 
@@ -182,7 +182,7 @@ impl Heap {
             ..Limits::default()
         };
         let memory = self.memory.memory();
-        let mut walk = prepare_walk(memory, &self.interpreter(), Vec::new(), limits)?;
+        let mut walk = prepare_walk(memory, &self.interpreter(), Vec::new(), &limits)?;
         Ok(count_in(&mut walk, RUNTIME))
     }
 

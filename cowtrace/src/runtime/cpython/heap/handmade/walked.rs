@@ -112,7 +112,7 @@ impl Heap {
             ..Limits::default()
         };
         Ok((
-            prepare_walk(memory, &interpreter, addresses, limits)?,
+            prepare_walk(memory, &interpreter, addresses, &limits)?,
             pages,
         ))
     }
