@@ -155,8 +155,8 @@ pub fn children_of(root: &Path, pids: &[u32]) -> io::Result<Vec<Identity>> {
     Ok(descendants(all_processes(root)?, pids, &HashMap::new()))
 }
 
-/// Every process that is one of `pids` or descends from one, parents before children. A process is a child of the
-/// one that the kernel names, and of that which `more` adds.
+/// Every process that is one of `pids` or descends from one, parents before children. The parent of a process is the
+/// one that the kernel names; `more` may name a second one.
 pub(super) fn descendants(
     mut all: HashMap<u32, Identity>,
     pids: &[u32],

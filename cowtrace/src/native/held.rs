@@ -25,7 +25,7 @@ const MAX_FILES: usize = 512;
 const MAX_PERF_MAPS: usize = 64;
 /// Most root folders held: files of further containers are not looked for in packages.
 const MAX_ROOTS: usize = 8;
-/// Most processes of a program that are asked for their root: they may have ended.
+/// How many processes of a program are tried for their root directory: some may have ended.
 const MOST_ASKED: usize = 4;
 /// Interval between attempts to find a missing file.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -53,6 +53,14 @@ impl Drop for Scripts {
     }
 }
 
+/// A trace of a service, with its recording.
+fn recorded(scripts: &Scripts, service: &Service) -> (Tracer, PathBuf) {
+    let recording = scripts.path("run.cow");
+    let path = recording.to_str().expect("a plain path");
+    let tracer = Tracer::start(&["--pid", &service.pid().to_string(), "-o", path]);
+    (tracer, recording)
+}
+
 /// The oldest and the newest Python whose lines are known, and that can start itself again.
 fn some() -> Vec<Interpreter> {
     let mut found = walkable();
@@ -116,13 +124,7 @@ fn a_forkservers_children_are_told_as_those_of_a_master() {
         let workers = service.answer();
         let workers = workers["workers"].as_array().expect("pids").len();
         assert_eq!(workers, WORKERS);
-        let recording = scripts.path("run.cow");
-        let tracer = Tracer::start(&[
-            "--pid",
-            &service.pid().to_string(),
-            "-o",
-            recording.to_str().expect("a plain path"),
-        ]);
+        let (tracer, recording) = recorded(&scripts, &service);
         service.say("go");
         service.answer();
         let report = tracer.stop();
@@ -236,13 +238,7 @@ fn what_was_spawned_inherits_nothing() {
     let scripts = Scripts::new("spawn");
     let mut service = scripts.start(&python, "spawned");
     service.answer();
-    let recording = scripts.path("run.cow");
-    let tracer = Tracer::start(&[
-        "--pid",
-        &service.pid().to_string(),
-        "-o",
-        recording.to_str().expect("a plain path"),
-    ]);
+    let (tracer, recording) = recorded(&scripts, &service);
     service.say("go");
     service.answer();
     let report = tracer.stop();

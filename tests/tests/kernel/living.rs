@@ -87,19 +87,26 @@ fn pid_of(answer: &serde_json::Value) -> u32 {
     u32::try_from(answer.as_u64().expect("a number")).expect("a pid")
 }
 
+/// A traced service whose master has a successor, made in this way, and is told to end; with the pids.
+fn succeeded(how: &str) -> (Service, Tracer, serde_json::Value) {
+    let mut service = Service::start(Command::new(python()).args(["-c", SERVICE, how, SERVICE]));
+    let old = pid_of(&service.answer()["ready"]);
+    let tracer = Tracer::of(old);
+    service.say("succeed");
+    let mut answer = service.answer();
+    answer["old"] = old.into();
+    let pid = Pid::from_raw(i32::try_from(old).expect("a pid"));
+    kill(pid, Signal::SIGTERM).expect("it is ours");
+    (service, tracer, answer)
+}
+
 #[test]
 fn a_successor_of_the_master_is_named_with_the_command_that_traces_it() {
     if !can_trace("successor") {
         return;
     }
-    let mut service = Service::start(Command::new(python()).args(["-c", SERVICE, "fork", SERVICE]));
-    let old = pid_of(&service.answer()["ready"]);
-    let tracer = Tracer::of(old);
-    service.say("succeed");
-    let answer = service.answer();
+    let (service, tracer, answer) = succeeded("fork");
     let new = pid_of(&answer["successor"]);
-    let pid = Pid::from_raw(i32::try_from(old).expect("a pid"));
-    kill(pid, Signal::SIGTERM).expect("it is ours");
     let (report, said) = tracer.wait_and_hear();
     let name = fs::read_to_string(format!("/proc/{new}/comm")).expect("it lives");
     let expected = format!(
@@ -144,14 +151,8 @@ fn a_successor_that_runs_the_masters_program_takes_its_place() {
     if !can_trace("successor by exec") {
         return;
     }
-    let mut service = Service::start(Command::new(python()).args(["-c", SERVICE, "exec", SERVICE]));
-    let old = pid_of(&service.answer()["ready"]);
-    let tracer = Tracer::of(old);
-    service.say("succeed");
-    let answer = service.answer();
-    let new = pid_of(&answer["successor"]);
-    let pid = Pid::from_raw(i32::try_from(old).expect("a pid"));
-    kill(pid, Signal::SIGTERM).expect("it is ours");
+    let (service, tracer, answer) = succeeded("exec");
+    let (old, new) = (pid_of(&answer["old"]), pid_of(&answer["successor"]));
     until_gone(u64::from(old));
     // Fails if the trace has ended.
     tracer.has_looked();

@@ -15,18 +15,18 @@ const OLDEST_COMPARED: usize = 16;
 const FIRST_PAGES: usize = 64;
 /// Fewer shared pages say nothing.
 const LEAST_SHARED: usize = 4;
-/// One of so many pages more is no difference.
+/// Two elders share the same amount if their numbers differ by less than this part of the larger one (a 64th).
 const SAME: usize = 64;
-/// Who shares less than the best by more than one of so many pages is no candidate.
+/// An elder is a candidate if it shares at most this part (an eighth) less than the best one.
 const NEAR: usize = 8;
-/// Of the shared pages, one of so many that contradict is enough.
+/// An elder is ruled out if more than this part (a 50th) of the shared pages contradict it.
 const CONTRADICTED: usize = 50;
-/// The parent that has all but one of so many of the pages that are shared with anybody is the donor.
+/// The parent is the donor if it has all pages that are shared with anybody but this part (a 16th).
 const NEARLY_ALL: usize = 16;
-/// If the parent has nothing at one of so many of the pages that are shared with another one, it is not the donor.
+/// The parent is not the donor if it lacks this part (a third) of the pages that are shared with another process.
 const LACKING: usize = 3;
-/// That other one has made these pages itself, so it began so much earlier, clock ticks; of two children that a parent
-/// forked at once, neither is the other's donor, even if the parent has given back the pages since.
+/// That other process must have begun at least this long before, clock ticks: it took time to make the pages. Of two
+/// children that a parent forked at once, neither is the other's donor, even if the parent has since freed the pages.
 const LOADING_TICKS: u64 = 5;
 
 /// What speaks for an elder.

@@ -20,11 +20,6 @@ use crate::{
 };
 
 const MOST_HOLDERS: usize = 8;
-/// Variables in the short report.
-const SHORT_HOLDERS: usize = 2;
-/// Variables with a tenth of the copies and more are shown, up to so many.
-const MOST_SHORT_HOLDERS: usize = 4;
-const MUCH: f64 = 0.1;
 const NOT_KNOWN: &str = "HELD BY: NOT KNOWN";
 /// What is known of no variable is in the short report from this share on.
 const SHORT_SHARE: f64 = 0.05;
@@ -54,9 +49,8 @@ pub(super) fn write_holders(
     let mut table = view.grid();
     let mut told = 0;
     let holders = run.who_holds.holders.iter();
-    let is_much = |holder: &&Holder| held.share(holder.copied_pages) >= MUCH;
-    let much = holders.clone().filter(is_much).count();
-    let most = extent.most_rows(MOST_HOLDERS, much.clamp(SHORT_HOLDERS, MOST_SHORT_HOLDERS));
+    let shares = holders.clone().map(|it| held.share(it.copied_pages));
+    let most = extent.rows_with_much(MOST_HOLDERS, shares);
     let nameless = |(pages, what): (u64, &'static str)| {
         let figures = view.figures(&HolderRow::nameless(run, &held, pages));
         (figures, move |room: usize| in_lines(what, room))

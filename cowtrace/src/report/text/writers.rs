@@ -23,10 +23,6 @@ const MOST_FUNCTIONS: usize = 6;
 const MOST_LINES: usize = 8;
 /// Rows in the short report.
 const SHORT_TARGETS: usize = 3;
-const SHORT_LINES: usize = 2;
-/// Lines with a tenth of the copies and more are shown, up to so many.
-const MOST_SHORT_LINES: usize = 4;
-const MUCH: f64 = 0.1;
 
 /// Writes the section; nothing if no writer is known.
 pub(super) fn write_writers(
@@ -68,9 +64,8 @@ pub(super) fn write_writers(
     }
     if has_lines {
         let by_line = pages_by(writers, |it| lines.of_writer(it));
-        let is_much = |pages: u64| pages as f64 >= known.recorded as f64 * MUCH;
-        let much = by_line.iter().filter(|(_, pages)| is_much(*pages)).count();
-        let most = extent.most_rows(MOST_LINES, much.clamp(SHORT_LINES, MOST_SHORT_LINES));
+        let share = |(_, pages): &(String, u64)| *pages as f64 / known.recorded as f64;
+        let most = extent.rows_with_much(MOST_LINES, by_line.iter().map(share));
         table(&format!("{BY} {LINE}"), &by_line, most, out)?;
     }
     match extent {

@@ -20,20 +20,9 @@ const NEW_IN_FREE: &str = "NEW OBJECTS IN FREE MEMORY OF THE MASTER";
 /// The verdict in one line: in capitals what it is, then its figures.
 pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
     let time = seconds(growth.duration_ns);
-    let share = percent(growth.copied_share());
-    let all = size(growth.growth_bytes());
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
     match growth.kind {
-        VerdictKind::CopyOnWrite => match share_of_free_memory(run, growth) {
-            Some(share) => format!("{NEW_IN_FREE}: {share} of {all} of growth in {time}"),
-            None if growth.has_successors() => format!(
-                "COPY-ON-WRITE, NOT A LEAK: {share} of {all} in {time}; processes that ended gave back {}",
-                size(growth.ended_bytes)
-            ),
-            None => format!(
-                "COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}"
-            ),
-        },
+        VerdictKind::CopyOnWrite => copy_on_write(run, growth, &time),
         VerdictKind::Growing if !victims(run).is_empty() => format!(
             "MEMORY GROWS UNTIL THE KERNEL KILLS: {} in {time}; {new} of new memory at the end",
             plural(victims(run).len() as u64, "process"),
@@ -61,17 +50,37 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
         | VerdictKind::Elsewhere => beside(growth, &time),
         VerdictKind::NothingGrew => ended_at_once(run)
             .or_else(|| attached_late(run, growth))
-            .unwrap_or_else(|| {
-                let ended = growth.copied_bytes.saturating_sub(growth.held_bytes);
-                if ended > growth.held_bytes && ended >= A_LITTLE_BYTES {
-                    let all = size(growth.copied_bytes);
-                    return format!(
-                        "NOTHING GREW IN {time}: {all} copied on write, mostly by processes that ended"
-                    );
-                }
-                format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
-            }),
+            .unwrap_or_else(|| nothing_grew(growth, &time)),
     }
+}
+
+/// Of what memory grew by; or of what others took, where processes that ended gave back a good part.
+fn copy_on_write(run: &Run, growth: &TreeGrowth, time: &str) -> String {
+    let share = percent(growth.copied_share());
+    let all = size(growth.growth_bytes());
+    match share_of_free_memory(run, growth) {
+        Some(share) => format!("{NEW_IN_FREE}: {share} of {all} of growth in {time}"),
+        None if growth.has_successors() => format!(
+            "COPY-ON-WRITE, NOT A LEAK: {share} of {all} in {time}; processes that ended gave back {}",
+            size(growth.ended_bytes)
+        ),
+        None => {
+            format!("COPY-ON-WRITE, NOT A LEAK: {share} of the {all} that memory grew by in {time}")
+        }
+    }
+}
+
+/// What there was to see nevertheless.
+fn nothing_grew(growth: &TreeGrowth, time: &str) -> String {
+    let ended = growth.copied_bytes.saturating_sub(growth.held_bytes);
+    if ended > growth.held_bytes && ended >= A_LITTLE_BYTES {
+        let all = size(growth.copied_bytes);
+        return format!(
+            "NOTHING GREW IN {time}: {all} copied on write, mostly by processes that ended"
+        );
+    }
+    let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
+    format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
 }
 
 /// Where each worker grows until another one takes its place.

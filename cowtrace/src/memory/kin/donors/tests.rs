@@ -12,7 +12,7 @@ struct History {
 }
 
 impl History {
-    /// A program that has so many of `pages` pages.
+    /// A program with room for `pages` pages, of which the first `present` are in memory.
     fn started(pages: usize, present: usize) -> Self {
         let mut history = Self::default();
         history.rows.push(vec![0; pages]);
