@@ -7,9 +7,9 @@ use super::{Process, Role};
 
 /// A process that lives longer than this has worked with what it inherited, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
-/// A step writes fewer pages than this,
+/// A step writes at most this many pages,
 const LITTLE: u64 = 256;
-/// or than one of so many that it inherited.
+/// or at most this part (a 16th) of those that it inherited.
 const LITTLE_PART: u64 = 16;
 
 /// Whether it was for a moment.
@@ -17,8 +17,7 @@ pub(super) fn is_short(began_ns: u64, ended_ns: Option<u64>) -> bool {
     ended_ns.is_some_and(|ended| ended.saturating_sub(began_ns) < MOMENT_NS)
 }
 
-/// Whether a process that has lived so long, and has written so many of its inherited pages, passes on what it
-/// inherited as it is.
+/// Whether a process passes on what it inherited as it is, by its lifetime and by how many of those pages it wrote.
 #[must_use]
 pub fn passes_on(lived_ns: u64, written_pages: u64, inherited_pages: u64) -> bool {
     lived_ns < MOMENT_NS && written_pages <= LITTLE.max(inherited_pages / LITTLE_PART)

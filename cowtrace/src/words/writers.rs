@@ -36,7 +36,7 @@ pub(crate) fn function(run: &Run, writer: &Writer) -> String {
     function_in_module(run, names, writer.kind == WriteKind::Kernel)
 }
 
-/// The same for an answer: a function without a name is told by its file, or by what it probably is.
+/// The same for an answer: a function without a name is called by its file, or by what it probably is.
 pub(crate) fn cause_of_write(run: &Run, writer: &Writer) -> String {
     let names = (writer.function.as_deref(), writer.module.as_deref());
     cause(run, names).unwrap_or_else(|| function(run, writer))

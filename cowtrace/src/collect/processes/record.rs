@@ -128,15 +128,16 @@ impl Record {
     /// Whether it was only a step on the way: it forked, and has exited at once with what it inherited as it was.
     pub(in crate::collect) fn is_step(&self, tables: &Tables) -> bool {
         let has_forked = self.passed.is_some() && self.started_ns > 0 && self.role == Role::Worker;
+        if !has_forked {
+            return false;
+        }
         let touched = self.slot.map_or(0, |slot| tables.totals(slot).touched);
         let passes = |ended_ns: u64, inherited_pages| {
             let lived = ended_ns.saturating_sub(self.started_ns);
             passes_on(lived, self.pages_written(tables), inherited_pages)
         };
         let ended = self.exited_ns.zip(self.inherited_pages);
-        has_forked
-            && touched <= MOST_TOUCHED
-            && ended.is_some_and(|(at_ns, pages)| passes(at_ns, pages))
+        touched <= MOST_TOUCHED && ended.is_some_and(|(at_ns, pages)| passes(at_ns, pages))
     }
 
     /// As it stands in a run with these processes.

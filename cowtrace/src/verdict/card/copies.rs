@@ -180,7 +180,7 @@ fn main_causes(run: &Run) -> Vec<CardCause> {
     causes.into_iter().map(cause).collect()
 }
 
-/// What writes of a kind wrote most, of so many copies whose writer is known.
+/// What writes of a kind wrote most, as shares of the `known` copies, those whose writer is known.
 fn main_types(run: &Run, kind: WriteKind, known: u64) -> Vec<(String, f64)> {
     let writers = run.who_wrote.writers.iter();
     let of_kind = writers.filter(|it| it.kind == kind);

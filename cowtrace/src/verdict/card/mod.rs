@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{run::Run, words::size};
 
-/// Memory is used again and again where so many times as much was given back as there is at the end.
+/// Memory is used again and again if this many times what there is at the end was given back.
 const USED_AGAIN: u64 = 4;
 /// From this share of the new memory on, it is as good as all.
 const NEARLY_ALL: f64 = 0.9;
