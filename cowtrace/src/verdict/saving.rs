@@ -33,29 +33,44 @@ impl Promise {
             .filter_map(|holder| Some((holder, holder.saving.as_ref()?)))
             .filter(|(_, saving)| saving.saved_together_pages > 0)
             .collect();
-        let (mut covered, mut pages) = (Vec::new(), 0);
-        for (holder, saving) in &main {
-            let own = (holder.process_id, holder.path.as_str());
-            if !covered.contains(&own) {
-                pages += saving.saved_together_pages;
-                let neighbours = saving.shares_with.iter();
-                covered.extend(neighbours.map(|it| (holder.process_id, it.path.as_str())));
-                covered.push(own);
-            }
+        let (covered, mut pages) = all_on_their_pages(&main);
+        let variables = with_others(&main, covered);
+        if variables.is_none() {
+            // It speaks of data, whichever variable holds it.
+            let all = run.who_holds.holders.iter();
+            let all: Vec<(&Holder, &Saving)> = all
+                .filter_map(|holder| Some((holder, holder.saving.as_ref()?)))
+                .collect();
+            pages = all_on_their_pages(&all).1;
         }
-        covered.sort_unstable();
-        covered.dedup();
         let with_neighbours = main.iter().filter(|(_, it)| !it.shares_with.is_empty());
         let details = with_neighbours.filter_map(|(holder, _)| {
             let words = saving_in_words(run, holder)?;
             Some(format!("{} lies {words}.", name(&holder.path)))
         });
         (pages > 0).then(|| Self {
-            variables: with_others(&main, covered.len()),
+            variables,
             bytes: run.bytes(pages.min(run.copied().total())),
             details: details.collect::<Vec<_>>().join(" "),
         })
     }
+}
+
+/// How many variables these are together with those on the same pages, and what moving all of them saves, pages.
+fn all_on_their_pages(holders: &[(&Holder, &Saving)]) -> (usize, u64) {
+    let (mut covered, mut pages) = (Vec::new(), 0);
+    for (holder, saving) in holders {
+        let own = (holder.process_id, holder.path.as_str());
+        if !covered.contains(&own) {
+            pages += saving.saved_together_pages;
+            let neighbours = saving.shares_with.iter();
+            covered.extend(neighbours.map(|it| (holder.process_id, it.path.as_str())));
+            covered.push(own);
+        }
+    }
+    covered.sort_unstable();
+    covered.dedup();
+    (covered.len(), pages)
 }
 
 /// `A and the 2 variables on its pages`, if there are others among this many.
@@ -209,6 +224,13 @@ mod tests {
         holders[1].saving = Some(saving([700, 700], &[]));
         let promise = Promise::of(&run).unwrap();
         assert_eq!((promise.bytes, promise.details.as_str()), (1212 * 4096, ""));
+        // Of data in general, what smaller variables hold counts too.
+        let mut small = run.who_holds.holders[0].clone();
+        small.path = "small".into();
+        small.copied_pages = 1;
+        small.saving = Some(saving([100, 100], &[]));
+        run.who_holds.holders.push(small);
+        assert_eq!(Promise::of(&run).unwrap().bytes, 1312 * 4096);
         run.who_holds.holders.truncate(1);
         run.who_holds.holders[0].saving = Some(saving([512, 1024], &["a", "b"]));
         let expected = format!("{first} and the 2 variables on its pages");
