@@ -122,6 +122,12 @@ impl Tracer {
         Self::start_as(&["-f", "json"], arguments, Stdio::piped())
     }
 
+    /// The same for its full text, for `wait_and_read`.
+    #[must_use]
+    pub fn start_full_text_with_input(arguments: &[&str]) -> Self {
+        Self::start_as(&["--full"], arguments, Stdio::piped())
+    }
+
     /// Traces a process without options, as a new user would. For `stop_and_read`.
     #[must_use]
     pub fn without_options(pid: u32) -> Self {
@@ -194,25 +200,19 @@ impl Tracer {
     /// # Panics
     /// If it does not look within a minute.
     pub fn has_looked(&self) {
-        self.has_slept(SLEEPS);
-    }
-
-    /// Waits until cowtrace has looked for an interpreter in a program that is running by now. It
-    /// does so 1, 2, 4, 8… looks after the program's start, so the next time is over when it has
-    /// looked as often again.
-    ///
-    /// # Panics
-    /// As above.
-    pub fn has_looked_for_interpreters(&self) {
-        self.has_slept(self.sleeps() + SLEEPS);
-    }
-
-    fn has_slept(&self, times: u64) {
         let (before, begun) = (self.sleeps(), Instant::now());
-        while self.sleeps() < before + times {
+        while self.sleeps() < before + SLEEPS {
             assert!(begun.elapsed() < Duration::from_mins(1), "it does not look");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until cowtrace has found an interpreter.
+    ///
+    /// # Panics
+    /// If it ends before.
+    pub fn has_found_an_interpreter(&mut self) {
+        self.hear("runs CPython");
     }
 
     /// How often its first thread, which does all looking, has gone to sleep (proc(5)).
@@ -259,6 +259,12 @@ impl Tracer {
     #[must_use]
     pub fn wait(self) -> Report {
         Report::parse(&self.read())
+    }
+
+    /// Waits until the trace ends by itself and returns its output.
+    #[must_use]
+    pub fn wait_and_read(self) -> String {
+        self.read()
     }
 
     /// Waits until the trace ends by itself; returns its report and what it printed about its end.

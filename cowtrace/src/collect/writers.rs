@@ -248,7 +248,13 @@ impl WriterEvidence {
             }
             return;
         }
-        let mut pids = vec![record.pid];
+        let pid = record.pid;
+        // It may have started another program, which has a record of its own, now or in a moment.
+        let image = probe.tables.process_of(pid);
+        if image.is_some() && image != record.slot {
+            return;
+        }
+        let mut pids = vec![pid];
         pids.extend(records.get(program).map(|first| first.pid));
         let stop = &self.stop;
         let interpreter = self.writers.interpreter(program, &pids, || stop.is_due());
@@ -261,6 +267,7 @@ impl WriterEvidence {
         for slot in slots_of(records, program) {
             probe.tables.set_interpreter(slot, number);
         }
+        log::info!("process {pid} runs CPython: its lines are told from now on");
     }
 
     /// How to walk the objects of processes that run a program; none if it runs no supported CPython.

@@ -7,6 +7,7 @@ use super::{
     balance::balance_spans,
     maps::{read_layout_text, read_mappings},
     pagemap::{ENTRIES, PageEntry, PagemapFile, known_zero_frame},
+    urgent::Urgent,
 };
 
 /// Most address space that is looked at, bytes: sanitizers reserve terabytes.
@@ -31,6 +32,7 @@ pub fn read_present(root: &Path, pid: u32, page_bytes: u64) -> Option<PresentPag
     let zero = known_zero_frame(page_bytes);
     let mut found = PresentPages::default();
     let mut left = MOST_VIRTUAL;
+    let mut urgent = Urgent::begin();
     for span in balance_spans(&mappings) {
         let size = span.end - span.start;
         if size > left {
@@ -40,6 +42,7 @@ pub fn read_present(root: &Path, pid: u32, page_bytes: u64) -> Option<PresentPag
         left -= size;
         let step = ENTRIES as u64 * page_bytes;
         for at in (span.start..span.end).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+            urgent.pause();
             let pages = (span.end - at) / page_bytes;
             for (page, entry) in (0..).zip(file.entries(at, pages)) {
                 if is_own(entry, zero) {

@@ -8,7 +8,7 @@ use cowtrace_tests::{
     python,
     pythons::interpreters,
     report::{Report, number},
-    tracer::{Tracer, can_trace, program},
+    tracer::{Tracer, can_trace},
     workload::Service,
 };
 use serde_json::Value;
@@ -185,20 +185,18 @@ fn printed_where_workers_end_by(end: &str) -> String {
     let script = format!(
         "import os, sys
 data = [{{'id': i, 'text': 'row %d of all' % i}} for i in range(60000)]
+input()
 for worker in range(2):
     if os.fork() == 0:
         for row in data[:30000]: len(row['text'])
         {end}(0)
 os.wait(); os.wait()"
     );
-    let output = Command::new(program("cowtrace"))
-        .args(["--full", "--"])
-        .arg(python.get_program())
-        .args(["-c", &script])
-        .output()
-        .expect("cowtrace runs");
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8_lossy(&output.stdout);
+    let program = python.get_program().to_str().expect("a plain name");
+    let mut tracer = Tracer::start_full_text_with_input(&["--", program, "-c", &script]);
+    tracer.has_found_an_interpreter();
+    tracer.say("");
+    let text = tracer.wait_and_read();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -226,7 +226,7 @@ fn looked_at(python: &Interpreter, script: &str) -> Report {
     arguments.extend(["-c", script]);
     let mut tracer = Tracer::start_with_input(&arguments);
     tracer.hear("begun");
-    tracer.has_looked_for_interpreters();
+    tracer.has_found_an_interpreter();
     tracer.say("");
     tracer.hear("done");
     tracer.has_looked();

@@ -2,7 +2,7 @@
 //!
 //! /proc/PID/maps is cheap and read at each fork. Counting present pages walks the page tables, 20 to 60
 //! ms of this program's time a gigabyte: those of mappings that are new are counted, and those of all
-//! when the process's size says that something is different.
+//! only when the process has other anonymous memory than its mappings are known to have.
 
 use std::{
     collections::HashMap,
@@ -37,16 +37,16 @@ pub(in crate::collect) struct Layouts {
 /// The mappings of a process, with the text that they were read from.
 struct KnownLayout {
     text: Vec<u8>,
-    /// The last count of all pages.
     counted: PageCount,
     layout: Rc<MappingLayout>,
 }
 
-/// A count of all pages.
+/// The last count of all pages.
 #[derive(Clone, Copy)]
 struct PageCount {
-    /// What the process had present before it.
-    resident_pages: u64,
+    /// Anonymous pages that the process had besides those counted: what the kernel's counter of a process
+    /// includes and its mappings do not.
+    besides: i64,
     at: Instant,
     /// Processor time.
     took: Duration,
@@ -79,30 +79,37 @@ impl Layouts {
         if text.is_empty() {
             return self.known.get(&id).map(|known| known.layout.clone());
         }
-        let resident_pages = memory::resident_pages(&self.proc_root, pid);
+        let anonymous_pages = memory::anonymous_pages(&self.proc_root, pid);
         let before = self.known.get(&id);
-        let recent = before.filter(|known| known.counted.is_good_for(resident_pages));
-        if let Some(known) = recent
+        if let Some(known) = before
             && known.text == text
+            && known
+                .counted
+                .is_good_for(pages_of(known.layout.mappings()), anonymous_pages)
         {
             return Some(known.layout.clone());
         }
         if is_over() {
             return None;
         }
-        let begun = own_time();
-        let same_pages = recent.map(|known| known.layout.as_ref());
         let linked = || LinkedProgram::of(&self.proc_root, pid);
         let linked = self.linked.entry(id).or_insert_with(linked).clone();
-        let mappings = self.read(pid, &text, linked.as_ref(), same_pages, &is_over)?;
-        let counted = recent.map_or_else(
-            || PageCount {
-                resident_pages,
-                at: Instant::now(),
-                took: own_time().saturating_sub(begun),
-            },
-            |known| known.counted,
-        );
+        let read = |before: Option<&MappingLayout>| {
+            self.read(pid, &text, linked.as_ref(), before, &is_over)
+        };
+        let with_new_ones = |known: &KnownLayout| {
+            let mappings = read(Some(known.layout.as_ref()))?;
+            let pages = pages_of(&mappings);
+            let is_good = known.counted.is_good_for(pages, anonymous_pages);
+            is_good.then_some((mappings, known.counted))
+        };
+        let with_all = || {
+            let begun = own_time();
+            let mappings = read(None)?;
+            let counted = PageCount::of(pages_of(&mappings), anonymous_pages, begun);
+            Some((mappings, counted))
+        };
+        let (mappings, counted) = before.and_then(with_new_ones).or_else(with_all)?;
         if is_over() {
             return None;
         }
@@ -194,8 +201,46 @@ fn split(mappings: &[Mapping], tables: &Tables) {
 }
 
 impl PageCount {
-    fn is_good_for(&self, resident_pages: u64) -> bool {
-        let same_pages = resident_pages.abs_diff(self.resident_pages) <= self.resident_pages / 64;
-        same_pages || self.at.elapsed() < FRESH.max(self.took * FRESH_PER_COST)
+    fn of(pages: u64, anonymous_pages: u64, begun: Duration) -> Self {
+        Self {
+            besides: anonymous_pages.cast_signed() - pages.cast_signed(),
+            at: Instant::now(),
+            took: own_time().saturating_sub(begun),
+        }
+    }
+
+    /// Whether the pages known of mappings make up the anonymous memory of a process, or all of it was counted not
+    /// long ago.
+    fn is_good_for(&self, pages: u64, anonymous_pages: u64) -> bool {
+        let expected = pages.saturating_add_signed(self.besides);
+        expected.abs_diff(anonymous_pages) <= anonymous_pages / 64
+            || self.at.elapsed() < FRESH.max(self.took * FRESH_PER_COST)
+    }
+}
+
+/// The anonymous pages that mappings are known to have.
+fn pages_of<'a>(mappings: impl IntoIterator<Item = &'a Mapping>) -> u64 {
+    let pages = mappings.into_iter().map(|mapping| mapping.anonymous_pages);
+    pages.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_pages_are_counted_again_where_known_mappings_have_changed() {
+        // Two hundred pages more are of mappings that nobody inherits.
+        let mut counted = PageCount::of(6_400, 6_600, own_time());
+        assert!(counted.is_good_for(6_400, 1));
+        counted.at = Instant::now().checked_sub(FRESH * 2).unwrap();
+        assert!(counted.is_good_for(6_400, 6_600));
+        // A new mapping, counted by itself, explains what there is more; one that is gone, what there is less.
+        assert!(counted.is_good_for(9_400, 9_600));
+        assert!(counted.is_good_for(400, 600));
+        // The kernel's counters lag by some pages.
+        assert!(counted.is_good_for(6_400, 6_650));
+        assert!(!counted.is_good_for(6_400, 6_710));
+        assert!(!counted.is_good_for(9_400, 9_100));
     }
 }
