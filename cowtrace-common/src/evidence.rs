@@ -1,5 +1,5 @@
 //! Evidence of who wrote: one record for each copy, taken when the copy is made and sent to the user
-//! side through a ring buffer. A sample of first touches leaves records too.
+//! side through ring buffers. A sample of first touches leaves records too.
 
 /// Words of user memory in a record: those 8, 16 and 24 bytes after the 8-byte word that was written.
 /// If the write hit a CPython object or its GC header, one of them is the pointer to its type.
@@ -83,10 +83,6 @@ pub const UNKNOWN_CALL: u64 = 0xffff;
 /// Most records in a [`Batch`].
 pub const BATCH: usize = 8;
 
-/// Bytes of the ring buffer for each CPU. A CPU copies a page in 2 µs at best, so it fills 1.6 MiB in
-/// the 50 ms between two reads by the user side.
-pub const EVIDENCE_BYTES: u32 = 2 << 20;
-
 /// Records of a thread that wait to be sent together: sending each record alone would cost more than
 /// taking it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,6 +92,16 @@ pub struct Batch {
     pub cores: Cores,
     /// The contexts, each at its record's place; see [`Cores::with_context`].
     pub contexts: [Context; BATCH],
+}
+
+/// A thread's place for a [`Batch`]: whole cache lines, so that two threads never share one.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct BatchSlot {
+    /// What is sent.
+    pub batch: Batch,
+    /// Fills the last cache line.
+    pub padding: [u64; 7],
 }
 
 /// The first parts of a [`Batch`]'s records.
@@ -112,4 +118,5 @@ pub struct Cores {
 
 const _: () = assert!(size_of::<Cores>() == 200);
 const _: () = assert!(size_of::<Batch>() == 520);
+const _: () = assert!(size_of::<BatchSlot>() == 576);
 const _: () = assert!(BATCH.is_power_of_two() && TOUCHES_PER_SAMPLE.is_power_of_two());

@@ -36,3 +36,10 @@ pub enum Loss {
 /// Number of causes.
 pub const LOSSES: usize = 12;
 const _: () = assert!(Loss::TouchesFull as usize + 1 == LOSSES);
+
+/// A processor's counters, by [`Loss`]. Two cache lines: two processors never share one.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(8))]
+pub struct LossCounters(pub [u64; 16]);
+
+const _: () = assert!(LOSSES <= 16 && size_of::<LossCounters>() == 128);

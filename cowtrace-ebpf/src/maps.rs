@@ -3,15 +3,20 @@
 //! The user side maps the arrays into its memory (`BPF_F_MMAPABLE`, Linux 5.5), so that reading an entry
 //! needs no system call.
 
+use core::ptr;
+
 use aya_ebpf::{
-    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
-    macros::map,
+    Global,
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST, BPF_RB_AVAIL_DATA},
+    btf_maps::{self, ArrayOfMaps},
+    helpers::generated::{bpf_get_smp_processor_id, bpf_ringbuf_query},
+    macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
 use cowtrace_common::{
     direct_map::DirectMap,
-    evidence::{Batch, EVIDENCE_BYTES},
-    loss::{LOSSES, Loss},
+    evidence::{Batch, BatchSlot},
+    loss::{Loss, LossCounters},
     native::{NATIVE_STACKS as NATIVE_STACK_ENTRIES, NativeStack},
     process::{PROCESS_SLOTS, ProcessSlot},
     python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, PythonStack},
@@ -23,6 +28,10 @@ use crate::{
     atomic,
     walk::{SEATS, StackWalk},
 };
+
+/// Bytes of each ring of evidence.
+#[unsafe(no_mangle)]
+static RING_BYTES: Global<u32> = Global::new(0);
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.
 const CLAIM_WORDS: u32 = 1_024;
@@ -72,9 +81,10 @@ static SPLITS: Array<u64> = Array::with_max_entries(SPLIT_WORDS, BPF_F_MMAPABLE)
 #[map]
 static DIRECT_MAP: Array<DirectMap> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Loss counters by [`Loss`].
+/// Loss counters, one element for each possible processor: what is lost under load is lost on all of them
+/// at once. The user side sets their number at load, and adds them up.
 #[map]
-static LOSS: Array<u64> = Array::with_max_entries(LOSSES as u32, BPF_F_MMAPABLE);
+static LOSS: Array<LossCounters> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// One word, 1 once copies that lose a race for a page are left out: the backend counts copies where they
 /// are committed, or the hook on page frees is attached.
@@ -106,17 +116,22 @@ static NATIVE_STACKS: HashMap<u64, NativeStack> =
 #[map]
 static WALKS: PerCpuArray<StackWalk> = PerCpuArray::with_max_entries(SEATS, 0);
 
-/// Batches of evidence of who wrote, and of who touched new memory. Its size, set at load, is [`EVIDENCE_BYTES`] for each CPU: room for
-/// the copies between two reads by the user side. If it is full, a batch is dropped and counted as
-/// [`Loss::WritersFull`], its first touches as [`Loss::TouchesFull`].
-#[map]
-pub static EVIDENCE: RingBuf = RingBuf::with_byte_size(EVIDENCE_BYTES, 0);
+/// Rings of batches of evidence of who wrote, and of who touched new memory: one for each processor, so
+/// that processors do not wait for one another. The user side sets their number at load, puts the rings
+/// in and reads them. If one is full, a batch is dropped and counted as [`Loss::WritersFull`], its first
+/// touches as [`Loss::TouchesFull`].
+#[btf_map]
+static EVIDENCE: ArrayOfMaps<EvidenceRing, 1> = ArrayOfMaps::new();
 
-/// Evidence that is not sent yet, by thread slot, 8 MiB. A batch is
+/// A processor's ring. This size only tells the kernel what kind of map the array takes; it is a page
+/// where pages are largest.
+type EvidenceRing = btf_maps::RingBuf<u64, { 64 * 1024 }>;
+
+/// Evidence that is not sent yet, by thread slot, 9 MiB. A batch is
 /// sent when it is full and another record comes, when the thread exits or starts a program; the user
 /// side takes the rest at the end. A free slot's batch is empty.
 #[map]
-static BATCHES: Array<Batch> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
+static BATCHES: Array<BatchSlot> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
 
 /// The slot of a task, 0 if the task is not traced.
 #[inline(always)]
@@ -152,7 +167,8 @@ pub fn thread_in_slot(slot: u32) -> Option<*mut Thread> {
 /// The evidence that the thread in a slot has not sent yet.
 #[inline(always)]
 pub fn batch_in_slot(slot: u32) -> Option<*mut Batch> {
-    BATCHES.get_ptr_mut(slot)
+    // The batch comes first in its place.
+    BATCHES.get_ptr_mut(slot).map(<*mut BatchSlot>::cast)
 }
 
 /// The process in a slot.
@@ -256,11 +272,39 @@ pub fn claim_word(entry: u32) -> Option<*mut u64> {
     CLAIMS.get_ptr_mut(entry & (CLAIM_WORDS - 1))
 }
 
+/// Number of the processor that runs this program. It stays the same until the program ends.
+#[inline(always)]
+fn processor() -> u32 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_smp_processor_id() }
+}
+
 /// Counts losses.
 #[inline(always)]
 pub fn count_loss(cause: Loss, amount: u32) {
-    if let Some(counter) = LOSS.get_ptr_mut(cause as u32) {
-        // SAFETY: a pointer into a live map value.
-        unsafe { atomic::add_u64(counter, u64::from(amount)) };
+    if let Some(counters) = LOSS.get_ptr_mut(processor()) {
+        // SAFETY: a pointer into a live map value; a program that interrupts this one may add to it too.
+        unsafe { atomic::add_u64(&raw mut (*counters).0[cause as usize], u64::from(amount)) };
     }
+}
+
+/// Puts a batch of evidence, or its first part, into this processor's ring. False if it has no room.
+#[inline(always)]
+pub fn send_evidence<T>(part: &T, flags: u64) -> bool {
+    let Some(ring) = EVIDENCE.get(processor()) else {
+        return false;
+    };
+    ring.output_untyped::<T>(part, flags).is_ok()
+}
+
+/// Whether this processor's ring of evidence is more than half full.
+#[inline(always)]
+pub fn is_evidence_half_full() -> bool {
+    let Some(ring) = EVIDENCE.get(processor()) else {
+        return true;
+    };
+    let ring = ptr::from_ref(ring).cast_mut().cast();
+    // SAFETY: the pointer is that of a live ring.
+    let waiting = unsafe { bpf_ringbuf_query(ring, u64::from(BPF_RB_AVAIL_DATA)) };
+    waiting > u64::from(RING_BYTES.load()) / 2
 }

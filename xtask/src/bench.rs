@@ -4,6 +4,7 @@
 mod figures;
 mod naming;
 mod pairing;
+mod parallel;
 mod rounds;
 mod stalls;
 mod statistics;
@@ -36,6 +37,8 @@ enum Part {
     Stalls,
     /// What counting first touches of new memory costs
     Touches,
+    /// Writers on all processors at once
+    Parallel,
 }
 
 /// How long to measure.
@@ -44,7 +47,8 @@ pub(crate) struct Options {
     /// Rounds: each measures every variant once, in another order
     #[arg(long, default_value_t = 11, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) rounds: u32,
-    /// Inherited pages that a child writes at a time; few enough to fit between other work
+    /// Inherited pages that a child writes at a time; few enough to fit between other work. Four times as many by each of
+    /// parallel writers
     #[arg(long, default_value_t = 16_384, value_parser = value_parser!(u32).range(1_024..=4_194_304))]
     pub(crate) pages: u32,
     /// Only this part
@@ -100,12 +104,24 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
         return match only {
             Part::Stalls => stalls::run(&bench.binaries, &mut io::stdout()),
             Part::Touches => touches::run(&bench.binaries, &mut io::stdout()),
+            Part::Parallel => parallel::run(
+                &bench.binaries,
+                options.pages,
+                options.rounds,
+                &mut io::stdout(),
+            ),
         };
     }
     let rounds = bench.run(options.rounds)?;
     println!("{machine}");
     figures::costs(options, &rounds, &mut io::stdout())?;
     touches::run(&bench.binaries, &mut io::stdout())?;
+    parallel::run(
+        &bench.binaries,
+        options.pages,
+        options.rounds,
+        &mut io::stdout(),
+    )?;
     let upkeep = upkeep::measure(&bench.binaries)?;
     figures::upkeep(&upkeep, &mut io::stdout())?;
     let naming = naming::measure(&bench.binaries)?;

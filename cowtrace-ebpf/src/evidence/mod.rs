@@ -186,11 +186,11 @@ fn batch_of(thread: TracedThread) -> Option<&'static mut Batch> {
 fn send_batch(batch: &mut Batch) {
     let flags = u64::from(BPF_RB_NO_WAKEUP);
     let sent = if batch.cores.with_context == 0 {
-        maps::EVIDENCE.output::<Cores>(&batch.cores, flags)
+        maps::send_evidence::<Cores>(&batch.cores, flags)
     } else {
-        maps::EVIDENCE.output::<Batch>(&*batch, flags)
+        maps::send_evidence::<Batch>(&*batch, flags)
     };
-    if sent.is_err() {
+    if !sent {
         count_unsent(&batch.cores);
     }
     batch.cores.count = 0;

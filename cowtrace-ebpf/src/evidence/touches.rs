@@ -3,10 +3,7 @@
 //! Of each block of that many pages one is drawn. So no pattern of the program's falls in with the sampling,
 //! every page has the same chance, and a burst is sampled in proportion.
 
-use aya_ebpf::{
-    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE},
-    helpers::generated::bpf_get_prandom_u32,
-};
+use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
 use cowtrace_common::{
     evidence::{IS_TOUCH, TOUCHES_PER_SAMPLE},
     loss::Loss,
@@ -67,17 +64,11 @@ fn draw_place() -> u32 {
     unsafe { bpf_get_prandom_u32() as u32 & (TOUCHES_PER_SAMPLE - 1) }
 }
 
-#[inline(always)]
-fn is_buffer_half_full() -> bool {
-    let waiting = maps::EVIDENCE.query(u64::from(BPF_RB_AVAIL_DATA));
-    waiting > maps::EVIDENCE.query(u64::from(BPF_RB_RING_SIZE)) / 2
-}
-
 /// Records who touched new memory of the current thread's process. `address` is 0 if unknown.
 #[inline(always)]
 pub fn record_touch(mut thread: TracedThread, turn: Turn, address: u64, pages: u32) {
     // The rest is for copies.
-    if is_buffer_half_full() {
+    if maps::is_evidence_half_full() {
         maps::count_loss(Loss::TouchesFull, 1);
         return;
     }

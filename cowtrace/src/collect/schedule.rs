@@ -7,8 +7,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::probe::{Probe, ProbeError};
 
-/// Between two readings of the evidence: the buffer holds the evidence of 6 million copies a second for
-/// this time, and most workers live longer.
+/// Between two readings of the evidence: a processor's ring holds what it records in this time, and most
+/// workers live longer.
 const EVIDENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// Between two readings because of a process event: a worker's writers can be named while its parent
 /// lives, which may be only some milliseconds longer.

@@ -16,11 +16,11 @@ use tokio::io::unix::AsyncFd;
 
 use super::{
     error::{ProbeError, Rejected},
-    evidence,
     lifecycle::Lifecycle,
     natives::Natives,
     programs,
     pythons::Pythons,
+    rings::Rings,
     tables::Tables,
     unseen::Unseen,
 };
@@ -38,7 +38,8 @@ pub struct Probe {
     /// The counters and slots.
     pub tables: Tables,
     pub(super) events: AsyncFd<RingBuf<MapData>>,
-    pub(super) evidence: RingBuf<MapData>,
+    /// `None` if the trace takes no evidence.
+    pub(super) rings: Option<Rings>,
     /// Interpreters and Python stacks; `None` if the trace does not walk them.
     pub pythons: Option<Pythons>,
     /// Native stacks; `None` if the trace does not walk them.
@@ -64,10 +65,11 @@ impl Probe {
         events
     }
 
-    /// Passes the evidence of each copy since the last call to `take`, oldest first.
-    pub fn evidence(&mut self, mut take: impl FnMut(Evidence)) {
-        while let Some(item) = self.evidence.next() {
-            evidence::decode_batch(&item, &mut take);
+    /// Passes the evidence of each copy since the last call to `take`: each processor's oldest first. A thread
+    /// that changed processors may come in another order.
+    pub fn evidence(&mut self, take: impl FnMut(Evidence)) {
+        if let Some(rings) = &mut self.rings {
+            rings.read(take);
         }
     }
 

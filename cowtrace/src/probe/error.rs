@@ -32,6 +32,14 @@ pub enum ProbeError {
     /// No backend can run.
     #[error("no backend works on this kernel{}", rejection_lines(.0))]
     NoBackend(Vec<Rejected>),
+    /// The machine's processors are not known.
+    #[error("the machine's processors cannot be read from {path} ({error}); is /sys mounted?")]
+    Processors {
+        /// The file.
+        path: &'static str,
+        /// The system's error.
+        error: io::Error,
+    },
     /// Offsets in kernel structures are unknown.
     #[error(transparent)]
     Btf(#[from] BtfError),

@@ -3,7 +3,6 @@
 use aya::{Ebpf, EbpfLoader, maps::RingBuf};
 use aya_log::EbpfLogger;
 use cowtrace_common::{
-    evidence::EVIDENCE_BYTES,
     object::{global, map, program},
     range::RANGE_BUCKETS,
     thread::TASKS_PER_CHUNK,
@@ -22,7 +21,8 @@ use super::{
     offsets::{self, Globals},
     programs,
     pythons::Pythons,
-    tables::Tables,
+    rings::{Processors, Rings},
+    tables::{Sizes, Tables},
     unseen::Unseen,
 };
 
@@ -112,7 +112,9 @@ fn probe_with(
     globals.push((global::RANGE_SHIFT, range_shift));
     globals.push((global::PAGE_SHIFT, page_shift));
     globals.push((global::BUCKET_MASK, RANGE_BUCKETS - 1));
-    let mut ebpf = load_object(kernel, &globals, cast, settings)?;
+    let processors = Processors::of_machine()?;
+    globals.push((global::RING_BYTES, processors.ring_bytes()));
+    let mut ebpf = load_object(kernel, &globals, cast, settings, &processors)?;
     let mut unseen = attach_hooks(&mut ebpf)?;
     if follows_tables && !direct_map::find_direct_map(&mut ebpf)? && !plan.counts_commits {
         unseen.push(Unseen::Objects);
@@ -121,16 +123,23 @@ fn probe_with(
         .diagnostics
         .then(|| EbpfLogger::init(&mut ebpf).ok())
         .flatten();
-    let tables = Tables::take(&mut ebpf, kernel.pid_max, range_shift, page_shift)?;
+    let sizes = Sizes {
+        task_ids: kernel.pid_max,
+        processors: processors.count,
+        range_shift,
+        page_shift,
+    };
+    let tables = Tables::take(&mut ebpf, sizes)?;
     if plan.counts_commits {
         tables.settle_races();
     }
     let pythons = walks.then(|| Pythons::take(&mut ebpf)).transpose()?;
     let natives = walks_native.then(|| Natives::take(&mut ebpf)).transpose()?;
-    let evidence = ebpf
-        .take_map(map::EVIDENCE)
-        .ok_or(ProbeError::NoMap(map::EVIDENCE))?;
-    let evidence = RingBuf::try_from(evidence).map_err(ProbeError::map(map::EVIDENCE))?;
+    let rings = settings
+        .writers
+        .is_some()
+        .then(|| Rings::create(&mut ebpf, &processors))
+        .transpose()?;
     let events = ebpf
         .take_map(map::EVENTS)
         .ok_or(ProbeError::NoMap(map::EVENTS))?;
@@ -150,7 +159,7 @@ fn probe_with(
         range_bytes: settings.range_bytes,
         tables,
         events,
-        evidence,
+        rings,
         pythons,
         natives,
         log,
@@ -164,6 +173,7 @@ fn load_object(
     globals: &Globals,
     cast: Option<Cast>,
     settings: Settings,
+    processors: &Processors,
 ) -> Result<Ebpf, ProbeError> {
     let log_level: u8 = if settings.diagnostics {
         aya_log::Level::Debug as u8
@@ -173,7 +183,8 @@ fn load_object(
     let mut loader = object_loader();
     loader
         .map_max_entries(map::TASKS, kernel.pid_max.div_ceil(TASKS_PER_CHUNK))
-        .map_max_entries(map::EVIDENCE, evidence_bytes(kernel.cpus))
+        .map_max_entries(map::EVIDENCE, processors.count)
+        .map_max_entries(map::LOSS, processors.count)
         // At level 0 the verifier removes the diagnostics as dead code.
         .override_global(aya_log::LEVEL, &log_level, true);
     if !settings.writers.is_some_and(|walks| walks.native) {
@@ -187,12 +198,6 @@ fn load_object(
         None => loader.load(OBJECT),
     };
     result.map_err(|error| ProbeError::object(&error))
-}
-
-/// Size of the ring buffer for evidence: 4 to 64 MiB, a power of two as the kernel requires.
-fn evidence_bytes(cpus: usize) -> u32 {
-    let parts = u32::try_from(cpus).unwrap_or(u32::MAX).clamp(2, 32);
-    EVIDENCE_BYTES * parts.next_power_of_two()
 }
 
 /// Loads the object without globals, for programs that do nothing.
@@ -239,7 +244,8 @@ mod tests {
     #[test]
     fn the_object_has_the_maps_that_are_named() {
         let of_log = "AYA_LOGS";
-        let found = symbols(|section, kind| section == "maps" && kind == SymbolKind::Data);
+        let is_map = |section: &str| ["maps", ".maps"].contains(&section);
+        let found = symbols(|section, kind| is_map(section) && kind == SymbolKind::Data);
         assert_eq!(found, set(map::ALL.iter().copied().chain([of_log])));
     }
 

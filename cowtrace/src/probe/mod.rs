@@ -23,6 +23,7 @@ mod natives;
 mod offsets;
 mod programs;
 mod pythons;
+mod rings;
 mod shared;
 mod tables;
 mod tracepoint;

@@ -12,8 +12,8 @@ use aya::{
     maps::{Map, MapData, Queue},
 };
 use cowtrace_common::{
-    evidence::Batch,
-    loss::LOSSES,
+    evidence::{Batch, BatchSlot},
+    loss::{LOSSES, LossCounters},
     object::map,
     process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
@@ -28,6 +28,19 @@ use super::{
     error::ProbeError,
     shared::SharedArray,
 };
+
+/// Sizes of the tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Task ids are below this number.
+    pub task_ids: u32,
+    /// Numbers of processors are below this one.
+    pub processors: u32,
+    /// Binary logarithm of a range's bytes.
+    pub range_shift: u32,
+    /// The same of a page's.
+    pub page_shift: u32,
+}
 
 /// The shared tables of a loaded kernel side.
 pub struct Tables {
@@ -48,13 +61,8 @@ pub struct Tables {
 
 impl Tables {
     /// Takes the tables from the loaded object and fills the queues of free slots.
-    pub fn take(
-        ebpf: &mut Ebpf,
-        task_ids: u32,
-        range_shift: u32,
-        page_shift: u32,
-    ) -> Result<Self, ProbeError> {
-        let chunks = task_ids.div_ceil(TASKS_PER_CHUNK);
+    pub fn take(ebpf: &mut Ebpf, sizes: Sizes) -> Result<Self, ProbeError> {
+        let chunks = sizes.task_ids.div_ceil(TASKS_PER_CHUNK);
         let mut tables = Self {
             tasks: map_array(ebpf, map::TASKS, chunks, size_of::<TaskChunk>())?,
             threads: map_array(ebpf, map::THREADS, THREAD_SLOTS, size_of::<Thread>())?,
@@ -62,7 +70,7 @@ impl Tables {
                 ebpf,
                 map::BATCHES,
                 THREAD_SLOTS,
-                size_of::<Batch>(),
+                size_of::<BatchSlot>(),
             )?),
             processes: map_array(
                 ebpf,
@@ -72,17 +80,12 @@ impl Tables {
             )?,
             ranges: map_array(ebpf, map::RANGES, RANGE_BUCKETS, size_of::<RangeBucket>())?,
             splits: map_array(ebpf, map::SPLITS, SPLIT_WORDS, size_of::<u64>())?,
-            loss: map_array(
-                ebpf,
-                map::LOSS,
-                u32::try_from(LOSSES).unwrap_or(0),
-                size_of::<u64>(),
-            )?,
+            loss: map_array(ebpf, map::LOSS, sizes.processors, size_of::<LossCounters>())?,
             races_settled: map_array(ebpf, map::RACES_SETTLED, 1, size_of::<u64>())?,
             free_threads: take_queue(ebpf, map::FREE_THREADS)?,
             free_processes: take_queue(ebpf, map::FREE_PROCESSES)?,
-            range_shift,
-            page_shift,
+            range_shift: sizes.range_shift,
+            page_shift: sizes.page_shift,
         };
         for slot in 1..THREAD_SLOTS {
             tables
@@ -331,10 +334,15 @@ impl Tables {
         self.races_settled.u64(0, 0).store(1, Release);
     }
 
-    /// Loss counters, in the order of [`cowtrace_common::loss::Loss`].
+    /// Loss counters of all processors, in the order of [`cowtrace_common::loss::Loss`].
     #[must_use]
     pub fn loss(&self) -> [u64; LOSSES] {
-        std::array::from_fn(|cause| self.loss.u64(cause, 0).load(Relaxed))
+        let of_all = |cause| {
+            (0..self.loss.len())
+                .map(|processor| self.loss.u64(processor, cause * 8).load(Relaxed))
+                .sum()
+        };
+        std::array::from_fn(of_all)
     }
 
     /// Slots in which to search for processes whose events were lost.

@@ -152,7 +152,7 @@ fn added(rounds: &Rounds, variant: Variant) -> Result<Summary> {
     Summary::of(statistics::differences(rounds.of(variant), base)).context("no rounds")
 }
 
-fn goal(
+pub(crate) fn goal(
     title: &str,
     figure: &str,
     most: &str,

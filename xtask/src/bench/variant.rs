@@ -140,9 +140,14 @@ impl Variant {
 
 /// cowtrace on a process, with its histogram as CSV at the end.
 pub(crate) fn trace(cowtrace: &Path, pid: u32, more: &[&str]) -> Result<Tracer> {
+    trace_as("csv", cowtrace, pid, more)
+}
+
+/// cowtrace on a process, with a report in a format at the end.
+pub(crate) fn trace_as(format: &str, cowtrace: &Path, pid: u32, more: &[&str]) -> Result<Tracer> {
     let mut command = Command::new(cowtrace);
     command
-        .args(["--pid", &pid.to_string(), "--format", "csv", "-v"])
+        .args(["--pid", &pid.to_string(), "--format", format, "-v"])
         .arg("--no-keep")
         .args(more);
     Tracer::start(&mut command, "tracing", Ending::Interrupt)

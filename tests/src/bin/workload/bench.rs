@@ -1,12 +1,24 @@
 //! The benchmark's workloads: how long a first write to an inherited page takes, and copies that
 //! are kept.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    time::{ClockId, clock_gettime},
+    unistd::pipe,
+};
 
-use crate::{child::Child, frames, memory::Memory, touches, wait_for_line};
+use crate::{
+    child::Child,
+    frames,
+    memory::{Memory, wait_for_byte},
+    touches, wait_for_line,
+};
 
 /// Memory with this many pages, all written; then `ready` is printed.
 pub(crate) fn prepared(arguments: &[String]) -> Result<Memory> {
@@ -44,6 +56,38 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let each = child.result()? as f64 / memory.pages() as f64;
         child.release()?;
         Ok(format!("{each:.1}"))
+    })
+}
+
+/// `parallel PAGES`: prints `ready`. Then, for each line of input, as many children as the line says write PAGES
+/// inherited pages each, all at once. Printed are the nanoseconds per page, as above, and the pages per second of all
+/// children together.
+pub(crate) fn parallel(arguments: &[String]) -> Result<()> {
+    let memory = prepared(arguments)?;
+    answer_lines(|line| {
+        let count: usize = line.parse().context("how many children?")?;
+        let (gate, opener) = pipe()?;
+        let write = || {
+            wait_for_byte(gate.as_fd());
+            let begun = processor_time()?;
+            memory.write_all();
+            Ok(u64::try_from(
+                processor_time()?.saturating_sub(begun).as_nanos(),
+            )?)
+        };
+        let mut children = (0..count)
+            .map(|_| Child::fork(write))
+            .collect::<Result<Vec<_>>>()?;
+        let begun = Instant::now();
+        nix::unistd::write(&opener, &vec![1; count])?;
+        let mut busy = 0;
+        for child in &mut children {
+            busy += child.result()?;
+        }
+        let passed = begun.elapsed().as_secs_f64();
+        children.into_iter().try_for_each(Child::release)?;
+        let pages = (count * memory.pages()) as f64;
+        Ok(format!("{:.1} {:.0}", busy as f64 / pages, pages / passed))
     })
 }
 

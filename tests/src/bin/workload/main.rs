@@ -41,6 +41,9 @@ fn run(arguments: &[String]) -> Result<()> {
     if name == "bench" {
         return bench::run(&arguments[1..]);
     }
+    if name == "parallel" {
+        return bench::parallel(&arguments[1..]);
+    }
     if name == "hold" {
         return bench::hold(&arguments[1..]);
     }
