@@ -4,14 +4,16 @@
 
 Keeps the structures and functions named below. Members keep their names and offsets; their types
 are dropped, but for anonymous structures and unions, whose members belong to the structure around
-them. Format: Documentation/bpf/btf.rst in the kernel's sources.
+them, and for the members named below. Format: Documentation/bpf/btf.rst in the kernel's sources.
 """
 
 import struct
 import sys
 
 STRUCTS = {"task_struct", "pt_regs", "vm_fault", "vm_area_struct", "mm_struct", "page", "folio",
-           "signal_struct"}
+           "signal_struct", "thread_struct"}
+# Members that have members of their own to look up.
+WITH_MEMBERS = {"uw"}
 FUNCTIONS = {
     "do_wp_page", "finish_fault", "hugetlb_wp", "hugetlb_cow",
     "folio_add_new_anon_rmap", "page_add_new_anon_rmap",
@@ -62,9 +64,9 @@ def main(source, target):
         place = len(kept) - 1
         words = list(words)
         for member in range(0, len(words), step):
-            nameless = text(words[member]) == ""
+            inside = kind != PROTO and text(words[member]) in WITH_MEMBERS | {""}
             words[member] = intern(words[member])
-            words[member + 1] = keep_anonymous(words[member + 1]) if nameless and kind != PROTO else 0
+            words[member + 1] = keep_anonymous(words[member + 1]) if inside else 0
         if kind in MODIFIERS or kind == FUNC:
             size = keep(size)
         elif kind == PROTO:

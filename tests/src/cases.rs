@@ -3,10 +3,12 @@
 
 mod faults;
 mod judge;
+mod python;
 mod table;
 
 pub use faults::Faults;
 pub use judge::{Judged, Observation};
+pub use python::{PYTHON, expectation as python_expectation, has_python, judge as judge_python};
 pub use table::ALL;
 
 /// The backends by their names for `--backend`; the one that sees most comes first.

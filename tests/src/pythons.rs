@@ -3,6 +3,8 @@
 
 mod root;
 
+pub(crate) use root::words as unpacked_words;
+
 use std::{
     env,
     ffi::OsString,
@@ -233,14 +235,15 @@ mod tests {
         for (path, name) in [
             ("usr/bin", "python3.14"),
             ("usr/bin", "pydoc3.14"),
-            ("lib64", "ld-linux-x86-64.so.2"),
+            (root::LOADER[1], root::LOADER[0]),
         ] {
             fs::create_dir_all(folder.join(path)).unwrap();
             fs::write(folder.join(path).join(name), "").unwrap();
         }
         let started = words(&folder).unwrap();
         fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(started[0], folder.join("lib64/ld-linux-x86-64.so.2"));
+        let [loader, place, _] = root::LOADER;
+        assert_eq!(started[0], folder.join(place).join(loader));
         assert_eq!(started[3], folder.join("usr/bin/python3.14"));
         assert_eq!(words(&folder), None);
     }

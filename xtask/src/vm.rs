@@ -1,5 +1,5 @@
-//! `cargo xtask vm`: other kernels in virtual machines. Each machine has only a kernel and three
-//! programs, which run every case with every backend and report the counts. Needs no root (except
+//! `cargo xtask vm`: other kernels in virtual machines. Each machine has only a kernel, three programs and
+//! Debian's Python, which run every case with every backend and report the counts. Needs no root (except
 //! to install QEMU) and no hardware acceleration.
 
 mod arch;
@@ -8,6 +8,7 @@ mod cross;
 mod initramfs;
 mod kernels;
 mod programs;
+mod python;
 mod qemu;
 mod table;
 mod verdict;
@@ -136,9 +137,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// busy.
 fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outcome>> {
     packages::ensure(&[arch.emulator()])?;
+    let mut files = programs::build(arch)?;
+    files.extend(python::files(arch)?);
     let runner = Runner {
         arch,
-        initramfs: Initramfs::build(&programs::build(arch)?, arch)?,
+        initramfs: Initramfs::build(&files, arch)?,
         options,
         accelerator: OnceLock::new(),
     };

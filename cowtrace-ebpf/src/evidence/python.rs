@@ -20,6 +20,10 @@ use crate::{
 /// 1 if this trace walks Python frames. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
 static WALK_PYTHON: Global<u32> = Global::new(0);
+/// How far below the thread pointer a thread's `pthread_self` may lie, bytes: 0 where both are the same. In between
+/// lies the thread's descriptor, and in front of that its stack, so no other thread's is that near.
+#[unsafe(no_mangle)]
+static THREAD_DESCRIPTOR_BYTES: Global<u32> = Global::new(0);
 
 /// Most threads of an interpreter that are searched for the writer's.
 const MAX_THREADS: u32 = 32;
@@ -70,6 +74,10 @@ fn innermost_frame(
         own = KernelTask::current().thread_pointer().ok()?;
         thread.get_mut().thread_pointer = own;
     }
+    // arm64 stores that of a program's first thread only when the thread first gives up its processor.
+    if own == 0 {
+        return None;
+    }
     let known = thread.get().python_thread;
     if known == 0 || !is_own(known, own, python, walk) {
         let found = search_threads(own, python, walk)?;
@@ -100,10 +108,12 @@ fn search_threads(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Optio
     None
 }
 
-/// Whether `state` belongs to the thread whose `pthread_self` is `own`; reads it into the block.
+/// Whether `state` belongs to the thread with the thread pointer `own`; reads it into the block.
 #[inline(always)]
 fn is_own(state: u64, own: u64, python: &Interpreter, walk: &mut StackWalk) -> bool {
-    walk.read(state, THREAD_BYTES as u32).is_some() && word_of_block(walk, python.thread_id) == own
+    walk.read(state, THREAD_BYTES as u32).is_some()
+        && own.wrapping_sub(word_of_block(walk, python.thread_id))
+            <= u64::from(THREAD_DESCRIPTOR_BYTES.load())
 }
 
 /// Collects the frames from the innermost one on; returns the stack's number.

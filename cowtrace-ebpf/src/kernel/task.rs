@@ -22,7 +22,8 @@ static TASK_SIGNAL: Global<u32> = Global::new(0);
 /// Offset of `oom_mm` in `struct signal_struct`, bytes.
 #[unsafe(no_mangle)]
 static SIGNAL_OOM_MM: Global<u32> = Global::new(0);
-/// Offset of the thread pointer (`thread.fsbase`, x86-64) in `struct task_struct`, bytes.
+/// Offset of the thread pointer in `struct task_struct`, bytes: `thread.fsbase` on x86-64, `thread.uw.tp_value` on
+/// arm64.
 #[unsafe(no_mangle)]
 static TASK_THREAD_POINTER: Global<u32> = Global::new(0);
 /// Offset of `stack` in `struct task_struct`, bytes.
@@ -60,7 +61,7 @@ impl KernelTask {
         read_member(self.0, TASK_TGID.load())
     }
 
-    /// Base of its thread-local storage, which `pthread_self` returns (x86-64).
+    /// Its thread pointer, the address from which it finds its thread-local storage.
     #[inline(always)]
     pub fn thread_pointer(self) -> Result<u64, i32> {
         read_member(self.0, TASK_THREAD_POINTER.load())

@@ -52,6 +52,16 @@ pub use sockets::{network_namespace, read_sockets};
 pub use target::{Refusal, read_target, read_word, try_reading, why_refused};
 pub use unnamed::name_unnamed;
 
+/// Addresses that a process's memory can have: from the lowest one that may be mapped
+/// (`vm.mmap_min_addr`) on. Where processors have more bits of address (x86-64 with five levels of page tables,
+/// arm64 with 52 bits), the kernel gives higher addresses only to programs that ask for them.
+pub(crate) const PROCESS_ADDRESSES: std::ops::Range<u64> = 0x1_0000
+    ..if cfg!(target_arch = "aarch64") {
+        1 << 48
+    } else {
+        1 << 47
+    };
+
 /// Bytes in a page of this machine.
 #[must_use]
 pub fn page_bytes() -> u64 {

@@ -113,6 +113,27 @@ impl Btf {
     /// Offset, in bytes, of a member of a structure, including members of anonymous structures and unions
     /// inside it.
     pub fn offset(&self, structure: &str, member: &str) -> Result<u32, BtfError> {
+        Ok(self.member(structure, member)?.0)
+    }
+
+    /// Offset, in bytes, of a member of a structure whose type is a member of another.
+    pub fn inner_offset(
+        &self,
+        structure: &str,
+        member: &str,
+        inner: &str,
+    ) -> Result<u32, BtfError> {
+        let (offset, type_id) = self.member(structure, member)?;
+        let within = self.find_member(type_id, inner, 0);
+        let (within, _) = within.ok_or_else(|| BtfError::NoMember {
+            structure: structure.to_owned(),
+            member: format!("{member}.{inner}"),
+        })?;
+        Ok(offset + within)
+    }
+
+    /// Offset and type of a member of a structure.
+    fn member(&self, structure: &str, member: &str) -> Result<(u32, usize), BtfError> {
         let ids = 1..self.types.len();
         ids.filter(|&id| self.is_struct_named(id, structure))
             .find_map(|id| self.find_member(id, member, 0))
@@ -190,7 +211,7 @@ impl Btf {
         kind_of_type(info) == KIND_STRUCT && self.name_is(name_at, name)
     }
 
-    fn find_member(&self, id: usize, name: &str, depth: u32) -> Option<u32> {
+    fn find_member(&self, id: usize, name: &str, depth: u32) -> Option<(u32, usize)> {
         let (_, info, at) = self.record(id)?;
         if depth <= MAX_DEPTH && matches!(kind_of_type(info), KIND_VOLATILE | KIND_CONST) {
             // `vm_fault` has a `const` anonymous structure.
@@ -207,12 +228,13 @@ impl Btf {
             let raw = word_at(&self.bytes, member + 8).ok()?;
             let bits = if bit_fields { raw & 0x00ff_ffff } else { raw };
             if self.name_is(name_at, name) {
-                return Some(bits / 8);
+                return Some((bits / 8, type_id));
             }
             if name_at != 0 && !self.name_is(name_at, "") {
                 return None;
             }
-            Some(bits / 8 + self.find_member(type_id, name, depth + 1)?)
+            let (within, type_id) = self.find_member(type_id, name, depth + 1)?;
+            Some((bits / 8 + within, type_id))
         })
     }
 

@@ -89,7 +89,7 @@ fn probe_with(
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
         globals.push((global::TAKE_EVIDENCE, 1));
     }
-    let walks = settings.writers.is_some_and(|walks| walks.python) && kernel.arch == "x86_64";
+    let walks = settings.writers.is_some_and(|walks| walks.python);
     if walks {
         globals.extend(offsets::of_python(btf)?);
     }

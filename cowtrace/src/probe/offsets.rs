@@ -50,12 +50,24 @@ pub(super) fn of_writers(btf: &Btf, page_bytes: u64) -> Result<Globals, BtfError
     ])
 }
 
-/// For walking Python frames: the thread pointer, which identifies a thread. Only on x86-64 does
-/// `pthread_self` return the processor's.
+/// Most bytes of a thread's descriptor, which ends at arm64's thread pointer: `struct pthread` has 1,856 bytes in
+/// glibc 2.36, and a few hundred in musl.
+const DESCRIPTOR_BYTES: u32 = 4096;
+
+/// For walking Python frames: the thread pointer, which identifies a thread. `pthread_self` returns it on
+/// x86-64, and on arm64 the start of the thread's descriptor, which ends there.
 pub(super) fn of_python(btf: &Btf) -> Result<Globals, BtfError> {
-    let pointer = btf.offset("task_struct", "thread")? + btf.offset("thread_struct", "fsbase")?;
+    let thread = btf.offset("task_struct", "thread")?;
+    let (pointer, descriptor) = match btf.offset("thread_struct", "fsbase") {
+        Ok(pointer) => (pointer, 0),
+        Err(_) => (
+            btf.inner_offset("thread_struct", "uw", "tp_value")?,
+            DESCRIPTOR_BYTES,
+        ),
+    };
     Ok(vec![
-        (global::TASK_THREAD_POINTER, pointer),
+        (global::TASK_THREAD_POINTER, thread + pointer),
+        (global::THREAD_DESCRIPTOR_BYTES, descriptor),
         (global::WALK_PYTHON, 1),
     ])
 }
@@ -146,7 +158,7 @@ fn folio_pages(btf: &Btf) -> Result<u32, BtfError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::btf::tests::of_kernel;
+    use crate::probe::btf::tests::{of_arm64, of_kernel};
 
     #[test]
     fn offsets_of_several_kernels_are_found() {
@@ -218,6 +230,27 @@ mod tests {
                 "{kernel}"
             );
         }
+    }
+
+    #[test]
+    fn a_thread_pointer_on_arm64_is_the_first_of_its_structure() {
+        let btf = of_arm64();
+        let thread = btf.offset("task_struct", "thread").unwrap();
+        let context = btf.offset("thread_struct", "uw").unwrap();
+        let globals = of_python(&btf).unwrap();
+        assert_eq!(
+            globals[..2],
+            [
+                (global::TASK_THREAD_POINTER, thread + context),
+                (global::THREAD_DESCRIPTOR_BYTES, DESCRIPTOR_BYTES)
+            ]
+        );
+        assert!(thread > 0 && context > 0);
+        let next = btf.inner_offset("thread_struct", "uw", "tp2_value");
+        assert_eq!(next.unwrap(), context + 8);
+        let absent = btf.inner_offset("thread_struct", "uw", "fsbase");
+        let error = absent.unwrap_err().to_string();
+        assert!(error.contains("thread_struct has no member uw.fsbase"));
     }
 
     #[test]

@@ -7,8 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The loader that x86-64 programs name.
-const LOADER: &str = "ld-linux-x86-64.so.2";
+/// The loader that programs name, the folder that it is in, and the folder of the libraries.
+pub(crate) const LOADER: [&str; 3] = if cfg!(target_arch = "aarch64") {
+    ["ld-linux-aarch64.so.1", "lib", "lib/aarch64-linux-gnu"]
+} else {
+    ["ld-linux-x86-64.so.2", "lib64", "lib/x86_64-linux-gnu"]
+};
 
 /// The words that start the Python in such a folder, the interpreter last; `None` if there is none.
 /// It is started with its own loader and libraries, because the machine's C library may be too old
@@ -17,14 +21,12 @@ pub(crate) fn words(root: &Path) -> Option<Vec<OsString>> {
     let program = interpreter(&root.join("usr/bin"))?;
     // Since Debian 13 packages have everything below usr; before that, the C library did not.
     let tops = [root.join("usr"), root.to_path_buf()];
+    let [loader, folder, libraries] = LOADER;
     let loader = tops
         .iter()
-        .map(|top| top.join("lib64").join(LOADER))
+        .map(|top| top.join(folder).join(loader))
         .find(|path| path.is_file())?;
-    let libraries: Vec<_> = tops
-        .iter()
-        .map(|top| top.join("lib/x86_64-linux-gnu"))
-        .collect();
+    let libraries: Vec<_> = tops.iter().map(|top| top.join(libraries)).collect();
     let libraries = std::env::join_paths(libraries).ok()?;
     Some(vec![
         loader.into(),

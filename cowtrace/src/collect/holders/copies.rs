@@ -12,8 +12,8 @@ const MAX_ADDRESSES: usize = 1 << 20;
 const MAX_HEAPS: usize = 64;
 /// New addresses that are sorted in together: at least this many.
 const LEAST_NEW: usize = 1 << 16;
-/// User space ends below this; the other bits of a word hold the number of pages.
-const ADDRESS_BITS: u32 = 47;
+/// Every address of a process fits; the other bits of a word hold the number of pages.
+const ADDRESS_BITS: u32 = 48;
 const COUNT_BITS: u32 = u64::BITS - ADDRESS_BITS;
 const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
 const PAGE_BITS: u32 = 12;

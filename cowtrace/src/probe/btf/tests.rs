@@ -11,8 +11,17 @@ use proptest::prelude::*;
 
 /// What is looked up in the types of one of Debian's kernels, cut out by tests/btf/reduce.py.
 pub(in super::super) fn of_kernel(version: &str) -> Btf {
+    of_file(&format!("{version}-amd64.btf"))
+}
+
+/// The same for a kernel for arm64.
+pub(in super::super) fn of_arm64() -> Btf {
+    of_file("6.12-arm64.btf")
+}
+
+fn of_file(name: &str) -> Btf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/btf");
-    Btf::from_file(&Path::new(folder).join(format!("{version}-amd64.btf"))).unwrap()
+    Btf::from_file(&Path::new(folder).join(name)).unwrap()
 }
 
 /// `struct s { int a; union { int b; const struct { int c; int d; }; }; };`

@@ -132,8 +132,8 @@ fn title_of_writers(known: &KnownPages) -> String {
 }
 
 /// Why there are no Python lines.
-const NO_LINES: &str = "Lines of Python are told for CPython 3.11 to 3.15 on x86-64, unless \
-                        --no-frames is given.";
+const NO_LINES: &str =
+    "Lines of Python are told for CPython 3.11 to 3.15, unless --no-frames is given.";
 
 fn write_sums(
     title: &str,

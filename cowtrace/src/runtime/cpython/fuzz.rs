@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     fuzzing::{Target, Values},
+    memory::PROCESS_ADDRESSES,
     native,
 };
 use cowtrace_common::python::{FRAME_BYTES, THREAD_BYTES};
@@ -72,7 +73,7 @@ pub(crate) const LINES: Target = Target {
 };
 
 /// Addresses of the bytes: low, across the first address that no process has, and at the very end.
-const BASES: [u64; 3] = [BASE, (1 << 47) - 0x800, u64::MAX - 0x7ff];
+const BASES: [u64; 3] = [BASE, PROCESS_ADDRESSES.end - 0x800, u64::MAX - 0x7ff];
 const BASE: u64 = 0x10_0000;
 
 /// A process's memory made of the bytes, mapped at three places, with nothing around them.

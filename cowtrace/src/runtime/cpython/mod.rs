@@ -239,8 +239,12 @@ impl Objects {
     /// The offsets of the version that a process runs; several candidates if it does not say which
     /// version it is.
     fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
-        if !cfg!(target_arch = "x86_64") {
-            return Err("cowtrace can read Python objects on x86-64 only".into());
+        let page = memory::page_bytes();
+        if page != heap::PAGE {
+            let kib = page / 1024;
+            return Err(format!(
+                "cowtrace can read the objects of CPython only where a page has 4 KiB; here it has {kib}"
+            ));
         }
         if let Some(words) = table_of_runtime(pid, runtime)
             && let Some((version, is_free_threaded)) = layout::version_of(&words)

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{names::read_type_name, objects::ObjectLayout};
-use crate::memory;
+use crate::memory::{self, PROCESS_ADDRESSES};
 
 /// Bytes of a type that are read, enough in every build.
 const TYPE_BYTES: usize = 192;
@@ -19,8 +19,6 @@ pub(super) const MAX_CHAIN: usize = 4;
 const MAX_STRANGERS: usize = 1 << 20;
 /// Most types that are kept.
 const MAX_TYPES: usize = 1 << 16;
-/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first one beyond every process.
-const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 
 /// The types seen so far.
 pub(super) struct KnownTypes {
@@ -51,7 +49,7 @@ impl KnownTypes {
     /// Checks an address in the first process that can be read. True if it is a type.
     pub(super) fn learn(&mut self, address: u64, pids: &[u32]) -> bool {
         if !address.is_multiple_of(8)
-            || !PLAUSIBLE.contains(&address)
+            || !PROCESS_ADDRESSES.contains(&address)
             || self.strangers.contains(&address)
             || self.names.len() >= MAX_TYPES
         {
@@ -85,13 +83,13 @@ impl KnownTypes {
         for _ in 0..MAX_CHAIN {
             if meta == self.type_type {
                 return read_type_name(self.objects, address, &mut |at, to| {
-                    PLAUSIBLE.contains(&at) && read(at, to)
+                    PROCESS_ADDRESSES.contains(&at) && read(at, to)
                 });
             }
             // The type of any object's type is `type`: the object is a type only if its own type is a
             // metatype.
             let mut next = [0; TYPE_BYTES];
-            if !PLAUSIBLE.contains(&meta)
+            if !PROCESS_ADDRESSES.contains(&meta)
                 || !read(meta, &mut next)
                 || word_of_bytes(&next, tp_flags) & METATYPE == 0
             {

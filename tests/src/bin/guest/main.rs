@@ -11,7 +11,7 @@ mod trial;
 
 use std::{env, process};
 
-use cowtrace_tests::cases::{ALL, Case};
+use cowtrace_tests::cases::{self, ALL, Case, PYTHON};
 use serde_json::json;
 
 use console::Console;
@@ -37,7 +37,7 @@ fn boot() -> ! {
         machine::switch_off();
     }
     console.tell(&machine::description());
-    let cases = asked_for(&machine::cases(), &mut console);
+    let cases = asked_for(machine::cases(), &mut console);
     for backend in machine::backends() {
         run(&mut console, &backend, &cases);
     }
@@ -45,20 +45,24 @@ fn boot() -> ! {
     machine::switch_off()
 }
 
-/// Cases by name; all if no name is given.
-fn asked_for(names: &[String], console: &mut Console) -> Vec<&'static Case> {
-    if names.is_empty() {
-        return ALL.iter().collect();
+/// Names of cases; all that this machine can run if no name is given.
+fn asked_for(mut names: Vec<String>, console: &mut Console) -> Vec<String> {
+    let mut all: Vec<&str> = ALL.iter().map(|case| case.name).collect();
+    if cases::has_python() {
+        all.push(PYTHON);
     }
-    let find = |name: &String| ALL.iter().find(|case| case.name == name);
-    if let Some(unknown) = names.iter().find(|name| find(name).is_none()) {
+    if names.is_empty() {
+        return all.into_iter().map(str::to_owned).collect();
+    }
+    if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
         console.tell(&json!({ "broken": format!("there is no case {unknown}") }));
     }
-    names.iter().filter_map(find).collect()
+    names.retain(|name| all.contains(&name.as_str()));
+    names
 }
 
 /// Runs cases with one backend, or says why it cannot be used here.
-fn run(console: &mut Console, backend: &str, cases: &[&Case]) {
+fn run(console: &mut Console, backend: &str, cases: &[String]) {
     if let Err(reason) = trial::backend(backend) {
         console.tell(&json!({ "backend": backend, "unavailable": reason }));
         return;
@@ -70,12 +74,15 @@ fn run(console: &mut Console, backend: &str, cases: &[&Case]) {
 
 /// Runs one case and prints its verdict for the parent process.
 fn observe(backend: &str, name: &str) {
-    let case = Case::named(name);
-    let seen = case.observe(Some(backend));
-    let mut judged = case.judge(&seen);
-    if seen.backend() != backend {
-        let taken = seen.backend();
+    let (mut judged, taken) = if name == PYTHON {
+        cases::judge_python(backend)
+    } else {
+        let case = Case::named(name);
+        let seen = case.observe(Some(backend));
+        (case.judge(&seen), seen.backend().to_owned())
+    };
+    if taken != backend {
         judged.faults.push(format!("cowtrace took {taken} instead"));
     }
-    println!("{}", trial::verdict(backend, case, &judged));
+    println!("{}", trial::verdict(backend, name, &judged));
 }

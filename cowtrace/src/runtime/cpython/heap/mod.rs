@@ -1,14 +1,14 @@
 //! Finds which variable holds an object, by walking the heap of a living CPython process from its
 //! modules and frames down to every object. It is read from outside without stopping the process.
 //! Supports builds with a global interpreter lock, 3.8 to 3.14, and the free-threaded build of
-//! 3.13, on x86-64.
+//! 3.13, on x86-64 and arm64 with pages of 4 KiB.
 //!
 //! Only present pages are read, through /proc/PID/mem. The process keeps running meanwhile, so the
 //! data may be torn or gone: every value is checked, and every table, list and chain has a bound.
 
 #![expect(
     clippy::cast_possible_truncation,
-    reason = "this is for x86-64 only, and chunks, pages, nodes and types are bounded far below 2^32"
+    reason = "this is for 64-bit processors only, and chunks, pages, nodes and types are bounded far below 2^32"
 )]
 
 mod allocated;
@@ -69,5 +69,6 @@ pub use find::{Found, Limits};
 pub(super) use grown::find_grown;
 pub(crate) use memory::ReadMemory;
 pub(super) use offsets::Offsets;
+pub(super) use regions::PAGE;
 pub use survey::{Credit, Survey};
 pub use variable::Variable;

@@ -1,5 +1,6 @@
 //! The offsets that the walk needs, for each version. They are in bytes, from the headers of builds
-//! on x86-64; a version that is not listed is not walked. Offsets of objects' members are those of
+//! on x86-64, and the same on arm64, because nothing in front of these members depends on the processor (a mutex
+//! of the C library would); a version that is not listed is not walked. Offsets of objects' members are those of
 //! builds with a global interpreter lock; for builds without, [`Header::longer`] is added.
 
 use super::{super::layout::Layout, header::Header};

@@ -4,10 +4,13 @@
 
 use std::{collections::HashMap, fs::File, os::unix::fs::FileExt as _, path::Path};
 
-use crate::{memory, run::Mapping};
+use crate::{
+    memory::{self, PROCESS_ADDRESSES},
+    run::Mapping,
+};
 
-/// Bytes in a page: only layouts for x86-64 are known.
-pub(super) const PAGE: u64 = 4096;
+/// Bytes in a page. Of machines with larger ones no process is walked.
+pub(in super::super) const PAGE: u64 = 4096;
 /// Unit of reading and numbering, bytes. Chunks begin at its multiples, so two regions may share one.
 pub(super) const CHUNK: u64 = 1 << 16;
 /// Address space whose entries are read at once, bytes.
@@ -15,8 +18,6 @@ const WINDOW: u64 = CHUNK * 64;
 pub(super) const PAGES_A_CHUNK: usize = (CHUNK / PAGE) as usize;
 /// Most address space that is searched for present pages, bytes.
 const MAX_VIRTUAL: u64 = 256 << 30;
-/// Lowest address that can be mapped (`vm.mmap_min_addr`), and the first one beyond every process.
-const PLAUSIBLE: std::ops::Range<u64> = 0x1_0000..1 << 47;
 /// Bit of an entry of /proc/PID/pagemap: the page is present.
 const PRESENT: u64 = 1 << 63;
 const NONE: u32 = u32::MAX;
@@ -232,7 +233,7 @@ impl Regions {
     /// The place of an address; none if its chunk has nothing to read.
     #[inline]
     pub(super) fn place(&mut self, at: u64) -> Option<ChunkPlace> {
-        if !PLAUSIBLE.contains(&at) {
+        if !PROCESS_ADDRESSES.contains(&at) {
             return None;
         }
         let region = self.region(at)?;
