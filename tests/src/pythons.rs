@@ -103,10 +103,10 @@ pub fn interpreters() -> Vec<Interpreter> {
 pub fn walkable() -> Vec<Interpreter> {
     let mut found = interpreters();
     found.retain(|python| {
-        let last = if python.is_free { (3, 13) } else { (3, 14) };
+        let last = if python.is_free { (3, 13) } else { (3, 15) };
         (3, 8) <= python.version && python.version <= last
     });
-    assert!(!found.is_empty(), "no CPython of 3.8 to 3.14 is here");
+    assert!(!found.is_empty(), "no CPython of 3.8 to 3.15 is here");
     found
 }
 

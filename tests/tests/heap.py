@@ -1,6 +1,7 @@
 # Data of many kinds, each held by one variable. A child with the same memory finds out which
 # variable reaches which objects, and prints that; the master stays unchanged.
 
+import builtins
 import collections
 import functools
 import gc
@@ -155,11 +156,13 @@ space = types.SimpleNamespace(settings={"data": texts(N)})
 cached = functools.lru_cache(None)(lambda i: text(i))
 for i in range(N):
     cached(i + 1000)
+# Since 3.15 a type of its own.
+settled = getattr(builtins, "frozendict", dict)({text(i): text(i) for i in range(N)})
 ended = made_in_thread(True)
 waiting = made_in_thread(False)
 
 VARIABLES = """titles id_title numbers sents users slotted odd half listed queue seen frozen ordered
-    default deep cyclic large wide ended waiting""".split()
+    default deep cyclic large wide settled ended waiting""".split()
 try:
     import numpy
 

@@ -17,7 +17,7 @@ Examples:
   sudo cowtrace heap --pid 4242 --since a.json  what grew since then
   cowtrace heap run.cow                         what grew in a recorded trace
 
-The process keeps running, and none of its pages is copied. For CPython 3.8 to 3.14.";
+The process keeps running, and none of its pages is copied. For CPython 3.8 to 3.15.";
 
 /// Formats of the list of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -43,12 +43,19 @@ impl HeapObjects<'_> {
                 let frame = self.member(at, offset);
                 parts.add(PathLabel::NONE, frame);
             }
-            (_, Generator::Inside { state, frame }) => {
-                // Below 0: begun or suspended. A running one is among the threads' frames.
+            (
+                _,
+                Generator::Inside {
+                    state,
+                    frame,
+                    running,
+                },
+            ) => {
+                // A running one is among the threads' frames.
                 let is_suspended = self
                     .memory
                     .byte(at + self.offsets.header.longer + state)
-                    .is_some_and(|state| state.cast_signed() < 0);
+                    .is_some_and(|state| state.cast_signed() < running);
                 if is_suspended {
                     self.frame(at + self.offsets.header.longer + frame, parts);
                 }

@@ -159,7 +159,7 @@ fn check_grown(grown: &Grown) {
 
 /// Each version unchanged; then with one change of each kind.
 fn seeds() -> Vec<Vec<u8>> {
-    let heads = (0..7).map(|version| vec![version, 0, 0, 0]);
+    let heads = (0..8).map(|version| vec![version, 0, 0, 0]);
     let changes = (0..10).flat_map(|what| [0x40 + what, 0x14, what, what * 3, 0x40, 0x42, 0, 0]);
     let changes: Vec<u8> = changes.collect();
     heads

@@ -51,6 +51,8 @@ impl ObjectKind {
             b"float" | b"complex" | b"NoneType" | b"ellipsis" | b"NotImplementedType" => {
                 Self::Number
             }
+            // Since 3.15: not derived from dict, but with the same members.
+            b"frozendict" => Self::Dict,
             b"set" | b"frozenset" => Self::Set,
             b"collections.deque" => Self::Deque,
             b"function" => Self::Function,

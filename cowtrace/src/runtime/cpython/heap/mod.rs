@@ -1,6 +1,6 @@
 //! Finds which variable holds an object, by walking the heap of a living CPython process from its
 //! modules and frames down to every object. It is read from outside without stopping the process.
-//! Supports builds with a global interpreter lock, 3.8 to 3.14, and the free-threaded build of
+//! Supports builds with a global interpreter lock, 3.8 to 3.15, and the free-threaded build of
 //! 3.13, on x86-64 and arm64 with pages of 4 KiB.
 //!
 //! Only present pages are read, through /proc/PID/mem. The process keeps running meanwhile, so the

@@ -103,8 +103,9 @@ pub(super) struct FrameOffsets {
 pub(super) enum Generator {
     /// The frame is an object: the offset of its address.
     Object(u64),
-    /// The frame is part of the generator: the offsets of its state, a byte, and of the frame.
-    Inside { state: u64, frame: u64 },
+    /// The frame is part of the generator: the offsets of its state, a byte, and of the frame; and the
+    /// state of one that runs, below which are those of one that is suspended or has not begun.
+    Inside { state: u64, frame: u64, running: i8 },
 }
 
 /// From the runtime to modules and threads.
@@ -232,6 +233,7 @@ const V3_11: Offsets = Offsets {
     generator: Generator::Inside {
         state: 75,
         frame: 80,
+        running: 0,
     },
     roots: Roots {
         interpreters: 40,
@@ -259,6 +261,7 @@ const V3_12: Offsets = Offsets {
     generator: Generator::Inside {
         state: 67,
         frame: 72,
+        running: 0,
     },
     text: [40, 56],
     roots: Roots {
@@ -301,6 +304,20 @@ const V3_14: Offsets = Offsets {
     },
     ..V3_13
 };
+const V3_15: Offsets = Offsets {
+    version: 0x030f,
+    cached_keys: 888,
+    generator: Generator::Inside {
+        state: 67,
+        frame: 72,
+        running: 4,
+    },
+    roots: Roots {
+        thread_bytes: 304,
+        ..V3_14.roots
+    },
+    ..V3_14
+};
 
 impl Offsets {
     /// The offsets of a version (major and minor in two bytes) whose roots are always in the same
@@ -313,7 +330,7 @@ impl Offsets {
 
     /// The offsets of a version with a table of its own, from which the roots come.
     pub(crate) fn of_table(version: u64, is_free_threaded: bool, layout: &Layout) -> Option<Self> {
-        let known = [V3_13, V3_13_FREE_THREADED, V3_14]
+        let known = [V3_13, V3_13_FREE_THREADED, V3_14, V3_15]
             .into_iter()
             .find(|known| {
                 u64::from(known.version) == version
@@ -377,6 +394,8 @@ mod tests {
         assert_eq!(header(0x030d, true), Some(Header::FREE_THREADED));
         assert_eq!(header(0x030e, false), Some(Header::WITH_LOCK));
         assert_eq!(header(0x030e, true), None);
-        assert_eq!(header(0x030f, false), None);
+        assert_eq!(header(0x030f, false), Some(Header::WITH_LOCK));
+        assert_eq!(header(0x030f, true), None);
+        assert_eq!(header(0x0310, false), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Offsets that are the same in all versions (Include/cpython and Include/internal of 3.8 to 3.14),
+//! Offsets that are the same in all versions (Include/cpython and Include/internal of 3.8 to 3.15),
 //! in bytes, for builds with a global interpreter lock.
 
 /// `ob_type`.

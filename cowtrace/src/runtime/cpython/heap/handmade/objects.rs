@@ -263,9 +263,13 @@ impl Heap {
                 self.frame(frame, code, values);
                 self.put(at + offset, &[frame]);
             }
-            Generator::Inside { state, frame } => {
+            Generator::Inside {
+                state,
+                frame,
+                running,
+            } => {
                 self.frame(at + frame, code, values);
-                self.put_bytes(at + state, &[0xfe]);
+                self.put_bytes(at + state, &(running - 2).to_ne_bytes());
             }
         }
         at

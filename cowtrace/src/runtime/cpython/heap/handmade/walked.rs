@@ -29,7 +29,7 @@ pub(crate) fn versions() -> Vec<Offsets> {
         modules: 944,
         ..layout
     });
-    let by_table = [0x030d, 0x030e].into_iter();
+    let by_table = [0x030d, 0x030e, 0x030f].into_iter();
     let by_table = by_table.filter_map(|version| Offsets::of_table(version, false, &layout?));
     by_number.chain(by_table).collect()
 }
