@@ -25,12 +25,20 @@ class Registry:
     known = texts("attribute of a class")
 
 
+class Forgotten:
+    known = texts("forgotten class")
+
+
 data = texts("main")
+# Only its object leads to the class.
+forgotten = Forgotten()
+del Forgotten
 slotted = Slotted()
 slotted.rows = texts("slot")
 mapped = mmap.mmap(-1, 4 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 mapped.write(b"x" * (4 << 20))
 paths = ["__main__.data", "__main__.slotted.rows", "__main__.mapped", "__main__.Registry.known"]
+paths.append("__main__.Forgotten.known")
 if sys.version_info >= (3, 10):
     from dataclasses import dataclass
 
@@ -40,6 +48,32 @@ if sys.version_info >= (3, 10):
 
     row = Row(texts("dataclass"))
     paths.append("__main__.row.rows")
+
+try:
+    import ctypes
+except ImportError:
+    pass
+else:
+    # A type that an extension makes and keeps to itself (PyType_FromSpec), with something that it remembers.
+    class Slot(ctypes.Structure):
+        _fields_ = [("number", ctypes.c_int), ("function", ctypes.c_void_p)]
+
+    class Spec(ctypes.Structure):
+        _fields_ = [
+            ("name", ctypes.c_char_p),
+            ("basicsize", ctypes.c_int),
+            ("itemsize", ctypes.c_int),
+            ("flags", ctypes.c_uint),
+            ("slots", ctypes.POINTER(Slot)),
+        ]
+
+    make = ctypes.pythonapi.PyType_FromSpec
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p]
+    spec = Spec(b"extension.Hidden", object.__basicsize__, 0, 0, (Slot * 1)())
+    hidden = make(ctypes.addressof(spec))
+    hidden.cache = texts("hidden type")
+    hidden = hidden()
+    paths.append("extension.Hidden.cache")
 
 CODE = """
 import sys, types

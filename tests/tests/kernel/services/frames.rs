@@ -63,6 +63,7 @@ fn a_column_is_called_by_its_name() {
     for (order, path, type_name) in [
         ("name", "__main__.frame['name']", "column[object]"),
         ("series", "__main__.series", "numpy.ndarray[object]"),
+        ("rows", "__main__.rows[['row', 'place']]", "columns[object]"),
     ] {
         let (report, pages) = traced(order);
         let told = expect(&report, path, number(&pages, order));

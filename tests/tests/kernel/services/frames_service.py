@@ -1,4 +1,4 @@
-"""A prefork service that holds objects in arrays and in a DataFrame: its worker obeys array, name."""
+"""A prefork service that holds objects in arrays and in DataFrames: its worker obeys array, name, rows, series."""
 
 import json
 import os
@@ -19,6 +19,14 @@ frame = pandas.DataFrame(
     }
 )
 series = pandas.Series(["of a series %d" % n for n in range(N)])
+# Made row by row: the items of both columns alternate.
+pairs = [["row %d" % n, "place %d" % n] for n in range(N)]
+rows = pandas.DataFrame(numpy.array(pairs, dtype=object), columns=["row", "place"])
+del pairs
+
+
+def in_rows():
+    return rows.to_numpy().ravel()
 
 
 def read(objects):
@@ -26,7 +34,12 @@ def read(objects):
         pass
 
 
-ORDERS = {b"a": lambda: read(array), b"n": lambda: read(frame["name"]), b"s": lambda: read(series)}
+ORDERS = {
+    b"a": lambda: read(array),
+    b"n": lambda: read(frame["name"]),
+    b"r": lambda: read(in_rows()),
+    b"s": lambda: read(series),
+}
 
 
 def work(orders, answers):
@@ -46,6 +59,7 @@ def say(**values):
 
 def main():
     known = dict(array=pages(array), name=pages(frame["name"]), series=pages(series))
+    known["rows"] = pages(in_rows())
     down, up = os.pipe(), os.pipe()
     worker = os.fork()
     if worker == 0:

@@ -31,6 +31,7 @@ const MAPPED_BYTES: u64 = 24;
 
 /// What people call a part of a `DataFrame`.
 const COLUMN: &str = "column";
+const COLUMNS: &str = "columns";
 
 /// The items of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +58,23 @@ impl ArrayItems {
     }
 
     /// Bytes of all of them; 0 if they do not lie side by side.
-    const fn bytes(&self) -> u64 {
+    pub(super) const fn bytes(&self) -> u64 {
         if self.is_contiguous {
             self.count.saturating_mul(self.item_bytes)
         } else {
             0
         }
+    }
+
+    /// Whether it is a table whose rows alternate, item by item.
+    pub(super) const fn has_alternating_rows(&self) -> bool {
+        let [rows, columns] = self.shape;
+        self.dimensions == 2
+            && rows > 1
+            && columns > 1
+            && self.item_bytes > 0
+            && self.strides[0] == self.item_bytes
+            && self.strides[1] == self.item_bytes.saturating_mul(rows)
     }
 
     /// The start of a row, how many items it has, and their bytes: of a table, or of a list as its only row;
@@ -197,11 +209,16 @@ impl HeapObjects<'_> {
         Some(of_items.map_or_else(|| name.clone(), |of_items| format!("{name}[{of_items}]")))
     }
 
-    /// What a column of this array is called, and how many items it has.
-    pub(super) fn column_in_words(&mut self, array: &HeapObject) -> (Option<String>, Option<u64>) {
+    /// What a column of this array is called, or several together, and how many items each has.
+    pub(super) fn column_in_words(
+        &mut self,
+        array: &HeapObject,
+        are_several: bool,
+    ) -> (Option<String>, Option<u64>) {
+        let column = if are_several { COLUMNS } else { COLUMN };
         let items = self.items_of(array.address);
         let of_items = items.and_then(|items| items.type_name());
-        let name = of_items.map_or_else(|| COLUMN.into(), |it| format!("{COLUMN}[{it}]"));
+        let name = of_items.map_or_else(|| column.into(), |it| format!("{column}[{it}]"));
         (Some(name), items.map(|items| items.shape[1]))
     }
 }

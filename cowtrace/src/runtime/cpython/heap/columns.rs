@@ -5,7 +5,7 @@ use super::{
     arrays::ArrayItems,
     kind::ObjectKind,
     kinds::Type,
-    objects::{HeapObject, HeapObjects},
+    objects::{ColumnsTogether, HeapObject, HeapObjects},
     parts::{MAX_ATTRIBUTES, MAX_NAMED, NamedTable, ObjectParts, PartShape, PartTable, Span},
     paths::PathLabel,
     same,
@@ -25,6 +25,9 @@ const MAX_STEPS: usize = 3;
 /// Members of slices: start, end, step.
 const START: u64 = 16;
 const STEP: u64 = 32;
+
+/// Columns that are named where their items alternate.
+const MOST_TOGETHER: usize = 4;
 
 /// Which columns are in a block.
 enum Placement {
@@ -77,19 +80,11 @@ impl HeapObjects<'_> {
         let Some((array, items)) = members.find_map(|(at, _)| self.items_behind(*at)) else {
             return;
         };
+        if items.has_alternating_rows() {
+            return self.columns_together((array, &items), &placement, names, parts);
+        }
         for row in 0..items.shape[0].min(MAX_ATTRIBUTES) {
-            let number = match placement {
-                Placement::Slice(first, step) => {
-                    row.checked_mul(step).and_then(|it| it.checked_add(first))
-                }
-                Placement::Numbers(numbers) => numbers
-                    .row(0)
-                    .filter(|(_, count, _)| row < *count)
-                    .map(|(start, _, _)| self.word(start, row * 8)),
-            };
-            let name = number
-                .filter(|number| *number < names.count)
-                .map_or(0, |number| self.word(names.data, number.saturating_mul(8)));
+            let name = self.column_name(&placement, row, names);
             let is_full = parts.columns.len() as u64 >= MAX_ATTRIBUTES;
             let Some((start, count, bytes)) = items.row(row) else {
                 return;
@@ -103,6 +98,52 @@ impl HeapObjects<'_> {
                 table: table_of_column(&items, start, count, bytes),
             });
         }
+    }
+
+    /// The name of a block's column; 0 if it has none.
+    fn column_name(&mut self, placement: &Placement, row: u64, names: &ArrayItems) -> u64 {
+        let number = match placement {
+            Placement::Slice(first, step) => {
+                row.checked_mul(*step).and_then(|it| it.checked_add(*first))
+            }
+            Placement::Numbers(numbers) => numbers
+                .row(0)
+                .filter(|(_, count, _)| row < *count)
+                .map(|(start, _, _)| self.word(start, row * 8)),
+        };
+        number
+            .filter(|number| *number < names.count)
+            .map_or(0, |number| self.word(names.data, number.saturating_mul(8)))
+    }
+
+    /// All columns of a block that was made row by row: they share its pages.
+    fn columns_together(
+        &mut self,
+        (array, items): (u64, &ArrayItems),
+        placement: &Placement,
+        names: &ArrayItems,
+        parts: &mut ObjectParts,
+    ) {
+        let count = items.shape[0];
+        let named =
+            (0..count.min(MOST_TOGETHER as u64)).map(|row| self.column_name(placement, row, names));
+        let named: Vec<u64> = named.collect();
+        let bytes = items.bytes();
+        let is_there = bytes > 0 && bytes <= self.memory.regions.left(items.data);
+        let is_full = self.together.len() as u64 >= MAX_ATTRIBUTES;
+        if named.contains(&0) || is_full || !is_there {
+            return;
+        }
+        let label = PathLabel::columns(self.together.len());
+        self.together.push(ColumnsTogether {
+            others: count - named.len() as u64,
+            names: named,
+        });
+        parts.columns.push(NamedTable {
+            label,
+            array,
+            table: table_of_column(items, items.data, items.count, bytes),
+        });
     }
 
     /// The objects among the words of one, with their kinds.

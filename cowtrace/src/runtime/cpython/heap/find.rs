@@ -165,6 +165,7 @@ pub(super) fn prepare_walk<'a>(
             memory: taken,
             kinds: Kinds::new(interpreter.type_type, offsets),
             offsets: *offsets,
+            together: Vec::new(),
         };
         let Some(interpreters) = objects.interpreters(interpreter.runtime) else {
             memory = Some(objects.memory);

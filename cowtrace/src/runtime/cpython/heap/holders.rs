@@ -269,7 +269,9 @@ impl NamedVariable {
         }
         let object = object.as_ref();
         let (type_name, entries) = match object {
-            Some(object) if label.is_column() => walk.objects.column_in_words(object),
+            Some(object) if label.is_column() => {
+                walk.objects.column_in_words(object, label.is_of_columns())
+            }
             Some(object) => (
                 walk.objects.described_type(object),
                 walk.objects.entries(object),

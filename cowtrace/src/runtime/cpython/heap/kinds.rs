@@ -112,6 +112,11 @@ impl Kinds {
         &self.types[number as usize]
     }
 
+    /// Where the type with a number is; none if there are fewer.
+    pub(super) fn address_of(&self, number: u32) -> Option<u64> {
+        self.types.get(number as usize).map(|found| found.address)
+    }
+
     /// The number of the type at an address; none if it is not a type.
     #[inline]
     pub(super) fn number(&mut self, memory: &mut Memory<'_>, address: u64) -> Option<u32> {

@@ -17,6 +17,7 @@ mod arrays;
 #[cfg(any(test, fuzzing))]
 mod bytes;
 mod claims;
+mod classes;
 mod collector;
 mod columns;
 mod contents;

@@ -47,11 +47,22 @@ pub(super) struct ContentsPlace {
     pub(super) count: u64,
 }
 
+/// Columns whose items alternate in memory, so that none has pages of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ColumnsTogether {
+    /// The names of some, the first ones.
+    pub(super) names: Vec<u64>,
+    /// How many there are besides.
+    pub(super) others: u64,
+}
+
 /// A process's objects.
 pub(super) struct HeapObjects<'a> {
     pub(super) memory: Memory<'a>,
     pub(super) kinds: Kinds,
     pub(super) offsets: Offsets,
+    /// Columns whose items alternate in memory.
+    pub(super) together: Vec<ColumnsTogether>,
 }
 
 impl HeapObjects<'_> {

@@ -34,9 +34,13 @@ enum Way {
     Fixed,
     /// A column of a `DataFrame`.
     Column,
+    /// Columns of one whose items alternate.
+    Columns,
+    /// A class, by its whole name.
+    Class,
 }
 
-const WAYS: [Way; 15] = [
+const WAYS: [Way; 17] = [
     Way::None,
     Way::Module,
     Way::Frame,
@@ -52,6 +56,8 @@ const WAYS: [Way; 15] = [
     Way::Temporary,
     Way::Fixed,
     Way::Column,
+    Way::Columns,
+    Way::Class,
 ];
 
 /// Attributes of the interpreter's own objects.
@@ -120,6 +126,16 @@ impl PathLabel {
         Self::new(Way::Column, name)
     }
 
+    /// By their place among [`HeapObjects::together`].
+    pub(super) const fn columns(place: usize) -> Self {
+        Self::new(Way::Columns, place as u64)
+    }
+
+    /// A class that only its objects lead to.
+    pub(super) const fn class(address: u64) -> Self {
+        Self::new(Way::Class, address)
+    }
+
     pub(super) fn fixed(name: &str) -> Self {
         let index = FIXED.iter().position(|known| *known == name);
         Self::new(Way::Fixed, index.unwrap_or(0) as u64)
@@ -139,9 +155,14 @@ impl PathLabel {
         self.way() == Way::Module
     }
 
-    /// Whether it leads to a column, which is a part of an object.
+    /// Whether it leads to a column, or to several, which are a part of an object.
     pub(super) fn is_column(self) -> bool {
-        self.way() == Way::Column
+        matches!(self.way(), Way::Column | Way::Columns)
+    }
+
+    /// Whether it leads to several columns.
+    pub(super) fn is_of_columns(self) -> bool {
+        self.way() == Way::Columns
     }
 
     /// The address of an attribute's name; none if it is no attribute.
@@ -317,6 +338,8 @@ impl PathLabel {
                 format!(".{}", name.unwrap_or_else(|| "?".into()))
             }
             Way::Key | Way::Column => format!("[{}]", key(value, objects)),
+            Way::Columns => columns(value, objects)?,
+            Way::Class => objects.type_name_at(value)?,
             Way::Index => format!("[{value}]"),
             Way::Element => "{…}".into(),
             Way::Hidden => INSIDE.into(),
@@ -324,6 +347,18 @@ impl PathLabel {
             Way::Fixed => format!(".{}", FIXED.get(value as usize).unwrap_or(&"?")),
         })
     }
+}
+
+/// Several columns, in the syntax of pandas.
+fn columns(place: u64, objects: &mut HeapObjects<'_>) -> Option<String> {
+    let together = objects.together.get(usize::try_from(place).ok()?)?.clone();
+    let names = together.names.iter().map(|name| key(*name, objects));
+    let names: Vec<String> = names.collect();
+    let more = match together.others {
+        0 => String::new(),
+        others => format!(", … {others} more"),
+    };
+    Some(format!("[[{}{more}]]", names.join(", ")))
 }
 
 /// A key of a dict, in Python's syntax.

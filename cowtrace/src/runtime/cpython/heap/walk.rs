@@ -67,6 +67,8 @@ pub(super) struct Walk<'a> {
     pub(super) large: LargeContainers,
     /// Memory of unknown content that is assigned last.
     pub(super) opaque: Vec<OpaqueTable>,
+    /// The number of the first type that was not looked at as a class.
+    pub(super) next_class: u32,
     parts: ObjectParts,
     also_now: u64,
 }
@@ -96,6 +98,7 @@ impl<'a> Walk<'a> {
             tally: None,
             large: LargeContainers::default(),
             opaque: Vec::new(),
+            next_class: 0,
             parts: ObjectParts::default(),
             also_now: 0,
         }
@@ -104,12 +107,17 @@ impl<'a> Walk<'a> {
     /// Follows everything from the roots, which are the only nodes in the tree so far.
     pub(super) fn run(&mut self) {
         let mut next = 0;
-        while next < self.tree.nodes.len() && !self.is_over() {
-            self.expand(next as u32);
-            next += 1;
-        }
-        for (node, entry) in std::mem::take(&mut self.deferred) {
-            self.descend(node, entry);
+        loop {
+            while next < self.tree.nodes.len() && !self.is_over() {
+                self.expand(next as u32);
+                next += 1;
+            }
+            for (node, entry) in std::mem::take(&mut self.deferred) {
+                self.descend(node, entry);
+            }
+            if self.is_over() || !self.meet_classes() {
+                break;
+            }
         }
         self.follow_late();
         self.claim_opaque();
