@@ -26,14 +26,18 @@ pub(crate) struct SampledTouches {
 }
 
 impl SampledTouches {
-    /// Those of a run; `None` if there are none.
+    /// Those of a run; `None` if there are none, or so few that even the largest share may be off by half of it.
     pub(crate) fn of(run: &Run) -> Option<Self> {
         let growers = &run.growth.growers;
         let sampled = Self {
             touches: growers.iter().map(|grower| grower.sampled_touches).sum(),
             pages: growers.iter().map(|grower| grower.pages).sum(),
         };
-        (sampled.pages > 0 && sampled.touches > 0).then_some(sampled)
+        let lines = Lines::of(run);
+        let by_place = grown_by(growers, |it| place_of_grower(run, &lines, it));
+        let (_, largest) = by_place.first()?;
+        let is_known = sampled.pages > 0 && sampled.touches > 0;
+        (is_known && sampled.error() * 2.0 < sampled.share(*largest)).then_some(sampled)
     }
 
     /// The share of some of these pages.
@@ -202,6 +206,21 @@ mod tests {
         run.growth.growers[0] = grower(0, "keep", 45);
         let found = main_grower(&run);
         assert_eq!(found, Some(("keep (app)".into(), 1.0)));
+    }
+
+    #[test]
+    fn a_sample_of_a_few_touches_says_nothing() {
+        let mut run = run();
+        run.growth.growers = vec![grower(0, "load", 3)];
+        assert_eq!(SampledTouches::of(&run), None);
+        run.growth.growers = vec![grower(0, "load", 4)];
+        assert!(SampledTouches::of(&run).is_some());
+        run.growth.growers.push(grower(0, "keep", 4));
+        assert_eq!(
+            SampledTouches::of(&run),
+            None,
+            "50 % each, within 35 points"
+        );
     }
 
     #[test]
