@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     collect::processes::{inheritance::Inheritance, records::Records},
-    run::{AlsoHeld, CopiedType, HeapWalk, Holder, WhoHolds},
+    run::{AlsoHeld, CopiedType, HeapWalk, Holder, PageNeighbour, Saving, WhoHolds},
     stop::Stop,
     writer::{Found, Objects, Variable},
 };
@@ -285,6 +285,11 @@ fn add_holders(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
             continue;
         };
         same.copied_pages += one.copied_pages;
+        let savings = (same.saving.take(), one.saving);
+        same.saving = savings
+            .0
+            .zip(savings.1)
+            .and_then(|(known, more)| saving_of_both(known, more, &one.path));
         for of in one.copied_types {
             let known = &mut same.copied_types;
             match known.iter_mut().find(|it| it.type_name == of.type_name) {
@@ -301,5 +306,85 @@ fn add_holders(holders: &mut Vec<Holder>, more: impl Iterator<Item = Holder>) {
         }
         same.copied_types.sort_by_key(|it| Reverse(it.copied_pages));
         same.also_held_by.sort_by_key(|it| Reverse(it.copied_pages));
+    }
+}
+
+/// What moving two variables of one name saves: at most the sum. That is not known if they lie on each other's pages.
+fn saving_of_both(known: Saving, more: Saving, path: &str) -> Option<Saving> {
+    let (mut both, more_neighbours) = (known, more.shares_with);
+    let is_other = |it: &PageNeighbour| it.path != path;
+    if !both
+        .shares_with
+        .iter()
+        .chain(&more_neighbours)
+        .all(is_other)
+    {
+        return None;
+    }
+    both.pages_with += more.pages_with;
+    both.pages_alone += more.pages_alone;
+    both.saved_pages += more.saved_pages;
+    both.saved_together_pages += more.saved_together_pages;
+    both.is_sampled |= more.is_sampled;
+    for neighbour in more_neighbours {
+        let known = both
+            .shares_with
+            .iter_mut()
+            .find(|it| it.path == neighbour.path);
+        match known {
+            Some(known) => known.pages += neighbour.pages,
+            None => both.shares_with.push(neighbour),
+        }
+    }
+    Some(both)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(path: &str, saving: Option<(u64, &str)>) -> Holder {
+        Holder {
+            process_id: 1,
+            path: path.into(),
+            type_name: None,
+            entries: None,
+            copied_pages: 100,
+            copied_types: Vec::new(),
+            also_held_by: Vec::new(),
+            saving: saving.map(|(saved_pages, neighbour)| Saving {
+                saved_pages,
+                saved_together_pages: 2 * saved_pages,
+                shares_with: vec![PageNeighbour {
+                    path: neighbour.into(),
+                    pages: 7,
+                }],
+                ..Saving::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn two_locals_of_one_name_save_what_both_do() {
+        let added = |first, second| {
+            let mut all = Vec::new();
+            let both = [
+                holder("work() local rows", first),
+                holder("work() local rows", second),
+            ];
+            add_holders(&mut all, both.into_iter());
+            assert_eq!((all.len(), all[0].copied_pages), (1, 200));
+            all.remove(0).saving
+        };
+        let both = added(Some((10, "cache")), Some((20, "cache"))).unwrap();
+        assert_eq!((both.saved_pages, both.saved_together_pages), (30, 60));
+        assert_eq!(both.shares_with.len(), 1);
+        assert_eq!(both.shares_with[0].pages, 14);
+        assert_eq!(added(Some((10, "cache")), None), None);
+        // They lie on each other's pages: those that have nothing else are not known.
+        assert_eq!(
+            added(Some((10, "work() local rows")), Some((20, "cache"))),
+            None
+        );
     }
 }
