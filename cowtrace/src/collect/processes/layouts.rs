@@ -181,7 +181,9 @@ impl Layouts {
                 _ => {}
             }
         }
-        memory::count_pages(&self.proc_root, pid, self.page_bytes, &mut mappings, &new);
+        let (root, page_bytes) = (&self.proc_root, self.page_bytes);
+        memory::count_pages(root, pid, page_bytes, &mut mappings, &new);
+        memory::name_by_contents(root, pid, page_bytes, &mut mappings, &new);
         Some(mappings)
     }
 }
