@@ -37,6 +37,11 @@ const NEEDS: &[Need] = &[
         why: "tests trace PHP, whose heap they recognize",
     },
     Need {
+        program: "starman",
+        packages: &["starman"],
+        why: "tests trace a Perl service",
+    },
+    Need {
         program: "node",
         packages: &["nodejs"],
         why: "tests trace Node's cluster, whose workers inherit nothing",

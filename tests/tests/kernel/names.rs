@@ -10,6 +10,7 @@ use std::{
 };
 
 use cowtrace_tests::{
+    pythons::walkable,
     report::Report,
     tracer::{Tracer, can_trace, program},
     workload::Service,
@@ -96,6 +97,34 @@ fn a_program_in_another_mount_namespace_is_named_by_its_own_file() {
     let script = "mount -t tmpfs none \"$1\"; cp \"$2\" \"$1/hidden\"; exec \"$1/hidden\" frames";
     let report = traced(&mut unshared(&[], script, &scratch.0), || {});
     expect_leaf(&report, "hidden");
+}
+
+/// Of a Python that started it, nothing is known about its code.
+#[test]
+fn a_program_at_a_fixed_address_below_a_python_is_named() {
+    if !can_trace("names-fixed") {
+        return;
+    }
+    let scratch = Scratch::new("fixed");
+    let (source, built) = (scratch.0.join("nopie.c"), scratch.0.join("nopie"));
+    fs::write(&source, include_str!("nopie.c")).expect("a file");
+    let mut compiler = Command::new("cc");
+    let made = compiler
+        .args(["-O0", "-no-pie", "-o"])
+        .args([&built, &source]);
+    assert!(made.status().expect("a C compiler").success());
+    let python = walkable().pop().expect("a Python");
+    let script = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))";
+    let mut command = python.command();
+    let report = traced(command.args(["-c", script]).arg(&built), || {});
+    let told = report.written(|writer| {
+        writer["function"] == "update_counters"
+            && writer["module"] == "nopie"
+            && writer["kind"] == "other"
+            && writer["python"].as_array().is_none_or(Vec::is_empty)
+    });
+    // Two workers write 4,000 pages each; whoever is last may have a page to itself.
+    assert_eq!(told, 8_000, "{}", report.0["writers"]);
 }
 
 #[test]

@@ -166,6 +166,18 @@ fn traced_puma(path: &str) -> Report {
     traced_workers(&mut command, folder, path)
 }
 
+/// The same of a service of Perl, which has its ages as texts or as numbers.
+fn traced_starman(numbers: &str) -> Report {
+    let folder = Folder::new("starman");
+    let mut command = Command::new(installed("starman"));
+    command
+        .args(["--workers", "2", "--preload-app", "--listen"])
+        .arg(folder.path(SOCKET))
+        .arg(format!("{SCRIPTS}/starman_service.psgi"))
+        .env("NUMBERS", numbers);
+    traced_workers(&mut command, folder, "/age")
+}
+
 /// Requests a path from a service until both workers have answered; their copies are those by pagemap.
 fn traced_workers(command: &mut Command, folder: Folder, path: &str) -> Report {
     let server = Server::start(command, folder);
@@ -230,6 +242,29 @@ fn changing_strings_in_ruby_is_told_by_the_functions_that_do() {
         "{by_strings} of {all} by strings; {}",
         report.top_writers()
     );
+}
+
+#[test]
+fn reading_texts_as_numbers_in_perl_copies_them_and_reading_numbers_does_not() {
+    if !can_trace("starman") {
+        return;
+    }
+    let texts = traced_starman("");
+    let all = texts.written(|_| true);
+    // Each of the two workers changes 100,000 texts of 24 bytes and more, wherever they lie.
+    let by_perl = texts.written(|writer| {
+        let module = writer["module"].as_str().unwrap_or_default();
+        module == "perl" || module.starts_with("libperl")
+    });
+    assert!(
+        all > 4_000 && by_perl as f64 > 0.95 * all as f64,
+        "{by_perl} of {all} by perl; {}",
+        texts.top_writers()
+    );
+    let numbers = traced_starman("1").written(|_| true);
+    println!("{all} pages of texts, {numbers} of numbers");
+    // A request itself writes some 1,000 pages of each worker.
+    assert!(numbers * 4 < all, "{numbers} of {all}");
 }
 
 /// PHP says itself how much memory it has mapped for its heap.

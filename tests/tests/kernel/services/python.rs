@@ -292,6 +292,20 @@ fn numbers_in_an_array_stay_shared_and_those_in_a_list_do_not() {
         "{python}: {in_array} pages of the array, {all} in all; {}",
         report.top_writers()
     );
+    // Whoever reads all of it still shares it.
+    let balances = report.0["balance"].as_array().expect("balances");
+    let shared: Vec<u64> = balances
+        .iter()
+        .map(|it| number(it, "shared_pages"))
+        .collect();
+    assert!(
+        !shared.is_empty()
+            && shared
+                .iter()
+                .all(|pages| *pages >= (end - start) / 4096 - 2),
+        "{shared:?} pages of {}",
+        (end - start) / 4096
+    );
     let (report, ..) = traced_arrays(&python, "objects");
     let line = line_of(ARRAYS, "objects");
     let by_line = report.written(|writer| {
