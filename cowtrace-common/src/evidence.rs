@@ -23,12 +23,41 @@ pub struct Core {
     pub address: u64,
     /// User-mode instruction that wrote; in a system call, the one after the call. 0 if unknown.
     pub instruction: u64,
-    /// Slot of the process whose page was copied, or whose memory is new.
-    pub slot: u32,
+    /// Slot of the process whose page was copied, or whose memory is new; in the upper half the copies of which
+    /// there is no evidence, and for which this one stands too.
+    pub slot_and_passed_over: u32,
     /// [`BY_KERNEL`], [`HAS_WORDS`], [`IS_TOUCH`]; bits 8 to 15: binary logarithm of the number of pages,
     /// of copies 0 but for huge pages; bits 16 to 31: number of the system call.
     pub flags: u32,
 }
+
+impl Core {
+    /// Puts the process's slot and the copies that are stood for into a word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_passed_over(slot: u32, passed_over: u32) -> u32 {
+        slot | (passed_over << PASSED_OVER_SHIFT)
+    }
+
+    /// Slot of the process.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(&self) -> u32 {
+        self.slot_and_passed_over & ((1 << PASSED_OVER_SHIFT) - 1)
+    }
+
+    /// Copies without evidence for which this one stands too: those of its thread since the last one that was drawn.
+    #[inline(always)]
+    #[must_use]
+    pub const fn passed_over(&self) -> u32 {
+        self.slot_and_passed_over >> PASSED_OVER_SHIFT
+    }
+}
+
+/// See [`Core::slot_and_passed_over`]: slots are below 2 to the power of this.
+const PASSED_OVER_SHIFT: u32 = 16;
+/// Most copies for which one may stand besides itself.
+pub const MOST_PASSED_OVER: u32 = u16::MAX as u32;
 
 /// The part of a record that exists if words were read or a stack was walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,10 +81,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Pages that were copied; of a first touch the pages of new memory that it stands for.
+    /// Pages that were copied, with those copies that it stands for; of a first touch the pages of new memory that
+    /// it stands for.
     #[must_use]
     pub const fn pages(&self) -> u64 {
-        1 << ((self.core.flags >> ORDER_SHIFT) & 0x1f)
+        (1 << ((self.core.flags >> ORDER_SHIFT) & 0x1f)) + self.core.passed_over() as u64
     }
 
     /// Whether it is of a first touch, and not of a copy.
@@ -117,6 +147,7 @@ pub struct Cores {
 }
 
 const _: () = assert!(size_of::<Cores>() == 200);
+const _: () = assert!(crate::process::PROCESS_SLOTS <= 1 << PASSED_OVER_SHIFT);
 const _: () = assert!(size_of::<Batch>() == 520);
 const _: () = assert!(size_of::<BatchSlot>() == 576);
 const _: () = assert!(BATCH.is_power_of_two() && TOUCHES_PER_SAMPLE.is_power_of_two());

@@ -91,10 +91,14 @@ pub struct Thread {
     pub ran: [u8; EVENTS],
     /// 1 for a task outside of the traced tree that writes into a traced process's memory. It has the
     /// slot for this one fault.
-    pub visitor: u16,
+    pub visitor: u8,
     /// Tracepoint: 1 while a hook of this thread reads stacks in the process's memory. Its reads may
     /// fault.
-    pub is_reading: u16,
+    pub is_reading: u8,
+    /// Evidence is taken of one copy in 2 to the power of this, drawn at random; 0: of each.
+    pub sampling: u8,
+    /// 1 if the open fault's copy was drawn.
+    pub is_drawn: u8,
     /// Address of the thread's `PyThreadState` when it was last found, 0 before. Only stacks, the words
     /// around a write and one first touch in many need this field and those after it.
     pub python_thread: u64,
@@ -109,8 +113,12 @@ pub struct Thread {
     pub tid: u32,
     /// Place of the next page of which evidence is taken among [`crate::evidence::TOUCHES_PER_SAMPLE`].
     pub touch_place: u32,
+    /// Copies since the last one that was drawn.
+    pub passed_over: u32,
+    /// What the next copy is drawn by.
+    pub chance: u32,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 3],
+    pub padding: [u64; 2],
 }
 
 /// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.

@@ -133,7 +133,7 @@ pub fn taken_back(mut thread: TracedThread) {
     fault.state = FAULT_NONE;
     // The copy is the last that was counted, so it is still in the tally.
     fault.tally_copied = fault.tally_copied.wrapping_sub(1);
-    evidence::take_back(thread);
+    evidence::take_copy_back(thread);
     let fault = thread.get();
     count_reuse(fault.charged, fault.address);
 }

@@ -29,9 +29,9 @@ use crate::{
     walk::{SEATS, StackWalk},
 };
 
-/// Bytes of each ring of evidence.
+/// Binary logarithm of each ring's bytes.
 #[unsafe(no_mangle)]
-static RING_BYTES: Global<u32> = Global::new(0);
+static RING_SHIFT: Global<u32> = Global::new(0);
 
 /// Words of [`CLAIMS`], a power of two: 8 KiB.
 const CLAIM_WORDS: u32 = 1_024;
@@ -297,14 +297,15 @@ pub fn send_evidence<T>(part: &T, flags: u64) -> bool {
     ring.output_untyped::<T>(part, flags).is_ok()
 }
 
-/// Whether this processor's ring of evidence is more than half full.
+/// How full this processor's ring of evidence is, in sixteenths.
 #[inline(always)]
-pub fn is_evidence_half_full() -> bool {
+pub fn evidence_fill() -> u32 {
     let Some(ring) = EVIDENCE.get(processor()) else {
-        return true;
+        return 0;
     };
     let ring = ptr::from_ref(ring).cast_mut().cast();
     // SAFETY: the pointer is that of a live ring.
     let waiting = unsafe { bpf_ringbuf_query(ring, u64::from(BPF_RB_AVAIL_DATA)) };
-    waiting > u64::from(RING_BYTES.load()) / 2
+    // A power of two, so that no division is needed.
+    (waiting >> (RING_SHIFT.load() - 4)) as u32
 }

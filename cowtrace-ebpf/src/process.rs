@@ -109,6 +109,7 @@ pub fn follow_exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     fresh.own_mm = 0;
     let slot = open_process(tgid, left, KnownProgram::default());
     thread.get_mut().process = slot;
+    thread.get_mut().passed_over = 0;
     send_event(EventKind::Exec, slot, left, tgid, Ended::default());
     remove_task(left, tgid, || Ended {
         wait_status: 0,

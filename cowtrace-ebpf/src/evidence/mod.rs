@@ -4,6 +4,7 @@
 mod native;
 mod python;
 mod reading;
+pub mod sampling;
 pub mod stacks;
 pub mod touches;
 
@@ -41,10 +42,18 @@ pub struct Write {
     pub pages: u32,
     /// Number of the system call that wrote; `None` if user-mode code wrote.
     pub system_call: Option<u64>,
-    /// Words near the address, if they were read.
-    pub words: Option<[u64; WORDS]>,
+    /// Words near the address.
+    pub words: Words,
     /// The writer's stacks.
     pub stacks: StackNumbers,
+}
+
+/// Words near an address; all 0 if they were not read. No `Option`: the compiler keeps such words on the stack and
+/// reads them there even if nothing was ever written, which kernels before 6.3 refuse.
+#[derive(Clone, Copy, Default)]
+pub struct Words {
+    are_read: bool,
+    words: [u64; WORDS],
 }
 
 /// When words are read. Reads by the process's own addresses are allowed only after the kernel changed
@@ -64,6 +73,22 @@ pub enum Moment {
 /// throws the copy away and begins the fault again.
 #[inline(always)]
 pub fn read_words(
+    thread: TracedThread,
+    program: KnownProgram,
+    address: u64,
+    moment: Moment,
+) -> Words {
+    match find_words(thread, program, address, moment) {
+        Some(words) => Words {
+            are_read: true,
+            words,
+        },
+        None => Words::default(),
+    }
+}
+
+#[inline(always)]
+fn find_words(
     thread: TracedThread,
     program: KnownProgram,
     address: u64,
@@ -97,24 +122,28 @@ fn own_tables(mut thread: TracedThread) -> Option<u64> {
     Some(found)
 }
 
-/// Adds the evidence of a copy to the thread's batch.
+/// Adds the evidence of a copy that was drawn to the thread's batch.
 #[inline(always)]
-pub fn record_copy(thread: TracedThread, write: Write) {
-    add_record(thread, write, 0);
+pub fn record_copy(mut thread: TracedThread, write: Write) {
+    let state = thread.get_mut();
+    let mut passed_over = 0;
+    // Copies in another process's memory stand for no copies in this one.
+    if write.slot == state.process {
+        passed_over = state.passed_over;
+        state.passed_over = 0;
+    }
+    add_record(thread, write, 0, passed_over);
+    if thread.get().sampling != 0 {
+        sampling::adapt(thread);
+    }
 }
 
 /// Adds a record with some of its flags to the thread's batch.
 #[inline(always)]
-fn add_record(thread: TracedThread, write: Write, kind: u32) {
+fn add_record(thread: TracedThread, write: Write, kind: u32, passed_over: u32) {
     let Some(batch) = batch_of(thread) else {
         return;
     };
-    let mut count = batch.cores.count as usize;
-    // Not as soon as the batch is full: the last copy can still be taken back.
-    if count >= BATCH {
-        send_batch(batch);
-        count = 0;
-    }
     let mut flags = kind;
     if write.pages > 1 {
         flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
@@ -122,14 +151,21 @@ fn add_record(thread: TracedThread, write: Write, kind: u32) {
     if let Some(call) = write.system_call {
         flags |= BY_KERNEL | (((call & UNKNOWN_CALL) as u32) << CALL_SHIFT);
     }
-    if write.words.is_some() {
+    if write.words.are_read {
         flags |= HAS_WORDS;
+    }
+    let mut count = batch.cores.count as usize;
+    // Not as soon as the batch is full: the last copy can still be taken back.
+    if count >= BATCH {
+        send_batch(batch);
+        sampling::adapt(thread);
+        count = 0;
     }
     let place = count & (BATCH - 1);
     batch.cores.records[place] = Core {
         address: write.address,
         instruction: write.instruction,
-        slot: write.slot,
+        slot_and_passed_over: Core::with_passed_over(write.slot, passed_over),
         flags,
     };
     if (flags & HAS_WORDS != 0)
@@ -137,7 +173,7 @@ fn add_record(thread: TracedThread, write: Write, kind: u32) {
         | (write.stacks.native_stack != 0)
     {
         batch.contexts[place] = Context {
-            words: write.words.unwrap_or([0; WORDS]),
+            words: write.words.words,
             python_stack: write.stacks.python_stack,
             native_stack: write.stacks.native_stack,
         };
@@ -148,16 +184,28 @@ fn add_record(thread: TracedThread, write: Write, kind: u32) {
 
 /// Takes back the thread's last copy.
 #[inline(always)]
-pub fn take_back(thread: TracedThread) {
+pub fn take_copy_back(mut thread: TracedThread) {
     if !is_taken() {
         return;
     }
-    let Some(batch) = batch_of(thread) else {
-        return;
-    };
+    let state = thread.get_mut();
+    if state.is_drawn == 0 {
+        state.passed_over = state.passed_over.saturating_sub(1);
+    } else if let Some(record) = take_back(thread)
+        && record.slot() == thread.get().process
+    {
+        thread.get_mut().passed_over += record.passed_over();
+    }
+}
+
+/// Takes back the thread's last record.
+#[inline(always)]
+fn take_back(thread: TracedThread) -> Option<Core> {
+    let batch = batch_of(thread)?;
     let count = batch.cores.count.saturating_sub(1);
     batch.cores.count = count;
     batch.cores.with_context &= !(1 << (count & 31));
+    Some(batch.cores.records[count as usize & (BATCH - 1)])
 }
 
 /// Sends the evidence that the thread has not sent yet.
@@ -200,11 +248,17 @@ fn send_batch(batch: &mut Batch) {
 /// Counts the records of a batch that found no room: copies and first touches are different losses.
 #[inline(always)]
 fn count_unsent(cores: &Cores) {
-    let mut touches = 0;
-    for place in 0..BATCH {
-        let is_there = u32::from((place as u32) < cores.count);
-        touches += is_there & (cores.records[place].flags / IS_TOUCH);
+    let (mut copies, mut touches) = (0, 0);
+    let count = (cores.count as usize).min(BATCH);
+    // Not unrolled, which would take more of the stack than there is.
+    let mut place = 0;
+    while place < count {
+        let record = &cores.records[place & (BATCH - 1)];
+        let is_touch = (record.flags / IS_TOUCH) & 1;
+        touches += is_touch;
+        copies += 1 - is_touch + record.passed_over();
+        place += 1;
     }
-    maps::count_loss(Loss::WritersFull, cores.count - touches);
+    maps::count_loss(Loss::WritersFull, copies);
     maps::count_loss(Loss::TouchesFull, touches);
 }

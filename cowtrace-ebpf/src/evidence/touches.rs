@@ -4,15 +4,11 @@
 //! every page has the same chance, and a burst is sampled in proportion.
 
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
-use cowtrace_common::{
-    evidence::{IS_TOUCH, TOUCHES_PER_SAMPLE},
-    loss::Loss,
-};
+use cowtrace_common::evidence::{IS_TOUCH, TOUCHES_PER_SAMPLE};
 
-use super::{Write, add_record, batch_of, stacks};
+use super::{Words, Write, add_record, batch_of, stacks};
 use crate::{
     kernel::KernelTask,
-    maps,
     program::KnownProgram,
     thread::{TracedThread, Turn},
     walk::Hook,
@@ -67,11 +63,6 @@ fn draw_place() -> u32 {
 /// Records who touched new memory of the current thread's process. `address` is 0 if unknown.
 #[inline(always)]
 pub fn record_touch(mut thread: TracedThread, turn: Turn, address: u64, pages: u32) {
-    // The rest is for copies.
-    if maps::is_evidence_half_full() {
-        maps::count_loss(Loss::TouchesFull, 1);
-        return;
-    }
     let Ok(registers) = KernelTask::current().user_registers() else {
         return;
     };
@@ -88,10 +79,10 @@ pub fn record_touch(mut thread: TracedThread, turn: Turn, address: u64, pages: u
         instruction: registers.instruction().unwrap_or(0),
         pages: pages.max(TOUCHES_PER_SAMPLE),
         system_call: call.filter(|&call| call as u32 != NO_CALL),
-        words: None,
+        words: Words::default(),
         stacks,
     };
-    add_record(thread, write, IS_TOUCH);
+    add_record(thread, write, IS_TOUCH, 0);
 }
 
 /// Takes back the thread's last first touch, if there is a record of it.

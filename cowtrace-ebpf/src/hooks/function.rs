@@ -16,7 +16,7 @@ use cowtrace_common::{
 
 use crate::{
     evidence::{
-        self, Moment, Write,
+        self, Moment, Words, Write, sampling,
         stacks::{self, StackNumbers},
         touches,
     },
@@ -59,7 +59,7 @@ pub fn write_ended(tid: u32, hook: Hook, turn: Turn, result: u64) {
         return;
     };
     if evidence::is_taken() && thread.get().state == FAULT_COPIED {
-        record_writer(thread, hook, turn);
+        record_drawn_writer(thread, hook, turn);
     }
     if result & NO_OUTCOME == 0 {
         fault::end_fault(thread);
@@ -88,7 +88,7 @@ pub fn finish_begun(tid: u32, turn: Turn, fault: VmFault) {
 pub fn finish_ended(tid: u32, turn: Turn) {
     if let Some(thread) = TracedThread::find_for(tid, HookEvent::End, turn) {
         if evidence::is_taken() && thread.get().state == FAULT_COPIED {
-            record_writer(thread, Hook::FirstWrite, turn);
+            record_drawn_writer(thread, Hook::FirstWrite, turn);
         }
         fault::abandon_fault(thread);
     }
@@ -210,6 +210,20 @@ pub fn huge_page_mapped(tid: u32, turn: Turn, page: KernelPage, vma: Vma, addres
     }
 }
 
+/// Records who wrote if the copy is drawn. A huge page stands for itself.
+#[inline(always)]
+fn record_drawn_writer(mut thread: TracedThread, hook: Hook, turn: Turn) {
+    let fault = thread.get();
+    if fault.pages > 1 {
+        thread.get_mut().is_drawn = 1;
+    } else {
+        sampling::draw(thread, fault.charged, fault.address);
+    }
+    if sampling::is_drawn(thread) {
+        record_writer(thread, hook, turn);
+    }
+}
+
 /// Records who wrote. The copy is mapped and not written to yet, so reads of it change nothing.
 #[inline(always)]
 fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
@@ -224,7 +238,7 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
         (None, words)
     } else {
         let call = registers.system_call().unwrap_or(UNKNOWN_CALL);
-        (Some(call), None)
+        (Some(call), Words::default())
     };
     evidence::record_copy(
         thread,

@@ -15,7 +15,7 @@ use cowtrace_common::{
 
 use crate::{
     evidence::{
-        self, Moment, Write,
+        self, Moment, Words, Write, sampling,
         stacks::{self, StackNumbers},
         touches,
     },
@@ -125,7 +125,10 @@ fn begin_at(
     thread.get_mut().instruction = registers.instruction_at_once().unwrap_or(0);
     let charged = thread.get().process;
     if evidence::is_taken() {
-        keep_stacks(thread, KnownProgram::of(charged), turn, registers, mode);
+        sampling::draw(thread, charged, address);
+        if thread.get().is_drawn != 0 {
+            keep_stacks(thread, KnownProgram::of(charged), turn, registers, mode);
+        }
     }
     let begun = Begun {
         state: FAULT_BEGUN,
@@ -231,7 +234,7 @@ fn page_copied(ctx: &RawTracePointContext, thread: TracedThread, gfp: u64, entry
         Source::Zero
     };
     fault::count_copy(thread, source, 1);
-    if evidence::is_taken() {
+    if evidence::is_taken() && sampling::is_drawn(thread) {
         record_writer(thread, entry);
     }
     let fault = thread.get();
@@ -277,7 +280,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
         (entry.instruction, None, words)
     } else {
         let (instruction, call) = in_system_call(fault.user_registers);
-        (instruction, call, None)
+        (instruction, call, Words::default())
     };
     evidence::record_copy(
         thread,

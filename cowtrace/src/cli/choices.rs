@@ -56,6 +56,17 @@ impl BackendName {
     }
 }
 
+/// Of how many copies it is found out who wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Overhead {
+    /// Of one in 16 at most
+    Low,
+    /// Of each, and of fewer when copies come too fast
+    Normal,
+    /// Of each; when copies come too fast, evidence is lost
+    Full,
+}
+
 /// Whether to look for the variables that hold what was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Holders {

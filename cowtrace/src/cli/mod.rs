@@ -13,7 +13,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-pub use choices::{BackendName, Color, DiffFormat, Format, Holders, RangeChoice, is_dumb};
+pub use choices::{
+    BackendName, Color, DiffFormat, Format, Holders, Overhead, RangeChoice, is_dumb,
+};
 pub use objects::{HeapArgs, HeapFormat};
 pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
 pub use tips::parse_arguments;

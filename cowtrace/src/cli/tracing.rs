@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args};
 
 use super::{
-    choices::{BackendName, Color, Format, Holders, RangeChoice},
+    choices::{BackendName, Color, Format, Holders, Overhead, RangeChoice},
     values::{parse_duration, parse_interval, parse_label, parse_pid, parse_range},
 };
 
@@ -133,6 +133,15 @@ pub struct EvidenceOptions {
     /// higher overhead
     #[arg(long, conflicts_with = "no_writers")]
     pub stacks: bool,
+
+    /// How much finding out who wrote may cost: normal looks at every copy, and at fewer, drawn at random,
+    /// when copies come too fast; low at one in 16 at most; full at every one, until evidence is lost
+    #[arg(long, value_enum, default_value_t = Overhead::Normal)]
+    pub overhead: Overhead,
+
+    /// Bytes of each processor's ring of evidence, a power of two, for tests
+    #[arg(long = "__ring-bytes", hide = true, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(4096..))]
+    pub ring_bytes: Option<u32>,
 
     /// Count copies alone, for the benchmark; the verdict then knows nothing of new memory
     #[arg(long = "__no-touches", hide = true)]

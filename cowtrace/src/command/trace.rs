@@ -26,11 +26,11 @@ use super::{
     session::{Session, TraceTarget, Until},
 };
 use crate::{
-    cli::{Color, Holders, TraceArgs, TraceOptions},
+    cli::{Color, Holders, Overhead, TraceArgs, TraceOptions},
     collect::{CollectSettings, Collector, Progress, RunIdentity},
     foreign::printable_path,
     limits::OpenFiles,
-    probe::{Kernel, Probe, Settings, Walks},
+    probe::{Kernel, Probe, Sampling, Settings, Walks},
     run::Run,
     stop::Stop,
     streams::{self, say_to_user},
@@ -238,6 +238,12 @@ impl Session<'_> {
                 python: !self.options.evidence.no_frames,
                 native: self.options.evidence.stacks,
             }),
+            sampling: match self.options.evidence.overhead {
+                Overhead::Low => Sampling::SPARSE,
+                Overhead::Normal => Sampling::ADAPTIVE,
+                Overhead::Full => Sampling::ALL,
+            },
+            ring_bytes: self.options.evidence.ring_bytes,
             touches: !self.options.evidence.no_touches,
             // A line for each copy.
             diagnostics: self.options.verbose >= 3,

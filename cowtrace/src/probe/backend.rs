@@ -15,10 +15,33 @@ pub struct Settings {
     pub range_bytes: u64,
     /// Which stacks of writers to walk; `None` to take no evidence of who wrote.
     pub writers: Option<Walks>,
+    /// Of which copies evidence of who wrote is taken.
+    pub sampling: Sampling,
+    /// Bytes of each ring of evidence, a power of two; by the machine if `None`.
+    pub ring_bytes: Option<u32>,
     /// Whether to count first touches of new memory beside copies.
     pub touches: bool,
     /// Whether the kernel side logs diagnostics.
     pub diagnostics: bool,
+}
+
+/// Binary logarithms of the copies of which evidence is taken of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// When all of it can be read.
+    pub least: u32,
+    /// When copies come too fast.
+    pub most: u32,
+}
+
+impl Sampling {
+    /// From every copy to one in 1,024: a processor then makes some 500 records a second.
+    pub const ADAPTIVE: Self = Self { least: 0, most: 10 };
+    /// One in 16 at most: it costs little more than counting alone, and the figure of a writer of a tenth of
+    /// 100,000 copies is off by some 4 % of it.
+    pub const SPARSE: Self = Self { least: 4, most: 10 };
+    /// Every copy.
+    pub const ALL: Self = Self { least: 0, most: 0 };
 }
 
 /// Which stacks to walk for the evidence of who wrote.

@@ -39,7 +39,7 @@ fn decode_core(mut bytes: &[u8]) -> Core {
     Core {
         address: bytes.get_u64_ne(),
         instruction: bytes.get_u64_ne(),
-        slot: bytes.get_u32_ne(),
+        slot_and_passed_over: bytes.get_u32_ne(),
         flags: bytes.get_u32_ne(),
     }
 }
@@ -79,7 +79,7 @@ mod tests {
         let records = decoded(&batch());
         assert_eq!(records.len(), 2);
         assert_eq!(records[0].context, Context::default());
-        assert_eq!((records[1].core.address, records[1].core.slot), (1, 5));
+        assert_eq!((records[1].core.address, records[1].core.slot()), (1, 5));
         assert_eq!(records[1].context.words, [1_005, 1_006, 1_007]);
         assert_eq!(records[1].context.native_stack, 1_009);
     }

@@ -113,7 +113,12 @@ fn probe_with(
     globals.push((global::PAGE_SHIFT, page_shift));
     globals.push((global::BUCKET_MASK, RANGE_BUCKETS - 1));
     let processors = Processors::of_machine()?;
-    globals.push((global::RING_BYTES, processors.ring_bytes()));
+    let ring_bytes = settings
+        .ring_bytes
+        .unwrap_or_else(|| processors.ring_bytes());
+    globals.push((global::RING_SHIFT, ring_bytes.ilog2()));
+    globals.push((global::LEAST_SAMPLING, settings.sampling.least));
+    globals.push((global::MOST_SAMPLING, settings.sampling.most));
     let mut ebpf = load_object(kernel, &globals, cast, settings, &processors)?;
     let mut unseen = attach_hooks(&mut ebpf)?;
     if follows_tables && !direct_map::find_direct_map(&mut ebpf)? && !plan.counts_commits {
@@ -138,7 +143,7 @@ fn probe_with(
     let rings = settings
         .writers
         .is_some()
-        .then(|| Rings::create(&mut ebpf, &processors))
+        .then(|| Rings::create(&mut ebpf, &processors, ring_bytes))
         .transpose()?;
     let events = ebpf
         .take_map(map::EVENTS)

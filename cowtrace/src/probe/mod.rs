@@ -32,7 +32,7 @@ pub mod trial;
 mod unseen;
 
 pub use attached::{Probe, Skipped};
-pub use backend::{Backend, Settings, Walks};
+pub use backend::{Backend, Sampling, Settings, Walks};
 pub use btf::{Btf, BtfError};
 pub use choice::{all_backends, attach_backend};
 pub use counts::{RangeCount, SlotState, Totals};

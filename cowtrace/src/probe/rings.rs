@@ -77,14 +77,17 @@ pub(super) struct Rings {
 
 impl Rings {
     /// Creates the rings and hands them to the kernel side.
-    pub(super) fn create(ebpf: &mut Ebpf, processors: &Processors) -> Result<Self, ProbeError> {
+    pub(super) fn create(
+        ebpf: &mut Ebpf,
+        processors: &Processors,
+        bytes: u32,
+    ) -> Result<Self, ProbeError> {
         let refused = ProbeError::map(map::EVIDENCE);
         let outer = ebpf
             .take_map(map::EVIDENCE)
             .ok_or(ProbeError::NoMap(map::EVIDENCE))?;
         let mut outer: ArrayOfMaps<MapData, RingBuf<MapData>> =
             ArrayOfMaps::try_from(outer).map_err(&refused)?;
-        let bytes = processors.ring_bytes();
         let rings = (0..processors.online.len().max(1))
             .map(|_| create_ring(bytes))
             .collect::<Result<Vec<_>, _>>()

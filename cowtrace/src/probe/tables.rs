@@ -184,8 +184,11 @@ impl Tables {
         self.threads
             .u32(thread, offset_of!(Thread, touched))
             .store(0, Relaxed);
+        for two in [offset_of!(Thread, visitor), offset_of!(Thread, sampling)] {
+            self.threads.u16(thread, two).store(0, Relaxed);
+        }
         self.threads
-            .u16(thread, offset_of!(Thread, visitor))
+            .u32(thread, offset_of!(Thread, passed_over))
             .store(0, Relaxed);
         self.threads
             .u64(thread, offset_of!(Thread, user_registers))

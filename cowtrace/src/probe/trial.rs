@@ -6,7 +6,7 @@ use aya::Ebpf;
 use cowtrace_common::object::program;
 
 use super::{
-    backend::{Backend, Settings, Walks, check_privileges, check_surroundings},
+    backend::{Backend, Sampling, Settings, Walks, check_privileges, check_surroundings},
     btf::Btf,
     choice,
     error::ProbeError,
@@ -116,6 +116,8 @@ fn try_backend(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, Pr
             python: true,
             native: false,
         }),
+        sampling: Sampling::ADAPTIVE,
+        ring_bytes: None,
         touches: true,
         diagnostics: false,
     };

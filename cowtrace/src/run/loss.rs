@@ -49,6 +49,10 @@ pub struct Loss {
     /// Sampled first touches of which it is not known who made them, or from which stack: the buffer's half
     /// for them, or the table of stacks was full.
     pub touches_full: u64,
+    /// Copies whose writer is an estimate: evidence was taken of some of them, drawn at random.
+    pub writers_sampled: u64,
+    /// How many copies the figure of a writer may be wrong by because of this, 19 times in 20.
+    pub writers_error: u64,
 }
 
 /// One cause: how it is called and what it means for the figures.
@@ -217,6 +221,18 @@ impl Loss {
             false,
             "sampled touch of new memory came too fast to tell in full who grew the heap",
             "sampled touches of new memory came too fast to tell in full who grew the heap"
+        ),
+        cause!(
+            writers_sampled,
+            false,
+            "copy is attributed by a sample: who wrote, lines, types and variables are estimates; totals are exact",
+            "copies are attributed by a sample: who wrote, lines, types and variables are estimates; totals are exact"
+        ),
+        cause!(
+            writers_error,
+            false,
+            "copy at most is what such an estimate is wrong by, 19 times in 20",
+            "copies at most are what such an estimate is wrong by, 19 times in 20"
         ),
     ];
 

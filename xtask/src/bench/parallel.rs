@@ -149,14 +149,15 @@ fn print(
         out,
         "\nWriters in processes of their own, {pages} pages each: {rounds} interleaved rounds, best of {SAMPLES} \
          samples in each\n\n\
-         {:<8} {:>14} {:>10} {:>7} {:>15} {:>7} {:>24} {:>7} {:>6}",
+         {:<8} {:>14} {:>10} {:>9} {:>15} {:>7} {:>9} {:>15} {:>7} {:>6}",
         "writers",
         "untraced ns",
         "M pages/s",
         "counting",
         "middle half",
         "M p/s",
-        "with evidence",
+        "evidence",
+        "middle half",
         "M p/s",
         "lost"
     )?;
@@ -171,7 +172,7 @@ fn print(
             let added = added(rounds, variant)?;
             let half = format!("{:+.0} … {:+.0}", added.low_quartile, added.high_quartile);
             let rate = millions(&rounds[variant])?;
-            write!(out, " {:>+7.0} {half:>15} {rate:>7.2}", added.median)?;
+            write!(out, " {:>+9.0} {half:>15} {rate:>7.2}", added.median)?;
         }
         let lost = median(&rounds[EVIDENCE], |it| it.lost)?;
         writeln!(out, " {:>5.1}%", lost * 100.0)?;

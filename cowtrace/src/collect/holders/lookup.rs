@@ -44,7 +44,7 @@ impl HolderLookup {
             return;
         }
         let evidence = copy.evidence;
-        let slot = evidence.core.slot;
+        let slot = evidence.core.slot();
         let Some(inheritance) = records.inheritance_of(slot) else {
             self.copies.dropped += evidence.pages();
             return;
