@@ -84,9 +84,11 @@ fn copies_are_told_by_the_variable_that_holds_them() {
     }
 }
 
-/// The oldest and the newest version, and one without a global interpreter lock if there is one.
+/// The oldest and the newest version, and one without a global interpreter lock if there is one. Not 3.15: while it
+/// replaces its data, its master copies a share that differs from run to run (1,011 of 2,400 pages in one).
 fn some() -> Vec<Interpreter> {
     let mut found = walkable();
+    found.retain(|python| python.version < (3, 15));
     let mut last = found.split_off(found.len() - 1);
     last.extend(found.iter().find(|python| python.is_free).cloned());
     found.truncate(1);

@@ -240,10 +240,10 @@ impl Objects {
     /// version it is.
     fn heap_offsets(&self, pid: u32, runtime: u64) -> Result<Vec<Offsets>, String> {
         let page = memory::page_bytes();
-        if page != heap::PAGE {
+        if page != Offsets::PAGE_BYTES {
             let kib = page / 1024;
             return Err(format!(
-                "cowtrace can read the objects of CPython only where a page has 4 KiB; here it has {kib}"
+                "cowtrace can read the objects of CPython only where a page has 4 KiB, and here it has {kib} KiB"
             ));
         }
         if let Some(words) = table_of_runtime(pid, runtime)

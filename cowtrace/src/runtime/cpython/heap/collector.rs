@@ -23,10 +23,12 @@ const GENERATION: u64 = 24;
 const TRIES: usize = 4;
 /// The generations lie at multiples of this, bytes: of 8, but in Debian's 3.13.5 of 4.
 const ALIGNMENT: usize = 4;
-/// From the first generation back to `enabled`, bytes, in all versions: `debug` lies between, and padding if the
+/// From the first generation back to `enabled`, bytes: `debug` lies between, and up to 3.14 padding if the
 /// generations are at a multiple of 8.
 const ENABLED: u64 = 12;
 const ENABLED_UNPADDED: u64 = 8;
+/// The first version in which they are the first members.
+const WITHOUT_PADDING: u32 = 0x030f;
 /// Objects from which a head is looked for.
 const MAX_STARTS: usize = 64;
 /// Most objects on the way back to a head.
@@ -226,10 +228,8 @@ impl HeapObjects<'_> {
         let mut candidates =
             states.flat_map(|at| (at..at.saturating_add(STATE)).step_by(ALIGNMENT));
         let first = candidates.find(|at| self.are_generations(*at))?;
-        let back = match first % 8 {
-            0 => ENABLED,
-            _ => ENABLED_UNPADDED,
-        };
+        let is_padded = first.is_multiple_of(8) && self.offsets.version < WITHOUT_PADDING;
+        let back = if is_padded { ENABLED } else { ENABLED_UNPADDED };
         match self.memory.half_word(first.checked_sub(back)?)? {
             0 => Some(false),
             1 => Some(true),

@@ -70,6 +70,5 @@ pub use find::{Found, Limits};
 pub(super) use grown::find_grown;
 pub(crate) use memory::ReadMemory;
 pub(super) use offsets::Offsets;
-pub(super) use regions::PAGE;
 pub use survey::{Credit, Survey};
 pub use variable::Variable;

@@ -3,7 +3,7 @@
 //! of the C library would); a version that is not listed is not walked. Offsets of objects' members are those of
 //! builds with a global interpreter lock; for builds without, [`Header::longer`] is added.
 
-use super::{super::layout::Layout, header::Header};
+use super::{super::layout::Layout, header::Header, regions};
 
 /// The differences between versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,6 +320,9 @@ const V3_15: Offsets = Offsets {
 };
 
 impl Offsets {
+    /// Bytes of a page where processes can be walked.
+    pub(crate) const PAGE_BYTES: u64 = regions::PAGE;
+
     /// The offsets of a version (major and minor in two bytes) whose roots are always in the same
     /// place.
     pub(crate) fn of_version(version: u64) -> Option<&'static Self> {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Bytes in a page. Of machines with larger ones no process is walked.
-pub(in super::super) const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 /// Unit of reading and numbering, bytes. Chunks begin at its multiples, so two regions may share one.
 pub(super) const CHUNK: u64 = 1 << 16;
 /// Address space whose entries are read at once, bytes.
