@@ -68,7 +68,7 @@ impl Processors {
 
 /// The rings of a loaded kernel side.
 pub(super) struct Rings {
-    rings: Vec<RingBuf<MapData>>,
+    each: Vec<RingBuf<MapData>>,
     /// Where the kernel side finds them. Programs are loaded later too, so it stays open.
     _by_processor: ArrayOfMaps<MapData, RingBuf<MapData>>,
     /// More batches than a ring has room for.
@@ -96,7 +96,7 @@ impl Rings {
             outer.set(processor, &rings[ring], 0).map_err(&refused)?;
         }
         Ok(Self {
-            rings,
+            each: rings,
             _by_processor: outer,
             most_batches: bytes as usize / size_of::<Cores>(),
         })
@@ -106,7 +106,7 @@ impl Rings {
     /// rings take turns, and each gives no more than it had room for when reading began: so a processor that
     /// writes all the time delays no other.
     pub(super) fn read(&mut self, mut take: impl FnMut(Evidence)) {
-        let mut waiting: Vec<&mut RingBuf<MapData>> = self.rings.iter_mut().collect();
+        let mut waiting: Vec<&mut RingBuf<MapData>> = self.each.iter_mut().collect();
         for _ in 0..=self.most_batches / TURN {
             waiting.retain_mut(|ring| {
                 (0..TURN).all(|_| match ring.next() {

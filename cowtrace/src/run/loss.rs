@@ -231,8 +231,8 @@ impl Loss {
         cause!(
             writers_error,
             false,
-            "copy at most is what such an estimate is wrong by, 19 times in 20",
-            "copies at most are what such an estimate is wrong by, 19 times in 20"
+            "copy at most lies between such an estimate and the truth, 19 times in 20",
+            "copies at most lie between such an estimate and the truth, 19 times in 20"
         ),
     ];
 

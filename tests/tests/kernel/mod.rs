@@ -22,6 +22,7 @@ mod molds;
 mod names;
 mod recordings;
 mod said;
+mod sampled;
 mod savings;
 mod services;
 mod stacks;

@@ -95,7 +95,7 @@ impl ExtentTree {
     /// What jemalloc keeps about the extent of a page, by the tree.
     fn about(self, peek: &mut impl Peek, page: u64) -> Option<u64> {
         let leaf = peek.word(self.0.checked_add(branch_of(page)?)?)?;
-        let entry = leaf.checked_add((page / PAGE & LEAF) * 8)?;
+        let entry = leaf.checked_add(((page / PAGE) & LEAF) * 8)?;
         let about = peek.word(entry.is_multiple_of(8).then_some(entry)?)? & ADDRESS;
         (about != 0).then_some(about)
     }
@@ -103,7 +103,7 @@ impl ExtentTree {
 
 /// Where the root has the branch of an address, if it is one of 48 bits.
 fn branch_of(address: u64) -> Option<u64> {
-    let branch = address / PAGE >> LEVEL_BITS;
+    let branch = (address / PAGE) >> LEVEL_BITS;
     (branch <= LEAF).then_some(branch * 8)
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, path::Path};
 
-use crate::memory::{pagemap::PagemapFile, target::read_target};
+use crate::memory::{
+    pagemap::{PageEntry, PagemapFile},
+    target::read_target,
+};
 
 /// Allocators take memory in units of 2 MiB. Smaller mappings are not looked at.
 pub(super) const UNIT: u64 = 2 << 20;
@@ -36,7 +39,7 @@ impl ProcessPeek {
 
     fn read(&mut self, page: u64) -> Option<Vec<u8>> {
         let mut entries = self.pagemap.entries(page, 1);
-        let is_there = entries.next().is_some_and(|entry| entry.is_present());
+        let is_there = entries.next().is_some_and(PageEntry::is_present);
         let mut bytes = vec![0; usize::try_from(self.page_bytes).ok()?];
         (is_there && read_target(self.pid, page, &mut bytes)).then_some(bytes)
     }

@@ -1,4 +1,4 @@
-//! The heap of PHP: chunks of 2 MiB and larger blocks (Zend/zend_alloc.c). The first page of a chunk has the address of
+//! The heap of PHP: chunks of 2 MiB and larger blocks (`Zend/zend_alloc.c`). The first page of a chunk has the address of
 //! the heap and of the chunks before and behind it; the heap lies in the first chunk and lists the larger blocks.
 
 use std::{collections::HashMap, ops::Range};

@@ -125,19 +125,19 @@ impl HeapObjects<'_> {
         parts: &mut ObjectParts,
     ) {
         let count = items.shape[0];
-        let named =
+        let columns =
             (0..count.min(MOST_TOGETHER as u64)).map(|row| self.column_name(placement, row, names));
-        let named: Vec<u64> = named.collect();
+        let columns: Vec<u64> = columns.collect();
         let bytes = items.bytes();
         let is_there = bytes > 0 && bytes <= self.memory.regions.left(items.data);
         let is_full = self.together.len() as u64 >= MAX_ATTRIBUTES;
-        if named.contains(&0) || is_full || !is_there {
+        if columns.contains(&0) || is_full || !is_there {
             return;
         }
         let label = PathLabel::columns(self.together.len());
         self.together.push(ColumnsTogether {
-            others: count - named.len() as u64,
-            names: named,
+            others: count - columns.len() as u64,
+            names: columns,
         });
         parts.columns.push(NamedTable {
             label,
