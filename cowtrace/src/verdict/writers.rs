@@ -16,6 +16,8 @@ pub(crate) struct KnownPages {
     pub(crate) recorded: u64,
     /// All copied pages.
     pub(crate) all: u64,
+    /// Where evidence was taken of some copies only: how far a share may be off, 19 times in 20, percentage points.
+    pub(crate) sample_error: Option<u64>,
 }
 
 impl KnownPages {
@@ -26,7 +28,15 @@ impl KnownPages {
             named: pages(writers.iter().filter(|writer| is_named(writer))),
             recorded,
             all: run.copied().total().max(recorded),
+            sample_error: (run.loss.writers_sampled > 0)
+                .then(|| (100 * run.loss.writers_error).div_ceil(recorded.max(1))),
         }
+    }
+
+    /// That shares are estimates, and how good ones, if they are; to follow the share that is known.
+    pub(crate) fn estimate(&self) -> String {
+        let words = |points| format!(", from a sample, ±{points} %");
+        self.sample_error.map_or_else(String::new, words)
     }
 
     /// A share of all copies.

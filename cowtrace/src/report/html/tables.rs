@@ -102,8 +102,9 @@ pub(super) fn writers_table(run: &Run) -> Table {
         .map(|(names, pages)| WriterCells::named(run, names, pages, known.share(pages)));
     let mut table = capped(&WRITERS, rows.collect(), |row| row.pages, "writer");
     table.note = format!(
-        "Whoever writes a page first; known for {} of the copies. {}",
+        "Whoever writes a page first; known for {} of the copies{}. {}",
         percent(known.share(known.named)),
+        known.estimate(),
         table.note
     );
     table

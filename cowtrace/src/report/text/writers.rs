@@ -115,6 +115,7 @@ fn title_of_writers(known: &KnownPages) -> String {
         named,
         recorded,
         all,
+        ..
     } = known;
     let share = |pages: u64| percent(known.share(pages));
     let shares = match recorded {
@@ -125,8 +126,9 @@ fn title_of_writers(known: &KnownPages) -> String {
             share(recorded)
         ),
     };
+    let estimate = known.estimate();
     format!(
-        "WHO WROTE (first writer of each page; known for {} of the copies{shares})",
+        "WHO WROTE (first writer of each page; known for {} of the copies{estimate}{shares})",
         share(named)
     )
 }
@@ -174,15 +176,21 @@ mod tests {
 
     #[test]
     fn the_title_says_what_shares_are_of() {
-        let title = |named, recorded, all| {
-            title_of_writers(&KnownPages {
-                named,
-                recorded,
-                all,
-            })
+        let known = |named, recorded, all| KnownPages {
+            named,
+            recorded,
+            all,
+            sample_error: None,
         };
+        let title = |named, recorded, all| title_of_writers(&known(named, recorded, all));
         assert!(title(90, 100, 100).ends_with("known for 90 % of the copies)"));
         assert!(title(81, 81, 100).ends_with("known for 81 % of the copies; shares are of these)"));
         assert!(title(70, 81, 100).ends_with("shares are of the 81 % with a record of the write)"));
+        let sampled = KnownPages {
+            sample_error: Some(2),
+            ..known(90, 100, 100)
+        };
+        let sampled = title_of_writers(&sampled);
+        assert!(sampled.ends_with("known for 90 % of the copies, from a sample, ±2 %)"));
     }
 }
