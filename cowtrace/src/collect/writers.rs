@@ -280,9 +280,10 @@ impl WriterEvidence {
         pids.extend(records.get(program).map(|first| first.pid));
         let stop = &self.stop;
         let interpreter = self.writers.interpreter(program, &pids, || stop.is_due());
-        let Some(number) = interpreter.and_then(|interpreter| pythons.add(&interpreter)) else {
-            // Before the first copy, so that no words are read for a native program.
-            self.settle_words(program, records, &probe.tables);
+        let number = interpreter.and_then(|interpreter| pythons.add(&interpreter));
+        // Before the first copy: no words are read for a native program, nor left out where a slow start seemed to be one.
+        self.settle_words(program, records, &probe.tables);
+        let Some(number) = number else {
             return;
         };
         self.interpreters.insert(program, number);

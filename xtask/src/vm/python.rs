@@ -43,7 +43,7 @@ pub(crate) fn files(arch: Arch) -> Result<Vec<Installed>> {
         download(&archive, arch, &folder)?;
     }
     let mut found = Vec::new();
-    collect(&folder, ROOT, &mut found)?;
+    collect(&folder, &folder, ROOT, &mut found)?;
     Ok(found)
 }
 
@@ -58,9 +58,9 @@ fn download(archive: &Archive, arch: Arch, folder: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", folder.display()))
 }
 
-/// All files below a folder, under their place in the machine. Links within the folder become copies of the files
-/// that they lead to; links to elsewhere are left out.
-fn collect(folder: &Path, place: &str, found: &mut Vec<Installed>) -> Result<()> {
+/// All files below a folder, under their place in the machine. Links become copies of the files that they lead to in the
+/// root folder; those that lead to none there are left out.
+fn collect(root: &Path, folder: &Path, place: &str, found: &mut Vec<Installed>) -> Result<()> {
     let entries = fs::read_dir(folder);
     let entries = entries.with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<PathBuf> = Vec::new();
@@ -71,12 +71,14 @@ fn collect(folder: &Path, place: &str, found: &mut Vec<Installed>) -> Result<()>
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let place = format!("{place}/{name}");
-        let leads_away = fs::read_link(&file).is_ok_and(|target| target.is_absolute());
-        if leads_away || LEFT_OUT.contains(&&*name) {
+        if LEFT_OUT.contains(&&*name) {
             continue;
         }
+        let target = fs::read_link(&file).ok();
+        let target = target.and_then(|target| Some(root.join(target.strip_prefix("/").ok()?)));
+        let file = target.unwrap_or(file);
         if file.is_dir() {
-            collect(&file, &place, found)?;
+            collect(root, &file, &place, found)?;
         } else if file.is_file() {
             found.push(Installed { place, file });
         }
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_keep_their_places_and_links_to_elsewhere_are_left_out() {
+    fn files_keep_their_places_and_links_lead_to_files_of_the_same_folder() {
         let folder = std::env::temp_dir().join(format!("cowtrace-vm-{}", std::process::id()));
         fs::create_dir_all(folder.join("usr/bin")).unwrap();
         fs::create_dir_all(folder.join("usr/share/doc")).unwrap();
@@ -97,13 +99,19 @@ mod tests {
         fs::write(folder.join("usr/share/doc/text"), "").unwrap();
         std::os::unix::fs::symlink("python3.11", folder.join("usr/bin/python3")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.join("usr/bin/other")).unwrap();
+        let same = folder.join("usr/bin/same");
+        std::os::unix::fs::symlink("/usr/bin/python3.11", same).unwrap();
         let mut found = Vec::new();
-        collect(&folder, ROOT, &mut found).unwrap();
+        collect(&folder, &folder, ROOT, &mut found).unwrap();
         fs::remove_dir_all(&folder).unwrap();
         let places: Vec<&str> = found.iter().map(|file| &*file.place).collect();
         assert_eq!(
             places,
-            ["python/usr/bin/python3", "python/usr/bin/python3.11"]
+            [
+                "python/usr/bin/python3",
+                "python/usr/bin/python3.11",
+                "python/usr/bin/same"
+            ]
         );
     }
 }
