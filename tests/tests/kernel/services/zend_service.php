@@ -10,7 +10,6 @@ $large = str_repeat("x", 10 << 20);
 gc_disable();
 $worker = pcntl_fork();
 if ($worker === 0) {
-    fclose($ours);
     while (fread($theirs, 1) === "g") {
         for ($row = 0; $row < 200000; $row++) {
             $rows[$row][0] = "y";
