@@ -1,7 +1,6 @@
 //! Readers of /proc, of cgroups and of the kernel's log: mappings and their present pages, what processes share
 //! and hold, the machine's memory. Each takes the root as an argument, so that tests can use files of their own.
 
-mod allocators;
 mod balance;
 mod bss;
 mod cgroup;
@@ -29,7 +28,6 @@ mod target;
 mod unnamed;
 mod urgent;
 
-pub use allocators::name_by_contents;
 pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read_balance};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};

@@ -12,6 +12,8 @@ const GUARD: u64 = 4096;
 /// are not laid out like this.
 const STACK_UNIT: u64 = 64 << 10;
 const LEAST_STACK: u64 = 128 << 10;
+/// As the kernel names anonymous memory without a name.
+const UNNAMED: &str = "[anon]";
 const THREAD_STACK: &str = "[thread stack]";
 const MALLOC_ARENA: &str = "[malloc arena]";
 
@@ -19,8 +21,7 @@ const MALLOC_ARENA: &str = "[malloc arena]";
 pub fn name_unnamed(mappings: &mut [Mapping]) {
     for at in 0..mappings.len() {
         let mapping = &mappings[at];
-        if mapping.kind != Kind::Anon || mapping.name != Mapping::UNNAMED || mapping.perms != "rw-p"
-        {
+        if mapping.kind != Kind::Anon || mapping.name != UNNAMED || mapping.perms != "rw-p" {
             continue;
         }
         let before = at.checked_sub(1).map(|before| &mappings[before]);
@@ -41,10 +42,7 @@ fn is_arena(used: &Mapping, after: Option<&Mapping>) -> bool {
     }
     let end = used.start.saturating_add(ARENA);
     let is_rest = |rest: &Mapping| {
-        rest.start == used.end
-            && rest.end == end
-            && rest.perms == "---p"
-            && rest.name == Mapping::UNNAMED
+        rest.start == used.end && rest.end == end && rest.perms == "---p" && rest.name == UNNAMED
     };
     after.is_some_and(is_rest)
 }
@@ -54,7 +52,7 @@ fn is_thread_stack(guard: &Mapping, stack: &Mapping) -> bool {
     guard.end == stack.start
         && guard.size_bytes() == GUARD
         && guard.perms == "---p"
-        && guard.name == Mapping::UNNAMED
+        && guard.name == UNNAMED
         && whole >= LEAST_STACK
         && [whole, stack.size_bytes()]
             .iter()
@@ -93,14 +91,14 @@ mod tests {
             found,
             [
                 MALLOC_ARENA,
-                Mapping::UNNAMED,
-                Mapping::UNNAMED,
+                UNNAMED,
+                UNNAMED,
                 THREAD_STACK,
-                Mapping::UNNAMED,
+                UNNAMED,
                 THREAD_STACK,
-                Mapping::UNNAMED,
-                Mapping::UNNAMED,
-                Mapping::UNNAMED
+                UNNAMED,
+                UNNAMED,
+                UNNAMED
             ]
         );
     }

@@ -78,9 +78,6 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// The name of anonymous memory to which nobody gave one.
-    pub const UNNAMED: &str = "[anon]";
-
     /// Bytes.
     #[must_use]
     pub const fn size_bytes(&self) -> u64 {
@@ -99,13 +96,11 @@ impl Mapping {
         self.start <= address && address < self.end
     }
 
-    /// Whether it is what another is, pages aside. The other may have no name yet, as anonymous memory that has been
-    /// named by what it holds.
+    /// Whether it is what another is, pages aside.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let place = |mapping: &Self| (mapping.start, mapping.end, mapping.offset, mapping.kind);
-        let has_name = self.name == other.name || other.name == Self::UNNAMED;
-        place(self) == place(other) && self.perms == other.perms && has_name
+        place(self) == place(other) && self.perms == other.perms && self.name == other.name
     }
 
     /// Whether a later mapping at the same address is another one. This is known of files

@@ -181,9 +181,7 @@ impl Layouts {
                 _ => {}
             }
         }
-        let (root, page_bytes) = (&self.proc_root, self.page_bytes);
-        memory::count_pages(root, pid, page_bytes, &mut mappings, &new);
-        memory::name_by_contents(root, pid, page_bytes, &mut mappings, &new);
+        memory::count_pages(&self.proc_root, pid, self.page_bytes, &mut mappings, &new);
         Some(mappings)
     }
 }
