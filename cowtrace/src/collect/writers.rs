@@ -290,7 +290,7 @@ impl WriterEvidence {
         for slot in slots_of(records, program) {
             probe.tables.set_interpreter(slot, number);
         }
-        log::info!("process {pid} runs CPython: its lines are told from now on");
+        log::info!("process {pid} runs CPython: from now on its lines are known");
     }
 
     /// How to walk the objects of processes that run a program; none if it runs no supported CPython.

@@ -18,7 +18,7 @@ use super::{error::ProbeError, evidence};
 const MOST_BYTES: usize = 2 << 20;
 /// A ring of less would be full before the next reading even at a tenth of that.
 const LEAST_BYTES: usize = 256 << 10;
-/// All rings together, unless there are so many processors that the smallest rings take more.
+/// Most bytes of all rings together. Where that is too little for a smallest ring each, they take more.
 const MOST_BYTES_IN_ALL: usize = 64 << 20;
 /// A single processor's ring: its writer and this program take turns.
 const ONLY_BYTES: usize = 4 << 20;

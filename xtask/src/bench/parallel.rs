@@ -19,7 +19,7 @@ const SAMPLES: u32 = 3;
 /// Pages that each writer writes in a sample, for each page of the other parts' samples: so it takes longer than the
 /// time between two readings of the evidence.
 pub(crate) const PAGES_FACTOR: u32 = 4;
-/// Evidence may add so many times what counting adds.
+/// Target: what evidence adds, as a multiple of what counting adds.
 const MOST_ADDED: f64 = 1.5;
 /// Throughput with evidence is at least this share of that of counting.
 const LEAST_THROUGHPUT: f64 = 0.9;

@@ -134,8 +134,7 @@ fn title_of_writers(known: &KnownPages) -> String {
 }
 
 /// Why there are no Python lines.
-const NO_LINES: &str =
-    "Lines of Python are told for CPython 3.11 to 3.15, unless --no-frames is given.";
+const NO_LINES: &str = "Python lines are shown for CPython 3.11 to 3.15, and not with --no-frames.";
 
 fn write_sums(
     title: &str,
