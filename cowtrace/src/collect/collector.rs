@@ -272,9 +272,11 @@ impl Collector {
         let parent = self.processes.in_slot(event.other_slot);
         let tables = &self.probe.tables;
         // Before anything else: the parent's mappings change soon.
+        let record = parent.and_then(|(id, _)| self.processes.records().get(id));
+        let handed_down = record.and_then(|record| record.inherited.as_deref());
         let layout = self
             .mappings
-            .at_fork(parent, event.pid, tables, &mut self.loss);
+            .at_fork(parent, handed_down, event.pid, tables, &mut self.loss);
         let parent = parent.map(|(id, _)| id);
         if let (Some(id), Some(layout)) = (parent, &layout) {
             self.processes.note_layout(id, Some(layout.clone()));

@@ -24,18 +24,29 @@ struct Observed {
 }
 
 fn observe(case: &str) -> Option<Observed> {
-    observe_and(case, |_, _| {})
+    observe_while(case, |_, workload| workload.run())
 }
 
 /// Traces a case, and does something before the trace ends.
 fn observe_and(case: &str, then: impl FnOnce(&Tracer, &mut Workload)) -> Option<Observed> {
+    observe_while(case, |tracer, workload| {
+        let done = workload.run();
+        then(tracer, workload);
+        done
+    })
+}
+
+/// Traces a case that `run` runs.
+fn observe_while(
+    case: &str,
+    run: impl FnOnce(&Tracer, &mut Workload) -> Value,
+) -> Option<Observed> {
     if !can_trace(case) {
         return None;
     }
     let mut workload = Workload::prepare(case);
     let tracer = Tracer::of(workload.pid());
-    let done = workload.run();
-    then(&tracer, &mut workload);
+    let done = run(&tracer, &mut workload);
     let report = tracer.stop();
     let (start, end, master) = (workload.start, workload.end, workload.pid());
     workload.end();
@@ -59,28 +70,47 @@ impl Observed {
             assert_eq!(counts.copied, writer.changed, "{writer:?}");
         }
     }
+
+    /// A worker's worker has written all, in memory of the worker.
+    #[track_caller]
+    fn check_grandchild(&self) {
+        self.check_writers();
+        let grandchild = writers(&self.done)[0];
+        assert_eq!(grandchild.changed, 1000);
+        let image = self.report.images(grandchild.pid)[0];
+        let parent = self.report.process(number(image, "parent_id"));
+        assert_ne!(parent["pid"], self.master);
+        let region = self
+            .report
+            .ranges_in(self.start, self.end)
+            .find_map(|range| self.report.region(range))
+            .unwrap();
+        assert_eq!(
+            region["process_id"], parent["id"],
+            "inherited from the worker, not from the master"
+        );
+    }
 }
 
 #[test]
 fn a_workers_worker_is_traced_and_its_memory_is_its_parents() {
-    let Some(seen) = observe("worker-forks-worker") else {
-        return;
-    };
-    seen.check_writers();
-    let grandchild = writers(&seen.done)[0];
-    assert_eq!(grandchild.changed, 1000);
-    let image = seen.report.images(grandchild.pid)[0];
-    let parent = seen.report.process(number(image, "parent_id"));
-    assert_ne!(parent["pid"], seen.master);
-    let region = seen
-        .report
-        .ranges_in(seen.start, seen.end)
-        .find_map(|range| seen.report.region(range))
-        .unwrap();
-    assert_eq!(
-        region["process_id"], parent["id"],
-        "inherited from the worker, not from the master"
-    );
+    if let Some(seen) = observe("worker-forks-worker") {
+        seen.check_grandchild();
+    }
+}
+
+#[test]
+fn so_it_is_where_nothing_could_be_read_before_both_had_exited() {
+    let seen = observe_while("worker-forks-worker", |tracer, workload| {
+        let tracer = Pid::from_raw(tracer.pid().cast_signed());
+        kill(tracer, Signal::SIGSTOP).unwrap();
+        let done = workload.run();
+        kill(tracer, Signal::SIGCONT).unwrap();
+        done
+    });
+    if let Some(seen) = seen {
+        seen.check_grandchild();
+    }
 }
 
 #[test]

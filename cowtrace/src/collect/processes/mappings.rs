@@ -55,11 +55,12 @@ impl Mappings {
         self.regions
     }
 
-    /// What a child inherits from its parent, a record and a pid; none if neither can be read, which
-    /// is counted under loss.
+    /// What a child inherits from its parent, a record and a pid; none if it is not known, which is
+    /// counted under loss. `handed_down` is what the parent has inherited itself.
     pub(in crate::collect) fn at_fork(
         &mut self,
         parent: Option<(u32, u32)>,
+        handed_down: Option<&MappingLayout>,
         child: u32,
         tables: &Tables,
         loss: &mut Loss,
@@ -68,7 +69,13 @@ impl Mappings {
             let regions = &mut self.regions;
             let of_parent = self.layouts.of(id, pid, regions, tables, || false);
             // The parent is gone already: the child's mappings are a copy of its.
-            of_parent.or_else(|| self.layouts.of_copy(id, child, regions, tables))
+            of_parent
+                .or_else(|| self.layouts.of_copy(id, child, regions, tables))
+                // Both are gone: the parent was too short-lived to map much of its own.
+                .or_else(|| {
+                    let mappings = handed_down?.mappings().cloned().collect();
+                    Some(regions.layout(id, mappings))
+                })
         });
         match &layout {
             Some(layout) => self.regions.inherit(layout),

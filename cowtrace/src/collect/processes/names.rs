@@ -19,20 +19,26 @@ pub(in crate::collect) struct ReadName {
 impl Processes {
     /// Reads the names of living processes: a limited number each time, in turn.
     pub(in crate::collect) fn read_names(&mut self, most: usize) -> Vec<ReadName> {
-        let alive: Vec<(u32, u32)> = self
+        let alive: Vec<(u32, u32, bool)> = self
             .records()
             .alive()
-            .map(|record| (record.id, record.pid))
+            .map(|record| (record.id, record.pid, record.forked_from.is_some()))
             .collect();
         let count = most.min(alive.len());
         let turn = alive.iter().cycle().skip(self.next_name).take(count);
         let root = self.proc_root();
-        let names = turn.map(|&(id, pid)| ReadName {
-            id,
-            comm: memory::read_comm(root, pid),
-            command_line: memory::read_command_line(root, pid),
+        let names = turn.filter_map(|&(id, pid, is_forked)| {
+            let name = ReadName {
+                id,
+                comm: memory::read_comm(root, pid),
+                command_line: memory::read_command_line(root, pid),
+            };
+            // A program that is being started has its name before it is announced. The kernel takes the mark of
+            // a forked process away first.
+            let is_own = |pid| memory::read_identity(root, pid).is_ok_and(|it| it.is_forked);
+            (!name.comm.is_empty() && (!is_forked || is_own(pid))).then_some(name)
         });
-        let names = names.filter(|name| !name.comm.is_empty()).collect();
+        let names = names.collect();
         self.next_name = (self.next_name + count) % alive.len().max(1);
         names
     }

@@ -233,6 +233,8 @@ fn grown(memory: &Memory) -> Result<Value> {
     })?;
     let told = worker.result()?;
     let pid = worker.pid();
+    // What a worker mapped can be read only while it lives.
+    thread::sleep(Duration::from_secs(1));
     worker.release()?;
     Ok(
         json!({ "writers": [writer(pid, 100, told & 0xff)], "own_start": told >> 8, "master_pages": memory.pages() }),
