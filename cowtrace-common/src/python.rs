@@ -11,8 +11,11 @@ pub const PYTHON_STACKS: u32 = 8_192;
 
 /// Bytes at the start of a thread's state (`PyThreadState`) that contain the members below.
 pub const THREAD_BYTES: usize = 256;
-/// Bytes of frames that are read at once. Frames mostly lie side by side: this is about six of them.
+/// Bytes of frames that are read at once where nothing says how far they reach. Frames mostly lie side by side:
+/// this is about six of them.
 pub const WINDOW_BYTES: usize = 1024;
+/// Most bytes of frames that are read at once: a page.
+pub const MOST_WINDOW_BYTES: usize = 4096;
 /// Bytes at the start of a frame (`_PyInterpreterFrame`) that contain the members below.
 pub const FRAME_BYTES: usize = 80;
 

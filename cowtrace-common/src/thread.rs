@@ -117,8 +117,14 @@ pub struct Thread {
     pub passed_over: u32,
     /// What the next copy is drawn by.
     pub chance: u32,
+    /// Number of the [`crate::python::PythonStack`] that the thread had last and that is stored, 0 before the
+    /// first.
+    pub stored_stack: u64,
+    /// Bytes from the outermost Python frame of the last walk to its innermost one, 0 before the first: so many are
+    /// read at once at the next.
+    pub frames_span: u32,
     /// Fills the third cache line, so that two threads never share one.
-    pub padding: [u64; 2],
+    pub padding: u32,
 }
 
 /// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.

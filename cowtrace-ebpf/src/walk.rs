@@ -2,7 +2,7 @@
 
 use cowtrace_common::{
     native::NativeStack,
-    python::{PythonStack, WINDOW_BYTES},
+    python::{MOST_WINDOW_BYTES, PythonStack},
 };
 
 /// Hooks that walk stacks.
@@ -33,7 +33,7 @@ pub struct StackWalk {
     /// The native stack.
     pub native: NativeStack,
     /// What the walk last read from the process's memory.
-    pub block: [u64; WINDOW_BYTES / 8],
+    pub block: [u64; MOST_WINDOW_BYTES / 8],
     /// Address of the block in the process, while frames are read.
     pub start: u64,
     /// Bytes after `start` up to the last frame address for which the whole frame is in the block.

@@ -69,7 +69,8 @@ fn the_page_has_a_row_for_each_allocator() {
 #[test]
 fn json_has_it_with_the_walk() {
     let mut out = Vec::new();
-    cowtrace::report::run_as_json(&new_objects(), &mut out).expect("memory can be written");
+    cowtrace::report::run_as_json(&new_objects(), cowtrace::report::Histogram::Whole, &mut out)
+        .expect("memory can be written");
     let report: Value = serde_json::from_slice(&out).expect("json");
     let free = &report["heap_walks"][0]["free"];
     assert_eq!(free[0]["allocator"], "pymalloc");

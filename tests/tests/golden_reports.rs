@@ -283,7 +283,8 @@ fn a_run_without_copies_says_so_in_a_sentence() {
 #[test]
 fn json_by_the_contract() {
     let mut out = Vec::new();
-    report::run_as_json(&run(SERVICE), &mut out).expect("memory can be written");
+    report::run_as_json(&run(SERVICE), report::Histogram::Whole, &mut out)
+        .expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let report = cowtrace_tests::report::Report::parse(&text);
     assert_eq!(report.images(4242).len(), 1);
@@ -301,7 +302,8 @@ fn native_stacks_at_80_columns() {
 #[test]
 fn native_stacks_by_the_contract() {
     let mut out = Vec::new();
-    report::run_as_json(&run(STACKS), &mut out).expect("memory can be written");
+    report::run_as_json(&run(STACKS), report::Histogram::Whole, &mut out)
+        .expect("memory can be written");
     let text = String::from_utf8(out).expect("text");
     let report = cowtrace_tests::report::Report::parse(&text);
     let writers = serde_json::to_string_pretty(&report.0["writers"]).expect("json");

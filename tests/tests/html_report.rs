@@ -29,7 +29,7 @@ fn page(run: &Run) -> Vec<u8> {
 
 fn json_report(run: &Run) -> Value {
     let mut json = Vec::new();
-    report::run_as_json(run, &mut json).expect("memory can be written");
+    report::run_as_json(run, report::Histogram::Whole, &mut json).expect("memory can be written");
     serde_json::from_slice(&json).expect("JSON")
 }
 

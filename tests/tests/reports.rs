@@ -11,7 +11,7 @@ use super::golden_reports::{COLLECTING, QUIET, SAVING, SERVICE, STACKS, run, tex
 
 fn json(run: &Run) -> Value {
     let mut out = Vec::new();
-    report::run_as_json(run, &mut out).expect("memory can be written");
+    report::run_as_json(run, report::Histogram::Whole, &mut out).expect("memory can be written");
     serde_json::from_slice(&out).expect("JSON")
 }
 

@@ -5,6 +5,7 @@ mod figures;
 mod naming;
 mod pairing;
 mod parallel;
+mod requests;
 mod rounds;
 mod stalls;
 mod statistics;
@@ -39,6 +40,8 @@ enum Part {
     Touches,
     /// Writers on all processors at once
     Parallel,
+    /// What a Tornado service answers, and how fast
+    Requests,
 }
 
 /// How long to measure.
@@ -110,6 +113,7 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
                 options.rounds,
                 &mut io::stdout(),
             ),
+            Part::Requests => requests::run(&bench.binaries, options.rounds, &mut io::stdout()),
         };
     }
     let rounds = bench.run(options.rounds)?;
@@ -126,5 +130,6 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
     figures::upkeep(&upkeep, &mut io::stdout())?;
     let naming = naming::measure(&bench.binaries)?;
     figures::naming(&naming, &mut io::stdout())?;
+    requests::run(&bench.binaries, options.rounds, &mut io::stdout())?;
     stalls::run(&bench.binaries, &mut io::stdout())
 }

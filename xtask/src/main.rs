@@ -16,6 +16,7 @@ mod pythons;
 mod rooms;
 mod services;
 mod setup;
+mod soak;
 #[cfg(test)]
 mod sources;
 mod test;
@@ -56,6 +57,8 @@ enum Chore {
     Vm(vm::Options),
     /// Measure what tracing costs for each copied page
     Bench(bench::Options),
+    /// Trace services under load for hours: counts stay exact, and cowtrace does not grow
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::FreeThreaded => free_threaded::build(),
         Chore::Vm(options) => vm::run(options),
         Chore::Bench(options) => bench::run(options),
+        Chore::Soak(options) => soak::run(options),
     }
 }
 

@@ -42,7 +42,7 @@ const KERNEL: &str = "kernel::";
 /// The start of a line by which a kernel test says that this kernel cannot run it.
 const SKIPPED: &str = "SKIPPED ";
 /// Makes a kernel test fail instead of skipping.
-const REQUIRE_KERNEL: &str = "COWTRACE_REQUIRE_KERNEL";
+pub(crate) const REQUIRE_KERNEL: &str = "COWTRACE_REQUIRE_KERNEL";
 /// As root without sudo's variables: otherwise cowtrace would work for the user who called sudo,
 /// who does not own the files that the tests create as root.
 const AS_ROOT: &str = "sudo -E env -u SUDO_UID -u SUDO_GID";
@@ -65,10 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let traced = if options.no_root {
         None
     } else {
-        Some(Traced {
-            pythons: pythons::ensure()?,
-            packages: services::ensure()?,
-        })
+        Some(Traced::ensure()?)
     };
     // The kernel tests start these binaries.
     workspace::run(&mut workspace::cargo_on_all("build")?)?;
@@ -97,9 +94,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Folders with the programs that the kernel tests trace.
-struct Traced {
+pub(crate) struct Traced {
     pythons: PathBuf,
     packages: PathBuf,
+}
+
+impl Traced {
+    /// Provides what is missing.
+    pub(crate) fn ensure() -> Result<Self> {
+        Ok(Self {
+            pythons: pythons::ensure()?,
+            packages: services::ensure()?,
+        })
+    }
 }
 
 fn unit_tests() -> Result<bool> {
@@ -119,8 +126,17 @@ fn doc_tests() -> Result<bool> {
     Ok(workspace::status(cargo.arg("--doc"))?.success())
 }
 
-/// Built by the user, run by root.
 fn kernel_tests(traced: &Traced, options: &Options) -> Result<bool> {
+    let mut cargo = command_of_kernel_tests(traced)?;
+    if options.require_kernel || is_ci(env::var("CI").ok().as_deref()) {
+        cargo.env(REQUIRE_KERNEL, "1");
+    }
+    let skipped = run_and_find_skipped(&mut cargo)?;
+    Ok(skipped.report())
+}
+
+/// What runs the tests of the kernel: built by the user, run by root.
+pub(crate) fn command_of_kernel_tests(traced: &Traced) -> Result<Command> {
     let mut cargo = workspace::cargo_on_all("test")?;
     cargo
         .args(["--test", PROGRAM])
@@ -135,11 +151,7 @@ fn kernel_tests(traced: &Traced, options: &Options) -> Result<bool> {
         say("sudo is used to run the kernel tests as root");
         cargo.env(runner_variable(&workspace::host()?), AS_ROOT);
     }
-    if options.require_kernel || is_ci(env::var("CI").ok().as_deref()) {
-        cargo.env(REQUIRE_KERNEL, "1");
-    }
-    let skipped = run_and_find_skipped(&mut cargo)?;
-    Ok(skipped.report())
+    Ok(cargo)
 }
 
 /// The outcome of the kernel tests.

@@ -4,7 +4,10 @@
 use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
-    python::{FRAME_BYTES, Interpreter, MAX_FRAMES, THREAD_BYTES, WINDOW_BYTES, WalkedFrame},
+    python::{
+        FRAME_BYTES, Interpreter, MAX_FRAMES, MOST_WINDOW_BYTES, THREAD_BYTES, WINDOW_BYTES,
+        WalkedFrame,
+    },
 };
 
 use super::reading::count_unkept;
@@ -40,7 +43,7 @@ pub fn walks_python_frames() -> bool {
 #[inline(always)]
 pub fn python_stack_number(
     walk: &mut StackWalk,
-    thread: TracedThread,
+    mut thread: TracedThread,
     program: KnownProgram,
     hook: Hook,
 ) -> u64 {
@@ -54,11 +57,16 @@ pub fn python_stack_number(
     let Some(frame) = innermost_frame(thread, interpreter, walk) else {
         return 0;
     };
-    let stack = collect_python_frames(frame, interpreter, walk, number);
-    if stack != 0 && !maps::keep_python_stack(stack, &walk.python) {
+    let stack = collect_python_frames(frame, interpreter, walk, thread, number);
+    // Most copies of a service are made in loops, by the stack of the copy before. What is stored stays.
+    if stack == 0 || stack == thread.get().stored_stack {
+        return stack;
+    }
+    if !maps::keep_python_stack(stack, &walk.python) {
         count_unkept(hook, Loss::StacksFull);
         return 0;
     }
+    thread.get_mut().stored_stack = stack;
     stack
 }
 
@@ -122,17 +130,21 @@ fn collect_python_frames(
     innermost: u64,
     python: &Interpreter,
     walk: &mut StackWalk,
+    mut thread: TracedThread,
     interpreter: u32,
 ) -> u64 {
     let mut digest = u64::from(interpreter);
     let mut count = 0;
     let mut frame = innermost;
+    let mut outermost = innermost;
+    let below = bytes_below(thread);
     walk.forget();
     // One path through each iteration, so that the verifier need not follow every combination.
     for place in 0..MAX_FRAMES {
-        if frame == 0 || load_python_frame(walk, frame).is_none() {
+        if frame == 0 || load_python_frame(walk, frame, below).is_none() {
             break;
         }
+        outermost = frame;
         let mask = !TAG & unless_owned_by_c(python, walk, frame);
         let found = WalkedFrame {
             code: walk.member(frame, python.frame_code) & mask,
@@ -146,16 +158,27 @@ fn collect_python_frames(
     if count == 0 {
         return 0;
     }
+    thread.get_mut().frames_span = innermost.wrapping_sub(outermost) as u32;
     walk.python.count = count;
     walk.python.is_cut = u32::from(frame != 0);
     add_to_digest(digest, u64::from(walk.python.is_cut)) | 1
 }
 
-/// Makes sure that a frame is in the block, with as many of its callers as fit: they lie below it.
+/// How far below a frame to read its callers with it: as far as the thread's last stack reached. Frames of other
+/// chunks of the interpreter's stack lie anywhere.
 #[inline(always)]
-fn load_python_frame(walk: &mut StackWalk, frame: u64) -> Option<()> {
+fn bytes_below(thread: TracedThread) -> u64 {
+    const LEAST: u32 = (WINDOW_BYTES - FRAME_BYTES) as u32;
+    const MOST: u32 = (MOST_WINDOW_BYTES - FRAME_BYTES) as u32;
+    let span = thread.get().frames_span;
+    u64::from(if span > MOST { LEAST } else { span.max(LEAST) })
+}
+
+/// Makes sure that a frame is in the block, with its callers: they lie below it.
+#[inline(always)]
+fn load_python_frame(walk: &mut StackWalk, frame: u64, below: u64) -> Option<()> {
     let bytes = FRAME_BYTES as u64;
-    walk.load(frame, bytes, WINDOW_BYTES as u64 - bytes, bytes)
+    walk.load(frame, bytes, below, bytes)
 }
 
 /// 0 if the frame stands for C code, else a mask with all bits set.

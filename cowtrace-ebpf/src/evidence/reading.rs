@@ -1,7 +1,7 @@
 //! Reads of the process's memory during a walk, and what a walk lost.
 
 use aya_ebpf::helpers::{self, generated::bpf_probe_read_user};
-use cowtrace_common::{loss::Loss, python::WINDOW_BYTES};
+use cowtrace_common::{loss::Loss, python::MOST_WINDOW_BYTES};
 
 use crate::{
     maps,
@@ -76,7 +76,7 @@ impl StackWalk {
     }
 
     /// Makes sure that a frame of `bytes` bytes is in the block. If it is not, reads it together with up
-    /// to `below` bytes before its address and up to `above` bytes from its address on, at most a window
+    /// to `below` bytes before its address and up to `above` bytes from its address on, at most the block's size
     /// in all: a read costs more than the bytes that it copies.
     ///
     /// Reads only in the frame's page where the frame fits, so that a read fails, after a page fault,
@@ -100,6 +100,6 @@ impl StackWalk {
         let at = frame
             .wrapping_sub(self.start)
             .wrapping_add(u64::from(offset));
-        self.block[(at / 8) as usize & (WINDOW_BYTES / 8 - 1)]
+        self.block[(at / 8) as usize & (MOST_WINDOW_BYTES / 8 - 1)]
     }
 }

@@ -4,6 +4,7 @@ mod choices;
 mod objects;
 mod privileges;
 mod recorded;
+mod shown;
 mod tips;
 mod tracing;
 mod usage;
@@ -18,6 +19,7 @@ pub use choices::{
 };
 pub use objects::{HeapArgs, HeapFormat};
 pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
+pub use shown::Shown;
 pub use tips::parse_arguments;
 pub(crate) use tips::shell_quoted;
 pub use tracing::{DemoArgs, EvidenceOptions, LoadArgs, TraceArgs, TraceOptions};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    choices::{Color, DiffFormat, Format},
+    choices::{Color, DiffFormat},
+    shown::Shown,
     values::{parse_label, parse_label_key, parse_percent},
 };
 
@@ -46,13 +47,9 @@ pub struct ReportArgs {
     #[arg(value_name = "RECORDING")]
     pub recording: Option<PathBuf>,
 
-    /// Format of the report
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-
-    /// All of the text report, not only its first lines and the top of each table
-    #[arg(long)]
-    pub full: bool,
+    /// What is reported.
+    #[command(flatten)]
+    pub shown: Shown,
 
     /// Where it goes.
     #[command(flatten)]

@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args};
 
 use super::{
-    choices::{BackendName, Color, Format, Holders, Overhead, RangeChoice},
+    choices::{BackendName, Color, Holders, Overhead, RangeChoice},
+    shown::Shown,
     values::{parse_duration, parse_interval, parse_label, parse_pid, parse_range},
 };
 
@@ -51,13 +52,9 @@ pub struct TraceOptions {
     #[arg(short, long, default_value = "1s", value_parser = parse_interval, allow_hyphen_values = true)]
     pub interval: Duration,
 
-    /// Format of the report on standard output
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-
-    /// All of the text report, not only its first lines and the top of each table
-    #[arg(long)]
-    pub full: bool,
+    /// What is printed on standard output.
+    #[command(flatten)]
+    pub shown: Shown,
 
     /// Record the run in this file during the trace, for `cowtrace report`
     #[arg(short, long, value_name = "FILE")]

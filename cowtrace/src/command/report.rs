@@ -8,12 +8,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cli::{Color, Format, ReportArgs, shell_quoted},
+    cli::{Color, Format, ReportArgs, Shown, shell_quoted},
     foreign::printable_path,
     kept,
     output::{NewFile, refuse_source},
     recording,
-    report::{self, Extent},
+    report::{self, Extent, Histogram},
     run::Run,
     streams::{self, say_to_user},
     terminal::Style,
@@ -25,8 +25,9 @@ pub(super) const REPORT_LAST: &str = "cowtrace report";
 /// Reads a recording and reports it.
 pub fn run_report(arguments: &ReportArgs) -> Result<()> {
     if arguments.destination.output.is_none() {
-        check_printable(arguments.format)?;
+        check_printable(arguments.shown.format)?;
     }
+    check_shown(arguments.shown)?;
     let path = match &arguments.recording {
         Some(path) => path.clone(),
         None => last_recording()?,
@@ -34,12 +35,10 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
     let run = recording::read_recording(&path)
         .with_context(|| format!("cannot report {}", printable_path(&path)))?;
     let again = arguments.recording.as_deref().map(reporting_command);
-    let extent = extent_of_report(
-        arguments.full,
-        Some(again.as_deref().unwrap_or(REPORT_LAST)),
-    );
+    let again = again.as_deref().unwrap_or(REPORT_LAST);
+    let extent = extent_of_report(arguments.shown.full, Some(again));
     match &arguments.destination.output {
-        None => print_report(&run, arguments.format, extent, arguments.destination.color),
+        None => print_report(&run, arguments.shown, extent, arguments.destination.color),
         Some(output) => {
             refuse_source(output, std::slice::from_ref(&path))?;
             save_report(&run, arguments, extent, output)
@@ -79,7 +78,7 @@ fn save_report(run: &Run, arguments: &ReportArgs, extent: Extent<'_>, output: &P
     let mut file = NewFile::create(output, arguments.destination.force)?;
     let style = Style::of_terminal(false, arguments.destination.color.applies(false));
     let mut out = io::BufWriter::new(file.file());
-    render_report(run, arguments.format, extent, style, &mut out)
+    render_report(run, arguments.shown, extent, style, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| format!("cannot write the report to {}", printable_path(output)))?;
     drop(out);
@@ -101,20 +100,28 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
     }
 }
 
+/// Refuses what does not fit together.
+pub(super) fn check_shown(shown: Shown) -> Result<()> {
+    if shown.no_histogram && shown.format != Format::Json {
+        bail!("--no-histogram leaves the histogram out of a report in JSON: add -f json");
+    }
+    Ok(())
+}
+
 /// Prints a run on standard output.
 pub(super) fn print_report(
     run: &Run,
-    format: Format,
+    shown: Shown,
     extent: Extent<'_>,
     color: Color,
 ) -> Result<()> {
     let is_terminal = io::stdout().is_terminal();
     let style = Style::of_terminal(is_terminal, color.applies(is_terminal));
     let printed = streams::standard_output().and_then(|mut out| {
-        render_report(run, format, extent, style, &mut out)?;
+        render_report(run, shown, extent, style, &mut out)?;
         out.flush()
     });
-    if format == Format::Folded && run.copied().total() == 0 {
+    if shown.format == Format::Folded && run.copied().total() == 0 {
         say_to_user(format_args!(
             "cowtrace: no page was copied on write in this run: there are no stacks to print"
         ));
@@ -128,14 +135,15 @@ pub(super) fn print_report(
 
 fn render_report(
     run: &Run,
-    format: Format,
+    shown: Shown,
     extent: Extent<'_>,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    match format {
+    match shown.format {
         Format::Text => report::run_as_text(run, extent, style, out),
-        Format::Json => report::run_as_json(run, out),
+        Format::Json if shown.no_histogram => report::run_as_json(run, Histogram::LeftOut, out),
+        Format::Json => report::run_as_json(run, Histogram::Whole, out),
         Format::Csv => report::run_as_csv(run, out),
         Format::Html => report::run_as_html(run, out),
         Format::Folded => report::run_as_folded_stacks(run, out),

@@ -22,7 +22,7 @@ use super::{
     range::range_bytes,
     ready::ReadySignal,
     record::{self, Recording},
-    report::{check_printable, extent_of_report, print_report, reporting_command},
+    report::{check_printable, check_shown, extent_of_report, print_report, reporting_command},
     session::{Session, TraceTarget, Until},
 };
 use crate::{
@@ -95,8 +95,8 @@ impl Observed {
             (Some(path), _) => self.recorded.is_ok().then(|| reporting_command(path)),
             (None, kept) => kept.as_ref().map(KeptAs::reporting_command),
         };
-        let extent = extent_of_report(options.full, again.as_deref());
-        let printed = print_report(&self.run, options.format, extent, options.color);
+        let extent = extent_of_report(options.shown.full, again.as_deref());
+        let printed = print_report(&self.run, options.shown, extent, options.color);
         if let Some(kept) = &self.kept {
             kept.say();
         }
@@ -110,7 +110,8 @@ pub(super) fn trace_until_end(
     until: Until,
     options: &TraceOptions,
 ) -> Result<Observed> {
-    check_printable(options.format)?;
+    check_printable(options.shown.format)?;
+    check_shown(options.shown)?;
     if options.output.is_none() {
         streams::check_output().context(
             "the report would be lost: standard output cannot be written (use -o FILE, or redirect it to a file)",

@@ -168,7 +168,9 @@ fn reports(run: &Run) {
         let text = rendered(|out| report::run_as_text(run, extent, TEXT, out));
         assert!(is_plain(&text));
     }
-    is_json(&rendered(|out| report::run_as_json(run, out)));
+    is_json(&rendered(|out| {
+        report::run_as_json(run, report::Histogram::Whole, out)
+    }));
     for render in [
         report::run_as_csv,
         report::run_as_folded_stacks,

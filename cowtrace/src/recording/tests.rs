@@ -35,7 +35,7 @@ fn rendered(run: &Run) -> usize {
     for extent in [Extent::Full, Extent::Short(None)] {
         report::run_as_text(run, extent, style, &mut out).unwrap();
     }
-    report::run_as_json(run, &mut out).unwrap();
+    report::run_as_json(run, report::Histogram::Whole, &mut out).unwrap();
     report::run_as_csv(run, &mut out).unwrap();
     out.len()
 }

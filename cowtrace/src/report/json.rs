@@ -38,7 +38,7 @@ struct Report<'a> {
     loss: BTreeMap<&'static str, u64>,
     processes: Vec<ProcessOut<'a>>,
     regions: Vec<RegionOut<'a>>,
-    histogram: Histogram<'a>,
+    histogram: HistogramOut<'a>,
     writers: Vec<WriterOut<'a>>,
     holders: Vec<HolderOut<'a>>,
     heap_walks: &'a [HeapWalk],
@@ -145,9 +145,10 @@ struct RegionOut<'a> {
 }
 
 #[derive(Serialize)]
-struct Histogram<'a> {
+struct HistogramOut<'a> {
     range_bytes: u64,
-    ranges: Vec<Range<'a>>,
+    /// None if it is left out.
+    ranges: Option<Vec<Range<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -161,8 +162,17 @@ struct Range<'a> {
     mapping: Option<&'a str>,
 }
 
+/// How much of a histogram is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Histogram {
+    /// Every range.
+    Whole,
+    /// The size of ranges only.
+    LeftOut,
+}
+
 /// Writes a run as JSON.
-pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+pub fn run_as_json(run: &Run, histogram: Histogram, out: &mut dyn Write) -> io::Result<()> {
     let copied = run.copied();
     let report = Report {
         schema: SCHEMA,
@@ -199,9 +209,10 @@ pub fn run_as_json(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             .collect(),
         processes: processes_out(run),
         regions: run.memory.regions.iter().map(region_out).collect(),
-        histogram: Histogram {
+        histogram: HistogramOut {
             range_bytes: run.memory.range_bytes,
-            ranges: run.memory.rows.iter().map(range_out).collect(),
+            ranges: (histogram == Histogram::Whole)
+                .then(|| run.memory.rows.iter().map(range_out).collect()),
         },
         writers: run
             .who_wrote

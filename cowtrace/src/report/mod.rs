@@ -13,6 +13,6 @@ pub use csv::run_as_csv;
 pub use folded::run_as_folded_stacks;
 pub use heap::{HeapSince, heap_as_json, heap_as_text, look_of_json};
 pub use html::run_as_html;
-pub use json::run_as_json;
+pub use json::{Histogram, run_as_json};
 pub use pprof::run_as_pprof;
 pub use text::{Extent, grown_as_text, run_as_text};

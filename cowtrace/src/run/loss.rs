@@ -69,7 +69,7 @@ pub struct Cause {
     pub set: fn(&mut Loss, u64),
     /// Whether totals may be too low because of it.
     pub totals_suffer: bool,
-    /// Whether anything of the traced processes was lost; if not, only machine-readable reports have it.
+    /// Whether anything of the traced processes was lost; if not, no report lists it among the losses.
     pub is_loss: bool,
 }
 
@@ -222,18 +222,24 @@ impl Loss {
             "sampled touch of new memory came too fast to tell in full who grew the heap",
             "sampled touches of new memory came too fast to tell in full who grew the heap"
         ),
-        cause!(
-            writers_sampled,
-            false,
-            "copy is attributed by a sample: who wrote, lines, types and variables are estimates; totals are exact",
-            "copies are attributed by a sample: who wrote, lines, types and variables are estimates; totals are exact"
-        ),
-        cause!(
-            writers_error,
-            false,
-            "copy at most lies between such an estimate and the truth, 19 times in 20",
-            "copies at most lie between such an estimate and the truth, 19 times in 20"
-        ),
+        Cause {
+            is_loss: false,
+            ..cause!(
+                writers_sampled,
+                false,
+                "copy is attributed by a sample: who wrote, lines, types and variables are estimates; totals are exact",
+                "copies are attributed by a sample: who wrote, lines, types and variables are estimates; totals are exact"
+            )
+        },
+        Cause {
+            is_loss: false,
+            ..cause!(
+                writers_error,
+                false,
+                "copy at most lies between such an estimate and the truth, 19 times in 20",
+                "copies at most lie between such an estimate and the truth, 19 times in 20"
+            )
+        },
     ];
 
     /// The causes that happened, with their counts.

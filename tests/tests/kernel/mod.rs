@@ -25,6 +25,7 @@ mod said;
 mod sampled;
 mod savings;
 mod services;
+mod soak;
 mod stacks;
 mod starts;
 mod streams;

@@ -46,7 +46,8 @@ fn a_report_is_that_of_the_run() {
     };
     report::run_as_text(&run, Extent::Full, style, &mut expected[0])
         .expect("memory can be written");
-    report::run_as_json(&run, &mut expected[1]).expect("memory can be written");
+    report::run_as_json(&run, report::Histogram::Whole, &mut expected[1])
+        .expect("memory can be written");
     report::run_as_csv(&run, &mut expected[2]).expect("memory can be written");
     for (format, expected) in ["text", "json", "csv"].into_iter().zip(expected) {
         let output = cowtrace(&["report", path, "--full", "-f", format]);

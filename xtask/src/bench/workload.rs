@@ -31,7 +31,8 @@ impl Workload {
         Self::begin(command.args(["-c", SERVICE, &pages.to_string()]))
     }
 
-    fn begin(command: &mut Command) -> Result<Self> {
+    /// Starts a program that says `ready`, and then answers each line of input with one of output.
+    pub(crate) fn begin(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

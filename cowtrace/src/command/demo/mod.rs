@@ -48,7 +48,7 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
     };
     let observed = trace_until_end(&TraceTarget::Demo(&command), until, &options)?;
     observed.print(&options)?;
-    if options.format == Format::Text {
+    if options.shown.format == Format::Text {
         let text = format!(
             "The service never changes that data: {}. Your own service: sudo cowtrace --pid MASTER",
             explain_copies(python.is_some())

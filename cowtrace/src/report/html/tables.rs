@@ -154,13 +154,14 @@ pub(super) fn holders_table(run: &Run) -> Option<Table> {
         .iter()
         .all(|walk| !walk.is_partial && walk.failure.is_none());
     let mut notes = vec![format!(
-        "Variables from which the written objects can be reached, {}; found for {} of the copies.",
+        "Variables from which the written objects can be reached, {}; found for {} of the copies{}.",
         if is_whole {
             "all looked through"
         } else {
             "looked through only in part"
         },
-        percent(held.share(held.found))
+        percent(held.share(held.found)),
+        KnownPages::of(run).estimate()
     )];
     notes.extend(notes_on_walks(run));
     notes.push(std::mem::take(&mut table.note));

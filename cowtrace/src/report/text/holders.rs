@@ -13,8 +13,8 @@ use crate::{
     run::{Holder, Run, Saving},
     terminal::{Style, indented, section, wrap},
     verdict::{
-        FreePages, HeldPages, copied_types, equal_holders, lesser_holders, notes_on_walks,
-        owner_among_alike, part_of, saving_in_words, why_not_looked_for,
+        FreePages, HeldPages, KnownPages, copied_types, equal_holders, lesser_holders,
+        notes_on_walks, owner_among_alike, part_of, saving_in_words, why_not_looked_for,
     },
     words::{free_memory_of, percent, printable, shorten, type_and_entries},
 };
@@ -44,7 +44,7 @@ pub(super) fn write_holders(
         section(NOT_KNOWN, style, out)?;
         return write_notes(run, style, out);
     }
-    section(&title(&held), style, out)?;
+    section(&title(run, &held), style, out)?;
     let view = View::of(&HOLDERS);
     let mut table = view.grid();
     let mut told = 0;
@@ -80,11 +80,16 @@ pub(super) fn write_holders(
     }
 }
 
-fn title(held: &HeldPages) -> String {
+fn title(run: &Run, held: &HeldPages) -> String {
     let known = percent(held.share(held.found + held.free));
+    let estimate = KnownPages::of(run).estimate();
     match held.free {
-        0 => format!("HELD BY (variables that hold what was copied; found for {known} of it)"),
-        _ => format!("HELD BY (variables that hold what was copied, or none; known for {known})"),
+        0 => format!(
+            "HELD BY (variables that hold what was copied; found for {known} of it{estimate})"
+        ),
+        _ => format!(
+            "HELD BY (variables that hold what was copied, or none; known for {known}{estimate})"
+        ),
     }
 }
 

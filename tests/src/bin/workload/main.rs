@@ -14,6 +14,7 @@ mod ksm;
 mod made;
 mod mappings;
 mod memory;
+mod soak;
 mod stalls;
 mod touches;
 mod tree;
@@ -52,6 +53,9 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     if name == "stalls" {
         return stalls::run(&arguments[1..]);
+    }
+    if name == "soak" {
+        return soak::run(&arguments[1..]);
     }
     if name == "mappings" {
         return mappings::run(&arguments[1..]);

@@ -1,0 +1,143 @@
+//! A long trace of services that recycle their workers, with bursts of forks: counts stay exact, and cowtrace does
+//! not grow. Some seconds here; `cargo xtask soak` says how long it is to be.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cowtrace_tests::{
+    pythons::interpreters,
+    recorded::Folder,
+    report::number,
+    tracer::{Tracer, can_trace, program},
+    workload::Service,
+};
+
+/// Environment variable with the seconds that it takes.
+const SECONDS: &str = "COWTRACE_SOAK_SECONDS";
+const DEFAULT_SECONDS: u64 = 24;
+const PYTHON_SERVICE: &str = include_str!("soak.py");
+/// Inherited pages of the native service.
+const PAGES: &str = "8192";
+/// Looks at cowtrace in all.
+const LOOKS: u32 = 24;
+/// Looks by which it has what it needs: two bursts of forks have been by then.
+const WARM: usize = LOOKS as usize / 2;
+/// What may come after that: an early walk's memory that is used again, and what the allocator keeps of it.
+const SPARE_BYTES: u64 = 16 << 20;
+/// Most bytes that it keeps of each process: docs/bounds.md has 65,536 of them in 24 MiB.
+const BYTES_PER_PROCESS: u64 = 400;
+const MOST_PROCESSES: u64 = 65_536;
+
+/// What cowtrace has at one time.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    resident_bytes: u64,
+    open_files: usize,
+    mappings: usize,
+    recording_bytes: u64,
+}
+
+impl Use {
+    fn of(pid: u32, recording: &Path) -> Self {
+        let folder = PathBuf::from(format!("/proc/{pid}"));
+        let read = |name: &str| fs::read_to_string(folder.join(name)).expect("cowtrace is there");
+        let status = read("status");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        let files = fs::read_dir(folder.join("fd")).expect("cowtrace is there");
+        Self {
+            resident_bytes: kib.expect("the kernel tells") << 10,
+            open_files: files.count(),
+            mappings: read("maps").lines().count(),
+            recording_bytes: fs::metadata(recording).map_or(0, |file| file.len()),
+        }
+    }
+}
+
+#[test]
+fn a_long_trace_stays_exact_and_does_not_grow() {
+    if !can_trace("soak") {
+        return;
+    }
+    let seconds =
+        std::env::var(SECONDS).map_or(DEFAULT_SECONDS, |text| text.parse().expect("seconds"));
+    let mut service = Service::start(Command::new(program("workload")).args([
+        "soak",
+        PAGES,
+        &seconds.to_string(),
+    ]));
+    let ready = service.answer();
+    let start = number(&ready["ready"], "start");
+    let python = interpreters().pop().expect("a CPython");
+    let mut recycling = python
+        .command()
+        .args(["-c", PYTHON_SERVICE, &(seconds + 2).to_string()])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("CPython starts");
+    let folder = Folder::new("soak");
+    let recording = folder.path("soak.cow");
+    let (pid, other) = (service.pid().to_string(), recycling.id().to_string());
+    let tracer = Tracer::start(&["--pid", &pid, "--pid", &other, "-o", &recording]);
+    service.say("begin");
+    let uses = watch(&tracer, recording.as_ref(), Duration::from_secs(seconds));
+    let done = service.answer();
+    recycling.wait().expect("it ends");
+    let report = tracer.stop();
+    service.end();
+    let region = report.0["regions"].as_array().into_iter().flatten();
+    let mut region = region.filter(|region| region["start"] == format!("{start:#x}"));
+    let region = region.next().expect("the region of the memory");
+    let (copied, processes) = (
+        number(&done["done"], "copied"),
+        number(&done["done"], "processes"),
+    );
+    println!(
+        "{copied} pages copied by {processes} processes, {}",
+        report.0["loss"]
+    );
+    assert_eq!(number(region, "copied_pages"), copied);
+    let processes = processes.min(MOST_PROCESSES);
+    expect_no_growth(&uses, SPARE_BYTES + processes * BYTES_PER_PROCESS);
+}
+
+/// Looks at cowtrace from time to time.
+fn watch(tracer: &Tracer, recording: &Path, time: Duration) -> Vec<Use> {
+    let begun = Instant::now();
+    let looks = (1..=LOOKS).map(|look| {
+        thread::sleep((time * look / LOOKS).saturating_sub(begun.elapsed()));
+        let used = Use::of(tracer.pid(), recording);
+        println!("{:6.0} s: {used:?}", begun.elapsed().as_secs_f64());
+        used
+    });
+    looks.collect()
+}
+
+/// From the time on when it had what it needs, it takes no more but what it keeps of each process.
+#[track_caller]
+fn expect_no_growth(uses: &[Use], allowed_bytes: u64) {
+    let (before, after) = uses.split_at(WARM);
+    let most = |of: fn(&Use) -> u64, uses: &[Use]| uses.iter().map(of).max().unwrap_or(0);
+    for bytes in [
+        (|used: &Use| used.resident_bytes) as fn(&Use) -> u64,
+        |used| used.recording_bytes,
+    ] {
+        assert!(
+            most(bytes, after) <= most(bytes, before) + allowed_bytes,
+            "{uses:#?}"
+        );
+    }
+    // Files and mappings of processes that are being looked at come and go: as many as live at one time.
+    let files = |used: &Use| used.open_files as u64;
+    assert!(most(files, after) <= most(files, before) + 16, "{uses:#?}");
+    let mappings = |used: &Use| used.mappings as u64;
+    assert!(
+        most(mappings, after) <= most(mappings, before) + 64,
+        "{uses:#?}"
+    );
+}
