@@ -122,9 +122,7 @@ pub struct Thread {
     pub stored_stack: u64,
     /// Bytes from the outermost Python frame of the last walk to its innermost one, 0 before the first: so many are
     /// read at once at the next.
-    pub frames_span: u32,
-    /// Fills the third cache line, so that two threads never share one.
-    pub padding: u32,
+    pub frames_span: u64,
 }
 
 /// What a thread's hooks see. A hook may have two programs: see the kernel side's `twins!`.

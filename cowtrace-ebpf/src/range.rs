@@ -3,7 +3,7 @@
 use aya_ebpf::Global;
 use cowtrace_common::{
     loss::Loss,
-    range::{BUCKET_ENTRIES, BUCKET_PROBES, RangeEntry, RangeKey, split_bit},
+    range::{BUCKET_ENTRIES, BUCKET_PROBES, FINE_ENTRIES, RangeEntry, RangeKey, split_bit},
 };
 
 use crate::{atomic, maps};
@@ -42,10 +42,15 @@ pub fn range_key(whole: RangeKey, address: u64) -> RangeKey {
     RangeKey::new(whole.slot(), whole.source_number(), page, true)
 }
 
-/// Adds to a key's count. False if the key has no entry and its buckets have no free one.
+/// Adds to a key's count, or to that of the coarse range around it if the key has no entry and its buckets have no
+/// free one. False if the coarse range has none either.
 #[inline(always)]
 pub fn count_outcome(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
-    let Some(entry) = find_entry(key) else {
+    let entry = find_entry(key, 0, FINE_ENTRIES).or_else(|| {
+        let coarse = key.coarse(RANGE_SHIFT.load(), PAGE_SHIFT.load());
+        find_entry(coarse, FINE_ENTRIES, BUCKET_ENTRIES)
+    });
+    let Some(entry) = entry else {
         maps::count_loss(Loss::HistogramFull, amount);
         return false;
     };
@@ -62,7 +67,7 @@ pub fn count_outcome(key: RangeKey, outcome: Outcome, amount: u32) -> bool {
 /// Adds first touches to a key. False as [`count_outcome`], which is no loss: only their place is unknown.
 #[inline(always)]
 pub fn count_touches(key: RangeKey, pages: u32) -> bool {
-    let Some(entry) = find_entry(key) else {
+    let Some(entry) = find_entry(key, 0, FINE_ENTRIES) else {
         return false;
     };
     // SAFETY: `find_entry` returns pointers into live map values.
@@ -70,14 +75,15 @@ pub fn count_touches(key: RangeKey, pages: u32) -> bool {
     true
 }
 
+/// The entry of a key, among those of its buckets that are for its kind: from `first` on, before `end`.
 #[inline(always)]
-fn find_entry(key: RangeKey) -> Option<*mut RangeEntry> {
+fn find_entry(key: RangeKey, first: usize, end: usize) -> Option<*mut RangeEntry> {
     let mask = BUCKET_MASK.load();
     let (mut index, step) = key.buckets();
     for _ in 0..BUCKET_PROBES {
         index &= mask;
         let bucket = maps::bucket_at(index)?;
-        for place in 0..BUCKET_ENTRIES {
+        for place in first..end {
             // SAFETY: `place` is within the bucket, a live map value.
             let entry = unsafe { &raw mut (*bucket).entries[place] };
             // SAFETY: as above. Volatile, since other CPUs and the user side write the key.

@@ -2,7 +2,7 @@
 
 use cowtrace_common::{
     native::NativeStack,
-    python::{MOST_WINDOW_BYTES, PythonStack},
+    python::{FRAME_BYTES, MOST_WINDOW_BYTES, PythonStack},
 };
 
 /// Hooks that walk stacks.
@@ -34,6 +34,9 @@ pub struct StackWalk {
     pub native: NativeStack,
     /// What the walk last read from the process's memory.
     pub block: [u64; MOST_WINDOW_BYTES / 8],
+    /// Never read nor written. Verifiers that do not compare two unknown numbers take a read of frames to be longer
+    /// by one than the block.
+    pub beyond: [u64; FRAME_BYTES / 8],
     /// Address of the block in the process, while frames are read.
     pub start: u64,
     /// Bytes after `start` up to the last frame address for which the whole frame is in the block.

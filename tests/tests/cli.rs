@@ -155,12 +155,15 @@ fn without_privilege_the_capabilities_are_named() {
     let own = std::env::temp_dir().join(format!("cowtrace-cli-{}", std::process::id()));
     std::fs::copy(program("cowtrace"), &own).expect("a copy that anybody may run");
     let pid = std::process::id().to_string();
-    let output = Command::new(&own)
-        .args(["--pid", &pid])
-        .uid(65_534)
-        .gid(65_534)
-        .output()
-        .expect("it runs");
+    let mut command = Command::new(&own);
+    command.args(["--pid", &pid]).uid(65_534).gid(65_534);
+    let output = loop {
+        match command.output() {
+            // A child that another test has just forked still has the copy open as it was written.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            output => break output.expect("it runs"),
+        }
+    };
     std::fs::remove_file(own).expect("the copy is there");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");

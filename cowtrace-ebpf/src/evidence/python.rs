@@ -158,7 +158,7 @@ fn collect_python_frames(
     if count == 0 {
         return 0;
     }
-    thread.get_mut().frames_span = innermost.wrapping_sub(outermost) as u32;
+    thread.get_mut().frames_span = innermost.wrapping_sub(outermost);
     walk.python.count = count;
     walk.python.is_cut = u32::from(frame != 0);
     add_to_digest(digest, u64::from(walk.python.is_cut)) | 1
@@ -168,10 +168,10 @@ fn collect_python_frames(
 /// chunks of the interpreter's stack lie anywhere.
 #[inline(always)]
 fn bytes_below(thread: TracedThread) -> u64 {
-    const LEAST: u32 = (WINDOW_BYTES - FRAME_BYTES) as u32;
-    const MOST: u32 = (MOST_WINDOW_BYTES - FRAME_BYTES) as u32;
+    const LEAST: u64 = (WINDOW_BYTES - FRAME_BYTES) as u64;
+    const MOST: u64 = (MOST_WINDOW_BYTES - FRAME_BYTES) as u64;
     let span = thread.get().frames_span;
-    u64::from(if span > MOST { LEAST } else { span.max(LEAST) })
+    if span > MOST { LEAST } else { span.max(LEAST) }
 }
 
 /// Makes sure that a frame is in the block, with its callers: they lie below it.

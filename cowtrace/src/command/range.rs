@@ -5,7 +5,7 @@ use std::path::Path;
 use super::session::TraceTarget;
 use crate::{cli::RangeChoice, memory};
 
-/// Half of the histogram's places: as many ranges are planned for.
+/// Two thirds of the histogram's places: as many ranges are planned for.
 const PLANNED_RANGES: u64 = 131_072;
 /// Workers that a master is expected to have, now or later, each with a copy of everything.
 const EXPECTED_COPIES: u64 = 8;

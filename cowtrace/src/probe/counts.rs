@@ -32,7 +32,7 @@ impl Totals {
 pub struct RangeCount {
     /// First address.
     pub start: u64,
-    /// Bytes: the range's size, or a page's if the range is split.
+    /// Bytes: the range's size, a page's if the range is split, or more if the histogram had no room for the range.
     pub bytes: u64,
     /// Source of the copies, as far as the kernel side knows.
     pub source: Source,

@@ -18,7 +18,7 @@ use cowtrace_common::{
     process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
     range::{
         BUCKET_ENTRIES, FIRST_TOUCH, RANGE_BUCKETS, RangeBucket, RangeEntry, RangeKey, SPLIT_WORDS,
-        split_bit,
+        coarse_shift, split_bit,
     },
     thread::{FAULT_NONE, TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
@@ -303,7 +303,9 @@ impl Tables {
 
     /// What a key's two counts mean.
     pub(super) fn range_of(&self, key: RangeKey, copied: u64, reused: u64) -> RangeCount {
-        let shift = if key.is_split() {
+        let shift = if key.is_coarse() {
+            coarse_shift(self.range_shift)
+        } else if key.is_split() {
             self.page_shift
         } else {
             self.range_shift

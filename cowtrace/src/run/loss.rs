@@ -53,6 +53,8 @@ pub struct Loss {
     pub writers_sampled: u64,
     /// How many copies the figure of a writer may be wrong by because of this, 19 times in 20.
     pub writers_error: u64,
+    /// Copied pages that count in coarse ranges: their place in a mapping is not known.
+    pub ranges_coarse: u64,
 }
 
 /// One cause: how it is called and what it means for the figures.
@@ -240,6 +242,12 @@ impl Loss {
                 "copies at most lie between such an estimate and the truth, 19 times in 20"
             )
         },
+        cause!(
+            ranges_coarse,
+            false,
+            "copied page has no place in its mapping, and counts for the largest one around it: too many ranges at one time",
+            "copied pages have no place in their mapping, and count for the largest one around them: too many ranges at one time"
+        ),
     ];
 
     /// The causes that happened, with their counts.

@@ -169,18 +169,22 @@ pub(in crate::collect) fn rows_of_record(
         .iter()
         .filter(|count| count.copied + count.reused > 0)
     {
-        let (region_id, mapping) = locate_count(record, count, loss);
+        let (region_id, mapping) = locate_count(record, count, range_bytes, loss);
         let name = if region_id.is_none() {
             mapping.map(|mapping| mapping.name.clone())
         } else {
             None
         };
+        let is_coarse = count.bytes > range_bytes;
+        if is_coarse {
+            loss.ranges_coarse += count.copied;
+        }
         for part in parts_of_count(count, mapping, range_bytes) {
             let start = part.start & !(range_bytes - 1);
             rows.push(Row {
                 process_id: record.id,
                 region_id,
-                start: Some(start),
+                start: (!is_coarse).then_some(start),
                 mapping: name.clone(),
                 copied: sources_of_count(&part, mapping),
                 reused_faults: part.reused,
@@ -230,7 +234,7 @@ fn parts_of_count(
 ) -> Vec<RangeCount> {
     let huge_page_bytes = mapping.map_or(0, |mapping| mapping.huge_page_bytes);
     let covered = huge_page_bytes / range_bytes;
-    if count.source != Source::Hugetlb || covered <= 1 {
+    if count.source != Source::Hugetlb || covered <= 1 || count.bytes > range_bytes {
         return vec![*count];
     }
     // The mapping was read at another moment than the copies were made: no page may be lost.
@@ -252,9 +256,12 @@ fn parts_of_count(
 fn locate_count<'a>(
     record: &'a Record,
     count: &RangeCount,
+    range_bytes: u64,
     loss: &mut Loss,
 ) -> (Option<u32>, Option<&'a Mapping>) {
-    let current = current_mapping(record, count.start);
+    // Of a coarse range, the first address may be in any mapping.
+    let is_coarse = count.bytes > range_bytes;
+    let current = current_mapping(record, count.start).filter(|_| !is_coarse);
     for layout in [&record.inherited, &record.own].into_iter().flatten() {
         let Some(place) = layout.place(count.start, count.bytes) else {
             continue;
@@ -263,7 +270,7 @@ fn locate_count<'a>(
         if current.is_some_and(|now| place.mapping.is_replaced_by(now)) {
             continue;
         }
-        if place.is_mixed {
+        if place.is_mixed && !is_coarse {
             loss.unsplit_pages += count.copied;
         }
         return (Some(place.region), Some(place.mapping));

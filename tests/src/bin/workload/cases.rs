@@ -142,6 +142,11 @@ pub(crate) const ALL: &[Case] = &[
         run: four_threads,
     },
     Case {
+        name: "many-pages",
+        prepare: written_many,
+        run: child_writes,
+    },
+    Case {
         name: "frames",
         prepare: written,
         run: frames::shallow,
@@ -200,6 +205,13 @@ pub(crate) const ALL: &[Case] = &[
 
 fn written() -> Result<Memory> {
     let memory = Memory::anonymous(PAGES)?;
+    memory.write_all();
+    Ok(memory)
+}
+
+/// More pages than there is room for ranges.
+fn written_many() -> Result<Memory> {
+    let memory = Memory::anonymous(300 * PAGES)?;
     memory.write_all();
     Ok(memory)
 }
