@@ -4,9 +4,10 @@
 use std::{io, os::unix::process::parent_id};
 
 use anyhow::{Context as _, Result};
-use cowtrace::native;
+use cowtrace::{itself::privileges::renounce_capabilities, native};
 
 fn main() -> Result<()> {
-    native::answer_question(parent_id(), io::stdin().lock(), io::stdout().lock())
+    let (input, output) = (io::stdin().lock(), io::stdout().lock());
+    native::answer_question(parent_id(), input, output, renounce_capabilities)
         .context("cannot name code")
 }

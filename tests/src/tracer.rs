@@ -134,9 +134,20 @@ impl Tracer {
         Self::start_as(&["--pid", &pid.to_string()], &[], Stdio::null())
     }
 
+    /// The same for its JSON report, by a command that ends in cowtrace's path.
+    #[must_use]
+    pub fn by_command(cowtrace: &mut Command, arguments: &[&str]) -> Self {
+        Self::start_by(cowtrace, &["-f", "json"], arguments, Stdio::null())
+    }
+
     fn start_as(format: &[&str], arguments: &[&str], input: Stdio) -> Self {
-        let mut child = Command::new(program("cowtrace"))
-            .args(["-v", "--no-keep"])
+        let mut cowtrace = Command::new(program("cowtrace"));
+        Self::start_by(cowtrace.arg("--no-keep"), format, arguments, input)
+    }
+
+    fn start_by(cowtrace: &mut Command, format: &[&str], arguments: &[&str], input: Stdio) -> Self {
+        let mut child = cowtrace
+            .arg("-v")
             .args(format)
             .args(arguments)
             .stdin(input)

@@ -116,7 +116,13 @@ impl Workload {
     /// Starts a case; its memory is ready when this returns.
     #[must_use]
     pub fn prepare(case: &str) -> Self {
-        let mut service = Service::start(Command::new(program("workload")).arg(case));
+        Self::by(Command::new(program("workload")).arg(case))
+    }
+
+    /// The same, started by a command of the test.
+    #[must_use]
+    pub fn by(command: &mut Command) -> Self {
+        let mut service = Service::start(command);
         let ready = service.answer();
         let address = |key: &str| ready["ready"][key].as_u64().expect("an address");
         Self {

@@ -1,9 +1,10 @@
 //! How a trace begins: the kernel side is attached, then the processes that are there are taken in or a
 //! command is started. A signal ends all of it.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     ends::Ends,
@@ -25,15 +26,23 @@ impl Session<'_> {
     /// or for many seconds on an emulated machine, and a signal must not wait for that.
     pub(super) async fn attach(&self, settings: Settings, ends: &mut Ends) -> Result<Probe> {
         let (name, kernel) = (self.options.backend.name(), self.kernel.clone());
-        let attaching =
-            tokio::task::spawn_blocking(move || probe::attach_backend(name, &kernel, settings));
-        tokio::select! {
+        let runtime = Handle::current();
+        let (send, attached) = oneshot::channel();
+        let attach = move || {
+            let _entered = runtime.enter();
+            // Nobody waits for it any more where a signal came.
+            let _ = send.send(probe::attach_backend(name, &kernel, settings));
+        };
+        let thread = thread::Builder::new().name("attach".into());
+        let thread = thread.spawn(attach).context("cannot start a thread")?;
+        let attached = tokio::select! {
             biased;
             _ = ends.next() => bail!("{NOTHING_TRACED}"),
-            attached = attaching => attached
-                .context("cannot start a thread")?
-                .context("cannot trace here"),
-        }
+            attached = attached => attached?,
+        };
+        // It has rights that are given up now.
+        let _ = thread.join();
+        attached.context("cannot trace here")
     }
 
     /// Begins to trace the processes that are there, or the command. Where a signal ends it, what is

@@ -16,6 +16,7 @@ mod range;
 mod ready;
 mod record;
 mod report;
+mod rights;
 mod session;
 mod shell;
 mod status;

@@ -1,5 +1,6 @@
 //! The process that reads the files which code is named by. They are foreign: whatever they make of
-//! it, it takes no more than this and ends.
+//! it, it takes no more than this and ends. Its rights serve to open them: it has none while it
+//! reads.
 
 use std::io;
 
@@ -23,6 +24,12 @@ pub fn run_name() -> Result<()> {
     ] {
         setrlimit(resource, most, most).context("cannot limit the process that names code")?;
     }
-    native::answer_question(asker, io::stdin().lock(), io::stdout().lock())
-        .context("cannot name code")
+    let (input, output) = (io::stdin().lock(), io::stdout().lock());
+    native::answer_question(
+        asker,
+        input,
+        output,
+        itself::privileges::renounce_capabilities,
+    )
+    .context("cannot name code")
 }

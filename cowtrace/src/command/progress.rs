@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{cli::is_dumb, collect::Progress, words};
+use crate::{cli::is_dumb, collect::Progress, itself::privileges::need_no_capability, words};
 
 /// What takes less needs no line.
 const SLOW: Duration = Duration::from_secs(1);
@@ -32,6 +32,8 @@ impl LineOfSlowStep {
         let (ends, has_ended) = mpsc::channel::<()>();
         let line = bar.clone();
         let wait = move || {
+            // It may begin before the trace has given up what it does not need.
+            let _ = need_no_capability();
             if has_ended.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
                 line.set_message(text);
             }

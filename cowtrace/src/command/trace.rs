@@ -23,6 +23,7 @@ use super::{
     ready::ReadySignal,
     record::{self, Recording},
     report::{check_printable, check_shown, extent_of_report, print_report, reporting_command},
+    rights::keep_needed_rights,
     session::{Session, TraceTarget, Until},
 };
 use crate::{
@@ -137,10 +138,8 @@ pub(super) fn trace_until_end(
         until,
         open_files,
     };
-    let observed = runtime.block_on(session.run(target, ready));
     // Whoever still attaches ends with the program.
-    runtime.shutdown_background();
-    observed
+    runtime.block_on(session.run(target, ready))
 }
 
 /// A trace under way.
@@ -161,6 +160,8 @@ impl Session<'_> {
         let attaching = matches!(target, TraceTarget::Pids(_)).then_some(attaching);
         let backend = probe.backend;
         let mut collector = self.collector(probe, ends.stop());
+        // Before anything of the traced processes is read, and any thread is started for that.
+        keep_needed_rights(target)?;
         let mut identity = self.identity()?;
         let nothing_yet = collector.snapshot(identity.clone()).run;
         let exits = Exits::begin();

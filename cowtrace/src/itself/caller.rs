@@ -225,7 +225,7 @@ where
 }
 
 /// Drops every capability of this thread, in all sets that are inherited.
-fn shed_capabilities() -> io::Result<()> {
+pub(super) fn shed_capabilities() -> io::Result<()> {
     let none = CapabilitySet::empty();
     // Kernels before 4.3 have none.
     let _ = clear_ambient_capability_set();

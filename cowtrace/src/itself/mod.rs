@@ -3,11 +3,13 @@
 //! A trace runs as root. Work that does not need root, or must not have it, is done in another
 //! process or with another user's rights: a command is started as the user who called
 //! ([`launcher`]), a process that may crash reads foreign files ([`again`], with [`NAMER`]), and
-//! the user's files are opened with the user's rights ([`caller`]).
+//! the user's files are opened with the user's rights ([`caller`]). What the trace itself no longer needs,
+//! it gives up ([`privileges`]).
 
 mod again;
 pub mod caller;
 mod launcher;
+pub mod privileges;
 
 pub use again::{DEMO_SERVICE, LAUNCHER, NAMER, StarterError, find_starter, own_path, start_again};
 pub use launcher::{become_command, start_waiting, untraced_command};

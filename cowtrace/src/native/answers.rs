@@ -70,6 +70,8 @@ impl<'a> Answers<'a> {
 
     pub(super) fn take(&mut self, told: AnswerLine) {
         match told {
+            // What was opened before it did not stop the process.
+            AnswerLine::Opening(part) => self.begun = part.into_iter().collect(),
             AnswerLine::Begun(parts) => self.begun.extend(parts),
             AnswerLine::Names(asked, answer) => {
                 let part = self.rest.get(asked).copied();
@@ -185,6 +187,11 @@ mod tests {
         }
         let told = BTreeMap::from([(7, (Problem::Owner(1000), 33))]);
         assert_eq!(answers.problems, told);
+        // Nor is what was open by then left out when the process stops at another file.
+        for part in [Some(0), Some(1), None] {
+            answers.take(AnswerLine::Opening(part));
+        }
+        assert!(!answers.leave_begun());
         // A perf map that was being read when the process stopped is a problem, too.
         answers.take(AnswerLine::Begun(vec![0, 2]));
         assert!(answers.leave_begun());

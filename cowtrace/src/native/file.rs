@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
-    io,
+    io::{self, Read as _, Seek as _},
     ops::Range,
     os::{
         fd::AsRawFd as _,
@@ -16,7 +16,10 @@ use blazesym::symbolize::{
     Input, Symbolized, Symbolizer,
     source::{Elf, Source},
 };
-use nix::libc;
+use nix::{
+    libc,
+    sys::memfd::{MFdFlags, memfd_create},
+};
 use object::{Object, ObjectSegment as _, ReadCache};
 
 use super::{
@@ -29,6 +32,8 @@ use super::{
 const DEBUG_FOLDER: &str = "/usr/lib/debug/.build-id";
 /// Longest build id, bytes.
 const MAX_BUILD_ID: usize = 64;
+/// Largest file that is copied to be read, bytes.
+const MAX_COPIED_BYTES: u64 = 512 << 20;
 /// Longer names are cut, characters.
 const MAX_NAME: usize = 512;
 /// Of longer lists of inlined functions only the inner ones are kept.
@@ -60,8 +65,35 @@ pub(super) fn path_to_reopen(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
+/// A copy of an open file in memory, if the file cannot be opened once more: without capabilities
+/// it cannot, if only its owner may read it.
+fn copy_unless_openable(file: &File) -> Option<File> {
+    let error = File::open(path_to_reopen(file)).err()?;
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return None;
+    }
+    copy_in_memory(file).ok()
+}
+
+fn copy_in_memory(mut file: &File) -> io::Result<File> {
+    if file.metadata()?.len() > MAX_COPIED_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let create = |more| memfd_create(c"code", MFdFlags::MFD_CLOEXEC | more);
+    // Before Linux 6.3 there are only those that can be executed.
+    let not_executable = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+    let copy = create(not_executable).or_else(|_| create(MFdFlags::empty()))?;
+    let mut copy = File::from(copy);
+    file.rewind()?;
+    // It may grow meanwhile.
+    io::copy(&mut file.take(MAX_COPIED_BYTES), &mut copy)?;
+    Ok(copy)
+}
+
 /// Names code by its offsets in a file, in the same order.
 pub(super) fn name_places(file: &File, places: &[CodePlace]) -> Option<Vec<Name>> {
+    let copy = copy_unless_openable(file);
+    let file = copy.as_ref().unwrap_or(file);
     let cache = ReadCache::new(file.try_clone().ok()?);
     let elf = object::File::parse(&cache).ok()?;
     let segments = Segments::of(&elf);
@@ -261,6 +293,45 @@ mod tests {
         let file = File::open("/proc/self/exe").unwrap();
         let names = name_places(&file, &[place]).unwrap();
         assert_eq!(names, [Name::default()]);
+    }
+
+    /// The C library is a file that has names.
+    #[test]
+    fn a_file_that_only_its_owner_may_read_is_read_without_capabilities() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let mut paths = maps.lines().filter_map(|line| line.split(' ').next_back());
+        let Some(library) = paths.find(|path| path.ends_with("/libc.so.6")) else {
+            println!("SKIPPED reading without capabilities: the C library is linked in");
+            return;
+        };
+        let scratch = crate::scratch::Scratch::new("unreadable");
+        let path = scratch.path("libc.so.6");
+        fs::copy(library, &path).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let elf = object::File::parse(bytes.as_slice()).unwrap();
+        let symbol = super::super::offsets_in(&elf, &["malloc".into()])[0].unwrap();
+        let place = CodePlace {
+            at: Segments::of(&elf).offset(symbol).unwrap(),
+            is_return: false,
+        };
+        let file = File::open(&path).unwrap();
+        let (open, names) = std::thread::spawn(move || {
+            crate::itself::privileges::renounce_capabilities().unwrap();
+            (
+                File::open(path_to_reopen(&file)),
+                name_places(&file, &[place]),
+            )
+        })
+        .join()
+        .unwrap();
+        assert_eq!(open.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let name = names.unwrap().remove(0);
+        assert!(name.function.is_some_and(|name| name.contains("malloc")));
     }
 
     #[test]

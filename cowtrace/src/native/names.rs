@@ -327,7 +327,7 @@ mod tests {
             parts: naming.parts.as_slice().into(),
         };
         let question = serde_json::to_vec(&question).unwrap();
-        super::super::answer_question(pid, question.as_slice(), &mut lines).unwrap();
+        super::super::answer_question(pid, question.as_slice(), &mut lines, || Ok(())).unwrap();
         let lines = String::from_utf8(lines).unwrap();
         assert!(
             lines.contains("by_offset") && lines.ends_with("\"All\"\n"),

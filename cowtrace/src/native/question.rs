@@ -78,6 +78,8 @@ pub(super) struct CodePlace {
 /// A line of the answer. Parts are identified by their numbers in the question.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum AnswerLine {
+    /// The files of this part are being opened; none if all are open.
+    Opening(Option<usize>),
     /// The file of these parts is being read from now on.
     Begun(Vec<usize>),
     /// The answers for a part's places, in their order.

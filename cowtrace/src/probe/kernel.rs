@@ -2,6 +2,8 @@
 
 use std::{fs, io, path::Path};
 
+use nix::libc;
+
 /// Capabilities by their number, include/uapi/linux/capability.h.
 const CAPABILITIES: [(&str, u32); 3] =
     [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYS_PTRACE", 19)];
@@ -98,6 +100,26 @@ pub(super) fn in_initial_pid_namespace(root: &Path) -> bool {
 /// has no such link, and only one of them.
 fn is_initial(link: &Path, initial: &str) -> bool {
     !fs::read_link(link).is_ok_and(|link| link.as_os_str() != initial)
+}
+
+/// Whether this thread may use tables by system calls. Before Linux 5.19 that took `CAP_BPF`, unless
+/// `kernel.unprivileged_bpf_disabled` is 0.
+#[must_use]
+pub fn may_use_tables() -> bool {
+    /// `BPF_MAP_LOOKUP_ELEM` of include/uapi/linux/bpf.h.
+    const LOOK_UP: libc::c_int = 1;
+    // Of a table that there is not: whether this is permitted is decided before.
+    let question = [u64::from(u32::MAX), 0, 0, 0];
+    // SAFETY: the kernel reads the question, which outlives the call, and writes nothing.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            LOOK_UP,
+            &raw const question,
+            size_of_val(&question),
+        )
+    };
+    done == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EPERM)
 }
 
 /// Whether the kernel's lockdown forbids BPF programs to read kernel memory

@@ -37,7 +37,7 @@ pub use btf::{Btf, BtfError};
 pub use choice::{all_backends, attach_backend};
 pub use counts::{RangeCount, SlotState, Totals};
 pub use error::{ProbeError, Rejected};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, may_use_tables};
 pub use kprobe::Kprobe;
 pub use lifecycle::Lifecycle;
 pub use natives::Natives;

@@ -20,6 +20,7 @@ mod lines;
 mod living;
 mod molds;
 mod names;
+mod privileges;
 mod ranges;
 mod recordings;
 mod said;

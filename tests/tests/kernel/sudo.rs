@@ -17,10 +17,10 @@ use cowtrace_tests::tracer::{can_trace, program};
 const CALLER: u32 = 65_534;
 
 /// A folder that the caller can enter, with one folder of the caller and one of root in it.
-struct Ground(PathBuf);
+pub(super) struct Ground(PathBuf);
 
 impl Ground {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let name = format!("cowtrace-sudo-{name}-{}", std::process::id());
         let ground = Self(std::env::temp_dir().join(name));
         for folder in ["", "own", "roots"] {
@@ -33,7 +33,7 @@ impl Ground {
         ground
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
@@ -69,7 +69,7 @@ fn mode(path: &Path, mode: u32) {
 }
 
 /// cowtrace as sudo starts it for the caller.
-fn by_sudo() -> Command {
+pub(super) fn by_sudo() -> Command {
     let mut command = Command::new(program("cowtrace"));
     command
         .env("SUDO_UID", CALLER.to_string())
