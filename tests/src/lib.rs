@@ -9,6 +9,7 @@ pub mod pagemap;
 pub mod pythons;
 pub mod recorded;
 pub mod report;
+pub mod rights;
 pub mod terminal;
 pub mod tracer;
 pub mod workload;

@@ -39,6 +39,69 @@ enum FilesBy {
     Itself,
 }
 
+/// What each capability is kept for.
+const USES: [(CapabilitySet, &str); 10] = [
+    (
+        CapabilitySet::SYS_PTRACE,
+        "memory and mappings of processes, of those to come as well",
+    ),
+    (
+        CapabilitySet::SYS_ADMIN,
+        "page frames of processes, of those to come as well",
+    ),
+    (
+        CapabilitySet::CHECKPOINT_RESTORE,
+        "the very files that a process has mapped",
+    ),
+    (CapabilitySet::BPF, "the kernel's tables"),
+    (
+        CapabilitySet::DAC_READ_SEARCH,
+        "processes of other users, and their programs",
+    ),
+    (
+        CapabilitySet::DAC_OVERRIDE,
+        "files in folders of other users",
+    ),
+    (
+        CapabilitySet::FOWNER,
+        "recordings of other users that are replaced",
+    ),
+    (
+        CapabilitySet::SETUID.union(CapabilitySet::SETGID),
+        "files as the user who called",
+    ),
+    (
+        CapabilitySet::KILL,
+        "the end of the command, whoever it runs as",
+    ),
+    (
+        CapabilitySet::SYS_NICE,
+        "short holds of a process's lock on a busy machine",
+    ),
+];
+
+/// Whether a capability serves for one of [`USES`], with those that were given beside it.
+fn is_used(
+    capability: CapabilitySet,
+    given: CapabilitySet,
+    work: FurtherWork,
+    files: FilesBy,
+) -> bool {
+    // It includes some others (include/linux/capability.h).
+    let is_admin = given.contains(CapabilitySet::SYS_ADMIN);
+    match capability {
+        CapabilitySet::CHECKPOINT_RESTORE => !is_admin,
+        CapabilitySet::BPF => !is_admin && work.calls_take_bpf,
+        CapabilitySet::DAC_OVERRIDE => {
+            files == FilesBy::Root || !given.contains(CapabilitySet::DAC_READ_SEARCH)
+        }
+        CapabilitySet::FOWNER => files == FilesBy::Root,
+        CapabilitySet::KILL => work.ends_command,
+        _ if capability.contains(CapabilitySet::SETUID) => files == FilesBy::Caller,
+        _ => true,
+    }
+}
+
 /// The capabilities that are kept, each with what for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptCapabilities(Vec<(CapabilitySet, &'static str)>);
@@ -46,68 +109,9 @@ pub struct KeptCapabilities(Vec<(CapabilitySet, &'static str)>);
 impl KeptCapabilities {
     /// Of those that were given.
     fn of(given: CapabilitySet, work: FurtherWork, files: FilesBy) -> Self {
-        let has = |capability| given.contains(capability);
-        // This one includes some others (include/linux/capability.h).
-        let is_admin = has(CapabilitySet::SYS_ADMIN);
-        let may_read = has(CapabilitySet::DAC_READ_SEARCH);
-        let uses = [
-            (
-                true,
-                CapabilitySet::SYS_PTRACE,
-                "memory and mappings of processes, of those to come as well",
-            ),
-            (
-                true,
-                CapabilitySet::SYS_ADMIN,
-                "page frames of processes, of those to come as well",
-            ),
-            (
-                !is_admin,
-                CapabilitySet::CHECKPOINT_RESTORE,
-                "the very files that a process has mapped",
-            ),
-            (
-                !is_admin && work.calls_take_bpf,
-                CapabilitySet::BPF,
-                "the kernel's tables",
-            ),
-            (
-                true,
-                CapabilitySet::DAC_READ_SEARCH,
-                "processes of other users, and their programs",
-            ),
-            (
-                !may_read || files == FilesBy::Root,
-                CapabilitySet::DAC_OVERRIDE,
-                if may_read {
-                    "recordings in folders of other users"
-                } else {
-                    "processes of other users, and their programs"
-                },
-            ),
-            (
-                files == FilesBy::Root,
-                CapabilitySet::FOWNER,
-                "recordings of other users that are replaced",
-            ),
-            (
-                files == FilesBy::Caller,
-                CapabilitySet::SETUID.union(CapabilitySet::SETGID),
-                "files as the user who called",
-            ),
-            (
-                work.ends_command,
-                CapabilitySet::KILL,
-                "the end of the command, whoever it runs as",
-            ),
-            (
-                true,
-                CapabilitySet::SYS_NICE,
-                "short holds of a process's lock on a busy machine",
-            ),
-        ];
-        let kept = uses.into_iter().filter(|(is_used, ..)| *is_used);
-        let kept = kept.map(|(_, capability, what)| (capability & given, what));
+        let used = USES.into_iter();
+        let used = used.filter(|(capability, _)| is_used(*capability, given, work, files));
+        let kept = used.map(|(capability, what)| (capability & given, what));
         Self(kept.filter(|(kept, _)| !kept.is_empty()).collect())
     }
 
@@ -166,8 +170,11 @@ pub fn renounce_capabilities() -> io::Result<()> {
 /// tries it in a thread that has none of them.
 pub fn takes_bpf(works: impl FnOnce() -> bool + Send) -> io::Result<bool> {
     thread::scope(|scope| {
-        let tries = || io::Result::Ok((need_no_capability()?, !works()).1);
-        let thread = thread::Builder::new().name("caller".into());
+        let tries = || -> io::Result<bool> {
+            need_no_capability()?;
+            Ok(!works())
+        };
+        let thread = thread::Builder::new().name("rights".into());
         let thread = thread.spawn_scoped(scope, tries)?;
         thread
             .join()
