@@ -1,11 +1,11 @@
-//! A memory cgroup for a test, removed at its end.
+//! Cgroups for a test, removed at its end.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -20,28 +20,11 @@ impl TestCgroup {
     /// None where this process may not make cgroups that count memory.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cowtrace-test-{}-{number}", std::process::id());
-        let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
-        let mount = |kind: &str, option: &str| {
-            let fields = mounts
-                .lines()
-                .map(|line| line.split(' ').collect::<Vec<_>>());
-            let mut fitting = fields.filter(|it| {
-                it.get(2) == Some(&kind)
-                    && (option.is_empty()
-                        || it
-                            .get(3)
-                            .is_some_and(|all| all.split(',').any(|it| it == option)))
-            });
-            fitting.next().map(|it| PathBuf::from(it[1]))
-        };
-        let (top, is_v1) = match mount("cgroup", "memory") {
+        let (top, is_v1) = match mount_point("cgroup", "memory") {
             Some(top) => (top, true),
-            None => (mount("cgroup2", "")?, false),
+            None => (mount_point("cgroup2", "")?, false),
         };
-        let folder = top.join(name);
-        fs::create_dir(&folder).ok()?;
+        let folder = make_cgroup(&top)?;
         let own = Self { folder, is_v1 };
         own.limit_file().exists().then_some(own)
     }
@@ -66,6 +49,23 @@ impl TestCgroup {
     /// If the kernel refuses.
     pub fn limit(&self, bytes: u64) {
         fs::write(self.limit_file(), bytes.to_string()).expect("a limit");
+    }
+
+    /// The same, and no swap beside it where the kernel counts that.
+    ///
+    /// # Panics
+    /// If the kernel refuses the limit.
+    pub fn limit_without_swap(&self, bytes: u64) {
+        let (swap, allowed) = if self.is_v1 {
+            ("memory.memsw.limit_in_bytes", bytes)
+        } else {
+            ("memory.swap.max", 0)
+        };
+        // Version 2: before the limit, which takes effect at once. Version 1: after it, as it must not be lower.
+        let forbid = || fs::write(self.folder.join(swap), allowed.to_string());
+        let _ = forbid();
+        self.limit(bytes);
+        let _ = forbid();
     }
 
     /// What counts towards its limit, without page cache, bytes.
@@ -121,12 +121,94 @@ impl TestCgroup {
 
 impl Drop for TestCgroup {
     fn drop(&mut self) {
-        // The kernel may take a while to let go of its processes.
-        for _ in 0..200 {
-            if fs::remove_dir(&self.folder).is_ok() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(10));
+        remove_cgroup(&self.folder);
+    }
+}
+
+/// A cgroup of version 2 whose processes can be frozen; removed at its end, when they have exited.
+pub struct TestFreezer {
+    folder: PathBuf,
+}
+
+impl TestFreezer {
+    /// None where this process may not make cgroups of version 2.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        let top = mount_point("cgroup2", "")?;
+        let own = Self {
+            folder: make_cgroup(&top)?,
+        };
+        own.folder.join("cgroup.freeze").exists().then_some(own)
+    }
+
+    /// Takes processes in, and waits until they are frozen.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    pub fn freeze(&self, pids: &[u32]) {
+        for pid in pids {
+            fs::write(self.folder.join("cgroup.procs"), pid.to_string()).expect("it is there");
         }
+        fs::write(self.folder.join("cgroup.freeze"), "1").expect("a freezer");
+        let begun = Instant::now();
+        while !self.is_frozen() {
+            assert!(begun.elapsed() < Duration::from_mins(1), "not frozen");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        let events = fs::read_to_string(self.folder.join("cgroup.events"));
+        events
+            .expect("its state")
+            .lines()
+            .any(|line| line == "frozen 1")
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) {
+        let _ = fs::write(self.folder.join("cgroup.freeze"), "0");
+    }
+}
+
+impl Drop for TestFreezer {
+    fn drop(&mut self) {
+        self.thaw();
+        remove_cgroup(&self.folder);
+    }
+}
+
+/// Where a file system of this kind is mounted with this option.
+fn mount_point(kind: &str, option: &str) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    let fields = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let mut fitting = fields.filter(|it| {
+        it.get(2) == Some(&kind)
+            && (option.is_empty()
+                || it
+                    .get(3)
+                    .is_some_and(|all| all.split(',').any(|it| it == option)))
+    });
+    fitting.next().map(|it| PathBuf::from(it[1]))
+}
+
+/// A new cgroup below another.
+fn make_cgroup(top: &Path) -> Option<PathBuf> {
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("cowtrace-test-{}-{number}", std::process::id());
+    let folder = top.join(name);
+    fs::create_dir(&folder).ok()?;
+    Some(folder)
+}
+
+/// The kernel may take a while to let go of its processes.
+fn remove_cgroup(folder: &Path) {
+    for _ in 0..200 {
+        if fs::remove_dir(folder).is_ok() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }

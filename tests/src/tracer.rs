@@ -134,6 +134,19 @@ impl Tracer {
         Self::start_as(&["--pid", &pid.to_string()], &[], Stdio::null())
     }
 
+    /// Like `of`, started by another program, whose last argument is what it executes.
+    ///
+    /// # Panics
+    /// If the program cannot be started.
+    #[must_use]
+    pub fn under(wrapper: &[&str], pid: u32) -> Self {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(program("cowtrace"));
+        let pid = pid.to_string();
+        let arguments = ["--no-keep", "--pid", &pid, "--range", "4KiB", "-i", "100ms"];
+        Self::by_command(&mut command, &arguments)
+    }
+
     /// The same for its JSON report, by a command that ends in cowtrace's path.
     #[must_use]
     pub fn by_command(cowtrace: &mut Command, arguments: &[&str]) -> Self {

@@ -113,10 +113,10 @@ pub struct Writer {
 }
 
 impl Workload {
-    /// Starts a case; its memory is ready when this returns.
+    /// Starts a case, given by name and numbers; its memory is ready when this returns.
     #[must_use]
     pub fn prepare(case: &str) -> Self {
-        Self::by(Command::new(program("workload")).arg(case))
+        Self::by(Command::new(program("workload")).args(case.split(' ')))
     }
 
     /// The same, started by a command of the test.

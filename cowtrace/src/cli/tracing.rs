@@ -140,6 +140,10 @@ pub struct EvidenceOptions {
     #[arg(long = "__ring-bytes", hide = true, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(4096..))]
     pub ring_bytes: Option<u32>,
 
+    /// Most threads to trace at one time, and half as many processes, for tests
+    #[arg(long = "__slots", hide = true, value_name = "THREADS", value_parser = clap::value_parser!(u32).range(2..=1 << 14))]
+    pub slots: Option<u32>,
+
     /// Count copies alone, for the benchmark; the verdict then knows nothing of new memory
     #[arg(long = "__no-touches", hide = true)]
     pub no_touches: bool,

@@ -246,6 +246,7 @@ impl Session<'_> {
                 Overhead::Full => Sampling::ALL,
             },
             ring_bytes: self.options.evidence.ring_bytes,
+            slots: self.options.evidence.slots,
             touches: !self.options.evidence.no_touches,
             // A line for each copy.
             diagnostics: self.options.verbose >= 3,

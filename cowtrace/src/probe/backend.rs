@@ -19,6 +19,8 @@ pub struct Settings {
     pub sampling: Sampling,
     /// Bytes of each ring of evidence, a power of two; by the machine if `None`.
     pub ring_bytes: Option<u32>,
+    /// Most threads that are traced at one time, and twice the processes; by the tables if `None`.
+    pub slots: Option<u32>,
     /// Whether to count first touches of new memory beside copies.
     pub touches: bool,
     /// Whether the kernel side logs diagnostics.

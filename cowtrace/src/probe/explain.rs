@@ -30,7 +30,7 @@ const ENOTSUPP: i32 = 524;
 fn meaning_of_code(code: i32) -> Option<&'static str> {
     Some(match code {
         libc::EPERM | libc::EACCES => {
-            "capabilities are missing, or a security module or a hardened kernel forbids it"
+            "capabilities are missing, or a seccomp filter, a security module or a hardened kernel forbids it"
         }
         libc::ENOENT => "this kernel has no such hook",
         libc::ENOTSUP | ENOTSUPP => "this kernel does not support it on this architecture",
@@ -38,7 +38,9 @@ fn meaning_of_code(code: i32) -> Option<&'static str> {
         libc::EMFILE => "this process has too many open files (ulimit -n)",
         libc::ENFILE => "this machine has too many open files (fs.file-max)",
         libc::EINVAL => "this kernel is too old for it, or was built without it",
-        libc::ENOSYS => "this kernel was built without BPF (CONFIG_BPF_SYSCALL)",
+        libc::ENOSYS => {
+            "this kernel was built without BPF or perf events, or a seccomp filter, as in containers, hides them"
+        }
         _ => return None,
     })
 }

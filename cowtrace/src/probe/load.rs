@@ -5,7 +5,7 @@ use aya_log::EbpfLogger;
 use cowtrace_common::{
     object::{global, map, program},
     range::RANGE_BUCKETS,
-    thread::TASKS_PER_CHUNK,
+    thread::{TASKS_PER_CHUNK, THREAD_SLOTS},
 };
 use tokio::io::unix::AsyncFd;
 
@@ -130,6 +130,7 @@ fn probe_with(
         .flatten();
     let sizes = Sizes {
         task_ids: kernel.pid_max,
+        slots: settings.slots.unwrap_or(2 * THREAD_SLOTS),
         processors: processors.count,
         range_shift,
         page_shift,

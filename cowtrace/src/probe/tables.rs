@@ -34,6 +34,8 @@ use super::{
 pub struct Sizes {
     /// Task ids are below this number.
     pub task_ids: u32,
+    /// Most threads, and twice the processes, within the tables' sizes.
+    pub slots: u32,
     /// Numbers of processors are below this one.
     pub processors: u32,
     /// Binary logarithm of a range's bytes.
@@ -87,13 +89,13 @@ impl Tables {
             range_shift: sizes.range_shift,
             page_shift: sizes.page_shift,
         };
-        for slot in 1..THREAD_SLOTS {
+        for slot in 1..THREAD_SLOTS.min(1 + sizes.slots) {
             tables
                 .free_threads
                 .push(slot, 0)
                 .map_err(ProbeError::map(map::FREE_THREADS))?;
         }
-        for slot in FIRST_FREE_SLOT..PROCESS_SLOTS {
+        for slot in FIRST_FREE_SLOT..PROCESS_SLOTS.min(FIRST_FREE_SLOT + sizes.slots / 2) {
             tables
                 .free_processes
                 .push(slot, 0)

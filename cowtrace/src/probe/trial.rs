@@ -118,6 +118,7 @@ fn try_backend(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, Pr
         }),
         sampling: Sampling::ADAPTIVE,
         ring_bytes: None,
+        slots: None,
         touches: true,
         diagnostics: false,
     };

@@ -1,5 +1,6 @@
 //! Tests that trace the running kernel and need root. `cargo xtask test` finds them by this module.
 
+mod adverse;
 mod attach;
 mod beside;
 mod cases;

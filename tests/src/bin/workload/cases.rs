@@ -10,7 +10,7 @@ use crate::{
     child::{Child, writer},
     foreign, frames, ksm,
     memory::{Memory, PAGE, changed, changed_by, scratch_file},
-    touches,
+    swapped, touches,
 };
 
 /// A case: how its memory is set up before the trace, and what happens during the trace.
@@ -125,6 +125,11 @@ pub(crate) const ALL: &[Case] = &[
         name: "ksm",
         prepare: merged,
         run: own_writes,
+    },
+    Case {
+        name: "swapped",
+        prepare: swapped::out,
+        run: swapped::read_and_written,
     },
     Case {
         name: "hugetlb",

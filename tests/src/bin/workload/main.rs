@@ -8,6 +8,7 @@
 mod bench;
 mod cases;
 mod child;
+mod crowd;
 mod foreign;
 mod frames;
 mod ksm;
@@ -16,6 +17,8 @@ mod mappings;
 mod memory;
 mod soak;
 mod stalls;
+mod storm;
+mod swapped;
 mod touches;
 mod tree;
 
@@ -59,6 +62,12 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     if name == "mappings" {
         return mappings::run(&arguments[1..]);
+    }
+    if name == "storm" {
+        return storm::run(&arguments[1..]);
+    }
+    if name == "crowd" {
+        return crowd::run(&arguments[1..]);
     }
     if let Some(case) = cases::ALL.iter().find(|case| case.name == name) {
         let memory = (case.prepare)()?;

@@ -213,10 +213,15 @@ impl Memory {
         Ok(unsafe { munmap(self.base, self.pages * PAGE) }?)
     }
 
-    /// Page frame of each page, 0 for an absent page (Documentation/admin-guide/mm/pagemap.rst,
-    /// bits 0-54; needs root).
+    /// Page frame of each page, 0 for an absent page (bits 0-54 of its entry).
     pub(crate) fn frames(self) -> Result<Vec<u64>> {
         const FRAME: u64 = (1 << 55) - 1;
+        let entries = self.entries()?.into_iter();
+        Ok(entries.map(|entry| entry & FRAME).collect())
+    }
+
+    /// Each page's entry of pagemap (Documentation/admin-guide/mm/pagemap.rst; needs root).
+    pub(crate) fn entries(self) -> Result<Vec<u64>> {
         let mut file = File::open("/proc/thread-self/pagemap")?;
         file.seek(SeekFrom::Start(self.start() / PAGE as u64 * 8))?;
         let mut bytes = vec![0; self.pages * 8];
@@ -224,7 +229,7 @@ impl Memory {
         let words = bytes
             .chunks_exact(8)
             .filter_map(|word| Some(u64::from_ne_bytes(word.try_into().ok()?)));
-        Ok(words.map(|word| word & FRAME).collect())
+        Ok(words.collect())
     }
 }
 
