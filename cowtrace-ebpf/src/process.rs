@@ -197,13 +197,18 @@ fn remove_task(slot: u32, tgid: u32, ended: impl Fn() -> Ended) {
         atomic::add_u32(tasks, u32::MAX);
         tasks.read_volatile()
     };
-    if left == 0 && slot != OVERFLOW_SLOT {
+    if left == 0 {
         send_event(EventKind::Exit, slot, 0, tgid, ended());
     }
 }
 
+/// Tells the user side of a process. Those in the overflow slot have no counts of their own, and none of them may have
+/// the others'.
 #[inline(always)]
 fn send_event(kind: EventKind, slot: u32, other_slot: u32, tgid: u32, ended: Ended) {
+    if slot == OVERFLOW_SLOT {
+        return;
+    }
     let Some(mut entry) = maps::EVENTS.reserve::<Event>(0) else {
         maps::count_loss(Loss::LifecycleDropped, 1);
         return;

@@ -202,7 +202,11 @@ impl Collector {
 
     /// Reads the counters, closes what has exited, and keeps the tables from filling.
     fn tick(&mut self) -> Progress {
-        self.processes.find_lost(&self.probe);
+        if self.processes.notes_dropped(&self.probe) {
+            // First those whose events are there.
+            self.follow_or_warn();
+            self.processes.find_lost(&self.probe.tables, false);
+        }
         // Before any slot is given back: the evidence names slots, and a thread sends its last when
         // it exits.
         let exited = self.processes.records().exited_slots();
@@ -269,6 +273,9 @@ impl Collector {
     }
 
     fn forked(&mut self, event: &Lifecycle) {
+        if self.processes.is_found(event) {
+            return;
+        }
         let parent = self.processes.in_slot(event.other_slot);
         let tables = &self.probe.tables;
         // Before anything else: the parent's mappings change soon.
@@ -298,6 +305,9 @@ impl Collector {
     }
 
     fn executed(&mut self, event: &Lifecycle) {
+        if self.processes.is_found(event) {
+            return;
+        }
         let (id, is_master) = self.processes.add_executed(event);
         self.evidence
             .await_interpreter(id, self.processes.records(), &self.probe);

@@ -113,12 +113,9 @@ impl Tables {
         self.processes
             .u64(process, offset_of!(ProcessSlot, born_ns))
             .store(now_ns, Relaxed);
-        self.processes
-            .u32(process, offset_of!(ProcessSlot, tgid))
-            .store(pid, Relaxed);
-        self.processes
-            .u32(process, offset_of!(ProcessSlot, parent))
-            .store(parent, Relaxed);
+        let set = |offset, value| self.processes.u32(process, offset).store(value, Relaxed);
+        set(offset_of!(ProcessSlot, tgid), pid);
+        set(offset_of!(ProcessSlot, parent), parent);
         self.set_interpreter(slot, 0);
         self.set_without_words(slot, false);
         self.processes
@@ -287,7 +284,8 @@ impl Tables {
             .filter_map(|(bucket, place)| self.entry(bucket, place))
     }
 
-    /// Clears the histogram entries of slots that no task uses any more, and frees the slots.
+    /// Clears the histogram entries of slots that no task uses any more, and frees the slots: nobody takes them for those
+    /// of processes whose events were lost.
     pub fn release(&mut self, slots: &[u32]) {
         for (bucket, place) in self.entries() {
             let key = RangeKey(self.ranges.u64(bucket, place).load(Relaxed));
@@ -299,6 +297,8 @@ impl Tables {
             }
         }
         for &slot in slots {
+            let born_ns = offset_of!(ProcessSlot, born_ns);
+            self.processes.u64(slot as usize, born_ns).store(0, Relaxed);
             let _ = self.free_processes.push(slot, 0);
         }
     }

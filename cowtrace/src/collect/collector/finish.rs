@@ -79,7 +79,9 @@ impl Collector {
         self.take_evidence();
         self.follow_or_warn();
         self.processes.take_names(own_names);
-        self.processes.find_lost(&self.probe);
+        if self.processes.notes_dropped(&self.probe) {
+            self.processes.find_lost(&self.probe.tables, true);
+        }
         self.take_evidence();
         self.take(&unsent);
     }

@@ -5,6 +5,7 @@ mod fold;
 mod held;
 pub(super) mod inheritance;
 mod layouts;
+mod lost;
 pub(super) mod mappings;
 pub(super) mod names;
 pub(super) mod reading;

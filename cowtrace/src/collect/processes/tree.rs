@@ -6,8 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use cowtrace_common::{loss::Loss as KernelLoss, process::OVERFLOW_SLOT};
-use log::warn;
+use cowtrace_common::process::OVERFLOW_SLOT;
 
 use super::{
     attribution::{MappingLayout, RegionTable},
@@ -30,13 +29,13 @@ const MAX_RECORDS: usize = 65_536;
 
 /// The processes of a trace, and what they counted.
 pub struct Processes {
-    proc_root: PathBuf,
+    pub(super) proc_root: PathBuf,
     pub(super) clock: Clock,
     pub(super) records: Records,
     /// Process and thread ids of tasks older than the trace, until the next sweep.
     adopted_tasks: Vec<(u32, u32)>,
     /// Number of events for which the kernel's buffer had no room, when their processes were last searched.
-    dropped_events: u64,
+    pub(super) dropped_events: u64,
     /// Whose name is read next, by its place among the living.
     pub(super) next_name: usize,
     pub(super) held: HeldMemory,
@@ -234,37 +233,6 @@ impl Processes {
     /// Notes that a task older than the trace is traced.
     pub(in crate::collect) fn note_adopted(&mut self, pid: u32, tid: u32) {
         self.adopted_tasks.push((pid, tid));
-    }
-
-    /// Finds processes whose events the ring buffer had no room for.
-    pub(in crate::collect) fn find_lost(&mut self, probe: &Probe) {
-        let dropped = probe.loss()[KernelLoss::LifecycleDropped as usize];
-        if dropped == self.dropped_events {
-            return;
-        }
-        self.dropped_events = dropped;
-        warn!("process events were dropped ({dropped} so far); looking for their processes");
-        for slot in Tables::process_slots() {
-            let state = probe.tables.slot(slot);
-            let known = self
-                .records
-                .in_slot(slot)
-                .is_some_and(|record| record.born_ns == state.born_ns);
-            if state.tasks == 0 || state.born_ns == 0 || known {
-                continue;
-            }
-            let comm = memory::read_comm(&self.proc_root, state.pid);
-            let parent = self.records.in_slot(state.parent).map(|parent| parent.id);
-            let inherited = parent
-                .and_then(|id| self.records.get(id))
-                .and_then(|parent| parent.own.clone());
-            self.records.add(Record {
-                parent,
-                inherited,
-                started_ns: self.clock.since_start(state.born_ns),
-                ..Record::new(state.pid, slot, state.born_ns, comm, Role::Worker)
-            });
-        }
     }
 
     /// Ends processes whose exit was not heard of, and forgets tasks that ended while adopted.

