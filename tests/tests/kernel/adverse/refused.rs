@@ -127,9 +127,12 @@ fn a_filter_of_system_calls_is_named_as_a_possible_cause() {
     if !can_trace("seccomp") {
         return;
     }
-    for call in [libc::SYS_bpf, libc::SYS_perf_event_open] {
-        for error in [libc::EPERM, libc::ENOSYS] {
-            expect_refusal(&refused(&mut without(call, error)), "seccomp");
+    for error in [libc::EPERM, libc::ENOSYS] {
+        expect_refusal(&refused(&mut without(libc::SYS_bpf, error)), "seccomp");
+        // Not every backend needs this one.
+        let output = refused(&mut without(libc::SYS_perf_event_open, error));
+        if !output.status.success() {
+            expect_refusal(&output, "seccomp");
         }
     }
 }

@@ -101,7 +101,9 @@ fn copies(report: &Report, workers: &[u32]) -> Vec<u64> {
 
 /// Traces a service that stands still from the start, and one that stands still at the end.
 fn stands(by: &Standstill) {
-    let python = interpreters().remove(0);
+    let mut pythons = interpreters();
+    pythons.retain(|python| python.version >= (3, 11) && !python.is_free);
+    let python = pythons.pop().expect("a CPython of 3.11 or later");
     let mut service = Service::start(python.command().args(["-c", SERVICE]));
     let workers = service.answer()["workers"].clone();
     let workers = workers.as_array().expect("pids").iter();
