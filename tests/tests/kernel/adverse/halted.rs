@@ -23,7 +23,9 @@ fn while_stopped<Given>(tracer: &Tracer, act: impl FnOnce() -> Given) -> Given {
 
 /// Without the order in which processes had an id.
 fn sorted(mut pages: PagesByPid) -> PagesByPid {
-    pages.values_mut().for_each(|pages| pages.sort_unstable());
+    for pages in pages.values_mut() {
+        pages.sort_unstable();
+    }
     pages
 }
 

@@ -49,7 +49,9 @@ impl Held {
     /// Stops a tracer, so that nothing is added after this.
     fn by_stopped(pid: u32) -> Self {
         kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP).expect("it is there");
-        until("it stops", || threads_of(pid).iter().all(is_stopped));
+        until("it stops", || {
+            threads_of(pid).iter().all(|stat| is_stopped(stat))
+        });
         let mut processes = descendants(pid);
         processes.insert(pid);
         let numbers = |key: &str| {
@@ -101,7 +103,7 @@ fn threads_of(pid: u32) -> Vec<String> {
 }
 
 /// Whether a thread's line of stat says that a signal has stopped it.
-fn is_stopped(stat: &String) -> bool {
+fn is_stopped(stat: &str) -> bool {
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| rest.starts_with('T'))
 }
@@ -147,6 +149,9 @@ fn is_tracer(pid: u32) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == program("cowtrace"))
 }
 
+/// Kills at random moments.
+const KILLS: u32 = 10;
+
 /// A number below 1 that is another each time.
 fn random() -> f64 {
     RandomState::new().hash_one(0) as f64 / u64::MAX as f64
@@ -157,7 +162,6 @@ fn a_tracer_that_is_killed_at_any_moment_leaves_nothing_in_the_kernel() {
     if !can_trace("killed at any moment") {
         return;
     }
-    const KILLS: u32 = 10;
     let mut workload = Workload::prepare("waiting-workers");
     workload.run();
     let pid = workload.pid().to_string();
