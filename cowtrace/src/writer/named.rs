@@ -44,8 +44,8 @@ impl Writers {
         pids_of: impl Fn(u32) -> Vec<u32>,
         process_in_run: impl Fn(u32) -> u32,
     ) -> NamedWriters {
-        for (&id, program) in &self.programs {
-            program.hold_makers(&self.proc_root, &pids_of(id), &mut self.held);
+        for (&id, program) in &mut self.programs {
+            program.hold_rest(&self.proc_root, &pids_of(id), &mut self.held);
         }
         let names = self.names();
         let mut rows: HashMap<WriterRow, u64> = HashMap::new();

@@ -2,7 +2,7 @@
 //! them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     rc::Rc,
     time::{Duration, Instant},
@@ -29,6 +29,8 @@ const MAX_LOOKS: u32 = 256;
 const PAUSE_PER_MAPPING: Duration = Duration::from_micros(16);
 /// Wait before each reading after [`MAX_LOOKS`] of them.
 const LATE_INTERVAL: Duration = Duration::from_secs(1);
+/// Instructions in no known mapping that are looked up again.
+const MOST_MISSED: usize = 64;
 /// Waits for addresses that may not be code at all: longer and longer.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const LAST_INTERVAL: Duration = Duration::from_secs(10);
@@ -50,6 +52,8 @@ pub(super) struct Program {
     native_stacks: HashMap<u64, NativeCalls>,
     /// Processes that generated code, with those whose code they inherited.
     makers: HashMap<u32, Vec<u32>>,
+    /// Instructions that wrote and were in no known mapping, with the writing process and those that it forked from.
+    missed: BTreeMap<u64, Vec<u32>>,
 }
 
 /// A native stack.
@@ -90,6 +94,7 @@ impl Program {
             python_stacks: HashMap::new(),
             native_stacks: HashMap::new(),
             makers: HashMap::new(),
+            missed: BTreeMap::new(),
         };
         program.look(sources, held, is_over);
         program
@@ -165,10 +170,34 @@ impl Program {
         }
         let is_early = self.looks < MAX_LOOKS;
         let is_due = is_early || self.looked.elapsed() > LATE_INTERVAL;
-        if is_due && self.may_look() && !self.code.has(instruction) {
+        let is_missing = !self.code.has(instruction) || !self.missed.is_empty();
+        if is_missing && is_due && self.may_look() {
             self.look(sources, held, || false);
+            self.hold_missed(sources.proc_root, held);
+        }
+        if !self.code.has(instruction) && self.missed.len() < MOST_MISSED {
+            let writer = || sources.pids.first().copied();
+            let of_process = || {
+                writer()
+                    .into_iter()
+                    .chain(sources.ancestors.iter().copied())
+            };
+            let missed = self.missed.entry(instruction);
+            missed.or_insert_with(|| of_process().collect());
         }
         self.hold_known(instruction, sources, held) || !self.code.has(instruction)
+    }
+
+    /// Holds the code that was in no known mapping when it wrote: it may have been made just after they were read.
+    fn hold_missed(&mut self, proc_root: &Path, held: &mut HeldFiles) {
+        for (instruction, pids) in std::mem::take(&mut self.missed) {
+            let sources = ProgramProcesses {
+                proc_root,
+                pids: pids.get(..1).unwrap_or_default(),
+                ancestors: pids.get(1..).unwrap_or_default(),
+            };
+            self.hold_known(instruction, sources, held);
+        }
     }
 
     /// Looks for callers that are in no known code. A frame pointer may have led to something that
@@ -225,8 +254,17 @@ impl Program {
         makers.map_or(&[], Vec::as_slice)
     }
 
-    /// Looks again for perf maps that did not exist yet.
-    pub(super) fn hold_makers(&self, proc_root: &Path, living: &[u32], held: &mut HeldFiles) {
+    /// Looks again for code that was in no known mapping, and for perf maps that did not exist yet.
+    pub(super) fn hold_rest(&mut self, proc_root: &Path, living: &[u32], held: &mut HeldFiles) {
+        if !self.missed.is_empty() {
+            let sources = ProgramProcesses {
+                proc_root,
+                pids: living,
+                ancestors: &[],
+            };
+            self.look(sources, held, || false);
+            self.hold_missed(proc_root, held);
+        }
         let now = Instant::now() + LATE_INTERVAL;
         let makers = self.makers.values().flatten();
         for &pid in makers.filter(|pid| living.contains(pid)) {

@@ -204,7 +204,11 @@ fn a_perf_map_that_is_not_used_is_told_with_the_reason() {
         let told = report.written(|writer| writer["function"] == "made_by_parent");
         assert_eq!(told, 0, "{spoil}: {}", report.0["writers"]);
         let expected = json!([{ "pid": pid, "problem": reason }]);
-        assert_eq!(report.0["run"]["perf_map_problems"], expected, "{spoil}");
+        assert_eq!(
+            report.0["run"]["perf_map_problems"], expected,
+            "{spoil}: {} {}",
+            report.0["writers"], report.0["loss"]
+        );
     }
 }
 
