@@ -120,8 +120,8 @@ pub struct Thread {
     /// Number of the [`crate::python::PythonStack`] that the thread had last and that is stored, 0 before the
     /// first.
     pub stored_stack: u64,
-    /// Bytes from the outermost Python frame of the last walk to its innermost one, 0 before the first: so many are
-    /// read at once at the next.
+    /// Bytes from the outermost Python frame of the last walk to its innermost one, 0 before the first. The next walk
+    /// reads that much at once.
     pub frames_span: u64,
 }
 

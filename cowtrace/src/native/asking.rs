@@ -69,7 +69,7 @@ fn ask_here(parts: &[QuestionPart]) -> Answered {
     let answered = encode_question(parts)
         .map_err(io::Error::from)
         .and_then(|question| {
-            // This process goes on with what it may do.
+            // This process keeps its rights: it has more to do.
             let once_open = || Ok(());
             answer::answer_question(process::id(), question.as_slice(), &mut output, once_open)
         });
@@ -227,7 +227,7 @@ mod tests {
              echo '{{\"Opening\":0}}'; echo '{{\"Opening\":null}}'
              echo '{{\"Begun\":[0]}}'; echo '{{\"Names\":[0,[{NAME}]]}}'; echo '\"All\"'"
         );
-        // The next process is asked for the first part alone.
+        // Only the first part is asked of the next process.
         assert_eq!(functions(&script, 2), [Some("f".into()), None]);
     }
 

@@ -44,6 +44,14 @@ pub struct RangeCount {
     pub touched: u64,
 }
 
+impl RangeCount {
+    /// Whether the histogram had no room for the place of these pages, only for a coarse range around it.
+    #[must_use]
+    pub const fn is_coarse(&self, range_bytes: u64) -> bool {
+        self.bytes > range_bytes
+    }
+}
+
 /// State of a slot in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotState {

@@ -175,15 +175,11 @@ impl Program {
             self.look(sources, held, || false);
             self.hold_missed(sources.proc_root, held);
         }
-        if !self.code.has(instruction) && self.missed.len() < MOST_MISSED {
-            let writer = || sources.pids.first().copied();
-            let of_process = || {
-                writer()
-                    .into_iter()
-                    .chain(sources.ancestors.iter().copied())
-            };
+        let can_be_read = !sources.pids.is_empty();
+        if can_be_read && !self.code.has(instruction) && self.missed.len() < MOST_MISSED {
+            let pids = || sources.pids.iter().take(1).chain(sources.ancestors);
             let missed = self.missed.entry(instruction);
-            missed.or_insert_with(|| of_process().collect());
+            missed.or_insert_with(|| pids().copied().collect());
         }
         self.hold_known(instruction, sources, held) || !self.code.has(instruction)
     }

@@ -45,7 +45,7 @@ struct Traced {
     share: f64,
 }
 
-/// A trace with these arguments, while workers are forked for so many seconds.
+/// A trace with these arguments, while workers are forked for this time.
 fn traced(seconds: u32, more: &[&str]) -> Traced {
     let mut pythons = interpreters();
     pythons.retain(|python| python.version >= (3, 11) && !python.is_free);

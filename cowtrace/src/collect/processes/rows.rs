@@ -175,7 +175,7 @@ pub(in crate::collect) fn rows_of_record(
         } else {
             None
         };
-        let is_coarse = count.bytes > range_bytes;
+        let is_coarse = count.is_coarse(range_bytes);
         if is_coarse {
             loss.ranges_coarse += count.copied;
         }
@@ -234,7 +234,7 @@ fn parts_of_count(
 ) -> Vec<RangeCount> {
     let huge_page_bytes = mapping.map_or(0, |mapping| mapping.huge_page_bytes);
     let covered = huge_page_bytes / range_bytes;
-    if count.source != Source::Hugetlb || covered <= 1 || count.bytes > range_bytes {
+    if count.source != Source::Hugetlb || covered <= 1 || count.is_coarse(range_bytes) {
         return vec![*count];
     }
     // The mapping was read at another moment than the copies were made: no page may be lost.
@@ -260,7 +260,7 @@ fn locate_count<'a>(
     loss: &mut Loss,
 ) -> (Option<u32>, Option<&'a Mapping>) {
     // Of a coarse range, the first address may be in any mapping.
-    let is_coarse = count.bytes > range_bytes;
+    let is_coarse = count.is_coarse(range_bytes);
     let current = current_mapping(record, count.start).filter(|_| !is_coarse);
     for layout in [&record.inherited, &record.own].into_iter().flatten() {
         let Some(place) = layout.place(count.start, count.bytes) else {

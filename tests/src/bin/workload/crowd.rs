@@ -59,7 +59,7 @@ fn write_together(memory: Memory, started: impl FnOnce() -> bool) -> Result<u64>
     };
     let threads = (0..memory.pages()).map(write);
     let threads = threads.collect::<Result<Vec<_>, _>>();
-    let threads = threads.context("the system refuses so many threads")?;
+    let threads = threads.context("the system refuses another thread")?;
     anyhow::ensure!(started(), "the master has exited");
     changed_by(memory, || {
         gate.wait();

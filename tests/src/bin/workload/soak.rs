@@ -21,12 +21,12 @@ const BURST_EVERY: Duration = Duration::from_secs(10);
 /// A burst: a thousand forks in a second.
 const BURST: Duration = Duration::from_secs(1);
 const FORKS_PER_BURST: u32 = 1_000;
-/// Of a burst's children, one in so many writes a page.
+/// Every eighth child of a burst writes a page.
 const WRITER_EVERY: u32 = 8;
 /// Pages that a worker writes between two pauses.
 const AT_ONCE: usize = 256;
 
-/// `soak PAGES SECONDS`: prints `ready`, waits for a line, and then forks workers for so many seconds. Each writes
+/// `soak PAGES SECONDS`: prints `ready`, waits for a line, and then forks workers for SECONDS. Each writes
 /// pages at random and compares the page frames before and after. In the end prints how many pages the kernel
 /// copied for all of them, and how many processes there were.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {

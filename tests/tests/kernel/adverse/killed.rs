@@ -188,7 +188,7 @@ fn a_tracer_that_is_killed_at_any_moment_leaves_nothing_in_the_kernel() {
         programs += held.programs.len();
     }
     assert!(programs > 0, "no kill came after the attaching had begun");
-    assert_eq!(workload.writers().len(), 3, "the service goes on");
+    assert_eq!(workload.writers().len(), 3, "the service still works");
     workload.end();
 }
 

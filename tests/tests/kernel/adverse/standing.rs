@@ -147,7 +147,7 @@ fn stands(by: &Standstill) {
     );
     drop(standing);
     service.say("read");
-    assert_eq!(service.answer()["done"], "read", "the service goes on");
+    assert_eq!(service.answer()["done"], "read", "the service still works");
     service.end();
 }
 
@@ -180,7 +180,7 @@ fn a_command_that_is_stopped_at_the_end_does_not_hold_up_the_report() {
     let (report, said) = promptly("its end", || tracer.wait_and_hear());
     let master = report.processes().iter().find(|it| it["comm"] == "sh");
     let pid = number(master.expect("the shell"), "pid") as u32;
-    // It was told to end, and to run again.
+    // It has been sent SIGTERM, and SIGCONT so that it can act on it.
     assert!(!said.contains("still running"), "{said}");
     let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
     assert!(comm.is_err(), "{comm:?}");
