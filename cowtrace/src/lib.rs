@@ -50,12 +50,14 @@ pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod diff;
+pub mod export;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod itself;
 pub mod kept;
 pub mod limits;
+pub mod live;
 pub mod memory;
 pub mod native;
 pub mod output;
@@ -73,5 +75,6 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 pub mod writer;

@@ -10,8 +10,17 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write as _},
     os::fd::AsFd as _,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+/// Lines that are held back at most; of more, the oldest are dropped.
+const MOST_HELD: usize = 1_000;
+
+/// Lines that wait for standard error, while a screen is drawn on the same terminal; `None` while nothing is held.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
 /// Whether standard output was closed when the program started.
 static OUTPUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -26,8 +35,57 @@ pub extern "C" fn look_for_output() {
 /// Prints a message for the user on a line of standard error, if that can be written.
 pub fn say_to_user(text: fmt::Arguments<'_>) {
     // In one write, so that lines of two processes do not mix.
-    let line = format!("{text}\n");
-    let _ = io::stderr().lock().write_all(line.as_bytes());
+    say(format!("{text}\n"));
+}
+
+fn say(lines: String) {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut *held {
+        Some(held) => {
+            if held.len() >= MOST_HELD {
+                held.remove(0);
+            }
+            held.push(lines);
+        }
+        None => {
+            let _ = io::stderr().lock().write_all(lines.as_bytes());
+        }
+    }
+}
+
+/// From now on holds back what is said, until [`release`].
+pub fn hold() {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    held.get_or_insert_default();
+}
+
+/// Says what was held back.
+pub fn release() {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = held.take().unwrap_or_default().concat();
+    let _ = io::stderr().lock().write_all(lines.as_bytes());
+}
+
+/// The last of what is held back.
+#[must_use]
+pub fn last_held() -> Option<String> {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    held.as_ref()?.last().cloned()
+}
+
+/// Standard error for the log: held back with all else.
+#[derive(Clone, Copy, Debug)]
+pub struct Said;
+
+impl io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        say(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An error if nothing can be written to standard output.

@@ -11,7 +11,9 @@ pub mod recorded;
 pub mod report;
 pub mod rights;
 pub mod terminal;
+pub mod tmux;
 pub mod tracer;
+pub mod web;
 pub mod workload;
 
 use std::process::Command;

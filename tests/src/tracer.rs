@@ -194,6 +194,17 @@ impl Tracer {
         }
     }
 
+    /// Waits until cowtrace has printed this on standard error, and returns what follows it, up to a character.
+    ///
+    /// # Panics
+    /// If it exits before.
+    pub fn hear_after(&mut self, words: &str, until: char) -> String {
+        self.hear(words);
+        let rest = self.heard.split_once(words).map(|(_, rest)| rest);
+        let rest = rest.and_then(|rest| rest.split(until).next());
+        rest.expect("it was heard").to_owned()
+    }
+
     /// Sends the command a line of input.
     ///
     /// # Panics

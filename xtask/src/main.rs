@@ -11,6 +11,7 @@ mod fuzz;
 mod names;
 mod packages;
 mod privilege;
+mod prometheus;
 mod pythons;
 #[cfg(test)]
 mod rooms;

@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::{
     packages::{self, Need},
-    privilege, pythons, say, services, setup, workspace,
+    privilege, prometheus, pythons, say, services, setup, workspace,
 };
 
 /// Packages whose programs the tests run beside cowtrace.
@@ -27,6 +27,16 @@ const NEEDS: &[Need] = &[
         program: "chromium",
         packages: &["chromium"],
         why: "tests open the report for browsers in one",
+    },
+    Need {
+        program: "tmux",
+        packages: &["tmux"],
+        why: "tests draw on a terminal in it",
+    },
+    Need {
+        program: "systemd-analyze",
+        packages: &["systemd"],
+        why: "tests check the unit in contrib/ with it",
     },
     Need {
         program: "protoc",
@@ -97,6 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) struct Traced {
     pythons: PathBuf,
     packages: PathBuf,
+    prometheus: PathBuf,
 }
 
 impl Traced {
@@ -105,6 +116,7 @@ impl Traced {
         Ok(Self {
             pythons: pythons::ensure()?,
             packages: services::ensure()?,
+            prometheus: prometheus::ensure()?,
         })
     }
 }
@@ -141,7 +153,8 @@ pub(crate) fn command_of_kernel_tests(traced: &Traced) -> Result<Command> {
     cargo
         .args(["--test", PROGRAM])
         .env(pythons::FOLDER, &traced.pythons)
-        .env(services::FOLDER, &traced.packages);
+        .env(services::FOLDER, &traced.packages)
+        .env(prometheus::FOLDER, &traced.prometheus);
     if !privilege::is_root() {
         if !privilege::is_within_reach() {
             bail!(

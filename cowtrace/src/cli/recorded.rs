@@ -47,6 +47,10 @@ pub struct ReportArgs {
     #[arg(value_name = "RECORDING")]
     pub recording: Option<PathBuf>,
 
+    /// Show the run on this terminal: ? lists the keys. A recording that is still written is followed
+    #[arg(long, conflicts_with_all = ["format", "output", "full"])]
+    pub live: bool,
+
     /// What is reported.
     #[command(flatten)]
     pub shown: Shown,

@@ -1,13 +1,13 @@
 //! Arguments of the commands that trace: the main job and the demo.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
 
 use super::{
     choices::{BackendName, Color, Holders, Overhead, RangeChoice},
     shown::Shown,
-    values::{parse_duration, parse_interval, parse_label, parse_pid, parse_range},
+    values::{parse_duration, parse_interval, parse_label, parse_listen, parse_pid, parse_range},
 };
 
 /// What is to be traced: a master, or a command that becomes one.
@@ -47,6 +47,10 @@ pub struct TraceArgs {
 
 /// How to trace and what to print.
 #[derive(Clone, Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct TraceOptions {
     /// Time between samples of the counters
     #[arg(short, long, default_value = "1s", value_parser = parse_interval, allow_hyphen_values = true)]
@@ -73,6 +77,16 @@ pub struct TraceOptions {
     /// then. It is created by this, or is a pipe, such as /dev/fd/3
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+
+    /// Show the trace on this terminal while it runs: ? lists the keys. What a started COMMAND prints goes into a
+    /// file
+    #[arg(long)]
+    pub live: bool,
+
+    /// Serve metrics for Prometheus at this address while tracing, such as 127.0.0.1:9435; a port alone is of
+    /// this machine only
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
+    pub listen: Option<SocketAddr>,
 
     /// How to see page faults
     #[arg(long, value_enum, default_value_t = BackendName::Auto)]

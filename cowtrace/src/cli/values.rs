@@ -1,6 +1,9 @@
 //! Values of arguments: their syntax and their limits.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::RangeChoice;
 
@@ -35,6 +38,17 @@ pub(super) fn parse_pid(text: &str) -> Result<u32, String> {
         Ok(pid) if pid > 0 => Ok(pid),
         _ => Err("give the pid of a process; `pgrep -af NAME` lists pids".into()),
     }
+}
+
+/// Where to serve: an address with a port, or a port of the loopback address.
+pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    address.or_else(|_| {
+        text.parse().map_err(|_| {
+            "write it like 127.0.0.1:9435 or [::1]:9435: names are not looked up".into()
+        })
+    })
 }
 
 /// Time between samples.

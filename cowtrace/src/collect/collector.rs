@@ -10,7 +10,7 @@ use log::debug;
 use super::{
     adopt::{AdoptError, Adoption, MAX_SCANS, ScannedTree},
     assemble::{
-        snapshot::{PreviousSnapshots, SoFar},
+        snapshot::{SnapshotFor, SnapshotsTaken, SoFar},
         whole::{RunIdentity, all_losses, new_run},
     },
     balances::Balances,
@@ -58,7 +58,7 @@ pub struct Collector {
     mappings: Mappings,
     evidence: WriterEvidence,
     holders: HolderLookup,
-    snapshots: PreviousSnapshots,
+    snapshots: SnapshotsTaken,
     balances: Balances,
     machine: MachineWatch,
     new_pages: NewPages,
@@ -96,7 +96,7 @@ impl Collector {
             mappings: Mappings::new(proc_root.clone(), kernel.page_bytes),
             evidence: WriterEvidence::new(proc_root, clock, stop.clone()),
             holders: HolderLookup::new(settings.holders && settings.writers, clock),
-            snapshots: PreviousSnapshots::default(),
+            snapshots: SnapshotsTaken::default(),
             balances: Balances::default(),
             machine: MachineWatch::new(kernel.page_bytes),
             new_pages: NewPages::default(),
@@ -339,8 +339,8 @@ impl Collector {
             });
     }
 
-    /// The run so far, without what earlier snapshots contain and what has not changed since.
-    pub fn snapshot(&mut self, identity: RunIdentity) -> Snapshot {
+    /// The run so far, without what earlier snapshots for the same contain and what has not changed since.
+    pub fn snapshot(&mut self, identity: RunIdentity, by: SnapshotFor) -> Snapshot {
         self.processes.read_totals(&self.probe.tables);
         let mut run = self.new_run(identity, self.clock.elapsed_ns());
         run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
@@ -353,15 +353,15 @@ impl Collector {
             timeline: &self.timeline,
             evidence: &self.evidence,
         };
-        let mut snapshot = self.snapshots.next(run, &so_far);
+        let mut snapshot = self.snapshots.of(by).next(run, &so_far);
         let records = self.processes.records();
         snapshot.run.growth.balances = self.balances.so_far(records, &self.timeline);
         snapshot
     }
 
-    /// Makes the next snapshot a whole one: the last one was lost.
-    pub fn forget_snapshots(&mut self) {
-        self.snapshots.forget();
+    /// Makes the next snapshot for one a whole one: the last one was lost.
+    pub fn forget_snapshots(&mut self, by: SnapshotFor) {
+        self.snapshots.of(by).forget();
     }
 
     fn new_run(&self, identity: RunIdentity, duration_ns: u64) -> Run {

@@ -20,7 +20,7 @@ mod schedule;
 mod writers;
 
 pub use adopt::AdoptError;
-pub use assemble::whole::RunIdentity;
+pub use assemble::{snapshot::SnapshotFor, whole::RunIdentity};
 pub use collector::{CollectSettings, Collector, Progress};
 pub use processes::tree::Processes;
 pub use schedule::CollectError;

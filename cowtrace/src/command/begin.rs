@@ -8,6 +8,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     ends::Ends,
+    screen::CommandOutput,
     session::{AlreadyReported, Session, TraceTarget},
 };
 use crate::{
@@ -53,6 +54,7 @@ impl Session<'_> {
         collector: &mut Collector,
         identity: &mut RunIdentity,
         command: &mut Option<targets::Command>,
+        output: Option<&CommandOutput>,
     ) -> Result<()> {
         match target {
             TraceTarget::Pids(pids) => {
@@ -60,10 +62,9 @@ impl Session<'_> {
                 collector.adopt(pids).await?;
             }
             TraceTarget::Command(words) | TraceTarget::Demo(words) => {
-                let started = command.insert(
-                    self.open_files
-                        .as_before(|| targets::Command::prepare(words))?,
-                );
+                let output = output.map(CommandOutput::file);
+                let prepare = || targets::Command::prepare(words, output);
+                let started = command.insert(self.open_files.as_before(prepare)?);
                 identity.targets = vec![started.pid()];
                 collector.adopt_launcher(started.pid()).await?;
                 started.go_on().context("cannot resume the command")?;

@@ -31,20 +31,24 @@ pub(super) struct Ends {
     terminate: Signal,
     /// None where it was ignored from the start, as under `nohup`.
     hangup: Option<Signal>,
+    /// None where it ends the program at once, as it does without a screen.
+    quit: Option<Signal>,
     /// Set by any of them.
     stop: Stop,
 }
 
 impl Ends {
-    /// From now on none of them ends the program.
-    pub(super) fn listen() -> io::Result<Self> {
+    /// From now on none of them ends the program; nor does SIGQUIT, if there is a screen to be cleared.
+    pub(super) fn listen(has_screen: bool) -> io::Result<Self> {
         let stop = Stop::default();
         let listen = |kind: SignalKind| {
             stop.at(kind.as_raw_value())?;
             signal(kind)
         };
         let hangup = (!is_hangup_ignored()).then(|| listen(SignalKind::hangup()));
+        let quit = has_screen.then(|| listen(SignalKind::quit()));
         Ok(Self {
+            quit: quit.transpose()?,
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: hangup.transpose()?,
@@ -72,6 +76,7 @@ impl Ends {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             () = wait_for_signal(self.hangup.as_mut()) => {}
+            () = wait_for_signal(self.quit.as_mut()) => {}
         }
         End::Signal
     }

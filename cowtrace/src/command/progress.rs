@@ -24,7 +24,7 @@ pub(super) struct LineOfSlowStep {
 impl LineOfSlowStep {
     /// The step begins.
     pub(super) fn begin(text: String) -> Self {
-        Self::begin_on(progress_bar(), text, SLOW)
+        Self::begin_on(progress_bar(false), text, SLOW)
     }
 
     /// In a thread of its own: the step may keep this one busy.
@@ -57,9 +57,9 @@ impl Drop for LineOfSlowStep {
     }
 }
 
-/// A line with nothing in it yet.
-pub(super) fn progress_bar() -> ProgressBar {
-    let target = if is_dumb() {
+/// A line with nothing in it yet; hidden where there is a screen.
+pub(super) fn progress_bar(has_screen: bool) -> ProgressBar {
+    let target = if has_screen || is_dumb() {
         ProgressDrawTarget::hidden()
     } else {
         ProgressDrawTarget::stderr()

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     cli::TraceOptions,
-    collect::{Collector, RunIdentity},
+    collect::{Collector, RunIdentity, SnapshotFor},
     foreign::printable_path,
     recording::{Readiness, Recorder, WriteError},
     run::Run,
@@ -73,7 +73,7 @@ impl Recording {
             Readiness::Busy => return None,
             Readiness::Ready => None,
             Readiness::Failed(error) => {
-                collector.forget_snapshots();
+                collector.forget_snapshots(SnapshotFor::Recording);
                 error.map(|error| {
                     let then = match error {
                         WriteError::Gone { .. } => "its report follows at the end",
@@ -83,7 +83,8 @@ impl Recording {
                 })
             }
         };
-        self.recorder.write(collector.snapshot(identity.clone()));
+        let snapshot = collector.snapshot(identity.clone(), SnapshotFor::Recording);
+        self.recorder.write(snapshot);
         warning
     }
 

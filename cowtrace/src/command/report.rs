@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use super::follow_recording::show_recording;
 use crate::{
     cli::{Color, Format, ReportArgs, Shown, shell_quoted},
     foreign::printable_path,
@@ -32,6 +33,9 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
         Some(path) => path.clone(),
         None => last_recording()?,
     };
+    if arguments.live {
+        return show_recording(&path, arguments.destination.color);
+    }
     let run = recording::read_recording(&path)
         .with_context(|| format!("cannot report {}", printable_path(&path)))?;
     let again = arguments.recording.as_deref().map(reporting_command);

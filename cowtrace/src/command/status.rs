@@ -1,7 +1,7 @@
 //! Exit statuses, by what went wrong.
 
 use super::diff::{Exceeded, Unlike};
-use crate::{diff, output::OutputError, recording::WriteError};
+use crate::{diff, live::TerminalError, output::OutputError, recording::WriteError};
 
 /// It failed.
 const FAILED: u8 = 1;
@@ -33,13 +33,16 @@ fn is_wrong_usage(error: &anyhow::Error) -> bool {
         _ => error.downcast_ref::<OutputError>(),
     };
     let runs = error.downcast_ref::<diff::Error>();
-    matches!(
-        output,
-        Some(OutputError::Source(_) | OutputError::NoName(_))
-    ) || matches!(
-        runs,
-        Some(diff::Error::Number(_) | diff::Error::SameRun(..))
-    )
+    let screen = error.downcast_ref::<TerminalError>();
+    matches!(screen, Some(TerminalError::None | TerminalError::Dumb))
+        || matches!(
+            output,
+            Some(OutputError::Source(_) | OutputError::NoName(_))
+        )
+        || matches!(
+            runs,
+            Some(diff::Error::Number(_) | diff::Error::SameRun(..))
+        )
 }
 
 #[cfg(test)]

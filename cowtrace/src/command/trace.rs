@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, IsTerminal as _},
     path::{self, Path, PathBuf},
     time::SystemTime,
 };
@@ -18,17 +17,21 @@ use super::{
     exits::{CommandFailed, Exits},
     keep::{KeptAs, begin_keeping},
     living,
+    log::start_log,
     progress::{LineOfSlowStep, progress_bar, progress_text},
     range::range_bytes,
     ready::ReadySignal,
     record::{self, Recording},
     report::{check_printable, check_shown, extent_of_report, print_report, reporting_command},
     rights::keep_needed_rights,
+    screen::{CommandOutput, Screen, check_screen},
     session::{Session, TraceTarget, Until},
+    watching::Watching,
 };
 use crate::{
-    cli::{Color, Holders, Overhead, TraceArgs, TraceOptions},
-    collect::{CollectSettings, Collector, Progress, RunIdentity},
+    cli::{Holders, Overhead, TraceArgs, TraceOptions},
+    collect::{CollectSettings, Collector, Progress, RunIdentity, SnapshotFor},
+    export::Exporter,
     foreign::printable_path,
     limits::OpenFiles,
     probe::{Kernel, Probe, Sampling, Settings, Walks},
@@ -118,6 +121,9 @@ pub(super) fn trace_until_end(
             "the report would be lost: standard output cannot be written (use -o FILE, or redirect it to a file)",
         )?;
     }
+    if options.live {
+        check_screen()?;
+    }
     record::check_recording_options(options)?;
     let ready = options.ready_file.as_deref();
     if let (Some(ready), Some(output)) = (ready, options.output.as_deref())
@@ -126,6 +132,7 @@ pub(super) fn trace_until_end(
         bail!("-o and --ready-file name the same file: name two");
     }
     let ready = ready.map(ReadySignal::prepare).transpose()?;
+    let exporter = options.listen.map(Exporter::bind).transpose()?;
     let open_files = OpenFiles::raise();
     OpenFiles::check()?;
     let kernel = Kernel::running().context("/proc cannot be read; is it mounted?")?;
@@ -139,20 +146,26 @@ pub(super) fn trace_until_end(
         open_files,
     };
     // Whoever still attaches ends with the program.
-    runtime.block_on(session.run(target, ready))
+    runtime.block_on(session.run(target, ready, exporter))
 }
 
 /// A trace under way.
 struct TraceUnderWay<'a> {
     collector: &'a mut Collector,
     recording: Option<&'a mut Recording>,
+    watching: Option<&'a mut Watching>,
     identity: &'a RunIdentity,
 }
 
 impl Session<'_> {
-    async fn run(self, target: &TraceTarget<'_>, ready: Option<ReadySignal>) -> Result<Observed> {
+    async fn run(
+        self,
+        target: &TraceTarget<'_>,
+        ready: Option<ReadySignal>,
+        exporter: Option<Exporter>,
+    ) -> Result<Observed> {
         // Before attaching, so that no signal ends the program without a report.
-        let mut ends = Ends::listen()?;
+        let mut ends = Ends::listen(self.options.live)?;
         // Before a command is started: it is not, where it cannot be traced.
         let attaching = LineOfSlowStep::begin(target.attaching());
         let probe = self.attach(self.settings(target), &mut ends).await?;
@@ -163,13 +176,25 @@ impl Session<'_> {
         // Before anything of the traced processes is read, and any thread is started for that.
         keep_needed_rights(target)?;
         let mut identity = self.identity()?;
-        let nothing_yet = collector.snapshot(identity.clone()).run;
+        let nothing_yet = collector
+            .snapshot(identity.clone(), SnapshotFor::Recording)
+            .run;
         let exits = Exits::begin();
         let mut command = None;
+        let is_command = !matches!(target, TraceTarget::Pids(_));
+        let output = (self.options.live && is_command).then(CommandOutput::create);
+        let output = output.transpose()?;
+        let begin = self.begin(
+            target,
+            &mut collector,
+            &mut identity,
+            &mut command,
+            output.as_ref(),
+        );
         let interrupted = tokio::select! {
             biased;
             end = ends.next() => Some(end),
-            begun = self.begin(target, &mut collector, &mut identity, &mut command) => {
+            begun = begin => {
                 begun?;
                 None
             }
@@ -182,18 +207,23 @@ impl Session<'_> {
         let exits = exits.with_command(command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(target, &identity, &nothing_yet)?;
+        let screen = interrupted.is_none() && self.options.live;
+        let screen = screen.then(|| Screen::begin(self.options.color, output));
+        let screen = screen.transpose()?;
+        let mut watching = Watching::begin(exporter, screen.as_ref().map(Screen::viewer))?;
         // Its file is there until the trace ends.
         let _ready = ready.and_then(ReadySignal::tell);
-        let progress = progress_bar();
+        let progress = progress_bar(screen.is_some());
         log::info!("the {backend} backend sees the page faults");
         // A command may have ended by now.
         let living = collector.processes().living();
-        if progress.is_hidden() && living > 0 {
+        if progress.is_hidden() && screen.is_none() && living > 0 {
             say_to_user(format_args!("cowtrace: {}", tracing_message(living)));
         }
         let under_way = TraceUnderWay {
             collector: &mut collector,
             recording: recording.as_mut(),
+            watching: watching.as_mut(),
             identity: &identity,
         };
         let cause = match interrupted {
@@ -206,6 +236,10 @@ impl Session<'_> {
             None => self.follow(under_way, &mut ends, &progress).await?,
         };
         progress.finish_and_clear();
+        if let Some(watching) = watching {
+            watching.finish();
+        }
+        let screen = screen.and_then(|screen| screen.show_ending(cause));
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
             say_to_user(format_args!(
@@ -213,11 +247,16 @@ impl Session<'_> {
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
-        let reading = LineOfSlowStep::begin(READING.into());
+        let reading = screen
+            .is_none()
+            .then(|| LineOfSlowStep::begin(READING.into()));
         let mut run = collector.finish(identity, Ends::another()?);
         drop(reading);
         let command = exits.note(&mut run, cause, was_interrupted);
         say_who_lives_on(&run, cause, started);
+        if let Some(screen) = screen {
+            screen.stay(&run, &mut ends).await;
+        }
         let recorded = recording.map(|recording| recording.finish(&run));
         let (recorded, kept) = match (recorded, &self.options.output) {
             (None, _) => (Ok(()), None),
@@ -296,6 +335,7 @@ impl Session<'_> {
         let TraceUnderWay {
             collector,
             mut recording,
+            mut watching,
             identity,
         } = under_way;
         loop {
@@ -313,6 +353,11 @@ impl Session<'_> {
                         && let Some(warning) = recording.flush(collector, identity)
                     {
                         progress.suspend(|| say_to_user(format_args!("{warning}")));
+                    }
+                }
+                () = look_due(&mut watching) => {
+                    if let Some(watching) = &watching {
+                        watching.show(collector, identity);
                     }
                 }
             }
@@ -378,24 +423,10 @@ async fn due(recording: &mut Option<&mut Recording>) {
     }
 }
 
-pub(super) fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => log::LevelFilter::Warn,
-        1 => log::LevelFilter::Info,
-        _ => log::LevelFilter::Debug,
-    };
-    let color = Color::Auto.applies(io::stderr().is_terminal());
-    let style = if color {
-        env_logger::WriteStyle::Always
-    } else {
-        env_logger::WriteStyle::Never
-    };
-    let _ = env_logger::Builder::new()
-        .filter_level(level)
-        // What the loader says about itself helps nobody who looks for copies.
-        .filter_module("aya", level.min(log::LevelFilter::Warn))
-        .filter_module("aya_obj", level.min(log::LevelFilter::Warn))
-        .write_style(style)
-        .format_timestamp_millis()
-        .try_init();
+/// Waits until those who watch may look again; for ever if nobody does.
+async fn look_due(watching: &mut Option<&mut Watching>) {
+    match watching {
+        Some(watching) => watching.due().await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,6 +1,6 @@
 //! Renderers, one per format: each is a pure function from the run to any `Write`.
 
-mod columns;
+pub(crate) mod columns;
 mod csv;
 mod folded;
 mod heap;

@@ -25,6 +25,7 @@ pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod perf_map;
+pub mod since;
 pub mod snapshot;
 pub mod sockets;
 pub mod successors;
@@ -61,6 +62,7 @@ pub use machine::{
 pub use mapping::{Kind, Mapping};
 pub use memory::{CommandLine, CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
+pub use since::CopiedBefore;
 pub use snapshot::{Snapshot, SnapshotScope};
 pub use sockets::SocketMemory;
 pub use successors::Successors;

@@ -6,9 +6,11 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
     io,
     os::unix::process::ExitStatusExt as _,
-    process, thread,
+    process::{self, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -44,9 +46,19 @@ pub struct Command {
 }
 
 impl Command {
-    /// Starts a process that waits to become the command.
-    pub fn prepare(command: &[OsString]) -> Result<Self, SpawnError> {
-        let launcher = itself::start_waiting(command).and_then(|mut launcher| launcher.spawn());
+    /// Starts a process that waits to become the command. With `output`, it prints there and reads nothing.
+    pub fn prepare(command: &[OsString], output: Option<&File>) -> Result<Self, SpawnError> {
+        let start = || {
+            let mut launcher = itself::start_waiting(command)?;
+            if let Some(output) = output {
+                launcher
+                    .stdin(Stdio::null())
+                    .stdout(output.try_clone()?)
+                    .stderr(output.try_clone()?);
+            }
+            launcher.spawn()
+        };
+        let launcher = start();
         let child = launcher.map_err(SpawnError::Start)?;
         let command = Self { child };
         match waitpid(command.raw_pid(), Some(WaitPidFlag::WUNTRACED)) {

@@ -26,6 +26,7 @@ mod saving;
 mod sentences;
 mod symbols;
 mod walks;
+mod where_copied;
 mod writers;
 
 pub(crate) use advice_item::Advice;
@@ -42,7 +43,7 @@ pub(crate) use growers::{SampledTouches, grown_by, place_of_grower};
 pub(crate) use grown::{GrownPart, WhatGrows, WhatPartIs, failures_of_grown, notes_on_grown};
 pub(crate) use growth::{
     GrowthOfLives, GrowthShape, NewOfProcess, ProcessMemory, ProcessesOverTime, TreeGrowth,
-    TreeMemory, growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
+    TreeMemory, VerdictKind, growth_of_tree, memory_over_time, new_by_process, verdict_in_words,
 };
 pub(crate) use holders::{
     HeldPages, are_of_several_processes, copied_types, equal_holders, held_most, lesser_holders,
@@ -58,4 +59,5 @@ pub(crate) use remedies::{advice, advice_by_cause};
 pub(crate) use saving::saving_in_words;
 pub(crate) use sentences::{who_wrote_most, who_wrote_most_of_regions};
 pub(crate) use walks::{notes_on_walks, why_not_looked_for};
+pub(crate) use where_copied::copied_by_slice;
 pub(crate) use writers::{KnownPages, is_named, is_pythons, pages_by, tells_what_was_written};

@@ -36,6 +36,37 @@ pub(in crate::collect) struct SoFar<'a> {
     pub(in crate::collect) evidence: &'a WriterEvidence,
 }
 
+/// Who takes snapshots: each gets what is new since its own last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotFor {
+    /// The recording.
+    Recording,
+    /// Those who look at the run while it is traced.
+    Watch,
+}
+
+/// What the snapshots so far contain, by who took them.
+#[derive(Debug, Default)]
+pub(in crate::collect) struct SnapshotsTaken {
+    recording: PreviousSnapshots,
+    watch: PreviousSnapshots,
+}
+
+impl SnapshotsTaken {
+    /// Those of one.
+    pub(in crate::collect) const fn of(&mut self, by: SnapshotFor) -> &mut PreviousSnapshots {
+        match by {
+            SnapshotFor::Recording => &mut self.recording,
+            SnapshotFor::Watch => &mut self.watch,
+        }
+    }
+
+    /// Makes the next snapshot of each a whole one.
+    pub(in crate::collect) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
 /// What the snapshots so far contain.
 #[derive(Debug, Default)]
 pub(in crate::collect) struct PreviousSnapshots {

@@ -7,8 +7,9 @@ use std::ffi::OsString;
 use anyhow::{Context as _, Result, bail};
 
 use super::{
+    log::start_log,
     session::{TraceTarget, Until},
-    trace::{start_log, trace_until_end},
+    trace::trace_until_end,
 };
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},

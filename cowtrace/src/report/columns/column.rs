@@ -54,6 +54,7 @@ pub(crate) enum Holds {
 }
 
 /// A cell.
+#[derive(Clone)]
 pub(crate) enum Cell {
     /// Unknown, or nothing to say.
     Empty,

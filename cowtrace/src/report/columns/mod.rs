@@ -9,12 +9,12 @@ mod mappings;
 mod processes;
 mod writers;
 
-pub(super) use column::{Column, Holds};
-pub(super) use growers::{GREW_IN, GROWERS, GrowerRow};
-pub(super) use grown::{
+pub(crate) use column::{Cell, Column, Holds};
+pub(crate) use growers::{GREW_IN, GROWERS, GrowerRow};
+pub(crate) use grown::{
     GROWN_TYPES, GROWN_VARIABLES, rows_of_grown_types, rows_of_grown_variables,
 };
-pub(super) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER, SAVING_OF_HOLDER};
-pub(super) use mappings::{MAPPINGS, MappingRow};
-pub(super) use processes::{NOTE_ON_NEW, PROCESSES, ProcessRows, is_about_new};
-pub(super) use writers::{BY, LINE, WRITERS, WRITTEN, WriterCells};
+pub(crate) use holders::{HOLDERS, HolderRow, PROCESS_OF_HOLDER, SAVING_OF_HOLDER};
+pub(crate) use mappings::{MAPPINGS, MappingRow};
+pub(crate) use processes::{NOTE_ON_NEW, PROCESSES, ProcessRows, is_about_new};
+pub(crate) use writers::{BY, LINE, WRITERS, WRITTEN, WriterCells};

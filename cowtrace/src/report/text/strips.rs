@@ -9,8 +9,9 @@
 use std::io::{self, Write};
 
 use crate::{
-    run::{Region, Row, Run},
+    run::{Region, Run},
     terminal::{Style, section},
+    verdict::copied_by_slice,
     words::{region_name, shorten, size},
 };
 
@@ -44,13 +45,7 @@ pub(super) fn write_strips(run: &Run, style: Style, out: &mut dyn Write) -> io::
             &region_name(run, region),
             width.saturating_sub(legend.len()),
         );
-        let strip = strip(
-            region,
-            &run.memory.rows,
-            run.memory.range_bytes,
-            run.head.host.page_bytes,
-            width,
-        );
+        let strip = strip(run, region, width);
         writeln!(out, "  {name}{legend}\n  {strip}")?;
     }
     Ok(())
@@ -58,43 +53,15 @@ pub(super) fn write_strips(run: &Run, style: Style, out: &mut dyn Write) -> io::
 
 /// The strip of a region in `width` characters. Full height means that each process that inherited
 /// the region copied every page of the slice.
-fn strip(region: &Region, rows: &[Row], range_bytes: u64, page_bytes: u64, width: usize) -> String {
-    let size = region.mapping.size_bytes().max(1);
-    let mut copied = vec![0.0_f64; width];
-    let cell = size as f64 / width as f64;
-    for row in rows.iter().filter(|row| row.region_id == Some(region.id)) {
-        let Some(start) = row.start else { continue };
-        // The part of the range inside the region, spread over the cells it touches.
-        let from = start.max(region.mapping.start) - region.mapping.start;
-        let to = (start + range_bytes)
-            .min(region.mapping.end)
-            .saturating_sub(region.mapping.start);
-        spread_over_cells(
-            &mut copied,
-            row.copied.total() as f64,
-            from as f64 / cell,
-            to as f64 / cell,
-        );
-    }
-    let copiers = region.inheritors.max(1) as f64;
-    let full = (cell / page_bytes as f64 * copiers).max(1.0);
-    copied
-        .into_iter()
-        .map(|pages| shade(pages / full))
-        .collect()
-}
-
-fn spread_over_cells(cells: &mut [f64], pages: f64, from: f64, to: f64) {
-    let length = to - from;
-    if length <= 0.0 {
-        return;
-    }
-    let first = from.floor() as usize;
-    let last = (to.ceil() as usize).min(cells.len());
-    for (index, cell) in cells.iter_mut().enumerate().take(last).skip(first) {
-        let overlap = to.min(index as f64 + 1.0) - from.max(index as f64);
-        *cell += pages * overlap.max(0.0) / length;
-    }
+fn strip(run: &Run, region: &Region, width: usize) -> String {
+    let parts = copied_by_slice(
+        run,
+        region,
+        run.memory.rows.iter(),
+        region.inheritors,
+        width,
+    );
+    parts.into_iter().map(shade).collect()
 }
 
 fn shade(fraction: f64) -> char {
@@ -108,7 +75,7 @@ fn shade(fraction: f64) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Kind, Mapping, Sources};
+    use crate::run::{Kind, Mapping, Row, Sources};
 
     fn row(start: u64, pages: u64) -> Row {
         Row {
@@ -146,11 +113,11 @@ mod tests {
             copied_pages: 48,
             unshared_pages: 48,
         };
-        let rows = [row(0x10_0000, 16), row(0x18_0000, 8)];
-        assert_eq!(
-            strip(&region, &rows, 0x1_0000, 4096, 16),
-            "█·······▄·······"
-        );
-        assert_eq!(strip(&region, &rows, 0x1_0000, 4096, 4), "▂·▁·");
+        let mut run = Run::default();
+        run.head.host.page_bytes = 4096;
+        run.memory.range_bytes = 0x1_0000;
+        run.memory.rows = vec![row(0x10_0000, 16), row(0x18_0000, 8)];
+        assert_eq!(strip(&run, &region, 16), "█·······▄·······");
+        assert_eq!(strip(&run, &region, 4), "▂·▁·");
     }
 }

@@ -47,6 +47,22 @@ pub(crate) enum VerdictKind {
 }
 
 impl VerdictKind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::CopyOnWrite,
+        Self::Growing,
+        Self::Both,
+        Self::GrowsUntilReplaced,
+        Self::ComesAndGoes,
+        Self::WarmedUp,
+        Self::TooEarly,
+        Self::NothingGrew,
+        Self::KernelMemory,
+        Self::SharedMemory,
+        Self::PageCache,
+        Self::Elsewhere,
+    ];
+
     /// Whether new memory keeps growing, or may, of a worker at least.
     pub(crate) const fn may_keep_growing(self) -> bool {
         matches!(

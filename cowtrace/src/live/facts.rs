@@ -1,0 +1,74 @@
+//! What stands above the table, in words and figures.
+
+use crate::{
+    run::{Role, Run},
+    verdict::{Card, losses},
+    words::{plural, program_of, size},
+};
+
+/// The facts of a run.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// What is traced.
+    pub(super) target: String,
+    /// Time since the trace began, ns.
+    pub(super) elapsed_ns: u64,
+    pub(super) backend: String,
+    /// The answer.
+    pub(super) headline: String,
+    /// Bytes copied between one sample and the next, oldest first.
+    pub(super) rates: Vec<u64>,
+    /// Copied in the last of them, bytes a second.
+    pub(super) rate: u64,
+    /// Copied in all, bytes.
+    pub(super) copied: u64,
+    /// What living workers no longer share, of what they inherited, bytes.
+    pub(super) how_far: Option<(u64, u64)>,
+    /// Causes of losses, in words.
+    pub(super) lost: Vec<String>,
+}
+
+impl Facts {
+    pub(super) fn of(run: &Run) -> Self {
+        let card = Card::of(run);
+        let samples = &run.memory.timeline.samples;
+        let steps = samples.windows(2).map(|pair| {
+            let pages = pair[1].copied_pages.saturating_sub(pair[0].copied_pages);
+            let ns = pair[1].at_ns.saturating_sub(pair[0].at_ns).max(1);
+            let a_second = u128::from(run.bytes(pages)) * 1_000_000_000 / u128::from(ns);
+            u64::try_from(a_second).unwrap_or(u64::MAX)
+        });
+        let rates: Vec<u64> = steps.collect();
+        let how_far = card.outlook.as_ref();
+        Self {
+            target: target(run),
+            elapsed_ns: run.head.duration_ns,
+            backend: run.head.backend.clone(),
+            rate: rates.last().copied().unwrap_or(0),
+            rates,
+            copied: run.bytes(run.copied().total()),
+            how_far: how_far.map(|it| (it.unshared_bytes, it.ceiling_bytes)),
+            headline: card.headline,
+            lost: losses(run),
+        }
+    }
+
+    /// `12 MiB/s`.
+    pub(super) fn rate_in_words(&self) -> String {
+        format!("{}/s", size(self.rate))
+    }
+}
+
+/// `gunicorn (4242)`, `gunicorn (4242) and 2 others`.
+fn target(run: &Run) -> String {
+    let masters = run.memory.processes.iter();
+    let mut masters = masters.filter(|it| it.role == Role::Master && it.exited_ns.is_none());
+    let Some(first) = masters.next() else {
+        return "every master has ended".into();
+    };
+    let name = format!("{} ({})", program_of(run, first), first.pid);
+    match masters.count() as u64 {
+        0 => name,
+        others => format!("{name} and {}", plural(others, "other")),
+    }
+}

@@ -1,0 +1,113 @@
+//! The terminal: taken, and given back as it was, however this ends.
+
+use std::{
+    io::{self, BufWriter, IsTerminal as _, Stdout},
+    panic,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    crossterm::{
+        cursor::{Hide, Show},
+        execute,
+        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    },
+};
+
+use crate::streams;
+
+/// Bytes of a frame that are written at once.
+const BUFFER: usize = 1 << 16;
+
+/// Why there is no screen.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// Input or output is something else.
+    #[error(
+        "--live needs a terminal: standard input and standard output must be one; without --live, the report can go \
+         anywhere"
+    )]
+    None,
+    /// It can do too little.
+    #[error("--live cannot draw on this terminal (TERM=dumb)")]
+    Dumb,
+    /// It was refused.
+    #[error("the terminal cannot be used")]
+    Refused(#[from] io::Error),
+}
+
+/// Fails if no screen can be drawn here.
+pub(super) fn check(is_dumb: bool) -> Result<(), TerminalError> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(TerminalError::None);
+    }
+    if is_dumb {
+        return Err(TerminalError::Dumb);
+    }
+    Ok(())
+}
+
+/// Whether the terminal is taken.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// A terminal that shows the screen.
+pub(super) struct Screen {
+    pub(super) terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+}
+
+impl Screen {
+    /// Takes the terminal. What is said meanwhile waits.
+    pub(super) fn enter() -> io::Result<Self> {
+        give_back_at_a_panic();
+        let out = BufWriter::with_capacity(BUFFER, io::stdout());
+        let terminal = Terminal::new(CrosstermBackend::new(out))?;
+        take()?;
+        Ok(Self { terminal })
+    }
+
+    /// Takes it again after [`give_back`]; it may show anything by then.
+    pub(super) fn enter_again(&mut self) -> io::Result<()> {
+        take()?;
+        self.terminal.clear()
+    }
+}
+
+fn take() -> io::Result<()> {
+    streams::hold();
+    TAKEN.store(true, Ordering::Relaxed);
+    let taken = enable_raw_mode().and_then(|()| execute!(io::stdout(), EnterAlternateScreen, Hide));
+    taken.inspect_err(|_| give_back())
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Gives the terminal back, if it is taken.
+pub(super) fn give_back() {
+    if !TAKEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
+    let _ = disable_raw_mode();
+    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+    streams::release();
+}
+
+/// A panic ends the program at once: nothing is dropped.
+fn give_back_at_a_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |what| {
+            give_back();
+            report(what);
+        }));
+    });
+}
