@@ -210,7 +210,11 @@ impl Session<'_> {
         let screen = interrupted.is_none() && self.options.live;
         let screen = screen.then(|| Screen::begin(self.options.color, output));
         let screen = screen.transpose()?;
-        let mut watching = Watching::begin(exporter, screen.as_ref().map(Screen::viewer))?;
+        let mut watching = Watching::begin(
+            exporter,
+            self.options.metrics_workers,
+            screen.as_ref().map(Screen::viewer),
+        )?;
         // Its file is there until the trace ends.
         let _ready = ready.and_then(ReadySignal::tell);
         let progress = progress_bar(screen.is_some());

@@ -25,12 +25,17 @@ impl Watching {
     /// Begins to watch, for those who ask for metrics and for a screen; `None` if nobody looks.
     pub(super) fn begin(
         exporter: Option<Exporter>,
+        metrics_workers: u16,
         screen: Option<Box<dyn Viewer>>,
     ) -> Result<Option<Self>> {
         let mut viewers: Vec<Box<dyn Viewer>> = screen.into_iter().collect();
         if let Some(exporter) = exporter {
             let address = exporter.address();
-            viewers.push(exporter.start().context("cannot export metrics")?);
+            viewers.push(
+                exporter
+                    .start(metrics_workers.into())
+                    .context("cannot export metrics")?,
+            );
             say_to_user(format_args!(
                 "cowtrace: metrics at http://{address}/metrics"
             ));

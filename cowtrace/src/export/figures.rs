@@ -10,6 +10,7 @@ use nix::sys::{
     time::TimeValLike as _,
 };
 
+use super::slots::Slots;
 use crate::{
     memory::page_bytes,
     run::{BalanceIs, Loss, Process, Role, Run, Worker},
@@ -67,6 +68,10 @@ pub(super) struct TargetFigures {
     pub(super) held: Option<Held>,
     /// The least, the median and the most that a living worker no longer shares, bytes; `None` without workers.
     pub(super) worker_unshared: Option<[u64; 3]>,
+    /// What each living worker no longer shares, bytes, by its serial number.
+    pub(super) by_worker: Vec<(u32, u64)>,
+    /// The same by slot, as far as that is wanted.
+    pub(super) by_slot: Vec<(String, u64)>,
     /// `None` as long as it is not known.
     pub(super) verdict: Option<VerdictKind>,
 }
@@ -147,10 +152,9 @@ impl TargetFigures {
             .filter(|it| it.forked.exited_ns.is_none())
             .collect();
         let exits = single().count() - living.len();
-        let mut unshared: Vec<u64> = living
-            .iter()
-            .map(|it| run.bytes(unshared_pages(it)))
-            .collect();
+        let unshared = |it: &&Worker<'_>| (it.forked.id, run.bytes(unshared_pages(it)));
+        let by_worker: Vec<(u32, u64)> = living.iter().map(unshared).collect();
+        let mut unshared: Vec<u64> = by_worker.iter().map(|(_, bytes)| *bytes).collect();
         unshared.sort_unstable();
         let inherited = living.iter().filter_map(|it| it.forked.inherited_pages);
         Self {
@@ -165,8 +169,20 @@ impl TargetFigures {
             workers: living.len() as u64,
             held: Held::of(run, &living),
             worker_unshared: least_median_most(&unshared),
+            by_worker,
+            by_slot: Vec::new(),
             verdict: growth_of_tree(run).map(|growth| growth.kind),
         }
+    }
+
+    /// Puts its workers into so many slots.
+    pub(super) fn place_workers(&mut self, slots: &mut Slots, number: usize) {
+        let workers: Vec<u32> = self.by_worker.iter().map(|(id, _)| *id).collect();
+        let placed = slots.assign(&workers, number).iter();
+        let bytes = |id: &u32| self.by_worker.iter().find(|(other, _)| other == id);
+        self.by_slot = placed
+            .filter_map(|(slot, id)| Some((slot.to_string(), bytes(id)?.1)))
+            .collect();
     }
 
     /// Makes its counters at least as large as before.

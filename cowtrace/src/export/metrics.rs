@@ -159,7 +159,21 @@ impl Out<'_, '_> {
         self.gauges(
             ("cowtrace_worker_unshared", help, Some(Unit::Bytes)),
             spread,
-        )
+        )?;
+        let slots = targets.iter().flat_map(|target| {
+            let slots = target.by_slot.iter();
+            slots.map(move |(slot, bytes)| {
+                let labels = [("target", target.name.as_str()), ("worker", slot.as_str())];
+                (labels, *bytes)
+            })
+        });
+        // Only where that is asked for.
+        let mut slots = slots.peekable();
+        if slots.peek().is_none() {
+            return Ok(());
+        }
+        let help = "What the living worker in a slot no longer shares, since the trace began";
+        self.gauges(("cowtrace_slot_unshared", help, Some(Unit::Bytes)), slots)
     }
 
     fn verdicts(&mut self, targets: &[TargetFigures]) -> fmt::Result {

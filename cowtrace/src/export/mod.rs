@@ -8,6 +8,7 @@ mod figures;
 mod metrics;
 mod profile;
 mod server;
+mod slots;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! hold up the trace.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
@@ -31,6 +32,7 @@ use super::{
     figures::Figures,
     metrics::{TextForm, metrics_as_text},
     profile::{ProfileRequest, ProfileUnderWay},
+    slots::Slots,
 };
 use crate::{
     itself::privileges::need_no_capability,
@@ -100,8 +102,9 @@ impl Exporter {
         self.address
     }
 
-    /// Starts the thread that serves. It ends when the viewer is dropped.
-    pub fn start(self) -> io::Result<Box<dyn Viewer>> {
+    /// Starts the thread that serves; of so many workers of each service it has figures of their own. It ends when
+    /// the viewer is dropped.
+    pub fn start(self, workers: usize) -> io::Result<Box<dyn Viewer>> {
         let (publish, latest) = watch::channel(None);
         let (profiles, requests) = sync_channel(MOST_PROFILES);
         let service = Service {
@@ -126,6 +129,8 @@ impl Exporter {
             requests,
             under_way: Vec::new(),
             started_at: self.started_at,
+            workers,
+            slots: BTreeMap::new(),
         }))
     }
 }
@@ -136,6 +141,10 @@ struct Publisher {
     requests: Receiver<ProfileRequest>,
     under_way: Vec<ProfileUnderWay>,
     started_at: SystemTime,
+    /// How many workers of a target have figures of their own.
+    workers: usize,
+    /// The slots of each target, by its name.
+    slots: BTreeMap<String, Slots>,
 }
 
 impl Viewer for Publisher {
@@ -143,6 +152,12 @@ impl Viewer for Publisher {
         let mut figures = Figures::of(moment, self.started_at);
         if let Some(before) = &*self.publish.borrow() {
             figures = figures.at_least(before);
+        }
+        if self.workers > 0 {
+            for target in &mut figures.targets {
+                let slots = self.slots.entry(target.name.clone()).or_default();
+                target.place_workers(slots, self.workers);
+            }
         }
         self.publish.send_replace(Some(Arc::new(figures)));
         self.under_way.retain(|profile| !profile.is_abandoned());

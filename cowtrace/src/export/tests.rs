@@ -170,7 +170,7 @@ impl Server {
     fn start(run: &Run) -> Self {
         let exporter = Exporter::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = exporter.address();
-        let mut viewer = exporter.start().unwrap();
+        let mut viewer = exporter.start(2).unwrap();
         viewer.look(moment(run));
         Self {
             address,
@@ -223,6 +223,9 @@ fn both_forms_are_served_by_what_a_client_accepts() {
     );
     assert!(new.ends_with("# EOF\n"), "{new}");
     assert!(new.contains("# UNIT cowtrace_copied_bytes bytes"), "{new}");
+    // Of two workers there are figures by slot; here is one.
+    let slots = old.matches("cowtrace_slot_unshared_bytes{").count();
+    assert_eq!(slots, 1, "{old}");
     assert!(server.get("/healthz", "").ends_with("ok\n"));
     assert!(server.get("/", "").contains("/debug/pprof/cow"));
     assert!(server.get("/passwd", "").starts_with("HTTP/1.1 404"));

@@ -2,12 +2,16 @@
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout},
+    os::fd::AsFd as _,
     panic,
     sync::{
         Once,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use ratatui::{
     Terminal,
@@ -88,6 +92,25 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Waits until there may be a key, or for this time; fails if the terminal is gone. Before crossterm looks: it reads
+/// from a terminal that is gone for ever.
+pub(super) fn wait_for_key(time: Duration) -> io::Result<()> {
+    let input = io::stdin();
+    let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+    let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
+    match poll(&mut fds, time) {
+        // Of a window that gets another size, for example.
+        Err(nix::errno::Errno::EINTR) => return Ok(()),
+        other => other?,
+    };
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    let is_gone = fds[0].revents().is_some_and(|it| it.intersects(gone));
+    if is_gone {
+        return Err(io::Error::other("it was closed"));
+    }
+    Ok(())
 }
 
 /// Gives the terminal back, if it is taken.

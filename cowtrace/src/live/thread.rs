@@ -13,7 +13,7 @@ use std::{
 use super::{
     draw::{draw, table_rows},
     look::Look,
-    screen::{Screen, TerminalError, check, give_back},
+    screen::{Screen, TerminalError, check, give_back, wait_for_key},
     state::{Action, Front, State},
 };
 use crate::{
@@ -197,7 +197,8 @@ impl Drawing {
                 drawn = Some(Instant::now());
                 is_stale = false;
             }
-            if event::poll(if is_stale { wait } else { FRAME })? {
+            wait_for_key(if is_stale { wait } else { FRAME })?;
+            if event::poll(Duration::ZERO)? {
                 is_stale |= self.take_event(&event::read()?)?;
             }
         }

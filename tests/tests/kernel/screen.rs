@@ -154,6 +154,22 @@ fn the_terminal_is_given_back_however_it_ends() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_the_trace() {
+    if !can_trace("a_terminal_that_is_closed_ends_the_trace") {
+        return;
+    }
+    let on_screen = OnScreen::start("closed", "");
+    let cowtrace = on_screen.cowtrace();
+    drop(on_screen.terminal);
+    let begun = Instant::now();
+    while kill(cowtrace, None).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it goes on");
+        thread::sleep(Duration::from_millis(50));
+    }
+    on_screen.workload.end();
+}
+
+#[test]
 fn it_stays_when_the_service_ends_until_its_user_has_seen_it() {
     if !can_trace("it_stays_when_the_service_ends_until_its_user_has_seen_it") {
         return;
