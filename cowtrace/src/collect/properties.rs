@@ -149,7 +149,7 @@ impl Trace {
 
     /// Reads a process's mappings as at a fork.
     fn pass_on(&mut self, id: u32) {
-        let layout = self.regions.layout(id, self.mappings(id));
+        let layout = self.regions.layout(id, self.mappings(id), true);
         self.records.get_mut(id).unwrap().own = Some(layout);
     }
 
@@ -279,6 +279,7 @@ impl Trace {
             regions,
             processes: self.snapshots.processes_of(&self.records),
             command_lines: Vec::new(),
+            uncounted: Vec::new(),
             ..run.memory
         };
         if !without_writers {

@@ -68,7 +68,7 @@ fn side_as_json(runs: &[Measured]) -> Vec<Value> {
             "labels": run.labels,
             "workers": run.workers,
             "copied_bytes": number_as_json(run.copied),
-            "ceiling_bytes": number_as_json(run.ceiling),
+            "ceiling_bytes": run.ceiling.map(number_as_json),
         })
     };
     runs.iter().map(run).collect()

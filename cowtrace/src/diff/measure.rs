@@ -43,7 +43,7 @@ pub struct Measured {
     /// Workers that inherited memory, or copied some.
     pub workers: u64,
     /// Bytes that the workers inherited, the most that they can copy.
-    pub ceiling: f64,
+    pub ceiling: Option<f64>,
     /// Bytes copied by all processes.
     pub copied: f64,
     /// Of these, bytes with a known writer.
@@ -101,7 +101,9 @@ impl Measured {
             masters: masters().map(|master| master.comm.clone()).collect(),
             failure: masters().find_map(failure_of_master),
             workers: workforce.workers.len() as u64,
-            ceiling: bytes_of_pages(run, workforce.inherited_pages()),
+            ceiling: workforce
+                .inherited_pages()
+                .map(|pages| bytes_of_pages(run, pages)),
             copied: bytes_of_pages(run, run.copied().total()),
             known: sum_of_writers(run, run.who_wrote.writers.iter().filter(known)),
             totals_lost: totals_lost(run),
@@ -189,7 +191,7 @@ fn places_of_run(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>
             start: region.mapping.start,
             size: region.mapping.size_bytes(),
             copied,
-            unshared: region.unshared_fraction(),
+            unshared: run.memory.unshared_fraction(region),
             shape: shapes.remove(&region.id),
         });
     }

@@ -29,16 +29,20 @@ const READ_AT_LEAST: u64 = 262_144;
 
 /// Counts the present pages of some of a process's mappings, given by index, and fills in what else
 /// the kernel says about them. The zero page does not count where its frame number can be read
-/// (`CAP_SYS_ADMIN`, or Linux 6.7 for scanned mappings).
+/// (`CAP_SYS_ADMIN`, or Linux 6.7 for scanned mappings). Returns whether it could read them: it may not have the
+/// right to, and the process may end meanwhile.
 pub fn count_pages(
     root: &Path,
     pid: u32,
     page_bytes: u64,
     mappings: &mut [Mapping],
     wanted: &[usize],
-) {
+) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
     let Ok(file) = PagemapFile::open(root, pid, page_bytes) else {
-        return;
+        return false;
     };
     let there = read_resident(root, pid, page_bytes);
     if there.huge_pages > 0 {
@@ -56,7 +60,7 @@ pub fn count_pages(
         zero: known_zero_frame(page_bytes),
         urgent: Urgent::begin(),
     };
-    reader.read_all(&dense, mappings);
+    let is_whole = reader.read_all(&dense, mappings);
     if !reader.scan_all(&sparse, mappings) {
         share_out(&sparse, mappings, there);
     }
@@ -64,6 +68,7 @@ pub fn count_pages(
     for &at in wanted {
         mappings[at].mergeable = may_be_merged && mappings[at].anonymous_pages > 0;
     }
+    is_whole
 }
 
 /// Frame number of the zero page, if the kernel shows frame numbers.
@@ -210,9 +215,10 @@ struct PagemapReader {
 }
 
 impl PagemapReader {
-    /// Reads mappings, given in order of address; those close to each other in one go.
-    fn read_all(&mut self, order: &[usize], mappings: &mut [Mapping]) {
-        let mut rest = order;
+    /// Reads mappings, given in order of address; those close to each other in one go. False if the process
+    /// has ended meanwhile.
+    fn read_all(&mut self, order: &[usize], mappings: &mut [Mapping]) -> bool {
+        let (mut rest, mut is_whole) = (order, true);
         while let Some(&first) = rest.first() {
             let span = mappings[first].start..mappings[first].end;
             let most = span.start.saturating_add(ENTRIES as u64 * self.page_bytes);
@@ -226,13 +232,15 @@ impl PagemapReader {
                 together += 1;
             }
             let (these, later) = rest.split_at(together);
-            self.read(span.start..end, these, mappings);
+            is_whole &= self.read(span.start..end, these, mappings);
             rest = later;
         }
+        is_whole
     }
 
-    /// Reads a span and counts the present pages of the mappings in it, given in order of address.
-    fn read(&mut self, span: Range<u64>, inside: &[usize], mappings: &mut [Mapping]) {
+    /// Reads a span and counts the present pages of the mappings in it, given in order of address. False if
+    /// the process has ended.
+    fn read(&mut self, span: Range<u64>, inside: &[usize], mappings: &mut [Mapping]) -> bool {
         let mut inside = inside.iter().copied().peekable();
         let (mut at, mut pages) = (span.start, Pages::default());
         while at < span.end {
@@ -240,11 +248,11 @@ impl PagemapReader {
             let entries = self.file.entries(at, (span.end - at) / self.page_bytes);
             // A process that has ended has no pages.
             if entries.len() == 0 {
-                return;
+                return false;
             }
             for entry in entries {
                 let Some(&mapping) = inside.peek() else {
-                    return;
+                    return true;
                 };
                 if at >= mappings[mapping].start {
                     pages.add(entry, self.zero);
@@ -256,6 +264,7 @@ impl PagemapReader {
                 }
             }
         }
+        true
     }
 
     /// Scans mappings; false if this kernel cannot.

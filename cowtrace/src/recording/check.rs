@@ -121,6 +121,10 @@ fn check_references(run: &Run) -> Result<(), Damage> {
     if !lines.all(|line| has_process(line.process_id)) {
         return missing("the process of a command line");
     }
+    let mut uncounted = run.memory.uncounted.iter();
+    if !uncounted.all(|id| has_process(*id)) {
+        return missing("a process whose pages were not counted");
+    }
     let mut touches = run.growth.first_touches.iter();
     if !touches.all(|touches| has_process(touches.process_id)) {
         return missing("the process of a first touch");

@@ -23,6 +23,23 @@ impl Stored for VictimRow {
     }
 }
 
+/// A process of which it is not known which pages of its mappings it had.
+pub(super) struct UncountedRow(pub(super) u32);
+
+impl Stored for UncountedRow {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "uncounted",
+        key: &["process_id"],
+        columns: &[],
+    };
+
+    fn write(&self, _: &mut impl Columns) {}
+
+    fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self(columns.key(key)?))
+    }
+}
+
 impl Stored for CommandLine {
     const TABLE: TableDefinition = TableDefinition {
         name: "command_lines",
@@ -35,10 +52,8 @@ impl Stored for CommandLine {
     }
 
     fn read(key: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
-        let process_id = u32::try_from(key);
-        let damage = |_| Damage("command_lines: one of no process".into());
         Ok(Self {
-            process_id: process_id.map_err(damage)?,
+            process_id: columns.key(key)?,
             text: columns.text()?,
         })
     }

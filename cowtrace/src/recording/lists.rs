@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    exits::VictimRow,
+    exits::{UncountedRow, VictimRow},
     machine::ElsewhereRow,
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
@@ -22,6 +22,7 @@ pub(super) struct Lists {
     exits: HeldRows,
     command_lines: HeldRows,
     victims: HeldRows,
+    uncounted: HeldRows,
     regions: HeldRows,
     naming: NamingLists,
     growth: GrowthLists,
@@ -199,6 +200,14 @@ impl Lists {
                 processes()
                     .filter(|it| it.exit.is_some_and(|exit| exit.out_of_memory))
                     .map(|it| (u64::from(it.id), VictimRow)),
+            )?,
+            uncounted: sync_table::<UncountedRow, _>(
+                db,
+                &self.uncounted,
+                run.memory
+                    .uncounted
+                    .iter()
+                    .map(|id| (u64::from(*id), UncountedRow(*id))),
             )?,
             regions: sync_table::<Region, _>(
                 db,

@@ -188,6 +188,10 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     if is_there(&there, CommandLine::TABLE.name) {
         run.memory.command_lines = rows_without_keys(read_rows(db)?);
     }
+    if is_there(&there, exits::UncountedRow::TABLE.name) {
+        let rows = rows_without_keys(read_rows(db)?).into_iter();
+        run.memory.uncounted = rows.map(|exits::UncountedRow(id)| id).collect();
+    }
     run.memory.regions = rows_without_keys(read_rows(db)?);
     run.memory.rows = rows_without_keys(read_rows::<Row>(db)?);
     run.memory.rows.sort_by_key(Row::place);

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 30] = [
+pub(super) const LATER: [&str; 31] = [
     "balances",
     "command_lines",
     "exits",
@@ -39,6 +39,7 @@ pub(super) const LATER: [&str; 30] = [
     "timeline_held",
     "timeline_touched",
     "timeline_touches",
+    "uncounted",
     "unnamed_functions",
 ];
 
@@ -66,7 +67,7 @@ mod tests {
     use super::{
         super::{
             by_whom::{Inlined, OfNative, OfPython, StackKind as _},
-            exits::VictimRow,
+            exits::{UncountedRow, VictimRow},
             machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
             timeline::{HeldChange, SampleChange, SampleTouches, TouchChange},
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 52] = [
+        const STORED: [TableDefinition; 53] = [
             TargetRow::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
@@ -93,6 +94,7 @@ mod tests {
             Exit::TABLE,
             CommandLine::TABLE,
             VictimRow::TABLE,
+            UncountedRow::TABLE,
             Region::TABLE,
             Row::TABLE,
             Writer::TABLE,

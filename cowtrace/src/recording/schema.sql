@@ -77,6 +77,10 @@ CREATE TABLE oom_victims (
   process_id INTEGER PRIMARY KEY -- the kernel killed it for lack of memory
 );
 
+CREATE TABLE uncounted (
+  process_id INTEGER PRIMARY KEY -- which pages it had is not known: it inherited or passed on more than is told
+);
+
 CREATE TABLE regions (
   id INTEGER PRIMARY KEY,
   process_id INTEGER NOT NULL, -- whose mapping it is

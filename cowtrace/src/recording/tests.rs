@@ -83,6 +83,7 @@ proptest! {
         whole.head.unfinished = true;
         whole.memory.processes = before.memory.processes.clone();
         whole.memory.command_lines = before.memory.command_lines.clone();
+        whole.memory.uncounted = before.memory.uncounted.clone();
         whole.who_holds = before.who_holds.clone();
         whole.growth = before.growth.clone();
         whole.machine.kills = before.machine.kills.clone();

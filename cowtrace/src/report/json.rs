@@ -137,11 +137,11 @@ struct RegionOut<'a> {
     kind: &'static str,
     perms: &'a str,
     size_bytes: u64,
-    resident_pages: u64,
+    resident_pages: Option<u64>,
     copied_pages: u64,
     unshared_fraction: Option<f64>,
     inheritors: u64,
-    inherited_pages: u64,
+    inherited_pages: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -208,7 +208,7 @@ pub fn run_as_json(run: &Run, histogram: Histogram, out: &mut dyn Write) -> io::
             .map(|cause| (cause.key, (cause.count)(&run.loss)))
             .collect(),
         processes: processes_out(run),
-        regions: run.memory.regions.iter().map(region_out).collect(),
+        regions: regions_out(run),
         histogram: HistogramOut {
             range_bytes: run.memory.range_bytes,
             ranges: (histogram == Histogram::Whole)
@@ -289,7 +289,13 @@ fn holder_out<'a>(run: &'a Run, holder: &'a Holder) -> HolderOut<'a> {
     }
 }
 
-fn region_out(region: &Region) -> RegionOut<'_> {
+fn regions_out(run: &Run) -> Vec<RegionOut<'_>> {
+    let regions = run.memory.regions.iter();
+    regions.map(|region| region_out(run, region)).collect()
+}
+
+fn region_out<'a>(run: &Run, region: &'a Region) -> RegionOut<'a> {
+    let is_counted = run.memory.is_counted(region.process_id);
     let mapping = &region.mapping;
     RegionOut {
         id: region.id,
@@ -300,11 +306,11 @@ fn region_out(region: &Region) -> RegionOut<'_> {
         kind: mapping.kind.name(),
         perms: &mapping.perms,
         size_bytes: mapping.size_bytes(),
-        resident_pages: mapping.resident_pages,
+        resident_pages: is_counted.then_some(mapping.resident_pages),
         copied_pages: region.copied_pages,
-        unshared_fraction: region.unshared_fraction(),
+        unshared_fraction: run.memory.unshared_fraction(region),
         inheritors: region.inheritors,
-        inherited_pages: region.inherited_pages,
+        inherited_pages: is_counted.then_some(region.inherited_pages),
     }
 }
 

@@ -21,6 +21,10 @@ pub struct CopiedMemory {
     /// What processes run, in the order of processes; those left out whose command line was never read.
     #[serde(default)]
     pub command_lines: Vec<CommandLine>,
+    /// Processes that inherited memory, or passed it on, of which it is not known which pages were there, in
+    /// order: the kernel does not show that of every process.
+    #[serde(default)]
+    pub uncounted: Vec<u32>,
 }
 
 impl CopiedMemory {
@@ -28,6 +32,26 @@ impl CopiedMemory {
     pub fn descendants(&self) -> impl Iterator<Item = &Process> {
         let processes = self.processes.iter();
         processes.filter(|process| process.role == Role::Worker)
+    }
+
+    /// Whether it is known which pages of its mappings a process had.
+    #[must_use]
+    pub fn is_counted(&self, process_id: u32) -> bool {
+        self.uncounted.binary_search(&process_id).is_err()
+    }
+
+    /// Present pages that a process inherited and can copy; none if that is not known, or it inherited nothing.
+    #[must_use]
+    pub fn inherited_pages(&self, process: &Process) -> Option<u64> {
+        let pages = process.inherited_pages;
+        pages.filter(|_| self.is_counted(process.id))
+    }
+
+    /// The part of a region that is no longer shared; none if that is not known, or nobody inherited any of it.
+    #[must_use]
+    pub fn unshared_fraction(&self, region: &Region) -> Option<f64> {
+        let fraction = region.unshared_fraction();
+        fraction.filter(|_| self.is_counted(region.process_id))
     }
 
     /// What a process runs, if that is known.

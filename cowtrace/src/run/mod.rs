@@ -157,10 +157,11 @@ impl Run {
         self.memory.descendants()
     }
 
-    /// Bytes the workers inherited: copy-on-write can use no more than this.
+    /// Bytes the workers inherited: copy-on-write can use no more than this. `None` if that is not known.
     #[must_use]
-    pub fn ceiling_bytes(&self) -> u64 {
-        self.bytes(self.workforce().inherited_pages())
+    pub fn ceiling_bytes(&self) -> Option<u64> {
+        let pages = self.workforce().inherited_pages();
+        pages.map(|pages| self.bytes(pages))
     }
 
     /// The Python frames that a writer wrote from, innermost first, and what comes after them; none

@@ -25,6 +25,8 @@ pub struct Workers<'a> {
 pub struct Worker<'a> {
     /// Its image as it was forked.
     pub forked: &'a Process,
+    /// Pages that it inherited and can copy; `None` if that is not known.
+    pub inherited_pages: Option<u64>,
     /// Pages that were copied for it, also after it had started programs in its own place.
     pub copied_pages: u64,
     /// Whose memory it inherited.
@@ -71,6 +73,9 @@ impl<'a> Workers<'a> {
             } else if lineage.is_worker(first) {
                 all.workers.push(Worker {
                     forked: first,
+                    inherited_pages: memory
+                        .is_counted(first.id)
+                        .then(|| first.inherited_pages.unwrap_or(0)),
                     copied_pages,
                     donor: donors.donor(first),
                 });
@@ -85,11 +90,11 @@ impl<'a> Workers<'a> {
         all
     }
 
-    /// Pages that the workers inherited: copy-on-write can copy no more for them than this.
+    /// Pages that the workers inherited: copy-on-write can copy no more for them than this. `None` if that is
+    /// not known of one of them.
     #[must_use]
-    pub fn inherited_pages(&self) -> u64 {
-        let workers = self.workers.iter();
-        workers.filter_map(|it| it.forked.inherited_pages).sum()
+    pub fn inherited_pages(&self) -> Option<u64> {
+        self.workers.iter().map(|it| it.inherited_pages).sum()
     }
 
     /// The processes that workers inherited from.

@@ -51,7 +51,8 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     let copied = run.bytes(run.copied().total()) as f64;
     let mut all: Vec<Advice> = advice_on_symbols(run).into_iter().collect();
     all.extend(on_short_lives(run));
-    if copied < CEILING * run.ceiling_bytes() as f64 {
+    let ceiling = run.ceiling_bytes();
+    if ceiling.is_some_and(|ceiling| copied < CEILING * ceiling as f64) {
         return all;
     }
     let is_kind = |kind: WriteKind| move |writer: &Writer| writer.kind == kind;

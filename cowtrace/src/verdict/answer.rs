@@ -80,7 +80,7 @@ pub(crate) fn main_facts(run: &Run) -> Vec<String> {
 
 fn unshared_in_words(run: &Run) -> Option<String> {
     let share = unshared_share(run)?;
-    let all = size(run.ceiling_bytes());
+    let all = size(run.ceiling_bytes()?);
     let what = if earlier_workers(run) == 0 {
         format!("is no longer shared; copies of all of it would use {all}")
     } else {
@@ -96,6 +96,7 @@ fn unshared_in_words(run: &Run) -> Option<String> {
 fn about_workers(run: &Run) -> Vec<String> {
     let mut facts: Vec<String> = copied_before(run).into_iter().collect();
     facts.extend(no_frames(run));
+    facts.extend(no_counts(run));
     facts.extend(swapped_in_words(run));
     facts.extend(failures_in_words(run));
     facts.extend(no_workers(run, &run.workforce()));
@@ -147,6 +148,15 @@ fn no_frames(run: &Run) -> Option<String> {
     let what = "The kernel showed no page frames (that takes CAP_SYS_ADMIN): what was unshared before the \
                 trace is not known.";
     is_coarse.then(|| what.into())
+}
+
+/// What is missing where cowtrace could not read which pages processes have.
+fn no_counts(run: &Run) -> Option<String> {
+    let is_unknown = run.workforce().inherited_pages().is_none();
+    let what = "How much the workers inherited is not known, so neither is how much of it they still share: \
+                cowtrace could not read which pages there were. Of a process of another user that takes \
+                CAP_DAC_READ_SEARCH.";
+    is_unknown.then(|| what.into())
 }
 
 /// Descendants that are not workers, with their copies; or that there were no descendants.
@@ -233,15 +243,15 @@ fn copied_before(run: &Run) -> Option<String> {
 }
 
 /// The share of the workers' inherited memory that is no longer shared; none if nothing was copied
-/// or inherited.
+/// or inherited, or if it is not known how much was inherited.
 pub(crate) fn unshared_share(run: &Run) -> Option<f64> {
     let unshared = unshared_bytes(run)?;
-    Some(unshared as f64 / run.ceiling_bytes() as f64)
+    Some(unshared as f64 / run.ceiling_bytes()? as f64)
 }
 
-/// The workers' inherited memory that is no longer shared, bytes; none if nothing was copied or inherited.
+/// The workers' inherited memory that is no longer shared, bytes; none as for the share.
 pub(super) fn unshared_bytes(run: &Run) -> Option<u64> {
-    let ceiling = run.ceiling_bytes();
+    let ceiling = run.ceiling_bytes()?;
     (ceiling > 0 && run.copied().total() > 0).then(|| {
         let donors = run.workforce().donors();
         let theirs = run

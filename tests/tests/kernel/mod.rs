@@ -38,6 +38,7 @@ mod starts;
 mod streams;
 mod sudo;
 mod tree;
+mod uncounted;
 mod verdicts;
 mod workers;
 mod writers;

@@ -309,7 +309,7 @@ fn the_process_that_reads_foreign_files_has_no_rights_while_it_reads() {
 }
 
 /// Starts a program as nobody, with no more than these capabilities.
-fn as_nobody(capabilities: &[&str], program: &Path) -> Command {
+pub(super) fn as_nobody(capabilities: &[&str], program: &Path) -> Command {
     let only = capabilities
         .iter()
         .fold("-all".to_owned(), |all, name| all + ",+" + name);
@@ -323,7 +323,7 @@ fn as_nobody(capabilities: &[&str], program: &Path) -> Command {
 }
 
 /// What the README names.
-const NAMED: [&str; 3] = ["bpf", "perfmon", "sys_ptrace"];
+pub(super) const NAMED: [&str; 3] = ["bpf", "perfmon", "sys_ptrace"];
 
 /// Whether this kernel lets anybody use tables that are there: from Linux 5.19 on, or as it is set.
 fn tables_are_free() -> bool {

@@ -114,6 +114,7 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
         range_bytes: 16 * PAGE,
         timeline: Timeline::new(1_000_000),
         command_lines: Vec::new(),
+        uncounted: Vec::new(),
     };
     let mut run = Run::new(stored.head, memory.range_bytes, memory.timeline.interval_ns);
     run.memory = memory;

@@ -102,6 +102,11 @@ impl PreviousSnapshots {
             regions: self.regions_of(records, so_far.regions),
             processes: self.processes_of(records),
             command_lines: records.in_run().filter_map(Record::command_line).collect(),
+            uncounted: records
+                .in_run()
+                .filter(|it| it.is_uncounted)
+                .map(|it| it.id)
+                .collect(),
             ..run.memory
         };
         run.growth = self.growth_of(records);

@@ -102,6 +102,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
     let InRun {
         processes,
         command_lines,
+        uncounted,
         rows,
         mut regions,
         growth,
@@ -116,6 +117,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
         rows,
         timeline: parts.timeline,
         command_lines,
+        uncounted,
         ..run.memory
     };
     run.who_holds = parts.who_holds;
@@ -130,6 +132,7 @@ pub(in crate::collect) fn complete_run(mut run: Run, parts: FinalParts, proc_roo
 pub(in crate::collect) struct InRun {
     pub(in crate::collect) processes: Vec<Process>,
     pub(in crate::collect) command_lines: Vec<CommandLine>,
+    pub(in crate::collect) uncounted: Vec<u32>,
     pub(in crate::collect) rows: Vec<Row>,
     pub(in crate::collect) regions: Vec<Region>,
     pub(in crate::collect) growth: Growth,
@@ -139,7 +142,7 @@ pub(in crate::collect) struct InRun {
 pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRun {
     let ids = records.ids_in_run();
     let (mut rows, mut processes) = (Vec::new(), Vec::new());
-    let mut command_lines = Vec::new();
+    let (mut command_lines, mut uncounted) = (Vec::new(), Vec::new());
     let mut growth = Growth::default();
     for record in records.into_in_run() {
         let mut copied = Sources::default();
@@ -148,6 +151,7 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
         }
         processes.push(record.process(copied, &ids));
         command_lines.extend(record.command_line());
+        uncounted.extend(record.is_uncounted.then_some(record.id));
         growth
             .first_touches
             .extend(record.touches.in_run(record.id));
@@ -168,6 +172,7 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
     InRun {
         processes,
         command_lines,
+        uncounted,
         rows,
         regions: regions.into_regions(|process| masters.contains(&process)),
         growth,

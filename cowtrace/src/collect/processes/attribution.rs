@@ -15,6 +15,7 @@ use crate::run::{Kind, Mapping, Region, Sources};
 #[derive(Debug, Default)]
 pub(in crate::collect) struct MappingLayout {
     entries: Vec<Entry>,
+    is_counted: bool,
 }
 
 #[derive(Debug)]
@@ -73,7 +74,12 @@ impl MappingLayout {
         self.entries.iter().map(|entry| &entry.mapping)
     }
 
-    /// Present pages that a child can copy.
+    /// Whether the present pages of its mappings could be counted.
+    pub(in crate::collect) const fn is_counted(&self) -> bool {
+        self.is_counted
+    }
+
+    /// Present pages that a child can copy, as far as they were counted.
     pub(in crate::collect) fn inherited_pages(&self) -> u64 {
         self.mappings()
             .filter(|mapping| mapping.is_copy_on_write())
@@ -95,6 +101,7 @@ impl RegionTable {
         &mut self,
         process: u32,
         mut mappings: Vec<Mapping>,
+        is_counted: bool,
     ) -> Rc<MappingLayout> {
         mappings.sort_by_key(|mapping| mapping.start);
         let entries = mappings
@@ -104,7 +111,10 @@ impl RegionTable {
                 mapping,
             })
             .collect();
-        Rc::new(MappingLayout { entries })
+        Rc::new(MappingLayout {
+            entries,
+            is_counted,
+        })
     }
 
     fn region_of(&mut self, process: u32, mapping: &Mapping) -> u32 {
@@ -241,6 +251,7 @@ mod tests {
                 mapping(0x20_0000, 0x30_0000, "b"),
                 mapping(0x1000, 0x2000, "a"),
             ],
+            true,
         );
         assert_eq!(layout.place(0x1000, 0x1000).unwrap().region, 0);
         assert_eq!(layout.place(0x2f_f000, 0x1000).unwrap().region, 1);
@@ -257,6 +268,7 @@ mod tests {
                 mapping(0x1_0000, 0x1_3000, "a"),
                 mapping(0x1_3000, 0x3_0000, "b"),
             ],
+            true,
         );
         let place = layout.place(0x1_0000, 0x1_0000).unwrap();
         assert_eq!(
@@ -274,7 +286,7 @@ mod tests {
             ..mapping(0x1_0000, 0x1_f000, "/lib/x.so")
         };
         let data = mapping(0x1_f000, 0x2_1000, "/lib/x.so");
-        let layout = table.layout(0, vec![code, data]);
+        let layout = table.layout(0, vec![code, data], true);
         let place = layout.place(0x1_0000, 0x1_0000).unwrap();
         assert_eq!((place.region, place.is_mixed), (1, false));
     }
@@ -282,8 +294,8 @@ mod tests {
     #[test]
     fn a_grown_mapping_stays_the_same_region() {
         let mut table = RegionTable::default();
-        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
-        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[inheritance]")]);
+        let before = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")], true);
+        let after = table.layout(0, vec![mapping(0x1000, 0x9000, "[inheritance]")], true);
         assert_eq!(
             before.place(0x1000, 0x1000).unwrap().region,
             after.place(0x8000, 0x1000).unwrap().region
@@ -299,8 +311,8 @@ mod tests {
     #[test]
     fn the_same_addresses_in_another_process_are_another_region() {
         let mut table = RegionTable::default();
-        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
-        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[inheritance]")]);
+        let one = table.layout(0, vec![mapping(0x1000, 0x2000, "[inheritance]")], true);
+        let two = table.layout(7, vec![mapping(0x1000, 0x2000, "[inheritance]")], true);
         assert_ne!(
             one.place(0x1000, 1).unwrap().region,
             two.place(0x1000, 1).unwrap().region
@@ -310,7 +322,7 @@ mod tests {
     #[test]
     fn zero_page_fills_unshare_nothing_and_the_owners_copies_do() {
         let mut table = RegionTable::default();
-        let layout = table.layout(0, vec![mapping(0x1000, 0x5000, "m")]);
+        let layout = table.layout(0, vec![mapping(0x1000, 0x5000, "m")], true);
         table.inherit(&layout);
         let inheritors = Sources {
             anon: 1,

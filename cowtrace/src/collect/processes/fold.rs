@@ -92,6 +92,7 @@ impl JoinedRecord {
         sum.totals.unranged_touched += other.totals.unranged_touched;
         sum.touches.add(&other.touches);
         sum.exited_ns = sum.exited_ns.max(other.exited_ns);
+        sum.is_uncounted |= other.is_uncounted;
         sum.inherited_pages = match (sum.inherited_pages, other.inherited_pages) {
             (None, None) => None,
             (one, two) => Some(one.unwrap_or(0) + two.unwrap_or(0)),

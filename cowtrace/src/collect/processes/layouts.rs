@@ -41,6 +41,13 @@ struct KnownLayout {
     layout: Rc<MappingLayout>,
 }
 
+/// Mappings as they were read.
+struct ReadMappings {
+    all: Vec<Mapping>,
+    /// Whether their present pages could be counted.
+    are_counted: bool,
+}
+
 /// The last count of all pages.
 #[derive(Clone, Copy)]
 struct PageCount {
@@ -99,22 +106,22 @@ impl Layouts {
         };
         let with_new_ones = |known: &KnownLayout| {
             let mappings = read(Some(known.layout.as_ref()))?;
-            let pages = pages_of(&mappings);
+            let pages = pages_of(&mappings.all);
             let is_good = known.counted.is_good_for(pages, anonymous_pages);
             is_good.then_some((mappings, known.counted))
         };
         let with_all = || {
             let begun = own_time();
             let mappings = read(None)?;
-            let counted = PageCount::of(pages_of(&mappings), anonymous_pages, begun);
+            let counted = PageCount::of(pages_of(&mappings.all), anonymous_pages, begun);
             Some((mappings, counted))
         };
         let (mappings, counted) = before.and_then(with_new_ones).or_else(with_all)?;
         if is_over() {
             return None;
         }
-        split(&mappings, tables);
-        let layout = regions.layout(id, mappings);
+        split(&mappings.all, tables);
+        let layout = regions.layout(id, mappings.all, mappings.are_counted);
         let known = KnownLayout {
             text,
             counted,
@@ -135,8 +142,8 @@ impl Layouts {
         let text = memory::read_layout_text(&self.proc_root, pid).ok()?;
         let linked = self.linked.get(&id).and_then(Option::as_ref);
         let mappings = self.read(pid, &text, linked, None, || false)?;
-        split(&mappings, tables);
-        Some(regions.layout(id, mappings))
+        split(&mappings.all, tables);
+        Some(regions.layout(id, mappings.all, mappings.are_counted))
     }
 
     pub(in crate::collect) fn forget(&mut self, id: u32) {
@@ -159,7 +166,7 @@ impl Layouts {
         linked: Option<&LinkedProgram>,
         before: Option<&MappingLayout>,
         is_over: impl Fn() -> bool,
-    ) -> Option<Vec<Mapping>> {
+    ) -> Option<ReadMappings> {
         let mut mappings = memory::read_mappings(text).ok()?;
         memory::name_unnamed(&mut mappings);
         if let Some(linked) = linked {
@@ -181,8 +188,13 @@ impl Layouts {
                 _ => {}
             }
         }
-        memory::count_pages(&self.proc_root, pid, self.page_bytes, &mut mappings, &new);
-        Some(mappings)
+        let were_counted = before.is_none_or(MappingLayout::is_counted);
+        let are_counted = were_counted
+            & memory::count_pages(&self.proc_root, pid, self.page_bytes, &mut mappings, &new);
+        Some(ReadMappings {
+            all: mappings,
+            are_counted,
+        })
     }
 }
 

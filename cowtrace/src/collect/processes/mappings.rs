@@ -73,8 +73,9 @@ impl Mappings {
                 .or_else(|| self.layouts.of_copy(id, child, regions, tables))
                 // Both are gone: the parent was too short-lived to map much of its own.
                 .or_else(|| {
-                    let mappings = handed_down?.mappings().cloned().collect();
-                    Some(regions.layout(id, mappings))
+                    let layout = handed_down?;
+                    let mappings = layout.mappings().cloned().collect();
+                    Some(regions.layout(id, mappings, layout.is_counted()))
                 })
         });
         match &layout {

@@ -51,6 +51,8 @@ pub(in crate::collect) struct Record {
     pub inherited: Option<Rc<MappingLayout>>,
     /// Present pages in them that it can copy.
     pub inherited_pages: Option<u64>,
+    /// Whether these are too few, or those that it passes on, since they could not be counted.
+    pub is_uncounted: bool,
     /// Its own mappings when it last forked.
     pub own: Option<Rc<MappingLayout>>,
     /// Its own mappings as last read.
@@ -95,6 +97,7 @@ impl Record {
             restarts: None,
             inherited: None,
             inherited_pages: None,
+            is_uncounted: false,
             own: None,
             current: None,
             totals: Totals::default(),

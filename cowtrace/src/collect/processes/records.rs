@@ -31,6 +31,8 @@ impl Records {
             .inherited
             .as_ref()
             .map(|layout| layout.inherited_pages());
+        let inherited = record.inherited.as_deref();
+        record.is_uncounted |= inherited.is_some_and(|layout| !layout.is_counted());
         record.forked_from = record.parent.filter(|_| record.inherited.is_some());
         if record.command_line.is_none() {
             let before = record.forked_from.and_then(|id| self.get(id));

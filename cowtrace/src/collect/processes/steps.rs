@@ -56,6 +56,7 @@ impl Processes {
                 mappings.inherit(&layout);
             }
             child.inherited_pages = inherited_pages;
+            child.is_uncounted |= !layout.is_counted();
             child.inheritance = inheritance;
         }
     }

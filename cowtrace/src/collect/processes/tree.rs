@@ -226,6 +226,7 @@ impl Processes {
     /// Notes what a process passes on.
     pub(in crate::collect) fn note_layout(&mut self, id: u32, layout: Option<Rc<MappingLayout>>) {
         if let Some(record) = self.records.get_mut(id) {
+            record.is_uncounted |= layout.as_ref().is_some_and(|it| !it.is_counted());
             record.own = layout;
         }
     }

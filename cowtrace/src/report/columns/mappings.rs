@@ -19,7 +19,8 @@ pub(crate) struct MappingRow {
 /// What is known about an inherited mapping.
 struct Inherited {
     unshared: Option<f64>,
-    present_bytes: u64,
+    /// None if it is not known.
+    present_bytes: Option<u64>,
     inheritors: u64,
     kind: &'static str,
 }
@@ -37,7 +38,7 @@ pub(crate) const MAPPINGS: [Column<MappingRow>; 9] = [
     }),
     Column::new("", Holds::Bar, Shown::InText, |row| row.unshared().into()),
     Column::new("present", Holds::Bytes, Shown::OnPage, |row| {
-        row.region.as_ref().map(|it| it.present_bytes).into()
+        row.region.as_ref().and_then(|it| it.present_bytes).into()
     }),
     Column::new("inheritors", Holds::Count, Shown::OnPage, |row| {
         row.region.as_ref().map(|it| it.inheritors).into()
@@ -52,9 +53,10 @@ pub(crate) const MAPPINGS: [Column<MappingRow>; 9] = [
 
 impl MappingRow {
     pub(crate) fn of(run: &Run, region: &Region) -> Self {
+        let is_counted = run.memory.is_counted(region.process_id);
         let inherited = Inherited {
-            unshared: region.unshared_fraction(),
-            present_bytes: run.bytes(region.mapping.resident_pages),
+            unshared: run.memory.unshared_fraction(region),
+            present_bytes: is_counted.then(|| run.bytes(region.mapping.resident_pages)),
             inheritors: region.inheritors,
             kind: region.mapping.kind.name(),
         };
@@ -82,7 +84,7 @@ impl MappingRow {
 impl Inherited {
     /// `4 GiB x 82`: the present memory, and how many processes inherited it.
     fn of(&self) -> String {
-        let present = size(self.present_bytes);
+        let present = self.present_bytes.map_or_else(|| "unknown".into(), size);
         match self.inheritors {
             0 => present,
             inheritors => format!("{present} x {}", count(inheritors)),

@@ -118,6 +118,7 @@ impl<'a> ProcessRows<'a> {
         let run = self.run;
         let pages = process.copied.total();
         let new = self.new_of(process);
+        let inherited = run.memory.inherited_pages(process);
         let lives = process.exited_ns.is_none() || new.held > 0;
         ProcessRow {
             name: what_runs(run, process),
@@ -127,7 +128,7 @@ impl<'a> ProcessRows<'a> {
             new_bytes: (self.have_new() && lives).then(|| run.bytes(new.held)),
             given_back_bytes: self.have_new().then(|| run.bytes(new.given_back)),
             reused_faults: process.reused_faults,
-            inherited_bytes: process.inherited_pages.map(|pages| run.bytes(pages)),
+            inherited_bytes: inherited.map(|pages| run.bytes(pages)),
             pid: (process.pid != 0).then(|| process.pid.into()),
             role: role_in_words(process),
             state: state(run, process, &self.successors),

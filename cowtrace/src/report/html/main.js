@@ -17,7 +17,7 @@ function drawHead() {
   const facts = [
     ["Copied in all", size(totals.copied_bytes), plural(totals.copied_pages, "page")],
     ...totals.held_bytes === null ? [] : [["Copies held at the end", size(totals.held_bytes), "by processes that lived"], ["New memory at the end", size(totals.new_bytes), "likewise"]],
-    [totals.all_live ? "No longer shared" : "Copied in the trace", totals.unshared_share === null ? "–" : percent(totals.unshared_share), `of ${size(totals.ceiling_bytes)} that all workers inherited`],
+    [totals.all_live ? "No longer shared" : "Copied in the trace", totals.unshared_share === null ? "–" : percent(totals.unshared_share), totals.ceiling_bytes === null ? "what the workers inherited is not known" : `of ${size(totals.ceiling_bytes)} that all workers inherited`],
     [totals.workers === 1 ? "Worker" : "Workers", count(totals.workers), "seen"],
     ["Re-used", count(totals.reused_faults), totals.reused_faults === 1 ? "write fault that copied nothing" : "write faults that copied nothing"],
   ];

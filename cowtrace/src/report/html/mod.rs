@@ -101,7 +101,8 @@ struct PageTotals {
     copied_pages: u64,
     copied_bytes: u64,
     reused_faults: u64,
-    ceiling_bytes: u64,
+    /// None if it is not known.
+    ceiling_bytes: Option<u64>,
     unshared_share: Option<f64>,
     /// Of processes that lived at the end; none in recordings of versions that did not look, as new memory.
     held_bytes: Option<u64>,

@@ -135,7 +135,7 @@ fn process_out<'a>(
         copied_pages: process.copied.total(),
         reused_faults: process.reused_faults,
         exit: process.exit.map(|exit| ExitOut::of(run, process, exit)),
-        inherited_pages: process.inherited_pages,
+        inherited_pages: run.memory.inherited_pages(process),
         by_source: process.copied,
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct VerdictOut {
     headline: Option<String>,
     summary: String,
     copied_bytes: u64,
-    ceiling_bytes: u64,
+    ceiling_bytes: Option<u64>,
     how_far: Option<HowFarOut>,
     #[serde(flatten)]
     growth: Option<GrowthOut>,

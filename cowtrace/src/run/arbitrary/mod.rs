@@ -301,6 +301,11 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
                     text: format!("{} --port", process.comm),
                 })
                 .collect();
+            run.memory.uncounted = processes
+                .iter()
+                .filter(|process| process.copied.anon.is_multiple_of(3))
+                .map(|process| process.id)
+                .collect();
             run.memory.processes = processes;
             run.memory.regions = regions;
             run.who_wrote.python_frames = python_frames;

@@ -118,7 +118,7 @@ fn children_of_a_script_that_becomes_a_service_are_helpers() {
     let all = tree.run.workforce();
     assert_eq!(all.helpers.parents, BTreeSet::from(["bash"]));
     assert_eq!(all.helpers.copied_pages, 72 * 60);
-    assert_eq!(all.inherited_pages(), 20_000);
+    assert_eq!(all.inherited_pages(), Some(20_000));
     assert_eq!(all.donors(), HashSet::from([service]));
 }
 

@@ -58,8 +58,8 @@ impl Outlook {
             None => worker.forked.exited_ns.is_none(),
         };
         let living: Vec<&Worker<'_>> = all.iter().filter(lives).collect();
-        let inherited = living.iter().filter_map(|it| it.forked.inherited_pages);
-        let ceiling_bytes = run.bytes(inherited.sum());
+        let inherited = living.iter().map(|it| it.inherited_pages);
+        let ceiling_bytes = run.bytes(inherited.sum::<Option<u64>>()?);
         if run.copied().total() == 0 || ceiling_bytes == 0 {
             return None;
         }
@@ -90,7 +90,7 @@ impl Outlook {
 /// Pages that a worker copied of what it inherited.
 fn own_copies(worker: &Worker<'_>) -> u64 {
     let copied = worker.forked.copied.total() - worker.forked.copied.zero;
-    copied.min(worker.forked.inherited_pages.unwrap_or(0))
+    copied.min(worker.inherited_pages.unwrap_or(0))
 }
 
 /// Of the pages that workers inherited, those with a reference count, by the part that they are of the pages of the
@@ -103,7 +103,7 @@ fn by_reading(run: &Run, workers: &[&Worker<'_>]) -> Option<u64> {
         let reach = of_donor
             .find_map(|walk| walk.reading)
             .filter(|it| it.pages > 0)?;
-        let inherited = u128::from(worker.forked.inherited_pages?);
+        let inherited = u128::from(worker.inherited_pages?);
         let pages = inherited * u128::from(reach.with_counts) / u128::from(reach.pages);
         u64::try_from(pages).ok()
     });

@@ -1,6 +1,7 @@
 //! The facts of stored runs.
 
 use super::*;
+use crate::verdict::{facts, unshared_share};
 
 const SERVICE: &str = include_str!("../../../../tests/tests/runs/service.json");
 const SAVING: &str = include_str!("../../../../tests/tests/runs/saving.json");
@@ -54,6 +55,34 @@ fn what_the_master_copied_is_not_divided_among_workers() {
     run.memory.processes.push(gone);
     assert_eq!(run.workforce().workers.len(), 2);
     assert!(Outlook::of(&run, None).is_none());
+}
+
+#[test]
+fn without_a_count_of_what_was_inherited_there_is_no_ceiling_and_no_share() {
+    let mut run = stored(SERVICE);
+    assert!(run.ceiling_bytes().is_some() && unshared_share(&run).is_some());
+    let fact = "How much the workers inherited is not known";
+    let says = |run: &Run| facts(run).iter().any(|it| it.starts_with(fact));
+    assert!(!says(&run));
+    // One worker is enough.
+    let worker = run.workforce().workers[0].forked.id;
+    run.memory.uncounted = vec![worker];
+    assert_eq!(run.ceiling_bytes(), None);
+    assert_eq!(unshared_share(&run), None);
+    assert!(Outlook::of(&run, None).is_none());
+    assert!(says(&run), "{:?}", facts(&run));
+    let process = run.process(worker).unwrap();
+    assert_eq!(run.memory.inherited_pages(process), None);
+    // Nor is there a part of the regions of one whose pages were not counted.
+    let of_some = |run: &Run| {
+        let regions = run.memory.regions.iter();
+        regions
+            .filter_map(|it| run.memory.unshared_fraction(it))
+            .count()
+    };
+    assert!(of_some(&run) > 0);
+    run.memory.uncounted = run.memory.processes.iter().map(|it| it.id).collect();
+    assert_eq!(of_some(&run), 0);
 }
 
 #[test]
