@@ -23,7 +23,7 @@ fn wrong_usage_is_status_2() {
 
 #[test]
 fn bad_durations_sizes_and_labels_say_what_is_right() {
-    fails(&["--pid", "1", "-d", "soon"], 2, "10s, 5m or 1h30m");
+    fails(&["--pid", "1", "-d", "soon"], 2, "250ms, 30s, 5m or 1h30m");
     fails(&["--pid", "1", "-d", "0s"], 2, "must be above 0");
     fails(&["--pid", "1", "-i", "1ms"], 2, "50ms to 1h");
     fails(&["--pid", "1", "--range", "5000"], 2, "power of two");

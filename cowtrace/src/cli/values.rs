@@ -25,7 +25,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         },
     };
     match parsed {
-        None => Err("write it like 10s, 5m or 1h30m".into()),
+        None => Err("write it like 250ms, 30s, 5m or 1h30m".into()),
         Some(Duration::ZERO) => Err(NO_TIME.into()),
         Some(duration) if duration > LONGEST => Err(TOO_LONG.into()),
         Some(duration) => Ok(duration),
@@ -162,7 +162,11 @@ mod tests {
         }
         assert_eq!(says("18446744073709551615years"), TOO_LONG);
         for text in ["", "nan", "ten", "10 parsecs", "5m3"] {
-            assert_eq!(says(text), "write it like 10s, 5m or 1h30m", "{text}");
+            assert_eq!(
+                says(text),
+                "write it like 250ms, 30s, 5m or 1h30m",
+                "{text}"
+            );
         }
         assert!(parse_interval("1ms").is_err() && parse_interval("2h").is_err());
     }

@@ -103,7 +103,8 @@ fn on_short_lives(run: &Run) -> Option<Advice> {
     let again = growth.copied_bytes.saturating_sub(growth.peak_held_bytes);
     is_work.then(|| {
         let because = format!(
-            "{} copied {} one after the other, each what it used. That takes time rather than memory: workers              that live longer copy it once.",
+            "{} copied {} one after the other, each what it used. That takes time rather than memory: workers \
+             that live longer copy it once.",
             plural(workers, "worker"),
             size(growth.copied_bytes)
         );

@@ -25,6 +25,8 @@ pub(crate) struct Outlook {
     pub(crate) workers: usize,
     /// Whether some were there before the trace: what they had copied by then is not known.
     pub(crate) is_since_start: bool,
+    /// Whether all of these have ended since.
+    pub(crate) have_ended: bool,
     /// Copies a second towards the end, bytes; `None` if not known.
     pub(crate) rate: Option<u64>,
     /// For how long next to nothing was copied, ns.
@@ -81,6 +83,7 @@ impl Outlook {
             ceiling_bytes,
             workers: living.len(),
             is_since_start: living.iter().any(|worker| worker.forked.started_ns == 0),
+            have_ended: living.iter().all(|it| it.forked.exited_ns.is_some()),
             rate: growth.map(|growth| growth.copied_rate),
             flat_ns: growth.and_then(|growth| growth.copied_flat_ns),
         })

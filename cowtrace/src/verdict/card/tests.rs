@@ -28,7 +28,7 @@ fn workers_that_are_gone_hold_nothing() {
     assert_eq!(outlook.workers, 2);
     assert_eq!(outlook.ceiling_bytes, run.bytes(inherited));
     assert_eq!(outlook.unshared_bytes, run.bytes(copied));
-    assert!(outlook.is_since_start && outlook.rate.is_none());
+    assert!(outlook.is_since_start && !outlook.have_ended && outlook.rate.is_none());
     // What was filled from the page of zeros was not shared.
     let worker = run.memory.processes.iter_mut();
     let worker = worker.filter(|it| it.exited_ns.is_none() && it.inherited_pages.is_some());

@@ -54,7 +54,7 @@ fn where_it_stands(outlook: &Outlook, fits: bool) -> String {
     };
     let now = match (outlook.flat_ns, outlook.rate) {
         (Some(flat_ns), _) => format!("; flat for {}", seconds(flat_ns)),
-        (None, Some(rate)) if rate > 0 => format!("; now {}/s", size(rate)),
+        (None, Some(rate)) if rate > 0 => format!("; {}", rate_in_words(outlook, rate)),
         (None, _) => String::new(),
     };
     format!(
@@ -64,6 +64,16 @@ fn where_it_stands(outlook: &Outlook, fits: bool) -> String {
         plural(outlook.workers as u64, "worker"),
         if fits { "; fits" } else { "" }
     )
+}
+
+/// Of workers that have ended, nothing is copied now.
+fn rate_in_words(outlook: &Outlook, rate: u64) -> String {
+    let rate = size(rate);
+    if outlook.have_ended {
+        format!("{rate}/s at the end")
+    } else {
+        format!("now {rate}/s")
+    }
 }
 
 /// By how much what may still be copied exceeds what there is for it; `None` if it fits.

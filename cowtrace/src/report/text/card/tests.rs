@@ -56,6 +56,7 @@ fn card() -> Card {
             by_reading_bytes: Some(1080 << 20),
             workers: 1,
             is_since_start: false,
+            have_ended: false,
             rate: Some(3 << 20),
             flat_ns: None,
             remaining_bytes: 485 << 20,
@@ -123,6 +124,18 @@ fn what_does_not_fit_has_a_line() {
         "sizing   a further worker: at most 640 MiB; 8 workers and the master: 5 GiB",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn workers_that_have_ended_copy_nothing_now() {
+    let mut card = card();
+    card.outlook.as_mut().unwrap().have_ended = true;
+    let told = lines(&card, 80).join("\n");
+    assert!(
+        told.contains("1 worker; 3 MiB/s at the end; fits"),
+        "{told}"
+    );
+    assert!(!told.contains("now"), "{told}");
 }
 
 #[test]
