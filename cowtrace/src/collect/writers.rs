@@ -120,6 +120,7 @@ impl WriterEvidence {
             if evidence.core.passed_over() > 0 {
                 self.squares += (evidence.pages() as f64).powi(2);
                 loss.writers_sampled += evidence.pages();
+                loss.writers_drawn += 1;
                 loss.writers_error = error_of_sums(self.squares);
             }
             let type_address = self.add(evidence, program, probe, records);

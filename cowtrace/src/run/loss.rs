@@ -55,6 +55,8 @@ pub struct Loss {
     pub writers_error: u64,
     /// Copied pages that count in coarse ranges: their place in a mapping is not known.
     pub ranges_coarse: u64,
+    /// Copies that were drawn and looked at, for all of `writers_sampled`.
+    pub writers_drawn: u64,
 }
 
 /// One cause: how it is called and what it means for the figures.
@@ -248,6 +250,15 @@ impl Loss {
             "copied page has no place in its mapping, and counts for the largest one around it: too many ranges at one time",
             "copied pages have no place in their mapping, and count for the largest one around them: too many ranges at one time"
         ),
+        Cause {
+            is_loss: false,
+            ..cause!(
+                writers_drawn,
+                false,
+                "copy was drawn for the sample, and stands for all of it",
+                "copies were drawn for the sample, and stand for all of it"
+            )
+        },
     ];
 
     /// The causes that happened, with their counts.

@@ -60,4 +60,6 @@ pub(crate) use saving::saving_in_words;
 pub(crate) use sentences::{who_wrote_most, who_wrote_most_of_regions};
 pub(crate) use walks::{notes_on_walks, why_not_looked_for};
 pub(crate) use where_copied::copied_by_slice;
+#[cfg(test)]
+pub(crate) use writers::CopySample;
 pub(crate) use writers::{KnownPages, is_named, is_pythons, pages_by, tells_what_was_written};

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::run::{Run, WriteKind, Writer};
+use crate::{
+    run::{Run, WriteKind, Writer},
+    words::percent,
+};
 
 /// If the kernel wrote less than this share, its writes are not distinguished from the program's
 /// own.
 const KERNEL_SHARE: f64 = 0.01;
+
+/// Above this, a share is said in percent: as one in so many, it would be rounded by too much.
+const MOST_AS_ONE_IN: f64 = 0.2;
 
 /// Pages, by what is known about their writers.
 pub(crate) struct KnownPages {
@@ -16,8 +22,16 @@ pub(crate) struct KnownPages {
     pub(crate) recorded: u64,
     /// All copied pages.
     pub(crate) all: u64,
-    /// Where evidence was taken of some copies only: how far a share may be off, 19 times in 20, percentage points.
-    pub(crate) sample_error: Option<u64>,
+    /// Where evidence was taken of some copies only.
+    pub(crate) sample: Option<CopySample>,
+}
+
+/// How well writers are known by a sample of the copies.
+pub(crate) struct CopySample {
+    /// How far a share may be off, 19 times in 20, percentage points.
+    pub(crate) error: u64,
+    /// The share of the copies that was looked at; none in recordings of versions that did not count it.
+    pub(crate) looked_at: Option<f64>,
 }
 
 impl KnownPages {
@@ -28,20 +42,44 @@ impl KnownPages {
             named: pages(writers.iter().filter(|writer| is_named(writer))),
             recorded,
             all: run.copied().total().max(recorded),
-            sample_error: (run.loss.writers_sampled > 0)
-                .then(|| (100 * run.loss.writers_error).div_ceil(recorded.max(1))),
+            sample: CopySample::of(run, recorded),
         }
     }
 
     /// That shares are estimates, and how good ones, if they are; to follow the share that is known.
     pub(crate) fn estimate(&self) -> String {
-        let words = |points| format!(", from a sample, ±{points} %");
-        self.sample_error.map_or_else(String::new, words)
+        let words = |sample: &CopySample| {
+            let (of, error) = (sample.looked_at_in_words(), sample.error);
+            format!(", from a sample{of}, ±{error} %")
+        };
+        self.sample.as_ref().map_or_else(String::new, words)
     }
 
     /// A share of all copies.
     pub(crate) fn share(&self, pages: u64) -> f64 {
         pages as f64 / self.all.max(1) as f64
+    }
+}
+
+impl CopySample {
+    /// `recorded` pages have a record of the write, be it one that stands for several.
+    fn of(run: &Run, recorded: u64) -> Option<Self> {
+        let (loss, of) = (&run.loss, recorded.max(1));
+        let drawn = Some(loss.writers_drawn).filter(|drawn| *drawn > 0);
+        let looked_at = drawn.map(|drawn| recorded.saturating_sub(loss.writers_sampled) + drawn);
+        (loss.writers_sampled > 0).then(|| Self {
+            error: (100 * loss.writers_error).div_ceil(of),
+            looked_at: looked_at.map(|copies| copies as f64 / of as f64),
+        })
+    }
+
+    /// ` of 1 copy in 16`, on average; ` of 80 % of them`.
+    fn looked_at_in_words(&self) -> String {
+        match self.looked_at {
+            Some(share) if share > MOST_AS_ONE_IN => format!(" of {} of them", percent(share)),
+            Some(share) => format!(" of 1 copy in {:.0}", 1.0 / share),
+            None => String::new(),
+        }
     }
 }
 

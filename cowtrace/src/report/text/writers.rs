@@ -172,6 +172,7 @@ fn write_sums(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::CopySample;
 
     #[test]
     fn the_title_says_what_shares_are_of() {
@@ -179,17 +180,30 @@ mod tests {
             named,
             recorded,
             all,
-            sample_error: None,
+            sample: None,
         };
         let title = |named, recorded, all| title_of_writers(&known(named, recorded, all));
         assert!(title(90, 100, 100).ends_with("known for 90 % of the copies)"));
         assert!(title(81, 81, 100).ends_with("known for 81 % of the copies; shares are of these)"));
         assert!(title(70, 81, 100).ends_with("shares are of the 81 % with a record of the write)"));
-        let sampled = KnownPages {
-            sample_error: Some(2),
-            ..known(90, 100, 100)
+        let sampled = |looked_at| {
+            title_of_writers(&KnownPages {
+                sample: Some(CopySample {
+                    error: 2,
+                    looked_at,
+                }),
+                ..known(90, 100, 100)
+            })
         };
-        let sampled = title_of_writers(&sampled);
-        assert!(sampled.ends_with("known for 90 % of the copies, from a sample, ±2 %)"));
+        let ends = |looked_at, end| sampled(looked_at).ends_with(end);
+        assert!(ends(None, "90 % of the copies, from a sample, ±2 %)"));
+        assert!(ends(
+            Some(0.061),
+            "the copies, from a sample of 1 copy in 16, ±2 %)"
+        ));
+        assert!(ends(
+            Some(0.8),
+            "the copies, from a sample of 80 % of them, ±2 %)"
+        ));
     }
 }
