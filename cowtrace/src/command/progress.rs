@@ -11,9 +11,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{cli::is_dumb, collect::Progress, itself::privileges::need_no_capability, words};
 
 /// What takes less needs no line.
-const SLOW: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_millis(500);
 
-/// A line that appears when a step takes longer than a second, and goes with it. Only on a terminal.
+/// A line that appears when a step takes longer than half a second, and goes with it. Only on a terminal.
 pub(super) struct LineOfSlowStep {
     bar: ProgressBar,
     /// Closed when the step has ended.
