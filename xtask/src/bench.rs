@@ -13,6 +13,7 @@ mod touches;
 mod tracer;
 mod upkeep;
 mod variant;
+mod workers;
 mod workload;
 
 use std::{env, ffi::OsString, io, path::PathBuf};
@@ -42,6 +43,8 @@ enum Part {
     Parallel,
     /// What a Tornado service answers, and how fast
     Requests,
+    /// What a trace costs with many workers
+    Workers,
 }
 
 /// How long to measure.
@@ -114,6 +117,7 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
                 &mut io::stdout(),
             ),
             Part::Requests => requests::run(&bench.binaries, options.rounds, &mut io::stdout()),
+            Part::Workers => workers::run(&bench.binaries, options.rounds, &mut io::stdout()),
         };
     }
     let rounds = bench.run(options.rounds)?;
@@ -131,5 +135,6 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
     let naming = naming::measure(&bench.binaries)?;
     figures::naming(&naming, &mut io::stdout())?;
     requests::run(&bench.binaries, options.rounds, &mut io::stdout())?;
+    workers::run(&bench.binaries, options.rounds, &mut io::stdout())?;
     stalls::run(&bench.binaries, &mut io::stdout())
 }
