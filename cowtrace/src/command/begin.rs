@@ -1,7 +1,7 @@
 //! How a trace begins: the kernel side is attached, then the processes that are there are taken in or a
 //! command is started. A signal ends all of it.
 
-use std::{thread, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::{runtime::Handle, sync::oneshot};
@@ -14,13 +14,25 @@ use super::{
 use crate::{
     collect::{Collector, RunIdentity},
     probe::{self, Probe, Settings},
-    targets,
+    run::UntracedDonor,
+    streams::say_to_user,
+    targets, words,
 };
 
 const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
 
 /// How long to wait for the command's exec; after that we assume that it will succeed.
 const BEGINNING: Duration = Duration::from_secs(1);
+
+/// Finds the targets that have their memory from a process that is not traced, and says so.
+pub(super) fn untraced_donors(pids: &[u32]) -> Vec<UntracedDonor> {
+    let donor = |pid: &u32| targets::untraced_donor(Path::new("/proc"), *pid, pids);
+    let donors: Vec<UntracedDonor> = pids.iter().filter_map(donor).collect();
+    for donor in &donors {
+        say_to_user(format_args!("cowtrace: {}", words::untraced_donor(donor)));
+    }
+    donors
+}
 
 impl Session<'_> {
     /// Attaches the kernel side, in a thread of its own: the kernel checks it for some tenths of a second,
@@ -57,8 +69,9 @@ impl Session<'_> {
         output: Option<&CommandOutput>,
     ) -> Result<()> {
         match target {
-            TraceTarget::Pids(pids) => {
+            TraceTarget::Pids(pids, donors) => {
                 identity.targets.clone_from(pids);
+                identity.untraced_donors.clone_from(donors);
                 collector.adopt(pids).await?;
             }
             TraceTarget::Command(words) | TraceTarget::Demo(words) => {
@@ -84,7 +97,7 @@ impl Session<'_> {
 /// Fails if a signal came before any of the processes was traced.
 pub(super) fn expect_some(target: &TraceTarget<'_>, collector: &Collector) -> Result<()> {
     match target {
-        TraceTarget::Pids(_) if collector.processes().living() == 0 => bail!("{NOTHING_TRACED}"),
+        TraceTarget::Pids(..) if collector.processes().living() == 0 => bail!("{NOTHING_TRACED}"),
         _ => Ok(()),
     }
 }

@@ -42,7 +42,7 @@ fn traced_program(target: &TraceTarget<'_>, identity: &RunIdentity) -> (u32, Str
             let program = words.first().map(Path::new).and_then(Path::file_name);
             program.unwrap_or_default().to_string_lossy().into_owned()
         }
-        TraceTarget::Pids(_) => memory::read_comm(Path::new("/proc"), pid),
+        TraceTarget::Pids(..) => memory::read_comm(Path::new("/proc"), pid),
     };
     (pid, program)
 }

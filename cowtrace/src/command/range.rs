@@ -18,7 +18,7 @@ pub(super) fn range_bytes(range: RangeChoice, target: &TraceTarget<'_>, page_byt
     match (range, target) {
         (RangeChoice::Bytes(bytes), _) => bytes,
         (RangeChoice::Auto, TraceTarget::Command(_) | TraceTarget::Demo(_)) => FINEST_AUTO_RANGE,
-        (RangeChoice::Auto, TraceTarget::Pids(pids)) => {
+        (RangeChoice::Auto, TraceTarget::Pids(pids, _)) => {
             let root = Path::new("/proc");
             let resident = |pid: u32| memory::resident_pages(root, pid);
             let tree = memory::children_of(root, pids).unwrap_or_default();

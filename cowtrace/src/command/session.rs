@@ -2,12 +2,12 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use crate::{cli::TraceOptions, limits::OpenFiles, probe::Kernel};
+use crate::{cli::TraceOptions, limits::OpenFiles, probe::Kernel, run::UntracedDonor};
 
 /// Which processes to trace.
 pub(super) enum TraceTarget<'a> {
-    /// Running processes.
-    Pids(Vec<u32>),
+    /// Running processes, and those of them that have their memory from one that is not traced.
+    Pids(Vec<u32>, Vec<UntracedDonor>),
     /// A command to start.
     Command(&'a [OsString]),
     /// The demo's service, a command as well.
@@ -17,7 +17,7 @@ pub(super) enum TraceTarget<'a> {
 impl TraceTarget<'_> {
     /// What is done before anything is traced.
     pub(super) fn attaching(&self) -> String {
-        let Self::Pids(pids) = self else {
+        let Self::Pids(pids, _) = self else {
             return "attaching to the kernel …".into();
         };
         match pids.as_slice() {

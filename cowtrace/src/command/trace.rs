@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use super::{
-    begin::expect_some,
+    begin::{expect_some, untraced_donors},
     ends::{End, Ends, sleep_until},
     exits::{CommandFailed, Exits},
     keep::{KeptAs, begin_keeping},
@@ -52,16 +52,12 @@ pub fn run_trace(arguments: TraceArgs) -> Result<()> {
     for &pid in &arguments.pids {
         targets::check_target(Path::new("/proc"), pid)?;
     }
-    for &pid in &arguments.pids {
-        if let Some(hint) = targets::hint_for_worker(Path::new("/proc"), pid, &arguments.pids) {
-            say_to_user(format_args!("cowtrace: {hint}"));
-        }
-    }
     let target = if arguments.start.is_empty() {
         let mut pids = arguments.pids;
         pids.sort_unstable();
         pids.dedup();
-        TraceTarget::Pids(pids)
+        let donors = untraced_donors(&pids);
+        TraceTarget::Pids(pids, donors)
     } else {
         TraceTarget::Command(&arguments.start)
     };
@@ -170,7 +166,7 @@ impl Session<'_> {
         let attaching = LineOfSlowStep::begin(target.attaching());
         let probe = self.attach(self.settings(target), &mut ends).await?;
         // Of a command, whose output may follow, the line ends here.
-        let attaching = matches!(target, TraceTarget::Pids(_)).then_some(attaching);
+        let attaching = matches!(target, TraceTarget::Pids(..)).then_some(attaching);
         let backend = probe.backend;
         let mut collector = self.collector(probe, ends.stop());
         // Before anything of the traced processes is read, and any thread is started for that.
@@ -384,6 +380,7 @@ impl Session<'_> {
             id: id.trim().to_owned(),
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             targets: Vec::new(),
+            untraced_donors: Vec::new(),
             labels: self
                 .options
                 .labels

@@ -12,6 +12,7 @@ use crate::run::{
     Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
     GrownVariable, HeldBefore, Loss, MachineReading, MemoryKill, PerfMapProblem, PlaceOnMachine,
     Process, Region, Run, ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction,
+    UntracedDonor,
 };
 
 /// The rows that these tables hold.
@@ -33,6 +34,7 @@ pub(super) struct Lists {
 #[derive(Clone, Debug, Default)]
 struct HeadLists {
     targets: HeldRows,
+    donors: HeldRows,
     labels: HeldRows,
     unseen: HeldRows,
     rejected: HeldRows,
@@ -121,6 +123,7 @@ impl HeadLists {
         let lost = lost.enumerate().map(|(cause, count)| Lost(cause, count));
         Ok(Self {
             targets: sync_list(db, &self.targets, targets)?,
+            donors: sync_list::<UntracedDonor, _>(db, &self.donors, &head.untraced_donors)?,
             labels: sync_list(db, &self.labels, labels)?,
             unseen: sync_list(db, &self.unseen, unseen)?,
             rejected: sync_list(db, &self.rejected, rejected)?,

@@ -32,7 +32,7 @@ use crate::run::{
     Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
     GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
     PerfMapProblem, PlaceOnMachine, Process, ReadingReach, Row, Run, Sample, Saving, StrippedFile,
-    UnnamedFunction,
+    UnnamedFunction, UntracedDonor,
 };
 
 /// Most bytes of a text or a row: labels may be as long as the kernel lets arguments be
@@ -179,6 +179,9 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     }
     run.memory.processes = rows_without_keys(read_rows::<Process>(db)?);
     let there = schema::existing_tables(db)?;
+    if is_there(&there, UntracedDonor::TABLE.name) {
+        run.head.untraced_donors = read_list(db)?;
+    }
     if is_there(&there, Exit::TABLE.name) {
         exits::distribute_exits(read_rows(db)?, &mut run.memory.processes)?;
     }

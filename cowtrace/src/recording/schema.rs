@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 31] = [
+pub(super) const LATER: [&str; 32] = [
     "balances",
     "command_lines",
     "exits",
@@ -41,6 +41,7 @@ pub(super) const LATER: [&str; 31] = [
     "timeline_touches",
     "uncounted",
     "unnamed_functions",
+    "untraced_donors",
 ];
 
 const TABLES: &str = include_str!("schema.sql");
@@ -79,13 +80,15 @@ mod tests {
         FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk,
         HeldBefore, Holder, MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem,
         PlaceOnMachine, Process, PythonFrame, ReadingReach, Region, Row, Sample, Saving,
-        ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction, Writer,
+        ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction, UntracedDonor,
+        Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 53] = [
+        const STORED: [TableDefinition; 54] = [
             TargetRow::TABLE,
+            UntracedDonor::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
             RejectedRow::TABLE,

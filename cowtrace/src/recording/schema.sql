@@ -18,6 +18,14 @@ CREATE TABLE targets (
   pid INTEGER NOT NULL
 );
 
+CREATE TABLE untraced_donors (
+  position INTEGER PRIMARY KEY,
+  pid INTEGER NOT NULL, -- a target
+  donor_pid INTEGER NOT NULL, -- from which it has its memory, and which is not traced
+  donor_comm TEXT NOT NULL,
+  is_parent INTEGER NOT NULL -- 1 if that is its parent
+);
+
 CREATE TABLE labels (
   position INTEGER PRIMARY KEY,
   key TEXT NOT NULL,

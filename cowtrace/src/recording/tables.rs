@@ -2,7 +2,9 @@
 //! and writes and reads them in that order. schema.sql describes them.
 
 use super::columns::{ColumnReader, Columns, Damage};
-use crate::run::{Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Sources};
+use crate::run::{
+    Kind, Loss, Mapping, PerfMapProblem, Process, Region, Role, Row, Sources, UntracedDonor,
+};
 
 /// A table.
 pub(super) struct TableDefinition {
@@ -95,6 +97,29 @@ impl Stored for RejectedRow {
 
     fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?, columns.text()?))
+    }
+}
+
+impl Stored for UntracedDonor {
+    const TABLE: TableDefinition = list_table(
+        "untraced_donors",
+        &["pid", "donor_pid", "donor_comm", "is_parent"],
+    );
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.number(u64::from(self.pid));
+        columns.number(u64::from(self.donor_pid));
+        columns.text(&self.donor_comm);
+        columns.number(u64::from(self.is_parent));
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        Ok(Self {
+            pid: columns.id()?,
+            donor_pid: columns.id()?,
+            donor_comm: columns.text()?,
+            is_parent: columns.flag()?,
+        })
     }
 }
 

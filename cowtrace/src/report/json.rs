@@ -22,7 +22,8 @@ use self::{
 
 use crate::run::{
     AlsoHeld, Grown, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, PythonFrame, Region, Row,
-    Run, Saving, Sources, StackEnd, StrippedFile, Timeline, UnnamedFunction, WriteKind,
+    Run, Saving, Sources, StackEnd, StrippedFile, Timeline, UnnamedFunction, UntracedDonor,
+    WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -69,6 +70,7 @@ struct Meta<'a> {
     backends_rejected: Vec<RejectedOut<'a>>,
     perf_map_problems: &'a [PerfMapProblem],
     targets: &'a [u32],
+    untraced_donors: &'a [UntracedDonor],
     labels: &'a BTreeMap<String, String>,
 }
 
@@ -195,6 +197,7 @@ pub fn run_as_json(run: &Run, histogram: Histogram, out: &mut dyn Write) -> io::
                 .collect(),
             perf_map_problems: &run.who_wrote.perf_map_problems,
             targets: &run.head.targets,
+            untraced_donors: &run.head.untraced_donors,
             labels: &run.head.labels,
         },
         totals: TotalsOut {

@@ -30,8 +30,24 @@ pub struct Head {
     pub rejected: Vec<(String, String)>,
     /// Process ids the user gave.
     pub targets: Vec<u32>,
+    /// Those of them that have their memory from a process that is not traced.
+    #[serde(default)]
+    pub untraced_donors: Vec<UntracedDonor>,
     /// What the user called the run.
     pub labels: BTreeMap<String, String>,
+}
+
+/// A target that has its memory from a process that is not traced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntracedDonor {
+    /// The target's process id.
+    pub pid: u32,
+    /// That of the process from which it has its memory.
+    pub donor_pid: u32,
+    /// Name of that one, from outside.
+    pub donor_comm: String,
+    /// Whether that one is the target's parent.
+    pub is_parent: bool,
 }
 
 /// The machine.

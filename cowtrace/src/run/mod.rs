@@ -44,7 +44,7 @@ pub use exit::{Ending, Exit};
 pub use free_memory::{Allocator, FreeMemory};
 pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
-pub use head::{Head, Host};
+pub use head::{Head, Host, UntracedDonor};
 pub use heap::{
     HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
     VariableContents,

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use thiserror::Error;
 
-use crate::memory;
+use crate::{memory, run::UntracedDonor};
 
 pub use spawn::{Command, SpawnError};
 
@@ -62,10 +62,10 @@ pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {
     }
 }
 
-/// Returns a hint if the user may have meant another process: a target that was forked, and has started no
-/// program since, is itself a worker, and the memory that it inherited belongs to the one that forked it.
+/// The process that the user may have meant: a target that was forked, and has started no program since, is itself a
+/// worker, and the memory that it inherited belongs to the one that forked it.
 #[must_use]
-pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String> {
+pub fn untraced_donor(root: &Path, pid: u32, targets: &[u32]) -> Option<UntracedDonor> {
     let target = memory::read_identity(root, pid).ok()?;
     let donor = memory::donor_of(root, pid)?;
     let program = |pid: u32| fs::read_link(root.join(pid.to_string()).join("exe")).ok();
@@ -74,16 +74,11 @@ pub fn hint_for_worker(root: &Path, pid: u32, targets: &[u32]) -> Option<String>
     if targets.contains(&donor) || has_little || program(donor)? != program(pid)? {
         return None;
     }
-    let name = memory::read_comm(root, donor).escape_debug().to_string();
-    Some(if donor == target.parent {
-        format!(
-            "{pid} is itself a child of {name} ({donor}); to see which of its parent's memory it copies, trace --pid \
-             {donor}"
-        )
-    } else {
-        format!(
-            "{pid} itself has its memory from {name} ({donor}); to see which of it it copies, trace --pid {donor}"
-        )
+    Some(UntracedDonor {
+        pid,
+        donor_pid: donor,
+        donor_comm: memory::read_comm(root, donor),
+        is_parent: donor == target.parent,
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{
     run::{BalanceIs, OtherProcesses, Role, Run, Workers},
     words::{
         count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size,
+        untraced_donor,
     },
 };
 
@@ -94,7 +95,11 @@ fn unshared_in_words(run: &Run) -> Option<String> {
 }
 
 fn about_workers(run: &Run) -> Vec<String> {
-    let mut facts: Vec<String> = copied_before(run).into_iter().collect();
+    let donors = run.head.untraced_donors.iter();
+    let mut facts: Vec<String> = donors
+        .map(|it| format!("Process {}.", untraced_donor(it)))
+        .collect();
+    facts.extend(copied_before(run));
     facts.extend(no_frames(run));
     facts.extend(no_counts(run));
     facts.extend(swapped_in_words(run));

@@ -18,7 +18,9 @@ pub(crate) use lines::{Lines, NO_LINE, explained, last_parts};
 pub(crate) use numbers::{about_percent, about_seconds, change_in_size, count, percent, plural};
 pub use numbers::{seconds, size};
 pub(crate) use own_memory::{OUTSIDE_HISTOGRAM, own_memory_name};
-pub(crate) use processes::{last_of_pid, named, program_of, role_in_words, what_runs};
+pub(crate) use processes::{
+    last_of_pid, named, program_of, role_in_words, untraced_donor, what_runs,
+};
 pub(crate) use regions::{owned_name, region_name};
 pub(crate) use shorten::{cut, shorten};
 pub(crate) use stacks::{Call, NamedStack, stacks};

@@ -3,7 +3,7 @@
 use super::shorten::shorten;
 use crate::{
     foreign::printable,
-    run::{Process, Role, Run},
+    run::{Process, Role, Run, UntracedDonor},
 };
 
 /// Longer names of processes are cut.
@@ -15,6 +15,22 @@ pub(crate) fn named(comm: &str) -> String {
         "(no name)".into()
     } else {
         printable(comm)
+    }
+}
+
+/// `4243 is itself a child of gunicorn (4242); to see …`: what leads to more where a target has its memory from a
+/// process that is not traced.
+pub(crate) fn untraced_donor(it: &UntracedDonor) -> String {
+    let (pid, donor, name) = (it.pid, it.donor_pid, named(&it.donor_comm));
+    if it.is_parent {
+        format!(
+            "{pid} is itself a child of {name} ({donor}); to see which of its parent's memory it copies, trace --pid \
+             {donor}"
+        )
+    } else {
+        format!(
+            "{pid} itself has its memory from {name} ({donor}); to see which of it it copies, trace --pid {donor}"
+        )
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     probe::{Kernel, Probe, Skipped},
     run::{
         Balance, CommandLine, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role,
-        Row, Run, Sources, Timeline, WhoHolds,
+        Row, Run, Sources, Timeline, UntracedDonor, WhoHolds,
     },
     writer::NamedWriters,
 };
@@ -27,6 +27,8 @@ pub struct RunIdentity {
     pub started_at: String,
     /// Process ids the user gave.
     pub targets: Vec<u32>,
+    /// Those of them that have their memory from a process that is not traced.
+    pub untraced_donors: Vec<UntracedDonor>,
     /// What the user called the run.
     pub labels: BTreeMap<String, String>,
 }
@@ -59,6 +61,7 @@ pub(in crate::collect) fn new_run(
             .map(|tried| (tried.backend.into(), tried.reason.clone()))
             .collect(),
         targets: identity.targets,
+        untraced_donors: identity.untraced_donors,
         labels: identity.labels,
     };
     Run::new(head, probe.range_bytes, interval_ns)

@@ -1,6 +1,7 @@
 //! Any run, for tests of what runs go through: of every shape that tracing can give, and small.
 
 mod grown;
+mod head;
 mod machine;
 mod values;
 mod who;
@@ -9,13 +10,14 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
     Balance, BalanceIs, CommandLine, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind,
-    Loss, Mapping, PageBalance, PerfMapProblem, Process, Region, Role, Row, Run, Sample, Sources,
-    Stack, Timeline, WhoHolds, agreement::agreeing,
+    Loss, Mapping, PageBalance, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
+    WhoHolds, agreement::agreeing,
 };
 use grown::grown_beside;
-use machine::{kills, machine};
-use values::{count, date, text};
-use who::{frames, growers, heaps, native_frames, stacks, without_names, writer};
+use head::head;
+use machine::kills;
+use values::{count, text};
+use who::{frames, growers, heaps, native_frames, stacks, writer};
 
 fn sources() -> impl Strategy<Value = Sources> {
     [count(), count(), count(), count(), count(), count()].prop_map(
@@ -210,72 +212,6 @@ fn number<T>(items: &mut [T], gaps: &[bool], id: impl Fn(&mut T) -> &mut u32) {
         *id(item) = next;
         next += 1;
     }
-}
-
-fn perf_map_problem() -> impl Strategy<Value = PerfMapProblem> {
-    let problem = (any::<u32>(), text());
-    problem.prop_map(|(pid, problem)| PerfMapProblem { pid, problem })
-}
-
-/// What stands in the head of a run.
-fn head() -> impl Strategy<Value = Run> {
-    (
-        (text(), text(), date()),
-        [text(), text(), text()],
-        (12..=16u32, 0..=14u32, 1..4096usize),
-        count(),
-        any::<bool>(),
-        vec(text(), 0..3),
-        vec((text(), text()), 0..3),
-        vec(any::<u32>(), 0..4),
-        btree_map(text(), text(), 0..4),
-        (
-            (loss(), timeline(), machine()),
-            vec(perf_map_problem(), 0..3),
-            without_names(),
-        ),
-    )
-        .prop_map(
-            |(
-                (tool_version, id, started_at),
-                [backend, kernel, arch],
-                (page, range, cpus),
-                duration_ns,
-                unfinished,
-                unseen,
-                rejected,
-                targets,
-                labels,
-                ((loss, timeline, machine), perf_map_problems, (unnamed_functions, stripped_files)),
-            )| {
-                let head = Head {
-                    tool_version,
-                    host: Host {
-                        kernel,
-                        arch,
-                        page_bytes: 1 << page,
-                        cpus,
-                    },
-                    id,
-                    started_at,
-                    duration_ns,
-                    unfinished,
-                    backend,
-                    unseen,
-                    rejected,
-                    targets,
-                    labels,
-                };
-                let mut run = Run::new(head, 1 << (page + range), 0);
-                run.memory.timeline = timeline;
-                run.machine = machine;
-                run.who_wrote.perf_map_problems = perf_map_problems;
-                run.who_wrote.unnamed_functions = unnamed_functions;
-                run.who_wrote.stripped_files = stripped_files;
-                run.loss = loss;
-                run
-            },
-        )
 }
 
 /// Any run.
