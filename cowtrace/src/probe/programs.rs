@@ -3,6 +3,8 @@
 use std::{
     fs,
     os::fd::{AsFd as _, AsRawFd as _},
+    sync::Mutex,
+    thread,
 };
 
 use aya::{
@@ -13,11 +15,43 @@ use cowtrace_common::object::HookPrograms;
 
 use super::{error::ProbeError, kernel::Kernel};
 
-/// Loads a program without attaching it. The verifier takes some milliseconds for it.
+/// Loads a program without attaching it, if it is not loaded. The verifier takes some milliseconds for it.
 pub(super) fn load_program(ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProbeError> {
-    raw_tracepoint(ebpf, name)?
-        .load()
-        .map_err(ProbeError::program(name))
+    load(raw_tracepoint(ebpf, name)?).map_err(ProbeError::program(name))
+}
+
+/// Loads programs of raw tracepoints on all processors at once, in this order: the verifier takes most of the
+/// time until a trace begins, up to 0.2 s for one program. What the kernel refuses is left to whoever attaches
+/// it, who says why.
+pub(super) fn load_at_once(ebpf: &mut Ebpf, names: &[&str]) {
+    let place = |name: &str| names.iter().position(|it| *it == name);
+    let programs = ebpf.programs_mut().filter_map(|(name, program)| {
+        let program: &mut RawTracePoint = program.try_into().ok()?;
+        Some((place(name)?, program))
+    });
+    let mut programs: Vec<(usize, &mut RawTracePoint)> = programs.collect();
+    programs.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(programs);
+    let next = || waiting.lock().ok()?.pop();
+    let load_waiting = || {
+        while let Some((_, program)) = next() {
+            let _ = load(program);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.min(names.len()) {
+            let _ = thread::Builder::new().spawn_scoped(scope, load_waiting);
+        }
+        load_waiting();
+    });
+}
+
+fn load(program: &mut RawTracePoint) -> Result<(), ProgramError> {
+    if program.fd().is_ok() {
+        return Ok(());
+    }
+    program.load()
 }
 
 /// Attaches the program of a raw tracepoint, and its second one if the kernel preempts programs.
@@ -48,9 +82,7 @@ pub(super) fn attach_tracepoint(
     tracepoint: &str,
 ) -> Result<(), ProbeError> {
     let program = raw_tracepoint(ebpf, name)?;
-    if program.fd().is_err() {
-        program.load().map_err(ProbeError::program(name))?;
-    }
+    load(program).map_err(ProbeError::program(name))?;
     program
         .attach(tracepoint)
         .map_err(ProbeError::program(name))?;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use aya::Ebpf;
-use cowtrace_common::object::program;
+use cowtrace_common::object::{HookPrograms, program};
 
 use super::{
     attached::Probe,
@@ -48,6 +48,15 @@ impl Backend for Tracepoint {
 }
 
 fn attach(ebpf: &mut Ebpf, kernel: &Kernel, settings: Settings) -> Result<Vec<Unseen>, ProbeError> {
+    let all = [&program::OF_TRACEPOINTS[..], &program::OF_LIFECYCLE];
+    let all = all.into_iter().flatten();
+    let second = |hook: &HookPrograms| hook.second.filter(|_| kernel.preempts_tracepoints);
+    let names: Vec<&str> = all
+        .flat_map(|hook| [Some(hook.first), second(hook)])
+        .flatten()
+        .chain([program::MM_PAGE_FREE.first])
+        .collect();
+    programs::load_at_once(ebpf, &names);
     for hook in program::OF_TRACEPOINTS {
         programs::attach_twins(ebpf, kernel, hook)?;
     }
