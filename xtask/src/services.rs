@@ -32,6 +32,11 @@ const NEEDS: &[Need] = &[
         why: "tests trace a Ruby service",
     },
     Need {
+        program: "php",
+        packages: &["php-cli"],
+        why: "tests trace PHP, whose heap they recognize",
+    },
+    Need {
         program: "starman",
         packages: &["starman"],
         why: "tests trace a Perl service",

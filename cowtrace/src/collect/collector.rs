@@ -9,6 +9,7 @@ use log::debug;
 
 use super::{
     adopt::{AdoptError, Adoption, MAX_SCANS, ScannedTree},
+    allocators::AllocatorSearch,
     assemble::{
         snapshot::{SnapshotFor, SnapshotsTaken, SoFar},
         whole::{RunIdentity, all_losses, new_run},
@@ -62,6 +63,7 @@ pub struct Collector {
     balances: Balances,
     machine: MachineWatch,
     new_pages: NewPages,
+    allocators: AllocatorSearch,
 }
 
 /// What has been counted so far, for the progress line.
@@ -100,6 +102,7 @@ impl Collector {
             balances: Balances::default(),
             machine: MachineWatch::new(kernel.page_bytes),
             new_pages: NewPages::default(),
+            allocators: AllocatorSearch::default(),
             probe,
             kernel,
             clock,
@@ -233,6 +236,8 @@ impl Collector {
         self.balances.look(records, root, self.clock);
         self.machine.read_due(records, root, sample.at_ns);
         self.new_pages.look(records, root);
+        let regions = self.mappings.regions_mut();
+        self.allocators.look(records, regions, root);
         let progress = Progress {
             elapsed_ns: sample.at_ns,
             copied_pages: sample.copied_pages,

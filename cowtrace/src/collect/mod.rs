@@ -6,6 +6,7 @@
 //! holders, and what the snapshots so far contain. The [`Collector`] keeps the order of their work.
 
 mod adopt;
+mod allocators;
 mod assemble;
 mod balances;
 mod clock;

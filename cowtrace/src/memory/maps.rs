@@ -69,7 +69,7 @@ fn parse_maps_line(line: &[u8]) -> Option<(Mapping, Option<FileId>)> {
         kind: kind_of_mapping(perms, &path),
         // Names given with PR_SET_VMA_ANON_NAME come as "[anon:NAME]" in brackets already.
         name: if path.is_empty() {
-            "[anon]".into()
+            Mapping::UNNAMED.into()
         } else {
             path.into_owned()
         },

@@ -1,6 +1,7 @@
 //! Readers of /proc, of cgroups and of the kernel's log: mappings and their present pages, what processes share
 //! and hold, the machine's memory. Each takes the root as an argument, so that tests can use files of their own.
 
+mod allocators;
 mod balance;
 mod bss;
 mod cgroup;
@@ -28,6 +29,7 @@ mod target;
 mod unnamed;
 mod urgent;
 
+pub use allocators::{LargeMemory, find_allocators};
 pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read_balance};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};

@@ -12,8 +12,6 @@ const GUARD: u64 = 4096;
 /// are not laid out like this.
 const STACK_UNIT: u64 = 64 << 10;
 const LEAST_STACK: u64 = 128 << 10;
-/// As the kernel names anonymous memory without a name.
-const UNNAMED: &str = "[anon]";
 const THREAD_STACK: &str = "[thread stack]";
 const MALLOC_ARENA: &str = "[malloc arena]";
 
@@ -21,7 +19,8 @@ const MALLOC_ARENA: &str = "[malloc arena]";
 pub fn name_unnamed(mappings: &mut [Mapping]) {
     for at in 0..mappings.len() {
         let mapping = &mappings[at];
-        if mapping.kind != Kind::Anon || mapping.name != UNNAMED || mapping.perms != "rw-p" {
+        if mapping.kind != Kind::Anon || mapping.name != Mapping::UNNAMED || mapping.perms != "rw-p"
+        {
             continue;
         }
         let before = at.checked_sub(1).map(|before| &mappings[before]);
@@ -42,7 +41,10 @@ fn is_arena(used: &Mapping, after: Option<&Mapping>) -> bool {
     }
     let end = used.start.saturating_add(ARENA);
     let is_rest = |rest: &Mapping| {
-        rest.start == used.end && rest.end == end && rest.perms == "---p" && rest.name == UNNAMED
+        rest.start == used.end
+            && rest.end == end
+            && rest.perms == "---p"
+            && rest.name == Mapping::UNNAMED
     };
     after.is_some_and(is_rest)
 }
@@ -52,7 +54,7 @@ fn is_thread_stack(guard: &Mapping, stack: &Mapping) -> bool {
     guard.end == stack.start
         && guard.size_bytes() == GUARD
         && guard.perms == "---p"
-        && guard.name == UNNAMED
+        && guard.name == Mapping::UNNAMED
         && whole >= LEAST_STACK
         && [whole, stack.size_bytes()]
             .iter()
@@ -91,14 +93,14 @@ mod tests {
             found,
             [
                 MALLOC_ARENA,
-                UNNAMED,
-                UNNAMED,
+                Mapping::UNNAMED,
+                Mapping::UNNAMED,
                 THREAD_STACK,
-                UNNAMED,
+                Mapping::UNNAMED,
                 THREAD_STACK,
-                UNNAMED,
-                UNNAMED,
-                UNNAMED
+                Mapping::UNNAMED,
+                Mapping::UNNAMED,
+                Mapping::UNNAMED
             ]
         );
     }

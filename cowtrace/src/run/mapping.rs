@@ -78,6 +78,9 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// The name of anonymous memory to which nobody gave one.
+    pub const UNNAMED: &str = "[anon]";
+
     /// Bytes.
     #[must_use]
     pub const fn size_bytes(&self) -> u64 {

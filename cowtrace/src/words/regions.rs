@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use super::processes::program_of;
 use crate::{
     foreign::printable,
-    run::{Kind, Region, Role, Run, WriteKind},
+    run::{Kind, Mapping, Region, Role, Run, WriteKind},
 };
 
-/// As the kernel names anonymous memory without a name.
-const UNNAMED: &str = "[anon]";
 /// The same, where it holds objects of Python.
 const PYTHON: &str = "[Python objects]";
 /// From this share of its copies on, a region holds nothing else, as far as is known.
@@ -36,7 +34,7 @@ pub(crate) fn region_name(run: &Run, region: &Region) -> String {
 /// Anonymous mappings are distinguished by their address, except those named after a file.
 fn placed_name(run: &Run, region: &Region) -> String {
     let mut name = printable(&region.mapping.name);
-    if name == UNNAMED && holds_python(run, region) {
+    if name == Mapping::UNNAMED && holds_python(run, region) {
         PYTHON.clone_into(&mut name);
     }
     if region.mapping.kind == Kind::Anon && !name.starts_with("[bss of ") {

@@ -27,6 +27,7 @@ impl Collector {
         let open = self.probe.tables.drain_threads();
         self.take_rest();
         let records = self.processes.records();
+        self.allocators.look_at_end(records, &proc_root);
         let view = TraceView {
             records,
             tables: &self.probe.tables,
@@ -44,6 +45,7 @@ impl Collector {
             ..last
         });
         self.count_all(open);
+        self.allocators.finish(self.mappings.regions_mut());
         let mut run = self.new_run(identity, duration_ns);
         run.loss = all_losses(&self.loss, &self.probe, skipped);
         run.machine = machine;

@@ -3,10 +3,12 @@
 //! Addresses are equal in parent and child at fork, so a child's address finds its parent's
 //! region. Pure arithmetic; [`layouts`](super::layouts) reads the mappings.
 
+mod filled;
 mod index;
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, ops::Range, rc::Rc};
 
+use filled::FilledRegions;
 use index::RegionIndex;
 
 use crate::run::{Kind, Mapping, Region, Sources};
@@ -93,6 +95,7 @@ impl MappingLayout {
 pub(in crate::collect) struct RegionTable {
     regions: Vec<Region>,
     index: RegionIndex,
+    filled: FilledRegions,
 }
 
 impl RegionTable {
@@ -177,6 +180,16 @@ impl RegionTable {
         }
     }
 
+    /// Takes in which allocator fills a mapping of a region, if one does.
+    pub(in crate::collect) fn note_allocator(
+        &mut self,
+        region: u32,
+        mapping: Range<u64>,
+        name: Option<&'static str>,
+    ) {
+        self.filled.note(region, mapping, name);
+    }
+
     /// The regions worth telling as they are now, with copies that are not counted here yet: those
     /// with copies, and all that `keep` names.
     pub(in crate::collect) fn so_far(
@@ -189,11 +202,11 @@ impl RegionTable {
             let copied = region.copied_pages + live.map_or(0, Sources::total);
             (copied > 0 || keep(region)).then(|| {
                 let zero = live.map_or(0, |live| live.zero);
-                Region {
+                self.filled.shown(Region {
                     copied_pages: copied,
                     unshared_pages: region.unshared_pages + live.map_or(0, Sources::total) - zero,
                     ..region.clone()
-                }
+                })
             })
         };
         self.regions.iter().filter_map(with_live).collect()
@@ -202,7 +215,8 @@ impl RegionTable {
     /// The regions worth telling: those with copies, and all of the processes that `keep` names.
     pub(in crate::collect) fn into_regions(self, keep: impl Fn(u32) -> bool) -> Vec<Region> {
         let told = |region: &Region| region.copied_pages > 0 || keep(region.process_id);
-        self.regions.into_iter().filter(told).collect()
+        let shown = |region| self.filled.shown(region);
+        self.regions.into_iter().filter(told).map(shown).collect()
     }
 }
 
@@ -317,6 +331,33 @@ mod tests {
             one.place(0x1000, 1).unwrap().region,
             two.place(0x1000, 1).unwrap().region
         );
+    }
+
+    #[test]
+    fn a_region_is_called_by_its_allocator_as_far_as_that_was_found() {
+        let mut table = RegionTable::default();
+        let anon = |end| vec![mapping(0x10_0000, end, Mapping::UNNAMED)];
+        let names = |table: &RegionTable| {
+            let regions = table.so_far(&HashMap::new(), |_| true);
+            let names = regions.into_iter().map(|region| region.mapping.name);
+            names.collect::<Vec<_>>()
+        };
+        table.layout(0, anon(0x20_0000));
+        table.note_allocator(0, 0x10_0000..0x20_0000, Some("[jemalloc]"));
+        assert_eq!(names(&table), ["[jemalloc]"]);
+        // It stays the same region, whose new part nobody has looked at.
+        table.layout(0, anon(0x30_0000));
+        assert_eq!(names(&table), ["[anon]"]);
+        table.note_allocator(0, 0x10_0000..0x30_0000, Some("[jemalloc]"));
+        assert_eq!(names(&table), ["[jemalloc]"]);
+        // A small part of it that is not recognized, and all of it.
+        table.note_allocator(0, 0x2f_0000..0x30_0000, None);
+        assert_eq!(names(&table), ["[jemalloc]"]);
+        table.note_allocator(0, 0x10_0000..0x30_0000, None);
+        assert_eq!(names(&table), ["[anon]"]);
+        table.note_allocator(0, 0x10_0000..0x30_0000, Some("[zend heap]"));
+        let at_end = table.into_regions(|_| true);
+        assert_eq!(at_end[0].mapping.name, "[zend heap]");
     }
 
     #[test]

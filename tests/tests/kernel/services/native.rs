@@ -11,8 +11,9 @@ use std::{
 
 use cowtrace_tests::{
     pagemap::{Frames, changed, frames, settled},
-    report::{Report, number},
+    report::{Report, address, number},
     tracer::{Tracer, can_trace},
+    workload::Service,
 };
 use serde_json::Value;
 
@@ -41,6 +42,13 @@ fn expect_as_pagemap(report: &Report, pid: u32, before: &BTreeMap<u64, Frames>) 
         "{counted} pages of {pid} counted, {truth} by pagemap"
     );
     println!("{counted} pages of {pid} counted, {truth} by pagemap");
+}
+
+/// Pages copied in regions of a name.
+fn copied_in(report: &Report, name: &str) -> u64 {
+    let regions = report.0["regions"].as_array().expect("regions").iter();
+    let named = regions.filter(|region| region["name"] == name);
+    named.map(|region| number(region, "copied_pages")).sum()
 }
 
 /// Debian's Redis: the program is a link to a file that is named after another of its tools.
@@ -134,10 +142,15 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
         report.top_writers()
     );
     // Its own state, which the C compiler puts into the zeroed data.
-    let state = report.0["regions"].as_array().expect("regions").iter();
-    let state = state.filter(|region| region["name"] == "[bss of redis-server]");
-    let state: u64 = state.map(|region| number(region, "copied_pages")).sum();
+    let state = copied_in(&report, "[bss of redis-server]");
     assert!(state > 0, "{}", report.0["regions"]);
+    // Debian's Redis has its data in jemalloc.
+    let in_jemalloc = copied_in(&report, "[jemalloc]");
+    assert!(
+        in_jemalloc as f64 > 0.9 * all as f64,
+        "{in_jemalloc} of {all}: {}",
+        report.0["regions"]
+    );
     let stores = report.written(|writer| function(writer).contains("dbOverwrite"));
     assert!(stores > 500, "{}", report.top_writers());
 }
@@ -252,4 +265,42 @@ fn reading_texts_as_numbers_in_perl_copies_them_and_reading_numbers_does_not() {
     println!("{all} pages of texts, {numbers} of numbers");
     // A request itself writes some 1,000 pages of each worker.
     assert!(numbers * 4 < all, "{numbers} of {all}");
+}
+
+/// PHP says itself how much memory it has mapped for its heap.
+#[test]
+fn phps_heap_is_called_so_and_nothing_else_is() {
+    if !can_trace("php") {
+        return;
+    }
+    let mut command = Command::new(installed("php"));
+    let mut service = Service::start(command.arg(format!("{SCRIPTS}/zend_service.php")));
+    let ready = service.answer();
+    let worker = u32::try_from(number(&ready, "worker")).expect("a pid");
+    let before = settled(worker);
+    let tracer = Tracer::of(service.pid());
+    service.say("go");
+    assert_eq!(service.answer()["done"], true);
+    let report = tracer.stop();
+    expect_as_pagemap(&report, worker, &before);
+    let regions = report.0["regions"].as_array().expect("regions").iter();
+    let sizes = regions
+        .filter(|region| region["name"] == "[zend heap]")
+        .map(|region| {
+            let end = |key: &str| address(&region[key]).expect("an address");
+            end("end") - end("start")
+        });
+    let (named, heap) = (sizes.sum::<u64>(), number(&ready, "heap"));
+    // One chunk of 2 MiB may be in one mapping with other memory, which then has no name or has it all.
+    assert!(
+        named.abs_diff(heap) <= 2 << 20,
+        "{named} bytes, {heap} by PHP: {}",
+        report.0["regions"]
+    );
+    let (all, in_heap) = (report.written(|_| true), copied_in(&report, "[zend heap]"));
+    assert!(
+        in_heap > 8_000 && in_heap as f64 > 0.9 * all as f64,
+        "{in_heap} of {all}"
+    );
+    service.end();
 }

@@ -60,7 +60,7 @@ pub(super) fn anonymous_mapping(start: u64, end: u64, perms: &str) -> Mapping {
     Mapping {
         start,
         end,
-        name: "[anon]".into(),
+        name: Mapping::UNNAMED.into(),
         kind: Kind::Anon,
         perms: perms.into(),
         offset: 0,
