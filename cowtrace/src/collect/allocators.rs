@@ -130,7 +130,7 @@ impl AllocatorSearch {
             .filter(is_new)
             .filter_map(|it| Some((it.clone(), layout.region_at(it.start)?)))
             .unzip();
-        (!mappings.is_empty()).then(|| Question {
+        (!mappings.is_empty()).then_some(Question {
             id: record.id,
             pid: record.pid,
             memory,
@@ -210,7 +210,7 @@ mod tests {
         let first = own.next_multiple_of(UNIT);
         let second = first + UNIT;
         let at = ((first - own) / 8) as usize;
-        let free = 100 | 400 << 32;
+        let free = 0x64 | 0x190 << 32;
         memory[at..at + 4].copy_from_slice(&[first + 64, second, second, free]);
         let next = at + (UNIT / 8) as usize;
         memory[next..next + 4].copy_from_slice(&[first + 64, first, first, free]);

@@ -69,6 +69,7 @@ fn is_open(mapping: &Mapping) -> bool {
 
 /// The name of the allocator that fills each of the `wanted` ones of a process's mappings, if one does. Reads the
 /// process's memory, so not where anything waits.
+#[must_use]
 pub fn find_allocators(
     root: &Path,
     pid: u32,
@@ -93,14 +94,14 @@ fn names(
     for mapping in &memory.mappings {
         let _ = heaps.end_of_piece(peek, unit_from(mapping.start));
     }
-    let mut name = |mapping: &Range<u64>| {
+    let name = |mapping: &Range<u64>| {
         if is_filled(mapping, |place| heaps.end_of_piece(peek, place)) {
             return Some(ZEND_HEAP);
         }
         let tree = tree?;
         is_filled(mapping, |place| tree.end_of_piece(peek, place)).then_some(JEMALLOC)
     };
-    wanted.iter().map(|mapping| name(mapping)).collect()
+    wanted.iter().map(name).collect()
 }
 
 /// Whether pieces of an allocator fill at least nine tenths of a mapping, as far as it is looked at. `end_of` gives the

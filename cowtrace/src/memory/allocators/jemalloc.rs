@@ -101,7 +101,7 @@ impl ExtentTree {
 
 /// What jemalloc keeps about the extent of a page, by the leaf for it.
 fn about_in(peek: &mut impl Peek, leaf: u64, page: u64) -> Option<u64> {
-    let entry = leaf.checked_add((page / PAGE & LEAF) * 8)?;
+    let entry = leaf.checked_add(((page / PAGE) & LEAF) * 8)?;
     let is_entry = leaf != 0 && entry.is_multiple_of(8);
     let about = peek.word(is_entry.then_some(entry)?)? & ADDRESS;
     (about != 0).then_some(about)
