@@ -40,6 +40,8 @@ enum Event {
     Count(usize, Option<u64>, usize, u64, u64),
     /// Another mapping takes a mapping's place.
     Map(usize, u64),
+    /// A region is found to be an allocator's, or not to be.
+    Fill(u32, bool),
     /// What has exited is closed.
     Close,
     Snapshot,
@@ -57,6 +59,7 @@ fn event() -> impl Strategy<Value = Event> {
                 Event::Count(who, range, source, copied, reused)
             }),
         1 => (any::<usize>(), 0..MAPPINGS).prop_map(|(who, which)| Event::Map(who, which)),
+        1 => (0..9u32, any::<bool>()).prop_map(|(region, is_filled)| Event::Fill(region, is_filled)),
         2 => Just(Event::Close),
         2 => Just(Event::Snapshot),
         1 => (2..8usize).prop_map(Event::Fold),
@@ -181,6 +184,10 @@ impl Trace {
                 let now = trace.mappings(id);
                 trace.records.get_mut(id).unwrap().current = Some(now);
             }),
+            Event::Fill(region, is_filled) => {
+                let (all, name) = (0..u64::MAX, is_filled.then_some("[jemalloc]"));
+                self.regions.note_allocator(region, all, name);
+            }
             Event::Close => self.close(),
             Event::Snapshot => self.snapshot(recording),
             Event::Fold(most) => {
