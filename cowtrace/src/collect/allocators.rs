@@ -21,7 +21,7 @@ use super::processes::{
 };
 use crate::memory::{self, LargeMemory, find_allocators};
 
-/// Processes that are looked at in one go, of each of which at most 4 MiB are read, and at the end.
+/// Processes that are looked at in one go, of each of which at most some MiB are read, and at the end.
 const MOST_AT_ONCE: usize = 4;
 const MOST_AT_END: usize = 64;
 /// Between two goes, and in times what one took: the thread runs for at most a fiftieth of the time.
@@ -203,11 +203,14 @@ mod tests {
 
     const UNIT: u64 = 2 << 20;
 
+    /// Bytes in front of the heap.
+    const FRONT: u64 = 64 << 10;
+
     /// Memory of this process with a heap of PHP in it, of two chunks, and its address.
     fn chunks() -> (Vec<u64>, u64) {
-        let mut memory = vec![1_u64; 3 * (UNIT / 8) as usize];
+        let mut memory = vec![1_u64; 4 * (UNIT / 8) as usize];
         let own = memory.as_ptr() as u64;
-        let first = own.next_multiple_of(UNIT);
+        let first = (own + FRONT).next_multiple_of(UNIT);
         let second = first + UNIT;
         let at = ((first - own) / 8) as usize;
         let free = 0x64 | 0x190 << 32;
@@ -294,6 +297,32 @@ mod tests {
         );
         assert!(heir.look());
         assert_eq!(heir.names(), ["[zend heap]"]);
+        drop(memory);
+    }
+
+    /// Some bytes of a file's data that begins as zeros may lie in front of other memory, in the same mapping.
+    #[test]
+    fn a_heap_is_found_where_the_search_for_another_allocator_finds_nothing() {
+        let (mut memory, heap) = chunks();
+        // Like a pointer to where nothing is, everywhere.
+        memory
+            .iter_mut()
+            .filter(|word| **word == 1)
+            .for_each(|word| *word = 1 << 12);
+        let data = heap - FRONT;
+        let file = Mapping {
+            kind: Kind::File,
+            name: "/lib/x.so".into(),
+            ..mapping(data - 4096, data)
+        };
+        let mut heir = Heir::new(std::process::id());
+        heir.fork(vec![
+            file,
+            mapping(data, heap + UNIT),
+            mapping(heap + UNIT, heap + 2 * UNIT),
+        ]);
+        assert!(heir.look());
+        assert_eq!(heir.names(), ["/lib/x.so", "[zend heap]", "[zend heap]"]);
         drop(memory);
     }
 

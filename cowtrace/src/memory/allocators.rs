@@ -12,11 +12,9 @@ use jemalloc::{ExtentTree, has_room_for_root};
 use peek::{Peek, ProcessPeek, UNIT};
 use zend::ZendHeaps;
 
-const JEMALLOC: &str = "[jemalloc]";
-const ZEND_HEAP: &str = "[zend heap]";
 /// Largest mappings of a process that are looked at.
 const MOST_MAPPINGS: usize = 256;
-/// Pieces that are followed from the beginning of a mapping.
+/// Pieces that are followed from the beginning of a mapping, or units among which the first chunk of PHP is looked for.
 const FOLLOWED: usize = 256;
 /// Places that are looked at behind them.
 const PROBES: u64 = 16;
@@ -88,20 +86,27 @@ fn names(
     memory: &LargeMemory,
     wanted: &[Range<u64>],
 ) -> Vec<Option<&'static str>> {
-    let tree = ExtentTree::find(peek, &memory.zero_data, wanted);
     let mut heaps = ZendHeaps::default();
     // A mapping may hold nothing but blocks that another one's heap lists.
     for mapping in &memory.mappings {
-        let _ = heaps.end_of_piece(peek, unit_from(mapping.start));
+        heaps.look_for(peek, mapping);
     }
-    let name = |mapping: &Range<u64>| {
-        if is_filled(mapping, |place| heaps.end_of_piece(peek, place)) {
-            return Some(ZEND_HEAP);
+    peek.begin_part();
+    let mut is_zend =
+        |mapping: &Range<u64>| is_filled(mapping, |place| heaps.end_of_piece(peek, place));
+    let name = |mapping| is_zend(mapping).then_some(Mapping::ZEND_HEAP);
+    let mut names: Vec<_> = wanted.iter().map(name).collect();
+    let open = wanted.iter().zip(&mut names);
+    let open: Vec<_> = open.filter(|(_, name)| name.is_none()).collect();
+    let starts = open.iter().map(|(mapping, _)| mapping.start);
+    if let Some(tree) = ExtentTree::find(peek, &memory.zero_data, starts) {
+        peek.begin_part();
+        for (mapping, name) in open {
+            let is_ours = is_filled(mapping, |place| tree.end_of_piece(peek, place));
+            *name = is_ours.then_some(Mapping::JEMALLOC);
         }
-        let tree = tree?;
-        is_filled(mapping, |place| tree.end_of_piece(peek, place)).then_some(JEMALLOC)
-    };
-    wanted.iter().map(name).collect()
+    }
+    names
 }
 
 /// Whether pieces of an allocator fill at least nine tenths of a mapping, as far as it is looked at. `end_of` gives the

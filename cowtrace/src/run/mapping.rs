@@ -80,6 +80,10 @@ pub struct Mapping {
 impl Mapping {
     /// The name of anonymous memory to which nobody gave one.
     pub const UNNAMED: &str = "[anon]";
+    /// The names of memory that an allocator's own data shows to be its own.
+    pub const JEMALLOC: &str = "[jemalloc]";
+    /// The heap of PHP.
+    pub const ZEND_HEAP: &str = "[zend heap]";
 
     /// Bytes.
     #[must_use]

@@ -24,7 +24,7 @@ const REST_ADDRESS: u64 = 24;
 const REST_SIZE: u64 = 32;
 /// Pages that are searched for the end of an extent.
 const NEAR: u64 = 512;
-/// Mappings, the largest, by which the root is looked for, and addresses that are tried.
+/// Mappings, the largest, by which the root is looked for, and places that may have it.
 const TRIED: usize = 8;
 
 /// Where the tree of a process is.
@@ -32,25 +32,21 @@ const TRIED: usize = 8;
 pub(super) struct ExtentTree(u64);
 
 impl ExtentTree {
-    /// The tree in which one of the mappings is found, with its root in one of the places in `data`.
+    /// The tree in which one of the mappings is found by where they start, with its root in one of the places in
+    /// `data`. Other data may lie where the root could be: each place is a part of its own.
     pub(super) fn find(
         peek: &mut impl Peek,
         data: &[Range<u64>],
-        mappings: &[Range<u64>],
+        starts: impl Iterator<Item = u64>,
     ) -> Option<Self> {
-        let data = &data[..data.len().min(TRIED)];
-        if data.is_empty() {
-            return None;
-        }
-        let mut addresses: Vec<u64> = mappings.iter().map(|it| it.start).take(TRIED).collect();
-        for at in &mut addresses {
-            *at = own_block(peek, *at).map_or(*at, |block| block.end);
-        }
-        let all = data
-            .iter()
-            .flat_map(|data| addresses.iter().map(move |at| (data, *at)));
-        let mut all = all.take(TRIED * 2);
-        all.find_map(|(data, at)| Self::find_in(peek, data, at))
+        let starts: Vec<u64> = starts.take(TRIED).collect();
+        data.iter().take(TRIED).find_map(|data| {
+            peek.begin_part();
+            starts.iter().find_map(|start| {
+                let own = own_block(peek, *start);
+                Self::find_in(peek, data, own.map_or(*start, |block| block.end))
+            })
+        })
     }
 
     /// The root in this data, if it leads to an extent near an address.

@@ -10,15 +10,19 @@ use crate::memory::{
 
 /// Allocators take memory in units of 2 MiB. Smaller mappings are not looked at.
 pub(super) const UNIT: u64 = 2 << 20;
-/// Pages that are looked up in all, 4 MiB of them: some microseconds each.
+/// Pages that are looked up in a part of the work, 4 MiB of them: some microseconds each.
 const MOST_PAGES: usize = 1024;
-/// Words that are used in all: 50 ms. Only what is no tree of jemalloc needs so many.
-const MOST_WORDS: u64 = 1 << 22;
+/// Words that are used in a part of the work: 12 ms. Only what is no tree of jemalloc needs so many.
+const MOST_WORDS: u64 = 1 << 20;
 
 /// Memory that words are read from. Whoever owns it chooses what it holds.
 pub(super) trait Peek {
     /// The word at an address, which is a multiple of 8.
     fn word(&mut self, at: u64) -> Option<u64>;
+
+    /// Begins another part of the work, which has bounds of its own: what is searched in vain must not take anything
+    /// from the next search.
+    fn begin_part(&mut self);
 }
 
 /// The memory of a process.
@@ -26,13 +30,13 @@ pub(super) struct ProcessPeek {
     pid: u32,
     page_bytes: u64,
     pagemap: PagemapFile,
-    /// The bytes of the pages that were read, one behind the other.
+    /// The bytes of the pages that were read in this part, one behind the other.
     bytes: Vec<u8>,
     /// Where they begin, by address of the page; `None` if the process does not have it.
     pages: HashMap<u64, Option<usize>>,
     /// The page that was used last: most words come from the same.
     last: Option<(u64, Option<usize>)>,
-    /// Words that may still be used.
+    /// Words that may still be used in this part.
     left: u64,
 }
 
@@ -92,5 +96,12 @@ impl Peek for ProcessPeek {
         let within = begin.checked_add(usize::try_from(at - page).ok()?)?;
         let word = self.bytes.get(within..within.checked_add(8)?)?;
         Some(u64::from_ne_bytes(word.try_into().ok()?))
+    }
+
+    fn begin_part(&mut self) {
+        self.bytes.clear();
+        self.pages.clear();
+        self.last = None;
+        self.left = MOST_WORDS;
     }
 }

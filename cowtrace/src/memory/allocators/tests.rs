@@ -13,6 +13,8 @@ impl Peek for Words {
     fn word(&mut self, at: u64) -> Option<u64> {
         self.0.get(&at).copied()
     }
+
+    fn begin_part(&mut self) {}
 }
 
 impl Words {
@@ -88,7 +90,7 @@ fn named(words: &mut Words, maps: &str) -> Vec<(usize, &'static str)> {
 #[test]
 fn chunks_and_larger_blocks_of_php_are_known() {
     let (mut words, maps) = php();
-    let both = [(0, ZEND_HEAP), (1, ZEND_HEAP)];
+    let both = [(0, Mapping::ZEND_HEAP), (1, Mapping::ZEND_HEAP)];
     assert_eq!(named(&mut words, maps), both);
     // The order of mappings does not matter.
     let mut swapped: Vec<&str> = maps.split_inclusive('\n').collect();
@@ -96,7 +98,7 @@ fn chunks_and_larger_blocks_of_php_are_known() {
     assert_eq!(named(&mut words, &swapped.concat()), both);
     // More than a tenth is something else.
     let longer = maps.replace("7f0040400000", "7f0040600000");
-    assert_eq!(named(&mut words, &longer), [(1, ZEND_HEAP)]);
+    assert_eq!(named(&mut words, &longer), [(1, Mapping::ZEND_HEAP)]);
 }
 
 #[test]
@@ -107,17 +109,20 @@ fn a_chunk_whose_neighbours_do_not_lead_back_is_none() {
         let other = whole.0[&at] ^ 1 << 40 | 1023;
         words.put(at, &[other]);
         let found = named(&mut words, maps);
-        assert!(!found.contains(&(0, ZEND_HEAP)), "{at:x}: {found:?}");
+        assert!(
+            !found.contains(&(0, Mapping::ZEND_HEAP)),
+            "{at:x}: {found:?}"
+        );
     }
 }
 
 #[test]
 fn extents_of_jemalloc_are_known_by_its_tree() {
     let (mut words, maps) = jemalloc();
-    assert_eq!(named(&mut words, maps), [(2, JEMALLOC)]);
+    assert_eq!(named(&mut words, maps), [(2, Mapping::JEMALLOC)]);
     // In the middle of an extent, and of a mapping that has only a part of one.
     let part = maps.replace("7f0060000000", "7f0060500000");
-    assert_eq!(named(&mut words, &part), [(2, JEMALLOC)]);
+    assert_eq!(named(&mut words, &part), [(2, Mapping::JEMALLOC)]);
     let longer = maps.replace("7f0060700000", "7f0060a00000");
     assert_eq!(named(&mut words, &longer), []);
 }

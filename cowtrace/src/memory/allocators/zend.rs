@@ -3,7 +3,11 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::peek::{Peek, UNIT};
+use super::{
+    FOLLOWED,
+    peek::{Peek, UNIT},
+    unit_from,
+};
 
 /// `heap_slot` of the first chunk.
 const HEAP: u64 = 64;
@@ -25,14 +29,30 @@ const MOST_HEAPS: usize = 64;
 pub(super) struct ZendHeaps(HashMap<u64, Vec<Range<u64>>>);
 
 impl ZendHeaps {
+    /// Looks for the heap of the first chunk in a mapping.
+    pub(super) fn look_for(&mut self, peek: &mut impl Peek, mapping: &Range<u64>) {
+        let units = (unit_from(mapping.start)..mapping.end).step_by(UNIT as usize);
+        let mut heaps = units.take(FOLLOWED).map(|at| heap_of_chunk(peek, at));
+        if let Some(heap) = heaps.find_map(|heap| heap) {
+            self.note(peek, heap);
+        }
+    }
+
+    fn note(&mut self, peek: &mut impl Peek, heap: u64) {
+        if !self.0.contains_key(&heap) && self.0.len() < MOST_HEAPS {
+            let known: usize = self.0.values().map(Vec::len).sum();
+            let room = MOST_BLOCKS.saturating_sub(known);
+            self.0.insert(heap, larger_blocks(peek, heap, room));
+        }
+    }
+
     /// The end of the chunk that begins at an address, or of the larger block that has it.
     pub(super) fn end_of_piece(&mut self, peek: &mut impl Peek, at: u64) -> Option<u64> {
+        if self.0.is_empty() {
+            return None;
+        }
         if let Some(heap) = heap_of_chunk(peek, at) {
-            if !self.0.contains_key(&heap) && self.0.len() < MOST_HEAPS {
-                let known: usize = self.0.values().map(Vec::len).sum();
-                let room = MOST_BLOCKS.saturating_sub(known);
-                self.0.insert(heap, larger_blocks(peek, heap, room));
-            }
+            self.note(peek, heap);
             return at.checked_add(UNIT);
         }
         let mut blocks = self.0.values().flatten();
