@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     comparison::{Comparison, Error, Options},
+    contents::unite_parts,
     fairness,
     measure::Measured,
     rows::{ChangeRow, Frame, Subject},
@@ -53,7 +54,7 @@ pub fn compare_runs(
         lines: if has_lines { frame.lines() } else { Vec::new() },
         mappings,
         unmatched,
-        others: frame.rows(&frame.each(|run| &run.others), Subject::Part),
+        others: frame.rows(&unite_parts(&frame.each(|run| &run.others)), Subject::Part),
         base,
         new,
         options,

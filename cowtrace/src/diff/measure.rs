@@ -193,6 +193,7 @@ fn places_of_run(run: &Run) -> (BTreeMap<Class, Vec<Piece>>, BTreeMap<Part, f64>
             copied,
             unshared: run.memory.unshared_fraction(region),
             shape: shapes.remove(&region.id),
+            contents: None,
         });
     }
     for pieces in pieces.values_mut() {

@@ -4,10 +4,12 @@
 //! [`Comparison`]. All are pure functions. BASE and NEW are the two sides; changes go from BASE to
 //! NEW.
 
+mod alignment;
 mod answer;
 mod columns;
 mod compare;
 mod comparison;
+mod contents;
 mod fairness;
 mod html;
 mod json;

@@ -3,9 +3,11 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 use super::{
+    alignment::{Aligned, align_mappings},
+    contents::unite_mappings,
     lines::{Place, WrittenLine, rename_places, settle_lines},
     measure::{Measured, Written},
-    regions::{Aligned, Class, Part, Piece, align_mappings},
+    regions::{Class, Part, Piece},
     renames::{of_mappings, with_names},
     shape::{Shape, ShapeSpread},
     statistics::Change,
@@ -60,6 +62,8 @@ pub enum Subject {
 pub struct AlignedMapping {
     /// Name, kind and master.
     pub class: Class,
+    /// Whether its contents show its name in some runs only.
+    pub is_partly_unnamed: bool,
     /// Its position among those of its class, from 1.
     pub position: usize,
     /// How many mappings its class has.
@@ -177,7 +181,8 @@ impl<'a> Frame<'a> {
     pub(super) fn mappings(&self) -> (Vec<ChangeRow>, Option<ChangeRow>) {
         let mappings = self.each(|run| &run.mappings);
         let names = of_mappings(&mappings, self.base);
-        let renamed: Vec<_> = mappings.iter().map(|it| with_names(it, &names)).collect();
+        let mut renamed: Vec<_> = mappings.iter().map(|it| with_names(it, &names)).collect();
+        unite_mappings(&mut renamed);
         let (aligned, left_out) = align_mappings(&renamed.iter().collect::<Vec<_>>());
         let (told, others): (Vec<_>, Vec<_>) = aligned
             .into_iter()
@@ -228,6 +233,7 @@ impl<'a> Frame<'a> {
         });
         AlignedMapping {
             class: aligned.class.clone(),
+            is_partly_unnamed: is_partly_unnamed(&aligned.pieces),
             position: aligned.position,
             of: aligned.of,
             size_base: mean_of_side(base, |piece| Some(piece.size as f64)),
@@ -242,6 +248,12 @@ impl<'a> Frame<'a> {
 fn copied_pages_of(pieces: &[Option<&Piece>]) -> Vec<f64> {
     let copied = |piece: Option<&Piece>| piece.map_or(0.0, |piece| piece.copied);
     pieces.iter().copied().map(copied).collect()
+}
+
+fn is_partly_unnamed(pieces: &[Option<&Piece>]) -> bool {
+    let mut contents = pieces.iter().flatten().map(|piece| piece.contents);
+    let first = contents.next();
+    contents.any(|contents| Some(contents) != first)
 }
 
 fn shapes_of_side<'a>(side: &[Option<&'a Piece>]) -> Vec<Option<&'a Shape>> {

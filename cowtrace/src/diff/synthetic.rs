@@ -25,6 +25,8 @@ pub(super) struct Service {
     pub(super) gc_pages: u64,
     /// The ranges of the comments in which the copies begin.
     pub(super) first_range: u64,
+    /// The name of the comments' mapping.
+    pub(super) comments_are: &'static str,
     /// Added to all addresses.
     pub(super) slide: u64,
     /// The line that reads.
@@ -45,6 +47,7 @@ impl Service {
             reference_pages: 20_000,
             gc_pages: 8_000,
             first_range: 0,
+            comments_are: "[anon]",
             slide: u64::from(id) << 24,
             line: 24,
             requests: None,
@@ -147,7 +150,7 @@ impl Service {
         };
         vec![
             region(0, "[heap]", "heap", 0x5600_0000_0000, 16, 0),
-            region(1, "[anon]", "anon", COMMENTS, 64, self.gc_pages),
+            region(1, self.comments_are, "anon", COMMENTS, 64, self.gc_pages),
             region(2, "[anon]", "anon", TITLES, 128, self.reference_pages),
         ]
     }

@@ -78,6 +78,31 @@ fn addresses_do_not_matter() {
 }
 
 #[test]
+fn a_mapping_that_has_its_name_by_its_contents_matches_itself_without_a_name() {
+    let jemalloc = |first| runs(first, 1, |_, it| it.comments_are = "[jemalloc]");
+    let name_of_comments = |comparison: &Comparison| {
+        assert!(comparison.unmatched.is_none());
+        assert_eq!(comparison.mappings.len(), 2);
+        let is_same = |row: &ChangeRow| row.changes.total.difference() == 0.0;
+        assert!(comparison.mappings.iter().all(is_same));
+        let names = comparison.mappings.iter().map(|row| &row.subject);
+        let mut names = names.map(words::subject_in_words);
+        names.find(|name| name.contains("64 MiB") || name.starts_with("[jemalloc]"))
+    };
+    for (base, new, name) in [
+        (plain(0, 1), jemalloc(1), "[jemalloc] (in some runs [anon])"),
+        (jemalloc(0), plain(1, 1), "[jemalloc] (in some runs [anon])"),
+        (jemalloc(0), jemalloc(1), "[jemalloc]"),
+        (plain(0, 1), plain(1, 1), "[anon] 1/2, 64 MiB"),
+    ] {
+        assert_eq!(
+            name_of_comments(&between(&base, &new)).as_deref(),
+            Some(name)
+        );
+    }
+}
+
+#[test]
 fn rows_of_mappings_add_up_to_the_totals() {
     let mut new = frozen(5, 1);
     new[0].reference_pages = 13_000;

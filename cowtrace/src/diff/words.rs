@@ -7,7 +7,7 @@ use super::{
     statistics::Change,
 };
 use crate::{
-    run::WriteKind,
+    run::{Mapping, WriteKind},
     words::{
         OTHER_MEMORY, OUTSIDE_HISTOGRAM, count, own_memory_name, plural, printable, shorten, size,
     },
@@ -234,6 +234,9 @@ fn line_in_words(line: &WrittenLine) -> String {
 /// A mapping's name, its number if there are several, and its master if that is not the first.
 fn mapping_in_words(mapping: &AlignedMapping) -> String {
     let mut text = class_in_words(&mapping.class);
+    if mapping.is_partly_unnamed {
+        text = format!("{text} (in some runs {})", Mapping::UNNAMED);
+    }
     if mapping.of > 1 {
         text = format!("{text} {}/{}", mapping.position, mapping.of);
     }
