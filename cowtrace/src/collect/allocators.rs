@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use log::debug;
+
 use super::processes::{
     attribution::{MappingLayout, RegionTable},
     record::Record,
@@ -185,6 +187,7 @@ fn answer_to(questions: Vec<Question>, proc_root: &Path) -> Answer {
     let page_bytes = memory::page_bytes();
     let find = |it: Question| {
         let names = find_allocators(proc_root, it.pid, page_bytes, &it.memory, &it.mappings);
+        debug!("allocators of mappings of process {}: {names:?}", it.pid);
         (it, names)
     };
     Answer {
