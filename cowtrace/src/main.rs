@@ -46,8 +46,9 @@ fn main() -> ExitCode {
         return fail(&error.into());
     }
     let result = match cli.command {
-        None => command::run_trace(cli.trace),
+        None => command::run_trace(&cli.trace),
         Some(Subcommands::Report(arguments)) => command::run_report(&arguments),
+        Some(Subcommands::List(arguments)) => command::run_list(arguments),
         Some(Subcommands::Doctor) => command::run_doctor(),
         Some(Subcommands::Demo(arguments)) => command::run_demo(arguments),
         Some(Subcommands::Diff(arguments)) => command::run_diff(&arguments),

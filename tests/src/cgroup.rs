@@ -125,6 +125,70 @@ impl Drop for TestCgroup {
     }
 }
 
+/// A cgroup that processes are put into, of version 2 or of a hierarchy that only names them; it can go and come back
+/// at its path. Removed at its end, when they have exited.
+pub struct TestGroup {
+    folder: PathBuf,
+}
+
+impl TestGroup {
+    /// None where this process may not make any.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        let kinds = [
+            ("cgroup2", ""),
+            ("cgroup", "name=systemd"),
+            ("cgroup", "pids"),
+        ];
+        let mut tops = kinds
+            .iter()
+            .filter_map(|(kind, option)| mount_point(kind, option));
+        let folder = tops.find_map(|top| make_cgroup(&top))?;
+        Some(Self { folder })
+    }
+
+    /// A cgroup below this one; it is removed first.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Self {
+        let folder = self.folder.join(name);
+        fs::create_dir(&folder).expect("a cgroup");
+        Self { folder }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes a process in.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    pub fn put(&self, pid: u32) {
+        fs::write(self.folder.join("cgroup.procs"), pid.to_string()).expect("it is taken in");
+    }
+
+    /// Removes it and makes another at its path, as a service manager does between two starts.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    pub fn replace(&self) {
+        remove_cgroup(&self.folder);
+        assert!(!self.folder.exists(), "a process is still in it");
+        fs::create_dir(&self.folder).expect("a cgroup");
+    }
+}
+
+impl Drop for TestGroup {
+    fn drop(&mut self) {
+        remove_cgroup(&self.folder);
+    }
+}
+
 /// A cgroup of version 2 whose processes can be frozen; removed at its end, when they have exited.
 pub struct TestFreezer {
     folder: PathBuf,

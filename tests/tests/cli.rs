@@ -57,6 +57,52 @@ fn a_value_that_begins_with_a_hyphen_is_taken_for_a_value() {
 }
 
 #[test]
+fn targets_that_are_not_there_are_one_line_and_status_1() {
+    fails(
+        &["--unit", "no-such-unit"],
+        1,
+        "no unit no-such-unit.service",
+    );
+    fails(
+        &["--container", "abcdefabcdef"],
+        1,
+        "no container abcdefabcdef",
+    );
+    fails(
+        &["--cgroup", "no/such\x1b[2J"],
+        1,
+        "no cgroup no/such\\u{1b}[2J",
+    );
+    fails(&["--cgroup", "../.."], 1, "no cgroup ../..");
+    // What calls cowtrace, and cowtrace itself, have this in their command lines.
+    fails(
+        &["--match", "no-such-process-at-all"],
+        1,
+        "matches no-such-process-at-all",
+    );
+}
+
+#[test]
+fn targets_and_their_names_are_checked() {
+    fails(&["--unit", "a b"], 2, "such as web.service");
+    fails(&["--container", "abc"], 2, "4 to 64");
+    fails(&["--match", "("], 2, "no regular expression");
+    fails(
+        &["--pid", "1", "--name", "web"],
+        2,
+        "--name web names no target",
+    );
+    let twice = ["--name", "a", "--pid", "1", "--name", "a", "--unit", "x"];
+    fails(&twice, 2, "two targets are called a");
+    fails(&["--unit", "web", "--", "ls"], 2, "cannot be used with");
+    fails(
+        &["--unit", "web", "--ignore-command-status"],
+        2,
+        "cannot be used with",
+    );
+}
+
+#[test]
 fn a_label_is_given_once() {
     let twice = "the label a is given twice";
     fails(&["label", "no-such.cow", "a=1", "a=2"], 2, twice);
@@ -302,6 +348,7 @@ fn help_version_completions_and_manual_go_to_standard_output() {
         &["completions", "zsh"],
         &["man"],
         &["demo", "--help"],
+        &["list", "--help"],
     ] {
         let output = cowtrace(arguments);
         assert!(output.status.success(), "{arguments:?}");
@@ -311,6 +358,13 @@ fn help_version_completions_and_manual_go_to_standard_output() {
         );
     }
     let help = String::from_utf8(cowtrace(&["--help"]).stdout).expect("text");
+    let manual = String::from_utf8(cowtrace(&["man"]).stdout).expect("text");
+    let completions = String::from_utf8(cowtrace(&["completions", "bash"]).stdout).expect("text");
+    for option in ["unit", "container", "cgroup", "match", "name"] {
+        assert!(help.contains(&format!("--{option} ")), "{option}");
+        assert!(manual.contains(&format!("\\-\\-{option}\\fR")), "{option}");
+        assert!(completions.contains(&format!("--{option}")), "{option}");
+    }
     assert!(
         !help.contains("__"),
         "hidden subcommands stay hidden: {help}"

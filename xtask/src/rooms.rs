@@ -183,7 +183,7 @@ fn the_rooms_of_the_user_side_use_only_those_below() {
                 "itself", "memory", "report", "run", "verdict", "watch", "words",
             ],
         ),
-        ("targets", &["itself", "memory", "run"]),
+        ("targets", &["foreign", "itself", "memory", "run"]),
         ("probe", &["foreign", "memory"]),
         ("native", &["itself", "memory", "run"]),
         ("runtime", &["memory", "native", "run", "stop"]),
@@ -191,10 +191,10 @@ fn the_rooms_of_the_user_side_use_only_those_below() {
         (
             "collect",
             &[
-                "memory", "native", "probe", "run", "runtime", "stop", "writer",
+                "memory", "native", "probe", "run", "runtime", "stop", "targets", "writer",
             ],
         ),
-        ("cli", &["foreign", "itself", "memory"]),
+        ("cli", &["foreign", "itself", "memory", "targets"]),
         (
             "command",
             &[

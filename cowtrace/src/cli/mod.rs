@@ -1,10 +1,12 @@
 //! The command line: checked and resolved here, in one place. No other room looks at arguments.
 
 mod choices;
+mod list;
 mod objects;
 mod privileges;
 mod recorded;
 mod shown;
+mod targets;
 mod tips;
 mod tracing;
 mod usage;
@@ -17,16 +19,18 @@ use clap::{Parser, Subcommand};
 pub use choices::{
     BackendName, Color, DiffFormat, Format, Holders, Overhead, RangeChoice, is_dumb,
 };
+pub use list::{ListArgs, ListFormat};
 pub use objects::{HeapArgs, HeapFormat};
 pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
 pub use shown::Shown;
+pub use targets::TargetArgs;
 pub use tips::parse_arguments;
 pub(crate) use tips::shell_quoted;
 pub use tracing::{DemoArgs, EvidenceOptions, LoadArgs, TraceArgs, TraceOptions};
 pub use usage::wrong_usage;
 
 const USAGE: &str = "\
-cowtrace [OPTIONS] --pid <PID>
+cowtrace [OPTIONS] --pid <PID>  (or --unit, --container, --cgroup, --match)
        cowtrace [OPTIONS] -- <COMMAND>...
        cowtrace <SUBCOMMAND>";
 
@@ -34,10 +38,12 @@ const EXAMPLES: &str = "\
 Examples:
   sudo cowtrace --pid 4242                 until Ctrl-C, then the report
   sudo cowtrace --pid 4242 -d 30s -f json  30 seconds, for scripts
+  sudo cowtrace --unit web                 a systemd service, restarts included
   sudo cowtrace -- python3 app.py          start a command and trace it
   sudo cowtrace --pid 4242 -o run.cow      also record the run
   cowtrace report run.cow -f json          report a recorded run
   cowtrace report                          report the last run again
+  sudo cowtrace list                       what to trace here
   sudo cowtrace doctor                     what this kernel allows";
 
 /// Shows why the workers of a prefork service stop sharing memory with their master.
@@ -59,6 +65,8 @@ pub struct Cli {
 pub enum Subcommands {
     /// Report a recorded run, or the last one again; needs no privileges
     Report(ReportArgs),
+    /// List what can be traced here: prefork trees by memory that can still be unshared
+    List(ListArgs),
     /// Show what this kernel allows, by trying it
     Doctor,
     /// Start a small prefork service and trace it
@@ -110,11 +118,37 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_or_a_command_is_needed_and_not_both() {
-        assert!(Cli::try_parse_from(["cowtrace"]).is_err());
-        assert!(Cli::try_parse_from(["cowtrace", "--pid", "1", "--", "ls"]).is_err());
+    fn what_runs_and_a_command_are_not_traced_together() {
+        for target in [["--pid", "1"], ["--unit", "web"], ["--match", "web"]] {
+            let with_command = [&["cowtrace"][..], &target, &["--", "ls"]].concat();
+            assert!(Cli::try_parse_from(with_command).is_err());
+        }
         assert!(Cli::try_parse_from(["cowtrace", "--pid", "1", "--pid", "2"]).is_ok());
         assert!(Cli::try_parse_from(["cowtrace", "-d", "3s", "--", "ls", "-l"]).is_ok());
         assert!(Cli::try_parse_from(["cowtrace", "doctor"]).is_ok());
+    }
+
+    #[test]
+    fn a_name_is_that_of_the_target_behind_it() {
+        let line = "cowtrace --pid 7 --name web --match a.b --pid 8 --name jobs --unit jobs --cgroup /x --container abcd";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let targets = crate::targets::named_targets(&cli.trace.targets.given);
+        let all: Vec<String> = targets
+            .iter()
+            .map(|target| format!("{}: {}", target.name, target.what))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                "7: pid 7",
+                "web: match a.b",
+                "8: pid 8",
+                "jobs: unit jobs.service",
+                "x: cgroup /x",
+                "abcd: container abcd"
+            ]
+        );
+        let cli = Cli::try_parse_from("cowtrace --name web -- python3 app.py".split(' ')).unwrap();
+        assert_eq!(cli.trace.targets.last_name.as_deref(), Some("web"));
     }
 }

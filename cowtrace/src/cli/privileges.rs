@@ -7,7 +7,7 @@ impl Subcommands {
     #[must_use]
     pub const fn needs_privileges(&self) -> bool {
         match self {
-            Self::Doctor | Self::Demo(_) | Self::Heap(_) | Self::EmptyHooks
+            Self::Doctor | Self::List(_) | Self::Demo(_) | Self::Heap(_) | Self::EmptyHooks
             // The first must wait until it is traced; the second reads files that its parent holds.
             | Self::Become { .. } | Self::Name => true,
             Self::Report(_) | Self::Diff(_) | Self::Label(_)

@@ -113,6 +113,8 @@ fn intended_command(word: &str, before: &[OsString], after: &[OsString]) -> Opti
     };
     if is_number(word) {
         Some(format!("cowtrace {options}--pid {word}"))
+    } else if word.ends_with(".service") {
+        Some(format!("cowtrace {options}--unit {}", shell_quoted(word)))
     } else if is(&ATTACH) {
         Some(format!("cowtrace {options}--pid {}", pid()))
     } else if is(&RECORD) {
@@ -205,6 +207,10 @@ mod tests {
             (&["attach", "123"], "`cowtrace --pid 123`"),
             (&["attach"], "`cowtrace --pid PID`"),
             (&["123"], "`cowtrace --pid 123`"),
+            (
+                &["-d", "3", "web.service"],
+                "`cowtrace -d 3 --unit web.service`",
+            ),
             (&["repord"], "`cowtrace report`"),
             (&["doctr"], "`cowtrace doctor`"),
         ] {

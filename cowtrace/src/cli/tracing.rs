@@ -2,31 +2,21 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 
 use super::{
     choices::{BackendName, Color, Holders, Overhead, RangeChoice},
     shown::Shown,
-    values::{parse_duration, parse_interval, parse_label, parse_listen, parse_pid, parse_range},
+    targets::{TARGET_IDS, TargetArgs},
+    values::{parse_duration, parse_interval, parse_label, parse_listen, parse_range},
 };
-
-/// What is to be traced: a master, or a command that becomes one.
-const TARGET: &str = "target";
 
 /// The main job's arguments.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new(TARGET).required(true)))]
 pub struct TraceArgs {
-    /// Process to trace, with all its present and future descendants; may be given several times
-    #[arg(
-        short,
-        long = "pid",
-        value_name = "PID",
-        group = TARGET,
-        allow_negative_numbers = true,
-        value_parser = parse_pid
-    )]
-    pub pids: Vec<u32>,
+    /// What to trace that runs.
+    #[command(flatten)]
+    pub targets: TargetArgs,
 
     /// How to trace and what to print.
     #[command(flatten)]
@@ -37,11 +27,11 @@ pub struct TraceArgs {
     pub duration: Option<Duration>,
 
     /// Do not fail with status 1 when the command fails
-    #[arg(long, conflicts_with = "pids")]
+    #[arg(long, conflicts_with_all = TARGET_IDS)]
     pub ignore_command_status: bool,
 
     /// Command to start and trace; under sudo it runs as the user who called sudo
-    #[arg(last = true, value_name = "COMMAND", group = TARGET)]
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = TARGET_IDS)]
     pub start: Vec<OsString>,
 }
 

@@ -7,8 +7,8 @@ use clap::{
     error::{ErrorKind, Result},
 };
 
-use super::{Cli, Subcommands};
-use crate::foreign::printable;
+use super::{Cli, Subcommands, TargetArgs, TraceArgs};
+use crate::{foreign::printable, targets::MOST_TARGETS};
 
 /// A usage error of a subcommand, or of the trace, in clap's format.
 #[must_use]
@@ -25,6 +25,9 @@ pub(super) fn check_usage(cli: &Cli) -> Result<()> {
         let what = "the command after -- is empty; name a program";
         return Err(wrong_usage(None, what));
     }
+    if cli.command.is_none() {
+        check_targets(&cli.trace)?;
+    }
     let (subcommand, labels) = match &cli.command {
         None => (None, &cli.trace.options.labels),
         Some(Subcommands::Demo(demo)) => (Some("demo"), &demo.options.labels),
@@ -35,6 +38,39 @@ pub(super) fn check_usage(cli: &Cli) -> Result<()> {
         Some(key) => {
             let what = format!("the label {} is given twice; give it once", printable(key));
             Err(wrong_usage(subcommand, &what))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses names that name nothing, two targets of one name, and more targets than can be traced.
+fn check_targets(trace: &TraceArgs) -> Result<()> {
+    let TargetArgs {
+        given,
+        last_name,
+        names_of_nothing,
+    } = &trace.targets;
+    let last = last_name.iter().filter(|_| trace.start.is_empty());
+    if let Some(name) = names_of_nothing.iter().chain(last).next() {
+        let what = format!(
+            "--name {} names no target: it stands before the one that it names, as in --name web --unit web.service",
+            printable(name)
+        );
+        return Err(wrong_usage(None, &what));
+    }
+    if given.len() > MOST_TARGETS {
+        let what = format!("at most {MOST_TARGETS} targets can be traced at one time");
+        return Err(wrong_usage(None, &what));
+    }
+    let mut names = BTreeSet::new();
+    let mut all = given.iter().filter_map(|target| target.name.as_deref());
+    match all.find(|name| !names.insert(*name)) {
+        Some(name) => {
+            let what = format!(
+                "two targets are called {}; give each a name of its own",
+                printable(name)
+            );
+            Err(wrong_usage(None, &what))
         }
         None => Ok(()),
     }
@@ -62,6 +98,34 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("the command after -- is empty"));
         assert!(checked(&["--", "ls", ""]).is_ok());
+    }
+
+    #[test]
+    fn a_name_names_one_target() {
+        let many: Vec<&str> = std::iter::repeat_n(["--pid", "1"], MOST_TARGETS + 1)
+            .flatten()
+            .collect();
+        for (arguments, why) in [
+            (
+                &["--pid", "1", "--name", "web"][..],
+                "--name web names no target",
+            ),
+            (
+                &["--name", "a", "--name", "b", "--pid", "1"],
+                "--name a names no target",
+            ),
+            (
+                &["--name", "a", "--pid", "1", "--name", "a", "--pid", "2"],
+                "two targets are called a",
+            ),
+            (&many, "at most 64 targets"),
+        ] {
+            let error = checked(arguments).expect_err("wrong names");
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        assert!(checked(&["--name", "a", "--", "ls"]).is_ok());
+        assert!(checked(&many[2..]).is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::RangeChoice;
+use crate::foreign::is_harmful;
 
 /// Longer than any machine stays up; keeps deadlines within the clock's range.
 const LONGEST: Duration = Duration::from_hours(87_600);
@@ -49,6 +50,19 @@ pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
             "write it like 127.0.0.1:9435 or [::1]:9435: names are not looked up".into()
         })
     })
+}
+
+/// Longest name of a target, bytes.
+const MOST_TARGET_NAME: usize = 64;
+
+/// A target's name.
+pub(super) fn parse_target_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > MOST_TARGET_NAME || text.contains(is_harmful) {
+        return Err(format!(
+            "a name has at most {MOST_TARGET_NAME} bytes, at least one, and no control characters"
+        ));
+    }
+    Ok(text.into())
 }
 
 /// Time between samples.

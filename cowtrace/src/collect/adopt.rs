@@ -25,6 +25,7 @@ use crate::{
     probe::{Probe, ProbeError},
     run::{Loss, Role},
     stop::Stop,
+    targets::FoundMaster,
 };
 
 /// Limit of scans: a tree that forks faster than it can be scanned is followed from its traced tasks.
@@ -138,6 +139,7 @@ impl Adoption<'_> {
         let id = self.add(Record {
             parent: parent_id,
             command_line: command_line.map(Into::into),
+            target: scanned.target_of(pid),
             inherited: inherited.clone(),
             restarts,
             ..Record::new(pid, slot, now, comm, role)
@@ -180,8 +182,8 @@ enum SlotChoice {
 
 /// What a scan has found, by process id.
 pub(super) struct ScannedTree<'a> {
-    /// The processes the user gave.
-    masters: &'a [u32],
+    /// The processes that the user gave, or that were found for what the user gave.
+    masters: &'a [FoundMaster],
     /// Those that have children, or whose memory others have.
     parents: HashSet<u32>,
     /// Records of living processes.
@@ -192,13 +194,13 @@ impl<'a> ScannedTree<'a> {
     /// Fails if one of the masters has exited.
     pub(super) fn new(
         tree: &[Kin],
-        masters: &'a [u32],
+        masters: &'a [FoundMaster],
         records: &Records,
     ) -> Result<Self, AdoptError> {
         let living = tree.iter().filter(|kin| !kin.process.is_dead);
         let living: HashSet<u32> = living.map(|kin| kin.process.pid).collect();
-        if let Some(&gone) = masters.iter().find(|pid| !living.contains(pid)) {
-            return Err(AdoptError::Vanished(gone));
+        if let Some(gone) = masters.iter().find(|it| !living.contains(&it.pid)) {
+            return Err(AdoptError::Vanished(gone.pid));
         }
         let records = records.alive();
         Ok(Self {
@@ -213,10 +215,15 @@ impl<'a> ScannedTree<'a> {
     }
 
     fn role_of(&self, pid: u32) -> Role {
-        if self.masters.contains(&pid) {
-            Role::Master
-        } else {
-            Role::Worker
+        match self.target_of(pid) {
+            Some(_) => Role::Master,
+            None => Role::Worker,
         }
+    }
+
+    /// The target of a master.
+    fn target_of(&self, pid: u32) -> Option<u32> {
+        let master = self.masters.iter().find(|it| it.pid == pid);
+        master.map(|it| it.target)
     }
 }

@@ -260,7 +260,7 @@ mod tests {
         }
 
         fn fork(&mut self, mappings: Vec<Mapping>) {
-            let layout = self.regions.layout(self.id, mappings);
+            let layout = self.regions.layout(self.id, mappings, true);
             self.records.get_mut(self.id).unwrap().own = Some(layout);
         }
 

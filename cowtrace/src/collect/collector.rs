@@ -2,7 +2,7 @@
 
 mod finish;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use cowtrace_common::{event::EventKind, evidence::Evidence};
 use log::debug;
@@ -30,6 +30,7 @@ use crate::{
     probe::{Kernel, Lifecycle, Probe, ProbeError},
     run::{Loss, Run, Snapshot, Timeline},
     stop::Stop,
+    targets::FoundMaster,
 };
 
 /// What a trace collects, and how often.
@@ -118,11 +119,12 @@ impl Collector {
 
     /// Begins to trace processes and all their living descendants. Can be dropped at any time: what is
     /// traced by then stays traced.
-    pub async fn adopt(&mut self, pids: &[u32]) -> Result<(), AdoptError> {
+    pub async fn adopt(&mut self, masters: &[FoundMaster]) -> Result<(), AdoptError> {
+        let pids: Vec<u32> = masters.iter().map(|it| it.pid).collect();
         let mut search = memory::KinSearch::default();
         for scan in 0..MAX_SCANS {
-            let tree = search.tree_of(self.processes.proc_root(), pids)?;
-            let mut scanned = ScannedTree::new(&tree, pids, self.processes.records())?;
+            let tree = search.tree_of(self.processes.proc_root(), &pids)?;
+            let mut scanned = ScannedTree::new(&tree, masters, self.processes.records())?;
             let is_candidate =
                 |kin: &&memory::Kin| !kin.process.is_dead && !kin.process.is_kernel_thread;
             let mut found = 0;
@@ -151,9 +153,27 @@ impl Collector {
         Ok(())
     }
 
+    /// The same for processes that were found for a target: those that have ended meanwhile do not matter.
+    pub async fn adopt_later(&mut self, mut masters: Vec<FoundMaster>) -> Result<(), AdoptError> {
+        while !masters.is_empty() {
+            match self.adopt(&masters).await {
+                Err(AdoptError::Vanished(gone)) => masters.retain(|it| it.pid != gone),
+                adopted => return adopted,
+            }
+        }
+        Ok(())
+    }
+
+    /// The processes that are traced by now, whoever was forked just now included.
+    pub fn traced_pids(&mut self) -> HashSet<u32> {
+        self.follow_or_warn();
+        let alive = self.processes.records().alive();
+        alive.map(|record| record.pid).collect()
+    }
+
     /// Begins to trace the process that will become the command to trace.
     pub async fn adopt_launcher(&mut self, pid: u32) -> Result<(), AdoptError> {
-        self.adopt(&[pid]).await?;
+        self.adopt(&[FoundMaster { pid, target: 0 }]).await?;
         self.processes.mark_launcher(pid);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! How a trace begins: the kernel side is attached, then the processes that are there are taken in or a
 //! command is started. A signal ends all of it.
 
-use std::{path::Path, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::{runtime::Handle, sync::oneshot};
@@ -14,25 +14,13 @@ use super::{
 use crate::{
     collect::{Collector, RunIdentity},
     probe::{self, Probe, Settings},
-    run::UntracedDonor,
-    streams::say_to_user,
-    targets, words,
+    targets,
 };
 
 const NOTHING_TRACED: &str = "ended by a signal before anything was traced: there is no report";
 
 /// How long to wait for the command's exec; after that we assume that it will succeed.
 const BEGINNING: Duration = Duration::from_secs(1);
-
-/// Finds the targets that have their memory from a process that is not traced, and says so.
-pub(super) fn untraced_donors(pids: &[u32]) -> Vec<UntracedDonor> {
-    let donor = |pid: &u32| targets::untraced_donor(Path::new("/proc"), *pid, pids);
-    let donors: Vec<UntracedDonor> = pids.iter().filter_map(donor).collect();
-    for donor in &donors {
-        say_to_user(format_args!("cowtrace: {}", words::untraced_donor(donor)));
-    }
-    donors
-}
 
 impl Session<'_> {
     /// Attaches the kernel side, in a thread of its own: the kernel checks it for some tenths of a second,
@@ -69,10 +57,16 @@ impl Session<'_> {
         output: Option<&CommandOutput>,
     ) -> Result<()> {
         match target {
-            TraceTarget::Pids(pids, donors) => {
-                identity.targets.clone_from(pids);
-                identity.untraced_donors.clone_from(donors);
-                collector.adopt(pids).await?;
+            TraceTarget::Running(running) => {
+                identity.targets = running.pids();
+                identity.untraced_donors.clone_from(&running.donors);
+                let masters = &running.masters;
+                if running.watch.waits() {
+                    // Those of a cgroup may come and go.
+                    collector.adopt_later(masters.clone()).await?;
+                } else {
+                    collector.adopt(masters).await?;
+                }
             }
             TraceTarget::Command(words) | TraceTarget::Demo(words) => {
                 let output = output.map(CommandOutput::file);
@@ -97,7 +91,7 @@ impl Session<'_> {
 /// Fails if a signal came before any of the processes was traced.
 pub(super) fn expect_some(target: &TraceTarget<'_>, collector: &Collector) -> Result<()> {
     match target {
-        TraceTarget::Pids(..) if collector.processes().living() == 0 => bail!("{NOTHING_TRACED}"),
+        TraceTarget::Running(_) if collector.processes().living() == 0 => bail!("{NOTHING_TRACED}"),
         _ => Ok(()),
     }
 }

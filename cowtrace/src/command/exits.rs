@@ -10,6 +10,9 @@ use crate::{
     targets,
 };
 
+/// A master that ended longer before the trace did not end with it, ns.
+const SAME_TIME_NS: u64 = 1_000_000_000;
+
 /// The command failed by itself; the trace did not.
 #[derive(Debug, thiserror::Error)]
 #[error("the command {what}; --ignore-command-status accepts that")]
@@ -46,16 +49,18 @@ impl Exits {
         was_interrupted: bool,
     ) -> Result<(), CommandFailed> {
         let oom_kills = oom_kills(proc_root()).unwrap_or(0);
-        let exit = |ending: Ending, out_of_memory| Exit {
+        let end_ns = run.head.duration_ns;
+        let exit = |ending: Ending, out_of_memory, exited_ns: Option<u64>| Exit {
             ending,
             out_of_memory,
-            with_trace: was_interrupted || cause != End::MastersGone,
+            with_trace: (was_interrupted || cause != End::MastersGone)
+                && exited_ns.is_none_or(|at_ns| at_ns.saturating_add(SAME_TIME_NS) >= end_ns),
             oom_kills: oom_kills.saturating_sub(self.oom_kills.unwrap_or(oom_kills)),
         };
         let masters = run.memory.processes.iter_mut();
         for master in masters.filter(|it| it.role == Role::Master) {
-            let seen = master.exit;
-            master.exit = seen.map(|seen| exit(seen.ending, seen.out_of_memory));
+            let (seen, exited_ns) = (master.exit, master.exited_ns);
+            master.exit = seen.map(|seen| exit(seen.ending, seen.out_of_memory, exited_ns));
         }
         let Some(command) = &mut self.command else {
             return Ok(());
@@ -70,7 +75,7 @@ impl Exits {
         };
         let process = exited_master(run, command.pid());
         let seen = process.as_ref().and_then(|process| process.exit);
-        let exit = exit(ending, seen.is_some_and(|seen| seen.out_of_memory));
+        let exit = exit(ending, seen.is_some_and(|seen| seen.out_of_memory), None);
         if let Some(process) = process {
             process.exit = Some(exit);
         }

@@ -33,7 +33,8 @@ pub(super) fn begin_keeping(
         .ok()
 }
 
-/// What is traced: the first target's number and its program's name.
+/// What is traced: the number of the first process, and the name of its program, or of the first target if that is a
+/// unit, a cgroup, a container or a pattern.
 fn traced_program(target: &TraceTarget<'_>, identity: &RunIdentity) -> (u32, String) {
     let pid = identity.targets.first().copied().unwrap_or_default();
     let program = match target {
@@ -42,7 +43,10 @@ fn traced_program(target: &TraceTarget<'_>, identity: &RunIdentity) -> (u32, Str
             let program = words.first().map(Path::new).and_then(Path::file_name);
             program.unwrap_or_default().to_string_lossy().into_owned()
         }
-        TraceTarget::Pids(..) => memory::read_comm(Path::new("/proc"), pid),
+        TraceTarget::Running(running) => match running.watch.name_of(0) {
+            Some(name) => name.to_owned(),
+            None => memory::read_comm(Path::new("/proc"), pid),
+        },
     };
     (pid, program)
 }

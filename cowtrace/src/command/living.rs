@@ -131,6 +131,7 @@ mod tests {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: Some(1),
+            target: None,
         }
     }
 

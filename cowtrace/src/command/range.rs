@@ -18,10 +18,11 @@ pub(super) fn range_bytes(range: RangeChoice, target: &TraceTarget<'_>, page_byt
     match (range, target) {
         (RangeChoice::Bytes(bytes), _) => bytes,
         (RangeChoice::Auto, TraceTarget::Command(_) | TraceTarget::Demo(_)) => FINEST_AUTO_RANGE,
-        (RangeChoice::Auto, TraceTarget::Pids(pids, _)) => {
+        (RangeChoice::Auto, TraceTarget::Running(running)) => {
+            let pids = running.pids();
             let root = Path::new("/proc");
             let resident = |pid: u32| memory::resident_pages(root, pid);
-            let tree = memory::children_of(root, pids).unwrap_or_default();
+            let tree = memory::children_of(root, &pids).unwrap_or_default();
             let now: u64 = tree.iter().map(|process| resident(process.pid)).sum();
             let later: u64 = pids
                 .iter()

@@ -14,7 +14,7 @@ pub(super) fn keep_needed_rights(target: &TraceTarget<'_>) -> Result<()> {
     let keep = || {
         keep_capabilities_for(FurtherWork {
             calls_take_bpf: takes_bpf(may_use_tables)?,
-            ends_command: !matches!(target, TraceTarget::Pids(..)),
+            ends_command: !matches!(target, TraceTarget::Running(_)),
         })
     };
     let kept = keep().context("cannot give up the capabilities that the trace no longer needs")?;

@@ -2,12 +2,18 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use crate::{cli::TraceOptions, limits::OpenFiles, probe::Kernel, run::UntracedDonor};
+use crate::{
+    cli::TraceOptions,
+    limits::OpenFiles,
+    probe::Kernel,
+    run::{TracedTarget, UntracedDonor},
+    targets::{FoundMaster, TargetWatch},
+};
 
 /// Which processes to trace.
 pub(super) enum TraceTarget<'a> {
-    /// Running processes, and those of them that have their memory from one that is not traced.
-    Pids(Vec<u32>, Vec<UntracedDonor>),
+    /// Running processes.
+    Running(Box<RunningTargets>),
     /// A command to start.
     Command(&'a [OsString]),
     /// The demo's service, a command as well.
@@ -17,13 +23,37 @@ pub(super) enum TraceTarget<'a> {
 impl TraceTarget<'_> {
     /// What is done before anything is traced.
     pub(super) fn attaching(&self) -> String {
-        let Self::Pids(pids, _) = self else {
+        let Self::Running(running) = self else {
             return "attaching to the kernel …".into();
         };
-        match pids.as_slice() {
-            [pid] => format!("attaching to the processes of {pid} …"),
-            _ => format!("attaching to the processes of {} targets …", pids.len()),
+        match running.masters.as_slice() {
+            [master] => format!("attaching to the processes of {} …", master.pid),
+            masters => format!("attaching to the processes of {} masters …", masters.len()),
         }
+    }
+
+    /// What finds processes that come later.
+    pub(super) fn watch(&mut self) -> Option<&mut TargetWatch> {
+        match self {
+            Self::Running(running) => Some(&mut running.watch),
+            Self::Command(_) | Self::Demo(_) => None,
+        }
+    }
+}
+
+/// Running processes to trace, and those that come later.
+pub(super) struct RunningTargets {
+    /// Those that are there.
+    pub(super) masters: Vec<FoundMaster>,
+    /// Finds the others.
+    pub(super) watch: TargetWatch,
+    /// Those of them that have their memory from a process that is not traced.
+    pub(super) donors: Vec<UntracedDonor>,
+}
+
+impl RunningTargets {
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.masters.iter().map(|it| it.pid).collect()
     }
 }
 
@@ -42,6 +72,8 @@ pub(super) struct Session<'a> {
     pub(super) options: &'a TraceOptions,
     pub(super) until: Until,
     pub(super) open_files: OpenFiles,
+    /// What the user gave, with names.
+    pub(super) targets: Vec<TracedTarget>,
 }
 
 /// A failure that was already reported on standard error.

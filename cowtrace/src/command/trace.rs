@@ -12,10 +12,11 @@ use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use super::{
-    begin::{expect_some, untraced_donors},
+    begin::expect_some,
     ends::{End, Ends, sleep_until},
     exits::{CommandFailed, Exits},
     keep::{KeptAs, begin_keeping},
+    list::no_target,
     living,
     log::start_log,
     progress::{LineOfSlowStep, progress_bar, progress_text},
@@ -26,6 +27,7 @@ use super::{
     rights::keep_needed_rights,
     screen::{CommandOutput, Screen, check_screen},
     session::{Session, TraceTarget, Until},
+    targets::{choose_target, take_in_new},
     watching::Watching,
 };
 use crate::{
@@ -35,38 +37,33 @@ use crate::{
     foreign::printable_path,
     limits::OpenFiles,
     probe::{Kernel, Probe, Sampling, Settings, Walks},
-    run::Run,
+    run::{Run, TracedTarget},
     stop::Stop,
     streams::{self, say_to_user},
-    targets, words,
+    targets::{Command, TargetWatch},
+    words,
 };
+
+const NOTHING_SEEN: &str = "no target had a process: there was nothing to trace";
 
 /// While memory is read at the end.
 const READING: &str =
     "looking for the variables that hold what was copied; another Ctrl-C ends this";
 
 /// Traces, then reports.
-pub fn run_trace(arguments: TraceArgs) -> Result<()> {
-    let options = arguments.options;
+pub fn run_trace(arguments: &TraceArgs) -> Result<()> {
+    let options = &arguments.options;
     start_log(options.verbose);
-    for &pid in &arguments.pids {
-        targets::check_target(Path::new("/proc"), pid)?;
+    if arguments.targets.given.is_empty() && arguments.start.is_empty() {
+        return Err(no_target().into());
     }
-    let target = if arguments.start.is_empty() {
-        let mut pids = arguments.pids;
-        pids.sort_unstable();
-        pids.dedup();
-        let donors = untraced_donors(&pids);
-        TraceTarget::Pids(pids, donors)
-    } else {
-        TraceTarget::Command(&arguments.start)
-    };
+    let (mut target, names) = choose_target(arguments)?;
     let until = Until {
         duration: arguments.duration,
         workers: None,
     };
-    let observed = trace_until_end(&target, until, &options)?;
-    observed.print(&options)?;
+    let observed = trace_until_end(&mut target, names, until, options)?;
+    observed.print(options)?;
     observed.recorded?;
     if arguments.ignore_command_status {
         return Ok(());
@@ -106,7 +103,8 @@ impl Observed {
 
 /// Traces until it is time to end, a signal comes or the masters are gone.
 pub(super) fn trace_until_end(
-    target: &TraceTarget<'_>,
+    target: &mut TraceTarget<'_>,
+    targets: Vec<TracedTarget>,
     until: Until,
     options: &TraceOptions,
 ) -> Result<Observed> {
@@ -140,6 +138,7 @@ pub(super) fn trace_until_end(
         options,
         until,
         open_files,
+        targets,
     };
     // Whoever still attaches ends with the program.
     runtime.block_on(session.run(target, ready, exporter))
@@ -151,12 +150,13 @@ struct TraceUnderWay<'a> {
     recording: Option<&'a mut Recording>,
     watching: Option<&'a mut Watching>,
     identity: &'a RunIdentity,
+    watch: Option<&'a mut TargetWatch>,
 }
 
 impl Session<'_> {
     async fn run(
         self,
-        target: &TraceTarget<'_>,
+        target: &mut TraceTarget<'_>,
         ready: Option<ReadySignal>,
         exporter: Option<Exporter>,
     ) -> Result<Observed> {
@@ -166,7 +166,7 @@ impl Session<'_> {
         let attaching = LineOfSlowStep::begin(target.attaching());
         let probe = self.attach(self.settings(target), &mut ends).await?;
         // Of a command, whose output may follow, the line ends here.
-        let attaching = matches!(target, TraceTarget::Pids(..)).then_some(attaching);
+        let attaching = matches!(target, TraceTarget::Running(_)).then_some(attaching);
         let backend = probe.backend;
         let mut collector = self.collector(probe, ends.stop());
         // Before anything of the traced processes is read, and any thread is started for that.
@@ -177,7 +177,7 @@ impl Session<'_> {
             .run;
         let exits = Exits::begin();
         let mut command = None;
-        let is_command = !matches!(target, TraceTarget::Pids(_));
+        let is_command = !matches!(target, TraceTarget::Running(_));
         let output = (self.options.live && is_command).then(CommandOutput::create);
         let output = output.transpose()?;
         let begin = self.begin(
@@ -199,7 +199,7 @@ impl Session<'_> {
         if interrupted.is_some() {
             expect_some(target, &collector)?;
         }
-        let started = command.as_ref().map(targets::Command::pid);
+        let started = command.as_ref().map(Command::pid);
         let exits = exits.with_command(command);
         // Not before: there may be an older one, which a command that cannot start leaves as it is.
         let mut recording = self.record(target, &identity, &nothing_yet)?;
@@ -217,7 +217,8 @@ impl Session<'_> {
         log::info!("the {backend} backend sees the page faults");
         // A command may have ended by now.
         let living = collector.processes().living();
-        if progress.is_hidden() && screen.is_none() && living > 0 {
+        let waits = target.watch().is_some_and(|it| it.waits());
+        if progress.is_hidden() && screen.is_none() && (living > 0 || waits) {
             say_to_user(format_args!("cowtrace: {}", tracing_message(living)));
         }
         let under_way = TraceUnderWay {
@@ -225,6 +226,7 @@ impl Session<'_> {
             recording: recording.as_mut(),
             watching: watching.as_mut(),
             identity: &identity,
+            watch: target.watch(),
         };
         let cause = match interrupted {
             Some(end) => {
@@ -252,6 +254,9 @@ impl Session<'_> {
             .then(|| LineOfSlowStep::begin(READING.into()));
         let mut run = collector.finish(identity, Ends::another()?);
         drop(reading);
+        if run.memory.processes.is_empty() {
+            say_to_user(format_args!("cowtrace: {NOTHING_SEEN}"));
+        }
         let command = exits.note(&mut run, cause, was_interrupted);
         say_who_lives_on(&run, cause, started);
         if let Some(screen) = screen {
@@ -337,6 +342,7 @@ impl Session<'_> {
             mut recording,
             mut watching,
             identity,
+            mut watch,
         } = under_way;
         loop {
             tokio::select! {
@@ -346,6 +352,11 @@ impl Session<'_> {
                     if let Some(now) = done? {
                         progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
                         last = now;
+                        if let Some(watch) = watch.as_deref_mut().filter(|it| it.waits())
+                            && let Some(end) = take_in_new(watch, collector, ends, progress).await?
+                        {
+                            return Ok(end);
+                        }
                     }
                 }
                 () = due(&mut recording) => {
@@ -362,7 +373,8 @@ impl Session<'_> {
                 }
             }
             let processes = collector.processes();
-            if processes.masters_are_gone() {
+            let waits = watch.as_deref().is_some_and(TargetWatch::waits);
+            if processes.masters_are_gone() && !waits {
                 return Ok(End::MastersGone);
             }
             if let Some(workers) = self.until.workers
@@ -381,6 +393,7 @@ impl Session<'_> {
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             targets: Vec::new(),
             untraced_donors: Vec::new(),
+            traced_targets: self.targets.clone(),
             labels: self
                 .options
                 .labels

@@ -26,6 +26,7 @@ fn process(id: u32, role: Role, anon: u64) -> Process {
         parent_id: (role == Role::Worker).then_some(1),
         comm: "app".into(),
         role,
+        target: None,
         started_ns: u64::from(role == Role::Worker) * 5,
         exited_ns: None,
         exit: None,

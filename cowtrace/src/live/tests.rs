@@ -45,6 +45,7 @@ fn process(id: u32, role: Role, pages: u64) -> Process {
         parent_id: is_worker.then_some(1),
         comm: "gunicorn".into(),
         role,
+        target: None,
         started_ns: u64::from(is_worker) * 1_000,
         exited_ns: None,
         exit: None,

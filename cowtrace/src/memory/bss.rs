@@ -219,6 +219,7 @@ mod tests {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: None,
+            target: None,
         };
         let processes: Vec<_> = pid.map(process).into_iter().collect();
         name_bss(regions, &processes, proc_root, read);

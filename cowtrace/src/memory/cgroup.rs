@@ -4,9 +4,11 @@
 //! A process's cgroup is found by the mounts of this process, not by the traced one's: what that has
 //! mounted there may be a file system of its own that never answers.
 
+mod folders;
 mod mounts;
 mod usage;
 
+pub use folders::{CgroupFolders, CgroupMembers, cgroup_paths_of};
 pub use mounts::CgroupMounts;
 #[cfg(any(test, fuzzing))]
 pub(super) use mounts::{cgroup_mounts, memory_path};

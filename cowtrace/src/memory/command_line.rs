@@ -1,10 +1,14 @@
 //! What a process runs, by its command line: /proc/PID/cmdline. A name of 15 characters does not tell a web
 //! worker from a task queue where both are called python3.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{ffi::OsString, fs::File, io::Read as _, path::Path};
+
+use super::fields::read_bounded;
 
 /// Bytes of a command line that are read.
 const MOST_READ: u64 = 4096;
+/// The same where it is searched.
+const MOST_SEARCHED: u64 = 32 << 10;
 /// Longer descriptions are cut, characters.
 const MAX_LENGTH: usize = 100;
 /// Programs that run a script; versions may follow.
@@ -41,6 +45,24 @@ pub fn read_command_line(root: &Path, pid: u32) -> Option<String> {
     let mut bytes = Vec::new();
     file.take(MOST_READ).read_to_end(&mut bytes).ok()?;
     described(&String::from_utf8_lossy(&bytes))
+}
+
+/// The arguments of a process, joined by spaces, to be searched: nothing is hidden. None if it is gone, or has no
+/// command line. At most 32 KiB are read.
+#[must_use]
+pub fn read_joined_arguments(root: &Path, pid: u32) -> Option<String> {
+    let path = root.join(pid.to_string()).join("cmdline");
+    let bytes = read_bounded(&path, MOST_SEARCHED).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_end_matches(['\0', ' ']).replace('\0', " ");
+    (!text.is_empty()).then_some(text)
+}
+
+/// What a command that is to be started runs, described as [`read_command_line`] does.
+#[must_use]
+pub fn describe_command(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    described(&words.join("\0")).unwrap_or_default()
 }
 
 /// What a command line runs. Its arguments end with NUL each.

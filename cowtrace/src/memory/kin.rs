@@ -9,13 +9,16 @@ mod donors;
 mod frames;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
     io,
     path::Path,
     time::Instant,
 };
 
-use super::process::{Identity, ProgramPlaces, all_processes, descendants, read_identity};
+use super::process::{
+    Identity, ProgramPlaces, all_processes, anonymous_pages, descendants, read_identity,
+};
 use donors::choose_donor;
 use frames::FrameTable;
 
@@ -44,6 +47,14 @@ pub struct KinSearch {
     looks: usize,
 }
 
+/// All processes of a machine, and whose memory they have.
+#[derive(Debug, Default)]
+pub(super) struct AllDonors {
+    pub(super) processes: HashMap<u32, Identity>,
+    /// The donor of each process that has one.
+    pub(super) donors: HashMap<u32, u32>,
+}
+
 /// Processes that stem from the same start of a program, the oldest first.
 type Members = Vec<Identity>;
 
@@ -66,6 +77,25 @@ impl KinSearch {
         others.retain(|pid, donor| all[pid].parent != *donor);
         let tree = descendants(all, pids, &others);
         Ok(donors_first(&tree, &donors))
+    }
+
+    /// Every process there is, and the donor of each that has one. The families with most memory are compared; of
+    /// others, the parent is taken for the donor where it may be.
+    pub(super) fn donors_of_all(&mut self, root: &Path) -> io::Result<AllDonors> {
+        let processes = all_processes(root)?;
+        let mut families = families_of(processes.values(), |_| true);
+        let memory = |members: &Members| -> u64 {
+            let pages = members.iter().map(|it| anonymous_pages(root, it.pid));
+            pages.sum()
+        };
+        families.sort_by_cached_key(|members| Reverse(memory(members)));
+        for members in &families {
+            self.look_at(root, members);
+        }
+        let pairs = processes.values().filter(|it| !it.is_dead);
+        let pairs = pairs.filter_map(|it| Some((it.pid, self.donor(it, &processes)?)));
+        let donors = pairs.collect();
+        Ok(AllDonors { processes, donors })
     }
 
     /// Whose memory a process has, where all that was looked at is known.

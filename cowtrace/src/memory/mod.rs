@@ -20,6 +20,7 @@ mod machine;
 mod maps;
 mod merging;
 mod pagemap;
+mod prefork;
 mod present;
 mod process;
 mod program;
@@ -33,8 +34,10 @@ pub use allocators::{LargeMemory, find_allocators};
 pub use balance::{BalanceBudget, FamilyBalance, LEAST_UNITS, balance_spans, read_balance};
 pub(crate) use bss::bytes_to_end;
 pub use bss::{HeldData, name_bss};
-pub use cgroup::{CgroupMounts, CgroupVersion, MemoryCgroup};
-pub use command_line::read_command_line;
+pub use cgroup::{
+    CgroupFolders, CgroupMembers, CgroupMounts, CgroupVersion, MemoryCgroup, cgroup_paths_of,
+};
+pub use command_line::{describe_command, read_command_line, read_joined_arguments};
 pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map, hold_root, root_identity};
@@ -44,10 +47,11 @@ pub use kin::{Kin, KinSearch, donor_of};
 pub use machine::{read_machine, refresh_counters};
 pub use maps::{FileId, read_layout_text, read_mapped_files, read_mappings};
 pub use pagemap::count_pages;
+pub use prefork::read_prefork_trees;
 pub use present::{PresentPages, read_present};
 pub use process::{
-    Identity, Task, anonymous_pages, children_of, is_alive, list_tasks, read_comm, read_identity,
-    resident_pages,
+    Identity, Task, ancestry_of, anonymous_pages, children_of, is_alive, list_pids, list_tasks,
+    read_comm, read_identity, resident_pages,
 };
 pub use program::{LinkedProgram, runs_same_program, started_by};
 pub use sockets::{network_namespace, read_sockets};

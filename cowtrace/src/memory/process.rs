@@ -8,6 +8,9 @@ const KERNEL_THREAD: u32 = 0x0020_0000;
 /// `PF_FORKNOEXEC`, likewise: it has started no program since it was forked.
 const FORKED: u32 = 0x40;
 
+/// No line of ancestors is followed further: /proc may change meanwhile.
+const MOST_ANCESTORS: usize = 256;
+
 /// A process at one moment. Two processes with the same pid have different start times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -139,6 +142,23 @@ pub fn list_tasks(root: &Path, pid: u32) -> io::Result<Vec<Task>> {
 pub fn anonymous_pages(root: &Path, pid: u32) -> u64 {
     let (pages, of_files) = read_statm(root, pid);
     pages.saturating_sub(of_files)
+}
+
+/// The ids of all processes there are.
+pub fn list_pids(root: &Path) -> io::Result<Vec<u32>> {
+    numbered_entries(root)
+}
+
+/// A process and those above it, by the parents that the kernel names, the nearest first.
+#[must_use]
+pub fn ancestry_of(root: &Path, pid: u32) -> Vec<u32> {
+    let parent = |pid: &u32| {
+        let parent = read_identity(root, *pid).ok()?.parent;
+        (parent != 0).then_some(parent)
+    };
+    std::iter::successors(Some(pid), parent)
+        .take(MOST_ANCESTORS)
+        .collect()
 }
 
 /// Every process there is, by id.

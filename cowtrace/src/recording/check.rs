@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{check_machine::check_machine, columns::Damage, sums::check_sums};
+use super::{
+    check_machine::check_machine, columns::Damage, sums::check_sums, targets::check_targets,
+};
 use crate::run::{Row, Run, Sample, Sources, Stack};
 
 /// Page sizes that some architecture has.
@@ -28,6 +30,7 @@ pub(super) fn check_run(run: &Run) -> Result<(), Damage> {
     check_sums(run)?;
     check_machine(run)?;
     check_unnamed(run)?;
+    check_targets(run)?;
     check_times(run)?;
     check_addresses(run)?;
     check_references(run)?;

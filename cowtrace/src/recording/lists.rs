@@ -7,12 +7,13 @@ use super::{
     machine::ElsewhereRow,
     sync::{HeldRows, sync_list, sync_table},
     tables::{LabelRow, Lost, RejectedRow, TargetRow, UnseenRow},
+    targets::{ProcessTarget, rows_of_targets},
 };
 use crate::run::{
     Balance, CgroupMemory, CommandLine, Exit, FirstTouches, GrownHeap, GrownProcess, GrownType,
     GrownVariable, HeldBefore, Loss, MachineReading, MemoryKill, PerfMapProblem, PlaceOnMachine,
-    Process, Region, Run, ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction,
-    UntracedDonor,
+    Process, Region, Run, ServiceAside, ServiceShared, SocketMemory, StrippedFile, TracedTarget,
+    UnnamedFunction, UntracedDonor,
 };
 
 /// The rows that these tables hold.
@@ -20,6 +21,7 @@ use crate::run::{
 pub(super) struct Lists {
     head: HeadLists,
     processes: HeldRows,
+    process_targets: HeldRows,
     exits: HeldRows,
     command_lines: HeldRows,
     victims: HeldRows,
@@ -35,6 +37,7 @@ pub(super) struct Lists {
 struct HeadLists {
     targets: HeldRows,
     donors: HeldRows,
+    traced_targets: HeldRows,
     labels: HeldRows,
     unseen: HeldRows,
     rejected: HeldRows,
@@ -124,6 +127,11 @@ impl HeadLists {
         Ok(Self {
             targets: sync_list(db, &self.targets, targets)?,
             donors: sync_list::<UntracedDonor, _>(db, &self.donors, &head.untraced_donors)?,
+            traced_targets: sync_list::<TracedTarget, _>(
+                db,
+                &self.traced_targets,
+                &head.traced_targets,
+            )?,
             labels: sync_list(db, &self.labels, labels)?,
             unseen: sync_list(db, &self.unseen, unseen)?,
             rejected: sync_list(db, &self.rejected, rejected)?,
@@ -186,6 +194,11 @@ impl Lists {
                 db,
                 &self.processes,
                 processes().map(|it| (u64::from(it.id), it)),
+            )?,
+            process_targets: sync_table::<ProcessTarget, _>(
+                db,
+                &self.process_targets,
+                rows_of_targets(&run.memory.processes),
             )?,
             exits: sync_table::<Exit, _>(
                 db,

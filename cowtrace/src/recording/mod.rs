@@ -34,6 +34,7 @@ mod schema;
 mod sums;
 mod sync;
 mod tables;
+mod targets;
 mod timeline;
 mod unnamed;
 mod write;

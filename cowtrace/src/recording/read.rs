@@ -23,6 +23,7 @@ use super::{
     schema,
     sync::distribute_parts,
     tables::{LabelRow, Lost, RejectedRow, Stored, TargetRow, UnseenRow},
+    targets::{ProcessTarget, distribute_targets},
     timeline::{
         HeldChange, SampleChange, SampleTouches, TouchChange, spread_copied, spread_held,
         spread_touched,
@@ -32,7 +33,7 @@ use crate::run::{
     Balance, CommandLine, Exit, FirstTouches, FreeMemory, Grower, GrownHeap, GrownProcess,
     GrownType, GrownVariable, Head, HeldBefore, Host, Loss, Machine, MachineReading, MemoryKill,
     PerfMapProblem, PlaceOnMachine, Process, ReadingReach, Row, Run, Sample, Saving, StrippedFile,
-    UnnamedFunction, UntracedDonor,
+    TracedTarget, UnnamedFunction, UntracedDonor,
 };
 
 /// Most bytes of a text or a row: labels may be as long as the kernel lets arguments be
@@ -187,6 +188,10 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     }
     if is_there(&there, exits::VictimRow::TABLE.name) {
         exits::mark_victims(read_rows(db)?, &mut run.memory.processes)?;
+    }
+    if is_there(&there, TracedTarget::TABLE.name) && is_there(&there, ProcessTarget::TABLE.name) {
+        run.head.traced_targets = read_list(db)?;
+        distribute_targets(read_rows(db)?, &mut run.memory.processes)?;
     }
     if is_there(&there, CommandLine::TABLE.name) {
         run.memory.command_lines = rows_without_keys(read_rows(db)?);

@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub(super) const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 32] = [
+pub(super) const LATER: [&str; 34] = [
     "balances",
     "command_lines",
     "exits",
@@ -34,11 +34,13 @@ pub(super) const LATER: [&str; 32] = [
     "memory_kills",
     "oom_victims",
     "perf_map_problems",
+    "process_targets",
     "reading_reach",
     "stripped_files",
     "timeline_held",
     "timeline_touched",
     "timeline_touches",
+    "traced_targets",
     "uncounted",
     "unnamed_functions",
     "untraced_donors",
@@ -71,6 +73,7 @@ mod tests {
             exits::{UncountedRow, VictimRow},
             machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
+            targets::ProcessTarget,
             timeline::{HeldChange, SampleChange, SampleTouches, TouchChange},
         },
         *,
@@ -80,15 +83,17 @@ mod tests {
         FreezeSaving, Grower, GrownHeap, GrownProcess, GrownType, GrownVariable, HeapWalk,
         HeldBefore, Holder, MachineReading, MemoryKill, NativeFrame, PageNeighbour, PerfMapProblem,
         PlaceOnMachine, Process, PythonFrame, ReadingReach, Region, Row, Sample, Saving,
-        ServiceAside, ServiceShared, SocketMemory, StrippedFile, UnnamedFunction, UntracedDonor,
-        Writer,
+        ServiceAside, ServiceShared, SocketMemory, StrippedFile, TracedTarget, UnnamedFunction,
+        UntracedDonor, Writer,
     };
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 54] = [
+        const STORED: [TableDefinition; 56] = [
             TargetRow::TABLE,
             UntracedDonor::TABLE,
+            TracedTarget::TABLE,
+            ProcessTarget::TABLE,
             LabelRow::TABLE,
             UnseenRow::TABLE,
             RejectedRow::TABLE,

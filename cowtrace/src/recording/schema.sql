@@ -26,6 +26,12 @@ CREATE TABLE untraced_donors (
   is_parent INTEGER NOT NULL -- 1 if that is its parent
 );
 
+CREATE TABLE traced_targets (
+  position INTEGER PRIMARY KEY,
+  name TEXT NOT NULL, -- the user's, or made from what it is
+  what TEXT NOT NULL -- pid 4242, unit web.service
+);
+
 CREATE TABLE labels (
   position INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
@@ -74,6 +80,11 @@ CREATE TABLE exits (
   signal INTEGER, -- or was killed by this
   with_trace INTEGER NOT NULL, -- 1 if a signal that ended the trace came at the same time
   oom_kills INTEGER NOT NULL -- processes that the kernel killed for lack of memory meanwhile
+);
+
+CREATE TABLE process_targets (
+  process_id INTEGER PRIMARY KEY, -- that belongs to a target
+  target INTEGER NOT NULL -- its position in traced_targets
 );
 
 CREATE TABLE command_lines (

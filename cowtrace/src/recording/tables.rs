@@ -224,6 +224,7 @@ impl Stored for Process {
             copied: read_sources(columns)?,
             reused_faults: columns.count()?,
             inherited_pages: columns.count_or_null()?,
+            target: None,
         })
     }
 }

@@ -22,8 +22,8 @@ use self::{
 
 use crate::run::{
     AlsoHeld, Grown, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, PythonFrame, Region, Row,
-    Run, Saving, Sources, StackEnd, StrippedFile, Timeline, UnnamedFunction, UntracedDonor,
-    WriteKind,
+    Run, Saving, Sources, StackEnd, StrippedFile, Timeline, TracedTarget, UnnamedFunction,
+    UntracedDonor, WriteKind,
 };
 
 const SCHEMA: &str = "cowtrace.report/1";
@@ -71,6 +71,7 @@ struct Meta<'a> {
     perf_map_problems: &'a [PerfMapProblem],
     targets: &'a [u32],
     untraced_donors: &'a [UntracedDonor],
+    traced_targets: &'a [TracedTarget],
     labels: &'a BTreeMap<String, String>,
 }
 
@@ -198,6 +199,7 @@ pub fn run_as_json(run: &Run, histogram: Histogram, out: &mut dyn Write) -> io::
             perf_map_problems: &run.who_wrote.perf_map_problems,
             targets: &run.head.targets,
             untraced_donors: &run.head.untraced_donors,
+            traced_targets: &run.head.traced_targets,
             labels: &run.head.labels,
         },
         totals: TotalsOut {

@@ -7,6 +7,7 @@ mod heap;
 mod html;
 mod json;
 mod pprof;
+mod prefork;
 mod text;
 
 pub use csv::run_as_csv;
@@ -15,4 +16,5 @@ pub use heap::{HeapSince, heap_as_json, heap_as_text, look_of_json};
 pub use html::run_as_html;
 pub use json::{Histogram, run_as_json};
 pub use pprof::run_as_pprof;
+pub use prefork::{trees_as_json, trees_as_text};
 pub use text::{Extent, grown_as_text, run_as_text};

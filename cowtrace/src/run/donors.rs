@@ -119,6 +119,7 @@ mod tests {
             },
             reused_faults: 0,
             inherited_pages: (id > 0).then_some(10_000),
+            target: None,
         }
     }
 

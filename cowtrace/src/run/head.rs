@@ -28,11 +28,14 @@ pub struct Head {
     /// Backends that could not run here, with the reason, in the order they were tried.
     #[serde(default)]
     pub rejected: Vec<(String, String)>,
-    /// Process ids the user gave.
+    /// Process ids that the user gave, or that were found for what the user gave, at the start.
     pub targets: Vec<u32>,
     /// Those of them that have their memory from a process that is not traced.
     #[serde(default)]
     pub untraced_donors: Vec<UntracedDonor>,
+    /// What the user gave, in that order; empty in older recordings.
+    #[serde(default)]
+    pub traced_targets: Vec<TracedTarget>,
     /// What the user called the run.
     pub labels: BTreeMap<String, String>,
 }
@@ -48,6 +51,15 @@ pub struct UntracedDonor {
     pub donor_comm: String,
     /// Whether that one is the target's parent.
     pub is_parent: bool,
+}
+
+/// Something to trace: a process, a command, a unit, a cgroup, a container or a pattern.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedTarget {
+    /// The user's name for it (`--name`), or one made from what it is. No two of a run have the same.
+    pub name: String,
+    /// What it is: `pid 4242`, `unit web.service`.
+    pub what: String,
 }
 
 /// The machine.

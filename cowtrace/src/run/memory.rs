@@ -172,6 +172,10 @@ pub struct Process {
     /// Present pages in private, writable mappings of the parent at fork: what it can copy.
     /// None if unknown, or if it inherited nothing.
     pub inherited_pages: Option<u64>,
+    /// Which of [`Head::traced_targets`](super::Head::traced_targets) it belongs to, from 0 on: that of the nearest
+    /// master above it. None in older recordings, and where processes of several count together.
+    #[serde(default)]
+    pub target: Option<u32>,
 }
 
 /// A mapping that processes inherited from.

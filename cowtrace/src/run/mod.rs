@@ -25,6 +25,7 @@ pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod perf_map;
+pub mod prefork;
 pub mod since;
 pub mod snapshot;
 pub mod sockets;
@@ -44,7 +45,7 @@ pub use exit::{Ending, Exit};
 pub use free_memory::{Allocator, FreeMemory};
 pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
-pub use head::{Head, Host, UntracedDonor};
+pub use head::{Head, Host, TracedTarget, UntracedDonor};
 pub use heap::{
     HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
     VariableContents,
@@ -62,6 +63,7 @@ pub use machine::{
 pub use mapping::{Kind, Mapping};
 pub use memory::{CommandLine, CopiedMemory, Process, Region, Role, Row, Sources};
 pub use perf_map::PerfMapProblem;
+pub use prefork::{PreforkTree, PreforkTrees, Unsharable};
 pub use since::CopiedBefore;
 pub use snapshot::{Snapshot, SnapshotScope};
 pub use sockets::SocketMemory;

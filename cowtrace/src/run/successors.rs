@@ -50,6 +50,7 @@ mod tests {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: None,
+            target: None,
         }
     }
 

@@ -1,44 +1,25 @@
-//! Which processes to trace: pids given by the user, or a command to start.
+//! Which processes to trace: those that the user gave, by pid, pattern, cgroup, unit or container, or a command to
+//! start. A watch finds those that come later.
 
+mod cgroups;
+mod error;
+mod list;
+mod masters;
 mod spawn;
+mod wanted;
+mod watch;
 
 use std::{fs, path::Path};
 
-use thiserror::Error;
-
 use crate::{memory, run::UntracedDonor};
 
+pub use cgroups::container_id;
+pub use error::TargetError;
+pub use list::list_prefork_trees;
+pub use masters::FoundMaster;
 pub use spawn::{Command, SpawnError};
-
-/// Why a pid cannot be a target.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum TargetError {
-    /// The process does not exist.
-    #[error("there is no process {0}, or /proc hides it; `sudo ps -e` lists all processes")]
-    NoSuchProcess(u32),
-    /// /proc is not available.
-    #[error("/proc is not mounted, so no process can be found")]
-    NoProc,
-    /// It has exited and waits to be reaped by its parent.
-    #[error("process {0} has exited already (it is a zombie)")]
-    Dead(u32),
-    /// It has no memory of its own.
-    #[error("process {pid} ({comm}) is a kernel thread: it has no memory to copy")]
-    KernelThread {
-        /// Process id.
-        pid: u32,
-        /// Its name.
-        comm: String,
-    },
-    /// It is a thread, not a process.
-    #[error("{tid} is a thread of process {pid}; give --pid {pid}")]
-    Thread {
-        /// The id given by the user.
-        tid: u32,
-        /// The process it belongs to.
-        pid: u32,
-    },
-}
+pub use wanted::{ContainerPrefix, MOST_TARGETS, Pattern, Target, UnitName, Wanted, named_targets};
+pub use watch::{SeenMembers, TargetChange, TargetWatch};
 
 /// Checks that a pid is a process that can be traced.
 pub fn check_target(root: &Path, pid: u32) -> Result<(), TargetError> {

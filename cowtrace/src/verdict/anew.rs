@@ -135,6 +135,7 @@ mod tests {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: (id > 0).then_some(1000),
+            target: None,
         };
         run.memory.processes = vec![process(0, Role::Master), process(1, Role::Worker)];
         run.memory.command_lines = vec![CommandLine {

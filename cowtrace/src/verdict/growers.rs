@@ -154,6 +154,7 @@ mod tests {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: (role == Role::Worker).then_some(50_000),
+            target: None,
         }
     }
 

@@ -120,6 +120,7 @@ mod tests {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages,
+            target: None,
         }
     }
 

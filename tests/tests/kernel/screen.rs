@@ -38,7 +38,8 @@ impl OnScreen {
         let folder = Folder::new(name);
         let recording = folder.path("run.cow");
         let command = format!(
-            "{} --pid {} --live -o {recording} {more}; echo status=$?; stty -a; exec sleep 1000",
+            "cd {}; {} --pid {} --live -o {recording} {more}; echo status=$?; stty -a; exec sleep 1000",
+            folder.path(""),
             program("cowtrace").display(),
             workload.pid()
         );

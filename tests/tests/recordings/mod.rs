@@ -73,6 +73,7 @@ fn synthetic(workers: u32, ranges: u64, pages: u64) -> Run {
         },
         reused_faults: 0,
         inherited_pages: Some(ranges * 16),
+        target: None,
     };
     let row = |process_id: u32, range: u64| Row {
         process_id,

@@ -13,7 +13,7 @@ use crate::{
     probe::{Kernel, Probe, Skipped},
     run::{
         Balance, CommandLine, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role,
-        Row, Run, Sources, Timeline, UntracedDonor, WhoHolds,
+        Row, Run, Sources, Timeline, TracedTarget, UntracedDonor, WhoHolds,
     },
     writer::NamedWriters,
 };
@@ -25,10 +25,12 @@ pub struct RunIdentity {
     pub id: String,
     /// Wall clock at the start, RFC 3339.
     pub started_at: String,
-    /// Process ids the user gave.
+    /// Process ids that the user gave, or that were found for what the user gave.
     pub targets: Vec<u32>,
     /// Those of them that have their memory from a process that is not traced.
     pub untraced_donors: Vec<UntracedDonor>,
+    /// What the user gave.
+    pub traced_targets: Vec<TracedTarget>,
     /// What the user called the run.
     pub labels: BTreeMap<String, String>,
 }
@@ -62,6 +64,7 @@ pub(in crate::collect) fn new_run(
             .collect(),
         targets: identity.targets,
         untraced_donors: identity.untraced_donors,
+        traced_targets: identity.traced_targets,
         labels: identity.labels,
     };
     Run::new(head, probe.range_bytes, interval_ns)

@@ -342,11 +342,11 @@ mod tests {
             let names = regions.into_iter().map(|region| region.mapping.name);
             names.collect::<Vec<_>>()
         };
-        table.layout(0, anon(0x20_0000));
+        table.layout(0, anon(0x20_0000), true);
         table.note_allocator(0, 0x10_0000..0x20_0000, Some("[jemalloc]"));
         assert_eq!(names(&table), ["[jemalloc]"]);
         // It stays the same region, whose new part nobody has looked at.
-        table.layout(0, anon(0x30_0000));
+        table.layout(0, anon(0x30_0000), true);
         assert_eq!(names(&table), ["[anon]"]);
         table.note_allocator(0, 0x10_0000..0x30_0000, Some("[jemalloc]"));
         assert_eq!(names(&table), ["[jemalloc]"]);

@@ -1,12 +1,16 @@
-//! Records of exited processes beyond a bound, joined into one.
+//! Records of exited processes beyond a bound, joined into one for each target.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
 use super::{record::Record, records::Records};
 use crate::run::{Role, Row};
 
+/// Masters that keep a record of their own: of a service with many, as a cgroup that processes are put into, those
+/// that came first.
+const MOST_MASTERS: usize = 1024;
+
 impl Records {
-    /// Joins the oldest exited workers into one record while there are more than `most`. Returns
+    /// Joins the oldest exited processes of each target into one record while there are more than `most`. Returns
     /// the number of records that are gone.
     pub(in crate::collect) fn fold(&mut self, most: usize) -> u64 {
         let excess = self.all.len().saturating_sub(most);
@@ -15,35 +19,35 @@ impl Records {
         }
         // A quarter at once, so that this happens rarely.
         let wanted = excess + most / 4;
-        let mut folded = 0;
-        let mut sum: Option<JoinedRecord> = None;
+        let (mut folded, mut masters) = (0, 0);
+        let mut sums: BTreeMap<Option<u32>, JoinedRecord> = BTreeMap::new();
         let mut kept = Vec::with_capacity(self.all.len());
-        for mut record in std::mem::take(&mut self.all) {
-            if record.slot.is_some()
-                || record.is_launcher
-                || record.role == Role::Master
-                || folded >= wanted
-            {
+        for record in std::mem::take(&mut self.all) {
+            masters += usize::from(record.role == Role::Master);
+            let is_kept = record.role == Role::Master && masters <= MOST_MASTERS;
+            if record.slot.is_some() || record.is_launcher || is_kept || folded >= wanted {
                 kept.push(record);
                 continue;
             }
             folded += 1;
-            match &mut sum {
-                None => {
-                    record.comm = "(earlier processes)".into();
-                    record.pid = 0;
-                    record.exit = None;
-                    sum = Some(JoinedRecord::from(record));
+            self.masters.remove(&record.id);
+            self.gone.note(record.id, record.target);
+            match sums.entry(record.target) {
+                Entry::Vacant(first) => {
+                    first.insert(JoinedRecord::of_earlier(record));
                 }
-                Some(sum) => sum.absorb(&record),
+                Entry::Occupied(mut sum) => sum.get_mut().absorb(&record),
             }
         }
-        let sum = sum.map(Record::from);
-        self.joined = sum.as_ref().map(|sum| sum.id).or(self.joined);
-        kept.extend(sum);
+        let joined = sums.len();
+        for (target, sum) in sums {
+            let sum = Record::from(sum);
+            self.joined.insert(target, sum.id);
+            kept.push(sum);
+        }
         kept.sort_by_key(|record| record.id);
         self.all = kept;
-        (folded as u64).saturating_sub(1)
+        folded.saturating_sub(joined) as u64
     }
 }
 
@@ -55,8 +59,13 @@ struct JoinedRecord {
     by_region: HashMap<Option<u32>, usize>,
 }
 
-impl From<Record> for JoinedRecord {
-    fn from(mut record: Record) -> Self {
+impl JoinedRecord {
+    /// The first record that stands for others of its target.
+    fn of_earlier(mut record: Record) -> Self {
+        record.comm = "(earlier processes)".into();
+        record.pid = 0;
+        record.exit = None;
+        record.role = Role::Worker;
         let rows = record.rows.take().unwrap_or_default();
         let without_range = rows
             .iter()
@@ -177,6 +186,42 @@ mod tests {
                 .get_mut(0)
                 .is_some_and(|record| record.role == Role::Master)
         );
+    }
+
+    #[test]
+    fn each_target_keeps_its_sum_and_many_masters_are_joined_too() {
+        let mut records = Records::default();
+        let most_pid = 3 * u32::try_from(MOST_MASTERS).unwrap();
+        let mut expected = [0, 0];
+        for pid in 1..=most_pid {
+            let id = records.add(Record {
+                target: Some(pid % 2),
+                ..Record::new(pid, pid + 2, 1, "w".into(), Role::Master)
+            });
+            let record = records.get_mut(id).unwrap();
+            record.totals.copied[0] = u64::from(pid);
+            record.exited_ns = Some(5);
+            expected[pid as usize % 2] += u64::from(pid);
+            records.release(pid + 2);
+        }
+        // Twice: a sum is taken into the next one.
+        records.fold(2_500);
+        records.fold(1_500);
+        let mut sums = [0, 0];
+        for record in records.iter() {
+            sums[record.target.unwrap() as usize] += record.totals.copied_pages();
+        }
+        assert_eq!(sums, expected);
+        let left: Vec<&Record> = records.iter().filter(|it| it.pid > 0).collect();
+        assert!(left.len() <= 1_500, "{}", left.len());
+        let masters = left.iter().filter(|it| it.pid as usize <= MOST_MASTERS);
+        assert_eq!(masters.count(), MOST_MASTERS);
+        // Whoever is gone counts for the sum of its target.
+        let gone = u32::try_from(MOST_MASTERS).unwrap() + 2;
+        for id in [gone, gone + 1] {
+            let joined = records.get(records.id_in_run(id)).unwrap();
+            assert_eq!((joined.pid, joined.target), (0, Some((id + 1) % 2)));
+        }
     }
 
     /// Each process wrote into regions of its own and into one that all wrote into.

@@ -2,6 +2,7 @@
 
 pub(super) mod attribution;
 mod fold;
+mod gone;
 mod held;
 pub(super) mod inheritance;
 mod layouts;

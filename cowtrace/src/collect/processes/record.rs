@@ -35,6 +35,8 @@ pub(in crate::collect) struct Record {
     /// What it runs, by its command line as last read; of the process that it forked from until then.
     pub command_line: Option<Rc<str>>,
     pub role: Role,
+    /// Which of the targets it belongs to: its parent's, unless it is a master.
+    pub target: Option<u32>,
     pub started_ns: u64,
     pub exited_ns: Option<u64>,
     /// How it ended, as far as its event came.
@@ -88,6 +90,7 @@ impl Record {
             comm,
             command_line: None,
             role,
+            target: None,
             started_ns: 0,
             exited_ns: None,
             exit: None,
@@ -157,6 +160,7 @@ impl Record {
             copied,
             reused_faults: self.totals.reused,
             inherited_pages: self.inherited_pages,
+            target: self.target,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    gone::TargetsOfGone,
     inheritance::{Inheritance, PassedOn},
     record::Record,
 };
@@ -17,9 +18,10 @@ pub(in crate::collect) struct Records {
     /// be on its way.
     last_in_slot: HashMap<u32, u32>,
     next_id: u32,
-    masters: HashSet<u32>,
-    /// The record that stands for those that were joined.
-    pub(super) joined: Option<u32>,
+    pub(super) masters: HashSet<u32>,
+    /// By target, the record that stands for those of its processes that were joined.
+    pub(super) joined: HashMap<Option<u32>, u32>,
+    pub(super) gone: TargetsOfGone,
 }
 
 impl Records {
@@ -39,6 +41,7 @@ impl Records {
             record.command_line = before.and_then(|before| before.command_line.clone());
         }
         let parent = record.parent.and_then(|parent| self.get(parent));
+        record.target = record.target.or(parent.and_then(|parent| parent.target));
         record.is_launcher |=
             parent.is_some_and(|parent| parent.is_launcher) && record.inherited.is_some();
         if let Some(parent) = record.forked_from.filter(|_| record.inheritance.is_none()) {
@@ -201,8 +204,11 @@ impl Records {
     /// Under which serial number a process stands in the run: its own, unless it was joined with
     /// others.
     pub(in crate::collect) fn id_in_run(&self, id: u32) -> u32 {
-        let joined = self.joined.filter(|_| self.get(id).is_none());
-        joined.unwrap_or(id)
+        if self.get(id).is_some() {
+            return id;
+        }
+        let joined = self.joined.get(&self.gone.get(id));
+        joined.copied().unwrap_or(id)
     }
 
     pub(in crate::collect) fn into_in_run(self) -> impl Iterator<Item = Record> {

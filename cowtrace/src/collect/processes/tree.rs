@@ -64,6 +64,13 @@ impl Processes {
         self.records.alive().count()
     }
 
+    /// How many processes of a target are traced now.
+    #[must_use]
+    pub fn living_of(&self, target: u32) -> usize {
+        let is_its = |record: &&Record| record.target == Some(target);
+        self.records.alive().filter(is_its).count()
+    }
+
     /// Whether every process the user gave has exited.
     #[must_use]
     pub fn masters_are_gone(&self) -> bool {

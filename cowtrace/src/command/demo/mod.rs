@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cli::{DemoArgs, Format, LoadArgs},
     itself,
+    run::TracedTarget,
     streams::say_to_user,
     terminal,
 };
@@ -47,7 +48,12 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
         duration: None,
         workers: usize::try_from(load.workers).ok(),
     };
-    let observed = trace_until_end(&TraceTarget::Demo(&command), until, &options)?;
+    let name = TracedTarget {
+        name: "demo".into(),
+        what: "command cowtrace demo".into(),
+    };
+    let mut target = TraceTarget::Demo(&command);
+    let observed = trace_until_end(&mut target, vec![name], until, &options)?;
     observed.print(&options)?;
     if options.shown.format == Format::Text {
         let text = format!(

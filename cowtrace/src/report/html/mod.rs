@@ -188,7 +188,13 @@ fn title_of_page(run: &Run) -> String {
 }
 
 fn how_measured(run: &Run) -> Vec<(&'static str, String)> {
-    let targets: Vec<String> = run.head.targets.iter().map(u32::to_string).collect();
+    let targets: Vec<String> = if run.head.traced_targets.is_empty() {
+        run.head.targets.iter().map(u32::to_string).collect()
+    } else {
+        let named = run.head.traced_targets.iter();
+        let named = named.map(|it| printable(&format!("{} ({})", it.name, it.what)));
+        named.collect()
+    };
     let mut facts = vec![
         ("Started", printable(&run.head.started_at)),
         ("Took", seconds(run.head.duration_ns)),

@@ -7,7 +7,7 @@ use super::{
     loss,
     machine::machine,
     timeline,
-    values::{count, date, text},
+    values::{count, date, text, traced_targets},
     who::without_names,
 };
 
@@ -57,6 +57,7 @@ pub(super) fn head() -> impl Strategy<Value = Run> {
                 labels,
                 ((loss, timeline, machine), perf_map_problems, (unnamed_functions, stripped_files)),
             )| {
+                let traced_targets = traced_targets(&id);
                 let head = Head {
                     tool_version,
                     host: Host {
@@ -74,6 +75,7 @@ pub(super) fn head() -> impl Strategy<Value = Run> {
                     rejected,
                     targets,
                     untraced_donors,
+                    traced_targets,
                     labels,
                 };
                 let mut run = Run::new(head, 1 << (page + range), 0);

@@ -4,9 +4,9 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::values::{count, text};
 use crate::run::{
-    CgroupMemory, Consumer, Elsewhere, GrownProcess, KilledBy, Machine, MachineMemory,
-    MachineReading, MemoryKill, NearestLimit, PlaceOnMachine, Process, ServiceAside, ServiceShared,
-    SocketMemory,
+    CgroupMemory, Consumer, Elsewhere, Ending, Exit, GrownProcess, KilledBy, Machine,
+    MachineMemory, MachineReading, MemoryKill, NearestLimit, PlaceOnMachine, Process, ServiceAside,
+    ServiceShared, SocketMemory,
 };
 
 /// Any machine, with readings in the order of time.
@@ -177,4 +177,19 @@ fn elsewhere() -> impl Strategy<Value = Elsewhere> {
             is_partial,
         },
     )
+}
+
+/// How a process ended.
+pub(super) fn exit() -> impl Strategy<Value = Exit> {
+    let ending = prop_oneof![
+        any::<u8>().prop_map(Ending::Status),
+        (1..=u8::MAX).prop_map(Ending::Signal)
+    ];
+    let flags = (any::<bool>(), any::<bool>());
+    (ending, flags, count()).prop_map(|(ending, (out_of_memory, with_trace), oom_kills)| Exit {
+        ending,
+        out_of_memory,
+        with_trace,
+        oom_kills,
+    })
 }

@@ -9,14 +9,14 @@ mod who;
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use super::{
-    Balance, BalanceIs, CommandLine, Ending, Exit, FirstTouches, Head, HeldBefore, Host, Kind,
-    Loss, Mapping, PageBalance, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline,
-    WhoHolds, agreement::agreeing,
+    Balance, BalanceIs, CommandLine, FirstTouches, Head, HeldBefore, Host, Kind, Loss, Mapping,
+    PageBalance, Process, Region, Role, Row, Run, Sample, Sources, Stack, Timeline, WhoHolds,
+    agreement::agreeing,
 };
 use grown::grown_beside;
 use head::head;
-use machine::kills;
-use values::{count, text};
+use machine::{exit, kills};
+use values::{TARGETS, count, text};
 use who::{frames, growers, heaps, native_frames, stacks, writer};
 
 fn sources() -> impl Strategy<Value = Sources> {
@@ -57,23 +57,10 @@ fn process() -> impl Strategy<Value = Process> {
                     copied,
                     reused_faults: reused,
                     inherited_pages: inherited,
+                    target: (pid % 2 == 0).then_some(pid % TARGETS),
                 }
             },
         )
-}
-
-fn exit() -> impl Strategy<Value = Exit> {
-    let ending = prop_oneof![
-        any::<u8>().prop_map(Ending::Status),
-        (1..=u8::MAX).prop_map(Ending::Signal)
-    ];
-    let flags = (any::<bool>(), any::<bool>());
-    (ending, flags, count()).prop_map(|(ending, (out_of_memory, with_trace), oom_kills)| Exit {
-        ending,
-        out_of_memory,
-        with_trace,
-        oom_kills,
-    })
 }
 
 fn mapping() -> impl Strategy<Value = Mapping> {

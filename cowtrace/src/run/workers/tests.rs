@@ -36,6 +36,7 @@ impl Tree {
             copied: Sources::default(),
             reused_faults: 0,
             inherited_pages: None,
+            target: None,
         });
         id
     }

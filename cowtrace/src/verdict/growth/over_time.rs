@@ -189,6 +189,7 @@ mod tests {
             },
             reused_faults: 0,
             inherited_pages,
+            target: None,
         }
     }
 

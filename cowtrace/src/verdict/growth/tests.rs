@@ -39,6 +39,7 @@ pub(super) fn run(
         },
         reused_faults: 0,
         inherited_pages: (id > 0).then_some(100 * PAGES_PER_MIB),
+        target: None,
     };
     run.memory.processes = vec![
         of(0, Role::Master, 0),

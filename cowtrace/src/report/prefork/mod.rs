@@ -1,0 +1,7 @@
+//! The prefork trees of a machine, for people and for scripts.
+
+mod json;
+mod text;
+
+pub use json::trees_as_json;
+pub use text::trees_as_text;

@@ -1,0 +1,181 @@
+//! The prefork trees of a machine as a table.
+
+use std::io::{self, Write};
+
+use crate::{
+    run::{BalanceIs, PreforkTree, PreforkTrees, Unsharable},
+    terminal::{Grid, Style, heading, indented, paragraph},
+    words::{cut, plural, printable, size},
+};
+
+const HEADER: [&str; 4] = [
+    "can unshare",
+    "workers",
+    "pid",
+    "command, and what traces it",
+];
+const NOTHING: &str = "No process here shares 1 MiB or more with one that it was forked from: there is nothing that \
+                       copy-on-write could still copy.";
+const COARSE: &str = "at most: without CAP_SYS_ADMIN the kernel does not show which pages are the same; \
+                      `sudo cowtrace list` says more.";
+const UNREAD: &str =
+    "unknown: these processes may not be looked at; `sudo cowtrace list` says more.";
+
+/// Writes the trees for people.
+pub fn trees_as_text(found: &PreforkTrees, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if found.trees.is_empty() {
+        return paragraph(NOTHING, style, out);
+    }
+    let title =
+        "PREFORK TREES, by memory that workers still share with the process that they have it from";
+    heading(title, style, out)?;
+    let mut table = Grid::new(&HEADER, &[0, 1, 2]).dispensable(&[1]);
+    for tree in &found.trees {
+        let figures = [
+            unsharable_in_words(&tree.unsharable),
+            tree.workers.to_string(),
+            tree.pid.to_string(),
+        ];
+        table.add(figures, move |room| lines_of_tree(tree, room));
+    }
+    writeln!(out, "{}", table.lines(style))?;
+    for note in notes(found) {
+        indented(&note, style, out)?;
+    }
+    Ok(())
+}
+
+fn unsharable_in_words(unsharable: &Unsharable) -> String {
+    match (unsharable.bytes, unsharable.is) {
+        (None, _) => "unknown".into(),
+        (Some(bytes), BalanceIs::Sampled) => format!("~{}", size(bytes)),
+        (Some(bytes), BalanceIs::Coarse) => format!("at most {}", size(bytes)),
+        (Some(bytes), BalanceIs::Exact | BalanceIs::Unknown) => size(bytes),
+    }
+}
+
+/// What it runs, and the command that traces it, which is never cut: where there is no room, it is a shorter one.
+fn lines_of_tree(tree: &PreforkTree, room: usize) -> String {
+    let what = tree.command_line.as_deref().unwrap_or(&tree.comm);
+    let by_pid = format!("--pid {}", tree.pid);
+    let commands = [
+        format!("  cowtrace {}", tree.trace_options),
+        format!("  cowtrace {by_pid}"),
+    ];
+    let mut commands = commands.into_iter();
+    let trace = commands.find(|command| command.len() <= room);
+    let trace = trace.unwrap_or(by_pid);
+    format!("{}\n{trace}", cut(&printable(what), room))
+}
+
+/// What the figures leave out.
+fn notes(found: &PreforkTrees) -> Vec<String> {
+    let is = |is: BalanceIs| found.trees.iter().any(|tree| tree.unsharable.is == is);
+    let mut notes = Vec::new();
+    if is(BalanceIs::Sampled) {
+        let of_tree = |tree: &PreforkTree| {
+            let bytes = tree.unsharable.bytes.filter(|bytes| *bytes > 0)?;
+            Some(tree.unsharable.error_bytes as f64 / bytes as f64)
+        };
+        let worst = found.trees.iter().filter_map(of_tree).fold(0.0, f64::max);
+        let percent = (worst.min(1.0) * 100.0).ceil();
+        notes.push(format!(
+            "~: by a sample, within {percent} % or less in 19 of 20 cases."
+        ));
+    }
+    if is(BalanceIs::Coarse) {
+        notes.push(COARSE.into());
+    }
+    let partly = found
+        .trees
+        .iter()
+        .filter(|tree| tree.unsharable.bytes.is_some());
+    let unread: usize = partly.map(|tree| tree.unsharable.unread_workers).sum();
+    if unread > 0 {
+        let workers = plural(unread as u64, "worker");
+        notes.push(format!(
+            "{workers} could not be looked at and do not count."
+        ));
+    }
+    if is(BalanceIs::Unknown) {
+        notes.push(UNREAD.into());
+    }
+    if found.left_out > 0 {
+        let trees = plural(found.left_out as u64, "smaller tree");
+        notes.push(format!("{trees} left out."));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(pid: u32, bytes: Option<u64>, is: BalanceIs, command: &str) -> PreforkTree {
+        PreforkTree {
+            pid,
+            comm: "web".into(),
+            command_line: Some(command.into()),
+            workers: 8,
+            unsharable: Unsharable {
+                bytes,
+                is,
+                error_bytes: bytes.unwrap_or(0) / 50,
+                ..Unsharable::default()
+            },
+            trace_options: format!("--pid {pid}"),
+        }
+    }
+
+    fn shown(found: &PreforkTrees, width: usize) -> String {
+        let mut out = Vec::new();
+        let style = Style {
+            width,
+            color: false,
+        };
+        trees_as_text(found, style, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn trees_fit_the_terminal_and_say_what_is_not_known() {
+        let mut long = tree(17, Some(3 << 20), BalanceIs::Exact, "c");
+        long.trace_options = format!("--unit {}.service", "x".repeat(200));
+        let found = PreforkTrees {
+            trees: vec![
+                tree(
+                    4242,
+                    Some(2 << 30),
+                    BalanceIs::Sampled,
+                    &"gunicorn: master [shop] ".repeat(9),
+                ),
+                tree(1, Some(5 << 20), BalanceIs::Coarse, "evil\x1b[2J\nname"),
+                long,
+                tree(99, None, BalanceIs::Unknown, "other"),
+            ],
+            left_out: 1,
+        };
+        for width in [40, 60, 80, 200] {
+            let text = shown(&found, width);
+            assert!(
+                text.lines().all(|line| line.chars().count() <= width),
+                "{text}"
+            );
+            assert!(!text.contains('\x1b'), "{text}");
+            assert!(text.contains("--pid 4242\n"), "{text}");
+        }
+        let text = shown(&found, 80);
+        for part in [
+            "~2 GiB        8  4242  gunicorn: master",
+            "at most 5 MiB",
+            "cowtrace --pid 17\n",
+            "unknown        8    99  other",
+            "within 2 % or less",
+            "1 smaller tree left out",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let none = shown(&PreforkTrees::default(), 80);
+        assert!(none.contains("nothing that"), "{none}");
+    }
+}
