@@ -1,6 +1,8 @@
 //! What grows: which objects live on new memory, what holds them, and what that means. A curve alone shows a
 //! leak and a cache that fills alike; what lies on the pages does not.
 
+mod apart;
+
 use std::collections::HashMap;
 
 use super::advice_item::Advice;
@@ -8,6 +10,7 @@ use crate::{
     run::{GrownHeap, GrownVariable, Run},
     words::{percent, plural, printable},
 };
+use apart::loaded_by_each;
 
 /// Parts with a smaller share of the new memory are not named.
 const PART_SHARE: f64 = 0.1;
@@ -262,6 +265,11 @@ pub(crate) fn notes_on_grown(run: &Run, found: &WhatGrows) -> Vec<String> {
             found.collectors_in_words()
         ));
     }
+    let read: Vec<u32> = heaps()
+        .filter(|it| is_read(it))
+        .map(|it| it.process_id)
+        .collect();
+    notes.extend(loaded_by_each(run, &read));
     notes.extend(failures_of_grown(run));
     notes
 }
