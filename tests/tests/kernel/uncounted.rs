@@ -5,6 +5,8 @@ use cowtrace_tests::{
     workload::Workload,
 };
 
+use serde_json::Value;
+
 use super::{
     privileges::{NAMED, as_nobody},
     sudo::Ground,
@@ -47,6 +49,6 @@ fn what_another_users_workers_inherited_is_unknown_without_the_right_to_see_it()
             assert_eq!(figure.is_u64(), is_known, "{}", report.0);
         }
         let mut inherited = regions.iter().map(|it| &it["unshared_fraction"]);
-        assert_eq!(inherited.any(|it| it.is_f64()), is_known);
+        assert_eq!(inherited.any(Value::is_f64), is_known);
     }
 }

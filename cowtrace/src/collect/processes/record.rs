@@ -17,6 +17,10 @@ const MOST_TOUCHED: u64 = 256;
 
 /// One process image.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is known of it, each by itself"
+)]
 pub(in crate::collect) struct Record {
     pub id: u32,
     pub pid: u32,

@@ -201,6 +201,11 @@ fn number<T>(items: &mut [T], gaps: &[bool], id: impl Fn(&mut T) -> &mut u32) {
     }
 }
 
+fn uncounted(processes: &[Process]) -> Vec<u32> {
+    let is_it = |process: &&Process| process.copied.anon.is_multiple_of(3);
+    processes.iter().filter(is_it).map(|it| it.id).collect()
+}
+
 /// Any run.
 pub(crate) fn run() -> impl Strategy<Value = Run> {
     let items = (
@@ -224,11 +229,7 @@ pub(crate) fn run() -> impl Strategy<Value = Run> {
                     text: format!("{} --port", process.comm),
                 })
                 .collect();
-            run.memory.uncounted = processes
-                .iter()
-                .filter(|process| process.copied.anon.is_multiple_of(3))
-                .map(|process| process.id)
-                .collect();
+            run.memory.uncounted = uncounted(&processes);
             run.memory.processes = processes;
             run.memory.regions = regions;
             run.who_wrote.python_frames = python_frames;
