@@ -31,8 +31,10 @@ pub(super) struct ZendHeaps(HashMap<u64, Vec<Range<u64>>>);
 impl ZendHeaps {
     /// Looks for the heap of the first chunk in a mapping.
     pub(super) fn look_for(&mut self, peek: &mut impl Peek, mapping: &Range<u64>) {
-        let units = (unit_from(mapping.start)..mapping.end).step_by(UNIT as usize);
-        let mut heaps = units.take(FOLLOWED).map(|at| heap_of_chunk(peek, at));
+        let first = unit_from(mapping.start);
+        let units = (0..).map(|unit| first.saturating_add(unit * UNIT));
+        let units = units.take_while(|at| *at < mapping.end).take(FOLLOWED);
+        let mut heaps = units.map(|at| heap_of_chunk(peek, at));
         if let Some(heap) = heaps.find_map(|heap| heap) {
             self.note(peek, heap);
         }
