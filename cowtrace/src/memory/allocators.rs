@@ -89,7 +89,7 @@ fn names(
     let mut heaps = ZendHeaps::default();
     // A mapping may hold nothing but blocks that another one's heap lists.
     for mapping in &memory.mappings {
-        heaps.look_for(peek, mapping);
+        heaps.look_for(peek, units(mapping));
     }
     peek.begin_part();
     let mut is_zend =
@@ -130,6 +130,13 @@ fn is_filled(mapping: &Range<u64>, mut end_of: impl FnMut(u64) -> Option<u64>) -
     // Both ends of a large piece may be too far away.
     let is_rest_filled = rest < UNIT || hits * 4 >= PROBES * 3;
     filled >= (at - mapping.start) / 10 * 9 && filled > 0 && is_rest_filled
+}
+
+/// Where the first units of a mapping begin.
+fn units(mapping: &Range<u64>) -> impl Iterator<Item = u64> {
+    let (first, end) = (unit_from(mapping.start), mapping.end);
+    let all = (0..).map(move |unit| first.saturating_add(unit * UNIT));
+    all.take_while(move |at| *at < end).take(FOLLOWED)
 }
 
 /// The first beginning of a unit from an address on.

@@ -3,11 +3,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::{
-    FOLLOWED,
-    peek::{Peek, UNIT},
-    unit_from,
-};
+use super::peek::{Peek, UNIT};
 
 /// `heap_slot` of the first chunk.
 const HEAP: u64 = 64;
@@ -29,13 +25,9 @@ const MOST_HEAPS: usize = 64;
 pub(super) struct ZendHeaps(HashMap<u64, Vec<Range<u64>>>);
 
 impl ZendHeaps {
-    /// Looks for the heap of the first chunk in a mapping.
-    pub(super) fn look_for(&mut self, peek: &mut impl Peek, mapping: &Range<u64>) {
-        let first = unit_from(mapping.start);
-        let units = (0..).map(|unit| first.saturating_add(unit * UNIT));
-        let units = units.take_while(|at| *at < mapping.end).take(FOLLOWED);
-        let mut heaps = units.map(|at| heap_of_chunk(peek, at));
-        if let Some(heap) = heaps.find_map(|heap| heap) {
+    /// Looks for the heap of the first chunk among these units.
+    pub(super) fn look_for(&mut self, peek: &mut impl Peek, mut units: impl Iterator<Item = u64>) {
+        if let Some(heap) = units.find_map(|at| heap_of_chunk(peek, at)) {
             self.note(peek, heap);
         }
     }
