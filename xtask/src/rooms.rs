@@ -180,7 +180,7 @@ fn the_rooms_of_the_user_side_use_only_those_below() {
         (
             "export",
             &[
-                "itself", "memory", "report", "run", "verdict", "watch", "words",
+                "foreign", "itself", "memory", "report", "run", "verdict", "watch", "words",
             ],
         ),
         ("targets", &["foreign", "itself", "memory", "run"]),

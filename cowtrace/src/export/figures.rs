@@ -1,6 +1,7 @@
 //! What is exported of a run, in figures.
 
 use std::{
+    collections::HashSet,
     fs,
     time::{Duration, SystemTime},
 };
@@ -12,13 +13,18 @@ use nix::sys::{
 
 use super::slots::Slots;
 use crate::{
+    foreign::printable,
     memory::page_bytes,
-    run::{BalanceIs, Loss, Process, Role, Run, Worker},
+    run::{BalanceIs, Loss, Process, Role, Run, TracedTarget, Worker},
     verdict::{VerdictKind, growth_of_tree},
     watch::Moment,
     words::program_of,
 };
 
+/// Targets with figures of their own.
+const MOST_TARGETS: usize = 50;
+/// The name of all further ones.
+const OTHERS: &str = "other";
 /// A service has this name where nobody gave it one.
 const NO_NAME: &str = "service";
 
@@ -91,7 +97,7 @@ impl Figures {
         let causes = Loss::CAUSES.iter().filter(|cause| cause.is_loss);
         let started_at = humantime::parse_rfc3339(&run.head.started_at);
         Self {
-            targets: vec![TargetFigures::of(run)],
+            targets: figures_of_targets(run),
             lost: causes
                 .map(|cause| (cause.key, (cause.count)(&run.loss)))
                 .collect(),
@@ -141,8 +147,62 @@ fn resident_bytes() -> Option<u64> {
     pages.checked_mul(page_bytes())
 }
 
+/// The figures of each target, so many at most; of the others in one sum.
+fn figures_of_targets(run: &Run) -> Vec<TargetFigures> {
+    let names = &run.head.traced_targets;
+    if names.len() < 2 {
+        return vec![TargetFigures::of(run, name_of(run, names.first()))];
+    }
+    let parts = (0..).zip(names).map(|(place, target)| {
+        let part = run.of_target(place);
+        TargetFigures::of(&part, name_of(&part, Some(target)))
+    });
+    let mut all: Vec<TargetFigures> = parts.collect();
+    let others = all.split_off(all.len().min(MOST_TARGETS));
+    all.extend(TargetFigures::sum_of(&others));
+    distinguish(&mut all);
+    all
+}
+
+/// Two services of one program get numbers.
+fn distinguish(targets: &mut [TargetFigures]) {
+    let mut taken = HashSet::new();
+    for target in targets {
+        let name = target.name.clone();
+        let mut number = 1;
+        while !taken.insert(target.name.clone()) {
+            number += 1;
+            target.name = format!("{name}-{number}");
+        }
+    }
+}
+
 impl TargetFigures {
-    fn of(run: &Run) -> Self {
+    /// What several have in all; `None` of none. Figures that are no sums are left out.
+    fn sum_of(all: &[Self]) -> Option<Self> {
+        let mut sum = Self {
+            name: OTHERS.into(),
+            ..all.first()?.clone()
+        };
+        (sum.held, sum.worker_unshared, sum.verdict) = (None, None, None);
+        for other in &all[1..] {
+            let add = |to: &mut [u64], more: &[u64]| {
+                to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
+            };
+            add(&mut sum.copied, &other.copied);
+            add(&mut sum.written, &other.written);
+            sum.reused_faults += other.reused_faults;
+            sum.forks += other.forks;
+            sum.exits += other.exits;
+            sum.inherited += other.inherited;
+            sum.unshared += other.unshared;
+            sum.workers += other.workers;
+            sum.by_worker.extend(&other.by_worker);
+        }
+        Some(sum)
+    }
+
+    fn of(run: &Run, name: String) -> Self {
         let workforce = run.workforce();
         // Records that stand for several, under no process id, are counted by the loss.
         let single = || workforce.workers.iter().filter(|it| it.forked.pid != 0);
@@ -158,7 +218,7 @@ impl TargetFigures {
         unshared.sort_unstable();
         let inherited = living.iter().filter_map(|it| it.forked.inherited_pages);
         Self {
-            name: name_of(run),
+            name,
             copied: run.copied().each().map(|pages| run.bytes(pages)),
             written: written(run),
             reused_faults: run.reused_faults(),
@@ -239,9 +299,19 @@ fn written(run: &Run) -> [u64; 4] {
     pages.map(|pages| run.bytes(pages))
 }
 
-/// What a target is called: the program of its master.
-fn name_of(run: &Run) -> String {
+/// What a target is called: as its user calls it, or by what it is; of a process by the program of its master, since
+/// the number of one would be new after each restart.
+fn name_of(run: &Run, target: Option<&TracedTarget>) -> String {
+    let own = target.filter(|target| !is_pid(target));
+    let name = own.map(|target| printable(&target.name));
     let is_master = |it: &&Process| it.role == Role::Master && it.pid != 0;
-    let master = run.memory.processes.iter().find(is_master);
-    master.map_or_else(|| NO_NAME.into(), |master| program_of(run, master))
+    let master = || run.memory.processes.iter().find(is_master);
+    name.or_else(|| Some(program_of(run, master()?)))
+        .unwrap_or_else(|| NO_NAME.into())
+}
+
+/// Whether it has no name but one that is made of its pid.
+fn is_pid(target: &TracedTarget) -> bool {
+    let pid = target.what.strip_prefix("pid ");
+    pid == Some(target.name.as_str())
 }

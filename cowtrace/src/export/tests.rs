@@ -13,7 +13,7 @@ use super::{
     server::Exporter,
 };
 use crate::{
-    run::{Process, Role, Run, Sources, WhoWrote, WriteKind, Writer},
+    run::{Process, Role, Run, Sources, TracedTarget, WhoWrote, WriteKind, Writer},
     watch::{Moment, Viewer},
 };
 
@@ -139,6 +139,27 @@ fn a_worker_that_exits_takes_no_counter_with_it() {
         "cowtrace_copied_bytes_total{target=\"app\",source=\"anon\"}",
     );
     assert_eq!(anon, (40 * PAGE) as f64);
+}
+
+#[test]
+fn each_target_has_figures_of_its_own_and_no_pid_is_a_name() {
+    let mut run = run(&[10, 30, 20]);
+    let target = |name: &str, what: &str| TracedTarget {
+        name: name.into(),
+        what: what.into(),
+    };
+    run.head.traced_targets = vec![target("101", "pid 101"), target("shop", "unit web.service")];
+    for process in &mut run.memory.processes {
+        process.target = Some(u32::from(process.id == 4));
+    }
+    let text = text(&figures(&run));
+    let copied = |name: &str| {
+        let series = format!("cowtrace_copied_bytes_total{{target=\"{name}\",source=\"anon\"}}");
+        value(&text, &series)
+    };
+    assert_eq!(copied("app"), (40 * PAGE) as f64);
+    assert_eq!(copied("shop"), (20 * PAGE) as f64);
+    assert!(!text.contains("101\""), "{text}");
 }
 
 /// All series of a text, without their values.

@@ -24,6 +24,7 @@ pub mod loss;
 pub mod machine;
 pub mod mapping;
 pub mod memory;
+pub mod of_target;
 pub mod perf_map;
 pub mod prefork;
 pub mod since;

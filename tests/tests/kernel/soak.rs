@@ -17,6 +17,8 @@ use cowtrace_tests::{
     workload::Service,
 };
 
+use super::prometheus::Prometheus;
+
 /// Environment variable with the seconds that it takes.
 const SECONDS: &str = "COWTRACE_SOAK_SECONDS";
 const DEFAULT_SECONDS: u64 = 24;
@@ -83,9 +85,20 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
     let folder = Folder::new("soak");
     let recording = folder.path("soak.cow");
     let (pid, other) = (service.pid().to_string(), recycling.id().to_string());
-    let tracer = Tracer::start(&["--pid", &pid, "--pid", &other, "-o", &recording]);
+    let targets = [
+        "--name", "native", "--pid", &pid, "--name", "python", "--pid", &other,
+    ];
+    let more = ["-o", &recording, "--listen", "127.0.0.1:0"];
+    let mut tracer = Tracer::start(&[&targets[..], &more[..]].concat());
+    let address = tracer.hear_after("metrics at http://", '/');
+    let prometheus = Prometheus::start(&folder, &address);
     service.say("begin");
+    prometheus.wait_for("count(cowtrace_workers)", 2.0);
+    let series = "count({__name__=~\"cowtrace_.+\", __name__!~\"cowtrace_(held|worker)_.+\"})";
+    let before = prometheus.ask(series);
     let uses = watch(&tracer, recording.as_ref(), Duration::from_secs(seconds));
+    expect_watched(&prometheus);
+    assert_eq!(prometheus.ask(series), before, "no new series");
     let done = service.answer();
     recycling.wait().expect("it ends");
     let report = tracer.stop();
@@ -104,6 +117,26 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
     assert_eq!(number(region, "copied_pages"), copied);
     let processes = processes.min(MOST_PROCESSES);
     expect_no_growth(&uses, SPARE_BYTES + processes * BYTES_PER_PROCESS);
+}
+
+/// Prometheus has what both services did, and saw nothing fall.
+fn expect_watched(prometheus: &Prometheus) {
+    for target in ["native", "python"] {
+        let of = |metric: &str| {
+            let found = prometheus.ask(&format!("{metric}{{target=\"{target}\"}}"));
+            found.unwrap_or_else(|| panic!("no {metric} of {target}"))
+        };
+        assert!(of("cowtrace_forks_total") > 10.0, "{target}");
+        let copied = format!("sum(cowtrace_copied_bytes_total{{target=\"{target}\"}})");
+        assert!(prometheus.ask(&copied) > Some(1e6), "{target}");
+        let verdicts = format!("sum(cowtrace_verdict{{target=\"{target}\"}})");
+        assert_eq!(prometheus.ask(&verdicts), Some(1.0), "{target}");
+        for counter in ["copied_bytes", "written_bytes", "forks", "exits"] {
+            let falls =
+                format!("sum(resets(cowtrace_{counter}_total{{target=\"{target}\"}}[10m]))");
+            assert_eq!(prometheus.ask(&falls), Some(0.0), "{target}: {counter}");
+        }
+    }
 }
 
 /// Looks at cowtrace from time to time.

@@ -81,6 +81,7 @@ mod tests {
                 parent_id: (id > 0).then_some(0),
                 comm: "python3".into(),
                 role: if id == 0 { Role::Master } else { Role::Worker },
+                target: None,
                 started_ns: u64::from(id),
                 exited_ns: None,
                 exit: None,
