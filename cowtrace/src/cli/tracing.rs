@@ -22,6 +22,11 @@ pub struct TraceArgs {
     #[command(flatten)]
     pub options: TraceOptions,
 
+    /// Wait for units and patterns of which there is no process yet, or that are not known: for a cowtrace that
+    /// runs as a service
+    #[arg(long)]
+    pub wait: bool,
+
     /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
     #[arg(short, long, value_parser = parse_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,

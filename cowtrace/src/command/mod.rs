@@ -6,6 +6,7 @@ mod diff;
 mod doctor;
 mod ends;
 mod exits;
+mod follow;
 mod follow_recording;
 mod heap;
 mod keep;

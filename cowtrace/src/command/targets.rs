@@ -36,7 +36,7 @@ pub(super) fn choose_target(arguments: &TraceArgs) -> Result<(TraceTarget<'_>, V
     }
     let given = &arguments.targets.given;
     let root = Path::new("/proc");
-    let (watch, masters) = TargetWatch::begin(root, Path::new(CGROUPS), given)?;
+    let (watch, masters) = TargetWatch::begin(root, Path::new(CGROUPS), given, arguments.wait)?;
     let pids: Vec<u32> = masters.iter().map(|it| it.pid).collect();
     let donors = untraced_donors(&doubtful_masters(given, &masters), &pids);
     for name in watch.names_without_processes() {

@@ -8,18 +8,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use indicatif::ProgressBar;
-use tokio::time::Instant;
 
 use super::{
     begin::expect_some,
-    ends::{End, Ends, sleep_until},
+    ends::{End, Ends},
     exits::{CommandFailed, Exits},
+    follow::TraceUnderWay,
     keep::{KeptAs, begin_keeping},
     list::no_target,
     living,
     log::start_log,
-    progress::{LineOfSlowStep, progress_bar, progress_text},
+    progress::{LineOfSlowStep, progress_bar},
     range::range_bytes,
     ready::ReadySignal,
     record::{self, Recording},
@@ -27,12 +26,12 @@ use super::{
     rights::keep_needed_rights,
     screen::{CommandOutput, Screen, check_screen},
     session::{Session, TraceTarget, Until},
-    targets::{choose_target, take_in_new},
+    targets::choose_target,
     watching::Watching,
 };
 use crate::{
     cli::{Holders, Overhead, TraceArgs, TraceOptions},
-    collect::{CollectSettings, Collector, Progress, RunIdentity, SnapshotFor},
+    collect::{CollectSettings, Collector, RunIdentity, SnapshotFor},
     export::Exporter,
     foreign::printable_path,
     limits::OpenFiles,
@@ -40,7 +39,7 @@ use crate::{
     run::{Run, TracedTarget},
     stop::Stop,
     streams::{self, say_to_user},
-    targets::{Command, TargetWatch},
+    targets::Command,
     words,
 };
 
@@ -142,15 +141,6 @@ pub(super) fn trace_until_end(
     };
     // Whoever still attaches ends with the program.
     runtime.block_on(session.run(target, ready, exporter))
-}
-
-/// A trace under way.
-struct TraceUnderWay<'a> {
-    collector: &'a mut Collector,
-    recording: Option<&'a mut Recording>,
-    watching: Option<&'a mut Watching>,
-    identity: &'a RunIdentity,
-    watch: Option<&'a mut TargetWatch>,
 }
 
 impl Session<'_> {
@@ -259,15 +249,15 @@ impl Session<'_> {
         }
         let command = exits.note(&mut run, cause, was_interrupted);
         say_who_lives_on(&run, cause, started);
-        if let Some(screen) = screen {
-            screen.stay(&run, &mut ends).await;
-        }
         let recorded = recording.map(|recording| recording.finish(&run));
         let (recorded, kept) = match (recorded, &self.options.output) {
             (None, _) => (Ok(()), None),
             (Some(recorded), Some(_)) => (recorded.map(|path| say_recorded(&path)), None),
             (Some(recorded), None) => (Ok(()), KeptAs::settle(recorded)),
         };
+        if let Some(screen) = screen {
+            screen.stay(&run, &mut ends).await;
+        }
         Ok(Observed {
             run,
             recorded,
@@ -326,65 +316,6 @@ impl Session<'_> {
         }
     }
 
-    async fn follow(
-        &self,
-        under_way: TraceUnderWay<'_>,
-        ends: &mut Ends,
-        progress: &ProgressBar,
-    ) -> Result<End> {
-        let deadline = self
-            .until
-            .duration
-            .map(|duration| Instant::now() + duration);
-        let mut last = Progress::default();
-        let TraceUnderWay {
-            collector,
-            mut recording,
-            mut watching,
-            identity,
-            mut watch,
-        } = under_way;
-        loop {
-            tokio::select! {
-                end = ends.next() => return Ok(end),
-                () = sleep_until(deadline) => return Ok(End::Duration),
-                done = collector.due() => {
-                    if let Some(now) = done? {
-                        progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
-                        last = now;
-                        if let Some(watch) = watch.as_deref_mut().filter(|it| it.waits())
-                            && let Some(end) = take_in_new(watch, collector, ends, progress).await?
-                        {
-                            return Ok(end);
-                        }
-                    }
-                }
-                () = due(&mut recording) => {
-                    if let Some(recording) = &mut recording
-                        && let Some(warning) = recording.flush(collector, identity)
-                    {
-                        progress.suspend(|| say_to_user(format_args!("{warning}")));
-                    }
-                }
-                () = look_due(&mut watching) => {
-                    if let Some(watching) = &watching {
-                        watching.show(collector, identity);
-                    }
-                }
-            }
-            let processes = collector.processes();
-            let waits = watch.as_deref().is_some_and(TargetWatch::waits);
-            if processes.masters_are_gone() && !waits {
-                return Ok(End::MastersGone);
-            }
-            if let Some(workers) = self.until.workers
-                && processes.workers_are_gone(workers)
-            {
-                return Ok(End::WorkersGone);
-            }
-        }
-    }
-
     fn identity(&self) -> Result<RunIdentity> {
         let id =
             fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name the run")?;
@@ -427,20 +358,4 @@ fn say_who_lives_on(run: &Run, cause: End, command: Option<u32>) {
 fn tracing_message(processes: usize) -> String {
     let processes = words::plural(processes as u64, "process");
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
-}
-
-/// Waits until the recording is due for a flush; for ever without one.
-async fn due(recording: &mut Option<&mut Recording>) {
-    match recording {
-        Some(recording) => recording.due().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until those who watch may look again; for ever if nobody does.
-async fn look_due(watching: &mut Option<&mut Watching>) {
-    match watching {
-        Some(watching) => watching.due().await,
-        None => std::future::pending().await,
-    }
 }

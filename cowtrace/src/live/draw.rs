@@ -357,7 +357,12 @@ fn most_copied_by(run: &Run, process: u32) -> Option<u32> {
 /// A message, the filter while it is typed, or the keys.
 fn draw_last_line(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
     let width = line.width.into();
-    if let Some(message) = &state.message {
+    if state.phase == Phase::Ended && !state.is_typing {
+        let message = state.message.as_deref().unwrap_or_default();
+        let text = format!("the trace has ended: q leaves with the report  {message}");
+        let text = look.plain(&cut(&printable(text.trim_end()), width));
+        line.draw(&text, look.strong(), buffer);
+    } else if let Some(message) = &state.message {
         let text = look.plain(&shorten(&printable(message.trim_end()), width));
         line.draw(&text, look.strong(), buffer);
     } else if state.is_typing || !state.filter.is_empty() {
@@ -368,9 +373,6 @@ fn draw_last_line(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
         };
         let text = format!("filter: {}{cursor}", printable(&state.filter));
         line.draw(&look.plain(&text), look.strong(), buffer);
-    } else if state.phase == Phase::Ended {
-        let text = "the trace has ended: q leaves with the report";
-        line.draw(text, look.strong(), buffer);
     } else {
         line.draw(&keys(width), look.faint(), buffer);
     }

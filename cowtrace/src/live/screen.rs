@@ -59,26 +59,33 @@ pub(super) fn check(is_dumb: bool) -> Result<(), TerminalError> {
 /// Whether the terminal is taken.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+type DrawnTerminal = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+
 /// A terminal that shows the screen.
 pub(super) struct Screen {
-    pub(super) terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    pub(super) terminal: DrawnTerminal,
 }
 
 impl Screen {
     /// Takes the terminal. What is said meanwhile waits.
     pub(super) fn enter() -> io::Result<Self> {
         give_back_at_a_panic();
-        let out = BufWriter::with_capacity(BUFFER, io::stdout());
-        let terminal = Terminal::new(CrosstermBackend::new(out))?;
+        let terminal = empty_terminal()?;
         take()?;
         Ok(Self { terminal })
     }
 
-    /// Takes it again after [`give_back`]; it may show anything by then.
+    /// Takes it again after [`give_back`]. It is empty then.
     pub(super) fn enter_again(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        self.terminal = empty_terminal()?;
+        Ok(())
     }
+}
+
+fn empty_terminal() -> io::Result<DrawnTerminal> {
+    let out = BufWriter::with_capacity(BUFFER, io::stdout());
+    Terminal::new(CrosstermBackend::new(out))
 }
 
 fn take() -> io::Result<()> {

@@ -199,7 +199,8 @@ impl State {
         self.message = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return match key.code {
-                KeyCode::Char('c' | '\\') => Action::End,
+                // Terminals send Ctrl-\ as they do Ctrl-4.
+                KeyCode::Char('c' | '\\' | '4') => Action::End,
                 KeyCode::Char('z') => Action::Suspend,
                 KeyCode::Char('l') => Action::Draw,
                 _ => Action::Nothing,

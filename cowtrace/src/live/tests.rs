@@ -338,6 +338,7 @@ fn keys_that_ask_for_something_say_so() {
     for (letter, expected) in [
         ('c', Action::End),
         ('\\', Action::End),
+        ('4', Action::End),
         ('z', Action::Suspend),
     ] {
         let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);

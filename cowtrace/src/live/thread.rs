@@ -24,7 +24,7 @@ use crate::{
     watch::{Moment, Viewer},
 };
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, raise},
     unistd::getpid,
 };
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -246,7 +246,8 @@ impl Drawing {
             }
             Action::Suspend => {
                 give_back();
-                kill(getpid(), Signal::SIGTSTP)?;
+                // To this thread: it stops before it goes on.
+                raise(Signal::SIGTSTP)?;
                 self.screen.enter_again()?;
             }
         }

@@ -28,7 +28,7 @@ pub(crate) const RECORDING: Target = Target {
             file_input(&whole, &[]),
         ]
     },
-    max_bytes: 256 << 10,
+    max_bytes: 320 << 10,
     memory: |bytes| 256 * bytes + (64 << 20),
 };
 
@@ -279,7 +279,7 @@ fn file_input(file: &[u8], journal: &[u8]) -> Vec<u8> {
 
 /// An unexpected number and text for each column; and edits of each kind, one after the other.
 fn value_seeds() -> Vec<Vec<u8>> {
-    let single = (0..180u8).flat_map(|column| {
+    let single = (0..200u8).flat_map(|column| {
         let number = [&[column, 0, 0, 18][..], &[0xff; 7], &[0x3f]].concat();
         let text = [&[column, 0, 0, 22, 12][..], b"</script>\x1b[1m"].concat();
         [number, text]

@@ -38,6 +38,8 @@ pub struct TargetWatch {
     lines: CommandLineScan,
     /// Processes that were found before, with their starts: those that could not be traced are not tried again.
     tried: HashMap<u32, u64>,
+    /// Whether it waits for what is not there at all.
+    waits_for_all: bool,
 }
 
 /// A target that may have other processes later.
@@ -79,13 +81,15 @@ pub struct SeenMembers(Vec<(u32, BTreeSet<u32>)>);
 
 impl TargetWatch {
     /// Finds the masters that there are, each once, and watches for others. Fails if something is not there at all: a
-    /// unit or a cgroup may have no process yet.
+    /// unit or a cgroup may have no process yet. With `waits`, units and patterns may come later.
     pub fn begin(
         root: &Path,
         cgroups: &Path,
         targets: &[Target],
+        waits: bool,
     ) -> Result<(Self, Vec<FoundMaster>), TargetError> {
         let mut watch = Self {
+            waits_for_all: waits,
             root: root.to_owned(),
             folders: CgroupFolders::below(cgroups),
             choice: MasterChoice::new(root),
@@ -130,7 +134,9 @@ impl TargetWatch {
             WatchedPlace::Cgroup(cgroup) => cgroup.members(&self.folders),
         };
         let masters = self.choice.masters_among(&members);
-        if let (WatchedPlace::Pattern(pattern), []) = (&place, masters.as_slice()) {
+        if let (WatchedPlace::Pattern(pattern), [], false) =
+            (&place, masters.as_slice(), self.waits_for_all)
+        {
             return Err(TargetError::NoMatch(printable(&pattern.to_string())));
         }
         self.watched.push(WatchedTarget {
@@ -156,9 +162,11 @@ impl TargetWatch {
                 (SoughtCgroup::Path, Some(folder))
             }
             Wanted::Unit(unit) => {
-                let folder = match find_unit(&self.folders, unit)? {
-                    UnitPlace::Folder(folder) => Some(folder),
-                    UnitPlace::NotRunning => None,
+                let folder = match find_unit(&self.folders, unit) {
+                    Ok(UnitPlace::Folder(folder)) => Some(folder),
+                    Ok(UnitPlace::NotRunning) => None,
+                    Err(_) if self.waits_for_all => None,
+                    Err(error) => return Err(error),
                 };
                 (SoughtCgroup::Unit(unit.clone()), folder)
             }

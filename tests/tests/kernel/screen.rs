@@ -137,8 +137,8 @@ fn the_terminal_is_given_back_however_it_ends() {
     }
     // Where the tests run with it ignored, cowtrace would go on.
     take_hangups();
-    for key in ["q", "C-c", "C-\\"] {
-        let on_screen = OnScreen::start(&format!("left-by-{key}"), "");
+    for (name, key) in [("q", "q"), ("interrupt", "C-c"), ("quit", "C-\\")] {
+        let on_screen = OnScreen::start(&format!("left-by-{name}"), "");
         on_screen.terminal.press(&[key]);
         on_screen.expect_left();
     }
@@ -167,7 +167,6 @@ fn a_terminal_that_is_closed_ends_the_trace() {
         assert!(begun.elapsed() < Duration::from_secs(20), "it goes on");
         thread::sleep(Duration::from_millis(50));
     }
-    on_screen.workload.end();
 }
 
 #[test]
@@ -212,7 +211,6 @@ fn it_stops_and_goes_on_by_the_keys_of_a_shell() {
     terminal.press(&["q"]);
     terminal.wait_until("prompt", |screen| screen.trim_end().ends_with('$'));
     assert_eq!(terminal.state(), "0 1");
-    workload.end();
 }
 
 /// Not a test by itself: the next one runs it in a terminal.

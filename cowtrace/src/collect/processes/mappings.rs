@@ -67,16 +67,23 @@ impl Mappings {
     ) -> Option<Rc<MappingLayout>> {
         let layout = parent.and_then(|(id, pid)| {
             let regions = &mut self.regions;
+            let is_counted = |layout: &Rc<MappingLayout>| layout.is_counted();
             let of_parent = self.layouts.of(id, pid, regions, tables, || false);
-            // The parent is gone already: the child's mappings are a copy of its.
-            of_parent
-                .or_else(|| self.layouts.of_copy(id, child, regions, tables))
-                // Both are gone: the parent was too short-lived to map much of its own.
-                .or_else(|| {
-                    let layout = handed_down?;
-                    let mappings = layout.mappings().cloned().collect();
-                    Some(regions.layout(id, mappings, layout.is_counted()))
-                })
+            if of_parent.as_ref().is_some_and(is_counted) {
+                return of_parent;
+            }
+            // The parent is gone already, or went while it was read: the child's mappings are a copy of its.
+            let of_child = self.layouts.of_copy(id, child, regions, tables);
+            if of_child.as_ref().is_some_and(is_counted) {
+                return of_child;
+            }
+            // Both are gone: the parent was too short-lived to map much of its own.
+            let handed_down = handed_down.map(|layout| {
+                let mappings = layout.mappings().cloned().collect();
+                regions.layout(id, mappings, layout.is_counted())
+            });
+            let counted = handed_down.clone().filter(is_counted);
+            counted.or(of_parent).or(of_child).or(handed_down)
         });
         match &layout {
             Some(layout) => self.regions.inherit(layout),

@@ -54,7 +54,7 @@ impl FakeMachine {
 
     fn begin(&self, wanted: Wanted) -> Result<(TargetWatch, Vec<u32>), TargetError> {
         let target = Target { name: None, wanted };
-        let (watch, masters) = TargetWatch::begin(&self.root(), &self.cgroups(), &[target])?;
+        let (watch, masters) = TargetWatch::begin(&self.root(), &self.cgroups(), &[target], false)?;
         Ok((watch, pids_of(&masters)))
     }
 }
@@ -170,11 +170,11 @@ fn each_process_belongs_to_the_first_target_that_has_it() {
         Wanted::Pid(20),
     ];
     let targets = targets.map(|wanted| Target { name: None, wanted });
-    let begun = TargetWatch::begin(&machine.root(), &machine.cgroups(), &targets);
+    let begun = TargetWatch::begin(&machine.root(), &machine.cgroups(), &targets, false);
     let found = begun.unwrap().1;
     let master = |pid, target| FoundMaster { pid, target };
     assert_eq!(found, [master(10, 1), master(20, 0)]);
-    let watch = TargetWatch::begin(&machine.root(), &machine.cgroups(), &targets)
+    let watch = TargetWatch::begin(&machine.root(), &machine.cgroups(), &targets, false)
         .unwrap()
         .0;
     assert_eq!((watch.name_of(0), watch.name_of(1)), (None, Some("all")));
@@ -198,4 +198,20 @@ fn command_lines_of_older_processes_are_read_in_turn() {
     assert_eq!(later, BTreeSet::from([601, 602]));
     assert_eq!(scan.looks.len(), 2, "those that are gone are forgotten");
     assert!(scan.due(Vec::new()).is_empty());
+}
+
+#[test]
+fn what_is_not_there_at_all_is_an_error_unless_it_is_waited_for() {
+    let machine = FakeMachine::new("waits");
+    machine.put_process(10, 1, 5, "web");
+    let targets = ["web.*prefork", "jobs"].map(|pattern| Target {
+        name: None,
+        wanted: Wanted::Match(pattern.parse().unwrap()),
+    });
+    let begin = |waits| TargetWatch::begin(&machine.root(), &machine.cgroups(), &targets, waits);
+    assert!(matches!(begin(false), Err(TargetError::NoMatch(_))));
+    let (mut watch, masters) = begin(true).unwrap();
+    assert!(masters.is_empty() && watch.names_without_processes().count() == 2);
+    machine.put_process(20, 1, 9, "jobs");
+    assert_eq!(new_masters(&mut watch, &[]), [20]);
 }
