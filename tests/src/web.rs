@@ -28,6 +28,9 @@ impl Answer {
 }
 
 /// Asks a server, by its address and port, for a path; `headers` end in line ends.
+///
+/// # Errors
+/// If nobody answers with a whole head.
 pub fn get(address: &str, path: &str, headers: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_mins(2)))?;

@@ -42,10 +42,6 @@ pub struct TraceArgs {
 
 /// How to trace and what to print.
 #[derive(Clone, Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 pub struct TraceOptions {
     /// Time between samples of the counters
     #[arg(short, long, default_value = "1s", value_parser = parse_interval, allow_hyphen_values = true)]

@@ -143,6 +143,17 @@ pub(super) fn trace_until_end(
     runtime.block_on(session.run(target, ready, exporter))
 }
 
+/// A trace that something has ended.
+struct Traced {
+    collector: Collector,
+    identity: RunIdentity,
+    exits: Exits,
+    recording: Option<Recording>,
+    screen: Option<Screen>,
+    /// Process id of the command that was started.
+    started: Option<u32>,
+}
+
 impl Session<'_> {
     async fn run(
         self,
@@ -180,8 +191,8 @@ impl Session<'_> {
         let interrupted = tokio::select! {
             biased;
             end = ends.next() => Some(end),
-            begun = begin => {
-                begun?;
+            is_set_up = begin => {
+                is_set_up?;
                 None
             }
         };
@@ -231,6 +242,27 @@ impl Session<'_> {
         if let Some(watching) = watching {
             watching.finish();
         }
+        let traced = Traced {
+            collector,
+            identity,
+            exits,
+            recording,
+            screen,
+            started,
+        };
+        self.conclude(traced, cause, &mut ends).await
+    }
+
+    /// Ends a trace: what it saw is read, recorded, and shown as long as there is a screen.
+    async fn conclude(self, traced: Traced, cause: End, ends: &mut Ends) -> Result<Observed> {
+        let Traced {
+            collector,
+            identity,
+            exits,
+            recording,
+            screen,
+            started,
+        } = traced;
         let screen = screen.and_then(|screen| screen.show_ending(cause));
         log::info!("ends: {cause:?}");
         if cause == End::MastersGone && self.until.duration.is_some() {
@@ -256,7 +288,7 @@ impl Session<'_> {
             (Some(recorded), None) => (Ok(()), KeptAs::settle(recorded)),
         };
         if let Some(screen) = screen {
-            screen.stay(&run, &mut ends).await;
+            screen.stay(&run, ends).await;
         }
         Ok(Observed {
             run,

@@ -7,7 +7,7 @@ use std::{
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder},
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder},
     metrics::{MetricType, exemplar::Exemplar},
     registry::{Registry, Unit},
 };
@@ -147,17 +147,17 @@ impl Out<'_, '_> {
             let parts = [held.shared, held.unshared, held.new];
             with_labels(it, "part", &["shared", "unshared", "new"], &parts)
         });
-        let help = "Anonymous memory of the living workers beside that of the process they were \
+        let about = "Anonymous memory of the living workers beside that of the process they were \
                     forked from, as last read";
-        self.gauges(("cowtrace_held", help, Some(Unit::Bytes)), held)?;
+        self.gauges(("cowtrace_held", about, Some(Unit::Bytes)), held)?;
         let spread = targets
             .iter()
             .filter_map(|it| Some((it, it.worker_unshared?)));
         let spread = spread
             .flat_map(|(it, spread)| with_labels(it, "stat", &["min", "median", "max"], &spread));
-        let help = "What a living worker no longer shares, since the trace began";
+        let about = "What a living worker no longer shares, since the trace began";
         self.gauges(
-            ("cowtrace_worker_unshared", help, Some(Unit::Bytes)),
+            ("cowtrace_worker_unshared", about, Some(Unit::Bytes)),
             spread,
         )?;
         let slots = targets.iter().flat_map(|target| {
@@ -172,8 +172,8 @@ impl Out<'_, '_> {
         if slots.peek().is_none() {
             return Ok(());
         }
-        let help = "What the living worker in a slot no longer shares, since the trace began";
-        self.gauges(("cowtrace_slot_unshared", help, Some(Unit::Bytes)), slots)
+        let about = "What the living worker in a slot no longer shares, since the trace began";
+        self.gauges(("cowtrace_slot_unshared", about, Some(Unit::Bytes)), slots)
     }
 
     fn verdicts(&mut self, targets: &[TargetFigures]) -> fmt::Result {
@@ -212,7 +212,7 @@ impl Out<'_, '_> {
                 since_epoch(figures.started_at),
             ),
         ] {
-            self.gauge((name, help, Some(Unit::Seconds)), value)?;
+            self.gauge((name, help, Some(Unit::Seconds)), &value)?;
         }
         let labels = [
             ("version", figures.version.as_str()),
@@ -233,18 +233,18 @@ impl Out<'_, '_> {
             Some(&Unit::Seconds),
             MetricType::Counter,
         )?;
-        counter(&mut metric, own.cpu.as_secs_f64())?;
+        counter(&mut metric, &own.cpu.as_secs_f64())?;
         let resident = "Memory of cowtrace itself";
         if let Some(bytes) = own.resident_bytes {
             self.gauge(
                 ("process_resident_memory", resident, Some(Unit::Bytes)),
-                bytes,
+                &bytes,
             )?;
         }
         let started = "When cowtrace started";
         self.gauge(
             ("process_start_time", started, Some(Unit::Seconds)),
-            since_epoch(own.started_at),
+            &since_epoch(own.started_at),
         )
     }
 
@@ -257,7 +257,7 @@ impl Out<'_, '_> {
             self.0
                 .encode_descriptor(name, help, unit.as_ref(), MetricType::Counter)?;
         for (labels, value) in values {
-            counter(&mut metric.encode_family(&labels)?, value)?;
+            counter(&mut metric.encode_family(&labels)?, &value)?;
         }
         Ok(())
     }
@@ -279,21 +279,18 @@ impl Out<'_, '_> {
     fn gauge(
         &mut self,
         (name, help, unit): (&str, &str, Option<Unit>),
-        value: impl EncodeGaugeValue,
+        value: &impl EncodeGaugeValue,
     ) -> fmt::Result {
         let mut metric = self
             .0
             .encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
-        metric.encode_gauge(&value)
+        metric.encode_gauge(value)
     }
 }
 
-fn counter(
-    metric: &mut MetricEncoder<'_>,
-    value: impl prometheus_client::encoding::EncodeCounterValue,
-) -> fmt::Result {
+fn counter(metric: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
     let none: Option<&Exemplar<[Label<'_>; 0], u64>> = None;
-    metric.encode_counter(&value, none)
+    metric.encode_counter(value, none)
 }
 
 /// The values of a target under its name, each with a further label.

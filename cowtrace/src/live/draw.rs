@@ -1,6 +1,7 @@
 //! Draws the screen. It reads the state and nothing else.
 
 mod front;
+mod line;
 mod table;
 
 use ratatui::{
@@ -13,13 +14,13 @@ use unicode_width::UnicodeWidthStr as _;
 
 use self::{
     front::draw_front,
+    line::Line,
     table::{draw_table, draw_titles},
 };
 use super::{
     look::Look,
     rows::{About, Table},
-    state::{Front, State},
-    thread::Phase,
+    state::{Front, Phase, State},
 };
 use crate::{
     foreign::printable,
@@ -49,21 +50,6 @@ const KEYS: [&str; 7] = [
     "w report",
 ];
 const LAST_KEY: &str = "? help";
-
-/// Where a line is drawn, and how wide.
-#[derive(Clone, Copy)]
-struct Line {
-    x: u16,
-    y: u16,
-    width: u16,
-}
-
-impl Line {
-    /// Draws a text there, cut to its width.
-    fn draw(self, text: &str, style: Style, buffer: &mut Buffer) {
-        buffer.set_stringn(self.x, self.y, text, self.width.into(), style);
-    }
-}
 
 /// What stands on which lines.
 struct Lines {
@@ -128,11 +114,11 @@ pub(super) fn draw(state: &State, look: Look, frame: &mut Frame<'_>) {
     };
     draw_header(state, look, line(0), buffer);
     for (y, text) in (lines.headline..).zip(&lines.answer) {
-        line(y).draw(text, look.strong(), buffer);
+        line(y).draw(text, Look::strong(), buffer);
     }
     draw_copies(state, look, line(lines.copies()), buffer);
     draw_ceiling(state, look, line(lines.copies() + 1), buffer);
-    draw_tables(state, look, line(lines.copies() + 2), buffer);
+    draw_tables(state, line(lines.copies() + 2), buffer);
     let rows = Rect {
         x: area.x,
         y: area.y + lines.copies() + 4,
@@ -168,16 +154,16 @@ fn draw_header(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
     let right = times.width() + phase.width() + lost.width();
     let room = usize::from(line.width).saturating_sub(right + 1);
     let target = look.plain(&shorten(&facts.target, room));
-    line.draw(&target, look.strong(), buffer);
+    line.draw(&target, Look::strong(), buffer);
     let mut x = line.width - u16::try_from(right).unwrap_or(line.width).min(line.width);
     for (text, style) in [
-        (times.as_str(), look.faint()),
+        (times.as_str(), Look::faint()),
         (
             phase,
             if is_alarm {
                 look.alarm()
             } else {
-                look.strong()
+                Look::strong()
             },
         ),
         (lost, look.alarm()),
@@ -234,7 +220,7 @@ fn draw_copies(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
 fn draw_ceiling(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
     let Some((unshared, ceiling)) = state.facts.how_far.filter(|(_, all)| *all > 0) else {
         let text = "how far: not known as long as no worker has copied anything";
-        line.draw(text, look.faint(), buffer);
+        line.draw(text, Look::faint(), buffer);
         return;
     };
     let part = unshared as f64 / ceiling as f64;
@@ -255,15 +241,15 @@ fn draw_ceiling(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
 }
 
 /// Which tables there are.
-fn draw_tables(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
+fn draw_tables(state: &State, line: Line, buffer: &mut Buffer) {
     let mut x = 0;
     for (number, table) in (1..).zip(Table::ALL) {
         let is_shown = table == state.table;
         let name = format!(" {number} {} ", table.title());
         let style = if is_shown {
-            look.chosen()
+            Look::chosen()
         } else {
-            look.faint()
+            Look::faint()
         };
         let part = Line {
             x: line.x + x,
@@ -288,7 +274,7 @@ fn draw_strip(
     let run = state.run();
     let Some((name, region, process)) = region_of_selection(state) else {
         let text = "where: nothing was copied from a mapping yet";
-        line(y + lines.strip - 1).draw(text, look.faint(), buffer);
+        line(y + lines.strip - 1).draw(text, Look::faint(), buffer);
         return;
     };
     let is_wanted = |row: &&Row| process.is_none_or(|id| row.process_id == id);
@@ -301,12 +287,12 @@ fn draw_strip(
     let parts = copied_by_slice(run, region, rows, copiers, width);
     if lines.strip > 1 {
         let whole = size(region.mapping.size_bytes());
-        let whose = process
+        let subject = process
             .and_then(|id| run.process(id))
             .map_or_else(String::new, |it| format!("{} copied ", it.pid));
-        let text = format!("where {whose}in {name} ({whole}, low to high addresses)");
+        let text = format!("where {subject}in {name} ({whole}, low to high addresses)");
         let text = look.plain(&shorten(&text, width));
-        line(y).draw(&text, look.faint(), buffer);
+        line(y).draw(&text, Look::faint(), buffer);
     }
     line(y + lines.strip - 1).draw(&look.strip(&parts), look.drawn(), buffer);
 }
@@ -361,10 +347,10 @@ fn draw_last_line(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
         let message = state.message.as_deref().unwrap_or_default();
         let text = format!("the trace has ended: q leaves with the report  {message}");
         let text = look.plain(&cut(&printable(text.trim_end()), width));
-        line.draw(&text, look.strong(), buffer);
+        line.draw(&text, Look::strong(), buffer);
     } else if let Some(message) = &state.message {
         let text = look.plain(&shorten(&printable(message.trim_end()), width));
-        line.draw(&text, look.strong(), buffer);
+        line.draw(&text, Look::strong(), buffer);
     } else if state.is_typing || !state.filter.is_empty() {
         let cursor = if state.is_typing {
             "_"
@@ -372,9 +358,9 @@ fn draw_last_line(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
             "  (Esc clears)"
         };
         let text = format!("filter: {}{cursor}", printable(&state.filter));
-        line.draw(&look.plain(&text), look.strong(), buffer);
+        line.draw(&look.plain(&text), Look::strong(), buffer);
     } else {
-        line.draw(&keys(width), look.faint(), buffer);
+        line.draw(&keys(width), Look::faint(), buffer);
     }
 }
 

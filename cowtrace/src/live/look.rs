@@ -34,12 +34,12 @@ impl Look {
     }
 
     /// The answer, and titles.
-    pub(super) const fn strong(self) -> Style {
+    pub(super) const fn strong() -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// What explains.
-    pub(super) const fn faint(self) -> Style {
+    pub(super) const fn faint() -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
@@ -54,7 +54,7 @@ impl Look {
     }
 
     /// What is chosen.
-    pub(super) const fn chosen(self) -> Style {
+    pub(super) const fn chosen() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 

@@ -14,4 +14,5 @@ mod tests;
 
 pub use look::Look;
 pub use screen::TerminalError;
-pub use thread::{Live, Phase, WriteReport};
+pub use state::Phase;
+pub use thread::{Live, WriteReport};

@@ -71,7 +71,7 @@ pub(super) struct Rows {
     pub(super) titles: Vec<(&'static str, Holds)>,
     /// The title of what rows are about.
     pub(super) subject: &'static str,
-    pub(super) rows: Vec<LiveRow>,
+    pub(super) all: Vec<LiveRow>,
     /// Why there are none.
     pub(super) why_none: &'static str,
 }
@@ -97,13 +97,13 @@ impl Rows {
         Self {
             titles: titles.collect(),
             subject,
-            rows: Vec::new(),
+            all: Vec::new(),
             why_none,
         }
     }
 
     fn add<R>(&mut self, columns: &[&Column<R>], row: &R, about: About, subject: String) {
-        self.rows.push(LiveRow {
+        self.all.push(LiveRow {
             about,
             figures: columns.iter().map(|column| (column.cell)(row)).collect(),
             subject,
@@ -113,7 +113,7 @@ impl Rows {
     /// Leaves those whose subject or words contain a text, whatever the case of its letters.
     pub(super) fn filter(&mut self, text: &str) {
         let text = text.to_lowercase();
-        self.rows.retain(|row| {
+        self.all.retain(|row| {
             let words = row.figures.iter().filter_map(|cell| match cell {
                 Cell::Words(words) => Some(words.to_lowercase()),
                 Cell::Number(number) => Some(number.to_string()),
@@ -134,7 +134,7 @@ impl Rows {
             (Some(one), Some(other)) => compare(other, one),
             _ => one.subject.cmp(&other.subject),
         };
-        self.rows.sort_by(|one, other| {
+        self.all.sort_by(|one, other| {
             let order = order(one, other);
             if is_inverted { order.reverse() } else { order }
         });

@@ -7,7 +7,6 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     facts::Facts,
     rows::{About, LiveRow, Rows, Table},
-    thread::Phase,
 };
 use crate::run::{CopiedBefore, Run};
 
@@ -15,6 +14,18 @@ use crate::run::{CopiedBefore, Run};
 const USUAL_PAGE: usize = 10;
 /// Seconds between two moments that are shown, from which `+` and `-` choose.
 const PACES: [u64; 5] = [1, 2, 5, 10, 30];
+
+/// Where a trace is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It runs.
+    #[default]
+    Live,
+    /// It has ended; what was copied is being looked up.
+    Ending,
+    /// The run is whole.
+    Ended,
+}
 
 /// What a key asks for beside a change of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +133,7 @@ impl State {
 
     /// The selected row.
     pub(super) fn selected(&self) -> Option<&LiveRow> {
-        self.rows.rows.get(self.at)
+        self.rows.all.get(self.at)
     }
 
     /// Takes in a newer moment; returns whether anything on the screen changes.
@@ -165,7 +176,7 @@ impl State {
         rows.sort(column, is_inverted);
         self.rows = rows;
         let place = self.selected.as_ref().and_then(|about| {
-            let mut rows = self.rows.rows.iter();
+            let mut rows = self.rows.all.iter();
             rows.position(|row| row.about == *about)
         });
         self.at = place.unwrap_or(self.at);
@@ -174,14 +185,14 @@ impl State {
 
     /// Keeps the selected row on the screen.
     fn scroll(&mut self) {
-        let last = self.rows.rows.len().saturating_sub(1);
+        let last = self.rows.all.len().saturating_sub(1);
         self.at = self.at.min(last);
-        let least = (self.at + 1).saturating_sub(self.page);
-        self.top = self.top.clamp(least, self.at);
+        let lowest = (self.at + 1).saturating_sub(self.page);
+        self.top = self.top.clamp(lowest, self.at);
     }
 
     fn select(&mut self, at: usize) {
-        self.at = at.min(self.rows.rows.len().saturating_sub(1));
+        self.at = at.min(self.rows.all.len().saturating_sub(1));
         self.selected = self.selected().map(|row| row.about.clone());
         self.scroll();
     }
@@ -244,7 +255,7 @@ impl State {
     }
 
     fn moves(&mut self, key: KeyCode) -> bool {
-        let last = self.rows.rows.len().saturating_sub(1);
+        let last = self.rows.all.len().saturating_sub(1);
         let to = match key {
             KeyCode::Char('j') | KeyCode::Down => self.at + 1,
             KeyCode::Char('k') | KeyCode::Up => self.at.saturating_sub(1),

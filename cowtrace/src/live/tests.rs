@@ -15,8 +15,7 @@ use super::{
     draw::{draw, table_rows},
     look::Look,
     rows::{About, Table},
-    state::{Action, Front, State},
-    thread::Phase,
+    state::{Action, Front, Phase, State},
 };
 use crate::run::{
     CommandLine, HeldBefore, Kind, Mapping, Process, PythonFrame, Region, Role, Row, Run, Sample,
@@ -273,7 +272,7 @@ fn names_from_outside_cannot_break_the_screen() {
 #[test]
 fn the_largest_come_first_and_every_column_can_be_sorted_by() {
     let mut state = state(run(&[5_000, 12_000, 800]));
-    let first = |state: &State| state.rows.rows[0].about.clone();
+    let first = |state: &State| state.rows.all[0].about.clone();
     assert_eq!(first(&state), About::Process(3));
     press(&mut state, "i");
     assert_eq!(first(&state), About::Process(1));
@@ -303,13 +302,13 @@ fn what_is_selected_stays_selected_when_figures_change() {
 fn a_filter_leaves_what_contains_it_and_escape_brings_all_back() {
     let mut state = state(run(&[5_000, 12_000, 800]));
     press(&mut state, "/4244\n");
-    assert_eq!(state.rows.rows.len(), 1);
+    assert_eq!(state.rows.all.len(), 1);
     // No key any more, but a letter of the filter.
     press(&mut state, "/q");
-    assert!(state.rows.rows.is_empty());
+    assert!(state.rows.all.is_empty());
     assert!(text(&mut state, LOOK, 80, 24).contains("no row contains that"));
     press(&mut state, "\x1b");
-    assert_eq!(state.rows.rows.len(), 4);
+    assert_eq!(state.rows.all.len(), 4);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{
     draw::{draw, table_rows},
     look::Look,
     screen::{Screen, TerminalError, check, give_back, wait_for_key},
-    state::{Action, Front, State},
+    state::{Action, Front, Phase, State},
 };
 use crate::{
     foreign::printable,
@@ -36,18 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Bytes of a command's output that are shown.
 const MOST_OUTPUT: u64 = 16 << 10;
-
-/// Where a trace is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
-    /// It runs.
-    #[default]
-    Live,
-    /// It has ended; what was copied is being looked up.
-    Ending,
-    /// The run is whole.
-    Ended,
-}
 
 /// Writes a report of a run; returns where it is, or why it is not.
 pub type WriteReport = Box<dyn Fn(&Run) -> Result<PathBuf, String> + Send>;

@@ -1,6 +1,7 @@
 //! A real Prometheus that asks cowtrace for metrics.
 
 use std::{
+    fmt::Write as _,
     fs,
     net::TcpListener,
     path::PathBuf,
@@ -52,11 +53,10 @@ impl Prometheus {
 
     /// The value of an expression; `None` if it has none.
     pub(super) fn ask(&self, expression: &str) -> Option<f64> {
-        let escaped: String = expression
-            .bytes()
-            .map(|byte| format!("%{byte:02x}"))
-            .collect();
-        let path = format!("/api/v1/query?query={escaped}");
+        let mut path = "/api/v1/query?query=".to_owned();
+        for byte in expression.bytes() {
+            write!(path, "%{byte:02x}").expect("a text takes all");
+        }
         let answer = web::get(&self.address, &path, "").ok()?;
         // Not ready yet.
         let answer: Value = serde_json::from_slice(&answer.body).ok()?;

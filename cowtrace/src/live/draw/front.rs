@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::Line;
+use super::line::Line;
 use crate::{
     live::{
         look::Look,

@@ -3,7 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Line;
+use super::line::Line;
 use crate::{
     live::{look::Look, rows::LiveRow, state::State},
     report::columns::{Cell, Holds},
@@ -81,7 +81,7 @@ fn width_of(columns: &[ShownColumn]) -> usize {
 }
 
 fn visible_rows(state: &State, rows: usize) -> &[LiveRow] {
-    let all = &state.rows.rows;
+    let all = &state.rows.all;
     let first = state.top.min(all.len());
     &all[first..(first + rows).min(all.len())]
 }
@@ -122,7 +122,7 @@ pub(super) fn draw_titles(state: &State, look: Look, line: Line, rows: u16, buff
     }
     let is_sorted_by = sort.column == state.rows.titles.len();
     text.push_str(&marked(state.rows.subject, is_sorted_by, look));
-    let all = state.rows.rows.len();
+    let all = state.rows.all.len();
     if all > usize::from(rows) {
         let place = format!("  {} of {all}", state.at + 1);
         let room = usize::from(line.width).saturating_sub(text.width());
@@ -131,7 +131,7 @@ pub(super) fn draw_titles(state: &State, look: Look, line: Line, rows: u16, buff
             text.push_str(&place);
         }
     }
-    line.draw(&text, look.faint(), buffer);
+    line.draw(&text, Look::faint(), buffer);
 }
 
 /// The rows.
@@ -148,7 +148,7 @@ pub(super) fn draw_table(state: &State, look: Look, area: Rect, buffer: &mut Buf
         } else {
             "no row contains that"
         };
-        line(0).draw(text, look.faint(), buffer);
+        line(0).draw(text, Look::faint(), buffer);
         return;
     }
     let shown = Shown::of(state, look, area.height.into(), area.width.into());
@@ -161,7 +161,7 @@ pub(super) fn draw_table(state: &State, look: Look, area: Rect, buffer: &mut Buf
         text.push_str(&look.plain(&shorten(&row.subject, shown.subject_width)));
         let is_selected = state.top + place == state.at;
         let style = if is_selected {
-            look.chosen()
+            Look::chosen()
         } else {
             Style::new()
         };
