@@ -79,7 +79,7 @@ pub struct TraceOptions {
     #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
 
-    /// Serve figures of so many single workers of each service, too: by slot, the lowest that is free, never by pid
+    /// Serve figures of N single workers of each service, too: by slot, the lowest that is free, never by pid
     #[arg(long, value_name = "N", default_value_t = 0, requires = "listen", value_parser = clap::value_parser!(u16).range(..=1_024))]
     pub metrics_workers: u16,
 

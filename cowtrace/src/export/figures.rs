@@ -147,7 +147,7 @@ fn resident_bytes() -> Option<u64> {
     pages.checked_mul(page_bytes())
 }
 
-/// The figures of each target, so many at most; of the others in one sum.
+/// The figures of each target, up to a limit; those of the others in one sum.
 fn figures_of_targets(run: &Run) -> Vec<TargetFigures> {
     let names = &run.head.traced_targets;
     if names.len() < 2 {
@@ -235,7 +235,7 @@ impl TargetFigures {
         }
     }
 
-    /// Puts its workers into so many slots.
+    /// Puts its workers into slots, of which there are `number`.
     pub(super) fn place_workers(&mut self, slots: &mut Slots, number: usize) {
         let workers: Vec<u32> = self.by_worker.iter().map(|(id, _)| *id).collect();
         let placed = slots.assign(&workers, number).iter();

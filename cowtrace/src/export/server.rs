@@ -102,7 +102,7 @@ impl Exporter {
         self.address
     }
 
-    /// Starts the thread that serves; of so many workers of each service it has figures of their own. It ends when
+    /// Starts the thread that serves; `workers` of each service have figures of their own. It ends when
     /// the viewer is dropped.
     pub fn start(self, workers: usize) -> io::Result<Box<dyn Viewer>> {
         let (publish, latest) = watch::channel(None);

@@ -10,7 +10,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Gives each of the living workers, in their order, a slot of so many, and keeps those that they have. Returns
+    /// Gives each of the living workers, in their order, one of the `slots`, and keeps those that they have. Returns
     /// who is in which.
     pub(super) fn assign(&mut self, living: &[u32], slots: usize) -> &BTreeMap<usize, u32> {
         let lives: HashSet<u32> = living.iter().copied().collect();

@@ -178,19 +178,19 @@ fn draw_header(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
     }
 }
 
-/// The answer in a sentence, with the first loss where there is room, in so many lines at most.
+/// The answer in a sentence, with the first loss where there is room, in `most` lines at most.
 fn answer(state: &State, look: Look, width: usize, most: usize) -> Vec<String> {
     let facts = &state.facts;
     let text = match facts.lost.first() {
         Some(lost) if most > 1 => format!("{} Lost: {lost}.", facts.headline),
         _ => facts.headline.clone(),
     };
-    let mut told = wrap(&look.plain(&text), width);
-    if told.len() > most {
-        let rest = told.split_off(most - 1).join(" ");
-        told.push(look.plain(&cut(&rest, width)));
+    let mut lines = wrap(&look.plain(&text), width);
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(look.plain(&cut(&rest, width)));
     }
-    told
+    lines
 }
 
 /// Copies over time, newest at the right.

@@ -86,7 +86,7 @@ impl Look {
         parts.iter().map(shade).collect()
     }
 
-    /// A bar of a part, in so many columns.
+    /// A bar of a part, `width` columns long.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

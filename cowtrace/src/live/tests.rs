@@ -69,7 +69,7 @@ fn writer(kind: WriteKind, type_name: &str, stack: Option<u32>, pages: u64) -> W
     }
 }
 
-/// A master with workers that copied so many pages each, in ten seconds.
+/// A master with workers that copied these pages, in ten seconds.
 fn run(workers: &[u64]) -> Run {
     let mut run = Run::default();
     run.head.host.page_bytes = PAGE;

@@ -234,7 +234,7 @@ impl Drawing {
             }
             Action::Suspend => {
                 give_back();
-                // To this thread: it stops before it goes on.
+                // To this thread, which then stops here.
                 raise(Signal::SIGTSTP)?;
                 self.screen.enter_again()?;
             }

@@ -8,7 +8,7 @@
 
 use crate::run::{Region, Row, Run};
 
-/// How much of each of so many slices of a region was copied, by rows of processes: 1 where each of `copiers` copied
+/// How much of each of `slices` parts of a region was copied, by rows of processes: 1 where each of `copiers` copied
 /// every page.
 pub(crate) fn copied_by_slice<'a>(
     run: &Run,

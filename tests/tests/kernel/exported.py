@@ -1,4 +1,4 @@
-# A master with memory, and workers that each write as many of its pages as they are told, and stay. "churn N" forks
+# A master with memory, and workers that each write as many of its pages as a line says, and stay. "churn N" forks
 # workers that write one page and exit.
 import json, mmap, os, signal, sys, time
 

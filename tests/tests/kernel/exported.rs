@@ -27,7 +27,7 @@ const SERVICE: &str = include_str!("exported.py");
 const PAGE: f64 = 4_096.0;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A master of CPython that is told what to do, and a trace of it.
+/// A master of CPython under the control of the test, and a trace of it.
 struct Traced {
     service: Service,
     tracer: Tracer,

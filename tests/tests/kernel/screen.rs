@@ -164,7 +164,7 @@ fn a_terminal_that_is_closed_ends_the_trace() {
     drop(on_screen.terminal);
     let begun = Instant::now();
     while kill(cowtrace, None).is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it goes on");
+        assert!(begun.elapsed() < Duration::from_secs(20), "it did not end");
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -20,11 +20,11 @@ const HELP: [&str; 13] = [
     "/             show only rows that contain a text; Esc clears",
     "Enter         all about the selected row",
     "o             what the traced command prints",
-    "Space, p      pause the screen; counting goes on",
+    "Space, p      pause the screen; the trace counts all the same",
     "r             count from now on, on the screen only; again: all",
     "w             write a report for browsers now",
     "+ -           more or less time between two moments",
-    "Ctrl-Z        stop cowtrace; fg goes on",
+    "Ctrl-Z        stop cowtrace until fg",
     "?             this help",
 ];
 

@@ -12,7 +12,7 @@ use crate::{
 
 /// Columns of a bar.
 const BAR: usize = 8;
-/// The subject gets at least so many columns: figures make room for it.
+/// The least columns of the subject: figures make room for it.
 const LEAST_SUBJECT: usize = 20;
 /// Between two columns.
 const GAP: usize = 2;
