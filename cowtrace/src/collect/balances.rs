@@ -6,6 +6,7 @@
 use std::{
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -55,10 +56,9 @@ pub(super) struct Balances {
 /// A thread that reads balances.
 #[derive(Debug)]
 struct BalanceReading {
-    thread: JoinHandle<Vec<Balance>>,
+    thread: JoinHandle<(Vec<Balance>, Duration)>,
     /// Whether they are those of the start.
     is_start: bool,
-    begun_ns: u64,
 }
 
 impl Balances {
@@ -79,12 +79,14 @@ impl Balances {
         }
         let root: PathBuf = proc_root.to_owned();
         let thread = thread::Builder::new().name("balances".into());
-        let thread = thread.spawn(move || read_families(&families, &root, clock));
-        self.reading = thread.ok().map(|thread| BalanceReading {
-            thread,
-            is_start,
-            begun_ns,
+        let thread = thread.spawn(move || {
+            let begun = Instant::now();
+            let found = read_families(&families, &root, clock);
+            (found, begun.elapsed())
         });
+        self.reading = thread
+            .ok()
+            .map(|thread| BalanceReading { thread, is_start });
     }
 
     /// Takes what the thread has read, if it is done, or else waits for it.
@@ -93,11 +95,11 @@ impl Balances {
         let Some(reading) = self.reading.take_if(is_done) else {
             return;
         };
-        let now_ns = clock.elapsed_ns();
-        let took_ns = now_ns.saturating_sub(reading.begun_ns);
+        // Not until now: that it is done is seen at the next tick only.
+        let (found, took) = reading.thread.join().unwrap_or_default();
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let pause_ns = took_ns.saturating_mul(SHARE).max(EACH_NS);
-        self.due_ns = now_ns.saturating_add(pause_ns);
-        let found = reading.thread.join().unwrap_or_default();
+        self.due_ns = clock.elapsed_ns().saturating_add(pause_ns);
         if reading.is_start {
             self.start = found;
         } else {

@@ -287,7 +287,8 @@ fn unshared_pages(worker: &Worker<'_>) -> u64 {
 
 fn least_median_most(sorted: &[u64]) -> Option<[u64; 3]> {
     let (least, most) = (*sorted.first()?, *sorted.last()?);
-    Some([least, sorted[sorted.len() / 2], most])
+    let middle = sorted[(sorted.len() - 1) / 2].midpoint(sorted[sorted.len() / 2]);
+    Some([least, middle, most])
 }
 
 /// Bytes copied by what was written.

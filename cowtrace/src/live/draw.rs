@@ -145,7 +145,7 @@ fn draw_header(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
         Phase::Ended => ("ENDED", false),
     };
     let from = if state.counts_from_now() {
-        "counted from now on  "
+        "tables count from now on  "
     } else {
         ""
     };
@@ -181,8 +181,10 @@ fn draw_header(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
 /// The answer in a sentence, with the first loss where there is room, in `most` lines at most.
 fn answer(state: &State, look: Look, width: usize, most: usize) -> Vec<String> {
     let facts = &state.facts;
-    let text = match facts.lost.first() {
-        Some(lost) if most > 1 => format!("{} Lost: {lost}.", facts.headline),
+    // Lost details alone have the word in the first line.
+    let lost = facts.lost.first().filter(|_| facts.totals_suffer);
+    let text = match lost {
+        Some(lost) if most > 1 => format!("{}. Lost: {lost}.", facts.headline),
         _ => facts.headline.clone(),
     };
     let mut lines = wrap(&look.plain(&text), width);
@@ -219,13 +221,17 @@ fn draw_copies(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
 /// How far copies have come.
 fn draw_ceiling(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
     let Some((unshared, ceiling)) = state.facts.how_far.filter(|(_, all)| *all > 0) else {
-        let text = "how far: not known as long as no worker has copied anything";
+        let text = if state.facts.copied == 0 {
+            "how far: nothing was copied yet"
+        } else {
+            "how far: not known of the workers that live, or none does"
+        };
         line.draw(text, Look::faint(), buffer);
         return;
     };
     let part = unshared as f64 / ceiling as f64;
     let text = format!(
-        "unshared {} of {} inherited ({})  ",
+        "unshared in this trace {} of {} inherited ({})  ",
         size(unshared),
         size(ceiling),
         percent(part)
@@ -345,7 +351,7 @@ fn draw_last_line(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
     let width = line.width.into();
     if state.phase == Phase::Ended && !state.is_typing {
         let message = state.message.as_deref().unwrap_or_default();
-        let text = format!("the trace has ended: q leaves with the report  {message}");
+        let text = format!("the trace has ended: q leaves  {message}");
         let text = look.plain(&cut(&printable(text.trim_end()), width));
         line.draw(&text, Look::strong(), buffer);
     } else if let Some(message) = &state.message {

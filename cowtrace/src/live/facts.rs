@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) how_far: Option<(u64, u64)>,
     /// Causes of losses, in words.
     pub(super) lost: Vec<String>,
+    /// Whether totals may be too low because of them.
+    pub(super) totals_suffer: bool,
 }
 
 impl Facts {
@@ -50,6 +52,7 @@ impl Facts {
             how_far: how_far.map(|it| (it.unshared_bytes, it.ceiling_bytes)),
             headline: card.headline,
             lost: losses(run),
+            totals_suffer: run.loss.happened().any(|(cause, _)| cause.totals_suffer),
         }
     }
 

@@ -323,7 +323,7 @@ fn a_pause_keeps_the_figures_and_counting_anew_takes_off_the_old_ones() {
     assert_eq!(state.run().copied().total(), 0);
     state.take(Arc::new(run(&[6_500])), Phase::Live);
     assert_eq!(state.run().copied().total(), 500);
-    assert!(text(&mut state, LOOK, 80, 24).contains("counted from now on"));
+    assert!(text(&mut state, LOOK, 80, 24).contains("tables count from now on"));
     press(&mut state, "r");
     assert_eq!(state.run().copied().total(), 6_500);
 }

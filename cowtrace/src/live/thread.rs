@@ -31,6 +31,8 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 /// Between two frames at least, and between two looks for a new moment.
 const FRAME: Duration = Duration::from_millis(100);
+/// A message hides the keys for this long.
+const MESSAGE: Duration = Duration::from_secs(6);
 /// A terminal that nobody reads is given this long at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -160,6 +162,7 @@ impl Drawing {
         let mut drawn: Option<Instant> = None;
         let mut taken: Option<Instant> = None;
         let mut said = None;
+        let mut said_at = Instant::now();
         loop {
             let pace = Duration::from_secs(self.state.pace());
             let is_due = taken.is_none_or(|at| at.elapsed() + FRAME >= pace);
@@ -178,6 +181,11 @@ impl Drawing {
             if held != said {
                 self.state.message.clone_from(&held);
                 (said, is_stale) = (held, true);
+                said_at = Instant::now();
+            }
+            if self.state.message.is_some() && said_at.elapsed() > MESSAGE {
+                self.state.message = None;
+                is_stale = true;
             }
             let wait = drawn.map_or(Duration::ZERO, |at| FRAME.saturating_sub(at.elapsed()));
             if is_stale && wait.is_zero() {
@@ -188,6 +196,7 @@ impl Drawing {
             wait_for_key(if is_stale { wait } else { FRAME })?;
             if event::poll(Duration::ZERO)? {
                 is_stale |= self.take_event(&event::read()?)?;
+                said_at = Instant::now();
             }
         }
     }

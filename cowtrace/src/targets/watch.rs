@@ -42,6 +42,9 @@ pub struct TargetWatch {
     waits_for_all: bool,
 }
 
+/// The name of this program.
+const OWN_NAME: &str = "cowtrace";
+
 /// A target that may have other processes later.
 #[derive(Debug)]
 struct WatchedTarget {
@@ -215,11 +218,11 @@ impl TargetWatch {
         let folders = &self.folders;
         let seen = self.watched.iter_mut().map(|watched| {
             let members = match &mut watched.place {
-                WatchedPlace::Pattern(pattern) => lines
-                    .iter()
-                    .filter(|(_, line)| pattern.matches(line))
-                    .map(|(pid, _)| *pid)
-                    .collect(),
+                WatchedPlace::Pattern(pattern) => {
+                    let matching = lines.iter().filter(|(_, line)| is_match(line, pattern));
+                    let matching: BTreeSet<u32> = matching.map(|(pid, _)| *pid).collect();
+                    with_matching_ancestors(&self.root, matching, pattern)
+                }
                 WatchedPlace::Cgroup(cgroup) => cgroup.members(folders),
             };
             (watched.target, members)
@@ -322,7 +325,31 @@ fn started_ticks(root: &Path, pid: u32) -> Option<u64> {
 
 fn has_match(root: &Path, pid: u32, pattern: &Pattern) -> bool {
     let line = memory::read_joined_arguments(root, pid);
-    line.is_some_and(|line| pattern.matches(&line))
+    line.is_some_and(|line| is_match(&line, pattern))
+}
+
+/// Whether a command line matches. Those of other cowtraces, and of what starts them, have the pattern in them.
+fn is_match(line: &str, pattern: &Pattern) -> bool {
+    let is_cowtrace = |word: &str| word.rsplit('/').next() == Some(OWN_NAME);
+    pattern.matches(line) && !line.split(' ').any(is_cowtrace)
+}
+
+/// Adds those from which these descend and which match, too: an older process may have become the service since its
+/// command line was read.
+fn with_matching_ancestors(
+    root: &Path,
+    mut matching: BTreeSet<u32>,
+    pattern: &Pattern,
+) -> BTreeSet<u32> {
+    let mut looked_at = matching.clone();
+    for pid in matching.clone() {
+        for above in memory::ancestry_of(root, pid) {
+            if looked_at.insert(above) && has_match(root, above, pattern) {
+                matching.insert(above);
+            }
+        }
+    }
+    matching
 }
 
 /// Reads command lines: those of new processes at each look, and those of the others in turn.

@@ -181,7 +181,7 @@ fn it_stays_when_the_service_ends_until_its_user_has_seen_it() {
     } = on_screen;
     workload.end();
     terminal.wait_for("ENDED");
-    let screen = terminal.wait_for("the trace has ended: q leaves with the report");
+    let screen = terminal.wait_for("the trace has ended: q leaves");
     assert!(!screen.contains("status="), "{screen}");
     terminal.press(&["q"]);
     terminal.wait_for("status=0");

@@ -13,7 +13,7 @@ use crate::{
 };
 
 const HELP: [&str; 13] = [
-    "q, Ctrl-C     end the trace, with its report",
+    "q, Ctrl-C     leave; a trace ends with its report",
     "1 to 5, Tab   the tables",
     "j k, arrows   select a row; PgUp PgDn, g G",
     "s S           sort by the next or previous column; i the other way round",
@@ -21,7 +21,7 @@ const HELP: [&str; 13] = [
     "Enter         all about the selected row",
     "o             what the traced command prints",
     "Space, p      pause the screen; the trace counts all the same",
-    "r             count from now on, on the screen only; again: all",
+    "r             tables count from now on; again: all",
     "w             write a report for browsers now",
     "+ -           more or less time between two moments",
     "Ctrl-Z        stop cowtrace until fg",

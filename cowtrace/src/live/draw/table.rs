@@ -5,7 +5,11 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::line::Line;
 use crate::{
-    live::{look::Look, rows::LiveRow, state::State},
+    live::{
+        look::Look,
+        rows::LiveRow,
+        state::{Sort, State},
+    },
     report::columns::{Cell, Holds},
     words::shorten,
 };
@@ -46,7 +50,7 @@ impl Shown {
                 .iter()
                 .map(|row| words_of_cell(row.figures.get(place), *holds, look))
                 .collect();
-            let shown = marked(title, sort.column == place, look);
+            let shown = marked(title, sort, place, look);
             let widest = words.iter().map(|words| words.width()).max().unwrap_or(0);
             columns.push(ShownColumn {
                 title,
@@ -86,13 +90,18 @@ fn visible_rows(state: &State, rows: usize) -> &[LiveRow] {
     &all[first..(first + rows).min(all.len())]
 }
 
-/// The column that a table is sorted by has a mark.
-fn marked(title: &str, is_sorted_by: bool, look: Look) -> String {
-    match (is_sorted_by, look.utf8) {
-        (false, _) => title.to_owned(),
-        (true, true) => format!("{title}▾"),
-        (true, false) => format!("{title}*"),
+/// The column that a table is sorted by has a mark: down for the largest first, or from a to z.
+fn marked(title: &str, sort: Sort, place: usize, look: Look) -> String {
+    if sort.column != place {
+        return title.to_owned();
     }
+    let mark = match (sort.is_inverted, look.utf8) {
+        (false, true) => '▾',
+        (true, true) => '▴',
+        (false, false) => 'v',
+        (true, false) => '^',
+    };
+    format!("{title}{mark}")
 }
 
 fn words_of_cell(cell: Option<&Cell>, holds: Holds, look: Look) -> String {
@@ -120,8 +129,8 @@ pub(super) fn draw_titles(state: &State, look: Look, line: Line, rows: u16, buff
     for column in &shown.columns {
         text.push_str(&padded(&column.shown, column.width, column.is_right));
     }
-    let is_sorted_by = sort.column == state.rows.titles.len();
-    text.push_str(&marked(state.rows.subject, is_sorted_by, look));
+    let place = state.rows.titles.len();
+    text.push_str(&marked(state.rows.subject, sort, place, look));
     let all = state.rows.all.len();
     if all > usize::from(rows) {
         let place = format!("  {} of {all}", state.at + 1);

@@ -215,3 +215,19 @@ fn what_is_not_there_at_all_is_an_error_unless_it_is_waited_for() {
     machine.put_process(20, 1, 9, "jobs");
     assert_eq!(new_masters(&mut watch, &[]), [20]);
 }
+
+#[test]
+fn an_older_process_that_became_the_service_is_the_master_of_its_workers() {
+    let machine = FakeMachine::new("became");
+    machine.put_process(10, 1, 5, "start.sh");
+    let wanted = Wanted::Match("web".parse().unwrap());
+    let targets = [Target { name: None, wanted }];
+    let begun = TargetWatch::begin(&machine.root(), &machine.cgroups(), &targets, true);
+    let mut watch = begun.unwrap().0;
+    assert!(new_masters(&mut watch, &[]).is_empty());
+    machine.put_process(10, 1, 5, "web");
+    machine.put_process(11, 10, 6, "web");
+    machine.put_process(12, 10, 6, "web");
+    machine.put_process(13, 1, 6, "sudo /usr/bin/cowtrace --match web");
+    assert_eq!(new_masters(&mut watch, &[]), [10]);
+}
