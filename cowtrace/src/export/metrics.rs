@@ -167,7 +167,7 @@ impl Out<'_, '_> {
                 (labels, *bytes)
             })
         });
-        // Only where that is asked for.
+        // There are none without `--metrics-workers`.
         let mut slots = slots.peekable();
         if slots.peek().is_none() {
             return Ok(());

@@ -12,11 +12,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use self::{
-    front::draw_front,
-    line::Line,
-    table::{draw_table, draw_titles},
-};
+use self::{front::draw_front, line::Line, table::draw_table};
 use super::{
     look::Look,
     rows::{About, Table},
@@ -126,8 +122,7 @@ pub(super) fn draw(state: &State, look: Look, frame: &mut Frame<'_>) {
         height: lines.rows,
     };
     if state.front == Front::Table {
-        draw_titles(state, look, line(lines.copies() + 3), rows.height, buffer);
-        draw_table(state, look, rows, buffer);
+        draw_table(state, look, line(lines.copies() + 3), rows, buffer);
     } else {
         draw_front(state, look, rows, buffer);
     }

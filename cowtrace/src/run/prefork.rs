@@ -35,7 +35,7 @@ pub struct Unsharable {
     pub bytes: Option<u64>,
     /// How well that is known.
     pub is: BalanceIs,
-    /// It is within so many bytes of the truth in 19 of 20 samples.
+    /// It is within this number of bytes of the truth in 19 of 20 samples.
     pub error_bytes: u64,
     /// Workers that were left out of the look, and count as the others do on average.
     pub estimated_workers: usize,

@@ -1,12 +1,15 @@
 //! The processes of targets: those that are there at the start, and those that come later without a fork that the
 //! trace saw. A unit that is started again has another cgroup at the same path, and other processes.
 
+mod matching;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use self::matching::{has_match, is_match, with_matching_ancestors};
 use super::{
     cgroups::{UnitPlace, container_id, find_container, find_unit, find_unit_folder},
     check_target,
@@ -41,9 +44,6 @@ pub struct TargetWatch {
     /// Whether it waits for what is not there at all.
     waits_for_all: bool,
 }
-
-/// The name of this program.
-const OWN_NAME: &str = "cowtrace";
 
 /// A target that may have other processes later.
 #[derive(Debug)]
@@ -321,35 +321,6 @@ impl WatchedCgroup {
 fn started_ticks(root: &Path, pid: u32) -> Option<u64> {
     let process = memory::read_identity(root, pid).ok()?;
     Some(process.started_ticks)
-}
-
-fn has_match(root: &Path, pid: u32, pattern: &Pattern) -> bool {
-    let line = memory::read_joined_arguments(root, pid);
-    line.is_some_and(|line| is_match(&line, pattern))
-}
-
-/// Whether a command line matches. Those of other cowtraces, and of what starts them, have the pattern in them.
-fn is_match(line: &str, pattern: &Pattern) -> bool {
-    let is_cowtrace = |word: &str| word.rsplit('/').next() == Some(OWN_NAME);
-    pattern.matches(line) && !line.split(' ').any(is_cowtrace)
-}
-
-/// Adds those from which these descend and which match, too: an older process may have become the service since its
-/// command line was read.
-fn with_matching_ancestors(
-    root: &Path,
-    mut matching: BTreeSet<u32>,
-    pattern: &Pattern,
-) -> BTreeSet<u32> {
-    let mut looked_at = matching.clone();
-    for pid in matching.clone() {
-        for above in memory::ancestry_of(root, pid) {
-            if looked_at.insert(above) && has_match(root, above, pattern) {
-                matching.insert(above);
-            }
-        }
-    }
-    matching
 }
 
 /// Reads command lines: those of new processes at each look, and those of the others in turn.

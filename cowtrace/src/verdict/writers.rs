@@ -11,7 +11,7 @@ use crate::{
 /// own.
 const KERNEL_SHARE: f64 = 0.01;
 
-/// Above this, a share is said in percent: as one in so many, it would be rounded by too much.
+/// Above this, a share is said in percent: as "one in N", it would be rounded by too much.
 const MOST_AS_ONE_IN: f64 = 0.2;
 
 /// Pages, by what is known about their writers.

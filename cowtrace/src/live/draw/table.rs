@@ -121,9 +121,21 @@ fn padded(words: &str, width: usize, is_right: bool) -> String {
     }
 }
 
-/// The titles of the columns.
-pub(super) fn draw_titles(state: &State, look: Look, line: Line, rows: u16, buffer: &mut Buffer) {
-    let shown = Shown::of(state, look, rows.into(), line.width.into());
+/// The table, with the titles of its columns in a line of their own.
+pub(super) fn draw_table(state: &State, look: Look, titles: Line, area: Rect, buffer: &mut Buffer) {
+    let shown = Shown::of(state, look, area.height.into(), area.width.into());
+    draw_titles(&shown, state, look, titles, area.height, buffer);
+    draw_rows(&shown, state, look, area, buffer);
+}
+
+fn draw_titles(
+    shown: &Shown,
+    state: &State,
+    look: Look,
+    line: Line,
+    rows: u16,
+    buffer: &mut Buffer,
+) {
     let sort = state.sort();
     let mut text = String::new();
     for column in &shown.columns {
@@ -143,8 +155,7 @@ pub(super) fn draw_titles(state: &State, look: Look, line: Line, rows: u16, buff
     line.draw(&text, Look::faint(), buffer);
 }
 
-/// The rows.
-pub(super) fn draw_table(state: &State, look: Look, area: Rect, buffer: &mut Buffer) {
+fn draw_rows(shown: &Shown, state: &State, look: Look, area: Rect, buffer: &mut Buffer) {
     let line = |y: u16| Line {
         x: area.x,
         y: area.y + y,
@@ -160,7 +171,6 @@ pub(super) fn draw_table(state: &State, look: Look, area: Rect, buffer: &mut Buf
         line(0).draw(text, Look::faint(), buffer);
         return;
     }
-    let shown = Shown::of(state, look, area.height.into(), area.width.into());
     for (place, (y, row)) in (0..).zip(rows).enumerate() {
         let mut text = String::new();
         for column in &shown.columns {

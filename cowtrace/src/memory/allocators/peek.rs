@@ -12,7 +12,7 @@ use crate::memory::{
 pub(super) const UNIT: u64 = 2 << 20;
 /// Pages that are looked up in a part of the work, 4 MiB of them: some microseconds each.
 const MOST_PAGES: usize = 1024;
-/// Words that are used in a part of the work: 12 ms. Only what is no tree of jemalloc needs so many.
+/// Most words that one search looks at, which takes 12 ms. Only memory without a tree of jemalloc needs all of them.
 const MOST_WORDS: u64 = 1 << 20;
 
 /// Memory that words are read from. Whoever owns it chooses what it holds.

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::run::{Sources, arbitrary};
 
-    /// A master and two processes, each with a variable of so many bytes, which inherited so many pages.
+    /// A master and two processes, each with a variable of these `bytes`, which inherited `inherited_pages`.
     fn run(bytes: [u64; 3], inherited_pages: Option<u64>) -> Run {
         let mut run = arbitrary::empty();
         for (id, bytes) in (0..).zip(bytes) {
