@@ -19,13 +19,25 @@ pub const MOST_WINDOW_BYTES: usize = 4096;
 /// Bytes at the start of a frame (`_PyInterpreterFrame`) that contain the members below.
 pub const FRAME_BYTES: usize = 80;
 
-/// An interpreter that the user side found in a process: addresses in the process, offsets in bytes.
+/// The interpreters that the user side found in a process: addresses in the process, offsets in bytes.
 /// CPython 3.11 and later; member names are those of its sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Interpreter {
-    /// Address of `PyInterpreterState.threads.head`; 0 while the number is unused.
-    pub threads_head: u64,
+    /// Address of `_PyRuntime.interpreters.head`; 0 while the number is unused.
+    pub interpreters_head: u64,
+    /// Address of `_PyRuntime.gilstate.tstate_current`, the state in use by the thread that has the lock (3.11);
+    /// 0 if there is none.
+    pub current_thread: u64,
+    /// What is set of the word at `thread_status` in a state that its thread uses (`_status.active`, 3.12 and later);
+    /// 0 if states do not say that.
+    pub active_bit: u64,
+    /// Offset of `next` in an interpreter.
+    pub interpreter_next: u32,
+    /// Offset of `threads.head` in an interpreter.
+    pub interpreter_threads: u32,
+    /// Offset in a thread's state of the word that has `active_bit`.
+    pub thread_status: u32,
     /// Offset of `next` in a thread's state.
     pub thread_next: u32,
     /// Offset of `thread_id` in a thread's state: what `pthread_self` returned.
@@ -46,9 +58,11 @@ pub struct Interpreter {
     pub frame_owner: u32,
     /// Frames whose owner is this number or a higher one stand for C code: their code is stored as 0.
     pub skipped_owner: u32,
+    /// Always 0.
+    pub unused: u32,
 }
 
-const _: () = assert!(size_of::<Interpreter>() == 48);
+const _: () = assert!(size_of::<Interpreter>() == 80);
 
 /// A frame as the kernel side finds it: addresses without names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -28,8 +28,8 @@ static WALK_PYTHON: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static THREAD_DESCRIPTOR_BYTES: Global<u32> = Global::new(0);
 
-/// Most threads of an interpreter that are searched for the writer's.
-const MAX_THREADS: u32 = 32;
+/// Most interpreters and threads of a process that are searched for the writer's state.
+const MAX_SEARCHED: u32 = 64;
 /// Low bits of a reference to an object that may have other uses (3.14).
 const TAG: u64 = 0b111;
 
@@ -86,11 +86,8 @@ fn innermost_frame(
     if own == 0 {
         return None;
     }
-    let known = thread.get().python_thread;
-    if known == 0 || !is_own(known, own, python, walk) {
-        let found = search_threads(own, python, walk)?;
-        thread.get_mut().python_thread = found;
-    }
+    let state = state_in_use(thread.get().python_thread, own, python, walk)?;
+    thread.get_mut().python_thread = state;
     let frame = word_of_block(walk, python.thread_frame);
     if python.has_cframe == 0 {
         return Some(frame);
@@ -99,21 +96,64 @@ fn innermost_frame(
     Some(walk.block[0])
 }
 
-/// Searches the interpreter's threads; the block then contains the state of the one found.
+/// The state that the current thread uses, or used last: `known` unless there is another. A thread has one for each
+/// interpreter in which it runs code. Reads the state into the block.
 #[inline(always)]
-fn search_threads(own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
-    walk.read(python.threads_head, 8)?;
-    let mut state = walk.block[0];
-    for _ in 0..MAX_THREADS {
-        if state == 0 {
-            return None;
+fn state_in_use(known: u64, own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
+    if python.current_thread != 0 {
+        let current = walk.peek(python.current_thread).unwrap_or(0);
+        if current != 0 && is_own(current, own, python, walk) {
+            return Some(current);
         }
-        if is_own(state, own, python, walk) {
-            return Some(state);
-        }
-        state = word_of_block(walk, python.thread_next);
     }
-    None
+    let is_known = known != 0 && is_own(known, own, python, walk);
+    // A thread uses none while it has released the lock.
+    if is_known && (is_in_use(python, walk) || has_one_interpreter(python, walk)) {
+        return Some(known);
+    }
+    let last = if is_known { known } else { 0 };
+    search_states(last, own, python, walk)
+}
+
+/// Searches all interpreters, the newest first, for the state that the current thread uses. If it uses none, that is
+/// `last`, or if that is 0, the one of the oldest interpreter. Reads the state into the block.
+#[inline(always)]
+fn search_states(last: u64, own: u64, python: &Interpreter, walk: &mut StackWalk) -> Option<u64> {
+    let mut interpreter = walk.peek(python.interpreters_head)?;
+    let mut state = 0;
+    let mut found = 0;
+    for _ in 0..MAX_SEARCHED {
+        if state == 0 {
+            if interpreter == 0 {
+                break;
+            }
+            state = walk.peek(interpreter + u64::from(python.interpreter_threads))?;
+            interpreter = walk.peek(interpreter + u64::from(python.interpreter_next))?;
+        } else {
+            if is_own(state, own, python, walk) {
+                if python.active_bit != 0 && is_in_use(python, walk) {
+                    return Some(state);
+                }
+                found = state;
+            }
+            state = word_of_block(walk, python.thread_next);
+        }
+    }
+    let state = if last == 0 { found } else { last };
+    (state != 0 && is_own(state, own, python, walk)).then_some(state)
+}
+
+/// Whether the state in the block is in use; where states do not say, they count as used.
+#[inline(always)]
+fn is_in_use(python: &Interpreter, walk: &StackWalk) -> bool {
+    word_of_block(walk, python.thread_status) & python.active_bit == python.active_bit
+}
+
+/// Whether the process has no second interpreter. The block does not change.
+#[inline(always)]
+fn has_one_interpreter(python: &Interpreter, walk: &StackWalk) -> bool {
+    let newest = walk.peek(python.interpreters_head).unwrap_or(0);
+    newest != 0 && walk.peek(newest + u64::from(python.interpreter_next)) == Some(0)
 }
 
 /// Whether `state` belongs to the thread with the thread pointer `own`; reads it into the block.

@@ -56,7 +56,29 @@ impl Pythons {
         let number = self.next;
         self.next += 1;
         let element = number as usize;
+        let words = [
+            (
+                offset_of!(Interpreter, current_thread),
+                interpreter.current_thread,
+            ),
+            (offset_of!(Interpreter, active_bit), interpreter.active_bit),
+        ];
+        for (offset, value) in words {
+            self.interpreters.u64(element, offset).store(value, Relaxed);
+        }
         let members = [
+            (
+                offset_of!(Interpreter, interpreter_next),
+                interpreter.interpreter_next,
+            ),
+            (
+                offset_of!(Interpreter, interpreter_threads),
+                interpreter.interpreter_threads,
+            ),
+            (
+                offset_of!(Interpreter, thread_status),
+                interpreter.thread_status,
+            ),
             (
                 offset_of!(Interpreter, thread_next),
                 interpreter.thread_next,
@@ -93,8 +115,8 @@ impl Pythons {
             self.interpreters.u32(element, offset).store(value, Relaxed);
         }
         self.interpreters
-            .u64(element, offset_of!(Interpreter, threads_head))
-            .store(interpreter.threads_head, Release);
+            .u64(element, offset_of!(Interpreter, interpreters_head))
+            .store(interpreter.interpreters_head, Release);
         Some(number)
     }
 

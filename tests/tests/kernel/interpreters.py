@@ -19,7 +19,7 @@ import os
 titles = ["title %%d of {0}" %% i for i in range(%d)]
 
 
-def scan():
+def scan_{0}():
     for title in titles:
         pass
 
@@ -29,7 +29,7 @@ os.write({1}, str(len({{id(it) >> 12 for it in titles}})).encode())
 titles = ["title %d of main" % i for i in range(N)]
 
 
-def scan():
+def scan_main():
     for title in titles:  # main
         pass
 
@@ -57,9 +57,9 @@ def main():
             if order == "end":
                 os._exit(0)
             if order == "main":
-                scan()
+                scan_main()
             else:
-                interpreters.run_string(others[order], "scan()")
+                interpreters.run_string(others[order], f"scan_{order}()")
             os.write(up[1], b".")
     print(json.dumps(pages), flush=True)
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-//! Several interpreters in one process, as uWSGI has for several applications: the variables of each.
+//! Several interpreters in one process, as uWSGI has for several applications: the variables and lines of each.
 
 use cowtrace_tests::{
     pythons::{Interpreter, line_of, walkable},
@@ -17,8 +17,8 @@ const WITH_LINES: (u32, u32) = (3, 11);
 /// the first write.
 const TOLERANCE: f64 = 0.02;
 
-/// The oldest, the first with lines, and the newest whose interpreter can be forked without its hooks. In builds
-/// without the global interpreter lock the worker would wait for threads that it does not have.
+/// The oldest, and those with lines whose interpreter can be forked without its hooks. In builds without the global
+/// interpreter lock the worker would wait for threads that it does not have.
 fn some() -> Vec<Interpreter> {
     let can_fork = |python: &Interpreter| {
         let tried = python.command().args(["-c", "import ctypes"]).output();
@@ -26,12 +26,8 @@ fn some() -> Vec<Interpreter> {
     };
     let mut found = walkable();
     found.retain(|python| !python.is_free && can_fork(python));
-    let lined = found.iter().find(|it| it.version == WITH_LINES).cloned();
-    let last = found.pop();
-    found.truncate(1);
-    found.extend(lined);
-    found.extend(last);
-    found.dedup();
+    let oldest = found.first().map(|python| python.version);
+    found.retain(|python| python.version >= WITH_LINES || Some(python.version) == oldest);
     found
 }
 
@@ -41,12 +37,24 @@ fn pages_of(report: &Report, path: &str) -> u64 {
     held.map(|holder| number(holder, "copied_pages")).sum()
 }
 
-/// Copies of texts that the main interpreter's `scan` wrote.
-fn by_line(report: &Report) -> u64 {
-    let line = line_of(SERVICE, "main");
+/// The line of `scan_main` that reads, and that of the others in the text of their interpreters.
+fn line_of_scan(name: &str) -> u64 {
+    if name == "main" {
+        return line_of(SERVICE, "main");
+    }
+    let (_, code) = SERVICE.split_once("CODE = \"\"\"").expect("code");
+    let line = code
+        .lines()
+        .position(|line| line.contains("for title in titles:"));
+    line.expect("a loop") as u64 + 1
+}
+
+/// Copies of texts that an interpreter's function wrote in its loop.
+fn by_line(report: &Report, name: &str) -> u64 {
+    let (function, line) = (format!("scan_{name}"), line_of_scan(name));
     report.written(|writer: &Value| {
         writer["type"] == "str"
-            && writer["python"][0]["function"] == "scan"
+            && writer["python"][0]["function"] == *function
             && writer["python"][0]["line"] == line
     })
 }
@@ -79,12 +87,14 @@ fn each_interpreter_has_its_variables() {
                 report.0["holders"]
             );
         }
-        if python.version >= WITH_LINES {
-            // Of the others, the line is that of the function which runs them.
-            let (told, expected) = (by_line(&report), number(&pages, "main"));
+        if python.version < WITH_LINES {
+            continue;
+        }
+        for name in ["main", "older", "newer"] {
+            let (told, expected) = (by_line(&report, name), number(&pages, name));
             assert!(
                 told.abs_diff(expected) as f64 <= TOLERANCE * expected as f64,
-                "{python}: {told} of {expected} by the line; {}",
+                "{python}: {told} of {expected} by the line of {name}; {}",
                 report.top_writers()
             );
         }

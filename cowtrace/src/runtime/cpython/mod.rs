@@ -66,39 +66,35 @@ impl Python {
     /// layout.
     pub(crate) fn walk(&mut self, pids: &[u32]) -> Option<Interpreter> {
         if self.walk.is_none() {
-            let (layout, threads_head) = pids.iter().find_map(|&pid| self.threads(pid))?;
+            let runtime = self.symbols.runtime?;
+            let layout = pids.iter().find_map(|&pid| self.threaded(pid, runtime))?;
             self.codes = Some(Codes::new(layout, self.symbols.objects));
+            let current = layout.walk.current_thread;
             self.walk = Some(Interpreter {
-                threads_head,
+                interpreters_head: runtime.checked_add(layout.interpreters_head)?,
+                current_thread: if current == 0 {
+                    0
+                } else {
+                    runtime.checked_add(current)?
+                },
                 ..layout.walk
             });
         }
         self.walk
     }
 
-    /// The layout of the interpreters in a process, and the address of the pointer to the first thread of one: of the
-    /// newest that runs a function, or else of the newest that has a thread.
-    fn threads(&self, pid: u32) -> Option<(Layout, u64)> {
-        let runtime = self.symbols.runtime?;
+    /// The layout of the interpreters in a process, if one of them has a thread.
+    fn threaded(&self, pid: u32, runtime: u64) -> Option<Layout> {
         let layout = self.layout(pid, runtime)?;
         let word = |at: u64, offset: u64| memory::read_word(pid, at.checked_add(offset)?);
         let mut interpreter = word(runtime, layout.interpreters_head)?;
-        let mut idle = None;
         for _ in 0..MAX_INTERPRETERS {
-            if interpreter == 0 {
-                break;
-            }
-            let threads_head = interpreter.checked_add(layout.threads_head)?;
-            let thread = word(threads_head, 0)?;
-            if thread != 0 && runs_a_function(&layout.walk, thread, word) {
-                return Some((layout, threads_head));
-            }
-            if thread != 0 {
-                idle.get_or_insert(threads_head);
+            if word(interpreter, layout.threads_head)? != 0 {
+                return Some(layout);
             }
             interpreter = word(interpreter, layout.interpreter_next)?;
         }
-        Some((layout, idle?))
+        None
     }
 
     fn layout(&self, pid: u32, runtime: u64) -> Option<Layout> {
@@ -271,20 +267,6 @@ impl Objects {
             }
         }
     }
-}
-
-/// Whether a thread has a frame.
-fn runs_a_function(
-    walk: &Interpreter,
-    thread: u64,
-    word: impl Fn(u64, u64) -> Option<u64>,
-) -> bool {
-    let frame = word(thread, walk.thread_frame.into());
-    let frame = match walk.has_cframe {
-        0 => frame,
-        _ => frame.and_then(|cframe| word(cframe, walk.cframe_frame.into())),
-    };
-    frame.is_some_and(|frame| frame != 0)
 }
 
 /// The words of a runtime's table of offsets, if it has one.
