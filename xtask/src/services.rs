@@ -42,6 +42,11 @@ const NEEDS: &[Need] = &[
         why: "tests trace a Perl service",
     },
     Need {
+        program: "uwsgi",
+        packages: &["uwsgi-core", "uwsgi-plugin-python3"],
+        why: "tests trace a service with an interpreter for each application",
+    },
+    Need {
         program: "node",
         packages: &["nodejs"],
         why: "tests trace Node's cluster, whose workers inherit nothing",

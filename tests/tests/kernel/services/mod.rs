@@ -7,4 +7,5 @@ mod native;
 mod python;
 mod recycled;
 mod server;
+mod uwsgi;
 mod verdicts;
