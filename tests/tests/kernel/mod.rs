@@ -17,6 +17,7 @@ mod grown;
 mod holders;
 mod interpreters;
 mod kept;
+mod kept_inside;
 mod killed;
 mod kinship;
 mod lines;

@@ -30,6 +30,8 @@ const NO_OWNER: u32 = 0xff;
 pub(super) struct Layout {
     /// From the runtime to the address of the first interpreter.
     pub(super) interpreters_head: u64,
+    /// Length of an interpreter's state; 0 if there is no table.
+    pub(super) interpreter_bytes: u64,
     /// From an interpreter to the address of the next one.
     pub(super) interpreter_next: u64,
     /// From an interpreter to its number.
@@ -73,6 +75,7 @@ impl Layout {
         match version >> 16 {
             0x030b => Some(Self {
                 interpreters_head: 40,
+                interpreter_bytes: 0,
                 interpreter_next: 0,
                 interpreter_id: 48,
                 threads_head: 16,
@@ -110,6 +113,7 @@ impl Layout {
             }),
             0x030c => Some(Self {
                 interpreters_head: 40,
+                interpreter_bytes: 0,
                 interpreter_next: 0,
                 interpreter_id: 8,
                 threads_head: 72,
@@ -162,6 +166,7 @@ impl Layout {
         };
         let layout = Self {
             interpreters_head: table.word(Section::Runtime, 2)?,
+            interpreter_bytes: table.word(Section::Interpreter, 0)?,
             interpreter_next: table.word(Section::Interpreter, 2)?,
             interpreter_id: table.word(Section::Interpreter, 1)?,
             threads_head: table.word(Section::Interpreter, 3)?,

@@ -25,6 +25,8 @@ pub(crate) struct Offsets {
     pub(super) generator: Generator,
     /// Offsets of the characters: of ASCII strings, and of others.
     pub(super) text: [u64; 2],
+    /// From a module to the address of what its own code keeps (`md_state`).
+    pub(super) module_state: u64,
     pub(super) roots: Roots,
 }
 
@@ -123,6 +125,8 @@ pub(super) struct Roots {
     pub(super) frame: (u64, Option<u64>),
     /// Bytes of a thread's state that are searched for objects.
     pub(super) thread_bytes: u64,
+    /// Likewise of an interpreter's: it has the dicts of the built-in types (3.12 and later), registries and caches.
+    pub(super) interpreter_bytes: u64,
 }
 
 const FUNCTION_OLD: FunctionOffsets = FunctionOffsets {
@@ -168,6 +172,7 @@ const ROOTS_OLD: Roots = Roots {
     next_thread: 8,
     frame: (24, None),
     thread_bytes: 264,
+    interpreter_bytes: 5_656,
 };
 
 const V3_8: Offsets = Offsets {
@@ -189,9 +194,11 @@ const V3_8: Offsets = Offsets {
     },
     generator: Generator::Object(16),
     text: [48, 72],
+    module_state: 32,
     roots: Roots {
         modules: 56,
         interpreter_id: 16,
+        interpreter_bytes: 2_720,
         ..ROOTS_OLD
     },
 };
@@ -212,6 +219,7 @@ const V3_10: Offsets = Offsets {
     },
     roots: Roots {
         thread_bytes: 280,
+        interpreter_bytes: 113_528,
         ..ROOTS_OLD
     },
     ..V3_8
@@ -244,6 +252,7 @@ const V3_11: Offsets = Offsets {
         next_thread: 8,
         frame: (56, Some(8)),
         thread_bytes: 360,
+        interpreter_bytes: 107_752,
     },
     ..V3_10
 };
@@ -270,6 +279,7 @@ const V3_12: Offsets = Offsets {
         threads: 72,
         frame: (56, Some(0)),
         thread_bytes: 288,
+        interpreter_bytes: 383_552,
         ..V3_11.roots
     },
     ..V3_11
@@ -285,6 +295,7 @@ const V3_13: Offsets = Offsets {
         modules: 0,
         threads: 0,
         frame: (72, None),
+        interpreter_bytes: 0,
         ..V3_12.roots
     },
     ..V3_12
@@ -307,6 +318,7 @@ const V3_14: Offsets = Offsets {
 const V3_15: Offsets = Offsets {
     version: 0x030f,
     cached_keys: 888,
+    module_state: 24,
     generator: Generator::Inside {
         state: 67,
         frame: 72,
@@ -347,6 +359,7 @@ impl Offsets {
             threads: layout.threads_head,
             next_thread: layout.walk.thread_next.into(),
             frame: (layout.walk.thread_frame.into(), None),
+            interpreter_bytes: layout.interpreter_bytes,
             ..known.roots
         };
         Some(Self { roots, ..known })

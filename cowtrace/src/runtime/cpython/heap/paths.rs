@@ -21,6 +21,7 @@ enum Way {
     /// A function with a frame on a thread's stack: its code.
     Frame,
     Thread,
+    Interpreter,
     Attribute,
     Member,
     Local,
@@ -40,11 +41,12 @@ enum Way {
     Class,
 }
 
-const WAYS: [Way; 17] = [
+const WAYS: [Way; 18] = [
     Way::None,
     Way::Module,
     Way::Frame,
     Way::Thread,
+    Way::Interpreter,
     Way::Attribute,
     Way::Member,
     Way::Local,
@@ -85,6 +87,7 @@ impl PathLabel {
     pub(super) const ELEMENT: Self = Self::new(Way::Element, 0);
     pub(super) const TEMPORARY: Self = Self::new(Way::Temporary, 0);
     pub(super) const THREAD: Self = Self::new(Way::Thread, 0);
+    pub(super) const INTERPRETER: Self = Self::new(Way::Interpreter, 0);
 
     const fn new(way: Way, value: u64) -> Self {
         Self((way as u64) << VALUE_BITS | (value & ((1 << VALUE_BITS) - 1)))
@@ -175,14 +178,31 @@ impl PathLabel {
         self.way() == Way::Frame
     }
 
-    /// Whether it leads to the state of a thread, which is not an object.
-    pub(super) fn is_thread(self) -> bool {
-        self.way() == Way::Thread
+    /// Whether it leads to the state of a thread or of an interpreter, which is not an object.
+    pub(super) fn is_state(self) -> bool {
+        matches!(self.way(), Way::Thread | Way::Interpreter)
+    }
+
+    /// What the state that it leads to is; none if it leads to something else.
+    pub(super) fn state_in_words(self) -> Option<&'static str> {
+        match self.way() {
+            Way::Thread => Some("thread state"),
+            Way::Interpreter => Some("interpreter state"),
+            _ => None,
+        }
+    }
+
+    /// Whether it leads to the state of an interpreter.
+    pub(super) fn is_interpreter(self) -> bool {
+        self.way() == Way::Interpreter
     }
 
     /// Whether paths begin with it.
     pub(super) fn is_root(self) -> bool {
-        matches!(self.way(), Way::Module | Way::Frame | Way::Thread)
+        matches!(
+            self.way(),
+            Way::Module | Way::Frame | Way::Thread | Way::Interpreter
+        )
     }
 
     /// Whether it belongs to the node above, with no name of its own.
@@ -333,6 +353,7 @@ impl PathLabel {
                 format!("{text}()")
             }
             Way::Thread => "a thread's own".into(),
+            Way::Interpreter => "the interpreter's own".into(),
             Way::Member => {
                 let name = objects.c_name(value);
                 format!(".{}", name.unwrap_or_else(|| "?".into()))

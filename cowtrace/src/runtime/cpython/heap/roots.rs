@@ -1,11 +1,13 @@
-//! The roots of the walk: modules, then frames and states of the threads.
+//! The roots of the walk: modules, then frames and states of the threads, then the states of the interpreters.
 
 use std::collections::HashMap;
 
 use super::{
+    allocated::Allocation,
+    allocation::allocation_at,
     kind::ObjectKind,
     objects::HeapObjects,
-    parts::{ObjectParts, PartShape, PartTable, Span},
+    parts::{ObjectParts, PartShape},
     paths::{PathLabel, ROOT},
     same,
     walk::Walk,
@@ -132,19 +134,13 @@ impl HeapObjects<'_> {
         }
     }
 
-    /// What is in a thread's state.
-    pub(super) fn thread(&mut self, state: u64, parts: &mut ObjectParts) {
-        let span = Span {
-            at: state,
-            count: self.offsets.roots.thread_bytes / 8,
-            shape: PartShape::Loose,
-            skip: 0,
-        };
-        parts.tables.push(PartTable {
-            start: state,
-            bytes: 0,
-            span,
-        });
+    /// What an extension module keeps beside its dict: memory that its own code lays out.
+    pub(super) fn module_state(&mut self, module: u64, parts: &mut ObjectParts) {
+        let state = self.member(module, self.offsets.module_state);
+        let blocks = self.offsets.blocks;
+        if let Allocation::Bytes(bytes) = allocation_at(&mut self.memory, blocks, state) {
+            parts.table(state, bytes, state, bytes / 8, PartShape::Loose);
+        }
     }
 }
 
@@ -175,6 +171,12 @@ impl Walk<'_> {
         for (state, interpreter) in threads {
             let node = self.tree.add(ROOT, PathLabel::THREAD, state);
             self.tree.belongs_to(node, interpreter);
+        }
+        for interpreter in interpreters {
+            let node = self
+                .tree
+                .add(ROOT, PathLabel::INTERPRETER, interpreter.state);
+            self.tree.belongs_to(node, interpreter.id);
         }
     }
 

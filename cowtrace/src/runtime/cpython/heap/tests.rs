@@ -22,7 +22,8 @@ const LIST: u64 = START + 0x1000;
 const INT: u64 = START + 0x1400;
 const MODULE: u64 = START + 0x1800;
 const RUNTIME: u64 = START + 0x2000;
-const INTERPRETER: u64 = START + 0x2400;
+/// At the end of the memory, which ends the search in it.
+const INTERPRETER: u64 = START + BYTES as u64 - 0x400;
 /// Where objects begin.
 const OBJECTS: u64 = START + 0x4000;
 

@@ -145,9 +145,16 @@ impl<'a> Walk<'a> {
                 self.parts = parts;
                 return self.expand_module(node.object, number);
             }
-            label if label.is_thread() => {
+            label if label.is_state() => {
                 parts.clear();
-                self.objects.thread(node.object, &mut parts);
+                let roots = self.objects.offsets.roots;
+                let bytes = match (label.is_interpreter(), &self.tally) {
+                    (false, _) => roots.thread_bytes,
+                    (true, None) => roots.interpreter_bytes,
+                    // What only the interpreter holds is a sum of its own there, found in another way.
+                    (true, Some(_)) => 0,
+                };
+                parts.span(node.object, bytes / 8, PartShape::Loose);
             }
             _ => {
                 let Some(object) = self.objects.at(node.object) else {
@@ -194,6 +201,11 @@ impl<'a> Walk<'a> {
         self.objects.attributes(dict, true, &mut parts);
         for (label, address) in &parts.references {
             self.meet(*address, *label, node);
+        }
+        parts.clear();
+        self.objects.module_state(address, &mut parts);
+        for table in &parts.tables {
+            self.meet_table(table, node);
         }
         if let Some(object) = self.objects.at(dict) {
             self.claim(&object, node);

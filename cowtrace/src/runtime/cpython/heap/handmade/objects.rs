@@ -6,7 +6,7 @@ use super::super::{
 };
 
 pub(crate) const START: u64 = 0x100_0000;
-pub(crate) const BYTES: usize = 0x20_000;
+pub(crate) const BYTES: usize = 0x21_000;
 /// Size of the whole heap.
 pub(crate) const ALL: std::ops::Range<u64> = START..START + BYTES as u64;
 /// Distance between types: heap types have their keys near the end.
@@ -30,10 +30,11 @@ pub(super) const OBJECT: u64 = START + 15 * TYPE_BYTES;
 /// A class of the program.
 pub(super) const ARTICLE: u64 = START + 16 * TYPE_BYTES;
 pub(super) const RUNTIME: u64 = START + 17 * TYPE_BYTES;
-pub(super) const INTERPRETER: u64 = START + 18 * TYPE_BYTES;
+/// At the end of the memory, which ends the search in it.
+pub(super) const INTERPRETER: u64 = ALL.end - 2 * TYPE_BYTES;
 pub(super) const THREAD: u64 = START + 19 * TYPE_BYTES;
 /// The state of an interpreter beside the main one.
-pub(super) const OTHER_INTERPRETER: u64 = START + 20 * TYPE_BYTES;
+pub(super) const OTHER_INTERPRETER: u64 = ALL.end - TYPE_BYTES;
 /// Of an array, of what says what its items are, of a mapping, and of what makes up a table with columns.
 pub(super) const ARRAY: u64 = START + 21 * TYPE_BYTES;
 pub(super) const DTYPE: u64 = START + 22 * TYPE_BYTES;
