@@ -3,6 +3,7 @@
 mod frames;
 mod http;
 mod leaks;
+mod moved;
 mod native;
 mod python;
 mod recycled;

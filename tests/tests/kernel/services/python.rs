@@ -80,8 +80,14 @@ pub fn parts() -> Vec<String> {
 }
 
 pub fn tornado(python: &Interpreter) -> Server {
+    tornado_with(python, "")
+}
+
+/// With one of its variables moved out of the heap's objects; none if the name is empty.
+pub fn tornado_with(python: &Interpreter, moved: &str) -> Server {
     let folder = Folder::new("tornado");
     let mut command = command(python);
+    command.env("MOVED", moved);
     command
         .env("PAGES", folder.path(PAGES))
         .arg(format!("{SCRIPTS}/tornado_service.py"))
@@ -93,8 +99,14 @@ pub fn tornado(python: &Interpreter) -> Server {
 }
 
 fn gunicorn(python: &Interpreter) -> Server {
+    gunicorn_with(python, "")
+}
+
+/// With one of its variables moved out of the heap's objects; none if the name is empty.
+pub fn gunicorn_with(python: &Interpreter, moved: &str) -> Server {
     let folder = Folder::new("gunicorn");
     let mut command = command(python);
+    command.env("MOVED", moved);
     command
         .env("PAGES", folder.path(PAGES))
         .args(["-m", "gunicorn", "--preload", "--pythonpath", SCRIPTS])

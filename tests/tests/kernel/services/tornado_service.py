@@ -11,7 +11,7 @@ from tornado.netutil import bind_unix_socket
 from tornado.process import fork_processes
 from tornado.web import Application, RequestHandler
 
-titles = {number: f"title of article {number}" for number in range(800_000)}
+titles = pages.titles()
 
 
 class Articles(RequestHandler):
@@ -62,7 +62,7 @@ async def serve(sockets, sentences):
 
 
 def main():
-    sentences = [[f"word {place} of {number}" for place in range(4)] for number in range(80_000)]
+    sentences = pages.sentences()
     pages.tell(titles, sentences)
     sockets = [bind_unix_socket(sys.argv[1])]
     fork_processes(int(sys.argv[2]))

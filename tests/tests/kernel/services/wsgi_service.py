@@ -5,11 +5,11 @@ from urllib.parse import parse_qs
 
 import pages
 
-titles = {number: f"title of article {number}" for number in range(800_000)}
+titles = pages.titles()
 
 
 class Corpus:
-    sentences = [[f"word {place} of {number}" for place in range(4)] for number in range(80_000)]
+    sentences = pages.sentences()
 
 
 pages.tell(titles, Corpus.sentences)
