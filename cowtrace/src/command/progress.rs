@@ -27,6 +27,18 @@ impl LineOfSlowStep {
         Self::begin_on(progress_bar(false), text, SLOW)
     }
 
+    /// The step begins; the text has several lines. It is not made where nothing would show it.
+    pub(super) fn begin_below(text: impl FnOnce() -> String) -> Self {
+        let bar = progress_bar(false);
+        let text = if bar.is_hidden() {
+            String::new()
+        } else {
+            text()
+        };
+        bar.set_style(style_of_bar("{msg}"));
+        Self::begin_on(bar, text, SLOW)
+    }
+
     /// In a thread of its own: the step may keep this one busy.
     fn begin_on(bar: ProgressBar, text: String, after: Duration) -> Self {
         let (ends, has_ended) = mpsc::channel::<()>();
@@ -65,9 +77,13 @@ pub(super) fn progress_bar(has_screen: bool) -> ProgressBar {
         ProgressDrawTarget::stderr()
     };
     let bar = ProgressBar::with_draw_target(None, target);
-    let style = ProgressStyle::with_template("{wide_msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(style_of_bar("{wide_msg}"));
     bar
+}
+
+fn style_of_bar(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// What stands in it.

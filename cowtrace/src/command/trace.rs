@@ -36,10 +36,12 @@ use crate::{
     foreign::printable_path,
     limits::OpenFiles,
     probe::{Kernel, Probe, Sampling, Settings, Walks},
+    report::card_so_far,
     run::{Run, TracedTarget},
     stop::Stop,
     streams::{self, say_to_user},
     targets::Command,
+    terminal::{Style, wrap},
     words,
 };
 
@@ -48,6 +50,16 @@ const NOTHING_SEEN: &str = "no target had a process: there was nothing to trace"
 /// While memory is read at the end.
 const READING: &str =
     "looking for the variables that hold what was copied; another Ctrl-C ends this";
+
+/// What is known before memory is read, and that it is read.
+fn shown_while_reading(collector: &mut Collector, identity: &RunIdentity) -> String {
+    let style = Style::of_terminal(true, false);
+    collector.forget_snapshots(SnapshotFor::Watch);
+    let so_far = collector.snapshot(identity.clone(), SnapshotFor::Watch);
+    let card = card_so_far(&so_far.run, style);
+    let reading = wrap(READING, style.width).join("\n");
+    format!("{card}\n\n{reading}")
+}
 
 /// Traces, then reports.
 pub fn run_trace(arguments: &TraceArgs) -> Result<()> {
@@ -256,7 +268,7 @@ impl Session<'_> {
     /// Ends a trace: what it saw is read, recorded, and shown as long as there is a screen.
     async fn conclude(self, traced: Traced, cause: End, ends: &mut Ends) -> Result<Observed> {
         let Traced {
-            collector,
+            mut collector,
             identity,
             exits,
             recording,
@@ -271,9 +283,9 @@ impl Session<'_> {
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
-        let reading = screen
-            .is_none()
-            .then(|| LineOfSlowStep::begin(READING.into()));
+        let reading = screen.is_none().then(|| {
+            LineOfSlowStep::begin_below(|| shown_while_reading(&mut collector, &identity))
+        });
         let mut run = collector.finish(identity, Ends::another()?);
         drop(reading);
         if run.memory.processes.is_empty() {

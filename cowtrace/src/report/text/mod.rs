@@ -26,6 +26,21 @@ pub use grown::grown_as_text;
 
 use crate::{run::Run, terminal::Style, verdict::Card};
 
+/// The card of a run of which more is still to be found.
+#[must_use]
+pub fn card_so_far(run: &Run, style: Style) -> String {
+    let card = Card {
+        // It needs all of the evidence.
+        advice: Vec::new(),
+        next: None,
+        ..Card::of(run)
+    };
+    let mut text = Vec::new();
+    // Memory takes all that is written.
+    let _ = card::write_card(&card, Extent::Full, style, &mut text);
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}
+
 /// Writes a run as text.
 pub fn run_as_text(
     run: &Run,
