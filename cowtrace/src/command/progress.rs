@@ -12,6 +12,8 @@ use crate::{cli::is_dumb, collect::Progress, itself::privileges::need_no_capabil
 
 /// What takes less needs no line.
 const SLOW: Duration = Duration::from_millis(500);
+/// Whoever waits for an answer gets what is known of it after this time.
+const WAITING: Duration = Duration::from_millis(300);
 
 /// A line that appears when a step takes longer than half a second, and goes with it. Only on a terminal.
 pub(super) struct LineOfSlowStep {
@@ -36,7 +38,7 @@ impl LineOfSlowStep {
             text()
         };
         bar.set_style(style_of_bar("{msg}"));
-        Self::begin_on(bar, text, SLOW)
+        Self::begin_on(bar, text, WAITING)
     }
 
     /// In a thread of its own: the step may keep this one busy.

@@ -23,6 +23,7 @@ mod kinship;
 mod lines;
 mod list;
 mod living;
+mod meanwhile;
 mod molds;
 mod names;
 mod privileges;
