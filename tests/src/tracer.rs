@@ -274,6 +274,13 @@ impl Tracer {
         self.read()
     }
 
+    /// Ends the trace by Ctrl-C's signal; returns its report and what it printed since it began.
+    #[must_use]
+    pub fn stop_and_hear(self) -> (Report, String) {
+        self.send(Signal::SIGINT);
+        self.wait_and_hear()
+    }
+
     /// Ends the trace by a signal and returns its report.
     #[must_use]
     pub fn end_with(self, signal: Signal) -> Report {

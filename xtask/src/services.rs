@@ -24,7 +24,7 @@ const NEEDS: &[Need] = &[
     Need {
         program: "redis-check-rdb",
         packages: &["redis-tools"],
-        why: "tests trace Redis while it saves",
+        why: "tests trace Redis while it saves, and queues of jobs that it keeps",
     },
     Need {
         program: "puma",
@@ -42,9 +42,9 @@ const NEEDS: &[Need] = &[
         why: "tests trace a Perl service",
     },
     Need {
-        program: "uwsgi",
-        packages: &["uwsgi-core", "uwsgi-plugin-python3"],
-        why: "tests trace a service with an interpreter for each application",
+        program: "uwsgi_python3",
+        packages: &["uwsgi-plugin-python3"],
+        why: "tests trace uWSGI with two applications, each in an interpreter of its own",
     },
     Need {
         program: "node",
@@ -53,11 +53,35 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Python packages, for 3.10 and later. The first two run on every version, `NumPy` and pandas, which
-/// needs the last four, only on the one that installs them.
+/// What the packages are for, in words.
+const SERVICES: &str = "Tornado, gunicorn, Celery, RQ, supervisor, joblib, NumPy and pandas";
+
+/// Python packages, for 3.10 and later. `NumPy` and pandas run only on the version that installs them, all
+/// others on every one. Each is followed by what it needs: RQ by nothing more, since nothing here uses its cron,
+/// and redis by a package that it needs before Python 3.11.3.
 const PINS: &[&str] = &[
     "tornado==6.6.1",
     "gunicorn==27.0.1",
+    "supervisor==4.3.0",
+    "joblib==1.6.0",
+    "cloudpickle==3.1.3",
+    "rq==3.0.0",
+    "redis==8.1.0",
+    "async-timeout==5.0.1",
+    "celery==5.7.0",
+    "kombu==5.7.0",
+    "amqp==5.4.2",
+    "vine==5.1.0",
+    "billiard==4.3.2",
+    "packaging==25.0",
+    "tzlocal==5.4.5",
+    "click==8.5.1",
+    "click-didyoumean==0.3.1",
+    "click-plugins==1.1.1.2",
+    "click-repl==0.4.1",
+    "typing_extensions==4.16.0",
+    "prompt_toolkit==3.0.53",
+    "wcwidth==0.2.14",
     "numpy==2.2.6; python_version < '3.14'",
     "numpy==2.3.5; python_version >= '3.14'",
     "pandas==2.3.3",
@@ -82,7 +106,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         install(&folder, &contents).with_context(|| {
             format!(
                 "the kernel tests trace services of Python (instead, set {FOLDER} to a folder \
-                 that has Tornado, gunicorn, NumPy and pandas)"
+                 that has {SERVICES})"
             )
         })?;
     }
@@ -114,7 +138,7 @@ fn install(folder: &Path, contents: &str) -> Result<()> {
         )?;
     }
     say(&format!(
-        "downloading Tornado, gunicorn, NumPy and pandas into {}, some 35 MB: the kernel tests \
+        "downloading {SERVICES} into {}, some 35 MB: the kernel tests \
          trace services made of them",
         folder.display()
     ));

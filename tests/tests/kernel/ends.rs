@@ -13,7 +13,10 @@ use cowtrace_tests::{
     tracer::{Tracer, can_trace, program, take_hangups},
     workload::Workload,
 };
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 /// A traced case, ended by `end`, with its copies counted.
 fn ends(test: &str, end: impl FnOnce(Tracer, Workload) -> cowtrace_tests::report::Report) {
@@ -31,6 +34,19 @@ fn ends(test: &str, end: impl FnOnce(Tracer, Workload) -> cowtrace_tests::report
 fn an_interrupt_ends_with_the_report() {
     ends("interrupt", |tracer, _workload| {
         tracer.end_with(Signal::SIGINT)
+    });
+}
+
+/// Who types Ctrl-C a second time only waits for the same report.
+#[test]
+fn two_interrupts_end_with_one_report() {
+    ends("interrupts", |tracer, _workload| {
+        let pid = Pid::from_raw(tracer.pid().cast_signed());
+        kill(pid, Signal::SIGINT).expect("cowtrace is there");
+        std::thread::sleep(Duration::from_millis(5));
+        // Nobody has waited for it: it is there even if it has ended.
+        kill(pid, Signal::SIGINT).expect("cowtrace is there");
+        tracer.wait()
     });
 }
 

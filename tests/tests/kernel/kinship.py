@@ -1,5 +1,5 @@
-"""Children that are forks, and children that are programs of their own. The data is preloaded by a forkserver, or
-loaded by a program that a launcher starts."""
+"""Children that are forks, and children that are programs of their own. The data is preloaded by a forkserver, loaded by
+a program that a launcher starts, or the parent's alone."""
 
 import json
 import multiprocessing
@@ -57,6 +57,29 @@ def spawned():
         sys.stdin.readline()
 
 
+def executed():
+    """Workers are forked and start a program of their own, which builds data of its own."""
+    records = load()
+    end = os.pipe()
+    os.set_inheritable(end[0], True)
+    say(records=len(records))
+    sys.stdin.readline()
+    for _ in range(WORKERS):
+        if os.fork() == 0:
+            os.execv(sys.executable, [sys.executable, __file__, "grown", str(end[0])])
+    sys.stdin.readline()
+    os.close(end[1])
+    for _ in range(WORKERS):
+        os.wait()
+
+
+def grown():
+    own = load()
+    # In one write: another worker says the same.
+    os.write(1, b'{"worker": %d, "own": %d}\n' % (os.getpid(), len(own)))
+    os.read(int(sys.argv[2]), 1)
+
+
 def service():
     records = load()
     go, end = os.pipe(), os.pipe()
@@ -81,5 +104,5 @@ def launcher():
 
 
 if __name__ == "__main__":
-    modes = {"forkserver": forkserver, "launcher": launcher, "service": service, "spawned": spawned}
-    modes[sys.argv[1]]()
+    modes = [executed, forkserver, grown, launcher, service, spawned]
+    {mode.__name__: mode for mode in modes}[sys.argv[1]]()

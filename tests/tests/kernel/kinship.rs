@@ -266,3 +266,47 @@ fn what_was_spawned_inherits_nothing() {
     assert!(words.contains(&told), "{words}");
     assert!(!words.contains("of at most"), "no ceiling: {words}");
 }
+
+/// Pages that two forks of a Python copy until they are other programs, their parent meanwhile, and the other programs
+/// of their files: some 480. Inheritors that read the data would copy 10,000.
+const UNTIL_EXEC: u64 = 1_000;
+
+/// As Node's cluster, and whoever starts workers by fork and exec.
+#[test]
+fn workers_that_are_programs_of_their_own_are_no_inheritors() {
+    if !can_trace("executed") {
+        return;
+    }
+    let python = some().pop().expect("a Python");
+    for is_started_before in [true, false] {
+        let scripts = Scripts::new("executed");
+        let mut service = scripts.start(&python, "executed");
+        service.answer();
+        let start = |service: &mut Service| -> Vec<u32> {
+            service.say("start");
+            let mut worker = || u32::try_from(number(&service.answer(), "worker")).expect("a pid");
+            (0..WORKERS).map(|_| worker()).collect()
+        };
+        let before = is_started_before.then(|| start(&mut service));
+        let (tracer, recording) = recorded(&scripts, &service);
+        let workers = before.unwrap_or_else(|| start(&mut service));
+        let report = tracer.stop();
+        service.say("end");
+        service.end();
+        let words = words_of_report(&recording);
+        println!("{is_started_before}: {words}");
+        let copied = number(&report.0["totals"], "copied_pages");
+        let most = if is_started_before { 0 } else { UNTIL_EXEC };
+        assert!(copied <= most, "{copied} copied; {}", report.top_writers());
+        for worker in workers {
+            let images = report.images(worker);
+            let last = images.last().expect("it was traced");
+            assert!(last["inherited_pages"].is_null(), "{last}");
+            assert_eq!(last["started_anew"], true, "{last}");
+        }
+        let told = format!("{WORKERS} processes that were started anew ({WORKERS} kinship.py)");
+        assert!(words.contains(&told), "{words}");
+        assert!(!words.contains("of at most"), "no ceiling: {words}");
+        assert_eq!(number(&report.0["verdict"], "ceiling_bytes"), 0);
+    }
+}

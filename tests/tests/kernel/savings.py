@@ -1,5 +1,5 @@
 # A master with data that lies in known ways on the same pages, and two workers that read some of it on request.
-# Arguments: a case; what is moved out of the heap, into one bytes object; `freeze` for the collector.
+# Arguments: a case; what is moved out of the heap, into one bytes object; `freeze` for the collector, `late` in the workers.
 
 import gc
 import json
@@ -102,6 +102,8 @@ def read():
 
 
 def work(orders, done):
+    if "late" in moved:
+        gc.freeze()
     for line in os.fdopen(orders):
         read()
         os.write(done, b"x")

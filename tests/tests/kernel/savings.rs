@@ -158,3 +158,21 @@ fn freezing_saves_what_is_promised() {
         }
     }
 }
+
+/// A worker that freezes what it inherited writes the collector's lists, and none of the headers.
+#[test]
+fn freezing_in_the_workers_saves_as_much() {
+    if !can_trace("savings-late") {
+        return;
+    }
+    for python in some() {
+        let [before, early, late] = [&[][..], &["freeze"], &["late"]]
+            .map(|moved| copied(&traced(&python, "collected", moved)));
+        println!("{python}: {before} pages, {early} frozen by the master, {late} by the workers");
+        let (early, late) = (before.saturating_sub(early), before.saturating_sub(late));
+        assert!(
+            before > 500 && late.abs_diff(early) as f64 <= TOLERANCE * before as f64,
+            "{python}: {early} or {late} of {before} saved"
+        );
+    }
+}

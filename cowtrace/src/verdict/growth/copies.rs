@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{series::PARTS, shape::Series, window::Window};
-use crate::run::{Donors, Process, Role, Run, Sample};
+use crate::run::{Balance, BalanceIs, Donors, Process, Role, Run, Sample};
 
 /// Copies in memory of a run.
 pub(super) struct CopiesInMemory<'a> {
@@ -13,6 +13,8 @@ pub(super) struct CopiesInMemory<'a> {
     /// Those with children in the trace. What others copy is what they inherited themselves.
     parents: HashSet<u32>,
     donors: Donors,
+    /// In the order of process and time.
+    balances: &'a [Balance],
 }
 
 impl<'a> CopiesInMemory<'a> {
@@ -23,6 +25,7 @@ impl<'a> CopiesInMemory<'a> {
             parents: processes.clone().filter_map(|it| it.parent_id).collect(),
             processes: processes.map(|process| (process.id, process)).collect(),
             donors: Donors::of(&run.memory.processes),
+            balances: &run.growth.balances,
         }
     }
 
@@ -62,6 +65,8 @@ impl<'a> CopiesInMemory<'a> {
     /// Each fork shares all pages again, and a process that goes on forking copies the same pages again and
     /// again. It has no more of them than it has memory. What a master had copied when the oldest of its
     /// living children was forked is its only copy by now, and no memory more.
+    ///
+    /// What a process had copied and given back by the time that its page frames were looked at is not there.
     pub(super) fn in_sample<'b>(
         &'b self,
         sample: &'b Sample,
@@ -76,10 +81,40 @@ impl<'a> CopiesInMemory<'a> {
                 0
             };
             let lasting = pages.saturating_sub(settled);
+            let lasting = lasting.saturating_sub(self.given_back(process, sample.at_ns));
             let (zero, all) = (process.copied.zero, process.copied.total());
             let filled = u128::from(lasting) * u128::from(zero) / u128::from(all.max(1));
             let filled = u64::try_from(filled).unwrap_or(u64::MAX);
             Some((*id, lasting.saturating_sub(filled).min(*held)))
+        })
+    }
+
+    /// Copies that a process had given back at a time, at least, by its last balance before: it has no more of them
+    /// than pages that only it has.
+    fn given_back(&self, process: &Process, at_ns: u64) -> u64 {
+        let key = |it: &Balance| (it.process_id, it.at_ns);
+        let after = self
+            .balances
+            .partition_point(|it| key(it) <= (process.id, at_ns));
+        let last = after.checked_sub(1).and_then(|at| self.balances.get(at));
+        let by_frames =
+            |it: &&Balance| matches!(it.pages.is, BalanceIs::Exact | BalanceIs::Sampled);
+        let last = last
+            .filter(|it| it.process_id == process.id)
+            .filter(by_frames);
+        last.map_or(0, |balance| {
+            let pages = &balance.pages;
+            // A sample may miss some of either. Huge pages of hugetlbfs are not among them.
+            let own = [
+                pages.unshared_pages,
+                pages.new_pages,
+                pages.swapped_pages,
+                pages.error_pages,
+                pages.error_pages,
+                process.copied.hugetlb,
+            ];
+            let copied = balance.copied_pages;
+            own.iter().fold(copied, |rest, it| rest.saturating_sub(*it))
         })
     }
 

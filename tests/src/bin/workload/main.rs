@@ -15,6 +15,7 @@ mod ksm;
 mod made;
 mod mappings;
 mod memory;
+mod odd;
 mod soak;
 mod stalls;
 mod storm;
@@ -76,7 +77,8 @@ fn run(arguments: &[String]) -> Result<()> {
         done(&json!({ "writers": writers }));
         return Ok(());
     }
-    if let Some((_, run)) = tree::ALL.iter().find(|(known, _)| *known == name) {
+    let mut cases = tree::ALL.iter().chain(odd::ALL);
+    if let Some((_, run)) = cases.find(|(known, _)| *known == name) {
         let memory = Memory::anonymous(PAGES)?;
         memory.write_all();
         ready(&memory)?;

@@ -17,7 +17,7 @@ use crate::{
     memory::{Memory, changed_by, wait_for_byte},
 };
 
-type Case = fn(&Memory) -> Result<Value>;
+pub(crate) type Case = fn(&Memory) -> Result<Value>;
 
 pub(crate) const ALL: &[(&str, Case)] = &[
     ("worker-forks-worker", worker_forks_worker),

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// The range in which the children of a storm write.
 const RANGE: u64 = 64 << 10;
 /// Losses of detail where processes exit before they are examined. They do not affect counts.
-const HARMLESS: [&str; 6] = [
+pub const HARMLESS: [&str; 6] = [
     "mappings_missed",
     "unsplit_pages",
     "code_gone",

@@ -9,3 +9,5 @@ mod machine;
 mod refused;
 mod several;
 mod standing;
+
+pub use crowds::HARMLESS;

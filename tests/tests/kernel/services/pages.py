@@ -63,10 +63,10 @@ def tell(titles, sentences):
 
 def read_titles(titles):
     for number in range(len(titles)):
-        titles[number]
+        titles[number]  # title
 
 
 def read_sentences(sentences):
-    for words in sentences:
-        for word in words:
+    for words in sentences:  # words
+        for word in words:  # word
             pass

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     http::{SOCKET, load, wait_for_workers},
     server::{Folder, Server},
+    told::{HELD_TOLERANCE, PAGES, planted},
 };
 
 pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel/services");
@@ -21,13 +22,7 @@ const TORNADO: &str = include_str!("tornado_service.py");
 const WSGI: &str = include_str!("wsgi_service.py");
 const ARRAYS: &str = include_str!("arrays_service.py");
 
-/// The file in its folder in which a service lists the pages of its variables.
-const PAGES: &str = "pages.json";
-/// The reported pages of a variable may differ from that list by this share: the interpreter writes
-/// some pages for another reason first, some 150 of the 17,000 that a worker copies.
-const HELD_TOLERANCE: f64 = 0.01;
-
-/// A folder with Tornado, gunicorn and `NumPy`. `cargo xtask test` creates it and sets this
+/// A folder with the packages that services are made of. `cargo xtask test` creates it and sets this
 /// variable.
 const PACKAGES: &str = "COWTRACE_PACKAGES";
 pub const WORKERS: usize = 3;
@@ -55,15 +50,26 @@ pub fn versions() -> Vec<Interpreter> {
     found
 }
 
+/// The oldest and the newest of these.
+pub fn oldest_and_newest() -> [Interpreter; 2] {
+    let versions = versions();
+    [versions[0].clone(), versions[versions.len() - 1].clone()]
+}
+
 /// Starts an interpreter that finds the packages, and writes nothing beside them.
 pub fn command(python: &Interpreter) -> Command {
+    command_with(python, "tornado")
+}
+
+/// The same where this one of the packages is needed.
+pub fn command_with(python: &Interpreter, package: &str) -> Command {
     let folder = env::var_os(PACKAGES).map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {
         panic!("{PACKAGES} is not set: `cargo xtask test` installs the packages and sets it")
     });
     assert!(
-        folder.join("tornado").is_dir(),
-        "there is no Tornado in {PACKAGES}={}: `cargo xtask test` installs it",
+        folder.join(package).is_dir(),
+        "there is no {package} in {PACKAGES}={}: `cargo xtask test` installs it",
         folder.display()
     );
     let mut command = python.command();
@@ -200,10 +206,9 @@ fn requests_to_gunicorn_write_reference_counts_in_the_applications_line() {
         return;
     }
     // The writes are the same as in Tornado, so the oldest and the newest version suffice.
-    let versions = versions();
-    for python in [&versions[0], &versions[versions.len() - 1]] {
-        let report = traced(&gunicorn(python));
-        expect_look_ups(python, &report, "find", line_of(WSGI, "look-up"));
+    for python in oldest_and_newest() {
+        let report = traced(&gunicorn(&python));
+        expect_look_ups(&python, &report, "find", line_of(WSGI, "look-up"));
     }
 }
 
@@ -216,8 +221,7 @@ fn expect_holders(python: &Interpreter, server: &Server, titles: &str, sentences
         load(server, WORKERS, 1, &[path.to_owned()]);
     }
     let report = tracer.stop();
-    let told = std::fs::read_to_string(server.path(PAGES)).expect("the service has told");
-    let told: Value = serde_json::from_str(&told).expect("pages by variable");
+    let told = planted(&server.path(PAGES));
     for (path, key) in [(titles, "titles"), (sentences, "sentences")] {
         let expected = WORKERS as u64 * number(&told, key);
         let holders = report.0["holders"].as_array().expect("holders");
