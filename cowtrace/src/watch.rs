@@ -22,7 +22,7 @@ const SHARE: u32 = 20;
 /// The run at a moment of the trace.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
-    /// All that was observed by then; without native functions, which are named at the end.
+    /// All that was observed by then; of native functions it has the names that are known.
     pub run: &'a Run,
     /// When its snapshot was taken.
     pub taken_at: SystemTime,

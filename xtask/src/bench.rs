@@ -13,6 +13,7 @@ mod touches;
 mod tracer;
 mod upkeep;
 mod variant;
+mod watch;
 mod workers;
 mod workload;
 
@@ -45,6 +46,8 @@ enum Part {
     Requests,
     /// What a trace costs with many workers
     Workers,
+    /// What it costs to look at a trace: by the live view, and as metrics
+    Watch,
 }
 
 /// How long to measure.
@@ -118,6 +121,7 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
             ),
             Part::Requests => requests::run(&bench.binaries, options.rounds, &mut io::stdout()),
             Part::Workers => workers::run(&bench.binaries, options.rounds, &mut io::stdout()),
+            Part::Watch => watch::run(&bench.binaries, &mut io::stdout()),
         };
     }
     let rounds = bench.run(options.rounds)?;
@@ -136,5 +140,6 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
     figures::naming(&naming, &mut io::stdout())?;
     requests::run(&bench.binaries, options.rounds, &mut io::stdout())?;
     workers::run(&bench.binaries, options.rounds, &mut io::stdout())?;
+    watch::run(&bench.binaries, &mut io::stdout())?;
     stalls::run(&bench.binaries, &mut io::stdout())
 }

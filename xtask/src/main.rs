@@ -15,6 +15,8 @@ mod prometheus;
 mod pythons;
 #[cfg(test)]
 mod rooms;
+mod screen;
+mod screenshot;
 mod services;
 mod setup;
 mod soak;
@@ -58,6 +60,8 @@ enum Chore {
     Vm(vm::Options),
     /// Measure what tracing costs for each copied page
     Bench(bench::Options),
+    /// Take the pictures of the live view in docs/
+    Screenshot(screenshot::Options),
     /// Trace services under load for hours: counts stay exact, and cowtrace does not grow
     Soak(soak::Options),
 }
@@ -81,6 +85,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::FreeThreaded => free_threaded::build(),
         Chore::Vm(options) => vm::run(options),
         Chore::Bench(options) => bench::run(options),
+        Chore::Screenshot(options) => screenshot::run(options),
         Chore::Soak(options) => soak::run(options),
     }
 }

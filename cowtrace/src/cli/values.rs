@@ -47,7 +47,9 @@ pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     address.or_else(|_| {
         text.parse().map_err(|_| {
-            "write it like 127.0.0.1:9435 or [::1]:9435: names are not looked up".into()
+            "write it like 127.0.0.1:9435 or [::1]:9435, or give a port alone, up to 65535; names are not \
+             looked up"
+                .into()
         })
     })
 }

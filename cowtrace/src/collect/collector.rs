@@ -237,6 +237,7 @@ impl Collector {
         self.follow_or_warn();
         self.processes.take_names(names);
         self.take_evidence();
+        self.evidence.learn_names();
         self.processes.sweep(&mut self.probe.tables);
         let has_joined =
             self.processes

@@ -299,12 +299,17 @@ impl WriterEvidence {
         self.writers.objects(program)
     }
 
-    /// The writers so far, without native functions, which are looked up at the end.
+    /// Has functions named that are new: it asks, and waits for nothing.
+    pub(super) fn learn_names(&mut self) {
+        self.writers.learn_names();
+    }
+
+    /// The writers so far, with the names of functions that are known by now.
     pub(super) fn so_far(&self) -> WhoWrote {
         self.writers.so_far()
     }
 
-    /// Who grew the heap so far, without native functions, as [`Self::so_far`].
+    /// Who grew the heap so far, as [`Self::so_far`].
     pub(super) fn growers_so_far(&self, records: &Records) -> Vec<Grower> {
         self.writers.growers_so_far(|id| records.id_in_run(id))
     }

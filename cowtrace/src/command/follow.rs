@@ -23,7 +23,7 @@ pub(super) struct TraceUnderWay<'a> {
     pub(super) collector: &'a mut Collector,
     pub(super) recording: Option<&'a mut Recording>,
     pub(super) watching: Option<&'a mut Watching>,
-    pub(super) identity: &'a RunIdentity,
+    pub(super) identity: &'a mut RunIdentity,
     pub(super) watch: Option<&'a mut TargetWatch>,
 }
 
@@ -56,7 +56,8 @@ impl Session<'_> {
                         progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
                         last = now;
                         if let Some(watch) = watch.as_deref_mut().filter(|it| it.waits())
-                            && let Some(end) = take_in_new(watch, collector, ends, progress).await?
+                            && let Some(end) =
+                                take_in_new(watch, collector, identity, ends, progress).await?
                         {
                             return Ok(end);
                         }

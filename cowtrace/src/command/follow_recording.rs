@@ -1,6 +1,6 @@
 //! `cowtrace report --live`: a recording on the screen, also one that another process still writes.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, io::Write as _, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 
@@ -8,7 +8,10 @@ use super::{
     ends::Ends,
     screen::{Screen, check_screen},
 };
-use crate::{cli::Color, foreign::printable_path, live::Phase, recording, run::Run};
+use crate::{
+    cli::Color, foreign::printable_path, live::Phase, recording, report::run_in_a_sentence,
+    run::Run, streams, terminal::Style,
+};
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -17,14 +20,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn show_recording(path: &Path, color: Color) -> Result<()> {
     check_screen()?;
     let mut known = FileState::of(path);
-    let run = read(path)?;
+    let mut run = read(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let mut ends = Ends::listen(true)?;
         let screen = Screen::begin(color, None)?;
-        show(&screen, run);
+        show(&screen, &run);
         loop {
             let pause = tokio::time::sleep(LOOK_INTERVAL);
             tokio::select! {
@@ -37,22 +40,31 @@ pub(super) fn show_recording(path: &Path, color: Color) -> Result<()> {
             }
             known = now;
             // It may be gone, or just be replaced: what is shown stays.
-            if let Ok(run) = read(path) {
-                show(&screen, run);
+            if let Ok(newer) = read(path) {
+                run = newer;
+                show(&screen, &run);
             }
         }
         screen.leave();
-        Ok(())
+        print_sentence(&run)
     })
 }
 
-fn show(screen: &Screen, run: Run) {
+/// Leaves in the terminal what the screen said last.
+fn print_sentence(run: &Run) -> Result<()> {
+    let mut out = streams::standard_output()?;
+    let style = Style::of_terminal(true, false);
+    run_in_a_sentence(run, style, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn show(screen: &Screen, run: &Run) {
     let phase = if run.head.unfinished {
         Phase::Live
     } else {
         Phase::Ended
     };
-    screen.show(run, phase);
+    screen.show(run.clone(), phase);
 }
 
 fn read(path: &Path) -> Result<Run> {

@@ -29,14 +29,9 @@ impl LineOfSlowStep {
         Self::begin_on(progress_bar(false), text, SLOW)
     }
 
-    /// The step begins; the text has several lines. It is not made where nothing would show it.
-    pub(super) fn begin_below(text: impl FnOnce() -> String) -> Self {
+    /// The step begins; the text has several lines.
+    pub(super) fn begin_with_lines(text: String) -> Self {
         let bar = progress_bar(false);
-        let text = if bar.is_hidden() {
-            String::new()
-        } else {
-            text()
-        };
         bar.set_style(style_of_bar("{msg}"));
         Self::begin_on(bar, text, WAITING)
     }
@@ -99,7 +94,10 @@ pub(super) fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) 
         words::seconds(now.elapsed_ns),
         words::size(now.copied_pages * page_bytes),
         words::size(u64::try_from(rate).unwrap_or(u64::MAX)),
-        words::plural(now.alive as u64, "process"),
+        match now.alive as u64 {
+            0 => "waiting for a process".into(),
+            number => words::plural(number, "process"),
+        },
     )
 }
 

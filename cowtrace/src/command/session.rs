@@ -27,6 +27,7 @@ impl TraceTarget<'_> {
             return "attaching to the kernel …".into();
         };
         match running.masters.as_slice() {
+            [] => "attaching to the kernel …".into(),
             [master] => format!("attaching to the processes of {} …", master.pid),
             masters => format!("attaching to the processes of {} masters …", masters.len()),
         }

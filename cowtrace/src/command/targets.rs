@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::TraceArgs,
-    collect::Collector,
+    collect::{Collector, RunIdentity},
     foreign::printable,
     memory,
     run::{TracedTarget, UntracedDonor},
@@ -21,6 +21,8 @@ use crate::{
 };
 
 const CGROUPS: &str = "/sys/fs/cgroup";
+/// Masters that a run names as such, with those that come later; their processes are all there.
+const MOST_MASTERS: usize = 1_024;
 
 /// What to trace, and how it is called in reports. Says what the user may not have meant.
 pub(super) fn choose_target(arguments: &TraceArgs) -> Result<(TraceTarget<'_>, Vec<TracedTarget>)> {
@@ -84,6 +86,7 @@ fn doubtful_masters(given: &[Target], masters: &[FoundMaster]) -> Vec<u32> {
 pub(super) async fn take_in_new(
     watch: &mut TargetWatch,
     collector: &mut Collector,
+    identity: &mut RunIdentity,
     ends: &mut Ends,
     progress: &ProgressBar,
 ) -> Result<Option<End>> {
@@ -96,6 +99,9 @@ pub(super) async fn take_in_new(
     let traced = collector.traced_pids();
     let new = watch.masters_among(seen, &traced);
     if !new.is_empty() {
+        let room = MOST_MASTERS.saturating_sub(identity.targets.len());
+        let pids = new.iter().map(|it| it.pid).take(room);
+        identity.targets.extend(pids);
         let found = format!("found {} more: {new:?}", plural(new.len() as u64, "master"));
         tokio::select! {
             biased;

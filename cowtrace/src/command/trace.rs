@@ -52,13 +52,10 @@ const READING: &str =
     "looking for the variables that hold what was copied; another Ctrl-C ends this";
 
 /// What is known before memory is read, and that it is read.
-fn shown_while_reading(collector: &mut Collector, identity: &RunIdentity) -> String {
+fn shown_while_reading(run: &Run) -> String {
     let style = Style::of_terminal(true, false);
-    collector.forget_snapshots(SnapshotFor::Watch);
-    let so_far = collector.snapshot(identity.clone(), SnapshotFor::Watch);
-    let card = card_so_far(&so_far.run, style);
     let reading = wrap(READING, style.width).join("\n");
-    format!("{card}\n\n{reading}")
+    format!("{}\n\n{reading}", card_so_far(run, style))
 }
 
 /// Traces, then reports.
@@ -238,7 +235,7 @@ impl Session<'_> {
             collector: &mut collector,
             recording: recording.as_mut(),
             watching: watching.as_mut(),
-            identity: &identity,
+            identity: &mut identity,
             watch: target.watch(),
         };
         let cause = match interrupted {
@@ -268,7 +265,7 @@ impl Session<'_> {
     /// Ends a trace: what it saw is read, recorded, and shown as long as there is a screen.
     async fn conclude(self, traced: Traced, cause: End, ends: &mut Ends) -> Result<Observed> {
         let Traced {
-            mut collector,
+            collector,
             identity,
             exits,
             recording,
@@ -283,10 +280,13 @@ impl Session<'_> {
             ));
         }
         let was_interrupted = cause == End::MastersGone && ends.has_come().await;
-        let reading = screen.is_none().then(|| {
-            LineOfSlowStep::begin_below(|| shown_while_reading(&mut collector, &identity))
-        });
-        let mut run = collector.finish(identity, Ends::another()?);
+        let mut reading = None;
+        let mut show = |run: &Run| {
+            reading = Some(LineOfSlowStep::begin_with_lines(shown_while_reading(run)));
+        };
+        let is_shown = screen.is_none() && !progress_bar(false).is_hidden();
+        let meanwhile = is_shown.then_some(&mut show as &mut dyn FnMut(&Run));
+        let mut run = collector.finish(identity, Ends::another()?, meanwhile);
         drop(reading);
         if run.memory.processes.is_empty() {
             say_to_user(format_args!("cowtrace: {NOTHING_SEEN}"));
@@ -400,6 +400,9 @@ fn say_who_lives_on(run: &Run, cause: End, command: Option<u32>) {
 
 /// Says that the hooks are on, where no progress is shown.
 fn tracing_message(processes: usize) -> String {
-    let processes = words::plural(processes as u64, "process");
+    let processes = match processes as u64 {
+        0 => "what comes".into(),
+        number => words::plural(number, "process"),
+    };
     format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }

@@ -78,7 +78,7 @@ pub(super) struct TargetFigures {
     pub(super) by_worker: Vec<(u32, u64)>,
     /// The same by slot, as far as that is wanted.
     pub(super) by_slot: Vec<(String, u64)>,
-    /// `None` as long as it is not known.
+    /// `None` as long as it is not known, and when none of its processes lives.
     pub(super) verdict: Option<VerdictKind>,
 }
 
@@ -231,7 +231,9 @@ impl TargetFigures {
             worker_unshared: least_median_most(&unshared),
             by_worker,
             by_slot: Vec::new(),
-            verdict: growth_of_tree(run).map(|growth| growth.kind),
+            verdict: growth_of_tree(run)
+                .filter(|_| any_lives(run))
+                .map(|growth| growth.kind),
         }
     }
 
@@ -275,6 +277,11 @@ impl Held {
         }
         (!living.is_empty()).then_some(sum)
     }
+}
+
+fn any_lives(run: &Run) -> bool {
+    let mut processes = run.memory.processes.iter();
+    processes.any(|it| it.pid != 0 && it.exited_ns.is_none())
 }
 
 /// Pages that a worker copied of what it inherited.

@@ -1,7 +1,9 @@
 //! Draws the screen. It reads the state and nothing else.
 
+mod foot;
 mod front;
 mod line;
+mod strip;
 mod table;
 
 use ratatui::{
@@ -12,18 +14,15 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use self::{front::draw_front, line::Line, table::draw_table};
+use self::{foot::Foot, front::Texts, line::Line, strip::draw_strip, table::draw_table};
 use super::{
     look::Look,
-    rows::{About, Table},
+    rows::Table,
     state::{Front, Phase, State},
 };
 use crate::{
-    foreign::printable,
-    run::{Region, Row, Run},
     terminal::wrap,
-    verdict::copied_by_slice,
-    words::{cut, percent, region_name, seconds, shorten, size},
+    words::{cut, percent, seconds, shorten, size},
 };
 
 /// The least that anything can be drawn on.
@@ -31,22 +30,11 @@ const LEAST: Size = Size {
     width: 60,
     height: 12,
 };
-/// From this height on there is room for more than one line of the answer, and for the name of a strip;
+const TOO_SMALL: &str = "the window is too small: 60 columns and 12 lines are needed";
+/// From this height on there is room for the name of a strip;
 const ROOMY: u16 = 16;
-/// and for three lines.
+/// and for three lines of the answer, or of a message, instead of two.
 const LARGE: u16 = 24;
-/// Keys, as far as there is room; the last one always.
-const KEYS: [&str; 7] = [
-    "q end",
-    "1-5 tables",
-    "s sort",
-    "/ filter",
-    "Enter details",
-    "Space pause",
-    "w report",
-];
-const LAST_KEY: &str = "? help";
-
 /// What stands on which lines.
 struct Lines {
     headline: u16,
@@ -55,6 +43,7 @@ struct Lines {
     rows: u16,
     /// Lines of the strip.
     strip: u16,
+    foot: Foot,
 }
 
 impl Lines {
@@ -63,21 +52,19 @@ impl Lines {
         if size.width < LEAST.width || size.height < LEAST.height {
             return None;
         }
-        let most = match size.height {
-            LARGE.. => 3,
-            ROOMY.. => 2,
-            _ => 1,
-        };
+        let most = if size.height >= LARGE { 3 } else { 2 };
         let answer = answer(state, look, size.width.into(), most);
         let strip = if size.height >= ROOMY { 2 } else { 1 };
         let height = u16::try_from(answer.len()).unwrap_or(0);
-        // Header, answer, copies, ceiling, tables, titles, rows, strip, keys.
-        let others = 1 + height + 4 + strip + 1;
+        let foot = Foot::of(state, look, size.width.into(), most);
+        // Header, answer, copies, ceiling, tables, titles, rows, strip, foot.
+        let others = 1 + height + 4 + strip + foot.height();
         Some(Self {
             headline: 1,
             answer,
             rows: size.height - others,
             strip,
+            foot,
         })
     }
 
@@ -85,11 +72,44 @@ impl Lines {
     fn copies(&self) -> u16 {
         self.headline + u16::try_from(self.answer.len()).unwrap_or(0)
     }
+
+    /// The table with its titles.
+    fn table(&self, area: Rect) -> Rect {
+        Rect {
+            y: area.y + self.copies() + 3,
+            height: self.rows + 1,
+            ..area
+        }
+    }
+
+    /// All but the header and the foot.
+    fn front(&self, area: Rect) -> Rect {
+        Rect {
+            y: area.y + self.headline,
+            height: area.height - self.headline - self.foot.height(),
+            ..area
+        }
+    }
+}
+
+/// Fits what is shown to a screen: which rows, and which lines of what stands in front of them.
+pub(super) fn fit(state: &mut State, look: Look, size: Size) {
+    state.set_page(table_rows(state, look, size));
+    state.set_most_scroll(most_scroll(state, look, size));
 }
 
 /// How many rows of the table fit on a screen.
-pub(super) fn table_rows(state: &State, look: Look, size: Size) -> usize {
+fn table_rows(state: &State, look: Look, size: Size) -> usize {
     Lines::of(state, look, size).map_or(1, |lines| lines.rows.into())
+}
+
+/// How far what stands in front of the table can be scrolled.
+fn most_scroll(state: &State, look: Look, size: Size) -> usize {
+    let Some(lines) = Lines::of(state, look, size) else {
+        return 0;
+    };
+    let area = Rect::from(size);
+    Texts::of(state, lines.table(area), lines.front(area)).most_scroll()
 }
 
 /// Draws all of it.
@@ -102,9 +122,9 @@ pub(super) fn draw(state: &State, look: Look, frame: &mut Frame<'_>) {
         width: area.width,
     };
     let Some(lines) = Lines::of(state, look, area.as_size()) else {
-        if area.area() > 0 {
-            let text = "the window is too small: 60 columns and 12 lines are needed";
-            line(0).draw(text, Style::new(), buffer);
+        let text = (area.width > 0).then(|| wrap(TOO_SMALL, area.width.into()));
+        for (y, text) in (0..area.height).zip(text.iter().flatten()) {
+            line(y).draw(text, Style::new(), buffer);
         }
         return;
     };
@@ -115,19 +135,17 @@ pub(super) fn draw(state: &State, look: Look, frame: &mut Frame<'_>) {
     draw_copies(state, look, line(lines.copies()), buffer);
     draw_ceiling(state, look, line(lines.copies() + 1), buffer);
     draw_tables(state, line(lines.copies() + 2), buffer);
-    let rows = Rect {
-        x: area.x,
-        y: area.y + lines.copies() + 4,
-        width: area.width,
-        height: lines.rows,
-    };
+    let strip = area.height - lines.foot.height() - lines.strip;
+    let strip: Vec<Line> = (strip..strip + lines.strip).map(line).collect();
+    draw_strip(state, look, &strip, buffer);
+    let table = lines.table(area);
     if state.front == Front::Table {
-        draw_table(state, look, line(lines.copies() + 3), rows, buffer);
+        draw_table(state, look, table, buffer);
     } else {
-        draw_front(state, look, rows, buffer);
+        Texts::of(state, table, lines.front(area)).draw(state, look, buffer);
     }
-    draw_strip(state, look, &lines, line, buffer);
-    draw_last_line(state, look, line(area.height - 1), buffer);
+    let foot = area.height - lines.foot.height();
+    lines.foot.draw(line(foot), buffer);
 }
 
 /// What is traced, for how long, and whether something was lost.
@@ -179,8 +197,8 @@ fn answer(state: &State, look: Look, width: usize, most: usize) -> Vec<String> {
     // Lost details alone have the word in the first line.
     let lost = facts.lost.first().filter(|_| facts.totals_suffer);
     let text = match lost {
-        Some(lost) if most > 1 => format!("{}. Lost: {lost}.", facts.headline),
-        _ => facts.headline.clone(),
+        Some(lost) => format!("{}. Lost: {lost}.", facts.headline),
+        None => facts.headline.clone(),
     };
     let mut lines = wrap(&look.plain(&text), width);
     if lines.len() > most {
@@ -260,120 +278,4 @@ fn draw_tables(state: &State, line: Line, buffer: &mut Buffer) {
         part.draw(&name, style, buffer);
         x += u16::try_from(name.width()).unwrap_or(0);
     }
-}
-
-/// Where in the selected memory the copies are.
-fn draw_strip(
-    state: &State,
-    look: Look,
-    lines: &Lines,
-    line: impl Fn(u16) -> Line,
-    buffer: &mut Buffer,
-) {
-    let y = lines.copies() + 4 + lines.rows;
-    let width = line(y).width.into();
-    let run = state.run();
-    let Some((name, region, process)) = region_of_selection(state) else {
-        let text = "where: nothing was copied from a mapping yet";
-        line(y + lines.strip - 1).draw(text, Look::faint(), buffer);
-        return;
-    };
-    let is_wanted = |row: &&Row| process.is_none_or(|id| row.process_id == id);
-    let rows = run.memory.rows.iter().filter(is_wanted);
-    let copiers = if process.is_some() {
-        1
-    } else {
-        region.inheritors
-    };
-    let parts = copied_by_slice(run, region, rows, copiers, width);
-    if lines.strip > 1 {
-        let whole = size(region.mapping.size_bytes());
-        let subject = process
-            .and_then(|id| run.process(id))
-            .map_or_else(String::new, |it| format!("{} copied ", it.pid));
-        let text = format!("where {subject}in {name} ({whole}, low to high addresses)");
-        let text = look.plain(&shorten(&text, width));
-        line(y).draw(&text, Look::faint(), buffer);
-    }
-    line(y + lines.strip - 1).draw(&look.strip(&parts), look.drawn(), buffer);
-}
-
-/// The region that is selected, or in which most of what is selected was copied; with the process, if only its
-/// copies count.
-fn region_of_selection(state: &State) -> Option<(String, &Region, Option<u32>)> {
-    let run = state.run();
-    let region = |id: u32| run.region(id);
-    let (region, process) = match state.selected().map(|row| &row.about) {
-        Some(About::Region(id)) => (region(*id), None),
-        Some(About::Process(id)) => (
-            most_copied_by(run, *id)
-                .and_then(region)
-                .or_else(|| most_copied(run)),
-            most_copied_by(run, *id).map(|_| *id),
-        ),
-        Some(About::Name(_)) | None => (most_copied(run), None),
-    };
-    let region = region?;
-    Some((region_name(run, region), region, process))
-}
-
-fn most_copied(run: &Run) -> Option<&Region> {
-    let regions = run.memory.regions.iter();
-    regions
-        .filter(|region| region.copied_pages > 0)
-        .max_by_key(|region| region.copied_pages)
-}
-
-/// The region that a process copied most of.
-fn most_copied_by(run: &Run, process: u32) -> Option<u32> {
-    let rows = &run.memory.rows;
-    let first = rows.partition_point(|row| row.process_id < process);
-    let mut sums: std::collections::BTreeMap<u32, u64> = std::collections::BTreeMap::new();
-    for row in rows[first..]
-        .iter()
-        .take_while(|row| row.process_id == process)
-    {
-        if let Some(region) = row.region_id {
-            *sums.entry(region).or_default() += row.copied.total();
-        }
-    }
-    let most = sums.into_iter().max_by_key(|(_, pages)| *pages)?;
-    (most.1 > 0).then_some(most.0)
-}
-
-/// A message, the filter while it is typed, or the keys.
-fn draw_last_line(state: &State, look: Look, line: Line, buffer: &mut Buffer) {
-    let width = line.width.into();
-    if state.phase == Phase::Ended && !state.is_typing {
-        let message = state.message.as_deref().unwrap_or_default();
-        let text = format!("the trace has ended: q leaves  {message}");
-        let text = look.plain(&cut(&printable(text.trim_end()), width));
-        line.draw(&text, Look::strong(), buffer);
-    } else if let Some(message) = &state.message {
-        let text = look.plain(&shorten(&printable(message.trim_end()), width));
-        line.draw(&text, Look::strong(), buffer);
-    } else if state.is_typing || !state.filter.is_empty() {
-        let cursor = if state.is_typing {
-            "_"
-        } else {
-            "  (Esc clears)"
-        };
-        let text = format!("filter: {}{cursor}", printable(&state.filter));
-        line.draw(&look.plain(&text), Look::strong(), buffer);
-    } else {
-        line.draw(&keys(width), Look::faint(), buffer);
-    }
-}
-
-/// The keys that there is room for.
-fn keys(width: usize) -> String {
-    let mut text = String::new();
-    for key in KEYS {
-        if text.len() + key.len() + LAST_KEY.len() + 4 > width {
-            break;
-        }
-        text.push_str(key);
-        text.push_str("  ");
-    }
-    text + LAST_KEY
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     run::{Role, Run},
-    verdict::{Card, losses},
-    words::{plural, program_of, size},
+    verdict::{Glance, losses},
+    words::{plural, printable, program_of, size},
 };
 
 /// The facts of a run.
@@ -32,7 +32,7 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) fn of(run: &Run) -> Self {
-        let card = Card::of(run);
+        let glance = Glance::of(run);
         let samples = &run.memory.timeline.samples;
         let steps = samples.windows(2).map(|pair| {
             let pages = pair[1].copied_pages.saturating_sub(pair[0].copied_pages);
@@ -41,7 +41,7 @@ impl Facts {
             u64::try_from(a_second).unwrap_or(u64::MAX)
         });
         let rates: Vec<u64> = steps.collect();
-        let how_far = card.outlook.as_ref();
+        let how_far = glance.outlook.as_ref();
         Self {
             target: target(run),
             elapsed_ns: run.head.duration_ns,
@@ -50,7 +50,7 @@ impl Facts {
             rates,
             copied: run.bytes(run.copied().total()),
             how_far: how_far.map(|it| (it.unshared_bytes, it.ceiling_bytes)),
-            headline: card.headline,
+            headline: glance.headline,
             lost: losses(run),
             totals_suffer: run.loss.happened().any(|(cause, _)| cause.totals_suffer),
         }
@@ -62,16 +62,35 @@ impl Facts {
     }
 }
 
-/// `gunicorn (4242)`, `gunicorn (4242) and 2 others`.
+/// `gunicorn (4242)`, `gunicorn (4242) and 2 others`; where no master lives, what is waited for.
 fn target(run: &Run) -> String {
     let masters = run.memory.processes.iter();
     let mut masters = masters.filter(|it| it.role == Role::Master && it.exited_ns.is_none());
     let Some(first) = masters.next() else {
-        return "every master has ended".into();
+        return without_master(run);
     };
     let name = format!("{} ({})", program_of(run, first), first.pid);
     match masters.count() as u64 {
         0 => name,
         others => format!("{name} and {}", plural(others, "other")),
+    }
+}
+
+fn without_master(run: &Run) -> String {
+    let names: Vec<String> = run
+        .head
+        .traced_targets
+        .iter()
+        .map(|it| printable(&it.name))
+        .collect();
+    let what = if run.memory.processes.is_empty() {
+        "no process yet"
+    } else {
+        "every master has ended"
+    };
+    if names.is_empty() {
+        what.into()
+    } else {
+        format!("{}: {what}", names.join(", "))
     }
 }

@@ -4,6 +4,7 @@
 mod draw;
 mod facts;
 mod look;
+mod picture;
 mod rows;
 mod screen;
 mod state;
@@ -13,6 +14,7 @@ mod thread;
 mod tests;
 
 pub use look::Look;
+pub use picture::Picture;
 pub use screen::TerminalError;
 pub use state::Phase;
 pub use thread::{Live, WriteReport};

@@ -73,6 +73,8 @@ pub(super) struct State {
     /// The first row on the screen, and the selected one.
     pub(super) top: usize,
     pub(super) at: usize,
+    /// How far what is in front of the table is scrolled, lines: down, or what a command prints up.
+    pub(super) scrolled: usize,
     /// What was done, or could not be, until the next key.
     pub(super) message: Option<String>,
     /// The last lines that the traced command printed; `None` if none was started.
@@ -100,6 +102,7 @@ impl State {
             rows: Rows::default(),
             top: 0,
             at: 0,
+            scrolled: 0,
             message: None,
             output: None,
             sorts: [Sort::default(); Table::ALL.len()],
@@ -152,6 +155,11 @@ impl State {
     pub(super) fn set_page(&mut self, rows: usize) {
         self.page = rows.max(1);
         self.scroll();
+    }
+
+    /// Takes in how far what is in front of the table can be scrolled.
+    pub(super) fn set_most_scroll(&mut self, lines: usize) {
+        self.scrolled = self.scrolled.min(lines);
     }
 
     fn show_latest(&mut self) {
@@ -255,6 +263,9 @@ impl State {
     }
 
     fn moves(&mut self, key: KeyCode) -> bool {
+        if matches!(self.front, Front::Help | Front::Output) {
+            return self.scrolls(key);
+        }
         let last = self.rows.all.len().saturating_sub(1);
         let to = match key {
             KeyCode::Char('j') | KeyCode::Down => self.at + 1,
@@ -266,6 +277,26 @@ impl State {
             _ => return false,
         };
         self.select(to);
+        true
+    }
+
+    /// A key that moves what is in front of the table; what a command prints begins at its end.
+    fn scrolls(&mut self, key: KeyCode) -> bool {
+        let at = self.scrolled;
+        let begins_at_end = self.front == Front::Output;
+        let (further, back, page) = (at + 1, at.saturating_sub(1), self.page);
+        let (page_further, page_back) = (at + page, at.saturating_sub(page));
+        let (first, last) = (0, usize::MAX / 2);
+        let (down, up) = match key {
+            KeyCode::Char('j') | KeyCode::Down => (further, back),
+            KeyCode::Char('k') | KeyCode::Up => (back, further),
+            KeyCode::PageDown => (page_further, page_back),
+            KeyCode::PageUp => (page_back, page_further),
+            KeyCode::Char('g') | KeyCode::Home => (first, last),
+            KeyCode::Char('G') | KeyCode::End => (last, first),
+            _ => return false,
+        };
+        self.scrolled = if begins_at_end { up } else { down };
         true
     }
 
@@ -330,6 +361,7 @@ impl State {
     }
 
     fn toggle(&mut self, front: Front) {
+        self.scrolled = 0;
         self.front = if self.front == front {
             Front::Table
         } else {

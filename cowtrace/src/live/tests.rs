@@ -12,7 +12,7 @@ use ratatui::{
 };
 
 use super::{
-    draw::{draw, table_rows},
+    draw::{draw, fit},
     look::Look,
     rows::{About, Table},
     state::{Action, Front, Phase, State},
@@ -21,6 +21,8 @@ use crate::run::{
     CommandLine, HeldBefore, Kind, Mapping, Process, PythonFrame, Region, Role, Row, Run, Sample,
     Sources, Stack, StackEnd, WriteKind, Writer, arbitrary,
 };
+
+mod fronts;
 
 const PAGE: u64 = 4_096;
 const START: u64 = 0x10_0000;
@@ -163,7 +165,7 @@ fn state(run: Run) -> State {
 fn screen(state: &mut State, look: Look, width: u16, height: u16) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let size = Size { width, height };
-    state.set_page(table_rows(state, look, size));
+    fit(state, look, size);
     terminal.draw(|frame| draw(state, look, frame)).unwrap();
     terminal.backend().clone()
 }
@@ -326,23 +328,6 @@ fn a_pause_keeps_the_figures_and_counting_anew_takes_off_the_old_ones() {
     assert!(text(&mut state, LOOK, 80, 24).contains("tables count from now on"));
     press(&mut state, "r");
     assert_eq!(state.run().copied().total(), 6_500);
-}
-
-#[test]
-fn keys_that_ask_for_something_say_so() {
-    let mut state = state(run(&[5_000]));
-    assert_eq!(press(&mut state, "q"), Action::End);
-    assert_eq!(press(&mut state, "w"), Action::WriteReport);
-    assert_eq!(press(&mut state, "x"), Action::Nothing);
-    for (letter, expected) in [
-        ('c', Action::End),
-        ('\\', Action::End),
-        ('4', Action::End),
-        ('z', Action::Suspend),
-    ] {
-        let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
-        assert_eq!(state.on_key(key), expected);
-    }
 }
 
 #[test]

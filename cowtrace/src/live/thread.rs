@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    draw::{draw, table_rows},
+    draw::{draw, fit},
     look::Look,
     screen::{Screen, TerminalError, check, give_back, wait_for_key},
     state::{Action, Front, Phase, State},
@@ -211,11 +211,10 @@ impl Drawing {
 
     fn draw(&mut self) -> io::Result<()> {
         let size = self.screen.terminal.size()?;
-        self.state
-            .set_page(table_rows(&self.state, self.look, size));
         if self.state.front == Front::Output {
             self.state.output = self.output.as_deref().map(last_lines);
         }
+        fit(&mut self.state, self.look, size);
         let (state, look) = (&self.state, self.look);
         self.screen
             .terminal

@@ -6,7 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashSet},
-    io,
+    fs, io,
     path::Path,
 };
 
@@ -52,6 +52,7 @@ pub fn read_prefork_trees(root: &Path, own: &[u32]) -> io::Result<PreforkTrees> 
             pid: tree.master,
             comm: read_comm(root, tree.master),
             command_line: read_command_line(root, tree.master),
+            folder: read_working_folder(root, tree.master),
             workers: tree.heirs.values().map(Vec::len).sum(),
             unsharable: read_unsharable(root, &tree.heirs, page_bytes),
             trace_options: String::new(),
@@ -59,6 +60,11 @@ pub fn read_prefork_trees(root: &Path, own: &[u32]) -> io::Result<PreforkTrees> 
         .collect();
     trees.sort_by_key(|tree| Reverse(tree.unsharable.bytes));
     Ok(PreforkTrees { trees, left_out })
+}
+
+fn read_working_folder(root: &Path, pid: u32) -> Option<String> {
+    let folder = fs::read_link(root.join(pid.to_string()).join("cwd")).ok()?;
+    Some(folder.to_string_lossy().into_owned())
 }
 
 fn find_trees(root: &Path, own: &[u32]) -> io::Result<Vec<FoundTree>> {

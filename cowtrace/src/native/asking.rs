@@ -32,6 +32,11 @@ impl Patience {
         whole: Duration::from_secs(20),
         silence: Duration::from_secs(10),
     };
+    /// While the trace runs on: nobody waits, unless it ends.
+    pub(super) const MEANWHILE: Self = Self {
+        whole: Duration::from_secs(10),
+        silence: Duration::from_secs(5),
+    };
     /// During the trace: counts stay in the kernel meanwhile, but evidence may be lost. An answer
     /// took 75 to 145 ms on a fully loaded machine.
     pub(super) const DURING_TRACE: Self = Self {

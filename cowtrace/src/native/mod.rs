@@ -1,6 +1,6 @@
 //! Names of native code: function, module and inlined functions, and the calls that led there.
 //!
-//! Files from which code is mapped are held during the trace ([`held`]) and read at the end. Their
+//! Files from which code is mapped are held during the trace ([`held`]), and read while it runs ([`meanwhile`]) and at the end. Their
 //! content is only ever read in a separate process ([`asking`], [`answer`]), which may fail or
 //! stall on it. This includes two more lookups: where an interpreter has its data ([`exports`]),
 //! needed during the trace, and where a program's data ends ([`data`]).
@@ -15,6 +15,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod held;
+mod meanwhile;
 mod names;
 mod origins;
 mod packages;
@@ -34,6 +35,7 @@ pub(crate) use code::ProgramCode;
 pub(crate) use data::ask_data_ends;
 pub(crate) use exports::Exports;
 pub(crate) use held::HeldFiles;
+pub(crate) use meanwhile::NamingUnderWay;
 pub(crate) use names::{Address, NamedFunction, Names, Naming};
 pub(crate) use stack::Chain;
 #[cfg(any(test, fuzzing))]

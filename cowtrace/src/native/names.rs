@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     answers::Answered,
-    asking,
+    asking::{self, NameReader, Patience},
     code::{Located, ProgramCode},
     held::{HeldFiles, Holding},
     origins::with_origins,
@@ -39,6 +39,8 @@ pub(crate) struct NamedFunction {
     pub(crate) inlined: Vec<String>,
     /// Whether it may have a name that can no longer be found.
     pub(crate) is_gone: bool,
+    /// Whether its file was read, so that no other name will be found.
+    is_settled: bool,
     /// Where it lies, if it has no name; boxed, since most have one.
     unnamed: Option<Box<Unnamed>>,
     caller: UnwindRule,
@@ -141,29 +143,10 @@ impl Naming {
         (part, places.len() - 1)
     }
 
-    /// Asks for all names.
-    pub(crate) fn ask(self, held: &HeldFiles) -> Names {
-        let Answered {
-            mut names,
-            problems,
-            ..
-        } = asking::ask_namer(
-            asking::NameReader::Apart,
-            &self.parts,
-            asking::Patience::AT_END,
-        );
-        let mut answer = |asked: Option<(usize, usize)>| {
-            let (part, place) = asked?;
-            names[part].as_mut()?.get_mut(place).map(std::mem::take)
-        };
-        let of_address = |(address, wanted): (Address, Wanted)| {
-            let function = match answer(wanted.asked) {
-                Some(name) => wanted.named.with(name, wanted.file),
-                None => wanted.named,
-            };
-            (address, function)
-        };
-        let named: HashMap<_, _> = self.wanted.into_iter().map(of_address).collect();
+    /// Asks for all names at the end of a trace, and adds those that are known.
+    pub(crate) fn ask(self, held: &HeldFiles, known: Names) -> Names {
+        let (mut named, problems) = self.answers(Patience::AT_END);
+        named.extend(known.named);
         // Messages about maps that could not be held do not mention the process's user.
         let unheld = held.problems().map(|(pid, problem)| (pid, (problem, 0)));
         let problems: BTreeMap<u32, _> = unheld.chain(problems).collect();
@@ -178,6 +161,28 @@ impl Naming {
             stripped_files,
             perf_map_problems: problems.into_iter().map(in_words).collect(),
         }
+    }
+
+    /// Asks for the names, and why others are not known.
+    pub(super) fn answers(self, patience: Patience) -> (NamesByAddress, ProblemsByProcess) {
+        let Answered {
+            mut names,
+            problems,
+            ..
+        } = asking::ask_namer(NameReader::Apart, &self.parts, patience);
+        let mut answer = |asked: Option<(usize, usize)>| {
+            let (part, place) = asked?;
+            names[part].as_mut()?.get_mut(place).map(std::mem::take)
+        };
+        let of_address = |(address, wanted): (Address, Wanted)| {
+            let function = match answer(wanted.asked) {
+                Some(name) => wanted.named.with(name, wanted.file),
+                None => wanted.named,
+            };
+            (address, function)
+        };
+        let named = self.wanted.into_iter().map(of_address);
+        (named.collect(), problems)
     }
 }
 
@@ -208,6 +213,7 @@ impl NamedFunction {
             module: self.module,
             inlined: name.inlined,
             is_gone: false,
+            is_settled: file.is_some(),
             unnamed: unnamed.map(Box::new),
             caller: name.caller,
         }
@@ -216,7 +222,7 @@ impl NamedFunction {
 
 /// The functions without names, and their files, in the order that [`WhoWrote`](crate::run::WhoWrote) has.
 fn without_names(
-    named: &HashMap<Address, NamedFunction>,
+    named: &NamesByAddress,
     held: &HeldFiles,
 ) -> (Vec<UnnamedFunction>, Vec<StrippedFile>) {
     let mut functions = BTreeMap::new();
@@ -248,14 +254,21 @@ fn by_offset(module: String, offset: u64) -> NamedFunction {
         module,
         inlined: Vec::new(),
         is_gone: false,
+        is_settled: false,
         unnamed: None,
         caller: UnwindRule::Unknown,
     }
 }
 
 /// Names by address.
+pub(super) type NamesByAddress = HashMap<Address, NamedFunction>;
+/// What is wrong with perf maps, by process, with the user that it runs as.
+type ProblemsByProcess = BTreeMap<u32, (Problem, u32)>;
+
+/// Names by address, and what is known of those that are missing.
+#[derive(Default)]
 pub(crate) struct Names {
-    named: HashMap<Address, NamedFunction>,
+    named: NamesByAddress,
     /// The functions that have no name, in order.
     pub(crate) unnamed_functions: Vec<UnnamedFunction>,
     /// Their files, in order.
@@ -265,6 +278,22 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// Adds names.
+    pub(crate) fn add(&mut self, named: NamesByAddress) {
+        self.named.extend(named);
+    }
+
+    /// The number of names.
+    pub(crate) fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// The same without those for which a better name may be found.
+    pub(crate) fn settled(mut self) -> Self {
+        self.named.retain(|_, function| function.is_settled);
+        self
+    }
+
     /// The function at an address; none if no code is known there.
     pub(crate) fn of(&self, address: Address) -> Option<&NamedFunction> {
         self.named.get(&address)

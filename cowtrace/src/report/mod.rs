@@ -17,4 +17,4 @@ pub use html::run_as_html;
 pub use json::{Histogram, run_as_json};
 pub use pprof::run_as_pprof;
 pub use prefork::{trees_as_json, trees_as_text};
-pub use text::{Extent, card_so_far, grown_as_text, run_as_text};
+pub use text::{Extent, card_so_far, grown_as_text, run_as_text, run_in_a_sentence};

@@ -1,9 +1,10 @@
 //! From which process each one has its memory, where the one that forked it was only a step on the way: who is forked
 //! twice, as daemons are and the workers of some servers, has a parent that exits at once.
 
-use std::collections::{HashMap, HashSet};
-
-use super::{Process, Role};
+use super::{
+    Process, Role,
+    by_id::{IdMap, IdSet},
+};
 
 /// A process that lives longer than this has worked with what it inherited, ns.
 const MOMENT_NS: u64 = 1_000_000_000;
@@ -27,19 +28,19 @@ pub fn passes_on(lived_ns: u64, written_pages: u64, inherited_pages: u64) -> boo
 #[derive(Debug, Default)]
 pub struct Donors {
     /// The parents of those that have one.
-    parents: HashMap<u32, u32>,
+    parents: IdMap<u32>,
     /// Those that forked another one, and exited at once without having done anything else.
-    steps: HashSet<u32>,
+    steps: IdSet,
 }
 
 impl Donors {
     /// Of the processes of a run.
     #[must_use]
     pub fn of(processes: &[Process]) -> Self {
-        let by_id: HashMap<u32, &Process> = processes.iter().map(|it| (it.id, it)).collect();
+        let by_id: IdMap<&Process> = processes.iter().map(|it| (it.id, it)).collect();
         let parent = |it: &Process| by_id.get(&it.parent_id?).copied();
         // Images that another one followed in the same process.
-        let followed: HashMap<u32, &Process> = processes
+        let followed: IdMap<&Process> = processes
             .iter()
             .filter_map(|it| Some((parent(it)?, it)))
             .filter(|(before, it)| before.pid == it.pid && it.pid != 0)

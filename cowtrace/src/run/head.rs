@@ -28,7 +28,7 @@ pub struct Head {
     /// Backends that could not run here, with the reason, in the order they were tried.
     #[serde(default)]
     pub rejected: Vec<(String, String)>,
-    /// Process ids that the user gave, or that were found for what the user gave, at the start.
+    /// Process ids that the user gave, or that were found for what the user gave, at the start and later; the first 1,024.
     pub targets: Vec<u32>,
     /// Those of them that have their memory from a process that is not traced.
     #[serde(default)]

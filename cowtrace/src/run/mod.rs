@@ -8,6 +8,7 @@ pub(crate) mod agreement;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod balance;
+pub mod by_id;
 pub mod cgroup;
 pub mod consumer;
 pub mod donors;
@@ -39,6 +40,7 @@ pub mod writer;
 use serde::{Deserialize, Serialize};
 
 pub use balance::{Balance, BalanceIs, PageBalance};
+pub use by_id::{IdMap, IdSet};
 pub use cgroup::{CgroupMemory, NearestLimit};
 pub use consumer::{Consumer, GrownProcess};
 pub use donors::{Donors, passes_on};

@@ -20,6 +20,8 @@ pub struct PreforkTree {
     pub comm: String,
     /// What it runs, if that could be read, as in [`CommandLine`](super::CommandLine).
     pub command_line: Option<String>,
+    /// The folder that it works in, if that could be read. From outside: may hold any character.
+    pub folder: Option<String>,
     /// Processes that have its memory, and those that have theirs.
     pub workers: usize,
     /// What can still be unshared.

@@ -10,11 +10,17 @@ pub struct CopiedBefore {
     processes: HashMap<u32, Sources>,
     regions: HashMap<u32, u64>,
     rows: HashMap<(u32, Option<u32>, Option<u64>), Sources>,
-    writers: HashMap<WriterKey, u64>,
+    writers: HashMap<WriterKey, PagesByCode>,
     duration_ns: u64,
 }
 
-/// A writer while the trace runs, when no native function has a name. Stacks keep their numbers.
+/// Pages copied by writers of one key, by native code, which gets its names while the trace runs.
+type PagesByCode = HashMap<CodeOfWriter, u64>;
+
+/// The native code of a writer: its function, with what is inlined there, and its stack. Stacks keep their numbers.
+type CodeOfWriter = (Option<String>, Vec<String>, Option<u32>);
+
+/// A writer without its native code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct WriterKey {
     kind: WriteKind,
@@ -43,22 +49,18 @@ impl CopiedBefore {
         let processes = run.memory.processes.iter();
         let regions = run.memory.regions.iter();
         let rows = run.memory.rows.iter();
-        let mut before = Self {
+        Self {
             processes: processes.map(|it| (it.id, it.copied)).collect(),
             regions: regions.map(|it| (it.id, it.copied_pages)).collect(),
             rows: rows.map(|it| (key_of_row(it), it.copied)).collect(),
-            writers: HashMap::new(),
+            writers: pages_by_writer(run),
             duration_ns: run.head.duration_ns,
-        };
-        for writer in &run.who_wrote.writers {
-            *before.writers.entry(WriterKey::of(writer)).or_default() += writer.copied_pages;
         }
-        before
     }
 
     /// The part of a run that came after it: what was copied, where and by whom.
     #[must_use]
-    pub fn since(mut self, run: &Run) -> Run {
+    pub fn since(self, run: &Run) -> Run {
         let mut part = run.clone();
         part.head.duration_ns = run.head.duration_ns.saturating_sub(self.duration_ns);
         for process in &mut part.memory.processes {
@@ -76,16 +78,82 @@ impl CopiedBefore {
                 row.copied = without(&row.copied, before);
             }
         }
-        for writer in &mut part.who_wrote.writers {
-            // Several writers may have one key: the earlier copies are taken off only once.
-            if let Some(before) = self.writers.get_mut(&WriterKey::of(writer)) {
-                let earlier = writer.copied_pages.min(*before);
-                *before -= earlier;
-                writer.copied_pages -= earlier;
-            }
-        }
-        part.who_wrote.writers.retain(|it| it.copied_pages > 0);
+        part.who_wrote.writers = self.writers_since(run);
         part
+    }
+}
+
+impl CopiedBefore {
+    /// Who copied after it. Where code had no name at that moment and has one now, its earlier pages are not known
+    /// apart: then what is alike but for the code is one writer without any.
+    fn writers_since(&self, run: &Run) -> Vec<Writer> {
+        let now = pages_by_writer(run);
+        let was_named = |key: &WriterKey| {
+            let (now, before) = (now.get(key), self.writers.get(key));
+            nameless(now) < nameless(before)
+        };
+        let mut merged: HashMap<WriterKey, Writer> = HashMap::new();
+        let mut writers = Vec::new();
+        for writer in &run.who_wrote.writers {
+            let key = WriterKey::of(writer);
+            if was_named(&key) {
+                let pages = writer.copied_pages;
+                let sum = merged.entry(key).or_insert_with(|| without_code(writer));
+                sum.copied_pages += pages;
+                continue;
+            }
+            let before = self
+                .writers
+                .get(&key)
+                .and_then(|it| it.get(&code_of(writer)));
+            let mut writer = writer.clone();
+            writer.copied_pages -= writer.copied_pages.min(before.copied().unwrap_or(0));
+            writers.push(writer);
+        }
+        for (key, mut writer) in merged {
+            let before: u64 = self.writers[&key].values().sum();
+            writer.copied_pages = writer.copied_pages.saturating_sub(before);
+            writers.push(writer);
+        }
+        writers.retain(|it| it.copied_pages > 0);
+        writers.sort_by_key(|it| std::cmp::Reverse(it.copied_pages));
+        writers
+    }
+}
+
+/// Pages of code that has no name.
+fn nameless(pages: Option<&PagesByCode>) -> u64 {
+    let pages = pages.into_iter().flatten();
+    let nameless = pages.filter(|((function, ..), _)| function.is_none());
+    nameless.map(|(_, pages)| pages).sum()
+}
+
+fn pages_by_writer(run: &Run) -> HashMap<WriterKey, PagesByCode> {
+    let mut sums: HashMap<WriterKey, PagesByCode> = HashMap::new();
+    for writer in &run.who_wrote.writers {
+        let by_code = sums.entry(WriterKey::of(writer)).or_default();
+        *by_code.entry(code_of(writer)).or_default() += writer.copied_pages;
+    }
+    sums
+}
+
+fn code_of(writer: &Writer) -> CodeOfWriter {
+    (
+        writer.function.clone(),
+        writer.inlined.clone(),
+        writer.native_stack,
+    )
+}
+
+/// A writer alike but for its code, of which nothing is known, and with no pages yet.
+fn without_code(writer: &Writer) -> Writer {
+    Writer {
+        function: None,
+        module: None,
+        inlined: Vec::new(),
+        native_stack: None,
+        copied_pages: 0,
+        ..writer.clone()
     }
 }
 
@@ -101,5 +169,49 @@ fn without(now: &Sources, before: &Sources) -> Sources {
         ksm: now.ksm.saturating_sub(before.ksm),
         hugetlb: now.hugetlb.saturating_sub(before.hugetlb),
         unknown: now.unknown.saturating_sub(before.unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(writers: &[(Option<&str>, u64)]) -> Run {
+        let mut run = Run::default();
+        let writers = writers.iter().map(|(function, copied_pages)| Writer {
+            kind: WriteKind::Other,
+            type_name: None,
+            function: function.map(Into::into),
+            module: function.map(|_| "libc".into()),
+            inlined: Vec::new(),
+            system_call: None,
+            region_id: None,
+            python_stack: None,
+            native_stack: None,
+            copied_pages: *copied_pages,
+        });
+        run.who_wrote.writers = writers.collect();
+        run
+    }
+
+    fn since(before: &Run, now: &Run) -> Vec<(Option<String>, u64)> {
+        let part = CopiedBefore::of(before).since(now);
+        let writers = part.who_wrote.writers.into_iter();
+        writers.map(|it| (it.function, it.copied_pages)).collect()
+    }
+
+    #[test]
+    fn functions_have_what_they_copied_since() {
+        let before = run(&[(Some("f"), 10), (Some("g"), 4), (None, 3)]);
+        let now = run(&[(Some("f"), 15), (Some("g"), 4), (None, 5), (Some("h"), 1)]);
+        let expected = [(Some("f".into()), 5), (None, 2), (Some("h".into()), 1)];
+        assert_eq!(since(&before, &now), expected);
+    }
+
+    #[test]
+    fn where_names_came_after_the_moment_no_function_is_given_the_pages_of_another() {
+        let before = run(&[(None, 10), (Some("f"), 5)]);
+        let now = run(&[(Some("f"), 12), (Some("g"), 7)]);
+        assert_eq!(since(&before, &now), [(None, 4)]);
     }
 }

@@ -1,9 +1,13 @@
 //! Which processes are workers: those that work with the memory that they inherited. A wrapper script forks
 //! dozens of short-lived processes, and programs start programs, which inherit nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
-use super::{CopiedMemory, Donors, Process, donors::is_short};
+use super::{
+    CopiedMemory, Donors, Process,
+    by_id::{IdMap, IdSet},
+    donors::is_short,
+};
 
 /// The descendants of the masters by what they are.
 #[derive(Debug, Default)]
@@ -17,7 +21,7 @@ pub struct Workers<'a> {
     /// Those that were started as a program, or started one at once.
     pub started: OtherProcesses<'a>,
     /// The images of workers: as they were forked, and the programs that they started in their own place later.
-    pub images: HashSet<u32>,
+    pub images: IdSet,
 }
 
 /// A process that is a worker.
@@ -61,7 +65,7 @@ impl<'a> Workers<'a> {
     pub fn of(memory: &'a CopiedMemory) -> Self {
         let lineage = Lineage::of(&memory.processes);
         let donors = Donors::of(&memory.processes);
-        let mut copied: HashMap<u32, u64> = HashMap::new();
+        let mut copied: IdMap<u64> = IdMap::default();
         for image in memory.descendants() {
             *copied.entry(lineage.first(image)).or_default() += image.copied.total();
         }
@@ -83,7 +87,7 @@ impl<'a> Workers<'a> {
                 all.started.add(first, copied_pages, &lineage);
             }
         }
-        let workers: HashSet<u32> = all.workers.iter().map(|it| it.forked.id).collect();
+        let workers: IdSet = all.workers.iter().map(|it| it.forked.id).collect();
         let images = memory.descendants();
         let images = images.filter(|image| workers.contains(&lineage.first(image)));
         all.images = images.map(|image| image.id).collect();
@@ -99,7 +103,7 @@ impl<'a> Workers<'a> {
 
     /// The processes that workers inherited from.
     #[must_use]
-    pub fn donors(&self) -> HashSet<u32> {
+    pub fn donors(&self) -> IdSet {
         let workers = self.workers.iter();
         workers.filter_map(|it| it.donor).collect()
     }
@@ -125,22 +129,22 @@ impl ProgramChildren {
 #[derive(Default)]
 struct Lineage<'a> {
     /// Every image by its number.
-    images: HashMap<u32, &'a Process>,
+    images: IdMap<&'a Process>,
     /// The first image of the same process.
-    first: HashMap<u32, u32>,
+    first: IdMap<u32>,
     /// The last image of a process, by its first image.
-    last: HashMap<u32, u32>,
+    last: IdMap<u32>,
     /// When a process ended, by its first image; none while it lives.
-    ended_ns: HashMap<u32, Option<u64>>,
+    ended_ns: IdMap<Option<u64>>,
     /// Images whose process went on to start a program.
-    succeeded: HashSet<u32>,
+    succeeded: IdSet,
     /// The image whose program an image runs: itself, or the one that its forks began with.
-    program: HashMap<u32, u32>,
+    program: IdMap<u32>,
     /// Programs whose work is done by another one that they led to.
-    wrappers: HashSet<u32>,
+    wrappers: IdSet,
     /// Until when the program ran that a process stems from and that merely prepared another one in its own
     /// place, ns, by the first image of the process.
-    prepared_until_ns: HashMap<u32, u64>,
+    prepared_until_ns: IdMap<u64>,
 }
 
 impl<'a> Lineage<'a> {
@@ -156,8 +160,8 @@ impl<'a> Lineage<'a> {
     }
 
     /// What wrapping programs started before another program took their place, with what that started.
-    fn find_preparations(&self, processes: &[Process]) -> HashMap<u32, u64> {
-        let mut until: HashMap<u32, u64> = HashMap::new();
+    fn find_preparations(&self, processes: &[Process]) -> IdMap<u64> {
+        let mut until: IdMap<u64> = IdMap::default();
         for image in processes.iter().filter(|image| self.is_first(image)) {
             let Some(parent) = self.parent(image) else {
                 continue;
@@ -191,8 +195,8 @@ impl<'a> Lineage<'a> {
     }
 
     /// Programs that led to another one, by starting it, whose children did more.
-    fn find_wrappers(&self, processes: &[Process]) -> HashSet<u32> {
-        let mut broods: HashMap<u32, ProgramChildren> = HashMap::new();
+    fn find_wrappers(&self, processes: &[Process]) -> IdSet {
+        let mut broods: IdMap<ProgramChildren> = IdMap::default();
         for image in processes {
             if let Some(donor) = self.donor(image).filter(|_| !self.began_program(image)) {
                 let brood = broods.entry(donor).or_default();
@@ -202,8 +206,8 @@ impl<'a> Lineage<'a> {
             }
         }
         // From the last to the first: what a program led to is known before the program itself.
-        let mut led_to: HashMap<u32, (ProgramChildren, &str)> = HashMap::new();
-        let mut wrappers = HashSet::new();
+        let mut led_to: IdMap<(ProgramChildren, &str)> = IdMap::default();
+        let mut wrappers = IdSet::default();
         for image in processes.iter().rev() {
             if self.program.get(&image.id) != Some(&image.id) {
                 continue;

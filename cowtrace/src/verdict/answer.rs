@@ -32,7 +32,7 @@ const FEW: usize = 2;
 /// The answer in one sentence.
 pub(crate) fn summary(run: &Run) -> String {
     if run.head.unfinished && run.memory.processes.is_empty() {
-        return "Nothing was recorded before the trace was cut off".into();
+        return "No process was traced so far".into();
     }
     let copied = run.copied().total();
     if copied == 0 {
@@ -114,7 +114,7 @@ fn about_method(run: &Run) -> Vec<String> {
     if run.head.unfinished {
         facts.push(format!(
             "The trace was cut off, or goes on: this is what it had counted after {}, before \
-             functions were named and variables looked for.",
+             variables were looked for and its last functions named.",
             seconds(run.head.duration_ns)
         ));
     }

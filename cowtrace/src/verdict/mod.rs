@@ -25,6 +25,7 @@ mod runtimes;
 mod saving;
 mod sentences;
 mod symbols;
+mod targets;
 mod walks;
 mod where_copied;
 mod writers;
@@ -35,7 +36,8 @@ pub(crate) use before::unshared_before;
 #[cfg(test)]
 pub(crate) use card::MoreWorkers;
 pub(crate) use card::{
-    Card, CardCause, CardPart, CardVariable, CopiesOnCard, LossOnCard, Outlook, Room, RoomIs,
+    Card, CardCause, CardPart, CardVariable, CopiesOnCard, Glance, LossOnCard, Outlook, Room,
+    RoomIs,
 };
 pub(crate) use causes::CauseIs;
 pub(crate) use free_memory::FreePages;
@@ -58,6 +60,7 @@ pub(crate) use python::note_on_python_stacks;
 pub(crate) use remedies::{advice, advice_by_cause};
 pub(crate) use saving::saving_in_words;
 pub(crate) use sentences::{who_wrote_most, who_wrote_most_of_regions};
+pub(crate) use targets::{TargetSummary, summaries_of_targets};
 pub(crate) use walks::{notes_on_walks, why_not_looked_for};
 pub(crate) use where_copied::copied_by_slice;
 #[cfg(test)]

@@ -46,13 +46,14 @@ struct GrowerRow {
 }
 
 impl TouchSums {
-    /// Adds a sampled first touch of memory of a kind, by the record of its process.
+    /// Adds a sampled first touch of memory of a kind, by the record of its process; returns whether its place is a
+    /// new one.
     pub(super) fn take(
         &mut self,
         evidence: &Evidence,
         code: CodePlace,
         (process_id, kind): (u32, Option<Kind>),
-    ) {
+    ) -> bool {
         let is_known = u64::from(evidence.system_call()) != UNKNOWN_CALL;
         let is_call = evidence.core.flags & BY_KERNEL != 0 && is_known;
         let key = TouchKey {
@@ -61,16 +62,17 @@ impl TouchSums {
             kind,
             call: is_call.then(|| evidence.system_call()),
         };
-        self.add(key, evidence.pages());
+        self.add(key, evidence.pages())
     }
 
-    fn add(&mut self, mut key: TouchKey, pages: u64) {
+    fn add(&mut self, mut key: TouchKey, pages: u64) -> bool {
         if self.0.len() >= MAX_PLACES && !self.0.contains_key(&key) {
             key.code = key.code.unknown();
         }
         let sum = self.0.entry(key).or_default();
         sum.samples += 1;
         sum.pages += pages;
+        sum.samples == 1
     }
 
     /// The places.

@@ -1,8 +1,11 @@
 //! From evidence to names: which function wrote, and what was written. Knows neither the probe nor
 //! reports. It reads processes from outside and checks every value.
 
+mod asked;
+mod early;
 mod growers;
 mod named;
+mod native_stacks;
 mod place;
 mod program;
 mod stacks;
@@ -24,6 +27,7 @@ use crate::{
     run::{Grower, Kind, PythonFrame, WriteKind},
     runtime::cpython::Python,
 };
+use early::EarlyNames;
 use growers::TouchSums;
 pub use named::NamedWriters;
 use place::CodePlace;
@@ -33,7 +37,7 @@ use stacks::Stacks;
 /// Most distinct writers: about 8 MiB. Further ones are grouped by kind and type.
 const MAX_WRITERS: usize = 65_536;
 
-/// A writer during the trace. Native names are looked up once, at the end.
+/// A writer during the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     code: CodePlace,
@@ -65,6 +69,7 @@ pub struct Writers {
     touches: TouchSums,
     python: Stacks<PythonFrame>,
     held: HeldFiles,
+    early: EarlyNames,
 }
 
 impl Writers {
@@ -139,7 +144,11 @@ impl Writers {
         if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
             key.code = code.unknown();
         }
-        *self.sums.entry(key).or_default() += evidence.pages();
+        let sum = self.sums.entry(key).or_insert_with(|| {
+            self.early.want(key.code);
+            0
+        });
+        *sum += evidence.pages();
         matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
     }
 
@@ -154,13 +163,16 @@ impl Writers {
         native: impl FnOnce(u64) -> Option<NativeStack>,
     ) {
         let (_, code) = self.place_of(evidence, origin, python, native);
-        self.touches.take(evidence, code, memory);
+        if self.touches.take(evidence, code, memory) {
+            self.early.want(code);
+        }
     }
 
-    /// Who grew the heap so far, with what is known at once: Python stacks, but no functions.
+    /// Who grew the heap so far: functions are those that have names by now.
     #[must_use]
     pub fn growers_so_far(&self, process_in_run: impl Fn(u32) -> u32) -> Vec<Grower> {
-        self.touches.named(|_| (None, None), process_in_run)
+        let name = |code| self.early.name_of(code);
+        self.touches.named(name, process_in_run)
     }
 
     /// The program of a piece of evidence, and the place in it; makes sure that it can be named later.

@@ -1,13 +1,13 @@
 //! Who wrote, by name: turns the sums by address into names, at the end of the trace.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use cowtrace_common::evidence::UNKNOWN_CALL;
 
-use super::{Key, Writers, place::CodePlace, program::Program, stacks::Stacks};
+use super::{Key, Writers, native_stacks::NativeStacks, place::CodePlace, program::Program};
 use crate::{
-    native::{Address, Chain, NamedFunction as Function, Names, Naming},
-    run::{Grower, NativeFrame, WhoWrote, WriteKind, Writer},
+    native::NamedFunction as Function,
+    run::{Grower, WhoWrote, WriteKind, Writer},
 };
 
 /// Who wrote, by name.
@@ -47,7 +47,7 @@ impl Writers {
         for (&id, program) in &mut self.programs {
             program.hold_rest(&self.proc_root, &pids_of(id), &mut self.held);
         }
-        let names = self.names();
+        let names = self.ask_for_names();
         let mut rows: HashMap<WriterRow, u64> = HashMap::new();
         let mut native = NativeStacks::default();
         let mut code_gone = 0;
@@ -70,7 +70,7 @@ impl Writers {
         };
         let growers = self.touches.named(name_place, process_in_run);
         let (python_frames, python_stacks) = self.python.into_parts();
-        let (native_frames, native_stacks) = native.named.into_parts();
+        let (native_frames, native_stacks) = native.into_parts();
         let who_wrote = WhoWrote {
             writers: most_pages_first(rows),
             python_frames,
@@ -88,117 +88,28 @@ impl Writers {
         }
     }
 
-    /// Who wrote so far, with what is known at once: kinds, types and Python stacks, but no
-    /// functions.
+    /// Who wrote so far: functions are those that have names by now.
     #[must_use]
     pub fn so_far(&self) -> WhoWrote {
         let mut rows: HashMap<WriterRow, u64> = HashMap::new();
         for (key, pages) in &self.sums {
             if let Some(program) = self.programs.get(&key.code.program) {
-                *rows
-                    .entry(WriterRow::new(key, program, None, None))
-                    .or_default() += pages;
+                let (function, native_stack) = self.early.name_of(key.code);
+                let row = WriterRow::new(key, program, function, native_stack);
+                *rows.entry(row).or_default() += pages;
             }
         }
         let (python_frames, python_stacks) = self.python.parts();
+        let (native_frames, native_stacks) = self.early.stacks();
         WhoWrote {
             writers: most_pages_first(rows),
             python_frames,
             python_stacks,
+            native_frames,
+            native_stacks,
             ..WhoWrote::default()
         }
     }
-
-    /// Names of all code that wrote or touched new memory, or called code that did.
-    fn names(&self) -> Names {
-        let mut naming = Naming::default();
-        let mut seen = HashSet::new();
-        let places = self.sums.keys().map(|key| key.code);
-        for code in places.chain(self.touches.keys().map(|key| key.code)) {
-            let Some(program) = self.programs.get(&code.program) else {
-                continue;
-            };
-            let makers = program.makers(code.process);
-            naming.want(code.address(), &program.code, &self.held, makers);
-            let Some(number) = code.native_stack else {
-                continue;
-            };
-            if !seen.insert((code.program, code.process, number)) {
-                continue;
-            }
-            let addresses = program.chain(number).into_iter().flat_map(Chain::addresses);
-            for at in addresses {
-                naming.want(code.returning(at), &program.code, &self.held, makers);
-            }
-        }
-        naming.ask(&self.held)
-    }
-}
-
-impl CodePlace {
-    /// Where it happened.
-    fn address(&self) -> Address {
-        Address {
-            program: self.program,
-            process: self.process,
-            at: self.instruction,
-            is_return: false,
-        }
-    }
-
-    /// A return address.
-    fn returning(&self, at: u64) -> Address {
-        Address {
-            at,
-            is_return: true,
-            ..self.address()
-        }
-    }
-}
-
-/// Native stacks by name.
-#[derive(Default)]
-struct NativeStacks {
-    named: Stacks<NativeFrame>,
-    known: HashMap<(Address, u64), u32>,
-}
-
-impl NativeStacks {
-    /// Number of a writer's stack: the function that wrote, and its callers.
-    fn of(&mut self, code: CodePlace, program: &Program, names: &Names) -> Option<u32> {
-        let number = code.native_stack?;
-        let address = code.address();
-        if let Some(&stack) = self.known.get(&(address, number)) {
-            return Some(stack);
-        }
-        let innermost = names.of(address)?;
-        let (callers, end) = names.callers(address, program.chain(number)?);
-        let mut frames = Vec::new();
-        for function in std::iter::once(Some(innermost)).chain(callers) {
-            frames.extend(
-                frames_of(function)
-                    .into_iter()
-                    .map(|it| self.named.frame(it)),
-            );
-        }
-        let stack = self.named.add(frames, end);
-        self.known.insert((address, number), stack);
-        Some(stack)
-    }
-}
-
-/// A function with the functions inlined into it, innermost first.
-fn frames_of(function: Option<&Function>) -> Vec<NativeFrame> {
-    let frame = |name: Option<&String>, inlined| NativeFrame {
-        function: name.cloned(),
-        module: function.map(|function| function.module.clone()),
-        inlined,
-    };
-    let inlined = function.into_iter().flat_map(|function| &function.inlined);
-    inlined
-        .map(|name| frame(Some(name), true))
-        .chain([frame(function.map(|function| &function.function), false)])
-        .collect()
 }
 
 impl WriterRow {

@@ -1,6 +1,8 @@
 //! Where in a program something was done.
 
-/// Where in a program something was done. Native names are looked up once, at the end.
+use crate::native::Address;
+
+/// Where in a program something was done. Native names are looked up later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CodePlace {
     pub(super) program: u32,
@@ -22,6 +24,25 @@ impl CodePlace {
             python_stack: None,
             native_stack: None,
             process: None,
+        }
+    }
+
+    /// Where it happened.
+    pub(super) fn address(&self) -> Address {
+        Address {
+            program: self.program,
+            process: self.process,
+            at: self.instruction,
+            is_return: false,
+        }
+    }
+
+    /// A return address.
+    pub(super) fn returning(&self, at: u64) -> Address {
+        Address {
+            at,
+            is_return: true,
+            ..self.address()
         }
     }
 }

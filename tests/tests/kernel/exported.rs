@@ -186,6 +186,29 @@ fn a_profile_is_pulled_while_the_service_writes() {
 }
 
 #[test]
+fn functions_get_their_names_while_the_trace_runs() {
+    if !can_trace("functions_get_their_names_while_the_trace_runs") {
+        return;
+    }
+    let mut traced = Traced::start("named");
+    traced.tell("1500");
+    let begun = Instant::now();
+    loop {
+        let report = traced.report().0;
+        assert_eq!(report["run"]["unfinished"], true);
+        let writers = report["writers"].as_array().into_iter().flatten();
+        // CPython's own functions have names, also where its debug information is not there.
+        let mut functions = writers.filter_map(|it| it["function"].as_str());
+        if functions.any(|function| !function.contains("+0x")) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}", report["writers"]);
+        thread::sleep(Duration::from_millis(200));
+    }
+    let _ = traced.end();
+}
+
+#[test]
 fn an_address_that_cannot_be_had_ends_it_before_it_traces() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("its address").to_string();
@@ -194,6 +217,7 @@ fn an_address_that_cannot_be_had_ends_it_before_it_traces() {
         (address.as_str(), "Address already in use"),
         ("localhost:9435", "write it like 127.0.0.1:9435"),
         ("127.0.0.1:99999", "write it like 127.0.0.1:9435"),
+        ("80000", "give a port alone, up to 65535"),
         ("192.0.2.1:9435", "cannot listen on 192.0.2.1:9435"),
     ] {
         let output = cowtrace_tests::command::cowtrace(&["--pid", &own, "--listen", listen]);

@@ -64,7 +64,7 @@ pub(crate) fn measure(binaries: &Path) -> Result<Upkeep> {
 }
 
 /// Share of a core over this period.
-fn cpu_share(pid: u32) -> Result<f64> {
+pub(crate) fn cpu_share(pid: u32) -> Result<f64> {
     let begun = Instant::now();
     let before = cpu_ticks(pid)?;
     thread::sleep(WINDOW);

@@ -82,8 +82,8 @@ pub(in crate::collect) struct PreviousSnapshots {
 }
 
 impl PreviousSnapshots {
-    /// The next snapshot: `run` with its losses, and what has changed since the last one. Writers have no
-    /// native functions, which are looked up at the end.
+    /// The next snapshot: `run` with its losses, and what has changed since the last one. Of
+    /// native functions it has the names that are known by then.
     pub(in crate::collect) fn next(&mut self, mut run: Run, so_far: &SoFar<'_>) -> Snapshot {
         let is_whole = !self.has_begun;
         let SoFar { probe, records, .. } = so_far;

@@ -1,7 +1,10 @@
 //! The end of a trace: what is read once more, and the run that comes of it.
 
 use super::{
-    super::assemble::whole::{FinalParts, RunIdentity, all_losses, complete_run},
+    super::assemble::{
+        snapshot::SnapshotFor,
+        whole::{FinalParts, RunIdentity, all_losses, complete_run},
+    },
     Collector, TraceView,
 };
 use crate::{
@@ -11,9 +14,15 @@ use crate::{
 };
 
 impl Collector {
-    /// Takes the hooks off and gives everything that was observed. `stop` ends the search for variables.
+    /// Takes the hooks off and gives everything that was observed. `stop` ends the search for variables. `meanwhile` gets
+    /// the run as it is before memory is searched: its counts are final.
     #[must_use]
-    pub fn finish(mut self, identity: RunIdentity, stop: Stop) -> Run {
+    pub fn finish(
+        mut self,
+        identity: RunIdentity,
+        stop: Stop,
+        meanwhile: Option<&mut dyn FnMut(&Run)>,
+    ) -> Run {
         let skipped = self.probe.detach();
         // The trace ends here, however long the rest takes.
         let duration_ns = self.clock.elapsed_ns();
@@ -26,6 +35,9 @@ impl Collector {
         self.probe.flush_log();
         let open = self.probe.tables.drain_threads();
         self.take_rest();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile(&self.counted(identity.clone(), duration_ns));
+        }
         let records = self.processes.records();
         self.allocators.look_at_end(records, &proc_root);
         let view = TraceView {
@@ -64,6 +76,16 @@ impl Collector {
             grown,
         };
         complete_run(run, parts, &proc_root)
+    }
+
+    /// The run once the hooks are off, with what is known of it.
+    fn counted(&mut self, identity: RunIdentity, at_ns: u64) -> Run {
+        self.forget_snapshots(SnapshotFor::Watch);
+        let mut run = self.snapshot(identity, SnapshotFor::Watch).run;
+        let last = self.processes.sample(&self.probe.tables);
+        let samples = &mut run.memory.timeline.samples;
+        samples.push(Sample { at_ns, ..last });
+        run
     }
 
     /// Reads the mappings and the counts of all who live, with those of faults that were not done.

@@ -121,8 +121,18 @@ fn padded(words: &str, width: usize, is_right: bool) -> String {
     }
 }
 
-/// The table, with the titles of its columns in a line of their own.
-pub(super) fn draw_table(state: &State, look: Look, titles: Line, area: Rect, buffer: &mut Buffer) {
+/// The table, with the titles of its columns in the first line.
+pub(super) fn draw_table(state: &State, look: Look, area: Rect, buffer: &mut Buffer) {
+    let titles = Line {
+        x: area.x,
+        y: area.y,
+        width: area.width,
+    };
+    let area = Rect {
+        y: area.y + 1,
+        height: area.height.saturating_sub(1),
+        ..area
+    };
     let shown = Shown::of(state, look, area.height.into(), area.width.into());
     draw_titles(&shown, state, look, titles, area.height, buffer);
     draw_rows(&shown, state, look, area, buffer);

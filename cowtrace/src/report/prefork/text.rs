@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     run::{BalanceIs, PreforkTree, PreforkTrees, Unsharable},
-    terminal::{Grid, Style, heading, indented, paragraph},
+    terminal::{Grid, Style, heading, indented, item, paragraph},
     words::{cut, plural, printable, size},
 };
 
@@ -14,6 +14,8 @@ const HEADER: [&str; 4] = [
     "pid",
     "command, and what traces it",
 ];
+/// In less, columns, a table has no room for commands.
+const LEAST_TABLE: usize = 60;
 const NOTHING: &str = "No process here shares 1 MiB or more with one that it was forked from: there is nothing that \
                        copy-on-write could still copy.";
 const COARSE: &str = "at most: without CAP_SYS_ADMIN the kernel does not show which pages are the same; \
@@ -29,6 +31,20 @@ pub fn trees_as_text(found: &PreforkTrees, style: Style, out: &mut dyn Write) ->
     let title =
         "PREFORK TREES, by memory that workers still share with the process that they have it from";
     heading(title, style, out)?;
+    if style.width < LEAST_TABLE {
+        for tree in &found.trees {
+            write_tree(found, tree, style, out)?;
+        }
+    } else {
+        write_table(found, style, out)?;
+    }
+    for note in notes(found) {
+        indented(&note, style, out)?;
+    }
+    Ok(())
+}
+
+fn write_table(found: &PreforkTrees, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Grid::new(&HEADER, &[0, 1, 2]).dispensable(&[1]);
     for tree in &found.trees {
         let figures = [
@@ -36,13 +52,43 @@ pub fn trees_as_text(found: &PreforkTrees, style: Style, out: &mut dyn Write) ->
             tree.workers.to_string(),
             tree.pid.to_string(),
         ];
-        table.add(figures, move |room| lines_of_tree(tree, room));
+        let what = what_runs(found, tree);
+        table.add(figures, move |room| {
+            format!("{}\n  {}", cut(&what, room), command(tree, room - 2))
+        });
     }
-    writeln!(out, "{}", table.lines(style))?;
-    for note in notes(found) {
-        indented(&note, style, out)?;
+    writeln!(out, "{}", table.lines(style))
+}
+
+/// A tree where a table has no room: the command has a line of its own.
+fn write_tree(
+    found: &PreforkTrees,
+    tree: &PreforkTree,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let shares = unsharable_in_words(&tree.unsharable);
+    let workers = plural(tree.workers as u64, "worker");
+    let head = format!("{shares}, {workers}: {}", what_runs(found, tree));
+    // Two lines tell most services apart.
+    item(&cut(&head, 2 * style.width - 16), style, out)?;
+    writeln!(out, "    {}", command(tree, style.width - 4))
+}
+
+/// What a tree runs; where several run the same, with the folder that they work in.
+fn what_runs(found: &PreforkTrees, tree: &PreforkTree) -> String {
+    let what = |tree: &PreforkTree| {
+        tree.command_line
+            .as_deref()
+            .unwrap_or(&tree.comm)
+            .to_owned()
+    };
+    let own = what(tree);
+    let alike = found.trees.iter().filter(|it| what(it) == own).count();
+    match &tree.folder {
+        Some(folder) if alike > 1 => format!("{} in {}", printable(&own), printable(folder)),
+        _ => printable(&own),
     }
-    Ok(())
 }
 
 fn unsharable_in_words(unsharable: &Unsharable) -> String {
@@ -54,18 +100,14 @@ fn unsharable_in_words(unsharable: &Unsharable) -> String {
     }
 }
 
-/// What it runs, and the command that traces it, which is never cut: where there is no room, it is a shorter one.
-fn lines_of_tree(tree: &PreforkTree, room: usize) -> String {
-    let what = tree.command_line.as_deref().unwrap_or(&tree.comm);
-    let by_pid = format!("--pid {}", tree.pid);
-    let commands = [
-        format!("  cowtrace {}", tree.trace_options),
-        format!("  cowtrace {by_pid}"),
-    ];
-    let mut commands = commands.into_iter();
-    let trace = commands.find(|command| command.len() <= room);
-    let trace = trace.unwrap_or(by_pid);
-    format!("{}\n{trace}", cut(&printable(what), room))
+/// The command that traces it, which is never cut: where there is no room, it is a shorter one.
+fn command(tree: &PreforkTree, room: usize) -> String {
+    let command = format!("cowtrace {}", tree.trace_options);
+    if command.len() <= room {
+        command
+    } else {
+        format!("cowtrace --pid {}", tree.pid)
+    }
 }
 
 /// What the figures leave out.
@@ -116,6 +158,7 @@ mod tests {
             pid,
             comm: "web".into(),
             command_line: Some(command.into()),
+            folder: Some(format!("/srv/{pid}")),
             workers: 8,
             unsharable: Unsharable {
                 bytes,
@@ -162,7 +205,7 @@ mod tests {
                 "{text}"
             );
             assert!(!text.contains('\x1b'), "{text}");
-            assert!(text.contains("--pid 4242\n"), "{text}");
+            assert!(text.contains("cowtrace --pid 4242\n"), "{text}");
         }
         let text = shown(&found, 80);
         for part in [
@@ -174,6 +217,21 @@ mod tests {
             "1 smaller tree left out",
         ] {
             assert!(text.contains(part), "{part} in {text}");
+        }
+        let twins = PreforkTrees {
+            trees: vec![
+                tree(7, Some(3 << 20), BalanceIs::Exact, "python3 -c"),
+                tree(8, Some(2 << 20), BalanceIs::Exact, "python3 -c"),
+            ],
+            left_out: 0,
+        };
+        for width in [40, 80] {
+            let text = shown(&twins, width);
+            let text: Vec<&str> = text.split_whitespace().collect();
+            let text = text.join(" ");
+            for folder in ["python3 -c in /srv/7", "python3 -c in /srv/8"] {
+                assert!(text.contains(folder), "{text}");
+            }
         }
         let none = shown(&PreforkTrees::default(), 80);
         assert!(none.contains("nothing that"), "{none}");

@@ -14,6 +14,7 @@ mod regions;
 mod rows;
 mod strips;
 mod summary;
+mod targets;
 mod view;
 mod writers;
 
@@ -24,7 +25,22 @@ use std::io::{self, Write};
 pub use extent::Extent;
 pub use grown::grown_as_text;
 
-use crate::{run::Run, terminal::Style, verdict::Card};
+use crate::{
+    run::Run,
+    terminal::{Style, paragraph},
+    verdict::{Card, Glance},
+};
+
+/// Writes only the verdict of a run, and where it may be more.
+pub fn run_in_a_sentence(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let verdict = Glance::of(run).headline;
+    let open = if run.head.unfinished {
+        " (the trace goes on, or was cut off)"
+    } else {
+        ""
+    };
+    paragraph(&format!("{verdict}{open}"), style, out)
+}
 
 /// The card of a run of which more is still to be found.
 #[must_use]
@@ -54,6 +70,7 @@ pub fn run_as_text(
         summary::write_answer(run, &card, style, out)?;
         grown::write_grown(run, style, out)?;
     }
+    targets::write_targets(run, extent, style, out)?;
     // Tables of few copies would hide that nothing is to be seen in them.
     let has_tables = extent.is_full() || card.copies.as_ref().is_none_or(|it| !it.are_few);
     if run.copied().total() > 0 && has_tables {

@@ -120,7 +120,7 @@ fn children_of_a_script_that_becomes_a_service_are_helpers() {
     assert_eq!(all.helpers.parents, BTreeSet::from(["bash"]));
     assert_eq!(all.helpers.copied_pages, 72 * 60);
     assert_eq!(all.inherited_pages(), Some(20_000));
-    assert_eq!(all.donors(), HashSet::from([service]));
+    assert_eq!(all.donors(), IdSet::from_iter([service]));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_worker_that_starts_a_program_after_its_work_stays_one_worker() {
     assert_eq!(tree.counts(), [4, 0, 0]);
     let all = tree.run.workforce();
     assert!(all.workers.iter().all(|worker| worker.copied_pages == 507));
-    assert_eq!(all.donors(), HashSet::from([0]));
+    assert_eq!(all.donors(), IdSet::from_iter([0]));
 }
 
 #[test]

@@ -122,11 +122,35 @@ impl GrownOnCard {
     }
 }
 
+/// The first of the facts, for whoever looks often.
+pub(crate) struct Glance {
+    /// As on the card.
+    pub(crate) headline: String,
+    /// As on the card.
+    pub(crate) outlook: Option<Outlook>,
+}
+
+impl Glance {
+    /// The facts of a run.
+    pub(crate) fn of(run: &Run) -> Self {
+        let growth = growth_of_tree(run);
+        Self {
+            headline: headline(run, growth.as_ref()),
+            outlook: Outlook::of(run, growth.as_ref()),
+        }
+    }
+}
+
+/// The verdict, or what was copied where nobody looked for one.
+fn headline(run: &Run, growth: Option<&TreeGrowth>) -> String {
+    let verdict = growth.map(|growth| verdict_in_words(run, growth));
+    verdict.unwrap_or_else(|| format!("{}.", answer::summary(run)))
+}
+
 impl Card {
     /// The facts of a run.
     pub(crate) fn of(run: &Run) -> Self {
         let growth = growth_of_tree(run);
-        let verdict = growth.as_ref().map(|growth| verdict_in_words(run, growth));
         let copies_are_aside = growth.as_ref().is_some_and(is_about_new_memory);
         let is_of_interest = |growth: &&TreeGrowth| {
             let has_stopped = growth.kind == VerdictKind::WarmedUp;
@@ -140,8 +164,8 @@ impl Card {
         let is_of_lives = |growth: &TreeGrowth| growth.kind == VerdictKind::GrowsUntilReplaced;
         let has_grower = is_unbounded || growth.as_ref().is_some_and(is_of_lives);
         Self {
-            is_verdict: verdict.is_some(),
-            headline: verdict.unwrap_or_else(|| format!("{}.", answer::summary(run))),
+            is_verdict: growth.is_some(),
+            headline: headline(run, growth.as_ref()),
             copies: CopiesOnCard::of(run, growth.as_ref()),
             beside: parts_beside(run, growth.as_ref()),
             copies_are_aside,

@@ -1,17 +1,15 @@
 //! Copies that may be in memory over the time of a trace: those of the processes that live.
 
-use std::collections::{HashMap, HashSet};
-
 use super::{series::PARTS, shape::Series, window::Window};
-use crate::run::{Balance, BalanceIs, Donors, Process, Role, Run, Sample};
+use crate::run::{Balance, BalanceIs, Donors, IdMap, IdSet, Process, Role, Run, Sample};
 
 /// Copies in memory of a run.
 pub(super) struct CopiesInMemory<'a> {
     /// All samples of the run.
     samples: &'a [Sample],
-    processes: HashMap<u32, &'a Process>,
+    processes: IdMap<&'a Process>,
     /// Those with children in the trace. What others copy is what they inherited themselves.
-    parents: HashSet<u32>,
+    parents: IdSet,
     donors: Donors,
     /// In the order of process and time.
     balances: &'a [Balance],
@@ -124,8 +122,8 @@ impl<'a> CopiesInMemory<'a> {
     }
 
     /// When the oldest living child of each process was forked, ns since the start.
-    fn oldest_children(&self, sample: &Sample) -> HashMap<u32, u64> {
-        let mut oldest = HashMap::new();
+    fn oldest_children(&self, sample: &Sample) -> IdMap<u64> {
+        let mut oldest = IdMap::default();
         for id in sample.held_by_process.keys() {
             let Some(process) = self.processes.get(id) else {
                 continue;

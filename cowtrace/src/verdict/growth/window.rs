@@ -1,8 +1,8 @@
 //! The part of a trace that a verdict is about: from the first fork on, while workers lived.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
-use crate::run::{Role, Run, Sample};
+use crate::run::{IdMap, IdSet, Role, Run, Sample};
 
 /// While fewer than one in so many of the workers that there are at most times live, a service has not begun
 /// or is shutting down.
@@ -15,13 +15,13 @@ pub(super) struct Window<'a> {
     /// Never empty.
     samples: &'a [Sample],
     /// Anonymous pages that each process had at the beginning, or when it was first traced later.
-    before: HashMap<u32, u64>,
+    before: IdMap<u64>,
     /// Pages that had been touched for the first time by then.
     touched_before: u64,
     /// Likewise pages that had been copied, as by a script in front of a service.
     copied_before: u64,
     /// The same of each process that is older than the first fork.
-    touched_before_by: HashMap<u32, u64>,
+    touched_before_by: IdMap<u64>,
     /// When the first worker was forked, ns; 0 if it is looked at from the start.
     first_fork_ns: u64,
 }
@@ -33,7 +33,7 @@ impl<'a> Window<'a> {
     /// was there before is looked at from the start, whatever it forks. What a service gives back when all
     /// its workers exit does not count against what they had.
     pub(super) fn of(run: &'a Run) -> Option<Self> {
-        let samples = &run.memory.timeline.samples;
+        let samples = while_any_lived(&run.memory.timeline.samples);
         let workers = processes_at_work(run);
         let started = workers.iter().filter_map(|id| run.process(*id));
         let first_fork = started.map(|it| it.started_ns).min();
@@ -138,6 +138,15 @@ impl<'a> Window<'a> {
     }
 }
 
+/// Samples up to the last at which anything lived: what the machine does after it is none of the service's. All of
+/// them where nothing lived for long enough to be seen.
+fn while_any_lived(samples: &[Sample]) -> &[Sample] {
+    let last = samples
+        .iter()
+        .rposition(|sample| !sample.held_by_process.is_empty());
+    last.map_or(samples, |last| &samples[..=last])
+}
+
 /// Pages that had been copied at the last sample before a time.
 fn copied_by(samples: &[Sample], before_ns: u64) -> u64 {
     let later = samples.partition_point(|sample| sample.at_ns < before_ns);
@@ -158,9 +167,9 @@ fn last_at_work(living: &[usize], first: usize) -> Option<usize> {
 }
 
 /// What each process had at a sample if it is older than the first fork, else when it was first traced.
-fn held_before(run: &Run, begun: &Sample, first_fork: u64) -> HashMap<u32, u64> {
+fn held_before(run: &Run, begun: &Sample, first_fork: u64) -> IdMap<u64> {
     let held = run.growth.held_before.iter();
-    let mut before: HashMap<u32, u64> = held.map(|it| (it.process_id, it.pages)).collect();
+    let mut before: IdMap<u64> = held.map(|it| (it.process_id, it.pages)).collect();
     before.extend(of_older(run, &begun.held_by_process, first_fork));
     before
 }
@@ -183,7 +192,7 @@ fn is_attached(run: &Run) -> bool {
 }
 
 /// The processes whose work a trace is about: workers, or else the programs that were started and lasted.
-fn processes_at_work(run: &Run) -> HashSet<u32> {
+fn processes_at_work(run: &Run) -> IdSet {
     let forked = run.workforce().workers;
     if !forked.is_empty() {
         return forked.iter().map(|it| it.forked.id).collect();

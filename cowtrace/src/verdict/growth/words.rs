@@ -50,7 +50,7 @@ pub(crate) fn verdict_in_words(run: &Run, growth: &TreeGrowth) -> String {
         | VerdictKind::Elsewhere => beside(growth, &time),
         VerdictKind::NothingGrew => ended_at_once(run)
             .or_else(|| attached_late(run, growth))
-            .unwrap_or_else(|| nothing_grew(growth, &time)),
+            .unwrap_or_else(|| nothing_grew(run, growth, &time)),
     }
 }
 
@@ -70,17 +70,25 @@ fn copy_on_write(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     }
 }
 
-/// What there was to see nevertheless.
-fn nothing_grew(growth: &TreeGrowth, time: &str) -> String {
+/// What there was to see nevertheless; so far, where processes have not lived for long and may do more.
+fn nothing_grew(run: &Run, growth: &TreeGrowth, time: &str) -> String {
+    let mut processes = run.memory.processes.iter();
+    let may_do_more = growth.duration_ns < SOON_NS && processes.any(|it| it.exited_ns.is_none());
+    let so_far = if may_do_more { "SO FAR " } else { "" };
     let ended = growth.copied_bytes.saturating_sub(growth.held_bytes);
     if ended > growth.held_bytes && ended >= A_LITTLE_BYTES {
         let all = size(growth.copied_bytes);
         return format!(
-            "NOTHING GREW IN {time}: {all} copied on write, mostly by processes that ended"
+            "{so_far}NOTHING GREW IN {time}: {all} copied on write, mostly by processes that ended"
         );
     }
+    let amount = if growth.growth_bytes() == 0 {
+        "NOTHING"
+    } else {
+        "LITTLE"
+    };
     let (copied, new) = (size(growth.held_bytes), size(growth.new_bytes));
-    format!("NOTHING GREW IN {time}: {copied} copied on write, {new} of new memory")
+    format!("{so_far}{amount} GREW IN {time}: {copied} copied on write, {new} of new memory")
 }
 
 /// Where each worker grows until another one takes its place.
@@ -108,7 +116,9 @@ fn share_of_free_memory(run: &Run, growth: &TreeGrowth) -> Option<String> {
 
 fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     if growth.copied_bytes > growth.touched_bytes {
-        let workers = match run.workforce().workers.len() as u64 {
+        let workers = run.workforce().workers;
+        let wrote = workers.iter().filter(|it| it.copied_pages > 0).count();
+        let workers = match wrote as u64 {
             0 => {
                 let copies = |it: &&Process| it.copied.total() > 0;
                 let number = run.memory.processes.iter().filter(copies).count();
@@ -121,6 +131,7 @@ fn comes_and_goes(run: &Run, growth: &TreeGrowth, time: &str) -> String {
         let largest = run.memory.processes.iter().map(|it| it.copied.total());
         // The peak is the most of samples.
         let held = match growth.peak_held_bytes {
+            0 if workers.starts_with("1 ") => "which has exited".into(),
             0 => "which have exited".into(),
             peak => {
                 let peak = peak.max(run.bytes(largest.max().unwrap_or(0)));

@@ -24,7 +24,7 @@ const UNTIL_REPLACED: [&str; 2] = ["grows-until-replaced", "EACH WORKER GROWS BY
 const COMES_AND_GOES: [&str; 2] = ["comes-and-goes", "MEMORY COMES AND GOES: "];
 const WORK: [&str; 2] = ["comes-and-goes", "COPY-ON-WRITE WORK, LITTLE MEMORY: "];
 const WARMED_UP: [&str; 2] = ["warmed-up", "NEW MEMORY THAT STOPPED GROWING "];
-const NOTHING: [&str; 2] = ["nothing-grew", "NOTHING GREW IN "];
+const NOTHING: [&str; 2] = ["nothing-grew", "LITTLE GREW IN "];
 /// The same, where the workers had copied before.
 const BEFORE: [&str; 2] = ["nothing-grew", "ONLY "];
 
