@@ -1,6 +1,7 @@
 //! A trace under way: keeps the order in which its parts take in what the kernel side and /proc say.
 
 mod finish;
+mod snapshots;
 
 use std::{collections::HashSet, path::PathBuf, time::Duration};
 
@@ -10,10 +11,7 @@ use log::debug;
 use super::{
     adopt::{AdoptError, Adoption, MAX_SCANS, ScannedTree},
     allocators::AllocatorSearch,
-    assemble::{
-        snapshot::{SnapshotFor, SnapshotsTaken, SoFar},
-        whole::{RunIdentity, all_losses, new_run},
-    },
+    assemble::snapshot::SnapshotsTaken,
     balances::Balances,
     clock::Clock,
     grown::NewPages,
@@ -28,7 +26,7 @@ use super::{
 use crate::{
     memory,
     probe::{Kernel, Lifecycle, Probe, ProbeError},
-    run::{Loss, Run, Snapshot, Timeline},
+    run::{Loss, Timeline},
     stop::Stop,
     targets::FoundMaster,
 };
@@ -363,41 +361,5 @@ impl Collector {
             .take(waiting, &self.probe, records, &mut self.loss, |copy| {
                 holders.keep(copy, records);
             });
-    }
-
-    /// The run so far, without what earlier snapshots for the same contain and what has not changed since.
-    pub fn snapshot(&mut self, identity: RunIdentity, by: SnapshotFor) -> Snapshot {
-        self.processes.read_totals(&self.probe.tables);
-        let mut run = self.new_run(identity, self.clock.elapsed_ns());
-        run.loss = all_losses(&self.loss, &self.probe, self.probe.skipped());
-        run.machine = self.machine.so_far();
-        run.machine.kills = self.machine.kills(self.processes.records());
-        let so_far = SoFar {
-            probe: &self.probe,
-            records: self.processes.records(),
-            regions: self.mappings.regions(),
-            timeline: &self.timeline,
-            evidence: &self.evidence,
-        };
-        let mut snapshot = self.snapshots.of(by).next(run, &so_far);
-        let records = self.processes.records();
-        snapshot.run.growth.balances = self.balances.so_far(records, &self.timeline);
-        snapshot
-    }
-
-    /// Makes the next snapshot for one a whole one: the last one was lost.
-    pub fn forget_snapshots(&mut self, by: SnapshotFor) {
-        self.snapshots.of(by).forget();
-    }
-
-    fn new_run(&self, identity: RunIdentity, duration_ns: u64) -> Run {
-        let interval_ns = self.timeline.interval_ns;
-        new_run(
-            identity,
-            &self.kernel,
-            &self.probe,
-            interval_ns,
-            duration_ns,
-        )
     }
 }

@@ -101,6 +101,15 @@ pub(super) fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) 
     )
 }
 
+/// Says that the hooks are on, where no progress is shown.
+pub(super) fn tracing_message(processes: usize) -> String {
+    let processes = match processes as u64 {
+        0 => "what comes".into(),
+        number => words::plural(number, "process"),
+    };
+    format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ use super::{
     list::no_target,
     living,
     log::start_log,
-    progress::{LineOfSlowStep, progress_bar},
+    progress::{LineOfSlowStep, progress_bar, tracing_message},
     range::range_bytes,
     ready::ReadySignal,
     record::{self, Recording},
@@ -42,7 +42,6 @@ use crate::{
     streams::{self, say_to_user},
     targets::Command,
     terminal::{Style, wrap},
-    words,
 };
 
 const NOTHING_SEEN: &str = "no target had a process: there was nothing to trace";
@@ -396,13 +395,4 @@ fn say_who_lives_on(run: &Run, cause: End, command: Option<u32>) {
     if let Some(left) = left {
         say_to_user(format_args!("cowtrace: {left}"));
     }
-}
-
-/// Says that the hooks are on, where no progress is shown.
-fn tracing_message(processes: usize) -> String {
-    let processes = match processes as u64 {
-        0 => "what comes".into(),
-        number => words::plural(number, "process"),
-    };
-    format!("tracing {processes}; Ctrl-C or SIGTERM ends the trace with its report")
 }
