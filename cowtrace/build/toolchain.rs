@@ -124,6 +124,8 @@ pub(crate) fn linker_root(llvm: &str) -> PathBuf {
 pub(crate) fn cache() -> PathBuf {
     env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
+        // Others are to be ignored.
+        .filter(|folder| folder.is_absolute())
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
         .unwrap_or_else(env::temp_dir)
         .join("cowtrace")
