@@ -264,7 +264,7 @@ impl NamedVariable {
             ..
         } = walk.tree.nodes[node as usize];
         let object = walk.objects.at(address);
-        if object.is_none() && !label.is_frame() && !label.is_state() {
+        if object.is_none() && !label.is_frame() && label.state().is_none() {
             return None;
         }
         let object = object.as_ref();
@@ -276,7 +276,7 @@ impl NamedVariable {
                 walk.objects.described_type(object),
                 walk.objects.entries(object),
             ),
-            None => (label.state_in_words().map(str::to_owned), None),
+            None => (label.state().map(str::to_owned), None),
         };
         let mut others = Vec::new();
         for (bit, other) in compared.iter().enumerate().take(MAX_LEADING) {

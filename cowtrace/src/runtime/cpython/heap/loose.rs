@@ -13,6 +13,9 @@ use super::{
 /// they are references.
 const SAMPLE: usize = 32;
 
+/// Most values from stacks, which are followed last.
+const MAX_LATE: usize = 1 << 14;
+
 impl HeapObjects<'_> {
     /// A word that may be the address of an object, or of memory that contains addresses.
     pub(super) fn anything(&mut self, value: u64, parts: &mut ObjectParts) {
@@ -51,6 +54,13 @@ impl HeapObjects<'_> {
 }
 
 impl Walk<'_> {
+    /// Keeps values that may be stale until everything else was followed.
+    pub(super) fn keep_for_later(&mut self, parts: &ObjectParts, node: u32) {
+        let room = MAX_LATE.saturating_sub(self.late.len());
+        let kept = parts.temporaries.iter().take(room);
+        self.late.extend(kept.map(|address| (node, *address)));
+    }
+
     /// Follows values from stacks.
     pub(super) fn follow_late(&mut self) {
         for (node, address) in std::mem::take(&mut self.late) {

@@ -54,6 +54,7 @@ mod saving;
 mod settle;
 mod shared;
 mod stack;
+mod states;
 mod survey;
 mod tally;
 #[cfg(test)]

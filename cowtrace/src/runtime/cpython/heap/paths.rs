@@ -178,23 +178,14 @@ impl PathLabel {
         self.way() == Way::Frame
     }
 
-    /// Whether it leads to the state of a thread or of an interpreter, which is not an object.
-    pub(super) fn is_state(self) -> bool {
-        matches!(self.way(), Way::Thread | Way::Interpreter)
-    }
-
-    /// What the state that it leads to is; none if it leads to something else.
-    pub(super) fn state_in_words(self) -> Option<&'static str> {
+    /// What the state of a thread or of an interpreter is that it leads to, which is no object; none if it leads to an
+    /// object.
+    pub(super) fn state(self) -> Option<&'static str> {
         match self.way() {
             Way::Thread => Some("thread state"),
             Way::Interpreter => Some("interpreter state"),
             _ => None,
         }
-    }
-
-    /// Whether it leads to the state of an interpreter.
-    pub(super) fn is_interpreter(self) -> bool {
-        self.way() == Way::Interpreter
     }
 
     /// Whether paths begin with it.

@@ -1,13 +1,10 @@
-//! The roots of the walk: modules, then frames and states of the threads, then the states of the interpreters.
+//! The roots of the walk: modules, then frames and states of the threads.
 
 use std::collections::HashMap;
 
 use super::{
-    allocated::Allocation,
-    allocation::allocation_at,
     kind::ObjectKind,
     objects::HeapObjects,
-    parts::{ObjectParts, PartShape},
     paths::{PathLabel, ROOT},
     same,
     walk::Walk,
@@ -133,15 +130,6 @@ impl HeapObjects<'_> {
             Some(_) => Owner::Program,
         }
     }
-
-    /// What an extension module keeps beside its dict: memory that its own code lays out.
-    pub(super) fn module_state(&mut self, module: u64, parts: &mut ObjectParts) {
-        let state = self.member(module, self.offsets.module_state);
-        let blocks = self.offsets.blocks;
-        if let Allocation::Bytes(bytes) = allocation_at(&mut self.memory, blocks, state) {
-            parts.table(state, bytes, state, bytes / 8, PartShape::Loose);
-        }
-    }
 }
 
 impl Walk<'_> {
@@ -172,12 +160,7 @@ impl Walk<'_> {
             let node = self.tree.add(ROOT, PathLabel::THREAD, state);
             self.tree.belongs_to(node, interpreter);
         }
-        for interpreter in interpreters {
-            let node = self
-                .tree
-                .add(ROOT, PathLabel::INTERPRETER, interpreter.state);
-            self.tree.belongs_to(node, interpreter.id);
-        }
+        self.begin_interpreters(interpreters);
     }
 
     /// Marks modules and their dicts as visited.

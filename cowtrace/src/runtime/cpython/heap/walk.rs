@@ -25,8 +25,6 @@ const MAX_ALIASES: usize = 1 << 16;
 /// Most entries that are postponed until names are assigned: 24 MiB. Further ones are followed at
 /// once.
 const MAX_DEFERRED: usize = 1 << 20;
-/// Most values from stacks, which are followed last.
-const MAX_LATE: usize = 1 << 14;
 
 /// Where objects are counted, those without references that are at least this large get a node,
 /// bytes.
@@ -65,6 +63,9 @@ pub(super) struct Walk<'a> {
     pub(super) tally: Option<Tally>,
     /// Containers that are read again if they change.
     pub(super) large: LargeContainers,
+    /// What interpreters and extension modules keep in memory of their own, by node: followed once no variable leads
+    /// to anything more.
+    pub(super) states: Vec<(u32, PartTable)>,
     /// Memory of unknown content that is assigned last.
     pub(super) opaque: Vec<OpaqueTable>,
     /// The number of the first type that was not looked at as a class.
@@ -97,6 +98,7 @@ impl<'a> Walk<'a> {
             stack: WalkStack::default(),
             tally: None,
             large: LargeContainers::default(),
+            states: Vec::new(),
             opaque: Vec::new(),
             next_class: 0,
             parts: ObjectParts::default(),
@@ -120,6 +122,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.follow_late();
+        self.follow_states();
         self.claim_opaque();
     }
 
@@ -131,8 +134,8 @@ impl<'a> Walk<'a> {
     /// Visits what a node refers to by name.
     fn expand(&mut self, number: u32) {
         let node = self.tree.nodes[number as usize];
-        if node.label.is_column() {
-            // The rest of its array comes with that.
+        // The rest of a column's array comes with that, and an interpreter's state comes last.
+        if node.label.is_column() || node.label == PathLabel::INTERPRETER {
             return;
         }
         let mut parts = std::mem::take(&mut self.parts);
@@ -145,15 +148,9 @@ impl<'a> Walk<'a> {
                 self.parts = parts;
                 return self.expand_module(node.object, number);
             }
-            label if label.is_state() => {
+            label if label.state().is_some() => {
                 parts.clear();
-                let roots = self.objects.offsets.roots;
-                let bytes = match (label.is_interpreter(), &self.tally) {
-                    (false, _) => roots.thread_bytes,
-                    (true, None) => roots.interpreter_bytes,
-                    // What only the interpreter holds is a sum of its own there, found in another way.
-                    (true, Some(_)) => 0,
-                };
+                let bytes = self.objects.offsets.roots.thread_bytes;
                 parts.span(node.object, bytes / 8, PartShape::Loose);
             }
             _ => {
@@ -183,12 +180,6 @@ impl<'a> Walk<'a> {
         self.parts = parts;
     }
 
-    fn keep_for_later(&mut self, parts: &ObjectParts, node: u32) {
-        let room = MAX_LATE.saturating_sub(self.late.len());
-        let kept = parts.temporaries.iter().take(room);
-        self.late.extend(kept.map(|address| (node, *address)));
-    }
-
     /// A module and its dict belong to no other node: they were marked before.
     fn expand_module(&mut self, address: u64, node: u32) {
         let Some(module) = self.objects.at(address) else {
@@ -202,11 +193,11 @@ impl<'a> Walk<'a> {
         for (label, address) in &parts.references {
             self.meet(*address, *label, node);
         }
-        parts.clear();
-        self.objects.module_state(address, &mut parts);
-        for table in &parts.tables {
-            self.meet_table(table, node);
-        }
+        self.states.extend(
+            self.objects
+                .module_state(address)
+                .map(|state| (node, state)),
+        );
         if let Some(object) = self.objects.at(dict) {
             self.claim(&object, node);
             self.objects.parts(&object, false, &mut parts);
@@ -331,7 +322,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Follows an entry depth first.
-    fn descend(&mut self, node: u32, entry: StackEntry) {
+    pub(super) fn descend(&mut self, node: u32, entry: StackEntry) {
         self.stack.push(entry);
         self.drain(node);
     }
