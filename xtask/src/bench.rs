@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: what tracing adds to the copy of a page, compared with empty programs and
-//! with bpftrace; and what the program itself costs. Prints one table on standard output.
+//! with bpftrace and perf; and what the program itself costs. Prints one table on standard output.
 
 mod figures;
 mod naming;
 mod pairing;
 mod parallel;
+mod perf;
 mod requests;
 mod rounds;
 mod stalls;
@@ -32,10 +33,17 @@ const BPFTRACE: Need = Need {
     packages: &["bpftrace"],
     why: "the benchmark compares with a bpftrace script that counts the same",
 };
+const PERF: Need = Need {
+    program: "perf",
+    packages: &["linux-perf"],
+    why: "the benchmark compares with perf record and perf trace",
+};
 
 /// Parts that can be measured by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// What tracing adds to the copy of a page, beside empty programs, bpftrace and perf
+    Copies,
     /// How long a busy master's mmap and munmap take
     Stalls,
     /// What counting first touches of new memory costs
@@ -74,8 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return measure(options, binaries.clone());
     }
     setup::ensure()?;
-    if options.only.is_none() {
-        packages::ensure(&[BPFTRACE])?;
+    if options.only.is_none_or(|part| part == Part::Copies) {
+        packages::ensure(&[BPFTRACE, PERF])?;
     }
     workspace::run(workspace::cargo_on_all("build")?.args(["--bins", "--examples"]))?;
     let binaries = workspace::binaries()?;
@@ -111,6 +119,7 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
     if let Some(only) = options.only {
         println!("{machine}");
         return match only {
+            Part::Copies => copies(options, &bench),
             Part::Stalls => stalls::run(&bench.binaries, &mut io::stdout()),
             Part::Touches => touches::run(&bench.binaries, &mut io::stdout()),
             Part::Parallel => parallel::run(
@@ -124,9 +133,8 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
             Part::Watch => watch::run(&bench.binaries, &mut io::stdout()),
         };
     }
-    let rounds = bench.run(options.rounds)?;
     println!("{machine}");
-    figures::costs(options, &rounds, &mut io::stdout())?;
+    copies(options, &bench)?;
     touches::run(&bench.binaries, &mut io::stdout())?;
     parallel::run(
         &bench.binaries,
@@ -142,4 +150,9 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
     workers::run(&bench.binaries, options.rounds, &mut io::stdout())?;
     watch::run(&bench.binaries, &mut io::stdout())?;
     stalls::run(&bench.binaries, &mut io::stdout())
+}
+
+fn copies(options: &Options, bench: &rounds::Bench) -> Result<()> {
+    let rounds = bench.run(options.rounds)?;
+    figures::costs(options, &rounds, &mut io::stdout())
 }

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Ratios of added costs with a limit: of what, to what, at most.
-const RATIOS: [(&str, Variant, Variant, Option<f64>); 6] = [
+const RATIOS: [(&str, Variant, Variant, Option<f64>); 8] = [
     (
         "counting / empty programs",
         Variant::Counting,
@@ -26,6 +26,18 @@ const RATIOS: [(&str, Variant, Variant, Option<f64>); 6] = [
         Variant::Counting,
         Variant::Bpftrace,
         Some(1.0 / 3.0),
+    ),
+    (
+        "counting / perf record",
+        Variant::Counting,
+        Variant::PerfRecord,
+        None,
+    ),
+    (
+        "counting / perf trace",
+        Variant::Counting,
+        Variant::PerfTrace,
+        None,
     ),
     (
         "other process / empty programs",
@@ -91,6 +103,7 @@ pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) ->
         "\nWords around a write are read of CPython (--no-frames and more), never of the native program:\n\
          it was there before the trace, so it is known as native before its first copy."
     )?;
+    losses(rounds, out)?;
     writeln!(out, "\n{:<32} {:>12} {:>9}", "added cost", "ratio", "goal")?;
     for (title, of, to, most) in RATIOS {
         let ratio = added(rounds, of)?.median / added(rounds, to)?.median;
@@ -98,6 +111,21 @@ pub(crate) fn costs(options: &Options, rounds: &Rounds, out: &mut impl Write) ->
         match most {
             Some(most) => goal(title, &figure, &format!("{most:.2}"), ratio <= most, out)?,
             None => writeln!(out, "{title:<32} {figure:>12}")?,
+        }
+    }
+    Ok(())
+}
+
+/// How many of the copies those saw that may lose some. All others saw every copy, or there is no table.
+fn losses(rounds: &Rounds, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "perf sees page faults, and not which of them copied; perf trace follows no children, so it watches the machine.\n\
+         Least of the copies seen in a round (all others saw every one):"
+    )?;
+    for variant in Variant::ALL {
+        if let Some(share) = rounds.least_seen(variant) {
+            writeln!(out, "{:<32} {:>10.2} %", variant.title(), share * 100.0)?;
         }
     }
     Ok(())

@@ -24,13 +24,28 @@ pub(crate) struct Bench {
     pub(crate) pages: u32,
 }
 
-/// Nanoseconds per copied page of each variant, by round.
-pub(crate) struct Rounds([Vec<f64>; Variant::ALL.len()]);
+/// A figure of each variant, by round.
+type Figures = [Vec<f64>; Variant::ALL.len()];
+
+/// What was measured.
+#[derive(Default)]
+pub(crate) struct Rounds {
+    /// Nanoseconds per copied page.
+    costs: Figures,
+    /// Shares of the copies that the variants saw that may miss some.
+    seen: Figures,
+}
 
 impl Rounds {
     /// In the order of the rounds: the same index is the same round for every variant.
     pub(crate) fn of(&self, variant: Variant) -> &[f64] {
-        &self.0[variant as usize]
+        &self.costs[variant as usize]
+    }
+
+    /// The smallest share of the copies that it saw in a round; `None` of a variant that saw all of them.
+    pub(crate) fn least_seen(&self, variant: Variant) -> Option<f64> {
+        let shares = self.seen[variant as usize].iter().copied();
+        shares.min_by(f64::total_cmp)
     }
 }
 
@@ -44,14 +59,15 @@ impl Bench {
                 Subject::Python => Workload::start_python(self.pages),
             })
             .collect::<Result<Vec<_>>>()?;
-        let mut measured = Rounds(Default::default());
+        let mut measured = Rounds::default();
         for round in 0..=rounds {
             for variant in order(round) {
-                let cost = self
+                let (cost, seen) = self
                     .visit(variant, &mut workloads[variant.subject() as usize])
                     .with_context(|| format!("cannot measure: {}", variant.title()))?;
                 if round > 0 {
-                    measured.0[variant as usize].push(cost);
+                    measured.costs[variant as usize].push(cost);
+                    measured.seen[variant as usize].extend(seen);
                 }
             }
             say(&format!("round {round} of {rounds} done"));
@@ -59,7 +75,8 @@ impl Bench {
         Ok(measured)
     }
 
-    fn visit(&self, variant: Variant, workload: &mut Workload) -> Result<f64> {
+    /// The nanoseconds of a page, and the share of the copies that was seen, if some may be missed.
+    fn visit(&self, variant: Variant, workload: &mut Workload) -> Result<(f64, Option<f64>)> {
         let attached = variant.attach(&self.binaries, workload.pid())?;
         for _ in 0..WARM_UPS {
             workload.sample(variant.calls())?;
@@ -68,8 +85,8 @@ impl Bench {
         for _ in 0..SAMPLES {
             fastest = fastest.min(workload.sample(variant.calls())?);
         }
-        attached.detach(u64::from(self.pages) * u64::from(WARM_UPS + SAMPLES))?;
-        Ok(fastest)
+        let copies = u64::from(self.pages) * u64::from(WARM_UPS + SAMPLES);
+        Ok((fastest, attached.detach(copies)?))
     }
 }
 

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     pairing,
-    tracer::{Ending, Tracer},
+    perf::{self, Perf},
+    tracer::{Ending, Sign, Tracer},
 };
 
 /// A variant to compare.
@@ -31,6 +32,10 @@ pub(crate) enum Variant {
     Outsider,
     /// bpftrace, counting the same.
     Bpftrace,
+    /// perf, recording the workload's page faults.
+    PerfRecord,
+    /// perf, printing the machine's page faults.
+    PerfTrace,
     /// Nothing, with CPython as the process.
     PythonUntraced,
     /// The same, counting.
@@ -42,7 +47,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Untraced,
         Self::Empty,
         Self::Counting,
@@ -51,6 +56,8 @@ impl Variant {
         Self::DeepStacks,
         Self::Outsider,
         Self::Bpftrace,
+        Self::PerfRecord,
+        Self::PerfTrace,
         Self::PythonUntraced,
         Self::PythonCounting,
         Self::PythonTypes,
@@ -86,6 +93,8 @@ impl Variant {
             Self::DeepStacks => "cowtrace --stacks, 64 calls",
             Self::Outsider => "cowtrace, other process traced",
             Self::Bpftrace => "bpftrace, fault + allocation",
+            Self::PerfRecord => "perf record, page faults",
+            Self::PerfTrace => "perf trace -a, page faults",
             Self::PythonUntraced => "CPython, untraced",
             Self::PythonCounting => "CPython, --no-writers",
             Self::PythonTypes => "CPython, --no-frames",
@@ -104,13 +113,25 @@ impl Variant {
     /// Attaches it.
     pub(crate) fn attach(self, binaries: &Path, workload: u32) -> Result<Attached> {
         let cowtrace = binaries.join("cowtrace");
-        let mut bystander = None;
+        let (mut bystander, mut perf) = (None, None);
         let tracer = match self {
             Self::Untraced | Self::PythonUntraced => None,
+            Self::PerfRecord | Self::PerfTrace => {
+                let kind = match self {
+                    Self::PerfTrace => perf::Kind::Trace,
+                    _ => perf::Kind::Record,
+                };
+                perf = Some(Perf::start(kind, workload)?);
+                None
+            }
             Self::Empty => {
                 let mut command = Command::new(cowtrace);
                 command.arg("__empty-hooks");
-                Some(Tracer::start(&mut command, "ready", Ending::EndOfInput)?)
+                Some(Tracer::start(
+                    &mut command,
+                    Sign::Line("ready"),
+                    Ending::EndOfInput,
+                )?)
             }
             Self::Counting | Self::PythonCounting => {
                 Some(trace(&cowtrace, workload, &["--no-writers"])?)
@@ -126,13 +147,14 @@ impl Variant {
             }
             Self::Bpftrace => Some(Tracer::start(
                 &mut pairing::command(),
-                "ready",
+                Sign::Line("ready"),
                 Ending::Interrupt,
             )?),
         };
         Ok(Attached {
             variant: self,
             tracer,
+            perf,
             _bystander: bystander,
         })
     }
@@ -150,32 +172,37 @@ pub(crate) fn trace_as(format: &str, cowtrace: &Path, pid: u32, more: &[&str]) -
         .args(["--pid", &pid.to_string(), "--format", format, "-v"])
         .arg("--no-keep")
         .args(more);
-    Tracer::start(&mut command, "tracing", Ending::Interrupt)
+    Tracer::start(&mut command, Sign::Line("tracing"), Ending::Interrupt)
 }
 
 /// An attached variant.
 pub(crate) struct Attached {
     variant: Variant,
     tracer: Option<Tracer>,
+    perf: Option<Perf>,
     _bystander: Option<Bystander>,
 }
 
 impl Attached {
-    /// Detaches it, and fails if it did not see the copies.
-    pub(crate) fn detach(self, copies: u64) -> Result<()> {
+    /// Detaches it, and fails if it did not see the copies. perf may lose some: of it, the share that it saw.
+    pub(crate) fn detach(self, copies: u64) -> Result<Option<f64>> {
+        if let Some(perf) = self.perf {
+            // It sees the faults of the code around the copies, too.
+            let seen = perf.faults()?.min(copies);
+            return Ok(Some(seen as f64 / copies as f64));
+        }
         let Some(tracer) = self.tracer else {
-            return Ok(());
+            return Ok(None);
         };
         let output = tracer.finish()?;
         let seen = match self.variant {
             // It counts the whole machine, and other processes copy too.
             Variant::Bpftrace => pairing::copies(&output).min(copies),
-            Variant::Untraced | Variant::Empty | Variant::Outsider | Variant::PythonUntraced => {
-                return Ok(());
-            }
+            Variant::Empty | Variant::Outsider => return Ok(None),
             _ => histogram(&output)?.copied_pages,
         };
-        check(self.variant.title(), seen, copies, self.variant.subject())
+        check(self.variant.title(), seen, copies, self.variant.subject())?;
+        Ok(None)
     }
 }
 
