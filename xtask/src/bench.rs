@@ -25,7 +25,9 @@ use clap::{Args, ValueEnum, value_parser};
 
 use crate::{
     packages::{self, Need},
-    privilege, setup, workspace,
+    privilege, setup,
+    vm::instructions,
+    workspace,
 };
 
 const BPFTRACE: Need = Need {
@@ -48,6 +50,8 @@ enum Part {
     Stalls,
     /// What counting first touches of new memory costs
     Touches,
+    /// What each backend adds, in instructions, in an emulated machine
+    Machines,
     /// Writers on all processors at once
     Parallel,
     /// What a Tornado service answers, and how fast
@@ -82,14 +86,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return measure(options, binaries.clone());
     }
     setup::ensure()?;
+    if options.only == Some(Part::Machines) {
+        return instructions::run(&mut io::stdout());
+    }
     if options.only.is_none_or(|part| part == Part::Copies) {
         packages::ensure(&[BPFTRACE, PERF])?;
     }
     workspace::run(workspace::cargo_on_all("build")?.args(["--bins", "--examples"]))?;
     let binaries = workspace::binaries()?;
     if privilege::is_root() {
-        return measure(options, binaries);
+        measure(options, binaries)?;
+    } else {
+        measure_as_root(options, binaries)?;
     }
+    // It needs no root, and builds.
+    match options.only {
+        None => instructions::run(&mut io::stdout()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// This program again, as root.
+fn measure_as_root(options: &Options, binaries: PathBuf) -> Result<()> {
     let itself = env::current_exe().context("cannot find this program")?;
     let mut arguments: Vec<OsString> = vec![
         "bench".into(),
@@ -120,6 +138,7 @@ fn measure(options: &Options, binaries: PathBuf) -> Result<()> {
         println!("{machine}");
         return match only {
             Part::Copies => copies(options, &bench),
+            Part::Machines => instructions::run(&mut io::stdout()),
             Part::Stalls => stalls::run(&bench.binaries, &mut io::stdout()),
             Part::Touches => touches::run(&bench.binaries, &mut io::stdout()),
             Part::Parallel => parallel::run(

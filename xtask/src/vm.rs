@@ -6,7 +6,9 @@ mod arch;
 mod console;
 mod cross;
 mod initramfs;
+pub(crate) mod instructions;
 mod kernels;
+mod lockdown;
 mod programs;
 mod python;
 mod qemu;
@@ -30,6 +32,7 @@ use self::{
     console::Transcript,
     initramfs::Initramfs,
     kernels::Choice,
+    lockdown::Lockdown,
     qemu::{Accelerator, Guest},
     verdict::Verdict,
 };
@@ -62,6 +65,9 @@ pub(crate) struct Options {
     /// Cases to run, by their names; all by default. One that is named twice runs twice
     #[arg(long = "case", value_name = "NAME", num_args = 1..)]
     cases: Vec<String>,
+    /// How far the kernel is locked down; then it is checked what cowtrace says
+    #[arg(long, value_enum)]
+    lockdown: Option<Lockdown>,
     /// Take the newest packages again instead of the kernels that are there
     #[arg(long)]
     refresh: bool,
@@ -196,7 +202,7 @@ impl Runner<'_> {
                 Outcome {
                     arch: self.arch,
                     kernel: verdict.kernel.clone().unwrap_or_else(|| kernel.to_string()),
-                    faults: verdict.faults(self.arch, &transcript),
+                    faults: verdict.faults(self.arch, self.options.lockdown, &transcript),
                     verdict,
                 }
             }
@@ -217,6 +223,13 @@ impl Runner<'_> {
             accelerator: Accelerator::Emulation,
             backends: self.options.backends.clone(),
             cases: self.options.cases.clone(),
+            arguments: self
+                .options
+                .lockdown
+                .iter()
+                .map(|it| it.argument())
+                .collect(),
+            counts_instructions: false,
         };
         guest.accelerator = *self.accelerator.get_or_init(|| qemu::fastest(&guest));
         let (arch, how) = (self.arch.name(), guest.accelerator.name());

@@ -60,6 +60,11 @@ pub(crate) struct Guest {
     pub(crate) backends: Vec<String>,
     /// The cases to run; all if none is named.
     pub(crate) cases: Vec<String>,
+    /// More words for the kernel's command line.
+    pub(crate) arguments: Vec<String>,
+    /// Whether each instruction of its one processor moves its clock by a nanosecond, and nothing else does: so that it
+    /// measures instructions. Only under emulation.
+    pub(crate) counts_instructions: bool,
 }
 
 impl Guest {
@@ -76,7 +81,8 @@ impl Guest {
                 Accelerator::Kvm => self.arch.accelerated(),
                 Accelerator::Emulation => self.arch.emulated(),
             })
-            .args(["-m", "1024", "-smp", PROCESSORS])
+            .args(["-m", "1024", "-smp", self.processors()])
+            .args(self.clock())
             // Only a console: every further device is searched for at boot.
             .args(["-no-user-config", "-nodefaults", "-display", "none"])
             .args(["-serial", "stdio", "-no-reboot"])
@@ -89,14 +95,34 @@ impl Guest {
         command
     }
 
+    /// The instructions of several processors would move the same clock.
+    const fn processors(&self) -> &'static str {
+        if self.counts_instructions {
+            "1"
+        } else {
+            PROCESSORS
+        }
+    }
+
+    /// One nanosecond (2^0) for each instruction; an idle machine goes on to its next timer at once.
+    const fn clock(&self) -> &'static [&'static str] {
+        if self.counts_instructions {
+            &["-icount", "shift=0,sleep=off"]
+        } else {
+            &[]
+        }
+    }
+
     /// `panic=-1` ends the machine at once; the options that begin with `cowtrace.` are for the guest.
     fn kernel_arguments(&self) -> String {
-        format!(
+        let own = format!(
             "console={} quiet panic=-1 rdinit=/bin/guest cowtrace.backends={} cowtrace.cases={}",
             self.arch.console(),
             self.backends.join(","),
             self.cases.join(",")
-        )
+        );
+        let words = std::iter::once(&own).chain(&self.arguments);
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -145,6 +171,8 @@ mod tests {
             accelerator: Accelerator::Emulation,
             backends: vec!["kprobe".to_owned(), "tracepoint".to_owned()],
             cases: Vec::new(),
+            arguments: vec!["lockdown=integrity".to_owned()],
+            counts_instructions: false,
         }
     }
 
@@ -162,5 +190,18 @@ mod tests {
         assert!(arguments.starts_with("console=ttyAMA0 "));
         assert!(arguments.contains(" rdinit=/bin/guest "));
         assert!(arguments.contains(" cowtrace.backends=kprobe,tracepoint "));
+        assert!(arguments.ends_with(" lockdown=integrity"));
+    }
+
+    #[test]
+    fn a_machine_that_counts_instructions_has_one_processor() {
+        let counting = Guest {
+            counts_instructions: true,
+            ..guest(Arch::X86_64)
+        };
+        let words = workspace::words(&counting.command());
+        assert!(words.contains("-smp 1 -icount shift=0"), "{words}");
+        let words = workspace::words(&guest(Arch::X86_64).command());
+        assert!(words.contains("-smp 4 ") && !words.contains("-icount"));
     }
 }

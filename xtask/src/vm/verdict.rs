@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{Outcome, arch::Arch, console::Transcript, kernels::numbers};
+use super::{Outcome, arch::Arch, console::Transcript, kernels::numbers, lockdown::Lockdown};
 
 /// The start of the guest's lines.
 const MARK: &str = "@cowtrace ";
@@ -27,8 +27,12 @@ const TAIL: usize = 40;
 pub(crate) struct Verdict {
     /// The kernel's release; known as soon as the guest runs.
     pub(crate) kernel: Option<String>,
+    /// How far the kernel says that it is locked down.
+    pub(crate) lockdown: Option<String>,
     pub(crate) results: Vec<CaseResult>,
     pub(crate) unavailable: Vec<Unavailable>,
+    /// Where instructions are counted: those of each variant, or why they cannot be.
+    pub(crate) instructions: Vec<(String, Result<f64, String>)>,
     /// Number of the guest's lines that arrived.
     pub(crate) heard: u64,
     /// Number of the guest's lines according to the last one.
@@ -81,6 +85,12 @@ impl Verdict {
         self.heard += 1;
         if let Some(kernel) = line["kernel"].as_str() {
             self.kernel = Some(kernel.to_owned());
+            self.lockdown = line["lockdown"].as_str().map(str::to_owned);
+        }
+        if let Some(variant) = line["variant"].as_str() {
+            let figure = line["instructions"].as_f64();
+            let figure = figure.ok_or_else(|| text(&line, "impossible"));
+            self.instructions.push((variant.to_owned(), figure));
         }
         if let Some(reason) = line["broken"].as_str() {
             self.broken = Some(reason.to_owned());
@@ -109,7 +119,12 @@ impl Verdict {
     }
 
     /// Everything that is wrong.
-    pub(crate) fn faults(&self, arch: Arch, transcript: &Transcript) -> Vec<String> {
+    pub(crate) fn faults(
+        &self,
+        arch: Arch,
+        lockdown: Option<Lockdown>,
+        transcript: &Transcript,
+    ) -> Vec<String> {
         let mut faults = self.alarms.clone();
         if let Some(reason) = &self.broken {
             faults.push(format!("the guest could not begin: {reason}"));
@@ -127,7 +142,10 @@ impl Verdict {
             let tail = transcript.tail(TAIL).join("\n    ");
             faults.push(format!("the console's last lines:\n    {tail}"));
         }
-        faults.extend(self.missing_backends(arch));
+        faults.extend(lockdown.iter().flat_map(|level| level.faults(self)));
+        if lockdown != Some(Lockdown::Confidentiality) {
+            faults.extend(self.missing_backends(arch));
+        }
         let wrong = self.results.iter().filter(|result| !result.ok);
         faults.extend(wrong.map(|result| format!("{} of {}", result.case, result.backend)));
         faults
@@ -240,7 +258,7 @@ mod tests {
 
     fn faults_on(arch: Arch, lines: &[&str]) -> Vec<String> {
         let transcript = transcript(lines);
-        Verdict::read(&transcript.lines).faults(arch, &transcript)
+        Verdict::read(&transcript.lines).faults(arch, None, &transcript)
     }
 
     #[test]

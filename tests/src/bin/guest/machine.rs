@@ -20,6 +20,10 @@ const FILE_SYSTEMS: [(&str, &str); 4] = [
     ("devtmpfs", "/dev"),
     ("tmpfs", "/tmp"),
 ];
+/// Says how far the kernel is locked down (`kernel_lockdown(7)`).
+const SECURITY: &str = "/sys/kernel/security";
+/// An option of the kernel's command line: how many pages to write where instructions are counted.
+const INSTRUCTIONS: &str = "cowtrace.instructions=";
 /// An option of the kernel's command line: names separated by commas.
 const BACKENDS: &str = "cowtrace.backends=";
 const CASES: &str = "cowtrace.cases=";
@@ -35,7 +39,20 @@ pub(crate) fn mount_all() -> Result<()> {
     Ok(())
 }
 
-/// The kernel's own name and version.
+/// Mounts what says how far the kernel is locked down. Kernels can be built without it.
+pub(crate) fn mount_security() {
+    let (kind, nothing): (_, Option<&str>) = (Some("securityfs"), None);
+    let _ = mount(kind, SECURITY, kind, MsFlags::empty(), nothing);
+}
+
+/// How far the kernel is locked down: of `none [integrity] confidentiality` the word in brackets.
+fn lockdown() -> Option<String> {
+    let text = fs::read_to_string(format!("{SECURITY}/lockdown")).ok()?;
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
+/// The kernel's own name and version, and how far it is locked down.
 pub(crate) fn description() -> Value {
     let told = uname().ok();
     let text =
@@ -43,6 +60,7 @@ pub(crate) fn description() -> Value {
     json!({
         "kernel": text(told.as_ref().map(nix::sys::utsname::UtsName::release)),
         "arch": text(told.as_ref().map(nix::sys::utsname::UtsName::machine)),
+        "lockdown": lockdown(),
         "btf": Path::new("/sys/kernel/btf/vmlinux").is_file(),
     })
 }
@@ -57,13 +75,23 @@ pub(crate) fn cases() -> Vec<String> {
     asked_for(CASES)
 }
 
-fn asked_for(what: &str) -> Vec<String> {
+/// The pages to write where instructions are counted; `None` where the cases are to run.
+pub(crate) fn pages_for_instructions() -> Option<u32> {
+    option(INSTRUCTIONS)?.parse().ok()
+}
+
+fn option(name: &str) -> Option<String> {
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    let names = line
-        .split_ascii_whitespace()
-        .find_map(|word| word.strip_prefix(what));
-    let names = names.unwrap_or_default().split(',');
+    let mut words = line.split_ascii_whitespace();
+    words
+        .find_map(|word| word.strip_prefix(name))
+        .map(str::to_owned)
+}
+
+fn asked_for(what: &str) -> Vec<String> {
+    let names = option(what).unwrap_or_default();
     names
+        .split(',')
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect()

@@ -3,8 +3,11 @@
 //!
 //! Each result is one line of JSON after `@cowtrace `. Each case runs in a separate process (this
 //! program again), so that a case that panics or hangs does not stop the others.
+//!
+//! For `cargo xtask bench --only machines` it runs the benchmark's workload instead.
 
 mod console;
+mod instructions;
 mod limited;
 mod machine;
 mod trial;
@@ -21,6 +24,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["observe", backend, case] => observe(backend, case),
+        ["instructions", variant, pages] => instructions::print(variant, pages),
         _ if process::id() == 1 => boot(),
         _ => {
             eprintln!("guest: this is the first process of a virtual machine; see cargo xtask vm");
@@ -36,7 +40,15 @@ fn boot() -> ! {
         console.tell(&json!({ "broken": format!("{error:#}") }));
         machine::switch_off();
     }
+    machine::mount_security();
     console.tell(&machine::description());
+    if let Some(pages) = machine::pages_for_instructions() {
+        for line in instructions::of_all(&machine::backends(), pages) {
+            console.tell(&line);
+        }
+        console.finish();
+        machine::switch_off();
+    }
     let cases = asked_for(machine::cases(), &mut console);
     for backend in machine::backends() {
         run(&mut console, &backend, &cases);

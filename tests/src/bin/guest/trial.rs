@@ -62,16 +62,21 @@ pub(crate) fn verdict(backend: &str, case: &str, judged: &Judged) -> Value {
 }
 
 fn observed(backend: &str, case: &str) -> Result<Value> {
+    again(&["observe", backend, case])
+}
+
+/// This program again, with other arguments: what it prints.
+pub(crate) fn again(arguments: &[&str]) -> Result<Value> {
     let itself = env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(itself);
     let Ended {
         status,
         output,
         errors,
-    } = limited::run(command.args(["observe", backend, case]), LIMIT)?;
+    } = limited::run(command.args(arguments), LIMIT)?;
     match status {
         None => bail!("no end in {} s: {}", LIMIT.as_secs(), errors.trim()),
         Some(status) if !status.success() => bail!("{}", errors.trim()),
-        Some(_) => serde_json::from_str(&output).context("the case told no verdict"),
+        Some(_) => serde_json::from_str(&output).context("it printed no result"),
     }
 }
