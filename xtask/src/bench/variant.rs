@@ -116,23 +116,15 @@ impl Variant {
         let (mut bystander, mut perf) = (None, None);
         let tracer = match self {
             Self::Untraced | Self::PythonUntraced => None,
-            Self::PerfRecord | Self::PerfTrace => {
-                let kind = match self {
-                    Self::PerfTrace => perf::Kind::Trace,
-                    _ => perf::Kind::Record,
-                };
-                perf = Some(Perf::start(kind, workload)?);
+            Self::PerfRecord => {
+                perf = Some(Perf::start(perf::Kind::Record, workload)?);
                 None
             }
-            Self::Empty => {
-                let mut command = Command::new(cowtrace);
-                command.arg("__empty-hooks");
-                Some(Tracer::start(
-                    &mut command,
-                    Sign::Line("ready"),
-                    Ending::EndOfInput,
-                )?)
+            Self::PerfTrace => {
+                perf = Some(Perf::start(perf::Kind::Trace, workload)?);
+                None
             }
+            Self::Empty => Some(empty_hooks(&cowtrace)?),
             Self::Counting | Self::PythonCounting => {
                 Some(trace(&cowtrace, workload, &["--no-writers"])?)
             }
@@ -158,6 +150,13 @@ impl Variant {
             _bystander: bystander,
         })
     }
+}
+
+/// Empty programs on cowtrace's hooks.
+fn empty_hooks(cowtrace: &Path) -> Result<Tracer> {
+    let mut command = Command::new(cowtrace);
+    command.arg("__empty-hooks");
+    Tracer::start(&mut command, Sign::Line("ready"), Ending::EndOfInput)
 }
 
 /// cowtrace on a process, with its histogram as CSV at the end.

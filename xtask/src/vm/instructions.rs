@@ -26,6 +26,9 @@ const PAGES: u32 = 4_096;
 const PATIENCE: Duration = Duration::from_mins(20);
 /// The guest's name for nothing traced.
 const UNTRACED: &str = "untraced";
+/// What the guest calls it, after the backend and a comma.
+const COUNTING: &str = "counting";
+const EVIDENCE: &str = "evidence";
 
 /// Boots the machine, and prints the table.
 pub(crate) fn run(out: &mut impl Write) -> Result<()> {
@@ -62,50 +65,83 @@ fn print(verdict: &Verdict, out: &mut impl Write) -> Result<()> {
         "instructions a copied page", "whole", "added", "to tracepoint"
     )?;
     for backend in BACKENDS {
-        for what in ["counting", "evidence"] {
-            let added = |backend: &str| -> Result<f64> {
-                Ok(figure(verdict, &format!("{backend},{what}"))? - untraced)
-            };
-            let (own, to) = (added(backend)?, added("tracepoint")?);
-            let title = format!(
-                "{backend}, {}",
-                if what == "evidence" {
-                    "with evidence"
-                } else {
-                    what
-                }
-            );
+        for (what, words) in [(COUNTING, "counting"), (EVIDENCE, "with evidence")] {
+            let own = added(verdict, backend, what)?;
+            let to = own / added(verdict, "tracepoint", what)?;
+            let title = format!("{backend}, {words}");
             writeln!(
                 out,
-                "{title:<32} {:>9.0} {own:>+9.0} {:>14.2}",
-                untraced + own,
-                own / to
+                "{title:<32} {:>9.0} {own:>+9.0} {to:>14.2}",
+                untraced + own
             )?;
         }
     }
     writeln!(out, "\n{:<32} {:>9}", "evidence / counting", "ratio")?;
     for backend in BACKENDS {
-        let added = |what: &str| -> Result<f64> {
-            Ok(figure(verdict, &format!("{backend},{what}"))? - untraced)
-        };
-        writeln!(
-            out,
-            "{backend:<32} {:>9.2}",
-            added("evidence")? / added("counting")?
-        )?;
+        let ratio = added(verdict, backend, EVIDENCE)? / added(verdict, backend, COUNTING)?;
+        writeln!(out, "{backend:<32} {ratio:>9.2}")?;
     }
     Ok(())
 }
 
+/// What a backend adds to an untraced page.
+fn added(verdict: &Verdict, backend: &str, what: &str) -> Result<f64> {
+    Ok(figure(verdict, &format!("{backend},{what}"))? - figure(verdict, UNTRACED)?)
+}
+
 /// The instructions of a variant.
 fn figure(verdict: &Verdict, variant: &str) -> Result<f64> {
-    let found = verdict
-        .instructions
-        .iter()
-        .find(|(name, _)| name == variant);
-    let (_, figure) = found.with_context(|| format!("nothing is known of {variant}"))?;
-    match figure {
-        Ok(figure) => Ok(*figure),
-        Err(reason) => bail!("cannot measure {variant}: {reason}"),
+    let mut measured = verdict.instructions.iter();
+    let found = measured.find(|(name, _)| name == variant);
+    match found.with_context(|| format!("the machine does not say a figure of {variant}"))? {
+        (_, Ok(figure)) => Ok(*figure),
+        (_, Err(reason)) => bail!("cannot measure {variant}: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(lines: &[&str]) -> Result<String> {
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|line| format!("@cowtrace {line}"))
+            .collect();
+        let mut out = Vec::new();
+        print(&Verdict::read(&lines), &mut out)?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[test]
+    fn backends_are_compared_by_what_they_add() {
+        let lines = [
+            r#"{"variant":"untraced","instructions":1000.0}"#,
+            r#"{"variant":"trampoline,counting","instructions":1400.0}"#,
+            r#"{"variant":"trampoline,evidence","instructions":1600.0}"#,
+            r#"{"variant":"kprobe,counting","instructions":1500.0}"#,
+            r#"{"variant":"kprobe,evidence","instructions":1500.0}"#,
+            r#"{"variant":"tracepoint,counting","instructions":1100.0}"#,
+            r#"{"variant":"tracepoint,evidence","instructions":1200.0}"#,
+        ];
+        let text = printed(&lines).unwrap();
+        let row = |title: &str| -> Vec<String> {
+            let line = text.lines().find(|line| line.starts_with(title));
+            let words = line.unwrap().split_whitespace();
+            words.rev().take(3).map(str::to_owned).collect()
+        };
+        assert_eq!(row("trampoline, counting"), ["4.00", "+400", "1400"]);
+        assert_eq!(row("trampoline, with"), ["3.00", "+600", "1600"]);
+        assert!(text.ends_with(&format!("{:<32} {:>9}\n", "tracepoint", "2.00")));
+    }
+
+    #[test]
+    fn a_variant_that_was_not_measured_fails_the_table() {
+        let untraced = r#"{"variant":"untraced","instructions":1000.0}"#;
+        let error = printed(&[untraced]).unwrap_err().to_string();
+        assert!(error.contains("trampoline,counting"), "{error}");
+        let impossible = r#"{"variant":"trampoline,counting","impossible":"it saw 3 of 9"}"#;
+        let error = printed(&[untraced, impossible]).unwrap_err().to_string();
+        assert!(error.contains("it saw 3 of 9"), "{error}");
     }
 }
