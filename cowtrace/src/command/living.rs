@@ -62,6 +62,8 @@ fn left_in_words(run: &Run, living: &[&Process]) -> String {
         pids.join(" "),
         if tops.len() > MOST_NAMED {
             "the first of them"
+        } else if tops.len() < living.len() {
+            "those that started the others"
         } else {
             "what is left"
         }

@@ -54,7 +54,8 @@ const READING: &str =
 fn shown_while_reading(run: &Run) -> String {
     let style = Style::of_terminal(true, false);
     let reading = wrap(READING, style.width).join("\n");
-    format!("{}\n\n{reading}", card_so_far(run, style))
+    // First, so that it is there where the card fills the screen.
+    format!("{reading}\n\n{}", card_so_far(run, style))
 }
 
 /// Traces, then reports.

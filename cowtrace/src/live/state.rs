@@ -229,11 +229,16 @@ impl State {
             return self.on_letter(key.code);
         }
         match key.code {
-            KeyCode::Char('q') => return Action::End,
+            KeyCode::Char('q') if self.front != Front::Help => return Action::End,
             KeyCode::Char('w') => return Action::WriteReport,
             _ => {}
         }
-        if self.front != Front::Table && key.code == KeyCode::Esc {
+        let closes = match key.code {
+            KeyCode::Esc => self.front != Front::Table,
+            KeyCode::Char('q') => self.front == Front::Help,
+            _ => false,
+        };
+        if closes {
             self.front = Front::Table;
             return Action::Draw;
         }

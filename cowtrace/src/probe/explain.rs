@@ -37,7 +37,7 @@ fn meaning_of_code(code: i32) -> Option<&'static str> {
         libc::ENOMEM => "no memory for the tables, or the memory lock limit is too low (ulimit -l)",
         libc::EMFILE => "this process has too many open files (ulimit -n)",
         libc::ENFILE => "this machine has too many open files (fs.file-max)",
-        libc::EINVAL => "this kernel is too old for it, or was built without it",
+        libc::EINVAL => "this kernel is too old for it, was built without it, or is locked down",
         libc::ENOSYS => {
             "this kernel was built without BPF or perf events, or a seccomp filter, as in containers, hides them"
         }
