@@ -130,7 +130,7 @@ fn an_unfinished_recording_says_why_no_variables_are_known() {
         text.contains("HELD BY: NOT KNOWN") && text.contains(why),
         "{text}"
     );
-    assert!(text.contains("variables looked for"), "{text}");
+    assert!(text.contains("variables were looked for"), "{text}");
     assert!(reported("html").contains(why));
 }
 

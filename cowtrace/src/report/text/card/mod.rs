@@ -43,6 +43,8 @@ const GAP: usize = 2;
 const ASIDE_SHARE: f64 = 0.15;
 /// Where all copies are more than this times those that are held, it is said which of them shares are of.
 const MORE_IN_ALL: f64 = 1.05;
+/// A variable with more than this part of the largest one's copies is nearly as large.
+const NEARLY: f64 = 0.8;
 /// A cause with this share of the copies is the only one that matters.
 const ALONE: f64 = 0.9;
 /// By how much copies are less important where the card says what grows.
@@ -284,7 +286,12 @@ fn rows_of_variables<'a>(
             vec![format!("{name}{:fill$}{}", "", what(variable))]
         })
     };
-    [0, 3, 7].into_iter().zip(variables).map(row).collect()
+    // A second one that is nearly as large as the first is half of the answer.
+    let second = match variables {
+        [first, second, ..] if second.share > first.share * NEARLY => 0,
+        _ => 3,
+    };
+    [0, second, 7].into_iter().zip(variables).map(row).collect()
 }
 
 fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<LabelledRow<'a>> {

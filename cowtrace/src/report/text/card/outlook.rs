@@ -35,9 +35,14 @@ pub(super) fn rows_of_outlook<'a>(outlook: &Outlook, card: &Card) -> Vec<Labelle
     }));
     rows.extend(outlook.more_workers.map(|more| {
         let text = format!(
-            "a further worker: at most {}; {} and the master: {}",
+            "one more worker: at most {}; {} ({}) and master: {}",
             size(more.each_bytes),
-            plural(more.workers, "worker"),
+            more.workers,
+            if more.workers == 2 * outlook.workers as u64 {
+                "twice as many"
+            } else {
+                "one a processor"
+            },
             size(more.all_bytes)
         );
         text_row("sizing", 7, RowFigures::Nothing, text)

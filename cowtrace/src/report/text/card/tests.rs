@@ -121,7 +121,7 @@ fn what_does_not_fit_has_a_line() {
     let expected = [
         "how far  600 MiB of at most 1.1 GiB in 1 worker",
         "the rest exceeds the limit of its cgroup by 100 MiB",
-        "sizing   a further worker: at most 640 MiB; 8 workers and the master: 5 GiB",
+        "sizing   one more worker: at most 640 MiB; 8 (one a processor) and master: 5 GiB",
     ];
     assert_eq!(told, expected);
 }
