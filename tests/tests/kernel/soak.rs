@@ -78,7 +78,8 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
     let python = interpreters().pop().expect("a CPython");
     let mut recycling = python
         .command()
-        .args(["-c", PYTHON_SERVICE, &(seconds + 2).to_string()])
+        .args(["-c", PYTHON_SERVICE])
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .expect("CPython starts");
@@ -100,6 +101,7 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
     expect_watched(&prometheus);
     assert_eq!(prometheus.ask(series), before, "no new series");
     let done = service.answer();
+    // Closes its standard input.
     recycling.wait().expect("it ends");
     let report = tracer.stop();
     service.end();
