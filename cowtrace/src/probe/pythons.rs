@@ -1,6 +1,6 @@
 //! The interpreters whose frames the kernel side walks, and the stacks that it found.
 
-use std::mem::offset_of;
+use std::mem::{self, offset_of};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use aya::{
@@ -56,63 +56,13 @@ impl Pythons {
         let number = self.next;
         self.next += 1;
         let element = number as usize;
-        let words = [
-            (
-                offset_of!(Interpreter, current_thread),
-                interpreter.current_thread,
-            ),
-            (offset_of!(Interpreter, active_bit), interpreter.active_bit),
-        ];
-        for (offset, value) in words {
-            self.interpreters.u64(element, offset).store(value, Relaxed);
-        }
-        let members = [
-            (
-                offset_of!(Interpreter, interpreter_next),
-                interpreter.interpreter_next,
-            ),
-            (
-                offset_of!(Interpreter, interpreter_threads),
-                interpreter.interpreter_threads,
-            ),
-            (
-                offset_of!(Interpreter, thread_status),
-                interpreter.thread_status,
-            ),
-            (
-                offset_of!(Interpreter, thread_next),
-                interpreter.thread_next,
-            ),
-            (offset_of!(Interpreter, thread_id), interpreter.thread_id),
-            (
-                offset_of!(Interpreter, thread_frame),
-                interpreter.thread_frame,
-            ),
-            (offset_of!(Interpreter, has_cframe), interpreter.has_cframe),
-            (
-                offset_of!(Interpreter, cframe_frame),
-                interpreter.cframe_frame,
-            ),
-            (offset_of!(Interpreter, frame_code), interpreter.frame_code),
-            (
-                offset_of!(Interpreter, frame_previous),
-                interpreter.frame_previous,
-            ),
-            (
-                offset_of!(Interpreter, frame_instruction),
-                interpreter.frame_instruction,
-            ),
-            (
-                offset_of!(Interpreter, frame_owner),
-                interpreter.frame_owner,
-            ),
-            (
-                offset_of!(Interpreter, skipped_owner),
-                interpreter.skipped_owner,
-            ),
-        ];
-        for (offset, value) in members {
-            self.interpreters.u32(element, offset).store(value, Relaxed);
+        // SAFETY: plain numbers without padding.
+        let words: [u32; size_of::<Interpreter>() / 4] = unsafe { mem::transmute(*interpreter) };
+        // The address that says that all is there comes last.
+        let rest = words.into_iter().enumerate();
+        for (place, word) in rest.skip(size_of::<u64>() / 4) {
+            let offset = place * size_of::<u32>();
+            self.interpreters.u32(element, offset).store(word, Relaxed);
         }
         self.interpreters
             .u64(element, offset_of!(Interpreter, interpreters_head))

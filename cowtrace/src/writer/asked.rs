@@ -29,7 +29,7 @@ impl Writers {
         naming.ask(&self.held, known)
     }
 
-    /// What is to be asked for the names of these places, and of the code that called them, beside those known.
+    /// A question for the names of these places and of the code that called them. Leaves out names that are known.
     fn naming(&self, places: impl Iterator<Item = CodePlace>, known: &Names) -> Naming {
         let mut naming = Naming::default();
         let mut seen = HashSet::new();

@@ -68,7 +68,7 @@ impl EarlyNames {
         question.places
     }
 
-    /// Names the stack of a place, once all of its code was asked for.
+    /// Names the native stack of a place. Call it when the answer has come for every function in the stack.
     pub(super) fn name_stack(&mut self, code: CodePlace, program: &Program) {
         self.stacks.of(code, program, &self.names);
     }

@@ -35,7 +35,7 @@ use crate::{
 pub fn run_in_a_sentence(run: &Run, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let verdict = Glance::of(run).headline;
     let open = if run.head.unfinished {
-        " (the trace goes on, or was cut off)"
+        " (the recording is not finished)"
     } else {
         ""
     };

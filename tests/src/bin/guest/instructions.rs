@@ -2,7 +2,7 @@
 //! the processor time that the workload measures is a number of instructions.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Write as _},
     process::{ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -46,7 +46,7 @@ pub(crate) fn print(variant: &str, pages: &str) {
             );
         }
         Err(error) => {
-            eprintln!("{error:#}");
+            let _ = writeln!(io::stderr(), "{error:#}");
             std::process::exit(1);
         }
     }

@@ -53,7 +53,7 @@ impl Queue {
         }
     }
 
-    /// Has each variable read by so many jobs at the same time, and waits until all have finished.
+    /// Runs this many jobs at the same time for each variable, and waits until all have finished.
     fn read(&self, together: usize) {
         // The first version's modules are compiled.
         let mut put = command_with(&versions()[0], self.name);

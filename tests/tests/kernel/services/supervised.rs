@@ -1,5 +1,5 @@
-//! gunicorn below supervisord, which is itself a Python: what is told when supervisord is traced is what gunicorn's
-//! workers inherited and read.
+//! gunicorn below supervisord, which is a Python program too. A trace of supervisord reports what gunicorn's workers
+//! inherited and read.
 
 use std::{fs, path::Path};
 
@@ -63,7 +63,7 @@ fn master(report: &Report) -> u64 {
     number(report.process(master), "pid")
 }
 
-/// What the report calls it: a Python of an unpacked package is started by its loader, whose name is all that is told.
+/// What the report calls it. A Python of an unpacked package is started by its loader: then it has the loader's name.
 fn name_of_gunicorn(python: &Interpreter) -> String {
     if python.starts_itself() {
         return "gunicorn".into();
