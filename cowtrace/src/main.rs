@@ -55,7 +55,10 @@ fn main() -> ExitCode {
         Some(Subcommands::Heap(arguments)) => command::run_heap(&arguments),
         Some(Subcommands::Label(arguments)) => command::run_label(&arguments),
         Some(Subcommands::Completions { shell }) => command::print_completions(shell),
-        Some(Subcommands::Man) => command::print_manual(),
+        Some(Subcommands::Man { folder: None }) => command::print_manual(),
+        Some(Subcommands::Man {
+            folder: Some(folder),
+        }) => command::write_manual(&folder),
         Some(Subcommands::Become { at_once, command }) => {
             let status = itself::become_command(&command, at_once);
             return ExitCode::from(u8::try_from(status).unwrap_or(1));

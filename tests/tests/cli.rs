@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::Read as _,
     os::unix::process::CommandExt as _,
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -368,5 +369,34 @@ fn help_version_completions_and_manual_go_to_standard_output() {
     assert!(
         !help.contains("__"),
         "hidden subcommands stay hidden: {help}"
+    );
+}
+
+#[test]
+fn every_subcommand_has_a_page_in_the_manual() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manual");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let output = cowtrace(&["man", "--folder", folder.to_str().expect("text")]);
+    assert!(output.status.success(), "{output:?}");
+    for name in [
+        "cowtrace",
+        "cowtrace-report",
+        "cowtrace-diff",
+        "cowtrace-heap",
+        "cowtrace-man",
+    ] {
+        let page = std::fs::read_to_string(folder.join(format!("{name}.1")));
+        assert!(
+            page.expect("a page").contains(&format!(".TH {name} 1")),
+            "{name}"
+        );
+    }
+    assert!(!folder.join("cowtrace-__name.1").exists());
+    let nowhere = cowtrace(&["man", "--folder", "/no/such/folder"]);
+    let errors = String::from_utf8(nowhere.stderr).expect("text");
+    assert!(
+        errors.starts_with("error: cannot write the manual into /no/such/folder"),
+        "{errors}"
     );
 }

@@ -12,7 +12,7 @@ mod tracing;
 mod usage;
 mod values;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
@@ -85,7 +85,11 @@ pub enum Subcommands {
         shell: clap_complete::Shell,
     },
     /// Print the manual page
-    Man,
+    Man {
+        /// Write it into this folder instead, with a page for each subcommand
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
     /// Become a command once traced
     #[command(name = crate::itself::LAUNCHER, hide = true)]
     Become {

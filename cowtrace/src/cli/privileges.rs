@@ -11,7 +11,7 @@ impl Subcommands {
             // The first must wait until it is traced; the second reads files that its parent holds.
             | Self::Become { .. } | Self::Name => true,
             Self::Report(_) | Self::Diff(_) | Self::Label(_)
-            | Self::Completions { .. } | Self::Man | Self::NativeService(_) => false,
+            | Self::Completions { .. } | Self::Man { .. } | Self::NativeService(_) => false,
         }
     }
 }

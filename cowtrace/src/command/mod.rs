@@ -38,6 +38,6 @@ pub use list::run_list;
 pub use name::run_name;
 pub use report::run_report;
 pub use session::AlreadyReported;
-pub use shell::{print_completions, print_manual};
+pub use shell::{print_completions, print_manual, write_manual};
 pub use status::{WRONG_USAGE, status_of};
 pub use trace::run_trace;

@@ -1,6 +1,6 @@
 //! `cowtrace completions`, `cowtrace man`: generated from the arguments themselves.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
@@ -27,4 +27,10 @@ pub fn print_manual() -> Result<()> {
             out.flush()
         })
         .context("cannot write the manual page")
+}
+
+/// Writes the manual into an existing folder: `cowtrace.1`, and `cowtrace-SUBCOMMAND.1` for each subcommand.
+pub fn write_manual(folder: &Path) -> Result<()> {
+    clap_mangen::generate_to(Cli::command(), folder)
+        .with_context(|| format!("cannot write the manual into {}", folder.display()))
 }
