@@ -51,6 +51,11 @@ impl Archive {
         })
     }
 
+    /// Its address, without that of security updates.
+    pub(crate) fn main(&self) -> &str {
+        &self.main
+    }
+
     fn address(&self, suite: &str) -> Result<&str> {
         if !suite.ends_with("-security") {
             return Ok(&self.main);

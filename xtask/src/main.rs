@@ -2,14 +2,18 @@
 //! things are (`workspace`), what runs as root (`privilege`), what the distribution installs
 //! (`packages`) and what is taken from Debian without being installed (`archive`).
 
+mod arch;
 mod archive;
 mod bench;
+mod cross;
 mod demo;
+mod dist;
 mod free_threaded;
 mod fuzz;
 #[cfg(test)]
 mod names;
 mod packages;
+mod pip;
 mod privilege;
 mod prometheus;
 mod pythons;
@@ -26,7 +30,10 @@ mod test;
 mod vm;
 mod workspace;
 
-// cowtrace's build script looks for the same tools in the same way.
+// cowtrace's build script builds the kernel side, and looks for the tools, in the same way.
+#[path = "../../cowtrace/build/object.rs"]
+#[allow(dead_code, reason = "parts of it serve the build script only")]
+mod object;
 #[path = "../../cowtrace/build/toolchain.rs"]
 #[allow(dead_code, reason = "parts of it serve the build script only")]
 mod toolchain;
@@ -52,6 +59,8 @@ enum Chore {
     Demo(demo::Options),
     /// Set up, build, and run all tests
     Test(test::Options),
+    /// Make what is handed out: archives and packages for each architecture
+    Dist(dist::Options),
     /// Give the decoders of bytes from outside inputs that reach more and more of them
     Fuzz(fuzz::Options),
     /// Build a Python without the global interpreter lock, for the tests to trace too
@@ -81,6 +90,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::Setup => setup::ensure(),
         Chore::Demo(options) => demo::run(options),
         Chore::Test(options) => test::run(options),
+        Chore::Dist(options) => dist::run(options),
         Chore::Fuzz(options) => fuzz::run(options),
         Chore::FreeThreaded => free_threaded::build(),
         Chore::Vm(options) => vm::run(options),

@@ -1,18 +1,13 @@
 //! What the services in the kernel tests need: programs of the distribution, and Python packages,
 //! which are put into the cache and not installed.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    archive::Scratch,
     packages::{self, Need},
-    say, toolchain, workspace,
+    pip, toolchain, workspace,
 };
 
 /// Names a folder to use unchanged, and tells the tests where the packages are.
@@ -90,9 +85,6 @@ const PINS: &[&str] = &[
     "pytz==2025.2",
     "tzdata==2025.2",
 ];
-/// The file that lists the folder's content; written last.
-const CONTENTS: &str = "pins";
-
 /// Makes sure that they exist, and returns the folder with the Python packages.
 pub(crate) fn ensure() -> Result<PathBuf> {
     packages::ensure(NEEDS)?;
@@ -101,15 +93,17 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     }
     // By this folder's name cowtrace distinguishes a library's code from a service's own.
     let folder = toolchain::cache().join("python").join("site-packages");
-    let contents = contents(&version()?);
-    if !has(&folder, &contents) {
-        install(&folder, &contents).with_context(|| {
-            format!(
-                "the kernel tests trace services of Python (instead, set {FOLDER} to a folder \
-                 that has {SERVICES})"
-            )
-        })?;
-    }
+    pip::ensure(
+        &folder,
+        PINS,
+        &contents(&version()?),
+        "the kernel tests trace services made of them",
+    )
+    .with_context(|| {
+        format!(
+            "the kernel tests trace services of Python (instead, set {FOLDER} to a folder that has {SERVICES})"
+        )
+    })?;
     Ok(folder)
 }
 
@@ -126,75 +120,9 @@ fn contents(version: &str) -> String {
     format!("python {version}\n{}", lines.collect::<String>())
 }
 
-fn has(folder: &Path, contents: &str) -> bool {
-    fs::read_to_string(folder.join(CONTENTS)).is_ok_and(|found| found == contents)
-}
-
-fn install(folder: &Path, contents: &str) -> Result<()> {
-    if !has_pip() {
-        packages::install(
-            &["python3-pip"],
-            "it gets what the tests' services are made of",
-        )?;
-    }
-    say(&format!(
-        "downloading {SERVICES} into {}, some 35 MB: the kernel tests \
-         trace services made of them",
-        folder.display()
-    ));
-    let scratch = Scratch::new("packages")?;
-    let mut pip = pip();
-    pip.env("PIP_ROOT_USER_ACTION", "ignore")
-        .args(["install", "--quiet", "--disable-pip-version-check"])
-        .args(["--no-deps", "--only-binary=:all:", "--target"])
-        .arg(scratch.path())
-        .args(PINS)
-        .stdout(std::io::stderr());
-    workspace::run(&mut pip)?;
-    fs::write(scratch.path().join(CONTENTS), contents).context("cannot write the contents")?;
-    // Packages of other versions, if there are any.
-    let _ = fs::remove_dir_all(folder);
-    let parent = folder.parent().unwrap_or(folder);
-    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    match fs::rename(scratch.path(), folder) {
-        // A simultaneous run was faster.
-        Err(_) if has(folder, contents) => Ok(()),
-        other => other.with_context(|| format!("cannot write {}", folder.display())),
-    }
-}
-
-fn pip() -> Command {
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip"]);
-    pip
-}
-
-fn has_pip() -> bool {
-    let quiet = |pip: &mut Command| {
-        let pip = pip.stdout(Stdio::null()).stderr(Stdio::null());
-        pip.status().is_ok_and(|status| status.success())
-    };
-    quiet(pip().arg("--version"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn packages_of_other_versions_do_not_count() {
-        let folder = std::env::temp_dir().join(format!("cowtrace-packages-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let contents = contents("3.11");
-        assert!(!has(&folder, &contents));
-        fs::write(folder.join(CONTENTS), &contents).unwrap();
-        let found = (
-            has(&folder, &contents),
-            has(&folder, &super::contents("3.12")),
-        );
-        fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(found, (true, false));
-    }
 
     #[test]
     fn every_package_has_its_version() {

@@ -2,9 +2,7 @@
 //! Debian's Python, which run every case with every backend and report the counts. Needs no root (except
 //! to install QEMU) and no hardware acceleration.
 
-mod arch;
 mod console;
-mod cross;
 mod initramfs;
 pub(crate) mod instructions;
 mod kernels;
@@ -28,7 +26,6 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::{
-    arch::Arch,
     console::Transcript,
     initramfs::Initramfs,
     kernels::Choice,
@@ -36,7 +33,8 @@ use self::{
     qemu::{Accelerator, Guest},
     verdict::Verdict,
 };
-use crate::{packages, say, setup};
+pub(crate) use self::{programs::Installed, qemu::FIRST_PROCESS};
+use crate::{arch::Arch, packages, say, setup};
 
 /// The kernels of Debian's stable releases: quick enough for every change.
 const USUAL: [&str; 2] = ["6.1", "6.12"];
@@ -147,7 +145,7 @@ fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outc
     files.extend(python::files(arch)?);
     let runner = Runner {
         arch,
-        initramfs: Initramfs::build(&files, arch)?,
+        initramfs: Initramfs::build("vm", &files, arch)?,
         options,
         accelerator: OnceLock::new(),
     };
@@ -173,6 +171,28 @@ fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outc
     });
     let outcomes = std::mem::take(&mut *locked(&outcomes));
     Ok(outcomes.into_values().collect())
+}
+
+/// Boots a kernel with nothing but these files, one of which is its first process.
+pub(crate) fn boot_bare(
+    arch: Arch,
+    kernel: &str,
+    files: &[Installed],
+    limit: Duration,
+) -> Result<Transcript> {
+    packages::ensure(&[arch.emulator()])?;
+    let kernel = Choice::Version(kernel.to_owned());
+    let guest = Guest {
+        arch,
+        kernel: kernels::image(&kernel, arch, false)?,
+        initramfs: Initramfs::build("bare", files, arch)?.path().to_path_buf(),
+        accelerator: Accelerator::Emulation,
+        backends: Vec::new(),
+        cases: Vec::new(),
+        arguments: Vec::new(),
+        counts_instructions: false,
+    };
+    guest.boot(limit)
 }
 
 /// How many machines run at a time.

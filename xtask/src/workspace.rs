@@ -28,6 +28,11 @@ pub(crate) fn target() -> Result<PathBuf> {
         .with_context(|| format!("CARGO_TARGET_DIR is {}", folder.display()))
 }
 
+/// A path for commands that run in another folder.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))
+}
+
 /// Where the release binaries are.
 pub(crate) fn binaries() -> Result<PathBuf> {
     Ok(target()?.join("release"))

@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use cpio::newc::{self, Builder};
 
-use super::{arch::Arch, programs::Installed};
-use crate::workspace;
+use super::programs::Installed;
+use crate::{arch::Arch, workspace};
 
 const FOLDER: u32 = 0o40_755;
 const PROGRAM: u32 = 0o100_755;
@@ -23,9 +23,9 @@ const MOUNTED: [&str; 4] = ["dev", "proc", "sys", "tmp"];
 pub(crate) struct Initramfs(PathBuf);
 
 impl Initramfs {
-    /// Packs files, and the folders that contain them.
-    pub(crate) fn build(files: &[Installed], arch: Arch) -> Result<Self> {
-        let path = workspace::target()?.join(format!("vm-{}.cpio", arch.name()));
+    /// Packs files into an archive of this name, and the folders that contain them.
+    pub(crate) fn build(name: &str, files: &[Installed], arch: Arch) -> Result<Self> {
+        let path = workspace::target()?.join(format!("{name}-{}.cpio", arch.name()));
         let file = File::create(&path);
         file.map_err(anyhow::Error::from)
             .and_then(|file| write(files, BufWriter::new(file)))

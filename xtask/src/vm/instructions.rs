@@ -8,14 +8,13 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     BACKENDS,
-    arch::Arch,
     initramfs::Initramfs,
     kernels::{self, Choice},
     programs,
     qemu::{Accelerator, Guest},
     verdict::Verdict,
 };
-use crate::{packages, say};
+use crate::{arch::Arch, packages, say};
 
 /// All three backends run there.
 const ARCH: Arch = Arch::X86_64;
@@ -33,7 +32,7 @@ const EVIDENCE: &str = "evidence";
 /// Boots the machine, and prints the table.
 pub(crate) fn run(out: &mut impl Write) -> Result<()> {
     packages::ensure(&[ARCH.emulator()])?;
-    let initramfs = Initramfs::build(&programs::build(ARCH)?, ARCH)?;
+    let initramfs = Initramfs::build("vm", &programs::build(ARCH)?, ARCH)?;
     let guest = Guest {
         arch: ARCH,
         kernel: kernels::image(&Choice::Version(KERNEL.to_owned()), ARCH, false)?,

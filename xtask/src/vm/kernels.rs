@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::arch::Arch;
 use crate::{
+    arch::Arch,
     archive::{Archive, Suite},
     say, toolchain,
 };

@@ -8,8 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{arch::Arch, cross};
-use crate::{say, workspace};
+use crate::{arch::Arch, cross, say, workspace};
 
 /// The first process, the workload, and the program under test.
 const NAMES: [&str; 3] = ["guest", "cowtrace", "workload"];
@@ -75,7 +74,7 @@ fn build_static(arch: Arch) -> Result<PathBuf> {
     say(&format!(
         "building the programs of the machines for {target}"
     ));
-    let mut cargo = cross::cargo(arch)?;
+    let mut cargo = cross::cargo(arch, "release")?;
     for name in NAMES {
         cargo.args(["--bin", name]);
     }

@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{arch::Arch, kernels, programs::Installed};
+use super::{kernels, programs::Installed};
 use crate::{
+    arch::Arch,
     archive::{Archive, Scratch, Suite},
     say,
 };

@@ -10,17 +10,19 @@ use std::{
 use anyhow::Result;
 
 use super::{
-    arch::Arch,
     console::{self, Transcript},
     verdict::Verdict,
 };
-use crate::{privilege, say};
+use crate::{arch::Arch, privilege, say};
 
 /// Long enough for an empty machine on working hardware; emulation manages it too.
 const TRIAL: Duration = Duration::from_secs(8);
 
 /// As many processors as the largest case has simultaneous writers.
 const PROCESSORS: &str = "4";
+
+/// The path of a machine's first process, without the leading slash.
+pub(crate) const FIRST_PROCESS: &str = "bin/guest";
 
 /// What executes the machine's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +118,7 @@ impl Guest {
     /// `panic=-1` ends the machine at once; the options that begin with `cowtrace.` are for the guest.
     fn kernel_arguments(&self) -> String {
         let own = format!(
-            "console={} quiet panic=-1 rdinit=/bin/guest cowtrace.backends={} cowtrace.cases={}",
+            "console={} quiet panic=-1 rdinit=/{FIRST_PROCESS} cowtrace.backends={} cowtrace.cases={}",
             self.arch.console(),
             self.backends.join(","),
             self.cases.join(",")

@@ -118,9 +118,9 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vm::{
+    use crate::{
         arch::Arch,
-        verdict::{Unavailable, Verdict},
+        vm::verdict::{Unavailable, Verdict},
     };
 
     fn outcome(kernel: &str, counted: &str, ok: bool) -> Outcome {

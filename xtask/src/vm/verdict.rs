@@ -6,7 +6,8 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{Outcome, arch::Arch, console::Transcript, kernels::numbers, lockdown::Lockdown};
+use super::{Outcome, console::Transcript, kernels::numbers, lockdown::Lockdown};
+use crate::arch::Arch;
 
 /// The start of the guest's lines.
 const MARK: &str = "@cowtrace ";

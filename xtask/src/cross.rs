@@ -12,9 +12,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{arch::Arch, kernels};
 use crate::{
+    arch::Arch,
     archive::{Archive, Suite},
+    object,
     packages::{self, Need},
     say,
     toolchain::{self, Toolchain},
@@ -36,24 +37,44 @@ const PACKAGES: [(&str, &str); 2] = [
 ];
 
 /// The cargo call for a static build for the architecture, without what to build.
-pub(crate) fn cargo(arch: Arch) -> Result<Command> {
-    packages::ensure(&[linker(arch)?])?;
+pub(crate) fn cargo(arch: Arch, profile: &str) -> Result<Command> {
     let target = arch.target();
     let mut flags = OsString::from("-C target-feature=+crt-static");
-    let mut cargo = workspace::cargo(&["build", "--release", "--target", &target])?;
-    if !has_library(&target) {
-        let library = Library::find(arch)?;
-        flags.push(" --sysroot ");
-        flags.push(&library.sysroot);
-        cargo = library.cargo(&target)?;
+    for (from, to) in places() {
+        flags.push(" --remap-path-prefix=");
+        flags.push(from);
+        flags.push(to);
     }
     let prefix = format!("CARGO_TARGET_{}", variable(&target));
+    let mut cargo = workspace::cargo(&[])?;
+    if !arch.is_here() {
+        let linker = linker(arch)?;
+        let program = linker.program;
+        packages::ensure(&[linker])?;
+        if !has_library(&target) {
+            let library = Library::find(arch)?;
+            flags.push(" --sysroot ");
+            flags.push(&library.sysroot);
+            cargo = library.cargo()?;
+        }
+        cargo.env(format!("{prefix}_LINKER"), program);
+    }
     cargo
+        .args(["build", "--profile", profile, "--target", &target])
         // Only for the target: build scripts and macros run here, and must not be static.
         .env(format!("{prefix}_RUSTFLAGS"), flags)
-        .env(format!("{prefix}_LINKER"), linker(arch)?.program)
         .env_remove("RUSTFLAGS");
     Ok(cargo)
+}
+
+/// Folders of this machine, which programs name in their messages, and what they are called instead: programs are
+/// the same wherever they were built.
+fn places() -> Vec<(PathBuf, &'static str)> {
+    let mut places = vec![(workspace::root(), "=cowtrace")];
+    if let Some(home) = object::cargo_home() {
+        places.push((home, "=cargo"));
+    }
+    places
 }
 
 /// The linker with its C library.
@@ -96,7 +117,7 @@ impl Library {
         let (package, version) = package_of_compiler()
             .with_context(|| format!("the compiler {} is no Debian package", rustc.display()))?;
         let folder = format!("{package}-{version}-{}", arch.debian());
-        let sysroot = kernels::cache().join("std").join(folder);
+        let sysroot = toolchain::cache().join("std").join(folder);
         if !sysroot.join("lib/rustlib").join(&target).is_dir() {
             download(arch, &format!("{package}={version}"), &sysroot).with_context(|| {
                 format!(
@@ -111,10 +132,9 @@ impl Library {
         })
     }
 
-    fn cargo(&self, target: &str) -> Result<Command> {
+    fn cargo(&self) -> Result<Command> {
         let mut cargo = Command::new(&self.cargo);
         cargo
-            .args(["build", "--release", "--target", target])
             .current_dir(workspace::root())
             .env("CARGO_TARGET_DIR", workspace::target()?)
             .env("RUSTC", &self.rustc)
