@@ -69,7 +69,7 @@ enum Chore {
     Vm(vm::Options),
     /// Measure what tracing costs for each copied page
     Bench(bench::Options),
-    /// Take the pictures of the live view in docs/
+    /// Take the pictures in docs/: live view, report and page of a service
     Screenshot(screenshot::Options),
     /// Trace services under load for hours: counts stay exact, and cowtrace does not grow
     Soak(soak::Options),

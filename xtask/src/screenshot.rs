@@ -1,6 +1,8 @@
-//! `cargo xtask screenshot`: the pictures of the live view in docs/, of a gunicorn service under load.
+//! `cargo xtask screenshot`: the pictures in docs/, of a gunicorn service under load: the live view, the first lines of
+//! its report, and its page in a browser.
 
 mod ansi;
+mod report;
 mod svg;
 
 use std::{
@@ -30,7 +32,9 @@ const SIZE: (u16, u16) = (100, 30);
 /// The service, and its options.
 const APP: &str = include_str!("screenshot/shop.py");
 const OPTIONS: &str = "--preload --workers 4 --bind unix:shop.sock";
-/// The pictures: key of the table, file, and what is seen.
+/// The recording, in the service's folder.
+const RECORDING: &str = "shop.cow";
+/// The pictures of the live view: key of the table, file, and what is seen.
 const PICTURES: [(&str, &str, &str); 2] = [
     (
         "1",
@@ -64,6 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     setup::ensure()?;
     packages::ensure(&[TMUX])?;
+    packages::ensure(&report::NEEDS)?;
     let packages = services::ensure()?;
     workspace::run(&mut workspace::cargo(&[
         "build",
@@ -88,10 +93,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn take_pictures(binaries: &Path, packages: &Path) -> Result<()> {
     let service = Service::start(packages)?;
     let pid = service.child.id().to_string();
-    let mut command = vec![binaries.join("cowtrace").into_os_string()];
-    for part in ["--name", "shop", "--pid", &pid, "--no-keep", "--live"] {
+    let cowtrace = binaries.join("cowtrace");
+    let recording = service.folder.join(RECORDING);
+    let mut command = vec![cowtrace.clone().into_os_string()];
+    for part in ["--name", "shop", "--pid", &pid, "--live", "-o"] {
         command.push(part.into());
     }
+    command.push(recording.clone().into());
     let screen = Screen::start(SIZE, &command)?;
     screen.wait_for("LIVE", PATIENCE)?;
     say(&format!("watching a service for {} s", WATCHED.as_secs()));
@@ -106,7 +114,9 @@ fn take_pictures(binaries: &Path, packages: &Path) -> Result<()> {
         let taken = watch(&screen);
         is_over.store(true, Ordering::Relaxed);
         taken
-    })
+    })?;
+    end(&screen)?;
+    report::take_pictures(&cowtrace, &recording, &service.folder)
 }
 
 fn watch(screen: &Screen) -> Result<()> {
@@ -115,12 +125,29 @@ fn watch(screen: &Screen) -> Result<()> {
         screen.press(&[key])?;
         thread::sleep(Duration::from_secs(2));
         let lines = ansi::lines_of_screen(&screen.colored()?);
-        let path = workspace::root().join("docs").join(file);
-        fs::write(&path, svg::picture(&lines, SIZE.0, title))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        say(&format!("written: docs/{file}"));
+        fs::write(written(file), svg::picture(&lines, SIZE.0, title))
+            .with_context(|| format!("cannot write docs/{file}"))?;
     }
     Ok(())
+}
+
+/// Ends the trace, and waits for its recording: the screen closes with cowtrace.
+fn end(screen: &Screen) -> Result<()> {
+    screen.press(&["q"])?;
+    let begun = Instant::now();
+    while screen.text().is_ok() {
+        if begun.elapsed() > PATIENCE {
+            bail!("cowtrace does not end");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The path of a picture, which is announced.
+fn written(file: &str) -> PathBuf {
+    say(&format!("writing docs/{file}"));
+    workspace::root().join("docs").join(file)
 }
 
 /// A gunicorn service, which ends with this.
