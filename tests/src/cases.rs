@@ -54,7 +54,7 @@ pub struct Writes {
     pub reused: Option<u64>,
 }
 
-/// What a backend sees instead: a limit described in the README.
+/// What a backend sees instead: a limit described in docs/limits.md.
 #[derive(Clone, Copy, Debug)]
 pub struct Otherwise {
     /// The backend's name.

@@ -24,7 +24,7 @@ impl Unseen {
         Self::Sources,
     ];
 
-    /// Text for people, in the words that the README explains.
+    /// Text for people, in the words that docs/limits.md explains.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

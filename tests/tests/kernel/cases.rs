@@ -118,8 +118,8 @@ fn page_cache_allocations_after_the_kernels_own_reuse_are_no_copies() {
     expect("kernel-reuse-then-calls");
 }
 
-// The limits of the tracepoint backend are in the table and in the README. If one of them
-// disappears, the following tests fail, so that the README is updated too.
+// The limits of the tracepoint backend are in the table and in docs/limits.md. If one of them
+// disappears, the following tests fail, so that the page is updated too.
 
 #[test]
 fn writes_made_for_another_process_are_seen_as_far_as_the_backend_can() {

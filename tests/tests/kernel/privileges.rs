@@ -322,7 +322,7 @@ pub(super) fn as_nobody(capabilities: &[&str], program: &Path) -> Command {
     command
 }
 
-/// What the README names.
+/// What docs/rights.md names.
 pub(super) const NAMED: [&str; 3] = ["bpf", "perfmon", "sys_ptrace"];
 
 /// Whether this kernel lets anybody use tables that are there: from Linux 5.19 on, or as it is set.
