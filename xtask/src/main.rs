@@ -13,6 +13,8 @@ mod fuzz;
 #[cfg(test)]
 mod names;
 mod packages;
+#[cfg(test)]
+mod pages;
 mod pip;
 mod privilege;
 mod prometheus;
