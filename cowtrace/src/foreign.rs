@@ -1,6 +1,6 @@
 //! Text from outside (names, paths, output of other programs), made harmless for quoting.
 
-use std::{fmt::Write as _, path::Path};
+use std::{ffi::OsStr, fmt::Write as _, os::unix::ffi::OsStrExt as _, path::Path};
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -41,6 +41,40 @@ pub fn printable_message(text: &str) -> String {
     lines.join("\n")
 }
 
+/// A word, quoted for a shell where that is needed, and escaped.
+pub(crate) fn shell_quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=,@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", printable(&word.replace('\'', "'\\''")))
+    }
+}
+
+/// A word for a command that is to be pasted into a shell: harmless, and exactly this word to bash, zsh, ksh.
+pub(crate) fn shell_word(word: &OsStr) -> String {
+    match word.to_str() {
+        Some(text) if !text.contains(is_harmful) => shell_quoted(text),
+        _ => escaped_for_shell(word.as_bytes()),
+    }
+}
+
+/// A word with every byte that is not plain ASCII as a number: `$'a\x1b'`.
+fn escaped_for_shell(word: &[u8]) -> String {
+    let mut quoted = String::from("$'");
+    for &byte in word {
+        match byte {
+            b'\'' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            _ => {
+                let _ = write!(quoted, "\\x{byte:02x}");
+            }
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +87,27 @@ mod tests {
         );
         assert_eq!(printable("/srv/名前.so"), "/srv/名前.so");
         assert_eq!(printable_path(Path::new("/a\nb")), "/a\\u{a}b");
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_itself_and_harmless() {
+        for (word, quoted) in [
+            (&b"plain-1.cow"[..], "plain-1.cow"),
+            (b"", "''"),
+            (b"a b", "'a b'"),
+            (b"it's", r"'it'\''s'"),
+            (b"$HOME;`x`", "'$HOME;`x`'"),
+            (b"a\\\x1b'b", r"$'a\\\x1b\'b'"),
+            ("\u{202e}ä".as_bytes(), r"$'\xe2\x80\xae\xc3\xa4'"),
+            (b"\xff a", r"$'\xff a'"),
+        ] {
+            assert_eq!(shell_word(OsStr::from_bytes(word)), quoted);
+            let echo = format!("printf %s {quoted}");
+            let told = std::process::Command::new("bash")
+                .args(["-c", &echo])
+                .output();
+            assert_eq!(told.unwrap().stdout, word, "{quoted}");
+        }
     }
 
     #[test]

@@ -25,7 +25,6 @@ pub use recorded::{Destination, DiffArgs, LabelArgs, ReportArgs};
 pub use shown::Shown;
 pub use targets::TargetArgs;
 pub use tips::parse_arguments;
-pub(crate) use tips::shell_quoted;
 pub use tracing::{DemoArgs, EvidenceOptions, LoadArgs, TraceArgs, TraceOptions};
 pub use usage::wrong_usage;
 

@@ -9,7 +9,7 @@ use clap::{
 };
 
 use super::{Cli, usage};
-use crate::foreign::{is_harmful, printable};
+use crate::foreign::{is_harmful, printable, shell_quoted};
 
 /// How many words of the user's command a tip repeats at most.
 const MOST_WORDS: usize = 12;
@@ -168,16 +168,6 @@ fn as_shell_words(arguments: &[OsString]) -> String {
         words.push("…".into());
     }
     words.join(" ")
-}
-
-/// A word, quoted for a shell where that is needed, and escaped.
-pub(crate) fn shell_quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=,@%+".contains(letter);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", printable(&word.replace('\'', "'\\''")))
-    }
 }
 
 #[cfg(test)]

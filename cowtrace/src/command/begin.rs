@@ -3,7 +3,7 @@
 
 use std::{thread, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     collect::{Collector, RunIdentity},
-    probe::{self, Probe, Settings},
+    itself::itself_by_sudo,
+    probe::{self, Probe, ProbeError, Settings},
     targets,
 };
 
@@ -43,7 +44,7 @@ impl Session<'_> {
         };
         // It has rights that are given up now.
         let _ = thread.join();
-        attached.context("cannot trace here")
+        attached.map_err(|error| cannot_trace(&error))
     }
 
     /// Begins to trace the processes that are there, or the command. Where a signal ends it, what is
@@ -86,6 +87,13 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Where rights are missing that root has, with the command that traces as root.
+fn cannot_trace(error: &ProbeError) -> anyhow::Error {
+    let by_sudo = itself_by_sudo().filter(|_| matches!(error, ProbeError::Privilege(_)));
+    let by_sudo = by_sudo.map(|command| format!(":\n  {command}"));
+    anyhow!("cannot trace here: {error}{}", by_sudo.unwrap_or_default())
 }
 
 /// Fails if a signal came before any of the processes was traced.

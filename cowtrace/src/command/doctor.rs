@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     cli::Color,
+    itself::itself_by_sudo,
     limits::{LEAST_OPEN_FILES, OpenFiles},
     probe::{
         Kernel, Unseen,
@@ -61,7 +62,12 @@ pub fn run_doctor() -> Result<()> {
     }
     let Some(taken) = backends.iter().find(|backend| backend.result.is_ok()) else {
         out.flush().context(NO_OUTPUT)?;
-        bail!("cowtrace cannot trace here; the lines with \"no\" say why");
+        let by_sudo =
+            itself_by_sudo().map(|command| format!(". Root may be able to:\n  {command}"));
+        bail!(
+            "cowtrace cannot trace here; the lines with \"no\" say why{}",
+            by_sudo.unwrap_or_default()
+        );
     };
     writeln!(out)?;
     let answer = format!("cowtrace can trace here, with the {} backend.", taken.name);

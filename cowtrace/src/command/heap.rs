@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::{
     cli::{Destination, HeapArgs, HeapFormat},
     foreign::printable_path,
-    memory,
+    itself::itself_by_sudo,
+    memory::{self, Refusal},
     output::NewFile,
     recording::{begins_as_recording, read_recording},
     report::{self, HeapSince},
@@ -74,8 +75,18 @@ fn contents_of(pid: u32, time: Duration) -> Result<HeapContents> {
             comm if comm.is_empty() => String::new(),
             comm => format!(" ({})", words::printable(&comm)),
         };
-        anyhow!("cannot list the objects of process {pid}{comm}: {why}")
+        let by_sudo = by_sudo_if_refused(root, pid).unwrap_or_default();
+        anyhow!("cannot list the objects of process {pid}{comm}: {why}{by_sudo}")
     })
+}
+
+/// The command that lists them as root, where this user may not read the process and root may.
+fn by_sudo_if_refused(root: &Path, pid: u32) -> Option<String> {
+    let refused = memory::try_reading(root, pid).err()?;
+    let is_hidden = refused.kind() == io::ErrorKind::PermissionDenied
+        && matches!(memory::why_refused(root), Refusal::NotRoot);
+    let command = itself_by_sudo().filter(|_| is_hidden)?;
+    Some(format!(":\n  {command}"))
 }
 
 /// Prints on standard output, or into a file.

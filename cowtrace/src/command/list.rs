@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     cli::{ListArgs, ListFormat, wrong_usage},
     foreign::printable,
+    itself::itself_by_sudo,
     report::{trees_as_json, trees_as_text},
     streams,
     targets::list_prefork_trees,
@@ -27,9 +28,10 @@ pub fn run_list(arguments: ListArgs) -> Result<()> {
     let found = list_prefork_trees(Path::new("/proc")).context("/proc cannot be read")?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style::of_terminal(is_terminal, arguments.color.applies(is_terminal));
+    let by_sudo = itself_by_sudo();
     let printed = streams::standard_output().and_then(|mut out| {
         match arguments.format {
-            ListFormat::Text => trees_as_text(&found, style, &mut out)?,
+            ListFormat::Text => trees_as_text(&found, by_sudo.as_deref(), style, &mut out)?,
             ListFormat::Json => trees_as_json(&found, &mut out)?,
         }
         out.flush()

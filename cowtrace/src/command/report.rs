@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::follow_recording::show_recording;
 use crate::{
-    cli::{Color, Format, ReportArgs, Shown, shell_quoted},
-    foreign::printable_path,
+    cli::{Color, Format, ReportArgs, Shown},
+    foreign::{printable_path, shell_quoted},
     kept,
     output::{NewFile, refuse_source},
     recording,

@@ -7,9 +7,11 @@
 //! it gives up ([`privileges`]).
 
 mod again;
+mod by_sudo;
 pub mod caller;
 mod launcher;
 pub mod privileges;
 
 pub use again::{DEMO_SERVICE, LAUNCHER, NAMER, StarterError, find_starter, own_path, start_again};
+pub use by_sudo::{command_by_sudo, itself_by_sudo};
 pub use launcher::{become_command, start_waiting, untraced_command};

@@ -153,7 +153,7 @@ fn check_without_rights(pid: u32) {
     );
     assert_eq!(number(&tree, "unread_workers"), WORKERS);
     assert!(
-        text.contains("unknown") && text.contains("sudo cowtrace list"),
+        text.contains("unknown") && text.contains(&format!("\n    sudo {} list\n", own.display())),
         "{text}"
     );
 }

@@ -29,6 +29,7 @@ mod meanwhile;
 mod molds;
 mod names;
 mod odd;
+mod pasted;
 mod privileges;
 mod prometheus;
 mod ranges;

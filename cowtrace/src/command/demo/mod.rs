@@ -57,8 +57,9 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
     observed.print(&options)?;
     if options.shown.format == Format::Text {
         let text = format!(
-            "The service never changes that data: {}. Your own service: sudo cowtrace --pid MASTER",
-            explain_copies(python.is_some())
+            "The service never changes that data: {}. Your own service: {}",
+            explain_copies(python.is_some()),
+            itself::command_by_sudo(&["--pid", "MASTER"])
         );
         say_to_user(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
     }

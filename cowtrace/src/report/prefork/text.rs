@@ -18,13 +18,17 @@ const HEADER: [&str; 4] = [
 const LEAST_TABLE: usize = 60;
 const NOTHING: &str = "No process here shares 1 MiB or more with one that it was forked from: there is nothing that \
                        copy-on-write could still copy.";
-const COARSE: &str = "at most: without CAP_SYS_ADMIN the kernel does not show which pages are the same; \
-                      `sudo cowtrace list` says more.";
-const UNREAD: &str =
-    "unknown: these processes may not be looked at; `sudo cowtrace list` says more.";
+const COARSE: &str =
+    "at most: without CAP_SYS_ADMIN the kernel does not show which pages are the same.";
+const UNREAD: &str = "unknown: these processes may not be looked at.";
 
-/// Writes the trees for people.
-pub fn trees_as_text(found: &PreforkTrees, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the trees for people. `by_sudo` is the command that does the same as root, where that can show more.
+pub fn trees_as_text(
+    found: &PreforkTrees,
+    by_sudo: Option<&str>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if found.trees.is_empty() {
         return paragraph(NOTHING, style, out);
     }
@@ -41,7 +45,13 @@ pub fn trees_as_text(found: &PreforkTrees, style: Style, out: &mut dyn Write) ->
     for note in notes(found) {
         indented(&note, style, out)?;
     }
-    Ok(())
+    match by_sudo.filter(|_| has_hidden_figures(found)) {
+        Some(command) => {
+            indented("As root, cowtrace sees more:", style, out)?;
+            writeln!(out, "    {command}")
+        }
+        None => Ok(()),
+    }
 }
 
 fn write_table(found: &PreforkTrees, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -110,6 +120,13 @@ fn command(tree: &PreforkTree, room: usize) -> String {
     }
 }
 
+/// Whether rights were missing for some of the figures.
+fn has_hidden_figures(found: &PreforkTrees) -> bool {
+    let is_hidden =
+        |tree: &PreforkTree| matches!(tree.unsharable.is, BalanceIs::Coarse | BalanceIs::Unknown);
+    found.trees.iter().any(is_hidden)
+}
+
 /// What the figures leave out.
 fn notes(found: &PreforkTrees) -> Vec<String> {
     let is = |is: BalanceIs| found.trees.iter().any(|tree| tree.unsharable.is == is);
@@ -176,8 +193,33 @@ mod tests {
             width,
             color: false,
         };
-        trees_as_text(found, style, &mut out).unwrap();
+        trees_as_text(found, None, style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_command_that_shows_more_is_on_a_line_of_its_own_where_figures_are_missing() {
+        let with = |is| {
+            let found = PreforkTrees {
+                trees: vec![
+                    tree(7, Some(3 << 20), BalanceIs::Exact, "a"),
+                    tree(8, None, is, "b"),
+                ],
+                left_out: 0,
+            };
+            let mut out = Vec::new();
+            let style = Style {
+                width: 40,
+                color: false,
+            };
+            let command = "sudo /home/ada/.local/share/programs/cowtrace list";
+            trees_as_text(&found, Some(command), style, &mut out).unwrap();
+            String::from_utf8(out)
+                .unwrap()
+                .ends_with(&format!("\n    {command}\n"))
+        };
+        assert!(with(BalanceIs::Unknown) && with(BalanceIs::Coarse));
+        assert!(!with(BalanceIs::Exact) && !with(BalanceIs::Sampled));
     }
 
     #[test]

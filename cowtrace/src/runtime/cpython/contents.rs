@@ -48,18 +48,16 @@ fn check_readable(proc_root: &Path, pid: u32) -> Result<(), String> {
         return Err(format!("it has ended; {LISTS_PIDS}"));
     }
     memory::try_reading(proc_root, pid).map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => refusal_in_words(proc_root, pid),
+        ErrorKind::PermissionDenied => refusal_in_words(proc_root),
         ErrorKind::NotFound => format!("it has ended; {LISTS_PIDS}"),
         _ => format!("its memory cannot be read: {error}"),
     })
 }
 
 /// Why a process's memory may not be read, and what would help.
-fn refusal_in_words(proc_root: &Path, pid: u32) -> String {
+fn refusal_in_words(proc_root: &Path) -> String {
     match memory::why_refused(proc_root) {
-        Refusal::NotRoot => format!(
-            "your user may not read its memory; root may: `sudo cowtrace heap --pid {pid}`"
-        ),
+        Refusal::NotRoot => "your user may not read its memory; root may".into(),
         Refusal::NoCapability => "root may not read its memory here, because it lacks CAP_SYS_PTRACE; in a \
             container, start that with `--cap-add SYS_PTRACE`"
             .into(),
