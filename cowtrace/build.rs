@@ -1,6 +1,8 @@
 //! Puts the eBPF object where the program includes it from: the one in `COWTRACE_EBPF_OBJECT`, or one that is built
 //! from the sources beside this crate, or, where there are none, the one that the crate was published with.
 
+#[path = "build/commit.rs"]
+mod commit;
 #[path = "build/object.rs"]
 mod object;
 #[path = "build/toolchain.rs"]
@@ -18,7 +20,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed={OBJECT}");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
-    if let Err(message) = build() {
+    if let Err(message) = commit::tell_origin().and_then(|()| build()) {
         println!("cargo::error={message}");
     }
 }

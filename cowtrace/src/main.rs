@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     end_at_a_panic();
     let cli = match cli::parse_arguments() {
         Ok(cli) => cli,
+        Err(told) if cli::wants_build(&told) => return end_with(command::print_build()),
         Err(told) => return tell(&told),
     };
     // A trace, which has no subcommand, gives them up itself where it does not need them.
@@ -67,6 +68,11 @@ fn main() -> ExitCode {
         Some(Subcommands::EmptyHooks) => command::stay_with_empty_hooks(),
         Some(Subcommands::NativeService(load)) => command::native_service(load),
     };
+    end_with(result)
+}
+
+/// Prints what failed, if anything did, and returns the exit status.
+fn end_with(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

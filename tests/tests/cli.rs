@@ -289,6 +289,7 @@ fn output_that_cannot_be_written_is_status_1() {
         vec!["-h"],
         vec!["help"],
         vec!["--version"],
+        vec!["--version", "-v"],
     ];
     for subcommand in [
         "report",
@@ -346,6 +347,7 @@ fn help_version_completions_and_manual_go_to_standard_output() {
     for arguments in [
         &["--help"][..],
         &["--version"],
+        &["-vV"],
         &["completions", "zsh"],
         &["man"],
         &["demo", "--help"],

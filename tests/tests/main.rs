@@ -16,6 +16,7 @@ mod kept;
 mod kernel;
 mod recordings;
 mod reports;
+mod version;
 mod widths;
 
 /// Called when the program is loaded: what the tests trace is kept away from the user's own runs.

@@ -11,6 +11,7 @@ mod tips;
 mod tracing;
 mod usage;
 mod values;
+mod version;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -27,6 +28,7 @@ pub use targets::TargetArgs;
 pub use tips::parse_arguments;
 pub use tracing::{DemoArgs, EvidenceOptions, LoadArgs, TraceArgs, TraceOptions};
 pub use usage::wrong_usage;
+pub use version::wants_build;
 
 const USAGE: &str = "\
 cowtrace [OPTIONS] --pid <PID>  (or --unit, --container, --cgroup, --match)

@@ -27,6 +27,7 @@ mod shell;
 mod status;
 mod targets;
 mod trace;
+mod version;
 mod watching;
 
 pub use demo::{native_service, run_demo};
@@ -41,3 +42,4 @@ pub use session::AlreadyReported;
 pub use shell::{print_completions, print_manual, write_manual};
 pub use status::{WRONG_USAGE, status_of};
 pub use trace::run_trace;
+pub use version::print_build;

@@ -16,7 +16,8 @@ use super::{
     words::subject_in_words,
 };
 
-const SCHEMA: &str = "cowtrace.diff/1";
+/// The schema of a comparison in JSON.
+pub const DIFF_SCHEMA: &str = "cowtrace.diff/1";
 
 /// Writes a comparison as JSON.
 pub fn comparison_as_json(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
@@ -27,7 +28,7 @@ pub fn comparison_as_json(comparison: &Comparison, out: &mut dyn Write) -> io::R
         .map(|warning| json!({"about": warning.about, "text": warning.text}))
         .collect();
     let report = json!({
-        "schema": SCHEMA,
+        "schema": DIFF_SCHEMA,
         "tool": {"version": env!("CARGO_PKG_VERSION")},
         "per": options.per,
         "base": {"runs": side_as_json(&comparison.base)},

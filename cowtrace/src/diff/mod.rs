@@ -35,7 +35,7 @@ pub use compare::compare_runs;
 pub use comparison::{Comparison, Error, Options};
 pub use fairness::Warning;
 pub use html::comparison_as_html;
-pub use json::comparison_as_json;
+pub use json::{DIFF_SCHEMA, comparison_as_json};
 pub use measure::Measured;
 pub use rows::{AlignedMapping, ChangeRow, Changes, Subject};
 pub use statistics::{Change, Finding, MOST_RUNS, RunEvidence, can_tell_growth};

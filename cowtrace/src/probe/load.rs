@@ -7,6 +7,7 @@ use cowtrace_common::{
     range::RANGE_BUCKETS,
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS},
 };
+use flate2::Crc;
 use tokio::io::unix::AsyncFd;
 
 use super::{
@@ -29,6 +30,25 @@ use super::{
 /// The kernel side's object, which the build script builds.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cowtrace-ebpf.o"));
+
+/// What tells one build's kernel side from another's.
+pub struct EmbeddedObject {
+    /// Its size.
+    pub bytes: usize,
+    /// Checksum, as of gzip.
+    pub crc32: u32,
+}
+
+/// The kernel side that this program brings along.
+#[must_use]
+pub fn embedded_object() -> EmbeddedObject {
+    let mut crc = Crc::new();
+    crc.update(OBJECT);
+    EmbeddedObject {
+        bytes: OBJECT.len(),
+        crc32: crc.sum(),
+    }
+}
 
 /// What a backend needs when it is loaded.
 pub(super) struct Plan {

@@ -40,6 +40,7 @@ pub use error::{ProbeError, Rejected};
 pub use kernel::{Kernel, may_use_tables};
 pub use kprobe::Kprobe;
 pub use lifecycle::Lifecycle;
+pub use load::{EmbeddedObject, embedded_object};
 pub use natives::Natives;
 pub use pythons::Pythons;
 pub use tables::Tables;

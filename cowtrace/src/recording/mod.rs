@@ -44,6 +44,7 @@ pub use label::{LabelError, label_recording};
 pub use read::{begins_as_recording, read_recording};
 pub use read_error::ReadError;
 pub use recorder::{Readiness, Recorder};
+pub use schema::VERSION;
 pub use write::{RecordingWriter, WriteError};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result};
 pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 
 /// The version of the tables written by this program.
-pub(super) const VERSION: i32 = 1;
+pub const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
 pub(super) const LATER: [&str; 34] = [

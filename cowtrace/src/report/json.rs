@@ -26,7 +26,8 @@ use crate::run::{
     UntracedDonor, WriteKind,
 };
 
-const SCHEMA: &str = "cowtrace.report/1";
+/// The schema of a report in JSON.
+pub const REPORT_SCHEMA: &str = "cowtrace.report/1";
 const PIECES_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
@@ -178,7 +179,7 @@ pub enum Histogram {
 pub fn run_as_json(run: &Run, histogram: Histogram, out: &mut dyn Write) -> io::Result<()> {
     let copied = run.copied();
     let report = Report {
-        schema: SCHEMA,
+        schema: REPORT_SCHEMA,
         tool: Tool {
             version: &run.head.tool_version,
         },

@@ -10,7 +10,8 @@ use crate::run::{
     VariableContents,
 };
 
-pub(super) const SCHEMA: &str = "cowtrace.heap/1";
+/// The schema of the objects of a process in JSON.
+pub const HEAP_SCHEMA: &str = "cowtrace.heap/1";
 
 #[derive(Serialize)]
 struct HeapOut<'a> {
@@ -141,7 +142,7 @@ pub fn heap_as_json(
     let (major, minor) = contents.python;
     let unheld = contents.unheld.as_ref();
     let found = HeapOut {
-        schema: SCHEMA,
+        schema: HEAP_SCHEMA,
         tool: HeapTool {
             version: env!("CARGO_PKG_VERSION"),
         },

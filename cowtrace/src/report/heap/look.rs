@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::json::SCHEMA;
+use super::json::HEAP_SCHEMA;
 use crate::run::{HeapLook, HeapSum};
 
 #[derive(Deserialize)]
@@ -45,8 +45,8 @@ struct VariableIn {
 pub fn look_of_json(json: &[u8]) -> Result<HeapLook, String> {
     let found: LookIn = serde_json::from_slice(json)
         .map_err(|error| format!("it is not what `cowtrace heap -f json` writes ({error})"))?;
-    if found.schema != SCHEMA {
-        return Err(format!("it does not have the schema {SCHEMA}"));
+    if found.schema != HEAP_SCHEMA {
+        return Err(format!("it does not have the schema {HEAP_SCHEMA}"));
     }
     let (Some(started_ticks), Some(at_ns)) = (found.process.started_ticks, found.at_ns) else {
         return Err("an older cowtrace wrote it, without the start time of the process".into());

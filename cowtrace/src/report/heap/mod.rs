@@ -6,6 +6,6 @@ mod look;
 mod text;
 
 pub use growth::Since as HeapSince;
-pub use json::heap_as_json;
+pub use json::{HEAP_SCHEMA, heap_as_json};
 pub use look::look_of_json;
 pub use text::heap_as_text;

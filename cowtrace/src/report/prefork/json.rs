@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::run::{PreforkTree, PreforkTrees};
 
-const SCHEMA: &str = "cowtrace.list/1";
+/// The schema of a list in JSON.
+pub const LIST_SCHEMA: &str = "cowtrace.list/1";
 
 #[derive(Serialize)]
 struct TreesOut<'a> {
@@ -40,7 +41,7 @@ struct TreeOut<'a> {
 /// Writes the trees for scripts.
 pub fn trees_as_json(found: &PreforkTrees, out: &mut dyn Write) -> io::Result<()> {
     let trees = TreesOut {
-        schema: SCHEMA,
+        schema: LIST_SCHEMA,
         tool: ListTool {
             version: env!("CARGO_PKG_VERSION"),
         },

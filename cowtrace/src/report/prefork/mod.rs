@@ -3,5 +3,5 @@
 mod json;
 mod text;
 
-pub use json::trees_as_json;
+pub use json::{LIST_SCHEMA, trees_as_json};
 pub use text::trees_as_text;
