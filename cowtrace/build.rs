@@ -5,6 +5,8 @@
 mod commit;
 #[path = "build/object.rs"]
 mod object;
+#[path = "build/strip.rs"]
+mod strip;
 #[path = "build/toolchain.rs"]
 #[allow(dead_code, reason = "xtask uses the rest of it")]
 mod toolchain;
@@ -62,7 +64,8 @@ fn watched(file: PathBuf) -> PathBuf {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to)
-        .map(|_| ())
-        .map_err(|error| format!("cannot read the eBPF object {}: {error}", from.display()))
+    let object = fs::read(from)
+        .map_err(|error| format!("cannot read the eBPF object {}: {error}", from.display()))?;
+    fs::write(to, strip::strip_debug(&object)?)
+        .map_err(|error| format!("cannot write {}: {error}", to.display()))
 }

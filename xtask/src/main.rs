@@ -36,6 +36,8 @@ mod workspace;
 #[path = "../../cowtrace/build/object.rs"]
 #[allow(dead_code, reason = "parts of it serve the build script only")]
 mod object;
+#[path = "../../cowtrace/build/strip.rs"]
+mod strip;
 #[path = "../../cowtrace/build/toolchain.rs"]
 #[allow(dead_code, reason = "parts of it serve the build script only")]
 mod toolchain;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{files::read, release::Release};
-use crate::{arch::Arch, cross, object, say, workspace};
+use crate::{arch::Arch, cross, object, say, strip::strip_debug, workspace};
 
 /// The profile in Cargo.toml.
 const PROFILE: &str = "dist";
@@ -32,7 +32,8 @@ pub(super) fn objects(archs: &[Arch]) -> Result<Objects> {
         say(&format!("the eBPF object for {}", arch.name()));
         let target = workspace::target()?.join("ebpf").join(arch.name());
         let built = object::build(&root, &target, arch.name()).map_err(anyhow::Error::msg)?;
-        replace(&objects.of(*arch), &read(&built)?)?;
+        let object = strip_debug(&read(&built)?).map_err(anyhow::Error::msg)?;
+        replace(&objects.of(*arch), &object)?;
     }
     Ok(objects)
 }
