@@ -63,6 +63,7 @@ pub mod native;
 pub mod output;
 pub mod probe;
 pub mod recording;
+pub mod redact;
 pub mod report;
 pub mod run;
 pub mod runtime;

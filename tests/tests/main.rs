@@ -15,6 +15,7 @@ mod html_report;
 mod kept;
 mod kernel;
 mod recordings;
+mod redacted;
 mod reports;
 mod version;
 mod widths;

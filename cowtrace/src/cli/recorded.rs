@@ -48,8 +48,14 @@ pub struct ReportArgs {
     pub recording: Option<PathBuf>,
 
     /// Show the run on this terminal: ? lists the keys. A recording that is still written is followed
-    #[arg(long, conflicts_with_all = ["format", "output", "full"])]
+    #[arg(long, conflicts_with_all = ["format", "output", "full", "redact"])]
     pub live: bool,
+
+    /// Replace names by placeholders, to share figures with others: of paths, code, variables, types, programs,
+    /// targets and labels. Public names stay, such as those of libc and of CPython's own types. With -o FILE.cow,
+    /// the run is written as a recording
+    #[arg(long)]
+    pub redact: bool,
 
     /// What is reported.
     #[command(flatten)]

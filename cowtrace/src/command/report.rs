@@ -13,7 +13,8 @@ use crate::{
     foreign::{printable_path, shell_quoted},
     kept,
     output::{NewFile, refuse_source},
-    recording,
+    recording::{self, RecordingWriter},
+    redact::redact_run,
     report::{self, Extent, Histogram},
     run::Run,
     streams::{self, say_to_user},
@@ -22,6 +23,11 @@ use crate::{
 
 /// Reports the last run that was kept.
 pub(super) const REPORT_LAST: &str = "cowtrace report";
+
+/// Reports a run without names: the path of its recording has some as well.
+const REPORT_REDACTED: &str = "cowtrace report RECORDING --redact";
+/// The end of a recording's name.
+const RECORDING: &str = "cow";
 
 /// Reads a recording and reports it.
 pub fn run_report(arguments: &ReportArgs) -> Result<()> {
@@ -36,18 +42,31 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
     if arguments.live {
         return show_recording(&path, arguments.destination.color);
     }
-    let run = recording::read_recording(&path)
+    let mut run = recording::read_recording(&path)
         .with_context(|| format!("cannot report {}", printable_path(&path)))?;
     let again = arguments.recording.as_deref().map(reporting_command);
-    let again = again.as_deref().unwrap_or(REPORT_LAST);
+    let mut again = again.as_deref().unwrap_or(REPORT_LAST);
+    if arguments.redact {
+        redact_run(&mut run);
+        again = REPORT_REDACTED;
+    }
     let extent = extent_of_report(arguments.shown.full, Some(again));
     match &arguments.destination.output {
         None => print_report(&run, arguments.shown, extent, arguments.destination.color),
         Some(output) => {
             refuse_source(output, std::slice::from_ref(&path))?;
+            if arguments.redact && is_recording(output) {
+                let force = arguments.destination.force;
+                return Ok(RecordingWriter::create(output, force, &run)?.finish(&run)?);
+            }
             save_report(&run, arguments, extent, output)
         }
     }
+}
+
+/// Whether a file is to be a recording, by its name.
+fn is_recording(output: &Path) -> bool {
+    output.extension().is_some_and(|end| end == RECORDING)
 }
 
 /// The command that reports a recording.

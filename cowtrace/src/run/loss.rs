@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Losses of a run. Totals per process stay exact unless the cause says otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Loss {
     /// Write faults without a place in the histogram.

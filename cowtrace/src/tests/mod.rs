@@ -1,3 +1,4 @@
 //! Tests that involve several rooms.
 
+mod redacted;
 mod singular;

@@ -88,7 +88,7 @@ pub(in crate::collect) fn all_losses(own: &Loss, probe: &Probe, skipped: Skipped
         touches_full: own.touches_full + count(KernelLoss::TouchesFull),
         recursion_misses: skipped.runs,
         interrupts_skipped: skipped.by_interrupts,
-        ..own.clone()
+        ..*own
     }
 }
 
