@@ -20,7 +20,7 @@ use super::{
     rows::{LabelledRow, RowFigures, lines_of_rows, text_row},
 };
 use crate::{
-    terminal::{Style, heading, paragraph, wrap},
+    terminal::{Style, heading, wrap},
     verdict::{
         Card, CardCause, CardPart, CardVariable, CauseIs, CopiesOnCard, LossOnCard, Room, RoomIs,
     },
@@ -64,13 +64,10 @@ pub(super) fn write_card(
 ) -> io::Result<()> {
     heading(&card.headline, style, out)?;
     let more = match extent {
-        Extent::Full => None,
-        Extent::Short(again) => Some(more_in_words(again)),
+        Extent::Full => Vec::new(),
+        Extent::Short(again) => more_in_words(again, style.width),
     };
-    let taken = wrap(&card.headline, style.width).len()
-        + more
-            .as_ref()
-            .map_or(0, |more| wrap(more, style.width).len());
+    let taken = wrap(&card.headline, style.width).len() + more.len();
     // Narrow lines hold less.
     let most = MOST_LINES * USUAL_WIDTH / style.width.clamp(1, USUAL_WIDTH);
     let lines = lines_of_rows(
@@ -81,17 +78,27 @@ pub(super) fn write_card(
     if !lines.is_empty() {
         writeln!(out)?;
     }
-    for line in lines {
+    for line in lines.iter().chain(&more) {
         writeln!(out, "{line}")?;
     }
-    more.map_or(Ok(()), |more| paragraph(&more, style, out))
+    Ok(())
 }
 
-/// How to see more of it.
-fn more_in_words(again: Option<&str>) -> String {
-    match again {
-        None => "More: trace with --full, or with -f html > run.html".into(),
-        Some(again) => format!("More: {again} --full · {again} -f html > run.html"),
+/// How to see more of it. Commands are not broken where they fit into a line of their own.
+fn more_in_words(again: Option<&str>, width: usize) -> Vec<String> {
+    let Some(again) = again else {
+        return wrap("More: trace with --full, or with -f html > run.html", width);
+    };
+    let (whole, page) = (
+        format!("{again} --full"),
+        format!("{again} -f html > run.html"),
+    );
+    let both = format!("More: {whole} · {page}");
+    let (first, second) = (format!("More: {whole}"), format!("      {page}"));
+    if both.width() > width && first.width() <= width && second.width() <= width {
+        vec![first, second]
+    } else {
+        wrap(&both, width)
     }
 }
 

@@ -104,6 +104,21 @@ fn lines(card: &Card, width: usize) -> Vec<String> {
 }
 
 #[test]
+fn a_command_that_shows_more_is_not_broken() {
+    for width in 40..=120 {
+        let told = lines(&card(), width);
+        for command in [
+            "cowtrace report --full",
+            "cowtrace report -f html > run.html",
+        ] {
+            let is_whole = told.iter().any(|line| line.contains(command));
+            assert!(is_whole, "{command} at {width} columns: {told:#?}");
+        }
+        assert!(told.iter().all(|line| line.width() <= width), "{told:#?}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_has_a_line() {
     let mut card = card();
     let outlook = card.outlook.as_mut().unwrap();
