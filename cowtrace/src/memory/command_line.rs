@@ -17,6 +17,20 @@ const INTERPRETERS: [&str; 10] = [
 ];
 /// Their options that take the next argument.
 const WITH_VALUE: [&str; 7] = ["-W", "-X", "-I", "-r", "--require", "-d", "-S"];
+/// Beginnings of the names of dynamic loaders.
+const LOADERS: [&str; 3] = ["ld-linux", "ld-musl-", "ld.so"];
+/// Their options that take the next argument.
+const LOADER_WITH_VALUE: [&str; 7] = [
+    "--argv0",
+    "--audit",
+    "--glibc-hwcaps-mask",
+    "--glibc-hwcaps-prepend",
+    "--inhibit-rpath",
+    "--library-path",
+    "--preload",
+];
+/// Folders of open files.
+const DESCRIPTORS: [&str; 3] = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"];
 /// Options whose names contain one of these have values that nobody should see.
 const SECRET: [&str; 9] = [
     "pass",
@@ -81,14 +95,31 @@ pub(super) fn described(command_line: &str) -> Option<String> {
         let rest = words.get(1..).unwrap_or_default();
         joined(first, rest)
     } else {
+        let (program, rest) = behind_loader(program, &rest);
         let program = file_name(program.trim_start_matches('-'));
         if is_interpreter(program) {
-            scripted(program, &rest)
+            scripted(program, rest)
         } else {
-            joined(program, &rest)
+            joined(program, rest)
         }
     };
     Some(cut(&words))
+}
+
+/// The program and the arguments, without the dynamic loader that was called to start them (ld.so(8)).
+fn behind_loader<'a>(program: &'a str, arguments: &'a [&'a str]) -> (&'a str, &'a [&'a str]) {
+    if !LOADERS.iter().any(|it| file_name(program).starts_with(it)) {
+        return (program, arguments);
+    }
+    let mut left = arguments;
+    while let [option, rest @ ..] = left {
+        left = match rest {
+            [_, rest @ ..] if LOADER_WITH_VALUE.contains(option) => rest,
+            _ if option.starts_with("--") => rest,
+            _ => return (*option, rest),
+        };
+    }
+    (program, arguments)
 }
 
 /// What an interpreter runs.
@@ -118,6 +149,8 @@ fn scripted(program: &str, arguments: &[&str]) -> String {
                 left.next();
             }
             _ if argument.starts_with('-') => {}
+            // A file without a name says less than who reads it.
+            script if DESCRIPTORS.iter().any(|it| script.starts_with(it)) => break,
             script => return joined(file_name(script), rest),
         }
     }
@@ -240,6 +273,27 @@ mod tests {
             of(&["/usr/sbin/apache2", "-k", "start"]),
             "apache2 -k start"
         );
+    }
+
+    #[test]
+    fn a_script_from_an_open_file_goes_by_its_interpreter() {
+        assert_eq!(of(&["bash", "/dev/fd/3"]), "bash /dev/fd/3");
+        assert_eq!(
+            of(&["/bin/sh", "-e", "/dev/stdin", "x"]),
+            "sh -e /dev/stdin x"
+        );
+    }
+
+    #[test]
+    fn the_loader_that_starts_a_program_is_left_out() {
+        let loader = "/lib64/ld-linux-x86-64.so.2";
+        let options = ["--library-path", "/opt/lib", "--inhibit-cache"];
+        let with = |rest: &[&str]| of(&[&[loader][..], &options, rest].concat());
+        assert_eq!(with(&["/opt/bin/python3", "app.py"]), "app.py");
+        assert_eq!(with(&["/opt/bin/redis-server"]), "redis-server");
+        assert_eq!(of(&["/lib/ld-musl-x86_64.so.1", "/bin/ls", "-l"]), "ls -l");
+        assert_eq!(of(&[loader, "--help"]), "ld-linux-x86-64.so.2 --help");
+        assert_eq!(of(&[loader, "--argv0"]), "ld-linux-x86-64.so.2 --argv0");
     }
 
     #[test]
