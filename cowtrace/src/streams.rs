@@ -9,12 +9,14 @@ use std::{
     fmt,
     fs::File,
     io::{self, BufWriter, Write as _},
-    os::fd::AsFd as _,
+    os::fd::{AsFd as _, BorrowedFd},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Lines that are held back at most; of more, the oldest are dropped.
 const MOST_HELD: usize = 1_000;
@@ -73,19 +75,47 @@ pub fn last_held() -> Option<String> {
     held.as_ref()?.last().cloned()
 }
 
-/// Standard error for the log: held back with all else.
+/// Standard error for the log: held back with all else. Lines for which it has no room are dropped, since a trace
+/// must not wait for whoever reads its log; how many is said as soon as there is room.
 #[derive(Clone, Copy, Debug)]
 pub struct Said;
 
+/// Lines of the log that were dropped and not yet counted for the user.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
 impl io::Write for Said {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        say(String::from_utf8_lossy(bytes).into_owned());
+        let line = String::from_utf8_lossy(bytes).into_owned();
+        if let Some(lines) = with_dropped(line, has_room(io::stderr().as_fd()), &DROPPED) {
+            say(lines);
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A line of the log, with the number of those that were dropped before it; `None` if it is dropped as well.
+fn with_dropped(line: String, has_room: bool, dropped: &AtomicU64) -> Option<String> {
+    if !has_room {
+        dropped.fetch_add(1, Ordering::Relaxed);
+        return None;
+    }
+    Some(match dropped.swap(0, Ordering::Relaxed) {
+        0 => line,
+        many => format!(
+            "cowtrace: lines of the log that nobody read in time were dropped: {many}\n{line}"
+        ),
+    })
+}
+
+/// Whether a line can be written without waiting: pipes say so if a page has room.
+fn has_room(file: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(file, PollFlags::POLLOUT)];
+    // What cannot be polled is written to, come what may.
+    !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
 }
 
 /// An error if nothing can be written to standard output.
@@ -102,4 +132,36 @@ pub fn standard_output() -> io::Result<BufWriter<File>> {
     // Not std's own, which treats a refused write (EBADF) as done.
     let own = io::stdout().as_fd().try_clone_to_owned()?;
     Ok(BufWriter::new(File::from(own)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn lines_for_a_pipe_that_nobody_reads_are_dropped_and_counted() {
+        let (mut read, mut write) = io::pipe().unwrap();
+        let dropped = AtomicU64::new(0);
+        let mut log = |line: &str| {
+            let line = with_dropped(line.into(), has_room(write.as_fd()), &dropped);
+            line.inspect(|line| write.write_all(line.as_bytes()).unwrap())
+        };
+        let line = format!("{}\n", "x".repeat(999));
+        let mut written = 0;
+        while let Some(line) = log(&line) {
+            written += line.len();
+            assert!(written < 1 << 24, "the pipe has an end");
+        }
+        assert!(log(&line).is_none());
+        let mut all = vec![0; written];
+        read.read_exact(&mut all).unwrap();
+        let next = log(&line).unwrap();
+        assert!(
+            next.ends_with(&format!("were dropped: 2\n{line}")),
+            "{next}"
+        );
+        assert_eq!(log(&line).unwrap(), line);
+    }
 }
