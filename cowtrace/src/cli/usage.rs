@@ -10,6 +10,9 @@ use clap::{
 use super::{Cli, Subcommands, TargetArgs, TraceArgs};
 use crate::{foreign::printable, targets::MOST_TARGETS};
 
+const EACH_NAMES_ONE: &str =
+    "each --name stands before its target, as in --name web --unit web --name jobs --pid 4242";
+
 /// A usage error of a subcommand, or of the trace, in clap's format.
 #[must_use]
 pub fn wrong_usage(subcommand: Option<&str>, what: &str) -> Error {
@@ -50,10 +53,16 @@ fn check_targets(trace: &TraceArgs) -> Result<()> {
         last_name,
         names_of_nothing,
     } = &trace.targets;
-    let last = last_name.iter().filter(|_| trace.start.is_empty());
-    if let Some(name) = names_of_nothing.iter().chain(last).next() {
+    if let Some(name) = names_of_nothing.first() {
         let what = format!(
-            "--name {} names no target: it stands before the one that it names, as in --name web --unit web.service",
+            "--name {} names no target, because another --name follows: {EACH_NAMES_ONE}",
+            printable(name)
+        );
+        return Err(wrong_usage(None, &what));
+    }
+    if let Some(name) = last_name.as_ref().filter(|_| trace.start.is_empty()) {
+        let what = format!(
+            "--name {} names no target, because none follows: {EACH_NAMES_ONE}",
             printable(name)
         );
         return Err(wrong_usage(None, &what));
@@ -108,11 +117,11 @@ mod tests {
         for (arguments, why) in [
             (
                 &["--pid", "1", "--name", "web"][..],
-                "--name web names no target",
+                "--name web names no target, because none follows",
             ),
             (
                 &["--name", "a", "--name", "b", "--pid", "1"],
-                "--name a names no target",
+                "--name a names no target, because another --name follows",
             ),
             (
                 &["--name", "a", "--pid", "1", "--name", "a", "--pid", "2"],
