@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     ends::{End, Ends, sleep_until},
-    progress::progress_text,
+    progress::{progress_text, progress_width},
     record::Recording,
     session::Session,
     targets::take_in_new,
@@ -53,7 +53,7 @@ impl Session<'_> {
                 () = sleep_until(deadline) => return Ok(End::Duration),
                 done = collector.due() => {
                     if let Some(now) = done? {
-                        progress.set_message(progress_text(&now, &last, self.kernel.page_bytes));
+                        progress.set_message(progress_text(&now, &last, self.kernel.page_bytes, progress_width()));
                         last = now;
                         if let Some(watch) = watch.as_deref_mut().filter(|it| it.waits())
                             && let Some(end) =

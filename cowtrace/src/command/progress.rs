@@ -10,6 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{cli::is_dumb, collect::Progress, itself::privileges::need_no_capability, words};
 
+/// Columns of a terminal that does not say.
+const USUAL_WIDTH: usize = 80;
 /// What takes less needs no line.
 const SLOW: Duration = Duration::from_millis(500);
 /// Whoever waits for an answer gets what is known of it after this time.
@@ -83,14 +85,35 @@ fn style_of_bar(template: &str) -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// What stands in it.
-pub(super) fn progress_text(now: &Progress, before: &Progress, page_bytes: u64) -> String {
+/// Columns of the terminal of standard error.
+pub(super) fn progress_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stderr());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    // One that does not know its width, as over a serial line.
+    if columns == 0 { USUAL_WIDTH } else { columns }
+}
+
+/// What stands in it. In narrow terminals it says less of how to end the trace.
+pub(super) fn progress_text(
+    now: &Progress,
+    before: &Progress,
+    page_bytes: u64,
+    width: usize,
+) -> String {
+    let figures = progress_figures(now, before, page_bytes);
+    let ends = ["  (Ctrl-C ends with the report)", "  (Ctrl-C ends)"];
+    let room = width.saturating_sub(figures.len());
+    let end = ends.iter().find(|end| end.len() <= room);
+    figures + end.unwrap_or(&"")
+}
+
+fn progress_figures(now: &Progress, before: &Progress, page_bytes: u64) -> String {
     let ns = now.elapsed_ns.saturating_sub(before.elapsed_ns).max(1);
     let pages = now.copied_pages.saturating_sub(before.copied_pages);
     // In 128 bits: bytes times ns leave 64 after some terabytes.
     let rate = u128::from(pages * page_bytes) * 1_000_000_000 / u128::from(ns);
     format!(
-        "{:>5}  {} copied  +{}/s  {}  (Ctrl-C ends with the report)",
+        "{:>5}  {} copied  +{}/s  {}",
         words::seconds(now.elapsed_ns),
         words::size(now.copied_pages * page_bytes),
         words::size(u64::try_from(rate).unwrap_or(u64::MAX)),
@@ -113,6 +136,25 @@ pub(super) fn tracing_message(processes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_shows_all_figures() {
+        let before = Progress::default();
+        let now = Progress {
+            elapsed_ns: 61_500_000_000,
+            copied_pages: 300_000,
+            alive: 12,
+        };
+        let text = |width| progress_text(&now, &before, 4096, width);
+        let figures = "61.5 s  1.1 GiB copied  +19.1 MiB/s  12 processes";
+        assert_eq!(text(60), figures);
+        assert_eq!(text(64), format!("{figures}  (Ctrl-C ends)"));
+        assert_eq!(
+            text(80),
+            format!("{figures}  (Ctrl-C ends with the report)")
+        );
+        assert_eq!(text(10), figures);
+    }
 
     #[test]
     fn only_a_slow_step_has_a_line() {
