@@ -62,17 +62,34 @@ impl Facts {
     }
 }
 
-/// `gunicorn (4242)`, `gunicorn (4242) and 2 others`; where no master lives, what is waited for.
+/// `gunicorn (4242)`, `shop: gunicorn (4242) and 2 others`; where no master lives, what is waited for.
 fn target(run: &Run) -> String {
     let masters = run.memory.processes.iter();
     let mut masters = masters.filter(|it| it.role == Role::Master && it.exited_ns.is_none());
     let Some(first) = masters.next() else {
         return without_master(run);
     };
-    let name = format!("{} ({})", program_of(run, first), first.pid);
+    let name = format!(
+        "{}{} ({})",
+        given_names(run),
+        program_of(run, first),
+        first.pid
+    );
     match masters.count() as u64 {
         0 => name,
         others => format!("{name} and {}", plural(others, "other")),
+    }
+}
+
+/// `shop, jobs: `: the names that the user gave to what is traced. Those made from what it is say nothing more.
+fn given_names(run: &Run) -> String {
+    let targets = run.head.traced_targets.iter();
+    let given = targets.filter(|it| !it.what.contains(&it.name));
+    let names: Vec<String> = given.map(|it| printable(&it.name)).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", names.join(", "))
     }
 }
 
@@ -92,5 +109,43 @@ fn without_master(run: &Run) -> String {
         what.into()
     } else {
         format!("{}: {what}", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Process, Sources, TracedTarget, arbitrary};
+
+    #[test]
+    fn a_name_that_the_user_gave_stands_before_the_program() {
+        let mut run = arbitrary::empty();
+        run.memory.processes = vec![Process {
+            id: 0,
+            pid: 4242,
+            parent_id: None,
+            comm: "gunicorn".into(),
+            role: Role::Master,
+            started_ns: 0,
+            exited_ns: None,
+            exit: None,
+            copied: Sources::default(),
+            reused_faults: 0,
+            inherited_pages: None,
+            target: Some(0),
+        }];
+        for (name, what, told) in [
+            ("shop", "unit web.service", "shop: gunicorn (4242)"),
+            ("web", "unit web.service", "gunicorn (4242)"),
+            ("4242", "pid 4242", "gunicorn (4242)"),
+            ("gunicorn", "command gunicorn app:app", "gunicorn (4242)"),
+            ("a\u{1b}[2J", "pid 4242", "a\\u{1b}[2J: gunicorn (4242)"),
+        ] {
+            run.head.traced_targets = vec![TracedTarget {
+                name: name.into(),
+                what: what.into(),
+            }];
+            assert_eq!(target(&run), told);
+        }
     }
 }
