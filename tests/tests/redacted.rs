@@ -42,7 +42,8 @@ fn a_redacted_report_has_no_names_and_the_same_figures() {
         let redacted = cowtrace(&["report", &path, "-f", format, "--redact"]);
         assert!(plain.status.success() && redacted.status.success());
         let text = String::from_utf8_lossy(&plain.stdout);
-        assert!(text.contains("handlers"), "{text}");
+        let is_in_it = |name: &&str| text.contains(*name);
+        assert!(NAMES.iter().any(is_in_it), "{text}");
         has_no_name(&redacted.stdout);
     }
     let figures = |arguments: &[&str]| {

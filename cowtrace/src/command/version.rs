@@ -33,8 +33,8 @@ fn write_build(out: &mut impl io::Write) -> io::Result<()> {
     for (what, value) in [
         ("commit", COMMIT.to_owned()),
         ("target", TARGET.to_owned()),
-        ("build", build().to_owned()),
-        ("C library", linkage().to_owned()),
+        ("build", kind_of_build().to_owned()),
+        ("C library", kind_of_linking().to_owned()),
         (
             "kernel side",
             format!("{} bytes, CRC-32 {:08x}", object.bytes, object.crc32),
@@ -47,7 +47,7 @@ fn write_build(out: &mut impl io::Write) -> io::Result<()> {
     Ok(())
 }
 
-const fn linkage() -> &'static str {
+const fn kind_of_linking() -> &'static str {
     if cfg!(target_feature = "crt-static") {
         "linked statically"
     } else {
@@ -56,7 +56,7 @@ const fn linkage() -> &'static str {
 }
 
 /// How it was built: what is handed out ends at a panic without unwinding, see Cargo.toml.
-const fn build() -> &'static str {
+const fn kind_of_build() -> &'static str {
     if cfg!(debug_assertions) {
         "debug"
     } else if cfg!(panic = "abort") {

@@ -52,11 +52,11 @@ struct Started<'a> {
 impl Started<'_> {
     /// What names the program to sudo: its name if sudo finds it in these folders, else a path.
     fn name_for_sudo(&self, secure: &OsStr) -> OsString {
-        let own = identity(self.itself);
-        let is_own = |path: &PathBuf| own.is_some() && identity(path) == own;
+        let own = file_identity(self.itself);
+        let is_own = |path: &PathBuf| own.is_some() && file_identity(path) == own;
         let name = Path::new(self.as_typed).file_name();
         let name = name.unwrap_or(NAME.as_ref());
-        if find_program(name, secure).as_ref().is_some_and(is_own) {
+        if first_program(name, secure).as_ref().is_some_and(is_own) {
             return name.into();
         }
         // The path by which it was started may be a link that the user knows better.
@@ -72,18 +72,18 @@ impl Started<'_> {
         if typed.components().count() > 1 {
             return path::absolute(typed).ok();
         }
-        path::absolute(find_program(self.as_typed, self.folders)?).ok()
+        path::absolute(first_program(self.as_typed, self.folders)?).ok()
     }
 }
 
 /// The first program of a name in some folders.
-fn find_program(name: &OsStr, folders: &OsStr) -> Option<PathBuf> {
+fn first_program(name: &OsStr, folders: &OsStr) -> Option<PathBuf> {
     let mut paths = env::split_paths(folders).map(|folder| folder.join(name));
     paths.find(|path| path.is_file())
 }
 
 /// Which file a path leads to.
-fn identity(path: &Path) -> Option<(u64, u64)> {
+fn file_identity(path: &Path) -> Option<(u64, u64)> {
     let file = fs::metadata(path).ok()?;
     Some((file.dev(), file.ino()))
 }

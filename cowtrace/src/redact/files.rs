@@ -10,29 +10,29 @@ const SUFFIXES: [&str; 17] = [
 const DELETED: &str = " (deleted)";
 
 /// A path, component by component.
-pub(super) fn path(path: &str, names: &mut Placeholders) -> String {
+pub(super) fn redact_path(path: &str, names: &mut Placeholders) -> String {
     if let Some(path) = path.strip_suffix(DELETED) {
-        return format!("{}{DELETED}", self::path(path, names));
+        return format!("{}{DELETED}", self::redact_path(path, names));
     }
-    if let Some(inside) = angle_brackets(path) {
-        return made_code(inside, names);
+    if let Some(inside) = inside_angle_brackets(path) {
+        return redact_made_code(inside, names);
     }
     let parts: Vec<&str> = path.split('/').collect();
     let standard = standard_library(&parts).unwrap_or(parts.len());
     let last = parts.len() - 1;
     let parts = parts.iter().enumerate().map(|(at, part)| match part {
         _ if at >= standard => (*part).to_owned(),
-        _ if at == last => file(part, names),
-        _ => folder(part, names),
+        _ if at == last => redact_file(part, names),
+        _ => redact_folder(part, names),
     });
     let parts: Vec<String> = parts.collect();
     parts.join("/")
 }
 
 /// Whether all that is in a file of Python code is public: it is of the standard library.
-pub(super) fn is_standard(path: &str) -> bool {
+pub(super) fn is_standard_file(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
-    match angle_brackets(path) {
+    match inside_angle_brackets(path) {
         Some(inside) => frozen_module(inside).is_some(),
         None => standard_library(&parts).is_some(),
     }
@@ -40,7 +40,8 @@ pub(super) fn is_standard(path: &str) -> bool {
 
 /// The first part of a path that is inside Python's standard library.
 fn standard_library(parts: &[&str]) -> Option<usize> {
-    let is_home = |pair: &[&str]| matches!(pair[0], "lib" | "lib64") && public::is_python(pair[1]);
+    let is_home =
+        |pair: &[&str]| matches!(pair[0], "lib" | "lib64") && public::is_python_release(pair[1]);
     let first = parts.windows(2).position(is_home)? + 2;
     let module = parts.get(first)?;
     let module = module.strip_suffix(".py").unwrap_or(module);
@@ -48,7 +49,7 @@ fn standard_library(parts: &[&str]) -> Option<usize> {
 }
 
 /// `<string>`.
-fn angle_brackets(file: &str) -> Option<&str> {
+fn inside_angle_brackets(file: &str) -> Option<&str> {
     file.strip_prefix('<')?.strip_suffix('>')
 }
 
@@ -60,7 +61,7 @@ fn frozen_module(inside: &str) -> Option<&str> {
     (public::is_standard_module(top) && module.bytes().all(is_plain)).then_some(module)
 }
 
-fn made_code(inside: &str, names: &mut Placeholders) -> String {
+fn redact_made_code(inside: &str, names: &mut Placeholders) -> String {
     if matches!(inside, "string" | "stdin") || frozen_module(inside).is_some() {
         format!("<{inside}>")
     } else {
@@ -68,8 +69,8 @@ fn made_code(inside: &str, names: &mut Placeholders) -> String {
     }
 }
 
-fn folder(name: &str, names: &mut Placeholders) -> String {
-    if public::is_folder(name) {
+fn redact_folder(name: &str, names: &mut Placeholders) -> String {
+    if public::is_public_folder(name) {
         name.to_owned()
     } else {
         names.name(name)
@@ -77,8 +78,8 @@ fn folder(name: &str, names: &mut Placeholders) -> String {
 }
 
 /// The name of a file, a program or a library.
-pub(super) fn file(name: &str, names: &mut Placeholders) -> String {
-    if is_public(name) {
+pub(super) fn redact_file(name: &str, names: &mut Placeholders) -> String {
+    if is_public_file(name) {
         return name.to_owned();
     }
     if let Some(name) = name.strip_prefix("memfd:") {
@@ -89,10 +90,10 @@ pub(super) fn file(name: &str, names: &mut Placeholders) -> String {
 }
 
 /// Whether a file, and so its functions, are the same everywhere.
-pub(super) fn is_public(name: &str) -> bool {
-    public::is_program(name)
-        || public::is_mapping(name)
-        || at_library_suffix(name).is_some_and(|at| public::is_library(&name[..at]))
+pub(super) fn is_public_file(name: &str) -> bool {
+    public::is_public_program(name)
+        || public::is_public_mapping(name)
+        || at_library_suffix(name).is_some_and(|at| public::is_public_library(&name[..at]))
 }
 
 /// A file's name without, and with nothing but, what says its kind.
@@ -119,29 +120,29 @@ fn at_library_suffix(name: &str) -> Option<usize> {
 }
 
 /// The name of a mapping.
-pub(super) fn mapping(name: &str, names: &mut Placeholders) -> String {
+pub(super) fn redact_mapping(name: &str, names: &mut Placeholders) -> String {
     let inside = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     match inside {
-        Some(_) if public::is_mapping(name) => name.to_owned(),
+        Some(_) if public::is_public_mapping(name) => name.to_owned(),
         Some(inside) => {
             for before in ["bss of ", "anon:", "anon_shmem:"] {
                 if let Some(file) = inside.strip_prefix(before) {
-                    return format!("[{before}{}]", self::file(file, names));
+                    return format!("[{before}{}]", self::redact_file(file, names));
                 }
             }
             format!("[{}]", names.name(inside))
         }
-        None => path(name, names),
+        None => redact_path(name, names),
     }
 }
 
 /// A cgroup: its place among the others stays visible.
-pub(super) fn cgroup(path: &str, names: &mut Placeholders) -> String {
+pub(super) fn redact_cgroup(path: &str, names: &mut Placeholders) -> String {
     let parts = path.split('/').map(|part| {
-        if public::is_cgroup(part) {
+        if public::is_public_cgroup(part) {
             part.to_owned()
         } else {
-            file(part, names)
+            redact_file(part, names)
         }
     });
     parts.collect::<Vec<_>>().join("/")

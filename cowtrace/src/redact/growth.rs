@@ -1,7 +1,7 @@
 //! What memory grew by besides copies.
 
 use super::{
-    placeholders::{Placeholders, are_figures, replace, replace_some},
+    placeholders::{Placeholders, are_figures, replace_optional_text, replace_text},
     text,
     who::redact_code,
 };
@@ -54,7 +54,7 @@ fn redact_grown(grown: &mut Grown, names: &mut Placeholders) {
         unheld_bytes: _,
     } in types
     {
-        replace(name, text::words, names);
+        replace_text(name, text::redact_words, names);
     }
     for GrownVariable {
         process_id: _,
@@ -65,8 +65,8 @@ fn redact_grown(grown: &mut Grown, names: &mut Placeholders) {
         bytes: _,
     } in variables
     {
-        replace(path, text::words, names);
-        replace_some(type_name, text::words, names);
+        replace_text(path, text::redact_words, names);
+        replace_optional_text(type_name, text::redact_words, names);
     }
 }
 
@@ -86,5 +86,5 @@ fn redact_heap(heap: &mut GrownHeap, names: &mut Placeholders) {
         duration_ns: _,
         failure,
     } = heap;
-    replace_some(failure, text::message, names);
+    replace_optional_text(failure, text::redact_message, names);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     files,
-    placeholders::{Placeholders, are_figures, replace, replace_some},
+    placeholders::{Placeholders, are_figures, replace_optional_text, replace_text},
     text,
 };
 use crate::run::{
@@ -23,7 +23,7 @@ pub(super) fn redact_machine(machine: &mut Machine, names: &mut Placeholders) {
         limit,
     }) = place
     {
-        replace_some(cgroup, files::cgroup, names);
+        replace_optional_text(cgroup, files::redact_cgroup, names);
         if let Some(NearestLimit {
             limit_bytes: _,
             usage_bytes: _,
@@ -31,7 +31,7 @@ pub(super) fn redact_machine(machine: &mut Machine, names: &mut Placeholders) {
             cgroup,
         }) = limit
         {
-            replace_some(cgroup, files::cgroup, names);
+            replace_optional_text(cgroup, files::redact_cgroup, names);
         }
     }
     if let Some(elsewhere) = elsewhere {
@@ -42,7 +42,7 @@ pub(super) fn redact_machine(machine: &mut Machine, names: &mut Placeholders) {
             KilledBy::Limit {
                 cgroup,
                 limit_bytes: _,
-            } => replace_some(cgroup, files::cgroup, names),
+            } => replace_optional_text(cgroup, files::redact_cgroup, names),
             KilledBy::Machine => {}
         }
     }
@@ -67,6 +67,6 @@ fn redact_elsewhere(elsewhere: &mut Elsewhere, names: &mut Placeholders) {
         is_new: _,
     } in growers
     {
-        replace(name, text::program, names);
+        replace_text(name, text::redact_program, names);
     }
 }

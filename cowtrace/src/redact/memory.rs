@@ -2,7 +2,7 @@
 
 use super::{
     files,
-    placeholders::{Placeholders, are_figures, replace, replace_some},
+    placeholders::{Placeholders, are_figures, replace_optional_text, replace_text},
     text,
 };
 use crate::run::{CommandLine, CopiedMemory, Mapping, Process, Region, Row, Sample, Timeline};
@@ -32,7 +32,7 @@ pub(super) fn redact_memory(memory: &mut CopiedMemory, names: &mut Placeholders)
         reused_faults: _,
     } in rows
     {
-        replace_some(mapping, files::mapping, names);
+        replace_optional_text(mapping, files::redact_mapping, names);
     }
     has_no_text(timeline);
     for CommandLine {
@@ -40,7 +40,7 @@ pub(super) fn redact_memory(memory: &mut CopiedMemory, names: &mut Placeholders)
         text,
     } in command_lines
     {
-        replace(text, text::command_line, names);
+        replace_text(text, text::redact_command_line, names);
     }
     are_figures(&*uncounted);
 }
@@ -60,7 +60,7 @@ fn redact_process(process: &mut Process, names: &mut Placeholders) {
         inherited_pages: _,
         target: _,
     } = process;
-    replace(comm, text::program, names);
+    replace_text(comm, text::redact_program, names);
     are_figures(&*exit);
 }
 
@@ -86,8 +86,8 @@ fn redact_region(region: &mut Region, names: &mut Placeholders) {
         copied_pages: _,
         unshared_pages: _,
     } = region;
-    replace(name, files::mapping, names);
-    replace(perms, text::permissions, names);
+    replace_text(name, files::redact_mapping, names);
+    replace_text(perms, text::redact_permissions, names);
 }
 
 /// A timeline has figures only.

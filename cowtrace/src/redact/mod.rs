@@ -13,7 +13,7 @@ mod public;
 mod text;
 mod who;
 
-use placeholders::{Kind, Placeholders, are_figures, replace};
+use placeholders::{PlaceholderKind, Placeholders, are_figures, replace_text};
 
 use crate::run::{Head, Host, Run, TracedTarget, UntracedDonor};
 
@@ -54,17 +54,17 @@ fn redact_head(head: &mut Head, names: &mut Placeholders) {
         traced_targets,
         labels,
     } = head;
-    replace(tool_version, text::version, names);
+    replace_text(tool_version, text::redact_version, names);
     redact_host(host, names);
-    replace(id, text::id, names);
-    replace(started_at, text::date, names);
-    replace(backend, text::backend, names);
+    replace_text(id, text::redact_id, names);
+    replace_text(started_at, text::redact_date, names);
+    replace_text(backend, text::redact_backend, names);
     for what in unseen {
-        replace(what, text::message, names);
+        replace_text(what, text::redact_message, names);
     }
     for (backend, reason) in rejected {
-        replace(backend, text::backend, names);
-        replace(reason, text::message, names);
+        replace_text(backend, text::redact_backend, names);
+        replace_text(reason, text::redact_message, names);
     }
     are_figures(&*targets);
     for UntracedDonor {
@@ -74,17 +74,17 @@ fn redact_head(head: &mut Head, names: &mut Placeholders) {
         is_parent: _,
     } in untraced_donors
     {
-        replace(donor_comm, text::program, names);
+        replace_text(donor_comm, text::redact_program, names);
     }
     for TracedTarget { name, what } in traced_targets {
-        replace(name, text::target_name, names);
-        replace(what, text::target, names);
+        replace_text(name, text::redact_target_name, names);
+        replace_text(what, text::redact_target, names);
     }
     *labels = std::mem::take(labels)
         .into_iter()
         .map(|(key, value)| {
-            let key = names.instead_of(&key, Kind::Label);
-            (key, names.instead_of(&value, Kind::Value))
+            let key = names.instead_of(&key, PlaceholderKind::Label);
+            (key, names.instead_of(&value, PlaceholderKind::Value))
         })
         .collect();
 }
@@ -96,6 +96,6 @@ fn redact_host(host: &mut Host, names: &mut Placeholders) {
         page_bytes: _,
         cpus: _,
     } = host;
-    replace(kernel, text::version, names);
-    replace(arch, text::architecture, names);
+    replace_text(kernel, text::redact_version, names);
+    replace_text(arch, text::redact_architecture, names);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// What has a placeholder of its own kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum PlaceholderKind {
     /// Part of a path, of a variable's path, or of code's name. One kind, so that a module and its file are seen to
     /// belong together.
     Name,
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Message,
 }
 
-impl Kind {
+impl PlaceholderKind {
     const fn word(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -33,13 +33,13 @@ impl Kind {
 /// The placeholders of a run, numbered from 1 on in the order in which they are first needed.
 #[derive(Debug, Default)]
 pub(super) struct Placeholders {
-    numbers: HashMap<(Kind, String), usize>,
-    given: HashMap<Kind, usize>,
+    numbers: HashMap<(PlaceholderKind, String), usize>,
+    given: HashMap<PlaceholderKind, usize>,
 }
 
 impl Placeholders {
     /// What stands for a text. Nothing stands for nothing.
-    pub(super) fn instead_of(&mut self, text: &str, kind: Kind) -> String {
+    pub(super) fn instead_of(&mut self, text: &str, kind: PlaceholderKind) -> String {
         if text.is_empty() {
             return String::new();
         }
@@ -55,7 +55,7 @@ impl Placeholders {
 
     /// What stands for a name.
     pub(super) fn name(&mut self, name: &str) -> String {
-        self.instead_of(name, Kind::Name)
+        self.instead_of(name, PlaceholderKind::Name)
     }
 }
 
@@ -63,7 +63,7 @@ impl Placeholders {
 pub(super) fn are_figures<'a, T: Copy + 'a>(_: impl IntoIterator<Item = &'a T>) {}
 
 /// Replaces a text by what a rule makes of it.
-pub(super) fn replace(
+pub(super) fn replace_text(
     text: &mut String,
     rule: fn(&str, &mut Placeholders) -> String,
     names: &mut Placeholders,
@@ -72,12 +72,12 @@ pub(super) fn replace(
 }
 
 /// Replaces a text, if there is one.
-pub(super) fn replace_some(
+pub(super) fn replace_optional_text(
     text: &mut Option<String>,
     rule: fn(&str, &mut Placeholders) -> String,
     names: &mut Placeholders,
 ) {
     if let Some(text) = text {
-        replace(text, rule, names);
+        replace_text(text, rule, names);
     }
 }

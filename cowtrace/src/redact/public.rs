@@ -296,23 +296,23 @@ const CGROUPS: &[&str] = &[
     "docker",
 ];
 
-pub(super) fn is_folder(name: &str) -> bool {
-    FOLDERS.contains(&name) || is_python(name)
+pub(super) fn is_public_folder(name: &str) -> bool {
+    FOLDERS.contains(&name) || is_python_release(name)
 }
 
-pub(super) fn is_program(name: &str) -> bool {
-    PROGRAMS.contains(&name) || is_python(name)
+pub(super) fn is_public_program(name: &str) -> bool {
+    PROGRAMS.contains(&name) || is_python_release(name)
 }
 
 /// `python3.11`.
-pub(super) fn is_python(name: &str) -> bool {
+pub(super) fn is_python_release(name: &str) -> bool {
     let version = name.strip_prefix("python3.").unwrap_or_default();
     let digits = version.trim_end_matches(['d', 't']);
     !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// A library without `.so` and what follows: `libc`, `libc-2.31`, `libpython3.11`, `_json.cpython-311-x86_64-linux-gnu`.
-pub(super) fn is_library(stem: &str) -> bool {
+pub(super) fn is_public_library(stem: &str) -> bool {
     let is_version = |text: &str| text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
     let without_version = match stem.rsplit_once('-') {
         Some((name, version)) if is_version(version) => name,
@@ -320,7 +320,7 @@ pub(super) fn is_library(stem: &str) -> bool {
     };
     let module = stem.split_once('.');
     LIBRARIES.contains(&without_version)
-        || stem.strip_prefix("lib").is_some_and(is_python)
+        || stem.strip_prefix("lib").is_some_and(is_python_release)
         || module.is_some_and(|(name, tag)| is_standard_module(name) && is_python_tag(tag))
 }
 
@@ -343,11 +343,11 @@ pub(super) fn is_python_tag(tag: &str) -> bool {
     tag == "abi3" || version.is_some_and(is_full)
 }
 
-pub(super) fn is_mapping(name: &str) -> bool {
+pub(super) fn is_public_mapping(name: &str) -> bool {
     MAPPINGS.contains(&name)
 }
 
-pub(super) fn is_word(word: &str) -> bool {
+pub(super) fn is_public_word(word: &str) -> bool {
     WORDS.contains(&word)
 }
 
@@ -355,30 +355,30 @@ pub(super) fn is_standard_module(name: &str) -> bool {
     STANDARD_MODULES.split(' ').any(|it| it == name)
 }
 
-pub(super) fn is_message(text: &str) -> bool {
+pub(super) fn is_public_message(text: &str) -> bool {
     MESSAGES.contains(&text)
 }
 
-pub(super) fn is_backend(name: &str) -> bool {
+pub(super) fn is_known_backend(name: &str) -> bool {
     BACKENDS.contains(&name)
 }
 
-pub(super) fn is_architecture(name: &str) -> bool {
+pub(super) fn is_known_architecture(name: &str) -> bool {
     ARCHITECTURES.contains(&name)
 }
 
-pub(super) fn is_distribution(name: &str) -> bool {
+pub(super) fn is_known_distribution(name: &str) -> bool {
     DISTRIBUTIONS.contains(&name)
 }
 
 /// `python3.11-minimal`, `libpython3.11-stdlib`.
-pub(super) fn is_package(name: &str) -> bool {
+pub(super) fn is_public_package(name: &str) -> bool {
     let python = name.strip_prefix("lib").unwrap_or(name);
     let parts = ["-minimal", "-stdlib"].iter();
     let python = parts.fold(python, |name, part| name.strip_suffix(part).unwrap_or(name));
-    PACKAGES.contains(&name) || is_python(python)
+    PACKAGES.contains(&name) || is_python_release(python)
 }
 
-pub(super) fn is_cgroup(name: &str) -> bool {
+pub(super) fn is_public_cgroup(name: &str) -> bool {
     CGROUPS.contains(&name)
 }

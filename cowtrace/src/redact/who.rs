@@ -2,7 +2,7 @@
 
 use super::{
     files,
-    placeholders::{Placeholders, are_figures, replace, replace_some},
+    placeholders::{Placeholders, are_figures, replace_optional_text, replace_text},
     text,
 };
 use crate::run::{
@@ -40,7 +40,7 @@ pub(super) fn redact_writers(who: &mut WhoWrote, names: &mut Placeholders) {
         are_figures(frames);
     }
     for PerfMapProblem { pid: _, problem } in perf_map_problems {
-        replace(problem, text::message, names);
+        replace_text(problem, text::redact_message, names);
     }
     for function in &mut *unnamed_functions {
         redact_unnamed(function, names);
@@ -66,9 +66,9 @@ fn redact_writer(writer: &mut Writer, names: &mut Placeholders) {
         native_stack: _,
         copied_pages: _,
     } = writer;
-    replace_some(type_name, text::words, names);
+    replace_optional_text(type_name, text::redact_words, names);
     for function in inlined {
-        *function = text::native_function(function, module.as_deref(), names);
+        *function = text::redact_native_function(function, module.as_deref(), names);
     }
     redact_code(function, module, names);
 }
@@ -80,9 +80,9 @@ pub(super) fn redact_code(
     names: &mut Placeholders,
 ) {
     if let Some(function) = function {
-        *function = text::native_function(function, module.as_deref(), names);
+        *function = text::redact_native_function(function, module.as_deref(), names);
     }
-    replace_some(module, files::file, names);
+    replace_optional_text(module, files::redact_file, names);
 }
 
 fn redact_python_frame(frame: &mut PythonFrame, names: &mut Placeholders) {
@@ -91,10 +91,10 @@ fn redact_python_frame(frame: &mut PythonFrame, names: &mut Placeholders) {
         file,
         line: _,
     } = frame;
-    if !files::is_standard(file) {
-        replace(function, text::words, names);
+    if !files::is_standard_file(file) {
+        replace_text(function, text::redact_words, names);
     }
-    replace(file, files::path, names);
+    replace_text(file, files::redact_path, names);
 }
 
 fn redact_unnamed(unnamed: &mut UnnamedFunction, names: &mut Placeholders) {
@@ -110,10 +110,10 @@ fn redact_unnamed(unnamed: &mut UnnamedFunction, names: &mut Placeholders) {
         functions_apart: _,
     } in before.iter_mut().chain(after)
     {
-        *function = text::native_function(function, Some(module), names);
+        *function = text::redact_native_function(function, Some(module), names);
     }
-    *function = text::native_function(function, Some(module), names);
-    replace(module, files::file, names);
+    *function = text::redact_native_function(function, Some(module), names);
+    replace_text(module, files::redact_file, names);
 }
 
 /// What leads to the debug symbols of a file stays if the file is public.
@@ -125,14 +125,14 @@ fn redact_stripped(file: &mut StrippedFile, names: &mut Placeholders) {
         distribution,
         is_in_container: _,
     } = file;
-    if !files::is_public(module) {
+    if !files::is_public_file(module) {
         *build_id = None;
         *package = None;
     }
-    replace_some(build_id, text::build_id, names);
-    replace_some(package, text::package, names);
-    replace_some(distribution, text::distribution, names);
-    replace(module, files::file, names);
+    replace_optional_text(build_id, text::redact_build_id, names);
+    replace_optional_text(package, text::redact_package, names);
+    replace_optional_text(distribution, text::redact_distribution, names);
+    replace_text(module, files::redact_file, names);
 }
 
 pub(super) fn redact_holders(who: &mut WhoHolds, names: &mut Placeholders) {
@@ -159,21 +159,21 @@ fn redact_holder(holder: &mut Holder, names: &mut Placeholders) {
         also_held_by,
         saving,
     } = holder;
-    replace(path, text::words, names);
-    replace_some(type_name, text::words, names);
+    replace_text(path, text::redact_words, names);
+    replace_optional_text(type_name, text::redact_words, names);
     for CopiedType {
         type_name,
         copied_pages: _,
     } in copied_types
     {
-        replace(type_name, text::words, names);
+        replace_text(type_name, text::redact_words, names);
     }
     for AlsoHeld {
         path,
         copied_pages: _,
     } in also_held_by
     {
-        replace(path, text::words, names);
+        replace_text(path, text::redact_words, names);
     }
     if let Some(saving) = saving {
         redact_saving(saving, names);
@@ -190,7 +190,7 @@ fn redact_saving(saving: &mut Saving, names: &mut Placeholders) {
         shares_with,
     } = saving;
     for PageNeighbour { path, pages: _ } in shares_with {
-        replace(path, text::words, names);
+        replace_text(path, text::redact_words, names);
     }
 }
 
@@ -216,5 +216,5 @@ fn redact_walk(walk: &mut HeapWalk, names: &mut Placeholders) {
     are_figures(&*free);
     are_figures(&*freeze);
     are_figures(&*reading);
-    replace_some(failure, text::message, names);
+    replace_optional_text(failure, text::redact_message, names);
 }
