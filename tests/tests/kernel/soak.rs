@@ -31,9 +31,9 @@ const LOOKS: u32 = 24;
 const WARM: usize = LOOKS as usize / 2;
 /// What may come after that: an early walk's memory that is used again, and what the allocator keeps of it.
 const SPARE_BYTES: u64 = 16 << 20;
-/// Most bytes that it keeps of each process: docs/bounds.md has 65,536 of them in 24 MiB.
+/// Most bytes that it keeps of each process: of its record alone.
 const BYTES_PER_PROCESS: u64 = 400;
-const MOST_PROCESSES: u64 = 65_536;
+const MOST_PROCESSES: u64 = 16_384;
 
 /// What cowtrace has at one time.
 #[derive(Clone, Copy, Debug)]

@@ -24,8 +24,8 @@ use crate::{
     run::{Ending, Exit, Loss, Role, Sample},
 };
 
-/// Records of exited processes kept: about 24 MiB.
-const MAX_RECORDS: usize = 65_536;
+/// Records of exited processes kept.
+const MAX_RECORDS: usize = 16_384;
 
 /// The processes of a trace, and what they counted.
 pub struct Processes {
