@@ -18,6 +18,7 @@ mod pages;
 mod pip;
 mod privilege;
 mod prometheus;
+mod proof;
 mod pythons;
 #[cfg(test)]
 mod rooms;
@@ -74,6 +75,9 @@ enum Chore {
     /// Measure what tracing costs for each copied page
     Bench(bench::Options),
     /// Take the pictures in docs/: live view, report and page of a service
+    /// Compare with what Redis, the kernel and page frames say: BGSAVE, and workers that read
+    Proof(proof::Options),
+    /// Take the pictures of the live view in docs/
     Screenshot(screenshot::Options),
     /// Trace services under load for hours: counts stay exact, and cowtrace does not grow
     Soak(soak::Options),
@@ -99,6 +103,7 @@ fn run(chore: &Chore) -> Result<()> {
         Chore::FreeThreaded => free_threaded::build(),
         Chore::Vm(options) => vm::run(options),
         Chore::Bench(options) => bench::run(options),
+        Chore::Proof(options) => proof::run(options),
         Chore::Screenshot(options) => screenshot::run(options),
         Chore::Soak(options) => soak::run(options),
     }

@@ -8,6 +8,7 @@ mod churn;
 mod commands;
 mod contributed;
 mod cpython;
+mod dataloader;
 mod demo;
 mod ends;
 mod exits;
