@@ -2,6 +2,8 @@
 
 import array
 import os
+import threading
+import time
 
 PAGE = 4096
 FRAME, FILE, PRESENT = (1 << 55) - 1, 1 << 61, 1 << 63
@@ -25,29 +27,44 @@ def anonymous(pid):
     return {address: frame for address, frame in frames.items() if times[frame] == 1}
 
 
-FATES = ("shared", "parent_copied", "child_copied", "both_other", "parent_gave_back", "both_gave_back",
-         "child_gave_back", "child_gave_back_parent_copied", "child_new")
+class Watch:
+    """Looks four times a second which pages a process has in another frame than at first: it may give them back later."""
+
+    def __init__(self, pid, first):
+        self.pid, self.first, self.moved, self.is_over = pid, first, set(), False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.is_over:
+            self.look(anonymous(self.pid))
+            time.sleep(0.25)
+
+    def look(self, now):
+        self.moved.update(address for address, frame in self.first.items() if now.get(address, frame) != frame)
+
+    def end(self):
+        """Looks a last time. Returns the pages that were seen in another frame, and the frames now."""
+        self.is_over = True
+        self.thread.join()
+        now = anonymous(self.pid)
+        self.look(now)
+        return self.moved, now
 
 
-def compare(fork, parent, child):
-    """What became of the pages that both had at the fork, in pages."""
-    found = dict.fromkeys(FATES, 0)
-    for address, frame in fork.items():
-        found[fate(frame, parent.get(address), child.get(address))] += 1
-    found["child_new"] = sum(1 for address in child if address not in fork)
-    return found
-
-
-def fate(frame, of_parent, of_child):
-    if of_child is None:
-        if of_parent is None:
-            return "both_gave_back"
-        return "child_gave_back" if of_parent == frame else "child_gave_back_parent_copied"
-    if of_child == frame:
-        if of_parent is None:
-            return "parent_gave_back"
-        return "shared" if of_parent == frame else "parent_copied"
-    return "child_copied" if of_parent == frame else "both_other"
+def compare(fork, moved, parent, child):
+    """What became of the pages that both had at the fork, in pages. `moved` are those that the parent had elsewhere."""
+    return {
+        "parent_copied": len(moved),
+        "child_copied": sum(1 for address, frame in fork.items() if child.get(address, frame) != frame),
+        "child_new": sum(1 for address in child if address not in fork),
+        # Of what the parent copied: nobody has the page that both had.
+        "given_back": sum(1 for address in moved if address not in child),
+        # Not copied, and the child has it alone.
+        "parent_gave_back": sum(
+            1 for address in fork if address in child and address not in parent and address not in moved
+        ),
+    }
 
 
 def private_dirty(pid):

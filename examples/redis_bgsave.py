@@ -143,14 +143,17 @@ def save_held(server, client, shape, options, seed):
     child_trace = tracing.Trace(options.cowtrace, child)
     holder.release_both()
     asking.join()
+    watch = frames.Watch(server.process.pid, fork)
     clients = Load(server, shape, options, seed)
     holder.wait_for_exit()
     saved = time.monotonic()
     clients.thread.join()
     if clients.ended > saved:
         raise SystemExit("the child saved faster than the clients wrote: nothing can be compared")
-    found = {"private_dirty": frames.private_dirty(child), "frames": frames.compare(
-        fork, frames.anonymous(server.process.pid), frames.anonymous(child))}
+    found = {
+        "private_dirty": frames.private_dirty(child),
+        "frames": frames.compare(fork, *watch.end(), frames.anonymous(child)),
+    }
     holder.release_child()
     info = wait_until_saved(client)
     report = child_trace.stop()

@@ -14,7 +14,7 @@ def progress(name, runs):
 def show(results, to_the_end):
     if to_the_end:
         table(("shape", "commands", *SUMS, "`rdb_last_cow_size`", "difference"), (
-            (name, whole(runs, "commands"), *sums(runs), mib(of(runs, redis)), differences(runs, redis))
+            (name, f"{whole(runs, 'commands'):,}", *sums(runs), mib(of(runs, redis)), differences(runs, redis))
             for name, runs in results.items()))
     else:
         show_held(results)
@@ -29,8 +29,8 @@ SUMS = ("copied by parent", "by child", "new in child", "sum")
 
 def show_held(results):
     print("### cowtrace, Redis and the kernel, in MiB\n")
-    table(("shape", "data", *SUMS, "child's Private_Dirty", "difference", "`rdb_last_cow_size`", "difference"), (
-        (name, mib(whole(runs, "data") / PAGE), *sums(runs), mib(of(runs, private)), differences(runs, private),
+    table(("shape", "data", "commands", *SUMS, "child's Private_Dirty", "difference", "`rdb_last_cow_size`", "difference"), (
+        (name, mib(whole(runs, "data") / PAGE), f"{whole(runs, 'commands'):,}", *sums(runs), mib(of(runs, private)), differences(runs, private),
          mib(of(runs, redis)), differences(runs, redis)) for name, runs in results.items()))
     print("### Copies by page frames, in pages\n")
     table(("shape", "parent's by frames", "by cowtrace", "child's by frames", "by cowtrace",
@@ -97,17 +97,17 @@ def differences(runs, other):
 
 
 def parent_by_frames(run):
-    """Pages that the parent has in another frame than at the fork, whether the child still has the first or not."""
-    return sum(run["frames"][fate] for fate in ("parent_copied", "both_other", "child_gave_back_parent_copied"))
+    """Pages that the parent had in another frame than at the fork, even if it gave them back later."""
+    return run["frames"]["parent_copied"]
 
 
 def child_by_frames(run):
     """Of copies and new pages together: a copy of the zero page is in a frame that the parent never had."""
-    return sum(run["frames"][fate] for fate in ("child_copied", "both_other", "child_new")) - run["touched"]
+    return run["frames"]["child_copied"] + run["frames"]["child_new"] - run["touched"]
 
 
 def given_back(run):
-    return run["frames"]["child_gave_back_parent_copied"]
+    return run["frames"]["given_back"]
 
 
 def parent_gave_back(run):
