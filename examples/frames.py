@@ -53,18 +53,31 @@ class Watch:
 
 
 def compare(fork, moved, parent, child):
-    """What became of the pages that both had at the fork, in pages. `moved` are those that the parent had elsewhere."""
+    """What became of the pages that both had at the fork, in pages. `moved` are those that the parent had elsewhere.
+
+    The kernel may move a page to another frame (compaction), for both at once: a page in the same frame is shared.
+    """
+    copied = {address for address in fork if is_parents_own(address, fork, moved, parent, child)}
+    own = {address for address in child if address in fork and child[address] != fork[address]} - copied
     return {
-        "parent_copied": len(moved),
-        "child_copied": sum(1 for address, frame in fork.items() if child.get(address, frame) != frame),
+        "parent_copied": len(copied),
+        "child_copied": sum(1 for address in own if child[address] != parent.get(address)),
         "child_new": sum(1 for address in child if address not in fork),
         # Of what the parent copied: nobody has the page that both had.
-        "given_back": sum(1 for address in moved if address not in child),
+        "given_back": sum(1 for address in copied if address not in child),
         # Not copied, and the child has it alone.
         "parent_gave_back": sum(
-            1 for address in fork if address in child and address not in parent and address not in moved
+            1 for address in fork if address in child and address not in parent and address not in copied
         ),
     }
+
+
+def is_parents_own(address, fork, moved, parent, child):
+    """Whether the parent has copied this page; what it gave back was in another frame before."""
+    frame = parent.get(address)
+    if frame is None:
+        return address in moved
+    return frame != fork[address] and frame != child.get(address)
 
 
 def private_dirty(pid):
