@@ -4,8 +4,8 @@
     sudo python3 dataloader.py --cowtrace PATH [--items 1000000] [--workers 8]
 
 Runs dataloader_workers.py once for each form under cowtrace, and prints Markdown: copied memory a worker as cowtrace
-counts it, what the worker has for itself by the kernel (Private_Dirty, which has new memory too), and how many pages are
-in another frame.
+counts it, what the worker has for itself by the kernel (Private_Dirty, which has new memory too), and how many pages
+are in another frame.
 
 Expect some hundred MiB a worker for the list, and a few for the array.
 """

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""The same with PyTorch's own DataLoader (pip install torch).
+"""The same with PyTorch's own DataLoader (Debian's python3-torch, or pip install torch).
 
     sudo cowtrace -- python3 dataloader_torch.py list
     sudo cowtrace -- python3 dataloader_torch.py array
+
+Expect as of dataloader_workers.py, and some MiB more for each worker: it copies parts of Python and PyTorch when it
+starts.
 """
 
 import argparse

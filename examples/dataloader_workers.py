@@ -4,8 +4,8 @@
     sudo cowtrace -- python3 dataloader_workers.py list
     sudo cowtrace -- python3 dataloader_workers.py array
 
-Each worker gets the numbers of the items of its batches, in random order, reads the items and answers with a sum. At the
-end it prints how much memory each worker has for itself more than before it began to read.
+Each worker gets the numbers of the items of its batches, in random order, reads the items and answers with a sum. At
+the end it prints how much memory each worker has for itself more than before it began to read.
 
 Expect that with `list` each worker copies nearly all of the data, and that cowtrace names the line that reads and the
 variable `data.items`; with `array` each worker has a few MiB, whatever the size of the data.
@@ -72,7 +72,7 @@ def main():
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--hold", action="store_true", help="wait for a line before the workers read, and before they end")
+    parser.add_argument("--hold", action="store_true", help="wait for a line before workers read, and before they end")
     options = parser.parse_args()
     global data
     data = FORMS[options.form](options.items)
@@ -94,7 +94,7 @@ def main():
         worker.join()
     if not options.hold:
         mib = sorted(number / (1 << 20) for number in own)
-        print(f"{options.form}: each of {len(own)} workers has {mib[0]:.1f} to {mib[-1]:.1f} MiB more for itself", flush=True)
+        print(f"{options.form}: each of {len(own)} workers has {mib[0]:.1f} to {mib[-1]:.1f} MiB more for itself")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def anonymous(pid):
 
 
 class Watch:
-    """Looks four times a second which pages a process has in another frame than at first: it may give them back later."""
+    """Looks four times a second which pages a process has in another frame: it may give them back later."""
 
     def __init__(self, pid, first):
         self.pid, self.first, self.moved, self.is_over = pid, first, set(), False
@@ -53,7 +53,7 @@ class Watch:
 
 
 def compare(fork, moved, parent, child):
-    """What became of the pages that both had at the fork, in pages. `moved` are those that the parent had elsewhere.
+    """What became of the pages that both had at the fork. `moved` are those that the parent had in other frames.
 
     The kernel may move a page to another frame (compaction), for both at once: a page in the same frame is shared.
     """

@@ -1,7 +1,7 @@
 """Holds a child at its beginning and at its end, by ptrace(2), so that memory can be read while nothing changes it.
 
-The server's main thread is seized before the fork. At the fork the kernel stops parent and child; at the child's exit it
-stops the child, which still has its memory then. Neither is read or written by ptrace.
+The server's main thread is seized before the fork. At the fork the kernel stops parent and child; at the child's exit
+it stops the child, which still has its memory then. Neither is read or written by ptrace.
 """
 
 import ctypes

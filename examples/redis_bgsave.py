@@ -3,9 +3,9 @@
 
     sudo python3 redis_bgsave.py --cowtrace PATH [--server redis-server] [--runs 3]
 
-For each shape of data (redis_shapes.py) this starts a server of its own, which listens only in a new folder, fills it, starts
-cowtrace, lets the server save while clients write, and prints Markdown: the copies as cowtrace counts them, what the
-server reports (`rdb_last_cow_size`), the child's Private_Dirty at its end, and what the page frames say.
+For each shape of data (redis_shapes.py) this starts a server of its own, which listens only in a new folder, fills it,
+starts cowtrace, lets the server save while clients write, and prints Markdown: the copies as cowtrace counts them, what
+the server reports (`rdb_last_cow_size`), the child's Private_Dirty at its end, and what the page frames say.
 
 Expect cowtrace's sum and Redis' figure within 1 %, wherever no process gives memory back; that most is copied by the
 parent; and that the child copies a megabyte or less.
@@ -169,7 +169,7 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cowtrace", default="cowtrace", help="the program to measure with")
     parser.add_argument("--server", default="redis-server", help="the server's program, or the words that start it")
-    parser.add_argument("--libraries", help="a folder with libraries that the server is to use, such as a jemalloc with symbols")
+    parser.add_argument("--libraries", help="a folder with libraries for the server, such as a jemalloc with symbols")
     parser.add_argument("--runs", type=int, default=3, help="servers for each shape")
     parser.add_argument("--rate", type=int, default=4000, help="commands a second")
     parser.add_argument("--shape", default="", help="only shapes whose name has this")

@@ -1,5 +1,6 @@
-"""What the server holds, and what its clients do: 80 % of the commands store a value, 20 % are others; in one shape, all
-delete.
+"""What the server holds, and what its clients do: 80 % of the commands store a value, 20 % are others.
+
+In one shape, all commands delete.
 
 A shape has a name, the number of keys, a function that gives the command that creates key number i, and one that gives
 a command of the load. Values are random bytes, so compressing them gains nothing.

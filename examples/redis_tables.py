@@ -1,4 +1,4 @@
-"""Markdown of what was measured. A figure is the median of the runs, and a range is of the least and the largest run."""
+"""Markdown of what was measured. A figure is the median of the runs; a range is from the least to the largest run."""
 
 from collections import Counter
 from statistics import median
@@ -29,14 +29,16 @@ SUMS = ("copied by parent", "by child", "new in child", "sum")
 
 def show_held(results):
     print("### cowtrace, Redis and the kernel, in MiB\n")
-    table(("shape", "data", "commands", *SUMS, "child's Private_Dirty", "difference", "`rdb_last_cow_size`", "difference"), (
-        (name, mib(whole(runs, "data") / PAGE), f"{whole(runs, 'commands'):,}", *sums(runs), mib(of(runs, private)), differences(runs, private),
-         mib(of(runs, redis)), differences(runs, redis)) for name, runs in results.items()))
+    table(("shape", "data", "commands", *SUMS, "child's Private_Dirty", "difference",
+           "`rdb_last_cow_size`", "difference"), (
+        (name, mib(whole(runs, "data") / PAGE), f"{whole(runs, 'commands'):,}", *sums(runs),
+         mib(of(runs, private)), differences(runs, private), mib(of(runs, redis)), differences(runs, redis))
+        for name, runs in results.items()))
     print("### Copies by page frames, in pages\n")
     table(("shape", "parent's by frames", "by cowtrace", "child's by frames", "by cowtrace",
            "copies whose other page the child gave back", "pages that only the parent gave back",
            "sum less and plus these, and Private_Dirty"), (
-        (name, *(median_range(runs, key) for key in (parent_by_frames, by_parent, child_by_frames, by_child, given_back)),
+        (name, *(median_range(runs, figure) for figure in BY_FRAMES),
          median_range(runs, parent_gave_back), remaining(runs)) for name, runs in results.items()))
     for side in ("parent", "child"):
         print(f"### Which functions copied in the {side}\n")
@@ -108,6 +110,9 @@ def child_by_frames(run):
 
 def given_back(run):
     return run["frames"]["given_back"]
+
+
+BY_FRAMES = (parent_by_frames, by_parent, child_by_frames, by_child, given_back)
 
 
 def parent_gave_back(run):

@@ -61,12 +61,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     if wanted(Part::Valkey) {
-        bgsave(
-            "Valkey",
-            &servers::Valkey::ensure()?.command(),
-            &[],
-            options,
-        )?;
+        let valkey = servers::Valkey::ensure()?;
+        let command = valkey.command(libraries(options)?.as_deref());
+        bgsave("Valkey", &command, &[], options)?;
     }
     if wanted(Part::Dataloader) {
         println!("## Workers that read\n");
@@ -82,11 +79,16 @@ fn bgsave(title: &str, server: &str, more: &[&str], options: &Options) -> Result
     arguments.extend(["--runs".into(), options.runs.to_string().into()]);
     arguments.extend(["--shape".into(), (&options.shape).into()]);
     arguments.extend(more.iter().map(Into::into));
-    if let Some(libraries) = &options.libraries {
-        let libraries = std::path::absolute(libraries)?;
+    if let Some(libraries) = libraries(options)? {
         arguments.extend(["--libraries".into(), libraries.into()]);
     }
     script("redis_bgsave.py", &arguments)
+}
+
+/// By its whole path: servers run elsewhere.
+fn libraries(options: &Options) -> Result<Option<PathBuf>> {
+    let libraries = options.libraries.as_deref();
+    Ok(libraries.map(std::path::absolute).transpose()?)
 }
 
 /// Runs a script of examples/ as root.

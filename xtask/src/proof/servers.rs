@@ -68,15 +68,17 @@ impl Valkey {
     }
 
     /// Started by the loader of its own suite: this machine's C library may be older.
-    pub(super) fn command(&self) -> String {
-        command_in(self.0.path())
+    /// Libraries of the caller's come first.
+    pub(super) fn command(&self, libraries: Option<&Path>) -> String {
+        command_in(self.0.path(), libraries)
     }
 }
 
-fn command_in(root: &Path) -> String {
+fn command_in(root: &Path, libraries: Option<&Path>) -> String {
+    let first = libraries.map_or_else(String::new, |folder| format!("{}:", folder.display()));
     let part = |part: &str| root.join(part).display().to_string();
     format!(
-        "{} --argv0 valkey-server --library-path {} {}",
+        "{} --argv0 valkey-server --library-path {first}{} {}",
         part("usr/lib64/ld-linux-x86-64.so.2"),
         part("usr/lib/x86_64-linux-gnu"),
         part("usr/bin/valkey-check-rdb"),
@@ -89,10 +91,12 @@ mod tests {
 
     #[test]
     fn valkey_is_started_with_its_own_libraries() {
-        let command = command_in(Path::new("/cache/valkey"));
+        let command = command_in(Path::new("/cache/valkey"), None);
         let words: Vec<_> = command.split(' ').collect();
         assert_eq!(words[0], "/cache/valkey/usr/lib64/ld-linux-x86-64.so.2");
         assert_eq!(words[4], "/cache/valkey/usr/lib/x86_64-linux-gnu");
         assert_eq!(words.len(), 6);
+        let command = command_in(Path::new("/v"), Some(Path::new("/own")));
+        assert!(command.contains(" /own:/v/usr/lib/x86_64-linux-gnu "));
     }
 }
