@@ -47,7 +47,8 @@ def measure(options, form):
     before = [frames.anonymous(worker) for worker in workers]
     service.let_go()
     own = service.answer()["own"]
-    moved = [in_another_frame(old, frames.anonymous(worker)) for old, worker in zip(before, workers)]
+    master = frames.anonymous(service.process.pid)
+    moved = [in_another_frame(old, frames.anonymous(worker), master) for old, worker in zip(before, workers)]
     # The trace ends while the workers live: so the variables of the master can be looked at.
     report = trace.stop()
     service.let_go()
@@ -56,8 +57,10 @@ def measure(options, form):
     return {"loaded": loaded, "copied": copied, "moved": moved, "own": own, "report": report}
 
 
-def in_another_frame(before, after):
-    return sum(1 for address, frame in before.items() if after.get(address, frame) != frame)
+def in_another_frame(before, after, master):
+    """Where the master has the same frame, the kernel has moved a page that both share (compaction)."""
+    elsewhere = (address for address, frame in before.items() if after.get(address, frame) != frame)
+    return sum(1 for address in elsewhere if after[address] != master.get(address))
 
 
 def largest(report):

@@ -2,10 +2,10 @@
 //! packed into bytes copy nothing of it. Counts are compared with page frames, and with what the kernel says that each
 //! worker has for itself.
 
-use std::process::Command;
+use std::{collections::BTreeMap, process::Command};
 
 use cowtrace_tests::{
-    pagemap::{changed, settled},
+    pagemap::{anonymous_frames, settled},
     python,
     report::{Report, number},
     tracer::{Tracer, can_trace},
@@ -46,14 +46,14 @@ impl Traced {
             .args(["--workers", &WORKERS.to_string()]);
         let mut service = Service::start(&mut command);
         let workers: Vec<u32> = numbers(&service.answer()["workers"]);
-        let before: Vec<_> = workers.iter().map(|pid| settled(*pid)).collect();
+        let before: Vec<_> = workers.iter().map(|pid| at_rest(*pid)).collect();
         let tracer = Tracer::of(service.pid());
         service.say("");
         let own = numbers(&service.answer()["own"]);
-        let after = workers.iter().map(|pid| settled(*pid));
-        let moved = before.iter().zip(after);
-        let moved = moved.map(|(before, after)| changed(before, &after));
-        let moved = workers.iter().copied().zip(moved).collect();
+        let master = anonymous_frames(service.pid());
+        let pairs = workers.iter().zip(&before);
+        let moved = pairs.map(|(pid, before)| (*pid, moved(before, &at_rest(*pid), &master)));
+        let moved = moved.collect();
         // While the workers live, the master's variables are those that they read.
         let report = tracer.stop();
         service.say("");
@@ -74,6 +74,24 @@ impl Traced {
         });
         copied.collect()
     }
+}
+
+/// A frame of each page, by its address.
+type Frames = BTreeMap<u64, u64>;
+
+/// The frames of a worker that waits, or is about to.
+fn at_rest(pid: u32) -> Frames {
+    let _ = settled(pid);
+    anonymous_frames(pid)
+}
+
+/// Pages in another frame than before. Where the master has the same one, the kernel has moved a page that both share.
+fn moved(before: &Frames, after: &Frames, master: &Frames) -> u64 {
+    let is_own = |(address, frame): &(&u64, &u64)| {
+        let now = after.get(*address);
+        now.is_some_and(|now| now != *frame && master.get(*address) != Some(now))
+    };
+    before.iter().filter(is_own).count() as u64
 }
 
 fn numbers<T: TryFrom<u64>>(list: &Value) -> Vec<T> {
