@@ -29,12 +29,13 @@ pub fn redact_run(run: &mut Run) {
         who_holds,
         loss,
     } = run;
+    // First what reports are about, so that it gets the lowest numbers.
+    who::redact_holders(who_holds, &mut names);
+    who::redact_writers(who_wrote, &mut names);
+    growth::redact_growth(growth, &mut names);
     redact_head(head, &mut names);
     memory::redact_memory(memory, &mut names);
-    growth::redact_growth(growth, &mut names);
     machine::redact_machine(machine, &mut names);
-    who::redact_writers(who_wrote, &mut names);
-    who::redact_holders(who_holds, &mut names);
     are_figures([&*loss]);
 }
 
