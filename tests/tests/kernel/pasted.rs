@@ -56,15 +56,9 @@ fn whoever_lacks_rights_gets_the_command_to_paste() {
     let path = installed(&ground);
     let pid = std::process::id().to_string();
     for arguments in [
-        &[
-            "--pid",
-            &pid,
-            "-d",
-            "3s",
-            "--label",
-            "why=it's a b\x1b[2J\n\u{202e}",
-        ][..],
+        &["--pid", &pid, "-d", "3s", "--label", "why=it's a b"][..],
         &["--no-keep", "--", "sh", "-c", "echo \"$HOME\" `id`"],
+        &["--no-keep", "--", "echo", "it's\x1b[2J\n\u{202e}"],
         &["demo", "--seconds", "1", "--megabytes", "8"],
         &["heap", "--pid", &pid],
         &["doctor"],
