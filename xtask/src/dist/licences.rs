@@ -1,6 +1,6 @@
 //! The licences of what is linked into the program.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
@@ -24,7 +24,7 @@ pub(super) fn of_dependencies() -> Result<String> {
     let mut list = String::new();
     for dependency in linked()? {
         let name = format!("{} {}", dependency.name, dependency.version);
-        list += &format!("- {name} ({})\n", dependency.licence);
+        let _ = writeln!(list, "- {name} ({})", dependency.licence);
         for licence in texts(&dependency.folder)? {
             by_text.entry(licence).or_default().push(name.clone());
         }
@@ -32,11 +32,8 @@ pub(super) fn of_dependencies() -> Result<String> {
     let mut all = format!("{HEAD}\nFrom crates.io:\n{list}");
     for (licence, names) in by_text {
         let line = "-".repeat(79);
-        all += &format!(
-            "\n{line}\n{}:\n\n{}\n",
-            names.join(", "),
-            licence.trim_end()
-        );
+        let licence = licence.trim_end();
+        let _ = writeln!(all, "\n{line}\n{}:\n\n{licence}", names.join(", "));
     }
     Ok(all)
 }

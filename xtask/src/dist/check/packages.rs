@@ -48,12 +48,12 @@ pub(super) fn check_deb(arch: Arch, file: &Path) -> Result<()> {
     for page in ["cowtrace", "cowtrace-report", "cowtrace-diff"] {
         run("man", &["--where", page])?;
     }
-    if run("find", &["/etc/systemd", "-name", "cowtrace*"])? != "" {
+    if !run("find", &["/etc/systemd", "-name", "cowtrace*"])?.is_empty() {
         bail!("the package enables its unit");
     }
     Place::Root(root.path().to_path_buf(), "/usr/bin/cowtrace").traces()?;
     run("dpkg", &["--purge", "cowtrace"])?;
-    if run("find", &["/usr", "-name", "*cowtrace*"])? != "" {
+    if !run("find", &["/usr", "-name", "*cowtrace*"])?.is_empty() {
         bail!("the package leaves files behind");
     }
     Ok(())
