@@ -15,6 +15,9 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
     /// The kernel's and the compiler's name for it.
     pub(crate) const fn name(self) -> &'static str {
         match self {

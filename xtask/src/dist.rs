@@ -68,7 +68,7 @@ pub(crate) struct Options {
 impl Options {
     fn archs(&self) -> Vec<Arch> {
         if self.archs.is_empty() {
-            vec![Arch::X86_64, Arch::Aarch64]
+            Arch::ALL.to_vec()
         } else {
             self.archs.clone()
         }
@@ -99,7 +99,7 @@ fn make(archs: &[Arch]) -> Result<PathBuf> {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let release = Release::of_checkout()?;
-    let objects = program::objects(archs)?;
+    let objects = program::objects()?;
     // The manual and completions come from the program itself, so one must run here.
     let here = program::build(host()?, &objects, &release)?;
     let manual = Manual::of(&here)?;
@@ -122,8 +122,7 @@ fn make(archs: &[Arch]) -> Result<PathBuf> {
 }
 
 fn host() -> Result<Arch> {
-    let all = [Arch::X86_64, Arch::Aarch64];
-    let here = all.into_iter().find(|arch| arch.is_here());
+    let here = Arch::ALL.into_iter().find(|arch| arch.is_here());
     here.with_context(|| format!("cowtrace does not run on {}", env::consts::ARCH))
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let machines = options.machines();
     setup::ensure()?;
     let mut outcomes = Vec::new();
-    for arch in [Arch::X86_64, Arch::Aarch64] {
+    for arch in Arch::ALL {
         let wanted = machines.iter().filter(|(other, _)| *other == arch);
         let wanted: Vec<&Choice> = wanted.map(|(_, kernel)| kernel).collect();
         if !wanted.is_empty() {

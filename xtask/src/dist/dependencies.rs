@@ -9,10 +9,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::output;
-use crate::workspace;
-
-/// Other systems, as they are named in conditions on dependencies.
-const ELSEWHERE: [&str; 4] = ["windows", "macos", "wasm", "apple"];
+use crate::{arch::Arch, workspace};
 
 /// A crate.
 pub(super) struct Dependency {
@@ -27,6 +24,9 @@ pub(super) struct Dependency {
 /// Those of the program, by name: neither those of build scripts and tests, nor those of other systems.
 pub(super) fn linked() -> Result<Vec<Dependency>> {
     let mut cargo = workspace::cargo(&["metadata", "--format-version", "1", "--locked"])?;
+    for arch in Arch::ALL {
+        cargo.args(["--filter-platform", &arch.target()]);
+    }
     let metadata: Value = serde_json::from_str(&output(&mut cargo)?)?;
     let packages = list(&metadata["packages"]);
     let nodes = list(&metadata["resolve"]["nodes"]);
@@ -66,12 +66,10 @@ fn dependency(package: &Value) -> Dependency {
     }
 }
 
-/// Whether it is a dependency of the program itself, on Linux.
+/// Whether it is a dependency of the program itself, not of its build script or tests.
 fn is_linked(dependency: &Value) -> bool {
-    list(&dependency["dep_kinds"]).iter().any(|kind| {
-        let target = kind["target"].as_str().unwrap_or_default();
-        kind["kind"].is_null() && !ELSEWHERE.iter().any(|system| target.contains(system))
-    })
+    let kinds = list(&dependency["dep_kinds"]);
+    kinds.iter().any(|kind| kind["kind"].is_null())
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -24,16 +24,16 @@ impl Objects {
 }
 
 /// Builds the eBPF objects into the crate's folder: whoever builds the published crate needs no compiler for BPF.
-pub(super) fn objects(archs: &[Arch]) -> Result<Objects> {
+pub(super) fn objects() -> Result<Objects> {
     let root = workspace::root();
     let objects = Objects(root.join("cowtrace/ebpf"));
     fs::create_dir_all(&objects.0).context("cannot make the folder for eBPF objects")?;
-    for arch in archs {
+    for arch in Arch::ALL {
         say(&format!("the eBPF object for {}", arch.name()));
         let target = workspace::target()?.join("ebpf").join(arch.name());
         let built = object::build(&root, &target, arch.name()).map_err(anyhow::Error::msg)?;
         let object = strip_debug(&read(&built)?).map_err(anyhow::Error::msg)?;
-        replace(&objects.of(*arch), &object)?;
+        replace(&objects.of(arch), &object)?;
     }
     Ok(objects)
 }
