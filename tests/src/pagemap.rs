@@ -160,3 +160,14 @@ impl Frames {
             .count() as u64
     }
 }
+
+/// Pages of the whole machine that the kernel has moved to other frames, without a copy on write.
+#[must_use]
+pub fn pages_moved() -> u64 {
+    let counters = fs::read_to_string("/proc/vmstat").expect("the kernel's counters");
+    let moved = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("pgmigrate_success "));
+    // A kernel that cannot move pages has no such counter.
+    moved.map_or(0, |pages| pages.parse().expect("a number"))
+}

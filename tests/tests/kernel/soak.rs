@@ -10,6 +10,7 @@ use std::{
 };
 
 use cowtrace_tests::{
+    pagemap::pages_moved,
     pythons::interpreters,
     recorded::Folder,
     report::number,
@@ -68,6 +69,7 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
     }
     let seconds =
         std::env::var(SECONDS).map_or(DEFAULT_SECONDS, |text| text.parse().expect("seconds"));
+    let moved_before = pages_moved();
     let mut service = Service::start(Command::new(program("workload")).args([
         "soak",
         PAGES,
@@ -116,7 +118,12 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
         "{copied} pages copied by {processes} processes, {}",
         report.0["loss"]
     );
-    assert_eq!(number(region, "copied_pages"), copied);
+    let moved = pages_moved() - moved_before;
+    // A page that the kernel moves, to make room for a large one, has another frame as well. Nothing else may differ.
+    assert!(
+        number(region, "copied_pages").abs_diff(copied) <= moved,
+        "{region} and {copied} by page frames; the kernel moved {moved} pages"
+    );
     let processes = processes.min(MOST_PROCESSES);
     expect_no_growth(&uses, SPARE_BYTES + processes * BYTES_PER_PROCESS);
 }
