@@ -59,7 +59,7 @@ pub(super) fn run(archs: &[Arch], folder: &Path) -> Result<()> {
         image::check(*arch, &one(folder, "", ".oci.tar")?)?;
         bare::check(*arch, &tarball)?;
     }
-    crates::check()
+    crates::check(archs)
 }
 
 /// The file of this kind and architecture.

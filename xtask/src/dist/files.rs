@@ -95,7 +95,7 @@ impl Files {
     /// The manual compressed, as packages of distributions have it.
     pub(super) fn with_compressed_manual(mut self) -> Result<Self> {
         for file in &mut self.0 {
-            if file.place.starts_with("share/man/") {
+            if file.place.contains("share/man/man") {
                 file.content = compressed(&file.content)?;
                 file.place.push_str(".gz");
             }

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{files::read, release::Release};
+use super::{
+    files::read,
+    release::{COMMIT, Release},
+};
 use crate::{arch::Arch, cross, object, say, strip::strip_debug, workspace};
 
 /// The profile in Cargo.toml.
@@ -53,7 +56,7 @@ pub(super) fn build(arch: Arch, objects: &Objects, release: &Release) -> Result<
     cargo.args(["--package", "cowtrace", "--bin", "cowtrace"]);
     cargo.env("COWTRACE_EBPF_OBJECT", objects.of(arch));
     if let Some(commit) = &release.commit {
-        cargo.env("COWTRACE_COMMIT", commit);
+        cargo.env(COMMIT, commit);
     }
     workspace::run(&mut cargo)?;
     let program = workspace::target()?

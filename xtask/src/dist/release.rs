@@ -11,6 +11,9 @@ use crate::workspace;
 /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
+/// Names the commit, for the program's build script too.
+pub(super) const COMMIT: &str = "COWTRACE_COMMIT";
+
 /// One release.
 pub(super) struct Release {
     pub(super) version: &'static str,
@@ -34,7 +37,9 @@ impl Release {
             .with_context(|| format!("{EPOCH} is not a number of seconds: {epoch}"))?;
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
-            commit: git(&["rev-parse", "--short=12", "HEAD"]).ok(),
+            commit: env::var(COMMIT)
+                .ok()
+                .or_else(|| git(&["rev-parse", "--short=12", "HEAD"]).ok()),
             epoch,
         })
     }

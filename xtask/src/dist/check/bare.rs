@@ -35,14 +35,14 @@ pub(super) fn check(arch: Arch, file: &Path) -> Result<()> {
     let first = scratch.path().join("first");
     fs::write(&first, FIRST).context("cannot write a script")?;
     let suite = Suite::open(&Archive::of_this_machine()?, "bookworm", arch.debian())?;
-    let busybox = suite.unpack("busybox-static")?;
+    suite.unpack_into(&["busybox-static"], scratch.path())?;
     let installed = |place: &str, file: &Path| Installed {
         place: place.to_owned(),
         file: file.to_path_buf(),
     };
     let files = [
         installed(vm::FIRST_PROCESS, &first),
-        installed("bin/busybox", &busybox.path().join("bin/busybox")),
+        installed("bin/busybox", &scratch.path().join("bin/busybox")),
         installed(
             "usr/local/bin/cowtrace",
             &scratch.path().join("usr/local/bin/cowtrace"),

@@ -13,7 +13,7 @@ use crate::{dist::output, privilege};
 /// Mounts what a system has, which ends with the shell, and starts a command below a folder.
 const ENTER: &str = "root=$1; shift
 for name in proc sys dev; do mkdir -p $root/$name && mount --rbind /$name $root/$name || exit; done
-exec env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/bin TERM=dumb chroot $root \"$@\"";
+exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb chroot $root \"$@\"";
 
 /// Where a program is.
 pub(super) enum Place {
