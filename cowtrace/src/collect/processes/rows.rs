@@ -14,8 +14,8 @@ use crate::{
     run::{Kind, Loss, Mapping, Row, Sources},
 };
 
-/// Rows of exited processes kept in full detail.
-const MAX_EXITED_ROWS: usize = 131_072;
+/// Rows of exited processes kept in full detail: more than the kernel's table has for one.
+const MAX_EXITED_ROWS: usize = 262_144;
 
 /// The histogram's counts of some slots.
 pub(in crate::collect) fn counts_by_slot(
