@@ -1,5 +1,8 @@
 //! Differences between the architectures: names, the emulator, the console.
 
+use std::env;
+
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::packages::Need;
@@ -17,6 +20,12 @@ pub(crate) enum Arch {
 impl Arch {
     /// All of them.
     pub(crate) const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    /// That of this machine.
+    pub(crate) fn of_this_machine() -> Result<Self> {
+        let here = Self::ALL.into_iter().find(|arch| arch.is_here());
+        here.with_context(|| format!("cowtrace does not run on {}", env::consts::ARCH))
+    }
 
     /// The kernel's and the compiler's name for it.
     pub(crate) const fn name(self) -> &'static str {
@@ -41,7 +50,7 @@ impl Arch {
 
     /// Whether this machine has it.
     pub(crate) fn is_here(self) -> bool {
-        std::env::consts::ARCH == self.name()
+        env::consts::ARCH == self.name()
     }
 
     /// The program that emulates it.

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{packages, privilege, toolchain, workspace};
+use crate::{
+    packages, privilege, toolchain,
+    workspace::{self, output},
+};
 
 /// The archive from which this machine's apt gets Debian.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,17 +250,6 @@ fn remove_abandoned(cache: &Path, name: &str) {
             let _ = fs::remove_dir_all(path);
         }
     }
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start `{}`", workspace::words(command)))?;
-    if !output.status.success() {
-        bail!("`{}` failed ({})", workspace::words(command), output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

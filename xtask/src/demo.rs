@@ -22,12 +22,7 @@ pub(crate) struct Options {
 /// status.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure()?;
-    workspace::run(&mut workspace::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "cowtrace",
-    ])?)?;
+    workspace::build_program()?;
     let program = workspace::binaries()?.join("cowtrace");
     let arguments = std::iter::once(OsStr::new("demo"))
         .chain(options.arguments.iter().map(OsString::as_os_str));

@@ -17,12 +17,11 @@ mod tarball;
 mod wheel;
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use self::{bill::Bill, files::Files, manual::Manual, release::Release};
@@ -101,7 +100,7 @@ fn make(archs: &[Arch]) -> Result<PathBuf> {
     let release = Release::of_checkout()?;
     let objects = program::objects()?;
     // The manual and completions come from the program itself, so one must run here.
-    let here = program::build(host()?, &objects, &release)?;
+    let here = program::build(Arch::of_this_machine()?, &objects, &release)?;
     let manual = Manual::of(&here)?;
     let bill = Bill::of(&release)?;
     bill.write(&release, &folder)?;
@@ -121,11 +120,6 @@ fn make(archs: &[Arch]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn host() -> Result<Arch> {
-    let here = Arch::ALL.into_iter().find(|arch| arch.is_here());
-    here.with_context(|| format!("cowtrace does not run on {}", env::consts::ARCH))
-}
-
 /// All files of the folder, by name.
 fn made(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).context("nothing was made")?;
@@ -135,20 +129,4 @@ fn made(folder: &Path) -> Result<Vec<PathBuf>> {
     files.retain(|file| file.is_file());
     files.sort();
     Ok(files)
-}
-
-/// Runs a program and returns what it prints.
-fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start `{}`", workspace::words(command)))?;
-    if !output.status.success() {
-        bail!(
-            "`{}` failed ({}): {}",
-            workspace::words(command),
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -2,7 +2,7 @@
 //! not installed: its package would start it as a service.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
+    arch::Arch,
     archive::{Archive, Scratch, Suite},
     say, toolchain, workspace,
 };
@@ -53,7 +54,7 @@ fn download(folder: &Path) -> Result<()> {
         folder.display()
     ));
     let archive = Archive::of_this_machine()?;
-    let suite = Suite::open(&archive, SUITE, debian_arch()?)?;
+    let suite = Suite::open(&archive, SUITE, Arch::of_this_machine()?.debian())?;
     let scratch = Scratch::new(PACKAGE)?;
     suite.unpack_into(&[PACKAGE], scratch.path())?;
     for program in PROGRAMS {
@@ -64,14 +65,6 @@ fn download(folder: &Path) -> Result<()> {
         // A simultaneous run was faster.
         Err(_) if is_whole(folder) => Ok(()),
         other => other.with_context(|| format!("cannot write {}", folder.display())),
-    }
-}
-
-fn debian_arch() -> Result<&'static str> {
-    match env::consts::ARCH {
-        "x86_64" => Ok("amd64"),
-        "aarch64" => Ok("arm64"),
-        other => bail!("Debian's packages are not known for {other}"),
     }
 }
 
@@ -95,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_folder_without_all_programs_is_not_whole() {
-        let folder = env::temp_dir().join(format!("cowtrace-prometheus-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("cowtrace-prometheus-{}", std::process::id()));
         let first = folder.join(PROGRAMS[0]);
         fs::create_dir_all(first.parent().unwrap()).unwrap();
         fs::write(first, "").unwrap();

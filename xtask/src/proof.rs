@@ -43,12 +43,7 @@ pub(crate) struct Options {
 /// Sets up, builds, and measures.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure()?;
-    workspace::run(&mut workspace::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "cowtrace",
-    ])?)?;
+    workspace::build_program()?;
     let wanted = |part| options.only.is_none_or(|only| only == part);
     if wanted(Part::Redis) || wanted(Part::ToTheEnd) {
         let redis = servers::Redis::ensure()?;

@@ -70,12 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     packages::ensure(&[TMUX])?;
     packages::ensure(&report::NEEDS)?;
     let packages = services::ensure()?;
-    workspace::run(&mut workspace::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "cowtrace",
-    ])?)?;
+    workspace::build_program()?;
     let itself = env::current_exe().context("cannot find this program")?;
     let arguments: [OsString; 4] = [
         "screenshot".into(),

@@ -74,6 +74,16 @@ pub(crate) fn cargo_on_all(action: &str) -> Result<Command> {
     cargo(&[action, "--release", "--workspace", "--exclude", EBPF])
 }
 
+/// Builds the program for this machine; it lies in [`binaries`] then.
+pub(crate) fn build_program() -> Result<()> {
+    run(&mut cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "cowtrace",
+    ])?)
+}
+
 /// The target that cargo builds for here.
 pub(crate) fn host() -> Result<String> {
     let output = Command::new("rustc")
@@ -104,6 +114,22 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     command
         .status()
         .with_context(|| format!("cannot start `{}`", words(command)))
+}
+
+/// Runs a program and returns what it prints.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start `{}`", words(command)))?;
+    if !output.status.success() {
+        bail!(
+            "`{}` failed ({}): {}",
+            words(command),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The command roughly as a person would type it.

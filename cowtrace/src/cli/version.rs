@@ -4,7 +4,7 @@ use std::{env, ffi::OsString};
 
 use clap::{Error, error::ErrorKind};
 
-/// Whether a message of clap is the version, and whoever asked for it wants to know more.
+/// Whether this message of clap is the version, and `-v` stands beside `--version`.
 #[must_use]
 pub fn wants_build(message: &Error) -> bool {
     let arguments: Vec<OsString> = env::args_os().collect();

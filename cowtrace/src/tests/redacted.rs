@@ -260,7 +260,7 @@ fn public_names_stay_and_equal_names_stay_equal() {
         files
             .iter()
             .any(|file| file.contains("/lib/python3.11/site-packages/name-")),
-        "libraries are told from the service itself: {files:?}"
+        "libraries and the service look different: {files:?}"
     );
     // Two names are equal afterwards if and only if they were before.
     let paths = |run: &Run| -> Vec<String> {

@@ -8,8 +8,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::output;
-use crate::{arch::Arch, workspace};
+use crate::{
+    arch::Arch,
+    workspace::{self, output},
+};
 
 /// A crate.
 pub(super) struct Dependency {

@@ -12,14 +12,13 @@ use serde_json::{Value, json};
 
 use super::{
     files::{Files, compressed, read},
-    output,
     release::Release,
     tarball,
 };
 use crate::{
     arch::Arch,
     archive::Scratch,
-    workspace::{self, absolute},
+    workspace::{self, absolute, output},
 };
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";

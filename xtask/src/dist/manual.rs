@@ -8,8 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::output;
-use crate::archive::Scratch;
+use crate::{archive::Scratch, workspace::output};
 
 /// Their texts, by file name.
 pub(super) struct Manual {

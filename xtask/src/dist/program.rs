@@ -70,7 +70,7 @@ pub(super) fn build(arch: Arch, objects: &Objects, release: &Release) -> Result<
 /// A program that needs a library would not start everywhere.
 fn is_static(program: &Path) -> Result<()> {
     let mut readelf = Command::new("readelf");
-    let told = super::output(
+    let told = workspace::output(
         readelf
             .args(["--wide", "--dynamic", "--program-headers"])
             .arg(program),

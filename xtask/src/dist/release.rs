@@ -4,8 +4,7 @@ use std::{env, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::output;
-use crate::workspace;
+use crate::workspace::{self, output};
 
 /// By this variable tools of all kinds take a time for files and headers
 /// (<https://reproducible-builds.org/specs/source-date-epoch/>).

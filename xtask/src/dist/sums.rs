@@ -4,7 +4,8 @@ use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::{made, output};
+use super::made;
+use crate::workspace::output;
 
 /// Writes the sums of all files in the folder.
 pub(super) fn write(folder: &Path) -> Result<()> {

@@ -4,11 +4,11 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::{files::Files, output, release::Release};
+use super::{files::Files, release::Release};
 use crate::{
     arch::Arch,
     archive::Scratch,
-    workspace::{self, absolute},
+    workspace::{self, absolute, output},
 };
 
 /// Writes `cowtrace-VERSION-ARCH.tar.xz`.

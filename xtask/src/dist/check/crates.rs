@@ -2,7 +2,10 @@
 
 use anyhow::{Result, bail};
 
-use crate::{arch::Arch, dist::output, workspace};
+use crate::{
+    arch::Arch,
+    workspace::{self, output},
+};
 
 /// Whether all is in them. With a single architecture, which is quicker to check, they are not built.
 pub(super) fn check(archs: &[Arch]) -> Result<()> {

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use anyhow::{Result, bail};
 
 use super::place::Place;
-use crate::{arch::Arch, archive::Scratch, dist::output};
+use crate::{arch::Arch, archive::Scratch, workspace::output};
 
 pub(super) fn check(arch: Arch, file: &Path) -> Result<()> {
     let scratch = Scratch::new("image-root")?;

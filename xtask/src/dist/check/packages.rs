@@ -12,8 +12,8 @@ use super::place::{Place, in_root};
 use crate::{
     arch::Arch,
     archive::{Archive, Scratch},
-    dist::output,
-    privilege, say, toolchain, workspace,
+    privilege, say, toolchain,
+    workspace::{self, output},
 };
 
 const SUITE: &str = "bookworm";

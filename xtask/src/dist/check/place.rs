@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{dist::output, privilege};
+use crate::{privilege, workspace::output};
 
 /// Mounts what a system has, which ends with the shell, and starts a command below a folder.
 const ENTER: &str = "root=$1; shift
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// Whether a report in text tells of copies. Two seconds are too short for a verdict.
+/// Checks that a report in text shows copies. After two seconds its verdict may still be open.
 pub(super) fn reports_copies(report: &str) -> Result<()> {
     if !report.contains("COPY-ON-WRITE") || !report.contains("WHO COPIED") {
         bail!("the demo's report is\n{report}");

@@ -5,7 +5,11 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context as _, Result};
 
 use super::place::Place;
-use crate::{arch::Arch, archive::Scratch, dist::output, workspace};
+use crate::{
+    arch::Arch,
+    archive::Scratch,
+    workspace::{self, output},
+};
 
 pub(super) fn check(arch: Arch, file: &Path) -> Result<()> {
     let root = Scratch::new("tarball-root")?;

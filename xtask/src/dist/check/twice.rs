@@ -7,9 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     arch::Arch,
     archive::Scratch,
-    dist::output,
     say,
-    workspace::{self, absolute},
+    workspace::{self, absolute, output},
 };
 
 /// Compares by the sums of all files.

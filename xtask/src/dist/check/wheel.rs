@@ -9,7 +9,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::place::Place;
-use crate::{arch::Arch, archive::Scratch, dist::output, say, workspace};
+use crate::{
+    arch::Arch,
+    archive::Scratch,
+    say,
+    workspace::{self, output},
+};
 
 /// As in pyproject.toml.
 const OLDEST: u32 = 8;
