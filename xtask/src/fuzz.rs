@@ -83,9 +83,6 @@ struct Target {
 /// Builds everything in a separate folder, and returns where the programs are.
 fn build(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // Nothing is traced, so the kernel side need not be built.
-    let no_object = folder.join("no-ebpf.o");
-    fs::write(&no_object, "").with_context(|| format!("cannot write {}", no_object.display()))?;
     let host = workspace::host()?;
     let mut cargo = workspace::cargo(&["build", "--release", "--locked"])?;
     cargo
@@ -93,7 +90,6 @@ fn build(folder: &Path) -> Result<PathBuf> {
         // Otherwise the flags would apply to build scripts, too.
         .args(["--target", &host])
         .env("CARGO_TARGET_DIR", folder)
-        .env("COWTRACE_EBPF_OBJECT", no_object)
         .env("RUSTFLAGS", FLAGS.join(" "))
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     workspace::run(&mut cargo)?;
