@@ -1,5 +1,7 @@
 //! Arguments that take one of a few fixed values.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 
 /// Formats of the report.
@@ -28,6 +30,22 @@ pub enum DiffFormat {
     Json,
     /// One page of tables
     Html,
+}
+
+/// The format that a file's name ends in; none if it ends in no format's name.
+pub(super) fn format_of_name<F: ValueEnum + Clone>(output: &Path) -> Option<F> {
+    let name = output.file_name()?.to_str()?;
+    let ending = match name.rsplit_once('.')?.1 {
+        "htm" => "html",
+        "gz" if name.ends_with(".pb.gz") => "pprof",
+        ending => ending,
+    };
+    let mut formats = F::value_variants().iter();
+    let is_named = |format: &&F| {
+        let value = format.to_possible_value();
+        value.is_some_and(|value| value.get_name() == ending)
+    };
+    formats.find(is_named).cloned()
 }
 
 /// Backends by name.

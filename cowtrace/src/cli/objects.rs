@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use super::{
+    choices::format_of_name,
     recorded::Destination,
     values::{parse_duration, parse_pid},
 };
@@ -13,7 +14,7 @@ pub(super) const HEAP_EXAMPLES: &str = "\
 Examples:
   sudo cowtrace heap --pid 4242                 the largest types and variables
   sudo cowtrace heap --pid 4242 --full          all of them
-  sudo cowtrace heap --pid 4242 -f json -o a.json
+  sudo cowtrace heap --pid 4242 -o a.json
   sudo cowtrace heap --pid 4242 --since a.json  what grew since then
   cowtrace heap run.cow                         what grew in a recorded trace
 
@@ -51,11 +52,20 @@ pub struct HeapArgs {
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
     pub timeout: Duration,
 
-    /// Format of the list
-    #[arg(short, long, value_enum, default_value_t = HeapFormat::Text)]
-    pub format: HeapFormat,
+    /// Format of the list; by default text
+    #[arg(short, long, value_enum)]
+    format: Option<HeapFormat>,
 
     /// Where it goes.
     #[command(flatten)]
     pub destination: Destination,
+}
+
+impl HeapArgs {
+    /// Format of the list.
+    #[must_use]
+    pub fn format(&self) -> HeapFormat {
+        let by_name = || format_of_name(self.destination.output.as_deref()?);
+        self.format.or_else(by_name).unwrap_or(HeapFormat::Text)
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    choices::{Color, DiffFormat},
+    choices::{Color, DiffFormat, format_of_name},
     shown::Shown,
     values::{parse_label, parse_label_key, parse_percent},
 };
@@ -27,7 +27,8 @@ cannot judge these runs, because they are not comparable.";
 /// Where a report or a comparison goes, and in which colours.
 #[derive(Debug, Args)]
 pub struct Destination {
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output. If its name ends in that of a format, as in run.html, it gets
+    /// that one
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -59,11 +60,19 @@ pub struct ReportArgs {
 
     /// What is reported.
     #[command(flatten)]
-    pub shown: Shown,
+    shown: Shown,
 
     /// Where it goes.
     #[command(flatten)]
     pub destination: Destination,
+}
+
+impl ReportArgs {
+    /// What is reported, and in which format.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        self.shown.in_file(self.destination.output.as_deref())
+    }
 }
 
 /// What to call a recorded run.
@@ -100,11 +109,20 @@ pub struct DiffArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, allow_hyphen_values = true)]
     pub fail_above: Option<f64>,
 
-    /// Format of the comparison
-    #[arg(short, long, value_enum, default_value_t = DiffFormat::Text)]
-    pub format: DiffFormat,
+    /// Format of the comparison; by default text
+    #[arg(short, long, value_enum)]
+    format: Option<DiffFormat>,
 
     /// Where it goes.
     #[command(flatten)]
     pub destination: Destination,
+}
+
+impl DiffArgs {
+    /// Format of the comparison.
+    #[must_use]
+    pub fn format(&self) -> DiffFormat {
+        let by_name = || format_of_name(self.destination.output.as_deref()?);
+        self.format.or_else(by_name).unwrap_or(DiffFormat::Text)
+    }
 }

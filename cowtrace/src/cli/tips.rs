@@ -35,7 +35,7 @@ pub fn parse_arguments() -> Result<Cli, Error> {
 
 /// The error with a tip; everything that it quotes is escaped.
 fn with_tip(mut error: Error, arguments: &[OsString]) -> Error {
-    if let Some(tip) = tip_for(&error, arguments) {
+    if let Some(tip) = tip_for(&mut error, arguments) {
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
     }
@@ -70,7 +70,7 @@ fn remove_far_fetched_value(error: &mut Error) {
     }
 }
 
-fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
+fn tip_for(error: &mut Error, arguments: &[OsString]) -> Option<String> {
     // To clap, a word where no subcommand stands is an argument, because options may stand here as
     // well.
     if error.kind() != ErrorKind::UnknownArgument {
@@ -80,7 +80,11 @@ fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
         return None;
     };
     if word.starts_with('-') {
-        return None;
+        let word = word.clone();
+        let subcommand = subcommand_with(&word)?;
+        // clap would take it for a value.
+        error.remove(ContextKind::SuggestedArg);
+        return Some(format!("{word} is an option of `cowtrace {subcommand}`"));
     }
     let place = arguments
         .iter()
@@ -89,6 +93,15 @@ fn tip_for(error: &Error, arguments: &[OsString]) -> Option<String> {
         + 1;
     let (before, after) = (&arguments[1..place], &arguments[place + 1..]);
     intended_command(word, before, after).map(|command| format!("did you mean `{command}`?"))
+}
+
+/// The subcommand that has this option.
+fn subcommand_with(option: &str) -> Option<String> {
+    let name = option.strip_prefix("--")?;
+    let cli = Cli::command();
+    let mut commands = cli.get_subcommands().filter(|it| !it.is_hide_set());
+    let found = commands.find(|it| it.get_opts().any(|it| it.get_long() == Some(name)))?;
+    Some(found.get_name().to_owned())
 }
 
 /// The command that was probably meant; none if there is no good guess.
@@ -207,6 +220,17 @@ mod tests {
             let all = [&["cowtrace"], arguments].concat();
             let error = told(&all);
             assert!(error.contains(tip), "{error}");
+            assert_eq!(error.matches("tip:").count(), 1, "{error}");
+        }
+        for (option, subcommand) in [
+            ("--redact", "report"),
+            ("--against=x", "diff"),
+            ("--since", "heap"),
+        ] {
+            let error = told(&["cowtrace", option]);
+            let option = option.split('=').next().unwrap();
+            let tip = format!("tip: {option} is an option of `cowtrace {subcommand}`");
+            assert!(error.contains(&tip), "{error}");
             assert_eq!(error.matches("tip:").count(), 1, "{error}");
         }
         let nothing = told(&["cowtrace", "no-such-program-at-all"]);

@@ -27,7 +27,7 @@ pub struct TraceArgs {
     #[arg(long)]
     pub wait: bool,
 
-    /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds)
+    /// Stop after this time (10s, 5m, 1h30m; a bare number is seconds). A started COMMAND is ended then
     #[arg(short, long, value_parser = parse_duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
 

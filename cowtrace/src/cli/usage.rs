@@ -28,8 +28,9 @@ pub(super) fn check_usage(cli: &Cli) -> Result<()> {
         let what = "the command after -- is empty; name a program";
         return Err(wrong_usage(None, what));
     }
-    if cli.command.is_none() {
-        check_targets(&cli.trace)?;
+    match &cli.command {
+        None => check_targets(&cli.trace)?,
+        Some(command) => refuse_pid_as_recording(command)?,
     }
     let (subcommand, labels) = match &cli.command {
         None => (None, &cli.trace.options.labels),
@@ -43,6 +44,27 @@ pub(super) fn check_usage(cli: &Cli) -> Result<()> {
             Err(wrong_usage(subcommand, &what))
         }
         None => Ok(()),
+    }
+}
+
+/// Refuses a number where a recording stands, unless a file is called so: a process is meant.
+fn refuse_pid_as_recording(command: &Subcommands) -> Result<()> {
+    let (name, recording, instead) = match command {
+        Subcommands::Report(report) => ("report", &report.recording, "cowtrace"),
+        Subcommands::Heap(heap) => ("heap", &heap.recording, "cowtrace heap"),
+        _ => return Ok(()),
+    };
+    let Some(recording) = recording.as_ref().filter(|path| !path.exists()) else {
+        return Ok(());
+    };
+    match recording.to_str().map(str::parse::<u32>) {
+        Some(Ok(pid)) => {
+            let what = format!(
+                "there is no recording {pid}; for the process {pid}: `{instead} --pid {pid}`"
+            );
+            Err(wrong_usage(Some(name), &what))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -135,6 +157,19 @@ mod tests {
         }
         assert!(checked(&["--name", "a", "--", "ls"]).is_ok());
         assert!(checked(&many[2..]).is_ok());
+    }
+
+    #[test]
+    fn a_number_is_a_process_unless_a_file_is_called_so() {
+        for (subcommand, instead) in [
+            ("report", "`cowtrace --pid 4242`"),
+            ("heap", "`cowtrace heap --pid 4242`"),
+        ] {
+            let error = checked(&[subcommand, "4242"]).expect_err("no such file");
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(instead), "{error}");
+            assert!(checked(&[subcommand, "4242.cow"]).is_ok());
+        }
     }
 
     #[test]

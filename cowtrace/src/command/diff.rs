@@ -35,7 +35,7 @@ pub(super) struct Unlike(String);
 pub fn run_diff(arguments: &DiffArgs) -> Result<()> {
     refuse_vain_limit(arguments)?;
     if arguments.destination.output.is_none()
-        && arguments.format == DiffFormat::Html
+        && arguments.format() == DiffFormat::Html
         && io::stdout().is_terminal()
     {
         bail!(
@@ -147,7 +147,7 @@ fn render_comparison(
     is_terminal: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    match arguments.format {
+    match arguments.format() {
         DiffFormat::Text => {
             let color = arguments.destination.color.applies(is_terminal);
             let style = Style::of_terminal(is_terminal, color);

@@ -31,7 +31,7 @@ const MOST_LOOK: u64 = 64 << 20;
 pub fn run_heap(arguments: &HeapArgs) -> Result<()> {
     let destination = &arguments.destination;
     if let Some(recording) = &arguments.recording {
-        let run = read_grown(recording, arguments.format)?;
+        let run = read_grown(recording, arguments.format())?;
         let file = created_output(destination)?;
         let name = recording.file_name().unwrap_or_default();
         let name = name.to_string_lossy();
@@ -49,7 +49,7 @@ pub fn run_heap(arguments: &HeapArgs) -> Result<()> {
     };
     let name_of_look = arguments.since.as_deref().and_then(Path::file_name);
     let name_of_look = name_of_look.unwrap_or_default().to_string_lossy();
-    print_or_save(file, destination, |style, out| match arguments.format {
+    print_or_save(file, destination, |style, out| match arguments.format() {
         HeapFormat::Text => {
             let since = growth.as_ref().map(|growth| HeapSince {
                 file: &name_of_look,

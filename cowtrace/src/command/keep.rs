@@ -33,22 +33,29 @@ pub(super) fn begin_keeping(
         .ok()
 }
 
-/// What is traced: the number of the first process, and the name of its program, or of the first target if that is a
-/// unit, a cgroup, a container or a pattern.
+/// What is traced: the number of the first process, and the name of its script or program, or of the first target if
+/// that is a unit, a cgroup, a container or a pattern. It is the same however the program was started.
 fn traced_program(target: &TraceTarget<'_>, identity: &RunIdentity) -> (u32, String) {
     let pid = identity.targets.first().copied().unwrap_or_default();
     let program = match target {
         TraceTarget::Demo(_) => "demo".into(),
-        TraceTarget::Command(words) => {
-            let program = words.first().map(Path::new).and_then(Path::file_name);
-            program.unwrap_or_default().to_string_lossy().into_owned()
-        }
+        TraceTarget::Command(words) => first_word(&memory::describe_command(words)),
         TraceTarget::Running(running) => match running.watch.name_of(0) {
             Some(name) => name.to_owned(),
-            None => memory::read_comm(Path::new("/proc"), pid),
+            None => {
+                let proc = Path::new("/proc");
+                let described = memory::read_command_line(proc, pid);
+                described.map_or_else(|| memory::read_comm(proc, pid), |it| first_word(&it))
+            }
         },
     };
     (pid, program)
+}
+
+/// The program or the script of a described command line: two scripts of one interpreter are two programs.
+fn first_word(described: &str) -> String {
+    let word = described.split(' ').next().unwrap_or_default();
+    word.to_owned()
 }
 
 /// Where a run was kept, to be said when its report is out.

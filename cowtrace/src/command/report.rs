@@ -31,14 +31,19 @@ const RECORDING: &str = "cow";
 
 /// Reads a recording and reports it.
 pub fn run_report(arguments: &ReportArgs) -> Result<()> {
+    let shown = arguments.shown();
     if arguments.destination.output.is_none() {
-        check_printable(arguments.shown.format)?;
+        check_printable(shown.format())?;
     }
-    check_shown(arguments.shown)?;
+    check_shown(shown)?;
     let path = match &arguments.recording {
         Some(path) => path.clone(),
         None => last_recording()?,
     };
+    if let Some(output) = &arguments.destination.output {
+        refuse_source(output, std::slice::from_ref(&path))?;
+        refuse_recording_of_text(arguments, output)?;
+    }
     if arguments.live {
         return show_recording(&path, arguments.destination.color);
     }
@@ -50,11 +55,10 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
         redact_run(&mut run);
         again = REPORT_REDACTED;
     }
-    let extent = extent_of_report(arguments.shown.full, Some(again));
+    let extent = extent_of_report(shown.full, Some(again));
     match &arguments.destination.output {
-        None => print_report(&run, arguments.shown, extent, arguments.destination.color),
+        None => print_report(&run, shown, extent, arguments.destination.color),
         Some(output) => {
-            refuse_source(output, std::slice::from_ref(&path))?;
             if arguments.redact && is_recording(output) {
                 let force = arguments.destination.force;
                 return Ok(RecordingWriter::create(output, force, &run)?.finish(&run)?);
@@ -62,6 +66,18 @@ pub fn run_report(arguments: &ReportArgs) -> Result<()> {
             save_report(&run, arguments, extent, output)
         }
     }
+}
+
+/// Refuses to write a report into what is called like a recording, unless a recording is written.
+fn refuse_recording_of_text(arguments: &ReportArgs, output: &Path) -> Result<()> {
+    if is_recording(output) && !arguments.redact {
+        bail!(
+            "{} would be a report with the name of a recording: copy the recording instead, or add --redact, which \
+             writes one without names",
+            printable_path(output)
+        );
+    }
+    Ok(())
 }
 
 /// Whether a file is to be a recording, by its name.
@@ -101,7 +117,7 @@ fn save_report(run: &Run, arguments: &ReportArgs, extent: Extent<'_>, output: &P
     let mut file = NewFile::create(output, arguments.destination.force)?;
     let style = Style::of_terminal(false, arguments.destination.color.applies(false));
     let mut out = io::BufWriter::new(file.file());
-    render_report(run, arguments.shown, extent, style, &mut out)
+    render_report(run, arguments.shown(), extent, style, &mut out)
         .and_then(|()| out.flush())
         .with_context(|| format!("cannot write the report to {}", printable_path(output)))?;
     drop(out);
@@ -125,7 +141,7 @@ pub(super) fn check_printable(format: Format) -> Result<()> {
 
 /// Refuses what does not fit together.
 pub(super) fn check_shown(shown: Shown) -> Result<()> {
-    if shown.no_histogram && shown.format != Format::Json {
+    if shown.no_histogram && shown.format() != Format::Json {
         bail!("--no-histogram leaves the histogram out of a report in JSON: add -f json");
     }
     Ok(())
@@ -144,7 +160,7 @@ pub(super) fn print_report(
         render_report(run, shown, extent, style, &mut out)?;
         out.flush()
     });
-    if shown.format == Format::Folded && run.copied().total() == 0 {
+    if shown.format() == Format::Folded && run.copied().total() == 0 {
         say_to_user(format_args!(
             "cowtrace: no page was copied on write in this run: there are no stacks to print"
         ));
@@ -163,7 +179,7 @@ fn render_report(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    match shown.format {
+    match shown.format() {
         Format::Text => report::run_as_text(run, extent, style, out),
         Format::Json if shown.no_histogram => report::run_as_json(run, Histogram::LeftOut, out),
         Format::Json => report::run_as_json(run, Histogram::Whole, out),

@@ -116,7 +116,7 @@ pub(super) fn trace_until_end(
     until: Until,
     options: &TraceOptions,
 ) -> Result<Observed> {
-    check_printable(options.shown.format)?;
+    check_printable(options.shown.format())?;
     check_shown(options.shown)?;
     if options.output.is_none() {
         streams::check_output().context(

@@ -4,6 +4,7 @@ use super::{
     comparison::Comparison,
     rows::{ChangeRow, Changes, Subject},
     statistics::{ALPHA, Change, Finding, RunEvidence, rarest_chance},
+    unit::one_unit,
     words::{
         bytes_in_words, explained, growth_between, growth_in_words, signed_bytes, subject_in_words,
         told_apart,
@@ -119,7 +120,7 @@ impl Comparison {
 
     fn per_words(&self) -> String {
         let words =
-            |label: &String| format!(" per unit of {}", shorten(&printable(label), MAX_LABEL));
+            |label: &String| format!(" per {}", one_unit(&shorten(&printable(label), MAX_LABEL)));
         self.options.per.as_ref().map(words).unwrap_or_default()
     }
 

@@ -11,6 +11,7 @@ use super::{
     measure::Measured,
     rows::{ChangeRow, Subject},
     statistics::{Change, Finding},
+    unit::one_unit,
     words::{bytes_in_words, subject_in_words},
 };
 use crate::words::{count, percent, printable, seconds};
@@ -95,8 +96,8 @@ fn write_total(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
         (
             totals.per_unit.as_ref(),
             format!(
-                "per unit of {}",
-                comparison.options.per.as_deref().unwrap_or("work")
+                "per {}",
+                one_unit(comparison.options.per.as_deref().unwrap_or("work"))
             ),
         ),
     ];

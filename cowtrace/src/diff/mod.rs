@@ -29,6 +29,7 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unit;
 mod words;
 
 pub use compare::compare_runs;

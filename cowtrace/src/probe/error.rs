@@ -11,7 +11,7 @@ use super::{btf::BtfError, explain};
 #[derive(Debug, Error)]
 pub enum ProbeError {
     /// This process lacks capabilities; root has them.
-    #[error("not enough privilege: {} missing; run it with sudo, or give the binary these capabilities", .0.join(", "))]
+    #[error("not enough privilege: {} missing; give the program these capabilities, or run it with sudo", .0.join(", "))]
     Privilege(Vec<&'static str>),
     /// The backend cannot see faults on this architecture.
     #[error(

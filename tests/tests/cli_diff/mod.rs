@@ -131,7 +131,7 @@ fn what_is_known_only_after_a_run_can_be_told_then() {
     let output = folder.diff(compared);
     let told = text(&output.stdout);
     assert!(
-        told.starts_with("NEW copies 50 % less per unit of requests: "),
+        told.starts_with("NEW copies 50 % less per request: "),
         "{told}"
     );
     failed(&label("a"), 2, "KEY=VALUE");
@@ -211,7 +211,7 @@ fn units_of_work_come_from_a_label() {
     let output = folder.diff("a --against b --per requests");
     let told = text(&output.stdout);
     assert!(
-        told.starts_with("NEW copies 50 % less per unit of requests: "),
+        told.starts_with("NEW copies 50 % less per request: "),
         "{told}"
     );
     folder.fails("a --against c --per requests", 1, "c has no label requests");

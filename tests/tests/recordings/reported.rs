@@ -193,6 +193,27 @@ fn a_report_overwrites_nothing_unless_it_is_told_to() {
     let itself = ["report", &recording, "-o", &recording, "--force"];
     fails(&itself, 2, "is also the input");
     assert_eq!(fs::read(&recording).expect("a file"), before);
+    let like_recording = name(&folder.path("copy.cow"));
+    fails(
+        &["report", &recording, "-o", &like_recording],
+        1,
+        "with the name of a recording",
+    );
+}
+
+#[test]
+fn a_file_gets_the_format_that_its_name_ends_in() {
+    let folder = Folder::new("by-name");
+    let recording = folder.path("run.cow");
+    recorded(&recording, &synthetic(1, 10, 1), true);
+    let recording = recording.to_str().expect("a plain name");
+    for (name, format) in [("run.html", "html"), ("run.json", "json"), ("run", "text")] {
+        let path = folder.path(name);
+        let saved = cowtrace(&["report", recording, "-o", path.to_str().expect("plain")]);
+        assert!(saved.status.success(), "{saved:?}");
+        let printed = cowtrace(&["report", recording, "-f", format]);
+        assert!(fs::read(&path).expect("a file") == printed.stdout, "{name}");
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::workspace;
 const DOCUMENTS: &str = "share/doc/cowtrace";
 const UNIT: &str = "lib/systemd/system/cowtrace@.service";
 /// Files of the repository that every package has.
-const FROM_REPOSITORY: [&str; 4] = [
+const FROM_REPOSITORY: [&str; 5] = [
+    "README.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "CHANGELOG.md",
@@ -64,9 +65,29 @@ impl Files {
         for name in FROM_REPOSITORY {
             all.add(format!("{DOCUMENTS}/{name}"), read(&root.join(name))?);
         }
+        all.add_documents(&root)?;
         let others = licences::of_dependencies()?;
         all.add(format!("{DOCUMENTS}/THIRD-PARTY.txt"), others.into_bytes());
         Ok(all)
+    }
+
+    /// The book, which the files above refer to.
+    fn add_documents(&mut self, root: &Path) -> Result<()> {
+        for folder in ["docs", "docs/cookbook"] {
+            let entries = fs::read_dir(root.join(folder)).context("there is no book")?;
+            let mut names = entries
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect::<Result<Vec<_>, _>>()?;
+            names.sort();
+            for name in names {
+                let name = name.to_str().context("a document has a strange name")?;
+                let file = root.join(folder).join(name);
+                if file.is_file() {
+                    self.add(format!("{DOCUMENTS}/{folder}/{name}"), read(&file)?);
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn add(&mut self, place: impl Into<String>, content: Vec<u8>) {

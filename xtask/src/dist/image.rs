@@ -122,7 +122,9 @@ struct Layer {
 fn layer(files: &Files, release: &Release) -> Result<Layer> {
     let scratch = Scratch::new("layer")?;
     let wanted = files.moved(|place| {
-        let is_wanted = place == "bin/cowtrace" || place.starts_with("share/doc/");
+        // Nobody reads the book there.
+        let is_document = place.starts_with("share/doc/") && !place.contains("/docs/");
+        let is_wanted = place == "bin/cowtrace" || is_document;
         is_wanted.then(|| format!("usr/{place}"))
     });
     let root = scratch.path().join("root");

@@ -55,13 +55,15 @@ pub fn run_demo(arguments: DemoArgs) -> Result<()> {
     let mut target = TraceTarget::Demo(&command);
     let observed = trace_until_end(&mut target, vec![name], until, &options)?;
     observed.print(&options)?;
-    if options.shown.format == Format::Text {
+    if options.shown.format() == Format::Text {
         let text = format!(
-            "The service never changes that data: {}. Your own service: {}",
-            explain_copies(python.is_some()),
-            itself::command_by_sudo(&["--pid", "MASTER"])
+            "The service never changes that data: {}. Your own service:",
+            explain_copies(python.is_some())
         );
-        say_to_user(format_args!("\n{}", terminal::wrap(&text, 80).join("\n")));
+        // Whole, to be copied.
+        let command = itself::command_by_sudo(&["--pid", "MASTER"]);
+        let text = terminal::wrap(&text, 80).join("\n");
+        say_to_user(format_args!("\n{text}\n  {command}"));
     }
     observed.recorded?;
     Ok(observed.command?)

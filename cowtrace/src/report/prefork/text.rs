@@ -18,6 +18,8 @@ const HEADER: [&str; 4] = [
 const LEAST_TABLE: usize = 60;
 const NOTHING: &str = "No process here shares 1 MiB or more with one that it was forked from: there is nothing that \
                        copy-on-write could still copy.";
+const NOTHING_SEEN: &str = "No process that this user may look at shares 1 MiB or more with one that it was forked \
+                            from.";
 const COARSE: &str =
     "at most: without CAP_SYS_ADMIN the kernel does not show which pages are the same.";
 const UNREAD: &str = "unknown: these processes may not be looked at.";
@@ -30,7 +32,11 @@ pub fn trees_as_text(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if found.trees.is_empty() {
-        return paragraph(NOTHING, style, out);
+        let Some(command) = by_sudo else {
+            return paragraph(NOTHING, style, out);
+        };
+        paragraph(NOTHING_SEEN, style, out)?;
+        return write_by_sudo(command, style, out);
     }
     let title =
         "PREFORK TREES, by memory that workers still share with the process that they have it from";
@@ -46,12 +52,14 @@ pub fn trees_as_text(
         indented(&note, style, out)?;
     }
     match by_sudo.filter(|_| has_hidden_figures(found)) {
-        Some(command) => {
-            indented("As root, cowtrace sees more:", style, out)?;
-            writeln!(out, "    {command}")
-        }
+        Some(command) => write_by_sudo(command, style, out),
         None => Ok(()),
     }
+}
+
+fn write_by_sudo(command: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    indented("As root, cowtrace sees more:", style, out)?;
+    writeln!(out, "    {command}")
 }
 
 fn write_table(found: &PreforkTrees, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -220,6 +228,16 @@ mod tests {
         };
         assert!(with(BalanceIs::Unknown) && with(BalanceIs::Coarse));
         assert!(!with(BalanceIs::Exact) && !with(BalanceIs::Sampled));
+        let mut out = Vec::new();
+        let style = Style {
+            width: 80,
+            color: false,
+        };
+        let command = "sudo cowtrace list";
+        trees_as_text(&PreforkTrees::default(), Some(command), style, &mut out).unwrap();
+        let nothing = String::from_utf8(out).unwrap();
+        assert!(nothing.contains("that this user may look at"), "{nothing}");
+        assert!(nothing.ends_with("\n    sudo cowtrace list\n"), "{nothing}");
     }
 
     #[test]
