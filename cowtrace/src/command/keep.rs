@@ -40,16 +40,19 @@ fn traced_program(target: &TraceTarget<'_>, identity: &RunIdentity) -> (u32, Str
     let program = match target {
         TraceTarget::Demo(_) => "demo".into(),
         TraceTarget::Command(words) => first_word(&memory::describe_command(words)),
-        TraceTarget::Running(running) => match running.watch.name_of(0) {
-            Some(name) => name.to_owned(),
-            None => {
-                let proc = Path::new("/proc");
-                let described = memory::read_command_line(proc, pid);
-                described.map_or_else(|| memory::read_comm(proc, pid), |it| first_word(&it))
-            }
-        },
+        TraceTarget::Running(running) => {
+            let name = running.watch.name_of(0);
+            name.map_or_else(|| program_of(pid), str::to_owned)
+        }
     };
     (pid, program)
+}
+
+/// The script or program that a process runs.
+fn program_of(pid: u32) -> String {
+    let proc = Path::new("/proc");
+    let described = memory::read_command_line(proc, pid);
+    described.map_or_else(|| memory::read_comm(proc, pid), |it| first_word(&it))
 }
 
 /// The program or the script of a described command line: two scripts of one interpreter are two programs.
