@@ -296,6 +296,7 @@ impl Trace {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
             samples_before,
             without_writers,
+            without_holders: false,
         };
         recording.write(&Snapshot { run, scope }).unwrap();
     }

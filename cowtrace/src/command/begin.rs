@@ -82,7 +82,8 @@ impl Session<'_> {
                 }
             }
         }
-        if self.until.workers.is_none() {
+        // The demo's master stays for a walk at the end.
+        if self.until.workers.is_none() || self.options.live {
             collector.walk_regularly();
         }
         Ok(())

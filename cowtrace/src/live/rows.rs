@@ -1,6 +1,6 @@
 //! The tables: which there are, and what stands in them. Their columns are those of the report.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use crate::{
     report::columns::{
@@ -9,7 +9,7 @@ use crate::{
     },
     run::{Run, Writer},
     verdict::{HeldPages, KnownPages, pages_by},
-    words::{Lines, printable, written},
+    words::{Lines, printable, seconds, size, written},
 };
 
 /// The table that is shown.
@@ -70,7 +70,7 @@ pub(super) struct LiveRow {
 pub(super) struct Rows {
     pub(super) titles: Vec<(&'static str, Holds)>,
     /// The title of what rows are about.
-    pub(super) subject: &'static str,
+    pub(super) subject: Cow<'static, str>,
     pub(super) all: Vec<LiveRow>,
     /// Why there are none.
     pub(super) why_none: &'static str,
@@ -96,7 +96,7 @@ impl Rows {
         let titles = columns.iter().map(|column| (column.title, column.holds));
         Self {
             titles: titles.collect(),
-            subject,
+            subject: subject.into(),
             all: Vec::new(),
             why_none,
         }
@@ -209,16 +209,31 @@ fn writers(
 
 fn variables(run: &Run) -> Rows {
     let columns = figures(&HOLDERS);
-    let why_none = "variables are looked for when the trace ends";
+    let why_none = "no variable yet: they are looked for from 4 MiB of copies of Python objects on, and at the end";
     let mut rows = Rows::new(&columns, "variable", why_none);
     let Some(held) = HeldPages::of(run) else {
         return rows;
     };
     rows.why_none = "no variable was found";
+    rows.subject = with_lookup(run, &held);
     for holder in &run.who_holds.holders {
         let row = HolderRow::of(run, &held, holder);
         let subject = printable(&holder.path);
         rows.add(&columns, &row, About::Name(holder.path.clone()), subject);
     }
     rows
+}
+
+/// The title of variables: what was copied since they were looked for last is under none of them yet.
+fn with_lookup(run: &Run, held: &HeldPages) -> Cow<'static, str> {
+    let walks = &run.who_holds.heap_walks;
+    let asked: u64 = walks.iter().map(|walk| walk.asked_pages).sum();
+    let last = walks.iter().filter_map(|walk| walk.at_ns).max();
+    match last {
+        Some(at_ns) if asked < held.all => {
+            let looked_up = size(run.bytes(asked));
+            format!("variable, of {looked_up} until {}", seconds(at_ns)).into()
+        }
+        _ => "variable".into(),
+    }
 }

@@ -14,7 +14,7 @@ use ratatui::{
 use super::{
     draw::{draw, fit},
     look::Look,
-    rows::{About, Table},
+    rows::About,
     state::{Action, Front, Phase, State},
 };
 use crate::run::{
@@ -23,6 +23,7 @@ use crate::run::{
 };
 
 mod fronts;
+mod variables;
 
 const PAGE: u64 = 4_096;
 const START: u64 = 0x10_0000;
@@ -328,14 +329,6 @@ fn a_pause_keeps_the_figures_and_counting_anew_takes_off_the_old_ones() {
     assert!(text(&mut state, LOOK, 80, 24).contains("tables count from now on"));
     press(&mut state, "r");
     assert_eq!(state.run().copied().total(), 6_500);
-}
-
-#[test]
-fn variables_are_said_to_come_at_the_end() {
-    let mut state = state(run(&[5_000]));
-    press(&mut state, "5");
-    assert_eq!(state.table, Table::Variables);
-    assert!(text(&mut state, LOOK, 80, 24).contains("looked for when the trace ends"));
 }
 
 /// Of ten thousand workers a frame has those on the screen: it takes as long as with some.

@@ -103,6 +103,7 @@ proptest! {
                 rows_of: Some(rows_of.clone()),
                 samples_before: before.memory.timeline.samples.len(),
                 without_writers: true,
+            without_holders: false,
             },
             run: whole.clone(),
         };

@@ -22,6 +22,8 @@ pub struct SnapshotScope {
     pub samples_before: usize,
     /// Whether writers, their frames and stacks are left out.
     pub without_writers: bool,
+    /// Whether variables and how they were looked up are left out.
+    pub without_holders: bool,
 }
 
 impl Snapshot {
@@ -36,6 +38,9 @@ impl Snapshot {
         if scope.without_writers {
             run.who_wrote = before.who_wrote;
             run.growth.growers = before.growth.growers;
+        }
+        if scope.without_holders {
+            run.who_holds = before.who_holds;
         }
         run.memory.timeline.samples = samples;
         *so_far = run;
@@ -59,7 +64,7 @@ impl SnapshotScope {
 mod tests {
     use super::*;
     use crate::run::{
-        CopiedMemory, Growth, Sample, Sources, Timeline, WhoWrote, WriteKind, Writer,
+        CopiedMemory, Growth, HeapWalk, Sample, Sources, Timeline, WhoWrote, WriteKind, Writer,
     };
 
     fn row(process_id: u32, start: u64, anon: u64) -> Row {
@@ -124,16 +129,22 @@ mod tests {
             }],
             ..WhoWrote::default()
         };
+        first.run.who_holds.heap_walks.push(HeapWalk {
+            asked_pages: 12,
+            ..HeapWalk::default()
+        });
         first.add_to(&mut run);
         let part = SnapshotScope {
             rows_of: Some([1, 3].into()),
             samples_before: 2,
             without_writers: true,
+            without_holders: true,
         };
         snapshot(vec![row(1, 0, 6), row(3, 9, 1)], &[3], part).add_to(&mut run);
         assert_eq!(run.memory.rows, [row(1, 0, 6), row(2, 0, 7), row(3, 9, 1)]);
         assert_eq!(times(&run), [1, 2, 3]);
         assert_eq!(run.who_wrote.writers[0].copied_pages, 12);
+        assert_eq!(run.who_holds.heap_walks[0].asked_pages, 12);
     }
 
     #[test]

@@ -169,6 +169,26 @@ fn a_terminal_that_is_closed_ends_the_trace() {
 }
 
 #[test]
+fn variables_are_there_while_the_trace_runs() {
+    if !can_trace("variables_are_there_while_the_trace_runs") {
+        return;
+    }
+    let folder = Folder::new("variables-live");
+    let command = format!(
+        "cd {}; {} demo --seconds 60 --megabytes 64 --live --no-keep; echo status=$?; exec sleep 1000",
+        folder.path(""),
+        program("cowtrace").display(),
+    );
+    let terminal = Terminal::start("variables-live", (80, 24), &command);
+    terminal.wait_for("LIVE");
+    terminal.press(&["5"]);
+    let screen = terminal.wait_for("__main__.");
+    assert!(screen.contains("LIVE"), "{screen}");
+    terminal.press(&["q"]);
+    terminal.wait_for("status=0");
+}
+
+#[test]
 fn it_stays_when_the_service_ends_until_its_user_has_seen_it() {
     if !can_trace("it_stays_when_the_service_ends_until_its_user_has_seen_it") {
         return;

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     collect::{
+        holders::lookup::HolderLookup,
         processes::{
             attribution::RegionTable,
             record::Record,
@@ -34,6 +35,8 @@ pub(in crate::collect) struct SoFar<'a> {
     pub(in crate::collect) regions: &'a RegionTable,
     pub(in crate::collect) timeline: &'a Timeline,
     pub(in crate::collect) evidence: &'a WriterEvidence,
+    /// What was found of variables, for those who look: what is recorded has to agree with the end.
+    pub(in crate::collect) holders: Option<&'a HolderLookup>,
 }
 
 /// Who takes snapshots: each gets what is new since its own last one.
@@ -77,6 +80,8 @@ pub(in crate::collect) struct PreviousSnapshots {
     interval_ns: u64,
     /// From when on a snapshot contains the writers again.
     writers_due: Option<Instant>,
+    /// Number of the walks whose variables the last snapshot has.
+    walks: Option<u64>,
     /// Whether there is a snapshot that the next one can build on.
     has_begun: bool,
 }
@@ -111,13 +116,27 @@ impl PreviousSnapshots {
         };
         run.growth = self.growth_of(records);
         let without_writers = !self.add_writers(&mut run, so_far);
+        let without_holders = !self.add_holders(&mut run, so_far);
         self.has_begun = true;
         let scope = SnapshotScope {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),
             samples_before,
             without_writers,
+            without_holders,
         };
         Snapshot { run, scope }
+    }
+
+    /// Adds the variables, if there are others than the last time; returns whether it did.
+    fn add_holders(&mut self, run: &mut Run, so_far: &SoFar<'_>) -> bool {
+        let Some(holders) = so_far.holders else {
+            return true;
+        };
+        let (found, walks) = holders.so_far(self.walks, so_far.records);
+        self.walks = Some(walks);
+        let is_new = found.is_some();
+        run.who_holds = found.unwrap_or_default();
+        is_new
     }
 
     /// Adds the writers, if enough time has passed since the last time; returns whether it did.

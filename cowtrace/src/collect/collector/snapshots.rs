@@ -23,6 +23,7 @@ impl Collector {
             regions: self.mappings.regions(),
             timeline: &self.timeline,
             evidence: &self.evidence,
+            holders: (by == SnapshotFor::Watch).then_some(&self.holders),
         };
         let mut snapshot = self.snapshots.of(by).next(run, &so_far);
         let records = self.processes.records();

@@ -2,6 +2,7 @@
 //! own, one at a time.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, VecDeque},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -12,11 +13,15 @@ use super::{
     keepers::has_heirs,
     later::is_better,
     samples::ObjectSamples,
+    together::{add_walk, put_in_order},
     view::TraceView,
     walk::{WalkResult, new_walk, walk_in_turn},
 };
 use crate::{
-    collect::processes::inheritance::Inheritance, run::HeapWalk, stop::Stop, writer::Survey,
+    collect::processes::{inheritance::Inheritance, records::Records},
+    run::{HeapWalk, WhoHolds},
+    stop::Stop,
+    writer::{Found, Survey},
 };
 
 /// Copied pages for which a walk is worth it.
@@ -47,6 +52,8 @@ pub(super) struct EarlyWalks {
     running: Option<RunningWalk>,
     /// The best result of each inheritance.
     results: HashMap<Inheritance, WalkResult>,
+    /// Number of results that were kept.
+    kept: u64,
 }
 
 struct RunningWalk {
@@ -87,6 +94,26 @@ impl EarlyWalks {
         self.results.insert(inheritance, seen);
     }
 
+    /// Number of results that were kept so far: with another one, there is more to show.
+    pub(super) const fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// What the walks that have ended found.
+    pub(super) fn so_far(&self, records: &Records) -> WhoHolds {
+        let mut all = WhoHolds::default();
+        for (found, walk) in self.results.values() {
+            let found = Found {
+                variables: found.variables.clone(),
+                ..Found::default()
+            };
+            add_walk(&mut all, (found, walk.clone()));
+        }
+        all.heap_walks.sort_by_key(|walk| Reverse(walk.asked_pages));
+        put_in_order(&mut all, records);
+        all
+    }
+
     /// Waits for the running walk and keeps its result.
     fn end(&mut self) {
         let Some(it) = self.running.take() else {
@@ -106,6 +133,7 @@ impl EarlyWalks {
         let has_better = |(_, before): &WalkResult| is_ending(before, &seen.1);
         if seen.1.failure.is_none() && !self.results.get(&inheritance).is_some_and(has_better) {
             self.results.insert(inheritance, seen);
+            self.kept += 1;
             self.bound_surveys();
         }
     }
@@ -162,9 +190,7 @@ impl EarlyWalks {
             .filter(|(inheritance, _)| is_due || requested == Some(*inheritance))
             .filter(|(inheritance, pages)| self.is_worth_it(*inheritance, *pages))
             .collect();
-        most.sort_by_key(|(inheritance, pages)| {
-            (requested != Some(*inheritance), std::cmp::Reverse(*pages))
-        });
+        most.sort_by_key(|(inheritance, pages)| (requested != Some(*inheritance), Reverse(*pages)));
         if let Some((inheritance, _)) = most.first() {
             self.begin(*inheritance, copies, samples, view, now_ns);
         }
@@ -223,7 +249,6 @@ fn is_ending(before: &HeapWalk, now: &HeapWalk) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writer::Found;
 
     #[test]
     fn a_walk_of_an_interpreter_that_ends_does_not_replace_a_better_one() {

@@ -109,6 +109,17 @@ impl HolderLookup {
             .begin_next(&self.copies, &self.samples, view, now_ns);
     }
 
+    /// What the walks so far found, unless that is what those found of which there were `seen`; and their number.
+    pub(in crate::collect) fn so_far(
+        &self,
+        seen: Option<u64>,
+        records: &Records,
+    ) -> (Option<WhoHolds>, u64) {
+        let kept = self.early.kept();
+        let is_new = seen != Some(kept);
+        (is_new.then(|| self.early.so_far(records)), kept)
+    }
+
     /// Finds the variables at the end of the trace, until somebody wants no more; no copies are left.
     pub(in crate::collect) fn find(
         &mut self,

@@ -8,5 +8,6 @@ mod keepers;
 mod later;
 pub(super) mod lookup;
 mod samples;
+mod together;
 pub(super) mod view;
 mod walk;

@@ -152,7 +152,7 @@ fn draw_titles(
         text.push_str(&padded(&column.shown, column.width, column.is_right));
     }
     let place = state.rows.titles.len();
-    text.push_str(&marked(state.rows.subject, sort, place, look));
+    text.push_str(&marked(&state.rows.subject, sort, place, look));
     let all = state.rows.all.len();
     if all > usize::from(rows) {
         let place = format!("  {} of {all}", state.at + 1);
