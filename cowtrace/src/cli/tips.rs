@@ -17,6 +17,8 @@ const MOST_WORDS: usize = 12;
 /// Jaro-Winkler similarity from which a word counts as a misspelling: swapping two of six letters
 /// gives 0.94.
 const SIMILAR: f64 = 0.9;
+/// Options of more letters may be misspelt by two.
+const LONG: usize = 5;
 
 /// Words that other tools use for recording a trace.
 const RECORD: [&str; 3] = ["record", "rec", "save"];
@@ -71,6 +73,9 @@ fn remove_far_fetched_value(error: &mut Error) {
 }
 
 fn tip_for(error: &mut Error, arguments: &[OsString]) -> Option<String> {
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return two_recordings(arguments).map(|command| format!("did you mean `{command}`?"));
+    }
     // To clap, a word where no subcommand stands is an argument, because options may stand here as
     // well.
     if error.kind() != ErrorKind::UnknownArgument {
@@ -81,10 +86,12 @@ fn tip_for(error: &mut Error, arguments: &[OsString]) -> Option<String> {
     };
     if word.starts_with('-') {
         let word = word.clone();
-        let subcommand = subcommand_with(&word)?;
+        let subcommand = subcommand_with(&word);
+        let tip = subcommand.map(|it| format!("{word} is an option of `cowtrace {it}`"));
+        let tip = tip.or_else(|| Some(format!("did you mean `{}`?", similar_option(&word)?)))?;
         // clap would take it for a value.
         error.remove(ContextKind::SuggestedArg);
-        return Some(format!("{word} is an option of `cowtrace {subcommand}`"));
+        return Some(tip);
     }
     let place = arguments
         .iter()
@@ -102,6 +109,31 @@ fn subcommand_with(option: &str) -> Option<String> {
     let mut commands = cli.get_subcommands().filter(|it| !it.is_hide_set());
     let found = commands.find(|it| it.get_opts().any(|it| it.get_long() == Some(name)))?;
     Some(found.get_name().to_owned())
+}
+
+/// The option of a trace that this misspells: by one letter, or by two in a long one.
+fn similar_option(option: &str) -> Option<String> {
+    let given = option.strip_prefix("--")?.split('=').next()?;
+    let cli = Cli::command();
+    let names = cli.get_opts().filter(|it| !it.is_hide_set());
+    let names = names.filter_map(clap::Arg::get_long);
+    let mistakes = names.map(|name| (strsim::damerau_levenshtein(given, name), name));
+    let (mistakes, name) = mistakes.min()?;
+    let most = if name.len() > LONG { 2 } else { 1 };
+    (mistakes <= most).then(|| format!("--{name}"))
+}
+
+/// The comparison that was meant by two recordings without an option between them.
+fn two_recordings(arguments: &[OsString]) -> Option<String> {
+    let (first, rest) = arguments.get(1..)?.split_first()?;
+    let is_recording = |word: &&OsString| !word.to_string_lossy().starts_with('-');
+    match rest {
+        [base, new] if first == "diff" && rest.iter().all(|it| is_recording(&it)) => {
+            let words = ["diff".into(), base.clone(), "--against".into(), new.clone()];
+            Some(format!("cowtrace {}", as_shell_words(&words)))
+        }
+        _ => None,
+    }
 }
 
 /// The command that was probably meant; none if there is no good guess.
@@ -233,6 +265,19 @@ mod tests {
             assert!(error.contains(&tip), "{error}");
             assert_eq!(error.matches("tip:").count(), 1, "{error}");
         }
+        for (option, meant) in [("--pdi", "--pid"), ("--outptu=x", "--output")] {
+            let error = told(&["cowtrace", option]);
+            assert!(
+                error.contains(&format!("did you mean `{meant}`?")),
+                "{error}"
+            );
+            assert_eq!(error.matches("tip:").count(), 1, "{error}");
+        }
+        let without = told(&["cowtrace", "--frequency"]);
+        assert!(!without.contains("did you mean"), "{without}");
+        let two = told(&["cowtrace", "diff", "a.cow", "b c.cow"]);
+        let tip = "did you mean `cowtrace diff a.cow --against 'b c.cow'`?";
+        assert!(two.contains(tip), "{two}");
         let nothing = told(&["cowtrace", "no-such-program-at-all"]);
         assert!(!nothing.contains("did you mean"), "{nothing}");
     }

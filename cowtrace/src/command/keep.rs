@@ -10,7 +10,12 @@ use super::{
     session::TraceTarget,
 };
 use crate::{
-    collect::RunIdentity, foreign::printable_path, kept, memory, run::Run, streams::say_to_user,
+    collect::RunIdentity,
+    foreign::printable_path,
+    kept::{self, MOST_RUNS},
+    memory,
+    run::Run,
+    streams::say_to_user,
 };
 
 /// Begins the recording of a run that is kept. If that fails, a warning says why, and the run is only traced.
@@ -92,11 +97,11 @@ impl KeptAs {
         let path = printable_path(&self.path);
         if self.is_last {
             say_to_user(format_args!(
-                "cowtrace: kept as {path}; `cowtrace report` shows it again"
+                "cowtrace: kept as {path}, with the last {MOST_RUNS} runs; `cowtrace report` shows it again"
             ));
         } else {
             say_to_user(format_args!(
-                "cowtrace: kept as {path}; `cowtrace report` with this file shows it again"
+                "cowtrace: kept as {path}, with the last {MOST_RUNS} runs; `cowtrace report` with this file shows it again"
             ));
         }
     }

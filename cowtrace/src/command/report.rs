@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::follow_recording::show_recording;
 use crate::{
     cli::{Color, Format, ReportArgs, Shown},
-    foreign::{printable_path, shell_quoted},
+    foreign::{printable_path, shell_word},
     kept,
     output::{NewFile, refuse_source},
     recording::{self, RecordingWriter},
@@ -87,10 +87,12 @@ fn is_recording(output: &Path) -> bool {
 
 /// The command that reports a recording.
 pub(super) fn reporting_command(recording: &Path) -> String {
-    let path = recording.to_string_lossy();
+    let mut path = recording.to_owned();
     // What begins with a dash would be an option.
-    let before = if path.starts_with('-') { "./" } else { "" };
-    format!("{REPORT_LAST} {}", shell_quoted(&format!("{before}{path}")))
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        path = Path::new(".").join(path);
+    }
+    format!("{REPORT_LAST} {}", shell_word(path.as_os_str()))
 }
 
 /// How much is printed; `again` is the command that prints the report again, if one does.

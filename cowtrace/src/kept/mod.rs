@@ -17,6 +17,7 @@ pub use entries::KeptRun;
 pub use error::KeptError;
 pub use names::KeptName;
 pub use recent::{find_last_kept, find_last_pair};
+pub use surplus::MOST_RUNS;
 
 use crate::itself::caller;
 

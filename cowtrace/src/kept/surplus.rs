@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Runs that are kept.
-const MOST_RUNS: usize = 5;
+pub const MOST_RUNS: usize = 5;
 /// Of their recordings together; the last may be larger and is then kept alone.
 const MOST_BYTES: u64 = 256 << 20;
 /// A trace writes its recording every second. Where no lock tells whether it still does, a file is as good as

@@ -107,16 +107,16 @@ impl ProbeError {
 
     pub(super) fn program(name: &str) -> impl Fn(ProgramError) -> Self + '_ {
         move |error| {
-            let mut by_verifier = false;
+            let mut why = None;
             if let ProgramError::LoadError { verifier_log, .. } = &error {
                 let said = verifier_log.to_string();
                 log::debug!("the verifier on {name}: {said}");
-                by_verifier = !said.trim().is_empty();
+                why = explain::end_of_verification(&said);
             }
             Self::Refused {
                 what: format!("the hook {name}"),
-                reason: explain::explain_error(&error),
-                by_verifier,
+                by_verifier: why.is_some(),
+                reason: why.unwrap_or_else(|| explain::explain_error(&error)),
             }
         }
     }

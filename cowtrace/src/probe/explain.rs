@@ -4,6 +4,8 @@ use std::{error::Error, io};
 
 use nix::libc;
 
+use crate::foreign::printable;
+
 /// An error with its most likely meaning here.
 pub(super) fn explain_error(error: &(dyn Error + 'static)) -> String {
     let mut chain = vec![error];
@@ -22,6 +24,20 @@ pub(super) fn explain_error(error: &(dyn Error + 'static)) -> String {
         Some(meaning) => format!("{last}: {meaning}"),
         None => said.join(": "),
     }
+}
+
+/// Lines that end a verifier's log and say nothing of why it refused.
+const STATISTICS: [&str; 3] = ["processed ", "verification time", "stack depth"];
+/// Longer reasons are cut, letters.
+const MOST_REASON: usize = 200;
+
+/// Why the verifier refused a program: the last line of its log, which may have megabytes. None if it said nothing.
+pub(super) fn end_of_verification(log: &str) -> Option<String> {
+    let is_reason =
+        |line: &&str| !line.trim().is_empty() && !STATISTICS.iter().any(|it| line.starts_with(it));
+    let reason = log.lines().rev().find(is_reason)?;
+    let reason: String = reason.trim().chars().take(MOST_REASON).collect();
+    Some(format!("its verifier says: {}", printable(&reason)))
 }
 
 /// The kernel's own "not supported", which has no name in user space (include/linux/errno.h).
@@ -43,4 +59,20 @@ fn meaning_of_code(code: i32) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_verifiers_log_says_why_it_refused() {
+        let log = "0: (bf) r6 = r1\n12: (79) r1 = *(u64 *)(r10 -96)\ninvalid read from stack off -96+0 size 8\n\
+                   verification time 24 usec\nstack depth 248+32\nprocessed 3 insns (limit 1000000)\n\n";
+        let why = "its verifier says: invalid read from stack off -96+0 size 8";
+        assert_eq!(end_of_verification(log).as_deref(), Some(why));
+        assert_eq!(end_of_verification("\n \n"), None);
+        let cut = end_of_verification(&"x".repeat(1 << 20)).unwrap();
+        assert!(cut.len() < 300, "{cut}");
+    }
 }

@@ -59,7 +59,8 @@ fn a_run_is_kept_for_its_user_alone_and_reported_again() {
     assert!(name.ends_with("-true.cow"), "{name}");
     let path = state.path(&format!("cowtrace/{name}"));
     let said = String::from_utf8_lossy(&output.stderr);
-    let line = format!("cowtrace: kept as {path}; `cowtrace report` shows it again");
+    let line =
+        format!("cowtrace: kept as {path}, with the last 5 runs; `cowtrace report` shows it again");
     assert_eq!(said.lines().last(), Some(line.as_str()), "{said}");
     for (place, mode) in [(state.path("cowtrace"), 0o700), (path, 0o600)] {
         assert_eq!(

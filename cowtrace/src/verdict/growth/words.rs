@@ -236,6 +236,9 @@ fn too_early(run: &Run, growth: &TreeGrowth, time: &str) -> String {
     } else {
         ("NEW MEMORY", percent(1.0 - share))
     };
+    if run.memory.processes.iter().all(|it| it.exited_ns.is_some()) {
+        return format!("{what} UNTIL ALL HAD ENDED: {share} of {all} in {time}");
+    }
     // The time was enough: it is the curve that leaves it open.
     let open = if growth.duration_ns < SOON_NS {
         "too early to say if it goes on".into()
