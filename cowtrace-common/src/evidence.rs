@@ -1,6 +1,8 @@
 //! Evidence of who wrote: one record for each copy, taken when the copy is made and sent to the user
 //! side through ring buffers. A sample of first touches leaves records too.
 
+use crate::store::Verb;
+
 /// Words of user memory in a record: those 8, 16 and 24 bytes after the 8-byte word that was written.
 /// If the write hit a CPython object or its GC header, one of them is the pointer to its type.
 pub const WORDS: usize = 3;
@@ -26,8 +28,8 @@ pub struct Core {
     /// Slot of the process whose page was copied, or whose memory is new; in the upper half the copies of which
     /// there is no evidence, and for which this one stands too.
     pub slot_and_passed_over: u32,
-    /// [`BY_KERNEL`], [`HAS_WORDS`], [`IS_TOUCH`]; bits 8 to 15: binary logarithm of the number of pages,
-    /// of copies 0 but for huge pages; bits 16 to 31: number of the system call.
+    /// [`BY_KERNEL`], [`HAS_WORDS`], [`IS_TOUCH`]; bits 3 to 6: the [`Verb`] of the write; bits 8 to 15: binary
+    /// logarithm of the number of pages, of copies 0 but for huge pages; bits 16 to 31: number of the system call.
     pub flags: u32,
 }
 
@@ -94,6 +96,12 @@ impl Evidence {
         self.core.flags & IS_TOUCH != 0
     }
 
+    /// What the write did, as far as its instruction tells.
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        Verb::from_u32((self.core.flags >> VERB_SHIFT) & 15)
+    }
+
     /// Number of the system call, if the kernel wrote.
     #[must_use]
     pub const fn system_call(&self) -> u32 {
@@ -101,6 +109,8 @@ impl Evidence {
     }
 }
 
+/// See [`Core::flags`].
+pub const VERB_SHIFT: u32 = 3;
 /// See [`Core::flags`].
 pub const ORDER_SHIFT: u32 = 8;
 /// See [`Core::flags`].

@@ -23,4 +23,5 @@ pub mod object;
 pub mod process;
 pub mod python;
 pub mod range;
+pub mod store;
 pub mod thread;

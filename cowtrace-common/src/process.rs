@@ -85,8 +85,10 @@ pub struct ProcessSlot {
     pub interpreter: u32,
     /// 1 if its program has no objects that words near an address could identify.
     pub without_words: u32,
+    /// Different for each program, as far as 32 bits go: the same for a process and those that it forks.
+    pub image: u32,
     /// Unused, always 0.
-    pub padding: [u32; 3],
+    pub padding: [u32; 2],
 }
 
 const _: () = assert!(size_of::<ProcessSlot>() == 128);

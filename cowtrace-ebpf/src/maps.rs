@@ -21,6 +21,7 @@ use cowtrace_common::{
     process::{PROCESS_SLOTS, ProcessSlot},
     python::{INTERPRETERS, Interpreter, PYTHON_STACKS as PYTHON_STACK_ENTRIES, PythonStack},
     range::{RANGE_BUCKETS, RangeBucket, SPLIT_WORDS},
+    store::{KNOWN_STORES_SHIFT, KnownStore},
     thread::{TASKS_PER_CHUNK, THREAD_SLOTS, TaskChunk, Thread, task_place},
 };
 
@@ -133,6 +134,11 @@ type EvidenceRing = btf_maps::RingBuf<u64, { 64 * 1024 }>;
 #[map]
 static BATCHES: Array<BatchSlot> = Array::with_max_entries(THREAD_SLOTS, BPF_F_MMAPABLE);
 
+/// Instructions that stored to copied pages, decoded, 64 KiB: a cache that the hooks fill. What finds its place taken
+/// takes it over.
+#[map]
+static STORES: Array<KnownStore> = Array::with_max_entries(1 << KNOWN_STORES_SHIFT, 0);
+
 /// The slot of a task, 0 if the task is not traced.
 #[inline(always)]
 pub fn task_slot(tid: u32) -> u32 {
@@ -224,6 +230,12 @@ pub fn bucket_at(index: u32) -> Option<*mut RangeBucket> {
 #[inline(always)]
 pub fn split_word(index: u32) -> u64 {
     SPLITS.get(index).copied().unwrap_or(0)
+}
+
+/// A place in the cache of decoded instructions.
+#[inline(always)]
+pub fn known_store(place: u32) -> Option<*mut KnownStore> {
+    STORES.get_ptr_mut(place)
 }
 
 /// The kernel's mapping of physical memory.

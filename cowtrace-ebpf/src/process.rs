@@ -3,7 +3,7 @@
 //! A process here is an address space: it lives while tasks use it. A `vfork` child shares its parent's
 //! until it starts a program, so its copies count for the parent.
 
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns};
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_ktime_get_ns, generated::bpf_get_prandom_u32};
 use cowtrace_common::{
     event::{ENDED_BY_EXEC, ENDED_OUT_OF_MEMORY, Event, EventKind},
     loss::Loss,
@@ -107,7 +107,12 @@ pub fn follow_exec(tid: u32, turn: Turn, tgid: u32, tid_before: u32) -> u32 {
     fresh.thread_pointer = 0;
     fresh.page_tables = 0;
     fresh.own_mm = 0;
-    let slot = open_process(tgid, left, KnownProgram::default());
+    let program = KnownProgram {
+        // SAFETY: a helper without arguments.
+        image: unsafe { bpf_get_prandom_u32() },
+        ..KnownProgram::default()
+    };
+    let slot = open_process(tgid, left, program);
     thread.get_mut().process = slot;
     thread.get_mut().passed_over = 0;
     send_event(EventKind::Exec, slot, left, tgid, Ended::default());
@@ -169,6 +174,7 @@ fn open_process(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
                 parent,
                 interpreter: program.interpreter,
                 without_words: program.without_words,
+                image: program.image,
                 ..ProcessSlot::default()
             };
         }

@@ -9,6 +9,8 @@ pub struct KnownProgram {
     pub interpreter: u32,
     /// See [`cowtrace_common::process::ProcessSlot::without_words`].
     pub without_words: u32,
+    /// See [`cowtrace_common::process::ProcessSlot::image`].
+    pub image: u32,
 }
 
 impl KnownProgram {
@@ -23,6 +25,7 @@ impl KnownProgram {
             Self {
                 interpreter: (&raw const (*process).interpreter).read_volatile(),
                 without_words: (&raw const (*process).without_words).read_volatile(),
+                image: (&raw const (*process).image).read_volatile(),
             }
         }
     }

@@ -109,6 +109,18 @@ impl Report {
         items(&self.0["processes"])
     }
 
+    /// Major and minor version of the kernel.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[must_use]
+    pub fn kernel(&self) -> (u32, u32) {
+        let release = self.0["host"]["kernel"].as_str().expect("a release");
+        let mut numbers = release.split(['.', '-']).map(str::parse);
+        let mut next = || numbers.next().expect("a number").expect("a number");
+        (next(), next())
+    }
+
     /// The images of a pid, in chronological order.
     #[must_use]
     pub fn images(&self, pid: u32) -> Vec<&Value> {

@@ -6,19 +6,22 @@ mod python;
 mod reading;
 pub mod sampling;
 pub mod stacks;
+pub mod store;
 pub mod touches;
+mod words;
 
-use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP, helpers::bpf_probe_read_user};
+use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP};
 use cowtrace_common::{
     evidence::{
         BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, IS_TOUCH,
-        ORDER_SHIFT, UNKNOWN_CALL, WORDS,
+        ORDER_SHIFT, UNKNOWN_CALL,
     },
     loss::Loss,
 };
 
-use crate::{kernel::page_tables, maps, program::KnownProgram, thread::TracedThread};
+use crate::{maps, thread::TracedThread};
 use stacks::StackNumbers;
+pub use words::{Moment, Words, read_words};
 
 /// 1 if this trace takes evidence. At 0 the verifier removes the code that does.
 #[unsafe(no_mangle)]
@@ -44,82 +47,10 @@ pub struct Write {
     pub system_call: Option<u64>,
     /// Words near the address.
     pub words: Words,
+    /// What it does, as [`store::verb_of`] gives it.
+    pub verb: u32,
     /// The writer's stacks.
     pub stacks: StackNumbers,
-}
-
-/// Words near an address; all 0 if they were not read. No `Option`: the compiler keeps such words on the stack and
-/// reads them there even if nothing was ever written, which kernels before 6.3 refuse.
-#[derive(Clone, Copy, Default)]
-pub struct Words {
-    are_read: bool,
-    words: [u64; WORDS],
-}
-
-/// When words are read. Reads by the process's own addresses are allowed only after the kernel changed
-/// the page's entry and flushed the old translation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    BeforeCopy,
-    AfterCopy,
-}
-
-/// Reads the words near an address of the current thread's process, unless its program has no objects
-/// that they could identify.
-///
-/// Before the copy it must not read by the process's own translations, see [`page_tables`]. Between the
-/// kernel's look at the page-table entry and the commit of the copy there is a second reason: a read sets
-/// the entry's accessed bit, which fork clears for the child. The kernel then finds the entry changed,
-/// throws the copy away and begins the fault again.
-#[inline(always)]
-pub fn read_words(
-    thread: TracedThread,
-    program: KnownProgram,
-    address: u64,
-    moment: Moment,
-) -> Words {
-    match find_words(thread, program, address, moment) {
-        Some(words) => Words {
-            are_read: true,
-            words,
-        },
-        None => Words::default(),
-    }
-}
-
-#[inline(always)]
-fn find_words(
-    thread: TracedThread,
-    program: KnownProgram,
-    address: u64,
-    moment: Moment,
-) -> Option<[u64; WORDS]> {
-    if program.without_words != 0 {
-        return None;
-    }
-    let first = (address & !7) + 8;
-    if page_tables::can_be_followed()
-        && let Some(words) = page_tables::words_of_process(own_tables(thread)?, first)
-    {
-        return Some(words);
-    }
-    if moment == Moment::BeforeCopy {
-        return None;
-    }
-    // SAFETY: the helper checks the address and fails with EFAULT on a bad one.
-    unsafe { bpf_probe_read_user(first as *const [u64; WORDS]) }.ok()
-}
-
-/// The current thread's page tables: they stay the same until it starts another program.
-#[inline(always)]
-fn own_tables(mut thread: TracedThread) -> Option<u64> {
-    let known = thread.get().page_tables;
-    if known != 0 {
-        return Some(known);
-    }
-    let found = page_tables::of_current()?;
-    thread.get_mut().page_tables = found;
-    Some(found)
 }
 
 /// Adds the evidence of a copy that was drawn to the thread's batch.
@@ -144,7 +75,7 @@ fn add_record(thread: TracedThread, write: Write, kind: u32, passed_over: u32) {
     let Some(batch) = batch_of(thread) else {
         return;
     };
-    let mut flags = kind;
+    let mut flags = kind | write.verb;
     if write.pages > 1 {
         flags |= (31 - write.pages.leading_zeros()) << ORDER_SHIFT;
     }

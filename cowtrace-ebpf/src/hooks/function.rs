@@ -18,7 +18,7 @@ use crate::{
     evidence::{
         self, Moment, Words, Write, sampling,
         stacks::{self, StackNumbers},
-        touches,
+        store, touches,
     },
     fault::{self, Begun},
     kernel::{FAULT_REMOTE, FAULT_USER, KernelPage, KernelTask, Mm, VmFault, Vma},
@@ -233,27 +233,36 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
     };
     let program = KnownProgram::of(fault.charged);
     let by_user = fault.flags & FAULT_USER != 0;
-    let (system_call, words) = if by_user {
-        let words = evidence::read_words(thread, program, fault.exact, Moment::AfterCopy);
-        (None, words)
+    // First: older kernels check what follows a branch once for each way to it, and the walk is what takes them long.
+    let stacks = if fault.charged == fault.process {
+        stacks::of_writer(thread, program, hook, turn, || Ok(registers))
     } else {
-        let call = registers.system_call().unwrap_or(UNKNOWN_CALL);
-        (Some(call), Words::default())
+        StackNumbers::default()
     };
+    let instruction = registers.instruction().unwrap_or(0);
+    let mut words = Words::default();
+    let mut verb = 0;
+    let mut system_call = None;
+    let fault = thread.get();
+    if by_user {
+        let address = fault.exact;
+        words = evidence::read_words(thread, program, address, Moment::AfterCopy);
+        verb = store::verb_of(thread, program, registers, instruction, address, &words);
+    } else {
+        system_call = Some(registers.system_call().unwrap_or(UNKNOWN_CALL));
+    }
+    let fault = thread.get();
     evidence::record_copy(
         thread,
         Write {
             slot: fault.charged,
             address: fault.exact,
-            instruction: registers.instruction().unwrap_or(0),
+            instruction,
             pages: fault.pages,
             system_call,
             words,
-            stacks: if fault.charged == fault.process {
-                stacks::of_writer(thread, program, hook, turn, || Ok(registers))
-            } else {
-                StackNumbers::default()
-            },
+            verb,
+            stacks,
         },
     );
 }

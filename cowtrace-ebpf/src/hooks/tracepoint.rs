@@ -17,7 +17,7 @@ use crate::{
     evidence::{
         self, Moment, Words, Write, sampling,
         stacks::{self, StackNumbers},
-        touches,
+        store, touches,
     },
     fault::{self, Begun},
     kernel::{KernelEntry, KernelTask, SavedRegisters},
@@ -274,14 +274,19 @@ fn first_touch(mut thread: TracedThread, turn: Turn, gfp: u64, order: u32, page:
 #[inline(always)]
 fn record_writer(thread: TracedThread, entry: KernelEntry) {
     let fault = thread.get();
-    let (instruction, system_call, words) = if fault.witness == 0 {
+    let mut words = Words::default();
+    let mut verb = 0;
+    let (instruction, system_call) = if fault.witness == 0 {
+        let (address, instruction) = (fault.exact, entry.instruction);
         let program = KnownProgram::of(fault.charged);
-        let words = evidence::read_words(thread, program, fault.exact, Moment::BeforeCopy);
-        (entry.instruction, None, words)
+        words = evidence::read_words(thread, program, address, Moment::BeforeCopy);
+        let registers = SavedRegisters(fault.anchor);
+        verb = store::verb_of(thread, program, registers, instruction, address, &words);
+        (instruction, None)
     } else {
-        let (instruction, call) = in_system_call(fault.user_registers);
-        (instruction, call, Words::default())
+        in_system_call(fault.user_registers)
     };
+    let fault = thread.get();
     evidence::record_copy(
         thread,
         Write {
@@ -291,6 +296,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
             pages: 1,
             system_call,
             words,
+            verb,
             stacks: stacks::kept_with(thread),
         },
     );

@@ -8,10 +8,7 @@
 //! nor an accessed bit.
 
 use aya_ebpf::Global;
-use cowtrace_common::{
-    direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES},
-    evidence::WORDS,
-};
+use cowtrace_common::direct_map::{BASE_ALIGNMENT, DirectMap, MARK_WORDS, TRIES};
 
 use super::{
     cast,
@@ -53,22 +50,22 @@ pub fn of_current() -> Option<u64> {
         .filter(|&top| top != 0)
 }
 
-/// Three words of the process with these tables, from `address` on, which is a multiple of 8. Words in an
+/// Words of the process with these tables, from `address` on, which is a multiple of 8. Words in an
 /// absent second page are 0. `None` if the first page is absent, or if the kernel's mapping of physical
 /// memory is unknown.
 #[inline(always)]
-pub fn words_of_process(top: u64, address: u64) -> Option<[u64; WORDS]> {
+pub fn words_of_process<const N: usize>(top: u64, address: u64) -> Option<[u64; N]> {
     let map = maps::direct_map()?;
     if map.base == 0 {
         return None;
     }
     let place = find_byte(map, top, address)?;
     let in_page = PAGE_BYTES - (address & (PAGE_BYTES - 1));
-    if in_page >= 8 * WORDS as u64 {
+    if in_page >= 8 * N as u64 {
         return Some(words_at(place));
     }
     let next = find_byte(map, top, address + in_page);
-    let mut words = [0; WORDS];
+    let mut words = [0; N];
     for (number, word) in words.iter_mut().enumerate() {
         let at = 8 * number as u64;
         if at < in_page {

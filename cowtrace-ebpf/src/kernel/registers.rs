@@ -2,7 +2,10 @@
 
 use aya_ebpf::Global;
 
-use super::{cast, reading::read_member};
+use super::{
+    cast,
+    reading::{read_member, read_word},
+};
 use crate::digest::add_to_digest;
 
 /// Offset of the instruction pointer in `struct pt_regs`, bytes.
@@ -66,6 +69,15 @@ impl SavedRegisters {
         (offset != 0).then(|| read_member(self.0, offset))
     }
 
+    /// A general register by the processor's number; 0 if it cannot be read.
+    #[inline(always)]
+    pub fn general(self, number: u32) -> u64 {
+        match offset_of_general(number) {
+            Some(offset) => read_word(self.0, offset).unwrap_or(0),
+            None => 0,
+        }
+    }
+
     #[inline(always)]
     fn word(self, offset: u32) -> Result<u64, i32> {
         match cast::two_registers(self.0, offset) {
@@ -107,6 +119,27 @@ impl SavedRegisters {
         }
         Ok(digest | 1)
     }
+}
+
+/// Words before each general register in `struct pt_regs`, a byte each, in the processor's order: `ax`, `cx`, `dx`,
+/// `bx`, `sp`, `bp`, `si`, `di`, `r8` to `r15` (arch/x86/include/uapi/asm/ptrace.h: a layout that never changes).
+#[cfg(not(bpf_target_arch = "aarch64"))]
+const GENERAL: [u64; 2] = [0x0e0d_0413_050c_0b0a, 0x0001_0203_0607_0809];
+
+/// Offset of a general register in `struct pt_regs`, bytes.
+#[cfg(not(bpf_target_arch = "aarch64"))]
+#[inline(always)]
+fn offset_of_general(number: u32) -> Option<u32> {
+    let words = GENERAL[(number as usize >> 3) & 1] >> (8 * (number & 7));
+    Some(8 * (words as u32 & 0x1f))
+}
+
+/// Offset of a general register in `struct pt_regs`, bytes (arch/arm64/include/uapi/asm/ptrace.h); none of that which
+/// is always 0.
+#[cfg(bpf_target_arch = "aarch64")]
+#[inline(always)]
+fn offset_of_general(number: u32) -> Option<u32> {
+    (number < 31).then_some(8 * (number & 31))
 }
 
 /// How a thread entered the kernel, from its saved registers (x86-64): two adjacent words.

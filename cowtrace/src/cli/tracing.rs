@@ -153,6 +153,10 @@ pub struct EvidenceOptions {
     #[arg(long = "__slots", hide = true, value_name = "THREADS", value_parser = clap::value_parser!(u32).range(2..=1 << 14))]
     pub slots: Option<u32>,
 
+    /// Do not find out what stores did, for the benchmark
+    #[arg(long = "__no-stores", hide = true)]
+    pub no_stores: bool,
+
     /// Count copies alone, for the benchmark; the verdict then knows nothing of new memory
     #[arg(long = "__no-touches", hide = true)]
     pub no_touches: bool,

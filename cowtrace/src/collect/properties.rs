@@ -314,6 +314,7 @@ impl Trace {
             region_id: Some(region.id),
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages: 1,
         });
         WhoWrote {

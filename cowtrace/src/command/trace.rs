@@ -323,6 +323,7 @@ impl Session<'_> {
                 Overhead::Normal => Sampling::ADAPTIVE,
                 Overhead::Full => Sampling::ALL,
             },
+            stores: !self.options.evidence.no_stores,
             ring_bytes: self.options.evidence.ring_bytes,
             slots: self.options.evidence.slots,
             touches: !self.options.evidence.no_touches,

@@ -59,6 +59,7 @@ fn run(copied: &[u64]) -> Run {
             region_id: None,
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages: copied.iter().sum(),
         }],
         ..WhoWrote::default()

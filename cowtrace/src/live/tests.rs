@@ -68,6 +68,7 @@ fn writer(kind: WriteKind, type_name: &str, stack: Option<u32>, pages: u64) -> W
         region_id: Some(0),
         python_stack: stack,
         native_stack: None,
+        store: None,
         copied_pages: pages,
     }
 }

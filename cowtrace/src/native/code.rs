@@ -120,6 +120,11 @@ impl ProgramCode {
         self.around(address).is_some()
     }
 
+    /// Whether an address is in the code of a file: that stays as it is.
+    pub(crate) fn is_in_file(&self, address: u64) -> bool {
+        matches!(self.locate(address), Some(Located::InFile(..)))
+    }
+
     /// Holds the file that will name an address; true if the address is in code that the process
     /// generated, whose names differ in other processes.
     pub(crate) fn hold(

@@ -21,6 +21,8 @@ pub struct Settings {
     pub ring_bytes: Option<u32>,
     /// Most threads that are traced at one time, and twice the processes; by the tables if `None`.
     pub slots: Option<u32>,
+    /// Whether to find out what the instructions of writers did, as far as that costs little here.
+    pub stores: bool,
     /// Whether to count first touches of new memory beside copies.
     pub touches: bool,
     /// Whether the kernel side logs diagnostics.

@@ -92,6 +92,13 @@ pub(super) fn load_probe(
     }
 }
 
+/// Whether what stores do is found out. By helpers that would cost too much, and where only the page of a write is
+/// known, so is not what was there.
+fn tells_stores(settings: Settings, btf: &Btf, plan: &Plan, cast: Option<Cast>) -> bool {
+    let knows_address = !plan.counts_commits || btf.offset("vm_fault", "real_address").is_ok();
+    settings.stores && cast.is_some() && knows_address
+}
+
 fn probe_with(
     kernel: &Kernel,
     settings: Settings,
@@ -108,6 +115,8 @@ fn probe_with(
     if settings.writers.is_some() {
         globals.extend(offsets::of_writers(btf, kernel.page_bytes)?);
         globals.push((global::TAKE_EVIDENCE, 1));
+        let tells = tells_stores(settings, btf, plan, cast);
+        globals.push((global::TELL_STORES, u32::from(tells)));
     }
     let walks = settings.writers.is_some_and(|walks| walks.python);
     if walks {

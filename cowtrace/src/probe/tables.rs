@@ -116,6 +116,8 @@ impl Tables {
         let set = |offset, value| self.processes.u32(process, offset).store(value, Relaxed);
         set(offset_of!(ProcessSlot, tgid), pid);
         set(offset_of!(ProcessSlot, parent), parent);
+        // Only forks share a program for sure; no other process has the slot.
+        set(offset_of!(ProcessSlot, image), slot);
         self.set_interpreter(slot, 0);
         self.set_without_words(slot, false);
         self.processes

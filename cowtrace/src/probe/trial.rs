@@ -119,6 +119,7 @@ fn try_backend(backend: &dyn Backend, kernel: &Kernel) -> Result<Vec<Unseen>, Pr
         sampling: Sampling::ADAPTIVE,
         ring_bytes: None,
         slots: None,
+        stores: true,
         touches: true,
         diagnostics: false,
     };

@@ -10,7 +10,9 @@ use super::{
     sync::{HeldRows, key_columns, key_of_columns, parts_by_owner, sync_list, sync_table},
     tables::{Stored, TableDefinition},
 };
-use crate::run::{Grower, NativeFrame, PythonFrame, Run, Stack, StackEnd, WriteKind, Writer};
+use crate::run::{
+    Grower, NativeFrame, PythonFrame, Run, Stack, StackEnd, Store, WriteKind, Writer,
+};
 
 /// The rows that these tables hold.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,7 @@ pub(super) struct ByWhom {
     writers: HeldRows,
     growers: HeldRows,
     inlined: HeldRows,
+    stores: HeldRows,
     python: HeldStacks,
     native: HeldStacks,
 }
@@ -33,11 +36,17 @@ impl ByWhom {
     pub(super) fn sync(&self, db: &Connection, run: &Run) -> rusqlite::Result<Self> {
         let inlined = parts_by_owner(&run.who_wrote.writers, |writer| &writer.inlined);
         let inlined = inlined.map(|(key, function)| (key, Inlined(function.clone())));
+        let writers = run.who_wrote.writers.iter();
+        let stores = writers.enumerate().filter_map(|(at, writer)| {
+            let key = u64::try_from(at).unwrap_or(u64::MAX);
+            Some((key, StoreRow(writer.store?)))
+        });
         let (python, native) = (&run.who_wrote.python_stacks, &run.who_wrote.native_stacks);
         Ok(Self {
             writers: sync_list::<Writer, _>(db, &self.writers, &run.who_wrote.writers)?,
             growers: sync_list::<Grower, _>(db, &self.growers, &run.growth.growers)?,
             inlined: sync_table(db, &self.inlined, inlined)?,
+            stores: sync_table(db, &self.stores, stores)?,
             python: self
                 .python
                 .sync::<OfPython>(db, &run.who_wrote.python_frames, python)?,
@@ -155,6 +164,7 @@ impl Stored for Writer {
             region_id: columns.id_or_null()?,
             python_stack: columns.id_or_null()?,
             native_stack: columns.id_or_null()?,
+            store: None,
             copied_pages: columns.count()?,
         })
     }
@@ -177,6 +187,40 @@ impl Stored for Inlined {
     fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
         Ok(Self(columns.text()?))
     }
+}
+
+/// What a writer's writes did; the key is the writer.
+pub(super) struct StoreRow(pub(super) Store);
+
+impl Stored for StoreRow {
+    const TABLE: TableDefinition = TableDefinition {
+        name: "writer_stores",
+        key: &["writer_id"],
+        columns: &["store"],
+    };
+
+    fn write(&self, columns: &mut impl Columns) {
+        columns.text(self.0.name());
+    }
+
+    fn read(_: u64, columns: &mut ColumnReader<'_>) -> Result<Self, Damage> {
+        let store = columns.named(|name| Store::ALL.into_iter().find(|it| it.name() == name))?;
+        Ok(Self(store))
+    }
+}
+
+/// Adds what their writes did to writers.
+pub(super) fn distribute_stores(
+    found: Vec<(u64, StoreRow)>,
+    writers: &mut [Writer],
+) -> Result<(), Damage> {
+    for (writer, StoreRow(store)) in found {
+        let writer = usize::try_from(writer).ok();
+        let writer = writer.and_then(|writer| writers.get_mut(writer));
+        let none = || Damage("writer_stores: one of no writer".into());
+        writer.ok_or_else(none)?.store = Some(store);
+    }
+    Ok(())
 }
 
 impl Stored for PythonFrame {

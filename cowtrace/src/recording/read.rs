@@ -11,7 +11,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 
 use super::{
-    by_whom::{Inlined, OfNative, OfPython, stacks_of_frames},
+    by_whom::{Inlined, OfNative, OfPython, StoreRow, distribute_stores, stacks_of_frames},
     check::check_run,
     columns::{ColumnReader, Damage},
     exits, journal,
@@ -208,6 +208,9 @@ fn read_run(db: &Connection) -> Result<Run, ReadError> {
     let inlined = inlined.map(|(key, Inlined(function))| (key, function));
     let writers = &mut run.who_wrote.writers;
     distribute_parts(writers, inlined.collect(), |it| &mut it.inlined)?;
+    if is_there(&there, StoreRow::TABLE.name) {
+        distribute_stores(read_rows(db)?, writers)?;
+    }
     run.who_wrote.python_frames = read_list(db)?;
     run.who_wrote.python_stacks = stacks_of_frames::<OfPython>(read_rows(db)?, &read_list(db)?)?;
     run.who_wrote.native_frames = read_list(db)?;

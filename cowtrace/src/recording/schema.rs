@@ -9,7 +9,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cowt");
 pub const VERSION: i32 = 1;
 
 /// Tables that were added later: files without them are read as if they were empty.
-pub(super) const LATER: [&str; 34] = [
+pub(super) const LATER: [&str; 35] = [
     "balances",
     "command_lines",
     "exits",
@@ -44,6 +44,7 @@ pub(super) const LATER: [&str; 34] = [
     "uncounted",
     "unnamed_functions",
     "untraced_donors",
+    "writer_stores",
 ];
 
 const TABLES: &str = include_str!("schema.sql");
@@ -69,7 +70,7 @@ pub(super) fn existing_tables(db: &Connection) -> Result<Vec<(String, String)>> 
 mod tests {
     use super::{
         super::{
-            by_whom::{Inlined, OfNative, OfPython, StackKind as _},
+            by_whom::{Inlined, OfNative, OfPython, StackKind as _, StoreRow},
             exits::{UncountedRow, VictimRow},
             machine::ElsewhereRow,
             tables::{LabelRow, Lost, RejectedRow, Stored, TableDefinition, TargetRow, UnseenRow},
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_table_but_the_runs_own_has_the_columns_that_are_written() {
-        const STORED: [TableDefinition; 56] = [
+        const STORED: [TableDefinition; 57] = [
             TargetRow::TABLE,
             UntracedDonor::TABLE,
             TracedTarget::TABLE,
@@ -106,6 +107,7 @@ mod tests {
             Region::TABLE,
             Row::TABLE,
             Writer::TABLE,
+            StoreRow::TABLE,
             PythonFrame::TABLE,
             NativeFrame::TABLE,
             Inlined::TABLE,

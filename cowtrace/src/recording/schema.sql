@@ -154,6 +154,11 @@ CREATE TABLE writer_inlined (
   PRIMARY KEY (writer_id, position)
 ) WITHOUT ROWID;
 
+CREATE TABLE writer_stores (
+  writer_id INTEGER PRIMARY KEY,
+  store TEXT NOT NULL -- increment, decrement, bits, same, zero, pointer, block, push, value
+);
+
 CREATE TABLE python_frames (
   id INTEGER PRIMARY KEY,
   function TEXT NOT NULL,

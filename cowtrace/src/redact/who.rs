@@ -64,6 +64,7 @@ fn redact_writer(writer: &mut Writer, names: &mut Placeholders) {
         region_id: _,
         python_stack: _,
         native_stack: _,
+        store: _,
         copied_pages: _,
     } = writer;
     replace_optional_text(type_name, text::redact_words, names);

@@ -22,7 +22,7 @@ use self::{
 
 use crate::run::{
     AlsoHeld, Grown, HeapWalk, Holder, Loss, NativeFrame, PerfMapProblem, PythonFrame, Region, Row,
-    Run, Saving, Sources, StackEnd, StrippedFile, Timeline, TracedTarget, UnnamedFunction,
+    Run, Saving, Sources, StackEnd, Store, StrippedFile, Timeline, TracedTarget, UnnamedFunction,
     UntracedDonor, WriteKind,
 };
 
@@ -91,6 +91,7 @@ struct WriterOut<'a> {
     native_end: Option<StackEnd>,
     system_call: Option<u32>,
     system_call_name: Option<&'static str>,
+    store: Option<Store>,
     region_id: Option<u32>,
     copied_pages: u64,
 }
@@ -267,6 +268,7 @@ fn writer_out<'a>(run: &'a Run, writer: &'a crate::run::Writer) -> WriterOut<'a>
         native_end,
         system_call: writer.system_call,
         system_call_name: run.system_call_of(writer),
+        store: writer.store,
         region_id: writer.region_id,
         copied_pages: writer.copied_pages,
     }

@@ -188,6 +188,7 @@ mod tests {
             region_id: None,
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages: *copied_pages,
         });
         run.who_wrote.writers = writers.collect();

@@ -125,6 +125,7 @@ mod tests {
                 region_id: None,
                 python_stack: None,
                 native_stack: None,
+                store: None,
                 copied_pages: 12,
             }],
             ..WhoWrote::default()

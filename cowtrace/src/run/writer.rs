@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PerfMapProblem, Region, StrippedFile, UnnamedFunction};
+use super::{PerfMapProblem, Region, Store, StrippedFile, UnnamedFunction};
 
 /// Who wrote first to the copied pages, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +191,10 @@ pub struct Writer {
     /// or is not known.
     #[serde(default)]
     pub native_stack: Option<u32>,
+    /// What the writes did, by their instruction; none where something better is known ([`WriteKind::Refcount`] and
+    /// [`WriteKind::Gc`]), where a system call wrote, or if it is not known.
+    #[serde(default)]
+    pub store: Option<Store>,
     /// Pages.
     pub copied_pages: u64,
 }

@@ -55,7 +55,7 @@ const PLACES: [&str; 26] = [
 ];
 
 /// Fields whose text is one of a few words, so that no other can stand there.
-const FEW_WORDS: [&str; 9] = [
+const FEW_WORDS: [&str; 10] = [
     "allocator",
     "by",
     "end",
@@ -65,6 +65,7 @@ const FEW_WORDS: [&str; 9] = [
     "part",
     "process_id",
     "role",
+    "store",
 ];
 
 /// Replaces every text of a run, also the keys of labels. Two equal texts stay equal.

@@ -141,6 +141,7 @@ mod tests {
             region_id: None,
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages,
         };
         run.who_wrote.writers = modules.iter().map(writer).collect();

@@ -220,6 +220,7 @@ mod tests {
             region_id: None,
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages,
         };
         run.who_wrote.writers = vec![writer(&unnamed, 60), writer("rb_ary_push", 40)];

@@ -9,7 +9,7 @@ use crate::{
 
 /// If the kernel wrote less than this share, its writes are not distinguished from the program's
 /// own.
-const KERNEL_SHARE: f64 = 0.01;
+const USEFUL_SHARE: f64 = 0.01;
 
 /// Above this, a share is said in percent: as "one in N", it would be rounded by too much.
 const MOST_AS_ONE_IN: f64 = 0.2;
@@ -93,12 +93,13 @@ pub(crate) fn is_named(writer: &Writer) -> bool {
     writer.function.is_some() || writer.kind != WriteKind::Other
 }
 
-/// In a program without an interpreter, the only useful distinction is that the kernel wrote for
-/// it.
+/// In a program without an interpreter, the only useful distinctions are what its instructions did, and that the kernel
+/// wrote for it.
 pub(crate) fn tells_what_was_written(run: &Run) -> bool {
     let writers = &run.who_wrote.writers;
-    let by_kernel = pages(writers.iter().filter(|it| it.kind == WriteKind::Kernel));
-    writers.iter().any(is_pythons) || by_kernel as f64 >= KERNEL_SHARE * pages(writers) as f64
+    let is_useful = |it: &&Writer| it.kind == WriteKind::Kernel || it.store.is_some();
+    let useful = pages(writers.iter().filter(is_useful));
+    writers.iter().any(is_pythons) || useful as f64 >= USEFUL_SHARE * pages(writers) as f64
 }
 
 /// The writers' pages, added up.
@@ -136,6 +137,7 @@ mod tests {
             region_id: None,
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages: pages,
         }
     }

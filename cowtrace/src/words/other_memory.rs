@@ -131,6 +131,7 @@ mod tests {
             region_id: None,
             python_stack: None,
             native_stack: None,
+            store: None,
             copied_pages: 1,
         }
     }

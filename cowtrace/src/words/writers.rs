@@ -4,7 +4,7 @@ use super::{
     other_memory,
     unnamed::{instead_of_name, is_unnamed, with_place},
 };
-use crate::run::{Grower, Run, WriteKind, Writer};
+use crate::run::{Grower, Run, Store, WriteKind, Writer};
 
 /// Name for what was written if neither an object nor a function suggests it.
 pub(crate) const OTHER_MEMORY: &str = "other memory";
@@ -20,6 +20,7 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
         WriteKind::Refcount => format!("reference counts of {name}"),
         WriteKind::Gc => format!("gc headers of {name}"),
         WriteKind::Other => other_memory::by_function(writer)
+            .or_else(|| writer.store.and_then(stored))
             .unwrap_or(OTHER_MEMORY)
             .into(),
         WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
@@ -27,6 +28,21 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
             (None, Some(number)) => format!("by the kernel, in system call {number}"),
             (None, None) => "by the kernel".into(),
         },
+    }
+}
+
+/// What a write did, as what was written.
+const fn stored(store: Store) -> Option<&'static str> {
+    match store {
+        Store::Increment => Some("counters, +1"),
+        Store::Decrement => Some("counters, -1"),
+        Store::Bits => Some("single bits"),
+        Store::Same => Some("the value that was there"),
+        Store::Zero => Some("zeros"),
+        Store::Pointer => Some("addresses"),
+        Store::Block => Some("blocks of bytes"),
+        Store::Push => Some("the stack"),
+        Store::Value => None,
     }
 }
 

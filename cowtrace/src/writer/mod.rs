@@ -11,7 +11,7 @@ mod program;
 mod stacks;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -19,12 +19,13 @@ use cowtrace_common::{
     evidence::Evidence,
     native::NativeStack,
     python::{Interpreter, PythonStack},
+    store::Verb,
 };
 
 pub use crate::runtime::cpython::{Credit, Found, Limits, Objects, Survey, Variable};
 use crate::{
     native::{Exports, HeldFiles, NameReader, ProgramCode},
-    run::{Grower, Kind, PythonFrame, WriteKind},
+    run::{Grower, Kind, PythonFrame, Store, WriteKind},
     runtime::cpython::Python,
 };
 use early::EarlyNames;
@@ -45,6 +46,7 @@ struct Key {
     /// Address of the type, or number of the system call.
     what: u64,
     region: Option<u32>,
+    store: Option<Store>,
 }
 
 /// The circumstances of a copy or a first touch.
@@ -70,6 +72,8 @@ pub struct Writers {
     python: Stacks<PythonFrame>,
     held: HeldFiles,
     early: EarlyNames,
+    /// Pages by kind of write and by what their instructions did, for the log.
+    verbs: BTreeMap<(WriteKind, u32), u64>,
 }
 
 impl Writers {
@@ -140,6 +144,7 @@ impl Writers {
             kind,
             what,
             region: origin.region,
+            store: store_of(evidence, kind),
         };
         if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
             key.code = code.unknown();
@@ -149,6 +154,8 @@ impl Writers {
             0
         });
         *sum += evidence.pages();
+        let verb = evidence.verb() as u32;
+        *self.verbs.entry((kind, verb)).or_default() += evidence.pages();
         matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
     }
 
@@ -219,6 +226,34 @@ impl Writers {
     pub fn words_of_objects(&self, program: u32, type_address: u64, pid: u32) -> Option<usize> {
         let python = self.programs.get(&program)?.python.as_ref()?;
         python.words_of_objects(type_address, pid)
+    }
+}
+
+/// What the instructions of each kind of writes did, in words for the log.
+fn verbs_in_words(verbs: &BTreeMap<(WriteKind, u32), u64>) -> String {
+    let words = verbs.iter().map(|((kind, verb), pages)| {
+        let verb = Verb::from_u32(*verb);
+        format!("{} {verb:?} {pages}", kind.name())
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What a write did, where nothing better is known of it.
+fn store_of(evidence: &Evidence, kind: WriteKind) -> Option<Store> {
+    if kind != WriteKind::Other {
+        return None;
+    }
+    match evidence.verb() {
+        Verb::Unknown => None,
+        Verb::Increment => Some(Store::Increment),
+        Verb::Decrement => Some(Store::Decrement),
+        Verb::Bits => Some(Store::Bits),
+        Verb::Same => Some(Store::Same),
+        Verb::Zero => Some(Store::Zero),
+        Verb::Pointer => Some(Store::Pointer),
+        Verb::Block => Some(Store::Block),
+        Verb::Push => Some(Store::Push),
+        Verb::Value => Some(Store::Value),
     }
 }
 

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use cowtrace_common::evidence::UNKNOWN_CALL;
 
-use super::{Key, Writers, native_stacks::NativeStacks, place::CodePlace, program::Program};
+use super::{
+    Key, Writers, native_stacks::NativeStacks, place::CodePlace, program::Program, verbs_in_words,
+};
 use crate::{
     native::NamedFunction as Function,
-    run::{Grower, WhoWrote, WriteKind, Writer},
+    run::{Grower, Store, WhoWrote, WriteKind, Writer},
 };
 
 /// Who wrote, by name.
@@ -33,6 +35,7 @@ struct WriterRow {
     region: Option<u32>,
     python_stack: Option<u32>,
     native_stack: Option<u32>,
+    store: Option<Store>,
 }
 
 impl Writers {
@@ -47,6 +50,7 @@ impl Writers {
         for (&id, program) in &mut self.programs {
             program.hold_rest(&self.proc_root, &pids_of(id), &mut self.held);
         }
+        log::info!("pages by kind and store: {}", verbs_in_words(&self.verbs));
         let names = self.ask_for_names();
         let mut rows: HashMap<WriterRow, u64> = HashMap::new();
         let mut native = NativeStacks::default();
@@ -130,6 +134,10 @@ impl WriterRow {
             region: key.region,
             python_stack: key.code.python_stack,
             native_stack,
+            // What a process generates may replace itself, and the kernel side may know what was there before.
+            store: key
+                .store
+                .filter(|_| program.code.is_in_file(key.code.instruction)),
         }
     }
 
@@ -144,6 +152,7 @@ impl WriterRow {
             region_id: row.region,
             python_stack: row.python_stack,
             native_stack: row.native_stack,
+            store: row.store,
             copied_pages,
         }
     }
@@ -159,6 +168,7 @@ fn most_pages_first(rows: HashMap<WriterRow, u64>) -> Vec<Writer> {
             .then_with(|| order(a).cmp(&order(b)))
             .then_with(|| a.function.cmp(&b.function))
             .then_with(|| a.inlined.cmp(&b.inlined))
+            .then_with(|| a.store.cmp(&b.store))
             .then_with(|| place(a).cmp(&place(b)))
     });
     writers

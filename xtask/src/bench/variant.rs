@@ -24,6 +24,8 @@ pub(crate) enum Variant {
     Counting,
     /// cowtrace as it is by default, with evidence of who wrote.
     Cowtrace,
+    /// The same, without what the writes' instructions did.
+    NoStores,
     /// cowtrace with native stacks of 16 calls.
     Stacks,
     /// The same, with as many calls as it keeps.
@@ -42,16 +44,19 @@ pub(crate) enum Variant {
     PythonCounting,
     /// The same, with evidence of the written types, without Python lines.
     PythonTypes,
+    /// The same, without what the writes' instructions did.
+    PythonNoStores,
     /// The same, with lines: cowtrace as it is by default.
     PythonLines,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Untraced,
         Self::Empty,
         Self::Counting,
         Self::Cowtrace,
+        Self::NoStores,
         Self::Stacks,
         Self::DeepStacks,
         Self::Outsider,
@@ -61,15 +66,18 @@ impl Variant {
         Self::PythonUntraced,
         Self::PythonCounting,
         Self::PythonTypes,
+        Self::PythonNoStores,
         Self::PythonLines,
     ];
 
     /// Which process is measured.
     pub(crate) const fn subject(self) -> Subject {
         match self {
-            Self::PythonUntraced | Self::PythonCounting | Self::PythonTypes | Self::PythonLines => {
-                Subject::Python
-            }
+            Self::PythonUntraced
+            | Self::PythonCounting
+            | Self::PythonTypes
+            | Self::PythonNoStores
+            | Self::PythonLines => Subject::Python,
             _ => Subject::Native,
         }
     }
@@ -89,6 +97,7 @@ impl Variant {
             Self::Empty => "empty programs, same hooks",
             Self::Counting => "cowtrace --no-writers",
             Self::Cowtrace => "cowtrace",
+            Self::NoStores => "cowtrace, no stores told",
             Self::Stacks => "cowtrace --stacks, 16 calls",
             Self::DeepStacks => "cowtrace --stacks, 64 calls",
             Self::Outsider => "cowtrace, other process traced",
@@ -98,6 +107,7 @@ impl Variant {
             Self::PythonUntraced => "CPython, untraced",
             Self::PythonCounting => "CPython, --no-writers",
             Self::PythonTypes => "CPython, --no-frames",
+            Self::PythonNoStores => "CPython, no stores told",
             Self::PythonLines => "CPython, 16 frames",
         }
     }
@@ -130,6 +140,9 @@ impl Variant {
             }
             Self::PythonTypes => Some(trace(&cowtrace, workload, &["--no-frames"])?),
             Self::Cowtrace | Self::PythonLines => Some(trace(&cowtrace, workload, &[])?),
+            Self::NoStores | Self::PythonNoStores => {
+                Some(trace(&cowtrace, workload, &["--__no-stores"])?)
+            }
             Self::Stacks | Self::DeepStacks => Some(trace(&cowtrace, workload, &["--stacks"])?),
             Self::Outsider => {
                 let other = Bystander::start()?;

@@ -10,7 +10,7 @@ use super::values::{count, text};
 use crate::run::{
     Allocator, AlsoHeld, CopiedType, ExportedNeighbour, FreeMemory, FreezeSaving, Grower, HeapWalk,
     Holder, Kind, NativeFrame, PageNeighbour, PythonFrame, ReadingReach, RuntimePart, Saving,
-    Stack, StackEnd, StrippedFile, UnnamedFunction, WriteKind, Writer,
+    Stack, StackEnd, Store, StrippedFile, UnnamedFunction, WriteKind, Writer,
 };
 
 /// A number below `many`, or none.
@@ -35,6 +35,7 @@ pub(super) fn writer(regions: Vec<u32>, python: u32, native: u32) -> impl Strate
         option::of(any::<u32>()),
         region,
         (number_below(python), number_below(native)),
+        option::of(prop::sample::select(Store::ALL.to_vec())),
         count(),
     )
         .prop_map(
@@ -45,6 +46,7 @@ pub(super) fn writer(regions: Vec<u32>, python: u32, native: u32) -> impl Strate
                 system_call,
                 region_id,
                 (python_stack, native_stack),
+                store,
                 pages,
             )| {
                 let [type_name, function, module] = names;
@@ -58,6 +60,7 @@ pub(super) fn writer(regions: Vec<u32>, python: u32, native: u32) -> impl Strate
                     region_id,
                     python_stack,
                     native_stack,
+                    store,
                     copied_pages: pages,
                 }
             },

@@ -17,6 +17,7 @@ fn observation(backend: &str, copied: u64, changed: u64, losses: &[(&str, u64)])
         writers: vec![(writer, Counts { copied, reused: 0 })],
         report: Report(json!({
             "run": { "backend": backend },
+            "host": { "kernel": "6.1.0-13-amd64" },
             "totals": { "copied_pages": copied + 9, "by_source": { "anon": copied + 9 } },
             "loss": losses,
             "writers": [{ "module": "workload", "copied_pages": copied + 9 }],
@@ -44,6 +45,18 @@ fn a_copy_too_many_a_loss_and_a_lie_to_pagemap_are_faults() {
         faults(&observation("kprobe", 1000, 1000, &[("ranges_full", 1)])),
         2
     );
+}
+
+#[test]
+fn what_instructions_did_is_known_where_registers_are_read_by_plain_loads() {
+    let case = Case::named("child-writes");
+    let mut seen = observation("kprobe", 1000, 1000, &[]);
+    seen.report.0["host"]["kernel"] = json!("6.12.9-cloud-amd64");
+    assert!(!case.judge(&seen).faults.is_empty());
+    seen.report.0["writers"][0]["store"] = json!("same");
+    assert_eq!(case.judge(&seen).faults, Vec::<String>::new());
+    seen.report.0["host"]["kernel"] = json!("6.1.0-13-amd64");
+    assert!(!case.judge(&seen).faults.is_empty(), "not told there");
 }
 
 #[test]
