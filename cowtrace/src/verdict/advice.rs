@@ -7,21 +7,20 @@ use super::{
     causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
     growth::{VerdictKind, growth_of_tree},
+    perl, ruby,
     saving::Promise,
     symbols::advice_on_symbols,
     writers::{KnownPages, pages},
 };
 use crate::{
-    run::{FreezeSaving, Holder, Role, Run, RuntimePart, WriteKind, Writer},
-    words::{is_unnamed, percent, plural, size},
+    run::{FreezeSaving, Holder, Role, Run, WriteKind, Writer},
+    words::{percent, plural, size},
 };
 
 /// Causes below this share of the copies get no advice.
 const SHARE: f64 = 0.1;
 /// Nor is there advice if less than this share of the inherited memory is copied.
 const CEILING: f64 = 0.05;
-/// How the functions of Ruby's collector are called (`gc.c`).
-const RUBYS_COLLECTOR: [&str; 4] = ["gc_", "rb_gc", "rgengc_", "garbage_collect"];
 /// From this share of the copies on, the master counts as the main cause.
 const MASTER_SHARE: f64 = 0.5;
 
@@ -39,10 +38,6 @@ const NO_FREEZE: &str = "gc.freeze() keeps the garbage collector from writing a 
 const READ_ANYWAY: &str = "gc.freeze() keeps the garbage collector from writing a header in front of \
     each object. It was the first to write to these pages, but reading writes to most of them too: \
     they would be copied anyway.";
-const RUBY: &str = "Ruby's garbage collector writes into the objects that it marks while they \
-    are young: GC.start in the master, before it forks (Process.warmup since Ruby 3.3), leaves \
-    fewer of them to the workers. After that, it still writes marks, and new objects into free \
-    places of inherited memory.";
 const MASTER: &str = "The master itself copies what it writes while a child still shares it, as \
     Redis does while a child saves. When the children have gone it copies nothing.";
 
@@ -77,11 +72,7 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
             ..Advice::helping("gc.freeze()", NO_FREEZE, at_most(run, headers))
         });
     }
-    let by_ruby = |writer: &Writer| is_rubys_collector(run, writer);
-    if share(run, by_ruby) >= SHARE {
-        let what = "GC.start in the master, before it forks";
-        all.push(Advice::helping(what, RUBY, at_most(run, by_ruby)));
-    }
+    all.extend(on_other_runtimes(run));
     if run.descendants().next().is_some() && share_of_masters(run) >= MASTER_SHARE {
         let what = "a master that writes less while children live";
         all.push(Advice::helping(what, MASTER, run.bytes(by_masters(run))));
@@ -90,6 +81,24 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
     // What saves most first; then what saves nothing by itself, and what would not help.
     all.sort_by_key(|it| (!it.helps, Reverse(it.saves_at_most_bytes)));
     add_advice_on_free_memory(run, &mut all);
+    all
+}
+
+/// What interpreters other than CPython write by themselves.
+fn on_other_runtimes(run: &Run) -> Vec<Advice> {
+    let mut all = Vec::new();
+    let by_ruby = |writer: &Writer| ruby::is_collector(run, writer);
+    if share(run, by_ruby) >= SHARE {
+        all.push(ruby::advice_on_collector(run, at_most(run, by_ruby)));
+    }
+    if share(run, perl::counts_references) >= SHARE {
+        let saves = at_most(run, perl::counts_references);
+        all.push(perl::advice_on_counts(saves));
+    }
+    if share(run, perl::converts) >= SHARE {
+        let saves = at_most(run, perl::converts);
+        all.push(perl::advice_on_conversions(saves));
+    }
     all
 }
 
@@ -190,19 +199,6 @@ fn at_most(run: &Run, fits: impl Fn(&Writer) -> bool) -> u64 {
 fn share(run: &Run, fits: impl Fn(&Writer) -> bool) -> f64 {
     let all = pages(&run.who_wrote.writers);
     pages_of_writers(run, fits) as f64 / all.max(1) as f64
-}
-
-/// Recognized by its name, or in a stripped library by its place among functions of the same source file.
-fn is_rubys_collector(run: &Run, writer: &Writer) -> bool {
-    let (Some(function), Some(module)) = (&writer.function, &writer.module) else {
-        return false;
-    };
-    if is_unnamed(function, module) {
-        let unnamed = run.who_wrote.unnamed(function);
-        return unnamed.is_some_and(|it| it.part == Some(RuntimePart::RubyCollector));
-    }
-    let begins = |beginning: &&str| function.starts_with(beginning);
-    module.contains("ruby") && RUBYS_COLLECTOR.iter().any(begins)
 }
 
 /// Copies of workers whose interpreter is shutting down, after their last Python function has
