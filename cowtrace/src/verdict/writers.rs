@@ -7,8 +7,8 @@ use crate::{
     words::percent,
 };
 
-/// If the kernel wrote less than this share, its writes are not distinguished from the program's
-/// own.
+/// If the kernel, and instructions of which it is known what they did, wrote less than this share, what was written is
+/// not told.
 const USEFUL_SHARE: f64 = 0.01;
 
 /// Above this, a share is said in percent: as "one in N", it would be rounded by too much.
