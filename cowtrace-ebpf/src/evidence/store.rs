@@ -20,7 +20,7 @@ pub fn verb_of(
     address: u64,
     words: &Words,
 ) -> u32 {
-    // First: where nothing is told, the verifier need not look at what follows.
+    // Checked first: the verifier then removes the rest where this trace does not find out what stores do.
     if !are_values_wanted() || instruction == 0 {
         return 0;
     }

@@ -134,8 +134,8 @@ fn offset_of_general(number: u32) -> Option<u32> {
     Some(8 * (words as u32 & 0x1f))
 }
 
-/// Offset of a general register in `struct pt_regs`, bytes (arch/arm64/include/uapi/asm/ptrace.h); none of that which
-/// is always 0.
+/// Offset of a general register in `struct pt_regs`, bytes (arch/arm64/include/uapi/asm/ptrace.h). Register 31 is always
+/// 0 and is not saved.
 #[cfg(bpf_target_arch = "aarch64")]
 #[inline(always)]
 fn offset_of_general(number: u32) -> Option<u32> {

@@ -33,13 +33,13 @@ pub(super) fn converts(writer: &Writer) -> bool {
     is_conversion && is_perls(writer) && !counts_references(writer)
 }
 
-/// What spares the counting, which is at most so many bytes.
+/// Advice against the counting. `saves_at_most_bytes` is what was copied by it.
 pub(super) fn advice_on_counts(saves_at_most_bytes: u64) -> Advice {
     let what = "inherited values used in place, by no variable";
     Advice::helping(what, COUNTS, saves_at_most_bytes)
 }
 
-/// What spares the conversions, which are at most so many bytes.
+/// Advice against the conversions, likewise.
 pub(super) fn advice_on_conversions(saves_at_most_bytes: u64) -> Advice {
     let what = "numbers stored as numbers, before the fork";
     Advice::helping(what, NUMBERS, saves_at_most_bytes)

@@ -34,7 +34,7 @@ pub(super) fn is_collector(run: &Run, writer: &Writer) -> bool {
     module.contains("ruby") && COLLECTOR.iter().any(begins)
 }
 
-/// What spares its copies, which are at most so many bytes.
+/// Advice against the collector's copies. `saves_at_most_bytes` is what it copied.
 pub(super) fn advice_on_collector(run: &Run, saves_at_most_bytes: u64) -> Advice {
     let (what, how) = match version(run) {
         Some(version) if version >= WARMUP => ("Process.warmup", BY_WARMUP),
