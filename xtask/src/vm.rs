@@ -2,6 +2,8 @@
 //! Debian's Python, which run every case with every backend and report the counts. Needs no root (except
 //! to install QEMU) and no hardware acceleration.
 
+mod conditions;
+mod confinement;
 mod console;
 mod initramfs;
 pub(crate) mod instructions;
@@ -26,10 +28,10 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::{
+    conditions::Conditions,
     console::Transcript,
     initramfs::Initramfs,
     kernels::Choice,
-    lockdown::Lockdown,
     qemu::{Accelerator, Guest},
     verdict::Verdict,
 };
@@ -63,9 +65,8 @@ pub(crate) struct Options {
     /// Cases to run, by their names; all by default. One that is named twice runs twice
     #[arg(long = "case", value_name = "NAME", num_args = 1..)]
     cases: Vec<String>,
-    /// How far the kernel is locked down; then it is checked what cowtrace says
-    #[arg(long, value_enum)]
-    lockdown: Option<Lockdown>,
+    #[command(flatten)]
+    conditions: Conditions,
     /// Take the newest packages again instead of the kernels that are there
     #[arg(long)]
     refresh: bool,
@@ -143,6 +144,9 @@ fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outc
     packages::ensure(&[arch.emulator()])?;
     let mut files = programs::build(arch)?;
     files.extend(python::files(arch)?);
+    if let Some(confined) = options.conditions.confined {
+        files.push(confined.file()?);
+    }
     let runner = Runner {
         arch,
         initramfs: Initramfs::build("vm", &files, arch)?,
@@ -222,7 +226,7 @@ impl Runner<'_> {
                 Outcome {
                     arch: self.arch,
                     kernel: verdict.kernel.clone().unwrap_or_else(|| kernel.to_string()),
-                    faults: verdict.faults(self.arch, self.options.lockdown, &transcript),
+                    faults: verdict.faults(self.arch, self.options.conditions, &transcript),
                     verdict,
                 }
             }
@@ -243,12 +247,7 @@ impl Runner<'_> {
             accelerator: Accelerator::Emulation,
             backends: self.options.backends.clone(),
             cases: self.options.cases.clone(),
-            arguments: self
-                .options
-                .lockdown
-                .iter()
-                .map(|it| it.argument())
-                .collect(),
+            arguments: self.options.conditions.arguments(),
             counts_instructions: false,
         };
         guest.accelerator = *self.accelerator.get_or_init(|| qemu::fastest(&guest));

@@ -6,6 +6,7 @@ mod balance;
 mod bss;
 mod cgroup;
 mod command_line;
+mod confinement;
 mod consumers;
 mod exit;
 mod fields;
@@ -38,6 +39,7 @@ pub use cgroup::{
     CgroupFolders, CgroupMembers, CgroupMounts, CgroupVersion, MemoryCgroup, cgroup_paths_of,
 };
 pub use command_line::{describe_command, read_command_line, read_joined_arguments};
+pub use confinement::{Confinement, confinement};
 pub use consumers::{Consumers, MAX_CONSUMERS, largest_growers, read_consumers};
 pub use exit::oom_kills;
 pub use files::{hold_mapped, hold_named, hold_perf_map, hold_root, root_identity};

@@ -8,7 +8,10 @@ use std::{
     cell::RefCell, collections::HashMap, fs::File, io, os::unix::fs::FileExt as _, path::Path,
 };
 
-use super::fields::read_bounded;
+use super::{
+    confinement::{Confinement, confinement},
+    fields::read_bounded,
+};
 
 /// Most processes whose memory file is kept open. An open file does not keep the memory itself.
 const MAX_OPEN: usize = 64;
@@ -63,12 +66,14 @@ pub fn try_reading(root: &Path, pid: u32) -> io::Result<()> {
 }
 
 /// Why the kernel refuses a process's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Another user's, or one's own that is protected: root may.
     NotRoot,
     /// Root without the capability for it, as in a container.
     NoCapability,
+    /// By a security module, although this program has the capability.
+    Confined(Confinement),
     /// Even with the capability.
     Protected,
 }
@@ -82,16 +87,24 @@ const MOST_STATUS: u64 = 64 << 10;
 #[must_use]
 pub fn why_refused(root: &Path) -> Refusal {
     let status = read_bounded(&root.join("self/status"), MOST_STATUS).unwrap_or_default();
-    refusal_of(&status, nix::unistd::geteuid().is_root())
+    refusal_of(&status, nix::unistd::geteuid().is_root(), || {
+        confinement(root)
+    })
 }
 
-fn refusal_of(status: &[u8], is_root: bool) -> Refusal {
+fn refusal_of(
+    status: &[u8],
+    is_root: bool,
+    confined_by: impl Fn() -> Option<Confinement>,
+) -> Refusal {
     let status = String::from_utf8_lossy(status);
     let mut lines = status.lines();
     let effective = lines.find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     match (effective, is_root) {
-        (Some(mask), _) if mask & MAY_READ_OTHERS != 0 => Refusal::Protected,
+        (Some(mask), _) if mask & MAY_READ_OTHERS != 0 => {
+            confined_by().map_or(Refusal::Protected, Refusal::Confined)
+        }
         (_, true) => Refusal::NoCapability,
         (_, false) => Refusal::NotRoot,
     }
@@ -104,13 +117,22 @@ mod tests {
     #[test]
     fn a_refusal_has_its_reason() {
         let refusal = |mask: &str, is_root| {
-            refusal_of(format!("Name:\tx\nCapEff:\t{mask}\n").as_bytes(), is_root)
+            let status = format!("Name:\tx\nCapEff:\t{mask}\n");
+            refusal_of(status.as_bytes(), is_root, || None)
         };
         assert_eq!(refusal("0000000000000000", false), Refusal::NotRoot);
         assert_eq!(refusal("00000000a80425fb", true), Refusal::NoCapability);
         assert_eq!(refusal("000001fffeffffff", true), Refusal::Protected);
         assert_eq!(refusal("0000000000080000", false), Refusal::Protected);
-        assert_eq!(refusal_of(b"", true), Refusal::NoCapability);
+        assert_eq!(refusal_of(b"", true, || None), Refusal::NoCapability);
+        let profile = Confinement::AppArmor("docker-default".into());
+        let confined = |status: &str, is_root| {
+            refusal_of(status.as_bytes(), is_root, || Some(profile.clone()))
+        };
+        let with_all = confined("CapEff:\t000001ffffffffff\n", true);
+        assert_eq!(with_all, Refusal::Confined(profile.clone()));
+        let without = confined("CapEff:\t00000000a80425fb\n", true);
+        assert_eq!(without, Refusal::NoCapability);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The kernel's errors in plain words.
 
-use std::{error::Error, io};
+use std::{error::Error, io, path::Path};
 
 use nix::libc;
 
-use crate::foreign::printable;
+use crate::{
+    foreign::printable,
+    memory::{Confinement, confinement},
+};
 
 /// An error with its most likely meaning here.
 pub(super) fn explain_error(error: &(dyn Error + 'static)) -> String {
@@ -43,11 +46,27 @@ pub(super) fn end_of_verification(log: &str) -> Option<String> {
 /// The kernel's own "not supported", which has no name in user space (include/linux/errno.h).
 const ENOTSUPP: i32 = 524;
 
-fn meaning_of_code(code: i32) -> Option<&'static str> {
+fn meaning_of_code(code: i32) -> Option<String> {
+    if matches!(code, libc::EPERM | libc::EACCES) {
+        return Some(why_forbidden(confinement(Path::new("/proc")).as_ref()));
+    }
+    meaning_of_other(code).map(str::to_owned)
+}
+
+/// What may forbid it. The name of what confines this program is worth more than that something may.
+fn why_forbidden(confinement: Option<&Confinement>) -> String {
+    match confinement {
+        Some(by) => format!(
+            "{by} forbids it (the kernel's log has what was denied), or capabilities are missing, or a seccomp filter \
+             or a hardened kernel forbids it"
+        ),
+        None => "capabilities are missing, or a seccomp filter, a security module or a hardened kernel forbids it"
+            .to_owned(),
+    }
+}
+
+fn meaning_of_other(code: i32) -> Option<&'static str> {
     Some(match code {
-        libc::EPERM | libc::EACCES => {
-            "capabilities are missing, or a seccomp filter, a security module or a hardened kernel forbids it"
-        }
         libc::ENOENT => "this kernel has no such hook",
         libc::ENOTSUP | ENOTSUPP => "this kernel does not support it on this architecture",
         libc::ENOMEM => "no memory for the tables, or the memory lock limit is too low (ulimit -l)",
@@ -64,6 +83,16 @@ fn meaning_of_code(code: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_confines_this_program_is_named_where_something_is_forbidden() {
+        let profile = Confinement::AppArmor("docker-default".to_owned());
+        assert!(
+            why_forbidden(Some(&profile))
+                .starts_with("the AppArmor profile docker-default forbids it")
+        );
+        assert!(why_forbidden(None).starts_with("capabilities are missing"));
+    }
 
     #[test]
     fn the_end_of_a_verifiers_log_says_why_it_refused() {

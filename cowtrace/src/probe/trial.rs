@@ -14,6 +14,7 @@ use super::{
     load, offsets, programs,
     unseen::Unseen,
 };
+use crate::memory;
 
 /// A trial of something that tracing needs.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub fn try_ground() -> Vec<Trial> {
     let mut trials = vec![
         needed("privileges", try_privileges()),
         needed("lockdown, pid namespace", try_surroundings()),
+        needed("security module", Ok(describe_confinement())),
         needed("kernel types (BTF)", try_types()),
         needed("ring buffer, mapped arrays", try_maps()),
     ];
@@ -71,6 +73,14 @@ fn try_surroundings() -> Result<String, String> {
     check_surroundings(Path::new("/proc"))
         .map(|()| "not locked down, the machine's own pids".into())
         .map_err(|error| error.to_string())
+}
+
+/// Whether a security module may refuse what is tried next. That is not known before it does.
+fn describe_confinement() -> String {
+    match memory::confinement(Path::new("/proc")) {
+        Some(by) => format!("{by} decides too"),
+        None => "none confines cowtrace".into(),
+    }
 }
 
 fn try_types() -> Result<String, String> {

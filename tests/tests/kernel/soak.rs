@@ -30,8 +30,10 @@ const PAGES: &str = "8192";
 const LOOKS: u32 = 24;
 /// Looks by which it has what it needs: two bursts of forks have been by then.
 const WARM: usize = LOOKS as usize / 2;
-/// What may come after that: an early walk's memory that is used again, and what the allocator keeps of it.
-const SPARE_BYTES: u64 = 16 << 20;
+/// What may come after that: within 24 s not all of what it may keep is kept yet, which was 13 MiB on a quiet machine.
+const SPARE_BYTES: u64 = 32 << 20;
+/// What it may have for a moment beside that: an early walk takes some 30 MiB.
+const MOMENT_BYTES: u64 = 64 << 20;
 /// Most bytes that it keeps of each process: of its record alone.
 const BYTES_PER_PROCESS: u64 = 400;
 const MOST_PROCESSES: u64 = 16_384;
@@ -165,15 +167,21 @@ fn watch(tracer: &Tracer, recording: &Path, time: Duration) -> Vec<Use> {
 fn expect_no_growth(uses: &[Use], allowed_bytes: u64) {
     let (before, after) = uses.split_at(WARM);
     let most = |of: fn(&Use) -> u64, uses: &[Use]| uses.iter().map(of).max().unwrap_or(0);
-    for bytes in [
-        (|used: &Use| used.resident_bytes) as fn(&Use) -> u64,
-        |used| used.recording_bytes,
-    ] {
-        assert!(
-            most(bytes, after) <= most(bytes, before) + allowed_bytes,
-            "{uses:#?}"
-        );
-    }
+    // The least of some looks: a walk goes on in some of them and not in others, and that says nothing of growth.
+    let resident = |uses: &[Use]| uses.iter().map(|used| used.resident_bytes).min();
+    let (_, warm) = before.split_at(WARM / 2);
+    let (_, end) = after.split_at(after.len() / 2);
+    let (warm, end) = (resident(warm).unwrap_or(0), resident(end).unwrap_or(0));
+    assert!(end <= warm + allowed_bytes, "{warm} and {end}: {uses:#?}");
+    assert!(
+        most(|used| used.resident_bytes, after) <= end.max(warm) + MOMENT_BYTES,
+        "{uses:#?}"
+    );
+    let recorded = |used: &Use| used.recording_bytes;
+    assert!(
+        most(recorded, after) <= most(recorded, before) + allowed_bytes,
+        "{uses:#?}"
+    );
     // Files and mappings of processes that are being looked at come and go: as many as live at one time.
     let files = |used: &Use| used.open_files as u64;
     assert!(most(files, after) <= most(files, before) + 16, "{uses:#?}");

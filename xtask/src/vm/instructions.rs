@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     BACKENDS,
+    conditions::Conditions,
     initramfs::Initramfs,
     kernels::{self, Choice},
     programs,
@@ -46,7 +47,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<()> {
     say(&format!("counting instructions on {KERNEL}, some minutes"));
     let transcript = guest.boot(PATIENCE)?;
     let verdict = Verdict::read(&transcript.lines);
-    let faults = verdict.faults(ARCH, None, &transcript);
+    let faults = verdict.faults(ARCH, Conditions::default(), &transcript);
     if !faults.is_empty() {
         bail!("the machine failed: {}", faults.join("\n"));
     }

@@ -38,20 +38,9 @@ impl Lockdown {
         }
         match self {
             Self::Integrity => Vec::new(),
-            Self::Confidentiality => without_refusal(verdict),
+            Self::Confidentiality => verdict.without_refusal(REFUSAL),
         }
     }
-}
-
-/// Backends that trace although none may, or do not say why they cannot.
-fn without_refusal(verdict: &Verdict) -> Vec<String> {
-    let unclear = verdict.unavailable.iter();
-    let unclear = unclear
-        .filter(|one| !one.reason.contains(REFUSAL))
-        .map(|one| format!("{} does not name the lockdown: {}", one.backend, one.reason));
-    let tracing = verdict.results.chunk_by(|a, b| a.backend == b.backend);
-    let tracing = tracing.map(|results| format!("{} traced", results[0].backend));
-    unclear.chain(tracing).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{Outcome, console::Transcript, kernels::numbers, lockdown::Lockdown};
+use super::{Outcome, conditions::Conditions, console::Transcript, kernels::numbers};
 use crate::arch::Arch;
 
 /// The start of the guest's lines.
@@ -123,7 +123,7 @@ impl Verdict {
     pub(crate) fn faults(
         &self,
         arch: Arch,
-        lockdown: Option<Lockdown>,
+        conditions: Conditions,
         transcript: &Transcript,
     ) -> Vec<String> {
         let mut faults = self.alarms.clone();
@@ -143,13 +143,24 @@ impl Verdict {
             let tail = transcript.tail(TAIL).join("\n    ");
             faults.push(format!("the console's last lines:\n    {tail}"));
         }
-        faults.extend(lockdown.iter().flat_map(|level| level.faults(self)));
-        if lockdown != Some(Lockdown::Confidentiality) {
+        faults.extend(conditions.faults(self));
+        if !conditions.forbid_all() {
             faults.extend(self.missing_backends(arch));
         }
         let wrong = self.results.iter().filter(|result| !result.ok);
         faults.extend(wrong.map(|result| format!("{} of {}", result.case, result.backend)));
         faults
+    }
+
+    /// Backends that trace although none may, or do not say why they cannot.
+    pub(crate) fn without_refusal(&self, refusal: &str) -> Vec<String> {
+        let unclear = self.unavailable.iter();
+        let unclear = unclear
+            .filter(|one| !one.reason.contains(refusal))
+            .map(|one| format!("{} does not say \"{refusal}\": {}", one.backend, one.reason));
+        let tracing = self.results.chunk_by(|a, b| a.backend == b.backend);
+        let tracing = tracing.map(|results| format!("{} traced", results[0].backend));
+        unclear.chain(tracing).collect()
     }
 
     /// Backends that this kernel is known to have, but that could not run.
@@ -259,7 +270,7 @@ mod tests {
 
     fn faults_on(arch: Arch, lines: &[&str]) -> Vec<String> {
         let transcript = transcript(lines);
-        Verdict::read(&transcript.lines).faults(arch, None, &transcript)
+        Verdict::read(&transcript.lines).faults(arch, Conditions::default(), &transcript)
     }
 
     #[test]

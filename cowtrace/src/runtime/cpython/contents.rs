@@ -61,6 +61,10 @@ fn refusal_in_words(proc_root: &Path) -> String {
         Refusal::NoCapability => "root may not read its memory here, because it lacks CAP_SYS_PTRACE; in a \
             container, start that with `--cap-add SYS_PTRACE`"
             .into(),
+        Refusal::Confined(by) => format!(
+            "{by} does not let cowtrace read its memory: a rule for ptrace is missing (the kernel's log has what \
+             was denied)"
+        ),
         Refusal::Protected => "the kernel refuses to let anyone read its memory, root with CAP_SYS_PTRACE \
             included: it is protected, as the first process of some containers is. Give the pid of a Python \
             process of your service"

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use nix::{
     mount::{MsFlags, mount},
     sys::{
@@ -25,6 +25,12 @@ const SECURITY: &str = "/sys/kernel/security";
 /// An option of the kernel's command line: how many pages to write where instructions are counted.
 const INSTRUCTIONS: &str = "cowtrace.instructions=";
 /// An option of the kernel's command line: names separated by commas.
+/// The module whose policy the machine is to have, and where that lies.
+const MODULE: &str = "cowtrace.policy=";
+const POLICY: &str = "/policy";
+/// Where each module takes its policy.
+const APPARMOR: &str = "/sys/kernel/security/apparmor/.load";
+const SELINUX: &str = "/sys/fs/selinux";
 const BACKENDS: &str = "cowtrace.backends=";
 const CASES: &str = "cowtrace.cases=";
 
@@ -43,6 +49,27 @@ pub(crate) fn mount_all() -> Result<()> {
 pub(crate) fn mount_security() {
     let (kind, nothing): (_, Option<&str>) = (Some("securityfs"), None);
     let _ = mount(kind, SECURITY, kind, MsFlags::empty(), nothing);
+}
+
+/// Gives a security module its policy, if there is one: from now on its rules hold.
+pub(crate) fn load_policy() -> Result<()> {
+    let Some(module) = option(MODULE) else {
+        return Ok(());
+    };
+    let policy = fs::read(POLICY).context("cannot read the policy")?;
+    match module.as_str() {
+        "apparmor" => fs::write(APPARMOR, policy).context("AppArmor takes no policy"),
+        "selinux" => load_into_selinux(&policy).context("SELinux takes no policy"),
+        other => bail!("no policy is known of {other}"),
+    }
+}
+
+fn load_into_selinux(policy: &[u8]) -> Result<()> {
+    let (kind, nothing): (_, Option<&str>) = (Some("selinuxfs"), None);
+    mount(kind, SELINUX, kind, MsFlags::empty(), nothing)?;
+    fs::write(format!("{SELINUX}/load"), policy)?;
+    fs::write(format!("{SELINUX}/enforce"), "1")?;
+    Ok(())
 }
 
 /// How far the kernel is locked down: of `none [integrity] confidentiality` the word in brackets.

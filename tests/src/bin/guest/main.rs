@@ -41,6 +41,10 @@ fn boot() -> ! {
         machine::switch_off();
     }
     machine::mount_security();
+    if let Err(error) = machine::load_policy() {
+        console.tell(&json!({ "broken": format!("{error:#}") }));
+        machine::switch_off();
+    }
     console.tell(&machine::description());
     if let Some(pages) = machine::pages_for_instructions() {
         for line in instructions::of_all(&machine::backends(), pages) {
