@@ -61,6 +61,7 @@ impl Session<'_> {
             TraceTarget::Running(running) => {
                 identity.targets = running.pids();
                 identity.untraced_donors.clone_from(&running.donors);
+                identity.unread.clone_from(&running.unread);
                 let masters = &running.masters;
                 if running.watch.waits() {
                     // Those of a cgroup may come and go.

@@ -50,6 +50,8 @@ pub(super) struct RunningTargets {
     pub(super) watch: TargetWatch,
     /// Those of them that have their memory from a process that is not traced.
     pub(super) donors: Vec<UntracedDonor>,
+    /// What stays unknown because the memory of one of them may not be read, and why.
+    pub(super) unread: Option<String>,
 }
 
 impl RunningTargets {

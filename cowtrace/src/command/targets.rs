@@ -1,6 +1,6 @@
 //! From what the user gave to the processes to trace, at the start and later.
 
-use std::{path::Path, time::Instant};
+use std::{io, path::Path, time::Instant};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -13,7 +13,7 @@ use crate::{
     cli::TraceArgs,
     collect::{Collector, RunIdentity},
     foreign::printable,
-    memory,
+    memory::{self, Refusal},
     run::{TracedTarget, UntracedDonor},
     streams::say_to_user,
     targets::{self, FoundMaster, Target, TargetChange, TargetWatch, Wanted},
@@ -47,10 +47,12 @@ pub(super) fn choose_target(arguments: &TraceArgs) -> Result<(TraceTarget<'_>, V
             printable(name)
         ));
     }
+    let unread = unread_target(&masters);
     let running = RunningTargets {
         masters,
         watch,
         donors,
+        unread,
     };
     Ok((
         TraceTarget::Running(Box::new(running)),
@@ -66,6 +68,29 @@ fn untraced_donors(doubtful: &[u32], all: &[u32]) -> Vec<UntracedDonor> {
         say_to_user(format_args!("cowtrace: {}", untraced_donor(donor)));
     }
     donors
+}
+
+/// What stays unknown because the memory of a target may not be read, if so; says it. Without the capability for it
+/// nothing is traced, which is said elsewhere.
+fn unread_target(masters: &[FoundMaster]) -> Option<String> {
+    let root = Path::new("/proc");
+    let is_refused = |master: &&FoundMaster| {
+        let tried = memory::try_reading(root, master.pid);
+        tried.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let pid = masters.iter().find(is_refused)?.pid;
+    let by = match memory::why_refused(root) {
+        Refusal::NotRoot | Refusal::NoCapability => return None,
+        Refusal::Confined(by) => format!("{by} keeps"),
+        Refusal::Protected => "the kernel keeps".to_owned(),
+    };
+    say_to_user(format_args!(
+        "cowtrace: {by} it from reading process {pid}: copies are counted, but what was written, by which line, and \
+         what holds it stays unknown"
+    ));
+    Some(format!(
+        "objects, lines and variables ({by} cowtrace from reading process {pid})"
+    ))
 }
 
 /// Masters that may be workers: those that were given by pid, and one for each pattern.

@@ -369,6 +369,7 @@ impl Session<'_> {
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             targets: Vec::new(),
             untraced_donors: Vec::new(),
+            unread: None,
             traced_targets: self.targets.clone(),
             labels: self
                 .options

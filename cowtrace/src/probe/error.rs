@@ -121,6 +121,15 @@ impl ProbeError {
         }
     }
 
+    /// No program at all may be loaded.
+    pub(super) fn programs(error: &io::Error) -> Self {
+        Self::Refused {
+            what: "BPF programs".into(),
+            reason: explain::explain_error(error),
+            by_verifier: false,
+        }
+    }
+
     pub(super) fn object(error: &EbpfError) -> Self {
         Self::Refused {
             what: "the eBPF object".into(),

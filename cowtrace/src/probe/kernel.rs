@@ -1,6 +1,10 @@
 //! The running kernel: release, architecture, page size, and what it allows this process to do.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    os::fd::{FromRawFd as _, OwnedFd},
+    path::Path,
+};
 
 use nix::libc;
 
@@ -120,6 +124,42 @@ pub fn may_use_tables() -> bool {
         )
     };
     done == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EPERM)
+}
+
+/// Loads the smallest program that there is; fails with the system's error where none may be loaded.
+pub(super) fn try_smallest_program() -> io::Result<()> {
+    /// `BPF_PROG_LOAD` and `BPF_PROG_TYPE_SOCKET_FILTER` of include/uapi/linux/bpf.h.
+    const LOAD: libc::c_int = 5;
+    const SOCKET_FILTER: u32 = 1;
+    // "Put 0 into the result", "end".
+    let instructions: [u64; 2] = [0xb7, 0x95];
+    let licence = c"GPL";
+    // The first fields of `union bpf_attr` for this call: kind and number of instructions, both pointers, no log.
+    let count = instructions.len() as u64;
+    let request = [
+        u64::from(SOCKET_FILTER) | (count << 32),
+        instructions.as_ptr() as u64,
+        licence.as_ptr() as u64,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel reads the request and what it points to, which outlive the call, and writes nothing.
+    let made = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            LOAD,
+            &raw const request,
+            size_of_val(&request),
+        )
+    };
+    let made = i32::try_from(made).map_err(io::Error::other)?;
+    if made < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so this is a new descriptor that nobody else has.
+    drop(unsafe { OwnedFd::from_raw_fd(made) });
+    Ok(())
 }
 
 /// Whether the kernel's lockdown forbids BPF programs to read kernel memory

@@ -1,6 +1,8 @@
 //! Loads the object: sets its globals and the sizes of its maps, and attaches its programs.
 
-use aya::{Ebpf, EbpfLoader, maps::RingBuf};
+use std::io;
+
+use aya::{Ebpf, EbpfError, EbpfLoader, maps::RingBuf};
 use aya_log::EbpfLogger;
 use cowtrace_common::{
     object::{global, map, program},
@@ -17,7 +19,7 @@ use super::{
     cast::Cast,
     direct_map,
     error::ProbeError,
-    kernel::Kernel,
+    kernel::{Kernel, try_smallest_program},
     natives::Natives,
     offsets::{self, Globals},
     programs,
@@ -232,14 +234,29 @@ fn load_object(
         Some(cast) => loader.load(&cast.patch(OBJECT)),
         None => loader.load(OBJECT),
     };
-    result.map_err(|error| ProbeError::object(&error))
+    result.map_err(|error| why_not_loaded(&error))
+}
+
+/// Where no program may be loaded at all, the library says something else: that it knows of nothing the kernel can do.
+fn why_not_loaded(error: &EbpfError) -> ProbeError {
+    match try_smallest_program() {
+        Err(refused)
+            if matches!(
+                refused.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+            ) =>
+        {
+            ProbeError::programs(&refused)
+        }
+        _ => ProbeError::object(error),
+    }
 }
 
 /// Loads the object without globals, for programs that do nothing.
 pub(super) fn for_trial() -> Result<Ebpf, ProbeError> {
     object_loader()
         .load(OBJECT)
-        .map_err(|error| ProbeError::object(&error))
+        .map_err(|error| why_not_loaded(&error))
 }
 
 fn object_loader<'a>() -> EbpfLoader<'a> {

@@ -2,7 +2,11 @@
 
 use clap::Args;
 
-use super::{confinement::Confinement, lockdown::Lockdown, verdict::Verdict};
+use super::{
+    confinement::Confinement,
+    lockdown::Lockdown,
+    verdict::{CaseResult, Verdict},
+};
 
 /// What is forbidden; then it is checked what cowtrace says.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -30,6 +34,16 @@ impl Conditions {
     pub(crate) fn forbid_all(self) -> bool {
         self.lockdown == Some(Lockdown::Confidentiality)
             || self.confined.is_some_and(|it| !it.allows_bpf())
+    }
+
+    /// Whether a case ended as it should. Where memory may not be read, the count is all that can be right.
+    pub(crate) fn are_met_by(self, result: &CaseResult) -> bool {
+        let hides_memory = self.confined.is_some_and(Confinement::allows_bpf);
+        if hides_memory {
+            result.counted == result.expected
+        } else {
+            result.ok
+        }
     }
 
     /// What is wrong where this is forbidden.

@@ -21,7 +21,7 @@ const SUITE: &str = "bookworm";
 /// Where the guest looks for the policy.
 const PLACE: &str = "policy";
 /// The rules that the compiler of `AppArmor` may use, of those that it knows.
-const ABI: &str = "etc/apparmor.d/abi/kernel-5.4-vanilla";
+const ABI: &str = "etc/apparmor.d/abi/3.0";
 /// The policy version of `SELinux` that every kernel takes.
 const POLICY_VERSION: &str = "30";
 

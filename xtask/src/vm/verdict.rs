@@ -147,7 +147,10 @@ impl Verdict {
         if !conditions.forbid_all() {
             faults.extend(self.missing_backends(arch));
         }
-        let wrong = self.results.iter().filter(|result| !result.ok);
+        let wrong = self
+            .results
+            .iter()
+            .filter(|result| !conditions.are_met_by(result));
         faults.extend(wrong.map(|result| format!("{} of {}", result.case, result.backend)));
         faults
     }

@@ -29,6 +29,8 @@ pub struct RunIdentity {
     pub targets: Vec<u32>,
     /// Those of them that have their memory from a process that is not traced.
     pub untraced_donors: Vec<UntracedDonor>,
+    /// What stays unknown because the memory of one of them may not be read, and why.
+    pub unread: Option<String>,
     /// What the user gave.
     pub traced_targets: Vec<TracedTarget>,
     /// What the user called the run.
@@ -58,7 +60,10 @@ pub(in crate::collect) fn new_run(
         duration_ns,
         unfinished: false,
         backend: probe.backend.into(),
-        unseen: unseen.map(|unseen| unseen.text().into()).collect(),
+        unseen: unseen
+            .map(|unseen| unseen.text().into())
+            .chain(identity.unread)
+            .collect(),
         rejected: rejected
             .map(|tried| (tried.backend.into(), tried.reason.clone()))
             .collect(),

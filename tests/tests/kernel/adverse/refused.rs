@@ -53,6 +53,43 @@ fn what_is_hidden_or_read_only_does_not_matter_to_a_trace() {
     }
 }
 
+/// Executes its arguments in a domain of Landlock, which may look into no process outside of itself, whatever its
+/// capabilities (landlock(7)). It handles the making of sockets alone.
+const IN_DOMAIN: &str = "\
+import ctypes, os, struct, sys
+kernel = ctypes.CDLL(None, use_errno=True)
+handled = struct.pack('Q', 1 << 9)
+rules = kernel.syscall(444, handled, len(handled), 0)
+assert rules >= 0, os.strerror(ctypes.get_errno())
+assert kernel.prctl(38, 1, 0, 0, 0) == 0
+assert kernel.syscall(446, rules, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn where_memory_may_not_be_read_copies_are_counted_and_the_rest_is_called_unknown() {
+    if !can_trace("Landlock") {
+        return;
+    }
+    let mut workload = Workload::prepare("three-children");
+    let mut tracer = Tracer::under(&["python3", "-c", IN_DOMAIN], workload.pid());
+    let said = tracer.hear_after("cowtrace: the kernel keeps it from reading process ", ':');
+    assert_eq!(said, workload.pid().to_string());
+    let writers = workload.writers();
+    let report = tracer.stop();
+    let counts = report.counts_in(workload.start, workload.end);
+    assert_eq!(writers.len(), 3);
+    for writer in writers {
+        assert_eq!(counts[&writer.pid].copied, 1000);
+    }
+    let unseen = report.0["run"]["backend_unseen"].to_string();
+    assert!(
+        unseen.contains("objects, lines and variables (the kernel keeps cowtrace from reading"),
+        "{unseen}"
+    );
+    workload.end();
+}
+
 /// What cowtrace says of a process where it cannot trace.
 fn refused(command: &mut Command) -> Output {
     let pid = std::process::id().to_string();
