@@ -222,7 +222,10 @@ impl Runner<'_> {
     fn run(&self, kernel: &Choice, image: Result<PathBuf>) -> Outcome {
         match image.and_then(|image| self.boot(kernel, image)) {
             Ok(transcript) => {
-                let verdict = Verdict::read(&transcript.lines);
+                let mut verdict = Verdict::read(&transcript.lines);
+                for result in &mut verdict.results {
+                    result.ok = self.options.conditions.are_met_by(result);
+                }
                 Outcome {
                     arch: self.arch,
                     kernel: verdict.kernel.clone().unwrap_or_else(|| kernel.to_string()),

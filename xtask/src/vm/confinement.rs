@@ -100,7 +100,8 @@ fn apparmor(tools: &Path, profile: &Path, target: &Path) -> Command {
     let mut compiler = Command::new(tools.join("sbin/apparmor_parser"));
     let abi = tools.join(ABI);
     compiler
-        .args(["--skip-kernel-load", "--skip-cache", "--quiet", "--ofile"])
+        .args(["--config-file", "/dev/null", "--skip-kernel-load"])
+        .args(["--skip-cache", "--quiet", "--ofile"])
         .arg(target)
         .arg("--policy-features")
         .arg(&abi)

@@ -147,10 +147,7 @@ impl Verdict {
         if !conditions.forbid_all() {
             faults.extend(self.missing_backends(arch));
         }
-        let wrong = self
-            .results
-            .iter()
-            .filter(|result| !conditions.are_met_by(result));
+        let wrong = self.results.iter().filter(|result| !result.ok);
         faults.extend(wrong.map(|result| format!("{} of {}", result.case, result.backend)));
         faults
     }
