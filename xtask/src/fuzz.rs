@@ -48,13 +48,19 @@ pub(crate) struct Options {
     /// How long to fuzz each
     #[arg(long, default_value_t = 60, value_parser = value_parser!(u32).range(1..))]
     seconds: u32,
+    /// Only see whether all of them compile, which takes a minute
+    #[arg(long, conflicts_with_all = ["targets", "seconds"])]
+    check: bool,
 }
 
 /// Builds the targets, and fuzzes one after the other; fails if any of them failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     packages::ensure(&[setup::C_COMPILER, CPP_COMPILER])?;
     let folder = workspace::target()?.join("fuzz");
-    let programs = build(&folder)?;
+    if options.check {
+        return cargo_in("check", &folder).map(|_| ());
+    }
+    let programs = cargo_in("build", &folder)?;
     let all = seed(&programs, &folder)?;
     let mut failed = Vec::new();
     for target in chosen(&all, &options.targets)? {
@@ -80,11 +86,11 @@ struct Target {
     max_bytes: u32,
 }
 
-/// Builds everything in a separate folder, and returns where the programs are.
-fn build(folder: &Path) -> Result<PathBuf> {
+/// Builds or checks everything in a separate folder, and returns where the programs are.
+fn cargo_in(action: &str, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let host = workspace::host()?;
-    let mut cargo = workspace::cargo(&["build", "--release", "--locked"])?;
+    let mut cargo = workspace::cargo(&[action, "--release", "--locked"])?;
     cargo
         .args(["--manifest-path", "fuzz/Cargo.toml"])
         // Otherwise the flags would apply to build scripts, too.

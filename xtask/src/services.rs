@@ -32,6 +32,11 @@ const NEEDS: &[Need] = &[
         why: "tests trace PHP, whose heap they recognize",
     },
     Need {
+        program: "Rscript",
+        packages: &["r-base-core"],
+        why: "tests trace R, whose collector marks each vector",
+    },
+    Need {
         program: "starman",
         packages: &["starman"],
         why: "tests trace a Perl service",

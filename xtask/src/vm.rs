@@ -99,6 +99,16 @@ impl Options {
         let chosen = self.kernels.iter();
         chosen.map(|kernel| (self.arch, kernel.clone())).collect()
     }
+
+    /// The backends of each machine with a kernel: one each where processors would be idle otherwise. In a table, a
+    /// kernel has one column.
+    fn backends_of_machines(&self, kernels: usize) -> Vec<Vec<String>> {
+        if kernels < at_a_time() && self.write_table.is_none() {
+            let each = self.backends.iter();
+            return each.map(|backend| vec![backend.clone()]).collect();
+        }
+        vec![self.backends.clone()]
+    }
 }
 
 /// The outcome of a machine's run.
@@ -153,17 +163,20 @@ fn run_on(arch: Arch, kernels: &[&Choice], options: &Options) -> Result<Vec<Outc
         options,
         accelerator: OnceLock::new(),
     };
-    let images = kernels.iter().map(|kernel| {
-        let image = kernels::image(kernel, arch, options.refresh);
-        (*kernel, image)
+    let images = kernels.iter().flat_map(|kernel| {
+        let groups = options.backends_of_machines(kernels.len());
+        groups.into_iter().map(move |backends| {
+            let image = kernels::image(kernel, arch, options.refresh);
+            (*kernel, image, backends)
+        })
     });
     let waiting = Mutex::new(images.enumerate().collect::<VecDeque<_>>());
     let outcomes = Mutex::new(BTreeMap::new());
     // Outside the loop's condition, which would hold the lock while a machine runs.
     let next = || locked(&waiting).pop_front();
     let work = || {
-        while let Some((place, (kernel, image))) = next() {
-            let outcome = runner.run(kernel, image);
+        while let Some((place, (kernel, image, backends))) = next() {
+            let outcome = runner.run(kernel, image, backends);
             let _ = verdict::print(&outcome, &mut io::stdout().lock());
             locked(&outcomes).insert(place, outcome);
         }
@@ -219,8 +232,8 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     /// A kernel that cannot be obtained fails by itself; the others still run.
-    fn run(&self, kernel: &Choice, image: Result<PathBuf>) -> Outcome {
-        match image.and_then(|image| self.boot(kernel, image)) {
+    fn run(&self, kernel: &Choice, image: Result<PathBuf>, backends: Vec<String>) -> Outcome {
+        match image.and_then(|image| self.boot(kernel, image, backends)) {
             Ok(transcript) => {
                 let mut verdict = Verdict::read(&transcript.lines);
                 for result in &mut verdict.results {
@@ -242,13 +255,13 @@ impl Runner<'_> {
         }
     }
 
-    fn boot(&self, kernel: &Choice, image: PathBuf) -> Result<Transcript> {
+    fn boot(&self, kernel: &Choice, image: PathBuf, backends: Vec<String>) -> Result<Transcript> {
         let mut guest = Guest {
             arch: self.arch,
             kernel: image,
             initramfs: self.initramfs.path().to_path_buf(),
             accelerator: Accelerator::Emulation,
-            backends: self.options.backends.clone(),
+            backends,
             cases: self.options.cases.clone(),
             arguments: self.options.conditions.arguments(),
             counts_instructions: false,

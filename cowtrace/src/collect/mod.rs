@@ -15,6 +15,7 @@ mod grown;
 mod holders;
 mod machine;
 mod processes;
+mod programs;
 #[cfg(test)]
 mod properties;
 mod schedule;

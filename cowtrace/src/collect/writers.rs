@@ -11,6 +11,7 @@ use cowtrace_common::evidence::Evidence;
 use super::{
     clock::Clock,
     processes::{records::Records, rows::kind_of_touch},
+    programs::{LivingProcesses, ProgramsBySlot, ReadableProgram, living_by_program},
 };
 use crate::{
     probe::{Probe, Tables},
@@ -26,10 +27,6 @@ const DEVIATIONS: f64 = 1.96;
 const MAX_LOOKS: u32 = 1 << 12;
 /// Time after its start in which a program may still load an interpreter, ns.
 const SETTLED_NS: u64 = 1_000_000_000;
-/// Ancestors that are searched for generated code.
-const MAX_ANCESTORS: usize = 4;
-/// Siblings that are read if the writer itself has exited.
-const MAX_SIBLINGS: usize = 3;
 
 /// The evidence of who wrote, by program. A program is known by the record that began it.
 pub(super) struct WriterEvidence {
@@ -44,6 +41,7 @@ pub(super) struct WriterEvidence {
     starting: Vec<StartingProgram>,
     /// Squares of the copies for which each piece of evidence stands, where these are several.
     squares: f64,
+    living: LivingProcesses,
 }
 
 /// A program that may still load an interpreter.
@@ -86,6 +84,7 @@ impl WriterEvidence {
             natives: HashSet::new(),
             starting: Vec::new(),
             squares: 0.0,
+            living: LivingProcesses::default(),
         }
     }
 
@@ -99,7 +98,9 @@ impl WriterEvidence {
         loss: &mut Loss,
         mut keep: impl FnMut(&PythonCopy<'_>),
     ) {
-        let mut programs = ProgramsBySlot::new(records);
+        self.living.renew(records, self.clock.elapsed_ns());
+        // Given back below.
+        let mut programs = ProgramsBySlot::new(std::mem::take(&mut self.living));
         for evidence in waiting {
             let Some(program) = programs.of_slot(records, evidence.core.slot()) else {
                 if evidence.is_touch() {
@@ -138,6 +139,7 @@ impl WriterEvidence {
         for program in programs.found() {
             self.settle_words(program, records, &probe.tables);
         }
+        self.living = programs.living;
     }
 
     /// Adds one copy; returns the address of the type if an object was written.
@@ -331,69 +333,4 @@ fn slots_of(records: &Records, program: u32) -> impl Iterator<Item = u32> {
         .alive()
         .filter(move |record| records.program_of(record.id) == program)
         .filter_map(|record| record.slot)
-}
-
-/// Process ids of the living, by program.
-fn living_by_program(records: &Records) -> HashMap<u32, Vec<u32>> {
-    let mut pids: HashMap<u32, Vec<u32>> = HashMap::new();
-    for record in records.alive().filter(|record| !record.is_launcher) {
-        pids.entry(records.program_of(record.id))
-            .or_default()
-            .push(record.pid);
-    }
-    pids
-}
-
-/// The programs of slots, each found once for many pieces of evidence.
-struct ProgramsBySlot {
-    living: HashMap<u32, Vec<u32>>,
-    by_slot: HashMap<u32, Option<ReadableProgram>>,
-}
-
-/// The program that a slot's process runs, and which processes can be read to name a writer.
-struct ReadableProgram {
-    /// The record that began it.
-    id: u32,
-    /// The process itself first; none for the launcher.
-    pids: Vec<u32>,
-    ancestors: Vec<u32>,
-}
-
-impl ProgramsBySlot {
-    fn new(records: &Records) -> Self {
-        Self {
-            living: living_by_program(records),
-            by_slot: HashMap::new(),
-        }
-    }
-
-    /// All programs found.
-    fn found(&self) -> HashSet<u32> {
-        let found = self.by_slot.values().flatten();
-        found.map(|program| program.id).collect()
-    }
-
-    fn of_slot(&mut self, records: &Records, slot: u32) -> Option<&ReadableProgram> {
-        let living = &self.living;
-        let found = self.by_slot.entry(slot).or_insert_with(|| {
-            let record = records.written_in_slot(slot)?;
-            let (id, pid, is_launcher) = (record.id, record.pid, record.is_launcher);
-            let program_id = records.program_of(id);
-            let mut program = ReadableProgram {
-                id: program_id,
-                pids: Vec::new(),
-                ancestors: Vec::new(),
-            };
-            if !is_launcher {
-                let siblings = living.get(&program_id).into_iter().flatten().copied();
-                let siblings = siblings.filter(|&other| other != pid);
-                program.pids = std::iter::once(pid)
-                    .chain(siblings.take(MAX_SIBLINGS))
-                    .collect();
-                program.ancestors = records.ancestors_of(id, MAX_ANCESTORS);
-            }
-            Some(program)
-        });
-        found.as_ref()
-    }
 }

@@ -7,7 +7,7 @@ use super::{
     causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
     growth::{VerdictKind, growth_of_tree},
-    perl, ruby,
+    perl, php, r, ruby,
     saving::Promise,
     symbols::advice_on_symbols,
     writers::{KnownPages, pages},
@@ -98,6 +98,13 @@ fn on_other_runtimes(run: &Run) -> Vec<Advice> {
     if share(run, perl::converts) >= SHARE {
         let saves = at_most(run, perl::converts);
         all.push(perl::advice_on_conversions(saves));
+    }
+    if share(run, php::is_collector) >= SHARE {
+        all.push(php::advice_on_collector(at_most(run, php::is_collector)));
+    }
+    let by_r = |writer: &Writer| r::notes_in_vectors(run, writer);
+    if share(run, by_r) >= SHARE {
+        all.push(r::advice_on_vectors(at_most(run, by_r)));
     }
     all
 }

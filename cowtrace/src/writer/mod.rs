@@ -11,7 +11,7 @@ mod program;
 mod stacks;
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -37,6 +37,9 @@ use stacks::Stacks;
 
 /// Most distinct writers: about 8 MiB. Further ones are grouped by kind and type.
 const MAX_WRITERS: usize = 65_536;
+
+/// Pages by kind of write, in the order of [`WriteKind::ALL`], and by what the instruction did.
+type VerbSums = [[u64; Verb::ALL.len()]; WriteKind::ALL.len()];
 
 /// A writer during the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +76,7 @@ pub struct Writers {
     held: HeldFiles,
     early: EarlyNames,
     /// Pages by kind of write and by what their instructions did, for the log.
-    verbs: BTreeMap<(WriteKind, u32), u64>,
+    verbs: VerbSums,
 }
 
 impl Writers {
@@ -154,8 +157,7 @@ impl Writers {
             0
         });
         *sum += evidence.pages();
-        let verb = evidence.verb() as u32;
-        *self.verbs.entry((kind, verb)).or_default() += evidence.pages();
+        self.verbs[kind as usize][evidence.verb() as usize] += evidence.pages();
         matches!(kind, WriteKind::Refcount | WriteKind::Gc).then_some(what)
     }
 
@@ -230,11 +232,15 @@ impl Writers {
 }
 
 /// What the instructions of each kind of writes did, in words for the log.
-fn verbs_in_words(verbs: &BTreeMap<(WriteKind, u32), u64>) -> String {
-    let words = verbs.iter().map(|((kind, verb), pages)| {
-        let verb = Verb::from_u32(*verb);
-        format!("{} {verb:?} {pages}", kind.name())
-    });
+fn verbs_in_words(verbs: &VerbSums) -> String {
+    let of_kind = |(kind, pages): (WriteKind, &[u64; Verb::ALL.len()])| {
+        let of_verb = Verb::ALL.into_iter().zip(*pages);
+        let words = of_verb
+            .filter(|(_, pages)| *pages > 0)
+            .map(|(verb, pages)| format!("{} {verb:?} {pages}", kind.name()));
+        words.collect::<Vec<_>>()
+    };
+    let words = WriteKind::ALL.into_iter().zip(verbs).flat_map(of_kind);
     words.collect::<Vec<_>>().join(", ")
 }
 

@@ -130,6 +130,54 @@ fn what_perl_copies_is_spared_by_what_its_advice_says() {
     assert!(promised.abs_diff(spared) < 100, "{promised}");
 }
 
+/// A worker of another language that uses what its master loaded, in one of the ways of a script.
+fn worker_of(interpreter: &str, name: &str, script: &str, how: &str) -> Report {
+    let folder = Folder::new(&format!("stores-{name}-{how}"));
+    let path = folder.path(name);
+    fs::write(&path, script).expect("a file");
+    traced(Command::new(interpreter).args([&path, how]), &[])
+}
+
+/// That following some advice spares what it promises at most, and more than half of that.
+#[track_caller]
+fn expect_spared(before: &Report, after: &Report, what: &str) {
+    let spared = copied(before) - copied(after);
+    let promised = promised(before, what).expect("advice");
+    println!(
+        "{} pages, then {}; at most {promised} were promised",
+        copied(before),
+        copied(after)
+    );
+    assert!(spared <= promised && spared > promised / 2, "{spared}");
+}
+
+/// PHP's collector looks at whatever may be part of a cycle, with what that leads to.
+#[test]
+fn what_php_collects_is_spared_by_what_its_advice_says() {
+    if !can_trace("what_php_collects_is_spared_by_what_its_advice_says") {
+        return;
+    }
+    let php = |how: &str| worker_of("php", "stores.php", include_str!("stores.php"), how);
+    for how in ["arrays", "objects"] {
+        let (before, after) = (php(how), php(&format!("{how}-uncollected")));
+        expect_spared(&before, &after, "gc_disable() before the fork");
+        assert_eq!(promised(&after, "gc_disable() before the fork"), None);
+    }
+}
+
+/// R marks vectors, links them into lists and counts references to them: the fewer, the less.
+#[test]
+fn what_r_notes_in_vectors_is_spared_by_what_its_advice_says() {
+    if !can_trace("what_r_notes_in_vectors_is_spared_by_what_its_advice_says") {
+        return;
+    }
+    let r = |how: &str| worker_of("Rscript", "stores.R", include_str!("stores.R"), how);
+    let whole = r("row");
+    for how in ["loop", "apply"] {
+        expect_spared(&r(how), &whole, "few long vectors in place of lists");
+    }
+}
+
 /// A master with a dict and lists of strings, and two workers; it obeys one line after the other.
 const SERVICE: &str = include_str!("service.py");
 /// Of the writes to reference counts and to the collector's headers, at least this part is a store that such a write

@@ -167,13 +167,16 @@ fn redis_that_saves_copies_in_its_master_what_clients_write() {
 }
 
 /// Requests a path from puma until both workers have answered.
-fn traced_puma(path: &str) -> Report {
-    let folder = Folder::new("puma");
+fn traced_puma(path: &str, is_tidy: bool) -> Report {
+    let folder = Folder::new(&format!("puma{}{is_tidy}", path.replace('/', "-")));
     let mut command = Command::new(installed("puma"));
     command
         .arg("-C")
         .arg(format!("{SCRIPTS}/puma_service.rb"))
         .env("SOCKET", folder.path(SOCKET));
+    if is_tidy {
+        command.env("TIDY", "1");
+    }
     traced_workers(&mut command, folder, path)
 }
 
@@ -212,7 +215,7 @@ fn collecting_garbage_in_ruby_is_told_by_the_collectors_functions() {
     if !can_trace("ruby-collect") {
         return;
     }
-    let report = traced_puma("/collect");
+    let report = traced_puma("/collect", false);
     let all = report.written(|_| true);
     // Debian's library is stripped: a function without a name is recognized by the exported ones around it.
     let unnamed = report.0["unnamed_functions"].as_array().expect("a list");
@@ -238,12 +241,38 @@ fn collecting_garbage_in_ruby_is_told_by_the_collectors_functions() {
     );
 }
 
+/// Whichever of the two it is after following the advice, it is less, and no more less than was promised.
+#[test]
+fn what_rubys_collector_copies_is_spared_by_what_its_advice_says() {
+    if !can_trace("ruby-tidy") {
+        return;
+    }
+    let copied = |report: &Report| number(&report.0["totals"], "copied_pages");
+    for path in ["/collect", "/keep"] {
+        let (before, after) = (traced_puma(path, false), traced_puma(path, true));
+        let advice = before.0["advice"].as_array().expect("advice");
+        let advice = advice.iter().find(|it| {
+            let what = it["what"].as_str().unwrap_or_default();
+            what.starts_with("4 x GC.start, then GC.compact")
+        });
+        let promised = advice.map(|it| number(it, "saves_at_most_bytes") / 4_096);
+        let promised = promised.unwrap_or_else(|| panic!("{path}: {}", before.0["advice"]));
+        let (before, after) = (copied(&before), copied(&after));
+        println!("{path}: {before} pages, then {after}; at most {promised} were promised");
+        let spared = before.checked_sub(after).expect("it spares something");
+        assert!(
+            spared <= promised && spared > promised / 4,
+            "{path}: {spared}"
+        );
+    }
+}
+
 #[test]
 fn changing_strings_in_ruby_is_told_by_the_functions_that_do() {
     if !can_trace("ruby-change") {
         return;
     }
-    let report = traced_puma("/change");
+    let report = traced_puma("/change", false);
     let all = report.written(|_| true);
     let by_strings = report.written(|writer| {
         function(writer).starts_with("rb_str") || function(writer).contains("mem")

@@ -8,9 +8,18 @@ workers 2
 threads 1, 1
 preload_app!
 
+# What cowtrace advises for a Ruby before 3.3.
+if ENV["TIDY"]
+  before_fork do
+    4.times { GC.start }
+    GC.compact
+  end
+end
+
 app do |env|
   case env["PATH_INFO"]
   when "/collect" then GC.start
+  when "/keep" then kept = Array.new(100_000) { |number| [number] }
   when "/change" then titles.each { |title| title << "!" }
   end
   [200, {}, [Process.pid.to_s]]

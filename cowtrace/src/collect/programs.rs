@@ -1,0 +1,97 @@
+//! Which program the process of a slot runs, and which processes can be read to name what wrote in it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::processes::records::Records;
+
+/// Ancestors that are searched for generated code.
+const MAX_ANCESTORS: usize = 4;
+/// Siblings that are read if the writer itself has exited.
+const MAX_SIBLINGS: usize = 3;
+
+/// Process ids of the living, by program.
+pub(super) fn living_by_program(records: &Records) -> HashMap<u32, Vec<u32>> {
+    let mut pids: HashMap<u32, Vec<u32>> = HashMap::new();
+    for record in records.alive().filter(|record| !record.is_launcher) {
+        pids.entry(records.program_of(record.id))
+            .or_default()
+            .push(record.pid);
+    }
+    pids
+}
+
+/// Processes that could be read some moments ago, by program. Where there are thousands, looking for them each time that
+/// evidence comes would take longer than the evidence; one that has ended since then cannot be read, and the next one is.
+#[derive(Default)]
+pub(super) struct LivingProcesses {
+    by_program: HashMap<u32, Vec<u32>>,
+    /// Since the start.
+    renewed_ns: Option<u64>,
+}
+
+/// How old they may be, ns.
+const LIVING_AGE_NS: u64 = 100_000_000;
+
+impl LivingProcesses {
+    pub(super) fn renew(&mut self, records: &Records, now_ns: u64) {
+        let age_ns = self.renewed_ns.map(|at| now_ns.saturating_sub(at));
+        if age_ns.is_none_or(|age| age > LIVING_AGE_NS) {
+            self.by_program = living_by_program(records);
+            self.renewed_ns = Some(now_ns);
+        }
+    }
+}
+
+/// The programs of slots, each found once for many pieces of evidence.
+pub(super) struct ProgramsBySlot {
+    pub(super) living: LivingProcesses,
+    by_slot: HashMap<u32, Option<ReadableProgram>>,
+}
+
+/// The program that a slot's process runs, and which processes can be read to name a writer.
+pub(super) struct ReadableProgram {
+    /// The record that began it.
+    pub(super) id: u32,
+    /// The process itself first; none for the launcher.
+    pub(super) pids: Vec<u32>,
+    pub(super) ancestors: Vec<u32>,
+}
+
+impl ProgramsBySlot {
+    pub(super) fn new(living: LivingProcesses) -> Self {
+        Self {
+            living,
+            by_slot: HashMap::new(),
+        }
+    }
+
+    /// All programs found.
+    pub(super) fn found(&self) -> HashSet<u32> {
+        let found = self.by_slot.values().flatten();
+        found.map(|program| program.id).collect()
+    }
+
+    pub(super) fn of_slot(&mut self, records: &Records, slot: u32) -> Option<&ReadableProgram> {
+        let living = &self.living.by_program;
+        let found = self.by_slot.entry(slot).or_insert_with(|| {
+            let record = records.written_in_slot(slot)?;
+            let (id, pid, is_launcher) = (record.id, record.pid, record.is_launcher);
+            let program_id = records.program_of(id);
+            let mut program = ReadableProgram {
+                id: program_id,
+                pids: Vec::new(),
+                ancestors: Vec::new(),
+            };
+            if !is_launcher {
+                let siblings = living.get(&program_id).into_iter().flatten().copied();
+                let siblings = siblings.filter(|&other| other != pid);
+                program.pids = std::iter::once(pid)
+                    .chain(siblings.take(MAX_SIBLINGS))
+                    .collect();
+                program.ancestors = records.ancestors_of(id, MAX_ANCESTORS);
+            }
+            Some(program)
+        });
+        found.as_ref()
+    }
+}

@@ -1,0 +1,70 @@
+//! PHP: what its collector of cycles copies, and what spares that.
+
+use super::advice_item::Advice;
+use crate::run::Writer;
+
+/// How the functions of the collector are called (`zend_gc.c`). Where symbols are missing, all of it is under the one
+/// that is exported, `zend_gc_collect_cycles`.
+const COLLECTOR: [&str; 2] = ["zend_gc_", "gc_"];
+
+/// Measured with 100,000 arrays and 100,000 objects (PHP 8.2): 9,760 to 11,660 pages, without the collector 6,470 and
+/// 5,140.
+const WRITES: &str = "PHP looks for cycles after every 10,000 values that may be part of one. It counts references down \
+                      and up again in all that they lead to, also in what the master loaded. Without it, taking a \
+                      value still counts a reference. Cycles are then freed when a worker ends: have workers replaced \
+                      (pm.max_requests), and watch what they hold.";
+
+/// Whether PHP's collector of cycles wrote.
+pub(super) fn is_collector(writer: &Writer) -> bool {
+    let function = writer.function.as_deref().unwrap_or_default();
+    let is_of_collector = COLLECTOR.iter().any(|it| function.starts_with(it));
+    is_of_collector && is_phps(writer)
+}
+
+/// Advice against the collector's copies. `saves_at_most_bytes` is what it copied.
+pub(super) fn advice_on_collector(saves_at_most_bytes: u64) -> Advice {
+    let what = "gc_disable() before the fork, or zend.enable_gc=0";
+    Advice::helping(what, WRITES, saves_at_most_bytes)
+}
+
+/// `php`, `php8.2`, `php-fpm8.2`, `libphp8.2.so`.
+fn is_phps(writer: &Writer) -> bool {
+    let module = writer.module.as_deref().unwrap_or_default();
+    let rest = module.strip_prefix("lib").unwrap_or(module);
+    rest.strip_prefix("php")
+        .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphabetic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Store, WriteKind};
+
+    fn writer(module: &str, function: &str) -> Writer {
+        Writer {
+            kind: WriteKind::Other,
+            type_name: None,
+            function: Some(function.into()),
+            module: Some(module.into()),
+            inlined: Vec::new(),
+            system_call: None,
+            region_id: None,
+            python_stack: None,
+            native_stack: None,
+            store: Some(Store::Decrement),
+            copied_pages: 1,
+        }
+    }
+
+    #[test]
+    fn the_collector_is_known_by_its_functions() {
+        for module in ["php", "php8.2", "php-fpm8.2", "libphp8.2.so"] {
+            for function in ["zend_gc_collect_cycles", "gc_mark_grey", "gc_possible_root"] {
+                assert!(is_collector(&writer(module, function)), "{module}");
+            }
+            assert!(!is_collector(&writer(module, "execute_ex")));
+        }
+        assert!(!is_collector(&writer("libphpish.so", "gc_mark")));
+        assert!(!is_collector(&writer("libruby.so", "gc_mark")));
+    }
+}
