@@ -30,7 +30,7 @@ pub(super) struct LivingProcesses {
 }
 
 /// How old they may be, ns.
-const LIVING_AGE_NS: u64 = 100_000_000;
+const LIVING_AGE_NS: u64 = 500_000_000;
 
 impl LivingProcesses {
     pub(super) fn renew(&mut self, records: &Records, now_ns: u64) {
@@ -45,7 +45,7 @@ impl LivingProcesses {
 /// The programs of slots, each found once for many pieces of evidence.
 pub(super) struct ProgramsBySlot {
     pub(super) living: LivingProcesses,
-    by_slot: HashMap<u32, Option<ReadableProgram>>,
+    by_slot: foldhash::HashMap<u32, Option<ReadableProgram>>,
 }
 
 /// The program that a slot's process runs, and which processes can be read to name a writer.
@@ -61,7 +61,7 @@ impl ProgramsBySlot {
     pub(super) fn new(living: LivingProcesses) -> Self {
         Self {
             living,
-            by_slot: HashMap::new(),
+            by_slot: foldhash::HashMap::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 //! can be read to name the writer.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -10,7 +10,7 @@ use cowtrace_common::evidence::Evidence;
 
 use super::{
     clock::Clock,
-    processes::{records::Records, rows::kind_of_touch},
+    processes::{record::Record, records::Records, rows::kind_of_touch},
     programs::{LivingProcesses, ProgramsBySlot, ReadableProgram, living_by_program},
 };
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
 /// Standard deviations that 19 of 20 errors stay within.
 const DEVIATIONS: f64 = 1.96;
 
-/// Number of looks for an interpreter in a program: over some minutes.
-const MAX_LOOKS: u32 = 1 << 12;
+/// Longest pause between looks for an interpreter in a program: the last look is after some minutes.
+const MAX_PAUSE: u32 = 1 << 11;
 /// Time after its start in which a program may still load an interpreter, ns.
 const SETTLED_NS: u64 = 1_000_000_000;
 
@@ -37,8 +37,10 @@ pub(super) struct WriterEvidence {
     interpreters: HashMap<u32, u32>,
     /// Programs without objects that words around an address could identify.
     natives: HashSet<u32>,
-    /// Programs that may still load an interpreter.
-    starting: Vec<StartingProgram>,
+    /// Programs that may still load an interpreter, by the look that is due.
+    starting: BTreeMap<u32, Vec<StartingProgram>>,
+    /// Looks so far.
+    looks: u32,
     /// Squares of the copies for which each piece of evidence stands, where these are several.
     squares: f64,
     living: LivingProcesses,
@@ -48,8 +50,8 @@ pub(super) struct WriterEvidence {
 struct StartingProgram {
     /// The record of a process that runs it.
     process: u32,
-    /// How often it was due for a look.
-    looks: u32,
+    /// Looks until the next one; twice as many each time.
+    pause: u32,
 }
 
 /// A copy of memory of a Python program.
@@ -82,7 +84,8 @@ impl WriterEvidence {
             writers: Writers::new(proc_root),
             interpreters: HashMap::new(),
             natives: HashSet::new(),
-            starting: Vec::new(),
+            starting: BTreeMap::new(),
+            looks: 0,
             squares: 0.0,
             living: LivingProcesses::default(),
         }
@@ -232,9 +235,10 @@ impl WriterEvidence {
     pub(super) fn await_interpreter(&mut self, id: u32, records: &Records, probe: &Probe) {
         let program = records.program_of(id);
         if probe.pythons.is_some() && !self.interpreters.contains_key(&program) {
-            self.starting.push(StartingProgram {
+            let due = self.starting.entry(self.looks + 1).or_default();
+            due.push(StartingProgram {
                 process: id,
-                looks: 0,
+                pause: 1,
             });
         }
     }
@@ -243,16 +247,23 @@ impl WriterEvidence {
     /// threads, and may fork at any time after that. Called every 50 ms; the looks become rarer, since
     /// most programs have no interpreter.
     pub(super) fn look_for_interpreters(&mut self, records: &Records, probe: &mut Probe) {
-        for mut starting in std::mem::take(&mut self.starting) {
-            starting.looks += 1;
-            if starting.looks.is_power_of_two() {
-                self.find_interpreter(starting.process, records, probe);
+        self.looks += 1;
+        let Some(due) = self.starting.remove(&self.looks) else {
+            return;
+        };
+        for StartingProgram { process, pause } in due {
+            let is_alive = |record: &Record| record.exited_ns.is_none();
+            if !records.get(process).is_some_and(is_alive) {
+                continue;
             }
-            let program = records.program_of(starting.process);
-            let record = records.get(starting.process);
-            let is_alive = record.is_some_and(|record| record.exited_ns.is_none());
-            if is_alive && starting.looks < MAX_LOOKS && !self.interpreters.contains_key(&program) {
-                self.starting.push(starting);
+            self.find_interpreter(process, records, probe);
+            let is_known = self.interpreters.contains_key(&records.program_of(process));
+            if !is_known && pause < MAX_PAUSE {
+                let next = self.starting.entry(self.looks + pause).or_default();
+                next.push(StartingProgram {
+                    process,
+                    pause: 2 * pause,
+                });
             }
         }
     }

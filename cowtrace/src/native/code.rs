@@ -149,6 +149,14 @@ impl ProgramCode {
         }
     }
 
+    /// Whether nothing more is to be done so that an address can be named: it is in a file, which is held or cannot be.
+    pub(crate) fn is_settled(&self, address: u64) -> bool {
+        match self.locate(address) {
+            Some(Located::InFile(_, holding)) => holding != Holding::NotYet,
+            found => matches!(found, Some(Located::Special(_))),
+        }
+    }
+
     pub(super) fn locate(&self, address: u64) -> Option<Located<'_>> {
         let Mapped { mapping, file } = self.around(address)?;
         let name = mapping.name.as_str();

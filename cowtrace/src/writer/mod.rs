@@ -11,7 +11,7 @@ mod program;
 mod stacks;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     path::{Path, PathBuf},
 };
 
@@ -69,8 +69,8 @@ pub struct Origin<'a> {
 #[derive(Default)]
 pub struct Writers {
     proc_root: PathBuf,
-    programs: HashMap<u32, Program>,
-    sums: HashMap<Key, u64>,
+    programs: foldhash::HashMap<u32, Program>,
+    sums: foldhash::HashMap<Key, u64>,
     touches: TouchSums,
     python: Stacks<PythonFrame>,
     held: HeldFiles,

@@ -54,6 +54,19 @@ pub(super) struct Program {
     makers: HashMap<u32, Vec<u32>>,
     /// Instructions that wrote and were in no known mapping, with the writing process and those that it forked from.
     missed: BTreeMap<u64, Vec<u32>>,
+    settled: Settled,
+}
+
+/// Instructions in files that are held: the same few write again and again, and finding their files takes longer than
+/// all else that is done for a piece of evidence. Each takes the place of another.
+struct Settled([u64; 64]);
+
+impl Settled {
+    fn place_of(&mut self, instruction: u64) -> &mut u64 {
+        // Instructions of a function differ in their lowest bits.
+        let place = (instruction ^ (instruction >> 6)) % 64;
+        &mut self.0[place as usize]
+    }
 }
 
 /// A native stack.
@@ -95,6 +108,7 @@ impl Program {
             native_stacks: HashMap::new(),
             makers: HashMap::new(),
             missed: BTreeMap::new(),
+            settled: Settled([0; 64]),
         };
         program.look(sources, held, is_over);
         program
@@ -165,7 +179,7 @@ impl Program {
         sources: ProgramProcesses<'_>,
         held: &mut HeldFiles,
     ) -> bool {
-        if instruction == 0 {
+        if instruction == 0 || *self.settled.place_of(instruction) == instruction {
             return false;
         }
         let is_early = self.looks < MAX_LOOKS;
@@ -181,7 +195,11 @@ impl Program {
             let missed = self.missed.entry(instruction);
             missed.or_insert_with(|| pids().copied().collect());
         }
-        self.hold_known(instruction, sources, held) || !self.code.has(instruction)
+        let is_made = self.hold_known(instruction, sources, held) || !self.code.has(instruction);
+        if !is_made && self.code.is_settled(instruction) {
+            *self.settled.place_of(instruction) = instruction;
+        }
+        is_made
     }
 
     /// Holds the code that was in no known mapping when it wrote: it may have been made just after they were read.

@@ -13,10 +13,10 @@ use crate::run::{Role, Sample};
 #[derive(Debug, Default)]
 pub(in crate::collect) struct Records {
     pub(super) all: Vec<Record>,
-    by_slot: HashMap<u32, u32>,
+    by_slot: foldhash::HashMap<u32, u32>,
     /// The last process of each empty slot: evidence of another process that wrote its memory may still
     /// be on its way.
-    last_in_slot: HashMap<u32, u32>,
+    last_in_slot: foldhash::HashMap<u32, u32>,
     next_id: u32,
     pub(super) masters: HashSet<u32>,
     /// By target, the record that stands for those of its processes that were joined.
