@@ -72,6 +72,8 @@ impl Verb {
             Operation::Block => return Self::Block,
             Operation::Push => return Self::Push,
             Operation::Bits => return Self::Bits,
+            // A byte that was put together in a register: R marks a vector so, and a count by one cannot be told from it.
+            Operation::Set if mask == 0xff && old ^ operand == 1 => return Self::Bits,
             Operation::Set => operand,
             Operation::Add => old.wrapping_add(operand) & mask,
             Operation::Subtract => old.wrapping_sub(operand) & mask,
@@ -142,7 +144,11 @@ mod tests {
         assert_eq!(set(3, 7, 8), Verb::Increment);
         assert_eq!(set(3, 8, 7), Verb::Decrement);
         assert_eq!(set(2, 0xffff_ffff, 0), Verb::Increment, "4 bytes wrap");
-        assert_eq!(set(0, 0x1234, 0x5635), Verb::Increment, "one byte");
+        assert_eq!(set(0, 0x1233, 0x5634), Verb::Increment, "one byte");
+        assert_eq!(set(0, 0x1234, 0x5635), Verb::Bits, "or a flag in it");
+        assert_eq!(set(0, 0x11, 0x10), Verb::Bits, "or no flag any more");
+        let added = Store::of_number(Operation::Add, 0, 1);
+        assert_eq!(Verb::of(added, 0x10, 0, || 0), Verb::Increment);
         assert_eq!(set(2, 0x1_0000_0005, 5), Verb::Same, "4 bytes of 8");
         assert_eq!(set(3, 9, 0), Verb::Zero);
         assert_eq!(set(3, 1, 0), Verb::Decrement, "as a counter that ends");
