@@ -103,8 +103,9 @@ fn on_other_runtimes(run: &Run) -> Vec<Advice> {
         all.push(php::advice_on_collector(at_most(run, php::is_collector)));
     }
     let by_r = |writer: &Writer| r::notes_in_vectors(run, writer);
-    if share(run, by_r) >= SHARE {
-        all.push(r::advice_on_vectors(at_most(run, by_r)));
+    let saves = at_most(run, by_r);
+    if share(run, by_r) >= SHARE && r::is_data(run, saves) {
+        all.push(r::advice_on_vectors(saves));
     }
     all
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 /// Pages to which each planted function stores.
 const PAGES: u64 = 400;
 /// Functions of `stores.c`, with what each does.
-const PLANTED: [(&str, &str); 14] = [
+const PLANTED: [(&str, &str); 15] = [
     ("count_up_at", "increment"),
     ("count_up_odd_at", "increment"),
     ("count_up_at_once_at", "increment"),
@@ -23,6 +23,7 @@ const PLANTED: [(&str, &str); 14] = [
     ("count_down_at", "decrement"),
     ("count_down_byte_at", "decrement"),
     ("set_flag_at", "bits"),
+    ("mark_byte_at", "bits"),
     ("swap_bit_at", "bits"),
     ("store_again_at", "same"),
     ("forget_at", "zero"),
@@ -176,6 +177,11 @@ fn what_r_notes_in_vectors_is_spared_by_what_its_advice_says() {
     for how in ["loop", "apply"] {
         expect_spared(&r(how), &whole, "few long vectors in place of lists");
     }
+    assert_eq!(
+        promised(&whole, "few long vectors in place of lists"),
+        None,
+        "it was done already"
+    );
 }
 
 /// A master with a dict and lists of strings, and two workers; it obeys one line after the other.
