@@ -72,8 +72,6 @@ impl Verb {
             Operation::Block => return Self::Block,
             Operation::Push => return Self::Push,
             Operation::Bits => return Self::Bits,
-            // A byte that was put together in a register: R marks a vector so, and a count by one cannot be told from it.
-            Operation::Set if mask == 0xff && old ^ operand == 1 => return Self::Bits,
             Operation::Set => operand,
             Operation::Add => old.wrapping_add(operand) & mask,
             Operation::Subtract => old.wrapping_sub(operand) & mask,
@@ -89,7 +87,10 @@ impl Verb {
                 }
             }
         };
-        Self::of_values(old, new, mask)
+        let verb = Self::of_values(old, new, mask);
+        // A byte that was put together in a register: R marks a vector so, and a count by one looks the same.
+        let is_flag = mask == 0xff && old ^ new == 1 && matches!(store.operation(), Operation::Set);
+        if is_flag { Self::Bits } else { verb }
     }
 
     #[inline(always)]
