@@ -14,7 +14,7 @@ use crate::{
     collect::{Collector, RunIdentity},
     foreign::printable,
     memory::{self, Refusal},
-    run::{TracedTarget, UntracedDonor},
+    run::{TracedTarget, UNREAD, UntracedDonor},
     streams::say_to_user,
     targets::{self, FoundMaster, Target, TargetChange, TargetWatch, Wanted},
     words::{plural, untraced_donor},
@@ -79,17 +79,22 @@ fn unread_target(masters: &[FoundMaster]) -> Option<String> {
         tried.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
     let pid = masters.iter().find(is_refused)?.pid;
-    let by = match memory::why_refused(root) {
+    let (by, is_named) = match memory::why_refused(root) {
         Refusal::NotRoot | Refusal::NoCapability => return None,
-        Refusal::Confined(by) => format!("{by} keeps"),
-        Refusal::Protected => "the kernel keeps".to_owned(),
+        Refusal::Confined(by) => (format!("{by} keeps"), true),
+        Refusal::Protected => ("the kernel keeps".to_owned(), false),
     };
     say_to_user(format_args!(
-        "cowtrace: {by} it from reading process {pid}: copies are counted, but what was written, by which line, and \
-         what holds it stays unknown"
+        "cowtrace: {by} it from reading process {pid}{}: copies are counted, but which objects were written, by which \
+         line, and what holds them stays unknown",
+        if is_named {
+            ""
+        } else {
+            ", as in a domain of Landlock"
+        }
     ));
     Some(format!(
-        "objects, lines and variables ({by} cowtrace from reading process {pid})"
+        "{UNREAD} ({by} cowtrace from reading process {pid})"
     ))
 }
 

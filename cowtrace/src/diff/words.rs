@@ -187,7 +187,7 @@ pub(super) const fn explained(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts, which reading an object is enough to write",
         WriteKind::Gc => "gc headers, which the garbage collector writes",
-        WriteKind::Other => "other memory of the program's own writing",
+        WriteKind::Other => "other memory, which the program or its interpreter writes",
         WriteKind::Kernel => "memory that system calls write",
     }
 }

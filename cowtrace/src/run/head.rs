@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// What is unknown of a process whose memory may not be read: an entry of [`Head::unseen`] begins with it.
+pub const UNREAD: &str = "objects, lines and variables";
+
 /// Which run it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {

@@ -49,7 +49,7 @@ pub use exit::{Ending, Exit};
 pub use free_memory::{Allocator, FreeMemory};
 pub use grown::{Grown, GrownHeap, GrownType, GrownVariable};
 pub use growth::{FirstTouches, Grower, Growth, HeldBefore};
-pub use head::{Head, Host, TracedTarget, UntracedDonor};
+pub use head::{Head, Host, TracedTarget, UNREAD, UntracedDonor};
 pub use heap::{
     HeapContents, HeapLimit, HeapSum, HeapUnknown, TypeContents, UnheldObjects, UnreadContainer,
     VariableContents,

@@ -12,7 +12,7 @@ use super::{
     runtimes::unread_runtime,
 };
 use crate::{
-    run::{BalanceIs, OtherProcesses, Role, Run, Workers},
+    run::{BalanceIs, OtherProcesses, Role, Run, UNREAD, Workers},
     words::{
         count, named, owned_name, percent, plural, printable, program_of, seconds, shorten, size,
         untraced_donor,
@@ -125,9 +125,17 @@ fn about_method(run: &Run) -> Vec<String> {
         printable(&run.head.host.arch),
         size(run.memory.range_bytes)
     ));
-    if !run.head.unseen.is_empty() {
-        let unseen = printable(&run.head.unseen.join(", "));
-        facts.push(format!("This backend does not see: {unseen}."));
+    let (unread, unseen): (Vec<_>, Vec<_>) = run
+        .head
+        .unseen
+        .iter()
+        .map(|it| printable(it))
+        .partition(|it| it.starts_with(UNREAD));
+    if !unseen.is_empty() {
+        facts.push(format!("This backend does not see: {}.", unseen.join(", ")));
+    }
+    for what in unread {
+        facts.push(format!("Not known are {what}."));
     }
     facts
 }

@@ -10,9 +10,9 @@ const COLLECTOR: [&str; 2] = ["zend_gc_", "gc_"];
 /// Measured with 100,000 arrays and 100,000 objects (PHP 8.2): 9,760 to 11,660 pages, without the collector 6,470 and
 /// 5,140.
 const WRITES: &str = "PHP looks for cycles after every 10,000 values that may be part of one. It counts references down \
-                      and up again in all that they lead to, also in what the master loaded. Without it, taking a \
-                      value still counts a reference. Cycles are then freed when a worker ends: have workers replaced \
-                      (pm.max_requests), and watch what they hold.";
+                      and up again in all that they lead to, also in what the master loaded. zend.enable_gc=0 \
+                      in php.ini turns it off as well. Taking a value still counts a reference then. Cycles are freed \
+                      only when a worker ends: have workers replaced, and watch how much new memory they take.";
 
 /// Whether PHP's collector of cycles wrote.
 pub(super) fn is_collector(writer: &Writer) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn is_collector(writer: &Writer) -> bool {
 
 /// Advice against the collector's copies. `saves_at_most_bytes` is what it copied.
 pub(super) fn advice_on_collector(saves_at_most_bytes: u64) -> Advice {
-    let what = "gc_disable() before the fork, or zend.enable_gc=0";
+    let what = "gc_disable() before the fork, if few cycles are made";
     Advice::helping(what, WRITES, saves_at_most_bytes)
 }
 

@@ -10,9 +10,9 @@ const VECTORS: &str = "R's collector marks each vector and links it into a list,
                        vector for each number, and these go into memory that the master left free: sum(x) in place of \
                        a loop makes one.";
 
-/// What R copies in each worker of its own functions, packages and environments, at most, bytes: 15 to 21 MiB were
+/// What R copies in each worker of its own functions, packages and environments, at most, bytes: 15 to 31 MiB were
 /// measured. Where there is no more, no data is worth another form.
-const OF_R_ITSELF: u64 = 24 << 20;
+const OF_R_ITSELF: u64 = 32 << 20;
 
 /// Whether so much is copied that it is data.
 pub(super) fn is_data(run: &Run, bytes: u64) -> bool {

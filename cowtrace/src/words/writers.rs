@@ -107,7 +107,7 @@ pub(crate) const fn kind_of_write(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Refcount => "reference counts, which reading an object writes",
         WriteKind::Gc => "object headers, which the garbage collector writes",
-        WriteKind::Other => "memory that the program itself writes",
+        WriteKind::Other => "memory that the program or its interpreter writes",
         WriteKind::Kernel => "memory that system calls fill",
     }
 }

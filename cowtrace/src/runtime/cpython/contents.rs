@@ -66,8 +66,8 @@ fn refusal_in_words(proc_root: &Path) -> String {
              was denied)"
         ),
         Refusal::Protected => "the kernel refuses to let anyone read its memory, root with CAP_SYS_PTRACE \
-            included: it is protected, as the first process of some containers is. Give the pid of a Python \
-            process of your service"
+            included: it is protected, as the first process of some containers is, or cowtrace runs in a domain of \
+            Landlock. Give the pid of a Python process of your service, or run cowtrace outside of the domain"
             .into(),
     }
 }

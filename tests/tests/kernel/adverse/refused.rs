@@ -73,7 +73,7 @@ fn where_memory_may_not_be_read_copies_are_counted_and_the_rest_is_called_unknow
     }
     let mut workload = Workload::prepare("three-children");
     let mut tracer = Tracer::under(&["python3", "-c", IN_DOMAIN], workload.pid());
-    let said = tracer.hear_after("cowtrace: the kernel keeps it from reading process ", ':');
+    let said = tracer.hear_after("cowtrace: the kernel keeps it from reading process ", ',');
     assert_eq!(said, workload.pid().to_string());
     let writers = workload.writers();
     let report = tracer.stop();
