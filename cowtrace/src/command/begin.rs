@@ -10,6 +10,7 @@ use super::{
     ends::Ends,
     screen::CommandOutput,
     session::{AlreadyReported, Session, TraceTarget},
+    unread::UnreadTarget,
 };
 use crate::{
     collect::{Collector, RunIdentity},
@@ -61,7 +62,10 @@ impl Session<'_> {
             TraceTarget::Running(running) => {
                 identity.targets = running.pids();
                 identity.untraced_donors.clone_from(&running.donors);
-                identity.unread.clone_from(&running.unread);
+                identity.unread = running.unread.as_ref().map(UnreadTarget::unknown);
+                if let Some(unread) = &running.unread {
+                    unread.say();
+                }
                 let masters = &running.masters;
                 if running.watch.waits() {
                     // Those of a cgroup may come and go.

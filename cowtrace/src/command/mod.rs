@@ -27,6 +27,7 @@ mod shell;
 mod status;
 mod targets;
 mod trace;
+mod unread;
 mod version;
 mod watching;
 

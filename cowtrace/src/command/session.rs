@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, time::Duration};
 
+use super::unread::UnreadTarget;
+
 use crate::{
     cli::TraceOptions,
     limits::OpenFiles,
@@ -50,8 +52,8 @@ pub(super) struct RunningTargets {
     pub(super) watch: TargetWatch,
     /// Those of them that have their memory from a process that is not traced.
     pub(super) donors: Vec<UntracedDonor>,
-    /// What stays unknown because the memory of one of them may not be read, and why.
-    pub(super) unread: Option<String>,
+    /// The first of them whose memory may not be read.
+    pub(super) unread: Option<UnreadTarget>,
 }
 
 impl RunningTargets {

@@ -1,6 +1,6 @@
 //! From what the user gave to the processes to trace, at the start and later.
 
-use std::{io, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -8,13 +8,14 @@ use indicatif::ProgressBar;
 use super::{
     ends::{End, Ends},
     session::{RunningTargets, TraceTarget},
+    unread::UnreadTarget,
 };
 use crate::{
     cli::TraceArgs,
     collect::{Collector, RunIdentity},
     foreign::printable,
-    memory::{self, Refusal},
-    run::{TracedTarget, UNREAD, UntracedDonor},
+    memory,
+    run::{TracedTarget, UntracedDonor},
     streams::say_to_user,
     targets::{self, FoundMaster, Target, TargetChange, TargetWatch, Wanted},
     words::{plural, untraced_donor},
@@ -47,7 +48,7 @@ pub(super) fn choose_target(arguments: &TraceArgs) -> Result<(TraceTarget<'_>, V
             printable(name)
         ));
     }
-    let unread = unread_target(&masters);
+    let unread = UnreadTarget::among(&masters);
     let running = RunningTargets {
         masters,
         watch,
@@ -68,34 +69,6 @@ fn untraced_donors(doubtful: &[u32], all: &[u32]) -> Vec<UntracedDonor> {
         say_to_user(format_args!("cowtrace: {}", untraced_donor(donor)));
     }
     donors
-}
-
-/// What stays unknown because the memory of a target may not be read, if so; says it. Without the capability for it
-/// nothing is traced, which is said elsewhere.
-fn unread_target(masters: &[FoundMaster]) -> Option<String> {
-    let root = Path::new("/proc");
-    let is_refused = |master: &&FoundMaster| {
-        let tried = memory::try_reading(root, master.pid);
-        tried.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
-    };
-    let pid = masters.iter().find(is_refused)?.pid;
-    let (by, is_named) = match memory::why_refused(root) {
-        Refusal::NotRoot | Refusal::NoCapability => return None,
-        Refusal::Confined(by) => (format!("{by} keeps"), true),
-        Refusal::Protected => ("the kernel keeps".to_owned(), false),
-    };
-    say_to_user(format_args!(
-        "cowtrace: {by} it from reading process {pid}{}: copies are counted, but which objects were written, by which \
-         line, and what holds them stays unknown",
-        if is_named {
-            ""
-        } else {
-            ", as in a domain of Landlock"
-        }
-    ));
-    Some(format!(
-        "{UNREAD} ({by} cowtrace from reading process {pid})"
-    ))
 }
 
 /// Masters that may be workers: those that were given by pid, and one for each pattern.

@@ -3,7 +3,6 @@
 use std::{fmt, path::Path};
 
 use super::fields::read_bounded;
-use crate::foreign::printable;
 
 /// A rule set that may refuse what capabilities would allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +43,19 @@ fn of_label(label: &[u8], is_selinux: bool, is_enforced: bool) -> Option<Confine
     let label = label.trim_end_matches(['\0', '\n']);
     if is_selinux {
         let confined = is_enforced && !label.is_empty();
-        return confined.then(|| Confinement::SeLinux(printable(label)));
+        return confined.then(|| Confinement::SeLinux(harmless(label)));
     }
     let (profile, mode) = label.rsplit_once(" (")?;
     let is_enforced = matches!(mode, "enforce)" | "kill)" | "prompt)");
-    is_enforced.then(|| Confinement::AppArmor(printable(profile)))
+    is_enforced.then(|| Confinement::AppArmor(harmless(profile)))
+}
+
+/// Names of profiles may hold anything.
+fn harmless(name: &str) -> String {
+    let is_harmless = |letter: char| letter.is_ascii_graphic() || letter == ' ';
+    name.chars()
+        .map(|letter| if is_harmless(letter) { letter } else { '?' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -71,6 +78,10 @@ mod tests {
         );
         assert_eq!(of("docker-default (complain)\n"), None);
         assert_eq!(of("unconfined\n"), None);
+        assert_eq!(
+            of("a\x1b[1mb (enforce)\n").as_deref(),
+            Some("the AppArmor profile a?[1mb")
+        );
         assert_eq!(of(""), None);
     }
 

@@ -66,7 +66,7 @@ int main(void)
         *(uint64_t *)(table + at) = OLD;
     /* Where an address is stored, another one was. */
     for (int page = 0; page < PAGES; page++)
-        *(char **)(table + (11L * PAGES + page) * PAGE + 1024) = (char *)&table;
+        *(char **)(table + (12L * PAGES + page) * PAGE + 1024) = (char *)&table;
     /* And flags that are set were not. */
     for (int page = 0; page < PAGES; page++)
         table[(6L * PAGES + page) * PAGE + 3] = 1;
