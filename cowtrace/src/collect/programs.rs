@@ -20,25 +20,64 @@ pub(super) fn living_by_program(records: &Records) -> HashMap<u32, Vec<u32>> {
     pids
 }
 
-/// Processes that could be read some moments ago, by program. Where there are thousands, looking for them each time that
-/// evidence comes would take longer than the evidence; one that has ended since then cannot be read, and the next one is.
+/// Processes that live, by program. Where there are thousands, looking for all of them each time that evidence comes
+/// would take longer than the evidence: so they are known from some moments ago, and those that have ended since then
+/// are left out.
 #[derive(Default)]
 pub(super) struct LivingProcesses {
-    by_program: HashMap<u32, Vec<u32>>,
+    /// Serial number and process id of each.
+    by_program: HashMap<u32, Vec<(u32, u32)>>,
     /// Since the start.
     renewed_ns: Option<u64>,
+    /// Whether they are those of this moment.
+    is_fresh: bool,
 }
 
 /// How old they may be, ns.
 const LIVING_AGE_NS: u64 = 500_000_000;
 
 impl LivingProcesses {
-    pub(super) fn renew(&mut self, records: &Records, now_ns: u64) {
+    /// To be called when new evidence is taken.
+    pub(super) fn begin(&mut self, records: &Records, now_ns: u64) {
+        self.is_fresh = false;
         let age_ns = self.renewed_ns.map(|at| now_ns.saturating_sub(at));
         if age_ns.is_none_or(|age| age > LIVING_AGE_NS) {
-            self.by_program = living_by_program(records);
+            self.renew(records);
             self.renewed_ns = Some(now_ns);
         }
+    }
+
+    fn renew(&mut self, records: &Records) {
+        self.by_program.clear();
+        for record in records.alive().filter(|record| !record.is_launcher) {
+            let of_program = self.by_program.entry(records.program_of(record.id));
+            of_program.or_default().push((record.id, record.pid));
+        }
+        self.is_fresh = true;
+    }
+
+    /// Process ids of some that run a program, without this one: what cannot be read in one of them may be read in
+    /// another.
+    fn siblings(&mut self, records: &Records, program: u32, id: u32) -> Vec<u32> {
+        let found = self.siblings_known(records, program, id);
+        if !found.is_empty() || self.is_fresh {
+            return found;
+        }
+        self.renew(records);
+        self.siblings_known(records, program, id)
+    }
+
+    fn siblings_known(&self, records: &Records, program: u32, id: u32) -> Vec<u32> {
+        let is_alive = |other: u32| {
+            let record = records.get(other);
+            record.is_some_and(|record| record.exited_ns.is_none())
+        };
+        let known = self.by_program.get(&program).into_iter().flatten();
+        known
+            .filter(|(other, _)| *other != id && is_alive(*other))
+            .map(|(_, pid)| *pid)
+            .take(MAX_SIBLINGS)
+            .collect()
     }
 }
 
@@ -72,7 +111,7 @@ impl ProgramsBySlot {
     }
 
     pub(super) fn of_slot(&mut self, records: &Records, slot: u32) -> Option<&ReadableProgram> {
-        let living = &self.living.by_program;
+        let living = &mut self.living;
         let found = self.by_slot.entry(slot).or_insert_with(|| {
             let record = records.written_in_slot(slot)?;
             let (id, pid, is_launcher) = (record.id, record.pid, record.is_launcher);
@@ -83,11 +122,8 @@ impl ProgramsBySlot {
                 ancestors: Vec::new(),
             };
             if !is_launcher {
-                let siblings = living.get(&program_id).into_iter().flatten().copied();
-                let siblings = siblings.filter(|&other| other != pid);
-                program.pids = std::iter::once(pid)
-                    .chain(siblings.take(MAX_SIBLINGS))
-                    .collect();
+                let siblings = living.siblings(records, program_id, id);
+                program.pids = std::iter::once(pid).chain(siblings).collect();
                 program.ancestors = records.ancestors_of(id, MAX_ANCESTORS);
             }
             Some(program)

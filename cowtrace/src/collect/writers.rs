@@ -101,7 +101,7 @@ impl WriterEvidence {
         loss: &mut Loss,
         mut keep: impl FnMut(&PythonCopy<'_>),
     ) {
-        self.living.renew(records, self.clock.elapsed_ns());
+        self.living.begin(records, self.clock.elapsed_ns());
         // Given back below.
         let mut programs = ProgramsBySlot::new(std::mem::take(&mut self.living));
         for evidence in waiting {

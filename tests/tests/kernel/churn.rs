@@ -71,3 +71,35 @@ fn what_jobs_copy_one_after_the_other_is_work_and_no_memory() {
     let peak = number(verdict, "peak_held_bytes") / PAGE;
     assert!(peak <= 2 * (PAGES + OF_PYTHON), "{peak}");
 }
+
+/// Jobs that read objects of the master's, and have ended before anybody can read their memory.
+const READERS: &str = "
+import os, time
+rows = [{'place': place} for place in range(50_000)]
+for _ in range(60):
+    job = os.fork()
+    if job == 0:
+        for row in rows:
+            row['place']
+        os._exit(0)
+    os.waitpid(job, 0)
+    time.sleep(0.02)
+";
+
+/// Whether a write hit an object is known from its type, which the master has too.
+#[test]
+fn what_jobs_that_have_ended_wrote_is_known_by_the_masters_types() {
+    if !can_trace("churn of readers") {
+        return;
+    }
+    let mut cowtrace = Command::new(cowtrace_tests::tracer::program("cowtrace"));
+    cowtrace.args(["--no-keep", "-f", "json", "--"]);
+    cowtrace.arg(python()).args(["-c", READERS]);
+    let output = cowtrace.output().expect("cowtrace runs");
+    let report = cowtrace_tests::report::Report::parse(&String::from_utf8_lossy(&output.stdout));
+    let of_dicts = report.written(|it| it["kind"] == "refcount" && it["type"] == "dict");
+    let untyped = report.written(|it| it["kind"] == "other" && it["store"] == "increment");
+    println!("{of_dicts} pages by counts of dicts, {untyped} by counters of unknown use");
+    assert!(of_dicts > 60 * 1_000, "{}", report.top_writers());
+    assert!(untyped * 50 < of_dicts, "{}", report.top_writers());
+}

@@ -61,10 +61,22 @@ impl KnownTypes {
         let is_type = found.is_some();
         match found {
             Some(name) => drop(self.names.insert(address, name)),
-            None if self.strangers.len() < MAX_STRANGERS => drop(self.strangers.insert(address)),
+            // Where none of the processes lives any more, the next ones may say that it is one.
+            None if self.strangers.len() < MAX_STRANGERS && self.can_be_read(pids) => {
+                self.strangers.insert(address);
+            }
             None => {}
         }
         is_type
+    }
+
+    /// Whether one of the processes can be read: then it has `type`, which is its own type.
+    fn can_be_read(&self, pids: &[u32]) -> bool {
+        let Some(own_type) = self.type_type.checked_add(self.objects.ob_type) else {
+            return false;
+        };
+        pids.iter()
+            .any(|&pid| memory::read_word(pid, own_type) == Some(self.type_type))
     }
 
     /// The type's name; none if it is not a type.
