@@ -192,9 +192,6 @@ fn run_and_find_skipped(cargo: &mut Command) -> Result<Outcome> {
         "--color=auto"
     };
     cargo.args(["--", KERNEL, "--show-output", color]);
-    // A third of the time a test waits: for a service to do something, or for a trace to end.
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    cargo.arg(format!("--test-threads={}", processors + processors / 2));
     let mut child = cargo
         .stdout(Stdio::piped())
         .spawn()
