@@ -9,15 +9,16 @@ const MAX_ANCESTORS: usize = 4;
 /// Siblings that are read if the writer itself has exited.
 const MAX_SIBLINGS: usize = 3;
 
-/// Process ids of the living, by program.
-pub(super) fn living_by_program(records: &Records) -> HashMap<u32, Vec<u32>> {
-    let mut pids: HashMap<u32, Vec<u32>> = HashMap::new();
+/// Serial number and process id of the living, by program.
+type ByProgram = HashMap<u32, Vec<(u32, u32)>>;
+
+pub(super) fn living_by_program(records: &Records) -> ByProgram {
+    let mut found = ByProgram::new();
     for record in records.alive().filter(|record| !record.is_launcher) {
-        pids.entry(records.program_of(record.id))
-            .or_default()
-            .push(record.pid);
+        let of_program = found.entry(records.program_of(record.id));
+        of_program.or_default().push((record.id, record.pid));
     }
-    pids
+    found
 }
 
 /// Processes that live, by program. Where there are thousands, looking for all of them each time that evidence comes
@@ -25,8 +26,7 @@ pub(super) fn living_by_program(records: &Records) -> HashMap<u32, Vec<u32>> {
 /// are left out.
 #[derive(Default)]
 pub(super) struct LivingProcesses {
-    /// Serial number and process id of each.
-    by_program: HashMap<u32, Vec<(u32, u32)>>,
+    by_program: ByProgram,
     /// Since the start.
     renewed_ns: Option<u64>,
     /// Whether they are those of this moment.
@@ -48,11 +48,7 @@ impl LivingProcesses {
     }
 
     fn renew(&mut self, records: &Records) {
-        self.by_program.clear();
-        for record in records.alive().filter(|record| !record.is_launcher) {
-            let of_program = self.by_program.entry(records.program_of(record.id));
-            of_program.or_default().push((record.id, record.pid));
-        }
+        self.by_program = living_by_program(records);
         self.is_fresh = true;
     }
 

@@ -332,7 +332,10 @@ impl WriterEvidence {
         let living = living_by_program(records);
         let writers = std::mem::take(&mut self.writers);
         writers.name(
-            |program| living.get(&program).cloned().unwrap_or_default(),
+            |program| {
+                let living = living.get(&program).into_iter().flatten();
+                living.map(|(_, pid)| *pid).collect()
+            },
             |id| records.id_in_run(id),
         )
     }

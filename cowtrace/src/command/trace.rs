@@ -367,9 +367,6 @@ impl Session<'_> {
         Ok(RunIdentity {
             id: id.trim().to_owned(),
             started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            targets: Vec::new(),
-            untraced_donors: Vec::new(),
-            unread: None,
             traced_targets: self.targets.clone(),
             labels: self
                 .options
@@ -377,6 +374,7 @@ impl Session<'_> {
                 .iter()
                 .cloned()
                 .collect::<BTreeMap<_, _>>(),
+            ..RunIdentity::default()
         })
     }
 }

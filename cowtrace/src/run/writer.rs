@@ -198,3 +198,23 @@ pub struct Writer {
     /// Pages.
     pub copied_pages: u64,
 }
+
+#[cfg(test)]
+impl Writer {
+    /// A native function that wrote a page of memory of its own kind.
+    pub(crate) fn native(module: &str, function: &str, store: Option<Store>) -> Self {
+        Self {
+            kind: WriteKind::Other,
+            type_name: None,
+            function: Some(function.into()),
+            module: Some(module.into()),
+            inlined: Vec::new(),
+            system_call: None,
+            region_id: None,
+            python_stack: None,
+            native_stack: None,
+            store,
+            copied_pages: 1,
+        }
+    }
+}

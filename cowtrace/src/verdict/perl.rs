@@ -1,6 +1,6 @@
 //! Perl: what its copies are for, and what spares them.
 
-use super::advice_item::Advice;
+use super::{advice_item::Advice, writers::is_of_runtime};
 use crate::run::{Store, Writer};
 
 /// Functions that keep the other form of a value, number or text, in the value (`sv.c`).
@@ -47,48 +47,31 @@ pub(super) fn advice_on_conversions(saves_at_most_bytes: u64) -> Advice {
 
 /// `perl`, `perl5.36.0`, `libperl.so.5.36.0`.
 fn is_perls(writer: &Writer) -> bool {
-    let module = writer.module.as_deref().unwrap_or_default();
-    let rest = module.strip_prefix("lib").unwrap_or(module);
-    rest.strip_prefix("perl")
-        .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphabetic()))
+    is_of_runtime(writer, "perl")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::WriteKind;
-
-    fn writer(module: &str, function: &str, store: Option<Store>) -> Writer {
-        Writer {
-            kind: WriteKind::Other,
-            type_name: None,
-            function: Some(function.into()),
-            module: Some(module.into()),
-            inlined: Vec::new(),
-            system_call: None,
-            region_id: None,
-            python_stack: None,
-            native_stack: None,
-            store,
-            copied_pages: 1,
-        }
-    }
 
     #[test]
     fn counting_and_converting_are_told_apart() {
         let counts = Some(Store::Increment);
         for module in ["perl", "perl5.36.0", "libperl.so.5.36.0"] {
-            let taken = writer(module, "Perl_sv_setsv_flags", counts);
+            let taken = Writer::native(module, "Perl_sv_setsv_flags", counts);
             assert!(counts_references(&taken) && !converts(&taken));
-            let upgraded = writer(module, "Perl_sv_upgrade", Some(Store::Bits));
+            let upgraded = Writer::native(module, "Perl_sv_upgrade", Some(Store::Bits));
             assert!(converts(&upgraded) && !counts_references(&upgraded));
-            let counted = writer(module, "Perl_sv_upgrade", counts);
+            let counted = Writer::native(module, "Perl_sv_upgrade", counts);
             assert!(counts_references(&counted) && !converts(&counted));
-            let unknown = writer(module, "Perl_pp_iter", None);
+            let unknown = Writer::native(module, "Perl_pp_iter", None);
             assert!(!counts_references(&unknown) && !converts(&unknown));
         }
         for module in ["perlite", "libperlish.so", "php", ""] {
-            assert!(!counts_references(&writer(module, "f", counts)), "{module}");
+            assert!(
+                !counts_references(&Writer::native(module, "f", counts)),
+                "{module}"
+            );
         }
     }
 }

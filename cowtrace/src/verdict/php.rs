@@ -1,6 +1,6 @@
 //! PHP: what its collector of cycles copies, and what spares that.
 
-use super::advice_item::Advice;
+use super::{advice_item::Advice, writers::is_of_runtime};
 use crate::run::Writer;
 
 /// How the functions of the collector are called (`zend_gc.c`). Where symbols are missing, all of it is under the one
@@ -29,31 +29,16 @@ pub(super) fn advice_on_collector(saves_at_most_bytes: u64) -> Advice {
 
 /// `php`, `php8.2`, `php-fpm8.2`, `libphp8.2.so`.
 fn is_phps(writer: &Writer) -> bool {
-    let module = writer.module.as_deref().unwrap_or_default();
-    let rest = module.strip_prefix("lib").unwrap_or(module);
-    rest.strip_prefix("php")
-        .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphabetic()))
+    is_of_runtime(writer, "php")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Store, WriteKind};
+    use crate::run::Store;
 
     fn writer(module: &str, function: &str) -> Writer {
-        Writer {
-            kind: WriteKind::Other,
-            type_name: None,
-            function: Some(function.into()),
-            module: Some(module.into()),
-            inlined: Vec::new(),
-            system_call: None,
-            region_id: None,
-            python_stack: None,
-            native_stack: None,
-            store: Some(Store::Decrement),
-            copied_pages: 1,
-        }
+        Writer::native(module, function, Some(Store::Decrement))
     }
 
     #[test]

@@ -46,28 +46,12 @@ fn is_rs(writer: &Writer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{UnnamedFunction, WhoWrote, WriteKind};
-
-    fn writer(module: &str, function: &str, store: Option<Store>) -> Writer {
-        Writer {
-            kind: WriteKind::Other,
-            type_name: None,
-            function: Some(function.into()),
-            module: Some(module.into()),
-            inlined: Vec::new(),
-            system_call: None,
-            region_id: None,
-            python_stack: None,
-            native_stack: None,
-            store,
-            copied_pages: 1,
-        }
-    }
+    use crate::run::{UnnamedFunction, WhoWrote};
 
     #[test]
     fn what_is_noted_in_vectors_is_told_from_what_they_hold() {
         let run = Run::default();
-        let notes = |module, store| notes_in_vectors(&run, &writer(module, "f", store));
+        let notes = |module, store| notes_in_vectors(&run, &Writer::native(module, "f", store));
         assert!(notes("libR.so", Some(Store::Increment)));
         assert!(notes("libR.so", Some(Store::Pointer)));
         assert!(!notes("libR.so", Some(Store::Block)));
@@ -93,6 +77,9 @@ mod tests {
             },
             ..Run::default()
         };
-        assert!(notes_in_vectors(&run, &writer("libR.so", function, None)));
+        assert!(notes_in_vectors(
+            &run,
+            &Writer::native("libR.so", function, None)
+        ));
     }
 }

@@ -74,21 +74,12 @@ fn version_in(module: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Store, WhoWrote, WriteKind};
+    use crate::run::{Store, WhoWrote};
 
     fn run(module: &str) -> Run {
         let writer = |module: &str, copied_pages| Writer {
-            kind: WriteKind::Other,
-            type_name: None,
-            function: Some("gc_sweep_page".into()),
-            module: Some(module.into()),
-            inlined: Vec::new(),
-            system_call: None,
-            region_id: None,
-            python_stack: None,
-            native_stack: None,
-            store: Some(Store::Bits),
             copied_pages,
+            ..Writer::native(module, "gc_sweep_page", Some(Store::Bits))
         };
         Run {
             who_wrote: WhoWrote {

@@ -127,22 +127,13 @@ fn old_python(module: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{WriteKind, arbitrary};
+    use crate::run::arbitrary;
 
     fn run_of(modules: &[(&str, u64)]) -> Run {
         let mut run = arbitrary::empty();
         let writer = |&(module, copied_pages): &(&str, u64)| Writer {
-            kind: WriteKind::Other,
-            type_name: None,
-            function: Some("f".into()),
-            module: Some(module.into()),
-            inlined: Vec::new(),
-            system_call: None,
-            region_id: None,
-            python_stack: None,
-            native_stack: None,
-            store: None,
             copied_pages,
+            ..Writer::native(module, "f", None)
         };
         run.who_wrote.writers = modules.iter().map(writer).collect();
         run

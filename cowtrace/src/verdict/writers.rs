@@ -121,6 +121,15 @@ pub(crate) fn pages_by<'a>(
     sums
 }
 
+/// Whether it is in a program or library of a runtime: the name of that, with a version behind it or not, and perhaps
+/// `lib` before it.
+pub(super) fn is_of_runtime(writer: &Writer, name: &str) -> bool {
+    let module = writer.module.as_deref().unwrap_or_default();
+    let rest = module.strip_prefix("lib").unwrap_or(module);
+    rest.strip_prefix(name)
+        .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphabetic()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -121,19 +121,7 @@ mod tests {
     use super::*;
 
     fn writer(function: &str, module: &str) -> Writer {
-        Writer {
-            kind: WriteKind::Other,
-            type_name: None,
-            function: Some(function.into()),
-            module: Some(module.into()),
-            inlined: Vec::new(),
-            system_call: None,
-            region_id: None,
-            python_stack: None,
-            native_stack: None,
-            store: None,
-            copied_pages: 1,
-        }
+        Writer::native(module, function, None)
     }
 
     #[test]

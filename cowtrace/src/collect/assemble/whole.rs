@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the user and the clock say about a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunIdentity {
     /// Unique among all runs.
     pub id: String,
