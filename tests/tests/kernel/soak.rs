@@ -167,7 +167,7 @@ fn watch(tracer: &Tracer, recording: &Path, time: Duration) -> Vec<Use> {
 fn expect_no_growth(uses: &[Use], allowed_bytes: u64) {
     let (before, after) = uses.split_at(WARM);
     let most = |of: fn(&Use) -> u64, uses: &[Use]| uses.iter().map(of).max().unwrap_or(0);
-    // The least of some looks: a walk goes on in some of them and not in others, and that says nothing of growth.
+    // Of several looks the least: cowtrace reads the services from time to time, and takes more memory while it does.
     let resident = |uses: &[Use]| uses.iter().map(|used| used.resident_bytes).min();
     let (_, warm) = before.split_at(WARM / 2);
     let (_, end) = after.split_at(after.len() / 2);
