@@ -346,6 +346,7 @@ impl Collector {
         let mut waiting: Vec<Evidence> = Vec::new();
         self.probe.evidence(|evidence| waiting.push(evidence));
         self.take(&waiting);
+        self.evidence.look_for_missed();
     }
 
     fn take(&mut self, waiting: &[Evidence]) {

@@ -145,6 +145,11 @@ impl WriterEvidence {
         self.living = programs.living;
     }
 
+    /// Looks again for code that was made just before it wrote.
+    pub(super) fn look_for_missed(&mut self) {
+        self.writers.look_for_missed();
+    }
+
     /// Adds one copy; returns the address of the type if an object was written.
     fn add(
         &mut self,

@@ -11,7 +11,7 @@ mod program;
 mod stacks;
 
 use std::{
-    collections::hash_map::Entry,
+    collections::{BTreeSet, hash_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -74,6 +74,8 @@ pub struct Writers {
     touches: TouchSums,
     python: Stacks<PythonFrame>,
     held: HeldFiles,
+    /// Programs with code that was in no known mapping when it wrote.
+    missed: BTreeSet<u32>,
     early: EarlyNames,
     /// Pages by kind of write and by what their instructions did, for the log.
     verbs: VerbSums,
@@ -202,6 +204,9 @@ impl Writers {
             Entry::Vacant(new) => new.insert(Program::new(sources, &mut self.held, || false)),
         };
         let mut is_made = program.hold(evidence.core.instruction, sources, &mut self.held);
+        if program.has_missed() {
+            self.missed.insert(origin.program);
+        }
         let number = |number: u64| (number != 0).then_some(number);
         let native_stack = number(evidence.context.native_stack).filter(|&number| {
             let has_made =
@@ -220,6 +225,18 @@ impl Writers {
             process: origin.pids.first().copied().filter(|_| is_made),
         };
         (program, code)
+    }
+
+    /// Looks again for code that was in no known mapping when it wrote. Call it often: it has hardly ever something
+    /// to do.
+    pub fn look_for_missed(&mut self) {
+        self.missed.retain(|id| {
+            let program = self.programs.get_mut(id);
+            program.is_some_and(|program| {
+                program.look_for_missed(&self.proc_root, &mut self.held);
+                program.has_missed()
+            })
+        });
     }
 
     /// Number of words, from the type pointer on, that identify an object of a type; none if the

@@ -1,6 +1,8 @@
 //! A program from its start, with all processes forked from it: an address means the same in all of
 //! them.
 
+mod missed;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
@@ -29,8 +31,6 @@ const MAX_LOOKS: u32 = 256;
 const PAUSE_PER_MAPPING: Duration = Duration::from_micros(16);
 /// Wait before each reading after [`MAX_LOOKS`] of them.
 const LATE_INTERVAL: Duration = Duration::from_secs(1);
-/// Instructions in no known mapping that are looked up again.
-const MOST_MISSED: usize = 64;
 /// Waits for addresses that may not be code at all: longer and longer.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const LAST_INTERVAL: Duration = Duration::from_secs(10);
@@ -52,8 +52,8 @@ pub(super) struct Program {
     native_stacks: HashMap<u64, NativeCalls>,
     /// Processes that generated code, with those whose code they inherited.
     makers: HashMap<u32, Vec<u32>>,
-    /// Instructions that wrote and were in no known mapping, with the writing process and those that it forked from.
-    missed: BTreeMap<u64, Vec<u32>>,
+    /// Instructions that wrote and were in no known mapping, each in a process, and what that forked from.
+    missed: BTreeMap<(u64, u32), Vec<u32>>,
     settled: Settled,
 }
 
@@ -182,19 +182,10 @@ impl Program {
         if instruction == 0 || *self.settled.place_of(instruction) == instruction {
             return false;
         }
-        let is_early = self.looks < MAX_LOOKS;
-        let is_due = is_early || self.looked.elapsed() > LATE_INTERVAL;
-        let is_missing = !self.code.has(instruction) || !self.missed.is_empty();
-        if is_missing && is_due && self.may_look() {
+        if !self.code.has(instruction) && self.is_look_due() {
             self.look(sources, held, || false);
-            self.hold_missed(sources.proc_root, held);
         }
-        let can_be_read = !sources.pids.is_empty();
-        if can_be_read && !self.code.has(instruction) && self.missed.len() < MOST_MISSED {
-            let pids = || sources.pids.iter().take(1).chain(sources.ancestors);
-            let missed = self.missed.entry(instruction);
-            missed.or_insert_with(|| pids().copied().collect());
-        }
+        self.note_missed(instruction, sources);
         let is_made = self.hold_known(instruction, sources, held) || !self.code.has(instruction);
         if !is_made && self.code.is_settled(instruction) {
             *self.settled.place_of(instruction) = instruction;
@@ -202,16 +193,10 @@ impl Program {
         is_made
     }
 
-    /// Holds the code that was in no known mapping when it wrote: it may have been made just after they were read.
-    fn hold_missed(&mut self, proc_root: &Path, held: &mut HeldFiles) {
-        for (instruction, pids) in std::mem::take(&mut self.missed) {
-            let sources = ProgramProcesses {
-                proc_root,
-                pids: pids.get(..1).unwrap_or_default(),
-                ancestors: pids.get(1..).unwrap_or_default(),
-            };
-            self.hold_known(instruction, sources, held);
-        }
+    /// Whether the mappings may be read because an instruction is in none of them.
+    fn is_look_due(&self) -> bool {
+        let is_early = self.looks < MAX_LOOKS;
+        (is_early || self.looked.elapsed() > LATE_INTERVAL) && self.may_look()
     }
 
     /// Looks for callers that are in no known code. A frame pointer may have led to something that
@@ -277,8 +262,8 @@ impl Program {
                 ancestors: &[],
             };
             self.look(sources, held, || false);
-            self.hold_missed(proc_root, held);
         }
+        self.hold_missed(proc_root, held);
         let now = Instant::now() + LATE_INTERVAL;
         let makers = self.makers.values().flatten();
         for &pid in makers.filter(|pid| living.contains(pid)) {

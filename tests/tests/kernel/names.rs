@@ -188,10 +188,10 @@ fn a_perf_map_that_is_not_used_is_told_with_the_reason() {
         ),
     ] {
         // A folder for everybody, but without the sticky bit: in sticky ones the kernel protects
-        // links and files.
+        // links and files. The program may lie in the folder that it hides.
         let script = format!(
-            "mount -t tmpfs -o mode=755 none /tmp; map=/tmp/perf-$$.map; {spoil}
-             exec \"$2\" made-code"
+            "exec 9<\"$2\"; mount -t tmpfs -o mode=755 none /tmp; map=/tmp/perf-$$.map; {spoil}
+             exec /proc/self/fd/9 made-code"
         );
         let mut service = Service::start(&mut unshared(&[], &script, &scratch.0));
         service.answer();

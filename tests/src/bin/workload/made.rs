@@ -34,7 +34,14 @@ const CODE: &[u8] = &[
     0xc0, 0x03, 0x5f, 0xd6,
 ];
 
-pub(crate) const ALL: &[(&str, Case)] = &[("made-code", inherited), ("made-code-own", own)];
+pub(crate) const ALL: &[(&str, Case)] = &[
+    ("made-code", inherited),
+    ("made-code-own", own),
+    ("made-code-crowded", crowded),
+];
+
+/// Mappings of a process whose layout takes long to read: a tracer does not read it again at once.
+const CROWD: usize = 10_000;
 
 type Case = fn(&Memory) -> Result<Staying>;
 
@@ -143,4 +150,19 @@ fn own(memory: &Memory) -> Result<Staying> {
         children,
         _maps: maps,
     })
+}
+
+/// The same in processes with very many mappings.
+fn crowded(memory: &Memory) -> Result<Staying> {
+    for number in 0..CROWD {
+        // Neighbours with the same rights would be one mapping.
+        let access = match number % 2 {
+            0 => ProtFlags::PROT_READ,
+            _ => ProtFlags::PROT_NONE,
+        };
+        let length = NonZeroUsize::new(PAGE).context("no page")?;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_PRIVATE) }?;
+    }
+    own(memory)
 }
