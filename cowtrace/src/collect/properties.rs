@@ -11,7 +11,12 @@ use super::{
         snapshot::PreviousSnapshots,
         whole::{InRun, in_run},
     },
-    processes::{attribution::RegionTable, record::Record, records::Records, rows::RowSums},
+    processes::{
+        attribution::RegionTable,
+        record::{Counted, Record},
+        records::Records,
+        rows::RowSums,
+    },
 };
 use crate::{
     probe::{RangeCount, Totals},
@@ -266,6 +271,11 @@ impl Trace {
 
     fn snapshot(&mut self, recording: &mut RecordingWriter) {
         self.read_totals();
+        // A hook may run after the totals are read and before the ranges are.
+        let counting = self.records.with_slot_mut().map(|record| record.id).next();
+        if let Some(id) = counting.filter(|_| self.now_ns.is_multiple_of(3)) {
+            self.count(id, Some(1), Source::Anon, 1, 1);
+        }
         let is_whole = !std::mem::replace(&mut self.has_begun, true);
         let slots = &self.slots;
         let counts_of = |wanted: &HashSet<u32>| {
@@ -291,6 +301,12 @@ impl Trace {
         };
         if !without_writers {
             run.who_wrote = self.writers().in_regions(&run.memory.regions);
+        }
+        for process in &run.memory.processes {
+            let mut rows = run.memory.rows.clone();
+            rows.retain(|row| row.process_id == process.id);
+            let is_current = !changed.contains(&process.id);
+            assert!(is_current || Counted::of(&rows).reused_faults == process.reused_faults);
         }
         let scope = SnapshotScope {
             rows_of: Some(changed.into_iter().collect()).filter(|_| !is_whole),

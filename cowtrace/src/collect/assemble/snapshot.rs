@@ -11,7 +11,7 @@ use crate::{
         holders::lookup::HolderLookup,
         processes::{
             attribution::RegionTable,
-            record::Record,
+            record::{Counted, Record},
             records::Records,
             rows::{counts_by_slot, rows_of_record, touches_of_record},
             touches::TouchesByKind,
@@ -235,10 +235,10 @@ impl PreviousSnapshots {
     /// The processes of the run, with the copies that the snapshots contain.
     pub(in crate::collect) fn processes_of(&self, records: &Records) -> Vec<Process> {
         let ids = records.ids_in_run();
-        let copied = |record: &Record| self.processes.get(&record.id).map(|it| it.copied);
+        let counted = |record: &Record| self.processes.get(&record.id).map(|it| it.counted);
         let processes = records.in_run();
         processes
-            .map(|record| record.process(copied(record).unwrap_or_default(), &ids))
+            .map(|record| record.process(counted(record).unwrap_or_default(), &ids))
             .collect()
     }
 
@@ -287,7 +287,7 @@ impl PreviousSnapshots {
 #[derive(Debug, Default)]
 struct ProcessInSnapshot {
     totals: Totals,
-    copied: Sources,
+    counted: Counted,
     by_region: HashMap<u32, Sources>,
     unsplit_pages: u64,
     touches: TouchesByKind,
@@ -301,12 +301,12 @@ impl ProcessInSnapshot {
     fn of(record: &Record, rows: &[Row], loss: &Loss) -> Self {
         let mut process = Self {
             totals: record.totals,
+            counted: Counted::of(rows),
             unsplit_pages: loss.unsplit_pages,
             is_final: record.rows.is_some(),
             ..Self::default()
         };
         for row in rows {
-            process.copied.add(&row.copied);
             if let Some(region) = row.region_id {
                 process
                     .by_region

@@ -8,12 +8,12 @@ use std::{
 use cowtrace_common::loss::Loss as KernelLoss;
 
 use crate::{
-    collect::processes::{attribution::RegionTable, records::Records},
+    collect::processes::{attribution::RegionTable, record::Counted, records::Records},
     memory, native,
     probe::{Kernel, Probe, Skipped},
     run::{
         Balance, CommandLine, CopiedMemory, Grown, Growth, Head, Host, Loss, Process, Region, Role,
-        Row, Run, Sources, Timeline, TracedTarget, UntracedDonor, WhoHolds,
+        Row, Run, Timeline, TracedTarget, UntracedDonor, WhoHolds,
     },
     writer::NamedWriters,
 };
@@ -156,11 +156,8 @@ pub(in crate::collect) fn in_run(records: Records, regions: RegionTable) -> InRu
     let (mut command_lines, mut uncounted) = (Vec::new(), Vec::new());
     let mut growth = Growth::default();
     for record in records.into_in_run() {
-        let mut copied = Sources::default();
-        for row in record.rows.iter().flatten() {
-            copied.add(&row.copied);
-        }
-        processes.push(record.process(copied, &ids));
+        let counted = Counted::of(record.rows.as_deref().unwrap_or_default());
+        processes.push(record.process(counted, &ids));
         command_lines.extend(record.command_line());
         uncounted.extend(record.is_uncounted.then_some(record.id));
         growth

@@ -15,6 +15,24 @@ use crate::{
 /// A process that has touched more new pages has memory of its own to pass on.
 const MOST_TOUCHED: u64 = 256;
 
+/// What rows of one process add up to. Its totals are read before its rows and may be less, while it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::collect) struct Counted {
+    pub copied: Sources,
+    pub reused_faults: u64,
+}
+
+impl Counted {
+    pub(in crate::collect) fn of(rows: &[Row]) -> Self {
+        let mut counted = Self::default();
+        for row in rows {
+            counted.copied.add(&row.copied);
+            counted.reused_faults += row.reused_faults;
+        }
+        counted
+    }
+}
+
 /// One process image.
 #[derive(Debug)]
 #[expect(
@@ -150,8 +168,8 @@ impl Record {
         touched <= MOST_TOUCHED && ended.is_some_and(|(at_ns, pages)| passes(at_ns, pages))
     }
 
-    /// As it stands in a run with these processes.
-    pub(in crate::collect) fn process(&self, copied: Sources, in_run: &HashSet<u32>) -> Process {
+    /// As it stands in a run with these processes, and with rows of these counts.
+    pub(in crate::collect) fn process(&self, counted: Counted, in_run: &HashSet<u32>) -> Process {
         Process {
             id: self.id,
             pid: self.pid,
@@ -161,8 +179,8 @@ impl Record {
             started_ns: self.started_ns,
             exited_ns: self.exited_ns,
             exit: self.exit,
-            copied,
-            reused_faults: self.totals.reused,
+            copied: counted.copied,
+            reused_faults: counted.reused_faults,
             inherited_pages: self.inherited_pages,
             target: self.target,
         }
