@@ -30,7 +30,10 @@ impl FilledRegions {
             }
             // Something else is there now, or beside it.
             (Some(filled), None)
-                if !is_nearly_all(&filled.span, size(&mapping) + size(&filled.span)) =>
+                if !is_nearly_all(
+                    &filled.span,
+                    size(&mapping).saturating_add(size(&filled.span)),
+                ) =>
             {
                 self.0.remove(&region);
             }
