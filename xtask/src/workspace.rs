@@ -76,12 +76,8 @@ pub(crate) fn cargo_on_all(action: &str) -> Result<Command> {
 
 /// Builds the program for this machine; it lies in [`binaries`] then.
 pub(crate) fn build_program() -> Result<()> {
-    run(&mut cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "cowtrace",
-    ])?)
+    // As one of all crates: by itself, it would be compiled again with fewer features of its dependencies.
+    run(cargo_on_all("build")?.args(["--bin", "cowtrace"]))
 }
 
 /// The target that cargo builds for here.

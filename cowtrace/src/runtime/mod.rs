@@ -2,3 +2,4 @@
 //! written, in which function of the language, and which variable holds it.
 
 pub mod cpython;
+pub(crate) mod ruby;

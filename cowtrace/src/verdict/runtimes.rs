@@ -92,8 +92,18 @@ pub(super) fn unread_runtime(run: &Run) -> Option<String> {
         let is_it = |module: &str| runtime.files.iter().any(|file| is_file_of(module, file));
         is_much(of(&is_it))
     })?;
+    let is_of_it = |writer: &&Writer| {
+        let module = writer.module.as_deref().unwrap_or_default();
+        found.files.iter().any(|file| is_file_of(module, file))
+    };
+    let mut written = nameless.iter().copied().filter(is_of_it);
+    let known = if written.any(|writer| writer.type_name.is_some()) {
+        "its functions and the classes of its objects, not its lines and variables"
+    } else {
+        "its functions, not its objects, lines and variables"
+    };
     Some(format!(
-        "{} runs here: cowtrace knows its functions, not its objects, lines and variables. {}",
+        "{} runs here: cowtrace knows {known}. {}",
         found.name, found.what
     ))
 }

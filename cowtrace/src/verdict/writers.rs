@@ -90,7 +90,7 @@ pub(crate) fn is_pythons(writer: &Writer) -> bool {
 
 /// Whether more is known than that the write happened.
 pub(crate) fn is_named(writer: &Writer) -> bool {
-    writer.function.is_some() || writer.kind != WriteKind::Other
+    writer.function.is_some() || writer.type_name.is_some() || writer.kind != WriteKind::Other
 }
 
 /// In a program without an interpreter, the only useful distinctions are what its instructions did, and that the kernel

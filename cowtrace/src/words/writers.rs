@@ -19,10 +19,14 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
     match writer.kind {
         WriteKind::Refcount => format!("reference counts of {name}"),
         WriteKind::Gc => format!("gc headers of {name}"),
-        WriteKind::Other => other_memory::by_function(writer)
-            .or_else(|| writer.store.and_then(stored))
-            .unwrap_or(OTHER_MEMORY)
-            .into(),
+        WriteKind::Other => {
+            let how = other_memory::by_function(writer).or_else(|| writer.store.and_then(stored));
+            match (writer.type_name.as_deref(), how) {
+                (Some(name), Some(how)) => format!("{name}: {how}"),
+                (Some(name), None) => name.into(),
+                (None, how) => how.unwrap_or(OTHER_MEMORY).into(),
+            }
+        }
         WriteKind::Kernel => match (run.system_call_of(writer), writer.system_call) {
             (Some(name), _) => format!("by the kernel, in {name}(2)"),
             (None, Some(number)) => format!("by the kernel, in system call {number}"),

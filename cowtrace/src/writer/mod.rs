@@ -143,7 +143,7 @@ impl Writers {
         native: impl FnOnce(u64) -> Option<NativeStack>,
     ) -> Option<u64> {
         let (program, code) = self.place_of(evidence, origin, python, native);
-        let (kind, what) = program.classify(evidence, origin.pids);
+        let (kind, what) = program.classify(evidence, origin.pids, origin.ancestors);
         let mut key = Key {
             code,
             kind,

@@ -20,7 +20,7 @@ use super::stacks::Stacks;
 use crate::{
     native::{Chain, HeldFiles, ProgramCode},
     run::{PythonFrame, StackEnd, WriteKind},
-    runtime::cpython::Python,
+    runtime::{cpython::Python, ruby::Ruby},
 };
 
 /// How often a program's mappings are read again because an instruction lies in none of them:
@@ -40,6 +40,7 @@ const MAX_MAKERS: usize = 64;
 /// What is known about a program.
 pub(super) struct Program {
     pub(super) python: Option<Python>,
+    ruby: Option<Ruby>,
     pub(super) code: ProgramCode,
     looks: u32,
     looked: Instant,
@@ -99,6 +100,7 @@ impl Program {
     ) -> Self {
         let mut program = Self {
             python: None,
+            ruby: None,
             code: ProgramCode::default(),
             looks: 0,
             looked: Instant::now(),
@@ -151,6 +153,9 @@ impl Program {
         if self.python.is_none() {
             self.python = Python::find(proc_root, pids, &self.code, &mut held.exports);
         }
+        if self.ruby.is_none() {
+            self.ruby = Ruby::find(&self.code);
+        }
     }
 
     fn may_look(&self) -> bool {
@@ -158,16 +163,26 @@ impl Program {
     }
 
     /// The kind, and the type's address or the system call's number.
-    pub(super) fn classify(&mut self, evidence: &Evidence, pids: &[u32]) -> (WriteKind, u64) {
+    pub(super) fn classify(
+        &mut self,
+        evidence: &Evidence,
+        pids: &[u32],
+        ancestors: &[u32],
+    ) -> (WriteKind, u64) {
         if evidence.core.flags & BY_KERNEL != 0 {
             return (WriteKind::Kernel, u64::from(evidence.system_call()));
         }
-        if evidence.core.flags & HAS_WORDS == 0 {
-            return (WriteKind::Other, 0);
-        }
-        match &mut self.python {
-            Some(python) => python.classify(evidence, pids),
-            None => (WriteKind::Other, 0),
+        match (&mut self.python, &mut self.ruby) {
+            (Some(python), _) if evidence.core.flags & HAS_WORDS != 0 => {
+                python.classify(evidence, pids)
+            }
+            (None, Some(ruby)) => {
+                // What was there before is still in the memory that was inherited.
+                let from = ancestors.iter().chain(pids).copied();
+                let what = ruby.classify(evidence.core.address, from);
+                (WriteKind::Other, what.unwrap_or(0))
+            }
+            _ => (WriteKind::Other, 0),
         }
     }
 
@@ -338,7 +353,8 @@ impl Program {
     pub(super) fn type_name(&self, kind: WriteKind, what: u64) -> Option<String> {
         match kind {
             WriteKind::Refcount | WriteKind::Gc => self.python.as_ref()?.name(what),
-            WriteKind::Other | WriteKind::Kernel => None,
+            WriteKind::Other => self.ruby.as_ref()?.name(what),
+            WriteKind::Kernel => None,
         }
     }
 }

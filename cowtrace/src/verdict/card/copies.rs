@@ -195,7 +195,8 @@ fn main_types(run: &Run, kind: WriteKind, known: u64) -> Vec<(String, f64)> {
 /// The type, the system call, or what else; empty if it has no name.
 fn name_of_written(run: &Run, writer: &Writer) -> String {
     let name = match writer.kind {
-        WriteKind::Refcount | WriteKind::Gc => writer.type_name.clone(),
+        _ if writer.type_name.is_some() => writer.type_name.clone(),
+        WriteKind::Refcount | WriteKind::Gc => None,
         WriteKind::Kernel => run.system_call_of(writer).map(|name| format!("{name}(2)")),
         WriteKind::Other => Some(written(run, writer)).filter(|name| name != OTHER_MEMORY),
     };
