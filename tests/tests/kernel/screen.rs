@@ -1,7 +1,9 @@
 //! The screen of a trace in a real terminal.
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,6 +16,7 @@ use cowtrace_tests::{
     report::{Report, number},
     tmux::Terminal,
     tracer::{can_trace, program, take_hangups},
+    web,
     workload::Workload,
 };
 use nix::{
@@ -83,18 +86,35 @@ impl OnScreen {
     }
 }
 
+/// An address that nobody listens on.
+fn free_address() -> String {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    taken.local_addr().expect("its address").to_string()
+}
+
+/// Copied bytes by the metrics, of all mappings.
+fn served(address: &str) -> u64 {
+    let metrics = web::get(address, "/metrics", "").expect("it serves").text();
+    let copied = metrics
+        .lines()
+        .filter(|line| line.starts_with("cowtrace_copied_bytes_total{"));
+    let bytes = copied.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    bytes.sum::<f64>() as u64
+}
+
 #[test]
 fn the_screen_the_report_and_the_metrics_agree() {
     if !can_trace("the_screen_the_report_and_the_metrics_agree") {
         return;
     }
     let moved_before = pages_moved();
-    let mut on_screen = OnScreen::start("agree", "--listen 127.0.0.1:0");
+    let address = free_address();
+    let mut on_screen = OnScreen::start("agree", &format!("--listen {address}"));
     let writers = on_screen.workload.writers();
     let changed: u64 = writers.iter().map(|writer| writer.changed).sum();
     // A page that the kernel moved, to make room for a large one, has another frame as well.
     let least = changed.saturating_sub(pages_moved() - moved_before);
-    // At rest: what the report says of the copies is what the screen says, in the same words.
+    // At rest: what the report says of the copies is what the screen says, in the same words, and what is served.
     let begun = Instant::now();
     loop {
         let report = Report::parse(&reported(&on_screen.recording(), "json"));
@@ -103,7 +123,8 @@ fn the_screen_the_report_and_the_metrics_agree() {
         let screen = on_screen.terminal.screen();
         // A line of the sentence above may begin with that word, too.
         let mut lines = screen.lines().filter(|line| line.starts_with("copied"));
-        if copied >= least * 4_096 && lines.any(|line| line.contains(&words)) {
+        let agree = lines.any(|line| line.contains(&words)) && served(&address) == copied;
+        if copied >= least * 4_096 && agree {
             break;
         }
         assert!(
@@ -324,8 +345,10 @@ fn a_recording_is_shown_without_root_while_it_is_written() {
     }
     let mut on_screen = OnScreen::start("written", "");
     let _ = on_screen.workload.run();
+    // As somebody who may read the file and nothing else.
+    fs::set_permissions(on_screen.recording(), Permissions::from_mode(0o644)).expect("it is there");
     let command = format!(
-        "{} report --live {}; echo status=$?; exec sleep 1000",
+        "setpriv --reuid 65534 --regid 65534 --clear-groups {} report --live {}; echo status=$?; exec sleep 1000",
         program("cowtrace").display(),
         on_screen.recording()
     );
@@ -339,6 +362,38 @@ fn a_recording_is_shown_without_root_while_it_is_written() {
     other.wait_for("ENDED");
     other.press(&["q"]);
     other.wait_for("status=0");
+}
+
+#[test]
+fn terminals_that_can_do_little_show_it_too_and_those_that_cannot_are_told() {
+    if !can_trace("terminals_that_can_do_little_show_it_too_and_those_that_cannot_are_told") {
+        return;
+    }
+    let mut on_screen = OnScreen::start("terminals", "");
+    let _ = on_screen.workload.run();
+    let shown = |name: &str, environment: &str| {
+        let command = format!(
+            "{environment} {} report --live {}; echo status=$?; exec sleep 1000",
+            program("cowtrace").display(),
+            on_screen.recording()
+        );
+        Terminal::start(name, (80, 24), &command)
+    };
+    for (name, environment) in [
+        ("linux", "TERM=linux"),
+        ("screen", "TERM=screen NO_COLOR=1"),
+        ("ascii", "TERM=vt100 LC_ALL=C"),
+    ] {
+        let terminal = shown(name, environment);
+        let screen = terminal.wait_for("LIVE");
+        assert!(name != "ascii" || screen.is_ascii(), "{screen}");
+        terminal.press(&["q"]);
+        terminal.wait_for("status=0");
+    }
+    let told = shown("dumb", "TERM=dumb").wait_for("status=");
+    assert!(told.contains("status=2") && told.contains("TERM"), "{told}");
+    on_screen.terminal.press(&["q"]);
+    on_screen.expect_left();
 }
 
 #[test]

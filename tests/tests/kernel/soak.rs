@@ -99,6 +99,7 @@ fn a_long_trace_stays_exact_and_does_not_grow() {
     let prometheus = Prometheus::start(&folder, &address);
     service.say("begin");
     prometheus.wait_for("count(cowtrace_workers)", 2.0);
+    // Without those of living workers, whose parts and statistics come with the first balance.
     let series = "count({__name__=~\"cowtrace_.+\", __name__!~\"cowtrace_(held|worker)_.+\"})";
     let before = prometheus.ask(series);
     let uses = watch(&tracer, recording.as_ref(), Duration::from_secs(seconds));
@@ -140,6 +141,15 @@ fn expect_watched(prometheus: &Prometheus) {
         assert!(of("cowtrace_forks_total") > 10.0, "{target}");
         let copied = format!("sum(cowtrace_copied_bytes_total{{target=\"{target}\"}})");
         assert!(prometheus.ask(&copied) > Some(1e6), "{target}");
+        // The ceiling: what workers inherited, and how much of it is no longer shared.
+        let (inherited, unshared) = (
+            of("cowtrace_inherited_bytes"),
+            of("cowtrace_unshared_bytes"),
+        );
+        assert!(
+            unshared > 0.0 && unshared <= inherited,
+            "{target}: {unshared} of {inherited}"
+        );
         let verdicts = format!("sum(cowtrace_verdict{{target=\"{target}\"}})");
         assert_eq!(prometheus.ask(&verdicts), Some(1.0), "{target}");
         for counter in ["copied_bytes", "written_bytes", "forks", "exits"] {
