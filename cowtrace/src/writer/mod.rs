@@ -32,7 +32,7 @@ use early::EarlyNames;
 use growers::TouchSums;
 pub use named::NamedWriters;
 use place::CodePlace;
-use program::{Program, ProgramProcesses};
+use program::{Program, ProgramProcesses, WriteSeen};
 use stacks::Stacks;
 
 /// Most distinct writers: about 8 MiB. Further ones are grouped by kind and type.
@@ -143,13 +143,16 @@ impl Writers {
         native: impl FnOnce(u64) -> Option<NativeStack>,
     ) -> Option<u64> {
         let (program, code) = self.place_of(evidence, origin, python, native);
-        let (kind, what) = program.classify(evidence, origin.pids, origin.ancestors);
+        let seen = program.classify(evidence, origin.pids, origin.ancestors);
+        let WriteSeen { kind, what, .. } = seen;
+        let store =
+            store_of(evidence, kind).filter(|store| !(seen.is_flags && *store == Store::Pointer));
         let mut key = Key {
             code,
             kind,
             what,
             region: origin.region,
-            store: store_of(evidence, kind),
+            store,
         };
         if self.sums.len() >= MAX_WRITERS && !self.sums.contains_key(&key) {
             key.code = code.unknown();

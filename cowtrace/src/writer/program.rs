@@ -70,6 +70,15 @@ impl Settled {
     }
 }
 
+/// What a write hit.
+pub(super) struct WriteSeen {
+    pub(super) kind: WriteKind,
+    /// The type's address or the system call's number; 0 if neither is known.
+    pub(super) what: u64,
+    /// Whether it is known to be a word of flags, which may look like an address.
+    pub(super) is_flags: bool,
+}
+
 /// A native stack.
 struct NativeCalls {
     chain: Rc<Chain>,
@@ -162,27 +171,36 @@ impl Program {
         self.looked.elapsed() >= self.pause
     }
 
-    /// The kind, and the type's address or the system call's number.
+    /// What a write hit.
     pub(super) fn classify(
         &mut self,
         evidence: &Evidence,
         pids: &[u32],
         ancestors: &[u32],
-    ) -> (WriteKind, u64) {
+    ) -> WriteSeen {
+        let seen = |(kind, what): (WriteKind, u64)| WriteSeen {
+            kind,
+            what,
+            is_flags: false,
+        };
         if evidence.core.flags & BY_KERNEL != 0 {
-            return (WriteKind::Kernel, u64::from(evidence.system_call()));
+            return seen((WriteKind::Kernel, u64::from(evidence.system_call())));
         }
         match (&mut self.python, &mut self.ruby) {
             (Some(python), _) if evidence.core.flags & HAS_WORDS != 0 => {
-                python.classify(evidence, pids)
+                seen(python.classify(evidence, pids))
             }
             (None, Some(ruby)) => {
                 // What was there before is still in the memory that was inherited.
                 let from = ancestors.iter().chain(pids).copied();
-                let what = ruby.classify(evidence.core.address, from);
-                (WriteKind::Other, what.unwrap_or(0))
+                let written = ruby.classify(evidence.core.address, from);
+                WriteSeen {
+                    kind: WriteKind::Other,
+                    what: written.as_ref().map_or(0, |it| it.what),
+                    is_flags: written.is_some_and(|it| it.is_header),
+                }
             }
-            _ => (WriteKind::Other, 0),
+            _ => seen((WriteKind::Other, 0)),
         }
     }
 

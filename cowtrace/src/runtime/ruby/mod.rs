@@ -19,6 +19,17 @@ pub(crate) struct Ruby {
     classes: Classes,
 }
 
+/// A write to a slot of the heap.
+pub(crate) struct RubyWrite {
+    /// For [`Ruby::name`].
+    pub(crate) what: u64,
+    /// Whether it hit the object's flags. Some of them look like addresses.
+    pub(crate) is_header: bool,
+}
+
+/// Bytes of an object's flags, with which it begins.
+const HEADER_BYTES: u64 = 8;
+
 /// What a write hit, as a number that is stable while the program runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
@@ -46,14 +57,17 @@ impl Ruby {
         &mut self,
         address: u64,
         mut pids: impl Iterator<Item = u32>,
-    ) -> Option<u64> {
+    ) -> Option<RubyWrite> {
         if address.is_multiple_of(PAGE) {
             return None;
         }
         pids.find_map(|pid| {
             let read = |at: u64, to: &mut [u8]| memory::read_target(pid, at, to);
             let object = self.heap.object_at(address, &read)?;
-            Some(self.subject(object, &read)?.number())
+            Some(RubyWrite {
+                what: self.subject(object, &read)?.number(),
+                is_header: address - object.address < HEADER_BYTES,
+            })
         })
     }
 
