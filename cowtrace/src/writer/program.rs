@@ -2,6 +2,7 @@
 //! them.
 
 mod missed;
+mod settled;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,6 +23,8 @@ use crate::{
     run::{PythonFrame, StackEnd, WriteKind},
     runtime::{cpython::Python, ruby::Ruby},
 };
+
+use settled::Settled;
 
 /// How often a program's mappings are read again because an instruction lies in none of them:
 /// libraries are loaded after the start.
@@ -56,18 +59,6 @@ pub(super) struct Program {
     /// Instructions that wrote and were in no known mapping, each in a process, and what that forked from.
     missed: BTreeMap<(u64, u32), Vec<u32>>,
     settled: Settled,
-}
-
-/// Instructions in files that are held: the same few write again and again, and finding their files takes longer than
-/// all else that is done for a piece of evidence. Each takes the place of another.
-struct Settled([u64; 64]);
-
-impl Settled {
-    fn place_of(&mut self, instruction: u64) -> &mut u64 {
-        // Instructions of a function differ in their lowest bits.
-        let place = (instruction ^ (instruction >> 6)) % 64;
-        &mut self.0[place as usize]
-    }
 }
 
 /// What a write hit.
@@ -119,7 +110,7 @@ impl Program {
             native_stacks: HashMap::new(),
             makers: HashMap::new(),
             missed: BTreeMap::new(),
-            settled: Settled([0; 64]),
+            settled: Settled::default(),
         };
         program.look(sources, held, is_over);
         program

@@ -61,6 +61,16 @@ impl OnScreen {
         self.folder.path("run.cow")
     }
 
+    /// Another terminal that shows the recording, by a command that begins with this. At the end it says its exit status.
+    fn reader(&self, name: &str, beginning: &str) -> Terminal {
+        let command = format!(
+            "{beginning} {} report --live {}; echo status=$?; exec sleep 1000",
+            program("cowtrace").display(),
+            self.recording()
+        );
+        Terminal::start(name, (80, 24), &command)
+    }
+
     /// The pid of cowtrace.
     fn cowtrace(&self) -> Pid {
         let pattern = format!("cowtrace --pid {} --live", self.workload.pid());
@@ -347,12 +357,10 @@ fn a_recording_is_shown_without_root_while_it_is_written() {
     let _ = on_screen.workload.run();
     // As somebody who may read the file and nothing else.
     fs::set_permissions(on_screen.recording(), Permissions::from_mode(0o644)).expect("it is there");
-    let command = format!(
-        "setpriv --reuid 65534 --regid 65534 --clear-groups {} report --live {}; echo status=$?; exec sleep 1000",
-        program("cowtrace").display(),
-        on_screen.recording()
+    let other = on_screen.reader(
+        "reads",
+        "setpriv --reuid 65534 --regid 65534 --clear-groups",
     );
-    let other = Terminal::start("reads", (80, 24), &command);
     other.wait_until("copies", |screen| {
         screen.contains("LIVE") && screen.contains("[anon]")
             || screen.contains("LIVE") && screen.contains("where in")
@@ -371,26 +379,18 @@ fn terminals_that_can_do_little_show_it_too_and_those_that_cannot_are_told() {
     }
     let mut on_screen = OnScreen::start("terminals", "");
     let _ = on_screen.workload.run();
-    let shown = |name: &str, environment: &str| {
-        let command = format!(
-            "{environment} {} report --live {}; echo status=$?; exec sleep 1000",
-            program("cowtrace").display(),
-            on_screen.recording()
-        );
-        Terminal::start(name, (80, 24), &command)
-    };
     for (name, environment) in [
         ("linux", "TERM=linux"),
         ("screen", "TERM=screen NO_COLOR=1"),
         ("ascii", "TERM=vt100 LC_ALL=C"),
     ] {
-        let terminal = shown(name, environment);
+        let terminal = on_screen.reader(name, environment);
         let screen = terminal.wait_for("LIVE");
         assert!(name != "ascii" || screen.is_ascii(), "{screen}");
         terminal.press(&["q"]);
         terminal.wait_for("status=0");
     }
-    let told = shown("dumb", "TERM=dumb").wait_for("status=");
+    let told = on_screen.reader("dumb", "TERM=dumb").wait_for("status=");
     assert!(told.contains("status=2") && told.contains("TERM"), "{told}");
     on_screen.terminal.press(&["q"]);
     on_screen.expect_left();

@@ -124,8 +124,8 @@ fn code_that_a_program_makes_is_named_by_the_program() {
         writer["function"] == "made_by_parent" && functions(writer)[0] == "made_by_parent"
     });
     assert_eq!(by_parent, PAGES, "{}", report.0["writers"]);
-    // In the second, the mappings were read just before the code was made. They are so many that they are read again
-    // only 0.16 s later (16 µs for each), which four looks take.
+    // The second case has very many mappings. They are read just before the code is made, and next after 0.16 s (16 µs
+    // for each mapping). Four looks take longer than that.
     for (case, looks) in [("made-code-own", 1), ("made-code-crowded", 4)] {
         let report = traced_until_gone(case, looks);
         for name in ["made_by_one", "made_by_other"] {
