@@ -28,12 +28,13 @@ fn the_version_is_one_line_and_with_v_tells_two_builds_apart() {
         crc.len() == 8 && u32::from_str_radix(crc, 16).is_ok(),
         "{long}"
     );
-    assert!(value(6, "recordings:").starts_with("version "), "{long}");
+    assert!(value(6, "features:").starts_with("all"), "{long}");
+    assert!(value(7, "recordings:").starts_with("version "), "{long}");
     for what in ["report", "diff", "heap", "list"] {
         assert!(
-            value(7, "JSON:").contains(&format!("cowtrace.{what}/")),
+            value(8, "JSON:").contains(&format!("cowtrace.{what}/")),
             "{long}"
         );
     }
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 9);
 }

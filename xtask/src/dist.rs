@@ -92,15 +92,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Builds the eBPF object that is for this machine, and prints where it is.
+pub(crate) fn print_object() -> Result<()> {
+    setup::ensure()?;
+    let machine = Arch::of_this_machine()?;
+    println!("{}", program::objects(&[machine])?.of(machine).display());
+    Ok(())
+}
+
 /// Makes everything in an empty folder, and returns it.
 fn make(archs: &[Arch]) -> Result<PathBuf> {
     let folder = workspace::root().join("dist");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let release = Release::of_checkout()?;
-    let objects = program::objects()?;
     // The manual and completions come from the program itself, so one must run here.
-    let here = program::build(Arch::of_this_machine()?, &objects, &release)?;
+    let machine = Arch::of_this_machine()?;
+    let mut with_here = archs.to_vec();
+    if !with_here.contains(&machine) {
+        with_here.push(machine);
+    }
+    let objects = program::objects(&with_here)?;
+    let here = program::build(machine, &objects, &release)?;
     let manual = Manual::of(&here)?;
     let bill = Bill::of(&release)?;
     bill.write(&release, &folder)?;

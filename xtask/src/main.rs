@@ -60,6 +60,8 @@ struct Cli {
 enum Chore {
     /// Make sure of what builds the eBPF side: compiler, LLVM, linker
     Setup,
+    /// Build the eBPF object of this machine alone, and print where it is: see COWTRACE_EBPF_OBJECT
+    Object,
     /// Set up, build, and show cowtrace on a built-in prefork service
     Demo(demo::Options),
     /// Set up, build, and run all tests
@@ -74,10 +76,9 @@ enum Chore {
     Vm(vm::Options),
     /// Measure what tracing costs for each copied page
     Bench(bench::Options),
-    /// Take the pictures in docs/: live view, report and page of a service
     /// Compare with what Redis, the kernel and page frames say: BGSAVE, and workers that read
     Proof(proof::Options),
-    /// Take the pictures of the live view in docs/
+    /// Take the pictures in docs/: live view, report and page of a service
     Screenshot(screenshot::Options),
     /// Trace services under load for hours: counts stay exact, and cowtrace does not grow
     Soak(soak::Options),
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
 fn run(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Setup => setup::ensure(),
+        Chore::Object => dist::print_object(),
         Chore::Demo(options) => demo::run(options),
         Chore::Test(options) => test::run(options),
         Chore::Dist(options) => dist::run(options),

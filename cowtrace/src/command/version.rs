@@ -39,6 +39,7 @@ fn write_build(out: &mut impl io::Write) -> io::Result<()> {
             "kernel side",
             format!("{} bytes, CRC-32 {:08x}", object.bytes, object.crc32),
         ),
+        ("features", "all: none can be left out".to_owned()),
         ("recordings", format!("version {}", recording::VERSION)),
         ("JSON", schemas.join(", ")),
     ] {

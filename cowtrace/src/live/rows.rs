@@ -1,6 +1,6 @@
 //! The tables: which there are, and what stands in them. Their columns are those of the report.
 
-use std::{borrow::Cow, cmp::Ordering};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap};
 
 use crate::{
     report::columns::{
@@ -205,6 +205,40 @@ fn writers(
         rows.add(&columns, &row, About::Name(name), subject);
     }
     rows
+}
+
+/// The region to which most was written by a writer or from a line; or in which most objects were written whose types
+/// a variable holds. `None` if it is not known.
+pub(super) fn region_of_name(table: Table, run: &Run, name: &str) -> Option<u32> {
+    match table {
+        Table::Wrote => most_written(run, |it| written(run, it) == name),
+        Table::Lines => {
+            let lines = Lines::of(run);
+            most_written(run, |it| {
+                it.python_stack.is_some() && lines.of_writer(it) == name
+            })
+        }
+        Table::Variables => {
+            let holder = run.who_holds.holders.iter().find(|it| it.path == name)?;
+            let types = &holder.copied_types;
+            most_written(run, |it| {
+                let of = |name: &String| types.iter().any(|it| it.type_name == *name);
+                it.type_name.as_ref().is_some_and(of)
+            })
+        }
+        Table::Workers | Table::Mappings => None,
+    }
+}
+
+fn most_written(run: &Run, is_wanted: impl Fn(&Writer) -> bool) -> Option<u32> {
+    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+    for writer in run.who_wrote.writers.iter().filter(|it| is_wanted(it)) {
+        if let Some(region) = writer.region_id {
+            *sums.entry(region).or_default() += writer.copied_pages;
+        }
+    }
+    let most = sums.into_iter().max_by_key(|(_, pages)| *pages)?;
+    Some(most.0)
 }
 
 fn variables(run: &Run) -> Rows {

@@ -23,6 +23,7 @@ use crate::run::{
 };
 
 mod fronts;
+mod strips;
 mod variables;
 
 const PAGE: u64 = 4_096;

@@ -6,6 +6,7 @@ mod beside;
 mod cases;
 mod churn;
 mod commands;
+mod containers;
 mod contributed;
 mod cpython;
 mod dataloader;

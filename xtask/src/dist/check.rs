@@ -2,6 +2,7 @@
 
 mod bare;
 mod crates;
+mod debian;
 mod image;
 mod packages;
 mod place;

@@ -26,12 +26,17 @@ impl Objects {
     }
 }
 
-/// Builds the eBPF objects into the crate's folder: whoever builds the published crate needs no compiler for BPF.
-pub(super) fn objects() -> Result<Objects> {
+/// Builds the eBPF objects into the crate's folder: whoever builds the published crate needs no compiler for BPF. One
+/// that is not wanted now is not left there from an older source.
+pub(super) fn objects(archs: &[Arch]) -> Result<Objects> {
     let root = workspace::root();
     let objects = Objects(root.join("cowtrace/ebpf"));
     fs::create_dir_all(&objects.0).context("cannot make the folder for eBPF objects")?;
     for arch in Arch::ALL {
+        if !archs.contains(&arch) {
+            let _ = fs::remove_file(objects.of(arch));
+            continue;
+        }
         say(&format!("the eBPF object for {}", arch.name()));
         let target = workspace::target()?.join("ebpf").join(arch.name());
         let built = object::build(&root, &target, arch.name()).map_err(anyhow::Error::msg)?;

@@ -6,7 +6,11 @@ use ratatui::buffer::Buffer;
 
 use super::line::Line;
 use crate::{
-    live::{look::Look, rows::About, state::State},
+    live::{
+        look::Look,
+        rows::{About, region_of_name},
+        state::State,
+    },
     run::{Region, Row, Run},
     verdict::copied_by_slice,
     words::{region_name, shorten, size},
@@ -19,11 +23,12 @@ pub(super) fn draw_strip(state: &State, look: Look, lines: &[Line], buffer: &mut
     };
     let width = last.width.into();
     let run = state.run();
-    let Some((name, region, process)) = region_of_selection(state) else {
+    let Some(shown) = region_of_selection(state) else {
         let text = "where: nothing was copied from a mapping yet";
         last.draw(text, Look::faint(), buffer);
         return;
     };
+    let (region, process) = (shown.region, shown.process);
     let is_wanted = |row: &&Row| process.is_none_or(|id| row.process_id == id);
     let rows = run.memory.rows.iter().filter(is_wanted);
     let copiers = if process.is_some() {
@@ -33,34 +38,58 @@ pub(super) fn draw_strip(state: &State, look: Look, lines: &[Line], buffer: &mut
     };
     let parts = copied_by_slice(run, region, rows, copiers, width);
     if let Some(line) = title.first() {
-        let whole = size(region.mapping.size_bytes());
-        let subject = process
-            .and_then(|id| run.process(id))
-            .map_or_else(String::new, |it| format!("{} copied ", it.pid));
-        let text = format!("where {subject}in {name} ({whole}, low to high addresses)");
-        let text = look.plain(&shorten(&text, width));
+        let text = look.plain(&shorten(&shown.title(run), width));
         line.draw(&text, Look::faint(), buffer);
     }
     last.draw(&look.strip(&parts), look.drawn(), buffer);
 }
 
-/// The region that is selected, or in which most of what is selected was copied; with the process, if only its
-/// copies count.
-fn region_of_selection(state: &State) -> Option<(String, &Region, Option<u32>)> {
+/// The region whose copies are shown.
+struct Shown<'a> {
+    region: &'a Region,
+    /// If only its copies count.
+    process: Option<u32>,
+    /// Whether the selected writer, line or variable has most of its copies there.
+    is_of_name: bool,
+}
+
+impl Shown<'_> {
+    fn title(&self, run: &Run) -> String {
+        let name = region_name(run, self.region);
+        let whole = size(self.region.mapping.size_bytes());
+        if self.is_of_name {
+            return format!(
+                "where: most of it in {name} ({whole}; all copies there, low to high addresses)"
+            );
+        }
+        let subject = self
+            .process
+            .and_then(|id| run.process(id))
+            .map_or_else(String::new, |it| format!("{} copied ", it.pid));
+        format!("where {subject}in {name} ({whole}, low to high addresses)")
+    }
+}
+
+/// The region that is selected, or in which most of what is selected was copied.
+fn region_of_selection(state: &State) -> Option<Shown<'_>> {
     let run = state.run();
-    let region = |id: u32| run.region(id);
-    let (region, process) = match state.selected().map(|row| &row.about) {
-        Some(About::Region(id)) => (region(*id), None),
-        Some(About::Process(id)) => (
-            most_copied_by(run, *id)
-                .and_then(region)
-                .or_else(|| most_copied(run)),
-            most_copied_by(run, *id).map(|_| *id),
-        ),
-        Some(About::Name(_)) | None => (most_copied(run), None),
+    let shown = |region, process, is_of_name| Shown {
+        region,
+        process,
+        is_of_name,
     };
-    let region = region?;
-    Some((region_name(run, region), region, process))
+    let chosen = state.selected().and_then(|row| match &row.about {
+        About::Region(id) => Some(shown(run.region(*id)?, None, false)),
+        About::Process(id) => {
+            let region = run.region(most_copied_by(run, *id)?)?;
+            Some(shown(region, Some(*id), false))
+        }
+        About::Name(name) => {
+            let region = run.region(region_of_name(state.table, run, name)?)?;
+            Some(shown(region, None, true))
+        }
+    });
+    chosen.or_else(|| Some(shown(most_copied(run)?, None, false)))
 }
 
 fn most_copied(run: &Run) -> Option<&Region> {

@@ -16,6 +16,8 @@ use super::server::Server;
 pub const SOCKET: &str = "socket";
 /// Number of clients at the same time.
 const CLIENTS: usize = 3;
+/// Between two requests of a client: it is the service that is looked at, and other tests need the processors, too.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The body of an answer.
 fn get(socket: &Path, path: &str) -> io::Result<String> {
@@ -91,6 +93,7 @@ pub fn load_until(server: &Server, path: &str, ends: Instant) {
                     server.repeat("an answer", || {
                         get(&server.path(SOCKET), path).is_ok() || is_over()
                     });
+                    thread::sleep(PAUSE);
                 }
             });
         }

@@ -63,7 +63,7 @@ fn a_leak_of_cycles_is_told_by_their_type() {
     let most = types.iter().filter(|it| it["is_container"] == true);
     let most = most.max_by_key(|it| number(it, "unheld_objects"));
     assert_eq!(most.expect("a container")["type"], "list", "{python}");
-    assert!(against_cycles(&report).is_some(), "{python}");
+    assert!(against_cycles(&report).is_some(), "{python}: {grown:#}");
 }
 
 #[test]

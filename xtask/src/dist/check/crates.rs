@@ -7,7 +7,7 @@ use crate::{
     workspace::{self, output},
 };
 
-/// Whether all is in them. With a single architecture, which is quicker to check, they are not built.
+/// Whether the objects of these architectures are in them. With all, they are built, too.
 pub(super) fn check(archs: &[Arch]) -> Result<()> {
     let mut list = workspace::cargo(&[
         "package",
@@ -17,7 +17,8 @@ pub(super) fn check(archs: &[Arch]) -> Result<()> {
         "--allow-dirty",
     ])?;
     let files = output(&mut list)?;
-    for object in ["ebpf/x86_64.o", "ebpf/aarch64.o"] {
+    for arch in archs {
+        let object = format!("ebpf/{}.o", arch.name());
         if !files.lines().any(|line| line == object) {
             bail!("the crate lacks {object}");
         }

@@ -1,4 +1,4 @@
-//! The wheel, in an empty environment of the oldest Python that it is for.
+//! The wheel: in an empty environment of the oldest Python that it is for, and in a Debian without a compiler.
 
 use std::{
     env, fs,
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::place::Place;
+use super::{debian::Debian, place::Place};
 use crate::{
     arch::Arch,
     archive::Scratch,
@@ -41,7 +41,21 @@ pub(super) fn check(arch: Arch, file: &Path) -> Result<()> {
     if !page.is_file() {
         bail!("the wheel lacks {}", page.display());
     }
-    Place::Here(environment.join("bin/cowtrace")).traces()
+    Place::Here(environment.join("bin/cowtrace")).traces()?;
+    in_debian(file)
+}
+
+/// With Debian's own Python.
+fn in_debian(file: &Path) -> Result<()> {
+    say("installing the wheel in a small Debian");
+    let debian = Debian::new("wheel-root")?;
+    debian.run("python3", &["-m", "venv", "/opt/cowtrace"])?;
+    let file = debian.put(file)?;
+    debian.run(
+        "/opt/cowtrace/bin/pip",
+        &["install", "--quiet", "--no-index", &file],
+    )?;
+    Place::Root(debian.path().to_path_buf(), "/opt/cowtrace/bin/cowtrace").traces()
 }
 
 /// The oldest Python here that can make environments.
