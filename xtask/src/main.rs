@@ -60,7 +60,7 @@ struct Cli {
 enum Chore {
     /// Make sure of what builds the eBPF side: compiler, LLVM, linker
     Setup,
-    /// Build the eBPF object of this machine alone, and print where it is: see COWTRACE_EBPF_OBJECT
+    /// Build the eBPF object of this machine alone, and print where it is
     Object,
     /// Set up, build, and show cowtrace on a built-in prefork service
     Demo(demo::Options),
