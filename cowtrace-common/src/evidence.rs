@@ -11,11 +11,20 @@ pub const WORDS: usize = 3;
 pub const BY_KERNEL: u32 = 1;
 /// The words were read.
 pub const HAS_WORDS: u32 = 2;
+/// In the place of words are the values of the write, see [`Context::words`].
+pub const HAS_VALUES: u32 = 1 << 7;
 /// Nothing was copied: the record is of a first touch, and its number of pages is its weight.
 pub const IS_TOUCH: u32 = 4;
 
 /// Pages of new memory for each page that is sampled: a record stands for this many. A power of two.
 pub const TOUCHES_PER_SAMPLE: u32 = 64;
+
+/// What a program's evidence has beside the part that every record has: words near the address.
+pub const WANTS_WORDS: u32 = 0;
+/// Nothing: its data has nothing that words or values would identify.
+pub const WANTS_NOTHING: u32 = 1;
+/// The values before and after the write.
+pub const WANTS_VALUES: u32 = 2;
 
 /// The part that every record has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +37,8 @@ pub struct Core {
     /// Slot of the process whose page was copied, or whose memory is new; in the upper half the copies of which
     /// there is no evidence, and for which this one stands too.
     pub slot_and_passed_over: u32,
-    /// [`BY_KERNEL`], [`HAS_WORDS`], [`IS_TOUCH`]; bits 3 to 6: the [`Verb`] of the write; bits 8 to 15: binary
-    /// logarithm of the number of pages, of copies 0 but for huge pages; bits 16 to 31: number of the system call.
+    /// [`BY_KERNEL`], [`HAS_WORDS`], [`HAS_VALUES`], [`IS_TOUCH`]; bits 3 to 6: the [`Verb`] of the write; bits 8 to 15:
+    /// binary logarithm of the number of pages, of copies 0 but for huge pages; bits 16 to 31: number of the system call.
     pub flags: u32,
 }
 
@@ -65,7 +74,8 @@ pub const MOST_PASSED_OVER: u32 = u16::MAX as u32;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct Context {
-    /// See [`WORDS`].
+    /// See [`WORDS`]. If [`HAS_VALUES`] is set: the 8-byte word that is written to as it was before, the one after it, and
+    /// the bits of the first one that change; none of these if it is not known which.
     pub words: [u64; WORDS],
     /// Number of the writer's [`crate::python::PythonStack`], 0 if unknown.
     pub python_stack: u64,

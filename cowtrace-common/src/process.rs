@@ -83,8 +83,8 @@ pub struct ProcessSlot {
     pub parent: u32,
     /// Number of its [`crate::python::Interpreter`], 0 if it runs none or an unknown one.
     pub interpreter: u32,
-    /// 1 if its program has no objects that words near an address could identify.
-    pub without_words: u32,
+    /// What its program's evidence has: [`crate::evidence::WANTS_WORDS`] and so on.
+    pub wants: u32,
     /// Different for each program, as far as 32 bits go: the same for a process and those that it forks.
     pub image: u32,
     /// Unused, always 0.

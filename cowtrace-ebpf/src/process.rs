@@ -173,7 +173,7 @@ fn open_process(tgid: u32, parent: u32, program: KnownProgram) -> u32 {
                 tgid,
                 parent,
                 interpreter: program.interpreter,
-                without_words: program.without_words,
+                wants: program.wants,
                 image: program.image,
                 ..ProcessSlot::default()
             };

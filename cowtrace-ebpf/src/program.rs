@@ -7,8 +7,8 @@ use crate::maps;
 pub struct KnownProgram {
     /// See [`cowtrace_common::process::ProcessSlot::interpreter`].
     pub interpreter: u32,
-    /// See [`cowtrace_common::process::ProcessSlot::without_words`].
-    pub without_words: u32,
+    /// See [`cowtrace_common::process::ProcessSlot::wants`].
+    pub wants: u32,
     /// See [`cowtrace_common::process::ProcessSlot::image`].
     pub image: u32,
 }
@@ -24,7 +24,7 @@ impl KnownProgram {
         unsafe {
             Self {
                 interpreter: (&raw const (*process).interpreter).read_volatile(),
-                without_words: (&raw const (*process).without_words).read_volatile(),
+                wants: (&raw const (*process).wants).read_volatile(),
                 image: (&raw const (*process).image).read_volatile(),
             }
         }

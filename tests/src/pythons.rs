@@ -96,6 +96,31 @@ pub fn interpreters() -> Vec<Interpreter> {
     found
 }
 
+/// The oldest, the newest, and those without a global interpreter lock: where the tests that run with all of them show
+/// what differs between versions.
+///
+/// # Panics
+/// As [`interpreters`].
+pub fn few() -> Vec<Interpreter> {
+    few_of(interpreters())
+}
+
+/// The same of those whose objects can be walked.
+///
+/// # Panics
+/// If there is none.
+pub fn few_walkable() -> Vec<Interpreter> {
+    few_of(walkable())
+}
+
+fn few_of(all: Vec<Interpreter>) -> Vec<Interpreter> {
+    let last = all.len() - 1;
+    let kept = all.into_iter().enumerate();
+    kept.filter(|(place, python)| *place == 0 || *place == last || python.is_free)
+        .map(|(_, python)| python)
+        .collect()
+}
+
 /// The interpreters whose objects can be walked.
 ///
 /// # Panics

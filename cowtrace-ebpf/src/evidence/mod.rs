@@ -13,7 +13,7 @@ mod words;
 use aya_ebpf::{Global, bindings::BPF_RB_NO_WAKEUP};
 use cowtrace_common::{
     evidence::{
-        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_WORDS, IS_TOUCH,
+        BATCH, BY_KERNEL, Batch, CALL_SHIFT, Context, Core, Cores, HAS_VALUES, HAS_WORDS, IS_TOUCH,
         ORDER_SHIFT, UNKNOWN_CALL,
     },
     loss::Loss,
@@ -85,6 +85,9 @@ fn add_record(thread: TracedThread, write: Write, kind: u32, passed_over: u32) {
     if write.words.are_read {
         flags |= HAS_WORDS;
     }
+    if write.words.are_values {
+        flags |= HAS_VALUES;
+    }
     let mut count = batch.cores.count as usize;
     // Not as soon as the batch is full: the last copy can still be taken back.
     if count >= BATCH {
@@ -99,7 +102,7 @@ fn add_record(thread: TracedThread, write: Write, kind: u32, passed_over: u32) {
         slot_and_passed_over: Core::with_passed_over(write.slot, passed_over),
         flags,
     };
-    if (flags & HAS_WORDS != 0)
+    if (flags & (HAS_WORDS | HAS_VALUES) != 0)
         | (write.stacks.python_stack != 0)
         | (write.stacks.native_stack != 0)
     {

@@ -1,7 +1,10 @@
 //! Words of the process's memory near the address of a write.
 
 use aya_ebpf::{Global, helpers::bpf_probe_read_user};
-use cowtrace_common::evidence::WORDS;
+use cowtrace_common::{
+    evidence::{WANTS_VALUES, WANTS_WORDS, WORDS},
+    store::Told,
+};
 
 use crate::{kernel::page_tables, program::KnownProgram, thread::TracedThread};
 
@@ -20,6 +23,8 @@ pub(super) fn are_values_wanted() -> bool {
 #[derive(Clone, Copy, Default)]
 pub struct Words {
     pub(super) are_read: bool,
+    /// The words are the values of the write instead: see [`Self::keep_values`].
+    pub(super) are_values: bool,
     pub(super) words: [u64; WORDS],
     is_value_read: bool,
     /// The word with the address, and the one after it.
@@ -46,6 +51,18 @@ impl Words {
     }
 }
 
+impl Words {
+    /// Keeps what a store does, if the program's evidence is to have it.
+    #[inline(always)]
+    pub(super) fn keep_values(&mut self, program: KnownProgram, address: u64, told: Told) {
+        if program.wants == WANTS_VALUES && !self.are_read {
+            let changed = told.changed << (8 * (address & 7));
+            self.words = [self.value[0], self.value[1], changed];
+            self.are_values = true;
+        }
+    }
+}
+
 /// When words are read. Reads by the process's own addresses are allowed only after the kernel changed
 /// the page's entry and flushed the old translation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +86,7 @@ pub fn read_words(
     moment: Moment,
 ) -> Words {
     let first = address & !7;
-    if program.without_words == 0 {
+    if program.wants == WANTS_WORDS {
         // One or the other, and not the longer one shortened: kernels before 6.3 refuse programs that may read words
         // of the stack which were not written, and the compiler makes such programs of the longer one.
         return if are_values_wanted() {
@@ -98,6 +115,7 @@ fn with_value(words: Option<[u64; WORDS + 1]>) -> Words {
             words: [one, two, three],
             is_value_read: true,
             value: [value, one],
+            are_values: false,
         },
         None => Words::default(),
     }

@@ -247,7 +247,7 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
     if by_user {
         let address = fault.exact;
         words = evidence::read_words(thread, program, address, Moment::AfterCopy);
-        verb = store::verb_of(thread, program, registers, instruction, address, &words);
+        verb = store::verb_of(thread, program, registers, instruction, address, &mut words);
     } else {
         system_call = Some(registers.system_call().unwrap_or(UNKNOWN_CALL));
     }

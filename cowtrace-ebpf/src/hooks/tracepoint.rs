@@ -281,7 +281,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
         let program = KnownProgram::of(fault.charged);
         words = evidence::read_words(thread, program, address, Moment::BeforeCopy);
         let registers = SavedRegisters(fault.anchor);
-        verb = store::verb_of(thread, program, registers, instruction, address, &words);
+        verb = store::verb_of(thread, program, registers, instruction, address, &mut words);
         (instruction, None)
     } else {
         in_system_call(fault.user_registers)

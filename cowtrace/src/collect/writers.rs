@@ -2,11 +2,11 @@
 //! can be read to name the writer.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
 };
 
-use cowtrace_common::evidence::Evidence;
+use cowtrace_common::evidence::{Evidence, WANTS_WORDS};
 
 use super::{
     clock::Clock,
@@ -35,8 +35,8 @@ pub(super) struct WriterEvidence {
     writers: Writers,
     /// The kernel side's number of each interpreter, by program.
     interpreters: HashMap<u32, u32>,
-    /// Programs without objects that words around an address could identify.
-    natives: HashSet<u32>,
+    /// What the evidence of each program has; of others, words near the address.
+    wants: HashMap<u32, u32>,
     /// Programs that may still load an interpreter, by the look that is due.
     starting: BTreeMap<u32, Vec<StartingProgram>>,
     /// Looks so far.
@@ -83,7 +83,7 @@ impl WriterEvidence {
             stop,
             writers: Writers::new(proc_root),
             interpreters: HashMap::new(),
-            natives: HashSet::new(),
+            wants: HashMap::new(),
             starting: BTreeMap::new(),
             looks: 0,
             squares: 0.0,
@@ -206,23 +206,22 @@ impl WriterEvidence {
         );
     }
 
-    /// Has the kernel side read words around addresses only in programs whose objects they may identify:
-    /// the words are a third of the evidence.
+    /// Has the kernel side send words, or values, only of programs in which they may tell something: they are a
+    /// third of the evidence.
     fn settle_words(&mut self, program: u32, records: &Records, tables: &Tables) {
         let now_ns = self.clock.elapsed_ns();
         let has_settled = records.get(program).is_none_or(|first| {
             let began_before_trace = first.started_ns == 0;
             began_before_trace || now_ns.saturating_sub(first.started_ns) >= SETTLED_NS
         });
-        let without = has_settled && self.writers.is_native(program);
-        let changed = if without {
-            self.natives.insert(program)
+        let wants = if has_settled {
+            self.writers.wants(program)
         } else {
-            self.natives.remove(&program)
+            WANTS_WORDS
         };
-        if changed {
+        if self.wants.insert(program, wants).unwrap_or(WANTS_WORDS) != wants {
             for slot in slots_of(records, program) {
-                tables.set_without_words(slot, without);
+                tables.set_wants(slot, wants);
             }
         }
     }
@@ -230,8 +229,8 @@ impl WriterEvidence {
     /// Notes a new process: sets up the kernel side for the program that it runs.
     pub(super) fn note_process(&mut self, id: u32, records: &Records, probe: &mut Probe) {
         if let Some(slot) = records.get(id).and_then(|record| record.slot) {
-            let without = self.natives.contains(&records.program_of(id));
-            probe.tables.set_without_words(slot, without);
+            let wants = self.wants.get(&records.program_of(id)).copied();
+            probe.tables.set_wants(slot, wants.unwrap_or(WANTS_WORDS));
         }
         self.find_interpreter(id, records, probe);
     }

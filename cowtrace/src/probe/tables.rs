@@ -12,7 +12,7 @@ use aya::{
     maps::{Map, MapData, Queue},
 };
 use cowtrace_common::{
-    evidence::{Batch, BatchSlot},
+    evidence::{Batch, BatchSlot, WANTS_WORDS},
     loss::{LOSSES, LossCounters},
     object::map,
     process::{FIRST_FREE_SLOT, OVERFLOW_SLOT, PROCESS_SLOTS, ProcessSlot},
@@ -119,7 +119,7 @@ impl Tables {
         // Only forks share a program for sure; no other process has the slot.
         set(offset_of!(ProcessSlot, image), slot);
         self.set_interpreter(slot, 0);
-        self.set_without_words(slot, false);
+        self.set_wants(slot, WANTS_WORDS);
         self.processes
             .u32(process, offset_of!(ProcessSlot, tasks))
             .store(0, Release);
@@ -139,11 +139,11 @@ impl Tables {
             .store(number, Release);
     }
 
-    /// Sets whether a slot's process runs a program without objects that words could identify.
-    pub fn set_without_words(&self, slot: u32, without: bool) {
+    /// Sets what the evidence of a slot's process has: [`WANTS_WORDS`] and so on.
+    pub fn set_wants(&self, slot: u32, wants: u32) {
         self.processes
-            .u32(slot as usize, offset_of!(ProcessSlot, without_words))
-            .store(u32::from(without), Release);
+            .u32(slot as usize, offset_of!(ProcessSlot, wants))
+            .store(wants, Release);
     }
 
     /// Whether a task is traced.

@@ -1,4 +1,4 @@
-//! What a write was, by the instruction that made it.
+//! What a write was: by the instruction that made it, and where a runtime is understood, by what it hit.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,11 +24,31 @@ pub enum Store {
     Push,
     /// Stored another value.
     Value,
+    /// Ruby: noted how many collections an object survived.
+    Age,
+    /// Ruby: the collector freed or moved what was in a slot, or linked it with other free ones.
+    Swept,
+    /// Ruby: bitmaps and free lists in the description of a page of slots.
+    Marks,
+    /// Ruby: put an object into a slot that was free.
+    Object,
+    /// Ruby: noted whether a string is ASCII, or valid in its encoding.
+    Coderange,
+    /// Ruby: noted that a hash is iterated.
+    Iteration,
+    /// Ruby: noted that an object was asked for its `object_id`.
+    Identity,
+    /// Ruby: froze an object.
+    Frozen,
+    /// Ruby: changed what is in an object, such as an instance variable.
+    Content,
+    /// Ruby: kept what a call found in compiled code, a method or a class.
+    Cache,
 }
 
 impl Store {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 19] = [
         Self::Increment,
         Self::Decrement,
         Self::Bits,
@@ -38,7 +58,34 @@ impl Store {
         Self::Block,
         Self::Push,
         Self::Value,
+        Self::Age,
+        Self::Swept,
+        Self::Marks,
+        Self::Object,
+        Self::Coderange,
+        Self::Iteration,
+        Self::Identity,
+        Self::Frozen,
+        Self::Content,
+        Self::Cache,
     ];
+
+    /// Whether only a write to Ruby's heap is told so.
+    #[must_use]
+    pub const fn is_rubys(self) -> bool {
+        matches!(
+            self,
+            Self::Age
+                | Self::Swept
+                | Self::Object
+                | Self::Coderange
+                | Self::Iteration
+                | Self::Identity
+                | Self::Frozen
+                | Self::Content
+                | Self::Cache
+        )
+    }
 
     /// As it stands in reports.
     #[must_use]
@@ -53,6 +100,16 @@ impl Store {
             Self::Block => "block",
             Self::Push => "push",
             Self::Value => "value",
+            Self::Age => "age",
+            Self::Swept => "swept",
+            Self::Marks => "marks",
+            Self::Object => "object",
+            Self::Coderange => "coderange",
+            Self::Iteration => "iteration",
+            Self::Identity => "identity",
+            Self::Frozen => "frozen",
+            Self::Content => "content",
+            Self::Cache => "cache",
         }
     }
 }

@@ -7,13 +7,14 @@ use super::{
     causes::{CauseIs, shares_of_causes},
     free_memory::add_advice_on_free_memory,
     growth::{VerdictKind, growth_of_tree},
-    perl, php, r, ruby,
+    perl, php, r,
+    ruby::{self, RubyCopies},
     saving::Promise,
     symbols::advice_on_symbols,
     writers::{KnownPages, pages},
 };
 use crate::{
-    run::{FreezeSaving, Holder, Role, Run, WriteKind, Writer},
+    run::{FreezeSaving, Holder, Role, Run, Store, WriteKind, Writer},
     words::{percent, plural, size},
 };
 
@@ -87,10 +88,16 @@ pub(super) fn advice_on_copies(run: &Run) -> Vec<Advice> {
 /// What interpreters other than CPython write by themselves.
 fn on_other_runtimes(run: &Run) -> Vec<Advice> {
     let mut all = Vec::new();
-    let by_ruby = |writer: &Writer| ruby::is_collector(run, writer);
-    if share(run, by_ruby) >= SHARE {
-        all.push(ruby::advice_on_collector(run, at_most(run, by_ruby)));
+    let ruby = RubyCopies::of(run);
+    if share(run, |it: &Writer| ruby.shows_need(run, it)) >= SHARE {
+        let saves = at_most(run, |it: &Writer| ruby.are_of_age_or_gaps(run, it));
+        all.push(ruby::advice_on_collector(run, saves));
     }
+    let is = |store: Store| move |writer: &Writer| writer.store == Some(store);
+    let matters = |store: Store| share(run, is(store)) >= SHARE;
+    all.extend(ruby::on_first_use(run, matters, |store| {
+        at_most(run, is(store))
+    }));
     if share(run, perl::counts_references) >= SHARE {
         let saves = at_most(run, perl::counts_references);
         all.push(perl::advice_on_counts(saves));

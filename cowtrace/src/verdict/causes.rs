@@ -4,15 +4,41 @@ use super::{
     free_memory::FreePages,
     writers::{KnownPages, pages},
 };
-use crate::run::{Run, WriteKind};
+use crate::run::{Run, Store, WriteKind, Writer};
 
 /// What made copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CauseIs {
-    /// Writes of a kind.
+    /// Writes of a kind, unless they are one of those below.
     Write(WriteKind),
+    /// A garbage collector other than CPython's, as far as it is known by what it wrote.
+    Collects,
+    /// What Ruby notes in objects that are read.
+    Reads,
     /// New objects, in memory that was free in the master.
     NewObjects,
+}
+
+impl CauseIs {
+    const ALL: [Self; 7] = [
+        Self::Write(WriteKind::Refcount),
+        Self::Write(WriteKind::Gc),
+        Self::Write(WriteKind::Other),
+        Self::Write(WriteKind::Kernel),
+        Self::Collects,
+        Self::Reads,
+        Self::NewObjects,
+    ];
+}
+
+/// What made a writer's copies, by its own account.
+pub(super) const fn cause_of(writer: &Writer) -> CauseIs {
+    match writer.store {
+        Some(Store::Age | Store::Swept | Store::Marks) => CauseIs::Collects,
+        Some(Store::Coderange | Store::Iteration | Store::Identity) => CauseIs::Reads,
+        Some(Store::Object) => CauseIs::NewObjects,
+        _ => CauseIs::Write(writer.kind),
+    }
 }
 
 /// Each cause with its share of the copies whose writer is known; empty if none is known.
@@ -21,13 +47,12 @@ pub(super) fn shares_of_causes(run: &Run) -> Vec<(CauseIs, f64)> {
     if known == 0 {
         return Vec::new();
     }
-    let share = |kind: WriteKind| {
+    let share = |is: CauseIs| {
         let writers = run.who_wrote.writers.iter();
-        pages(writers.filter(|it| it.kind == kind)) as f64 / known as f64
+        let of_cause = pages(writers.filter(|it| cause_of(it) == is));
+        (is, of_cause as f64 / known as f64)
     };
-    let mut causes: Vec<(CauseIs, f64)> = WriteKind::ALL
-        .map(|kind| (CauseIs::Write(kind), share(kind)))
-        .into();
+    let mut causes: Vec<(CauseIs, f64)> = CauseIs::ALL.map(share).into();
     if let Some(free) = FreePages::of(run) {
         set_new_objects_apart(&mut causes, free.share);
     }
@@ -52,7 +77,11 @@ fn set_new_objects_apart(causes: &mut Vec<(CauseIs, f64)>, new_share: f64) {
     let of_others = take_from(causes, &[WriteKind::Other], new_share);
     let objects = [WriteKind::Refcount, WriteKind::Gc];
     let of_objects = take_from(causes, &objects, new_share - of_others);
-    causes.push((CauseIs::NewObjects, of_others + of_objects));
+    let new = of_others + of_objects;
+    match causes.iter_mut().find(|(is, _)| *is == CauseIs::NewObjects) {
+        Some((_, share)) => *share += new,
+        None => causes.push((CauseIs::NewObjects, new)),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{advice_item::Advice, writers::pages};
 use crate::{
-    run::{Run, RuntimePart, Writer},
+    run::{Run, RuntimePart, Store, Writer},
     words::is_unnamed,
 };
 
@@ -20,6 +20,73 @@ const BY_HAND: &str = "Four times GC.start makes all objects old, and GC.compact
 const UNKNOWN: &str = "Process.warmup (Ruby 3.3 and later), or four times GC.start and then GC.compact (before), makes \
                        all objects old and closes the gaps.";
 const REST: &str = "After that, the collector still writes its marks, and new objects still go into inherited memory.";
+
+const FREEZE: &str = "Iterating a hash notes in it how many iterations it is in, and the first each of a process copies                       its page. A frozen hash is not written to: freeze those that workers only read.";
+const ENCODINGS: &str = "Whether a string is ASCII, or valid in its encoding, is found out when that is first needed, as by                          length, and noted in it. Asked for before the fork, it is known in all workers.";
+const CALLS: &str = "Ruby keeps what it finds out at a call in its compiled code, methods and classes. What ran before the                      fork has it already: a few requests in the master are enough.";
+
+/// What Ruby's stores tell of its copies, and what is better known by them than by functions.
+#[derive(Clone, Copy)]
+pub(super) struct RubyCopies {
+    /// Whether any are known by what they wrote.
+    has_stores: bool,
+}
+
+impl RubyCopies {
+    pub(super) fn of(run: &Run) -> Self {
+        let mut writers = run.who_wrote.writers.iter();
+        Self {
+            has_stores: writers.any(|it| it.store.is_some_and(Store::is_rubys)),
+        }
+    }
+
+    /// Whether it is a copy that old objects and a heap without gaps spare: by what was written, or else by the function.
+    pub(super) fn are_of_age_or_gaps(self, run: &Run, writer: &Writer) -> bool {
+        if self.has_stores {
+            let of_age = matches!(writer.store, Some(Store::Age | Store::Swept));
+            return of_age || writer.store == Some(Store::Object);
+        }
+        is_collector(run, writer)
+    }
+
+    /// Whether there is something left to spare: new objects alone go into gaps also where all was done.
+    pub(super) fn shows_need(self, run: &Run, writer: &Writer) -> bool {
+        self.are_of_age_or_gaps(run, writer) && writer.store != Some(Store::Object)
+    }
+}
+
+/// What a worker writes when it reads objects, or runs code, for the first time: with the advice against it.
+pub(super) fn on_first_use(
+    run: &Run,
+    share: impl Fn(Store) -> bool,
+    saves: impl Fn(Store) -> u64,
+) -> Vec<Advice> {
+    let version = version(run);
+    let is_warmed_up = version.is_some_and(|it| it >= WARMUP);
+    // Before, frozen ones were written to as well.
+    let spares_frozen = version.is_none_or(|it| it >= (3, 0));
+    let all = [
+        (
+            Store::Iteration,
+            "freezing hashes that are only read",
+            FREEZE,
+        ),
+        (
+            Store::Coderange,
+            if is_warmed_up {
+                "Process.warmup, or valid_encoding? of strings, before the fork"
+            } else {
+                "valid_encoding? of all strings, before the fork"
+            },
+            ENCODINGS,
+        ),
+        (Store::Cache, "running the code before the fork", CALLS),
+    ];
+    all.into_iter()
+        .filter(|(store, _, _)| share(*store) && (*store != Store::Iteration || spares_frozen))
+        .map(|(store, what, because)| Advice::helping(what, because, saves(store)))
+        .collect()
+}
 
 /// Whether Ruby's collector or its allocator wrote, as far as functions tell.
 pub(super) fn is_collector(run: &Run, writer: &Writer) -> bool {
@@ -48,8 +115,12 @@ pub(super) fn advice_on_collector(run: &Run, saves_at_most_bytes: u64) -> Advice
 /// The version of the Ruby that copied most, by the name of its library.
 fn version(run: &Run) -> Option<(u32, u32)> {
     let writers = run.who_wrote.writers.iter();
+    let is_rubys = |it: &&Writer| {
+        let is_in_ruby = it.module.as_ref().is_some_and(|it| it.contains("ruby"));
+        is_in_ruby && it.store.is_some_and(Store::is_rubys) || is_collector(run, it)
+    };
     let most = writers
-        .filter(|writer| is_collector(run, writer))
+        .filter(is_rubys)
         .max_by_key(|writer| pages([*writer]))?;
     version_in(most.module.as_deref()?)
 }

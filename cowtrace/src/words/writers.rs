@@ -21,7 +21,10 @@ pub(crate) fn written(run: &Run, writer: &Writer) -> String {
         WriteKind::Gc => format!("gc headers of {name}"),
         WriteKind::Other => {
             let how = other_memory::by_function(writer).or_else(|| writer.store.and_then(stored));
+            let is_count = matches!(writer.store, Some(Store::Increment | Store::Decrement));
             match (writer.type_name.as_deref(), how) {
+                // Perl, PHP and R count as CPython does.
+                (Some(name), _) if is_count => format!("reference counts of {name}"),
                 (Some(name), Some(how)) => format!("{name}: {how}"),
                 (Some(name), None) => name.into(),
                 (None, how) => how.unwrap_or(OTHER_MEMORY).into(),
@@ -46,6 +49,16 @@ const fn stored(store: Store) -> Option<&'static str> {
         Store::Pointer => Some("addresses"),
         Store::Block => Some("blocks of bytes"),
         Store::Push => Some("the stack"),
+        Store::Age => Some("ages, by the garbage collector"),
+        Store::Swept => Some("swept by the garbage collector"),
+        Store::Marks => Some("marks of the garbage collector"),
+        Store::Object => Some("new objects"),
+        Store::Coderange => Some("coderange, noted by reading"),
+        Store::Iteration => Some("level of iteration"),
+        Store::Identity => Some("object_id"),
+        Store::Frozen => Some("frozen"),
+        Store::Content => Some("content"),
+        Store::Cache => Some("caches of calls"),
         Store::Value => None,
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use cowtrace_common::{
-    evidence::Evidence,
+    evidence::{Evidence, WANTS_WORDS},
     native::NativeStack,
     python::{Interpreter, PythonStack},
     store::Verb,
@@ -110,13 +110,16 @@ impl Writers {
             .interpreter(sources, &mut self.held, &is_over)
     }
 
-    /// Whether a program was examined and has no data for which words around an address would help.
+    /// What helps to tell what was written in a program: words near the address, unless it was examined and has no
+    /// objects that those would identify.
     #[must_use]
-    pub fn is_native(&self, program: u32) -> bool {
-        let program = self.programs.get(&program);
-        program.is_some_and(|program| {
-            program.python.is_none() && program.code.mappings().next().is_some()
-        })
+    pub fn wants(&self, program: u32) -> u32 {
+        match self.programs.get(&program) {
+            Some(program) if program.python.is_none() && program.is_examined() => {
+                program.wants_without_words()
+            }
+            _ => WANTS_WORDS,
+        }
     }
 
     /// Whether a program runs a known CPython.
@@ -144,9 +147,7 @@ impl Writers {
     ) -> Option<u64> {
         let (program, code) = self.place_of(evidence, origin, python, native);
         let seen = program.classify(evidence, origin.pids, origin.ancestors);
-        let WriteSeen { kind, what, .. } = seen;
-        let store =
-            store_of(evidence, kind).filter(|store| !(seen.is_flags && *store == Store::Pointer));
+        let WriteSeen { kind, what, store } = seen;
         let mut key = Key {
             code,
             kind,
@@ -262,25 +263,6 @@ fn verbs_in_words(verbs: &VerbSums) -> String {
     };
     let words = WriteKind::ALL.into_iter().zip(verbs).flat_map(of_kind);
     words.collect::<Vec<_>>().join(", ")
-}
-
-/// What a write did, where nothing better is known of it.
-fn store_of(evidence: &Evidence, kind: WriteKind) -> Option<Store> {
-    if kind != WriteKind::Other {
-        return None;
-    }
-    match evidence.verb() {
-        Verb::Unknown => None,
-        Verb::Increment => Some(Store::Increment),
-        Verb::Decrement => Some(Store::Decrement),
-        Verb::Bits => Some(Store::Bits),
-        Verb::Same => Some(Store::Same),
-        Verb::Zero => Some(Store::Zero),
-        Verb::Pointer => Some(Store::Pointer),
-        Verb::Block => Some(Store::Block),
-        Verb::Push => Some(Store::Push),
-        Verb::Value => Some(Store::Value),
-    }
 }
 
 /// Finds the variables of a living CPython process that hold the objects at these addresses, given

@@ -2,6 +2,7 @@
 //! them.
 
 mod missed;
+mod seen;
 mod settled;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 };
 
 use cowtrace_common::{
-    evidence::{BY_KERNEL, Evidence, HAS_WORDS},
+    evidence::{BY_KERNEL, Evidence, HAS_WORDS, WANTS_NOTHING, WANTS_VALUES},
     native::NativeStack,
     python::{Interpreter, MAX_FRAMES, PythonStack},
 };
@@ -21,9 +22,11 @@ use super::stacks::Stacks;
 use crate::{
     native::{Chain, HeldFiles, ProgramCode},
     run::{PythonFrame, StackEnd, WriteKind},
-    runtime::{cpython::Python, ruby::Ruby},
+    runtime::{self, Runtime, Write, cpython::Python},
 };
 
+pub(super) use seen::WriteSeen;
+use seen::store_of;
 use settled::Settled;
 
 /// How often a program's mappings are read again because an instruction lies in none of them:
@@ -43,7 +46,8 @@ const MAX_MAKERS: usize = 64;
 /// What is known about a program.
 pub(super) struct Program {
     pub(super) python: Option<Python>,
-    ruby: Option<Ruby>,
+    /// Another one, where it is not CPython.
+    runtime: Option<Box<dyn Runtime>>,
     pub(super) code: ProgramCode,
     looks: u32,
     looked: Instant,
@@ -59,15 +63,6 @@ pub(super) struct Program {
     /// Instructions that wrote and were in no known mapping, each in a process, and what that forked from.
     missed: BTreeMap<(u64, u32), Vec<u32>>,
     settled: Settled,
-}
-
-/// What a write hit.
-pub(super) struct WriteSeen {
-    pub(super) kind: WriteKind,
-    /// The type's address or the system call's number; 0 if neither is known.
-    pub(super) what: u64,
-    /// Whether it is known to be a word of flags, which may look like an address.
-    pub(super) is_flags: bool,
 }
 
 /// A native stack.
@@ -100,7 +95,7 @@ impl Program {
     ) -> Self {
         let mut program = Self {
             python: None,
-            ruby: None,
+            runtime: None,
             code: ProgramCode::default(),
             looks: 0,
             looked: Instant::now(),
@@ -114,6 +109,20 @@ impl Program {
         };
         program.look(sources, held, is_over);
         program
+    }
+
+    /// Whether its mappings could be read.
+    pub(super) fn is_examined(&self) -> bool {
+        self.code.mappings().next().is_some()
+    }
+
+    /// What helps to tell what was written, where words near the address do not.
+    pub(super) const fn wants_without_words(&self) -> u32 {
+        if self.runtime.is_some() {
+            WANTS_VALUES
+        } else {
+            WANTS_NOTHING
+        }
     }
 
     /// How to walk the Python frames of the program; none if it runs no known Python, or has not
@@ -153,8 +162,8 @@ impl Program {
         if self.python.is_none() {
             self.python = Python::find(proc_root, pids, &self.code, &mut held.exports);
         }
-        if self.ruby.is_none() {
-            self.ruby = Ruby::find(&self.code);
+        if self.python.is_none() && self.runtime.is_none() {
+            self.runtime = runtime::find(&self.code, proc_root);
         }
     }
 
@@ -172,23 +181,29 @@ impl Program {
         let seen = |(kind, what): (WriteKind, u64)| WriteSeen {
             kind,
             what,
-            is_flags: false,
+            store: store_of(evidence, kind),
         };
         if evidence.core.flags & BY_KERNEL != 0 {
             return seen((WriteKind::Kernel, u64::from(evidence.system_call())));
         }
-        match (&mut self.python, &mut self.ruby) {
+        match (&mut self.python, &mut self.runtime) {
             (Some(python), _) if evidence.core.flags & HAS_WORDS != 0 => {
                 seen(python.classify(evidence, pids))
             }
-            (None, Some(ruby)) => {
-                // What was there before is still in the memory that was inherited.
-                let from = ancestors.iter().chain(pids).copied();
-                let written = ruby.classify(evidence.core.address, from);
-                WriteSeen {
-                    kind: WriteKind::Other,
-                    what: written.as_ref().map_or(0, |it| it.what),
-                    is_flags: written.is_some_and(|it| it.is_header),
+            (None, Some(runtime)) => {
+                let write = Write {
+                    evidence,
+                    store: store_of(evidence, WriteKind::Other),
+                    ancestors,
+                    pids,
+                };
+                match runtime.classify(&write) {
+                    Some(written) => WriteSeen {
+                        kind: WriteKind::Other,
+                        what: written.what,
+                        store: written.store,
+                    },
+                    None => seen((WriteKind::Other, 0)),
                 }
             }
             _ => seen((WriteKind::Other, 0)),
@@ -362,7 +377,7 @@ impl Program {
     pub(super) fn type_name(&self, kind: WriteKind, what: u64) -> Option<String> {
         match kind {
             WriteKind::Refcount | WriteKind::Gc => self.python.as_ref()?.name(what),
-            WriteKind::Other => self.ruby.as_ref()?.name(what),
+            WriteKind::Other => self.runtime.as_ref()?.name(what),
             WriteKind::Kernel => None,
         }
     }

@@ -5,7 +5,7 @@ use std::{fs, process::Command, thread, time::Duration};
 
 use cowtrace_tests::{
     python,
-    pythons::{Interpreter, walkable},
+    pythons::{Interpreter, few_walkable, walkable},
     report::{Report, number},
     tracer::{Tracer, can_trace},
     workload::Service,
@@ -118,7 +118,7 @@ fn cycles_are_what_nothing_holds() {
     if !can_trace("cycles") {
         return;
     }
-    for python in walkable() {
+    for python in few_walkable() {
         let found = Traced::of(&mut python.command(), "cycles", 12);
         for (truth, heap) in found.heaps() {
             check_collector(&python, heap, false);
@@ -171,7 +171,7 @@ fn a_cache_is_named_with_its_entries() {
     if !can_trace("cache") {
         return;
     }
-    for python in walkable() {
+    for python in few_walkable() {
         let found = Traced::of(&mut python.command(), "cache", 12);
         for (_, heap) in found.heaps() {
             check_collector(&python, heap, true);

@@ -17,7 +17,7 @@ points = Array.new(60_000) { |i| Point.new(i, i) }
 names = Array.new(100_000) { |i| "na\u00efve #{i % 7}".b.force_encoding('UTF-8') }
 tables = Array.new(25_000) { |i| { i => i } }
 # All objects are old, so that the worker's own collections mark none of them in its header.
-4.times { GC.start }
+4.times { GC.start } unless what == 'collect'
 order, ordered = IO.pipe
 done, answer = IO.pipe
 master = $$
@@ -29,6 +29,8 @@ worker = fork do
   when 'struct' then points.each { |it| it.x = 7 }
   when 'length' then names.each(&:length)
   when 'each' then tables.each { |it| it.each { |_, _| } }
+  when 'identity' then orders.each(&:object_id)
+  when 'collect' then GC.start
   when 'allocate' then Array.new(200_000) { |i| i.to_s }
   end
   answer.write('d')

@@ -2,7 +2,7 @@
 //! compared with what the service was told to do.
 
 use cowtrace_tests::{
-    pythons::{Interpreter, interpreters},
+    pythons::{Interpreter, few, interpreters},
     report::{Report, number},
     tracer::{Tracer, can_trace},
     workload::{Service, Workload},
@@ -137,7 +137,7 @@ fn looking_up_writes_reference_counts() {
     if !can_trace("look-up") {
         return;
     }
-    for python in interpreters() {
+    for python in few() {
         let report = traced(&python, "look-up");
         expect_share(&python, &report, "reference counts", |writer| {
             writer["kind"] == "refcount"
@@ -150,7 +150,7 @@ fn encoding_writes_both_counts_and_headers() {
     if !can_trace("dump") {
         return;
     }
-    for python in interpreters() {
+    for python in few() {
         let report = traced(&python, "dump");
         // Encoding makes garbage, which is collected meanwhile, more or less depending on the
         // version.
@@ -175,7 +175,7 @@ fn allocating_has_the_collector_write_its_headers() {
     if !can_trace("allocate") {
         return;
     }
-    for python in interpreters() {
+    for python in few() {
         let report = traced(&python, "allocate");
         let gc = report.written(|writer| writer["kind"] == "gc");
         let all = report.written(|_| true);
@@ -192,7 +192,7 @@ fn frozen_objects_are_not_collected() {
     if !can_trace("frozen") {
         return;
     }
-    for python in interpreters() {
+    for python in few() {
         let collected = traced(&python, "collect").written(|writer| writer["kind"] == "gc");
         let frozen = traced_with(&python, &["frozen"], "collect");
         let left = frozen.written(|writer| writer["kind"] == "gc");

@@ -3,8 +3,11 @@
 
 use std::collections::VecDeque;
 
-use super::heap::{Heap, Object, Tag, read_words};
-use crate::memory::PROCESS_ADDRESSES;
+use super::heap::{Heap, Object, Tag};
+use crate::{
+    memory::PROCESS_ADDRESSES,
+    runtime::{Read, read_words},
+};
 
 /// Most classes whose names are kept. Objects of others are called by what Ruby's core calls them.
 const MOST_CLASSES: usize = 1 << 14;
@@ -33,12 +36,7 @@ pub(super) struct Classes {
 
 impl Classes {
     /// Finds the name of a class. Returns whether it has one.
-    pub(super) fn learn(
-        &mut self,
-        class: u64,
-        heap: &mut Heap,
-        read: &impl Fn(u64, &mut [u8]) -> bool,
-    ) -> bool {
+    pub(super) fn learn(&mut self, class: u64, heap: &mut Heap, read: &Read<'_>) -> bool {
         if let Some(known) = self.names.get(&class) {
             return known.is_some();
         }
@@ -62,11 +60,7 @@ impl Classes {
 }
 
 /// Breadth first: the tables of a class's constants are further away, and have names of other things.
-fn find_name(
-    class: Object,
-    heap: &mut Heap,
-    read: &impl Fn(u64, &mut [u8]) -> bool,
-) -> Option<Box<str>> {
+fn find_name(class: Object, heap: &mut Heap, read: &Read<'_>) -> Option<Box<str>> {
     let words = usize::try_from(class.page.slot_bytes() / 8).unwrap_or(0);
     let mut waiting = VecDeque::from([(class.address, words.min(MOST_WORDS), 0)]);
     let mut seen = Vec::new();
@@ -93,7 +87,7 @@ fn find_name(
 }
 
 /// Words of a block of the C library's allocator, which keeps the size before it; few where another allocator does not.
-fn words_of_block(block: u64, read: &impl Fn(u64, &mut [u8]) -> bool) -> usize {
+fn words_of_block(block: u64, read: &Read<'_>) -> usize {
     let size = block.checked_sub(8).and_then(|at| read_words(at, read));
     let size = size.map_or(0, |[size]: [u64; 1]| size & !7);
     let is_size = size.is_multiple_of(16) && (32..0x1_0000).contains(&size);
@@ -105,11 +99,7 @@ fn words_of_block(block: u64, read: &impl Fn(u64, &mut [u8]) -> bool) -> usize {
 }
 
 /// The string in a slot, if it is a path of constants: `Blog::Comment`.
-fn name_in(
-    string: Object,
-    address: u64,
-    read: &impl Fn(u64, &mut [u8]) -> bool,
-) -> Option<Box<str>> {
+fn name_in(string: Object, address: u64, read: &Read<'_>) -> Option<Box<str>> {
     if string.address != address || !string.is(Tag::STRING) {
         return None;
     }

@@ -1,34 +1,31 @@
-//! Ruby (MRI): which object of its collected heap a write hit, and the object's class. Neither symbols nor a table of
+//! Ruby (MRI): which object of its collected heap a write hit, what the write was, and the object's class. Neither symbols nor a table of
 //! versions is needed: the heap's pages describe themselves, and each step is checked.
 
+mod beside;
 mod classes;
 mod heap;
+mod writes;
 
-use crate::{memory, native::ProgramCode};
+use std::path::{Path, PathBuf};
+
+use super::{Read, Runtime, Write, Written};
+use crate::{memory, run::Store};
 use classes::Classes;
 use heap::{Heap, Object, Tag};
 
-/// How the files of Ruby are called; a version may follow.
-const FILES: [&str; 2] = ["libruby", "ruby"];
+/// How the files of Ruby are called.
+pub(super) const FILES: [&str; 2] = ["libruby", "ruby"];
 /// Some hooks know only the page: so such an address may be any in it.
 const PAGE: u64 = 4096;
 
 /// Ruby in a program, with its heap's pages and classes seen so far.
-pub(crate) struct Ruby {
+pub(super) struct Ruby {
+    proc_root: PathBuf,
     heap: Heap,
     classes: Classes,
+    /// Whether the heap's pages were looked for in all of a process's memory.
+    has_looked: bool,
 }
-
-/// A write to a slot of the heap.
-pub(crate) struct RubyWrite {
-    /// For [`Ruby::name`].
-    pub(crate) what: u64,
-    /// Whether it hit the object's flags. Some of them look like addresses.
-    pub(crate) is_header: bool,
-}
-
-/// Bytes of an object's flags, with which it begins.
-const HEADER_BYTES: u64 = 8;
 
 /// What a write hit, as a number that is stable while the program runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,43 +36,80 @@ enum Subject {
     OfTag(Tag),
 }
 
-impl Ruby {
-    /// Ruby in a program with this code; none if none of its files is Ruby's.
-    pub(crate) fn find(code: &ProgramCode) -> Option<Self> {
-        let mut files = code.mapped_files();
-        files
-            .any(|(mapping, _)| is_rubys(&mapping.name))
-            .then(|| Self {
-                heap: Heap::default(),
-                classes: Classes::default(),
-            })
-    }
-
-    /// What is at an address that was written, for [`Self::name`]; none if that is no slot of the heap. `pids` are
-    /// processes that have the memory, first the one that had it before.
-    pub(crate) fn classify(
-        &mut self,
-        address: u64,
-        mut pids: impl Iterator<Item = u32>,
-    ) -> Option<RubyWrite> {
-        if address.is_multiple_of(PAGE) {
+impl Runtime for Ruby {
+    fn classify(&mut self, write: &Write<'_>) -> Option<Written> {
+        // Where values are known, the address is.
+        if write.values().is_none() && write.address().is_multiple_of(PAGE) {
             return None;
         }
-        pids.find_map(|pid| {
-            let read = |at: u64, to: &mut [u8]| memory::read_target(pid, at, to);
-            let object = self.heap.object_at(address, &read)?;
-            Some(RubyWrite {
-                what: self.subject(object, &read)?.number(),
-                is_header: address - object.address < HEADER_BYTES,
+        self.look(write);
+        write.find_in_memory(|read| {
+            let Some(object) = self.heap.object_at(write.address(), read) else {
+                return self.beside(write, read);
+            };
+            // As it was at the write.
+            let object = object.with(write);
+            Some(Written {
+                what: self.subject(object, read)?.number(),
+                store: writes::store_of(&object, write),
             })
         })
     }
 
-    fn subject(
-        &mut self,
-        object: Object,
-        read: &impl Fn(u64, &mut [u8]) -> bool,
-    ) -> Option<Subject> {
+    fn name(&self, what: u64) -> Option<String> {
+        match Subject::of(what)? {
+            Subject::OfClass(address) => self.classes.name(address).map(Into::into),
+            Subject::OfTag(tag) => Some(tag.name().into()),
+        }
+    }
+}
+
+impl Ruby {
+    pub(super) fn new(proc_root: &Path) -> Self {
+        Self {
+            proc_root: proc_root.to_path_buf(),
+            heap: Heap::default(),
+            classes: Classes::default(),
+            has_looked: false,
+        }
+    }
+
+    /// Looks for the heap's pages once, in the process that has had them longest: the collector writes to their
+    /// descriptions before it writes to any object.
+    fn look(&mut self, write: &Write<'_>) {
+        if self.has_looked {
+            return;
+        }
+        self.has_looked = true;
+        let pids = write.ancestors.iter().rev().chain(write.pids);
+        let page_bytes = memory::page_bytes();
+        let has = |pid: &u32| {
+            let present = memory::read_present(&self.proc_root, *pid, page_bytes)?;
+            Some((*pid, present))
+        };
+        if let Some((pid, present)) = pids.clone().find_map(has) {
+            let read = |at: u64, to: &mut [u8]| memory::read_target(pid, at, to);
+            self.heap.look_through(&present, &read);
+        }
+    }
+
+    /// A write to what the collector has beside the slots.
+    fn beside(&self, write: &Write<'_>, read: &Read<'_>) -> Option<Written> {
+        let written = |tag: u8, store: Option<Store>| Written {
+            what: Subject::OfTag(Tag(tag)).number(),
+            store,
+        };
+        if self.heap.describes(write.address()) {
+            return Some(written(Tag::DESCRIPTION, Some(Store::Marks)));
+        }
+        if let Some(store) = beside::in_transient_heap(write, read) {
+            return Some(written(Tag::TRANSIENT, store));
+        }
+        beside::is_on_mark_stack(write, &self.heap, read)
+            .then(|| written(Tag::MARK_STACK, Some(Store::Marks)))
+    }
+
+    fn subject(&mut self, object: Object, read: &Read<'_>) -> Option<Subject> {
         let tag = object.tag()?;
         let is_named = tag.has_class() && self.classes.learn(object.class, &mut self.heap, read);
         Some(if is_named {
@@ -83,14 +117,6 @@ impl Ruby {
         } else {
             Subject::OfTag(tag)
         })
-    }
-
-    /// What was written, in words.
-    pub(crate) fn name(&self, number: u64) -> Option<String> {
-        match Subject::of(number)? {
-            Subject::OfClass(address) => self.classes.name(address).map(Into::into),
-            Subject::OfTag(tag) => Some(tag.name().into()),
-        }
     }
 }
 
@@ -115,41 +141,9 @@ impl Subject {
     }
 }
 
-/// `libruby-3.1.so.3.1.2`, `/usr/bin/ruby3.1`, `ruby`: the name, then a version or an ending.
-fn is_rubys(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    path.starts_with('/')
-        && FILES.iter().any(|file| {
-            name.strip_prefix(file).is_some_and(|rest| {
-                !rest.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
-            })
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ruby_is_known_by_its_files() {
-        for path in [
-            "/usr/lib/x86_64-linux-gnu/libruby-3.1.so.3.1.2",
-            "/opt/ruby/lib/libruby.so.3.4 (deleted)",
-            "/usr/bin/ruby3.1",
-            "/usr/local/bin/ruby",
-        ] {
-            assert!(is_rubys(path), "{path}");
-        }
-        for path in [
-            "/usr/lib/libruby_helper.so",
-            "/usr/bin/rubyfmt",
-            "ruby",
-            "[heap]",
-            "/usr/bin/jruby",
-        ] {
-            assert!(!is_rubys(path), "{path}");
-        }
-    }
 
     #[test]
     fn what_was_hit_is_the_same_in_both_directions() {

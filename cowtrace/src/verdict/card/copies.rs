@@ -3,7 +3,7 @@
 use crate::{
     run::{Holder, Run, WriteKind, Writer},
     verdict::{
-        causes::{CauseIs, shares_of_causes},
+        causes::{CauseIs, cause_of, shares_of_causes},
         free_memory::FreePages,
         growth::TreeGrowth,
         holders::{HeldPages, owner_among_alike},
@@ -167,8 +167,8 @@ fn main_causes(run: &Run) -> Vec<CardCause> {
     causes.truncate(MOST_CAUSES);
     let cause = |(is, share): (CauseIs, f64)| {
         let mut written = match is {
-            CauseIs::Write(kind) => main_types(run, kind, known),
             CauseIs::NewObjects => Vec::new(),
+            _ => main_types(run, is, known),
         };
         // Types are known of all writes of a kind: with those of new objects, which are set apart here.
         let all: f64 = written.iter().map(|(_, share)| share).sum();
@@ -180,11 +180,11 @@ fn main_causes(run: &Run) -> Vec<CardCause> {
     causes.into_iter().map(cause).collect()
 }
 
-/// What writes of a kind wrote most, as shares of the `known` copies, those whose writer is known.
-fn main_types(run: &Run, kind: WriteKind, known: u64) -> Vec<(String, f64)> {
+/// What was written most for a cause, as shares of the `known` copies, those whose writer is known.
+fn main_types(run: &Run, is: CauseIs, known: u64) -> Vec<(String, f64)> {
     let writers = run.who_wrote.writers.iter();
-    let of_kind = writers.filter(|it| it.kind == kind);
-    pages_by(of_kind, |writer| name_of_written(run, writer))
+    let of_cause = writers.filter(|it| cause_of(it) == is);
+    pages_by(of_cause, |writer| name_of_written(run, writer))
         .into_iter()
         .map(|(name, pages)| (name, pages as f64 / known.max(1) as f64))
         .filter(|(name, share)| *share >= TYPE_SHARE && !name.is_empty())

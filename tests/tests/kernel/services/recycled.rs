@@ -131,6 +131,17 @@ fn expect_as_unrecycled(python: &Interpreter, requests: u32, seconds: u64, unrec
     );
 }
 
+/// With workers that are replaced often and seldom, at the same time.
+fn expect_as_unrecycled_in(python: &Interpreter, seconds: u64) {
+    let unrecycled = unrecycled(python);
+    thread::scope(|scope| {
+        for requests in [30, 300] {
+            let unrecycled = &unrecycled;
+            scope.spawn(move || expect_as_unrecycled(python, requests, seconds, unrecycled));
+        }
+    });
+}
+
 #[test]
 fn a_variable_is_told_the_same_while_workers_come_and_go_for_ten_seconds() {
     if !can_trace("recycled-10") {
@@ -142,10 +153,7 @@ fn a_variable_is_told_the_same_while_workers_come_and_go_for_ten_seconds() {
         .filter(|python| python.version <= (3, 14))
         .collect();
     for python in [walked[0], walked[walked.len() - 1]] {
-        let unrecycled = unrecycled(python);
-        for requests in [30, 300] {
-            expect_as_unrecycled(python, requests, 10, &unrecycled);
-        }
+        expect_as_unrecycled_in(python, 10);
     }
 }
 
@@ -175,17 +183,8 @@ fn a_variable_is_told_of_a_master_that_ends_first() {
 }
 
 #[test]
-fn a_variable_is_told_the_same_while_workers_come_and_go_for_a_minute() {
-    if !can_trace("recycled-60") {
-        return;
+fn a_variable_is_told_the_same_while_workers_come_and_go_for_half_a_minute() {
+    if can_trace("recycled-30") {
+        expect_as_unrecycled_in(&versions()[0], 30);
     }
-    let python = &versions()[0];
-    let unrecycled = unrecycled(python);
-    // Both at the same time, since each takes a minute.
-    thread::scope(|scope| {
-        for requests in [30, 300] {
-            let unrecycled = &unrecycled;
-            scope.spawn(move || expect_as_unrecycled(python, requests, 60, unrecycled));
-        }
-    });
 }

@@ -327,6 +327,8 @@ fn rows_of_causes<'a>(causes: &'a [CardCause], label: &'static str) -> Vec<Label
 const fn cause_in_words(cause: CauseIs) -> &'static str {
     match cause {
         CauseIs::Write(kind) => kind_of_write(kind),
+        CauseIs::Collects => "marks, ages and swept slots, which the garbage collector writes",
+        CauseIs::Reads => "what reading an object writes: coderange, level of iteration",
         CauseIs::NewObjects => "new objects of the workers, which need memory anyway",
     }
 }
@@ -335,6 +337,8 @@ const fn cause_in_words(cause: CauseIs) -> &'static str {
 const fn short_cause(cause: CauseIs) -> &'static str {
     match cause {
         CauseIs::Write(kind) => short_kind_of_write(kind),
+        CauseIs::Collects => "collecting (marks, ages, sweeps)",
+        CauseIs::Reads => "reading (coderange, iteration)",
         CauseIs::NewObjects => "new objects, which need memory anyway",
     }
 }

@@ -1,0 +1,136 @@
+//! What Ruby's collector has beside the slots: its stack of objects to mark, and the transient heap.
+
+use super::heap::Heap;
+use crate::{
+    run::Store,
+    runtime::{Read, Values, Write, is_link, read_words},
+};
+
+/// The transient heap, which has small buffers of arrays, hashes and objects up to 3.2, and its blocks
+/// (`transient_heap.c`). A block begins with the bytes in it that are used, and a link to another one.
+const TRANSIENT_HEAP: u64 = 32 << 20;
+const BLOCK: u64 = 32 << 10;
+const BLOCK_HEADER: u64 = 16;
+/// A buffer's header begins so, and is marked by the number of the next marked one (`transient_alloc_header`).
+const BUFFER: u64 = 0xfeab;
+const NEXT_MARKED: u64 = 0xffff << 32;
+
+/// Words in a chunk of the collector's stack, and its size as the C library has it in front: with a link behind the
+/// words, and itself (`stack_chunk_t` in `gc.c`).
+const CHUNK_WORDS: u64 = 500;
+const CHUNK_SIZE: u64 = 4016;
+/// Low bits of a size in front of a block of the C library are flags.
+const SIZE_FLAGS: u64 = 7;
+/// Blocks of the C library that lie behind have at least and at most so many bytes.
+const NEXT_SIZES: std::ops::Range<u64> = 32..1 << 30;
+
+/// What a write to the transient heap was; the outer one is none if it was elsewhere.
+pub(super) fn in_transient_heap(write: &Write<'_>, read: &Read<'_>) -> Option<Option<Store>> {
+    let block = write.address() / BLOCK * BLOCK;
+    let [info, next] = read_words(block, read)?;
+    if !is_block(info, block, next) {
+        return None;
+    }
+    let [info] = read_words(next, read)?;
+    if !is_block(info, next, block) {
+        return None;
+    }
+    let is_mark =
+        |values: Values| values.word & 0xffff == BUFFER && values.changed & !NEXT_MARKED == 0;
+    let is_mark = write.address() - block < BLOCK_HEADER || write.values().is_some_and(is_mark);
+    Some(if is_mark {
+        Some(Store::Marks)
+    } else {
+        write.store
+    })
+}
+
+/// Whether a block may begin with this word, and another one be where it leads to.
+const fn is_block(info: u64, at: u64, other: u64) -> bool {
+    let used = info & 0xffff;
+    used <= BLOCK - BLOCK_HEADER
+        && used.is_multiple_of(8)
+        && info >> 48 == 0
+        && at.is_multiple_of(BLOCK)
+        && other.is_multiple_of(BLOCK)
+        && at.abs_diff(other) < TRANSIENT_HEAP
+}
+
+/// Whether a write put an object onto the collector's stack, or linked a chunk of it: a block of the C library of just
+/// that size.
+pub(super) fn is_on_mark_stack(write: &Write<'_>, heap: &Heap, read: &Read<'_>) -> bool {
+    let Some(values) = write.values() else {
+        return false;
+    };
+    let (at, new) = (write.word_address(), values.word ^ values.changed);
+    let is_store = matches!(
+        write.store,
+        Some(Store::Pointer | Store::Same | Store::Value | Store::Zero)
+    );
+    let fits = |begin: u64| {
+        let is_last = at - begin == CHUNK_WORDS * 8;
+        values.changed == 0 || heap.is_in_page(new) || is_last && is_link(new)
+    };
+    is_store && begin_of_chunk(at, read).is_some_and(fits)
+}
+
+/// Where the chunk begins that a word is in: behind a size of such a block, which ends where the next one begins.
+fn begin_of_chunk(address: u64, read: &Read<'_>) -> Option<u64> {
+    const WORDS: usize = CHUNK_WORDS as usize + 2;
+    // Sizes are at odd words.
+    let last = (address - 8) / 16 * 16 + 8;
+    let first = last.checked_sub((WORDS as u64 - 2) * 8)?;
+    let words: [u64; WORDS] = read_words(first, read)?;
+    let size_of = |word: u64| word & !SIZE_FLAGS;
+    (0..WORDS - 1).rev().step_by(2).find_map(|place| {
+        let size_at = first + place as u64 * 8;
+        let begin = size_at + 8;
+        let is_inside = (begin..=begin + CHUNK_WORDS * 8).contains(&address);
+        if !is_inside || size_of(words[place]) != CHUNK_SIZE {
+            return None;
+        }
+        let [next] = read_words(size_at + CHUNK_SIZE, read)?;
+        NEXT_SIZES.contains(&size_of(next)).then_some(begin)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: u64 = 0x7f00_0000_0000;
+
+    fn reader(memory: &[u64]) -> impl Fn(u64, &mut [u8]) -> bool + '_ {
+        |at, to| {
+            let Some(from) = at
+                .checked_sub(AT)
+                .and_then(|from| usize::try_from(from).ok())
+            else {
+                return false;
+            };
+            let bytes: Vec<u8> = memory.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            bytes.get(from..from + to.len()).is_some_and(|bytes| {
+                to.copy_from_slice(bytes);
+                true
+            })
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_known_by_its_size_and_what_lies_behind() {
+        let mut memory = vec![0; 2_048];
+        // A size at an odd word; the next block's.
+        memory[601] = CHUNK_SIZE | 1;
+        memory[601 + 502] = 64 | 1;
+        let begin =
+            |word: usize, memory: &[u64]| begin_of_chunk(AT + word as u64 * 8, &reader(memory));
+        for word in [602, 603, 800, 1_101, 1_102] {
+            assert_eq!(begin(word, &memory), Some(AT + 602 * 8), "{word}");
+        }
+        for word in [601, 600, 1_103, 1_200] {
+            assert_eq!(begin(word, &memory), None, "{word}");
+        }
+        memory[601 + 502] = 0;
+        assert_eq!(begin(700, &memory), None, "nothing behind");
+    }
+}
