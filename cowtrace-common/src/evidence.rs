@@ -75,7 +75,7 @@ pub const MOST_PASSED_OVER: u32 = u16::MAX as u32;
 #[repr(C, align(8))]
 pub struct Context {
     /// See [`WORDS`]. If [`HAS_VALUES`] is set: the 8-byte word that is written to as it was before, the one after it, and
-    /// the bits of the first one that change; none of these if it is not known which.
+    /// the bits that change from the address on; none of these if it is not known which.
     pub words: [u64; WORDS],
     /// Number of the writer's [`crate::python::PythonStack`], 0 if unknown.
     pub python_stack: u64,

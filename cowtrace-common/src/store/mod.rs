@@ -6,7 +6,7 @@ mod verb;
 mod x86_64;
 
 pub use aarch64::decode as decode_aarch64;
-pub use verb::{Told, Verb};
+pub use verb::{Verb, changed_bits};
 pub use x86_64::decode as decode_x86_64;
 
 /// Bytes of code that are looked at: an instruction has 15 at most (x86-64).

@@ -59,6 +59,40 @@ impl Verb {
         }
     }
 
+    /// What a store did, by the old value there and the content of its register. `accumulator` gives that of the
+    /// processor's accumulator, which only few need.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(store: Store, old: u64, register: u64, accumulator: impl FnOnce() -> u64) -> Self {
+        let mask = u64::MAX >> (64 - (8 << store.width()));
+        let old = old & mask;
+        let operand = store.operand(register) & mask;
+        let new = match store.operation() {
+            Operation::Unknown => return Self::Unknown,
+            Operation::Block => return Self::Block,
+            Operation::Push => return Self::Push,
+            Operation::Bits => return Self::Bits,
+            Operation::Set => operand,
+            Operation::Add => old.wrapping_add(operand) & mask,
+            Operation::Subtract => old.wrapping_sub(operand) & mask,
+            Operation::Or => return Self::of_bits(old, old | operand),
+            Operation::And => return Self::of_bits(old, old & operand),
+            Operation::Clear => return Self::of_bits(old, old & !operand),
+            Operation::Flip => return Self::of_bits(old, old ^ operand),
+            Operation::CompareExchange => {
+                if accumulator() & mask == old {
+                    operand
+                } else {
+                    old
+                }
+            }
+        };
+        let verb = Self::of_values(old, new, mask);
+        // A byte that was put together in a register: R marks a vector so, and a count by one looks the same.
+        let is_flag = mask == 0xff && old ^ new == 1 && matches!(store.operation(), Operation::Set);
+        if is_flag { Self::Bits } else { verb }
+    }
+
     #[inline(always)]
     const fn of_bits(old: u64, new: u64) -> Self {
         if old == new { Self::Same } else { Self::Bits }
@@ -92,56 +126,30 @@ impl Verb {
     }
 }
 
-/// A store with the values before and after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// What it did.
-    pub verb: Verb,
-    /// The bits of the old value that were changed; none also if that is not known.
-    pub changed: u64,
-}
-
-impl Told {
-    /// What a store did, by the old value there and the content of its register. `accumulator` gives that of the
-    /// processor's accumulator, which only few need.
-    #[inline(always)]
-    #[must_use]
-    pub fn of(store: Store, old: u64, register: u64, accumulator: impl FnOnce() -> u64) -> Self {
-        let mask = u64::MAX >> (64 - (8 << store.width()));
-        let old = old & mask;
-        let operand = store.operand(register) & mask;
-        let told = |verb: Verb, new: u64| Self {
-            verb,
-            changed: old ^ new,
-        };
-        let bits = |new: u64| told(Verb::of_bits(old, new), new);
-        let new = match store.operation() {
-            Operation::Unknown => return told(Verb::Unknown, old),
-            Operation::Block => return told(Verb::Block, old),
-            Operation::Push => return told(Verb::Push, old),
-            Operation::Bits => return told(Verb::Bits, old),
-            Operation::Set => operand,
-            Operation::Add => old.wrapping_add(operand) & mask,
-            Operation::Subtract => old.wrapping_sub(operand) & mask,
-            Operation::Or => return bits(old | operand),
-            Operation::And => return bits(old & operand),
-            Operation::Clear => return bits(old & !operand),
-            Operation::Flip => return bits(old ^ operand),
-            Operation::CompareExchange => {
-                if accumulator() & mask == old {
-                    operand
-                } else {
-                    old
-                }
-            }
-        };
-        // A byte that was put together in a register: R marks a vector so, and a count by one looks the same.
-        let is_flag = mask == 0xff && old ^ new == 1 && matches!(store.operation(), Operation::Set);
-        if is_flag {
-            return told(Verb::Bits, new);
-        }
-        told(Verb::of_values(old, new, mask), new)
-    }
+/// The bits of the old value that a store changes; none also if that is not known. As [`Verb::of`].
+#[inline(always)]
+#[must_use]
+pub fn changed_bits(
+    store: Store,
+    old: u64,
+    register: u64,
+    accumulator: impl FnOnce() -> u64,
+) -> u64 {
+    let mask = u64::MAX >> (64 - (8 << store.width()));
+    let old = old & mask;
+    let operand = store.operand(register) & mask;
+    let new = match store.operation() {
+        Operation::Set => operand,
+        Operation::Add => old.wrapping_add(operand) & mask,
+        Operation::Subtract => old.wrapping_sub(operand) & mask,
+        Operation::Or => old | operand,
+        Operation::And => old & operand,
+        Operation::Clear => old & !operand,
+        Operation::Flip => old ^ operand,
+        Operation::CompareExchange if accumulator() & mask == old => operand,
+        _ => old,
+    };
+    old ^ new
 }
 
 #[inline(always)]
@@ -155,7 +163,7 @@ mod tests {
 
     fn set(width: u32, old: u64, new: u64) -> Verb {
         let store = Store::of_register(Operation::Set, width, 0);
-        Told::of(store, old, new, || unreachable!()).verb
+        Verb::of(store, old, new, || unreachable!())
     }
 
     #[test]
@@ -167,7 +175,7 @@ mod tests {
         assert_eq!(set(0, 0x1234, 0x5635), Verb::Bits, "or a flag in it");
         assert_eq!(set(0, 0x11, 0x10), Verb::Bits, "or no flag any more");
         let added = Store::of_number(Operation::Add, 0, 1);
-        assert_eq!(Told::of(added, 0x10, 0, || 0).verb, Verb::Increment);
+        assert_eq!(Verb::of(added, 0x10, 0, || 0), Verb::Increment);
         assert_eq!(set(2, 0x1_0000_0005, 5), Verb::Same, "4 bytes of 8");
         assert_eq!(set(3, 9, 0), Verb::Zero);
         assert_eq!(set(3, 1, 0), Verb::Decrement, "as a counter that ends");
@@ -186,7 +194,7 @@ mod tests {
     #[test]
     fn operations_apply_to_what_was_there() {
         let of = |operation, old, operand| {
-            Told::of(Store::of_register(operation, 3, 0), old, operand, || 5).verb
+            Verb::of(Store::of_register(operation, 3, 0), old, operand, || 5)
         };
         assert_eq!(of(Operation::Add, 41, 1), Verb::Increment);
         assert_eq!(of(Operation::Add, 41, u64::MAX), Verb::Decrement);
@@ -203,18 +211,22 @@ mod tests {
         assert_eq!(of(Operation::CompareExchange, 7, 8), Verb::Same, "it lost");
         assert_eq!(of(Operation::Unknown, 7, 8), Verb::Unknown);
         let number = Store::of_number(Operation::Add, 3, -1);
-        assert_eq!(Told::of(number, 9, 0, || 0).verb, Verb::Decrement);
+        assert_eq!(Verb::of(number, 9, 0, || 0), Verb::Decrement);
         let second = Store::of_register(Operation::Set, 0, 0).of_second_byte();
-        assert_eq!(Told::of(second, 0x11, 0x1200, || 0).verb, Verb::Increment);
+        assert_eq!(Verb::of(second, 0x11, 0x1200, || 0), Verb::Increment);
     }
 
     #[test]
     fn what_changes_is_told_as_far_as_the_store_reaches() {
         let or = Store::of_number(Operation::Or, 2, 0x10_0000);
-        let told = Told::of(or, 0x7_0000_0005, 0, || 0);
-        assert_eq!(told.changed, 0x10_0000);
+        assert_eq!(changed_bits(or, 0x7_0000_0005, 0, || 0), 0x10_0000);
+        let set = Store::of_register(Operation::Set, 1, 0);
+        assert_eq!(changed_bits(set, 0xf_0005, 0xf_0006, || 0), 3);
+        let exchange = Store::of_register(Operation::CompareExchange, 3, 0);
+        assert_eq!(changed_bits(exchange, 5, 6, || 5), 3);
+        assert_eq!(changed_bits(exchange, 5, 6, || 7), 0, "it lost");
         let block = Store::plain(Operation::Block);
-        assert_eq!(Told::of(block, 7, 9, || 0).changed, 0);
+        assert_eq!(changed_bits(block, 7, 9, || 0), 0);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Write {
     pub words: Words,
     /// What it does, as [`store::verb_of`] gives it.
     pub verb: u32,
+    /// The bits that it changes, if they are sent.
+    pub changed: u64,
     /// The writer's stacks.
     pub stacks: StackNumbers,
 }
@@ -106,8 +108,10 @@ fn add_record(thread: TracedThread, write: Write, kind: u32, passed_over: u32) {
         | (write.stacks.python_stack != 0)
         | (write.stacks.native_stack != 0)
     {
+        let [one, two, three] = write.words.words;
         batch.contexts[place] = Context {
-            words: write.words.words,
+            // Nothing else is there where they are sent.
+            words: [one, two, three | write.changed],
             python_stack: write.stacks.python_stack,
             native_stack: write.stacks.native_stack,
         };

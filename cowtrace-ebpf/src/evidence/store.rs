@@ -3,14 +3,14 @@
 use aya_ebpf::helpers::bpf_probe_read_user;
 use cowtrace_common::{
     evidence::VERB_SHIFT,
-    store::{KNOWN_STORES_SHIFT, KnownStore, SPARE_BITS, Store, Told},
+    store::{KNOWN_STORES_SHIFT, KnownStore, SPARE_BITS, Store, Verb, changed_bits},
 };
 
 use super::words::{Words, are_values_wanted};
 use crate::{kernel::SavedRegisters, maps, program::KnownProgram, thread::TracedThread};
 
 /// What a write by user-mode code does, as bits of a record's flags: 0 if that is not known. The write has not
-/// happened yet. Its values are kept with the words if the program's evidence is to have them.
+/// happened yet. With the bits that it changes, if they are sent.
 #[inline(always)]
 pub fn verb_of(
     thread: TracedThread,
@@ -18,23 +18,26 @@ pub fn verb_of(
     registers: SavedRegisters,
     instruction: u64,
     address: u64,
-    words: &mut Words,
-) -> u32 {
+    words: &Words,
+) -> (u32, u64) {
     // Checked first: the verifier then removes the rest where this trace does not find out what stores do.
     if !are_values_wanted() || instruction == 0 {
-        return 0;
+        return (0, 0);
     }
     let Some(old) = words.value_at(address) else {
-        return 0;
+        return (0, 0);
     };
     let store = store_at(thread, program, instruction);
     let operand = match store.register() {
         Some(number) => registers.general(number),
         None => 0,
     };
-    let told = Told::of(store, old, operand, || registers.general(0));
-    words.keep_values(program, address, told);
-    (told.verb as u32) << VERB_SHIFT
+    let verb = Verb::of(store, old, operand, || registers.general(0));
+    let mut changed = 0;
+    if words.are_values {
+        changed = changed_bits(store, old, operand, || registers.general(0));
+    }
+    ((verb as u32) << VERB_SHIFT, changed)
 }
 
 /// The store at an instruction. Decoded once as long as no other takes its place in the cache.

@@ -81,6 +81,7 @@ pub fn record_touch(mut thread: TracedThread, turn: Turn, address: u64, pages: u
         system_call: call.filter(|&call| call as u32 != NO_CALL),
         words: Words::default(),
         verb: 0,
+        changed: 0,
         stacks,
     };
     add_record(thread, write, IS_TOUCH, 0);

@@ -1,10 +1,7 @@
 //! Words of the process's memory near the address of a write.
 
 use aya_ebpf::{Global, helpers::bpf_probe_read_user};
-use cowtrace_common::{
-    evidence::{WANTS_VALUES, WANTS_WORDS, WORDS},
-    store::Told,
-};
+use cowtrace_common::evidence::{WANTS_VALUES, WANTS_WORDS, WORDS};
 
 use crate::{kernel::page_tables, program::KnownProgram, thread::TracedThread};
 
@@ -23,7 +20,7 @@ pub(super) fn are_values_wanted() -> bool {
 #[derive(Clone, Copy, Default)]
 pub struct Words {
     pub(super) are_read: bool,
-    /// The words are the values of the write instead: see [`Self::keep_values`].
+    /// The words are instead those that have the value, and are sent.
     pub(super) are_values: bool,
     pub(super) words: [u64; WORDS],
     is_value_read: bool,
@@ -48,18 +45,6 @@ impl Words {
             self.value[1] << (64 - shift)
         };
         Some((self.value[0] >> shift) | high)
-    }
-}
-
-impl Words {
-    /// Keeps what a store does, if the program's evidence is to have it.
-    #[inline(always)]
-    pub(super) fn keep_values(&mut self, program: KnownProgram, address: u64, told: Told) {
-        if program.wants == WANTS_VALUES && !self.are_read {
-            let changed = told.changed << (8 * (address & 7));
-            self.words = [self.value[0], self.value[1], changed];
-            self.are_values = true;
-        }
     }
 }
 
@@ -99,9 +84,11 @@ pub fn read_words(
         && let Some(value) = find_words::<VALUE>(thread, first, moment)
     {
         return Words {
+            are_read: false,
+            are_values: program.wants == WANTS_VALUES,
+            words: [value[0], value[1], 0],
             is_value_read: true,
             value,
-            ..Words::default()
         };
     }
     Words::default()

@@ -241,13 +241,13 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
     };
     let instruction = registers.instruction().unwrap_or(0);
     let mut words = Words::default();
-    let mut verb = 0;
+    let (mut verb, mut changed) = (0, 0);
     let mut system_call = None;
     let fault = thread.get();
     if by_user {
         let address = fault.exact;
         words = evidence::read_words(thread, program, address, Moment::AfterCopy);
-        verb = store::verb_of(thread, program, registers, instruction, address, &mut words);
+        (verb, changed) = store::verb_of(thread, program, registers, instruction, address, &words);
     } else {
         system_call = Some(registers.system_call().unwrap_or(UNKNOWN_CALL));
     }
@@ -262,6 +262,7 @@ fn record_writer(thread: TracedThread, hook: Hook, turn: Turn) {
             system_call,
             words,
             verb,
+            changed,
             stacks,
         },
     );

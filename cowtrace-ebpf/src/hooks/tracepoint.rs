@@ -275,13 +275,13 @@ fn first_touch(mut thread: TracedThread, turn: Turn, gfp: u64, order: u32, page:
 fn record_writer(thread: TracedThread, entry: KernelEntry) {
     let fault = thread.get();
     let mut words = Words::default();
-    let mut verb = 0;
+    let (mut verb, mut changed) = (0, 0);
     let (instruction, system_call) = if fault.witness == 0 {
         let (address, instruction) = (fault.exact, entry.instruction);
         let program = KnownProgram::of(fault.charged);
         words = evidence::read_words(thread, program, address, Moment::BeforeCopy);
         let registers = SavedRegisters(fault.anchor);
-        verb = store::verb_of(thread, program, registers, instruction, address, &mut words);
+        (verb, changed) = store::verb_of(thread, program, registers, instruction, address, &words);
         (instruction, None)
     } else {
         in_system_call(fault.user_registers)
@@ -297,6 +297,7 @@ fn record_writer(thread: TracedThread, entry: KernelEntry) {
             system_call,
             words,
             verb,
+            changed,
             stacks: stacks::kept_with(thread),
         },
     );

@@ -89,7 +89,7 @@ impl Write<'_> {
         (self.evidence.core.flags & HAS_VALUES != 0).then_some(Values {
             word,
             next,
-            changed,
+            changed: changed << (8 * (self.address() & 7)),
         })
     }
 
