@@ -1,7 +1,7 @@
 //! Perl: the head of a value (`struct sv`, `sv.h`) has its count of references and its type beside each other, so a write
 //! to either tells what kind of value it was. Since 5.20.
 
-use super::{Runtime, Values, Write, Written};
+use super::write::{ProgramWrite, Runtime, WrittenData, WrittenWord};
 use crate::run::Store;
 
 /// How the files of Perl are called.
@@ -40,9 +40,9 @@ const MOST_REFERENCES: u64 = 1 << 30;
 pub(super) struct Perl;
 
 impl Runtime for Perl {
-    fn classify(&mut self, write: &Write<'_>) -> Option<Written> {
+    fn classify(&mut self, write: &ProgramWrite<'_>) -> Option<WrittenData> {
         let kind = kind_of(write.values()?, write.store?)?;
-        Some(Written {
+        Some(WrittenData {
             what: kind + 1,
             store: write.store,
         })
@@ -59,7 +59,7 @@ impl Runtime for Perl {
 }
 
 /// The type of the value whose count or flags were written: both are in one word.
-fn kind_of(values: Values, store: Store) -> Option<u64> {
+fn kind_of(values: WrittenWord, store: Store) -> Option<u64> {
     let (count, flags) = (values.word & 0xffff_ffff, values.word >> 32);
     let (of_count, of_flags) = (values.changed & 0xffff_ffff, values.changed >> 32);
     let is_counted = of_flags == 0 && matches!(store, Store::Increment | Store::Decrement);
@@ -83,10 +83,10 @@ mod tests {
     const POINTER_OK: u64 = 0x400;
 
     fn named(word: u64, changed: u64, store: Store) -> Option<String> {
-        let values = Values {
+        let values = WrittenWord {
             word,
             changed,
-            ..Values::default()
+            ..WrittenWord::default()
         };
         Perl.name(kind_of(values, store)? + 1)
     }

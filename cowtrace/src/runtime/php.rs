@@ -1,7 +1,9 @@
 //! PHP: a value that is counted begins with its count of references and its type (`zend_refcounted_h`, `zend_types.h`), so
 //! a write to either tells what it was; an object leads to its class. Since 7.3.
 
-use super::{Read, Runtime, Values, Write, Written, is_address, read_words};
+use super::write::{
+    ProgramWrite, ReadMemory, Runtime, WrittenData, WrittenWord, is_address, read_words,
+};
 use crate::run::Store;
 
 /// How the files of PHP are called.
@@ -39,11 +41,11 @@ pub(super) struct Php {
 }
 
 impl Runtime for Php {
-    fn classify(&mut self, write: &Write<'_>) -> Option<Written> {
+    fn classify(&mut self, write: &ProgramWrite<'_>) -> Option<WrittenData> {
         let kind = kind_of(write.values()?, write.store?)?;
         let class = (kind == OBJECT)
             .then(|| write.find_in_memory(|read| self.class_at(write.word_address(), read)));
-        Some(Written {
+        Some(WrittenData {
             what: class.flatten().unwrap_or(kind),
             store: write.store,
         })
@@ -60,7 +62,7 @@ impl Runtime for Php {
 
 impl Php {
     /// The class of an object, if it has a name.
-    fn class_at(&mut self, object: u64, read: &Read<'_>) -> Option<u64> {
+    fn class_at(&mut self, object: u64, read: &ReadMemory<'_>) -> Option<u64> {
         let [class] = read_words(object + CLASS, read)?;
         if let Some(known) = self.classes.get(&class) {
             return known.is_some().then_some(class);
@@ -76,7 +78,7 @@ impl Php {
 }
 
 /// The name of a class: a path such as `App\Entity\User`. An anonymous one has its file behind a zero.
-fn name_of(class: u64, read: &Read<'_>) -> Option<Box<str>> {
+fn name_of(class: u64, read: &ReadMemory<'_>) -> Option<Box<str>> {
     let [name] = read_words(class + CLASS_NAME, read)?;
     let [length] = read_words(name.checked_add(LENGTH)?, read)?;
     if !is_address(name) || !(1..=MOST_NAME).contains(&length) {
@@ -94,7 +96,7 @@ fn name_of(class: u64, read: &Read<'_>) -> Option<Box<str>> {
 }
 
 /// The type of the value whose count, or the collector's bits beside it, were written.
-fn kind_of(values: Values, store: Store) -> Option<u64> {
+fn kind_of(values: WrittenWord, store: Store) -> Option<u64> {
     let (count, kind) = (values.word & 0xffff_ffff, (values.word >> 32) & TYPE);
     let (of_count, of_kind) = (values.changed & 0xffff_ffff, values.changed >> 32);
     let is_counted = of_kind == 0 && matches!(store, Store::Increment | Store::Decrement);
@@ -111,10 +113,10 @@ mod tests {
 
     fn kind(word: u64, changed: u64, store: Store) -> Option<u64> {
         kind_of(
-            Values {
+            WrittenWord {
                 word,
                 changed,
-                ..Values::default()
+                ..WrittenWord::default()
             },
             store,
         )

@@ -1,7 +1,9 @@
 //! R: a vector, or another object, begins with a word that has its type, the collector's mark and the count of references
 //! (`struct sxpinfo_struct`, `Defn.h`), so a write there tells what it was. Since 3.5.
 
-use super::{Read, Runtime, Values, Write, Written, is_address, is_link, read_words};
+use super::write::{
+    ProgramWrite, ReadMemory, Runtime, WrittenData, WrittenWord, is_address, is_link, read_words,
+};
 use crate::run::Store;
 
 /// How the files of R are called.
@@ -21,10 +23,10 @@ const PREVIOUS: u64 = 24;
 pub(super) struct R;
 
 impl Runtime for R {
-    fn classify(&mut self, write: &Write<'_>) -> Option<Written> {
+    fn classify(&mut self, write: &ProgramWrite<'_>) -> Option<WrittenData> {
         let (values, store) = (write.values()?, write.store?);
         let at = write.word_address();
-        let written = |(kind, store): (u64, Store)| Written {
+        let written = |(kind, store): (u64, Store)| WrittenData {
             what: kind + 1,
             store: Some(store),
         };
@@ -37,7 +39,7 @@ impl Runtime for R {
             return None;
         }
         // The collector links each object with others of its age.
-        let linked = |read: &Read<'_>| {
+        let linked = |read: &ReadMemory<'_>| {
             [NEXT, PREVIOUS].into_iter().find_map(|place| {
                 let object = at.checked_sub(place)?;
                 let [info] = read_words(object, read)?;
@@ -55,7 +57,7 @@ impl Runtime for R {
 }
 
 /// Whether an object is at an address: a neighbour in its list leads back to it.
-fn is_linked(object: u64, read: &Read<'_>) -> Option<()> {
+fn is_linked(object: u64, read: &ReadMemory<'_>) -> Option<()> {
     let [attributes, next, previous] = read_words(object + ATTRIBUTES, read)?;
     let leads_back = |neighbour: u64, place: u64| {
         let back = is_address(neighbour).then(|| read_words(neighbour + place, read));
@@ -66,7 +68,7 @@ fn is_linked(object: u64, read: &Read<'_>) -> Option<()> {
 }
 
 /// The type of the object whose first word was written, and what that was.
-fn kind_of(values: Values, store: Store) -> Option<(u64, Store)> {
+fn kind_of(values: WrittenWord, store: Store) -> Option<(u64, Store)> {
     let is_only = |bits: u64| values.changed != 0 && values.changed & !bits == 0;
     if is_only(MARKS) {
         return Some((values.word & TYPE, Store::Marks));
@@ -110,15 +112,15 @@ mod tests {
     #[test]
     fn the_first_word_has_the_type_and_what_changes() {
         let of = |word: u64, changed: u64, store: Store| {
-            let values = Values {
+            let values = WrittenWord {
                 word,
                 changed,
-                ..Values::default()
+                ..WrittenWord::default()
             };
             let (kind, store) = kind_of(values, store)?;
             Some((name_of(kind)?, store))
         };
-        let double = 14 | 1 << 32;
+        let double = 0xe | 1 << 32;
         let marked = Some(("double vector", Store::Marks));
         assert_eq!(of(double, 1 << 24, Store::Bits), marked);
         let counted = Some(("double vector", Store::Increment));

@@ -8,6 +8,7 @@ mod named;
 mod native_stacks;
 mod place;
 mod program;
+mod seen;
 mod stacks;
 
 use std::{
@@ -32,7 +33,8 @@ use early::EarlyNames;
 use growers::TouchSums;
 pub use named::NamedWriters;
 use place::CodePlace;
-use program::{Program, ProgramProcesses, WriteSeen};
+use program::{Program, ProgramProcesses};
+use seen::WriteSeen;
 use stacks::Stacks;
 
 /// Most distinct writers: about 8 MiB. Further ones are grouped by kind and type.

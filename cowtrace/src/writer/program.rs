@@ -2,7 +2,6 @@
 //! them.
 
 mod missed;
-mod seen;
 mod settled;
 
 use std::{
@@ -18,15 +17,16 @@ use cowtrace_common::{
     python::{Interpreter, MAX_FRAMES, PythonStack},
 };
 
-use super::stacks::Stacks;
+use super::{
+    seen::{WriteSeen, store_of},
+    stacks::Stacks,
+};
 use crate::{
     native::{Chain, HeldFiles, ProgramCode},
     run::{PythonFrame, StackEnd, WriteKind},
-    runtime::{self, Runtime, Write, cpython::Python},
+    runtime::{self, ProgramWrite, Runtime, cpython::Python},
 };
 
-pub(super) use seen::WriteSeen;
-use seen::store_of;
 use settled::Settled;
 
 /// How often a program's mappings are read again because an instruction lies in none of them:
@@ -191,7 +191,7 @@ impl Program {
                 seen(python.classify(evidence, pids))
             }
             (None, Some(runtime)) => {
-                let write = Write {
+                let write = ProgramWrite {
                     evidence,
                     store: store_of(evidence, WriteKind::Other),
                     ancestors,

@@ -3,7 +3,7 @@
 use super::heap::Heap;
 use crate::{
     run::Store,
-    runtime::{Read, Values, Write, is_link, read_words},
+    runtime::write::{ProgramWrite, ReadMemory, WrittenWord, is_link, read_words},
 };
 
 /// The transient heap, which has small buffers of arrays, hashes and objects up to 3.2, and its blocks
@@ -17,32 +17,33 @@ const NEXT_MARKED: u64 = 0xffff << 32;
 
 /// Words in a chunk of the collector's stack, and its size as the C library has it in front: with a link behind the
 /// words, and itself (`stack_chunk_t` in `gc.c`).
-const CHUNK_WORDS: u64 = 500;
+const CHUNK_WORDS: usize = 500;
+const CHUNK_BYTES: u64 = CHUNK_WORDS as u64 * 8;
 const CHUNK_SIZE: u64 = 4016;
 /// Low bits of a size in front of a block of the C library are flags.
 const SIZE_FLAGS: u64 = 7;
 /// Blocks of the C library that lie behind have at least and at most so many bytes.
 const NEXT_SIZES: std::ops::Range<u64> = 32..1 << 30;
 
-/// What a write to the transient heap was; the outer one is none if it was elsewhere.
-pub(super) fn in_transient_heap(write: &Write<'_>, read: &Read<'_>) -> Option<Option<Store>> {
+/// Whether a write hit the transient heap.
+pub(super) fn is_in_transient_heap(write: &ProgramWrite<'_>, read: &ReadMemory<'_>) -> bool {
     let block = write.address() / BLOCK * BLOCK;
-    let [info, next] = read_words(block, read)?;
-    if !is_block(info, block, next) {
-        return None;
-    }
-    let [info] = read_words(next, read)?;
-    if !is_block(info, next, block) {
-        return None;
-    }
+    let Some([info, next]) = read_words(block, read) else {
+        return false;
+    };
+    let leads_to_one = |[info]: [u64; 1]| is_block(info, next, block);
+    is_block(info, block, next) && read_words(next, read).is_some_and(leads_to_one)
+}
+
+/// What such a write was.
+pub(super) fn store_in_transient_heap(write: &ProgramWrite<'_>) -> Option<Store> {
     let is_mark =
-        |values: Values| values.word & 0xffff == BUFFER && values.changed & !NEXT_MARKED == 0;
-    let is_mark = write.address() - block < BLOCK_HEADER || write.values().is_some_and(is_mark);
-    Some(if is_mark {
-        Some(Store::Marks)
-    } else {
-        write.store
-    })
+        |values: WrittenWord| values.word & 0xffff == BUFFER && values.changed & !NEXT_MARKED == 0;
+    let is_in_header = write.address() % BLOCK < BLOCK_HEADER;
+    if is_in_header || write.values().is_some_and(is_mark) {
+        return Some(Store::Marks);
+    }
+    write.store
 }
 
 /// Whether a block may begin with this word, and another one be where it leads to.
@@ -58,7 +59,11 @@ const fn is_block(info: u64, at: u64, other: u64) -> bool {
 
 /// Whether a write put an object onto the collector's stack, or linked a chunk of it: a block of the C library of just
 /// that size.
-pub(super) fn is_on_mark_stack(write: &Write<'_>, heap: &Heap, read: &Read<'_>) -> bool {
+pub(super) fn is_on_mark_stack(
+    write: &ProgramWrite<'_>,
+    heap: &Heap,
+    read: &ReadMemory<'_>,
+) -> bool {
     let Some(values) = write.values() else {
         return false;
     };
@@ -68,15 +73,15 @@ pub(super) fn is_on_mark_stack(write: &Write<'_>, heap: &Heap, read: &Read<'_>) 
         Some(Store::Pointer | Store::Same | Store::Value | Store::Zero)
     );
     let fits = |begin: u64| {
-        let is_last = at - begin == CHUNK_WORDS * 8;
+        let is_last = at - begin == CHUNK_BYTES;
         values.changed == 0 || heap.is_in_page(new) || is_last && is_link(new)
     };
     is_store && begin_of_chunk(at, read).is_some_and(fits)
 }
 
 /// Where the chunk begins that a word is in: behind a size of such a block, which ends where the next one begins.
-fn begin_of_chunk(address: u64, read: &Read<'_>) -> Option<u64> {
-    const WORDS: usize = CHUNK_WORDS as usize + 2;
+fn begin_of_chunk(address: u64, read: &ReadMemory<'_>) -> Option<u64> {
+    const WORDS: usize = CHUNK_WORDS + 2;
     // Sizes are at odd words.
     let last = (address - 8) / 16 * 16 + 8;
     let first = last.checked_sub((WORDS as u64 - 2) * 8)?;
@@ -85,7 +90,7 @@ fn begin_of_chunk(address: u64, read: &Read<'_>) -> Option<u64> {
     (0..WORDS - 1).rev().step_by(2).find_map(|place| {
         let size_at = first + place as u64 * 8;
         let begin = size_at + 8;
-        let is_inside = (begin..=begin + CHUNK_WORDS * 8).contains(&address);
+        let is_inside = (begin..=begin + CHUNK_BYTES).contains(&address);
         if !is_inside || size_of(words[place]) != CHUNK_SIZE {
             return None;
         }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::heap::{Heap, Object, Tag};
 use crate::{
     memory::PROCESS_ADDRESSES,
-    runtime::{Read, read_words},
+    runtime::write::{ReadMemory, read_words},
 };
 
 /// Most classes whose names are kept. Objects of others are called by what Ruby's core calls them.
@@ -36,7 +36,7 @@ pub(super) struct Classes {
 
 impl Classes {
     /// Finds the name of a class. Returns whether it has one.
-    pub(super) fn learn(&mut self, class: u64, heap: &mut Heap, read: &Read<'_>) -> bool {
+    pub(super) fn learn(&mut self, class: u64, heap: &mut Heap, read: &ReadMemory<'_>) -> bool {
         if let Some(known) = self.names.get(&class) {
             return known.is_some();
         }
@@ -60,7 +60,7 @@ impl Classes {
 }
 
 /// Breadth first: the tables of a class's constants are further away, and have names of other things.
-fn find_name(class: Object, heap: &mut Heap, read: &Read<'_>) -> Option<Box<str>> {
+fn find_name(class: Object, heap: &mut Heap, read: &ReadMemory<'_>) -> Option<Box<str>> {
     let words = usize::try_from(class.page.slot_bytes() / 8).unwrap_or(0);
     let mut waiting = VecDeque::from([(class.address, words.min(MOST_WORDS), 0)]);
     let mut seen = Vec::new();
@@ -87,7 +87,7 @@ fn find_name(class: Object, heap: &mut Heap, read: &Read<'_>) -> Option<Box<str>
 }
 
 /// Words of a block of the C library's allocator, which keeps the size before it; few where another allocator does not.
-fn words_of_block(block: u64, read: &Read<'_>) -> usize {
+fn words_of_block(block: u64, read: &ReadMemory<'_>) -> usize {
     let size = block.checked_sub(8).and_then(|at| read_words(at, read));
     let size = size.map_or(0, |[size]: [u64; 1]| size & !7);
     let is_size = size.is_multiple_of(16) && (32..0x1_0000).contains(&size);
@@ -99,7 +99,7 @@ fn words_of_block(block: u64, read: &Read<'_>) -> usize {
 }
 
 /// The string in a slot, if it is a path of constants: `Blog::Comment`.
-fn name_in(string: Object, address: u64, read: &Read<'_>) -> Option<Box<str>> {
+fn name_in(string: Object, address: u64, read: &ReadMemory<'_>) -> Option<Box<str>> {
     if string.address != address || !string.is(Tag::STRING) {
         return None;
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     memory::{PROCESS_ADDRESSES, PresentPages},
-    runtime::{Read, Write, read_words},
+    runtime::write::{ProgramWrite, ReadMemory, read_words},
 };
 
 /// Sizes of a block: 16 KiB up to Ruby 3.1, 64 KiB since.
-const SMALL_BLOCK: u64 = 16 << 10;
+const SMALL_STEP: usize = 16 << 10;
+const SMALL_BLOCK: u64 = SMALL_STEP as u64;
 const LARGE_BLOCK: u64 = 64 << 10;
 /// Size of a slot where the page does not say it, up to Ruby 3.0; the least that there is.
 const LEAST_SLOT: u64 = 40;
@@ -53,7 +54,7 @@ pub(super) struct Object {
 
 impl Heap {
     /// The slot that contains an address, in the memory of a process.
-    pub(super) fn object_at(&mut self, address: u64, read: &Read<'_>) -> Option<Object> {
+    pub(super) fn object_at(&mut self, address: u64, read: &ReadMemory<'_>) -> Option<Object> {
         let page = self.page_of(address, read)?;
         let slot = page.slot_of(address)?;
         let [flags, class] = read_words(slot, read)?;
@@ -65,7 +66,7 @@ impl Heap {
         })
     }
 
-    fn page_of(&mut self, address: u64, read: &Read<'_>) -> Option<HeapPage> {
+    fn page_of(&mut self, address: u64, read: &ReadMemory<'_>) -> Option<HeapPage> {
         if !PROCESS_ADDRESSES.contains(&address) {
             return None;
         }
@@ -88,7 +89,7 @@ impl Heap {
         if self.pages.len() >= MOST_PAGES || self.pages.contains_key(&(block / SMALL_BLOCK)) {
             return false;
         }
-        for at in (block..block + page.block_bytes()).step_by(SMALL_BLOCK as usize) {
+        for at in (block..block + page.block_bytes()).step_by(SMALL_STEP) {
             self.pages.insert(at / SMALL_BLOCK, page);
         }
         let end = page.description + page.description_bytes();
@@ -98,7 +99,7 @@ impl Heap {
 
     /// Finds the pages next to one, and those next to them: Ruby takes many at a time, and the collector writes to the
     /// descriptions of all.
-    fn look_around(&mut self, block: u64, bytes: u64, read: &Read<'_>) {
+    fn look_around(&mut self, block: u64, bytes: u64, read: &ReadMemory<'_>) {
         for step in [bytes, bytes.wrapping_neg()] {
             let mut next = block.wrapping_add(step);
             while let Some(page) = HeapPage::read(next, bytes, read)
@@ -110,10 +111,10 @@ impl Heap {
     }
 
     /// Finds the pages in memory that a process has.
-    pub(super) fn look_through(&mut self, present: &PresentPages, read: &Read<'_>) {
+    pub(super) fn look_through(&mut self, present: &PresentPages, read: &ReadMemory<'_>) {
         for range in present.ranges() {
             let first = range.start.next_multiple_of(SMALL_BLOCK);
-            for block in (first..range.end).step_by(SMALL_BLOCK as usize) {
+            for block in (first..range.end).step_by(SMALL_STEP) {
                 if self.pages.len() >= MOST_PAGES {
                     return;
                 }
@@ -136,7 +137,7 @@ impl Heap {
 
 impl HeapPage {
     /// The page in a block, if it describes itself as one: its first word leads to its description, which leads back.
-    fn read(block: u64, bytes: u64, read: &Read<'_>) -> Option<Self> {
+    fn read(block: u64, bytes: u64, read: &ReadMemory<'_>) -> Option<Self> {
         let [description] = read_words(block, read)?;
         let end = block.checked_add(bytes)?;
         if !description.is_multiple_of(8)
@@ -296,7 +297,7 @@ impl Tag {
 
 impl Object {
     /// As it was when its first word was written, if that is what was written.
-    pub(super) fn with(self, write: &Write<'_>) -> Self {
+    pub(super) fn with(self, write: &ProgramWrite<'_>) -> Self {
         match write.values() {
             Some(values) if write.word_address() == self.address => Self {
                 flags: values.word,

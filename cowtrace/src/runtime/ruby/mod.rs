@@ -8,7 +8,7 @@ mod writes;
 
 use std::path::{Path, PathBuf};
 
-use super::{Read, Runtime, Write, Written};
+use super::write::{ProgramWrite, ReadMemory, Runtime, WrittenData};
 use crate::{memory, run::Store};
 use classes::Classes;
 use heap::{Heap, Object, Tag};
@@ -37,7 +37,7 @@ enum Subject {
 }
 
 impl Runtime for Ruby {
-    fn classify(&mut self, write: &Write<'_>) -> Option<Written> {
+    fn classify(&mut self, write: &ProgramWrite<'_>) -> Option<WrittenData> {
         // Where values are known, the address is.
         if write.values().is_none() && write.address().is_multiple_of(PAGE) {
             return None;
@@ -49,7 +49,7 @@ impl Runtime for Ruby {
             };
             // As it was at the write.
             let object = object.with(write);
-            Some(Written {
+            Some(WrittenData {
                 what: self.subject(object, read)?.number(),
                 store: writes::store_of(&object, write),
             })
@@ -76,7 +76,7 @@ impl Ruby {
 
     /// Looks for the heap's pages once, in the process that has had them longest: the collector writes to their
     /// descriptions before it writes to any object.
-    fn look(&mut self, write: &Write<'_>) {
+    fn look(&mut self, write: &ProgramWrite<'_>) {
         if self.has_looked {
             return;
         }
@@ -94,22 +94,25 @@ impl Ruby {
     }
 
     /// A write to what the collector has beside the slots.
-    fn beside(&self, write: &Write<'_>, read: &Read<'_>) -> Option<Written> {
-        let written = |tag: u8, store: Option<Store>| Written {
+    fn beside(&self, write: &ProgramWrite<'_>, read: &ReadMemory<'_>) -> Option<WrittenData> {
+        let written = |tag: u8, store: Option<Store>| WrittenData {
             what: Subject::OfTag(Tag(tag)).number(),
             store,
         };
         if self.heap.describes(write.address()) {
             return Some(written(Tag::DESCRIPTION, Some(Store::Marks)));
         }
-        if let Some(store) = beside::in_transient_heap(write, read) {
-            return Some(written(Tag::TRANSIENT, store));
+        if beside::is_in_transient_heap(write, read) {
+            return Some(written(
+                Tag::TRANSIENT,
+                beside::store_in_transient_heap(write),
+            ));
         }
         beside::is_on_mark_stack(write, &self.heap, read)
             .then(|| written(Tag::MARK_STACK, Some(Store::Marks)))
     }
 
-    fn subject(&mut self, object: Object, read: &Read<'_>) -> Option<Subject> {
+    fn subject(&mut self, object: Object, read: &ReadMemory<'_>) -> Option<Subject> {
         let tag = object.tag()?;
         let is_named = tag.has_class() && self.classes.learn(object.class, &mut self.heap, read);
         Some(if is_named {

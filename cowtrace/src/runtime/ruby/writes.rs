@@ -4,7 +4,7 @@
 use super::heap::{Object, Tag};
 use crate::{
     run::Store,
-    runtime::{Values, Write},
+    runtime::write::{ProgramWrite, WrittenWord},
 };
 
 /// Bytes of an object's flags, with which it begins, and of its class, which follows.
@@ -26,7 +26,7 @@ const ITERATION: u64 = 0x7f << 25;
 const SHAPE: u64 = 0xffff_ffff << 32;
 
 /// What a write to an object was: what its instruction did, where no more is known.
-pub(super) fn store_of(object: &Object, write: &Write<'_>) -> Option<Store> {
+pub(super) fn store_of(object: &Object, write: &ProgramWrite<'_>) -> Option<Store> {
     let generic = write.store;
     let Some(tag) = object.tag() else {
         return generic;
@@ -51,7 +51,7 @@ pub(super) fn store_of(object: &Object, write: &Write<'_>) -> Option<Store> {
 }
 
 /// By the bits of the flags that change.
-fn store_of_flags(values: Values) -> Option<Store> {
+fn store_of_flags(values: WrittenWord) -> Option<Store> {
     let (was, changed) = (values.word, values.changed);
     // Nothing changes, or it is not known what.
     if changed == 0 {
@@ -96,10 +96,10 @@ mod tests {
     const STRING: u64 = 5 | 1 << 5 | 1 << 13;
 
     fn of(was: u64, new: u64) -> Option<Store> {
-        store_of_flags(Values {
+        store_of_flags(WrittenWord {
             word: was,
             changed: was ^ new,
-            ..Values::default()
+            ..WrittenWord::default()
         })
     }
 
@@ -136,7 +136,7 @@ mod tests {
                 },
                 ..Evidence::default()
             };
-            let write = Write {
+            let write = ProgramWrite {
                 evidence: &evidence,
                 store: Some(Store::Pointer),
                 ancestors: &[],
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(of(1, 16), Some(Store::Content));
         assert_eq!(of(0, 8), Some(Store::Swept));
         assert_eq!(of(0, 16), Some(Store::Object));
-        assert_eq!(of(26 | 6 << 12, 24), Some(Store::Cache));
+        assert_eq!(of(0x1a | 6 << 12, 24), Some(Store::Cache));
         assert_eq!(of(1, 8), Some(Store::Pointer), "a class");
     }
 }

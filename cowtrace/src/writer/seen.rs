@@ -5,12 +5,12 @@ use cowtrace_common::{evidence::Evidence, store::Verb};
 use crate::run::{Store, WriteKind};
 
 /// What a write hit.
-pub(in crate::writer) struct WriteSeen {
-    pub(in crate::writer) kind: WriteKind,
+pub(super) struct WriteSeen {
+    pub(super) kind: WriteKind,
     /// The type's address or the system call's number; 0 if neither is known.
-    pub(in crate::writer) what: u64,
+    pub(super) what: u64,
     /// What the write did.
-    pub(in crate::writer) store: Option<Store>,
+    pub(super) store: Option<Store>,
 }
 
 /// What a write did, where nothing better is known of it.
