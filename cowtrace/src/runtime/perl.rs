@@ -65,7 +65,8 @@ fn kind_of(values: WrittenWord, store: Store) -> Option<u64> {
     let is_counted = of_flags == 0 && matches!(store, Store::Increment | Store::Decrement);
     let is_flagged = of_count == 0 && of_flags != 0;
     let kind = flags & TYPE;
-    let is_value = (1..MOST_REFERENCES).contains(&count) && kind < REFERENCE;
+    // Without any flags, it may be a counter of C.
+    let is_value = (1..MOST_REFERENCES).contains(&count) && flags != 0 && kind < REFERENCE;
     if !is_value || !(is_counted || is_flagged) {
         return None;
     }
@@ -103,5 +104,6 @@ mod tests {
         assert_eq!(named(string, 0x100, Store::Bits), None, "no count");
         assert_eq!(named(string & !0xff, 1, Store::Increment), None, "freed");
         assert_eq!(named(2 | 200 << 32, 1, Store::Increment), None, "no type");
+        assert_eq!(named(5, 3, Store::Increment), None, "a counter of C");
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn is_on_mark_stack(
 fn begin_of_chunk(address: u64, read: &ReadMemory<'_>) -> Option<u64> {
     const WORDS: usize = CHUNK_WORDS + 2;
     // Sizes are at odd words.
-    let last = (address - 8) / 16 * 16 + 8;
+    let last = address.saturating_sub(8) / 16 * 16 + 8;
     let first = last.checked_sub((WORDS as u64 - 2) * 8)?;
     let words: [u64; WORDS] = read_words(first, read)?;
     let size_of = |word: u64| word & !SIZE_FLAGS;
