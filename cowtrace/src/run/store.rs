@@ -36,7 +36,7 @@ pub enum Store {
     Coderange,
     /// Ruby: noted that a hash is iterated.
     Iteration,
-    /// Ruby: noted that an object was asked for its `object_id`.
+    /// Ruby: noted that an object has an `object_id`.
     Identity,
     /// Ruby: froze an object.
     Frozen,
@@ -70,7 +70,7 @@ impl Store {
         Self::Cache,
     ];
 
-    /// Whether only a write to Ruby's heap is told so.
+    /// Whether only Ruby's writes are called this.
     #[must_use]
     pub const fn is_rubys(self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! What a runtime tells of a write, and what it is given for that.
+//! What a runtime other than CPython gets to know about a write, and what it returns.
 
 use cowtrace_common::evidence::{Evidence, HAS_VALUES};
 

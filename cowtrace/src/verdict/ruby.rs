@@ -21,11 +21,14 @@ const UNKNOWN: &str = "Process.warmup (Ruby 3.3 and later), or four times GC.sta
                        all objects old and closes the gaps.";
 const REST: &str = "After that, the collector still writes its marks, and new objects still go into inherited memory.";
 
-const FREEZE: &str = "Iterating a hash notes in it how many iterations it is in, and the first each of a process copies                       its page. A frozen hash is not written to: freeze those that workers only read.";
-const ENCODINGS: &str = "Whether a string is ASCII, or valid in its encoding, is found out when that is first needed, as by                          length, and noted in it. Asked for before the fork, it is known in all workers.";
-const CALLS: &str = "Ruby keeps what it finds out at a call in its compiled code, methods and classes. What ran before the                      fork has it already: a few requests in the master are enough.";
+const FREEZE: &str = "Iterating a hash writes a number into it, and the first time in each process copies its page. A \
+                      frozen hash is not written to: freeze the hashes that workers only read.";
+const ENCODINGS: &str = "Ruby notes in a string whether it is ASCII or valid in its encoding, the first time that is needed, \
+                         as by length. If the master asks for it before the fork, workers need not write it.";
+const CALLS: &str = "Ruby keeps what it finds out at a call in its compiled code, methods and classes. What ran before the \
+                     fork has it already: a few requests in the master are enough.";
 
-/// What Ruby's stores tell of its copies, and what is better known by them than by functions.
+/// Which of Ruby's copies its collector made: known by what was written, or else by the function that wrote.
 #[derive(Clone, Copy)]
 pub(super) struct RubyCopies {
     /// Whether any are known by what they wrote.
@@ -43,8 +46,10 @@ impl RubyCopies {
     /// Whether it is a copy that old objects and a heap without gaps spare: by what was written, or else by the function.
     pub(super) fn are_of_age_or_gaps(self, run: &Run, writer: &Writer) -> bool {
         if self.has_stores {
-            let of_age = matches!(writer.store, Some(Store::Age | Store::Swept));
-            return of_age || writer.store == Some(Store::Object);
+            return matches!(
+                writer.store,
+                Some(Store::Age | Store::Swept | Store::Object)
+            );
         }
         is_collector(run, writer)
     }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const SERVICE: &str = include_str!("holders.py");
 const WORKERS: u64 = 2;
 /// As for the same service outside a container (`holders`): of a worker's 4,742 pages and more, 16 to 28 are copied
-/// after the fork and before it is asked for them, which is traced in the second start only.
+/// after the fork, before the worker reads anything. Only the second start is traced that early.
 const TOLERANCE: f64 = 0.01;
 
 /// A container's folder, as OCI describes it. What runs in it are this machine's programs.

@@ -22,7 +22,7 @@ const CHUNK_BYTES: u64 = CHUNK_WORDS as u64 * 8;
 const CHUNK_SIZE: u64 = 4016;
 /// Low bits of a size in front of a block of the C library are flags.
 const SIZE_FLAGS: u64 = 7;
-/// Blocks of the C library that lie behind have at least and at most so many bytes.
+/// Bytes that the next block of the C library may have.
 const NEXT_SIZES: std::ops::Range<u64> = 32..1 << 30;
 
 /// Whether a write hit the transient heap.

@@ -15,7 +15,7 @@ const CLASS_ENDS: u64 = 16;
 const TAG: u64 = 31;
 /// How many collections an object survived (`FL_PROMOTED`; since 3.3 the upper bit is in the page's description).
 const AGE: u64 = 0b11 << 5;
-/// That it was asked for its `object_id` (`FL_SEEN_OBJ_ID`).
+/// It has an `object_id` (`FL_SEEN_OBJ_ID`).
 const IDENTITY: u64 = 1 << 9;
 const FROZEN: u64 = 1 << 11;
 /// Of a string: whether its bytes are ASCII, valid or broken in its encoding (`ENC_CODERANGE_MASK`).
